@@ -1,0 +1,53 @@
+"""eomsym: equations of motion of deep-learning optimisers, derived, generated and verified.
+
+The names below are imported on first use, so that ``import eomsym`` costs nothing and numba or sympy load only where
+they are needed.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from eomsym.codegen import Kernel, generate, load
+    from eomsym.derivation import Counterterms, derive
+    from eomsym.errors import EomsymError
+    from eomsym.verification import ConvergenceStudy, verify
+
+__version__ = "0.1.0"
+
+_HOME = {
+    "Counterterms": "eomsym.derivation",
+    "derive": "eomsym.derivation",
+    "generate": "eomsym.codegen",
+    "load": "eomsym.codegen",
+    "Kernel": "eomsym.codegen",
+    "verify": "eomsym.verification",
+    "ConvergenceStudy": "eomsym.verification",
+    "EomsymError": "eomsym.errors",
+}
+_ROOMS = ("codegen", "derivation", "dynamics", "errors", "models", "notation", "optimizers", "plotting", "series", "trees")
+
+__all__ = [  # noqa: PLE0604
+    "ConvergenceStudy",
+    "Counterterms",
+    "EomsymError",
+    "Kernel",
+    "derive",
+    "generate",
+    "load",
+    "verify",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOME:
+        return getattr(import_module(_HOME[name]), name)
+    if name in _ROOMS:
+        return import_module(f"eomsym.{name}")
+    raise AttributeError(f"module 'eomsym' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_HOME, *_ROOMS})

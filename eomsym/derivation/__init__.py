@@ -1,0 +1,14 @@
+"""Derivation of the equation of motion: exact coefficients over rooted trees, and an independent second route."""
+
+from eomsym.derivation.counterterms import MAX_ORDER, Counterterms, Term, check_order, derive
+from eomsym.derivation.step_polynomial import modified_coefficients, step_polynomials
+
+__all__ = [
+    "MAX_ORDER",
+    "Counterterms",
+    "Term",
+    "check_order",
+    "derive",
+    "modified_coefficients",
+    "step_polynomials",
+]

@@ -1,0 +1,113 @@
+"""``derive`` and its immutable result, the counter terms of an equation of motion."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from types import MappingProxyType
+from typing import TYPE_CHECKING
+
+from eomsym import optimizers
+from eomsym.derivation.step_polynomial import modified_coefficients
+from eomsym.errors import InputError
+from eomsym.optimizers import Coefficient
+from eomsym.trees import LEAF, Tree, rooted_trees
+
+if TYPE_CHECKING:
+    import sympy
+
+#: Number of rooted trees grows like 2.96^n: 20 nodes are 12.8 million trees of the last order alone.
+MAX_ORDER = 15
+
+
+@dataclass(frozen=True)
+class Term:
+    """``coefficient · F_g(tree)``; the coefficient already holds 1/σ and the sign of ``f = −g``."""
+
+    tree: Tree
+    coefficient: Coefficient
+
+
+@dataclass(frozen=True)
+class Counterterms:
+    """The equation of motion ``θ̇ = −c g − η Σ_k η^k ξ_k`` of one optimiser, with ``ξ_k = Σ coefficient · F_g(tree)``.
+
+    ``terms[k]`` lists every tree with ``k + 2`` nodes in canonical order, zero coefficients included, for k < ``order``.
+    ``gradient_coefficient`` is c.  Coefficients are exact: ``Fraction``, or elements of a SymPy fraction field where a
+    parameter stays a symbol.
+    """
+
+    optimizer: str
+    parameters: Mapping[str, Fraction]
+    order: int
+    gradient_coefficient: Coefficient
+    terms: tuple[tuple[Term, ...], ...]
+
+    def text(self) -> str:
+        """One line per counter term, as ``ξ_1 = 1/3 g'g'g + 1/12 g''(g,g)``."""
+        from eomsym.notation.text import counterterms_text
+
+        return counterterms_text(self)
+
+    __str__ = text
+
+    def latex(self) -> str:
+        """An ``aligned`` LaTeX block in the notation of papers: g = ∇L, H = ∇²L, higher derivatives ∇^mL[…]."""
+        from eomsym.notation.latex import counterterms_latex
+
+        return counterterms_latex(self)
+
+    def to_json(self) -> str:
+        """The JSON object of the command line contract; ``Counterterms.from_json`` reads it back."""
+        from eomsym.notation.json import counterterms_json
+
+        return counterterms_json(self)
+
+    @classmethod
+    def from_json(cls, text: str) -> Counterterms:
+        """The counter terms that ``to_json`` wrote.  Raises ``InputError`` for anything else."""
+        from eomsym.notation.json import parse_counterterms
+
+        return parse_counterterms(text)
+
+    def to_sympy(self, loss: sympy.Expr, variables: Sequence[sympy.Symbol]) -> list[sympy.Matrix]:
+        """``[ξ_0, ξ_1, …]`` of a concrete loss, each a column of exact SymPy expressions in the order of ``variables``.
+
+        Not simplified; ``sympy.expand`` or ``sympy.factor`` the entries as needed.
+        """
+        from eomsym.notation.sympy import counterterms_sympy
+
+        return counterterms_sympy(self, loss, variables)
+
+    def __reduce__(self) -> tuple[object, tuple[str]]:
+        return Counterterms.from_json, (self.to_json(),)
+
+
+def derive(optimizer: str = "gradient-descent", order: int = 2, **parameters: object) -> Counterterms:
+    """The counter terms ξ_0 … ξ_{order−1} of an optimiser, exactly, by step-index polynomials on rooted trees.
+
+    ``order`` is the highest power of η kept; 0 is gradient flow.  Further keywords are the optimiser's parameters, each
+    an exact number (int, ``Fraction`` or text such as ``"9/10"`` and ``"0.9"``).
+    Raises ``InputError`` for an unknown optimiser, an unknown or ill-formed parameter, or an order outside 0 … 15.
+    """
+    entry = optimizers.get(optimizer)
+    check_order(order)
+    values = entry.read_parameters(parameters)
+    coefficients = modified_coefficients(entry.difference_form(**values), order + 1)
+    terms = tuple(
+        tuple(
+            Term(tree, (-1) ** (tree.order - 1) * coefficients[tree] * Fraction(1, tree.symmetry))
+            for tree in rooted_trees(index + 2)
+        )
+        for index in range(order)
+    )
+    return Counterterms(entry.name, MappingProxyType(values), order, Fraction(coefficients[LEAF]), terms)
+
+
+def check_order(order: object, maximum: int = MAX_ORDER) -> None:
+    """Raises ``InputError`` unless ``order`` is an integer from 0 to ``maximum``."""
+    if isinstance(order, bool) or not isinstance(order, int):
+        raise InputError(f"order {order!r}: not an integer; give one from 0 to {maximum}")
+    if not 0 <= order <= maximum:
+        raise InputError(f"order {order}: out of range; give an integer from 0 to {maximum}")

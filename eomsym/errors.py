@@ -1,0 +1,20 @@
+"""The package's own errors.
+
+Every message names the value, says what is wrong with it and what would be right, so that the command line can print it as it is.
+"""
+
+
+class EomsymError(ValueError):
+    """Base of all errors that eomsym raises on purpose."""
+
+
+class InputError(EomsymError):
+    """A value given by the user (argument, option, parameter, array) is not usable."""
+
+
+class KernelError(EomsymError):
+    """A generated kernel or its manifest is missing, altered or does not fit what is asked of it."""
+
+
+class IntegrationError(EomsymError):
+    """A path left the range of floating-point numbers or an integrator gave up."""

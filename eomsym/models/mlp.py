@@ -1,0 +1,93 @@
+"""The multilayer perceptron that kernels are generated for, as a frozen description."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from eomsym.errors import InputError
+
+if TYPE_CHECKING:
+    import numpy as np
+
+ACTIVATIONS = ("tanh", "sigmoid", "softplus", "gelu", "silu", "sin", "identity")
+LOSSES = ("mse", "cross-entropy")
+
+
+@dataclass(frozen=True, init=False)
+class MLP:
+    """A multilayer perceptron: hidden layers activated, the last one linear, then the loss (mean over samples).
+
+    ``layers`` are the widths from input to output.  ``loss`` is ``mse``, ½‖out − y‖², or ``cross-entropy``, −log softmax.
+    ``weight_decay`` λ adds ``λ/2 ‖θ‖²``, biases included.  The parameter vector θ holds, for each layer in order, the
+    matrix W (n_in × n_out, row-major) and the bias (n_out), with ``z = a W + b``.
+    Raises ``InputError`` for widths that are no positive integers and for names that are unknown; ``relu`` has no
+    second derivative and is refused.
+    """
+
+    layers: tuple[int, ...]
+    activation: str
+    loss: str
+    weight_decay: float
+
+    def __init__(
+        self, layers: Sequence[int], activation: str = "tanh", loss: str = "cross-entropy", weight_decay: float = 0.0
+    ) -> None:
+        object.__setattr__(self, "layers", _check_layers(layers, loss))
+        object.__setattr__(self, "activation", _check_activation(activation))
+        object.__setattr__(self, "loss", _check_loss(loss))
+        object.__setattr__(self, "weight_decay", _check_weight_decay(weight_decay))
+
+    @property
+    def size(self) -> int:
+        """Number of parameters d."""
+        return sum((rows + 1) * columns for rows, columns in zip(self.layers, self.layers[1:], strict=False))
+
+    def initial(self, seed: int = 0) -> np.ndarray:
+        """A random parameter vector (d,): weights normal with variance 1/n_in, biases normal with deviation 0.1."""
+        import numpy as np
+
+        random = np.random.default_rng(seed)
+        parts = []
+        for rows, columns in zip(self.layers, self.layers[1:], strict=False):
+            parts.append(random.standard_normal(rows * columns) / math.sqrt(rows))
+            parts.append(0.1 * random.standard_normal(columns))
+        return np.concatenate(parts)
+
+
+def _check_layers(layers: Sequence[int], loss: str) -> tuple[int, ...]:
+    widths = tuple(layers)
+    if len(widths) < 2:
+        raise InputError(f"layers {list(widths)}: give at least an input and an output width, such as 64,32,10")
+    for width in widths:
+        if isinstance(width, bool) or not isinstance(width, int) or not 1 <= width <= 100_000:
+            raise InputError(f"layers {list(widths)}: {width!r} is not a width; give integers from 1 to 100000")
+    if loss == "cross-entropy" and widths[-1] < 2:
+        raise InputError(f"layers {list(widths)}: cross-entropy needs at least 2 outputs, the last width is {widths[-1]}")
+    return widths
+
+
+def _check_activation(activation: str) -> str:
+    if activation == "relu":
+        raise InputError("activation 'relu': it has no second derivative, so no counter term; take softplus, gelu or silu")
+    if activation not in ACTIVATIONS:
+        raise InputError(f"activation {activation!r}: unknown; choose from {', '.join(ACTIVATIONS)}")
+    return activation
+
+
+def _check_loss(loss: str) -> str:
+    if loss not in LOSSES:
+        raise InputError(f"loss {loss!r}: unknown; choose from {', '.join(LOSSES)}")
+    return loss
+
+
+def _check_weight_decay(weight_decay: float) -> float:
+    try:
+        value = float(weight_decay)
+    except (TypeError, ValueError):
+        value = math.nan
+    if not (math.isfinite(value) and value >= 0):
+        raise InputError(f"weight_decay {weight_decay!r}: give a finite number that is not negative")
+    return value

@@ -1,0 +1,36 @@
+"""Gradient descent: ``θ_{k+1} = θ_k − η g(θ_k)``, the explicit Euler method for gradient flow.
+
+Its counter terms are those of the modified equation of explicit Euler.  Not to be confused with *stochastic* gradient
+descent, where g changes from step to step.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from eomsym.optimizers._base import DifferenceForm, Evaluation, Optimizer
+
+if TYPE_CHECKING:
+    import numpy as np
+
+
+def difference_form() -> DifferenceForm:
+    """``(E − 1) θ = η f(θ)``."""
+    return DifferenceForm(rho={1: 1, 0: -1}, evaluations=(Evaluation(weight=1, shifts={0: 1}),))
+
+
+def step(gradient: Callable[[np.ndarray], np.ndarray], theta: np.ndarray, eta: float) -> np.ndarray:
+    """One step in floating point."""
+    return theta - eta * gradient(theta)
+
+
+OPTIMIZER = Optimizer(
+    name="gradient-descent",
+    aliases=("gd", "explicit-euler"),
+    summary="θ⁺ = θ − η g(θ)",
+    source="Miyagawa, Toward Equation of Motion for Deep Neural Networks, NeurIPS 2022; Hairer, Lubich & Wanner 2006, ch. IX",
+    parameters=(),
+    difference_form=difference_form,
+    step=step,
+)

@@ -1,0 +1,123 @@
+"""Rooted trees: canonical enumeration, symmetry, density, bracket notation.
+
+A rooted tree is the skeleton of an elementary differential: the root is a derivative of ``g`` as often taken as it has
+children, the children are its arguments.  Definitions follow Hairer, Lubich & Wanner, *Geometric Numerical Integration*
+(2nd ed. 2006), section III.1.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from functools import cache, total_ordering
+from itertools import groupby
+from math import factorial, prod
+
+from eomsym.errors import InputError
+
+
+@total_ordering
+class Tree:
+    """An unlabelled rooted tree; equal trees compare and hash equal however their children were listed.
+
+    Trees are ordered by number of nodes, then by their children, largest child first.
+    """
+
+    __slots__ = ("_hash", "children", "order")
+
+    children: tuple[Tree, ...]
+    order: int
+
+    def __init__(self, children: Iterable[Tree] = ()) -> None:
+        object.__setattr__(self, "children", tuple(sorted(children, reverse=True)))
+        object.__setattr__(self, "order", 1 + sum(child.order for child in self.children))
+        object.__setattr__(self, "_hash", hash(self.children))
+
+    def __setattr__(self, name: str, value: object) -> None:
+        raise AttributeError(f"a tree is immutable: cannot set {name!r}")
+
+    def __reduce__(self) -> tuple[type[Tree], tuple[tuple[Tree, ...]]]:
+        return Tree, (self.children,)
+
+    def __hash__(self) -> int:
+        return self._hash
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Tree):
+            return NotImplemented
+        return self is other or (self.order == other.order and self.children == other.children)
+
+    def __lt__(self, other: Tree) -> bool:
+        return (self.order, self.children) < (other.order, other.children)
+
+    @property
+    def symmetry(self) -> int:
+        """σ(τ), the number of automorphisms that keep the root."""
+        groups = ((child, sum(1 for _ in same)) for child, same in groupby(self.children))
+        return prod(factorial(count) * child.symmetry**count for child, count in groups)
+
+    @property
+    def density(self) -> int:
+        """γ(τ), the product over all nodes of the size of the subtree that hangs there."""
+        return self.order * prod(child.density for child in self.children)
+
+    @property
+    def is_chain(self) -> bool:
+        """Whether no node has more than one child: g'g'…g, the tall tree."""
+        return not self.children or (len(self.children) == 1 and self.children[0].is_chain)
+
+    @property
+    def is_bushy(self) -> bool:
+        """Whether all children of the root are leaves: g^{(m)}(g, …, g)."""
+        return all(not child.children for child in self.children)
+
+    def __str__(self) -> str:
+        """Bracket list of the children: ``[]`` is the single node, ``[[],[]]`` a root with two leaves."""
+        return "[" + ",".join(map(str, self.children)) + "]"
+
+    def __repr__(self) -> str:
+        return f"Tree({self})"
+
+
+LEAF = Tree()
+
+
+def parse_tree(text: str) -> Tree:
+    """The tree written as a bracket list, children in any order, blanks ignored.
+
+    Raises ``InputError`` if brackets do not match or anything but brackets and commas stands there.
+    """
+    open_lists: list[list[Tree]] = [[]]
+    compact = "".join(text.split())
+    previous = ""
+    for position, character in enumerate(compact):
+        if character == "[" and previous != "]":
+            open_lists.append([])
+        elif character == "]" and previous != "," and len(open_lists) > 1:
+            children = open_lists.pop()
+            open_lists[-1].append(Tree(children))
+        elif not (character == "," and previous == "]" and len(open_lists) > 1):
+            raise InputError(f"tree {text!r}: unexpected {character!r} at position {position}; write it as '[[],[[]]]'")
+        previous = character
+    if len(open_lists) != 1 or len(open_lists[0]) != 1:
+        raise InputError(f"tree {text!r}: not one complete bracket list; write it as '[[],[[]]]'")
+    return open_lists[0][0]
+
+
+@cache
+def rooted_trees(order: int) -> tuple[Tree, ...]:
+    """All rooted trees with ``order`` nodes (at least 1), in canonical order: largest first, so from chain to bush.
+
+    A tree is its largest child joined to what is left of it.  Within one largest child the rests are the trees of the
+    remaining size whose own children are not larger, a tail of the canonical list, so no tree is made twice.
+    """
+    if order < 1:
+        raise InputError(f"order {order}: a rooted tree has at least 1 node")
+    if order == 1:
+        return (LEAF,)
+    return tuple(
+        Tree((child, *rest.children))
+        for size in range(order - 1, 0, -1)
+        for child in rooted_trees(size)
+        for rest in rooted_trees(order - size)
+        if not rest.children or rest.children[0] <= child
+    )
