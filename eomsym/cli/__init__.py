@@ -1,1 +1,48 @@
-"""TBD"""
+"""The command line: each command reads its arguments, makes one call of the public API and prints the result.
+
+Nothing here imports numpy, sympy, scipy, numba or matplotlib before the command that needs them runs, so that
+``eomsym --help`` answers at once.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+
+from eomsym.errors import EomsymError
+
+__all__ = ["main"]
+
+#: Exit statuses besides 0: what was asked cannot be done as asked, and the user interrupted (128 + SIGINT).
+BAD_INPUT, INTERRUPTED = 2, 130
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line on ``arguments`` (default: the process's own) and return the exit status.
+
+    0 done, 1 a check failed, 2 bad input, told in one line on stderr.
+    """
+    from eomsym.cli import messages, output
+
+    try:
+        output.survive_any_encoding()
+        from eomsym.cli.app import run
+
+        return run(arguments)
+    except messages.UsageError as error:
+        return _refuse(messages.usage(error))
+    except EomsymError as error:
+        return _refuse(str(error))
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    except BrokenPipeError:
+        return output.reader_is_gone()
+    except OSError as error:
+        return _refuse(messages.operating_system(error))
+
+
+def _refuse(message: str) -> int:
+    from eomsym.cli.messages import one_line
+
+    print(f"eomsym: {one_line(message)}", file=sys.stderr)
+    return BAD_INPUT

@@ -1,0 +1,58 @@
+# One command each; `make help` lists them.  Everything happens in .venv, made on first use.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DELETE_ON_ERROR:
+.DEFAULT_GOAL := help
+
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+DEMO   := build/demo
+NET    := --layers 64,32,10 --activation tanh --loss cross-entropy
+
+# The tests run in two processes: more threads than that would only fight for the cores.
+TEST_ENVIRONMENT := OPENBLAS_NUM_THREADS=1 OMP_NUM_THREADS=1 NUMBA_NUM_THREADS=2
+WORKERS ?= 2
+
+.PHONY: help
+help:  ## show this list
+	@grep -hE '^[a-z-]+:.*## ' Makefile | sed -E 's/^([a-z-]+):.*## /\1|/' | column -t -s '|'
+
+# Stamps: pip runs again only when the packaging changed.  The demo needs no development tools and does not wait for them.
+$(BIN)/python:
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.installed: pyproject.toml | $(BIN)/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable .
+	touch $@
+
+$(VENV)/.installed-dev: pyproject.toml | $(BIN)/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	touch $@ $(VENV)/.installed
+
+.PHONY: demo
+demo: $(VENV)/.installed  ## derive, generate and verify on the digits data; figure in build/demo
+	@mkdir -p $(DEMO)
+	$(BIN)/eomsym derive --order 4
+	$(BIN)/eomsym generate mlp $(NET) --order 4 --output $(DEMO)
+	$(BIN)/eomsym verify --dataset digits $(NET) --orders 0:4 --plot $(DEMO)/convergence.png
+
+.PHONY: lint
+lint: $(VENV)/.installed-dev  ## style and types
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+.PHONY: test
+test: lint  ## style, types and the fast tests
+	$(TEST_ENVIRONMENT) $(BIN)/python -m pytest -n $(WORKERS) -m 'not slow'
+
+.PHONY: test-slow
+test-slow: $(VENV)/.installed-dev  ## the tests that take minutes
+	$(TEST_ENVIRONMENT) $(BIN)/python -m pytest -n $(WORKERS) -m slow
+
+.PHONY: clean
+clean:  ## remove what make, tests and builds leave behind
+	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

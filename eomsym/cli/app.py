@@ -1,0 +1,44 @@
+"""The application: its commands, and how it is run."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Annotated
+
+import typer
+
+from eomsym import __version__
+from eomsym.cli import derive, generate, optimizers, output, verify
+from eomsym.cli.groups import new_group
+
+app = new_group(
+    help="Equations of motion of deep-learning optimisers: derive them, generate kernels, verify them.",
+    epilog="Example: eomsym derive --order 3\n\nExit status: 0 done, 1 a check failed, 2 bad input.",
+)
+derive.register(app)
+generate.register(app)
+verify.register(app)
+optimizers.register(app)
+
+
+def run(arguments: Sequence[str] | None) -> int:
+    """Run one command and return its exit status; errors are left to the caller."""
+    status = app(args=None if arguments is None else list(arguments), prog_name="eomsym", standalone_mode=False)
+    return int(status or 0)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        output.write(f"eomsym {__version__}")
+        raise typer.Exit
+
+
+@app.callback(invoke_without_command=True)
+def _main(
+    context: typer.Context,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit.")
+    ] = False,
+) -> None:
+    if context.invoked_subcommand is None:
+        output.write(context.get_help())

@@ -1,0 +1,80 @@
+"""``eomsym generate``: kernels as Python files."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from eomsym.cli import output, parsing
+from eomsym.cli.groups import new_group
+from eomsym.errors import InputError
+
+EXAMPLE = "Example: eomsym generate mlp --layers 64,32,10 --order 4 --output kernels"
+
+
+def register(app: typer.Typer) -> None:
+    """Add the group of commands to ``app``."""
+    app.add_typer(group, name="generate")
+
+
+group = new_group(
+    help="Generate a numba kernel, one self-contained Python file, or check the committed ones.",
+    epilog="Examples: eomsym generate mlp --layers 64,32,10 --order 4\n\n          eomsym generate --check",
+)
+
+
+@group.callback(invoke_without_command=True)
+def generate(
+    context: typer.Context,
+    check: Annotated[
+        bool,
+        typer.Option("--check", help="Compare the committed kernels with what is generated now: exit 1 with a diff."),
+    ] = False,
+) -> int:
+    if context.invoked_subcommand is not None:
+        if check:
+            raise InputError(f"--check: stands alone; leave out {context.invoked_subcommand!r}")
+        return 0
+    if not check:
+        raise InputError("generate: nothing to generate; give 'mlp' with its --layers and --order, or --check")
+    from eomsym.codegen import check_committed
+
+    diffs = check_committed()
+    for diff in diffs:
+        output.write(diff)
+    return 1 if diffs else 0
+
+
+@group.command(epilog=EXAMPLE)
+def mlp(
+    layers: Annotated[str, typer.Option(metavar="WIDTHS", help="Widths from input to output, such as 64,32,10.")],
+    order: Annotated[str, typer.Option(metavar="N", help="Highest power of the learning rate kept.")],
+    activation: Annotated[
+        str, typer.Option(metavar="NAME", help="tanh, sigmoid, softplus, gelu, silu, sin or identity.")
+    ] = "tanh",
+    loss: Annotated[str, typer.Option(metavar="NAME", help="cross-entropy or mse.")] = "cross-entropy",
+    weight_decay: Annotated[str, typer.Option(metavar="NUMBER", help="Strength of the weight decay.")] = "0",
+    optimizer: Annotated[str, typer.Option(metavar="NAME", help="Name of the update rule.")] = "gradient-descent",
+    output_: Annotated[
+        str, typer.Option("--output", metavar="DIR", help="Folder for the file; made if it is not there.")
+    ] = ".",
+) -> None:
+    """Generate the kernel of a multilayer perceptron; prints the path of the file.
+
+    The file holds loss, gradient, counter terms and the field of the equation
+    of motion, and imports only numpy, numba and math.
+    """
+    from eomsym import generate as generate_kernel
+    from eomsym.derivation import MAX_ORDER
+    from eomsym.models import MLP
+
+    model = MLP(
+        parsing.widths("--layers", layers),
+        activation=activation,
+        loss=loss,
+        weight_decay=parsing.decimal("--weight-decay", weight_decay),
+    )
+    highest = parsing.integer("--order", order, 0, MAX_ORDER)
+    path = generate_kernel(model, order=highest, optimizer=optimizer, output=parsing.folder("--output", output_))
+    output.write(str(path))

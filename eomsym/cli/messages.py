@@ -1,0 +1,48 @@
+"""One clear line from whatever went wrong: names the input, says what is wrong and what would be right."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import typer
+
+#: Base of the errors that typer raises for a wrong command line.  typer does not export it and newer versions carry their
+#: own copy of click, so it is reached through the one subclass that every version exports.
+UsageError: type[Exception] = typer.BadParameter.__mro__[1]
+
+
+def one_line(message: str) -> str:
+    """``message`` on a single line."""
+    return " ".join(message.split())
+
+
+def usage(error: Any) -> str:
+    """The line for an error of typer's own: unknown option, missing option or value, superfluous argument."""
+    context: typer.Context | None = getattr(error, "ctx", None)
+    problem = str(getattr(error, "message", ""))
+    if hasattr(error, "possibilities"):
+        near = sorted(error.possibilities or ())
+        right = f"did you mean {' or '.join(near)}?" if near else f"see {_help_of(context)}"
+        return f"option {error.option_name!r}: unknown; {right}"
+    if hasattr(error, "option_name"):
+        takes_none = "does not take" in problem
+        right = "takes no value; write it alone" if takes_none else f"needs a value; write {error.option_name}=VALUE"
+        return f"option {error.option_name!r}: {right}"
+    if getattr(error, "param", None) is not None and not problem:
+        return f"option {error.param.opts[0]!r}: missing; see {_help_of(context)}"
+    return f"{problem[:1].lower()}{problem[1:].rstrip('. ')}; {_usage_of(context)}"
+
+
+def operating_system(error: OSError) -> str:
+    """The line for a file that cannot be read or written."""
+    reason = error.strerror or type(error).__name__
+    where = f"file {error.filename!r}: " if error.filename is not None else ""
+    return f"{where}{reason}; give a path that can be read and written"
+
+
+def _help_of(context: typer.Context | None) -> str:
+    return f"'{context.command_path} --help'" if context else "'eomsym --help'"
+
+
+def _usage_of(context: typer.Context | None) -> str:
+    return one_line(context.get_usage()).replace("Usage:", "usage:") if context else f"see {_help_of(context)}"

@@ -1,0 +1,72 @@
+"""``eomsym optimizers``: what can be derived."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from eomsym.cli import output, parsing
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from eomsym.optimizers import Optimizer, Parameter
+
+FORMATS = ("table", "json")
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command to ``app``."""
+    app.command(epilog="Example: eomsym optimizers --format json")(optimizers)
+
+
+def optimizers(
+    format_: Annotated[str, typer.Option("--format", metavar="FORMAT", help="table or json.")] = "table",
+) -> None:
+    """List the optimisers that can be derived, with update rule and parameters."""
+    from eomsym.optimizers import REGISTRY
+
+    form = parsing.choice("--format", format_, FORMATS)
+    entries = list(REGISTRY.values())
+    if form == "json":
+        output.write(json.dumps({"optimizers": [_record(entry) for entry in entries]}, ensure_ascii=False))
+    else:
+        output.show(_table(entries))
+
+
+def _record(entry: Optimizer) -> dict[str, object]:
+    return {
+        "name": entry.name,
+        "aliases": list(entry.aliases),
+        "update_rule": entry.summary,
+        "parameters": [
+            {
+                "name": parameter.name,
+                "symbol": parameter.symbol,
+                "meaning": parameter.meaning,
+                "minimum": str(parameter.minimum),
+                "supremum": str(parameter.supremum),
+            }
+            for parameter in entry.parameters
+        ],
+        "source": entry.source,
+    }
+
+
+def _table(entries: list[Optimizer]) -> Table:
+    from rich.table import Table
+
+    table = Table(show_lines=True)
+    for column in ("optimiser", "update rule", "parameters (--set)"):
+        table.add_column(column)
+    for entry in entries:
+        names = "\n".join((entry.name, *(f"  = {alias}" for alias in entry.aliases)))
+        table.add_row(names, entry.summary, "\n".join(map(_describe, entry.parameters)) or "none")
+    return table
+
+
+def _describe(parameter: Parameter) -> str:
+    bounds = f"{parameter.minimum} <= {parameter.name} < {parameter.supremum}"
+    return f"{bounds}: {parameter.symbol}, {parameter.meaning}"
