@@ -1,1 +1,21 @@
-"""TBD"""
+"""Paths: the optimiser's iterates, the equation of motion, and the discretization error between them."""
+
+from eomsym.dynamics.equation_of_motion import MotionEnd, integrate_equation_of_motion
+from eomsym.dynamics.error_prediction import ErrorPrediction, predict_discretization_error
+from eomsym.dynamics.kernel import Data, FieldKernel
+from eomsym.dynamics.optimizer_path import optimizer_endpoint, optimizer_path, path_roundoff
+from eomsym.dynamics.spectrum import largest_eigenvalue, spectral_radius
+
+__all__ = [
+    "Data",
+    "ErrorPrediction",
+    "FieldKernel",
+    "MotionEnd",
+    "integrate_equation_of_motion",
+    "largest_eigenvalue",
+    "optimizer_endpoint",
+    "optimizer_path",
+    "path_roundoff",
+    "predict_discretization_error",
+    "spectral_radius",
+]

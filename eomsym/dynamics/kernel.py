@@ -1,0 +1,65 @@
+"""What the paths ask of a kernel: a loss with its gradient, counter terms and Hessian-vector product."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+import numpy as np
+
+from eomsym.errors import InputError
+
+#: The arrays that follow θ in a call of the kernel: ``(inputs, targets)``, or nothing for a loss without data.
+Data = Sequence[np.ndarray]
+
+
+class FieldKernel(Protocol):
+    """A generated kernel, or anything that answers the same questions; d = ``size``, N = ``order``.
+
+    ``gradient(θ, *data)`` → (d,); ``counterterms(θ, *data, order=n)`` → (n + 1, d), g then ξ_0 … ξ_{n−1}, for n ≤ N;
+    ``field(θ, η, *data, order=n)`` → (d,), ``−g − η Σ_{k<n} η^k ξ_k``; ``hessian_vector(θ, v, *data)`` → (d,).
+    """
+
+    @property
+    def order(self) -> int: ...
+    @property
+    def size(self) -> int: ...
+    @property
+    def gradient(self) -> Callable[..., np.ndarray]: ...
+    @property
+    def counterterms(self) -> Callable[..., np.ndarray]: ...
+    @property
+    def field(self) -> Callable[..., np.ndarray]: ...
+    @property
+    def hessian_vector(self) -> Callable[..., np.ndarray]: ...
+
+
+def check_theta(kernel: FieldKernel, theta: np.ndarray) -> np.ndarray:
+    """θ as a new float64 array.  Raises ``InputError`` unless it is a finite vector of the kernel's size."""
+    try:
+        vector = np.array(theta, dtype=np.float64)
+    except (TypeError, ValueError):
+        raise InputError(f"theta: not an array of numbers; give a float64 vector of length {kernel.size}") from None
+    if vector.shape != (kernel.size,):
+        raise InputError(f"theta: shape {vector.shape}; the kernel takes a vector of length {kernel.size}")
+    if not np.isfinite(vector).all():
+        raise InputError(f"theta: entry {np.flatnonzero(~np.isfinite(vector))[0]} is not finite; give finite numbers")
+    return vector
+
+
+def check_order(kernel: FieldKernel, order: int, needed_for: str) -> None:
+    """Raises ``InputError`` unless ``order`` is an integer from 0 to the kernel's order."""
+    if isinstance(order, bool) or not isinstance(order, (int, np.integer)) or order < 0:
+        raise InputError(f"order {order!r}: give an integer that is not negative")
+    if order > kernel.order:
+        raise InputError(
+            f"order {order}, needed for {needed_for}: the kernel has order {kernel.order}; generate order {order}"
+        )
+
+
+def check_positive(name: str, value: float) -> float:
+    """``value`` as a float.  Raises ``InputError`` unless it is a finite number above 0."""
+    number = float(value) if isinstance(value, (int, float, np.number)) and not isinstance(value, bool) else np.nan
+    if not (np.isfinite(number) and number > 0):
+        raise InputError(f"{name} {value!r}: give a finite number above 0")
+    return number

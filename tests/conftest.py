@@ -1,0 +1,82 @@
+"""Stand-ins for generated kernels whose paths are known in closed form, shared by the tests of the paths."""
+
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+
+class ClosedFormKernel:
+    """What a kernel answers, for a loss without data, from ``gradient`` and ``counterterm(k, θ)`` of a subclass."""
+
+    def __init__(self, order):
+        self.order = order
+        self.calls = 0
+
+    def counterterms(self, theta, order=None):
+        self.calls += 1
+        order = self.order if order is None else order
+        return np.array([self.gradient(theta), *(self.counterterm(k, theta) for k in range(order))])
+
+    def field(self, theta, eta, order=None):
+        gradient, *terms = self.counterterms(theta, order)
+        return -gradient - eta * sum(eta**k * term for k, term in enumerate(terms))
+
+
+class Quadratic(ClosedFormKernel):
+    """``L = ½ Σ λ_i θ_i²``: ``ξ_k = H^{k+1} g / (k + 2)``, the series of −log(1 − ηλ)/η, cut where the order says."""
+
+    def __init__(self, eigenvalues, order=8):
+        super().__init__(order)
+        self.eigenvalues = np.array(eigenvalues, dtype=float)
+        self.size = len(self.eigenvalues)
+
+    def gradient(self, theta):
+        return self.eigenvalues * theta
+
+    def counterterm(self, k, theta):
+        return self.eigenvalues ** (k + 2) / (k + 2) * theta
+
+    def hessian_vector(self, theta, vector):
+        return self.eigenvalues * vector
+
+    def descended(self, theta, eta, steps):
+        """The iterate after ``steps`` steps of gradient descent."""
+        return (1 - eta * self.eigenvalues) ** steps * theta
+
+    def moved(self, theta, eta, time, order):
+        """θ(time) of the equation of motion."""
+        rates = sum(eta ** (n - 1) * self.eigenvalues**n / n for n in range(1, order + 2))
+        return np.exp(-rates * time) * theta
+
+    def error_coefficient(self, theta, time, order):
+        """E_N(time): ``t λ^{N+2}/(N+2) e^{−λt} θ``, because e^{−λt} is a common factor of E' = −λE + ξ_N(θ(t))."""
+        return time * self.counterterm(order, np.exp(-self.eigenvalues * time) * theta)
+
+
+class Riccati(ClosedFormKernel):
+    """``y' = y²`` in each component (``L = −Σ y³/3``), with the coefficients of its modified equation for Euler.
+
+    Source: Hairer, Lubich & Wanner, Geometric Numerical Integration (2006), ch. IX.1, example 1.1.
+    """
+
+    COEFFICIENTS = (1, -1, 3 / 2, -8 / 3, 31 / 6, -157 / 15, 649 / 30)
+
+    def __init__(self, size=2, order=6):
+        super().__init__(order)
+        self.size = size
+
+    def gradient(self, theta):
+        return -(theta**2)
+
+    def counterterm(self, k, theta):
+        return -self.COEFFICIENTS[k + 1] * theta ** (k + 3)
+
+    def hessian_vector(self, theta, vector):
+        return -2 * theta * vector
+
+
+@pytest.fixture
+def closed_form():
+    """The stand-ins, by name: a fixture, because test files cannot import from one another."""
+    return SimpleNamespace(Quadratic=Quadratic, Riccati=Riccati)
