@@ -17,7 +17,7 @@ WORKERS ?= 2
 
 .PHONY: help
 help:  ## show this list
-	@grep -hE '^[a-z-]+:.*## ' Makefile | sed -E 's/^([a-z-]+):.*## /\1|/' | column -t -s '|'
+	@sed -nE 's/^([a-z-]+):.*## (.*)/\1|\2/p' Makefile | awk -F'|' '{ printf "make %-10s %s\n", $$1, $$2 }'
 
 # Stamps: pip runs again only when the packaging changed.  The demo needs no development tools and does not wait for them.
 $(BIN)/python:

@@ -35,8 +35,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _refuse(str(error))
     except KeyboardInterrupt:
         return INTERRUPTED
-    except BrokenPipeError:
-        return output.reader_is_gone()
     except OSError as error:
         return _refuse(messages.operating_system(error))
 

@@ -6,8 +6,8 @@ from typing import Any
 
 import typer
 
-#: Base of the errors that typer raises for a wrong command line.  typer does not export it and newer versions carry their
-#: own copy of click, so it is reached through the one subclass that every version exports.
+#: Base of the errors that typer raises for a wrong command line.  typer does not export it and newer versions carry
+#: their own copy of click, so it is reached through the one subclass that every version exports.
 UsageError: type[Exception] = typer.BadParameter.__mro__[1]
 
 

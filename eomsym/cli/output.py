@@ -24,23 +24,23 @@ def survive_any_encoding() -> None:
             stream.reconfigure(errors="backslashreplace")
 
 
-def reader_is_gone() -> int:
-    """Quietly give up stdout after a broken pipe; returns the exit status."""
-    # The interpreter flushes stdout once more on the way out and would complain: let it flush into nowhere.
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    return READER_GONE
-
-
 def write(text: str) -> None:
-    """``text`` as it is, on stdout, flushed so that a broken pipe is noticed here."""
-    sys.stdout.write(text.rstrip("\n") + "\n")
-    sys.stdout.flush()
+    """``text`` as it is, on stdout; when nobody reads it any more the process ends without a word."""
+    try:
+        sys.stdout.write(text.rstrip("\n") + "\n")
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # The interpreter flushes stdout once more on the way out and would complain: let it flush into nowhere.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise SystemExit(READER_GONE) from None
 
 
 def show(renderable: RenderableType) -> None:
     """A rich table or text on stdout; plain characters when stdout is no terminal."""
-    _console().print(renderable)
-    sys.stdout.flush()
+    console = _console()
+    with console.capture() as captured:
+        console.print(renderable)
+    write(captured.get())
 
 
 def _console(stderr: bool = False) -> Console:

@@ -1,0 +1,94 @@
+"""Every bad input: status 2, one line on stderr that names the input, nothing on stdout, nothing written."""
+
+import pytest
+
+MLP = ("generate", "mlp", "--layers", "4,3,2", "--order", "1")
+VERIFY = ("verify", "--dataset", "moons", "--orders", "0:1")
+
+#: The command line, what the message must name, and what it must say would be right (or wrong).
+BAD = [
+    (("deriv",), "'deriv'", "derive, generate, optimizers, verify"),
+    (("--frobnicate",), "'--frobnicate'", "--help"),
+    (("--version=3",), "'--version'", "takes no value"),
+    (("derive", "adamm"), "'adamm'", "gradient-descent"),
+    (("derive", "gradient-descent", "extra"), "extra", "usage: eomsym derive"),
+    (("derive", "--ordr", "3"), "'--ordr'", "did you mean --order?"),
+    (("derive", "--order"), "'--order'", "needs a value"),
+    (("derive", "--order", "two"), "'two'", "0 to 15"),
+    (("derive", "--order", "2.5"), "'2.5'", "0 to 15"),
+    (("derive", "--order", "-1"), "'-1'", "0 to 15"),
+    (("derive", "--order", "16"), "'16'", "0 to 15"),
+    (("derive", "--order", "9" * 400), "--order", "0 to 15"),
+    (("derive", "--order", "3\n4"), r"'3\n4'", "0 to 15"),
+    (("derive", "--order", ""), "''", "0 to 15"),
+    (("derive", "--format", "yaml"), "'yaml'", "text, latex, sympy, json"),
+    (("derive", "--set", "momentum"), "'momentum'", "NAME=VALUE"),
+    (("derive", "--set", "=1"), "'=1'", "NAME=VALUE"),
+    (("derive", "--set", "momentum=1/2"), "'momentum'", "gradient-descent"),
+    (("derive", "--set", "order=3"), "'order'", "gradient-descent"),
+    (("derive", "--set", "optimizer=3"), "'optimizer'", "gradient-descent"),
+    (("derive", "--set", "__class__=3"), "'__class__'", "gradient-descent"),
+    (("optimizers", "--format", "xml"), "'xml'", "table, json"),
+    (("optimizers", "gradient-descent"), "gradient-descent", "usage: eomsym optimizers"),
+    (("generate",), "generate", "--check"),
+    (("generate", "cnn"), "'cnn'", "mlp"),
+    (("generate", "--check", "mlp", "--layers", "2,2", "--order", "1"), "--check", "'mlp'"),
+    (("generate", "mlp", "--order", "2"), "'--layers'", "missing"),
+    (("generate", "mlp", "--layers", "2,2"), "'--order'", "missing"),
+    ((*MLP, "--order", "13"), "13", "0 to 12"),
+    ((*MLP, "--layers", "4"), "[4]", "64,32,10"),
+    ((*MLP, "--layers", "4,x,2"), "'4,x,2'", "64,32,10"),
+    ((*MLP, "--layers", "4,0,2"), "0", "1 to 100000"),
+    ((*MLP, "--layers", "4,3,1"), "[4, 3, 1]", "at least 2 outputs"),
+    ((*MLP, "--activation", "relu"), "'relu'", "softplus"),
+    ((*MLP, "--activation", "tahn"), "'tahn'", "tanh"),
+    ((*MLP, "--loss", "hinge"), "'hinge'", "mse, cross-entropy"),
+    ((*MLP, "--weight-decay", "nan"), "'nan'", "0.01"),
+    ((*MLP, "--weight-decay", "-1"), "'-1'", "at least 0"),
+    ((*MLP, "--optimizer", "adamm"), "'adamm'", "gradient-descent"),
+    ((*MLP, "--output", ""), "''", "folder"),
+    ((*MLP, "--output", "/dev/null"), "'/dev/null'", "folder"),
+    ((*MLP, "--output", "/dev/null/below"), "'/dev/null'", "folder"),
+    ((*VERIFY, "--dataset", "mnist"), "'mnist'", "digits"),
+    ((*VERIFY, "--orders", "4:0"), "'4:0'", "0:4"),
+    ((*VERIFY, "--orders", "0-4"), "'0-4'", "0:4"),
+    ((*VERIFY, "--orders", "0:99"), "'99'", "0 to"),
+    ((*VERIFY, "--orders", "1,1"), "'1,1'", "once"),
+    ((*VERIFY, "--plot", "slopes.jpeg"), "'slopes.jpeg'", ".png, .pdf, .svg"),
+    ((*VERIFY, "--plot", "slopes"), "'slopes'", ".png, .pdf, .svg"),
+    ((*VERIFY, "--plot", "missing/slopes.png"), "'missing'", "make it first"),
+    ((*VERIFY, "--layers", "3,4,2"), "3", "2"),
+    ((*VERIFY, "--layers", "2,four,2"), "'2,four,2'", "64,32,10"),
+    ((*VERIFY, "--activation", "relu"), "'relu'", "softplus"),
+    ((*VERIFY, "--loss", "hinge"), "'hinge'", "mse, cross-entropy"),
+    ((*VERIFY, "--seed", "-3"), "'-3'", "0"),
+    ((*VERIFY, "--seed", "x"), "'x'", "0"),
+    ((*VERIFY, "--halvings", "1"), "'1'", "2"),
+    ((*VERIFY, "--format", "csv"), "'csv'", "table, json"),
+    ((*VERIFY, "--optimizer", "adamm"), "'adamm'", "gradient-descent"),
+    ((*VERIFY, "--set", "momentum=1/2"), "'momentum'", "gradient-descent"),
+    ((*VERIFY, "--order", "2"), "'--order'", "--orders"),
+]
+
+
+@pytest.mark.parametrize(("arguments", "named", "right"), BAD, ids=lambda value: " ".join(value)[:60])
+def test_one_clear_line_and_nothing_else(run, tmp_path, arguments, named, right):
+    result = run(*arguments)
+    assert (result.status, result.out) == (2, "")
+    assert result.err.startswith("eomsym: ")
+    assert result.err.count("\n") == 1
+    assert named in result.err
+    assert right in result.err
+    assert list(tmp_path.rglob("*")) == []
+
+
+def test_a_process_of_its_own_says_the_same(run_process, tmp_path):
+    result = run_process("derive", "--order", "two")
+    assert result == (2, "", "eomsym: --order 'two': not an integer; give one from 0 to 15\n")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_bytes_that_are_no_text(run_process):
+    result = run_process("derive", b"\xff\xfe")
+    assert result.status == 2
+    assert result.err.count("\n") == 1

@@ -1,0 +1,116 @@
+"""``eomsym derive``: the contract of its formats."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import sympy
+from sympy.parsing.sympy_parser import parse_expr
+
+import eomsym
+from eomsym.optimizers import REGISTRY
+from eomsym.trees import parse_tree, rooted_trees
+
+ROOT = Path(__file__).parents[2]
+
+# Theory page, section 1: the first counter terms of gradient descent, as SymPy lines.
+FIRST_TERMS = {
+    "gradient_coefficient": "1",
+    "xi_0": "g1(g)/2",
+    "xi_1": "g1(g1(g))/3 + g2(g, g)/12",
+    "xi_2": "g1(g1(g1(g)))/4 + g1(g2(g, g))/12 + g2(g, g1(g))/12",
+}
+
+
+def test_json_keys_and_values(run):
+    result = run("derive", "--order", "2", "--format", "json")
+    assert (result.status, result.err) == (0, "")
+    assert result.out.count("\n") == 1
+    assert result.json == {
+        "optimizer": "gradient-descent",
+        "parameters": {},
+        "order": 2,
+        "gradient_coefficient": "1",
+        "counterterms": [
+            {"index": 0, "terms": [{"tree": "[[]]", "symmetry": 1, "coefficient": "1/2"}]},
+            {
+                "index": 1,
+                "terms": [
+                    {"tree": "[[[]]]", "symmetry": 1, "coefficient": "1/3"},
+                    {"tree": "[[],[]]", "symmetry": 2, "coefficient": "1/12"},
+                ],
+            },
+        ],
+    }
+
+
+def test_json_lists_every_tree_with_zeros(run):
+    counterterms = run("derive", "--order", "4", "--format", "json").json["counterterms"]
+    for index, entry in enumerate(counterterms):
+        assert entry["index"] == index
+        assert [parse_tree(term["tree"]) for term in entry["terms"]] == list(rooted_trees(index + 2))
+    assert counterterms[2]["terms"][-1] == {"tree": "[[],[],[]]", "symmetry": 6, "coefficient": "0"}
+
+
+@pytest.mark.parametrize("name", REGISTRY)
+def test_text_and_latex_are_those_of_the_library(run, name):
+    counterterms = eomsym.derive(name, order=3)
+    assert run("derive", name, "--order", "3").out == counterterms.text() + "\n"
+    assert run("derive", name, "--order", "3", "--format", "latex").out == counterterms.latex() + "\n"
+    assert run("derive", name, "--order", "3", "--format", "json").out == counterterms.to_json() + "\n"
+
+
+def test_defaults_are_gradient_descent_and_text(run):
+    assert run("derive").out == run("derive", "gd", "--order", "2", "--format", "text").out
+
+
+def test_order_zero_is_gradient_flow(run):
+    assert run("derive", "--order", "0", "--format", "json").json["counterterms"] == []
+    assert run("derive", "--order", "0", "--format", "sympy").out == "gradient_coefficient = 1\n"
+
+
+def test_sympy_lines(run):
+    lines = run("derive", "--order", "3", "--format", "sympy").out.splitlines()
+    assert dict(line.split(" = ") for line in lines) == FIRST_TERMS
+
+
+@pytest.mark.parametrize("name", REGISTRY)
+def test_sympy_lines_carry_the_exact_coefficients(run, name):
+    """Reading the lines back and picking out each elementary differential gives the coefficients of the JSON."""
+    symbols = {parameter.name: sympy.Symbol(parameter.name) for parameter in REGISTRY[name].parameters}
+    symbols |= {parameter.symbol: sympy.Symbol(parameter.symbol) for parameter in REGISTRY[name].parameters}
+    lines = run("derive", name, "--order", "4", "--format", "sympy").out.splitlines()
+    record = run("derive", name, "--order", "4", "--format", "json").json
+    assert len(lines) == 5
+    for line, entry in zip(lines[1:], record["counterterms"], strict=True):
+        left, right = line.split(" = ")
+        assert left == f"xi_{entry['index']}"
+        expected = sum(
+            parse_expr(term["coefficient"], local_dict=symbols) * _differential(parse_tree(term["tree"]))
+            for term in entry["terms"]
+        )
+        assert sympy.simplify(parse_expr(right, local_dict=symbols) - expected) == 0
+
+
+def _differential(tree):
+    if not tree.children:
+        return sympy.Symbol("g")
+    return sympy.Function(f"g{len(tree.children)}")(*(_differential(child) for child in reversed(tree.children)))
+
+
+@pytest.mark.parametrize("command", [["derive"], ["optimizers"]], ids=" ".join)
+def test_a_reader_that_has_left_ends_it_quietly(command):
+    read_end, write_end = os.pipe()
+    os.close(read_end)
+    arguments = [sys.executable, "-m", "eomsym", *command]
+    done = subprocess.run(arguments, cwd=ROOT, stdout=write_end, stderr=subprocess.PIPE, check=False)
+    os.close(write_end)
+    assert (done.returncode, done.stderr) == (141, b"")
+
+
+def test_a_terminal_without_unicode_gets_escapes(run_process):
+    result = run_process("derive", "--order", "1", PYTHONIOENCODING="ascii")
+    assert result.status == 0
+    assert r"\u03be_0 = 1/2 g'g" in result.out

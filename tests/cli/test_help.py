@@ -1,0 +1,82 @@
+"""Help: quick, at most 80 columns wide, with an example that works."""
+
+import os
+import re
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from eomsym.models import ACTIVATIONS, DATASETS, LOSSES
+
+ROOT = Path(__file__).parents[2]
+HELPS = [(), ("derive",), ("generate",), ("generate", "mlp"), ("verify",), ("optimizers",)]
+HEAVY = ("numpy", "scipy", "sympy", "numba", "matplotlib", "sklearn", "jinja2")
+
+
+@pytest.mark.parametrize("command", HELPS, ids=" ".join)
+def test_help_fits_80_columns_and_gives_an_example(run, monkeypatch, command):
+    monkeypatch.setenv("COLUMNS", "80")
+    result = run(*command, "--help")
+    assert (result.status, result.err) == (0, "")
+    assert max(map(len, result.out.splitlines())) <= 80
+    assert "eomsym " + " ".join(command) in result.out.partition("Example")[2]
+    assert "…" not in result.out, "something was cut off"
+
+
+def test_no_command_shows_the_help(run, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    assert run() == run("--help")
+
+
+@pytest.mark.parametrize("command", [("generate", "mlp"), ("verify",)], ids=" ".join)
+def test_help_lists_every_choice(run, command):
+    words = set(re.findall(r"[\w-]+", run(*command, "--help").out))
+    choices = {*ACTIVATIONS, *LOSSES, *(DATASETS if command == ("verify",) else ())}
+    assert choices <= words
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["verify", "--help"], ["--version"], ["derive", "--order", "x"]])
+def test_nothing_heavy_is_imported_for_it(arguments):
+    program = (
+        "import sys; from eomsym.cli import main\n"
+        f"main({arguments!r})\n"
+        f"print(*(name for name in {HEAVY!r} if name in sys.modules), file=sys.stderr)"
+    )
+    done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stderr.splitlines()[-1] == ""
+
+
+def test_derive_needs_none_of_the_numeric_packages():
+    program = (
+        "import sys; from eomsym.cli import main\n"
+        "main(['derive', '--order', '3'])\n"
+        f"print(*(name for name in {HEAVY!r} if name in sys.modules), file=sys.stderr)"
+    )
+    done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stderr == "\n"
+
+
+def test_help_takes_less_than_0_3_seconds(run_process):
+    def seconds() -> float:
+        start = time.perf_counter()
+        assert run_process("--help").status == 0
+        return time.perf_counter() - start
+
+    seconds()  # writes the byte code
+    assert min(seconds() for _ in range(5)) < 0.3
+
+
+def test_version(run):
+    import eomsym
+
+    assert run("--version").out == f"eomsym {eomsym.__version__}\n"
+
+
+def test_no_colours_in_a_pipe(run_process):
+    plain = {name: "" for name in ("FORCE_COLOR", "GITHUB_ACTIONS", "PY_COLORS") if name in os.environ}
+    for arguments in (["--help"], ["optimizers"], ["derive"], ["nonsense"]):
+        result = run_process(*arguments, **plain)
+        assert "\x1b" not in result.out + result.err

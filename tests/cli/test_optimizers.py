@@ -1,0 +1,29 @@
+"""``eomsym optimizers``: everything that is registered, with parameters and update rule."""
+
+from eomsym.optimizers import REGISTRY
+
+
+def test_table_names_each_with_aliases_rule_and_parameters(run, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    result = run("optimizers")
+    assert (result.status, result.err) == (0, "")
+    assert max(map(len, result.out.splitlines())) <= 80
+    for entry in REGISTRY.values():
+        for word in (entry.name, *entry.aliases, *(parameter.name for parameter in entry.parameters)):
+            assert word in result.out
+
+
+def test_json(run):
+    listed = run("optimizers", "--format", "json").json["optimizers"]
+    assert [entry["name"] for entry in listed] == list(REGISTRY)
+    for entry in listed:
+        registered = REGISTRY[entry["name"]]
+        assert entry["update_rule"] == registered.summary
+        assert [parameter["name"] for parameter in entry["parameters"]] == [p.name for p in registered.parameters]
+        assert set(entry) == {"name", "aliases", "update_rule", "parameters", "source"}
+
+
+def test_every_name_and_alias_listed_can_be_derived(run):
+    for entry in run("optimizers", "--format", "json").json["optimizers"]:
+        for name in (entry["name"], *entry["aliases"]):
+            assert run("derive", name, "--order", "1", "--format", "json").json["optimizer"] == entry["name"]
