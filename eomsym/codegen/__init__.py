@@ -1,1 +1,29 @@
-"""TBD"""
+"""Code generation: a frozen specification, statements, a template, a file with a manifest, and back as a kernel."""
+
+from eomsym.codegen.generate import (
+    COMMITTED,
+    check_committed,
+    generate,
+    kernel_for,
+    user_cache,
+    write_committed,
+    write_kernel,
+)
+from eomsym.codegen.kernel import Kernel
+from eomsym.codegen.loader import load
+from eomsym.codegen.spec import MAX_KERNEL_ORDER, PRECISIONS, KernelSpec
+
+__all__ = [
+    "COMMITTED",
+    "MAX_KERNEL_ORDER",
+    "PRECISIONS",
+    "Kernel",
+    "KernelSpec",
+    "check_committed",
+    "generate",
+    "kernel_for",
+    "load",
+    "user_cache",
+    "write_committed",
+    "write_kernel",
+]

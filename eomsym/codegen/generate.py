@@ -1,0 +1,110 @@
+"""``generate``: from a model to a kernel file with its manifest; and the kernels that are committed."""
+
+from __future__ import annotations
+
+import difflib
+import os
+from pathlib import Path
+
+from eomsym.codegen.kernel import Kernel
+from eomsym.codegen.loader import load
+from eomsym.codegen.locate import data_folder
+from eomsym.codegen.manifest import manifest_path, manifest_text
+from eomsym.codegen.render import render
+from eomsym.codegen.spec import KernelSpec
+from eomsym.errors import KernelError
+from eomsym.files import write_atomically
+from eomsym.models import MLP
+
+#: What ``generated/`` holds: the kernel of the main job, and one small example of each kind.
+COMMITTED = (
+    KernelSpec(MLP([64, 32, 10], "tanh", "cross-entropy"), 5),
+    KernelSpec(MLP([2, 16, 16, 1], "tanh", "mse"), 5),
+    KernelSpec(MLP([2, 8, 2], "softplus", "cross-entropy", weight_decay=0.01), 3),
+)
+
+
+def generate(
+    model: MLP,
+    order: int,
+    *,
+    optimizer: str = "gradient-descent",
+    precision: str = "double",
+    output: str | os.PathLike[str] | None = None,
+) -> Path:
+    """Writes the kernel of a model (g and ξ_0 … ξ_{order−1}) and its manifest; returns the kernel's path.
+
+    ``output`` is a folder, ``generated`` in the working directory if not given; it is made where missing.  A file that
+    already holds these bytes is left alone.  Raises ``InputError`` for what cannot be generated, ``EomsymError`` if the
+    folder cannot be written.
+    """
+    spec = KernelSpec(model, order, optimizer, precision)
+    return write_kernel(spec, Path("generated") if output is None else Path(output))
+
+
+def write_kernel(spec: KernelSpec, folder: Path) -> Path:
+    """Writes one kernel and its manifest into a folder, each atomically; returns the kernel's path."""
+    path = folder / f"{spec.name}.py"
+    source = render(spec).encode()
+    write_atomically(path, source)
+    write_atomically(manifest_path(path), manifest_text(spec, source).encode())
+    return path
+
+
+def kernel_for(spec: KernelSpec, folder: str | os.PathLike[str] | None = None) -> Kernel:
+    """A loaded kernel of this specification: from ``folder``, or the committed one, or one kept in the user's cache."""
+    if folder is not None:
+        return load(write_kernel(spec, Path(folder)))
+    if spec in COMMITTED:
+        path = data_folder("generated") / f"{spec.name}.py"
+        if path.is_file() and path.read_bytes() == render(spec).encode():
+            return load(path)
+    return load(write_kernel(spec, user_cache()))
+
+
+def user_cache() -> Path:
+    """The folder for kernels that nobody asked to see: ``EOMSYM_CACHE``, else ``eomsym`` in the user's cache folder."""
+    chosen = os.environ.get("EOMSYM_CACHE")
+    if chosen:
+        return Path(chosen)
+    base = os.environ.get("XDG_CACHE_HOME")
+    return (Path(base) if base else Path.home() / ".cache") / "eomsym"
+
+
+def write_committed(folder: Path | None = None) -> list[Path]:
+    """Writes every committed kernel again; returns their paths."""
+    return [write_kernel(spec, folder or data_folder("generated")) for spec in COMMITTED]
+
+
+def check_committed(folder: Path | None = None) -> list[str]:
+    """Unified diffs between the committed kernels (and manifests) and what the generator writes; empty if none differ.
+
+    A file that is missing differs from one that is there; so does one that the generator does not write.
+    """
+    place = folder or data_folder("generated")
+    expected: dict[str, str] = {}
+    for spec in COMMITTED:
+        source = render(spec)
+        expected[f"{spec.name}.py"] = source
+        expected[f"{spec.name}.json"] = manifest_text(spec, source.encode())
+    present = {path.name: path for pattern in ("*.py", "*.json") for path in place.glob(pattern)}
+    diffs = []
+    for name in sorted(expected.keys() | present.keys()):
+        old = _read(present[name]) if name in present else ""
+        lines = difflib.unified_diff(
+            old.splitlines(keepends=True),
+            expected.get(name, "").splitlines(keepends=True),
+            f"generated/{name} (committed)",
+            f"generated/{name} (generator)",
+        )
+        diff = "".join(lines)
+        if diff:
+            diffs.append(diff)
+    return diffs
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_bytes().decode()
+    except (OSError, UnicodeDecodeError) as error:
+        raise KernelError(f"kernel {path}: cannot be read as text ({error})") from error

@@ -1,0 +1,146 @@
+"""A loaded kernel: the checks that stand before the compiled functions."""
+
+from __future__ import annotations
+
+from types import ModuleType
+
+import numpy as np
+
+from eomsym.codegen.spec import KernelSpec
+from eomsym.errors import InputError
+from eomsym.models import MLP
+
+
+class Kernel:
+    """The compiled functions of one generated file, with arguments checked before any of them runs.
+
+    ``theta`` is float64 (d,); ``inputs`` float64 (n, n_in); ``targets`` float64 (n, n_out) for ``mse`` and int64 labels
+    (n,) for ``cross-entropy``.  Every method raises ``InputError`` for a wrong type, shape, label or a value that is not
+    finite.  ``order`` arguments run from 0 to the kernel's order, the default; lower orders cost less.
+    """
+
+    def __init__(self, spec: KernelSpec, module: ModuleType) -> None:
+        self.spec = spec
+        self._module = module
+
+    def __repr__(self) -> str:
+        return f"Kernel({self.spec.name})"
+
+    @property
+    def model(self) -> MLP:
+        """The model that the kernel was generated for."""
+        return self.spec.model
+
+    @property
+    def order(self) -> int:
+        """Highest power of η in the field."""
+        return self.spec.order
+
+    @property
+    def size(self) -> int:
+        """Number of parameters d."""
+        return self.spec.model.size
+
+    def loss(self, theta: np.ndarray, inputs: np.ndarray, targets: np.ndarray) -> float:
+        """The loss, weight decay included."""
+        return self._module.loss(self._vector("theta", theta), *self._data(inputs, targets))
+
+    def gradient(self, theta: np.ndarray, inputs: np.ndarray, targets: np.ndarray) -> np.ndarray:
+        """The gradient g of the loss, (d,)."""
+        return self.counterterms(theta, inputs, targets, order=0)[0]
+
+    def hessian_vector(
+        self, theta: np.ndarray, vector: np.ndarray, inputs: np.ndarray, targets: np.ndarray
+    ) -> np.ndarray:
+        """The Hessian of the loss times a vector, (d,).  Raises ``InputError`` for a kernel of order 0."""
+        if self.order < 1:
+            raise InputError("hessian_vector: a kernel of order 0 has only gradients; generate one of order 1 or more")
+        series = np.stack([self._vector("theta", theta), self._vector("vector", vector)])
+        return self.gradient_series(series, inputs, targets)[1]
+
+    def gradient_series(self, series: np.ndarray, inputs: np.ndarray, targets: np.ndarray) -> np.ndarray:
+        """The gradient along the curve ``Σ_k series[k] η^k`` as a power series, (terms, d), terms ≤ order + 1."""
+        if not (isinstance(series, np.ndarray) and series.ndim == 2 and 1 <= len(series) <= self.order + 1):
+            raise InputError(f"series: give a float64 array of shape (1 to {self.order + 1}, {self.size})")
+        rows = np.stack([self._vector(f"series[{k}]", row) for k, row in enumerate(series)])
+        return self._module.gradient_series(rows, *self._data(inputs, targets))
+
+    def counterterms(
+        self, theta: np.ndarray, inputs: np.ndarray, targets: np.ndarray, order: int | None = None
+    ) -> np.ndarray:
+        """``(order + 1, d)``: row 0 is g, row 1 + k is ξ_k."""
+        return self._module.counterterms(
+            self._vector("theta", theta), self._order(order), *self._data(inputs, targets)
+        )
+
+    def field(
+        self,
+        theta: np.ndarray,
+        eta: float,
+        inputs: np.ndarray,
+        targets: np.ndarray,
+        order: int | None = None,
+    ) -> np.ndarray:
+        """The modified vector field ``−g − Σ_k η^{k+1} ξ_k``, (d,)."""
+        rows = self.counterterms(theta, inputs, targets, order)
+        step = _finite_number("eta", eta)
+        total = rows[-1]
+        for row in rows[-2::-1]:
+            total = row + step * total
+        return -total
+
+    def _order(self, order: int | None) -> int:
+        if order is None:
+            return self.order
+        if isinstance(order, bool) or not isinstance(order, (int, np.integer)) or not 0 <= order <= self.order:
+            raise InputError(f"order {order!r}: this kernel has orders 0 to {self.order}; generate one of higher order")
+        return int(order)
+
+    def _vector(self, name: str, vector: np.ndarray) -> np.ndarray:
+        array = _float_array(name, vector, f"({self.size},)")
+        if array.shape != (self.size,):
+            raise InputError(f"{name}: shape {array.shape}; this model has {self.size} parameters, give ({self.size},)")
+        return array
+
+    def _data(self, inputs: np.ndarray, targets: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        width, outputs = self.spec.model.layers[0], self.spec.model.layers[-1]
+        array = _float_array("inputs", inputs, f"(n, {width})")
+        if array.ndim != 2 or array.shape[1] != width or not len(array):
+            raise InputError(f"inputs: shape {array.shape}; this model takes (n, {width}) with n at least 1")
+        if self.spec.model.loss == "cross-entropy":
+            return array, _labels(targets, len(array), outputs)
+        values = _float_array("targets", targets, f"({len(array)}, {outputs})")
+        if values.shape != (len(array), outputs):
+            raise InputError(f"targets: shape {values.shape}; give ({len(array)}, {outputs}) for these inputs")
+        return array, values
+
+
+def _float_array(name: str, value: np.ndarray, shape: str) -> np.ndarray:
+    if not isinstance(value, np.ndarray) or value.dtype != np.float64:
+        kind = value.dtype if isinstance(value, np.ndarray) else type(value).__name__
+        raise InputError(f"{name}: {kind} is not a float64 array; give a NumPy array of shape {shape}, dtype float64")
+    # One sum is far cheaper than a test of every element, and is finite if all of them are (but for overflow).
+    with np.errstate(over="ignore", invalid="ignore"):
+        total = value.sum()
+    if not np.isfinite(total) and not np.isfinite(value).all():
+        place = tuple(int(i) for i in np.argwhere(~np.isfinite(value))[0])
+        raise InputError(f"{name}: entry {place} is {value[place]}; every entry has to be finite")
+    return np.ascontiguousarray(value)
+
+
+def _labels(targets: np.ndarray, count: int, classes: int) -> np.ndarray:
+    if not isinstance(targets, np.ndarray) or targets.dtype != np.int64 or targets.shape != (count,):
+        kind = f"{targets.dtype} {targets.shape}" if isinstance(targets, np.ndarray) else type(targets).__name__
+        raise InputError(f"targets: {kind} given; cross-entropy takes int64 class labels of shape ({count},)")
+    if targets.min() < 0 or targets.max() >= classes:
+        wrong = targets[(targets < 0) | (targets >= classes)][0]
+        raise InputError(f"targets: label {wrong} is out of range; this model has classes 0 to {classes - 1}")
+    return np.ascontiguousarray(targets)
+
+
+def _finite_number(name: str, value: float) -> float:
+    if isinstance(value, (bool, np.bool_)) or not isinstance(value, (int, float, np.integer, np.floating)):
+        raise InputError(f"{name} {value!r}: not a number")
+    if not np.isfinite(value):
+        raise InputError(f"{name} {value!r}: give a finite number")
+    return float(value)

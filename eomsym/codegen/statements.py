@@ -1,0 +1,150 @@
+"""Quadratic systems to statements: the algebra of truncated series, written out one operation a line.
+
+The kernel keeps the series of one hidden unit as rows of a small array, ``row = slot · terms + k`` for coefficient k, one
+column a sample.  Each coefficient is a loop over samples whose body is made here; the loops vectorise because rows are a
+constant distance apart.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from eomsym.series.elementary import ARGUMENT, Combination, ElementaryFunction, Integral, Product
+
+#: Seeds as Python expressions of the argument, imports math only.  Stable for arguments of any size.
+SEEDS: Mapping[str, str] = {
+    "tanh": "math.tanh({z})",
+    "sigmoid": "0.5 * (1.0 + math.tanh(0.5 * {z}))",
+    "softplus": "max({z}, 0.0) + math.log1p(math.exp(-abs({z})))",
+    "normal_distribution": "0.5 * math.erfc(-0.7071067811865476 * {z})",
+    "normal_density": "0.3989422804014327 * math.exp(-0.5 * {z} * {z})",
+    "sin": "math.sin({z})",
+    "cos": "math.cos({z})",
+    "exp": "math.exp({z})",
+}
+
+#: The argument's coefficients times their index, ``k z_k``: what ``Integral`` convolves with.
+SCALED_ARGUMENT = "dz"
+
+Loop = list[str]
+
+
+@dataclass(frozen=True)
+class RowProgram:
+    """Statements on the rows of one unit: ``start`` for order 0, ``series[k − 1]`` the loops of coefficient k."""
+
+    slots: int
+    argument: int
+    value: int
+    derivative: int
+    start: Loop
+    series: tuple[tuple[Loop, ...], ...]
+
+
+class _Rows:
+    """Names the rows: loads of coefficients into scalars, and the store that ends a loop."""
+
+    def __init__(self, members: Sequence[str], terms: int) -> None:
+        self.slot = {member: index for index, member in enumerate(members)}
+        self.terms = terms
+
+    def at(self, member: str, k: int) -> str:
+        return f"rows[{self.slot[member] * self.terms + k}, sample]"
+
+    def loop(self, target: tuple[str, int], body: Callable[[_Loads], Loop]) -> Loop:
+        loads = _Loads(self)
+        statements = body(loads)
+        return [*loads.lines, *statements, f"{self.at(*target)} = total"]
+
+
+class _Loads:
+    """Collects one load for each coefficient that a loop uses."""
+
+    def __init__(self, rows: _Rows) -> None:
+        self._rows = rows
+        self.lines: Loop = []
+
+    def __call__(self, member: str, k: int) -> str:
+        name = f"{member}_{k}"
+        line = f"{name} = {self._rows.at(member, k)}"
+        if line not in self.lines:
+            self.lines.append(line)
+        return name
+
+
+def activation_program(function: ElementaryFunction, terms: int) -> RowProgram:
+    """The statements of a function's quadratic system for series of ``terms`` coefficients."""
+    members = (ARGUMENT, SCALED_ARGUMENT, *function.members)
+    rows = _Rows(members, terms)
+    series = []
+    for k in range(1, terms):
+        scaled = rows.loop((SCALED_ARGUMENT, k), lambda load, k=k: [f"total = {float(k)} * {load(ARGUMENT, k)}"])  # type: ignore[misc]
+        loops = [_relation_loop(relation, rows, k) for relation in function.relations]
+        series.append((scaled, *loops))
+    start = [f"{ARGUMENT}_0 = {rows.at(ARGUMENT, 0)}"]
+    for relation in function.relations:
+        start += _relation_start(relation)
+        start.append(f"{rows.at(relation.target, 0)} = {relation.target}_0")
+    start.append(f"{rows.at(SCALED_ARGUMENT, 0)} = 0.0")
+    slot = rows.slot
+    return RowProgram(
+        len(members), slot[ARGUMENT], slot[function.value], slot[function.derivative], start, tuple(series)
+    )
+
+
+def product_program(terms: int) -> RowProgram:
+    """``delta = slope · back``, coefficients 0, 1, …: the chain rule of the reverse pass."""
+    rows = _Rows(("slope", "back", "delta"), terms)
+    product = Combination("delta", products=(Product("slope", "back"),))
+    series = tuple((_relation_loop(product, rows, k),) for k in range(terms))
+    return RowProgram(3, rows.slot["slope"], rows.slot["delta"], rows.slot["back"], [], series)
+
+
+def _relation_start(relation: Integral | Combination) -> Loop:
+    target = f"{relation.target}_0"
+    if isinstance(relation, Integral):
+        return [f"{target} = {SEEDS[relation.seed].format(z=f'{ARGUMENT}_0')}"]
+    lines = [f"{target} = {float(relation.constant)}"]
+    lines += [f"{target} += {member}_0" for member in relation.linear]
+    lines += [f"{target} {'+' if p.sign > 0 else '-'}= {p.left}_0 * {p.right}_0" for p in relation.products]
+    return lines
+
+
+def _relation_loop(relation: Integral | Combination, rows: _Rows, k: int) -> Loop:
+    if isinstance(relation, Integral):
+        return rows.loop((relation.target, k), lambda load: _integral(relation, load, k))
+    return rows.loop((relation.target, k), lambda load: _combination(relation, load, k))
+
+
+def _integral(relation: Integral, load: _Loads, k: int) -> Loop:
+    factors = [(load(SCALED_ARGUMENT, i), load(relation.factor, k - i)) for i in range(1, k + 1)]
+    lines = _sum_of_products(factors)
+    if relation.sign * k != 1:
+        lines.append(f"total = total / {float(relation.sign * k)}")
+    return lines
+
+
+def _combination(relation: Combination, load: _Loads, k: int) -> Loop:
+    lines: Loop = []
+    for product in relation.products:
+        sign = "+" if product.sign > 0 else "-"
+        for factor, left, right in _convolution(product, load, k):
+            term = f"{factor}{left} * {right}"
+            lines.append(f"total {sign}= {term}" if lines else f"total = {'' if sign == '+' else '-'}{term}")
+    for member in relation.linear:
+        lines.append(f"total += {load(member, k)}" if lines else f"total = {load(member, k)}")
+    return lines or ["total = 0.0"]
+
+
+def _convolution(product: Product, load: _Loads, k: int) -> list[tuple[str, str, str]]:
+    """Terms (factor, left, right) of coefficient k of a product; a square has half as many."""
+    if product.left != product.right:
+        return [("", load(product.left, i), load(product.right, k - i)) for i in range(k + 1)]
+    pairs = [("2.0 * ", load(product.left, i), load(product.left, k - i)) for i in range((k + 1) // 2)]
+    middle = [("", load(product.left, k // 2), load(product.left, k // 2))] if k % 2 == 0 else []
+    return pairs + middle
+
+
+def _sum_of_products(pairs: Sequence[tuple[str, str]]) -> Loop:
+    return [f"total {'+=' if index else '='} {left} * {right}" for index, (left, right) in enumerate(pairs)]

@@ -1,0 +1,108 @@
+"""Elementary functions as quadratic systems, the one table that lifts them to power series.
+
+Let ``z`` be a power series in η.  Every function used here is part of a small system in which each member ``u`` obeys
+
+    u' = ± v z'           (``Integral``; v another member, ' the derivative in η), or
+    u  = c + Σ w + Σ ± v w     (``Combination`` of members and products of members),
+
+so its coefficients follow one by one: ``k u_k = ± Σ_{i=1}^k i z_i v_{k−i}`` and Cauchy products.  Only the members of
+``Integral`` kind need a number at order 0, the *seed*; everything else is arithmetic, in any ring.
+This is how Taylor integrators treat elementary functions (Griewank & Walther, *Evaluating Derivatives*, 2nd ed., ch. 13).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+#: The name of the argument in every system.
+ARGUMENT = "z"
+
+
+@dataclass(frozen=True)
+class Integral:
+    """``target' = sign · factor · z'``, starting from the function ``seed`` of z_0."""
+
+    target: str
+    factor: str
+    seed: str
+    sign: int = 1
+
+
+@dataclass(frozen=True)
+class Product:
+    """``sign · left · right``."""
+
+    left: str
+    right: str
+    sign: int = 1
+
+
+@dataclass(frozen=True)
+class Combination:
+    """``target = constant + Σ linear + Σ products``; every name is listed before it is used."""
+
+    target: str
+    constant: int = 0
+    linear: tuple[str, ...] = ()
+    products: tuple[Product, ...] = ()
+
+
+@dataclass(frozen=True)
+class ElementaryFunction:
+    """A function with its derivative: ``value`` and ``derivative`` name members of ``relations``, which are in order."""
+
+    name: str
+    value: str
+    derivative: str
+    relations: tuple[Integral | Combination, ...]
+
+    @property
+    def members(self) -> tuple[str, ...]:
+        """All names but the argument, in the order in which they are computed."""
+        return tuple(relation.target for relation in self.relations)
+
+
+def _table() -> dict[str, ElementaryFunction]:
+    logistic = Combination("s", linear=("p",), products=(Product("p", "p", -1),))
+    functions = (
+        ElementaryFunction(
+            "tanh", "a", "s", (Integral("a", "s", "tanh"), Combination("s", 1, products=(Product("a", "a", -1),)))
+        ),
+        # p is the logistic function, s = p − p² its derivative.
+        ElementaryFunction("sigmoid", "p", "s", (Integral("p", "s", "sigmoid"), logistic)),
+        ElementaryFunction(
+            "softplus", "a", "p", (Integral("a", "p", "softplus"), Integral("p", "s", "sigmoid"), logistic)
+        ),
+        ElementaryFunction(
+            "silu",
+            "a",
+            "t",
+            (
+                Integral("p", "s", "sigmoid"),
+                logistic,
+                Combination("a", products=(Product("z", "p"),)),
+                Combination("t", linear=("p",), products=(Product("z", "s"),)),
+            ),
+        ),
+        # z Φ(z) with the normal distribution Φ and its density φ; w = z φ, φ' = −w z'.
+        ElementaryFunction(
+            "gelu",
+            "a",
+            "t",
+            (
+                Integral("P", "d", "normal_distribution"),
+                Integral("d", "w", "normal_density", -1),
+                Combination("w", products=(Product("z", "d"),)),
+                Combination("a", products=(Product("z", "P"),)),
+                Combination("t", linear=("P", "w")),
+            ),
+        ),
+        ElementaryFunction("sin", "a", "c", (Integral("a", "c", "sin"), Integral("c", "a", "cos", -1))),
+        ElementaryFunction("identity", "a", "s", (Combination("a", linear=("z",)), Combination("s", 1))),
+        ElementaryFunction("exp", "a", "a", (Integral("a", "a", "exp"),)),
+    )
+    return {function.name: function for function in functions}
+
+
+#: Every elementary function by name.
+ELEMENTARY: dict[str, ElementaryFunction] = _table()
