@@ -24,6 +24,7 @@ class Tree:
 
     __slots__ = ("_hash", "children", "order")
 
+    _hash: int
     children: tuple[Tree, ...]
     order: int
 
@@ -81,26 +82,54 @@ class Tree:
 LEAF = Tree()
 
 
+#: Trees that are read from text are this small, so that recursion on them is safe.
+MAX_PARSED_NODES = 200
+
+
 def parse_tree(text: str) -> Tree:
     """The tree written as a bracket list, children in any order, blanks ignored.
 
-    Raises ``InputError`` if brackets do not match or anything but brackets and commas stands there.
+    Raises ``InputError`` if brackets do not match, anything but brackets and commas stands there, or the tree has more
+    than 200 nodes.
     """
+    if not isinstance(text, str) or text.count("[") > MAX_PARSED_NODES:
+        shown = f"of {text.count('[')} nodes" if isinstance(text, str) else repr(text)
+        raise InputError(f"tree {shown}: give a bracket list of up to {MAX_PARSED_NODES} nodes, such as '[[],[[]]]'")
     open_lists: list[list[Tree]] = [[]]
-    compact = "".join(text.split())
     previous = ""
-    for position, character in enumerate(compact):
+    for position, character in enumerate(text):
+        if character.isspace():
+            continue
         if character == "[" and previous != "]":
             open_lists.append([])
         elif character == "]" and previous != "," and len(open_lists) > 1:
             children = open_lists.pop()
             open_lists[-1].append(Tree(children))
         elif not (character == "," and previous == "]" and len(open_lists) > 1):
-            raise InputError(f"tree {text!r}: unexpected {character!r} at position {position}; write it as '[[],[[]]]'")
+            shown = text if len(text) <= 80 else text[:77] + "..."
+            raise InputError(
+                f"tree {shown!r}: unexpected {character!r} at position {position}; write it as '[[],[[]]]'"
+            )
         previous = character
     if len(open_lists) != 1 or len(open_lists[0]) != 1:
-        raise InputError(f"tree {text!r}: not one complete bracket list; write it as '[[],[[]]]'")
+        shown = text if len(text) <= 80 else text[:77] + "..."
+        raise InputError(f"tree {shown!r}: not one complete bracket list; write it as '[[],[[]]]'")
     return open_lists[0][0]
+
+
+@cache
+def count_rooted_trees(order: int) -> int:
+    """Number of rooted trees with ``order`` nodes (0 for order 0) without making them: OEIS A000081.
+
+    ``(n−1) a(n) = Σ_{k=1}^{n−1} (Σ_{d|k} d a(d)) a(n−k)``, from Euler's transform.
+    """
+    if order <= 1:
+        return max(order, 0)
+    weights = (
+        sum(d * count_rooted_trees(d) for d in range(1, k + 1) if k % d == 0) * count_rooted_trees(order - k)
+        for k in range(1, order)
+    )
+    return sum(weights) // (order - 1)
 
 
 @cache

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from eomsym import optimizers
 from eomsym.derivation.step_polynomial import modified_coefficients
 from eomsym.errors import InputError
-from eomsym.optimizers import Coefficient
+from eomsym.optimizers import Coefficient, Optimizer
 from eomsym.trees import LEAF, Tree, rooted_trees
 
 if TYPE_CHECKING:
@@ -31,9 +31,9 @@ class Term:
 
 @dataclass(frozen=True)
 class Counterterms:
-    """The equation of motion ``θ̇ = −c g − η Σ_k η^k ξ_k`` of one optimiser, with ``ξ_k = Σ coefficient · F_g(tree)``.
+    """The equation of motion ``θ̇ = −c g − η Σ_k η^k ξ_k`` of an optimiser, with ``ξ_k = Σ coefficient · F_g(tree)``.
 
-    ``terms[k]`` lists every tree with ``k + 2`` nodes in canonical order, zero coefficients included, for k < ``order``.
+    ``terms[k]``, k < ``order``, lists every tree with ``k + 2`` nodes in canonical order, zero coefficients included.
     ``gradient_coefficient`` is c.  Coefficients are exact: ``Fraction``, or elements of a SymPy fraction field where a
     parameter stays a symbol.
     """
@@ -94,15 +94,36 @@ def derive(optimizer: str = "gradient-descent", order: int = 2, **parameters: ob
     entry = optimizers.get(optimizer)
     check_order(order)
     values = entry.read_parameters(parameters)
-    coefficients = modified_coefficients(entry.difference_form(**values), order + 1)
+    form = entry.difference_form(**values, **symbolic_parameters(entry, values))
+    coefficients = modified_coefficients(form, order + 1)
     terms = tuple(
         tuple(
-            Term(tree, (-1) ** (tree.order - 1) * coefficients[tree] * Fraction(1, tree.symmetry))
+            Term(tree, exact((-1) ** (tree.order - 1) * coefficients[tree] * Fraction(1, tree.symmetry)))
             for tree in rooted_trees(index + 2)
         )
         for index in range(order)
     )
-    return Counterterms(entry.name, MappingProxyType(values), order, Fraction(coefficients[LEAF]), terms)
+    return Counterterms(entry.name, MappingProxyType(values), order, exact(coefficients[LEAF]), terms)
+
+
+def symbolic_parameters(entry: Optimizer, given: Mapping[str, Fraction]) -> dict[str, Coefficient]:
+    """The optimiser's parameters that have no value, as generators of one fraction field over the rationals."""
+    names = [parameter.name for parameter in entry.parameters if parameter.name not in given]
+    if not names:
+        return {}
+    import sympy
+
+    return dict(zip(names, sympy.field(names, sympy.QQ)[1:], strict=True))
+
+
+def exact(coefficient: Coefficient) -> Coefficient:
+    """A ``Fraction`` where the coefficient is a rational number, the element of the fraction field else."""
+    if isinstance(coefficient, (int, Fraction)):
+        return Fraction(coefficient)
+    if not (coefficient.numer.is_ground and coefficient.denom.is_ground):
+        return coefficient
+    number = coefficient.numer.LC / coefficient.denom.LC
+    return Fraction(int(number.numerator), int(number.denominator))
 
 
 def check_order(order: object, maximum: int = MAX_ORDER) -> None:

@@ -18,12 +18,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from fractions import Fraction
 from functools import reduce
-from itertools import accumulate
+from itertools import accumulate, pairwise
 from math import comb
 from operator import mul
 
 from eomsym.optimizers import Coefficient, DifferenceForm
 from eomsym.trees import Tree, rooted_trees
+
 
 def divide(numerator: Coefficient, denominator: Coefficient) -> Coefficient:
     """Exact quotient: an integer where it is one, a ``Fraction`` for other integers, the ring's own quotient else."""
@@ -75,7 +76,7 @@ def forward_differences(samples: Sequence[Coefficient]) -> list[Coefficient]:
     differences, row = [], list(samples)
     while row:
         differences.append(row[0])
-        row = [after - before for before, after in zip(row, row[1:], strict=False)]
+        row = [after - before for before, after in pairwise(row)]
     return differences
 
 
@@ -108,5 +109,5 @@ def step_polynomials(form: DifferenceForm, max_order: int) -> dict[Tree, list[Co
 
 
 def modified_coefficients(form: DifferenceForm, max_order: int) -> dict[Tree, Coefficient]:
-    """``b(τ)`` of the modified vector field ``f̃ = Σ_τ η^{|τ|−1} b(τ)/σ(τ) F_f(τ)``, all trees of up to ``max_order`` nodes."""
+    """``b(τ)`` of the modified vector field ``f̃ = Σ_τ η^{|τ|−1} b(τ)/σ(τ) F_f(τ)``, for up to ``max_order`` nodes."""
     return {tree: linear_coefficient(polynomial) for tree, polynomial in step_polynomials(form, max_order).items()}

@@ -27,7 +27,7 @@ class Evaluation:
 
 @dataclass(frozen=True)
 class DifferenceForm:
-    """An update rule ``ρ(E) θ = η Σ_j w_j f(σ_j(E) θ)`` with ``f = −g``; ``rho`` maps the power of E to its coefficient.
+    """An update rule ``ρ(E) θ = η Σ_j w_j f(σ_j(E) θ)`` with ``f = −g``; ``rho`` maps a power of E to its coefficient.
 
     Consistency needs ``ρ(1) = 0``, ``ρ'(1) ≠ 0`` and ``σ_j(1) = 1``; ``InputError`` otherwise.
     """
@@ -48,7 +48,7 @@ class DifferenceForm:
 
 @dataclass(frozen=True)
 class Parameter:
-    """A parameter of an optimiser that is not the step size, with the half-open range ``minimum ≤ value < supremum``."""
+    """A parameter of an optimiser other than the step size, with the half-open range ``minimum ≤ value < supremum``."""
 
     name: str
     symbol: str
@@ -60,7 +60,9 @@ class Parameter:
         """``value`` as an exact rational.  Raises ``InputError`` if it is none or out of range."""
         number = read_rational(self.name, value)
         if not self.minimum <= number < self.supremum:
-            raise InputError(f"{self.name} = {value}: out of range; give {self.minimum} <= {self.name} < {self.supremum}")
+            raise InputError(
+                f"{self.name} = {value}: out of range; give {self.minimum} <= {self.name} < {self.supremum}"
+            )
         return number
 
 

@@ -29,7 +29,10 @@ OPTIMIZER = Optimizer(
     name="gradient-descent",
     aliases=("gd", "explicit-euler"),
     summary="θ⁺ = θ − η g(θ)",
-    source="Miyagawa, Toward Equation of Motion for Deep Neural Networks, NeurIPS 2022; Hairer, Lubich & Wanner 2006, ch. IX",
+    source=(
+        "Miyagawa, Toward Equation of Motion for Deep Neural Networks, NeurIPS 2022; "
+        "Hairer, Lubich & Wanner, Geometric Numerical Integration, 2nd ed. 2006, ch. IX"
+    ),
     parameters=(),
     difference_form=difference_form,
     step=step,

@@ -1,0 +1,75 @@
+"""Exact coefficients as text, LaTeX and SymPy: the one place that knows what a coefficient may be.
+
+A coefficient is an int, a ``Fraction``, or an element of a SymPy fraction field where a parameter stays a symbol.  The
+last is shown factored, with every factor positive at small parameters: ``(beta + 1)/(2*(1 - beta)**3)``.
+SymPy is imported only when a symbol is there.
+"""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from typing import TYPE_CHECKING
+
+from eomsym.optimizers import Coefficient
+
+if TYPE_CHECKING:
+    import sympy
+
+
+def coefficient_text(coefficient: Coefficient) -> str:
+    """``1/12``, ``-1/720``, ``(beta + 1)/(2*(1 - beta)**3)``: an exact rational or an expression in SymPy's syntax."""
+    return str(coefficient if isinstance(coefficient, (int, Fraction)) else coefficient_expression(coefficient))
+
+
+def coefficient_latex(coefficient: Coefficient) -> str:
+    r"""``\tfrac{1}{12}``, ``-\tfrac{1}{720}``, ``3``, ``\frac{\beta + 1}{2 \left(1 - \beta\right)^{3}}``."""
+    if isinstance(coefficient, (int, Fraction)):
+        if coefficient.denominator == 1:
+            return str(coefficient)
+        sign = "-" if coefficient < 0 else ""
+        return rf"{sign}\tfrac{{{abs(coefficient.numerator)}}}{{{coefficient.denominator}}}"
+    import sympy
+
+    return str(sympy.latex(coefficient_expression(coefficient)))
+
+
+def split_sign(coefficient: Coefficient) -> tuple[bool, Coefficient]:
+    """Whether to write a minus sign, and what to write behind it."""
+    if isinstance(coefficient, (int, Fraction)):
+        return coefficient < 0, abs(coefficient)
+    negative = _content_and_factors(coefficient)[0] < 0
+    return negative, -coefficient if negative else coefficient
+
+
+def is_sum(coefficient: Coefficient) -> bool:
+    """Whether the text of the coefficient needs brackets before it multiplies something."""
+    return not isinstance(coefficient, (int, Fraction)) and bool(coefficient_expression(coefficient).is_Add)
+
+
+def coefficient_expression(coefficient: Coefficient) -> sympy.Expr:
+    """The coefficient as an exact SymPy number or a factored expression."""
+    import sympy
+
+    if isinstance(coefficient, (int, Fraction)):
+        return sympy.Rational(coefficient.numerator, coefficient.denominator)
+    content, factors = _content_and_factors(coefficient)
+    powers = [sympy.Pow(factor, exponent) for factor, exponent in factors]
+    number = sympy.Rational(content.numerator, content.denominator)
+    if len(powers) == 1 and powers[0].is_Add and number != 1:
+        return sympy.Mul(number, powers[0], evaluate=False)  # SymPy would multiply the number into the sum
+    return sympy.Mul(number, *powers)
+
+
+def _content_and_factors(element: Coefficient) -> tuple[Fraction, list[tuple[sympy.Expr, int]]]:
+    """A rational number and factors with exponents, each factor's lowest coefficient positive: (1 − β), not (β − 1)."""
+    content, factors = Fraction(1), []
+    for polynomial, sign in ((element.numer, 1), (element.denom, -1)):
+        number, irreducible = polynomial.factor_list()
+        content *= Fraction(int(number.numerator), int(number.denominator)) ** sign
+        for factor, exponent in irreducible:
+            if factor.coeffs()[-1] < 0:
+                factors.append(((-factor).as_expr(), sign * exponent))
+                content *= (-1) ** exponent
+            else:
+                factors.append((factor.as_expr(), sign * exponent))
+    return content, factors

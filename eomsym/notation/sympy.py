@@ -1,0 +1,185 @@
+"""Counter terms of a concrete loss or vector field as exact SymPy expressions, evaluated tree by tree.
+
+``F(τ) = g^{(m)}(F(τ_1), …, F(τ_m))`` is a sum over multi-indices α of partial derivatives ``∂^α g`` times components of
+the arguments.  Every partial derivative and every subtree is computed once.  A field that is polynomial in its
+variables is worked on in a polynomial ring (``sympy.polys``), anything else as expressions that are not expanded.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from itertools import combinations_with_replacement, groupby
+from math import factorial, prod
+from typing import Any
+
+import sympy
+from sympy.polys.polyerrors import BasePolynomialError
+
+from eomsym.derivation.counterterms import Counterterms
+from eomsym.errors import InputError
+from eomsym.notation.coefficients import coefficient_expression
+from eomsym.trees import Tree
+
+#: A polynomial (``sympy.polys.rings.PolyElement``) or an expression; both have ``diff``, sums and products.
+_Scalar = Any
+_Vector = list[_Scalar]
+
+
+def counterterms_sympy(
+    counterterms: Counterterms, loss: sympy.Expr, variables: Sequence[sympy.Symbol]
+) -> list[sympy.Matrix]:
+    """``[ξ_0, ξ_1, …]`` of a loss, each a column in the order of ``variables``; expanded if the loss is a polynomial.
+
+    Other symbols in the loss are constants.  Raises ``InputError`` if the loss is no SymPy expression (text is not
+    read) or the variables are not distinct symbols.
+    """
+    if not isinstance(loss, sympy.Expr):
+        raise InputError(
+            f"loss {_shown(loss)}: not a SymPy expression but {type(loss).__name__}; build it from symbols"
+        )
+    names = _check_variables(variables)
+    return counterterms_of_field(counterterms, [loss.diff(name) for name in names], names)
+
+
+def counterterms_of_field(
+    counterterms: Counterterms, field: Sequence[sympy.Expr], variables: Sequence[sympy.Symbol]
+) -> list[sympy.Matrix]:
+    """``[ξ_0, ξ_1, …]`` for a vector field in place of the gradient g, as in games; as ``counterterms_sympy`` else."""
+    names = _check_variables(variables)
+    parts = [[(term.tree, coefficient_expression(term.coefficient)) for term in terms] for terms in counterterms.terms]
+    parts = [[(tree, number) for tree, number in part if number != 0] for part in parts]
+    _check_no_clash(names, [number for part in parts for _, number in part])
+    components, generators = _scalars(_check_field(field, names), names)
+    values = _evaluate(components, generators, [tree for part in parts for tree, _ in part])
+    return [sympy.Matrix(_combination([(values[t], number) for t, number in part], len(names))) for part in parts]
+
+
+def elementary_differentials(
+    field: Sequence[sympy.Expr], variables: Sequence[sympy.Symbol], trees: Iterable[Tree]
+) -> dict[Tree, sympy.Matrix]:
+    """``F_g(τ)`` of the vector field g for every tree asked for, each a column in the order of ``variables``."""
+    names, wanted = _check_variables(variables), list(trees)
+    components, generators = _scalars(_check_field(field, names), names)
+    values = _evaluate(components, generators, wanted)
+    return {tree: sympy.Matrix([_expression(scalar) for scalar in values[tree]]) for tree in wanted}
+
+
+class _PartialDerivatives(dict[tuple[int, ...], _Vector]):
+    """``∂^α g``, each taken once; α is a sorted tuple of variable numbers."""
+
+    def __init__(self, components: _Vector, generators: Sequence[_Scalar]) -> None:
+        super().__init__({(): components})
+        self.generators = generators
+
+    def __missing__(self, alpha: tuple[int, ...]) -> _Vector:
+        derivative = [component.diff(self.generators[alpha[-1]]) for component in self[alpha[:-1]]]
+        self[alpha] = derivative
+        return derivative
+
+
+def _evaluate(components: _Vector, generators: Sequence[_Scalar], trees: Iterable[Tree]) -> dict[Tree, _Vector]:
+    partials = _PartialDerivatives(components, generators)
+    values: dict[Tree, _Vector] = {}
+
+    def value(tree: Tree) -> _Vector:
+        if tree not in values:
+            arguments = [(value(child), len(list(equal))) for child, equal in groupby(tree.children)]
+            values[tree] = _apply(partials, arguments, ())
+        return values[tree]
+
+    for tree in trees:
+        value(tree)
+    return values
+
+
+def _apply(partials: _PartialDerivatives, arguments: Sequence[tuple[_Vector, int]], alpha: tuple[int, ...]) -> _Vector:
+    """``∂^α g`` applied to the arguments, each a vector and how often it occurs.
+
+    k equal arguments are taken together: multi-indices of size k with multinomial weights, not d^k tuples.
+    """
+    derivative = partials[alpha]
+    if not arguments or all(component == 0 for component in derivative):
+        return derivative
+    (vector, count), *others = arguments
+    summands: list[_Vector] = []
+    for beta in combinations_with_replacement(range(len(vector)), count):
+        multiplicity = factorial(count) // prod(map(factorial, Counter(beta).values()))
+        factor = prod((vector[i] for i in beta), start=multiplicity)
+        if factor != 0:
+            inner = _apply(partials, others, tuple(sorted(alpha + beta)))
+            summands.append([factor * component for component in inner])
+    if not summands:
+        return [0 * component for component in derivative]
+    return [_add(column) for column in zip(*summands, strict=True)]
+
+
+def _add(scalars: Sequence[_Scalar]) -> _Scalar:
+    return sympy.Add(*scalars) if isinstance(scalars[0], sympy.Expr) else sum(scalars[1:], start=scalars[0])
+
+
+def _combination(weighted: Sequence[tuple[_Vector, sympy.Expr]], size: int) -> list[sympy.Expr]:
+    """``Σ number · vector`` as expressions; polynomials are summed in a ring whose coefficients hold the numbers."""
+    if not weighted:
+        return [sympy.S.Zero] * size
+    numbers = [number for _, number in weighted]
+    if isinstance(weighted[0][0][0], sympy.Expr):
+        return [sympy.Add(*(number * vector[i] for vector, number in weighted)) for i in range(size)]
+    small = weighted[0][0][0].ring
+    domain = small.domain.get_field().unify(sympy.construct_domain(numbers, field=True)[0])
+    ring = small.clone(domain=domain)
+    exact = [domain.from_sympy(number) for number in numbers]
+    columns = zip(*(vector for vector, _ in weighted), strict=True)
+    return [
+        sum((scalar.set_ring(ring) * number for scalar, number in zip(column, exact, strict=True)), ring.zero).as_expr()
+        for column in columns
+    ]
+
+
+def _scalars(field: Sequence[sympy.Expr], variables: Sequence[sympy.Symbol]) -> tuple[_Vector, Sequence[_Scalar]]:
+    """Components and variables as polynomials where that is possible and exact, as the expressions themselves else."""
+    try:
+        polynomials, options = sympy.parallel_poly_from_expr(field, *variables)
+    except BasePolynomialError:
+        return list(field), variables
+    domain = options.domain
+    if not domain.is_Exact or domain.is_EX or domain.is_EXRAW:
+        return list(field), variables
+    ring = sympy.polys.rings.PolyRing(tuple(variables), domain, sympy.polys.orderings.lex)
+    return [ring.from_dict(polynomial.as_dict(native=True)) for polynomial in polynomials], ring.gens
+
+
+def _expression(scalar: _Scalar) -> sympy.Expr:
+    return scalar if isinstance(scalar, sympy.Expr) else scalar.as_expr()
+
+
+def _check_variables(variables: Sequence[sympy.Symbol]) -> list[sympy.Symbol]:
+    names = list(variables) if isinstance(variables, (list, tuple)) else [variables]
+    for name in names:
+        if not isinstance(name, sympy.Symbol):
+            raise InputError(f"variable {_shown(name)}: not a SymPy symbol; give a list of symbols, such as [x, y]")
+    if not names or len(set(names)) != len(names):
+        raise InputError(f"variables {_shown(names)}: give at least one symbol, and each only once")
+    return names
+
+
+def _check_field(field: Sequence[sympy.Expr], variables: Sequence[sympy.Symbol]) -> list[sympy.Expr]:
+    components = list(field)
+    for component in components:
+        if not isinstance(component, sympy.Expr):
+            raise InputError(f"field component {_shown(component)}: not a SymPy expression; build it from symbols")
+    if len(components) != len(variables):
+        raise InputError(f"field: {len(components)} components for {len(variables)} variables; give one for each")
+    return components
+
+
+def _check_no_clash(variables: Sequence[sympy.Symbol], numbers: Iterable[sympy.Expr]) -> None:
+    """A parameter that stays a symbol must not be one of the variables that are differentiated."""
+    for symbol in set().union(*(number.free_symbols for number in numbers)):
+        if symbol.name in {variable.name for variable in variables}:
+            raise InputError(f"variable {symbol}: also the name of the optimiser's parameter; rename the variable")
+
+
+def _shown(value: object) -> str:
+    text = repr(value)
+    return text if len(text) <= 60 else text[:57] + "..."
