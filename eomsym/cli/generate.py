@@ -49,24 +49,25 @@ def generate(
 @group.command(epilog=EXAMPLE)
 def mlp(
     layers: Annotated[str, typer.Option(metavar="WIDTHS", help="Widths from input to output, such as 64,32,10.")],
-    order: Annotated[str, typer.Option(metavar="N", help="Highest power of the learning rate kept.")],
+    order: Annotated[str, typer.Option(metavar="N", help="Highest power of the learning rate kept, 0 to 12.")],
     activation: Annotated[
         str, typer.Option(metavar="NAME", help="tanh, sigmoid, softplus, gelu, silu, sin or identity.")
     ] = "tanh",
     loss: Annotated[str, typer.Option(metavar="NAME", help="cross-entropy or mse.")] = "cross-entropy",
     weight_decay: Annotated[str, typer.Option(metavar="NUMBER", help="Strength of the weight decay.")] = "0",
     optimizer: Annotated[str, typer.Option(metavar="NAME", help="Name of the update rule.")] = "gradient-descent",
+    precision: Annotated[str, typer.Option(metavar="NAME", help="Arithmetic of the kernel: double.")] = "double",
     output_: Annotated[
         str, typer.Option("--output", metavar="DIR", help="Folder for the file; made if it is not there.")
-    ] = ".",
+    ] = "generated",
 ) -> None:
     """Generate the kernel of a multilayer perceptron; prints the path of the file.
 
     The file holds loss, gradient, counter terms and the field of the equation
     of motion, and imports only numpy, numba and math.
     """
-    from eomsym import generate as generate_kernel
-    from eomsym.derivation import MAX_ORDER
+    from eomsym.codegen import MAX_KERNEL_ORDER
+    from eomsym.codegen import generate as generate_kernel
     from eomsym.models import MLP
 
     model = MLP(
@@ -75,6 +76,6 @@ def mlp(
         loss=loss,
         weight_decay=parsing.decimal("--weight-decay", weight_decay),
     )
-    highest = parsing.integer("--order", order, 0, MAX_ORDER)
-    path = generate_kernel(model, order=highest, optimizer=optimizer, output=parsing.folder("--output", output_))
-    output.write(str(path))
+    highest = parsing.integer("--order", order, 0, MAX_KERNEL_ORDER)
+    folder = parsing.folder("--output", output_)
+    output.write(str(generate_kernel(model, highest, optimizer=optimizer, precision=precision, output=folder)))

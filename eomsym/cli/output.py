@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import io
 import os
 import sys
-import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from eomsym.files import write_atomically
+
 if TYPE_CHECKING:
+    from matplotlib.figure import Figure
     from rich.console import Console, RenderableType
 
 #: 128 + SIGPIPE, what a shell reports for a program whose reader went away (``eomsym derive --order 9 | head -1``).
@@ -43,6 +46,11 @@ def show(renderable: RenderableType) -> None:
     write(captured.get())
 
 
+def warn(sentence: str) -> None:
+    """A sentence for people, on stderr."""
+    print(f"eomsym: warning: {sentence}", file=sys.stderr)
+
+
 def _console(stderr: bool = False) -> Console:
     from rich.console import Console
 
@@ -62,21 +70,8 @@ def progress(description: str) -> Iterator[Callable[[int, int], None] | None]:
         yield lambda done, total: bar.update(task, completed=done, total=total)
 
 
-@contextmanager
-def whole_file(path: Path) -> Iterator[Path]:
-    """A temporary path beside ``path``: takes its place when the block ends well, is removed when it does not."""
-    handle, name = tempfile.mkstemp(prefix=f".{path.stem}-", suffix=path.suffix, dir=path.parent)
-    os.close(handle)
-    temporary = Path(name)
-    try:
-        yield temporary
-        temporary.chmod(0o666 & ~_umask())
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
+def save(figure: Figure, path: Path) -> None:
+    """Write a figure in the format that the suffix names: the whole file or none."""
+    content = io.BytesIO()
+    figure.savefig(content, format=path.suffix[1:].lower(), dpi=150, bbox_inches="tight")
+    write_atomically(path, content.getvalue())

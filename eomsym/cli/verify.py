@@ -2,13 +2,129 @@
 
 from __future__ import annotations
 
+import math
+from typing import TYPE_CHECKING, Annotated
+
 import typer
+
+from eomsym.cli import output, parsing
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from eomsym.verification import ConvergenceStudy
+
+FORMATS = ("table", "json")
+EXAMPLE = "Example: eomsym verify --dataset moons --orders 0:3 --plot slopes.png"
+LARGEST_SEED = 999_999_999
 
 
 def register(app: typer.Typer) -> None:
     """Add the command to ``app``."""
-    app.command()(verify)
+    app.command(epilog=EXAMPLE)(verify)
 
 
-def verify() -> None:
-    "TBD"
+def verify(
+    optimizer: Annotated[str, typer.Option(metavar="NAME", help="Name of the update rule.")] = "gradient-descent",
+    dataset: Annotated[str, typer.Option(metavar="NAME", help="digits, digits-small, moons or teacher.")] = "digits",
+    layers: Annotated[str | None, typer.Option(metavar="WIDTHS", help="Widths, such as 64,32,10.")] = None,
+    activation: Annotated[
+        str | None, typer.Option(metavar="NAME", help="tanh, sigmoid, softplus, gelu, silu, sin or identity.")
+    ] = None,
+    loss: Annotated[str | None, typer.Option(metavar="NAME", help="cross-entropy or mse.")] = None,
+    weight_decay: Annotated[str, typer.Option(metavar="NUMBER", help="Strength of the weight decay.")] = "0",
+    orders: Annotated[
+        str, typer.Option(metavar="ORDERS", help="A range 0:4, its end included, or a list 0,2,4; 0 to 11.")
+    ] = "0:4",
+    etas: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NUMBERS", help="Learning rates, such as 0.4,0.2,0.1; chosen by the program if not given."
+        ),
+    ] = None,
+    seed: Annotated[str, typer.Option(metavar="N", help="Seed of the starting point and of the data.")] = "0",
+    plot: Annotated[
+        str | None, typer.Option(metavar="FILE", help="Draw errors over learning rates; .png, .pdf or .svg.")
+    ] = None,
+    output_: Annotated[
+        str | None, typer.Option("--output", metavar="DIR", help="Keep the generated kernel in this folder.")
+    ] = None,
+    format_: Annotated[str, typer.Option("--format", metavar="FORMAT", help="table or json.")] = "table",
+) -> int:
+    """Measure whether the equation of motion follows the optimiser.
+
+    A network is trained on a data set with learning rates that are halved,
+    and its path is compared with the equation of motion of each order N. The
+    distance must fall with slope N+1, and must be the one that theory
+    predicts: their ratio, extrapolated to learning rate 0, must be 1.
+
+    The exit status is 1 if an order fails. Where no network is described, one
+    that suits the data set is taken.
+    """
+    from eomsym.codegen import MAX_KERNEL_ORDER
+    from eomsym.models import MLP, default_model
+    from eomsym.optimizers import get
+
+    form = parsing.choice("--format", format_, FORMATS)
+    entry = get(optimizer)
+    suited = default_model(dataset)
+    model = MLP(
+        suited.layers if layers is None else parsing.widths("--layers", layers),
+        activation=suited.activation if activation is None else activation,
+        loss=suited.loss if loss is None else loss,
+        weight_decay=parsing.decimal("--weight-decay", weight_decay),
+    )
+    # A kernel one order higher is needed: it predicts the error of the order that is measured.
+    kept = parsing.orders("--orders", orders, MAX_KERNEL_ORDER - 1)
+    rates = None if etas is None else parsing.decimals("--etas", etas)
+    start = parsing.integer("--seed", seed, 0, LARGEST_SEED)
+    figure = None if plot is None else parsing.figure_path("--plot", plot)
+    folder = None if output_ is None else parsing.folder("--output", output_)
+
+    from eomsym.verification import verify as study_convergence
+
+    with output.progress("verifying") as progress:
+        study = study_convergence(entry.name, model, dataset, kept, rates, seed=start, output=folder, progress=progress)
+    if figure is not None:
+        output.save(study.plot(), figure)
+    if form == "json":
+        output.write(study.to_json())
+    else:
+        _show(study)
+    return 0 if study.passed else 1
+
+
+def _show(study: ConvergenceStudy) -> None:
+    output.write(
+        f"{study.optimizer} on {study.dataset}: {study.model}, seed {study.seed}\n"
+        f"time {study.time:g}, largest curvature {study.spectral_radius:.4g}"
+    )
+    output.show(_table(study))
+    for record in study.orders:
+        if record.reason:
+            output.write(f"order {record.order}: {record.reason}")
+    for warning in study.warnings:
+        output.warn(warning)
+
+
+def _table(study: ConvergenceStudy) -> Table:
+    from rich.table import Table
+
+    table = Table()
+    for column in ("order", "expected slope", "slope", "measured/predicted", "smallest error", "verdict"):
+        table.add_column(column, justify="left" if column == "verdict" else "right")
+    for record in study.orders:
+        counted = record.errors[: record.points_above_floor] or record.errors
+        table.add_row(
+            str(record.order),
+            str(record.expected_slope),
+            _fixed(record.slope),
+            _fixed(record.extrapolated_ratio),
+            f"{min(counted):.1e}",
+            "[green]passed[/]" if record.passed else "[red]failed[/]",
+        )
+    return table
+
+
+def _fixed(number: float) -> str:
+    return f"{number:.4f}" if math.isfinite(number) else "none"

@@ -63,10 +63,12 @@ BAD = [
     ((*VERIFY, "--loss", "hinge"), "'hinge'", "mse, cross-entropy"),
     ((*VERIFY, "--seed", "-3"), "'-3'", "0"),
     ((*VERIFY, "--seed", "x"), "'x'", "0"),
-    ((*VERIFY, "--halvings", "1"), "'1'", "2"),
+    ((*VERIFY, "--etas", "0.1,0"), "'0.1,0'", "positive"),
+    ((*VERIFY, "--etas", "0.1;0.05"), "'0.1;0.05'", "0.01"),
+    ((*VERIFY, "--etas", "0.1"), "0.1", "etas"),
+    ((*VERIFY, "--output", "/dev/null"), "'/dev/null'", "folder"),
     ((*VERIFY, "--format", "csv"), "'csv'", "table, json"),
     ((*VERIFY, "--optimizer", "adamm"), "'adamm'", "gradient-descent"),
-    ((*VERIFY, "--set", "momentum=1/2"), "'momentum'", "gradient-descent"),
     ((*VERIFY, "--order", "2"), "'--order'", "--orders"),
 ]
 
