@@ -159,7 +159,7 @@ def _symbolic(text: str, symbols: Mapping[str, Coefficient]) -> Coefficient:
 def _value(node: ast.AST, symbols: Mapping[str, Coefficient]) -> tuple[Coefficient, int]:
     """The value and a bound on its size: degree plus digits."""
     match node:
-        case ast.Constant(value=int(number)):
+        case ast.Constant(value=number) if type(number) is int:  # no bool
             return number, len(str(number))
         case ast.Name(id=name) if name in symbols:
             return symbols[name], 1

@@ -66,7 +66,7 @@ class Parameter:
         return number
 
 
-_RATIONAL = re.compile(r"[+-]?(\d{1,40}/\d{1,40}|\d{1,40}(\.\d{0,40})?|\.\d{1,40})")
+_RATIONAL = re.compile(r"[+-]?(\d{1,40}/\d{1,40}|\d{1,40}(\.\d{0,40})?|\.\d{1,40})", re.ASCII)
 
 
 def read_rational(name: str, value: object) -> Fraction:

@@ -1,0 +1,78 @@
+"""Counter terms as LaTeX, in the notation of papers."""
+
+from fractions import Fraction
+
+import pytest
+import sympy
+from matplotlib.mathtext import MathTextParser
+
+from eomsym.derivation import Counterterms, Term, derive
+from eomsym.notation import counterterms_latex, counterterms_mathtext, tree_latex
+from eomsym.trees import parse_tree, rooted_trees
+
+GOLDEN = r"""\begin{aligned}
+\dot{\theta} &= -g - \eta\,\xi, \quad \xi = \xi_{0} + \eta\,\xi_{1} + \eta^{2}\,\xi_{2}, \quad g = \nabla L, \; H = \nabla^{2}L \\
+\xi_{0} &= \tfrac{1}{2} Hg \\
+\xi_{1} &= \tfrac{1}{3} H^{2}g + \tfrac{1}{12} \nabla^{3}L[g, g] \\
+\xi_{2} &= \tfrac{1}{4} H^{3}g + \tfrac{1}{12} H\nabla^{3}L[g, g] + \tfrac{1}{12} \nabla^{3}L[g, Hg]
+\end{aligned}"""  # noqa: E501
+
+
+def symbolic():
+    beta = sympy.field("beta", sympy.QQ)[1]
+    path, bush = rooted_trees(3)
+    terms = ((Term(parse_tree("[[]]"), -1 / (1 - beta)),), (Term(path, 1 + beta), Term(bush, Fraction(1))))
+    return Counterterms("test", {}, 2, 1 / (1 - beta), terms)
+
+
+def test_golden():
+    assert derive(order=3).latex() == counterterms_latex(derive(order=3)) == GOLDEN
+
+
+def test_signs_of_xi_3():
+    last = derive(order=4).latex().splitlines()[-2]
+    assert last.endswith(r" - \tfrac{1}{120} \nabla^{4}L[g, g, Hg] - \tfrac{1}{720} \nabla^{5}L[g, g, g, g]")
+
+
+@pytest.mark.parametrize(
+    ("brackets", "latex"),
+    [
+        ("[]", "g"),
+        ("[[]]", "Hg"),
+        ("[[[]]]", "H^{2}g"),
+        ("[[[[],[]]]]", r"H^{2}\nabla^{3}L[g, g]"),
+        ("[[[]],[],[[],[]]]", r"\nabla^{4}L[g, Hg, \nabla^{3}L[g, g]]"),
+    ],
+)
+def test_single_trees(brackets, latex):
+    assert tree_latex(parse_tree(brackets)) == latex
+
+
+def test_different_trees_read_differently():
+    trees = [tree for order in range(1, 9) for tree in rooted_trees(order)]
+    assert len({tree_latex(tree) for tree in trees}) == len(trees)
+
+
+def test_zero_counter_term_and_gradient_flow():
+    nothing = Counterterms("test", {}, 1, Fraction(1), ((Term(parse_tree("[[]]"), Fraction(0)),),))
+    assert r"\xi_{0} &= 0" in nothing.latex()
+    assert r"\dot{\theta} &= -g, \quad g" in derive(order=0).latex()
+    assert r"\xi" not in derive(order=0).latex()
+
+
+def test_symbolic_coefficients():
+    assert symbolic().latex().splitlines()[1:4] == [
+        r"\dot{\theta} &= -\frac{1}{1 - \beta} g - \eta\,\xi, \quad \xi = \xi_{0} + \eta\,\xi_{1}, "
+        r"\quad g = \nabla L, \; H = \nabla^{2}L \\",
+        r"\xi_{0} &= -\frac{1}{1 - \beta} Hg \\",
+        r"\xi_{1} &= \left(\beta + 1\right) H^{2}g + \nabla^{3}L[g, g]",
+    ]
+
+
+@pytest.mark.parametrize("counterterms", [derive(order=5), derive(order=0), symbolic()], ids=["5", "0", "symbolic"])
+def test_matplotlib_draws_every_line(counterterms):
+    parser = MathTextParser("path")
+    lines = counterterms_mathtext(counterterms)
+    assert len(lines) == counterterms.order + 1
+    for line in lines:
+        assert parser.parse(line).width > 0

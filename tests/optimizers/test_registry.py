@@ -1,0 +1,95 @@
+"""The registry and what an optimiser's parameters may be; parametrised over all that is registered."""
+
+import re
+from fractions import Fraction
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from eomsym import optimizers
+from eomsym.errors import InputError
+from eomsym.optimizers import DifferenceForm, Evaluation, Parameter, read_rational
+
+ENTRIES = list(optimizers.REGISTRY.values())
+MOMENTUM = Parameter("momentum", "β", "share of the last step", Fraction(0), Fraction(1))
+
+
+@pytest.mark.parametrize("entry", ENTRIES, ids=lambda entry: entry.name)
+def test_entries_are_found_by_every_name_and_say_where_they_come_from(entry):
+    assert re.fullmatch(r"[a-z][a-z0-9]*(-[a-z0-9]+)*", entry.name)
+    assert all(optimizers.get(name) is entry for name in (entry.name, *entry.aliases))
+    assert entry.summary
+    assert entry.source
+
+
+def test_no_name_means_two_optimisers():
+    names = [name for entry in ENTRIES for name in (entry.name, *entry.aliases)]
+    assert len(names) == len(set(names))
+
+
+@pytest.mark.parametrize("entry", ENTRIES, ids=lambda entry: entry.name)
+def test_parameters_take_exact_values_in_their_range_only(entry):
+    for parameter in entry.parameters:
+        assert parameter.name.isidentifier()
+        middle = (parameter.minimum + parameter.supremum) / 2
+        assert entry.read_parameters({parameter.name: str(middle)}) == {parameter.name: middle}
+        assert parameter.read(parameter.minimum) == parameter.minimum
+        with pytest.raises(InputError, match="out of range"):
+            parameter.read(parameter.supremum)
+    with pytest.raises(InputError, match="does not have it"):
+        entry.read_parameters({"no_such_parameter": 1})
+
+
+def test_an_unknown_optimiser_is_answered_with_the_known_ones():
+    with pytest.raises(InputError, match=r"'nadam'.*gradient-descent"):
+        optimizers.get("nadam")
+
+
+def test_gradient_descent_steps_against_the_gradient():
+    theta = np.array([1.0, -2.0])
+    stepped = optimizers.get("gd").step(lambda point: 3 * point, theta, 0.125)
+    np.testing.assert_array_equal(stepped, [0.625, -1.25])
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [("9/10", "9/10"), ("0.9", "9/10"), (" .5 ", "1/2"), ("-3", "-3"), ("+1.", "1"), (7, "7"), (Fraction(2, 3), "2/3")],
+)
+def test_exact_rationals(text, value):
+    assert read_rational("x", text) == Fraction(value)
+
+
+@pytest.mark.parametrize(
+    "value", [0.9, True, None, "", "1/0", "nan", "1e5", "1_000", "0x10", "1/-2", "9" * 41, "1 / 2", [1], "٣"]
+)
+def test_anything_else_is_no_exact_rational(value):
+    with pytest.raises(InputError, match="not an exact rational"):
+        read_rational("x", value)
+
+
+@given(st.fractions(max_denominator=10**12))
+def test_reading_undoes_writing(number):
+    assert read_rational("x", str(number)) == number
+
+
+def test_range_is_half_open():
+    assert MOMENTUM.read(0) == 0
+    assert MOMENTUM.read("0.999") == Fraction(999, 1000)
+    for value in ("1", "-0.001", 2):
+        with pytest.raises(InputError, match="0 <= momentum < 1"):
+            MOMENTUM.read(value)
+
+
+@pytest.mark.parametrize(
+    ("rho", "shifts", "message"),
+    [
+        ({1: 1, 0: -2}, {0: 1}, r"rho\(1\) = -1"),
+        ({1: 1, 0: -2, -1: 1}, {0: 1}, r"rho'\(1\) = 0"),
+        ({1: 1, 0: -1}, {0: 1, -1: 1}, r"sigma\(1\) = 2"),
+    ],
+)
+def test_inconsistent_difference_forms_are_refused(rho, shifts, message):
+    with pytest.raises(InputError, match=message):
+        DifferenceForm(rho=rho, evaluations=(Evaluation(1, shifts),))
