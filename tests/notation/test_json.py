@@ -281,6 +281,11 @@ def test_other_texts_are_refused(text):
     assert len(str(caught.value)) < 400
 
 
+def test_doubled_keys_are_refused():
+    with pytest.raises(InputError, match="twice"):
+        parse_counterterms(VALID.replace('"order": 3', '"order": 2, "order": 3'))
+
+
 @settings(max_examples=300)
 @given(st.text(max_size=200))
 def test_arbitrary_text_is_refused(text):

@@ -84,6 +84,8 @@ def test_symbols_that_are_no_variables_are_constants():
 def test_floats_are_kept():
     (column,) = counterterms_sympy(derive(order=1), sympy.Float("0.25") * x**2, [x])
     assert column == sympy.Matrix([sympy.Float("0.125") * x])
+    (column,) = counterterms_sympy(derive(order=1), sympy.Float("0.25") * x**3 + x**2 / 3, [x])
+    assert column[0].expand().coeff(x) == sympy.Rational(2, 9)  # exact numbers stay exact beside them
 
 
 def test_nothing_to_derive():
