@@ -230,10 +230,10 @@ OVERSIZED = [
 def test_expressions_are_not_run_and_stay_small(heavy_ball, coefficient):
     data = json.loads(derive(heavy_ball, order=1).to_json())
     data["gradient_coefficient"] = coefficient
-    started = time.perf_counter()
+    started = time.process_time()
     with pytest.raises(InputError, match="exact rational such as 1/12 or an expression in momentum, damping") as caught:
         parse_counterterms(json.dumps(data))
-    assert time.perf_counter() - started < 5
+    assert time.process_time() - started < 5
     assert "\n" not in str(caught.value)
     assert len(str(caught.value)) < 400
 
