@@ -111,7 +111,7 @@ def _table(study: ConvergenceStudy) -> Table:
     from rich.table import Table
 
     table = Table()
-    for column in ("order", "expected slope", "slope", "measured/predicted", "smallest error", "verdict"):
+    for column in ("order", "expected\nslope", "slope", "measured /\npredicted", "smallest\nerror", "verdict"):
         table.add_column(column, justify="left" if column == "verdict" else "right")
     for record in study.orders:
         counted = record.errors[: record.points_above_floor] or record.errors

@@ -73,7 +73,7 @@ BAD = [
 ]
 
 
-@pytest.mark.parametrize(("arguments", "named", "right"), BAD, ids=lambda value: " ".join(value)[:60])
+@pytest.mark.parametrize(("arguments", "named", "right"), BAD, ids=[" ".join(case[0])[:60] for case in BAD])
 def test_one_clear_line_and_nothing_else(run, tmp_path, arguments, named, right):
     result = run(*arguments)
     assert (result.status, result.out) == (2, "")
