@@ -27,9 +27,20 @@ _HOME = {
     "ConvergenceStudy": "eomsym.verification",
     "EomsymError": "eomsym.errors",
 }
-_ROOMS = ("codegen", "derivation", "dynamics", "errors", "models", "notation", "optimizers", "plotting", "series", "trees")
+_ROOMS = (
+    "codegen",
+    "derivation",
+    "dynamics",
+    "errors",
+    "models",
+    "notation",
+    "optimizers",
+    "plotting",
+    "series",
+    "trees",
+)
 
-__all__ = [  # noqa: PLE0604
+__all__ = [
     "ConvergenceStudy",
     "Counterterms",
     "EomsymError",

@@ -1,6 +1,6 @@
 """Code generation: a frozen specification, statements, a template, a file with a manifest, and back as a kernel."""
 
-from eomsym.codegen.generate import (
+from eomsym.codegen.store import (
     COMMITTED,
     check_committed,
     generate,

@@ -14,8 +14,8 @@ from eomsym.models import MLP
 class Kernel:
     """The compiled functions of one generated file, with arguments checked before any of them runs.
 
-    ``theta`` is float64 (d,); ``inputs`` float64 (n, n_in); ``targets`` float64 (n, n_out) for ``mse`` and int64 labels
-    (n,) for ``cross-entropy``.  Every method raises ``InputError`` for a wrong type, shape, label or a value that is not
+    ``theta`` is float64 (d,); ``inputs`` float64 (n, n_in); ``targets`` float64 (n, n_out) for ``mse`` and int64
+    labels (n,) for ``cross-entropy``.  Every method raises ``InputError`` for a wrong type, shape, label or a value that is not
     finite.  ``order`` arguments run from 0 to the kernel's order, the default; lower orders cost less.
     """
 
@@ -69,9 +69,7 @@ class Kernel:
         self, theta: np.ndarray, inputs: np.ndarray, targets: np.ndarray, order: int | None = None
     ) -> np.ndarray:
         """``(order + 1, d)``: row 0 is g, row 1 + k is ξ_k."""
-        return self._module.counterterms(
-            self._vector("theta", theta), self._order(order), *self._data(inputs, targets)
-        )
+        return self._module.counterterms(self._vector("theta", theta), self._order(order), *self._data(inputs, targets))
 
     def field(
         self,

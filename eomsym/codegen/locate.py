@@ -14,4 +14,6 @@ def data_folder(name: str) -> Path:
     for candidate in (_PACKAGE / "_data" / name, _PACKAGE.parent / name):
         if candidate.is_dir():
             return candidate
-    raise KernelError(f"folder {name!r}: not found beside the package; the installation is incomplete, install it again")
+    raise KernelError(
+        f"folder {name!r}: not found beside the package; the installation is incomplete, install it again"
+    )

@@ -40,7 +40,9 @@ class KernelSpec:
         model = self.model
         decay = f"_decay_{model.weight_decay!r}" if model.weight_decay else ""
         widths = "_".join(map(str, model.layers))
-        text = f"mlp_{widths}_{model.activation}_{model.loss}{decay}_{self.optimizer}_order_{self.order}_{self.precision}"
+        text = (
+            f"mlp_{widths}_{model.activation}_{model.loss}{decay}_{self.optimizer}_order_{self.order}_{self.precision}"
+        )
         return re.sub(r"\W", "_", text.replace("e-", "em"), flags=re.ASCII)
 
     def to_dict(self) -> dict[str, Any]:

@@ -1,8 +1,8 @@
 """Quadratic systems to statements: the algebra of truncated series, written out one operation a line.
 
-The kernel keeps the series of one hidden unit as rows of a small array, ``row = slot · terms + k`` for coefficient k, one
-column a sample.  Each coefficient is a loop over samples whose body is made here; the loops vectorise because rows are a
-constant distance apart.
+The kernel keeps the series of one hidden unit as rows of a small array, ``row = slot · terms + k`` for coefficient k,
+one column a sample.  Each coefficient is a loop over samples whose body is made here; the loops vectorise because rows
+are a constant distance apart.
 """
 
 from __future__ import annotations
@@ -12,16 +12,16 @@ from dataclasses import dataclass
 
 from eomsym.series.elementary import ARGUMENT, Combination, ElementaryFunction, Integral, Product
 
-#: Seeds as Python expressions of the argument, imports math only.  Stable for arguments of any size.
+#: Seeds as Python expressions of the argument, stable for arguments of any size; ``_tanh`` and ``_exp`` vectorise.
 SEEDS: Mapping[str, str] = {
-    "tanh": "math.tanh({z})",
-    "sigmoid": "0.5 * (1.0 + math.tanh(0.5 * {z}))",
-    "softplus": "max({z}, 0.0) + math.log1p(math.exp(-abs({z})))",
+    "tanh": "_tanh({z})",
+    "sigmoid": "0.5 * (1.0 + _tanh(0.5 * {z}))",
+    "softplus": "max({z}, 0.0) + math.log1p(_exp(-abs({z})))",
     "normal_distribution": "0.5 * math.erfc(-0.7071067811865476 * {z})",
-    "normal_density": "0.3989422804014327 * math.exp(-0.5 * {z} * {z})",
+    "normal_density": "0.3989422804014327 * _exp(-0.5 * {z} * {z})",
     "sin": "math.sin({z})",
     "cos": "math.cos({z})",
-    "exp": "math.exp({z})",
+    "exp": "_exp({z})",
 }
 
 #: The argument's coefficients times their index, ``k z_k``: what ``Integral`` convolves with.
@@ -32,21 +32,34 @@ Loop = list[str]
 
 @dataclass(frozen=True)
 class RowProgram:
-    """Statements on the rows of one unit: ``start`` for order 0, ``series[k − 1]`` the loops of coefficient k."""
+    """Statements on the rows of one unit: ``start`` for order 0, then the loops of one coefficient after the other.
 
-    slots: int
-    argument: int
-    value: int
-    derivative: int
-    start: Loop
+    ``slot`` maps the name of a series to its place; ``rows`` is the height of the whole array.
+    """
+
+    slot: Mapping[str, int]
+    rows: int
     series: tuple[tuple[Loop, ...], ...]
+    start: Loop
+    value: int = 0
+    derivative: int = 0
+
+    @property
+    def slots(self) -> int:
+        """Number of series."""
+        return len(self.slot)
+
+    @property
+    def functions(self) -> set[str]:
+        """The vectorising elementary functions that ``start`` calls."""
+        return {name for name in ("exp", "tanh") if any(f"_{name}(" in line for line in self.start)}
 
 
 class _Rows:
     """Names the rows: loads of coefficients into scalars, and the store that ends a loop."""
 
-    def __init__(self, members: Sequence[str], terms: int) -> None:
-        self.slot = {member: index for index, member in enumerate(members)}
+    def __init__(self, slot: Mapping[str, int], terms: int) -> None:
+        self.slot = slot
         self.terms = terms
 
     def at(self, member: str, k: int) -> str:
@@ -73,32 +86,48 @@ class _Loads:
         return name
 
 
-def activation_program(function: ElementaryFunction, terms: int) -> RowProgram:
-    """The statements of a function's quadratic system for series of ``terms`` coefficients."""
+def function_program(function: ElementaryFunction, terms: int, extra_slots: int = 0) -> RowProgram:
+    """The statements of a function's quadratic system for series of ``terms`` coefficients, in that many more slots."""
     members = (ARGUMENT, SCALED_ARGUMENT, *function.members)
-    rows = _Rows(members, terms)
-    series = []
-    for k in range(1, terms):
-        scaled = rows.loop((SCALED_ARGUMENT, k), lambda load, k=k: [f"total = {float(k)} * {load(ARGUMENT, k)}"])  # type: ignore[misc]
-        loops = [_relation_loop(relation, rows, k) for relation in function.relations]
-        series.append((scaled, *loops))
+    slot = {member: index for index, member in enumerate(members)}
+    rows = _Rows(slot, terms)
+    series = tuple(
+        (_scaled_argument(rows, k), *(_relation_loop(relation, rows, k) for relation in function.relations))
+        for k in range(1, terms)
+    )
     start = [f"{ARGUMENT}_0 = {rows.at(ARGUMENT, 0)}"]
     for relation in function.relations:
         start += _relation_start(relation)
         start.append(f"{rows.at(relation.target, 0)} = {relation.target}_0")
     start.append(f"{rows.at(SCALED_ARGUMENT, 0)} = 0.0")
-    slot = rows.slot
-    return RowProgram(
-        len(members), slot[ARGUMENT], slot[function.value], slot[function.derivative], start, tuple(series)
-    )
+    height = (len(members) + extra_slots) * terms
+    return RowProgram(slot, height, series, start, slot[function.value], slot[function.derivative])
 
 
-def product_program(terms: int) -> RowProgram:
-    """``delta = slope · back``, coefficients 0, 1, …: the chain rule of the reverse pass."""
-    rows = _Rows(("slope", "back", "delta"), terms)
-    product = Combination("delta", products=(Product("slope", "back"),))
-    series = tuple((_relation_loop(product, rows, k),) for k in range(terms))
-    return RowProgram(3, rows.slot["slope"], rows.slot["delta"], rows.slot["back"], [], series)
+def product_program(slot: Mapping[str, int], slots: int, terms: int, first: int = 0) -> RowProgram:
+    """``target = left · right`` from coefficient ``first`` on; ``slot`` names these three in that order."""
+    target, left, right = slot
+    rows = _Rows(slot, terms)
+    product = Combination(target, products=(Product(left, right),))
+    series = tuple((_relation_loop(product, rows, k),) for k in range(first, terms))
+    return RowProgram(slot, slots * terms, series, [])
+
+
+def reciprocal_program(slot: Mapping[str, int], slots: int, terms: int) -> RowProgram:
+    """``r = 1/t`` with ``t_0 = r_0 = 1``, so ``r_k = −Σ_{i=1}^k t_i r_{k−i}``; ``slot`` names r and t in that order."""
+    inverse, series_of = slot
+    rows = _Rows(slot, terms)
+
+    def body(load: _Loads, k: int) -> Loop:
+        factors = [(load(series_of, i), load(inverse, k - i)) for i in range(1, k + 1)]
+        return [*_sum_of_products(factors), "total = -total"]
+
+    loops = tuple((rows.loop((inverse, k), lambda load, k=k: body(load, k)),) for k in range(1, terms))  # type: ignore[misc]
+    return RowProgram(slot, slots * terms, loops, [])
+
+
+def _scaled_argument(rows: _Rows, k: int) -> Loop:
+    return rows.loop((SCALED_ARGUMENT, k), lambda load: [f"total = {float(k)} * {load(ARGUMENT, k)}"])
 
 
 def _relation_start(relation: Integral | Combination) -> Loop:

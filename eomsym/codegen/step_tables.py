@@ -1,8 +1,8 @@
 """Constant tables of a gradient-descent kernel, from the step-index polynomial.
 
 Coefficient k of the gradient at step j is a polynomial in j of degree k that vanishes at j = 0 (k ≥ 1).  The kernel
-computes its values at j = 1 … k; both what it is at later steps and its ``s¹`` part are linear in those values, with the
-rational weights made here by the operators of ``derivation.step_polynomial``.
+computes its values at j = 1 … k; both what it is at later steps and its ``s¹`` part are linear in those values, with
+the rational weights made here by the operators of ``derivation.step_polynomial``.
 """
 
 from __future__ import annotations

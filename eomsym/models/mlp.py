@@ -65,13 +65,17 @@ def _check_layers(layers: Sequence[int], loss: str) -> tuple[int, ...]:
         if isinstance(width, bool) or not isinstance(width, int) or not 1 <= width <= 100_000:
             raise InputError(f"layers {list(widths)}: {width!r} is not a width; give integers from 1 to 100000")
     if loss == "cross-entropy" and widths[-1] < 2:
-        raise InputError(f"layers {list(widths)}: cross-entropy needs at least 2 outputs, the last width is {widths[-1]}")
+        raise InputError(
+            f"layers {list(widths)}: cross-entropy needs at least 2 outputs, the last width is {widths[-1]}"
+        )
     return widths
 
 
 def _check_activation(activation: str) -> str:
     if activation == "relu":
-        raise InputError("activation 'relu': it has no second derivative, so no counter term; take softplus, gelu or silu")
+        raise InputError(
+            "activation 'relu': it has no second derivative, hence no counter term; take softplus or gelu"
+        )
     if activation not in ACTIVATIONS:
         raise InputError(f"activation {activation!r}: unknown; choose from {', '.join(ACTIVATIONS)}")
     return activation

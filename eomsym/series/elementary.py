@@ -7,7 +7,7 @@ Let ``z`` be a power series in η.  Every function used here is part of a small 
 
 so its coefficients follow one by one: ``k u_k = ± Σ_{i=1}^k i z_i v_{k−i}`` and Cauchy products.  Only the members of
 ``Integral`` kind need a number at order 0, the *seed*; everything else is arithmetic, in any ring.
-This is how Taylor integrators treat elementary functions (Griewank & Walther, *Evaluating Derivatives*, 2nd ed., ch. 13).
+This is how Taylor integrators treat elementary functions (Griewank & Walther, *Evaluating Derivatives*, ch. 13).
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ class Combination:
 
 @dataclass(frozen=True)
 class ElementaryFunction:
-    """A function with its derivative: ``value`` and ``derivative`` name members of ``relations``, which are in order."""
+    """A function and its derivative: ``value`` and ``derivative`` name members of ``relations``, which are in order."""
 
     name: str
     value: str

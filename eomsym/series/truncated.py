@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 from eomsym.errors import InputError
@@ -22,7 +23,7 @@ def _quotient(numerator: Any, denominator: int) -> Any:
 
 @dataclass(frozen=True)
 class TruncatedSeries:
-    """``Σ_k coefficients[k] η^k`` modulo ``η^len(coefficients)``; both operands of an operation have the same length."""
+    """``Σ_k coefficients[k] η^k`` modulo ``η^len(coefficients)``; operands of one operation have the same length."""
 
     coefficients: tuple[Any, ...]
 
@@ -57,7 +58,9 @@ class TruncatedSeries:
         if not isinstance(other, TruncatedSeries):
             return TruncatedSeries(tuple(a * other for a in self.coefficients))
         a, b = self.coefficients, self._coerce(other).coefficients
-        return TruncatedSeries(tuple(sum((a[i] * b[k - i] for i in range(1, k + 1)), a[0] * b[k]) for k in range(len(a))))
+        return TruncatedSeries(
+            tuple(sum((a[i] * b[k - i] for i in range(1, k + 1)), a[0] * b[k]) for k in range(len(a)))
+        )
 
     __rmul__ = __mul__
 
@@ -134,7 +137,7 @@ def modified_field(
     for n in range(1, terms + 1):
         differences = [
             [after - before for before, after in zip(row, following, strict=True)]
-            for row, following in zip(differences, differences[1:], strict=False)
+            for row, following in pairwise(differences)
         ]
         for total, difference in zip(result, differences[0], strict=True):
             for k in range(n, terms + 1):
