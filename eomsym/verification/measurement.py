@@ -110,16 +110,13 @@ class Measurement:
                 accuracy=accuracy,
             )
             error = float(np.linalg.norm(end.theta - target.theta))
-            # Half the margin is the integrator's, the other half is left to the round-off of the optimiser's path.
-            if (
-                2 * FLOOR_MARGIN * end.error_estimate <= error
-                or end.error_estimate <= target.error_estimate
-                or accuracy <= least
-            ):
+            floor = target.error_estimate + end.error_estimate
+            # Tighter is of use only where the integrator, and not the round-off of the optimiser's path, is in the way.
+            if error >= FLOOR_MARGIN * floor or end.error_estimate <= target.error_estimate or accuracy <= least:
                 break
             accuracy = max(accuracy / TIGHTENING, least)
         self._count(done=1)
-        return Point(eta, error, predicted, target.error_estimate + end.error_estimate)
+        return Point(eta, error, predicted, floor)
 
     def _path(self, eta: float) -> OptimizerEnd:
         """End of the optimiser's path, run once for all orders."""
