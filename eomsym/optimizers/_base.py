@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -100,6 +101,9 @@ def _one_loss(**parameters: Coefficient) -> tuple[Field, ...]:
     return (Field(),)
 
 
+#: The transient is over when its factor is 2 to minus this: below round-off even after some growth.
+FORGOTTEN_BITS = 60
+
 _RATIONAL = re.compile(r"[+-]?(\d{1,40}/\d{1,40}|\d{1,40}(\.\d{0,40})?|\.\d{1,40})", re.ASCII)
 
 
@@ -170,3 +174,19 @@ class Optimizer:
     def initial_state(self, theta: np.ndarray) -> tuple[np.ndarray, ...]:
         """θ and a memory of zeros."""
         return (theta, *(0 * theta for _ in self.memory))
+
+    def transient(self, **parameters: Fraction) -> int:
+        """Steps until the start is forgotten, to the last bit of a double.
+
+        A state that keeps the share a of itself fades like a^k at η = 0.  For η > 0 it is slower, on a quadratic at
+        worst like a^{k/2} (heavy ball at the edge of convergence), and a memory of one step (a = 0) fades like (ηλ)^k:
+        so the rate counted on is the root of the largest a, at least 1/2.
+        """
+        if not self.memory:
+            return 0
+        rule = self.rule(**parameters)
+        shares = [abs(float(rule.self_coefficient(index))) for index in range(1, 1 + len(self.memory))]
+        rate = max(0.5, math.sqrt(max(shares)))
+        if rate >= 1:
+            raise InputError(f"{self.name}: a state keeps {max(shares):g} of itself in each step and never settles")
+        return math.ceil(FORGOTTEN_BITS * math.log(2) / -math.log(rate))
