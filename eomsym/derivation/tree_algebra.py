@@ -29,7 +29,7 @@ def modified_tree_coefficients(rule: UpdateRule, terms: int) -> list[dict[Colour
         raise InputError("rooted trees: this rule has componentwise products or roots; use the vector language")
     fields = modified_field_terms(rule, TreeAlgebra(terms), terms)
     return [
-        {tree: values[0] * Fraction(1, tree.symmetry) for tree, values in sorted(field.items()) if values[0] != 0}
+        {tree: values[0] * Fraction(1, tree.symmetry) for tree, values in sorted(field.items(), reverse=True) if values[0] != 0}
         for field in fields
     ]
 
