@@ -9,7 +9,7 @@ import typer
 from eomsym.cli import output, parsing
 
 FORMATS = ("text", "latex", "sympy", "json")
-EXAMPLE = "Example: eomsym derive heavy-ball --order 2 --set momentum=9/10 --format latex"
+EXAMPLE = "Example: eomsym derive heavy-ball --order 2 --set beta=9/10 --format latex"
 
 
 def register(app: typer.Typer) -> None:
@@ -47,16 +47,21 @@ def derive(
               g1(u) its derivative along u, g2(u, v) the second derivative
               along u and v, ...
       json    one object that lists every rooted tree with its coefficient
+
+    Optimisers with several gradients (g₁, g₂) or that divide componentwise
+    (Adam) have terms of their own kind; sums and products are componentwise.
     """
     from eomsym import derive as derive_counterterms
-    from eomsym.derivation import MAX_ORDER
+    from eomsym.derivation import MAX_ORDER, Counterterms
     from eomsym.optimizers import get
 
     form = parsing.choice("--format", format_, FORMATS)
     highest = parsing.integer("--order", order, 0, MAX_ORDER)
     parameters = get(optimizer).read_parameters(parsing.settings("--set", set_ or []))
     counterterms = derive_counterterms(optimizer, highest, **parameters)
-    if form == "sympy":
+    if form == "sympy" and not isinstance(counterterms, Counterterms):
+        output.write(counterterms.sympy_lines())
+    elif form == "sympy":
         from eomsym.cli.sympy_lines import sympy_lines
 
         output.write(sympy_lines(counterterms))

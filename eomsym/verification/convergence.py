@@ -70,8 +70,8 @@ def verify(
     ``etas`` are step sizes, falling, each a whole number of times in 8 of the largest.  By default the largest has
     ``η max|λ| = 0.8``, rounded to two digits, and is halved five times, and more often where slope and ratio have not
     settled by then.  T is 8 of the largest steps.
-    For other optimisers than gradient descent, the growth of the field's terms at the start takes the place of max|λ|,
-    and the paths are compared after a transient whose length is computed from the parameters (exact keywords; those not
+    For other optimisers than gradient descent, the growth of the field's terms at the start takes the place of max|λ|
+    where it is larger, and the paths are compared after a transient whose length is computed from the parameters (exact keywords; those not
     given take the optimiser's trial values, whose transient is short).
     ``threads`` orders are measured at a time; the numbers do not depend on it.  ``progress(done, total)`` is called
     after each point, perhaps from another thread.
@@ -87,7 +87,7 @@ def verify(
     # and make the last digits depend on their number.
     with threadpool_limits(limits=1, user_api="blas"):
         radius = spectral_radius(problem.kernel, problem.theta, problem.data)
-        growth = radius if entry.name == "gradient-descent" else _growth_of_terms(problem)
+        growth = radius if entry.name == "gradient-descent" else max(radius, _growth_of_terms(problem))
         fraction = LARGEST_STEP_WITH_MEMORY if problem.transient else LARGEST_STEP
         steps = _default_etas(growth, fraction) if etas is None else _check_etas(etas)
         time = STEPS * steps[0] * problem.steps
