@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from eomsym.cli import output, parsing
+
+if TYPE_CHECKING:
+    from eomsym.derivation import Counterterms, GeneralCounterterms
 
 FORMATS = ("text", "latex", "sympy", "json")
 EXAMPLE = "Example: eomsym derive heavy-ball --order 2 --set beta=9/10 --format latex"
@@ -52,18 +55,21 @@ def derive(
     (Adam) have terms of their own kind; sums and products are componentwise.
     """
     from eomsym import derive as derive_counterterms
-    from eomsym.derivation import MAX_ORDER, Counterterms
+    from eomsym.derivation import MAX_ORDER
     from eomsym.optimizers import get
 
     form = parsing.choice("--format", format_, FORMATS)
     highest = parsing.integer("--order", order, 0, MAX_ORDER)
     parameters = get(optimizer).read_parameters(parsing.settings("--set", set_ or []))
     counterterms = derive_counterterms(optimizer, highest, **parameters)
-    if form == "sympy" and not isinstance(counterterms, Counterterms):
-        output.write(counterterms.sympy_lines())
-    elif form == "sympy":
-        from eomsym.cli.sympy_lines import sympy_lines
-
-        output.write(sympy_lines(counterterms))
+    if form == "sympy":
+        output.write(_sympy_lines(counterterms))
     else:
         output.write({"text": counterterms.text, "latex": counterterms.latex, "json": counterterms.to_json}[form]())
+
+
+def _sympy_lines(counterterms: Counterterms | GeneralCounterterms) -> str:
+    from eomsym.cli.sympy_lines import sympy_lines
+    from eomsym.derivation import Counterterms
+
+    return sympy_lines(counterterms) if isinstance(counterterms, Counterterms) else counterterms.sympy_lines()

@@ -62,7 +62,7 @@ def _table(entries: list[Optimizer]) -> Table:
 
     table = Table(show_lines=True)
     for column in ("optimiser", "update rule", "parameters (--set)"):
-        table.add_column(column)
+        table.add_column(column, no_wrap=column == "optimiser")
     for entry in entries:
         names = "\n".join((entry.name, *(f"  = {alias}" for alias in entry.aliases)))
         table.add_row(names, entry.summary, "\n".join(map(_describe, entry.parameters)) or "none")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -77,7 +77,7 @@ def verify(
 
     form = parsing.choice("--format", format_, FORMATS)
     entry = get(optimizer)
-    parameters = entry.read_parameters(parsing.settings("--set", set_ or []))
+    parameters: dict[str, Any] = dict(entry.read_parameters(parsing.settings("--set", set_ or [])))
     suited = default_model(dataset)
     model = MLP(
         suited.layers if layers is None else parsing.widths("--layers", layers),

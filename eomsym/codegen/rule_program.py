@@ -6,7 +6,7 @@ are numbers by now, exact ones, and so are the tables that solve the difference 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 
@@ -98,7 +98,7 @@ class _Writer:
                 a = yield from self._operand(argument, f"argument_{number}")
                 yield f"{name}[k] = _root_level({a}, {name}, k)"
 
-    def _operand(self, linear: Linear, name: str) -> Iterator[str]:
+    def _operand(self, linear: Linear, name: str) -> Generator[str, None, str]:
         """The array that holds a combination: that of an atom if it is one, else a new one, filled by a statement."""
         if len(linear.terms) == 1 and linear.terms[0][1:] == (0, 1):
             return self.name(linear.terms[0][0])

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from fractions import Fraction
 from typing import Any
 
 from eomsym import optimizers
@@ -27,8 +26,8 @@ class KernelSpec:
     order: int
     optimizer: str = "gradient-descent"
     precision: str = "double"
-    #: Accepted as a mapping of exact values; held complete, as pairs in the optimiser's order.
-    parameters: Mapping[str, object] | tuple[tuple[str, Fraction], ...] = ()
+    #: Names and exact values; those not given are completed by their defaults.
+    parameters: tuple[tuple[str, Any], ...] = ()
 
     def __post_init__(self) -> None:
         if not isinstance(self.model, MLP):
@@ -93,4 +92,4 @@ class KernelSpec:
         model = MLP(data["layers"], data["activation"], data["loss"], data["weight_decay"])
         if not isinstance(data["parameters"], Mapping):
             raise InputError(f"kernel specification: parameters {data['parameters']!r} is not an object")
-        return cls(model, data["order"], data["optimizer"], data["precision"], data["parameters"])
+        return cls(model, data["order"], data["optimizer"], data["precision"], tuple(data["parameters"].items()))

@@ -40,7 +40,7 @@ def generate(
     already holds these bytes is left alone.  Raises ``InputError`` for what cannot be generated, ``EomsymError`` if the
     folder cannot be written.
     """
-    spec = KernelSpec(model, order, optimizer, precision, parameters)
+    spec = KernelSpec(model, order, optimizer, precision, tuple(parameters.items()))
     return write_kernel(spec, Path("generated") if output is None else Path(output))
 
 

@@ -65,9 +65,7 @@ class GeneralCounterterms:
 
         return general_json(self)
 
-    def to_sympy(
-        self, losses: Sequence[sympy.Expr], variables: Sequence[sympy.Symbol]
-    ) -> list[sympy.Matrix]:
+    def to_sympy(self, losses: Sequence[sympy.Expr], variables: Sequence[sympy.Symbol]) -> list[sympy.Matrix]:
         """``[leading, ξ_0, ξ_1, …]`` for concrete losses, one for each field, as columns of exact expressions."""
         from eomsym.notation.general import general_sympy
 

@@ -6,7 +6,7 @@ s = 0, 1, 2, …; what is unknown at level k solves a linear difference equation
 
     θ_{k+1}(s+1) − θ_{k+1}(s) = r_k(s),  θ_{k+1}(0) = 0,      z_k(s+1) = a z_k(s) + r_k(s),
 
-and both solutions are linear in the values of ``r_k``, with the exact tables made here.  The modified field is
+and both solutions are linear in the values of ``r_k``, with the exact tables made (once) here.  The modified field is
 ``f̃_k = dθ_{k+1}/ds`` at s = 0.  The *algebra* decides what a vector is: a combination of trees, an expression of the
 vector language, an array of numbers.
 """
@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from fractions import Fraction
+from functools import cache
 from typing import Any, Protocol
 
 from eomsym.derivation.step_polynomial import (
@@ -148,22 +149,26 @@ class _Solution:
         return self.algebra.divide(half, known[0])
 
 
+@cache
 def extension(degree: int, nodes: int) -> Matrix:
     """From the values of a polynomial at 0 … degree to its values at 0 … nodes − 1."""
     return _matrix(degree, lambda differences: values(differences, nodes))
 
 
+@cache
 def antidifference(degree: int, nodes: int) -> Matrix:
     """``P`` with ``P(s+1) − P(s) = r(s)`` and ``P(0) = 0``, from r at 0 … degree to P at 0 … nodes − 1."""
     return _matrix(degree, lambda differences: values([0, *differences], nodes))
 
 
+@cache
 def resolvent(weight: Coefficient, degree: int, nodes: int) -> Matrix:
     """The polynomial ``z`` with ``z(s+1) = weight · z(s) + r(s)``, from r at 0 … degree to z at 0 … nodes − 1."""
     inverse = reciprocal([1 - weight, 1, *[0] * degree][: degree + 1])
     return _matrix(degree, lambda differences: values(apply_operator(inverse, differences), nodes))
 
 
+@cache
 def logarithm(degree: int) -> list[Coefficient]:
     """``dP/ds`` at 0 of the antidifference P, as weights of the values of r at 0 … degree."""
     rows = _matrix(degree, lambda differences: [linear_coefficient([0, *differences])])

@@ -65,7 +65,9 @@ class ModifiedLoss:
     __str__ = text
 
 
-def modified_loss(optimizer: str | Optimizer = "gradient-descent", order: int = 2, **parameters: object) -> ModifiedLoss:
+def modified_loss(
+    optimizer: str | Optimizer = "gradient-descent", order: int = 2, **parameters: object
+) -> ModifiedLoss:
     """The modified loss of an optimiser up to ``η^order``, as exact as its counter terms (``derive``).
 
     Raises ``InputError`` for games, whose field is no gradient to begin with, and for componentwise functions: those

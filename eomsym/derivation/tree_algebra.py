@@ -29,7 +29,11 @@ def modified_tree_coefficients(rule: UpdateRule, terms: int) -> list[dict[Colour
         raise InputError("rooted trees: this rule has componentwise products or roots; use the vector language")
     fields = modified_field_terms(rule, TreeAlgebra(terms), terms)
     return [
-        {tree: values[0] * Fraction(1, tree.symmetry) for tree, values in sorted(field.items(), reverse=True) if values[0] != 0}
+        {
+            tree: values[0] * Fraction(1, tree.symmetry)
+            for tree, values in sorted(field.items(), reverse=True)
+            if values[0] != 0
+        }
         for field in fields
     ]
 
@@ -44,9 +48,16 @@ class TreeAlgebra:
         return {THETA: [1] * self.nodes}
 
     def ones(self) -> Series:
-        raise InputError("rooted trees: a constant is added to a vector, which is no B-series")
+        raise InputError("rooted trees: a constant added to a vector is no B-series")
 
-    multiply = divide = root = ones  # unreachable for a linear rule
+    def multiply(self, left: Series, right: Series) -> Series:
+        raise InputError("rooted trees: a componentwise product is no B-series")
+
+    def divide(self, numerator: Series, denominator: Series) -> Series:
+        raise InputError("rooted trees: a componentwise quotient is no B-series")
+
+    def root(self, argument: Series) -> Series:
+        raise InputError("rooted trees: a componentwise root is no B-series")
 
     def combine(self, parts: Sequence[tuple[Coefficient, Series]]) -> Series:
         total: Series = {}

@@ -47,9 +47,7 @@ class ComponentwiseFunction:
     argument: tuple[tuple[Monomial, Coefficient], ...]
 
 
-def modified_vector_terms(
-    rule: UpdateRule, terms: int
-) -> tuple[list[Combination], tuple[ComponentwiseFunction, ...]]:
+def modified_vector_terms(rule: UpdateRule, terms: int) -> tuple[list[Combination], tuple[ComponentwiseFunction, ...]]:
     """``[f̃_0, …, f̃_{terms−1}]`` as combinations, and the functions of g that occur in them."""
     algebra = VectorAlgebra(terms)
     fields = modified_field_terms(rule, algebra, terms)
@@ -78,8 +76,7 @@ class VectorAlgebra:
 
     def transform(self, matrix: Matrix, sequence: list[Combination]) -> list[Combination]:
         return [
-            _sum((weight, value) for weight, value in zip(row, sequence, strict=False) if weight != 0)
-            for row in matrix
+            _sum((weight, value) for weight, value in zip(row, sequence, strict=False) if weight != 0) for row in matrix
         ]
 
     def gradient(self, field: int, levels: Sequence[list[Combination]], nodes: int) -> list[Combination]:
@@ -92,7 +89,10 @@ class VectorAlgebra:
             return [{GRADIENT: 1} for _ in range(nodes)]
         return [
             _sum(
-                (Fraction(1, prod(map(factorial, Counter(parts).values()))), _derivative([levels[k][node] for k in parts]))
+                (
+                    Fraction(1, prod(map(factorial, Counter(parts).values()))),
+                    _derivative([levels[k][node] for k in parts]),
+                )
                 for parts in _partitions(level, level)
             )
             for node in range(nodes)

@@ -105,7 +105,5 @@ def _derivative(
     if size == 0:
         return np.zeros_like(vector)
     width = DIFFERENCE * (1 + float(np.linalg.norm(point))) / size
-    after, before = (
-        kernel.counterterms(point + sign * width * vector, *data, order=0)[0] for sign in (1, -1)
-    )
+    after, before = (kernel.counterterms(point + sign * width * vector, *data, order=0)[0] for sign in (1, -1))
     return (after - before) / (2 * width)

@@ -99,7 +99,9 @@ def general_text(terms: GeneralCounterterms) -> str:
 def general_latex(terms: GeneralCounterterms) -> str:
     r"""An ``aligned`` block; products and functions of vectors are componentwise."""
     flow = _sum(terms, [GeneralTerm(t.basis, -t.coefficient) for t in terms.leading], _LATEX)
-    series = " + ".join((r"\eta" * (k > 0)) + (f"^{{{k}}}" if k > 1 else "") + rf"\xi_{{{k}}}" for k in range(terms.order))
+    series = " + ".join(
+        (r"\eta" * (k > 0)) + (f"^{{{k}}}" if k > 1 else "") + rf"\xi_{{{k}}}" for k in range(terms.order)
+    )
     rows = [rf"\dot{{\theta}} &= {flow}" + (rf" - \eta\,\xi, \quad \xi = {series}" if terms.order else "")]
     rows += [f"{_name(f, _LATEX)} &= {_definition(terms, f, _LATEX)}" for f in terms.functions]
     rows += [rf"\xi_{{{k}}} &= {_sum(terms, row, _LATEX)}" for k, row in enumerate(terms.terms)]
@@ -188,7 +190,6 @@ def general_sympy(
 ) -> list[sympy.Matrix]:
     """``[leading, ξ_0, …]`` of concrete losses (one for each field) as columns."""
     import sympy
-
 
     size = len(variables)
     gradients = [[loss.diff(name) for name in variables] for loss in losses]

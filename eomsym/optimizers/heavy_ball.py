@@ -10,7 +10,8 @@ from collections.abc import Callable
 from fractions import Fraction
 from typing import Any
 
-from eomsym.optimizers._base import Coefficient, DifferenceForm, Evaluation, Optimizer, Parameter
+from eomsym.optimizers._base import DifferenceForm, Evaluation, Optimizer, Parameter
+from eomsym.optimizers._rule import Coefficient
 
 MOMENTUM = Parameter(
     "beta",

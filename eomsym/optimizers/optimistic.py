@@ -28,7 +28,7 @@ def step(gradient: Callable[..., Any], state: tuple[Any, ...], eta: Any) -> tupl
 
 OPTIMIZER = Optimizer(
     name="optimistic",
-    aliases=("past-extragradient", "optimistic-gradient-descent"),
+    aliases=("past-extragradient", "ogd"),
     summary="θ⁺ = θ − η (2 g(θ) − g(θ₋))",
     source="Popov, A modification of the Arrow-Hurwicz method for search of saddle points, 1980",
     parameters=(),

@@ -35,7 +35,7 @@ SIMULTANEOUS = Optimizer(
 )
 ALTERNATING = Optimizer(
     name="alternating-players",
-    aliases=("alternating-gradient-descent-ascent",),
+    aliases=("alternating-gda",),
     summary="x⁺ = x − η ∇_x L(x, y), y⁺ = y + η ∇_y L(x⁺, y)",
     source=_SOURCE,
     parameters=(),

@@ -43,6 +43,9 @@ class NumberAlgebra:
         return total
 
     def transform(self, matrix: Sequence[Sequence[Any]], sequence: np.ndarray) -> np.ndarray:
+        if self._number is float:
+            weights = np.array(matrix, dtype=np.float64)
+            return weights @ sequence[: weights.shape[1]]
         rows = [
             sum(self._number(Fraction(weight)) * value for weight, value in zip(row, sequence, strict=False))
             for row in matrix

@@ -163,9 +163,8 @@ class Measurement:
                 **problem.parameters,
             )
             # Without a transient all paths start at one point, so one prediction serves them all.
-            known = next(iter(self._paths.values()), None)
-            fresh = known is None or problem.transient
-            self._paths[eta] = end, self._predict(end.start) if fresh else known[1]
+            shared = [] if problem.transient else [prediction for _, prediction in self._paths.values()]
+            self._paths[eta] = end, shared[0] if shared else self._predict(end.start)
         return self._paths[eta]
 
     def _count(self, done: int = 0, added: int = 0, skipped: int = 0) -> None:

@@ -6,6 +6,7 @@ difference; a polynomial through these values has the f̃_k as its coefficients.
 """
 
 from collections.abc import Callable
+from itertools import pairwise
 
 import gmpy2
 import numpy as np
@@ -52,7 +53,7 @@ def gradient(model, theta: np.ndarray, inputs: np.ndarray, targets: np.ndarray) 
     """Gradient of a network's loss, weight decay included, on object arrays."""
     function, derivative = ACTIVATIONS[model.activation]
     weights, activations, arguments, place = [], [inputs], [], 0
-    for rows, columns in zip(model.layers, model.layers[1:], strict=False):
+    for rows, columns in pairwise(model.layers):
         weight = theta[place : place + rows * columns].reshape(rows, columns)
         bias = theta[place + rows * columns : place + (rows + 1) * columns]
         place += (rows + 1) * columns
@@ -87,7 +88,7 @@ def modified_field(field: Callable[[np.ndarray], np.ndarray], theta: np.ndarray,
             row.append(row[-1] + eta * field(row[-1]))
         total, n = 0 * theta, 1
         while len(row) > 1:
-            row = [after - before for before, after in zip(row, row[1:], strict=False)]
+            row = [after - before for before, after in pairwise(row)]
             total = total + row[0] * (mpfr((-1) ** (n + 1)) / n)
             n += 1
         samples.append(total / eta)
@@ -95,7 +96,7 @@ def modified_field(field: Callable[[np.ndarray], np.ndarray], theta: np.ndarray,
 
 
 def _polynomial_coefficients(nodes: list[int], samples: list[np.ndarray], terms: int) -> list[np.ndarray]:
-    """Monomial coefficients in η of the polynomial through the samples at ``node · spacing`` (Newton's form, expanded)."""
+    """Monomial coefficients in η of the polynomial through the samples, by expanding Newton's form."""
     divided = list(samples)
     for level in range(1, len(nodes)):
         for i in range(len(nodes) - 1, level - 1, -1):
