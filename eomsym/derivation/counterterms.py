@@ -155,12 +155,11 @@ def _general(
 
 
 def _meaning(field: Field) -> str:
-    return {
-        "loss": "gradient of the loss",
-        "batch": f"gradient of the mean loss of batch {field.index + 1} of {field.count}",
-        "player": ("∇_x L, zero elsewhere", "−∇_y L, zero elsewhere")[field.index],
-        "game": "(∇_x L, −∇_y L)",
-    }[field.kind]
+    if field.kind == "batch":
+        return f"gradient of the mean loss of batch {field.index + 1} of {field.count}"
+    if field.kind == "player":
+        return "−∇_y L, zero elsewhere" if field.index else "∇_x L, zero elsewhere"
+    return "(∇_x L, −∇_y L)" if field.kind == "game" else "gradient of the loss"
 
 
 def _nodes(tree: ColouredTree) -> set[ColouredTree]:

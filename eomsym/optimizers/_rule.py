@@ -309,6 +309,14 @@ def solve(equation: Callable[[tuple[Any, ...]], tuple[Any, ...]], start: tuple[A
         return start[0].builder.solve(equation, len(start))
     import numpy as np
 
+    with np.errstate(over="ignore", invalid="ignore"):
+        return _iterate(equation, start)
+
+
+def _iterate(equation: Callable[[tuple[Any, ...]], tuple[Any, ...]], start: tuple[Any, ...]) -> tuple[Any, ...]:
+    """Fixed-point iteration until round-off, where the change no longer falls."""
+    import numpy as np
+
     point, last = start, np.inf
     for _ in range(_MAX_ITERATIONS):
         following = equation(point)
@@ -317,7 +325,6 @@ def solve(equation: Callable[[tuple[Any, ...]], tuple[Any, ...]], start: tuple[A
         point = following
         if not np.isfinite(change):
             break
-        # At round-off the change no longer falls.
         if change == 0 or (change >= last and change <= 1e-14 * size):
             return point
         last = change
