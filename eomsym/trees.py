@@ -150,3 +150,66 @@ def rooted_trees(order: int) -> tuple[Tree, ...]:
         for rest in rooted_trees(order - size)
         if not rest.children or rest.children[0] <= child
     )
+
+
+@total_ordering
+class ColouredTree:
+    """A rooted tree whose nodes carry colours 1, 2, …: which of several fields is differentiated there.
+
+    Colour 0 is reserved for ``THETA``, a leaf that stands for θ itself.  Ordered as trees are, largest child first, then
+    by colour.
+    """
+
+    __slots__ = ("_hash", "_key", "children", "colour", "order")
+
+    _hash: int
+    _key: tuple[object, ...]
+    children: tuple[ColouredTree, ...]
+    colour: int
+    order: int
+
+    def __init__(self, colour: int, children: Iterable[ColouredTree] = ()) -> None:
+        object.__setattr__(self, "colour", colour)
+        object.__setattr__(self, "children", tuple(sorted(children, reverse=True)))
+        object.__setattr__(self, "order", 1 + sum(child.order for child in self.children))
+        object.__setattr__(self, "_key", (self.order, tuple(child._key for child in self.children), -colour))
+        object.__setattr__(self, "_hash", hash((colour, self.children)))
+
+    def __setattr__(self, name: str, value: object) -> None:
+        raise AttributeError(f"a tree is immutable: cannot set {name!r}")
+
+    def __reduce__(self) -> tuple[type[ColouredTree], tuple[int, tuple[ColouredTree, ...]]]:
+        return ColouredTree, (self.colour, self.children)
+
+    def __hash__(self) -> int:
+        return self._hash
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, ColouredTree):
+            return NotImplemented
+        return self is other or self._key == other._key
+
+    def __lt__(self, other: ColouredTree) -> bool:
+        return self._key < other._key
+
+    @property
+    def symmetry(self) -> int:
+        """σ(τ), the number of automorphisms that keep root and colours."""
+        groups = ((child, sum(1 for _ in same)) for child, same in groupby(self.children))
+        return prod(factorial(count) * child.symmetry**count for child, count in groups)
+
+    @property
+    def plain(self) -> Tree:
+        """The tree without its colours."""
+        return Tree(child.plain for child in self.children)
+
+    def __str__(self) -> str:
+        """The colour, then the bracket list of the children: ``1[2[],1[2[]]]``."""
+        return f"{self.colour}[" + ",".join(map(str, self.children)) + "]"
+
+    def __repr__(self) -> str:
+        return f"ColouredTree({self})"
+
+
+#: θ itself, as a leaf.
+THETA = ColouredTree(0)

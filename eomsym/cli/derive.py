@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from eomsym.cli import output, parsing
 
+if TYPE_CHECKING:
+    from eomsym.derivation import Counterterms, GeneralCounterterms
+
 FORMATS = ("text", "latex", "sympy", "json")
-EXAMPLE = "Example: eomsym derive heavy-ball --order 2 --set momentum=9/10 --format latex"
+EXAMPLE = "Example: eomsym derive heavy-ball --order 2 --set beta=9/10 --format latex"
 
 
 def register(app: typer.Typer) -> None:
@@ -47,6 +50,9 @@ def derive(
               g1(u) its derivative along u, g2(u, v) the second derivative
               along u and v, ...
       json    one object that lists every rooted tree with its coefficient
+
+    Optimisers with several gradients (g₁, g₂) or that divide componentwise
+    (Adam) have terms of their own kind; sums and products are componentwise.
     """
     from eomsym import derive as derive_counterterms
     from eomsym.derivation import MAX_ORDER
@@ -57,8 +63,13 @@ def derive(
     parameters = get(optimizer).read_parameters(parsing.settings("--set", set_ or []))
     counterterms = derive_counterterms(optimizer, highest, **parameters)
     if form == "sympy":
-        from eomsym.cli.sympy_lines import sympy_lines
-
-        output.write(sympy_lines(counterterms))
+        output.write(_sympy_lines(counterterms))
     else:
         output.write({"text": counterterms.text, "latex": counterterms.latex, "json": counterterms.to_json}[form]())
+
+
+def _sympy_lines(counterterms: Counterterms | GeneralCounterterms) -> str:
+    from eomsym.cli.sympy_lines import sympy_lines
+    from eomsym.derivation import Counterterms
+
+    return sympy_lines(counterterms) if isinstance(counterterms, Counterterms) else counterterms.sympy_lines()

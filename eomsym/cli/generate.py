@@ -56,6 +56,12 @@ def mlp(
     loss: Annotated[str, typer.Option(metavar="NAME", help="cross-entropy or mse.")] = "cross-entropy",
     weight_decay: Annotated[str, typer.Option(metavar="NUMBER", help="Strength of the weight decay.")] = "0",
     optimizer: Annotated[str, typer.Option(metavar="NAME", help="Name of the update rule.")] = "gradient-descent",
+    set_: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set", metavar="NAME=VALUE", help="Give a parameter an exact value; default values else. May be repeated."
+        ),
+    ] = None,
     precision: Annotated[str, typer.Option(metavar="NAME", help="Arithmetic of the kernel: double.")] = "double",
     output_: Annotated[
         str, typer.Option("--output", metavar="DIR", help="Folder for the file; made if it is not there.")
@@ -69,6 +75,7 @@ def mlp(
     from eomsym.codegen import MAX_KERNEL_ORDER
     from eomsym.codegen import generate as generate_kernel
     from eomsym.models import MLP
+    from eomsym.optimizers import get
 
     model = MLP(
         parsing.widths("--layers", layers),
@@ -76,6 +83,8 @@ def mlp(
         loss=loss,
         weight_decay=parsing.decimal("--weight-decay", weight_decay),
     )
+    parameters = get(optimizer).read_parameters(parsing.settings("--set", set_ or []))
     highest = parsing.integer("--order", order, 0, MAX_KERNEL_ORDER)
     folder = parsing.folder("--output", output_)
-    output.write(str(generate_kernel(model, highest, optimizer=optimizer, precision=precision, output=folder)))
+    path = generate_kernel(model, highest, optimizer=optimizer, precision=precision, output=folder, **parameters)
+    output.write(str(path))

@@ -47,11 +47,13 @@ def _record(entry: Optimizer) -> dict[str, object]:
                 "symbol": parameter.symbol,
                 "meaning": parameter.meaning,
                 "minimum": str(parameter.minimum),
-                "supremum": str(parameter.supremum),
+                "supremum": None if parameter.supremum is None else str(parameter.supremum),
+                "default": None if parameter.default is None else str(parameter.default),
             }
             for parameter in entry.parameters
         ],
         "source": entry.source,
+        "limits": entry.limits,
     }
 
 
@@ -60,7 +62,7 @@ def _table(entries: list[Optimizer]) -> Table:
 
     table = Table(show_lines=True)
     for column in ("optimiser", "update rule", "parameters (--set)"):
-        table.add_column(column)
+        table.add_column(column, no_wrap=column == "optimiser")
     for entry in entries:
         names = "\n".join((entry.name, *(f"  = {alias}" for alias in entry.aliases)))
         table.add_row(names, entry.summary, "\n".join(map(_describe, entry.parameters)) or "none")
@@ -68,5 +70,5 @@ def _table(entries: list[Optimizer]) -> Table:
 
 
 def _describe(parameter: Parameter) -> str:
-    bounds = f"{parameter.minimum} <= {parameter.name} < {parameter.supremum}"
-    return f"{bounds}: {parameter.symbol}, {parameter.meaning}"
+    default = "" if parameter.default is None else f" (default {parameter.default})"
+    return f"{parameter.bounds}: {parameter.symbol}, {parameter.meaning}{default}"

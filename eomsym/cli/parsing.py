@@ -79,12 +79,12 @@ def widths(name: str, text: str) -> list[int]:
 
 
 def settings(name: str, texts: Sequence[str]) -> dict[str, str]:
-    """Parameters from texts such as ``momentum=9/10``; the values stay text, the optimiser reads them."""
+    """Parameters from texts such as ``beta=9/10``; the values stay text, the optimiser reads them."""
     values: dict[str, str] = {}
     for text in texts:
         parameter, equals, value = (part.strip() for part in text.partition("="))
         if not (equals and value and _NAME.fullmatch(parameter)):
-            raise InputError(f"{name} {text!r}: not of the form NAME=VALUE; write it as momentum=9/10")
+            raise InputError(f"{name} {text!r}: not of the form NAME=VALUE; write it as beta=9/10")
         if parameter in values:
             raise InputError(f"{name} {text!r}: {parameter} is set twice; set it once")
         values[parameter] = value

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -28,6 +28,14 @@ def register(app: typer.Typer) -> None:
 
 def verify(
     optimizer: Annotated[str, typer.Option(metavar="NAME", help="Name of the update rule.")] = "gradient-descent",
+    set_: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set",
+            metavar="NAME=VALUE",
+            help="Give a parameter an exact value; one not given takes a mild value of its own. May be repeated.",
+        ),
+    ] = None,
     dataset: Annotated[str, typer.Option(metavar="NAME", help="digits, digits-small, moons or teacher.")] = "digits",
     layers: Annotated[str | None, typer.Option(metavar="WIDTHS", help="Widths, such as 64,32,10.")] = None,
     activation: Annotated[
@@ -69,6 +77,7 @@ def verify(
 
     form = parsing.choice("--format", format_, FORMATS)
     entry = get(optimizer)
+    parameters: dict[str, Any] = dict(entry.read_parameters(parsing.settings("--set", set_ or [])))
     suited = default_model(dataset)
     model = MLP(
         suited.layers if layers is None else parsing.widths("--layers", layers),
@@ -87,7 +96,9 @@ def verify(
     from eomsym.verification import verify as study_convergence
 
     with output.progress("verifying") as progress:
-        study = study_convergence(entry.name, model, dataset, kept, etas, seed=start, output=folder, progress=progress)
+        study = study_convergence(
+            entry.name, model, dataset, kept, etas, seed=start, output=folder, progress=progress, **parameters
+        )
     if figure is not None:
         output.save(study.plot(), figure)
     if form == "json":
@@ -123,7 +134,7 @@ def _check_fit(model: MLP, suited: MLP, dataset: str) -> None:
 
 def _show(study: ConvergenceStudy) -> None:
     output.write(
-        f"{study.optimizer} on {study.dataset}: {study.model}, seed {study.seed}\n"
+        f"{study.optimizer}{_settings(study)} on {study.dataset}: {study.model}, seed {study.seed}\n"
         f"time {study.time:g}, largest curvature {study.spectral_radius:.4g}"
     )
     output.show(_table(study))
@@ -132,6 +143,13 @@ def _show(study: ConvergenceStudy) -> None:
             output.write(f"order {record.order}: {record.reason}")
     for warning in study.warnings:
         output.warn(warning)
+
+
+def _settings(study: ConvergenceStudy) -> str:
+    """The parameters, and how long the optimiser was left to settle."""
+    values = ", ".join(f"{name} = {value}" for name, value in study.parameters)
+    settled = f", {study.transient} steps to settle" if study.transient else ""
+    return f" ({values}{settled})" if values else settled
 
 
 def _table(study: ConvergenceStudy) -> Table:

@@ -47,7 +47,8 @@ class Kernel:
 
     def gradient(self, theta: np.ndarray, inputs: np.ndarray, targets: np.ndarray) -> np.ndarray:
         """The gradient g of the loss, (d,)."""
-        return self.counterterms(theta, inputs, targets, order=0)[0]
+        row = self._vector("theta", theta).reshape(1, -1)
+        return self._module.gradient_series(row, *self._data(inputs, targets))[0]
 
     def hessian_vector(
         self, theta: np.ndarray, vector: np.ndarray, inputs: np.ndarray, targets: np.ndarray
@@ -68,7 +69,11 @@ class Kernel:
     def counterterms(
         self, theta: np.ndarray, inputs: np.ndarray, targets: np.ndarray, order: int | None = None
     ) -> np.ndarray:
-        """``(order + 1, d)``: row 0 is g, row 1 + k is ξ_k."""
+        """``(order + 1, d)``: row k is −f̃_k; for gradient descent row 0 is g, and row 1 + k is always ξ_k.
+
+        For mini-batches the samples are cut into batches in their order, so their number must be a multiple.
+        """
+        self._check_batches(inputs)
         return self._module.counterterms(self._vector("theta", theta), self._order(order), *self._data(inputs, targets))
 
     def field(
@@ -86,6 +91,11 @@ class Kernel:
         for row in rows[-2::-1]:
             total = row + step * total
         return -total
+
+    def _check_batches(self, inputs: np.ndarray) -> None:
+        field = self.spec.fields[0]
+        if field.kind == "batch" and isinstance(inputs, np.ndarray) and inputs.ndim and len(inputs) % field.count:
+            raise InputError(f"inputs: {len(inputs)} samples do not make {field.count} equal batches; leave some out")
 
     def _order(self, order: int | None) -> int:
         if order is None:

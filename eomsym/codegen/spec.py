@@ -11,6 +11,7 @@ from eomsym import optimizers
 from eomsym.derivation import check_order
 from eomsym.errors import InputError
 from eomsym.models import MLP
+from eomsym.optimizers import Field, UpdateRule
 
 PRECISIONS = ("double",)
 #: In double precision the sequential algorithm loses one digit an order: five are left at 12.
@@ -25,14 +26,33 @@ class KernelSpec:
     order: int
     optimizer: str = "gradient-descent"
     precision: str = "double"
+    #: Names and exact values; those not given are completed by their defaults.
+    parameters: tuple[tuple[str, Any], ...] = ()
 
     def __post_init__(self) -> None:
         if not isinstance(self.model, MLP):
             raise InputError(f"model {self.model!r}: kernels are generated for an eomsym.models.MLP")
         check_order(self.order, MAX_KERNEL_ORDER)
-        object.__setattr__(self, "optimizer", optimizers.get(self.optimizer).name)
+        entry = optimizers.get(self.optimizer)
+        object.__setattr__(self, "optimizer", entry.name)
+        object.__setattr__(self, "parameters", tuple(entry.complete(dict(self.parameters)).items()))
         if self.precision not in PRECISIONS:
             raise InputError(f"precision {self.precision!r}: unknown; choose from {', '.join(PRECISIONS)}")
+
+    @property
+    def rule(self) -> UpdateRule:
+        """The optimiser's step as data, its parameters numbers."""
+        return optimizers.get(self.optimizer).rule(**dict(self.parameters))
+
+    @property
+    def fields(self) -> tuple[Field, ...]:
+        """What the gradients of the rule are gradients of."""
+        return optimizers.get(self.optimizer).fields(**dict(self.parameters))
+
+    @property
+    def steps(self) -> int:
+        """Step sizes of time that one step of the rule takes."""
+        return optimizers.get(self.optimizer).steps(**dict(self.parameters))
 
     @property
     def name(self) -> str:
@@ -40,8 +60,10 @@ class KernelSpec:
         model = self.model
         decay = f"_decay_{model.weight_decay!r}" if model.weight_decay else ""
         widths = "_".join(map(str, model.layers))
+        parameters = "".join(f"_{name}_{value}" for name, value in self.parameters)
         text = (
-            f"mlp_{widths}_{model.activation}_{model.loss}{decay}_{self.optimizer}_order_{self.order}_{self.precision}"
+            f"mlp_{widths}_{model.activation}_{model.loss}{decay}"
+            f"_{self.optimizer}{parameters}_order_{self.order}_{self.precision}"
         )
         return re.sub(r"\W", "_", text.replace("e-", "em"), flags=re.ASCII)
 
@@ -56,6 +78,7 @@ class KernelSpec:
             "optimizer": self.optimizer,
             "order": self.order,
             "precision": self.precision,
+            "parameters": {name: str(value) for name, value in self.parameters},
         }
 
     @classmethod
@@ -67,4 +90,6 @@ class KernelSpec:
         if not isinstance(data["layers"], list):
             raise InputError(f"kernel specification: layers {data['layers']!r} is not a list of widths")
         model = MLP(data["layers"], data["activation"], data["loss"], data["weight_decay"])
-        return cls(model, data["order"], data["optimizer"], data["precision"])
+        if not isinstance(data["parameters"], Mapping):
+            raise InputError(f"kernel specification: parameters {data['parameters']!r} is not an object")
+        return cls(model, data["order"], data["optimizer"], data["precision"], tuple(data["parameters"].items()))

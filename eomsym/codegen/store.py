@@ -31,14 +31,16 @@ def generate(
     optimizer: str = "gradient-descent",
     precision: str = "double",
     output: str | os.PathLike[str] | None = None,
+    **parameters: object,
 ) -> Path:
     """Writes the kernel of a model (g and ξ_0 … ξ_{order−1}) and its manifest; returns the kernel's path.
 
+    Further keywords are the optimiser's parameters, exact numbers; those not given take their default values.
     ``output`` is a folder, ``generated`` in the working directory if not given; it is made where missing.  A file that
     already holds these bytes is left alone.  Raises ``InputError`` for what cannot be generated, ``EomsymError`` if the
     folder cannot be written.
     """
-    spec = KernelSpec(model, order, optimizer, precision)
+    spec = KernelSpec(model, order, optimizer, precision, tuple(parameters.items()))
     return write_kernel(spec, Path("generated") if output is None else Path(output))
 
 

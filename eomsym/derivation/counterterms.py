@@ -9,16 +9,22 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from eomsym import optimizers
+from eomsym.derivation.general_terms import GeneralCounterterms, GeneralTerm
 from eomsym.derivation.step_polynomial import modified_coefficients
+from eomsym.derivation.tree_algebra import modified_tree_coefficients
+from eomsym.derivation.vector_language import ComponentwiseFunction, Monomial, modified_vector_terms
 from eomsym.errors import InputError
-from eomsym.optimizers import Coefficient, Optimizer
-from eomsym.trees import LEAF, Tree, rooted_trees
+from eomsym.optimizers import Coefficient, Field, Optimizer
+from eomsym.trees import LEAF, THETA, ColouredTree, Tree, rooted_trees
 
 if TYPE_CHECKING:
     import sympy
 
 #: Number of rooted trees grows like 2.96^n: 20 nodes are 12.8 million trees of the last order alone.
 MAX_ORDER = 15
+#: Coloured trees and monomials are far more.
+MAX_COLOURED_ORDER = 6
+MAX_VECTOR_ORDER = 3
 
 
 @dataclass(frozen=True)
@@ -84,26 +90,81 @@ class Counterterms:
         return Counterterms.from_json, (self.to_json(),)
 
 
-def derive(optimizer: str = "gradient-descent", order: int = 2, **parameters: object) -> Counterterms:
-    """The counter terms ξ_0 … ξ_{order−1} of an optimiser, exactly, by step-index polynomials on rooted trees.
+def derive(
+    optimizer: str | Optimizer = "gradient-descent", order: int = 2, **parameters: object
+) -> Counterterms | GeneralCounterterms:
+    """The counter terms ξ_0 … ξ_{order−1} of an optimiser, exactly, by step-index polynomials.
 
     ``order`` is the highest power of η kept; 0 is gradient flow.  Further keywords are the optimiser's parameters, each
-    an exact number (int, ``Fraction`` or text such as ``"9/10"`` and ``"0.9"``).
-    Raises ``InputError`` for an unknown optimiser, an unknown or ill-formed parameter, or an order outside 0 … 15.
+    an exact number (int, ``Fraction`` or text such as ``"9/10"`` and ``"0.9"``); those not given stay symbols.
+    ``optimizer`` is a name or an ``Optimizer`` of the user's own.  Optimisers with several fields, with decoupled decay
+    or with componentwise functions have ``GeneralCounterterms``.
+    Raises ``InputError`` for an unknown optimiser, an unknown or ill-formed parameter, or an order that is no integer
+    from 0 to 15 (6 with several fields, 3 with componentwise functions).
     """
     entry = optimizers.get(optimizer)
     check_order(order)
     values = entry.read_parameters(parameters)
-    form = entry.difference_form(**values, **symbolic_parameters(entry, values))
-    coefficients = modified_coefficients(form, order + 1)
+    for parameter in entry.parameters:
+        if parameter.integer and parameter.name not in values:
+            values |= {parameter.name: entry.complete(values)[parameter.name]}
+    symbols = symbolic_parameters(entry, values)
+    if entry.difference_form is not None:
+        coefficients = modified_coefficients(entry.difference_form(**values, **symbols), order + 1)
+        rows = {tree: (-1) ** tree.order * value * Fraction(1, tree.symmetry) for tree, value in coefficients.items()}
+        return _plain(entry, values, order, rows)
+    rule = entry.rule(**values, **symbols)
+    if not rule.linear:
+        check_order(order, MAX_VECTOR_ORDER)
+        fields, functions = modified_vector_terms(rule, order + 1)
+        return _general(entry, values, order, fields, functions)
+    fields_of = entry.fields(**values)
+    if len(fields_of) > 1:
+        check_order(order, MAX_COLOURED_ORDER)
+    trees = modified_tree_coefficients(rule, order + 1)
+    if len(fields_of) == 1 and all(THETA not in _nodes(tree) for field in trees for tree in field):
+        return _plain(entry, values, order, {tree.plain: value for field in trees for tree, value in field.items()})
+    return _general(entry, values, order, trees)
+
+
+def _plain(
+    entry: Optimizer, values: Mapping[str, Fraction], order: int, field: Mapping[Tree, Coefficient]
+) -> Counterterms:
+    """From the coefficients of ``F_g(τ)`` in the modified field, 1/σ included."""
     terms = tuple(
-        tuple(
-            Term(tree, exact((-1) ** (tree.order - 1) * coefficients[tree] * Fraction(1, tree.symmetry)))
-            for tree in rooted_trees(index + 2)
-        )
-        for index in range(order)
+        tuple(Term(tree, exact(-field.get(tree, 0))) for tree in rooted_trees(index + 2)) for index in range(order)
     )
-    return Counterterms(entry.name, MappingProxyType(values), order, exact(coefficients[LEAF]), terms)
+    return Counterterms(entry.name, MappingProxyType(dict(values)), order, exact(-field[LEAF]), terms)
+
+
+def _general(
+    entry: Optimizer,
+    values: Mapping[str, Fraction],
+    order: int,
+    fields: Sequence[Mapping[ColouredTree, Coefficient] | Mapping[Monomial, Coefficient]],
+    functions: tuple[ComponentwiseFunction, ...] = (),
+) -> GeneralCounterterms:
+    scale = Fraction(-1, entry.steps(**values))
+    leading, *terms = (
+        tuple(GeneralTerm(basis, exact(value * scale)) for basis, value in field.items()) for field in fields
+    )
+    meanings = tuple(_meaning(field) for field in entry.fields(**values))
+    return GeneralCounterterms(
+        entry.name, MappingProxyType(dict(values)), order, leading, tuple(terms), meanings, functions
+    )
+
+
+def _meaning(field: Field) -> str:
+    if field.kind == "batch":
+        return f"gradient of the mean loss of batch {field.index + 1} of {field.count}"
+    if field.kind == "player":
+        return "−∇_y L, zero elsewhere" if field.index else "∇_x L, zero elsewhere"
+    return "(∇_x L, −∇_y L)" if field.kind == "game" else "gradient of the loss"
+
+
+def _nodes(tree: ColouredTree) -> set[ColouredTree]:
+    """The tree and all subtrees that hang below its nodes."""
+    return {tree}.union(*map(_nodes, tree.children))
 
 
 def symbolic_parameters(entry: Optimizer, given: Mapping[str, Fraction]) -> dict[str, Coefficient]:

@@ -7,7 +7,7 @@ Wanner, Solving Ordinary Differential Equations I, ch. II.8, asymptotic expansio
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,27 +16,35 @@ from eomsym.dynamics.integration import integrate
 from eomsym.dynamics.kernel import Data, FieldKernel, check_order, check_positive, check_theta
 from eomsym.errors import InputError
 
+#: Relative width of a central difference: truncation and round-off are both about 1e−10.
+DIFFERENCE = 1e-5
+
 
 @dataclass(frozen=True, eq=False)
 class ErrorPrediction:
     """E_N at the end of the flow for several orders N.
 
-    ``coefficients`` is (number of orders, d), row i for ``orders[i]``; ``error_estimates`` (number of orders,) bounds
-    the integration error of each row, ‖·‖₂; ``theta`` (d,) is the end of the gradient flow; ``evaluations`` counts
+    ``coefficients`` is (number of orders, d), row i for ``orders[i]``, whose error falls like ``η^exponents[i]``;
+    ``error_estimates`` (number of orders,) bounds the integration error of each row, ‖·‖₂; ``theta`` (d,) is the end of the gradient flow; ``evaluations`` counts
     those of the counter terms.
     """
 
     orders: tuple[int, ...]
+    exponents: tuple[int, ...]
     coefficients: np.ndarray
     error_estimates: np.ndarray
     theta: np.ndarray
     evaluations: int
 
     def error(self, order: int, eta: float) -> float:
-        """``η^{N+1} ‖E_N‖₂``, the predicted ‖θ_EoM − θ_GD‖₂.  Raises ``InputError`` if the order was not asked for."""
+        """The predicted distance of the paths ``η^p ‖E_N‖₂``, p the order's exponent.
+
+        Raises ``InputError`` if the order was not asked for.
+        """
         if order not in self.orders:
             raise InputError(f"order {order}: not predicted; there are {', '.join(map(str, self.orders))}")
-        return float(eta ** (order + 1) * np.linalg.norm(self.coefficients[self.orders.index(order)]))
+        index = self.orders.index(order)
+        return float(eta ** self.exponents[index] * np.linalg.norm(self.coefficients[index]))
 
 
 def predict_discretization_error(
@@ -47,9 +55,14 @@ def predict_discretization_error(
     data: Data = (),
     *,
     accuracy: float = 1e-6,
+    exponents: Mapping[int, int] | None = None,
+    gradient_flow: bool = True,
 ) -> ErrorPrediction:
     """E_N(time) for all ``orders`` at once: one flow and one call of the counter terms serve them all.
 
+    ``exponents`` says of an order whose next counter terms vanish which power of η is the first to be wrong, p > N + 1;
+    then ``ξ_{p−1}`` drives the error.  Without ``gradient_flow`` the term f̃_0 of another optimiser takes the place of
+    −g, and is differentiated by central differences: six digits or more, where three are needed.
     ``accuracy`` is the relative error allowed in one step of the integrator.  The kernel must have order
     ``max(orders) + 1``, for ξ_N.
     Raises ``InputError`` for a bad value, ``IntegrationError`` if the flow leaves the floating-point numbers.
@@ -61,13 +74,15 @@ def predict_discretization_error(
         raise InputError("orders: none given; give at least one, such as 0")
     for order in kept:
         check_order(kernel, order + 1, f"predicting the error of order {order}")
-    highest = max(kept) + 1
-    rows = [0, *(order + 1 for order in kept)]
+    leading = {order: order + 1 for order in kept} | dict(exponents or {})
+    highest = max(leading[order] for order in kept)
+    check_order(kernel, highest, f"predicting the error of order {max(kept)}")
+    rows = [0, *(leading[order] for order in kept)]
 
     def rate(state: np.ndarray) -> np.ndarray:
         point, *errors = state.reshape(len(rows), -1)
         terms = kernel.counterterms(point, *data, order=highest)
-        products = np.array([kernel.hessian_vector(point, error, *data) for error in errors])
+        products = np.array([_derivative(kernel, point, error, data, gradient_flow) for error in errors])
         return np.concatenate([-terms[0], *(terms[rows[1:]] - products)])
 
     scales = time * np.linalg.norm(kernel.counterterms(start, *data, order=highest)[rows], axis=1)
@@ -77,4 +92,18 @@ def predict_discretization_error(
     end = integrate(rate, initial, time, np.repeat(allowed, kernel.size))
     point, *errors = end.state.reshape(len(rows), -1)
     estimates = np.linalg.norm(end.error_estimate.reshape(len(rows), -1)[1:], axis=1)
-    return ErrorPrediction(kept, np.array(errors), estimates, point, end.evaluations)
+    return ErrorPrediction(kept, tuple(rows[1:]), np.array(errors), estimates, point, end.evaluations)
+
+
+def _derivative(
+    kernel: FieldKernel, point: np.ndarray, vector: np.ndarray, data: Data, gradient_flow: bool
+) -> np.ndarray:
+    """Derivative of ``−f̃_0`` along ``vector``."""
+    if gradient_flow:
+        return kernel.hessian_vector(point, vector, *data)
+    size = float(np.linalg.norm(vector))
+    if size == 0:
+        return np.zeros_like(vector)
+    width = DIFFERENCE * (1 + float(np.linalg.norm(point))) / size
+    after, before = (kernel.counterterms(point + sign * width * vector, *data, order=0)[0] for sign in (1, -1))
+    return (after - before) / (2 * width)

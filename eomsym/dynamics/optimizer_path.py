@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,8 +10,10 @@ import numpy as np
 from eomsym import optimizers
 from eomsym.dynamics.kernel import Data, FieldKernel, check_positive, check_theta
 from eomsym.errors import InputError, IntegrationError
+from eomsym.optimizers import Field, Optimizer
 
-Step = Callable[[np.ndarray], np.ndarray]
+State = tuple[np.ndarray, ...]
+Step = Callable[[State], State]
 
 #: A disturbed number moves by one of these units in its last place: the root mean square is ½, the largest rounding.
 DISTURBANCES = np.array([-1.0, 0, 0, 0, 0, 0, 0, 1.0])
@@ -19,10 +21,14 @@ DISTURBANCES = np.array([-1.0, 0, 0, 0, 0, 0, 0, 1.0])
 
 @dataclass(frozen=True, eq=False)
 class OptimizerEnd:
-    """Where an optimiser arrives: ``theta`` (d,), and how far round-off has moved it, ‖·‖₂."""
+    """Where an optimiser arrives: ``theta`` (d,), and how far round-off has moved it, ‖·‖₂.
+
+    ``start`` (d,) is where it was after the transient, from which the steps are counted.
+    """
 
     theta: np.ndarray
     error_estimate: float
+    start: np.ndarray
 
 
 def optimizer_path(
@@ -32,7 +38,7 @@ def optimizer_path(
     steps: int,
     data: Data = (),
     *,
-    optimizer: str = "gradient-descent",
+    optimizer: str | Optimizer = "gradient-descent",
     **parameters: object,
 ) -> np.ndarray:
     """All iterates θ_0 … θ_steps as one (steps + 1, d) float64 array; row 0 is ``theta``.
@@ -40,8 +46,8 @@ def optimizer_path(
     Raises ``InputError`` for an unknown optimiser or a bad value, ``IntegrationError`` naming the first step that is
     not finite.
     """
-    step = _bind_step(kernel, eta, data, optimizer, parameters)
-    return np.stack(list(_iterates(step, check_theta(kernel, theta), _check_steps(steps), eta)))
+    step, start = _bind_step(kernel, check_theta(kernel, theta), eta, data, optimizer, parameters)
+    return np.stack([state[0] for state in _iterates(step, start, _check_steps(steps), eta)])
 
 
 def run_optimizer(
@@ -51,51 +57,85 @@ def run_optimizer(
     steps: int,
     data: Data = (),
     *,
-    optimizer: str = "gradient-descent",
+    optimizer: str | Optimizer = "gradient-descent",
+    transient: int = 0,
     **parameters: object,
 ) -> OptimizerEnd:
     """The last iterate alone, with its round-off measured: the path is run twice, the second time disturbed.
 
-    There each entry of each iterate moves by a unit in the last place, up with probability 1/8 and down with 1/8, drawn
-    from a fixed seed.  So growth and damping of the errors along the path are in the number, which a formula for one
-    step would miss.  Raises as ``optimizer_path`` does.
+    There each entry of each iterate (and of the memory) moves by a unit in the last place, up with probability 1/8 and
+    down with 1/8, drawn from a fixed seed.  So growth and damping of the errors along the path are in the number, which
+    a formula for one step would miss.  ``transient`` more steps are run before, undisturbed.  Parameters that are not
+    given take their default values.  Raises as ``optimizer_path`` does.
     """
-    step = _bind_step(kernel, eta, data, optimizer, parameters)
+    step, start = _bind_step(kernel, check_theta(kernel, theta), eta, data, optimizer, parameters)
     random = np.random.default_rng(0)
 
-    def disturbed(point: np.ndarray) -> np.ndarray:
-        return step(point + np.spacing(point) * random.choice(DISTURBANCES, point.size))
+    def disturbed(state: State) -> State:
+        moved = (part + np.spacing(part) * random.choice(DISTURBANCES, part.size) for part in state)
+        return step(tuple(moved))
 
-    start, count = check_theta(kernel, theta), _check_steps(steps)
-    plain, moved = (_last(_iterates(one_step, start, count, eta)) for one_step in (step, disturbed))
-    return OptimizerEnd(plain, float(np.linalg.norm(moved - plain)))
+    settled = _last(_iterates(step, start, _check_steps(transient), eta))
+    plain, moved = (_last(_iterates(one, settled, _check_steps(steps), eta))[0] for one in (step, disturbed))
+    return OptimizerEnd(plain, float(np.linalg.norm(moved - plain)), settled[0])
 
 
-def _bind_step(kernel: FieldKernel, eta: float, data: Data, optimizer: str, parameters: dict[str, object]) -> Step:
-    """One step θ → θ⁺ with everything else fixed."""
+def field_gradient(kernel: FieldKernel, data: Data, fields: Sequence[Field]) -> Callable[..., np.ndarray]:
+    """``(point, field=0)`` → the gradient of that field of the optimiser, (d,), from the kernel's plain gradient."""
+
+    def gradient(point: np.ndarray, field: int = 0) -> np.ndarray:
+        chosen = fields[field]
+        if chosen.kind == "batch":
+            return kernel.gradient(point, *(_batch(array, chosen) for array in data))
+        values = np.array(kernel.gradient(point, *data))
+        half = values.size // 2
+        if chosen.kind in ("game", "player"):
+            values[half:] *= -1.0
+        if chosen.kind == "player":
+            values[half:] *= float(chosen.index == 1)
+            values[:half] *= float(chosen.index == 0)
+        return values
+
+    return gradient
+
+
+def _batch(array: np.ndarray, field: Field) -> np.ndarray:
+    share, rest = divmod(len(array), field.count)
+    if rest:
+        raise InputError(f"data: {len(array)} samples do not make {field.count} equal batches; leave {rest} out")
+    return array[field.index * share : (field.index + 1) * share]
+
+
+def _bind_step(
+    kernel: FieldKernel,
+    theta: np.ndarray,
+    eta: float,
+    data: Data,
+    optimizer: str | Optimizer,
+    parameters: dict[str, object],
+) -> tuple[Step, State]:
+    """One step with everything else fixed, and the state to begin with."""
     entry = optimizers.get(optimizer)
     eta = check_positive("eta", eta)
-    values = {name: float(value) for name, value in entry.read_parameters(parameters).items()}
-
-    def gradient(point: np.ndarray) -> np.ndarray:
-        return kernel.gradient(point, *data)
-
-    return lambda point: entry.step(gradient, point, eta, **values)
+    exact = entry.complete(parameters)
+    values = {name: float(value) for name, value in exact.items()}
+    gradient = field_gradient(kernel, data, entry.fields(**exact))
+    return lambda state: entry.step(gradient, state, eta, **values), entry.initial_state(theta)
 
 
-def _iterates(step: Step, theta: np.ndarray, steps: int, eta: float) -> Iterator[np.ndarray]:
-    yield theta
+def _iterates(step: Step, state: State, steps: int, eta: float) -> Iterator[State]:
+    yield state
     for index in range(1, steps + 1):
         with np.errstate(over="ignore", invalid="ignore"):
-            theta = step(theta)
-        if not np.isfinite(theta).all():
+            state = step(state)
+        if not all(np.isfinite(part).all() for part in state):
             raise IntegrationError(f"optimizer path: step {index} is not finite; eta = {eta:g} is too large, take less")
-        yield theta
+        yield state
 
 
-def _last(iterates: Iterator[np.ndarray]) -> np.ndarray:
-    for point in iterates:
-        last = point
+def _last(iterates: Iterator[State]) -> State:
+    for state in iterates:
+        last = state
     return last
 
 

@@ -61,13 +61,17 @@ def coefficient_expression(coefficient: Coefficient) -> sympy.Expr:
 
 
 def _content_and_factors(element: Coefficient) -> tuple[Fraction, list[tuple[sympy.Expr, int]]]:
-    """A rational number and factors with exponents, each factor's lowest coefficient positive: (1 − β), not (β − 1)."""
+    """A rational number and factors with exponents: (1 − β), not (β − 1), but (β₁ − β₂).
+
+    A factor's constant is positive; where it has none, its first coefficient is.
+    """
     content, factors = Fraction(1), []
     for polynomial, sign in ((element.numer, 1), (element.denom, -1)):
         number, irreducible = polynomial.factor_list()
         content *= Fraction(int(number.numerator), int(number.denominator)) ** sign
         for factor, exponent in irreducible:
-            if factor.coeffs()[-1] < 0:
+            constant = factor.coeff(1)
+            if constant < 0 or (constant == 0 and factor.LC < 0):
                 factors.append(((-factor).as_expr(), sign * exponent))
                 content *= (-1) ** exponent
             else:

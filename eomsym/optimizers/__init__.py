@@ -1,30 +1,125 @@
-"""The registry of optimisers: one file each, found by name or alias."""
+"""The registry of optimisers, found by name or alias, and what is needed to write one's own."""
 
 from __future__ import annotations
 
+import re
+
 from eomsym.errors import InputError
-from eomsym.optimizers import gradient_descent
-from eomsym.optimizers._base import Coefficient, DifferenceForm, Evaluation, Optimizer, Parameter, read_rational
+from eomsym.optimizers import (
+    adaptive,
+    batches,
+    decoupled_decay,
+    gradient_descent,
+    heavy_ball,
+    implicit_euler,
+    nesterov,
+    optimistic,
+    runge_kutta as _runge_kutta,
+    two_players,
+)
+from eomsym.optimizers._base import (
+    DifferenceForm,
+    Evaluation,
+    Field,
+    Optimizer,
+    Parameter,
+    read_rational,
+)
+from eomsym.optimizers._rule import (
+    Coefficient,
+    Gradient,
+    Linear,
+    One,
+    Product,
+    Quotient,
+    SquareRoot,
+    Stage,
+    State,
+    UpdateRule,
+    solve,
+    sqrt,
+    trace,
+)
+from eomsym.optimizers.runge_kutta import runge_kutta
 
 __all__ = [
     "REGISTRY",
     "Coefficient",
     "DifferenceForm",
     "Evaluation",
+    "Field",
+    "Gradient",
+    "Linear",
+    "One",
     "Optimizer",
     "Parameter",
+    "Product",
+    "Quotient",
+    "SquareRoot",
+    "Stage",
+    "State",
+    "UpdateRule",
     "get",
     "read_rational",
+    "register",
+    "runge_kutta",
+    "solve",
+    "sqrt",
+    "trace",
 ]
 
 #: Every optimiser by its name, in the order in which they are listed to people.
-REGISTRY: dict[str, Optimizer] = {entry.name: entry for entry in (gradient_descent.OPTIMIZER,)}
+REGISTRY: dict[str, Optimizer] = {
+    entry.name: entry
+    for entry in (
+        gradient_descent.OPTIMIZER,
+        implicit_euler.OPTIMIZER,
+        heavy_ball.OPTIMIZER,
+        nesterov.OPTIMIZER,
+        optimistic.OPTIMIZER,
+        _runge_kutta.EXTRAGRADIENT,
+        _runge_kutta.EXPLICIT_MIDPOINT,
+        _runge_kutta.IMPLICIT_MIDPOINT,
+        _runge_kutta.CLASSICAL,
+        decoupled_decay.OPTIMIZER,
+        batches.IN_ORDER,
+        batches.RESHUFFLED,
+        two_players.SIMULTANEOUS,
+        two_players.ALTERNATING,
+        adaptive.RMSPROP,
+        adaptive.RMSPROP_OUTSIDE,
+        adaptive.ADAM,
+        adaptive.ADAM_OUTSIDE,
+        adaptive.ADAMW,
+    )
+}
 
 _BY_ALIAS = {alias: entry for entry in REGISTRY.values() for alias in (entry.name, *entry.aliases)}
+_BUILT_IN = frozenset(_BY_ALIAS)
 
 
-def get(name: str) -> Optimizer:
-    """The optimiser called ``name`` (or one of its aliases).  Raises ``InputError`` if there is none."""
+def get(name: str | Optimizer) -> Optimizer:
+    """The optimiser called ``name`` (or one of its aliases).  Raises ``InputError`` if there is none.
+
+    An ``Optimizer`` that is not registered is registered, so that kernels and results find it by its name.
+    """
+    if isinstance(name, Optimizer):
+        return name if _BY_ALIAS.get(name.name) is name else register(name)
     if name not in _BY_ALIAS:
         raise InputError(f"optimizer {name!r}: unknown; choose from {', '.join(REGISTRY)}")
     return _BY_ALIAS[name]
+
+
+def register(entry: Optimizer) -> Optimizer:
+    """Make a user's own optimiser known by its name and aliases, for this process; returns it.
+
+    Raises ``InputError`` if a name is taken, or is not of small letters, digits and hyphens.
+    """
+    for name in (entry.name, *entry.aliases):
+        if not re.fullmatch(r"[a-z][a-z0-9]*(-[a-z0-9]+)*", name):
+            raise InputError(f"optimizer {name!r}: not a name; use small letters, digits and hyphens, as in my-method")
+        if name in _BUILT_IN:
+            raise InputError(f"optimizer {name!r}: the name is taken; choose another")
+    REGISTRY[entry.name] = entry
+    _BY_ALIAS.update(dict.fromkeys((entry.name, *entry.aliases), entry))
+    return entry

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -9,12 +10,10 @@ from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
 from eomsym.errors import InputError
+from eomsym.optimizers._rule import Coefficient, UpdateRule, trace
 
 if TYPE_CHECKING:
     import numpy as np
-
-#: An element of a commutative ring: int, Fraction, or an element of a SymPy fraction field for symbolic parameters.
-Coefficient = Any
 
 
 @dataclass(frozen=True)
@@ -48,23 +47,62 @@ class DifferenceForm:
 
 @dataclass(frozen=True)
 class Parameter:
-    """A parameter of an optimiser other than the step size, with the half-open range ``minimum ≤ value < supremum``."""
+    """A parameter of an optimiser other than the step size, with the half-open range ``minimum ≤ value < supremum``.
+
+    ``supremum`` None is no upper bound; ``open_minimum`` leaves the minimum out; ``reason`` says why the range ends
+    where it does.  ``integer`` parameters count something and shape the rule: they are never symbols.  ``default`` is
+    what people use; ``trial`` is a milder value whose transient is short, for verification (the default if None).
+    """
 
     name: str
     symbol: str
     meaning: str
     minimum: Fraction
-    supremum: Fraction
+    supremum: Fraction | None
+    default: Fraction | None = None
+    trial: Fraction | None = None
+    open_minimum: bool = False
+    integer: bool = False
+    reason: str = ""
 
     def read(self, value: object) -> Fraction:
         """``value`` as an exact rational.  Raises ``InputError`` if it is none or out of range."""
         number = read_rational(self.name, value)
-        if not self.minimum <= number < self.supremum:
-            raise InputError(
-                f"{self.name} = {value}: out of range; give {self.minimum} <= {self.name} < {self.supremum}"
-            )
+        if self.integer and number.denominator != 1:
+            raise InputError(f"{self.name} = {value}: not an integer; give {self.bounds}")
+        below = number <= self.minimum if self.open_minimum else number < self.minimum
+        if below or (self.supremum is not None and number >= self.supremum):
+            why = f" ({self.reason})" if self.reason else ""
+            raise InputError(f"{self.name} = {value}: out of range; give {self.bounds}{why}")
         return number
 
+    @property
+    def bounds(self) -> str:
+        """The range as people write it: ``0 <= momentum < 1``."""
+        above = "" if self.supremum is None else f" < {self.supremum}"
+        return f"{self.minimum} {'<' if self.open_minimum else '<='} {self.name}{above}"
+
+
+@dataclass(frozen=True)
+class Field:
+    """What one gradient of an update rule is the gradient of.
+
+    ``loss``: the loss.  ``batch``: the mean loss of batch ``index`` of ``count``, cut from the samples in their order.
+    ``player``: two players share the parameters, half and half; each sees the gradient of its own half, player 0 of the
+    loss, player 1 of minus the loss, and zero elsewhere.  ``game``: both players' gradients at once.
+    """
+
+    kind: str = "loss"
+    index: int = 0
+    count: int = 1
+
+
+def _one_loss(**parameters: Coefficient) -> tuple[Field, ...]:
+    return (Field(),)
+
+
+#: The transient is over when its factor is 2 to minus this: below round-off even after some growth.
+FORGOTTEN_BITS = 60
 
 _RATIONAL = re.compile(r"[+-]?(\d{1,40}/\d{1,40}|\d{1,40}(\.\d{0,40})?|\.\d{1,40})", re.ASCII)
 
@@ -86,10 +124,15 @@ def read_rational(name: str, value: object) -> Fraction:
 
 @dataclass(frozen=True)
 class Optimizer:
-    """A registry entry.
+    """A registry entry, or a user's own optimiser.
 
-    ``difference_form(**parameters)`` gives the update rule as data, with exact numbers or ring elements as parameters.
-    ``step(gradient, theta, eta, **parameters)`` is one step in floating point: ``gradient`` maps a (d,) array to (d,).
+    ``step(gradient, state, eta, **parameters)`` is one step: ``state`` is a tuple of arrays, θ first, the others
+    (named by ``memory``) starting at zero; it returns the next state.  ``gradient(point, field=0)`` is the gradient of
+    field number ``field`` of ``fields(**parameters)``.  The same function is run on arrays and on the symbols of
+    ``trace``, so it may use ``+ − * /``, powers, ``eomsym.optimizers.sqrt`` and ``solve``, componentwise.
+    ``difference_form(**parameters)``, where there is one, is the rule as a difference equation for θ alone: a second
+    description, on which rooted trees are faster.  ``steps`` is how many step sizes of time one step takes (m for an
+    epoch of m batches).  ``limits`` says where the equation of motion does not hold.
     """
 
     name: str
@@ -97,8 +140,12 @@ class Optimizer:
     summary: str
     source: str
     parameters: tuple[Parameter, ...]
-    difference_form: Callable[..., DifferenceForm]
-    step: Callable[[Callable[[np.ndarray], np.ndarray], np.ndarray, float], np.ndarray]
+    step: Callable[..., tuple[Any, ...]]
+    difference_form: Callable[..., DifferenceForm] | None = None
+    memory: tuple[str, ...] = ()
+    fields: Callable[..., tuple[Field, ...]] = _one_loss
+    steps: Callable[..., int] = lambda **parameters: 1
+    limits: str = ""
 
     def read_parameters(self, given: Mapping[str, object]) -> dict[str, Fraction]:
         """The given parameters as exact rationals.  Raises ``InputError`` for an unknown name or a bad value."""
@@ -108,3 +155,38 @@ class Optimizer:
                 allowed = ", ".join(known) if known else "none, it has no parameters"
                 raise InputError(f"parameter {name!r}: {self.name} does not have it; it takes {allowed}")
         return {name: known[name].read(value) for name, value in given.items()}
+
+    def complete(self, given: Mapping[str, object], *, trial: bool = False) -> dict[str, Fraction]:
+        """All parameters as exact rationals, those not given at their default (or trial) value."""
+        values = self.read_parameters(given)
+        for parameter in self.parameters:
+            if parameter.name not in values:
+                value = parameter.trial if trial and parameter.trial is not None else parameter.default
+                if value is None:
+                    raise InputError(f"{parameter.name}: has no default value; give {parameter.bounds}")
+                values[parameter.name] = value
+        return {parameter.name: values[parameter.name] for parameter in self.parameters}
+
+    def rule(self, **parameters: Coefficient) -> UpdateRule:
+        """The step as data, with exact numbers or ring elements as parameters."""
+        return trace(self.step, 1 + len(self.memory), parameters)
+
+    def initial_state(self, theta: np.ndarray) -> tuple[np.ndarray, ...]:
+        """θ and a memory of zeros."""
+        return (theta, *(0 * theta for _ in self.memory))
+
+    def transient(self, **parameters: Fraction) -> int:
+        """Steps until the start is forgotten, to the last bit of a double.
+
+        A state that keeps the share a of itself fades like a^k at η = 0.  For η > 0 it is slower, on a quadratic at
+        worst like a^{k/2} (heavy ball at the edge of convergence), and a memory of one step (a = 0) fades like (ηλ)^k:
+        so the rate counted on is the root of the largest a, at least 1/2.
+        """
+        if not self.memory:
+            return 0
+        rule = self.rule(**parameters)
+        shares = [abs(float(rule.self_coefficient(index))) for index in range(1, 1 + len(self.memory))]
+        rate = max(0.5, math.sqrt(max(shares)))
+        if rate >= 1:
+            raise InputError(f"{self.name}: a state keeps {max(shares):g} of itself in each step and never settles")
+        return math.ceil(FORGOTTEN_BITS * math.log(2) / -math.log(rate))

@@ -1,18 +1,15 @@
 """Gradient descent: ``θ_{k+1} = θ_k − η g(θ_k)``, the explicit Euler method for gradient flow.
 
 Its counter terms are those of the modified equation of explicit Euler.  Not to be confused with *stochastic* gradient
-descent, where g changes from step to step.
+descent, where g changes from step to step (``mini-batches``, ``random-reshuffling``).
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import Any
 
 from eomsym.optimizers._base import DifferenceForm, Evaluation, Optimizer
-
-if TYPE_CHECKING:
-    import numpy as np
 
 
 def difference_form() -> DifferenceForm:
@@ -20,9 +17,10 @@ def difference_form() -> DifferenceForm:
     return DifferenceForm(rho={1: 1, 0: -1}, evaluations=(Evaluation(weight=1, shifts={0: 1}),))
 
 
-def step(gradient: Callable[[np.ndarray], np.ndarray], theta: np.ndarray, eta: float) -> np.ndarray:
-    """One step in floating point."""
-    return theta - eta * gradient(theta)
+def step(gradient: Callable[..., Any], state: tuple[Any, ...], eta: Any) -> tuple[Any, ...]:
+    """One step."""
+    (theta,) = state
+    return (theta - eta * gradient(theta),)
 
 
 OPTIMIZER = Optimizer(

@@ -7,7 +7,8 @@ that the variational equation predicts (``eomsym.dynamics.predict_discretization
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
 
@@ -15,15 +16,16 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from eomsym import optimizers
+from eomsym.derivation.tree_algebra import modified_tree_coefficients
 from eomsym.dynamics import (
     ErrorPrediction,
     FieldKernel,
-    predict_discretization_error,
     spectral_radius,
 )
 from eomsym.dynamics.kernel import check_order, check_positive, check_theta
 from eomsym.errors import InputError
 from eomsym.models import MLP, Dataset, dataset, default_model
+from eomsym.optimizers import Optimizer
 from eomsym.verification.measurement import Measurement, Problem
 from eomsym.verification.study import ConvergenceStudy
 
@@ -31,6 +33,8 @@ Progress = Callable[[int, int], None]
 
 #: Without step sizes given, the largest has η max|λ| of this size: well inside the radius of convergence, 1.
 LARGEST_STEP = 0.8
+#: The same for optimisers with a memory: they travel during their transient, and should not arrive.
+LARGEST_STEP_WITH_MEMORY = 0.3
 #: T is this many of the largest steps.
 STEPS = 8
 #: How often the largest step is halved.
@@ -38,10 +42,12 @@ HALVINGS = 5
 #: Allowed relative error of the predicted errors in one step of the integrator, and all told: beyond it we warn.
 #: The latter was a hundred times smaller than the former wherever it was measured.
 PREDICTION_ACCURACY = 1e-3
+#: A term this much smaller than f̃_0 is zero but for round-off.
+VANISHING = 1e-9
 
 
 def verify(
-    optimizer: str = "gradient-descent",
+    optimizer: str | Optimizer = "gradient-descent",
     model: MLP | None = None,
     data: str | Dataset | None = "digits",
     orders: Iterable[int] = range(5),
@@ -53,6 +59,7 @@ def verify(
     output: str | Path | None = None,
     threads: int = 2,
     progress: Progress | None = None,
+    **parameters: object,
 ) -> ConvergenceStudy:
     """Measure how the error of the equation of motion falls with the step size, at each of ``orders``.
 
@@ -63,24 +70,34 @@ def verify(
     ``etas`` are step sizes, falling, each a whole number of times in 8 of the largest.  By default the largest has
     ``η max|λ| = 0.8``, rounded to two digits, and is halved five times, and more often where slope and ratio have not
     settled by then.  T is 8 of the largest steps.
+    For other optimisers than gradient descent, the growth of the field's terms at the start takes the place of max|λ|
+    where it is larger, and the paths are compared after a transient whose length is computed from the parameters (exact keywords; those not
+    given take the optimiser's trial values, whose transient is short).
     ``threads`` orders are measured at a time; the numbers do not depend on it.  ``progress(done, total)`` is called
     after each point, perhaps from another thread.
     Raises ``InputError`` for a bad value and ``IntegrationError`` if a path leaves the floating-point numbers.
     """
     entry = optimizers.get(optimizer)
+    values = entry.complete(parameters, trial=True)
     kept = _check_orders(orders)
     threads = _check_threads(threads)
-    problem = _pose(entry.name, model, data, kernel, theta, seed, max(kept) + 1, output)
+    exponents = error_exponents(entry, values, kept)
+    problem = _pose(entry, values, model, data, kernel, theta, seed, exponents, output)
     # Matrices here are small: more threads gain nothing on each product, cost a factor of ten where the cores are busy,
     # and make the last digits depend on their number.
     with threadpool_limits(limits=1, user_api="blas"):
         radius = spectral_radius(problem.kernel, problem.theta, problem.data)
-        steps = _default_etas(radius) if etas is None else _check_etas(etas)
-        time = STEPS * steps[0]
-        prediction = predict_discretization_error(
-            problem.kernel, problem.theta, time, kept, problem.data, accuracy=PREDICTION_ACCURACY
-        )
-        measurement = Measurement(problem, time, prediction, progress)
+        growth = radius if entry.name == "gradient-descent" else max(radius, _growth_of_terms(problem))
+        fraction = LARGEST_STEP_WITH_MEMORY if problem.transient else LARGEST_STEP
+        steps = _default_etas(growth, fraction) if etas is None else _check_etas(etas)
+        time = STEPS * steps[0] * problem.steps
+        predictions: list[ErrorPrediction] = []
+
+        def predict(start: np.ndarray) -> ErrorPrediction:
+            predictions.append(problem.predict(start, time, kept, PREDICTION_ACCURACY))
+            return predictions[-1]
+
+        measurement = Measurement(problem, time, predict, progress, settling=problem.transient * steps[0])
         records = measurement.records(kept, steps, extend=etas is None, threads=threads)
     return ConvergenceStudy(
         optimizer=entry.name,
@@ -90,24 +107,57 @@ def verify(
         time=time,
         spectral_radius=radius,
         orders=records,
-        warnings=(*_step_warnings(steps, radius), *_prediction_warnings(prediction)),
+        warnings=(*_step_warnings(steps, radius), *_prediction_warnings(predictions[0])),
+        parameters=tuple((name, str(value)) for name, value in values.items()),
+        transient=problem.transient,
     )
 
 
+def error_exponents(entry: Optimizer, parameters: Mapping[str, Fraction], orders: Iterable[int]) -> dict[int, int]:
+    """The power of η with which the error of each order falls, for every loss: N + 1, or more where ξ_N vanishes.
+
+    Methods that follow gradient flow to order p have ξ_0 = … = ξ_{p−2} = 0; symmetric ones lack every other term.
+    """
+    kept = list(orders)
+    rule = entry.rule(**parameters)
+    if not rule.linear:
+        return {order: order + 1 for order in kept}
+    terms = max(kept) + 2
+    while True:
+        present = [index for index, field in enumerate(modified_tree_coefficients(rule, terms)) if field]
+        if present[-1] > max(kept):
+            return {order: next(index for index in present if index > order) for order in kept}
+        terms += 1
+
+
+def _growth_of_terms(problem: Problem) -> float:
+    """How fast the terms of the field grow at the start, ‖f̃_{k+1}‖/‖f̃_k‖: what η has to be small against.
+
+    Vanishing terms are passed over.  The largest ratio is taken: the ratios rise towards the reciprocal of the radius
+    of convergence.
+    """
+    sizes = np.linalg.norm(problem.kernel.counterterms(problem.theta, *problem.data), axis=1)
+    present = [(index, size) for index, size in enumerate(sizes) if size > VANISHING * sizes[0]]
+    ratios = [(b / a) ** (1 / (j - i)) for (i, a), (j, b) in pairwise(present)]
+    return max(ratios, default=0.0)
+
+
 def _pose(
-    optimizer: str,
+    entry: Optimizer,
+    parameters: Mapping[str, Fraction],
     model: MLP | None,
     data: str | Dataset | None,
     kernel: FieldKernel | None,
     theta: np.ndarray | None,
     seed: int,
-    order: int,
+    exponents: Mapping[int, int],
     output: str | Path | None,
 ) -> Problem:
     """What is trained, by what, and from where."""
     samples = dataset(data, seed) if isinstance(data, str) else data
+    order = max(exponents.values())
     if kernel is None:
-        kernel = _generated(optimizer, _model_for(model, data), order, output)
+        kernel = _generated(entry, parameters, _model_for(model, data), order, output)
     else:
         _check_kernel(kernel, model, order)
     if theta is None:
@@ -116,7 +166,8 @@ def _pose(
             raise InputError("theta: this kernel has no model to draw it from; give a vector to start at")
         theta = start.initial(seed)
     arrays = () if samples is None else samples.arrays
-    return Problem(optimizer, kernel, check_theta(kernel, theta), arrays)
+    transient = entry.transient(**parameters)
+    return Problem(entry.name, kernel, check_theta(kernel, theta), arrays, parameters, transient, exponents)
 
 
 def _model_for(model: MLP | None, data: str | Dataset | None) -> MLP:
@@ -127,10 +178,12 @@ def _model_for(model: MLP | None, data: str | Dataset | None) -> MLP:
     raise InputError("model: none given, and only a data set given by its name has a default; give an MLP or a kernel")
 
 
-def _generated(optimizer: str, model: MLP, order: int, output: str | Path | None) -> FieldKernel:
+def _generated(
+    entry: Optimizer, parameters: Mapping[str, Fraction], model: MLP, order: int, output: str | Path | None
+) -> FieldKernel:
     from eomsym.codegen import KernelSpec, kernel_for
 
-    return kernel_for(KernelSpec(model, order, optimizer), output)
+    return kernel_for(KernelSpec(model, order, entry.name, parameters=tuple(parameters.items())), output)
 
 
 def _check_kernel(kernel: FieldKernel, model: MLP | None, order: int) -> None:
@@ -149,12 +202,12 @@ def _describe(kernel: FieldKernel, model: MLP | None) -> str:
     return f"{'-'.join(map(str, model.layers))} {model.activation} {model.loss}{decay}"
 
 
-def _default_etas(radius: float) -> list[float]:
+def _default_etas(radius: float, fraction: float = LARGEST_STEP) -> list[float]:
     if not radius > 0:
         raise InputError("etas: the Hessian vanishes at theta, so no step size suggests itself; give some")
-    digits = 1 - math.floor(math.log10(LARGEST_STEP / radius))
+    digits = 1 - math.floor(math.log10(fraction / radius))
     # Two digits: short in tables, and the same on every machine though the eigenvalue has its own last digits.
-    largest = round(LARGEST_STEP / radius, digits)
+    largest = round(fraction / radius, digits)
     return [largest / 2**k for k in range(HALVINGS + 1)]
 
 

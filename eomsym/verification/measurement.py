@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import math
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from fractions import Fraction
 from threading import Lock
 
 import numpy as np
 
+from eomsym import optimizers
 from eomsym.dynamics import (
     Data,
     ErrorPrediction,
     FieldKernel,
     OptimizerEnd,
     integrate_equation_of_motion,
+    predict_discretization_error,
     run_optimizer,
 )
 from eomsym.verification.study import FLOOR_MARGIN, OrderRecord
@@ -27,12 +31,36 @@ TIGHTENING = 30
 
 @dataclass(frozen=True, eq=False)
 class Problem:
-    """What is trained and from where: ``theta`` is (d,), ``data`` what a kernel takes after it."""
+    """What is trained and from where: ``theta`` is (d,), ``data`` what a kernel takes after it.
+
+    ``transient`` steps are run first; ``exponents`` has the power of η of each order's error.
+    """
 
     optimizer: str
     kernel: FieldKernel
     theta: np.ndarray
     data: Data
+    parameters: Mapping[str, Fraction] = field(default_factory=dict)
+    transient: int = 0
+    exponents: Mapping[int, int] = field(default_factory=dict)
+
+    @property
+    def steps(self) -> int:
+        """Step sizes of time in one step of the optimiser."""
+        return optimizers.get(self.optimizer).steps(**self.parameters)
+
+    def predict(self, theta: np.ndarray, time: float, orders: Sequence[int], accuracy: float) -> ErrorPrediction:
+        """The predicted errors of a path that starts at ``theta`` on the slow manifold."""
+        return predict_discretization_error(
+            self.kernel,
+            theta,
+            time,
+            orders,
+            self.data,
+            accuracy=accuracy,
+            exponents=self.exponents,
+            gradient_flow=self.optimizer == "gradient-descent",
+        )
 
 
 @dataclass(frozen=True)
@@ -52,12 +80,14 @@ class Measurement:
         self,
         problem: Problem,
         time: float,
-        prediction: ErrorPrediction,
+        predict: Callable[[np.ndarray], ErrorPrediction],
         progress: Callable[[int, int], None] | None = None,
+        settling: float = 0.0,
     ) -> None:
-        self._problem, self._time, self._prediction = problem, time, prediction
+        self._settling = settling  # time, not steps: so paths of all step sizes are compared from about the same point
+        self._problem, self._time, self._predict = problem, time, predict
         self._progress, self._done, self._total = progress, 0, 0
-        self._paths: dict[float, OptimizerEnd] = {}
+        self._paths: dict[float, tuple[OptimizerEnd, ErrorPrediction]] = {}
         self._lock = Lock()
 
     def records(
@@ -83,7 +113,7 @@ class Measurement:
         remaining = list(etas)
         while remaining:
             points.append(self._point(order, remaining.pop(0)))
-            record = _collect(order, points)
+            record = _collect(order, self._problem.exponents.get(order, order + 1), points)
             if record.at_floor[-1]:
                 self._count(skipped=len(remaining))
                 break
@@ -94,15 +124,15 @@ class Measurement:
 
     def _point(self, order: int, eta: float) -> Point:
         """Integrate as exactly as the error at hand asks for: its size is known beforehand, from the prediction."""
-        target = self._path(eta)
+        target, prediction = self._path(eta)
         size = float(np.linalg.norm(target.theta))
         least = np.finfo(np.float64).eps * max(size, np.finfo(np.float64).tiny)
-        predicted = self._prediction.error(order, eta)
+        predicted = prediction.error(order, eta)
         accuracy = max(predicted, least)
         while True:
             end = integrate_equation_of_motion(
                 self._problem.kernel,
-                self._problem.theta,
+                target.start,
                 eta,
                 self._time,
                 self._problem.data,
@@ -116,13 +146,23 @@ class Measurement:
         self._count(done=1)
         return Point(eta, error, predicted, target.error_estimate + end.error_estimate)
 
-    def _path(self, eta: float) -> OptimizerEnd:
-        """End of the optimiser's path, run once for all orders."""
+    def _path(self, eta: float) -> tuple[OptimizerEnd, ErrorPrediction]:
+        """End of the optimiser's path with the errors predicted for it, once for all orders."""
         if eta not in self._paths:
-            problem, steps = self._problem, round(self._time / eta)
-            self._paths[eta] = run_optimizer(
-                problem.kernel, problem.theta, eta, steps, problem.data, optimizer=problem.optimizer
+            problem, steps = self._problem, round(self._time / (eta * self._problem.steps))
+            end = run_optimizer(
+                problem.kernel,
+                problem.theta,
+                eta,
+                steps,
+                problem.data,
+                optimizer=problem.optimizer,
+                transient=math.ceil(self._settling / eta),
+                **problem.parameters,
             )
+            # Without a transient all paths start at one point, so one prediction serves them all.
+            shared = [] if problem.transient else [prediction for _, prediction in self._paths.values()]
+            self._paths[eta] = end, shared[0] if shared else self._predict(end.start)
         return self._paths[eta]
 
     def _count(self, done: int = 0, added: int = 0, skipped: int = 0) -> None:
@@ -140,11 +180,12 @@ def _is_settled(error: float, of_integrator: float, of_optimizer: float) -> bool
     return is_above or is_lost or of_integrator <= of_optimizer
 
 
-def _collect(order: int, points: Sequence[Point]) -> OrderRecord:
+def _collect(order: int, exponent: int, points: Sequence[Point]) -> OrderRecord:
     return OrderRecord(
         order,
         etas=tuple(point.eta for point in points),
         errors=tuple(point.error for point in points),
         predicted_errors=tuple(point.predicted_error for point in points),
         floors=tuple(point.floor for point in points),
+        exponent=exponent,
     )

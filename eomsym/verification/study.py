@@ -38,11 +38,12 @@ class OrderRecord:
     errors: tuple[float, ...]
     predicted_errors: tuple[float, ...]
     floors: tuple[float, ...]
+    exponent: int = 0
 
     @property
     def expected_slope(self) -> int:
-        """N + 1."""
-        return self.order + 1
+        """N + 1; more, given as ``exponent``, where the next counter terms vanish for every loss."""
+        return self.exponent or self.order + 1
 
     @cached_property
     def at_floor(self) -> tuple[bool, ...]:
@@ -130,7 +131,8 @@ class ConvergenceStudy:
     """A convergence study of the equation of motion of one optimiser on one model.
 
     ``orders`` holds one record for each order; ``time`` is T; ``spectral_radius`` is max |λ| of the Hessian at the
-    start; ``warnings`` are sentences for people.
+    start; ``warnings`` are sentences for people.  ``parameters`` are the optimiser's, exact, as text; ``transient`` is the
+    number of steps it was left to settle before its path was compared.
     """
 
     optimizer: str
@@ -141,6 +143,8 @@ class ConvergenceStudy:
     spectral_radius: float
     orders: tuple[OrderRecord, ...]
     warnings: tuple[str, ...] = ()
+    parameters: tuple[tuple[str, str], ...] = ()
+    transient: int = 0
 
     @property
     def passed(self) -> bool:
@@ -167,6 +171,8 @@ class ConvergenceStudy:
         """The JSON object of ``verify`` as plain values."""
         return {
             "optimizer": self.optimizer,
+            "parameters": dict(self.parameters),
+            "transient": self.transient,
             "model": self.model,
             "dataset": self.dataset,
             "seed": self.seed,

@@ -13,6 +13,8 @@ import eomsym
 from eomsym.optimizers import REGISTRY
 from eomsym.trees import parse_tree, rooted_trees
 
+#: Those whose terms are plain trees, by what their JSON says.
+PLAIN = [name for name in REGISTRY if isinstance(eomsym.derive(name, order=0), eomsym.Counterterms)]
 ROOT = Path(__file__).parents[2]
 
 # Theory page, section 1: the first counter terms of gradient descent, as SymPy lines.
@@ -76,7 +78,7 @@ def test_sympy_lines(run):
     assert dict(line.split(" = ") for line in lines) == FIRST_TERMS
 
 
-@pytest.mark.parametrize("name", REGISTRY)
+@pytest.mark.parametrize("name", PLAIN)
 def test_sympy_lines_carry_the_exact_coefficients(run, name):
     """Reading the lines back and picking out each elementary differential gives the coefficients of the JSON."""
     symbols = {parameter.name: sympy.Symbol(parameter.name) for parameter in REGISTRY[name].parameters}

@@ -47,7 +47,7 @@ def heavy_ball(monkeypatch):
         Parameter("momentum", "β", "share of the last step", Fraction(0), Fraction(1)),
         Parameter("damping", "d", "factor of the step", Fraction(0), Fraction(2)),
     )
-    entry = Optimizer("test-heavy-ball", (), "", "", parameters, heavy_ball_form, lambda gradient, theta, eta: theta)
+    entry = Optimizer("test-heavy-ball", (), "", "", parameters, lambda gradient, state, eta: state, heavy_ball_form)
     monkeypatch.setitem(optimizers._BY_ALIAS, entry.name, entry)
     return entry.name
 

@@ -8,6 +8,7 @@ import pytest
 from eomsym import optimizers
 from eomsym.dynamics import optimizer_path, run_optimizer
 from eomsym.errors import InputError, IntegrationError
+from eomsym.optimizers import Field
 
 THETA = np.array([1.0, -2.0, 0.5])
 
@@ -103,8 +104,15 @@ def test_bad_input_is_named(quadratic, function, change, fault):
         function(quadratic, arguments.pop("theta"), arguments.pop("eta"), arguments.pop("steps"), **arguments)
 
 
-@pytest.mark.parametrize("name", [name for name, entry in optimizers.REGISTRY.items() if not entry.parameters])
-def test_every_optimizer_without_parameters_has_a_path(quadratic, name):
+DESCENTS = [
+    name
+    for name, entry in optimizers.REGISTRY.items()
+    if not (entry.parameters or entry.memory) and entry.fields() == (Field(),)
+]
+
+
+@pytest.mark.parametrize("name", DESCENTS)
+def test_every_descent_without_parameters_or_memory_has_a_path(quadratic, name):
     path = optimizer_path(quadratic, THETA, 0.01, 3, optimizer=name)
     flow = np.exp(-0.03 * quadratic.eigenvalues) * THETA
     np.testing.assert_allclose(path[-1], flow, rtol=0.01)

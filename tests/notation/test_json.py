@@ -37,7 +37,7 @@ def heavy_ball(monkeypatch):
         Parameter("momentum", "β", "", Fraction(0), Fraction(1)),
         Parameter("damping", "d", "", Fraction(0), Fraction(2)),
     )
-    entry = Optimizer("test-heavy-ball", (), "", "", parameters, form, lambda gradient, theta, eta: theta)
+    entry = Optimizer("test-heavy-ball", (), "", "", parameters, lambda gradient, state, eta: state, form)
     monkeypatch.setitem(optimizers._BY_ALIAS, entry.name, entry)
     return entry.name
 

@@ -106,7 +106,7 @@ def heavy_ball(monkeypatch):
         return DifferenceForm({1: 1, 0: -(1 + beta), -1: beta}, (Evaluation(1, {0: 1}),))
 
     parameters = (Parameter("beta", "β", "", Fraction(0), Fraction(1)),)
-    entry = Optimizer("test-heavy-ball", (), "", "", parameters, form, lambda gradient, theta, eta: theta)
+    entry = Optimizer("test-heavy-ball", (), "", "", parameters, lambda gradient, state, eta: state, form)
     monkeypatch.setitem(optimizers._BY_ALIAS, entry.name, entry)
     return entry.name
 

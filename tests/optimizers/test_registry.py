@@ -33,11 +33,16 @@ def test_no_name_means_two_optimisers():
 def test_parameters_take_exact_values_in_their_range_only(entry):
     for parameter in entry.parameters:
         assert parameter.name.isidentifier()
-        middle = (parameter.minimum + parameter.supremum) / 2
-        assert entry.read_parameters({parameter.name: str(middle)}) == {parameter.name: middle}
-        assert parameter.read(parameter.minimum) == parameter.minimum
-        with pytest.raises(InputError, match="out of range"):
-            parameter.read(parameter.supremum)
+        inside = parameter.minimum + 1 if parameter.supremum is None else (parameter.minimum + parameter.supremum) / 2
+        inside = Fraction(int(inside)) if parameter.integer else inside
+        assert entry.read_parameters({parameter.name: str(inside)}) == {parameter.name: inside}
+        outside = [parameter.minimum - 1]
+        outside += [parameter.minimum] if parameter.open_minimum else []
+        outside += [] if parameter.supremum is None else [parameter.supremum]
+        for value in outside:
+            with pytest.raises(InputError, match="out of range"):
+                parameter.read(value)
+        assert parameter.read(parameter.default) == parameter.default
     with pytest.raises(InputError, match="does not have it"):
         entry.read_parameters({"no_such_parameter": 1})
 
@@ -49,8 +54,36 @@ def test_an_unknown_optimiser_is_answered_with_the_known_ones():
 
 def test_gradient_descent_steps_against_the_gradient():
     theta = np.array([1.0, -2.0])
-    stepped = optimizers.get("gd").step(lambda point: 3 * point, theta, 0.125)
+    (stepped,) = optimizers.get("gd").step(lambda point: 3 * point, (theta,), 0.125)
     np.testing.assert_array_equal(stepped, [0.625, -1.25])
+
+
+@pytest.mark.parametrize(
+    ("name", "given", "reason"),
+    [
+        ("heavy-ball", {"beta": 1}, r"0 <= beta < 1 \(the memory .* must fade"),
+        ("nesterov", {"beta": "-1/2"}, "0 <= beta < 1"),
+        ("adam", {"beta2": "1.0"}, "0 <= beta2 < 1"),
+        ("adam", {"epsilon": 0}, r"0 < epsilon \(at ε = 0 the step is the sign of g"),
+        ("rmsprop-outside", {"epsilon": "0"}, "0 < epsilon"),
+        ("adamw", {"decay": "-1/10"}, "weights that decay must not grow"),
+        ("mini-batches", {"batches": "5/2"}, "not an integer"),
+        ("random-reshuffling", {"batches": 0}, "1 <= batches < 7"),
+    ],
+)
+def test_parameters_out_of_range_are_refused_with_the_reason(name, given, reason):
+    with pytest.raises(InputError, match=reason):
+        optimizers.get(name).read_parameters(given)
+
+
+def test_values_not_given_are_completed():
+    entry = optimizers.get("adam")
+    assert entry.complete({"beta1": "1/4"}) == {
+        "beta1": Fraction(1, 4),
+        "beta2": Fraction(999, 1000),
+        "epsilon": Fraction(1, 10**8),
+    }
+    assert entry.complete({}, trial=True)["beta2"] == Fraction(3, 5)
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,150 @@
+"""Which counter terms are gradients, and of what loss.
+
+For a free (unrooted) tree π let ``S_π`` be the contraction of derivatives of L along π: one derivative of L at each
+node, one summed index on each edge.  Differentiating it marks each node in turn as the root, so
+
+    ∇S_π = Σ_τ σ(π)/σ(τ) F(τ)       over the rootings τ of π,
+
+and a combination ``Σ b(τ)/σ(τ) F(τ)`` is the gradient of ``Σ_π b/σ(π) S_π`` for every loss if b takes one value on all
+rootings of each π.  Where it does not, the mean over the rootings gives a modified loss, and the rest is what no choice
+of b on free trees can give.  The same holds for coloured trees, one loss for each colour.  That different free trees
+cannot help one another was checked on generic losses, not proved (see the tests).
+Chartier, Hairer & Vilmart, Algebraic structures of B-series, 2010, treat the like for Hamiltonian fields.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from fractions import Fraction
+
+from eomsym import optimizers
+from eomsym.derivation.counterterms import Counterterms, derive, exact
+from eomsym.derivation.general_terms import GeneralCounterterms
+from eomsym.errors import InputError
+from eomsym.optimizers import Coefficient, Optimizer
+from eomsym.trees import ColouredTree, Tree
+
+_Trees = dict[ColouredTree, Coefficient]
+
+
+@dataclass(frozen=True)
+class LossTerm:
+    """``coefficient · S_π``; ``tree`` is one rooting of π, the first in canonical order."""
+
+    tree: ColouredTree
+    coefficient: Coefficient
+
+
+@dataclass(frozen=True)
+class ModifiedLoss:
+    """``L̃ = Σ_k η^k Σ coefficient · S_π`` (``levels[k]``), and what of the field is not its gradient.
+
+    ``rest[k]`` maps rooted trees to the coefficients of ``F_g(τ)`` in ``η^k``: the equation of motion is
+    ``θ̇ = −∇L̃ − Σ_k η^k Σ rest · F_g``.  Level 0 is the loss that gradient flow descends.
+    """
+
+    optimizer: str
+    parameters: Mapping[str, Fraction]
+    levels: tuple[tuple[LossTerm, ...], ...]
+    rest: tuple[Mapping[ColouredTree, Coefficient], ...]
+    fields: int = 1
+
+    @property
+    def is_gradient(self) -> tuple[bool, ...]:
+        """For each power of η, whether its term is a gradient for every loss."""
+        return tuple(not part for part in self.rest)
+
+    def text(self) -> str:
+        """One line for each power of η: its part of the modified loss, and the rest where there is one."""
+        from eomsym.notation.general import modified_loss_text
+
+        return modified_loss_text(self)
+
+    __str__ = text
+
+
+def modified_loss(
+    optimizer: str | Optimizer = "gradient-descent", order: int = 2, **parameters: object
+) -> ModifiedLoss:
+    """The modified loss of an optimiser up to ``η^order``, as exact as its counter terms (``derive``).
+
+    Raises ``InputError`` for games, whose field is no gradient to begin with, and for componentwise functions: those
+    terms are no combinations of trees.
+    """
+    entry = optimizers.get(optimizer)
+    result = derive(entry, order, **parameters)
+    values = dict(result.parameters)
+    kinds = {field.kind for field in entry.fields(**values)}
+    if kinds & {"player", "game"}:
+        raise InputError(f"modified loss: the field of {entry.name} is a game's, which is no gradient to begin with")
+    levels, rest = [], []
+    for row in _rows(result):
+        terms, left = split_gradient(row)
+        levels.append(terms)
+        rest.append(left)
+    return ModifiedLoss(entry.name, result.parameters, tuple(levels), tuple(rest), len(entry.fields(**values)))
+
+
+def split_gradient(row: _Trees) -> tuple[tuple[LossTerm, ...], _Trees]:
+    """A combination of elementary differentials as the gradient of a loss plus a rest."""
+    terms, rest, seen = [], {}, set[ColouredTree]()
+    for tree in sorted(row, reverse=True):
+        if tree in seen:
+            continue
+        rootings = Counter(_rootings(tree))
+        seen |= set(rootings)
+        scaled = {rooting: row.get(rooting, 0) * rooting.symmetry for rooting in rootings}
+        mean = sum(scaled.values(), start=Fraction(0)) / len(scaled)
+        if mean != 0:
+            # Orbit and stabiliser: automorphisms of π are those of a rooting times the places that its root can take.
+            free_symmetry = tree.symmetry * rootings[tree]
+            terms.append(LossTerm(max(rootings), exact(mean * Fraction(1, free_symmetry))))
+        for rooting, value in scaled.items():
+            if value != mean:
+                rest[rooting] = exact((value - mean) * Fraction(1, rooting.symmetry))
+    return tuple(terms), rest
+
+
+def _rows(result: Counterterms | GeneralCounterterms) -> list[_Trees]:
+    if isinstance(result, Counterterms):
+        first = {ColouredTree(1): result.gradient_coefficient}
+        return [first, *({_coloured(t.tree): t.coefficient for t in row if t.coefficient != 0} for row in result.terms)]
+    if result.functions:
+        raise InputError(f"modified loss: {result.optimizer} divides componentwise, and its terms are no trees")
+    rows: list[_Trees] = []
+    for row in (result.leading, *result.terms):
+        rows.append({term.basis: term.coefficient for term in row if isinstance(term.basis, ColouredTree)})
+    if any(_touches_theta(tree) for row in rows for tree in row):
+        raise InputError(f"modified loss: {result.optimizer} has decoupled decay; only trees of gradients are split")
+    return rows
+
+
+def _coloured(tree: Tree) -> ColouredTree:
+    return ColouredTree(1, map(_coloured, tree.children))
+
+
+def _touches_theta(tree: ColouredTree) -> bool:
+    return tree.colour == 0 or any(map(_touches_theta, tree.children))
+
+
+def _rootings(tree: ColouredTree) -> list[ColouredTree]:
+    """The tree rooted at each of its nodes."""
+    found = [tree]
+    for index, child in enumerate(tree.children):
+        above = ColouredTree(tree.colour, (*tree.children[:index], *tree.children[index + 1 :]))
+        # Rooted at the child, what was above becomes one more child; deeper nodes carry it along.
+        moved = ColouredTree(child.colour, (*child.children, above))
+        found += [moved, *_below(child, above)]
+    return found
+
+
+def _below(node: ColouredTree, above: ColouredTree) -> list[ColouredTree]:
+    """All rootings at nodes below ``node``, which hangs under ``above``."""
+    found = []
+    for index, child in enumerate(node.children):
+        others = (*node.children[:index], *node.children[index + 1 :], above)
+        upper = ColouredTree(node.colour, others)
+        found += [ColouredTree(child.colour, (*child.children, upper)), *_below(child, upper)]
+    return found

@@ -1,0 +1,200 @@
+"""The vector language for ``derivation.levels``: modified fields of optimisers that divide componentwise (Adam).
+
+Three constructors suffice: derivatives ``g^{(m)}(v_1, …, v_m)``, componentwise products, and componentwise functions of
+g (a root such as ``r = √(g² + ε)``, a denominator such as ``q = |g| + ε``).  A vector is a linear combination of
+*monomials*, products of powers of g and of such functions with derivatives whose arguments are again monomials; scalars
+are pulled out of every argument, and ``g²`` is replaced by what a root was made of, so that for one root (ε inside)
+equal vectors have equal combinations.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from math import factorial, prod
+
+from eomsym.derivation.levels import Matrix, modified_field_terms
+from eomsym.errors import InputError
+from eomsym.optimizers import Coefficient, UpdateRule
+
+
+@dataclass(frozen=True, order=True)
+class Monomial:
+    """``θ^position · g^gradient · Π functions[i]^powers[i] · Π g^{(m)}(arguments)``, all of it componentwise.
+
+    Arguments and derivatives are sorted; ``powers`` pairs a function's number with its exponent, none zero.
+    """
+
+    derivatives: tuple[tuple[Monomial, ...], ...] = ()
+    gradient: int = 0
+    powers: tuple[tuple[int, int], ...] = ()
+    position: int = 0
+
+
+Combination = dict[Monomial, Coefficient]
+GRADIENT = Monomial(gradient=1)
+POSITION = Monomial(position=1)
+
+
+@dataclass(frozen=True)
+class ComponentwiseFunction:
+    """A function of g: the square root of ``argument`` (``root``), else ``argument`` itself, a sum to divide by."""
+
+    name: str
+    root: bool
+    argument: tuple[tuple[Monomial, Coefficient], ...]
+
+
+def modified_vector_terms(rule: UpdateRule, terms: int) -> tuple[list[Combination], tuple[ComponentwiseFunction, ...]]:
+    """``[f̃_0, …, f̃_{terms−1}]`` as combinations, and the functions of g that occur in them."""
+    algebra = VectorAlgebra(terms)
+    fields = modified_field_terms(rule, algebra, terms)
+    return [{m: c for m, c in sorted(field[0].items()) if c != 0} for field in fields], tuple(algebra.functions)
+
+
+class VectorAlgebra:
+    """Sequences are lists of combinations, one a node."""
+
+    def __init__(self, nodes: int) -> None:
+        self.nodes = nodes
+        self.functions: list[ComponentwiseFunction] = []
+        self._square: Combination | None = None  # what g² is, once a root has been taken of it
+
+    def theta(self) -> list[Combination]:
+        return [{POSITION: 1} for _ in range(self.nodes)]
+
+    def ones(self) -> list[Combination]:
+        return [{Monomial(): 1} for _ in range(self.nodes)]
+
+    def combine(self, parts: Sequence[tuple[Coefficient, list[Combination]]]) -> list[Combination]:
+        return [_sum((weight, sequence[node]) for weight, sequence in parts) for node in range(self._length(parts))]
+
+    def _length(self, parts: Sequence[tuple[Coefficient, list[Combination]]]) -> int:
+        return min((len(sequence) for _, sequence in parts), default=self.nodes)
+
+    def transform(self, matrix: Matrix, sequence: list[Combination]) -> list[Combination]:
+        return [
+            _sum((weight, value) for weight, value in zip(row, sequence, strict=False) if weight != 0) for row in matrix
+        ]
+
+    def gradient(self, field: int, levels: Sequence[list[Combination]], nodes: int) -> list[Combination]:
+        if field != 0:
+            raise InputError("vector language: it knows one field, g; this rule has several")
+        if any(value != {POSITION: 1} for value in levels[0]):
+            raise InputError("step function: a gradient is taken at a point that is not theta for eta = 0")
+        level = len(levels) - 1
+        if level == 0:
+            return [{GRADIENT: 1} for _ in range(nodes)]
+        return [
+            _sum(
+                (
+                    Fraction(1, prod(map(factorial, Counter(parts).values()))),
+                    _derivative([levels[k][node] for k in parts]),
+                )
+                for parts in _partitions(level, level)
+            )
+            for node in range(nodes)
+        ]
+
+    def multiply(self, left: list[Combination], right: list[Combination]) -> list[Combination]:
+        return [
+            self._reduced(_sum((a * b, {_product(m, n): 1}) for m, a in u.items() for n, b in v.items()))
+            for u, v in zip(left, right, strict=True)
+        ]
+
+    def divide(self, numerator: list[Combination], denominator: list[Combination]) -> list[Combination]:
+        below = denominator[0]
+        if len(below) != 1:
+            below = {self._function(below, root=False): 1}
+        ((monomial, coefficient),) = below.items()
+        if monomial.derivatives or monomial.gradient or monomial.position:
+            raise InputError("vector language: divides by g or its derivatives; add an epsilon to the denominator")
+        inverse = {Monomial(powers=tuple((index, -power) for index, power in monomial.powers)): 1 / _field(coefficient)}
+        return self.multiply(numerator, [inverse] * len(numerator))
+
+    def root(self, argument: list[Combination]) -> list[Combination]:
+        return [{self._function(argument[0], root=True): 1} for _ in range(self.nodes)]
+
+    def _function(self, argument: Combination, root: bool) -> Monomial:
+        """The function of g with this argument, as a monomial; a new one gets the next name."""
+        if any(monomial.position for monomial in argument):
+            raise InputError("vector language: a root or a denominator depends on theta itself; only g may stand there")
+        made = ComponentwiseFunction("", root, tuple(sorted(argument.items())))
+        known = [(f.root, f.argument) for f in self.functions]
+        if (root, made.argument) not in known:
+            number = sum(f.root == root for f in self.functions)
+            name = ("r" if root else "q") + (str(number + 1) if number else "")
+            self.functions.append(ComponentwiseFunction(name, root, made.argument))
+            known.append((root, made.argument))
+            self._learn_square(argument, root)
+        return Monomial(powers=((known.index((root, made.argument)), 1),))
+
+    def _learn_square(self, argument: Combination, root: bool) -> None:
+        """From ``r² = a g² + b`` what g² is, so that it can be replaced everywhere."""
+        square = Monomial(gradient=2)
+        if not root or self._square is not None or set(argument) - {square, Monomial()} or square not in argument:
+            return
+        weight = 1 / _field(argument[square])
+        self._square = {Monomial(powers=((len(self.functions) - 1, 2),)): weight}
+        if Monomial() in argument:
+            self._square[Monomial()] = -argument[Monomial()] * weight
+
+    def _reduced(self, combination: Combination) -> Combination:
+        """With g² replaced, outside of derivatives: their arguments are made of reduced vectors already."""
+        if self._square is None or all(monomial.gradient < 2 for monomial in combination):
+            return combination
+        parts: list[tuple[Coefficient, Combination]] = []
+        for monomial, coefficient in combination.items():
+            if monomial.gradient < 2:
+                parts.append((coefficient, {monomial: 1}))
+                continue
+            rest = replace(monomial, gradient=monomial.gradient - 2)
+            parts.append((coefficient, {_product(rest, m): c for m, c in self._square.items()}))
+        return self._reduced(_sum(parts))
+
+
+def _field(coefficient: Coefficient) -> Coefficient:
+    return Fraction(coefficient) if isinstance(coefficient, int) else coefficient
+
+
+def _sum(parts: Iterator[tuple[Coefficient, Combination]] | Sequence[tuple[Coefficient, Combination]]) -> Combination:
+    total: Combination = {}
+    for weight, combination in parts:
+        for monomial, coefficient in combination.items():
+            value = total.get(monomial, 0) + weight * coefficient
+            if value == 0:
+                total.pop(monomial, None)
+            else:
+                total[monomial] = value
+    return total
+
+
+def _product(left: Monomial, right: Monomial) -> Monomial:
+    powers: dict[int, int] = dict(left.powers)
+    for index, power in right.powers:
+        powers[index] = powers.get(index, 0) + power
+    return Monomial(
+        tuple(sorted(left.derivatives + right.derivatives)),
+        left.gradient + right.gradient,
+        tuple(sorted((index, power) for index, power in powers.items() if power)),
+        left.position + right.position,
+    )
+
+
+def _derivative(arguments: Sequence[Mapping[Monomial, Coefficient]]) -> Combination:
+    """``g^{(m)}(v_1, …, v_m)`` by linearity in every argument."""
+    chosen: list[tuple[Coefficient, tuple[Monomial, ...]]] = [(1, ())]
+    for argument in arguments:
+        chosen = [(c * d, (*given, m)) for c, given in chosen for m, d in argument.items()]
+    return _sum([(c, {Monomial(derivatives=(tuple(sorted(given)),)): 1}) for c, given in chosen])
+
+
+def _partitions(total: int, largest: int) -> Iterator[tuple[int, ...]]:
+    """Ways to write ``total`` as a sum of parts, largest first."""
+    if total == 0:
+        yield ()
+    for part in range(min(total, largest), 0, -1):
+        for rest in _partitions(total - part, part):
+            yield (part, *rest)

@@ -1,0 +1,35 @@
+"""Implicit Euler: ``θ_{k+1} = θ_k − η g(θ_{k+1})``, the proximal point method ``θ⁺ = argmin L(x) + ‖x − θ‖²/(2η)``.
+
+The adjoint of gradient descent: its counter terms are those of gradient descent with η replaced by −η.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from eomsym.optimizers._base import DifferenceForm, Evaluation, Optimizer
+from eomsym.optimizers._rule import solve
+
+
+def difference_form() -> DifferenceForm:
+    """``(E − 1) θ = η f(E θ)``."""
+    return DifferenceForm(rho={1: 1, 0: -1}, evaluations=(Evaluation(weight=1, shifts={1: 1}),))
+
+
+def step(gradient: Callable[..., Any], state: tuple[Any, ...], eta: Any) -> tuple[Any, ...]:
+    """One step."""
+    (theta,) = state
+    return solve(lambda point: (theta - eta * gradient(point[0]),), (theta,))
+
+
+OPTIMIZER = Optimizer(
+    name="implicit-euler",
+    aliases=("proximal-point", "backward-euler"),
+    summary="θ⁺ = θ − η g(θ⁺)",
+    source="Hairer, Lubich & Wanner, Geometric Numerical Integration, 2nd ed. 2006, sections II.3 and IX.1",
+    parameters=(),
+    difference_form=difference_form,
+    step=step,
+    limits="the step in floating point is solved by fixed-point iteration, which needs η λ_max < 1",
+)

@@ -1,0 +1,42 @@
+"""Nesterov's accelerated gradient with constant momentum: ``θ⁺ = y − η g(y)``, ``y = (1 + β) θ − β θ₋``.
+
+Written with the velocity ``v = (θ₋ − θ)/η``.  The equation of motion is the flow on the slow manifold.  Not to be
+confused with Nesterov's scheme whose momentum grows towards 1, which has no slow manifold.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from eomsym.optimizers._base import DifferenceForm, Evaluation, Optimizer
+from eomsym.optimizers._rule import Coefficient
+from eomsym.optimizers.heavy_ball import MOMENTUM
+
+
+def difference_form(beta: Coefficient) -> DifferenceForm:
+    """``(E − (1 + β) + β E⁻¹) θ = η f((1 + β) θ − β E⁻¹ θ)``."""
+    return DifferenceForm(
+        rho={1: 1, 0: -1 - beta, -1: beta},
+        evaluations=(Evaluation(weight=1, shifts={0: 1 + beta, -1: -beta}),),
+    )
+
+
+def step(gradient: Callable[..., Any], state: tuple[Any, ...], eta: Any, beta: Any) -> tuple[Any, ...]:
+    """One step."""
+    theta, velocity = state
+    velocity = beta * velocity + gradient(theta - eta * beta * velocity)
+    return theta - eta * velocity, velocity
+
+
+OPTIMIZER = Optimizer(
+    name="nesterov",
+    aliases=("accelerated-gradient", "nag"),
+    summary="v⁺ = β v + g(θ − η β v), θ⁺ = θ − η v⁺",
+    source="Nesterov, Introductory Lectures on Convex Optimization, 2004, section 2.2 (constant step scheme)",
+    parameters=(MOMENTUM,),
+    difference_form=difference_form,
+    step=step,
+    memory=("velocity",),
+    limits="holds after the transient β^k",
+)

@@ -1,0 +1,84 @@
+"""One-step methods of Runge–Kutta type for gradient flow: a tableau is an optimiser.
+
+Their modified equations are classical (Hairer, Lubich & Wanner, *Geometric Numerical Integration*, 2nd ed. 2006,
+section IX.9).  A method of order p follows gradient flow so closely that ξ_0 … ξ_{p−2} vanish.
+Extragradient is *not* the explicit midpoint method: its first step is a whole one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from fractions import Fraction
+
+from eomsym.errors import InputError
+from eomsym.optimizers._base import Optimizer, read_rational
+from eomsym.optimizers._rule import runge_kutta_step
+
+_GNI = "Hairer, Lubich & Wanner, Geometric Numerical Integration, 2nd ed. 2006, sections II.1 and IX.9"
+
+
+def runge_kutta(
+    name: str,
+    matrix: Sequence[Sequence[object]],
+    weights: Sequence[object],
+    *,
+    aliases: tuple[str, ...] = (),
+    summary: str = "",
+    source: str = "given by the user",
+) -> Optimizer:
+    """The optimiser of a tableau: stages ``y_i = θ − η Σ_j matrix[i][j] g(y_j)``, ``θ⁺ = θ − η Σ_i weights[i] g(y_i)``.
+
+    Entries are exact (int, ``Fraction`` or text such as ``"1/6"``).  Raises ``InputError`` for a tableau that is not
+    square, or whose weights do not add up to 1.
+    """
+    b = [read_rational("weight", value) for value in weights]
+    a = [[read_rational("matrix entry", value) for value in row] for row in matrix]
+    if len(a) != len(b) or any(len(row) != len(b) for row in a):
+        raise InputError(f"tableau {name}: {len(b)} weights need a matrix of {len(b)} rows and columns")
+    if sum(b) != 1:
+        raise InputError(f"tableau {name}: the weights add up to {sum(b)}; they must add up to 1")
+    explicit = all(a[i][j] == 0 for i in range(len(b)) for j in range(i, len(b)))
+    return Optimizer(
+        name=name,
+        aliases=aliases,
+        summary=summary or f"Runge–Kutta method with weights {', '.join(map(str, b))}",
+        source=source,
+        parameters=(),
+        step=runge_kutta_step(a, b),
+        limits="" if explicit else "the stages are solved by fixed-point iteration, which needs η λ_max small",
+    )
+
+
+_HALF = Fraction(1, 2)
+
+EXTRAGRADIENT = runge_kutta(
+    "extragradient",
+    [[0, 0], [1, 0]],
+    [0, 1],
+    aliases=("korpelevich",),
+    summary="θ⁺ = θ − η g(θ − η g(θ))",
+    source="Korpelevich, The extragradient method for finding saddle points and other problems, 1976",
+)
+EXPLICIT_MIDPOINT = runge_kutta(
+    "explicit-midpoint",
+    [[0, 0], [_HALF, 0]],
+    [0, 1],
+    aliases=("midpoint",),
+    summary="θ⁺ = θ − η g(θ − η/2 g(θ))",
+    source=_GNI,
+)
+IMPLICIT_MIDPOINT = runge_kutta(
+    "implicit-midpoint",
+    [[_HALF]],
+    [1],
+    summary="θ⁺ = θ − η g((θ + θ⁺)/2)",
+    source=_GNI,
+)
+CLASSICAL = runge_kutta(
+    "runge-kutta-4",
+    [[0, 0, 0, 0], [_HALF, 0, 0, 0], [0, _HALF, 0, 0], [0, 0, 1, 0]],
+    ["1/6", "1/3", "1/3", "1/6"],
+    aliases=("rk4",),
+    summary="θ⁺ = θ − η/6 (k₁ + 2k₂ + 2k₃ + k₄), the classical method",
+    source=_GNI,
+)

@@ -1,0 +1,125 @@
+"""Modified losses: their gradients against the counter terms, and what is proved to have none."""
+
+from fractions import Fraction
+from itertools import product
+
+import pytest
+import sympy
+
+from eomsym import optimizers
+from eomsym.derivation import derive, modified_loss
+from eomsym.errors import InputError
+from eomsym.trees import ColouredTree
+
+X, Y = sympy.symbols("x y")
+LOSSES = [X**4 / 4 + X * Y**3 + c * X**2 * Y + Y**2 for c in (1, 2, 5)]
+LEAF = ColouredTree(1)
+
+
+def value(tree, names=(X, Y)):
+    """``F_g(tree)`` for the losses above."""
+    return _contract([LOSSES[tree.colour - 1].diff(name) for name in names], tree, names)
+
+
+def contraction(tree, names=(X, Y)):
+    """``S_π``: the loss of the root's colour, differentiated along its children."""
+    return _contract([LOSSES[tree.colour - 1]], tree, names)[0]
+
+
+def _contract(field, tree, names):
+    arguments = [value(child) for child in tree.children]
+    total = [sympy.Integer(0)] * len(field)
+    for indices in product(range(len(names)), repeat=len(arguments)):
+        weight = sympy.prod(argument[i] for argument, i in zip(arguments, indices, strict=True))
+        along = [names[i] for i in indices]
+        total = [old + weight * (f.diff(*along) if along else f) for old, f in zip(total, field, strict=True)]
+    return total
+
+
+@pytest.mark.parametrize(
+    ("name", "order"), [("gradient-descent", 3), ("heavy-ball", 2), ("extragradient", 2), ("random-reshuffling", 2)]
+)
+def test_gradient_and_rest_add_up_to_the_counter_terms(name, order):
+    """``∇L̃ + rest = −f̃`` at each power of η, on polynomial losses, exactly."""
+    values = optimizers.get(name).complete({}, trial=True)
+    loss = modified_loss(name, order, **values)
+    counterterms = derive(name, order, **values)
+    if hasattr(counterterms, "leading"):
+        rows = [{t.basis: t.coefficient for t in row} for row in (counterterms.leading, *counterterms.terms)]
+    else:
+        rows = [{LEAF: counterterms.gradient_coefficient}]
+        rows += [{_coloured(t.tree): t.coefficient for t in row} for row in counterterms.terms]
+    for level, rest, row in zip(loss.levels, loss.rest, rows, strict=True):
+        potential = sum((_rational(term.coefficient) * contraction(term.tree) for term in level), sympy.Integer(0))
+        for j, component in enumerate((X, Y)):
+            left = potential.diff(component) + sum(_rational(c) * value(tree)[j] for tree, c in rest.items())
+            right = sum(_rational(c) * value(tree)[j] for tree, c in row.items())
+            assert sympy.expand(left - right) == 0
+
+
+def _coloured(tree):
+    return ColouredTree(1, map(_coloured, tree.children))
+
+
+def _rational(number):
+    return sympy.Rational(Fraction(number).numerator, Fraction(number).denominator)
+
+
+def test_gradient_descent():
+    """``L + η/4 ‖∇L‖²`` (Barrett & Dherin, ICLR 2021); from η² on there is a rest."""
+    loss = modified_loss("gradient-descent", 3)
+    (first,) = loss.levels[1]
+    assert (str(first.tree), first.coefficient) == ("1[1[]]", Fraction(1, 4))
+    assert loss.is_gradient == (True, True, False, False)
+    # Theory page, section 5: b is 1/3 and 1/6 on the path of three nodes, its mean 1/4, so 1/12 and −1/12 · 1/σ stay.
+    assert {str(tree): c for tree, c in loss.rest[2].items()} == {
+        "1[1[1[]]]": Fraction(1, 12),
+        "1[1[],1[]]": Fraction(-1, 24),
+    }
+
+
+def test_the_rest_is_no_gradient():
+    """Its curl is not zero on a generic loss: the program does not cry wolf."""
+    rest = modified_loss("gradient-descent", 2).rest[2]
+    field = [sum(_rational(c) * value(tree)[j] for tree, c in rest.items()) for j in range(2)]
+    assert sympy.expand(field[0].diff(Y) - field[1].diff(X)) != 0
+
+
+@pytest.mark.parametrize("batches", [2, 3])
+def test_random_reshuffling(batches):
+    """``L + η/(4m) Σ ‖∇L_i‖²``, L the mean of the L_i (Smith, Dherin, Barrett & De, ICLR 2021)."""
+    loss = modified_loss("random-reshuffling", 1, batches=batches)
+    assert loss.is_gradient == (True, True)
+    assert {str(t.tree): t.coefficient for t in loss.levels[0]} == {
+        f"{i}[]": Fraction(1, batches) for i in range(1, batches + 1)
+    }
+    assert {str(t.tree): t.coefficient for t in loss.levels[1]} == {
+        f"{i}[{i}[]]": Fraction(1, 4 * batches) for i in range(1, batches + 1)
+    }
+    assert modified_loss("mini-batches", 1, batches=batches).is_gradient == (True, False)
+
+
+def test_heavy_ball_with_a_symbol():
+    """``(L + η (1+β)/(4 (1−β)²) ‖∇L‖²)/(1−β)``."""
+    (first,) = modified_loss("heavy-ball", 1).levels[1]
+    beta = sympy.Symbol("beta")
+    assert sympy.cancel(first.coefficient.as_expr() - (1 + beta) / (4 * (1 - beta) ** 3)) == 0
+
+
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [("simultaneous-players", "game"), ("alternating-players", "game"), ("adam", "componentwise"), ("sgdw", "decay")],
+)
+def test_where_there_is_no_tree_of_gradients_it_says_so(name, reason):
+    with pytest.raises(InputError, match=reason):
+        modified_loss(name, 1)
+
+
+def test_text():
+    lines = modified_loss("gradient-descent", 2).text().splitlines()
+    assert lines == [
+        "L̃_0: L",
+        "η: 1/4 L'(g)",
+        "η²: 1/8 L'(g'(g))",
+        "   not a gradient for every loss; beside it stays 1/12 g'(g'(g)) − 1/24 g''(g, g)",
+    ]

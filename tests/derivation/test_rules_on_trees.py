@@ -1,0 +1,251 @@
+"""Counter terms of all optimisers on trees: two engines against one another, closed forms, published values."""
+
+from fractions import Fraction
+from math import comb, prod
+
+import numpy as np
+import pytest
+import sympy
+
+from eomsym import optimizers
+from eomsym.derivation import derive
+from eomsym.derivation.levels import antidifference, extension, logarithm, modified_field_terms, resolvent
+from eomsym.derivation.step_polynomial import modified_coefficients
+from eomsym.derivation.tree_algebra import modified_tree_coefficients
+from eomsym.errors import InputError
+from eomsym.optimizers import runge_kutta
+from eomsym.series import TruncatedSeries
+from eomsym.series.levels import NumberAlgebra
+from eomsym.trees import THETA, ColouredTree, parse_tree, rooted_trees
+
+FORMS = [entry for entry in optimizers.REGISTRY.values() if entry.difference_form is not None]
+LINEAR = [entry for entry in optimizers.REGISTRY.values() if entry.rule(**entry.complete({}, trial=True)).linear]
+
+
+@pytest.mark.parametrize("entry", FORMS, ids=lambda entry: entry.name)
+def test_step_function_and_difference_form_say_the_same(entry):
+    """Two descriptions of an optimiser, two engines: exact equality up to 6 nodes."""
+    values = entry.complete({}, trial=True)
+    by_levels = modified_tree_coefficients(entry.rule(**values), 6)
+    found = {tree.plain: value for field in by_levels for tree, value in field.items()}
+    by_form = modified_coefficients(entry.difference_form(**values), 6)
+    expected = {tree: Fraction((-1) ** tree.order * value, tree.symmetry) for tree, value in by_form.items() if value}
+    assert found == expected
+
+
+def quartic_series(field, series):
+    """Gradient of ``x⁴/4 + x y³ + (1 + field) x² y + y²`` along a curve, in exact series arithmetic."""
+    x, y = (TruncatedSeries(tuple(column)) for column in series.T)
+    c = 1 + field
+    gradient = [x * x * x + y * y * y + 2 * c * (x * y), 3 * (x * y * y) + c * (x * x) + 2 * y]
+    return np.array([component.coefficients for component in gradient], dtype=object).T
+
+
+@pytest.mark.parametrize("entry", LINEAR, ids=lambda entry: entry.name)
+def test_trees_and_numbers_agree_exactly(entry):
+    """The same rule on trees, evaluated on a polynomial loss, and in rational series arithmetic: no digit differs."""
+    values = entry.complete({}, trial=True)
+    terms = 4
+    point = np.array([Fraction(1, 3), Fraction(-1, 2)], dtype=object)
+    algebra = NumberAlgebra(quartic_series, point, terms, Fraction)
+    numbers = [row[0] for row in modified_field_terms(entry.rule(**values), algebra, terms)]
+    x, y = sympy.symbols("x y")
+    losses = [x**4 / 4 + x * y**3 + c * x**2 * y + y**2 for c in (1, 2)]
+    gradients = [[sympy.diff(loss, name) for name in (x, y)] for loss in losses]
+    differentials = _differentials(gradients, (x, y), dict(zip((x, y), point, strict=True)))
+    for row, field in zip(numbers, modified_tree_coefficients(entry.rule(**values), terms), strict=True):
+        total = sum((value * differentials(tree) for tree, value in field.items()), start=np.array([Fraction(0)] * 2))
+        assert list(total) == list(row)
+
+
+def _differentials(gradients, names, point):
+    known = {THETA: np.array(list(point.values()), dtype=object)}
+    substitution = {name: sympy.Rational(value) for name, value in point.items()}
+
+    def value(tree):
+        if tree not in known:
+            arguments = [value(child) for child in tree.children]
+            total = np.array([Fraction(0)] * 2)
+            for indices in np.ndindex(*(2,) * len(arguments)):
+                weight = prod(argument[i] for argument, i in zip(arguments, indices, strict=True))
+                along, field = [names[i] for i in indices], gradients[tree.colour - 1]
+                derived = [(c.diff(*along) if along else c).subs(substitution) for c in field]
+                total = total + weight * np.array([Fraction(int(d.p), int(d.q)) for d in derived], dtype=object)
+            known[tree] = total
+        return known[tree]
+
+    return value
+
+
+def test_heavy_ball_on_a_quadratic_in_closed_form():
+    """Theory page, section 3: the log of the larger root, ``−Σ xⁿ/n Σ_k C(n−1,k)² β^k/(1−β)^{2n−1}``, symbolically."""
+    beta = sympy.Symbol("beta")
+    counterterms = derive("heavy-ball", order=5)
+    chains = [term for terms in counterterms.terms for term in terms if term.tree.is_chain]
+    found = [counterterms.gradient_coefficient, *(term.coefficient for term in chains)]
+    assert len(found) == 6
+    for n, coefficient in enumerate(found, start=1):
+        narayana = sum(comb(n - 1, k) ** 2 * beta**k for k in range(n))
+        expected = narayana / (n * (1 - beta) ** (2 * n - 1))
+        assert sympy.cancel(coefficient.as_expr() - expected) == 0
+
+
+def test_numbers_for_symbols_commute_with_the_derivation():
+    symbolic, numeric = derive("heavy-ball", order=4), derive("heavy-ball", order=4, beta="9/10")
+    for row, numbers in zip(symbolic.terms, numeric.terms, strict=True):
+        for term, number in zip(row, numbers, strict=True):
+            value = term.coefficient.as_expr().subs("beta", sympy.Rational(9, 10))
+            assert Fraction(int(value.p), int(value.q)) == number.coefficient
+
+
+def test_implicit_euler_is_the_adjoint_of_explicit_euler():
+    """η becomes −η: the coefficients of ξ_k change sign for even k (Hairer, Lubich & Wanner, section IX.2)."""
+    explicit, implicit = derive("gradient-descent", order=5), derive("implicit-euler", order=5)
+    assert implicit.gradient_coefficient == 1
+    for k, (left, right) in enumerate(zip(explicit.terms, implicit.terms, strict=True)):
+        assert [term.coefficient for term in right] == [(-1) ** (k + 1) * term.coefficient for term in left]
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        # y' = f with f = −g: coefficients of ξ_0 and ξ_1.  Midpoint rule: ỹ' = f + h²(−f''(f,f)/24 + f'f'f/12) + …,
+        # Hairer, Lubich & Wanner, example IX.1.3 has the explicit one for comparison; the others by hand from B-series.
+        ("implicit-midpoint", {"[[]]": "0", "[[[]]]": "1/12", "[[],[]]": "-1/24"}),
+        ("explicit-midpoint", {"[[]]": "0", "[[[]]]": "-1/6", "[[],[]]": "-1/24"}),
+        ("extragradient", {"[[]]": "-1/2", "[[[]]]": "-2/3", "[[],[]]": "1/12"}),
+        ("optimistic", None),
+    ],
+)
+def test_first_terms_of_one_step_methods(name, expected):
+    found = {str(term.tree): str(term.coefficient) for terms in derive(name, order=2).terms for term in terms}
+    if expected is None:
+        # Optimistic and extragradient steps agree to second order in η: the first counter term is the same.
+        assert found["[[]]"] == "-1/2"
+        assert found != {str(t.tree): str(t.coefficient) for row in derive("extragradient", order=2).terms for t in row}
+        return
+    assert found == expected
+
+
+@pytest.mark.parametrize(
+    ("name", "order"), [("explicit-midpoint", 2), ("implicit-midpoint", 2), ("runge-kutta-4", 4), ("extragradient", 1)]
+)
+def test_a_method_of_order_p_has_its_first_counter_term_at_p(name, order):
+    terms = derive(name, order=order).terms
+    assert all(term.coefficient == 0 for row in terms[: order - 1] for term in row)
+    assert any(term.coefficient != 0 for term in terms[order - 1])
+
+
+def test_symmetric_methods_have_even_powers_only():
+    for row in derive("implicit-midpoint", order=5).terms[::2]:
+        assert all(term.coefficient == 0 for term in row)
+
+
+def test_y_squared():
+    """``y' = y²`` under implicit Euler: 1, 1, 3/2, 8/3, 31/6, …, those of explicit Euler without their signs."""
+    expected = [Fraction(1), 1, Fraction(3, 2), Fraction(8, 3), Fraction(31, 6)]
+    algebra = NumberAlgebra(_square_series, np.array([Fraction(1)], dtype=object), 5, Fraction)
+    rows = modified_field_terms(optimizers.get("implicit-euler").rule(), algebra, 5)
+    assert [row[0][0] for row in rows] == expected
+
+
+def _square_series(field, series):
+    y = TruncatedSeries(tuple(series[:, 0]))
+    return np.array([(-1 * (y * y)).coefficients], dtype=object).T
+
+
+def test_a_tableau_of_the_user_may_be_implicit():
+    """Gauss of order 4 in the algebraic closure is not rational; Radau IIA of order 3 is: ξ_0 = ξ_1 = 0, ξ_2 is not."""
+    radau = runge_kutta("radau-iia-3", [["5/12", "-1/12"], ["3/4", "1/4"]], ["3/4", "1/4"])
+    fields = modified_tree_coefficients(radau.rule(), 4)
+    assert fields[0] == {ColouredTree(1): -1}
+    assert fields[1] == fields[2] == {}
+    assert fields[3] != {}
+
+
+def test_decay_without_momentum_is_decay_in_the_gradient():
+    """SGDW at β = 0 is gradient descent on ``L + λθ²/2``: compared on numbers that are exact."""
+    decay, point = Fraction(1, 7), np.array([Fraction(1, 3), Fraction(-1, 2)], dtype=object)
+    rule = optimizers.get("sgdw").rule(beta=Fraction(0), decay=decay)
+    apart = modified_field_terms(rule, NumberAlgebra(quartic_series, point, 4, Fraction), 4)
+
+    def coupled(field, series):
+        return quartic_series(field, series) + decay * series
+
+    together = modified_field_terms(optimizers.get("gd").rule(), NumberAlgebra(coupled, point, 4, Fraction), 4)
+    assert [list(row[0]) for row in apart] == [list(row[0]) for row in together]
+
+
+def test_equal_batches_are_gradient_descent():
+    """With all batches alike, an epoch is m steps: colours forgotten, f̃ is m times that of gradient descent."""
+    for name, batches in (("mini-batches", 3), ("random-reshuffling", 3)):
+        rule = optimizers.get(name).rule(batches=Fraction(batches))
+        forgotten = {}
+        for field in modified_tree_coefficients(rule, 4):
+            for tree, value in field.items():
+                forgotten[tree.plain] = forgotten.get(tree.plain, 0) + value
+        plain = derive("gradient-descent", order=3)
+        expected = {term.tree: term.coefficient for row in plain.terms for term in row} | {parse_tree("[]"): 1}
+        # η per step, mη of time per epoch: the map is the same flow, so the fields per epoch differ by the factor m.
+        assert {tree: -value / batches for tree, value in forgotten.items() if value} == {
+            tree: value for tree, value in expected.items() if value
+        }
+
+
+def test_simultaneous_players_have_the_trees_of_gradient_descent():
+    assert derive("simultaneous-players", order=3).terms == derive("gradient-descent", order=3).terms
+
+
+def test_tables_solve_their_equations():
+    """On s³ and on random polynomials, exactly."""
+    for degree in range(5):
+
+        def polynomial(s, degree=degree):
+            return sum(Fraction(3 + i, 1 + i * i) * s**i for i in range(degree + 1))
+
+        samples = np.array([polynomial(Fraction(s)) for s in range(degree + 1)], dtype=object)
+        assert list(np.array(extension(degree, 8), dtype=object) @ samples) == [
+            polynomial(Fraction(s)) for s in range(8)
+        ]
+        summed = list(np.array(antidifference(degree, 8), dtype=object) @ samples)
+        assert summed[0] == 0
+        assert [b - a for a, b in zip(summed, summed[1:], strict=False)] == [polynomial(Fraction(s)) for s in range(7)]
+        weight = Fraction(3, 5)
+        settled = list(np.array(resolvent(weight, degree, 8), dtype=object) @ samples)
+        assert [settled[s + 1] - weight * settled[s] for s in range(7)] == [polynomial(Fraction(s)) for s in range(7)]
+        fine = Fraction(1, 10**30)
+        nodes = list(range(degree + 2))
+        slope = np.dot(logarithm(degree), samples)
+        assert abs(_interpolated(nodes, summed, fine) / fine - slope) < Fraction(1, 10**25)
+
+
+def _interpolated(nodes, samples, at):
+    total = Fraction(0)
+    for i, value in zip(nodes, samples, strict=False):
+        weight = Fraction(1)
+        for j in nodes:
+            if j != i:
+                weight *= (at - j) / Fraction(i - j)
+        total += weight * value
+    return total
+
+
+def test_trees_have_their_limits():
+    with pytest.raises(InputError, match="vector language"):
+        modified_tree_coefficients(optimizers.get("adam").rule(**optimizers.get("adam").complete({})), 2)
+    with pytest.raises(InputError, match="order 7"):
+        derive("mini-batches", order=7)
+    with pytest.raises(InputError, match="order 4"):
+        derive("adam", order=4)
+
+
+def test_coloured_trees():
+    tree = ColouredTree(1, [ColouredTree(2), ColouredTree(1), ColouredTree(2)])
+    assert str(tree) == "1[1[],2[],2[]]"
+    assert (tree.order, tree.symmetry, tree.plain) == (4, 2, parse_tree("[[],[],[]]"))
+    assert tree == ColouredTree(1, [ColouredTree(2), ColouredTree(2), ColouredTree(1)])
+    assert len({ColouredTree(1), ColouredTree(2), ColouredTree(1)}) == 2
+    with pytest.raises(AttributeError, match="immutable"):
+        tree.colour = 2
+    count = sum(len(rooted_trees(n)) for n in range(1, 5))
+    assert len([t for f in modified_tree_coefficients(optimizers.get("optimistic").rule(), 4) for t in f]) <= count

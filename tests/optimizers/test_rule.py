@@ -1,0 +1,164 @@
+"""Steps traced to rules: what is written down, that it says what the step does, and what is refused."""
+
+from fractions import Fraction
+
+import numpy as np
+import pytest
+
+from eomsym import optimizers
+from eomsym.errors import InputError, IntegrationError
+from eomsym.optimizers import Gradient, Linear, Optimizer, Parameter, State, runge_kutta, solve, sqrt, trace
+
+ENTRIES = list(optimizers.REGISTRY.values())
+
+
+def run_rule(rule, gradient, state, eta):
+    """One step of an explicit rule by its data alone."""
+    values = {}
+
+    def linear(combination):
+        return sum(float(weight) * eta**power * atom(number) for number, power, weight in combination.terms)
+
+    def atom(number):
+        if number not in values:
+            values[number] = evaluate(rule.atoms[number])
+        return values[number]
+
+    def evaluate(kind):
+        match kind:
+            case State(index):
+                return state[index]
+            case Gradient(field, point):
+                return gradient(linear(point), field)
+            case optimizers.One():
+                return np.ones_like(state[0])
+            case optimizers.Product(left, right):
+                return linear(left) * linear(right)
+            case optimizers.Quotient(numerator, denominator):
+                return linear(numerator) / linear(denominator)
+            case optimizers.SquareRoot(argument):
+                return np.sqrt(linear(argument))
+        raise AssertionError(kind)
+
+    return tuple(linear(following) for following in rule.following)
+
+
+@pytest.mark.parametrize("entry", ENTRIES, ids=lambda entry: entry.name)
+def test_the_rule_says_what_the_step_does(entry):
+    values = entry.complete({}, trial=True)
+    rule = entry.rule(**values)
+    if rule.stages:
+        pytest.skip("implicit: the rule has no order of evaluation; see the test of stages")
+    state = (np.array([0.4, -0.3, 1.2]), *(np.array([0.5, 0.3, 1.2]) + 0.1 * i for i in range(len(entry.memory))))
+
+    def gradient(point, field=0):
+        return np.sin((1 + field) * point) + point[::-1] ** 2
+
+    numbers = {name: float(value) for name, value in values.items()}
+    for found, expected in zip(
+        run_rule(rule, gradient, state, 0.1), entry.step(gradient, state, 0.1, **numbers), strict=True
+    ):
+        np.testing.assert_allclose(found, expected, rtol=1e-14)
+
+
+@pytest.mark.parametrize("name", ["implicit-euler", "implicit-midpoint"])
+def test_implicit_steps_solve_their_equation(name):
+    entry, theta, eta = optimizers.get(name), np.array([0.4, -0.3]), 0.3
+    (after,) = entry.step(np.sin, (theta,), eta)
+    at = after if name == "implicit-euler" else (theta + after) / 2
+    np.testing.assert_allclose(after, theta - eta * np.sin(at), rtol=1e-15)
+    with pytest.raises(IntegrationError, match="take a smaller eta"):
+        entry.step(lambda point: 50 * point, (theta,), eta)
+
+
+def test_a_rule_is_data():
+    beta = Fraction(9, 10)
+    rule = optimizers.get("heavy-ball").rule(beta=beta)
+    assert rule.atoms == (State(0), State(1), Gradient(0, Linear(((0, 0, 1),))))
+    assert rule.following[1] == Linear(((1, 0, beta), (2, 0, 1)))
+    assert rule.increment == Linear(((1, 1, -beta), (2, 1, -1)))
+    assert rule.linear
+    assert not optimizers.get("adam").rule(**optimizers.get("adam").complete({})).linear
+
+
+def test_equal_evaluations_are_one():
+    """Reshuffling three batches: 3 first steps, 6 second ones, 6 third ones instead of 18."""
+    assert optimizers.get("random-reshuffling").rule(batches=Fraction(3)).evaluations == 15
+
+
+def _step(function):
+    return lambda: trace(function, 2, {"beta": Fraction(1, 2)})
+
+
+@pytest.mark.parametrize(
+    ("function", "reason"),
+    [
+        (lambda g, s, eta, beta: (s[0] - g(s[0]), s[1]), "theta must move by eta times something"),
+        (lambda g, s, eta, beta: (beta * s[0] - eta * g(s[0]), s[1]), "theta must move by eta times something"),
+        (lambda g, s, eta, beta: (s[0] - eta * s[1], s[1] + g(s[0])), "never settles"),
+        (lambda g, s, eta, beta: (s[0] - eta * s[1], 0.1 * s[1] + g(s[0])), r"0\.1 is not exact"),
+        (lambda g, s, eta, beta: (s[0] - eta * s[1] ** beta, 0 * s[1]), None),
+        (lambda g, s, eta, beta: (s[0] - eta * s[1] ** -1, s[1] * beta), "power -1"),
+        (lambda g, s, eta, beta: [s[0], s[1]], "return a tuple of the 2 states"),
+        (lambda g, s, eta, beta: (s[0] - eta * np.exp(s[1]), s[1]), "cannot be traced"),
+        (lambda g, s, eta, beta: (s[0] - eta * g(3), s[1]), "take it at a vector"),
+    ],
+)
+def test_steps_that_have_no_series_are_refused(function, reason):
+    if reason is None:
+        assert trace(function, 2, {"beta": Fraction(1, 2)}).atoms[-1] == optimizers.SquareRoot(Linear(((1, 0, 1),)))
+        return
+    with pytest.raises(InputError, match=reason):
+        trace(function, 2, {"beta": Fraction(1, 2)})
+
+
+def test_states_that_depend_on_one_another_at_once_are_refused():
+    def step(gradient, state, eta):
+        theta, a, b = state
+        return theta - eta * gradient(theta), b, a
+
+    with pytest.raises(InputError, match="depend on one another"):
+        trace(step, 3, {})
+
+
+def test_square_roots_of_arrays_and_solutions_of_tuples():
+    np.testing.assert_array_equal(sqrt(np.array([4.0, 9.0])), [2, 3])
+    x, y = solve(lambda points: (0.5 * points[1], 0.25 * points[0] + 1), (np.zeros(1), np.zeros(1)))
+    np.testing.assert_allclose([x[0], y[0]], [4 / 7, 8 / 7], rtol=1e-15)
+
+
+def test_tableaux_are_checked():
+    with pytest.raises(InputError, match="add up to 1/2"):
+        runge_kutta("half", [[0]], ["1/2"])
+    with pytest.raises(InputError, match="matrix of 2 rows"):
+        runge_kutta("narrow", [[0], [1]], [0, 1])
+
+
+def test_own_optimisers_are_registered_and_names_are_guarded(monkeypatch):
+    for table in (optimizers.REGISTRY, optimizers._BY_ALIAS):
+        monkeypatch.setattr(optimizers, "REGISTRY" if table is optimizers.REGISTRY else "_BY_ALIAS", dict(table))
+    beta = Parameter("beta", "β", "", Fraction(0), Fraction(1))
+    mine = Optimizer("my-method", ("mine",), "", "", (beta,), lambda gradient, state, eta, beta: state)
+    assert optimizers.get(mine) is mine
+    assert optimizers.get("mine") is mine
+    with pytest.raises(InputError, match="beta: has no default value"):
+        mine.complete({})
+    for name, reason in (("adam", "taken"), ("My Method", "small letters")):
+        with pytest.raises(InputError, match=reason):
+            optimizers.register(Optimizer(name, (), "", "", (), lambda gradient, state, eta: state))
+
+
+@pytest.mark.parametrize(("name", "given"), [("heavy-ball", {"beta": "9/10"}), ("adam", {}), ("optimistic", {})])
+def test_the_transient_forgets_the_start_to_the_last_bit(name, given):
+    """Two runs at frozen θ whose memories differ by one are equal after the transient."""
+    entry = optimizers.get(name)
+    values = entry.complete(given, trial=True)
+    numbers = {key: float(value) for key, value in values.items()}
+    ends = []
+    for offset in (0.0, 1.0):
+        state = (np.array([0.3]), *(np.array([offset]) for _ in entry.memory))
+        for _ in range(entry.transient(**values)):
+            state = (np.array([0.3]), *entry.step(lambda point, field=0: 2 * point, state, 1e-3, **numbers)[1:])
+        ends.append(state)
+    np.testing.assert_allclose(ends[0], ends[1], rtol=4e-16)
+    assert optimizers.get("extragradient").transient() == 0
