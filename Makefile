@@ -46,11 +46,11 @@ lint: $(VENV)/.installed-dev  ## style and types
 
 .PHONY: test
 test: lint  ## style, types and the fast tests
-	$(TEST_ENVIRONMENT) $(BIN)/python -m pytest -n $(WORKERS) -m 'not slow'
+	$(TEST_ENVIRONMENT) $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile -m 'not slow'
 
 .PHONY: test-slow
 test-slow: $(VENV)/.installed-dev  ## the tests that take minutes
-	$(TEST_ENVIRONMENT) $(BIN)/python -m pytest -n $(WORKERS) -m slow
+	$(TEST_ENVIRONMENT) $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile -m slow
 
 .PHONY: clean
 clean:  ## remove what make, tests and builds leave behind

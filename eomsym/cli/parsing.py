@@ -39,12 +39,11 @@ def decimal(name: str, text: str, minimum: float = 0.0) -> float:
     return float(text)
 
 
-def decimals(name: str, text: str) -> list[float]:
-    """Positive decimal numbers, written as ``0.4,0.2,0.1``."""
-    numbers = [decimal(name, part) for part in text.split(",")]
-    if 0.0 in numbers:
-        raise InputError(f"{name} {text!r}: 0 stands there; give positive numbers such as 0.4,0.2,0.1")
-    return numbers
+def positive(name: str, text: str) -> float:
+    """A finite decimal number above 0."""
+    if decimal(name, text) == 0:
+        raise InputError(f"{name} {text!r}: not positive; give a number above 0, such as 0.01")
+    return float(text)
 
 
 def choice(name: str, text: str, choices: Sequence[str]) -> str:

@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from eomsym.cli import output, parsing
+from eomsym.errors import InputError
 
 if TYPE_CHECKING:
     from rich.table import Table
 
+    from eomsym.models import MLP
     from eomsym.verification import ConvergenceStudy
 
 FORMATS = ("table", "json")
@@ -36,11 +38,11 @@ def verify(
     orders: Annotated[
         str, typer.Option(metavar="ORDERS", help="A range 0:4, its end included, or a list 0,2,4; 0 to 11.")
     ] = "0:4",
-    etas: Annotated[
-        str | None,
-        typer.Option(
-            metavar="NUMBERS", help="Learning rates, such as 0.4,0.2,0.1; chosen by the program if not given."
-        ),
+    eta: Annotated[
+        str | None, typer.Option(metavar="NUMBER", help="Largest learning rate; chosen to suit if not given.")
+    ] = None,
+    halvings: Annotated[
+        str | None, typer.Option(metavar="N", help="How often --eta is halved, 2 to 16.", show_default="5")
     ] = None,
     seed: Annotated[str, typer.Option(metavar="N", help="Seed of the starting point and of the data.")] = "0",
     plot: Annotated[
@@ -74,9 +76,10 @@ def verify(
         loss=suited.loss if loss is None else loss,
         weight_decay=parsing.decimal("--weight-decay", weight_decay),
     )
+    _check_fit(model, suited, dataset)
     # A kernel one order higher is needed: it predicts the error of the order that is measured.
     kept = parsing.orders("--orders", orders, MAX_KERNEL_ORDER - 1)
-    rates = None if etas is None else parsing.decimals("--etas", etas)
+    etas = _etas(eta, halvings)
     start = parsing.integer("--seed", seed, 0, LARGEST_SEED)
     figure = None if plot is None else parsing.figure_path("--plot", plot)
     folder = None if output_ is None else parsing.folder("--output", output_)
@@ -84,7 +87,7 @@ def verify(
     from eomsym.verification import verify as study_convergence
 
     with output.progress("verifying") as progress:
-        study = study_convergence(entry.name, model, dataset, kept, rates, seed=start, output=folder, progress=progress)
+        study = study_convergence(entry.name, model, dataset, kept, etas, seed=start, output=folder, progress=progress)
     if figure is not None:
         output.save(study.plot(), figure)
     if form == "json":
@@ -92,6 +95,30 @@ def verify(
     else:
         _show(study)
     return 0 if study.passed else 1
+
+
+def _etas(eta: str | None, halvings: str | None) -> list[float] | None:
+    """The learning rates asked for; None leaves it to ``verify``, which halves until the slopes settle."""
+    if eta is None:
+        if halvings is not None:
+            raise InputError(f"--halvings {halvings!r}: of what? give the largest learning rate with --eta too")
+        return None
+    largest, times = parsing.positive("--eta", eta), 5
+    if halvings is not None:
+        times = parsing.integer("--halvings", halvings, 2, 16)
+    return [largest / 2**k for k in range(times + 1)]
+
+
+def _check_fit(model: MLP, suited: MLP, dataset: str) -> None:
+    """Raises ``InputError`` if the data cannot be the model's, before a kernel is generated for nothing."""
+    if model.loss != suited.loss:
+        raise InputError(f"--loss {model.loss!r}: the targets of {dataset} are not for it; take {suited.loss}")
+    inputs, outputs = suited.layers[0], suited.layers[-1]
+    # Classes that never occur do no harm; values without a target would.
+    enough = model.layers[-1] >= outputs if model.loss == "cross-entropy" else model.layers[-1] == outputs
+    if model.layers[0] != inputs or not enough:
+        widths = ",".join(map(str, model.layers))
+        raise InputError(f"--layers {widths!r}: for {dataset} the first width is {inputs} and the last is {outputs}")
 
 
 def _show(study: ConvergenceStudy) -> None:

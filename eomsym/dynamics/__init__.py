@@ -3,7 +3,7 @@
 from eomsym.dynamics.equation_of_motion import MotionEnd, integrate_equation_of_motion
 from eomsym.dynamics.error_prediction import ErrorPrediction, predict_discretization_error
 from eomsym.dynamics.kernel import Data, FieldKernel
-from eomsym.dynamics.optimizer_path import optimizer_endpoint, optimizer_path, path_roundoff
+from eomsym.dynamics.optimizer_path import OptimizerEnd, optimizer_path, run_optimizer
 from eomsym.dynamics.spectrum import largest_eigenvalue, spectral_radius
 
 __all__ = [
@@ -11,11 +11,11 @@ __all__ = [
     "ErrorPrediction",
     "FieldKernel",
     "MotionEnd",
+    "OptimizerEnd",
     "integrate_equation_of_motion",
     "largest_eigenvalue",
-    "optimizer_endpoint",
     "optimizer_path",
-    "path_roundoff",
     "predict_discretization_error",
+    "run_optimizer",
     "spectral_radius",
 ]

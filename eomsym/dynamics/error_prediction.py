@@ -46,11 +46,12 @@ def predict_discretization_error(
     orders: Sequence[int],
     data: Data = (),
     *,
-    accuracy: float = 1e-8,
+    accuracy: float = 1e-6,
 ) -> ErrorPrediction:
     """E_N(time) for all ``orders`` at once: one flow and one call of the counter terms serve them all.
 
-    ``accuracy`` is the relative error to aim at.  The kernel must have order ``max(orders) + 1``, for ξ_N.
+    ``accuracy`` is the relative error allowed in one step of the integrator.  The kernel must have order
+    ``max(orders) + 1``, for ξ_N.
     Raises ``InputError`` for a bad value, ``IntegrationError`` if the flow leaves the floating-point numbers.
     """
     start = check_theta(kernel, theta)

@@ -56,16 +56,22 @@ def integrate(rate: Rate, start: np.ndarray, time: float, absolute: np.ndarray |
 
 
 class _Counted:
-    """The right-hand side as SciPy calls it, counting calls and refusing states that are not finite."""
+    """The right-hand side as SciPy calls it, counting calls and refusing states that are not finite.
+
+    The last value is kept: a step ends with the evaluation that the next one begins with.
+    """
 
     def __init__(self, rate: Rate, time: float) -> None:
         self.rate, self.time, self.evaluations = rate, time, 0
+        self._state, self._value = np.empty(0), np.empty(0)
 
     def __call__(self, now: float, state: np.ndarray) -> np.ndarray:
         if not np.isfinite(state).all():
             raise IntegrationError(f"path: not finite at time {now:g} of {self.time:g}; take less time")
-        self.evaluations += 1
-        return self.rate(state)
+        if not np.array_equal(state, self._state):
+            self._state, self._value = state.copy(), self.rate(state)
+            self.evaluations += 1
+        return self._value
 
 
 def _adaptive_run(

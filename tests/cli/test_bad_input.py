@@ -1,4 +1,7 @@
-"""Every bad input: status 2, one line on stderr that names the input, nothing on stdout, nothing written."""
+"""Every bad input: status 2, one line on stderr that names the input, nothing on stdout, nothing written.
+
+Nothing means: not in the working directory, and no kernel in the cache either, which ``run`` keeps in that directory.
+"""
 
 import pytest
 
@@ -57,15 +60,21 @@ BAD = [
     ((*VERIFY, "--plot", "slopes.jpeg"), "'slopes.jpeg'", ".png, .pdf, .svg"),
     ((*VERIFY, "--plot", "slopes"), "'slopes'", ".png, .pdf, .svg"),
     ((*VERIFY, "--plot", "missing/slopes.png"), "'missing'", "make it first"),
-    ((*VERIFY, "--layers", "3,4,2"), "3", "2"),
+    ((*VERIFY, "--layers", "3,4,2"), "'3,4,2'", "first width is 2"),
+    ((*VERIFY, "--layers", "2,4,3,1", "--dataset", "teacher", "--loss", "cross-entropy"), "4, 3, 1", "at least 2"),
+    ((*VERIFY, "--layers", "2,4,2", "--dataset", "teacher"), "'2,4,2'", "the last is 1"),
+    ((*VERIFY, "--loss", "mse"), "'mse'", "cross-entropy"),
     ((*VERIFY, "--layers", "2,four,2"), "'2,four,2'", "64,32,10"),
     ((*VERIFY, "--activation", "relu"), "'relu'", "softplus"),
     ((*VERIFY, "--loss", "hinge"), "'hinge'", "mse, cross-entropy"),
     ((*VERIFY, "--seed", "-3"), "'-3'", "0"),
     ((*VERIFY, "--seed", "x"), "'x'", "0"),
-    ((*VERIFY, "--etas", "0.1,0"), "'0.1,0'", "positive"),
-    ((*VERIFY, "--etas", "0.1;0.05"), "'0.1;0.05'", "0.01"),
-    ((*VERIFY, "--etas", "0.1"), "0.1", "etas"),
+    ((*VERIFY, "--eta", "0"), "'0'", "above 0"),
+    ((*VERIFY, "--eta", "-0.1"), "'-0.1'", "at least 0"),
+    ((*VERIFY, "--eta", "1/2"), "'1/2'", "0.01"),
+    ((*VERIFY, "--eta", "0.1", "--halvings", "1"), "'1'", "2 to 16"),
+    ((*VERIFY, "--eta", "0.1", "--halvings", ""), "''", "2 to 16"),
+    ((*VERIFY, "--halvings", "3"), "'3'", "--eta"),
     ((*VERIFY, "--output", "/dev/null"), "'/dev/null'", "folder"),
     ((*VERIFY, "--format", "csv"), "'csv'", "table, json"),
     ((*VERIFY, "--optimizer", "adamm"), "'adamm'", "gradient-descent"),

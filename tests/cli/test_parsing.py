@@ -41,6 +41,13 @@ def test_decimal_refused(text):
         parsing.decimal("--weight-decay", text)
 
 
+def test_positive():
+    assert parsing.positive("--eta", "1e-3") == 0.001
+    for text in ("0", "0.0", "1e-999", "-1", "nan"):
+        with pytest.raises(InputError, match="--eta"):
+            parsing.positive("--eta", text)
+
+
 def test_settings_stay_text():
     assert parsing.settings("--set", ["a=9/10", " b = 0.9 "]) == {"a": "9/10", "b": "0.9"}
 

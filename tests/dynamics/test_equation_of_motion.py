@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from eomsym.dynamics import integrate_equation_of_motion, optimizer_endpoint
+from eomsym.dynamics import integrate_equation_of_motion, run_optimizer
 from eomsym.errors import InputError, IntegrationError
 
 THETA = np.array([1.0, -2.0, 0.5])
@@ -32,7 +32,7 @@ def test_the_order_of_the_kernel_is_the_default(quadratic):
 
 def test_more_orders_come_nearer_to_gradient_descent(closed_form):
     kernel, start, eta, steps = closed_form.Riccati(), np.array([-1.0, -0.3]), 0.1, 10
-    descended = optimizer_endpoint(kernel, start, eta, steps)
+    descended = run_optimizer(kernel, start, eta, steps).theta
     errors = [
         np.linalg.norm(integrate_equation_of_motion(kernel, start, eta, eta * steps, order=order).theta - descended)
         for order in range(6)

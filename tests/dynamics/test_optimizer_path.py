@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from eomsym import optimizers
-from eomsym.dynamics import optimizer_endpoint, optimizer_path, path_roundoff
+from eomsym.dynamics import optimizer_path, run_optimizer
 from eomsym.errors import InputError, IntegrationError
 
 THETA = np.array([1.0, -2.0, 0.5])
@@ -26,8 +26,8 @@ def test_iterates_of_gradient_descent_are_powers(quadratic):
 
 def test_the_endpoint_is_the_last_iterate(quadratic):
     path = optimizer_path(quadratic, THETA, 0.25, 12)
-    np.testing.assert_array_equal(optimizer_endpoint(quadratic, THETA, 0.25, 12), path[-1])
-    np.testing.assert_array_equal(optimizer_endpoint(quadratic, THETA, 0.25, 0), THETA)
+    np.testing.assert_array_equal(run_optimizer(quadratic, THETA, 0.25, 12).theta, path[-1])
+    np.testing.assert_array_equal(run_optimizer(quadratic, THETA, 0.25, 0).theta, THETA)
 
 
 def test_the_start_is_left_as_it_was(quadratic):
@@ -45,7 +45,7 @@ def test_data_reach_the_gradient():
             return theta - inputs - targets
 
     data = (np.array([1.0, 2.0]), np.array([3.0, 4.0]))
-    np.testing.assert_array_equal(optimizer_endpoint(Shifted(), np.zeros(2), 1.0, 1, data), [4.0, 6.0])
+    np.testing.assert_array_equal(run_optimizer(Shifted(), np.zeros(2), 1.0, 1, data).theta, [4.0, 6.0])
 
 
 def test_a_step_that_overflows_is_named(closed_form):
@@ -60,11 +60,10 @@ def test_the_measured_roundoff_is_that_of_exact_arithmetic(closed_form):
     exact = [Fraction(start) for start in starts]
     for _ in range(steps):
         exact = [round_far(y + Fraction(eta) * y * y) for y in exact]
-    computed = optimizer_endpoint(kernel, starts, eta, steps)
-    true = np.linalg.norm([float(Fraction(y) - z) for y, z in zip(computed, exact, strict=True)])
-    estimate = path_roundoff(kernel, starts, eta, steps)
-    assert true < 3 * estimate
-    assert estimate < 20 * true
+    end = run_optimizer(kernel, starts, eta, steps)
+    true = np.linalg.norm([float(Fraction(y) - z) for y, z in zip(end.theta, exact, strict=True)])
+    assert true < 2 * end.error_estimate
+    assert end.error_estimate < 10 * true
 
 
 def round_far(value, digits=60):
@@ -73,16 +72,17 @@ def round_far(value, digits=60):
 
 
 def test_the_measured_roundoff_grows_with_an_unstable_path(closed_form):
-    stable = path_roundoff(closed_form.Quadratic([1.0]), np.ones(1), 0.1, 100)
-    unstable = path_roundoff(closed_form.Quadratic([-1.0]), np.ones(1), 0.1, 100)
+    stable = run_optimizer(closed_form.Quadratic([1.0]), np.ones(1), 0.1, 100).error_estimate
+    unstable = run_optimizer(closed_form.Quadratic([-1.0]), np.ones(1), 0.1, 100).error_estimate
     assert unstable > 1e3 * stable > 0
 
 
 def test_the_measured_roundoff_is_always_the_same(quadratic):
-    assert path_roundoff(quadratic, THETA, 0.1, 50) == path_roundoff(quadratic, THETA, 0.1, 50)
+    estimates = {run_optimizer(quadratic, THETA, 0.1, 50).error_estimate for _ in range(2)}
+    assert len(estimates) == 1
 
 
-@pytest.mark.parametrize("function", [optimizer_path, optimizer_endpoint, path_roundoff])
+@pytest.mark.parametrize("function", [optimizer_path, run_optimizer])
 @pytest.mark.parametrize(
     ("change", "fault"),
     [

@@ -1,0 +1,253 @@
+"""Every figure of the package, one function each; they return a Matplotlib ``Figure`` and touch no global state.
+
+Save one with ``figure.savefig("name.pdf")``; no display and no ``pyplot`` is needed.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.textpath import TextPath
+from matplotlib.ticker import LogLocator, NullFormatter, NullLocator
+
+from eomsym.derivation import Counterterms
+from eomsym.errors import InputError
+from eomsym.notation.coefficients import coefficient_latex
+from eomsym.notation.trees import _place as place_nodes
+from eomsym.trees import Tree
+from eomsym.verification import RATIO_TOLERANCE, ConvergenceStudy, OrderRecord
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+#: Okabe & Ito's colours that stay apart for colour-blind eyes (2008), the pale yellow left out.
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
+MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<", ">", "h")
+GREY = "#666666"
+
+#: Inches from one tree's node to the next, in both directions.
+TREE_UNIT = 0.22
+#: Points.
+LABEL_SIZE, POINTS_PER_INCH = 11, 72
+#: Inches: left of a row of trees for its name, between trees, and below a tree for its label.
+NAME_WIDTH, TREE_GAP, LABEL_HEIGHT = 0.45, 0.36, 0.6
+
+
+def convergence_figure(study: ConvergenceStudy) -> Figure:
+    """Error of the equation of motion against the step size, both logarithmic, one line for each order.
+
+    Full markers are measured, hollow ones are lost in round-off; dashed lines are the predicted errors, which serve as
+    reference slopes too, for theirs is N + 1 exactly.  The number beside each line is the measured slope.
+    """
+    figure, axes = _figure(4.6, 4.4)
+    for index, record in enumerate(study.orders):
+        colour, marker = _style(index)
+        axes.plot(record.etas, record.predicted_errors, "--", color=colour, linewidth=1.1)
+        _draw_errors(axes, record, colour, marker)
+        label = rf"$N={record.order}$: slope {_short(record.slope)}"
+        _label_at_end(axes, record, label, colour)
+    axes.set_xscale("log")
+    axes.set_yscale("log")
+    _eta_axis(axes, study.orders, room=0.75)
+    axes.yaxis.set_major_locator(LogLocator(numticks=12))
+    axes.yaxis.set_minor_locator(NullLocator())
+    axes.set_ylabel(r"$\|\theta_{\mathrm{EoM}}(T)-\theta_{T/\eta}\|_2$")
+    axes.set_ylim(top=100 * axes.get_ylim()[1])
+    axes.legend(handles=_legend_handles(study), loc="upper left", frameon=False)
+    return figure
+
+
+def error_ratio_figure(study: ConvergenceStudy) -> Figure:
+    """Measured over predicted error against the step size, which tends to 1 as the step size tends to 0.
+
+    Both axes are linear, so that the limit is read off where the lines meet the left edge.  Points lost in round-off
+    are left out; the grey band is the tolerance of the extrapolated ratio.
+    """
+    figure, axes = _figure(4.6, 3.4)
+    axes.axhspan(1 - RATIO_TOLERANCE, 1 + RATIO_TOLERANCE, color="#DDDDDD", linewidth=0)
+    axes.axhline(1, color=GREY, linewidth=0.8)
+    for index, record in enumerate(study.orders):
+        colour, marker = _style(index)
+        count = record.points_above_floor
+        axes.plot(
+            record.etas[:count],
+            record.error_ratio[:count],
+            "-",
+            color=colour,
+            marker=marker,
+            linewidth=1.2,
+            markersize=5,
+            label=rf"$N={record.order}$: {_short(record.extrapolated_ratio, 4)} at $\eta=0$",
+        )
+    axes.set_xlim(left=0)
+    axes.set_xlabel(r"step size $\eta$")
+    axes.set_ylabel("measured / predicted error")
+    axes.legend(frameon=False)
+    return figure
+
+
+def tree_figure(trees: Counterterms | Iterable[Tree], columns: int = 10) -> Figure:
+    r"""Rooted trees, root at the bottom, in rows of at most ``columns``.
+
+    For counter terms each ξ_k begins a row and under each tree stands its coefficient; else its elementary
+    differential.  Raises ``InputError`` if there is no tree to draw, or ``columns`` is no integer above 0.
+    """
+    if isinstance(columns, bool) or not isinstance(columns, int) or columns < 1:
+        raise InputError(f"columns {columns!r}: give an integer above 0")
+    rows = [row for name, group in _groups(trees) for row in _rows(name, group, columns)]
+    if not rows:
+        raise InputError("trees: none to draw; give at least one, or counter terms of order 1 or more")
+    indent = NAME_WIDTH if any(name for name, _ in rows) else 0.0
+    widths = [indent + sum(_cell_width(tree, label) for tree, label in row) for _, row in rows]
+    heights = [LABEL_HEIGHT + TREE_UNIT * (1 + max(_height(tree) for tree, _ in row)) for _, row in rows]
+    width, height = max(widths) + 0.1, sum(heights) + 0.1
+    figure = Figure(figsize=(width, height))
+    axes = figure.add_axes((0, 0, 1, 1), xlim=(0, width), ylim=(0, height))
+    axes.set_axis_off()
+    top = height
+    for (name, row), row_height in zip(rows, heights, strict=True):
+        top -= row_height
+        axes.text(0.12, top + LABEL_HEIGHT, name, ha="left", va="center", fontsize=12)
+        _draw_row(axes, row, indent, top + LABEL_HEIGHT)
+    return figure
+
+
+def _figure(width: float, height: float) -> tuple[Figure, Axes]:
+    """A figure of this size in inches with one pair of axes, without the upper and right border."""
+    figure = Figure(figsize=(width, height), layout="constrained")
+    axes = figure.add_subplot()
+    axes.spines[["top", "right"]].set_visible(False)
+    return figure, axes
+
+
+def _style(index: int) -> tuple[str, str]:
+    """Colour and marker of a line; no pair comes twice before the 70th."""
+    return COLOURS[index % len(COLOURS)], MARKERS[index % len(MARKERS)]
+
+
+def _draw_errors(axes: Axes, record: OrderRecord, colour: str, marker: str) -> None:
+    """Markers, hollow for what is lost in round-off; a zero has no place on a logarithmic axis."""
+    etas, errors, lost = np.array(record.etas), np.array(record.errors), np.array(record.at_floor)
+    for chosen, face in ((~lost, colour), (lost & (errors > 0), "white")):
+        axes.plot(
+            etas[chosen],
+            errors[chosen],
+            linestyle="",
+            color=colour,
+            marker=marker,
+            markersize=5.5,
+            markerfacecolor=face,
+        )
+
+
+def _label_at_end(axes: Axes, record: OrderRecord, label: str, colour: str) -> None:
+    """Left of the smallest step size, where the lines are farthest apart."""
+    error = record.errors[-1] or record.predicted_errors[-1]
+    if error > 0:
+        axes.annotate(
+            label,
+            (record.etas[-1], error),
+            xytext=(-8, 0),
+            textcoords="offset points",
+            ha="right",
+            va="center",
+            color=colour,
+            fontsize=9,
+        )
+
+
+def _eta_axis(axes: Axes, records: Sequence[OrderRecord], room: float) -> None:
+    """Room on the left for the labels, as a fraction of the logarithmic range of the step sizes; decades as ticks."""
+    smallest = min(min(record.etas) for record in records)
+    largest = max(max(record.etas) for record in records)
+    axes.set_xlim(smallest / (largest / smallest) ** room, largest * 1.25)
+    axes.xaxis.set_minor_formatter(NullFormatter())
+    axes.set_xlabel(r"step size $\eta$")
+
+
+def _legend_handles(study: ConvergenceStudy) -> list[Line2D]:
+    """What full, hollow and dashed mean; hollow only where there is one."""
+    measured = Line2D([], [], color=GREY, marker="o", markersize=5.5, linestyle="", label="measured")
+    lost = Line2D(
+        [], [], color=GREY, marker="o", markersize=5, markerfacecolor="white", linestyle="", label="lost in round-off"
+    )
+    predicted = Line2D([], [], color=GREY, linestyle="--", linewidth=1, label=r"predicted, $\eta^{N+1}\|E_N(T)\|_2$")
+    any_lost = any(any(record.at_floor) for record in study.orders)
+    return [measured, *([lost] if any_lost else []), predicted]
+
+
+def _short(number: float, digits: int = 3) -> str:
+    return f"{number:.{digits}f}" if math.isfinite(number) else "none"
+
+
+def _groups(trees: Counterterms | Iterable[Tree]) -> list[tuple[str, list[tuple[Tree, str]]]]:
+    """Name and labelled trees of each group, as mathtext."""
+    if isinstance(trees, Counterterms):
+        return [
+            (rf"$\xi_{{{index}}}$", [(term.tree, _mathtext(term.coefficient)) for term in terms])
+            for index, terms in enumerate(trees.terms)
+        ]
+    return [("", [(tree, f"${_differential(tree)}$") for tree in trees])]
+
+
+def _mathtext(coefficient: object) -> str:
+    """Matplotlib does not know the small fraction."""
+    return f"${coefficient_latex(coefficient).replace('tfrac', 'dfrac')}$"
+
+
+def _differential(tree: Tree) -> str:
+    """``g''(g, g'g)`` in mathtext; from the fourth derivative on a number in brackets."""
+    count = len(tree.children)
+    if not count:
+        return "g"
+    derivative = "g" + ("'" * count if count < 4 else rf"^{{({count})}}")
+    children = [_differential(child) for child in reversed(tree.children)]
+    return derivative + (children[0] if count == 1 else rf"({','.join(children)})")
+
+
+def _rows(name: str, group: list[tuple[Tree, str]], columns: int) -> list[tuple[str, list[tuple[Tree, str]]]]:
+    """A group broken into rows, the first with its name."""
+    starts = range(0, len(group), columns)
+    return [(name if start == 0 else "", group[start : start + columns]) for start in starts]
+
+
+def _height(tree: Tree) -> int:
+    return 1 + max(map(_height, tree.children)) if tree.children else 0
+
+
+def _extent(tree: Tree) -> tuple[float, float]:
+    """Leftmost and rightmost node, in inches from the root."""
+    positions = [TREE_UNIT * node.x for node in place_nodes(tree)]
+    return min(positions), max(positions)
+
+
+def _cell_width(tree: Tree, label: str) -> float:
+    """Inches for a tree and its label, whichever is wider."""
+    left, right = _extent(tree)
+    written = TextPath((0, 0), label, size=LABEL_SIZE).get_extents().width / POINTS_PER_INCH
+    return max(2 * max(-left, right), written) + TREE_GAP
+
+
+def _draw_row(axes: Axes, row: Sequence[tuple[Tree, str]], left: float, ground: float) -> None:
+    """Trees side by side from ``left`` on, with their roots at height ``ground``."""
+    for tree, label in row:
+        width = _cell_width(tree, label)
+        _draw_tree(axes, tree, left + width / 2, ground)
+        axes.text(left + width / 2, ground - 0.33, label, ha="center", va="center", fontsize=LABEL_SIZE)
+        left += width
+
+
+def _draw_tree(axes: Axes, tree: Tree, x: float, ground: float) -> None:
+    """Dots and branches, the root at (x, ground)."""
+    nodes = place_nodes(tree)
+    points = [(x + TREE_UNIT * node.x, ground + TREE_UNIT * node.level) for node in nodes]
+    for point, node in zip(points, nodes, strict=True):
+        if node.parent is not None:
+            axes.plot(*zip(points[node.parent], point, strict=True), color="black", linewidth=1, zorder=1)
+    across, up = zip(*points, strict=True)
+    axes.scatter(across, up, s=16, color="black", zorder=2)

@@ -1,0 +1,211 @@
+"""The convergence study: does the equation of motion follow the optimiser to the order promised, as predicted?
+
+At order N the error ``‖θ_EoM(T) − θ_optimizer(T/η)‖₂`` at a fixed time T must fall like η^{N+1}, and must be the error
+that the variational equation predicts (``eomsym.dynamics.predict_discretization_error``).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Sequence
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+from threadpoolctl import threadpool_limits
+
+from eomsym import optimizers
+from eomsym.dynamics import (
+    ErrorPrediction,
+    FieldKernel,
+    predict_discretization_error,
+    spectral_radius,
+)
+from eomsym.dynamics.kernel import check_order, check_positive, check_theta
+from eomsym.errors import InputError
+from eomsym.models import MLP, Dataset, dataset, default_model
+from eomsym.verification.measurement import Measurement, Problem
+from eomsym.verification.study import ConvergenceStudy
+
+Progress = Callable[[int, int], None]
+
+#: Without step sizes given, the largest has η max|λ| of this size: well inside the radius of convergence, 1.
+LARGEST_STEP = 0.8
+#: T is this many of the largest steps.
+STEPS = 8
+#: How often the largest step is halved.
+HALVINGS = 5
+#: Allowed relative error of the predicted errors in one step of the integrator, and all told: beyond it we warn.
+#: The latter was a hundred times smaller than the former wherever it was measured.
+PREDICTION_ACCURACY = 1e-3
+
+
+def verify(
+    optimizer: str = "gradient-descent",
+    model: MLP | None = None,
+    data: str | Dataset | None = "digits",
+    orders: Iterable[int] = range(5),
+    etas: Sequence[float] | None = None,
+    *,
+    seed: int = 0,
+    theta: np.ndarray | None = None,
+    kernel: FieldKernel | None = None,
+    output: str | Path | None = None,
+    threads: int = 2,
+    progress: Progress | None = None,
+) -> ConvergenceStudy:
+    """Measure how the error of the equation of motion falls with the step size, at each of ``orders``.
+
+    ``data`` is the name of a data set, a ``Dataset``, or ``None`` for a kernel of a loss without data.  ``model`` is by
+    default the one that suits the data set.  ``kernel`` is a loaded kernel of order ``max(orders) + 1`` or more;
+    without it one is generated, into ``output`` or the user's cache.  The path starts at ``theta`` (d,), by default
+    ``model.initial(seed)``; ``seed`` also draws the data set.
+    ``etas`` are step sizes, falling, each a whole number of times in 8 of the largest.  By default the largest has
+    ``η max|λ| = 0.8``, rounded to two digits, and is halved five times, and more often where slope and ratio have not
+    settled by then.  T is 8 of the largest steps.
+    ``threads`` orders are measured at a time; the numbers do not depend on it.  ``progress(done, total)`` is called
+    after each point, perhaps from another thread.
+    Raises ``InputError`` for a bad value and ``IntegrationError`` if a path leaves the floating-point numbers.
+    """
+    entry = optimizers.get(optimizer)
+    kept = _check_orders(orders)
+    threads = _check_threads(threads)
+    problem = _pose(entry.name, model, data, kernel, theta, seed, max(kept) + 1, output)
+    # Matrices here are small: more threads gain nothing on each product, cost a factor of ten where the cores are busy,
+    # and make the last digits depend on their number.
+    with threadpool_limits(limits=1, user_api="blas"):
+        radius = spectral_radius(problem.kernel, problem.theta, problem.data)
+        steps = _default_etas(radius) if etas is None else _check_etas(etas)
+        time = STEPS * steps[0]
+        prediction = predict_discretization_error(
+            problem.kernel, problem.theta, time, kept, problem.data, accuracy=PREDICTION_ACCURACY
+        )
+        measurement = Measurement(problem, time, prediction, progress)
+        records = measurement.records(kept, steps, extend=etas is None, threads=threads)
+    return ConvergenceStudy(
+        optimizer=entry.name,
+        model=_describe(problem.kernel, model),
+        dataset=data.name if isinstance(data, Dataset) else str(data or ""),
+        seed=seed,
+        time=time,
+        spectral_radius=radius,
+        orders=records,
+        warnings=(*_step_warnings(steps, radius), *_prediction_warnings(prediction)),
+    )
+
+
+def _pose(
+    optimizer: str,
+    model: MLP | None,
+    data: str | Dataset | None,
+    kernel: FieldKernel | None,
+    theta: np.ndarray | None,
+    seed: int,
+    order: int,
+    output: str | Path | None,
+) -> Problem:
+    """What is trained, by what, and from where."""
+    samples = dataset(data, seed) if isinstance(data, str) else data
+    if kernel is None:
+        kernel = _generated(optimizer, _model_for(model, data), order, output)
+    else:
+        _check_kernel(kernel, model, order)
+    if theta is None:
+        start = getattr(kernel, "model", model)
+        if not isinstance(start, MLP):
+            raise InputError("theta: this kernel has no model to draw it from; give a vector to start at")
+        theta = start.initial(seed)
+    arrays = () if samples is None else samples.arrays
+    return Problem(optimizer, kernel, check_theta(kernel, theta), arrays)
+
+
+def _model_for(model: MLP | None, data: str | Dataset | None) -> MLP:
+    if model is not None:
+        return model
+    if isinstance(data, str):
+        return default_model(data)
+    raise InputError("model: none given, and only a data set given by its name has a default; give an MLP or a kernel")
+
+
+def _generated(optimizer: str, model: MLP, order: int, output: str | Path | None) -> FieldKernel:
+    from eomsym.codegen import KernelSpec, kernel_for
+
+    return kernel_for(KernelSpec(model, order, optimizer), output)
+
+
+def _check_kernel(kernel: FieldKernel, model: MLP | None, order: int) -> None:
+    check_order(kernel, order, f"verifying order {order - 1}")
+    own = getattr(kernel, "model", model)
+    if model is not None and own != model:
+        raise InputError(f"model {model}: the kernel was generated for {own}; leave one of the two out")
+
+
+def _describe(kernel: FieldKernel, model: MLP | None) -> str:
+    """The model in a few words, such as ``64-32-10 tanh cross-entropy``."""
+    model = getattr(kernel, "model", model)
+    if not isinstance(model, MLP):
+        return type(kernel).__name__
+    decay = f" weight-decay {model.weight_decay!r}" if model.weight_decay else ""
+    return f"{'-'.join(map(str, model.layers))} {model.activation} {model.loss}{decay}"
+
+
+def _default_etas(radius: float) -> list[float]:
+    if not radius > 0:
+        raise InputError("etas: the Hessian vanishes at theta, so no step size suggests itself; give some")
+    digits = 1 - math.floor(math.log10(LARGEST_STEP / radius))
+    # Two digits: short in tables, and the same on every machine though the eigenvalue has its own last digits.
+    largest = round(LARGEST_STEP / radius, digits)
+    return [largest / 2**k for k in range(HALVINGS + 1)]
+
+
+def _check_etas(etas: Sequence[float]) -> list[float]:
+    steps = [check_positive("eta", eta) for eta in etas]
+    if len(steps) < 2:
+        raise InputError(f"etas {steps}: a slope needs at least two step sizes; give some, each half of the one before")
+    if any(after >= before for before, after in pairwise(steps)):
+        raise InputError(f"etas {steps}: not falling; give the largest first, each half of the one before")
+    for eta in steps:
+        count = STEPS * steps[0] / eta
+        if abs(count - round(count)) > 1e-12 * count:
+            raise InputError(f"eta {eta!r}: {STEPS} x {steps[0]!r} is not a whole number of such steps; halve instead")
+    return steps
+
+
+def _check_orders(orders: Iterable[int]) -> tuple[int, ...]:
+    try:
+        kept = tuple(orders)
+    except TypeError:
+        raise InputError(f"orders {orders!r}: give several integers, such as range(5)") from None
+    for order in kept:
+        if isinstance(order, bool) or not isinstance(order, (int, np.integer)) or order < 0:
+            raise InputError(f"orders: {order!r} is none; give integers that are not negative")
+    if not kept or len(set(kept)) < len(kept):
+        raise InputError(f"orders {list(kept)}: give at least one, and none twice")
+    return tuple(int(order) for order in kept)
+
+
+def _check_threads(threads: int) -> int:
+    if isinstance(threads, bool) or not isinstance(threads, int) or threads < 1:
+        raise InputError(f"threads {threads!r}: give an integer of at least 1")
+    return threads
+
+
+def _step_warnings(etas: Sequence[float], radius: float) -> tuple[str, ...]:
+    beyond = [eta for eta in etas if eta * radius >= 1]
+    if not beyond:
+        return ()
+    largest = max(beyond)
+    return (
+        f"eta = {largest:g} times the largest eigenvalue {radius:.4g} is {largest * radius:.3g}: from 1 on the series "
+        "in eta diverges and more orders make it worse, though gradient descent is stable up to 2",
+    )
+
+
+def _prediction_warnings(prediction: ErrorPrediction) -> tuple[str, ...]:
+    sizes = np.linalg.norm(prediction.coefficients, axis=1)
+    doubtful = [
+        order
+        for order, size, estimate in zip(prediction.orders, sizes, prediction.error_estimates, strict=True)
+        if estimate > PREDICTION_ACCURACY * size
+    ]
+    return tuple(f"order {order}: the predicted error is itself known to less than three digits" for order in doubtful)

@@ -1,0 +1,192 @@
+"""What a convergence study found: raw numbers, and everything that is judged from them."""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+#: The local slope of the two smallest step sizes above the floor may be this far from N + 1.
+SLOPE_TOLERANCE = 0.1
+#: The ratio of measured to predicted error, extrapolated to η = 0, may be this far from 1.
+RATIO_TOLERANCE = 0.02
+#: An error counts if it is this many times its floor: then the floor moves a local slope by at most 0.03, and the
+#: extrapolated ratio 2r(η/2) − r(η) by 3/100 at worst, far less where round-off stands at right angles to the error.
+FLOOR_MARGIN = 100
+#: Two points have a slope, but only a third says that it has settled.
+LEAST_POINTS = 3
+
+
+@dataclass(frozen=True)
+class OrderRecord:
+    """One order N: what was measured at each step size, largest first.
+
+    ``errors`` are ‖θ_EoM(T) − θ_optimizer(T/η)‖₂; ``predicted_errors`` the same to leading order, η^{N+1}‖E_N(T)‖₂;
+    ``floors`` the round-off of the optimiser's path plus the integration error of the equation of motion, ‖·‖₂.
+    """
+
+    order: int
+    etas: tuple[float, ...]
+    errors: tuple[float, ...]
+    predicted_errors: tuple[float, ...]
+    floors: tuple[float, ...]
+
+    @property
+    def expected_slope(self) -> int:
+        """N + 1."""
+        return self.order + 1
+
+    @cached_property
+    def at_floor(self) -> tuple[bool, ...]:
+        """Whether the error is lost in its floor, for each step size."""
+        return tuple(
+            error < FLOOR_MARGIN * floor or error == 0 for error, floor in zip(self.errors, self.floors, strict=True)
+        )
+
+    @property
+    def points_above_floor(self) -> int:
+        """How many step sizes count: those before the first at the floor."""
+        return self.at_floor.index(True) if True in self.at_floor else len(self.etas)
+
+    @cached_property
+    def local_slopes(self) -> tuple[float, ...]:
+        """d log error / d log η between neighbours; NaN where an error is 0."""
+        points = list(zip(self.etas, self.errors, strict=True))
+        return tuple(_slope(*left, *right) for left, right in pairwise(points))
+
+    @property
+    def slope(self) -> float:
+        """The local slope of the two smallest step sizes above the floor; NaN if there are not two."""
+        return self.local_slopes[self.points_above_floor - 2] if self.points_above_floor >= 2 else math.nan
+
+    @cached_property
+    def error_ratio(self) -> tuple[float, ...]:
+        """Measured over predicted error, for each step size; NaN where none is predicted."""
+        pairs = zip(self.errors, self.predicted_errors, strict=True)
+        return tuple(error / predicted if predicted > 0 else math.nan for error, predicted in pairs)
+
+    @property
+    def extrapolated_ratio(self) -> float:
+        """The error ratio at η = 0 by a line through the two smallest step sizes above the floor; NaN without two.
+
+        The ratio tends to 1 linearly in η; for η and η/2 this is 2r(η/2) − r(η).
+        """
+        last = self.points_above_floor - 1
+        if last < 1:
+            return math.nan
+        (large, small), (of_large, of_small) = self.etas[last - 1 : last + 1], self.error_ratio[last - 1 : last + 1]
+        return (of_small * large - of_large * small) / (large - small)
+
+    @property
+    def reason(self) -> str:
+        """Why the order is not verified; empty if it is."""
+        if self.points_above_floor < LEAST_POINTS:
+            return f"{self.points_above_floor} step sizes above the round-off floor, at least {LEAST_POINTS} are needed"
+        faults = []
+        if not abs(self.slope - self.expected_slope) <= SLOPE_TOLERANCE:
+            faults.append(f"slope {self.slope:.4g} is not within {SLOPE_TOLERANCE} of {self.expected_slope}")
+        if not abs(self.extrapolated_ratio - 1) <= RATIO_TOLERANCE:
+            faults.append(
+                f"extrapolated error ratio {self.extrapolated_ratio:.4g} is not within {RATIO_TOLERANCE} of 1"
+            )
+        if faults and self.at_floor[-1]:
+            faults.append("smaller step sizes are lost in round-off")
+        return "; ".join(faults)
+
+    @property
+    def passed(self) -> bool:
+        """Whether the error falls with slope N + 1 and is the predicted one."""
+        return not self.reason
+
+    def to_dict(self) -> dict[str, Any]:
+        """The order's entry in the JSON of ``verify``; a number that does not exist is ``None``."""
+        return {
+            "order": self.order,
+            "expected_slope": self.expected_slope,
+            "slope": _number(self.slope),
+            "local_slopes": [_number(slope) for slope in self.local_slopes],
+            "etas": list(self.etas),
+            "errors": list(self.errors),
+            "predicted_errors": list(self.predicted_errors),
+            "error_ratio": [_number(ratio) for ratio in self.error_ratio],
+            "extrapolated_ratio": _number(self.extrapolated_ratio),
+            "floors": list(self.floors),
+            "at_floor": list(self.at_floor),
+            "passed": self.passed,
+            "reason": self.reason,
+        }
+
+
+@dataclass(frozen=True)
+class ConvergenceStudy:
+    """A convergence study of the equation of motion of one optimiser on one model.
+
+    ``orders`` holds one record for each order; ``time`` is T; ``spectral_radius`` is max |λ| of the Hessian at the
+    start; ``warnings`` are sentences for people.
+    """
+
+    optimizer: str
+    model: str
+    dataset: str
+    seed: int
+    time: float
+    spectral_radius: float
+    orders: tuple[OrderRecord, ...]
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def passed(self) -> bool:
+        """Whether every order is verified."""
+        return all(record.passed for record in self.orders)
+
+    @property
+    def slopes(self) -> np.ndarray:
+        """The slope of each record in ``orders``, (number of orders,); NaN where there is none."""
+        return np.array([record.slope for record in self.orders])
+
+    @property
+    def errors(self) -> tuple[np.ndarray, ...]:
+        """The errors of each record in ``orders``, one array over its step sizes each."""
+        return tuple(np.array(record.errors) for record in self.orders)
+
+    def plot(self) -> Figure:
+        """Error against step size, both logarithmic (``eomsym.plotting.convergence_figure``)."""
+        from eomsym.plotting import convergence_figure
+
+        return convergence_figure(self)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The JSON object of ``verify`` as plain values."""
+        return {
+            "optimizer": self.optimizer,
+            "model": self.model,
+            "dataset": self.dataset,
+            "seed": self.seed,
+            "time": self.time,
+            "spectral_radius": self.spectral_radius,
+            "orders": [record.to_dict() for record in self.orders],
+            "warnings": list(self.warnings),
+            "passed": self.passed,
+        }
+
+    def to_json(self) -> str:
+        """The JSON object of the command line contract, one line; numbers keep all their digits, NaN becomes null."""
+        return json.dumps(self.to_dict(), allow_nan=False)
+
+
+def _slope(eta: float, error: float, next_eta: float, next_error: float) -> float:
+    if error == 0 or next_error == 0:
+        return math.nan
+    return math.log(error / next_error) / math.log(eta / next_eta)
+
+
+def _number(value: float) -> float | None:
+    return value if math.isfinite(value) else None

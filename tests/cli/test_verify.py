@@ -1,0 +1,141 @@
+"""``eomsym verify``: the contract of table and JSON, the figure, and a failure that is reported as one."""
+
+import dataclasses
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+import eomsym
+from eomsym.models import MLP, default_model
+
+ROOT = Path(__file__).parents[2]
+SMALL = ("verify", "--dataset", "moons", "--layers", "2,4,2", "--orders", "0:1")
+ORDER_KEYS = {"order", "expected_slope", "slope", "local_slopes", "etas", "errors", "error_ratio", "at_floor"}
+
+
+@pytest.fixture(scope="module")
+def cache(tmp_path_factory):
+    """One for the module: compiling takes most of the time."""
+    return tmp_path_factory.mktemp("kernels")
+
+
+@pytest.fixture(scope="module")
+def study(cache):
+    """What the library finds for ``SMALL``."""
+    return eomsym.verify(model=MLP([2, 4, 2]), data="moons", orders=range(2), output=cache)
+
+
+@pytest.fixture
+def run_with(run, monkeypatch):
+    """``run`` with a study in place of the measurement; keeps what the library was asked for."""
+
+    def call(study, *arguments):
+        asked = {}
+
+        def verify(optimizer, model, data, orders, etas, **rest):
+            asked.update(optimizer=optimizer, model=model, data=data, orders=orders, etas=etas, **rest)
+            return study
+
+        monkeypatch.setattr("eomsym.verification.verify", verify)
+        return run(*arguments), asked
+
+    return call
+
+
+def test_json_is_that_of_the_library_and_follows_the_contract(run, study, cache, monkeypatch):
+    monkeypatch.setenv("EOMSYM_CACHE", str(cache))
+    result = run(*SMALL, "--format", "json")
+    assert (result.status, result.err) == (0, "")
+    assert result.out == study.to_json() + "\n"
+    assert result.out.count("\n") == 1
+    record = result.json
+    assert {"optimizer", "model", "orders", "passed"} <= set(record)
+    assert (record["optimizer"], record["passed"]) == ("gradient-descent", True)
+    assert [entry["order"] for entry in record["orders"]] == [0, 1]
+    for entry in record["orders"]:
+        assert set(entry) >= ORDER_KEYS
+        assert entry["expected_slope"] == entry["order"] + 1
+        assert abs(entry["slope"] - entry["expected_slope"]) < 0.1
+        count = len(entry["etas"])
+        assert [len(entry[key]) for key in ("errors", "error_ratio", "at_floor")] == [count] * 3
+        assert len(entry["local_slopes"]) == count - 1
+        assert entry["etas"] == [entry["etas"][0] / 2**k for k in range(count)]
+
+
+def test_options_reach_the_library(run_with, study):
+    """Every option that describes the experiment, none at its default."""
+    net = ("--layers", "2,5,1", "--activation", "sin", "--loss", "mse", "--weight-decay", "0.5", "--seed", "7")
+    more = ("--optimizer", "gd", "--dataset", "teacher", "--orders", "1,3", "--output", "kernels")
+    _, asked = run_with(study, "verify", *net, *more, "--eta", "0.2", "--halvings", "2")
+    assert asked == {
+        "optimizer": "gradient-descent",
+        "model": MLP([2, 5, 1], "sin", "mse", 0.5),
+        "data": "teacher",
+        "orders": (1, 3),
+        "etas": [0.2, 0.1, 0.05],
+        "seed": 7,
+        "output": Path("kernels"),
+        "progress": None,  # stderr is no terminal here
+    }
+
+
+def test_defaults_are_the_digits_and_the_network_that_suits_them(run_with, study):
+    _, asked = run_with(study, "verify")
+    assert (asked["data"], asked["model"]) == ("digits", default_model("digits"))
+    assert (asked["orders"], asked["etas"], asked["output"]) == ((0, 1, 2, 3, 4), None, None)
+
+
+def test_table_fits_80_columns(run_with, study, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    result, _ = run_with(study, *SMALL)
+    assert (result.status, result.err) == (0, "")
+    assert max(map(len, result.out.splitlines())) <= 80
+    assert result.out.count("passed") == 2
+    assert "…" not in result.out
+    for record in study.orders:
+        assert f"{record.slope:.4f}" in result.out
+        assert f"{record.extrapolated_ratio:.4f}" in result.out
+
+
+@pytest.mark.parametrize(("suffix", "magic"), [("png", b"\x89PNG"), ("PDF", b"%PDF"), ("svg", b"<?xml")])
+def test_figure_is_written_whole_and_alone(run_with, study, tmp_path, suffix, magic):
+    result, _ = run_with(study, *SMALL, "--plot", f"slopes.{suffix}")
+    assert (result.status, result.err) == (0, "")
+    (figure,) = tmp_path.iterdir()
+    assert figure.name == f"slopes.{suffix}"
+    assert figure.read_bytes().startswith(magic)
+
+
+def test_an_order_that_fails_gives_status_1_with_the_reason(run_with, study, tmp_path):
+    lame = dataclasses.replace(study.orders[1], errors=tuple(error**0.9 for error in study.orders[1].errors))
+    failed = dataclasses.replace(study, orders=(study.orders[0], lame))
+    result, _ = run_with(failed, *SMALL, "--plot", "slopes.png")
+    assert (result.status, result.out.count("failed")) == (1, 1)
+    assert f"order 1: {lame.reason}" in " ".join(result.out.split())
+    assert (tmp_path / "slopes.png").exists(), "the figure shows what went wrong"
+    result, _ = run_with(failed, *SMALL, "--format", "json")
+    assert (result.status, result.json["passed"]) == (1, False)
+
+
+def test_warnings_go_to_stderr_or_into_the_json(run_with, study):
+    warned = dataclasses.replace(study, warnings=("eta is large",))
+    assert run_with(warned, *SMALL)[0].err == "eomsym: warning: eta is large\n"
+    result, _ = run_with(warned, *SMALL, "--format", "json")
+    assert (result.err, result.json["warnings"]) == ("", ["eta is large"])
+
+
+def test_interrupt_is_quiet(tmp_path):
+    process = subprocess.Popen(
+        [sys.executable, "-m", "eomsym", "verify", "--output", str(tmp_path)],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    time.sleep(1.5)
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=60)
+    assert (process.returncode, out, err) == (130, b"", b"")
