@@ -11,10 +11,11 @@ from eomsym.codegen.store import (
 )
 from eomsym.codegen.kernel import Kernel
 from eomsym.codegen.loader import load
-from eomsym.codegen.spec import MAX_KERNEL_ORDER, PRECISIONS, KernelSpec
+from eomsym.codegen.spec import MAX_EXPRESSION_ORDER, MAX_KERNEL_ORDER, PRECISIONS, KernelSpec
 
 __all__ = [
     "COMMITTED",
+    "MAX_EXPRESSION_ORDER",
     "MAX_KERNEL_ORDER",
     "PRECISIONS",
     "Kernel",
