@@ -1,7 +1,12 @@
-"""A straight-line program as statements: one line an operation, whatever the order."""
+"""A straight-line program as statements at order 0 and as a table for all higher coefficients, one line an operation.
+
+The table is run through by one loop in the kernel.  A call a line instead took 38 s to compile at 124 operations (numba
+0.68), the loop takes 3 s for any number, and is no slower.
+"""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from fractions import Fraction
 
 from eomsym.series.program import (
@@ -42,19 +47,29 @@ PART = 200
 Part = list[str]
 
 
+@dataclass(frozen=True)
+class SeriesOperation:
+    """A line of the table that the kernel runs through at each coefficient; operands that are not used repeat others."""
+
+    kind: str
+    target: int
+    a: int
+    b: int
+    weight: str = "1.0"
+
+
 def start_parts(program: Program) -> list[Part]:
     """Order 0: every row of ``v`` from those before it."""
     return _parts([f"v[{row}] = {_start(operation)}" for row, operation in enumerate(program.operations)])
 
 
-def level_parts(program: Program) -> list[Part]:
-    """Coefficient k: a call for each row that carries a series."""
-    lines = [
-        _level(row, operation, program)
+def series_operations(program: Program) -> list[SeriesOperation]:
+    """Coefficient k: one entry for each row that carries a series."""
+    return [
+        _series(row, operation, program)
         for row, operation in enumerate(program.operations)
         if program.carried[row] and not isinstance(operation, Variable)
     ]
-    return _parts(lines)
 
 
 def functions(program: Program) -> set[str]:
@@ -88,22 +103,22 @@ def _start(operation: Operation) -> str:
     raise TypeError(operation)
 
 
-def _level(row: int, operation: Operation, program: Program) -> str:
+def _series(row: int, operation: Operation, program: Program) -> SeriesOperation:
     match operation:
         case Sum(left, right, sign):
-            return f"_{'add' if sign == 1 else 'subtract'}(w, {row}, {left}, {right}, k)"
+            return SeriesOperation("ADD" if sign == 1 else "SUBTRACT", row, left, right)
         case Weighted(of, weight):
-            return f"_weigh(w, {row}, {_literal(weight)}, {of}, k)"
+            return SeriesOperation("WEIGH", row, of, of, _literal(weight))
         case Multiply(left, right) if program.constant[left]:
-            return f"_weigh(w, {row}, w[{left}, 0, 0], {right}, k)"
+            return SeriesOperation("SCALE", row, right, left)
         case Multiply(left, right) if left == right:
-            return f"_square(w, {row}, {left}, k)"
+            return SeriesOperation("SQUARE", row, left, left)
         case Multiply(left, right):
-            return f"_multiply(w, {row}, {left}, {right}, k)"
+            return SeriesOperation("MULTIPLY", row, left, right)
         case Invert(of):
-            return f"_invert(w, {row}, {of}, k)"
+            return SeriesOperation("INVERT", row, of, of)
         case Integrate(argument, factor, _, sign):
-            return f"_integrate(w, {row}, {float(sign)}, {factor}, {argument}, k)"
+            return SeriesOperation("INTEGRATE", row, argument, factor, f"{float(sign)}")
     raise TypeError(operation)
 
 
@@ -112,4 +127,4 @@ def _literal(value: Fraction) -> str:
     try:
         return repr(value.numerator / value.denominator)
     except OverflowError:
-        return "math.inf" if value > 0 else "-math.inf"
+        return "np.inf" if value > 0 else "-np.inf"

@@ -61,7 +61,7 @@ def expression_context(spec: KernelSpec) -> dict[str, Any]:
         "field": program.field,
         "loss": program.loss,
         "start": expression_statements.start_parts(program),
-        "levels": expression_statements.level_parts(program),
+        "series": expression_statements.series_operations(program),
         "functions": expression_statements.functions(program),
     }
 
