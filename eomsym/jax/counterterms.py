@@ -1,7 +1,7 @@
 """Counter terms of a JAX model by truncated power series, all iterates at one coefficient before the next.
 
 The gradient is traced once to a flat list of primitives.  Each is then lifted to power series in η by the rule of its
-kind (``rules.py``), with the iterates 1, −1, 2, −2, … as one more axis of every array: the program that XLA compiles
+kind (``series.machine``), with the iterates 1, −1, 2, −2, … as one more axis of every array: the program that XLA compiles
 grows linearly with the order, where nested ``jvp`` doubles it, and few digits are lost (``series.levels``).
 """
 
@@ -12,13 +12,12 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 
 from eomsym.derivation.counterterms import check_order
 from eomsym.errors import InputError
-from eomsym.jax.rules import Machine
+from eomsym.jax.rules import BACKEND
 from eomsym.jax.tracing import flatten
-from eomsym.series.levels import nodes, slope_weights, sum_weights
+from eomsym.series.machine import descend
 
 #: Beyond it float64 keeps less than nine digits.
 MAX_JAX_ORDER = 16
@@ -40,8 +39,7 @@ def counterterms(loss_fn: Callable[[Any], Any], params: Any, order: int) -> list
         return jax.tree.leaves(jax.grad(loss_fn)(jax.tree.unflatten(structure, values)))
 
     program = flatten(gradient, leaves)
-    rows = _rows(Machine(program, leaves, max(order, 1)), order)
-    return [jax.tree.unflatten(structure, row) for row in rows]
+    return [jax.tree.unflatten(structure, row) for row in descend(program, leaves, order, BACKEND)]
 
 
 def equation_of_motion(
@@ -53,24 +51,6 @@ def equation_of_motion(
     for row in rows[-2::-1]:
         total = jax.tree.map(lambda sum_, part: (part + eta * sum_).astype(part.dtype), total, row)
     return jax.tree.map(jnp.negative, total)
-
-
-def _rows(machine: Machine, order: int) -> list[list[Any]]:
-    rows = [machine.outputs(0)]
-    steps = nodes(machine.iterates)
-    for level in range(1, order + 1):
-        before = rows[0] if level == 1 else machine.outputs(level - 1)
-        weights = np.array([sum_weights(level - 1, step) for step in steps], dtype=float)
-        machine.advance(level, [-_weighted(weights, values, level - 1) for values in before])
-        slopes = np.array([[float(weight) for weight in slope_weights(level)]])
-        rows.append([_weighted(slopes, values, level)[0] for values in machine.outputs(level)])
-    return rows
-
-
-def _weighted(weights: np.ndarray, values: Any, level: int) -> Any:
-    """Weighted sums over the iterates that determine this level; at level 0 there is no such axis."""
-    used = values[None] if level == 0 else values[:level]
-    return jnp.tensordot(jnp.asarray(weights, values.dtype), used, axes=1, precision=jax.lax.Precision.HIGHEST)
 
 
 def _checked(leaf: Any) -> Any:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import jax
@@ -12,30 +11,10 @@ from jax import lax
 from jax.extend import core
 
 from eomsym.errors import InputError
+from eomsym.series.machine import FlatProgram, Instruction
 
 #: Longest scan that is unrolled.
 MAX_SCAN = 256
-
-
-@dataclass(frozen=True)
-class Instruction:
-    """One primitive: ``apply`` maps the input arrays to a list of output arrays; values are known by number."""
-
-    name: str
-    apply: Callable[..., list[Any]]
-    inputs: tuple[int, ...]
-    outputs: tuple[int, ...]
-    params: dict[str, Any]
-
-
-@dataclass(frozen=True)
-class FlatProgram:
-    """Instructions in order; ``constants`` are arrays by number, ``arguments`` and ``results`` are numbers."""
-
-    instructions: tuple[Instruction, ...]
-    constants: dict[int, Any]
-    arguments: tuple[int, ...]
-    results: tuple[int, ...]
 
 
 def flatten(function: Callable[..., list[Any]], arguments: Sequence[Any]) -> FlatProgram:
