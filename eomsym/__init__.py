@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from eomsym.codegen import Kernel, generate, load
-    from eomsym.derivation import Counterterms, derive
+    from eomsym.derivation import Counterterms, derive, modified_equation
     from eomsym.errors import EomsymError
     from eomsym.verification import ConvergenceStudy, verify
 
@@ -20,6 +20,7 @@ __version__ = "0.1.0"
 _HOME = {
     "Counterterms": "eomsym.derivation",
     "derive": "eomsym.derivation",
+    "modified_equation": "eomsym.derivation",
     "generate": "eomsym.codegen",
     "load": "eomsym.codegen",
     "Kernel": "eomsym.codegen",
@@ -32,11 +33,13 @@ _ROOMS = (
     "derivation",
     "dynamics",
     "errors",
+    "jax",
     "models",
     "notation",
     "optimizers",
     "plotting",
     "series",
+    "torch",
     "trees",
 )
 
@@ -48,6 +51,7 @@ __all__ = [
     "derive",
     "generate",
     "load",
+    "modified_equation",
     "verify",
 ]
 

@@ -19,3 +19,7 @@ class KernelError(EomsymError):
 
 class IntegrationError(EomsymError):
     """A path left the range of floating-point numbers or an integrator gave up."""
+
+
+class MissingExtraError(EomsymError, ImportError):
+    """A part of the package needs another package that is not installed."""

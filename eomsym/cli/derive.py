@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from eomsym.cli import output, parsing
+from eomsym.errors import InputError
 
 if TYPE_CHECKING:
     from eomsym.derivation import Counterterms, GeneralCounterterms
+    from eomsym.models import ExpressionLoss, VectorField
 
 FORMATS = ("text", "latex", "sympy", "json")
 EXAMPLE = "Example: eomsym derive heavy-ball --order 2 --set beta=9/10 --format latex"
@@ -24,7 +26,7 @@ def derive(
     optimizer: Annotated[
         str, typer.Argument(help="Name of the update rule; 'eomsym optimizers' lists them.", metavar="OPTIMIZER")
     ] = "gradient-descent",
-    order: Annotated[str, typer.Option(metavar="N", help="Highest power of the learning rate kept, 0 to 15.")] = "2",
+    order: Annotated[str, typer.Option(metavar="N", help="Highest power of the learning rate kept: 0 to 15, to 20 in closed form.")] = "2",
     set_: Annotated[
         list[str] | None,
         typer.Option(
@@ -34,6 +36,19 @@ def derive(
         ),
     ] = None,
     format_: Annotated[str, typer.Option("--format", metavar="FORMAT", help="text, latex, sympy or json.")] = "text",
+    loss: Annotated[
+        str | None, typer.Option(metavar="EXPRESSION", help="Write everything out for this loss, as x**4 + a*y**2.")
+    ] = None,
+    field: Annotated[
+        str | None,
+        typer.Option(metavar="EXPRESSIONS", help="Or for a differential equation: right-hand sides, ; in between."),
+    ] = None,
+    variables: Annotated[
+        str | None, typer.Option(metavar="NAMES", help="Variables of the loss or field, such as x,y.")
+    ] = None,
+    constants: Annotated[
+        str | None, typer.Option("--parameters", metavar="NAMES", help="Constants in the loss or field, such as a,b.")
+    ] = None,
 ) -> None:
     """Derive an equation of motion exactly.
 
@@ -53,12 +68,19 @@ def derive(
 
     Optimisers with several gradients (g₁, g₂) or that divide componentwise
     (Adam) have terms of their own kind; sums and products are componentwise.
+    With --loss they are written out in its variables: g, xi_0, xi_1, ...
+    With --field "f; ..." it is the modified equation of y' = f(y):
+    f_0 = f, f_1, ... multiply 1, eta, eta^2, ...
     """
     from eomsym import derive as derive_counterterms
     from eomsym.derivation import MAX_ORDER
     from eomsym.optimizers import get
 
     form = parsing.choice("--format", format_, FORMATS)
+    model = _model(loss, field, variables, constants)
+    if model is not None:
+        _derive_closed_form(model, optimizer, order, set_ or [], form)
+        return
     highest = parsing.integer("--order", order, 0, MAX_ORDER)
     parameters = get(optimizer).read_parameters(parsing.settings("--set", set_ or []))
     counterterms = derive_counterterms(optimizer, highest, **parameters)
@@ -73,3 +95,38 @@ def _sympy_lines(counterterms: Counterterms | GeneralCounterterms) -> str:
     from eomsym.derivation import Counterterms
 
     return sympy_lines(counterterms) if isinstance(counterterms, Counterterms) else counterterms.sympy_lines()
+
+
+def _model(
+    loss: str | None, field: str | None, variables: str | None, constants: str | None
+) -> ExpressionLoss | VectorField | None:
+    if loss is None and field is None:
+        if variables is not None or constants is not None:
+            raise InputError("--variables, --parameters: they belong to a --loss or --field; give one of these too")
+        return None
+    if loss is not None and field is not None:
+        raise InputError("--loss, --field: both given; give one of them")
+    if variables is None:
+        raise InputError("--variables: missing; name the variables in order, such as x,y")
+    from eomsym.models import ExpressionLoss, VectorField
+
+    names = parsing.names("--variables", variables), parsing.names("--parameters", constants)
+    return VectorField(field, *names) if field is not None else ExpressionLoss(loss or "", *names)
+
+
+def _derive_closed_form(
+    model: ExpressionLoss | VectorField, optimizer: str, order: str, settings: list[str], form: str
+) -> None:
+    from eomsym.derivation import MAX_ORDER
+    from eomsym.derivation.closed_form import MAX_CLOSED_FORM_ORDER
+    from eomsym.notation import closed_form
+    from eomsym.optimizers import get
+
+    entry = get(optimizer)
+    highest = parsing.integer(
+        "--order", order, 0, MAX_CLOSED_FORM_ORDER if entry.name == "gradient-descent" else MAX_ORDER
+    )
+    parameters = entry.read_parameters(parsing.settings("--set", settings))
+    result = closed_form(model, highest, entry.name, **parameters)
+    notations = {"text": result.text, "latex": result.latex, "sympy": result.sympy_lines, "json": result.to_json}
+    output.write(notations[form]())

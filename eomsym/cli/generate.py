@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -10,6 +10,7 @@ from eomsym.cli import output, parsing
 from eomsym.cli.groups import new_group
 from eomsym.errors import InputError
 
+LOSS_EXAMPLE = 'Example: eomsym generate loss "x**4 + a*y**2" --variables x,y --parameters a --order 8'
 EXAMPLE = "Example: eomsym generate mlp --layers 64,32,10 --order 4 --output kernels"
 
 
@@ -37,7 +38,7 @@ def generate(
             raise InputError(f"--check: stands alone; leave out {context.invoked_subcommand!r}")
         return 0
     if not check:
-        raise InputError("generate: nothing to generate; give 'mlp' with its --layers and --order, or --check")
+        raise InputError("generate: nothing to generate; give 'mlp' or 'loss' with its --order, or --check")
     from eomsym.codegen import check_committed
 
     diffs = check_committed()
@@ -83,8 +84,41 @@ def mlp(
         loss=loss,
         weight_decay=parsing.decimal("--weight-decay", weight_decay),
     )
-    parameters = get(optimizer).read_parameters(parsing.settings("--set", set_ or []))
+    settings: dict[str, Any] = get(optimizer).read_parameters(parsing.settings("--set", set_ or []))
     highest = parsing.integer("--order", order, 0, MAX_KERNEL_ORDER)
     folder = parsing.folder("--output", output_)
-    path = generate_kernel(model, highest, optimizer=optimizer, precision=precision, output=folder, **parameters)
+    path = generate_kernel(model, highest, optimizer=optimizer, precision=precision, output=folder, **settings)
     output.write(str(path))
+
+
+@group.command(epilog=LOSS_EXAMPLE)
+def loss(
+    expression: Annotated[str, typer.Argument(metavar="EXPRESSION", help="The loss.", show_default=False)],
+    variables: Annotated[str, typer.Option(metavar="NAMES", help="Variables in the order of theta, such as x,y.")],
+    order: Annotated[str, typer.Option(metavar="N", help="Highest power of the learning rate kept, 0 to 16.")],
+    parameters: Annotated[
+        str | None, typer.Option(metavar="NAMES", help="Constants given when the kernel is called, such as a,b.")
+    ] = None,
+    field: Annotated[
+        bool, typer.Option("--field", help="A differential equation instead: right-hand sides, with ; in between.")
+    ] = False,
+    optimizer: Annotated[str, typer.Option(metavar="NAME", help="Name of the update rule.")] = "gradient-descent",
+    precision: Annotated[str, typer.Option(metavar="NAME", help="Arithmetic of the kernel: double.")] = "double",
+    output_: Annotated[
+        str, typer.Option("--output", metavar="DIR", help="Folder for the file; made if it is not there.")
+    ] = "generated",
+) -> None:
+    """Generate the kernel of a loss that is written down; prints the path.
+
+    The expression may hold numbers, names, + - * / **, parentheses, and exp,
+    log, sqrt, sin, cos, tan, tanh, sinh, cosh, atan, erf, sigmoid, softplus.
+    """
+    from eomsym.codegen import MAX_EXPRESSION_ORDER
+    from eomsym.codegen import generate as generate_kernel
+    from eomsym.models import ExpressionLoss, VectorField
+
+    names = parsing.names("--variables", variables), parsing.names("--parameters", parameters)
+    highest = parsing.integer("--order", order, 0, MAX_EXPRESSION_ORDER)
+    folder = parsing.folder("--output", output_)
+    model = VectorField(expression, *names) if field else ExpressionLoss(expression, *names)
+    output.write(str(generate_kernel(model, highest, optimizer=optimizer, precision=precision, output=folder)))

@@ -78,6 +78,16 @@ def widths(name: str, text: str) -> list[int]:
     return [int(part) for part in parts]
 
 
+def names(name: str, text: str | None) -> list[str]:
+    """Names written as ``x,y``; none where nothing is given.  Whether they can serve is the model's to say."""
+    if text is None:
+        return []
+    parts = [part.strip() for part in text.split(",")]
+    if not all(_NAME.fullmatch(part) for part in parts):
+        raise InputError(f"{name} {text[:60]!r}: not a list of names; give them as x,y")
+    return parts
+
+
 def settings(name: str, texts: Sequence[str]) -> dict[str, str]:
     """Parameters from texts such as ``beta=9/10``; the values stay text, the optimiser reads them."""
     values: dict[str, str] = {}

@@ -2,7 +2,7 @@
 
 from eomsym.codegen.kernel import Kernel
 from eomsym.codegen.loader import load
-from eomsym.codegen.spec import MAX_KERNEL_ORDER, PRECISIONS, KernelSpec
+from eomsym.codegen.spec import MAX_EXPRESSION_ORDER, MAX_KERNEL_ORDER, PRECISIONS, KernelSpec
 from eomsym.codegen.store import (
     COMMITTED,
     check_committed,
@@ -15,6 +15,7 @@ from eomsym.codegen.store import (
 
 __all__ = [
     "COMMITTED",
+    "MAX_EXPRESSION_ORDER",
     "MAX_KERNEL_ORDER",
     "PRECISIONS",
     "Kernel",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,86 +11,117 @@ from typing import Any
 from eomsym import optimizers
 from eomsym.derivation import check_order
 from eomsym.errors import InputError
-from eomsym.models import MLP
+from eomsym.models import MLP, ExpressionLoss, VectorField
 from eomsym.optimizers import Field, UpdateRule
 
 PRECISIONS = ("double",)
 #: In double precision the sequential algorithm loses one digit an order: five are left at 12.
 MAX_KERNEL_ORDER = 12
+#: The kernels of expressions work by levels, which keeps about nine digits at 16.
+MAX_EXPRESSION_ORDER = 16
+
+Model = MLP | ExpressionLoss | VectorField
 
 
 @dataclass(frozen=True)
 class KernelSpec:
     """A kernel of one model, optimiser, order and precision.  Raises ``InputError`` for what cannot be generated."""
 
-    model: MLP
+    model: Model
     order: int
     optimizer: str = "gradient-descent"
     precision: str = "double"
     #: Names and exact values; those not given are completed by their defaults.
-    parameters: tuple[tuple[str, Any], ...] = ()
+    settings: tuple[tuple[str, Any], ...] = ()
 
     def __post_init__(self) -> None:
-        if not isinstance(self.model, MLP):
-            raise InputError(f"model {self.model!r}: kernels are generated for an eomsym.models.MLP")
-        check_order(self.order, MAX_KERNEL_ORDER)
+        if not isinstance(self.model, Model):
+            raise InputError(
+                f"model {self.model!r}: kernels are generated for an MLP, ExpressionLoss or VectorField of eomsym.models"
+            )
+        written = not isinstance(self.model, MLP)
+        check_order(self.order, MAX_EXPRESSION_ORDER if written else MAX_KERNEL_ORDER)
         entry = optimizers.get(self.optimizer)
         object.__setattr__(self, "optimizer", entry.name)
-        object.__setattr__(self, "parameters", tuple(entry.complete(dict(self.parameters)).items()))
+        object.__setattr__(self, "settings", tuple(entry.complete(dict(self.settings)).items()))
+        if written and self.optimizer != "gradient-descent":
+            raise InputError(f"optimizer {self.optimizer!r}: kernels of expressions are for gradient-descent only")
         if self.precision not in PRECISIONS:
             raise InputError(f"precision {self.precision!r}: unknown; choose from {', '.join(PRECISIONS)}")
 
     @property
+    def kind(self) -> str:
+        """``mlp``, ``loss`` or ``field``."""
+        return _KINDS[type(self.model)]
+
+    @property
     def rule(self) -> UpdateRule:
         """The optimiser's step as data, its parameters numbers."""
-        return optimizers.get(self.optimizer).rule(**dict(self.parameters))
+        return optimizers.get(self.optimizer).rule(**dict(self.settings))
 
     @property
     def fields(self) -> tuple[Field, ...]:
         """What the gradients of the rule are gradients of."""
-        return optimizers.get(self.optimizer).fields(**dict(self.parameters))
+        return optimizers.get(self.optimizer).fields(**dict(self.settings))
 
     @property
     def steps(self) -> int:
         """Step sizes of time that one step of the rule takes."""
-        return optimizers.get(self.optimizer).steps(**dict(self.parameters))
+        return optimizers.get(self.optimizer).steps(**dict(self.settings))
 
     @property
     def name(self) -> str:
         """The module name: an identifier that says what the kernel is of."""
-        model = self.model
-        decay = f"_decay_{model.weight_decay!r}" if model.weight_decay else ""
-        widths = "_".join(map(str, model.layers))
-        parameters = "".join(f"_{name}_{value}" for name, value in self.parameters)
-        text = (
-            f"mlp_{widths}_{model.activation}_{model.loss}{decay}"
-            f"_{self.optimizer}{parameters}_order_{self.order}_{self.precision}"
-        )
+        settings = "".join(f"_{name}_{value}" for name, value in self.settings)
+        text = f"{_model_name(self.model)}_{self.optimizer}{settings}_order_{self.order}_{self.precision}"
         return re.sub(r"\W", "_", text.replace("e-", "em"), flags=re.ASCII)
 
     def to_dict(self) -> dict[str, Any]:
         """The specification as plain JSON values."""
-        return {
-            "kind": "mlp",
-            "layers": list(self.model.layers),
-            "activation": self.model.activation,
-            "loss": self.model.loss,
-            "weight_decay": self.model.weight_decay,
-            "optimizer": self.optimizer,
-            "order": self.order,
-            "precision": self.precision,
-            "parameters": {name: str(value) for name, value in self.parameters},
-        }
+        settings = {name: str(value) for name, value in self.settings}
+        how = {"optimizer": self.optimizer, "settings": settings, "order": self.order, "precision": self.precision}
+        return {"kind": self.kind, **_model_dict(self.model), **how}
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> KernelSpec:
         """The inverse of ``to_dict``.  Raises ``InputError`` for missing, surplus or wrong entries."""
-        expected = set(cls(MLP([1, 1], loss="mse"), 0).to_dict())
-        if not isinstance(data, Mapping) or set(data) != expected or data["kind"] != "mlp":
+        kind = data.get("kind") if isinstance(data, Mapping) else None
+        if not isinstance(kind, str) or kind not in _ENTRIES:
+            raise InputError(f"kernel specification: kind {kind!r} is unknown; choose from {', '.join(_ENTRIES)}")
+        expected = {"kind", *_ENTRIES[kind], "optimizer", "settings", "order", "precision"}
+        if set(data) != expected:
             raise InputError(f"kernel specification {data!r}: give exactly {', '.join(sorted(expected))}")
-        if not isinstance(data["layers"], list):
-            raise InputError(f"kernel specification: layers {data['layers']!r} is not a list of widths")
-        model = MLP(data["layers"], data["activation"], data["loss"], data["weight_decay"])
-        if not isinstance(data["parameters"], Mapping):
-            raise InputError(f"kernel specification: parameters {data['parameters']!r} is not an object")
-        return cls(model, data["order"], data["optimizer"], data["precision"], tuple(data["parameters"].items()))
+        if not isinstance(data["settings"], Mapping):
+            raise InputError(f"kernel specification: settings {data['settings']!r} is not an object")
+        for entry in _LISTS & expected:
+            if not isinstance(data[entry], list):
+                raise InputError(f"kernel specification: {entry} {data[entry]!r} is not a list")
+        model_type = next(model for model, name in _KINDS.items() if name == kind)
+        model = model_type(*(data[entry] for entry in _ENTRIES[kind]))
+        return cls(model, data["order"], data["optimizer"], data["precision"], tuple(data["settings"].items()))
+
+
+_KINDS: Mapping[type, str] = {MLP: "mlp", ExpressionLoss: "loss", VectorField: "field"}
+#: What describes a model of each kind, in the order of its constructor's arguments.
+_ENTRIES = {
+    "mlp": ("layers", "activation", "loss", "weight_decay"),
+    "loss": ("expression", "variables", "parameters"),
+    "field": ("expressions", "variables", "parameters"),
+}
+_LISTS = {"layers", "expressions", "variables", "parameters"}
+
+
+def _model_dict(model: Model) -> dict[str, Any]:
+    values = {entry: getattr(model, entry) for entry in _ENTRIES[_KINDS[type(model)]]}
+    return {entry: list(value) if isinstance(value, tuple) else value for entry, value in values.items()}
+
+
+def _model_name(model: Model) -> str:
+    if isinstance(model, MLP):
+        decay = f"_decay_{model.weight_decay!r}" if model.weight_decay else ""
+        widths = "_".join(map(str, model.layers))
+        return f"mlp_{widths}_{model.activation}_{model.loss}{decay}"
+    # Expressions are no file names: a digest tells them apart, the variables help people.
+    description = repr(sorted(_model_dict(model).items()))
+    digest = hashlib.sha256(description.encode()).hexdigest()[:12]
+    return "_".join((_KINDS[type(model)], *model.variables[:4], digest))

@@ -10,7 +10,15 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from eomsym.series.elementary import ARGUMENT, Combination, ElementaryFunction, Integral, Product
+from eomsym.series.elementary import (
+    ARGUMENT,
+    Combination,
+    ElementaryFunction,
+    Integral,
+    Product,
+    Reciprocal,
+    Relation,
+)
 
 #: Seeds as Python expressions of the argument, stable for arguments of any size; ``_tanh`` and ``_exp`` vectorise.
 SEEDS: Mapping[str, str] = {
@@ -130,19 +138,23 @@ def _scaled_argument(rows: _Rows, k: int) -> Loop:
     return rows.loop((SCALED_ARGUMENT, k), lambda load: [f"total = {float(k)} * {load(ARGUMENT, k)}"])
 
 
-def _relation_start(relation: Integral | Combination) -> Loop:
+def _relation_start(relation: Relation) -> Loop:
     target = f"{relation.target}_0"
     if isinstance(relation, Integral):
         return [f"{target} = {SEEDS[relation.seed].format(z=f'{ARGUMENT}_0')}"]
+    if isinstance(relation, Reciprocal):
+        return [f"{target} = 1.0 / {relation.of}_0"]
     lines = [f"{target} = {float(relation.constant)}"]
     lines += [f"{target} += {member}_0" for member in relation.linear]
     lines += [f"{target} {'+' if p.sign > 0 else '-'}= {p.left}_0 * {p.right}_0" for p in relation.products]
-    return lines
+    return lines + _weighted(relation, target)
 
 
-def _relation_loop(relation: Integral | Combination, rows: _Rows, k: int) -> Loop:
+def _relation_loop(relation: Relation, rows: _Rows, k: int) -> Loop:
     if isinstance(relation, Integral):
         return rows.loop((relation.target, k), lambda load: _integral(relation, load, k))
+    if isinstance(relation, Reciprocal):
+        return rows.loop((relation.target, k), lambda load: _reciprocal(relation, load, k))
     return rows.loop((relation.target, k), lambda load: _combination(relation, load, k))
 
 
@@ -163,7 +175,16 @@ def _combination(relation: Combination, load: _Loads, k: int) -> Loop:
             lines.append(f"total {sign}= {term}" if lines else f"total = {'' if sign == '+' else '-'}{term}")
     for member in relation.linear:
         lines.append(f"total += {load(member, k)}" if lines else f"total = {load(member, k)}")
-    return lines or ["total = 0.0"]
+    return (lines or ["total = 0.0"]) + _weighted(relation, "total")
+
+
+def _weighted(relation: Combination, name: str) -> Loop:
+    return [] if relation.weight == 1 else [f"{name} = {float(relation.weight)!r} * {name}"]
+
+
+def _reciprocal(relation: Reciprocal, load: _Loads, k: int) -> Loop:
+    factors = [(load(relation.of, i), load(relation.target, k - i)) for i in range(1, k + 1)]
+    return [*_sum_of_products(factors), f"total = -total * {load(relation.target, 0)}"]
 
 
 def _convolution(product: Product, load: _Loads, k: int) -> list[tuple[str, str, str]]:

@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import difflib
 import os
+from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from eomsym.codegen.kernel import Kernel
 from eomsym.codegen.loader import load
 from eomsym.codegen.locate import data_folder
 from eomsym.codegen.manifest import manifest_path, manifest_text
 from eomsym.codegen.render import render
-from eomsym.codegen.spec import KernelSpec
-from eomsym.errors import KernelError
+from eomsym.codegen.spec import KernelSpec, Model
+from eomsym.errors import InputError, KernelError
 from eomsym.files import write_atomically
-from eomsym.models import MLP
+from eomsym.models import MLP, ExpressionLoss
+
+if TYPE_CHECKING:
+    import sympy
 
 #: What ``generated/`` holds: the kernel of the main job, and one small example of each kind.
 COMMITTED = (
@@ -25,22 +30,30 @@ COMMITTED = (
 
 
 def generate(
-    model: MLP,
+    model: Model | str | sympy.Expr,
     order: int,
     *,
+    variables: Sequence[str] | None = None,
+    parameters: Sequence[str] = (),
     optimizer: str = "gradient-descent",
     precision: str = "double",
     output: str | os.PathLike[str] | None = None,
-    **parameters: object,
+    **settings: object,
 ) -> Path:
     """Writes the kernel of a model (g and ξ_0 … ξ_{order−1}) and its manifest; returns the kernel's path.
 
-    Further keywords are the optimiser's parameters, exact numbers; those not given take their default values.
+    ``model`` is an ``MLP``, ``ExpressionLoss`` or ``VectorField`` of ``eomsym.models``, or the loss itself: a text in
+    ``variables``, or a SymPy expression.  ``parameters`` of such a loss are given when the kernel is called.
+    Further keywords are the optimiser's settings, exact numbers; those not given take their default values.
     ``output`` is a folder, ``generated`` in the working directory if not given; it is made where missing.  A file that
     already holds these bytes is left alone.  Raises ``InputError`` for what cannot be generated, ``EomsymError`` if the
     folder cannot be written.
     """
-    spec = KernelSpec(model, order, optimizer, precision, tuple(parameters.items()))
+    if not isinstance(model, Model):
+        model = ExpressionLoss(model, variables, parameters)
+    elif variables is not None or parameters:
+        raise InputError("variables, parameters: these belong to a loss that is an expression; leave them out")
+    spec = KernelSpec(model, order, optimizer, precision, tuple(settings.items()))
     return write_kernel(spec, Path("generated") if output is None else Path(output))
 
 

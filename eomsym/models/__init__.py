@@ -1,6 +1,17 @@
-"""What is trained: networks and data sets."""
+"""What is trained: networks, losses and vector fields of the user's own, data sets."""
 
 from eomsym.models.data import DATASETS, Dataset, dataset, default_model
+from eomsym.models.expression import ExpressionLoss, VectorField
 from eomsym.models.mlp import ACTIVATIONS, LOSSES, MLP
 
-__all__ = ["ACTIVATIONS", "DATASETS", "LOSSES", "MLP", "Dataset", "dataset", "default_model"]
+__all__ = [
+    "ACTIVATIONS",
+    "DATASETS",
+    "LOSSES",
+    "MLP",
+    "Dataset",
+    "ExpressionLoss",
+    "VectorField",
+    "dataset",
+    "default_model",
+]

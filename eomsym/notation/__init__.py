@@ -16,9 +16,12 @@ from eomsym.notation.text import counterterms_text, tree_text
 from eomsym.notation.trees import tree_svg
 
 if TYPE_CHECKING:
+    from eomsym.notation.closed_form import ClosedForm, closed_form
     from eomsym.notation.sympy import counterterms_of_field, counterterms_sympy, elementary_differentials
 
 __all__ = [
+    "ClosedForm",
+    "closed_form",
     "coefficient_latex",
     "coefficient_text",
     "counterterms_json",
@@ -34,10 +37,19 @@ __all__ = [
     "tree_text",
 ]
 
-_NEEDS_SYMPY = ("counterterms_of_field", "counterterms_sympy", "elementary_differentials")
+_NEEDS_SYMPY = {
+    "ClosedForm": "closed_form",
+    "closed_form": "closed_form",
+    "counterterms_of_field": "sympy",
+    "counterterms_sympy": "sympy",
+    "elementary_differentials": "sympy",
+}
 
 
 def __getattr__(name: str) -> Any:
     if name in _NEEDS_SYMPY:
-        return getattr(import_module("eomsym.notation.sympy"), name)
+        value = getattr(import_module(f"eomsym.notation.{_NEEDS_SYMPY[name]}"), name)
+        # The import has bound a module of this name here; the function is what is meant.
+        globals()[name] = value
+        return value
     raise AttributeError(f"module 'eomsym.notation' has no attribute {name!r}")

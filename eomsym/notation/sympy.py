@@ -1,5 +1,7 @@
-"""Counter terms of a concrete loss or vector field as exact SymPy expressions, evaluated tree by tree.
+"""Counter terms of a concrete loss or vector field as exact SymPy expressions, by series or tree by tree.
 
+Gradient descent on polynomials and on expressions with few elementary functions goes through power series over a
+polynomial ring (``derivation.closed_form``), everything else tree by tree:
 ``F(τ) = g^{(m)}(F(τ_1), …, F(τ_m))`` is a sum over multi-indices α of partial derivatives ``∂^α g`` times components of
 the arguments.  Every partial derivative and every subtree is computed once.  A field that is polynomial in its
 variables is worked on in a polynomial ring (``sympy.polys``), anything else as expressions that are not expanded.
@@ -8,7 +10,7 @@ variables is worked on in a polynomial ring (``sympy.polys``), anything else as 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from itertools import combinations_with_replacement, groupby
 from math import factorial, prod
 from typing import Any
@@ -16,9 +18,11 @@ from typing import Any
 import sympy
 from sympy.polys.polyerrors import BasePolynomialError
 
+from eomsym.derivation.closed_form import lifted_field, lifted_loss, program_columns, ring_suits
 from eomsym.derivation.counterterms import Counterterms
 from eomsym.errors import InputError
 from eomsym.notation.coefficients import coefficient_expression
+from eomsym.series.program import Program
 from eomsym.trees import Tree
 
 #: A polynomial (``sympy.polys.rings.PolyElement``) or an expression; both have ``diff``, sums and products.
@@ -39,7 +43,8 @@ def counterterms_sympy(
             f"loss {_shown(loss)}: not a SymPy expression but {type(loss).__name__}; build it from symbols"
         )
     names = _check_variables(variables)
-    return counterterms_of_field(counterterms, [loss.diff(name) for name in names], names)
+    quick = _by_series(counterterms, lifted_loss, loss, [loss], names)
+    return quick or counterterms_of_field(counterterms, [loss.diff(name) for name in names], names)
 
 
 def counterterms_of_field(
@@ -47,6 +52,33 @@ def counterterms_of_field(
 ) -> list[sympy.Matrix]:
     """``[ξ_0, ξ_1, …]`` for a vector field in place of the gradient g, as in games; as ``counterterms_sympy`` else."""
     names = _check_variables(variables)
+    quick = _by_series(counterterms, lifted_field, field, _check_field(field, names), names)
+    return quick or _by_trees(counterterms, field, names)
+
+
+def _by_series(
+    counterterms: Counterterms,
+    lift: Callable[[Any, Sequence[sympy.Symbol]], tuple[Program, list[sympy.Symbol]]],
+    model: Any,
+    expressions: Sequence[sympy.Expr],
+    variables: Sequence[sympy.Symbol],
+) -> list[sympy.Matrix] | None:
+    """The columns by power series over a polynomial ring; None where trees are needed, or cheaper.
+
+    Trees serve other optimisers than gradient descent, inexact numbers, and functions without a quadratic system.
+    """
+    if counterterms.optimizer != "gradient-descent" or any(one.has(sympy.Float) for one in expressions):
+        return None
+    try:
+        program, symbols = lift(model, variables)
+    except InputError:
+        return None
+    return program_columns(program, symbols, counterterms.order)[1:] if ring_suits(program) else None
+
+
+def _by_trees(
+    counterterms: Counterterms, field: Sequence[sympy.Expr], names: Sequence[sympy.Symbol]
+) -> list[sympy.Matrix]:
     parts = [[(term.tree, coefficient_expression(term.coefficient)) for term in terms] for terms in counterterms.terms]
     parts = [[(tree, number) for tree, number in part if number != 0] for part in parts]
     _check_no_clash(names, [number for part in parts for _, number in part])

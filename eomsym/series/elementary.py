@@ -2,17 +2,20 @@
 
 Let ``z`` be a power series in η.  Every function used here is part of a small system in which each member ``u`` obeys
 
-    u' = ± v z'           (``Integral``; v another member, ' the derivative in η), or
-    u  = c + Σ w + Σ ± v w     (``Combination`` of members and products of members),
+    u' = ± v z'                    (``Integral``; v another member, ' the derivative in η),
+    u  = q (c + Σ w + Σ ± v w)     (``Combination`` of members and products of members, q rational), or
+    u  = 1/v                       (``Reciprocal``),
 
-so its coefficients follow one by one: ``k u_k = ± Σ_{i=1}^k i z_i v_{k−i}`` and Cauchy products.  Only the members of
-``Integral`` kind need a number at order 0, the *seed*; everything else is arithmetic, in any ring.
+so its coefficients follow one by one: ``k u_k = ± Σ_{i=1}^k i z_i v_{k−i}``, Cauchy products, and
+``u_k = −u_0 Σ_{i=1}^k v_i u_{k−i}``.  Only ``Integral`` and ``Reciprocal`` need a value at order 0 that is not
+arithmetic, the *seed*; everything else works in any ring.
 This is how Taylor integrators treat elementary functions (Griewank & Walther, *Evaluating Derivatives*, ch. 13).
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from fractions import Fraction
 
 #: The name of the argument in every system.
 ARGUMENT = "z"
@@ -39,12 +42,24 @@ class Product:
 
 @dataclass(frozen=True)
 class Combination:
-    """``target = constant + Σ linear + Σ products``; every name is listed before it is used."""
+    """``target = weight · (constant + Σ linear + Σ products)``; every name is listed before it is used."""
 
     target: str
     constant: int = 0
     linear: tuple[str, ...] = ()
     products: tuple[Product, ...] = ()
+    weight: Fraction = Fraction(1)
+
+
+@dataclass(frozen=True)
+class Reciprocal:
+    """``target = 1/of``."""
+
+    target: str
+    of: str
+
+
+Relation = Integral | Combination | Reciprocal
 
 
 @dataclass(frozen=True)
@@ -54,12 +69,22 @@ class ElementaryFunction:
     name: str
     value: str
     derivative: str
-    relations: tuple[Integral | Combination, ...]
+    relations: tuple[Relation, ...]
 
     @property
     def members(self) -> tuple[str, ...]:
         """All names but the argument, in the order in which they are computed."""
         return tuple(relation.target for relation in self.relations)
+
+
+def power(exponent: Fraction, name: str = "power") -> ElementaryFunction:
+    """``z^exponent`` for any rational exponent and z_0 > 0: ``a' = d z'`` with ``d = exponent · a/z``; seed is ``name``."""
+    relations = (
+        Integral("a", "d", name),
+        Reciprocal("r", "z"),
+        Combination("d", products=(Product("r", "a"),), weight=exponent),
+    )
+    return ElementaryFunction(name, "a", "d", relations)
 
 
 def _table() -> dict[str, ElementaryFunction]:
@@ -98,6 +123,43 @@ def _table() -> dict[str, ElementaryFunction]:
             ),
         ),
         ElementaryFunction("sin", "a", "c", (Integral("a", "c", "sin"), Integral("c", "a", "cos", -1))),
+        ElementaryFunction(
+            "cos",
+            "c",
+            "m",
+            (
+                Integral("a", "c", "sin"),
+                Integral("c", "a", "cos", -1),
+                Combination("m", linear=("a",), weight=Fraction(-1)),
+            ),
+        ),
+        ElementaryFunction(
+            "tan", "a", "s", (Integral("a", "s", "tan"), Combination("s", 1, products=(Product("a", "a"),)))
+        ),
+        ElementaryFunction("sinh", "a", "c", (Integral("a", "c", "sinh"), Integral("c", "a", "cosh"))),
+        ElementaryFunction("cosh", "c", "a", (Integral("a", "c", "sinh"), Integral("c", "a", "cosh"))),
+        ElementaryFunction("log", "a", "r", (Integral("a", "r", "log"), Reciprocal("r", "z"))),
+        ElementaryFunction(
+            "reciprocal", "r", "d", (Reciprocal("r", "z"), Combination("d", products=(Product("r", "r", -1),)))
+        ),
+        ElementaryFunction(
+            "atan",
+            "a",
+            "r",
+            (Combination("u", 1, products=(Product("z", "z"),)), Reciprocal("r", "u"), Integral("a", "r", "atan")),
+        ),
+        # d = 2/√π e^{−z²} is the derivative, d' = −2 z d z'.
+        ElementaryFunction(
+            "erf",
+            "a",
+            "d",
+            (
+                Integral("a", "d", "erf"),
+                Integral("d", "w", "erf_slope"),
+                Combination("w", products=(Product("z", "d"),), weight=Fraction(-2)),
+            ),
+        ),
+        power(Fraction(1, 2), "sqrt"),
         ElementaryFunction("identity", "a", "s", (Combination("a", linear=("z",)), Combination("s", 1))),
         ElementaryFunction("exp", "a", "a", (Integral("a", "a", "exp"),)),
     )

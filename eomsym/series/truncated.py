@@ -11,7 +11,7 @@ from itertools import pairwise
 from typing import Any
 
 from eomsym.errors import InputError
-from eomsym.series.elementary import ARGUMENT, ELEMENTARY, Integral
+from eomsym.series.elementary import ARGUMENT, ELEMENTARY, Combination, Integral, Reciprocal, Relation
 
 
 def _quotient(numerator: Any, denominator: int) -> Any:
@@ -102,22 +102,35 @@ def elementary(
     known: dict[str, list[Any]] = {ARGUMENT: list(z)} | {member: [] for member in function.members}
     for k in range(len(z)):
         for relation in function.relations:
-            target = known[relation.target]
-            if isinstance(relation, Integral):
-                if k == 0:
-                    target.append(seeds[relation.seed](z[0]))
-                else:
-                    factor = known[relation.factor]
-                    total = sum((i * z[i] * factor[k - i] for i in range(2, k + 1)), z[1] * factor[k - 1])
-                    target.append(_quotient(relation.sign * total, k))
-            else:
-                total = relation.constant if k == 0 else 0
-                total += sum(known[member][k] for member in relation.linear)
-                for product in relation.products:
-                    left, right = known[product.left], known[product.right]
-                    total += product.sign * sum(left[i] * right[k - i] for i in range(k + 1))
-                target.append(total)
+            known[relation.target].append(_coefficient(relation, known, k, seeds))
     return TruncatedSeries(tuple(known[function.value])), TruncatedSeries(tuple(known[function.derivative]))
+
+
+def _coefficient(
+    relation: Relation, known: Mapping[str, list[Any]], k: int, seeds: Mapping[str, Callable[[Any], Any]]
+) -> Any:
+    """Coefficient k of a relation's target, those of all members below k and of what it uses at k being known."""
+    if isinstance(relation, Integral):
+        z, factor = known[ARGUMENT], known[relation.factor]
+        if k == 0:
+            return seeds[relation.seed](z[0])
+        total = sum((i * z[i] * factor[k - i] for i in range(2, k + 1)), z[1] * factor[k - 1])
+        return _quotient(relation.sign * total, k)
+    if isinstance(relation, Reciprocal):
+        of, target = known[relation.of], known[relation.target]
+        if k == 0:
+            return seeds["reciprocal"](of[0])
+        return -target[0] * sum((of[i] * target[k - i] for i in range(2, k + 1)), of[1] * target[k - 1])
+    return _combination(relation, known, k)
+
+
+def _combination(relation: Combination, known: Mapping[str, list[Any]], k: int) -> Any:
+    total = relation.constant if k == 0 else 0
+    total += sum(known[member][k] for member in relation.linear)
+    for product in relation.products:
+        left, right = known[product.left], known[product.right]
+        total += product.sign * sum(left[i] * right[k - i] for i in range(k + 1))
+    return _quotient(relation.weight.numerator * total, relation.weight.denominator) if relation.weight != 1 else total
 
 
 def modified_field(

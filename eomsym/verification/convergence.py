@@ -183,7 +183,7 @@ def _generated(
 ) -> FieldKernel:
     from eomsym.codegen import KernelSpec, kernel_for
 
-    return kernel_for(KernelSpec(model, order, entry.name, parameters=tuple(parameters.items())), output)
+    return kernel_for(KernelSpec(model, order, entry.name, settings=tuple(parameters.items())), output)
 
 
 def _check_kernel(kernel: FieldKernel, model: MLP | None, order: int) -> None:

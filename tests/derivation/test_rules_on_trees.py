@@ -15,7 +15,7 @@ from eomsym.derivation.tree_algebra import modified_tree_coefficients
 from eomsym.errors import InputError
 from eomsym.optimizers import runge_kutta
 from eomsym.series import TruncatedSeries
-from eomsym.series.levels import NumberAlgebra
+from eomsym.series.number_algebra import NumberAlgebra
 from eomsym.trees import THETA, ColouredTree, parse_tree, rooted_trees
 
 FORMS = [entry for entry in optimizers.REGISTRY.values() if entry.difference_form is not None]

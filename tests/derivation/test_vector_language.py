@@ -13,7 +13,7 @@ from eomsym.derivation.vector_language import Monomial, modified_vector_terms
 from eomsym.errors import InputError
 from eomsym.optimizers import trace
 from eomsym.series import TruncatedSeries
-from eomsym.series.levels import NumberAlgebra
+from eomsym.series.number_algebra import NumberAlgebra
 
 X, Y = sympy.symbols("x y")
 LOSS = X**4 / 4 + X * Y**3 + X**2 * Y + Y**2

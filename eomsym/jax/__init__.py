@@ -1,0 +1,16 @@
+"""Equations of motion of JAX models: counter terms on any pytree, and the look-ahead field for models of any size."""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+
+from eomsym.errors import MissingExtraError
+
+if find_spec("jax") is None:
+    raise MissingExtraError("eomsym.jax: the package jax is not installed; pip install 'eomsym[jax]'")
+
+from eomsym.jax.counterterms import counterterms, equation_of_motion
+from eomsym.jax.integration import integrate
+from eomsym.jax.lookahead import lookahead_field
+
+__all__ = ["counterterms", "equation_of_motion", "integrate", "lookahead_field"]

@@ -1,0 +1,113 @@
+"""JAX's primitives: which rule lifts each to power series."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from fractions import Fraction
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import lax
+from jax.scipy import special
+
+from eomsym.series import machine
+from eomsym.series.machine import Backend, Instruction, Operand, Rule, RuleMaker
+
+LINEAR = (
+    "neg add sub add_any reduce_sum cumsum transpose reshape broadcast_in_dim squeeze expand_dims slice pad rev"
+    " concatenate gather scatter-add dynamic_slice dynamic_update_slice convert_element_type copy copy_p stack index"
+    " split reduce_window_sum sharding_constraint device_put reshard real imag conj unstack"
+).split()
+FUNCTIONS = {
+    **{name: name for name in ("exp", "log", "sin", "cos", "tan", "tanh", "sinh", "cosh", "atan", "erf", "sqrt")},
+    "logistic": "sigmoid",
+}
+FLAT = frozenset(
+    "sign floor ceil round is_finite eq ne lt le gt ge and or not xor argmax argmin stop_gradient iota"
+    " random_bits random_seed random_wrap random_unwrap nextafter".split()
+)
+SEEDS: dict[str, Callable[..., Any]] = {
+    **{name: getattr(jnp, name) for name in ("exp", "log", "sqrt", "sin", "cos", "tan", "tanh", "sinh", "cosh")},
+    "atan": jnp.arctan,
+    "erf": special.erf,
+    "erf_slope": lambda z: 1.1283791670955126 * jnp.exp(-z * z),
+    "sigmoid": jax.nn.sigmoid,
+    "softplus": lambda z: jnp.logaddexp(z, jnp.zeros_like(z)),
+}
+
+
+def _summed_products(instruction: Instruction, lefts: Any, rights: Any, backend: Backend) -> Any:
+    """``Σ_i left_i · right_i`` of dot_general: one product an iterate, summed over i with what is contracted already."""
+    contracting, batch = instruction.params["dimension_numbers"]
+    numbers = (
+        tuple((0, *(axis + 2 for axis in axes)) for axes in contracting),
+        tuple((1, *(axis + 2 for axis in axes)) for axes in batch),
+    )
+    rest = {name: instruction.params[name] for name in ("precision", "preferred_element_type")}
+    return lax.dot_general(lefts, rights, dimension_numbers=numbers, **rest)
+
+
+def _integer_power(instruction: Instruction, series: Sequence[Operand], backend: Backend) -> Rule:
+    return machine.integer_power(instruction.params["y"], series[0], backend)
+
+
+def _reduced_extremum(instruction: Instruction, series: Sequence[Operand], backend: Backend) -> Rule:
+    """reduce_max and reduce_min: the mean of the places where the extremum lies."""
+    axes, operand = instruction.params["axes"], series[0]
+    best = jnp.expand_dims(instruction.apply(operand[0])[0], axes)
+    places = (operand[0] == best).astype(best.dtype)
+    shares = places / places.sum(axes, keepdims=True)
+    return lambda level: [jax.vmap(lambda value: (shares * value).sum(axes))(operand[level])]
+
+
+def _clamp(instruction: Instruction, series: Sequence[Operand], backend: Backend) -> Rule:
+    low, value, high = series
+    return machine.masked(lambda _, v, a, b: (v > a) & (v < b))(instruction, [value, low, high], backend)
+
+
+RULES: dict[str, RuleMaker] = {
+    **{name: machine.linear for name in LINEAR},
+    **{name: machine.function(other) for name, other in FUNCTIONS.items()},
+    "mul": machine.bilinear,
+    "conv_general_dilated": machine.bilinear,
+    "dot_general": machine.bilinear_with(_summed_products),
+    "div": machine.divide,
+    "integer_pow": _integer_power,
+    "pow": machine.general_power,
+    "square": machine.square,
+    "select_n": machine.select,
+    "max": machine.extremum,
+    "min": machine.extremum,
+    "reduce_max": _reduced_extremum,
+    "reduce_min": _reduced_extremum,
+    "abs": machine.absolute,
+    "clamp": _clamp,
+    "log1p": machine.log1p,
+    "expm1": machine.expm1,
+    "exp2": machine.exp2,
+    "erfc": machine.erfc,
+    "rsqrt": machine.root(Fraction(-1, 2)),
+    "cbrt": machine.root(Fraction(1, 3)),
+    "logaddexp": machine.logaddexp,
+}
+
+
+def _combine(weights: list[list[float]], rows: Any) -> Any:
+    matrix = jnp.asarray(np.array(weights), rows.dtype)
+    return jnp.tensordot(matrix, rows, axes=1, precision=lax.Precision.HIGHEST)
+
+
+BACKEND = Backend(
+    vmap=lambda function, axes: jax.vmap(function, in_axes=axes),
+    stack=jnp.stack,
+    zeros=lambda rows, like: jnp.zeros((rows, *like.shape), like.dtype),
+    ramp=lambda count, rank, like: jnp.arange(1, count + 1, dtype=like.dtype).reshape(-1, *(1,) * (rank - 1)),
+    combine=_combine,
+    floating=lambda value: bool(jnp.issubdtype(value.dtype, jnp.inexact)),
+    seeds=SEEDS,
+    rules=RULES,
+    flat=FLAT,
+    advice="write the loss without it, or use lookahead_field",
+)

@@ -1,0 +1,132 @@
+"""A function to a flat list of primitives: calls are inlined, loops of known length unrolled, branches selected."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jax import lax
+from jax.extend import core
+
+from eomsym.errors import InputError
+from eomsym.series.machine import FlatProgram, Instruction
+
+#: Longest scan that is unrolled.
+MAX_SCAN = 256
+
+
+def flatten(function: Callable[..., list[Any]], arguments: Sequence[Any]) -> FlatProgram:
+    """The flat program of a function of arrays.  Raises ``InputError`` for loops whose length is not known."""
+    closed = jax.make_jaxpr(function)(*arguments)
+    flattener = _Flattener()
+    numbers = [flattener.new() for _ in arguments]
+    results = flattener.inline(closed.jaxpr, [flattener.constant(value) for value in closed.consts], numbers)
+    return FlatProgram(tuple(flattener.instructions), flattener.constants, tuple(numbers), tuple(results))
+
+
+class _Flattener:
+    def __init__(self) -> None:
+        self.instructions: list[Instruction] = []
+        self.constants: dict[int, Any] = {}
+        self._count = 0
+
+    def new(self) -> int:
+        self._count += 1
+        return self._count - 1
+
+    def constant(self, value: Any) -> int:
+        number = self.new()
+        self.constants[number] = jnp.asarray(value) if not isinstance(value, jax.Array) else value
+        return number
+
+    def emit(self, name: str, apply: Callable[..., list[Any]], inputs: Sequence[int], count: int, **params: Any) -> list[int]:
+        outputs = [self.new() for _ in range(count)]
+        self.instructions.append(Instruction(name, apply, tuple(inputs), tuple(outputs), params))
+        return outputs
+
+    def inline(self, jaxpr: Any, constants: Sequence[int], arguments: Sequence[int]) -> list[int]:
+        """Numbers of the results of a jaxpr at arguments that have numbers."""
+        known = dict(zip(jaxpr.constvars, constants, strict=True)) | dict(zip(jaxpr.invars, arguments, strict=True))
+
+        def read(atom: Any) -> int:
+            return self.constant(_literal(atom)) if isinstance(atom, core.Literal) else known[atom]
+
+        for equation in jaxpr.eqns:
+            outputs = self._equation(equation, [read(atom) for atom in equation.invars])
+            known |= dict(zip(equation.outvars, outputs, strict=True))
+        return [read(atom) for atom in jaxpr.outvars]
+
+    def _equation(self, equation: Any, inputs: list[int]) -> list[int]:
+        name, params = equation.primitive.name, equation.params
+        if name == "custom_jvp_call" and _is_logaddexp(params):
+            # Written out it has |a − b| in it, whose series is wrong where a = b.
+            return self.emit("logaddexp", lambda a, b: [jnp.logaddexp(a, b)], inputs, 1)
+        if name == "scan":
+            return self._scan(params, inputs)
+        if name == "cond":
+            return self._cond(params, inputs)
+        if name == "while":
+            raise InputError("loss_fn: a while loop has no series; use jax.lax.scan, or lookahead_field")
+        called = _called(params)
+        if called is not None:
+            return self.inline(called.jaxpr, [self.constant(value) for value in called.consts], inputs)
+
+        def apply(*values: Any) -> list[Any]:
+            result = equation.primitive.bind(*values, **params)
+            return list(result) if equation.primitive.multiple_results else [result]
+
+        return self.emit(name, apply, inputs, len(equation.outvars), **params)
+
+    def _scan(self, params: dict[str, Any], inputs: list[int]) -> list[int]:
+        length, fixed, carried = params["length"], params["num_consts"], params["num_carry"]
+        if length > MAX_SCAN:
+            raise InputError(f"loss_fn: a scan of {length} steps; at most {MAX_SCAN} are unrolled, use lookahead_field")
+        body = params["jaxpr"]
+        constants = [self.constant(value) for value in body.consts]
+        state, stacked = inputs[fixed : fixed + carried], inputs[fixed + carried :]
+        slices: dict[int, list[int]] = {}
+        order = range(length - 1, -1, -1) if params["reverse"] else range(length)
+        for step in order:
+            pieces = [self._piece(number, step) for number in stacked]
+            results = self.inline(body.jaxpr, constants, [*inputs[:fixed], *state, *pieces])
+            state, slices[step] = results[:carried], results[carried:]
+        columns = zip(*(slices[step] for step in range(length)), strict=True)
+        return [*state, *(self.emit("stack", lambda *rows: [jnp.stack(rows)], column, 1)[0] for column in columns)]
+
+    def _piece(self, number: int, step: int) -> int:
+        return self.emit("index", lambda rows: [lax.index_in_dim(rows, step, keepdims=False)], [number], 1)[0]
+
+    def _cond(self, params: dict[str, Any], inputs: list[int]) -> list[int]:
+        """All branches, and of their results the one that the index selects."""
+        results = []
+        for branch in params["branches"]:
+            constants = [self.constant(value) for value in branch.consts]
+            results.append(self.inline(branch.jaxpr, constants, inputs[1:]))
+        return [self._selected(inputs[0], cases) for cases in zip(*results, strict=True)]
+
+    def _selected(self, index: int, cases: Sequence[int]) -> int:
+        def select(which: Any, *values: Any) -> list[Any]:
+            clamped = jnp.clip(which, 0, len(values) - 1)
+            return [lax.select_n(jnp.broadcast_to(clamped, jnp.shape(values[0])), *values)]
+
+        return self.emit("select_n", select, [index, *cases], 1)[0]
+
+
+def _is_logaddexp(params: dict[str, Any]) -> bool:
+    """``jax.numpy.logaddexp``, on which softplus stands."""
+    return str(params["call_jaxpr"].jaxpr.debug_info.func_src_info).startswith("logaddexp at ")
+
+
+def _called(params: dict[str, Any]) -> Any:
+    """The jaxpr that a call stands for, closed."""
+    for name in ("jaxpr", "call_jaxpr", "fun_jaxpr"):
+        if name in params:
+            called = params[name]
+            return called if hasattr(called, "consts") else core.ClosedJaxpr(called, ())
+    return None
+
+
+def _literal(atom: Any) -> Any:
+    return jnp.asarray(atom.val, atom.aval.dtype)

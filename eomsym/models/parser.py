@@ -1,0 +1,244 @@
+"""Text of a user to a SymPy expression: a list of what is allowed over Python's ``ast``, and nothing else.
+
+Nothing is ever evaluated as code.  Sizes are checked before work is done: length and nesting before parsing, the
+number of digits before a power is taken.
+"""
+
+from __future__ import annotations
+
+import ast
+import builtins
+import keyword
+import re
+import warnings
+from collections.abc import Callable, Mapping, Sequence
+from fractions import Fraction
+from typing import TYPE_CHECKING, Any
+
+from eomsym.errors import InputError
+
+if TYPE_CHECKING:
+    import sympy
+
+FUNCTIONS = ("exp", "log", "sqrt", "sin", "cos", "tan", "tanh", "sinh", "cosh", "atan", "erf", "sigmoid", "softplus")
+MAX_LENGTH = 20_000
+MAX_DEPTH = 50
+#: Largest exponent of a power, and bits of the largest number: beyond float64 anyway.
+MAX_EXPONENT = 100
+MAX_BITS = 2048
+MAX_NAMES = 64
+
+_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,30}")
+_ALLOWED = re.compile(r"[A-Za-z0-9_ .+\-*/(),]*")
+_NUMBER = re.compile(r"([0-9]{1,40})?(\.[0-9]{0,40})?(?:[eE]([+-]?[0-9]{1,3}))?")
+#: Names that mean something in a generated file or to people who read it.
+_RESERVED = frozenset(("np", "numpy", "numba", "math", "jit", "njit", "prange", "sympy", "eomsym", *FUNCTIONS))
+_EXAMPLE = "write it as (1-x)**2 + 100*(y-x**2)**2"
+
+
+def check_names(kind: str, names: Sequence[str], taken: Sequence[str] = ()) -> tuple[str, ...]:
+    """Names of variables or parameters as a tuple.  Raises ``InputError`` for what cannot be a name, or stands twice."""
+    if isinstance(names, str) or not isinstance(names, (list, tuple)):
+        raise InputError(f"{kind} {_shown(names)}: give a list of names, such as ['x', 'y']")
+    if len(names) > MAX_NAMES:
+        raise InputError(f"{kind}: {len(names)} names; give at most {MAX_NAMES}")
+    seen = list(taken)
+    for name in names:
+        if not isinstance(name, str) or not _NAME.fullmatch(name) or "__" in name:
+            raise InputError(f"{kind} {_shown(name)}: not a name; use letters and digits, such as x or w1")
+        if keyword.iskeyword(name) or name in _RESERVED or hasattr(builtins, name):
+            raise InputError(f"{kind} {name!r}: has a meaning of its own; take another name, such as {name}1")
+        if name in seen:
+            raise InputError(f"{kind} {name!r}: stands there twice; give each name once")
+        seen.append(name)
+    return tuple(names)
+
+
+def parse_expression(text: str, symbols: Mapping[str, sympy.Symbol]) -> sympy.Expr:
+    """The expression that a text stands for, with exact rational numbers.
+
+    ``symbols`` are the names it may use.  Raises ``InputError``, one line, for anything outside of arithmetic, powers
+    and the functions in ``FUNCTIONS``, and for numbers, powers or texts that are too large.
+    """
+    tree = _syntax_tree(text)
+    expression = _Reader(text, symbols).read(tree, 0)
+    return _check_real(expression, text)
+
+
+def _syntax_tree(text: object) -> ast.expr:
+    if not isinstance(text, str):
+        raise InputError(f"expression {_shown(text)}: not a text; {_EXAMPLE}")
+    if len(text) > MAX_LENGTH:
+        raise InputError(f"expression {_shown(text)}: {len(text)} characters; give at most {MAX_LENGTH}")
+    place = _ALLOWED.match(text).end()  # type: ignore[union-attr]
+    if place < len(text):
+        hint = "write ** for powers" if text[place] == "^" else _EXAMPLE
+        raise InputError(f"expression {_shown(text)}: character {text[place]!r} is not allowed; {hint}")
+    if _nesting(text) > MAX_DEPTH:
+        raise InputError(f"expression {_shown(text)}: nested deeper than {MAX_DEPTH}; split it into fewer levels")
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of the tokenizer, on what is refused anyway
+            return ast.parse(text.strip(), mode="eval").body
+    except (SyntaxError, ValueError, MemoryError, RecursionError) as error:
+        reason = getattr(error, "msg", None) or "too complex"
+        raise InputError(f"expression {_shown(text)}: {reason}; {_EXAMPLE}") from None
+
+
+def _nesting(text: str) -> int:
+    """A bound on the depth of Python's parser: open brackets, and signs and powers in a row."""
+    deepest = depth = run = 0
+    for character in text.replace("**", "^"):
+        if character == "(":
+            depth += 1
+        elif character == ")":
+            depth -= 1
+        run = run + 1 if character in "+-^" else (run if character == " " else 0)
+        deepest = max(deepest, depth + run)
+    return max(deepest, _power_tower(text))
+
+
+def _power_tower(text: str) -> int:
+    """The longest chain a**b**c**…, which Python reads from the right."""
+    return max((part.count("**") for part in re.split(r"(?<!\*)[+\-/,](?!\*)|(?<!\*)\*(?!\*)", text)), default=0)
+
+
+class _Reader:
+    """Reads a syntax tree; every kind of node that is not named here is refused."""
+
+    def __init__(self, text: str, symbols: Mapping[str, sympy.Symbol]) -> None:
+        import sympy
+
+        from eomsym.models import functions
+
+        self.text = text
+        self.source = text.strip()
+        self.symbols = symbols
+        self.sympy = sympy
+        self.functions: dict[str, Callable[[Any], Any]] = {
+            name: getattr(functions, name, None) or getattr(sympy, name) for name in FUNCTIONS
+        }
+
+    def refuse(self, reason: str) -> InputError:
+        return InputError(f"expression {_shown(self.text)}: {reason}")
+
+    def read(self, node: ast.expr, depth: int) -> Any:
+        if depth > 2 * MAX_DEPTH:
+            raise self.refuse(f"nested deeper than {2 * MAX_DEPTH}; split it into fewer levels")
+        match node:
+            case ast.Constant(value=bool() | str() | bytes() | complex() | None):
+                raise self.refuse(f"{self._piece(node)} is not a number that is allowed; {_EXAMPLE}")
+            case ast.Constant():
+                return self._number(node)
+            case ast.Name(id=name):
+                return self._symbol(name)
+            case ast.UnaryOp(op=ast.UAdd(), operand=operand):
+                return self.read(operand, depth + 1)
+            case ast.UnaryOp(op=ast.USub(), operand=operand):
+                return -self.read(operand, depth + 1)
+            case ast.BinOp(op=ast.Add() | ast.Sub()):
+                return self._bounded(self.sympy.Add(*self._terms(node, depth)))
+            case ast.BinOp(op=ast.Mult() | ast.Div()):
+                return self._bounded(self._product(node, depth))
+            case ast.BinOp(left=left, op=ast.Pow(), right=right):
+                return self._power(self.read(left, depth + 1), self.read(right, depth + 1))
+            case ast.Call():
+                return self._call(node, depth)
+        raise self.refuse(f"{self._piece(node)} is {_kind(node)}, which is not allowed; {_EXAMPLE}")
+
+    def _terms(self, node: ast.expr, depth: int) -> list[Any]:
+        """The summands of a chain of + and −, which Python nests as deep as it is long."""
+        terms = []
+        while isinstance(node, ast.BinOp) and isinstance(node.op, (ast.Add, ast.Sub)):
+            right = self.read(node.right, depth + 1)
+            terms.append(right if isinstance(node.op, ast.Add) else -right)
+            node = node.left
+        return [self.read(node, depth + 1), *reversed(terms)]
+
+    def _product(self, node: ast.expr, depth: int) -> Any:
+        factors = []
+        while isinstance(node, ast.BinOp) and isinstance(node.op, (ast.Mult, ast.Div)):
+            right = self.read(node.right, depth + 1)
+            if isinstance(node.op, ast.Div):
+                right = self._power(right, self.sympy.S.NegativeOne)
+            factors.append(right)
+            node = node.left
+        factors.append(self.read(node, depth + 1))
+        numbers = [factor for factor in factors if factor.is_Rational]
+        if sum(_bits(number) for number in numbers) > MAX_BITS:
+            raise self.refuse(f"a number with more than {MAX_BITS} bits; give smaller numbers")
+        return self.sympy.Mul(*reversed(factors))
+
+    def _power(self, base: Any, exponent: Any) -> Any:
+        if base.is_zero and not (exponent.is_Rational and exponent > 0):
+            raise self.refuse("divides by zero or takes a power of it that is not defined; give another number")
+        if exponent.is_Rational and (abs(exponent) > MAX_EXPONENT or _bits(exponent) > 64):
+            raise self.refuse(f"exponent {_shown(exponent)} is too large; give one of at most {MAX_EXPONENT}")
+        if base.is_Rational and exponent.is_Rational and _bits(base) * abs(exponent) > MAX_BITS:
+            raise self.refuse(f"a power with more than {MAX_BITS} bits; give smaller numbers")
+        return self._bounded(self.sympy.Pow(base, exponent))
+
+    def _call(self, node: ast.Call, depth: int) -> Any:
+        if not isinstance(node.func, ast.Name) or node.func.id not in self.functions:
+            raise self.refuse(f"function {self._piece(node.func)} is unknown; choose from {', '.join(FUNCTIONS)}")
+        if len(node.args) != 1 or node.keywords:
+            raise self.refuse(f"{node.func.id} takes one argument, such as {node.func.id}(x)")
+        return self._bounded(self.functions[node.func.id](self.read(node.args[0], depth + 1)))
+
+    def _symbol(self, name: str) -> Any:
+        if name in self.symbols:
+            return self.symbols[name]
+        if name in self.functions:
+            raise self.refuse(f"{name} stands without an argument; write {name}(x)")
+        known = ", ".join(self.symbols) or "none"
+        raise self.refuse(f"name {_shown(name)} is neither a variable nor a parameter (these are: {known})")
+
+    def _number(self, node: ast.Constant) -> Any:
+        """The number as it is written: 0.1 is one tenth."""
+        match = _NUMBER.fullmatch(self.source[node.col_offset : node.end_col_offset])
+        if not match or not (match[1] or match[2]):
+            raise self.refuse(f"number {self._piece(node)} is not plain or has more than 40 digits; write it as 0.01")
+        exponent = int(match[3] or 0)
+        if abs(exponent) > 300:
+            raise self.refuse(f"number {self._piece(node)} is out of range; give an exponent of at most 300")
+        value = Fraction((match[1] or "0") + (match[2] or "")) if match[2] != "." else Fraction(match[1] or "0")
+        value *= Fraction(10) ** exponent
+        return self.sympy.Rational(value.numerator, value.denominator)
+
+    def _bounded(self, expression: Any) -> Any:
+        if expression.is_Rational and _bits(expression) > MAX_BITS:
+            raise self.refuse(f"a number with more than {MAX_BITS} bits; give smaller numbers")
+        if expression.is_finite is False or expression is self.sympy.nan:
+            raise self.refuse("not a finite number; it divides by zero or takes the logarithm of it")
+        return expression
+
+    def _piece(self, node: ast.expr) -> str:
+        return _shown(self.source[node.col_offset : node.end_col_offset])
+
+
+def _check_real(expression: sympy.Expr, text: str) -> sympy.Expr:
+    """Refuses what is not a real number anywhere, such as the square root of −1."""
+    import sympy
+
+    if expression.has(sympy.I, sympy.zoo, sympy.nan, sympy.oo, -sympy.oo) or any(
+        power.base.is_negative and not power.exp.is_integer for power in expression.atoms(sympy.Pow)
+    ):
+        raise InputError(f"expression {_shown(text)}: not a real number anywhere; check roots and logarithms")
+    return expression
+
+
+def _bits(number: Any) -> int:
+    return int(number.p).bit_length() + int(number.q).bit_length() if number.is_Rational else 0
+
+
+def _kind(node: ast.expr) -> str:
+    """A node's name in words: IfExp is 'an if exp'."""
+    words = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", type(node).__name__).lower()
+    if isinstance(node, ast.BinOp):
+        words = "operator " + re.sub(r"(?<=[a-z])(?=[A-Z])", " ", type(node.op).__name__).lower()
+    return f"{'an' if words[0] in 'aeiou' else 'a'} {words}"
+
+
+def _shown(value: object) -> str:
+    text = repr(value if not isinstance(value, str) else value[:64])
+    return text if len(text) <= 60 else text[:57] + "..."
