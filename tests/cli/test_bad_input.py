@@ -15,6 +15,7 @@ BAD = [
     (("--version=3",), "'--version'", "takes no value"),
     (("derive", "adamm"), "'adamm'", "gradient-descent"),
     (("derive", "gradient-descent", "extra"), "extra", "usage: eomsym derive"),
+    (("derive", "gradient-descent", "two\nlines"), "two lines", "usage: eomsym derive"),
     (("derive", "--ordr", "3"), "'--ordr'", "did you mean --order?"),
     (("derive", "--order"), "'--order'", "needs a value"),
     (("derive", "--order", "two"), "'two'", "0 to 15"),
