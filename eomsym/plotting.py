@@ -18,7 +18,7 @@ from matplotlib.ticker import LogLocator, NullFormatter, NullLocator
 from eomsym.derivation import Counterterms
 from eomsym.errors import InputError
 from eomsym.notation.coefficients import coefficient_latex
-from eomsym.notation.trees import _place as place_nodes
+from eomsym.notation.trees import place_nodes
 from eomsym.trees import Tree
 from eomsym.verification import RATIO_TOLERANCE, ConvergenceStudy, OrderRecord
 

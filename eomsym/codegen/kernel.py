@@ -15,8 +15,8 @@ class Kernel:
     """The compiled functions of one generated file, with arguments checked before any of them runs.
 
     ``theta`` is float64 (d,); ``inputs`` float64 (n, n_in); ``targets`` float64 (n, n_out) for ``mse`` and int64
-    labels (n,) for ``cross-entropy``.  Every method raises ``InputError`` for a wrong type, shape, label or a value that is not
-    finite.  ``order`` arguments run from 0 to the kernel's order, the default; lower orders cost less.
+    labels (n,) for ``cross-entropy``.  Every method raises ``InputError`` for a wrong type, shape or label, and for a
+    value that is not finite.  ``order`` arguments run from 0 to the kernel's order, the default; lower ones cost less.
     """
 
     def __init__(self, spec: KernelSpec, module: ModuleType) -> None:
