@@ -26,9 +26,9 @@ def _average(name: str, symbol: str, meaning: str, default: Fraction, trial: Fra
     return Parameter(name, symbol, meaning, Fraction(0), Fraction(1), default, trial, reason=reason)
 
 
-BETA1 = _average("beta1", "β₁", "memory of the mean of g", Fraction(9, 10), Fraction(1, 2))
-BETA2 = _average("beta2", "β₂", "memory of the mean of g²", Fraction(999, 1000), Fraction(3, 5))
-RHO = _average("beta2", "β₂", "memory of the mean of g²", Fraction(99, 100), Fraction(3, 5))
+BETA1 = _average("beta1", "β₁", "memory of the mean of g", Fraction(9, 10), Fraction(1, 3))
+BETA2 = _average("beta2", "β₂", "memory of the mean of g²", Fraction(999, 1000), Fraction(2, 5))
+RHO = _average("beta2", "β₂", "memory of the mean of g²", Fraction(99, 100), Fraction(2, 5))
 EPSILON = Parameter(
     "epsilon",
     "ε",

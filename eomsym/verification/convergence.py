@@ -35,6 +35,8 @@ Progress = Callable[[int, int], None]
 LARGEST_STEP = 0.8
 #: The same for optimisers with a memory: they travel during their transient, and should not arrive.
 LARGEST_STEP_WITH_MEMORY = 0.3
+#: The same for games: a player who ascends may leave in finite time.
+LARGEST_STEP_IN_A_GAME = 0.1
 #: T is this many of the largest steps.
 STEPS = 8
 #: How often the largest step is halved.
@@ -88,7 +90,7 @@ def verify(
     with threadpool_limits(limits=1, user_api="blas"):
         radius = spectral_radius(problem.kernel, problem.theta, problem.data)
         growth = radius if entry.name == "gradient-descent" else max(radius, _growth_of_terms(problem))
-        fraction = LARGEST_STEP_WITH_MEMORY if problem.transient else LARGEST_STEP
+        fraction = _largest_step(entry, values, problem)
         steps = _default_etas(growth, fraction) if etas is None else _check_etas(etas)
         time = STEPS * steps[0] * problem.steps
         predictions: list[ErrorPrediction] = []
@@ -128,6 +130,13 @@ def error_exponents(entry: Optimizer, parameters: Mapping[str, Fraction], orders
         if present[-1] > max(kept):
             return {order: next(index for index in present if index > order) for order in kept}
         terms += 1
+
+
+def _largest_step(entry: Optimizer, parameters: Mapping[str, Fraction], problem: Problem) -> float:
+    """The largest step size times what it has to be small against."""
+    if entry.fields(**parameters)[0].kind in ("game", "player"):
+        return LARGEST_STEP_IN_A_GAME
+    return LARGEST_STEP_WITH_MEMORY if problem.transient else LARGEST_STEP
 
 
 def _growth_of_terms(problem: Problem) -> float:

@@ -83,7 +83,7 @@ def test_values_not_given_are_completed():
         "beta2": Fraction(999, 1000),
         "epsilon": Fraction(1, 10**8),
     }
-    assert entry.complete({}, trial=True)["beta2"] == Fraction(3, 5)
+    assert entry.complete({}, trial=True)["beta2"] == Fraction(2, 5)
 
 
 @pytest.mark.parametrize(

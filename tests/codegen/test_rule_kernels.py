@@ -1,0 +1,140 @@
+"""Generated kernels of other optimisers than gradient descent: against the reference, and what they refuse."""
+
+import json
+from fractions import Fraction
+
+import numpy as np
+import pytest
+
+from eomsym import optimizers
+from eomsym.codegen import KernelSpec, generate, kernel_for, load
+from eomsym.codegen.render import render
+from eomsym.codegen.rule_program import rule_program
+from eomsym.derivation import derive
+from eomsym.derivation.levels import modified_field_terms
+from eomsym.dynamics import field_gradient
+from eomsym.errors import InputError
+from eomsym.models import MLP, dataset
+from eomsym.series.levels import NumberAlgebra
+
+MODEL = MLP([2, 3, 1], "tanh", "mse", weight_decay=0.01)
+TEACHER = dataset("teacher")
+DATA = TEACHER.inputs[:8].copy(), TEACHER.targets[:8].copy()
+THETA = MODEL.initial(3)
+ORDER = 3
+
+
+def spec(name, **given):
+    entry = optimizers.get(name)
+    return KernelSpec(MODEL, ORDER, name, parameters=tuple(entry.complete(given, trial=True).items()))
+
+
+@pytest.fixture(scope="module")
+def kernels(tmp_path_factory):
+    """Two compiled kernels stand for all: one has everything componentwise, one several fields."""
+    folder = tmp_path_factory.mktemp("kernels")
+    return {name: kernel_for(spec(name), folder) for name in ("adam", "random-reshuffling")}
+
+
+@pytest.mark.parametrize("name", ["adam", "random-reshuffling"])
+def test_terms_are_those_of_the_reference(kernels, name):
+    """The generated statements against ``derivation.levels`` over the same gradient series, (order + 1, d)."""
+    kernel = kernels[name]
+    fields = kernel.spec.fields
+
+    def series_of(field, series):
+        rows = slice(0, 4) if field == 0 else slice(4, 8)
+        data = tuple(array[rows] for array in DATA) if fields[field].kind == "batch" else DATA
+        return kernel.gradient_series(series, *data)
+
+    rows = modified_field_terms(kernel.spec.rule, NumberAlgebra(series_of, THETA, ORDER + 1), ORDER + 1)
+    expected = -np.array([row[0] for row in rows]) / kernel.spec.steps
+    found = kernel.counterterms(THETA, *DATA)
+    assert found.shape == (ORDER + 1, MODEL.size)
+    np.testing.assert_allclose(found, expected, rtol=1e-11, atol=1e-13 * np.abs(expected).max())
+    np.testing.assert_array_equal(kernel.counterterms(THETA, *DATA, order=1), found[:2])
+
+
+def test_the_gradient_is_plain_and_the_field_is_not(kernels):
+    adam = kernels["adam"]
+    gradient = adam.gradient(THETA, *DATA)
+    # Theory page, section 3: Adam descends g/√(g² + ε) to leading order.
+    np.testing.assert_allclose(
+        adam.counterterms(THETA, *DATA, order=0)[0], gradient / np.sqrt(gradient**2 + 0.1), rtol=1e-14
+    )
+    rows = adam.counterterms(THETA, *DATA)
+    np.testing.assert_allclose(
+        adam.field(THETA, 0.25, *DATA), -(rows[0] + rows[1] / 4 + rows[2] / 16 + rows[3] / 64), rtol=1e-13
+    )
+
+
+def test_reshuffling_descends_the_modified_loss(kernels):
+    """Two batches: ``ξ_0 = ∇ (1/8) Σ‖∇L_i‖²``, here by the Hessian-vector products of the batches' losses."""
+    kernel = kernels["random-reshuffling"]
+    expected = np.zeros(MODEL.size)
+    for batch in (slice(0, 4), slice(4, 8)):
+        data = tuple(array[batch] for array in DATA)
+        expected += kernel.hessian_vector(THETA, kernel.gradient(THETA, *data), *data) / 4
+    np.testing.assert_allclose(kernel.counterterms(THETA, *DATA, order=1)[1], expected, rtol=1e-12, atol=1e-14)
+
+
+def test_samples_that_do_not_make_batches_are_refused(kernels):
+    kernel = kernels["random-reshuffling"]
+    with pytest.raises(InputError, match="7 samples do not make 2 equal batches"):
+        kernel.counterterms(THETA, DATA[0][:7].copy(), DATA[1][:7].copy())
+    with pytest.raises(InputError, match="7 samples do not make 2 equal batches"):
+        field_gradient(kernel, (DATA[0][:7], DATA[1][:7]), kernel.spec.fields)(THETA, 0)
+
+
+@pytest.mark.parametrize("name", optimizers.REGISTRY)
+def test_every_optimizer_renders_the_same_bytes_twice(name):
+    source = render(spec(name))
+    assert source == render(spec(name))
+    compile(source, name, "exec")
+    assert all(len(line) < 10_000 for line in source.splitlines())
+
+
+def test_parameters_are_in_name_header_and_manifest(tmp_path):
+    path = generate(MODEL, 1, optimizer="momentum", output=tmp_path, beta="0.9")
+    assert path.name == "mlp_2_3_1_tanh_mse_decay_0_01_heavy_ball_beta_9_10_order_1_double.py"
+    assert "heavy-ball (beta = 9/10)" in path.read_text().splitlines()[2]
+    manifest = json.loads(path.with_suffix(".json").read_text())
+    assert manifest["specification"]["parameters"] == {"beta": "9/10"}
+    assert KernelSpec.from_dict(manifest["specification"]) == KernelSpec(
+        MODEL, 1, "heavy-ball", parameters=(("beta", Fraction(9, 10)),)
+    )
+    with pytest.raises(InputError, match="0 <= beta < 1"):
+        KernelSpec.from_dict(manifest["specification"] | {"parameters": {"beta": "1"}})
+    with pytest.raises(InputError, match="is not an object"):
+        KernelSpec.from_dict(manifest["specification"] | {"parameters": ["beta"]})
+
+
+def test_default_values_complete_a_specification():
+    assert KernelSpec(MODEL, 1, "heavy-ball").parameters == (("beta", Fraction(9, 10)),)
+
+
+def test_statements_of_heavy_ball():
+    """``v_k = (E − β)⁻¹ g_k`` and ``Δθ_{k+1} = −β v_k − g_k``."""
+    program = rule_program(optimizers.get("heavy-ball").rule(beta=Fraction(1, 2)), 2)
+    assert program.level == (
+        "gradient_2[k] = _apply(EXTENSION, k, _gradient(0, state_0, k, inputs, targets))",
+        "state_1[k] = _apply(RESOLVENT_1, k, _at(gradient_2, k))",
+    )
+    assert program.moved == "-(1 / 2) * _at(state_1, k) - _at(gradient_2, k)"
+    # A constant settles at r/(1 − β); a slope of 1 at s/(1 − β) − 1/(1 − β)²; both from values at steps 0, 1.
+    table = program.tables["RESOLVENT_1"]
+    assert [row[0] for row in table[0]] == [2, 2]
+    assert [row[1] - row[0] + row[0] for row in table[1]] == [-4, -2]
+
+
+def test_loaded_again_a_kernel_knows_its_rule(tmp_path):
+    made = derive("heavy-ball", order=1, beta="1/2")
+    path = generate(MLP([1, 1], "identity", "mse"), 1, optimizer="heavy-ball", output=tmp_path, beta="1/2")
+    kernel = load(path)
+    inputs, targets = np.array([[1.0], [2.0]]), np.array([[0.5], [0.0]])
+    theta = np.array([0.3, -0.1])
+    gradient = kernel.gradient(theta, inputs, targets)
+    rows = kernel.counterterms(theta, inputs, targets)
+    np.testing.assert_allclose(rows[0], float(made.gradient_coefficient) * gradient, rtol=1e-14)
+    slope = float(made.terms[0][0].coefficient) * kernel.hessian_vector(theta, gradient, inputs, targets)
+    np.testing.assert_allclose(rows[1], slope, rtol=1e-14)

@@ -1,0 +1,30 @@
+"""The page on one's own optimiser runs as it stands, and what it shows is what comes out."""
+
+import re
+import runpy
+from pathlib import Path
+
+import pytest
+
+from eomsym import optimizers
+
+PAGE = Path(__file__).parents[1] / "docs" / "own_optimizer.md"
+
+
+@pytest.fixture
+def registry(monkeypatch):
+    """What the page registers is forgotten again."""
+    monkeypatch.setattr(optimizers, "REGISTRY", dict(optimizers.REGISTRY))
+    monkeypatch.setattr(optimizers, "_BY_ALIAS", dict(optimizers._BY_ALIAS))
+
+
+def test_the_page_runs(registry, tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("EOMSYM_CACHE", str(tmp_path))
+    text = PAGE.read_text(encoding="utf-8")
+    script = tmp_path / "page.py"
+    script.write_text("\n".join(re.findall(r"```python\n(.*?)```", text, re.DOTALL)), encoding="utf-8")
+    names = runpy.run_path(str(script))
+    assert names["study"].passed  # quasi-hyperbolic momentum, slopes 1, 2, 3, 4
+    printed = capsys.readouterr().out
+    for line in re.findall(r"^    (θ̇.*|ξ_0 = .*)$", text, re.MULTILINE):
+        assert line in printed
