@@ -65,7 +65,7 @@ def _diffrax(field: Callable[[Any], Any], params: Any, time: float, tolerance: f
 
 
 def _scipy(field: Callable[[Any], Any], params: Any, time: float, tolerance: float) -> Any:
-    from eomsym.dynamics.integration import integrate as integrate_vector
+    from eomsym.dynamics.any_field import integrate_vector
 
     start, unravel = ravel_pytree(params)
     rate = jax.jit(lambda vector: ravel_pytree(field(unravel(vector)))[0])
@@ -74,5 +74,6 @@ def _scipy(field: Callable[[Any], Any], params: Any, time: float, tolerance: flo
         np.asarray(start, dtype=np.float64),
         time,
         tolerance,
+        float(jax.numpy.finfo(start.dtype).eps),
     )
-    return unravel(jax.numpy.asarray(end.state, start.dtype))
+    return unravel(jax.numpy.asarray(end, start.dtype))

@@ -48,14 +48,13 @@ class FlatProgram:
     arguments: tuple[int, ...]
     results: tuple[int, ...]
 
-    def needed(self) -> list[Instruction]:
-        """The instructions that the results depend on."""
-        wanted, kept = set(self.results), []
+    def needed(self, without: frozenset[str] = frozenset()) -> set[int]:
+        """The values that the results depend on; what only operations of these names need is left out."""
+        wanted = set(self.results)
         for instruction in reversed(self.instructions):
-            if wanted & set(instruction.outputs):
+            if wanted & set(instruction.outputs) and instruction.name not in without:
                 wanted |= set(instruction.inputs)
-                kept.append(instruction)
-        return kept[::-1]
+        return wanted
 
 
 @dataclass(frozen=True)
@@ -90,15 +89,18 @@ class Machine:
         self._series |= {number: [value] for number, value in zip(program.arguments, arguments, strict=True)}
         self._varying = set(program.arguments)
         self._rules: list[tuple[Instruction, Rule]] = []
-        for instruction in program.needed():
-            self._start(instruction)
+        needed, self._carried = program.needed(), program.needed(backend.flat)
+        for instruction in program.instructions:
+            if needed & set(instruction.outputs):
+                self._start(instruction)
 
     def _start(self, instruction: Instruction) -> None:
         values = instruction.apply(*(self._series[number][0] for number in instruction.inputs))
         for number, value in zip(instruction.outputs, values, strict=True):
             self._series[number] = [value]
         floating = any(map(self.backend.floating, values))
-        varying = any(number in self._varying for number in instruction.inputs)
+        carried = self._carried & set(instruction.outputs)
+        varying = carried and any(number in self._varying for number in instruction.inputs)
         if not (varying and floating) or instruction.name in self.backend.flat:
             return
         if instruction.name not in self.backend.rules:
