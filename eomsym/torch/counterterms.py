@@ -23,7 +23,7 @@ from eomsym.torch.rules import BACKEND, SCALAR_OPERATIONS
 MAX_TORCH_ORDER = 16
 
 _COMPOSITE = (
-    "_log_softmax _softmax native_layer_norm native_group_norm addmm addmv baddbmm var var_mean std mean gelu"
+    "_log_softmax _softmax native_layer_norm native_group_norm addmm addmv baddbmm mean gelu"
     " native_batch_norm mse_loss mse_loss_backward silu silu_backward tanh_backward sigmoid_backward rsub"
 ).split()
 
@@ -60,10 +60,38 @@ def equation_of_motion(loss_fn: Callable[[Any], Any], params: Any, eta: Any, ord
     return pytree.tree_map(torch.neg, total)
 
 
+def _variance(value: Any, dim: Any = None, *, correction: Any = None, keepdim: bool = False) -> Any:
+    axes = list(range(value.ndim)) if dim is None else list(dim)
+    count = 1
+    for axis in axes:
+        count *= value.shape[axis]
+    distance = value - value.sum(axes, keepdim=True) / count
+    return (distance * distance).sum(axes, keepdim=keepdim) / (count - (1 if correction is None else correction))
+
+
+def _variance_and_mean(value: Any, dim: Any = None, *, correction: Any = None, keepdim: bool = False) -> Any:
+    axes = list(range(value.ndim)) if dim is None else list(dim)
+    return _variance(value, dim, correction=correction, keepdim=keepdim), value.mean(axes, keepdim=keepdim)
+
+
+def _vector_norm(value: Any, ord: float = 2, dim: Any = None, keepdim: bool = False, *, dtype: Any = None) -> Any:
+    if ord != 2:
+        raise InputError(f"loss_fn: the norm of order {ord} has no rule for power series; only that of order 2 has")
+    axes = list(range(value.ndim)) if dim is None else list(dim)
+    return (value * value).sum(axes, keepdim=keepdim).sqrt()
+
+
+_OWN = {
+    torch.ops.aten.var.correction: _variance,
+    torch.ops.aten.var_mean.correction: _variance_and_mean,
+    torch.ops.aten.linalg_vector_norm.default: _vector_norm,
+}
+
+
 def _flatten(function: Callable[..., list[Any]], arguments: Sequence[Any]) -> FlatProgram:
     """The flat program of a function of tensors."""
     named = [getattr(torch.ops.aten, name) for name in _COMPOSITE]
-    table = {**core_aten_decompositions(), **get_decompositions(named)}
+    table = {**core_aten_decompositions(), **get_decompositions(named), **_OWN}
     with torch.enable_grad():
         graph = make_fx(torch.func.functionalize(function), decomposition_table=table)(*arguments)
     return _Reader(graph).program
