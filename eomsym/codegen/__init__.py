@@ -1,5 +1,8 @@
 """Code generation: a frozen specification, statements, a template, a file with a manifest, and back as a kernel."""
 
+from eomsym.codegen.kernel import Kernel
+from eomsym.codegen.loader import load
+from eomsym.codegen.spec import MAX_EXPRESSION_ORDER, MAX_KERNEL_ORDER, PRECISIONS, KernelSpec
 from eomsym.codegen.store import (
     COMMITTED,
     check_committed,
@@ -9,9 +12,6 @@ from eomsym.codegen.store import (
     write_committed,
     write_kernel,
 )
-from eomsym.codegen.kernel import Kernel
-from eomsym.codegen.loader import load
-from eomsym.codegen.spec import MAX_EXPRESSION_ORDER, MAX_KERNEL_ORDER, PRECISIONS, KernelSpec
 
 __all__ = [
     "COMMITTED",

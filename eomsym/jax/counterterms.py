@@ -42,9 +42,7 @@ def counterterms(loss_fn: Callable[[Any], Any], params: Any, order: int) -> list
     return [jax.tree.unflatten(structure, row) for row in descend(program, leaves, order, BACKEND)]
 
 
-def equation_of_motion(
-    loss_fn: Callable[[Any], Any], params: Any, eta: Any, order: int
-) -> Any:
+def equation_of_motion(loss_fn: Callable[[Any], Any], params: Any, eta: Any, order: int) -> Any:
     """The modified vector field ``−g − Σ_k η^{k+1} ξ_k``, a pytree like ``params``; as ``counterterms`` else."""
     rows = counterterms(loss_fn, params, order)
     total = rows[-1]

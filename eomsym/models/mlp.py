@@ -73,9 +73,7 @@ def _check_layers(layers: Sequence[int], loss: str) -> tuple[int, ...]:
 
 def _check_activation(activation: str) -> str:
     if activation == "relu":
-        raise InputError(
-            "activation 'relu': it has no second derivative, hence no counter term; take softplus or gelu"
-        )
+        raise InputError("activation 'relu': it has no second derivative, hence no counter term; take softplus or gelu")
     if activation not in ACTIVATIONS:
         raise InputError(f"activation {activation!r}: unknown; choose from {', '.join(ACTIVATIONS)}")
     return activation

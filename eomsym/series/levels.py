@@ -106,7 +106,9 @@ def program_counterterms(
     return result
 
 
-def gradient_series(program: Program, curve: Sequence[Sequence[Any]], parameters: Sequence[Any], ring: Ring) -> list[list[Any]]:
+def gradient_series(
+    program: Program, curve: Sequence[Sequence[Any]], parameters: Sequence[Any], ring: Ring
+) -> list[list[Any]]:
     """g along ``θ(η) = Σ_k curve[k] η^k``, coefficient by coefficient."""
     start: list[Any] = []
     for operation in program.operations:
@@ -129,7 +131,9 @@ def _coefficient(row: Sequence[Any], k: int, ring: Ring) -> Any:
     return row[k] if k < len(row) else ring.number(Fraction(0))
 
 
-def _start(operation: Operation, rows: Sequence[Any], point: Sequence[Any], parameters: Sequence[Any], ring: Ring) -> Any:
+def _start(
+    operation: Operation, rows: Sequence[Any], point: Sequence[Any], parameters: Sequence[Any], ring: Ring
+) -> Any:
     match operation:
         case Variable(index):
             return point[index]

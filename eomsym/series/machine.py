@@ -434,9 +434,7 @@ def general_power(instruction: Instruction, series: Sequence[Operand], backend: 
     logarithm = System(ELEMENTARY["log"], base, backend) if base.varies else None
     factor = logarithm.value if logarithm else Known(backend.seeds["log"](base[0]), varies=False)
     product = Known(factor[0] * exponent[0])
-    result = System(
-        ELEMENTARY["exp"], product, backend, {"exp": lambda _: _first(instruction)(base[0], exponent[0])}
-    )
+    result = System(ELEMENTARY["exp"], product, backend, {"exp": lambda _: _first(instruction)(base[0], exponent[0])})
 
     def rule(level: int) -> list[Any]:
         if logarithm:

@@ -22,10 +22,25 @@ from eomsym.torch.rules import BACKEND, SCALAR_OPERATIONS
 #: Beyond it float64 keeps less than nine digits.
 MAX_TORCH_ORDER = 16
 
-_COMPOSITE = (
-    "_log_softmax _softmax native_layer_norm native_group_norm addmm addmv baddbmm mean gelu"
-    " native_batch_norm mse_loss mse_loss_backward silu silu_backward tanh_backward sigmoid_backward rsub"
-).split()
+_COMPOSITE = [
+    "_log_softmax",
+    "_softmax",
+    "native_layer_norm",
+    "native_group_norm",
+    "addmm",
+    "addmv",
+    "baddbmm",
+    "mean",
+    "gelu",
+    "native_batch_norm",
+    "mse_loss",
+    "mse_loss_backward",
+    "silu",
+    "silu_backward",
+    "tanh_backward",
+    "sigmoid_backward",
+    "rsub",
+]
 
 
 def counterterms(loss_fn: Callable[[Any], Any], params: Any, order: int) -> list[Any]:
@@ -74,6 +89,13 @@ def _variance_and_mean(value: Any, dim: Any = None, *, correction: Any = None, k
     return _variance(value, dim, correction=correction, keepdim=keepdim), value.mean(axes, keepdim=keepdim)
 
 
+def _broadcast(value: Any, shape: Sequence[int], dimensions: Sequence[int]) -> Any:
+    spread = [1] * len(shape)
+    for size, place in zip(value.shape, dimensions, strict=True):
+        spread[place] = size
+    return value.reshape(spread).expand(list(shape))
+
+
 def _vector_norm(value: Any, ord: float = 2, dim: Any = None, keepdim: bool = False, *, dtype: Any = None) -> Any:
     if ord != 2:
         raise InputError(f"loss_fn: the norm of order {ord} has no rule for power series; only that of order 2 has")
@@ -84,6 +106,7 @@ def _vector_norm(value: Any, ord: float = 2, dim: Any = None, keepdim: bool = Fa
 _OWN = {
     torch.ops.aten.var.correction: _variance,
     torch.ops.aten.var_mean.correction: _variance_and_mean,
+    torch.ops.prims.broadcast_in_dim.default: _broadcast,
     torch.ops.aten.linalg_vector_norm.default: _vector_norm,
 }
 

@@ -32,4 +32,6 @@ def integrate(field: Callable[[Any], Any], params: Any, time: float, *, toleranc
         return torch.cat(values).numpy()
 
     precision = max(torch.finfo(leaf.dtype).eps for leaf in leaves)
-    return unravel(integrate_vector(lambda state: ravel(field(unravel(state))), ravel(params), time, tolerance, precision))
+    return unravel(
+        integrate_vector(lambda state: ravel(field(unravel(state))), ravel(params), time, tolerance, precision)
+    )

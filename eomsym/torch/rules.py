@@ -21,17 +21,87 @@ SCALAR_OPERATIONS: dict[str, Callable[..., Any]] = {
 }
 
 #: ``detach`` is the identity: g is taken as it is, and along the iterates what is detached there moves too.
-LINEAR = (
-    "neg add sub sum view _unsafe_view reshape permute t transpose expand unsqueeze squeeze select slice cat stack"
-    " gather index index_select embedding scatter scatter_add index_put index_add select_scatter slice_scatter"
-    " embedding_dense_backward clone _to_copy detach alias flip cumsum diagonal constant_pad_nd select_backward"
-    " slice_backward unfold repeat lift_fresh_copy copy"
-).split()
-FUNCTIONS = {name: name for name in ("exp", "log", "sin", "cos", "tan", "tanh", "sinh", "cosh", "atan", "erf", "sqrt", "sigmoid")}
+LINEAR = [
+    "neg",
+    "add",
+    "sub",
+    "sum",
+    "view",
+    "_unsafe_view",
+    "reshape",
+    "permute",
+    "t",
+    "transpose",
+    "expand",
+    "unsqueeze",
+    "squeeze",
+    "select",
+    "slice",
+    "cat",
+    "stack",
+    "gather",
+    "index",
+    "index_select",
+    "embedding",
+    "scatter",
+    "scatter_add",
+    "index_put",
+    "index_add",
+    "select_scatter",
+    "slice_scatter",
+    "embedding_dense_backward",
+    "clone",
+    "_to_copy",
+    "detach",
+    "alias",
+    "flip",
+    "cumsum",
+    "diagonal",
+    "constant_pad_nd",
+    "select_backward",
+    "slice_backward",
+    "unfold",
+    "repeat",
+    "lift_fresh_copy",
+    "copy",
+]
+FUNCTIONS = {
+    name: name for name in ("exp", "log", "sin", "cos", "tan", "tanh", "sinh", "cosh", "atan", "erf", "sqrt", "sigmoid")
+}
 FLAT = frozenset(
-    "sign floor ceil round isnan isinf eq ne lt le gt ge logical_and logical_or logical_not bitwise_and bitwise_not"
-    " argmax argmin full_like zeros_like ones_like empty_like empty_permuted new_zeros new_ones new_full new_empty full arange"
-    " scalar_tensor".split()
+    [
+        "sign",
+        "floor",
+        "ceil",
+        "round",
+        "isnan",
+        "isinf",
+        "eq",
+        "ne",
+        "lt",
+        "le",
+        "gt",
+        "ge",
+        "logical_and",
+        "logical_or",
+        "logical_not",
+        "bitwise_and",
+        "bitwise_not",
+        "argmax",
+        "argmin",
+        "full_like",
+        "zeros_like",
+        "ones_like",
+        "empty_like",
+        "empty_permuted",
+        "new_zeros",
+        "new_ones",
+        "new_full",
+        "new_empty",
+        "full",
+        "arange",
+        "scalar_tensor",
+    ]
 )
 SEEDS: dict[str, Callable[..., Any]] = {
     **{name: getattr(torch, name) for name in ("exp", "log", "sqrt", "sin", "cos", "tan", "tanh", "sinh", "cosh")},
@@ -62,7 +132,9 @@ def _reduced_extremum(instruction: Instruction, series: Sequence[Operand], backe
     reduce = torch.amax if instruction.name == "amax" else torch.amin
     places = (operand[0] == reduce(operand[0], axes, keepdim=True)).to(best.dtype)
     shares = places / places.sum(axes, keepdim=True)
-    return lambda level: [backend.vmap(lambda value: (shares * value).sum(axes).reshape(best.shape), (0,))(operand[level])]
+    return lambda level: [
+        backend.vmap(lambda value: (shares * value).sum(axes).reshape(best.shape), (0,))(operand[level])
+    ]
 
 
 def _clamp(instruction: Instruction, series: Sequence[Operand], backend: Backend) -> Rule:
@@ -82,9 +154,9 @@ def _ramp(count: int, rank: int, like: Any) -> Any:
 
 
 RULES: dict[str, RuleMaker] = {
-    **{name: machine.linear for name in LINEAR},
+    **dict.fromkeys(LINEAR, machine.linear),
     **{name: machine.function(other) for name, other in FUNCTIONS.items()},
-    **{name: machine.bilinear for name in ("mul", "mm", "bmm", "mv", "dot")},
+    **dict.fromkeys(("mul", "mm", "bmm", "mv", "dot"), machine.bilinear),
     "div": machine.divide,
     "pow": _power,
     "reciprocal": machine.reciprocal,

@@ -55,7 +55,9 @@ def _logarithm(gradient, start, eta, count):
     total = [mpmath.mpf(0)] * len(start)
     for n in range(1, count + 1):
         rows = [[b - a for a, b in zip(*pair, strict=True)] for pair in zip(rows, rows[1:], strict=False)]
-        total = [value + mpmath.mpf((-1) ** (n + 1)) / n * entry / eta for value, entry in zip(total, rows[0], strict=True)]
+        total = [
+            value + mpmath.mpf((-1) ** (n + 1)) / n * entry / eta for value, entry in zip(total, rows[0], strict=True)
+        ]
     return total
 
 
@@ -157,7 +159,9 @@ def test_the_size_of_the_code_is_linear_in_the_expression():
         expression = "x*y"
         for _ in range(depth):
             expression = f"sin({expression} + x)"
-        return len(re.findall(r"^ +(v\[|\[[A-Z]+,)", render(KernelSpec(ExpressionLoss(expression, ["x", "y"]), 4)), re.M))
+        return len(
+            re.findall(r"^ +(v\[|\[[A-Z]+,)", render(KernelSpec(ExpressionLoss(expression, ["x", "y"]), 4)), re.M)
+        )
 
     few, more, most = statements(10), statements(20), statements(40)
     assert most - more == 2 * (more - few)
@@ -194,7 +198,12 @@ def test_a_vector_field_is_its_modified_equation(folder):
 
 @pytest.mark.parametrize(
     ("theta", "what"),
-    [([0.1, 0.2], "list is not a float64"), (np.ones(3), "shape"), (np.array([0.1, np.nan]), "finite"), (np.ones(2, int), "int64")],
+    [
+        ([0.1, 0.2], "list is not a float64"),
+        (np.ones(3), "shape"),
+        (np.array([0.1, np.nan]), "finite"),
+        (np.ones(2, int), "int64"),
+    ],
 )
 def test_what_is_no_point_is_refused(kernel, theta, what):
     for call in (kernel("rosenbrock").loss, kernel("rosenbrock").gradient, kernel("rosenbrock").counterterms):

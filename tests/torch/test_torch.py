@@ -24,6 +24,11 @@ def flat(tree):
     return torch.cat([leaf.detach().reshape(-1) for leaf in pytree.tree_leaves(tree)]).numpy()
 
 
+def along(function, direction):
+    """The derivative of a function along a direction."""
+    return lambda point: torch.func.jvp(function, (point,), (direction,))[1]
+
+
 def by_trees(loss, params, order):
     """``[g, ξ_0, …]`` with every elementary differential by nested torch.func.jvp."""
     gradient = torch.func.grad(loss)
@@ -31,7 +36,7 @@ def by_trees(loss, params, order):
     def value(tree):
         function = gradient
         for argument in [value(child) for child in tree.children]:
-            function = (lambda f, v: lambda p: torch.func.jvp(f, (p,), (v,))[1])(function, argument)
+            function = along(function, argument)
         return function(params)
 
     terms = eomsym.derive(order=order).terms
@@ -46,15 +51,38 @@ def layer(p, x):
 
 LOSSES = {
     "cross-entropy": lambda p: functional.cross_entropy(layer(p, torch.tanh(layer(p, X))), LABELS),
-    "activations": lambda p: (functional.gelu(layer(p, X)) * Y + functional.silu(layer(p, Y)) + functional.softplus(layer(p, X))).sum(),
+    "activations": lambda p: (
+        functional.gelu(layer(p, X)) * Y + functional.silu(layer(p, Y)) + functional.softplus(layer(p, X))
+    ).sum(),
     "layer norm": lambda p: (functional.layer_norm(layer(p, X), (3,)) * Y).pow(3).mean(),
     "softmax": lambda p: (torch.softmax(layer(p, X), 1) @ layer(p, Y[:3]) - 1).square().sum(),
-    "powers": lambda p: (2 + p["w"]).pow(2.5).sum() + (2.0 ** p["b"]).sum() + ((2 + p["b"]) ** p["w"]).sum() + (3 + p["b"]).pow(-2).sum(),
-    "elementary": lambda p: (torch.sin(p["w"]) * torch.cosh(p["b"]) + torch.atan(p["w"]) / (2 + p["b"]) + torch.erf(p["w"])).sum()
-    + torch.log1p(p["b"] ** 2).sum() + torch.rsqrt(2 + p["b"]).sum() + torch.linalg.norm(p["w"]),
-    "choices": lambda p: torch.where(p["w"] > 0, p["w"].sin(), p["w"] ** 2).sum() + torch.maximum(p["w"], p["b"]).square().sum()
-    + p["w"].abs().pow(3).sum() + torch.cat([p["b"], p["b"]])[::2].pow(4).sum() + torch.relu(p["w"]).pow(3).sum(),
+    "powers": lambda p: (
+        (2 + p["w"]).pow(2.5).sum()
+        + (2.0 ** p["b"]).sum()
+        + ((2 + p["b"]) ** p["w"]).sum()
+        + (3 + p["b"]).pow(-2).sum()
+    ),
+    "elementary": lambda p: (
+        (torch.sin(p["w"]) * torch.cosh(p["b"]) + torch.atan(p["w"]) / (2 + p["b"]) + torch.erf(p["w"])).sum()
+        + torch.log1p(p["b"] ** 2).sum()
+        + torch.rsqrt(2 + p["b"]).sum()
+        + torch.linalg.norm(p["w"])
+    ),
+    "choices": lambda p: (
+        torch.where(p["w"] > 0, p["w"].sin(), p["w"] ** 2).sum()
+        + torch.maximum(p["w"], p["b"]).square().sum()
+        + p["w"].abs().pow(3).sum()
+        + torch.cat([p["b"], p["b"]])[::2].pow(4).sum()
+        + torch.relu(p["w"]).pow(3).sum()
+    ),
 }
+
+
+def written_out(p):
+    """The same loss as "layer norm": derivatives of PyTorch's own beyond the second are wrong (seen in 2.13)."""
+    z = layer(p, X)
+    centred = z - z.mean(1, keepdim=True)
+    return (centred / (centred.square().mean(1, keepdim=True) + 1e-5).sqrt() * Y).pow(3).mean()
 
 
 # Forward mode of PyTorch, which only this reference uses, compiles its formulas by a function that is deprecated.
@@ -62,7 +90,8 @@ LOSSES = {
 @pytest.mark.parametrize("name", LOSSES)
 def test_against_elementary_differentials(name):
     found = eomsym.torch.counterterms(LOSSES[name], W, 2)
-    for one, other in zip(found, by_trees(LOSSES[name], W, 2), strict=True):
+    reference = written_out if name == "layer norm" else LOSSES[name]
+    for one, other in zip(found, by_trees(reference, W, 2), strict=True):
         np.testing.assert_allclose(flat(one), other, rtol=1e-10, atol=1e-12 * np.linalg.norm(other) + 1e-15)
 
 
@@ -75,7 +104,12 @@ def test_an_mlp_on_digits_agrees_with_the_numba_kernel():
     w, b, v, c = np.split(theta, np.cumsum([64 * 32, 32, 32 * 10]))
     params = {
         name: torch.from_numpy(np.ascontiguousarray(part))
-        for name, part in (("0.weight", w.reshape(64, 32).T), ("0.bias", b), ("2.weight", v.reshape(32, 10).T), ("2.bias", c))
+        for name, part in (
+            ("0.weight", w.reshape(64, 32).T),
+            ("0.bias", b),
+            ("2.weight", v.reshape(32, 10).T),
+            ("2.bias", c),
+        )
     }
     x, y = torch.from_numpy(inputs), torch.from_numpy(targets)
 
@@ -83,7 +117,9 @@ def test_an_mlp_on_digits_agrees_with_the_numba_kernel():
         return functional.cross_entropy(torch.func.functional_call(network, p, (x,)), y)
 
     for one, other in zip(eomsym.torch.counterterms(loss, params, 5), rows, strict=True):
-        ours = np.concatenate([one["0.weight"].T.reshape(-1), one["0.bias"], one["2.weight"].T.reshape(-1), one["2.bias"]])
+        ours = np.concatenate(
+            [one["0.weight"].T.reshape(-1), one["0.bias"], one["2.weight"].T.reshape(-1), one["2.bias"]]
+        )
         assert np.linalg.norm(ours - other) <= 1e-10 * np.linalg.norm(other)
 
 
