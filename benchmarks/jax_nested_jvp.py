@@ -131,7 +131,7 @@ def main() -> None:
     from importlib.metadata import version
 
     versions = ", ".join(f"{name} {version(name)}" for name in ("jax", "jaxlib", "numpy"))
-    print(f"{platform.machine()}, {platform.processor() or platform.system()}, Python {platform.python_version()}, {versions}")
+    print(f"{platform.machine()}, {platform.system()}, Python {platform.python_version()}, {versions}")
     print("\n| order | way | compile, s | run, ms (median) | run, ms (range) | norm of the last row |")
     print("|---|---|---|---|---|---|")
     for order in map(int, options.orders.split(",")):

@@ -14,10 +14,10 @@ from eomsym.models import MLP, VectorField
 class Kernel:
     """The compiled functions of one generated file, with arguments checked before any of them runs.
 
-    ``theta`` is float64 (d,).  What follows it is ``inputs`` and ``targets`` for a network: float64 (n, n_in), and float64
-    (n, n_out) for ``mse`` or int64 labels (n,) for ``cross-entropy``.  For a loss or vector field that is written down it is
-    ``parameters``, float64 (p,), left out where there are none.  Every method raises ``InputError`` for a wrong type, shape,
-    label or a value that is not finite; a point where the loss itself is not defined gives NaN.
+    ``theta`` is float64 (d,).  What follows it is ``inputs`` and ``targets`` for a network: float64 (n, n_in), and
+    float64 (n, n_out) for ``mse`` or int64 labels (n,) for ``cross-entropy``.  For a loss or vector field that is
+    written down it is ``parameters``, float64 (p,), left out where there are none.  Every method raises ``InputError``
+    for a wrong type, shape, label or a value that is not finite; where the loss is not defined the result is NaN.
     ``order`` arguments run from 0 to the kernel's order, the default; lower orders cost less.
     """
 

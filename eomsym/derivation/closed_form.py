@@ -63,7 +63,7 @@ def lifted_field(
 
 
 def modified_equation(field: Sequence[sympy.Expr], variables: Sequence[sympy.Symbol], order: int) -> list[sympy.Matrix]:
-    """``[f_0, …, f_order]`` with ``ỹ' = f_0(ỹ) + η f_1(ỹ) + …``, the modified equation of explicit Euler for ``y' = f(y)``.
+    """The modified equation ``ỹ' = f_0(ỹ) + η f_1(ỹ) + …`` of explicit Euler for ``y' = f(y)``: ``[f_0, …, f_order]``.
 
     Each is a column of exact expressions in the order of ``variables``; ``f_0`` is f.  Raises ``InputError`` as
     ``loss_counterterms`` and if the field does not fit its variables.

@@ -25,7 +25,8 @@ def integrate(
     solver: str | None = None,
     max_steps: int = 100_000,
 ) -> Any:
-    """``params`` after ``time`` along ``field``, a function of pytrees such as ``lambda p: lookahead_field(grad, p, eta, 2)``.
+    """``params`` after ``time`` along ``field``, a function of pytrees such as ``lambda p: lookahead_field(grad, p,
+    eta, 2)``.
 
     ``solver`` is ``diffrax`` (Dopri8 with a PID controller) or ``scipy`` (DOP853); diffrax if none is named and it is
     installed.  ``tolerance`` is relative and absolute, per step.  Raises ``InputError`` for a bad value and

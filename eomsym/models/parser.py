@@ -38,7 +38,7 @@ _EXAMPLE = "write it as (1-x)**2 + 100*(y-x**2)**2"
 
 
 def check_names(kind: str, names: Sequence[str], taken: Sequence[str] = ()) -> tuple[str, ...]:
-    """Names of variables or parameters as a tuple.  Raises ``InputError`` for what cannot be a name, or stands twice."""
+    """Names of variables or parameters as a tuple.  Raises ``InputError`` for what is no name, or stands twice."""
     if isinstance(names, str) or not isinstance(names, (list, tuple)):
         raise InputError(f"{kind} {_shown(names)}: give a list of names, such as ['x', 'y']")
     if len(names) > MAX_NAMES:

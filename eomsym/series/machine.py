@@ -1,9 +1,10 @@
 """Array programs on truncated power series, for any array library: each kind of operation has one rule.
 
 A program is a flat list of operations on arrays.  A value is known by number.  Its coefficient 0 is an array as the
-operation made it; higher ones have the iterates as an additional first axis.  Values that do not depend on the arguments
-have coefficient 0 only.  Elementary functions are those of ``elementary.py``, the table that serves the generated kernels
-too.
+operation made it; higher ones have the iterates as an additional first axis.  Values that do not depend on the
+arguments
+have coefficient 0 only.  Elementary functions are those of ``elementary.py``, the table that serves the generated
+kernels too.
 """
 
 from __future__ import annotations
@@ -62,7 +63,8 @@ class Backend:
     """What is asked of an array library, and its operations: name to rule.
 
     ``vmap(function, axes)`` maps over the first axis where ``axes`` says 0; ``stack(arrays)`` makes a new first axis;
-    ``zeros(rows, like)`` has one axis more than ``like``; ``ramp(n, rank, like)`` is 1 … n along the first of ``rank`` axes;
+    ``zeros(rows, like)`` has one axis more than ``like``; ``ramp(n, rank, like)`` is 1 … n along the first of
+    ``rank`` axes;
     ``combine(weights, rows)`` is a matrix of floats times rows; ``flat`` names operations that are piecewise constant.
     """
 
@@ -217,7 +219,7 @@ Convolution = Callable[[Instruction, Any, Any, Backend], Any]
 
 
 def bilinear_with(convolve: Convolution) -> RuleMaker:
-    """As ``bilinear``; ``convolve(instruction, lefts, rights, …)`` is ``Σ_i left_i right_i`` for axes (i, iterate, …)."""
+    """As ``bilinear``; ``convolve(instruction, lefts, rights, …)`` is ``Σ_i left_i right_i``, axes (i, iterate, …)."""
 
     def maker(instruction: Instruction, series: Sequence[Operand], backend: Backend) -> Rule:
         left, right = series

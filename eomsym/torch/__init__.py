@@ -1,4 +1,4 @@
-"""Equations of motion of PyTorch models: counter terms on any pytree, and the look-ahead field for models of any size."""
+"""Equations of motion of PyTorch models: counter terms on any pytree, and the look-ahead field."""
 
 from __future__ import annotations
 

@@ -47,7 +47,8 @@ def counterterms(loss_fn: Callable[[Any], Any], params: Any, order: int) -> list
     """``[g, ξ_0, …, ξ_{order−1}]`` of gradient descent on a loss, each a pytree like ``params``.
 
     ``loss_fn`` maps ``params``, any pytree of floating-point tensors (such as ``dict(model.named_parameters())`` with
-    ``torch.func.functional_call``), to a scalar.  Works in their precision and on their device.  Raises ``InputError`` for
+    ``torch.func.functional_call``), to a scalar.  Works in their precision and on their device.  Raises
+    ``InputError`` for
     an order outside 0 … 16, for parameters that are no floating-point tensors, and for an operation without a rule.
     """
     check_order(order, MAX_TORCH_ORDER)

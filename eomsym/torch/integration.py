@@ -16,7 +16,8 @@ from eomsym.dynamics.kernel import check_positive
 def integrate(field: Callable[[Any], Any], params: Any, time: float, *, tolerance: float = 1e-10) -> Any:
     """``params`` after ``time`` along ``field``, such as ``lambda p: lookahead_field(grad, p, eta, 2)``, by DOP853.
 
-    ``tolerance`` is relative and absolute, per step, and at least 100 times the precision of ``params``.  Raises ``InputError`` for a bad value, ``IntegrationError`` if the path leaves the floating-point numbers.
+    ``tolerance`` is relative and absolute, per step, and at least 100 times the precision of ``params``.  Raises
+    ``InputError`` for a bad value, ``IntegrationError`` if the path leaves the floating-point numbers.
     """
     time, tolerance = check_positive("time", time), check_positive("tolerance", tolerance)
     leaves, structure = pytree.tree_flatten(params)

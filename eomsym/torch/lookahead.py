@@ -15,8 +15,8 @@ def lookahead_field(grad_fn: Callable[[Any], Any], params: Any, eta: Any, order:
     """``−Σ_i w_i g(y_i)`` with ``y_{i+1} = y_i − η g(y_i)``, a pytree like ``params``.
 
     ``grad_fn`` maps ``params`` to its gradient, such as ``torch.func.grad(loss_fn)``.  Its distance to the equation of
-    motion is O(η^{order+1}), so that paths have slope ``order + 1`` as well; it is not the truncated series and gives no
-    single ξ_k.  Raises ``InputError`` for an order outside 0 … 20.
+    motion is O(η^{order+1}), so that paths have slope ``order + 1`` as well; it is not the truncated series and
+    gives no single ξ_k.  Raises ``InputError`` for an order outside 0 … 20.
     """
     check_order(order, MAX_LOOKAHEAD_ORDER)
     point, total = params, None

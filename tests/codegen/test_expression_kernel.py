@@ -1,6 +1,7 @@
 """Kernels of losses and fields that are written down, against iterates in 500 digits that know nothing of series."""
 
 import re
+from itertools import pairwise
 
 import mpmath
 import numpy as np
@@ -54,7 +55,7 @@ def _logarithm(gradient, start, eta, count):
         rows.append([y - eta * g for y, g in zip(rows[-1], gradient(*rows[-1]), strict=True)])
     total = [mpmath.mpf(0)] * len(start)
     for n in range(1, count + 1):
-        rows = [[b - a for a, b in zip(*pair, strict=True)] for pair in zip(rows, rows[1:], strict=False)]
+        rows = [[b - a for a, b in zip(*pair, strict=True)] for pair in pairwise(rows)]
         total = [
             value + mpmath.mpf((-1) ** (n + 1)) / n * entry / eta for value, entry in zip(total, rows[0], strict=True)
         ]
