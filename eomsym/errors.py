@@ -1,7 +1,7 @@
 """The package's own errors.
 
-Every message names the value, says what is wrong with it and what would be right, so that the command line can print
-it as it is.
+Every message names the value, says what is wrong with it and what would be right, so that the command line can print it
+as it is.
 """
 
 

@@ -18,7 +18,7 @@ from matplotlib.ticker import LogLocator, NullFormatter, NullLocator
 from eomsym.derivation import Counterterms
 from eomsym.errors import InputError
 from eomsym.notation.coefficients import coefficient_latex
-from eomsym.notation.trees import _place as place_nodes
+from eomsym.notation.trees import place_nodes
 from eomsym.trees import Tree
 from eomsym.verification import RATIO_TOLERANCE, ConvergenceStudy, OrderRecord
 
@@ -29,6 +29,9 @@ if TYPE_CHECKING:
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<", ">", "h")
 GREY = "#666666"
+
+#: Ratios above this are cut off: one that runs away would press all others flat.
+LARGEST_RATIO = 3.0
 
 #: Inches from one tree's node to the next, in both directions.
 TREE_UNIT = 0.22
@@ -85,6 +88,8 @@ def error_ratio_figure(study: ConvergenceStudy) -> Figure:
             label=rf"$N={record.order}$: {_short(record.extrapolated_ratio, 4)} at $\eta=0$",
         )
     axes.set_xlim(left=0)
+    if axes.get_ylim()[1] > LARGEST_RATIO:
+        axes.set_ylim(0, LARGEST_RATIO)
     axes.set_xlabel(r"step size $\eta$")
     axes.set_ylabel("measured / predicted error")
     axes.legend(frameon=False)
@@ -146,8 +151,8 @@ def _draw_errors(axes: Axes, record: OrderRecord, colour: str, marker: str) -> N
 
 
 def _label_at_end(axes: Axes, record: OrderRecord, label: str, colour: str) -> None:
-    """Left of the smallest step size, where the lines are farthest apart."""
-    error = record.errors[-1] or record.predicted_errors[-1]
+    """Left of the predicted line: there they are farthest apart, whatever was measured."""
+    error = record.predicted_errors[-1] or record.errors[-1]
     if error > 0:
         axes.annotate(
             label,
@@ -182,7 +187,9 @@ def _legend_handles(study: ConvergenceStudy) -> list[Line2D]:
 
 
 def _short(number: float, digits: int = 3) -> str:
-    return f"{number:.{digits}f}" if math.isfinite(number) else "none"
+    if not math.isfinite(number):
+        return "none"
+    return f"{number:.{digits}f}" if abs(number) < 100 else f"{number:.2g}"
 
 
 def _groups(trees: Counterterms | Iterable[Tree]) -> list[tuple[str, list[tuple[Tree, str]]]]:

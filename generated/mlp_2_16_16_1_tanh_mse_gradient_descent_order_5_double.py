@@ -667,26 +667,34 @@ def _sweep(series, step, terms, degree, backward, inputs, targets, workspace, gr
 
 
 @jit
-def _descend(series, terms, inputs, targets, workspace, steps, rows):
-    """Gradient descent in series arithmetic, y_j = y_{j-1} - eta g(y_{j-1}) from y_0 = series[0]; rows become g, xi_0, ...
+def _step(series, steps, j, terms):
+    """Gradient descent in series arithmetic: y_j = y_{j-1} - eta g(y_{j-1}), with steps[i, k] coefficient k of g(y_i)."""
+    for k in range(1, terms):
+        for p in range(SIZE):
+            series[k, p] -= steps[j - 1, k - 1, p]
 
-    steps[j, k] is coefficient k of g(y_j), a polynomial in j of degree k that vanishes at j = 0 unless k = 0: steps
-    1, ..., k determine it, later ones are extrapolated.
-    """
-    for j in range(1, terms):
-        for k in range(1, terms):
+
+@jit
+def _complete(steps, j, terms):
+    """The coefficients of g(y_j) below j: polynomials in j of degree k that steps 1, ..., k have determined."""
+    if j == 0:
+        steps[0, 1:terms] = 0.0
+        return
+    for p in range(SIZE):
+        steps[j, 0, p] = steps[0, 0, p]
+    for k in range(1, min(j, terms)):
+        for p in range(SIZE):
+            steps[j, k, p] = EXTRAPOLATION[j, k, 1] * steps[1, k, p]
+        for i in range(2, k + 1):
             for p in range(SIZE):
-                series[k, p] -= rows[0, p] if k == 1 else steps[j - 1, k - 1, p]
-        _sweep(series, j, terms, 1 if j == 1 else terms - 1, True, inputs, targets, workspace, steps[j])
-        for k in range(j, terms):
-            for p in range(SIZE):
-                steps[j, k, p] += WEIGHT_DECAY * series[k, p]
-        for k in range(1, j):
-            for p in range(SIZE):
-                steps[j, k, p] = EXTRAPOLATION[j, k, 1] * steps[1, k, p]
-            for i in range(2, k + 1):
-                for p in range(SIZE):
-                    steps[j, k, p] += EXTRAPOLATION[j, k, i] * steps[i, k, p]
+                steps[j, k, p] += EXTRAPOLATION[j, k, i] * steps[i, k, p]
+
+
+@jit
+def _logarithm(steps, terms, rows):
+    """g and xi_0, xi_1, ... from the gradient at all steps."""
+    for p in range(SIZE):
+        rows[0, p] = steps[0, 0, p]
     for k in range(1, terms):
         for p in range(SIZE):
             rows[k, p] = LOGARITHM[k, 1] * steps[1, k, p]
@@ -708,19 +716,29 @@ def _descend(series, terms, inputs, targets, workspace, steps, rows):
 def _evaluate(wanted, series, inputs, targets, workspace, steps, rows):
     """The one compiled entry: LOSS at series[0], the gradient's SERIES along series, or ITERATES from series[0]."""
     terms = series.shape[0]
+    loss = 0.0
     _block_inputs(inputs, workspace[0])
-    loss = _sweep(series, 0, 1, 0, wanted != LOSS, inputs, targets, workspace, rows)
+    # One call of _sweep for all uses: numba compiles a function once for every set of constants that it is called with.
+    last = min(wanted, 1) if wanted < ITERATES else terms - 1
+    for j in range(min(last, terms - 1) + 1):
+        if wanted == ITERATES and j > 0:
+            _step(series, steps, j, terms)
+        degree = j if wanted == ITERATES and j < 2 else terms - 1
+        count = 1 if j == 0 else terms
+        loss += _sweep(series, j, count, degree, wanted != LOSS, inputs, targets, workspace, steps[j])
+        for k in range(j, count):
+            for p in range(SIZE):
+                steps[j, k, p] += WEIGHT_DECAY * series[k, p]
+        if wanted == ITERATES:
+            _complete(steps, j, terms)
     for p in range(SIZE):
         loss += 0.5 * WEIGHT_DECAY * series[0, p] * series[0, p]
-        rows[0, p] += WEIGHT_DECAY * series[0, p]
-    if wanted == SERIES and terms > 1:
-        _sweep(series, 1, terms, terms - 1, True, inputs, targets, workspace, rows)
-        for k in range(1, terms):
-            for p in range(SIZE):
-                rows[k, p] += WEIGHT_DECAY * series[k, p]
     if wanted == ITERATES:
-        steps[0, 1:] = 0.0
-        _descend(series, terms, inputs, targets, workspace, steps, rows)
+        _logarithm(steps, terms, rows)
+    if wanted == SERIES:
+        for k in range(terms):
+            for p in range(SIZE):
+                rows[k, p] = steps[min(k, 1), k, p]
     return loss
 
 

@@ -20,8 +20,8 @@ LOSSES = ("mse", "cross-entropy")
 class MLP:
     """A multilayer perceptron: hidden layers activated, the last one linear, then the loss (mean over samples).
 
-    ``layers`` are the widths from input to output.  ``loss`` is ``mse``, ½‖out − y‖², or ``cross-entropy``, −log
-    softmax.
+    ``layers`` are the widths from input to output.  ``loss`` is ``mse`` (½‖out − y‖²) or
+    ``cross-entropy`` (−log softmax).
     ``weight_decay`` λ adds ``λ/2 ‖θ‖²``, biases included.  The parameter vector θ holds, for each layer in order, the
     matrix W (n_in × n_out, row-major) and the bias (n_out), with ``z = a W + b``.
     Raises ``InputError`` for widths that are no positive integers and for names that are unknown; ``relu`` has no

@@ -1,10 +1,13 @@
 """The convergence study as a whole: it passes what is right and fails what is slightly wrong."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
+from threadpoolctl import threadpool_info
 
+from eomsym.dynamics import run_optimizer
 from eomsym.errors import InputError, IntegrationError
 from eomsym.models import MLP, Dataset, dataset, default_model
 from eomsym.verification import verify
@@ -50,6 +53,15 @@ class OneOrderShort(Altered):
 
     def field(self, theta, eta, *data, order):
         return super().field(theta, eta, *data, order=max(order - 1, 0))
+
+
+class OverPredicted(Altered):
+    """The counter term that predicts the error of order 1, but is not in its field, is far too large."""
+
+    def counterterms(self, theta, *data, order):
+        terms = super().counterterms(theta, *data, order=order)
+        terms[2:] *= 1e9
+        return terms
 
 
 class WrongHessian(Altered):
@@ -146,6 +158,26 @@ def test_round_off_is_recognised_and_stops_the_halving(closed_form):
     assert "step sizes above the round-off floor" in record.reason
 
 
+def test_an_integration_is_repeated_where_the_prediction_let_it_be_too_coarse(closed_form):
+    """The true error is found far above its floor, although one a billion times larger was predicted."""
+    study = verify_riccati(OverPredicted(closed_form.Riccati()), orders=[1])
+    (record,) = study.orders
+    assert not any(record.at_floor)
+    assert record.slope == pytest.approx(2, abs=0.05)
+    assert record.extrapolated_ratio == pytest.approx(1e-9, rel=0.01)
+    assert not record.passed
+
+
+def test_the_round_off_of_the_optimizer_is_in_the_floor(closed_form, monkeypatch):
+    def rounded(*arguments, **keywords):
+        return replace(run_optimizer(*arguments, **keywords), error_estimate=1e-3)
+
+    monkeypatch.setattr("eomsym.verification.measurement.run_optimizer", rounded)
+    (record,) = verify_riccati(closed_form.Riccati(), orders=[2]).orders
+    assert record.floors[0] > 1e-3
+    assert record.at_floor == (True,)
+
+
 def test_the_floor_is_not_far_above_the_true_round_off(closed_form):
     """The distance of the measured error from the closed form is what the floor bounds."""
     kernel = closed_form.Quadratic([0.5, 2.0])
@@ -174,6 +206,18 @@ def test_the_numbers_do_not_depend_on_the_threads(closed_form):
 def test_a_network_is_the_same_from_one_run_to_the_next(network):
     studies = [verify(data="teacher", kernel=network, orders=[0, 2], threads=threads) for threads in (1, 2)]
     assert studies[0].to_json() == studies[1].to_json()
+
+
+def test_blas_runs_one_thread_meanwhile(network):
+    threads = set()
+
+    class Watched(Altered):
+        def gradient(self, theta, *data):
+            threads.update(pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas")
+            return super().gradient(theta, *data)
+
+    verify(data="teacher", kernel=Watched(network), orders=[0], etas=[0.2, 0.1])
+    assert threads == {1}
 
 
 def test_another_seed_is_another_path(network):

@@ -1,0 +1,116 @@
+"""Arguments of a loaded kernel are checked before anything runs."""
+
+import numpy as np
+import pytest
+
+import eomsym
+from eomsym.errors import InputError
+from eomsym.models import MLP
+
+
+@pytest.fixture(scope="module")
+def kernels(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("kernels")
+    return {
+        loss: eomsym.load(eomsym.generate(MLP([2, 2, 3], "sin", loss), 1, output=folder))
+        for loss in ("mse", "cross-entropy")
+    }
+
+
+def arguments(kernel, **changes):
+    random = np.random.default_rng(0)
+    targets = random.standard_normal((4, 3)) if kernel.model.loss == "mse" else np.array([0, 1, 2, 0])
+    given = {"theta": kernel.model.initial(0), "inputs": random.standard_normal((4, 2)), "targets": targets}
+    return given | changes
+
+
+def with_entry(array, value):
+    changed = array.copy()
+    changed.flat[1] = value
+    return changed
+
+
+BAD = [
+    ("mse", {"theta": np.zeros(3)}, r"theta: shape \(3,\)"),
+    ("mse", {"theta": np.zeros(15, dtype=np.float32)}, "theta: float32"),
+    ("mse", {"theta": [0.0] * 15}, "theta: list"),
+    ("mse", {"theta": with_entry(np.zeros(15), np.nan)}, r"theta: entry \(1,\) is nan"),
+    ("mse", {"theta": with_entry(np.zeros(15), np.inf)}, r"theta: entry \(1,\) is inf"),
+    ("mse", {"inputs": np.zeros((4, 3))}, r"inputs: shape \(4, 3\)"),
+    ("mse", {"inputs": np.zeros(2)}, r"inputs: shape \(2,\)"),
+    ("mse", {"inputs": np.zeros((0, 2)), "targets": np.zeros((0, 3))}, "n at least 1"),
+    ("mse", {"inputs": with_entry(np.zeros((4, 2)), -np.inf)}, r"inputs: entry \(0, 1\) is -inf"),
+    ("mse", {"targets": np.zeros((5, 3))}, r"targets: shape \(5, 3\)"),
+    ("mse", {"targets": np.array([0, 1, 2, 0])}, "targets: int64"),
+    ("cross-entropy", {"targets": np.array([0, 1, 3, 0])}, "label 3 is out of range"),
+    ("cross-entropy", {"targets": np.array([0, -1, 2, 0])}, "label -1 is out of range"),
+    ("cross-entropy", {"targets": np.zeros((4, 3))}, "targets: float64"),
+    ("cross-entropy", {"targets": np.zeros(4, dtype=np.int32)}, "targets: int32"),
+    ("cross-entropy", {"targets": np.zeros(3, dtype=np.int64)}, r"\(3,\)"),
+]
+
+
+@pytest.mark.parametrize(("loss", "change", "message"), BAD)
+def test_bad_arguments(loss, change, message, kernels):
+    kernel = kernels[loss]
+    for call in (kernel.loss, kernel.gradient, kernel.counterterms):
+        with pytest.raises(InputError, match=message):
+            call(**arguments(kernel, **change))
+
+
+@pytest.mark.parametrize("order", [-1, 2, 1.0, True, "1"])
+def test_bad_order(order, kernels):
+    with pytest.raises(InputError, match="this kernel has orders 0 to 1"):
+        kernels["mse"].counterterms(**arguments(kernels["mse"]), order=order)
+
+
+@pytest.mark.parametrize("eta", [np.nan, np.inf, "0.1", None, True])
+def test_bad_eta(eta, kernels):
+    with pytest.raises(InputError, match="eta"):
+        kernels["mse"].field(**arguments(kernels["mse"]), eta=eta)
+
+
+def test_field_is_the_sum_of_the_terms(kernels):
+    for kernel in kernels.values():
+        given = arguments(kernel)
+        rows = kernel.counterterms(**given)
+        assert rows.shape == (2, kernel.size)
+        assert kernel.field(**given, eta=0.3) == pytest.approx(-rows[0] - 0.3 * rows[1], rel=1e-14)
+        assert np.array_equal(kernel.gradient(**given), rows[0])
+        assert np.array_equal(kernel.field(**given, eta=0.3, order=0), -rows[0])
+
+
+def test_views_and_integers_of_the_right_type_are_fine(kernels):
+    kernel = kernels["mse"]
+    given = arguments(kernel)
+    wide = np.zeros((4, 4))
+    wide[:, ::2] = given["inputs"]
+    expected = kernel.gradient(**given)
+    assert np.array_equal(kernel.gradient(**(given | {"inputs": wide[:, ::2]})), expected)
+    assert kernel.field(**given, eta=0, order=np.int64(1)) == pytest.approx(-expected)
+
+
+def test_series_primitive(kernels):
+    kernel = kernels["cross-entropy"]
+    given = arguments(kernel)
+    theta = given.pop("theta")
+    with pytest.raises(InputError, match="series"):
+        kernel.gradient_series(np.zeros((3, kernel.size)), **given)
+    with pytest.raises(InputError, match=r"series\[1\]"):
+        kernel.gradient_series(np.stack([theta, np.full(kernel.size, np.nan)]), **given)
+    direction = np.cos(np.arange(kernel.size))
+    step = 1e-5
+    difference = kernel.gradient(theta + step * direction, **given) - kernel.gradient(theta - step * direction, **given)
+    assert kernel.hessian_vector(theta, direction, **given) == pytest.approx(difference / (2 * step), abs=1e-9)
+
+
+def test_calls_from_several_threads_do_not_disturb_each_other(kernels):
+    from concurrent.futures import ThreadPoolExecutor
+
+    kernel = kernels["mse"]
+    points = [kernel.model.initial(seed) for seed in range(40)]
+    given = arguments(kernel)
+    expected = [kernel.counterterms(**(given | {"theta": point})) for point in points]
+    with ThreadPoolExecutor(4) as pool:
+        rows = list(pool.map(lambda point: kernel.counterterms(**(given | {"theta": point})), points))
+    assert all(np.array_equal(a, b) for a, b in zip(rows, expected, strict=True))

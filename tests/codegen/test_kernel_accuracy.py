@@ -1,0 +1,89 @@
+"""Kernels against plain gradient descent in 1200 bits: every counter term, every activation, both losses."""
+
+import gmpy2
+import high_precision
+import numpy as np
+import pytest
+
+import eomsym
+from eomsym.models import ACTIVATIONS, LOSSES, MLP
+
+ORDER = 6  # counter terms ξ_0 … ξ_5
+TOLERANCE = 1e-11
+SAMPLES = 67  # one full block and a bit
+
+
+def problem(activation, loss, layers=(2, 4, 3, 3), weight_decay=0.0):
+    model = MLP(layers, activation, loss, weight_decay)
+    random = np.random.default_rng(5)
+    inputs = random.standard_normal((SAMPLES, layers[0]))
+    if loss == "mse":
+        return model, inputs, random.standard_normal((SAMPLES, layers[-1]))
+    return model, inputs, random.integers(0, layers[-1], SAMPLES)
+
+
+def reference(model, theta, inputs, targets, terms):
+    with gmpy2.context(gmpy2.get_context(), precision=high_precision.BITS):
+        exact_targets = high_precision.exact(targets) if model.loss == "mse" else targets
+        exact_inputs = high_precision.exact(inputs)
+        rows = high_precision.modified_field(
+            lambda y: -high_precision.gradient(model, y, exact_inputs, exact_targets),
+            high_precision.exact(theta),
+            terms,
+        )
+        return -np.array(rows).astype(float)  # g, ξ_0, ξ_1, …
+
+
+def relative_errors(rows, truth):
+    return np.linalg.norm(rows - truth, axis=1) / np.linalg.norm(truth, axis=1)
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+@pytest.mark.parametrize("activation", ACTIVATIONS)
+def test_every_counterterm(activation, loss, tmp_path):
+    model, inputs, targets = problem(activation, loss)
+    theta = model.initial(3)
+    kernel = eomsym.load(eomsym.generate(model, ORDER, output=tmp_path))
+    rows = kernel.counterterms(theta, inputs, targets)
+    truth = reference(model, theta, inputs, targets, ORDER + 1)
+    assert np.all(relative_errors(rows, truth) <= TOLERANCE)
+    # The same kernel asked for less gives the same rows.
+    assert relative_errors(kernel.counterterms(theta, inputs, targets, order=2), rows[:3]).max() < 1e-14
+    # Its series primitive is the derivative along a curve: Hessian times g is twice ξ_0 (theory §1).
+    product = kernel.hessian_vector(theta, rows[0], inputs, targets)
+    assert np.linalg.norm(product - 2 * rows[1]) <= 1e-14 * np.linalg.norm(product)
+
+
+@pytest.mark.parametrize(
+    "layers",
+    [(3, 2), (1, 1), (2, 5, 2), (2, 40, 35, 2)],
+    ids=["no hidden layer", "one parameter pair", "one hidden layer", "products above the small limit"],
+)
+def test_shapes_and_weight_decay(layers, tmp_path):
+    model, inputs, targets = problem("tanh", "mse", layers, weight_decay=0.3)
+    inputs, targets = inputs[:5], targets[:5]
+    theta = model.initial(1)
+    kernel = eomsym.load(eomsym.generate(model, 3, output=tmp_path))
+    truth = reference(model, theta, inputs, targets, 4)
+    assert np.all(relative_errors(kernel.counterterms(theta, inputs, targets), truth) <= 1e-13)
+    step = 1e-5 * np.eye(model.size)[0]
+    slope = kernel.loss(theta + step, inputs, targets) - kernel.loss(theta - step, inputs, targets)
+    assert slope / 2e-5 == pytest.approx(truth[0][0], rel=1e-6)
+
+
+def test_the_reference_itself():
+    """y' = y² at 1: 1, −1, 3/2, −8/3, 31/6, −157/15, 649/30 (theory §2)."""
+    with gmpy2.context(gmpy2.get_context(), precision=high_precision.BITS):
+        rows = high_precision.modified_field(lambda y: y * y, high_precision.exact(np.ones(1)), 7)
+        values = [float(row[0]) for row in rows]
+    assert values == pytest.approx([1, -1, 3 / 2, -8 / 3, 31 / 6, -157 / 15, 649 / 30], rel=1e-15)
+
+
+def test_large_scores_and_saturated_units_stay_finite(tmp_path):
+    model, inputs, targets = problem("softplus", "cross-entropy", (2, 3, 3))
+    kernel = eomsym.load(eomsym.generate(model, 1, output=tmp_path))
+    theta = 300 * model.initial(0)
+    rows = kernel.counterterms(theta, inputs, targets)
+    truth = reference(model, theta, inputs, targets, 2)
+    assert np.isfinite(kernel.loss(theta, inputs, targets))
+    assert np.allclose(rows, truth, rtol=1e-11, atol=1e-240)

@@ -1,0 +1,146 @@
+"""Files: committed kernels, determinism, manifests, what the loader refuses, what a failed write leaves."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import eomsym
+from eomsym.codegen import COMMITTED, KernelSpec, check_committed, kernel_for, write_committed, write_kernel
+from eomsym.codegen.manifest import manifest_path
+from eomsym.errors import EomsymError, InputError, KernelError
+from eomsym.models import MLP
+
+SMALL = KernelSpec(MLP([1, 2, 1], "sin", "mse"), 1)
+REPOSITORY = Path(__file__).parents[2]
+
+
+def test_committed_kernels_are_what_the_generator_writes():
+    assert check_committed() == []
+
+
+def test_check_finds_an_edit_a_missing_file_and_a_stray_one(tmp_path):
+    paths = write_committed(tmp_path)
+    assert check_committed(tmp_path) == []
+    text = paths[0].read_text()
+    paths[0].write_text(text.replace("total += dz_2 * s_0", "total += dz_2 * s_1", 1))
+    paths[1].unlink()
+    (tmp_path / "stray.py").write_text("print('hello')\n")
+    edited, missing, stray = check_committed(tmp_path)[1], check_committed(tmp_path)[0], check_committed(tmp_path)[2]
+    assert "-    total += dz_2 * s_1" in edited.replace("        total", "    total")
+    assert paths[1].name in missing
+    assert "stray.py" in stray
+
+
+@pytest.mark.parametrize("spec", COMMITTED, ids=lambda spec: spec.name)
+def test_bytes_do_not_depend_on_the_hash_seed(spec, tmp_path):
+    source = "import sys; from eomsym.codegen import COMMITTED, write_kernel; from pathlib import Path;"
+    source += f"write_kernel(COMMITTED[{COMMITTED.index(spec)}], Path(sys.argv[1]))"
+    for seed in ("0", "1", "4711"):
+        folder = tmp_path / seed
+        environment = {**os.environ, "PYTHONHASHSEED": seed, "PYTHONPATH": str(REPOSITORY)}
+        subprocess.run([sys.executable, "-c", source, str(folder)], check=True, env=environment)
+    contents = {(tmp_path / seed / f"{spec.name}.py").read_bytes() for seed in ("0", "1", "4711")}
+    assert len(contents) == 1
+
+
+def test_generated_file_is_self_contained_and_names_no_place_or_time(tmp_path):
+    text = eomsym.generate(SMALL.model, 1, output=tmp_path).read_text()
+    imports = {line for line in text.splitlines() if line.startswith(("import", "from"))}
+    assert imports == {"import math", "import numba", "import numpy as np"}
+    assert str(tmp_path) not in text
+    assert "20" + "26" not in text
+
+
+def test_writing_again_leaves_the_file_alone(tmp_path):
+    path = write_kernel(SMALL, tmp_path)
+    before = path.stat().st_mtime_ns
+    assert write_kernel(SMALL, tmp_path) == path
+    assert path.stat().st_mtime_ns == before
+    assert sorted(entry.name for entry in tmp_path.iterdir()) == sorted([path.name, manifest_path(path).name])
+
+
+@pytest.mark.parametrize(
+    ("spoil", "reason"),
+    [
+        (lambda path: path.write_bytes(path.read_bytes() + b"\n"), "not those that the manifest vouches for"),
+        (lambda path: path.write_bytes(path.read_bytes()[:-100]), "not those that the manifest vouches for"),
+        (lambda path: manifest_path(path).unlink(), "cannot be read"),
+        (lambda path: path.unlink(), "cannot be read"),
+        (lambda path: manifest_path(path).write_text("{"), "not JSON"),
+        (lambda path: manifest_path(path).write_text("[" * 100_000), "not JSON"),
+        (lambda path: manifest_path(path).write_text("[]"), "not a JSON object"),
+        (lambda path: manifest_path(path).write_bytes(b"\xff\xfe"), "cannot be read"),
+    ],
+)
+def test_loader_refuses_what_the_manifest_does_not_vouch_for(spoil, reason, tmp_path):
+    path = write_kernel(SMALL, tmp_path)
+    spoil(path)
+    with pytest.raises(KernelError, match=reason):
+        eomsym.load(path)
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [("order", -1), ("order", "2"), ("layers", [1, 0]), ("layers", "12"), ("activation", "relu"), ("kind", "other")],
+)
+def test_loader_refuses_an_impossible_specification(key, value, tmp_path):
+    path = write_kernel(SMALL, tmp_path)
+    entry = json.loads(manifest_path(path).read_text())
+    entry["specification"][key] = value
+    manifest_path(path).write_text(json.dumps(entry))
+    with pytest.raises(KernelError, match="specification is not valid"):
+        eomsym.load(path)
+
+
+@pytest.mark.parametrize("spec", COMMITTED, ids=lambda spec: spec.name)
+def test_specification_round_trip(spec):
+    assert KernelSpec.from_dict(json.loads(json.dumps(spec.to_dict()))) == spec
+    assert spec.name.isidentifier()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ((MLP([2, 1], loss="mse"), -1), "out of range"),
+        ((MLP([2, 1], loss="mse"), 13), "out of range"),
+        ((MLP([2, 1], loss="mse"), 1.5), "not an integer"),
+        ((MLP([2, 1], loss="mse"), 1, "no-such"), "unknown"),
+        ((MLP([2, 1], loss="mse"), 1, "gradient-descent", "quadruple"), "precision 'quadruple'"),
+        (("x**2", 1), "eomsym.models.MLP"),
+    ],
+)
+def test_what_cannot_be_generated_is_refused(arguments, message):
+    with pytest.raises(InputError, match=message):
+        KernelSpec(*arguments)
+
+
+def test_a_folder_that_cannot_be_made_is_named(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(EomsymError, match=r"cannot write .*file"):
+        eomsym.generate(SMALL.model, 1, output=tmp_path / "file" / "below")
+    assert [entry.name for entry in tmp_path.iterdir()] == ["file"]
+
+
+def test_a_failed_rename_leaves_the_old_file_and_no_other(tmp_path, monkeypatch):
+    path = write_kernel(SMALL, tmp_path)
+    before = path.read_bytes()
+    path.write_bytes(b"older")
+
+    def fail(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "replace", fail)
+    with pytest.raises(EomsymError, match="No space left"):
+        write_kernel(SMALL, tmp_path)
+    assert path.read_bytes() == b"older" != before
+    assert len(list(tmp_path.iterdir())) == 2
+
+
+def test_kernel_for_prefers_the_committed_one_and_keeps_others_in_the_cache(tmp_path, monkeypatch):
+    monkeypatch.setenv("EOMSYM_CACHE", str(tmp_path))
+    assert kernel_for(SMALL).spec == SMALL
+    assert (tmp_path / f"{SMALL.name}.py").is_file()

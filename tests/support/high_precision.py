@@ -1,0 +1,110 @@
+"""A second route to the counter terms that shares nothing with the package: plain gradient descent in many digits.
+
+Gradients of a network are written out by hand on object arrays of gmpy2 numbers.  For several tiny step sizes η the
+iterates give ``F(η) = (1/η) Σ_n (−1)^{n+1}/n Δ^n y``, which agrees with ``Σ_k η^k f̃_k`` up to the order of the last
+difference; a polynomial through these values has the f̃_k as its coefficients.
+"""
+
+from collections.abc import Callable
+from itertools import pairwise
+
+import gmpy2
+import numpy as np
+from gmpy2 import mpfr
+
+BITS = 800
+SPACING_EXPONENT = -20  # step sizes are multiples of 1e-20
+
+
+def _map(function: Callable[[mpfr], mpfr]) -> Callable[[np.ndarray], np.ndarray]:
+    return np.frompyfunc(function, 1, 1)
+
+
+def _logistic(x: mpfr) -> mpfr:
+    return 1 / (1 + gmpy2.exp(-x))
+
+
+def _phi(x: mpfr) -> mpfr:
+    return gmpy2.exp(-x * x / 2) / gmpy2.sqrt(2 * gmpy2.const_pi())
+
+
+def _distribution(x: mpfr) -> mpfr:
+    return (1 + gmpy2.erf(x / gmpy2.sqrt(mpfr(2)))) / 2
+
+
+#: Activation and derivative, from the textbook formulas.
+ACTIVATIONS: dict[str, tuple[Callable[[mpfr], mpfr], Callable[[mpfr], mpfr]]] = {
+    "tanh": (gmpy2.tanh, lambda x: 1 / gmpy2.cosh(x) ** 2),
+    "sigmoid": (_logistic, lambda x: _logistic(x) * _logistic(-x)),
+    "softplus": (lambda x: gmpy2.log1p(gmpy2.exp(x)), _logistic),
+    "gelu": (lambda x: x * _distribution(x), lambda x: _distribution(x) + x * _phi(x)),
+    "silu": (lambda x: x * _logistic(x), lambda x: _logistic(x) * (1 + x * _logistic(-x))),
+    "sin": (gmpy2.sin, gmpy2.cos),
+    "identity": (lambda x: x, lambda x: mpfr(1)),
+}
+
+
+def exact(array: np.ndarray) -> np.ndarray:
+    """The same numbers as gmpy2 objects."""
+    return _map(lambda x: mpfr(float(x)))(array)
+
+
+def gradient(model, theta: np.ndarray, inputs: np.ndarray, targets: np.ndarray) -> np.ndarray:
+    """Gradient of a network's loss, weight decay included, on object arrays."""
+    function, derivative = ACTIVATIONS[model.activation]
+    weights, activations, arguments, place = [], [inputs], [], 0
+    for rows, columns in pairwise(model.layers):
+        weight = theta[place : place + rows * columns].reshape(rows, columns)
+        bias = theta[place + rows * columns : place + (rows + 1) * columns]
+        place += (rows + 1) * columns
+        weights.append(weight)
+        arguments.append(activations[-1].dot(weight) + bias)
+        activations.append(_map(function)(arguments[-1]))
+    output = arguments[-1]
+    if model.loss == "mse":
+        delta = output - targets
+    else:
+        powers = _map(gmpy2.exp)(output)
+        delta = powers / powers.sum(axis=1)[:, None]
+        for sample, label in enumerate(targets):
+            delta[sample, label] -= 1
+    delta = delta / len(inputs)
+    parts = []
+    for layer in range(len(weights) - 1, -1, -1):
+        parts += [delta.sum(axis=0), activations[layer].T.dot(delta).ravel()]
+        if layer:
+            delta = delta.dot(weights[layer].T) * _map(derivative)(arguments[layer - 1])
+    return np.concatenate(parts[::-1]) + mpfr(model.weight_decay) * theta
+
+
+def modified_field(field: Callable[[np.ndarray], np.ndarray], theta: np.ndarray, terms: int) -> list[np.ndarray]:
+    """``[f̃_0, …, f̃_{terms−1}]`` of ``y ↦ y + η f(y)`` by iterates at several step sizes and interpolation in η."""
+    nodes = range(1, terms + 3)
+    samples = []
+    for node in nodes:
+        eta = node * mpfr(10) ** SPACING_EXPONENT
+        row = [theta]
+        for _ in range(terms + 2):
+            row.append(row[-1] + eta * field(row[-1]))
+        total, n = 0 * theta, 1
+        while len(row) > 1:
+            row = [after - before for before, after in pairwise(row)]
+            total = total + row[0] * (mpfr((-1) ** (n + 1)) / n)
+            n += 1
+        samples.append(total / eta)
+    return _polynomial_coefficients(list(nodes), samples, terms)
+
+
+def _polynomial_coefficients(nodes: list[int], samples: list[np.ndarray], terms: int) -> list[np.ndarray]:
+    """Monomial coefficients in η of the polynomial through the samples, by expanding Newton's form."""
+    divided = list(samples)
+    for level in range(1, len(nodes)):
+        for i in range(len(nodes) - 1, level - 1, -1):
+            divided[i] = (divided[i] - divided[i - 1]) / (nodes[i] - nodes[i - level])
+    coefficients = [divided[-1]]
+    for i in range(len(nodes) - 2, -1, -1):  # Horner: p ← p (x − node_i) + divided_i
+        shifted = [0 * coefficients[0], *coefficients]
+        coefficients = [a - nodes[i] * b for a, b in zip(shifted, [*coefficients, 0 * coefficients[0]], strict=True)]
+        coefficients[0] = coefficients[0] + divided[i]
+    scale = mpfr(10) ** -SPACING_EXPONENT
+    return [coefficient * scale**k for k, coefficient in enumerate(coefficients[:terms])]

@@ -1,0 +1,200 @@
+"""Figures: what is drawn, that nothing global is touched, and that every one can be saved."""
+
+import io
+import subprocess
+import sys
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from matplotlib.figure import Figure
+
+from eomsym import derive, optimizers
+from eomsym.errors import InputError
+from eomsym.plotting import COLOURS, convergence_figure, error_ratio_figure, tree_figure
+from eomsym.trees import rooted_trees
+from eomsym.verification import ConvergenceStudy, OrderRecord
+
+ETAS = (0.4, 0.2, 0.1, 0.05)
+
+
+def record(order):
+    return OrderRecord(
+        order,
+        etas=ETAS,
+        errors=tuple((1 - 0.3 * eta) * eta ** (order + 1) for eta in ETAS),
+        predicted_errors=tuple(eta ** (order + 1) for eta in ETAS),
+        floors=(1e-7,) * len(ETAS),
+    )
+
+
+@pytest.fixture
+def study():
+    return ConvergenceStudy("gradient-descent", "2-1 tanh mse", "made up", 0, 3.2, 2.0, tuple(map(record, range(4))))
+
+
+def saved(figure, form="png"):
+    stream = io.BytesIO()
+    figure.savefig(stream, format=form)
+    return stream.getvalue()
+
+
+def lines(figure):
+    return figure.axes[0].get_lines()
+
+
+def texts(figure):
+    return [text.get_text() for text in figure.axes[0].texts]
+
+
+@pytest.mark.parametrize("form", ["png", "pdf", "svg"])
+def test_every_figure_can_be_saved(study, form):
+    for figure in (convergence_figure(study), error_ratio_figure(study), tree_figure(derive(order=3))):
+        assert isinstance(figure, Figure)
+        assert len(saved(figure, form)) > 1000
+
+
+def test_errors_are_drawn_over_step_sizes_full_above_the_floor_and_hollow_at_it(study):
+    axes = convergence_figure(study).axes[0]
+    assert (axes.get_xscale(), axes.get_yscale()) == ("log", "log")
+    predicted, full, hollow = axes.get_lines()[9:12]
+    last = study.orders[3]
+    assert last.at_floor == (False, False, False, True)
+    np.testing.assert_array_equal(predicted.get_xydata(), np.transpose([last.etas, last.predicted_errors]))
+    np.testing.assert_array_equal(full.get_xydata(), np.transpose([last.etas, last.errors])[:3])
+    np.testing.assert_array_equal(hollow.get_xydata(), np.transpose([last.etas, last.errors])[3:])
+    assert predicted.get_linestyle() == "--"
+    assert full.get_markerfacecolor() == full.get_color()
+    assert hollow.get_markerfacecolor() == "white"
+
+
+def test_the_legend_mentions_the_floor_only_where_one_is_met(study):
+    entries = [text.get_text() for text in convergence_figure(study).axes[0].get_legend().get_texts()]
+    assert entries[:2] == ["measured", "lost in round-off"]
+    clean = replace(study, orders=study.orders[:2])
+    entries = [text.get_text() for text in convergence_figure(clean).axes[0].get_legend().get_texts()]
+    assert len(entries) == 2
+    assert "lost in round-off" not in entries
+
+
+def test_each_order_is_labelled_with_its_slope_in_its_colour(study):
+    figure = convergence_figure(study)
+    for label, shown, found in zip(texts(figure), study.orders, figure.axes[0].texts, strict=True):
+        assert label == f"$N={shown.order}$: slope {shown.slope:.3f}"
+        assert found.get_color() == COLOURS[shown.order]
+
+
+def test_orders_have_colours_and_markers_of_their_own(study):
+    many = replace(study, orders=tuple(map(record, range(10))))
+    drawn = lines(convergence_figure(many))[1::3]
+    assert len({(line.get_color(), line.get_marker()) for line in drawn}) == 10
+
+
+def test_the_labels_lie_inside_the_figure(study):
+    figure = convergence_figure(study)
+    saved(figure)
+    for text in figure.axes[0].texts:
+        box = text.get_window_extent()
+        assert figure.axes[0].bbox.x0 <= box.x0
+        assert box.x1 <= figure.bbox.x1
+
+
+def test_ratios_above_the_floor_are_drawn_down_to_step_size_zero(study):
+    figure = error_ratio_figure(study)
+    axes = figure.axes[0]
+    assert axes.get_xlim()[0] == 0
+    for line, shown in zip(axes.get_lines()[1:], study.orders, strict=True):
+        count = shown.points_above_floor
+        np.testing.assert_array_equal(line.get_xydata(), np.transpose([shown.etas, shown.error_ratio])[:count])
+    assert axes.get_lines()[1].get_label() == r"$N=0$: 1.0000 at $\eta=0$"
+
+
+def test_a_study_that_fails_is_legible(study):
+    """Errors that do not fall: labels stay apart, and the ratio that runs away does not press the others flat."""
+    failed = replace(study, orders=tuple(replace(shown, errors=(0.1,) * 4) for shown in study.orders))
+    figure = convergence_figure(failed)
+    saved(figure)
+    boxes = [text.get_window_extent() for text in figure.axes[0].texts]
+    assert not any(a.overlaps(b) for i, a in enumerate(boxes) for b in boxes[:i])
+    assert max(failed.orders[3].error_ratio) > 1000
+    assert error_ratio_figure(failed).axes[0].get_ylim() == (0, 3)
+
+
+def test_a_study_without_any_error_can_be_drawn(study):
+    nothing = replace(study, orders=(replace(record(0), errors=(0.0,) * 4, floors=(0.0,) * 4),))
+    assert saved(convergence_figure(nothing))
+    assert saved(error_ratio_figure(nothing))
+    assert texts(convergence_figure(nothing)) == ["$N=0$: slope none"]
+
+
+def test_trees_of_counter_terms_carry_their_coefficients():
+    figure = tree_figure(derive(order=3))
+    assert texts(figure) == [
+        r"$\xi_{0}$",
+        r"$\dfrac{1}{2}$",
+        r"$\xi_{1}$",
+        r"$\dfrac{1}{3}$",
+        r"$\dfrac{1}{12}$",
+        r"$\xi_{2}$",
+        r"$\dfrac{1}{4}$",
+        r"$\dfrac{1}{12}$",
+        r"$\dfrac{1}{12}$",
+        "$0$",
+    ]
+
+
+@pytest.mark.parametrize("name", optimizers.REGISTRY)
+def test_counter_terms_of_every_optimizer_can_be_drawn(name):
+    assert saved(tree_figure(derive(name, order=2)))
+
+
+def test_trees_alone_carry_their_differentials():
+    labels = texts(tree_figure([tree for order in range(1, 5) for tree in rooted_trees(order)]))
+    expected = ["g", "g'g", "g'g'g", "g''(g,g)", "g'g'g'g", "g'g''(g,g)", "g''(g,g'g)", "g'''(g,g,g)"]
+    assert [label for label in labels if label] == [f"${label}$" for label in expected]
+    assert r"$g^{(4)}(g,g,g,g)$" in texts(tree_figure(rooted_trees(5)))
+
+
+@pytest.mark.parametrize("order", range(1, 8))
+def test_a_tree_is_drawn_with_all_its_nodes_and_branches_root_lowest(order):
+    for tree in rooted_trees(order):
+        figure = tree_figure([tree])
+        (dots,) = figure.axes[0].collections
+        positions = dots.get_offsets()
+        assert len({tuple(position) for position in positions}) == order
+        assert len(lines(figure)) == order - 1
+        root = positions[0]
+        assert (positions[1:, 1] > root[1]).all()
+        for branch in lines(figure):
+            (_, below), (_, above) = branch.get_xydata()
+            assert above > below
+
+
+def test_nothing_that_is_drawn_overlaps():
+    """Dots of all trees keep a distance, and so do the labels."""
+    figure = tree_figure(derive(order=4), columns=5)
+    saved(figure)
+    dots = np.concatenate([collection.get_offsets() for collection in figure.axes[0].collections])
+    distances = np.linalg.norm(dots[:, None] - dots[None, :], axis=2) + 9 * np.eye(len(dots))
+    assert distances.min() > 0.15
+    boxes = [text.get_window_extent() for text in figure.axes[0].texts if text.get_text()]
+    assert not any(a.overlaps(b) for i, a in enumerate(boxes) for b in boxes[:i])
+    assert all(figure.bbox.x0 <= box.x0 and box.x1 <= figure.bbox.x1 for box in boxes)
+
+
+@pytest.mark.parametrize("trees", [[], derive(order=0)])
+def test_no_trees_are_refused(trees):
+    with pytest.raises(InputError, match="trees: none to draw"):
+        tree_figure(trees)
+
+
+@pytest.mark.parametrize("columns", [0, 1.5, True])
+def test_columns_that_are_none_are_refused(columns):
+    with pytest.raises(InputError, match=f"columns {columns}"):
+        tree_figure(rooted_trees(3), columns=columns)
+
+
+def test_pyplot_is_not_loaded():
+    program = "import sys, eomsym.plotting; print('matplotlib.pyplot' in sys.modules)"
+    answer = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert answer.stdout.strip() == "False"
