@@ -26,7 +26,9 @@ def derive(
     optimizer: Annotated[
         str, typer.Argument(help="Name of the update rule; 'eomsym optimizers' lists them.", metavar="OPTIMIZER")
     ] = "gradient-descent",
-    order: Annotated[str, typer.Option(metavar="N", help="Highest power of the learning rate kept: 0 to 15, to 20 in closed form.")] = "2",
+    order: Annotated[
+        str, typer.Option(metavar="N", help="Highest power of the learning rate kept: 0 to 15, to 20 in closed form.")
+    ] = "2",
     set_: Annotated[
         list[str] | None,
         typer.Option(

@@ -49,7 +49,7 @@ Part = list[str]
 
 @dataclass(frozen=True)
 class SeriesOperation:
-    """A line of the table that the kernel runs through at each coefficient; operands that are not used repeat others."""
+    """A line of the table that the kernel runs through at each coefficient; an unused operand repeats the other."""
 
     kind: str
     target: int

@@ -30,9 +30,7 @@ MAX_CLOSED_FORM_ORDER = 20
 MAX_VALUES = 4
 
 
-def loss_counterterms(
-    loss: sympy.Expr, variables: Sequence[sympy.Symbol], order: int
-) -> list[sympy.Matrix]:
+def loss_counterterms(loss: sympy.Expr, variables: Sequence[sympy.Symbol], order: int) -> list[sympy.Matrix]:
     """``[g, ξ_0, …, ξ_{order−1}]`` of gradient descent on a loss, each a column of exact expressions.
 
     Other symbols are constants.  Polynomials come out expanded, nothing is simplified.  Raises ``InputError`` for an
@@ -64,10 +62,8 @@ def lifted_field(
     return field_program(field_g, variables, constants), [*variables, *constants]
 
 
-def modified_equation(
-    field: Sequence[sympy.Expr], variables: Sequence[sympy.Symbol], order: int
-) -> list[sympy.Matrix]:
-    """``[f_0, …, f_order]`` with ``ỹ' = f_0(ỹ) + η f_1(ỹ) + …``, the modified equation of explicit Euler for ``y' = f(y)``.
+def modified_equation(field: Sequence[sympy.Expr], variables: Sequence[sympy.Symbol], order: int) -> list[sympy.Matrix]:
+    """The modified equation ``ỹ' = f_0(ỹ) + η f_1(ỹ) + …`` of explicit Euler for ``y' = f(y)``: ``[f_0, …, f_order]``.
 
     Each is a column of exact expressions in the order of ``variables``; ``f_0`` is f.  Raises ``InputError`` as
     ``loss_counterterms`` and if the field does not fit its variables.

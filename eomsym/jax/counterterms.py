@@ -1,8 +1,8 @@
 """Counter terms of a JAX model by truncated power series, all iterates at one coefficient before the next.
 
 The gradient is traced once to a flat list of primitives.  Each is then lifted to power series in η by the rule of its
-kind (``series.machine``), with the iterates 1, −1, 2, −2, … as one more axis of every array: the program that XLA compiles
-grows linearly with the order, where nested ``jvp`` doubles it, and few digits are lost (``series.levels``).
+kind (``series.machine``), with the iterates 1, −1, 2, −2, … as one more axis of every array: the program that XLA
+compiles grows linearly with the order, where nested ``jvp`` doubles it, and few digits are lost (``series.levels``).
 """
 
 from __future__ import annotations
@@ -27,7 +27,8 @@ def counterterms(loss_fn: Callable[[Any], Any], params: Any, order: int) -> list
     """``[g, ξ_0, …, ξ_{order−1}]`` of gradient descent on a loss, each a pytree like ``params``.
 
     ``loss_fn`` maps ``params``, any pytree of floating-point arrays, to a scalar.  Works in their precision, under
-    ``jax.jit`` too.  All intermediate values are kept for ``order`` iterates: for models where this does not fit there is
+    ``jax.jit`` too.  All intermediate values are kept for ``order`` iterates: for models where this does not fit
+    there is
     ``lookahead_field``.  Raises ``InputError`` for an order outside 0 … 16, for parameters that are no floating-point
     arrays, and for a primitive without a rule, such as a ``while`` loop.
     """
@@ -42,9 +43,7 @@ def counterterms(loss_fn: Callable[[Any], Any], params: Any, order: int) -> list
     return [jax.tree.unflatten(structure, row) for row in descend(program, leaves, order, BACKEND)]
 
 
-def equation_of_motion(
-    loss_fn: Callable[[Any], Any], params: Any, eta: Any, order: int
-) -> Any:
+def equation_of_motion(loss_fn: Callable[[Any], Any], params: Any, eta: Any, order: int) -> Any:
     """The modified vector field ``−g − Σ_k η^{k+1} ξ_k``, a pytree like ``params``; as ``counterterms`` else."""
     rows = counterterms(loss_fn, params, order)
     total = rows[-1]

@@ -25,7 +25,8 @@ def integrate(
     solver: str | None = None,
     max_steps: int = 100_000,
 ) -> Any:
-    """``params`` after ``time`` along ``field``, a function of pytrees such as ``lambda p: lookahead_field(grad, p, eta, 2)``.
+    """``params`` after ``time`` along ``field``, a function of pytrees such as ``lambda p: lookahead_field(grad, p,
+    eta, 2)``.
 
     ``solver`` is ``diffrax`` (Dopri8 with a PID controller) or ``scipy`` (DOP853); diffrax if none is named and it is
     installed.  ``tolerance`` is relative and absolute, per step.  Raises ``InputError`` for a bad value and
@@ -65,7 +66,7 @@ def _diffrax(field: Callable[[Any], Any], params: Any, time: float, tolerance: f
 
 
 def _scipy(field: Callable[[Any], Any], params: Any, time: float, tolerance: float) -> Any:
-    from eomsym.dynamics.integration import integrate as integrate_vector
+    from eomsym.dynamics.any_field import integrate_vector
 
     start, unravel = ravel_pytree(params)
     rate = jax.jit(lambda vector: ravel_pytree(field(unravel(vector)))[0])
@@ -74,5 +75,6 @@ def _scipy(field: Callable[[Any], Any], params: Any, time: float, tolerance: flo
         np.asarray(start, dtype=np.float64),
         time,
         tolerance,
+        float(jax.numpy.finfo(start.dtype).eps),
     )
-    return unravel(jax.numpy.asarray(end.state, start.dtype))
+    return unravel(jax.numpy.asarray(end, start.dtype))

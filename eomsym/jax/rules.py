@@ -15,18 +15,73 @@ from jax.scipy import special
 from eomsym.series import machine
 from eomsym.series.machine import Backend, Instruction, Operand, Rule, RuleMaker
 
-LINEAR = (
-    "neg add sub add_any reduce_sum cumsum transpose reshape broadcast_in_dim squeeze expand_dims slice pad rev"
-    " concatenate gather scatter-add dynamic_slice dynamic_update_slice convert_element_type copy copy_p stack index"
-    " split reduce_window_sum sharding_constraint device_put reshard real imag conj unstack"
-).split()
+#: ``stop_gradient`` is the identity: g is taken as it is, and along the iterates what is stopped there moves too.
+LINEAR = [
+    "neg",
+    "add",
+    "sub",
+    "add_any",
+    "reduce_sum",
+    "cumsum",
+    "transpose",
+    "reshape",
+    "broadcast_in_dim",
+    "squeeze",
+    "expand_dims",
+    "slice",
+    "pad",
+    "rev",
+    "concatenate",
+    "gather",
+    "scatter-add",
+    "dynamic_slice",
+    "dynamic_update_slice",
+    "convert_element_type",
+    "copy",
+    "copy_p",
+    "stack",
+    "index",
+    "split",
+    "reduce_window_sum",
+    "stop_gradient",
+    "sharding_constraint",
+    "device_put",
+    "reshard",
+    "real",
+    "imag",
+    "conj",
+    "unstack",
+]
 FUNCTIONS = {
     **{name: name for name in ("exp", "log", "sin", "cos", "tan", "tanh", "sinh", "cosh", "atan", "erf", "sqrt")},
     "logistic": "sigmoid",
 }
 FLAT = frozenset(
-    "sign floor ceil round is_finite eq ne lt le gt ge and or not xor argmax argmin stop_gradient iota"
-    " random_bits random_seed random_wrap random_unwrap nextafter".split()
+    [
+        "sign",
+        "floor",
+        "ceil",
+        "round",
+        "is_finite",
+        "eq",
+        "ne",
+        "lt",
+        "le",
+        "gt",
+        "ge",
+        "and",
+        "or",
+        "not",
+        "xor",
+        "argmax",
+        "argmin",
+        "iota",
+        "random_bits",
+        "random_seed",
+        "random_wrap",
+        "random_unwrap",
+        "nextafter",
+    ]
 )
 SEEDS: dict[str, Callable[..., Any]] = {
     **{name: getattr(jnp, name) for name in ("exp", "log", "sqrt", "sin", "cos", "tan", "tanh", "sinh", "cosh")},
@@ -39,7 +94,7 @@ SEEDS: dict[str, Callable[..., Any]] = {
 
 
 def _summed_products(instruction: Instruction, lefts: Any, rights: Any, backend: Backend) -> Any:
-    """``Σ_i left_i · right_i`` of dot_general: one product an iterate, summed over i with what is contracted already."""
+    """``Σ_i left_i · right_i`` of dot_general: one product an iterate, summed over i with what is contracted."""
     contracting, batch = instruction.params["dimension_numbers"]
     numbers = (
         tuple((0, *(axis + 2 for axis in axes)) for axes in contracting),
@@ -68,7 +123,7 @@ def _clamp(instruction: Instruction, series: Sequence[Operand], backend: Backend
 
 
 RULES: dict[str, RuleMaker] = {
-    **{name: machine.linear for name in LINEAR},
+    **dict.fromkeys(LINEAR, machine.linear),
     **{name: machine.function(other) for name, other in FUNCTIONS.items()},
     "mul": machine.bilinear,
     "conv_general_dilated": machine.bilinear,

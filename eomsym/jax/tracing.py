@@ -41,7 +41,9 @@ class _Flattener:
         self.constants[number] = jnp.asarray(value) if not isinstance(value, jax.Array) else value
         return number
 
-    def emit(self, name: str, apply: Callable[..., list[Any]], inputs: Sequence[int], count: int, **params: Any) -> list[int]:
+    def emit(
+        self, name: str, apply: Callable[..., list[Any]], inputs: Sequence[int], count: int, **params: Any
+    ) -> list[int]:
         outputs = [self.new() for _ in range(count)]
         self.instructions.append(Instruction(name, apply, tuple(inputs), tuple(outputs), params))
         return outputs

@@ -1,4 +1,7 @@
-"""Elementary functions that SymPy lacks, as SymPy functions with exact derivatives."""
+"""Elementary functions that SymPy lacks, as SymPy functions with exact derivatives.
+
+They are printed under the names of their classes, like SymPy's own exp and tanh.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,7 @@ from typing import Any
 import sympy
 
 
-class sigmoid(sympy.Function):  # noqa: N801 - printed under this name, like SymPy's own exp and tanh
+class sigmoid(sympy.Function):  # type: ignore[misc]
     """``1/(1 + e^{−x})``; its derivative is ``sigmoid (1 − sigmoid)``."""
 
     @classmethod
@@ -24,7 +27,7 @@ class sigmoid(sympy.Function):  # noqa: N801 - printed under this name, like Sym
         return self.rewrite(sympy.exp)._eval_evalf(precision)
 
 
-class softplus(sympy.Function):  # noqa: N801
+class softplus(sympy.Function):  # type: ignore[misc]
     """``log(1 + e^x)``; its derivative is ``sigmoid``."""
 
     @classmethod

@@ -29,6 +29,7 @@ MAX_BITS = 2048
 MAX_NAMES = 64
 
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,30}")
+_LONG_NUMBER = re.compile(r"[0-9]{41}")
 _ALLOWED = re.compile(r"[A-Za-z0-9_ .+\-*/(),]*")
 _NUMBER = re.compile(r"([0-9]{1,40})?(\.[0-9]{0,40})?(?:[eE]([+-]?[0-9]{1,3}))?")
 #: Names that mean something in a generated file or to people who read it.
@@ -37,7 +38,7 @@ _EXAMPLE = "write it as (1-x)**2 + 100*(y-x**2)**2"
 
 
 def check_names(kind: str, names: Sequence[str], taken: Sequence[str] = ()) -> tuple[str, ...]:
-    """Names of variables or parameters as a tuple.  Raises ``InputError`` for what cannot be a name, or stands twice."""
+    """Names of variables or parameters as a tuple.  Raises ``InputError`` for what is no name, or stands twice."""
     if isinstance(names, str) or not isinstance(names, (list, tuple)):
         raise InputError(f"{kind} {_shown(names)}: give a list of names, such as ['x', 'y']")
     if len(names) > MAX_NAMES:
@@ -74,6 +75,8 @@ def _syntax_tree(text: object) -> ast.expr:
     if place < len(text):
         hint = "write ** for powers" if text[place] == "^" else _EXAMPLE
         raise InputError(f"expression {_shown(text)}: character {text[place]!r} is not allowed; {hint}")
+    if _LONG_NUMBER.search(text):
+        raise InputError(f"expression {_shown(text)}: a number has more than 40 digits; write it as 0.01")
     if _nesting(text) > MAX_DEPTH:
         raise InputError(f"expression {_shown(text)}: nested deeper than {MAX_DEPTH}; split it into fewer levels")
     try:

@@ -106,9 +106,7 @@ def closed_form(
     return ClosedForm(model, entry.name, values, order, tuple(columns))
 
 
-def _by_series(
-    model: ExpressionLoss | VectorField, variables: list[sympy.Symbol], order: int
-) -> list[sympy.Matrix]:
+def _by_series(model: ExpressionLoss | VectorField, variables: list[sympy.Symbol], order: int) -> list[sympy.Matrix]:
     if isinstance(model, VectorField):
         return field_counterterms([-part for part in model.as_sympy], variables, order)
     return loss_counterterms(model.as_sympy, variables, order)

@@ -78,7 +78,7 @@ class ElementaryFunction:
 
 
 def power(exponent: Fraction, name: str = "power") -> ElementaryFunction:
-    """``z^exponent`` for any rational exponent and z_0 > 0: ``a' = d z'`` with ``d = exponent · a/z``; seed is ``name``."""
+    """``z^exponent`` for rational exponents, z_0 > 0: ``a' = d z'`` with ``d = exponent · a/z``; seed is ``name``."""
     relations = (
         Integral("a", "d", name),
         Reciprocal("r", "z"),

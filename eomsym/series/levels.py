@@ -1,9 +1,9 @@
 """The modified equation of explicit Euler by levels: all iterates at one coefficient of η before the next.
 
-Coefficient k of g at the j-th iterate is a polynomial ``p_k(j)`` of degree k, with ``p_k(0) = 0`` for k ≥ 1, so its values
-at k nodes determine it.  Its sum ``S_k(j) = Σ_{i<j} p_k(i)`` gives coefficient k + 1 of every iterate, ``−S_k(j)``, and the
-linear coefficient of S_k is ξ_{k−1} (g for k = 0).  Nodes 1, −1, 2, −2, … keep nearly all digits where 0, 1, 2, … lose one
-an order.  This is the reference of the kernels of expressions; it works in any ring.
+Coefficient k of g at the j-th iterate is a polynomial ``p_k(j)`` of degree k, with ``p_k(0) = 0`` for k ≥ 1, so its
+values at k nodes determine it.  Its sum ``S_k(j) = Σ_{i<j} p_k(i)`` gives coefficient k + 1 of every iterate,
+``−S_k(j)``, and the linear coefficient of S_k is ξ_{k−1} (g for k = 0).  Nodes 1, −1, 2, −2, … keep nearly all digits
+where 0, 1, 2, … lose one an order.  This is the reference of the kernels of expressions; it works in any ring.
 """
 
 from __future__ import annotations
@@ -106,7 +106,9 @@ def program_counterterms(
     return result
 
 
-def gradient_series(program: Program, curve: Sequence[Sequence[Any]], parameters: Sequence[Any], ring: Ring) -> list[list[Any]]:
+def gradient_series(
+    program: Program, curve: Sequence[Sequence[Any]], parameters: Sequence[Any], ring: Ring
+) -> list[list[Any]]:
     """g along ``θ(η) = Σ_k curve[k] η^k``, coefficient by coefficient."""
     start: list[Any] = []
     for operation in program.operations:
@@ -129,7 +131,9 @@ def _coefficient(row: Sequence[Any], k: int, ring: Ring) -> Any:
     return row[k] if k < len(row) else ring.number(Fraction(0))
 
 
-def _start(operation: Operation, rows: Sequence[Any], point: Sequence[Any], parameters: Sequence[Any], ring: Ring) -> Any:
+def _start(
+    operation: Operation, rows: Sequence[Any], point: Sequence[Any], parameters: Sequence[Any], ring: Ring
+) -> Any:
     match operation:
         case Variable(index):
             return point[index]

@@ -1,9 +1,10 @@
 """Array programs on truncated power series, for any array library: each kind of operation has one rule.
 
 A program is a flat list of operations on arrays.  A value is known by number.  Its coefficient 0 is an array as the
-operation made it; higher ones have the iterates as an additional first axis.  Values that do not depend on the arguments
-have coefficient 0 only.  Elementary functions are those of ``elementary.py``, the table that serves the generated kernels
-too.
+operation made it; higher ones have the iterates as an additional first axis.  Values that do not depend on the
+arguments
+have coefficient 0 only.  Elementary functions are those of ``elementary.py``, the table that serves the generated
+kernels too.
 """
 
 from __future__ import annotations
@@ -48,14 +49,13 @@ class FlatProgram:
     arguments: tuple[int, ...]
     results: tuple[int, ...]
 
-    def needed(self) -> list[Instruction]:
-        """The instructions that the results depend on."""
-        wanted, kept = set(self.results), []
+    def needed(self, without: frozenset[str] = frozenset()) -> set[int]:
+        """The values that the results depend on; what only operations of these names need is left out."""
+        wanted = set(self.results)
         for instruction in reversed(self.instructions):
-            if wanted & set(instruction.outputs):
+            if wanted & set(instruction.outputs) and instruction.name not in without:
                 wanted |= set(instruction.inputs)
-                kept.append(instruction)
-        return kept[::-1]
+        return wanted
 
 
 @dataclass(frozen=True)
@@ -63,7 +63,8 @@ class Backend:
     """What is asked of an array library, and its operations: name to rule.
 
     ``vmap(function, axes)`` maps over the first axis where ``axes`` says 0; ``stack(arrays)`` makes a new first axis;
-    ``zeros(rows, like)`` has one axis more than ``like``; ``ramp(n, rank, like)`` is 1 … n along the first of ``rank`` axes;
+    ``zeros(rows, like)`` has one axis more than ``like``; ``ramp(n, rank, like)`` is 1 … n along the first of
+    ``rank`` axes;
     ``combine(weights, rows)`` is a matrix of floats times rows; ``flat`` names operations that are piecewise constant.
     """
 
@@ -90,15 +91,18 @@ class Machine:
         self._series |= {number: [value] for number, value in zip(program.arguments, arguments, strict=True)}
         self._varying = set(program.arguments)
         self._rules: list[tuple[Instruction, Rule]] = []
-        for instruction in program.needed():
-            self._start(instruction)
+        needed, self._carried = program.needed(), program.needed(backend.flat)
+        for instruction in program.instructions:
+            if needed & set(instruction.outputs):
+                self._start(instruction)
 
     def _start(self, instruction: Instruction) -> None:
         values = instruction.apply(*(self._series[number][0] for number in instruction.inputs))
         for number, value in zip(instruction.outputs, values, strict=True):
             self._series[number] = [value]
         floating = any(map(self.backend.floating, values))
-        varying = any(number in self._varying for number in instruction.inputs)
+        carried = self._carried & set(instruction.outputs)
+        varying = carried and any(number in self._varying for number in instruction.inputs)
         if not (varying and floating) or instruction.name in self.backend.flat:
             return
         if instruction.name not in self.backend.rules:
@@ -215,7 +219,7 @@ Convolution = Callable[[Instruction, Any, Any, Backend], Any]
 
 
 def bilinear_with(convolve: Convolution) -> RuleMaker:
-    """As ``bilinear``; ``convolve(instruction, lefts, rights, …)`` is ``Σ_i left_i right_i`` for axes (i, iterate, …)."""
+    """As ``bilinear``; ``convolve(instruction, lefts, rights, …)`` is ``Σ_i left_i right_i``, axes (i, iterate, …)."""
 
     def maker(instruction: Instruction, series: Sequence[Operand], backend: Backend) -> Rule:
         left, right = series
@@ -432,9 +436,7 @@ def general_power(instruction: Instruction, series: Sequence[Operand], backend: 
     logarithm = System(ELEMENTARY["log"], base, backend) if base.varies else None
     factor = logarithm.value if logarithm else Known(backend.seeds["log"](base[0]), varies=False)
     product = Known(factor[0] * exponent[0])
-    result = System(
-        ELEMENTARY["exp"], product, backend, {"exp": lambda _: _first(instruction)(base[0], exponent[0])}
-    )
+    result = System(ELEMENTARY["exp"], product, backend, {"exp": lambda _: _first(instruction)(base[0], exponent[0])})
 
     def rule(level: int) -> list[Any]:
         if logarithm:

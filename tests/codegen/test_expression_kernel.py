@@ -1,6 +1,7 @@
 """Kernels of losses and fields that are written down, against iterates in 500 digits that know nothing of series."""
 
 import re
+from itertools import pairwise
 
 import mpmath
 import numpy as np
@@ -54,8 +55,10 @@ def _logarithm(gradient, start, eta, count):
         rows.append([y - eta * g for y, g in zip(rows[-1], gradient(*rows[-1]), strict=True)])
     total = [mpmath.mpf(0)] * len(start)
     for n in range(1, count + 1):
-        rows = [[b - a for a, b in zip(*pair, strict=True)] for pair in zip(rows, rows[1:], strict=False)]
-        total = [value + mpmath.mpf((-1) ** (n + 1)) / n * entry / eta for value, entry in zip(total, rows[0], strict=True)]
+        rows = [[b - a for a, b in zip(*pair, strict=True)] for pair in pairwise(rows)]
+        total = [
+            value + mpmath.mpf((-1) ** (n + 1)) / n * entry / eta for value, entry in zip(total, rows[0], strict=True)
+        ]
     return total
 
 
@@ -157,7 +160,9 @@ def test_the_size_of_the_code_is_linear_in_the_expression():
         expression = "x*y"
         for _ in range(depth):
             expression = f"sin({expression} + x)"
-        return len(re.findall(r"^ +(v\[|\[[A-Z]+,)", render(KernelSpec(ExpressionLoss(expression, ["x", "y"]), 4)), re.M))
+        return len(
+            re.findall(r"^ +(v\[|\[[A-Z]+,)", render(KernelSpec(ExpressionLoss(expression, ["x", "y"]), 4)), re.M)
+        )
 
     few, more, most = statements(10), statements(20), statements(40)
     assert most - more == 2 * (more - few)
@@ -194,7 +199,12 @@ def test_a_vector_field_is_its_modified_equation(folder):
 
 @pytest.mark.parametrize(
     ("theta", "what"),
-    [([0.1, 0.2], "list is not a float64"), (np.ones(3), "shape"), (np.array([0.1, np.nan]), "finite"), (np.ones(2, int), "int64")],
+    [
+        ([0.1, 0.2], "list is not a float64"),
+        (np.ones(3), "shape"),
+        (np.array([0.1, np.nan]), "finite"),
+        (np.ones(2, int), "int64"),
+    ],
 )
 def test_what_is_no_point_is_refused(kernel, theta, what):
     for call in (kernel("rosenbrock").loss, kernel("rosenbrock").gradient, kernel("rosenbrock").counterterms):

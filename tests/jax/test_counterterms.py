@@ -15,6 +15,11 @@ from eomsym.errors import InputError  # noqa: E402
 from eomsym.models import MLP, dataset  # noqa: E402
 
 
+def along(function, direction):
+    """The derivative of a function along a direction."""
+    return lambda point: jax.jvp(function, (point,), (direction,))[1]
+
+
 def by_trees(loss, params, order):
     """``[g, ξ_0, …]`` with every elementary differential by nested jvp, as flat vectors."""
     point, unravel = ravel_pytree(params)
@@ -23,7 +28,7 @@ def by_trees(loss, params, order):
     def value(tree):
         function = gradient
         for argument in [value(child) for child in tree.children]:
-            function = (lambda f, v: lambda p: jax.jvp(f, (p,), (v,))[1])(function, argument)
+            function = along(function, argument)
         return function(point)
 
     terms = eomsym.derive(order=order).terms
@@ -71,8 +76,8 @@ def convolution(p):
 
 
 LOSSES = {
-    "cross-entropy": lambda p: -jnp.mean(
-        jnp.take_along_axis(jax.nn.log_softmax(layer(p, jnp.tanh(layer(p, X)))), LABELS[:, None], 1)
+    "cross-entropy": lambda p: (
+        -jnp.mean(jnp.take_along_axis(jax.nn.log_softmax(layer(p, jnp.tanh(layer(p, X)))), LABELS[:, None], 1))
     ),
     "softplus at zero": lambda p: jnp.sum(jax.nn.softplus(layer({**p, "b": p["b"] - W["b"]}, 0 * X)) ** 2),
     "gelu": lambda p: jnp.sum(jax.nn.gelu(layer(p, X), approximate=False) * Y),
@@ -80,23 +85,33 @@ LOSSES = {
     "silu and sigmoid": lambda p: jnp.sum(jax.nn.silu(layer(p, X)) * jax.nn.sigmoid(layer(p, Y))),
     "logsumexp": lambda p: jnp.sum(jax.nn.logsumexp(layer(p, X), axis=1) ** 2),
     "norm and quotient": lambda p: jnp.linalg.norm(layer(p, X)) / (1 + jnp.sum(p["w"] ** 2)) - 1 / (2 + p["b"][0]),
-    "powers": lambda p: jnp.sum(jnp.exp(p["b"]) ** 2.5 + (2.0 + p["b"]) ** p["w"] + p["w"] ** 5 + (2 + p["w"]) ** -2)
-    + jnp.sum(2.0 ** p["b"] + jnp.exp2(p["w"])),
-    "elementary": lambda p: jnp.sum(
-        jnp.sin(p["w"]) + jnp.cosh(p["w"]) * jnp.sinh(p["b"]) + jnp.tan(p["w"] / 3) + jnp.arctan(p["w"])
-    )
-    + jnp.sum(jnp.log1p(p["b"] ** 2) + jnp.expm1(p["b"]) + jax.scipy.special.erfc(p["w"]) + jnp.cbrt(3 + p["b"])),
-    "choices": lambda p: jnp.sum(
-        jnp.where(p["w"] > 0, jnp.sin(p["w"]), p["w"] ** 2) + jnp.abs(p["w"]) ** 3 + jnp.maximum(p["w"], p["b"]) ** 2
-    )
-    + jnp.max(p["w"]) ** 2 * jnp.clip(p["b"][0], -1, 1),
+    "powers": lambda p: (
+        jnp.sum(jnp.exp(p["b"]) ** 2.5 + (2.0 + p["b"]) ** p["w"] + p["w"] ** 5 + (2 + p["w"]) ** -2)
+        + jnp.sum(2.0 ** p["b"] + jnp.exp2(p["w"]))
+    ),
+    "elementary": lambda p: (
+        jnp.sum(jnp.sin(p["w"]) + jnp.cosh(p["w"]) * jnp.sinh(p["b"]) + jnp.tan(p["w"] / 3) + jnp.arctan(p["w"]))
+        + jnp.sum(jnp.log1p(p["b"] ** 2) + jnp.expm1(p["b"]) + jax.scipy.special.erfc(p["w"]) + jnp.cbrt(3 + p["b"]))
+    ),
+    "choices": lambda p: (
+        jnp.sum(
+            jnp.where(p["w"] > 0, jnp.sin(p["w"]), p["w"] ** 2)
+            + jnp.abs(p["w"]) ** 3
+            + jnp.maximum(p["w"], p["b"]) ** 2
+        )
+        + jnp.max(p["w"]) ** 2 * jnp.clip(p["b"][0], -1, 1)
+    ),
     "recurrent": recurrent,
     "normalised": normalised,
     "attention": attention,
     "convolution": convolution,
-    "checkpoint and cond": lambda p: jax.checkpoint(lambda q: jnp.sum(jnp.sin(layer(q, X))))(p)
-    * jax.lax.cond(p["b"][0] > 0, lambda q: q["b"][1] ** 2, lambda q: jnp.exp(q["b"][2]), p),
-    "cumulative": lambda p: jnp.sum(jnp.cumsum(p["w"], 0)[1:] ** 3) + jnp.sum(jnp.concatenate([p["b"], p["b"]])[::2] ** 4),
+    "checkpoint and cond": lambda p: (
+        jax.checkpoint(lambda q: jnp.sum(jnp.sin(layer(q, X))))(p)
+        * jax.lax.cond(p["b"][0] > 0, lambda q: q["b"][1] ** 2, lambda q: jnp.exp(q["b"][2]), p)
+    ),
+    "cumulative": lambda p: (
+        jnp.sum(jnp.cumsum(p["w"], 0)[1:] ** 3) + jnp.sum(jnp.concatenate([p["b"], p["b"]])[::2] ** 4)
+    ),
     "linear": lambda p: jnp.sum(p["w"]),
     "of one leaf only": lambda p: jnp.sum(p["w"] ** 4),
 }

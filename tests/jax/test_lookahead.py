@@ -26,7 +26,9 @@ gradient = jax.grad(loss)
 
 
 def distance(one, other):
-    return jnp.sqrt(sum(jnp.sum((a - b) ** 2) for a, b in zip(jax.tree.leaves(one), jax.tree.leaves(other), strict=True)))
+    return jnp.sqrt(
+        sum(jnp.sum((a - b) ** 2) for a, b in zip(jax.tree.leaves(one), jax.tree.leaves(other), strict=True))
+    )
 
 
 def descended(eta, steps):
@@ -42,7 +44,11 @@ def slope(order, solver=None):
     errors = []
     for eta in ETAS:
         end = eomsym.jax.integrate(
-            lambda p, eta=eta: eomsym.jax.lookahead_field(gradient, p, eta, order), PARAMS, 0.4, tolerance=1e-13, solver=solver
+            lambda p, eta=eta: eomsym.jax.lookahead_field(gradient, p, eta, order),
+            PARAMS,
+            0.4,
+            tolerance=1e-13,
+            solver=solver,
         )
         errors.append(distance(end, descended(eta, round(0.4 / eta))))
     return np.log2(errors[0] / errors[1])

@@ -1,0 +1,16 @@
+"""Equations of motion of PyTorch models: counter terms on any pytree, and the look-ahead field."""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+
+from eomsym.errors import MissingExtraError
+
+if find_spec("torch") is None:
+    raise MissingExtraError("eomsym.torch: the package torch is not installed; pip install 'eomsym[torch]'")
+
+from eomsym.torch.counterterms import counterterms, equation_of_motion
+from eomsym.torch.integration import integrate
+from eomsym.torch.lookahead import lookahead_field
+
+__all__ = ["counterterms", "equation_of_motion", "integrate", "lookahead_field"]

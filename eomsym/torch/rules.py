@@ -1,0 +1,190 @@
+"""PyTorch's ATen operations: which rule lifts each to power series."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from fractions import Fraction
+from typing import Any
+
+import torch
+
+from eomsym.series import machine
+from eomsym.series.machine import Backend, Instruction, Operand, Rule, RuleMaker
+
+#: Operations of two tensors in which numbers may stand for one of them.
+SCALAR_OPERATIONS: dict[str, Callable[..., Any]] = {
+    "add": torch.add,
+    "sub": torch.sub,
+    "mul": torch.mul,
+    "div": torch.div,
+    "where": torch.where,
+}
+
+#: ``detach`` is the identity: g is taken as it is, and along the iterates what is detached there moves too.
+LINEAR = [
+    "neg",
+    "add",
+    "sub",
+    "sum",
+    "view",
+    "_unsafe_view",
+    "reshape",
+    "permute",
+    "t",
+    "transpose",
+    "expand",
+    "unsqueeze",
+    "squeeze",
+    "select",
+    "slice",
+    "cat",
+    "stack",
+    "gather",
+    "index",
+    "index_select",
+    "embedding",
+    "scatter",
+    "scatter_add",
+    "index_put",
+    "index_add",
+    "select_scatter",
+    "slice_scatter",
+    "embedding_dense_backward",
+    "clone",
+    "_to_copy",
+    "detach",
+    "alias",
+    "flip",
+    "cumsum",
+    "diagonal",
+    "constant_pad_nd",
+    "select_backward",
+    "slice_backward",
+    "unfold",
+    "repeat",
+    "lift_fresh_copy",
+    "copy",
+]
+FUNCTIONS = {
+    name: name for name in ("exp", "log", "sin", "cos", "tan", "tanh", "sinh", "cosh", "atan", "erf", "sqrt", "sigmoid")
+}
+FLAT = frozenset(
+    [
+        "sign",
+        "floor",
+        "ceil",
+        "round",
+        "isnan",
+        "isinf",
+        "eq",
+        "ne",
+        "lt",
+        "le",
+        "gt",
+        "ge",
+        "logical_and",
+        "logical_or",
+        "logical_not",
+        "bitwise_and",
+        "bitwise_not",
+        "argmax",
+        "argmin",
+        "full_like",
+        "zeros_like",
+        "ones_like",
+        "empty_like",
+        "empty_permuted",
+        "new_zeros",
+        "new_ones",
+        "new_full",
+        "new_empty",
+        "full",
+        "arange",
+        "scalar_tensor",
+    ]
+)
+SEEDS: dict[str, Callable[..., Any]] = {
+    **{name: getattr(torch, name) for name in ("exp", "log", "sqrt", "sin", "cos", "tan", "tanh", "sinh", "cosh")},
+    "atan": torch.atan,
+    "erf": torch.erf,
+    "erf_slope": lambda z: 1.1283791670955126 * torch.exp(-z * z),
+    "sigmoid": torch.sigmoid,
+    "softplus": lambda z: torch.logaddexp(z, torch.zeros_like(z)),
+}
+#: Exponents up to this one are products; above, and for fractions, powers have a system of their own.
+LARGEST_PRODUCT = 64
+
+
+def _power(instruction: Instruction, series: Sequence[Operand], backend: Backend) -> Rule:
+    if len(series) == 2:
+        return machine.general_power(instruction, series, backend)
+    exponent = instruction.params["args"][0]
+    if float(exponent).is_integer() and abs(exponent) <= LARGEST_PRODUCT:
+        return machine.integer_power(int(exponent), series[0], backend)
+    return machine.constant_power(instruction, series[0], float(exponent), backend)
+
+
+def _reduced_extremum(instruction: Instruction, series: Sequence[Operand], backend: Backend) -> Rule:
+    """amax and amin: the mean of the places where the extremum lies."""
+    operand = series[0]
+    axes = tuple(instruction.params["args"][0]) if instruction.params["args"] else tuple(range(operand[0].ndim))
+    best = instruction.apply(operand[0])[0]
+    reduce = torch.amax if instruction.name == "amax" else torch.amin
+    places = (operand[0] == reduce(operand[0], axes, keepdim=True)).to(best.dtype)
+    shares = places / places.sum(axes, keepdim=True)
+    return lambda level: [
+        backend.vmap(lambda value: (shares * value).sum(axes).reshape(best.shape), (0,))(operand[level])
+    ]
+
+
+def _clamp(instruction: Instruction, series: Sequence[Operand], backend: Backend) -> Rule:
+    return machine.masked(lambda made, value: value == made.apply(value)[0])(instruction, series, backend)
+
+
+def _vmap(function: Callable[..., Any], axes: tuple[int | None, ...]) -> Callable[..., Any]:
+    return torch.func.vmap(function, in_dims=axes)
+
+
+def _combine(weights: list[list[float]], rows: Any) -> Any:
+    return torch.tensordot(torch.tensor(weights, dtype=rows.dtype, device=rows.device), rows, dims=1)
+
+
+def _ramp(count: int, rank: int, like: Any) -> Any:
+    return torch.arange(1, count + 1, dtype=like.dtype, device=like.device).reshape(-1, *(1,) * (rank - 1))
+
+
+RULES: dict[str, RuleMaker] = {
+    **dict.fromkeys(LINEAR, machine.linear),
+    **{name: machine.function(other) for name, other in FUNCTIONS.items()},
+    **dict.fromkeys(("mul", "mm", "bmm", "mv", "dot"), machine.bilinear),
+    "div": machine.divide,
+    "pow": _power,
+    "reciprocal": machine.reciprocal,
+    "where": machine.select,
+    "maximum": machine.extremum,
+    "minimum": machine.extremum,
+    "amax": _reduced_extremum,
+    "amin": _reduced_extremum,
+    "abs": machine.absolute,
+    "relu": machine.masked(lambda _, value: value > 0),
+    "clamp": _clamp,
+    "log1p": machine.log1p,
+    "expm1": machine.expm1,
+    "exp2": machine.exp2,
+    "erfc": machine.erfc,
+    "rsqrt": machine.root(Fraction(-1, 2)),
+    "logaddexp": machine.logaddexp,
+}
+
+BACKEND = Backend(
+    vmap=_vmap,
+    stack=torch.stack,
+    zeros=lambda rows, like: like.new_zeros((rows, *like.shape)),
+    ramp=_ramp,
+    combine=_combine,
+    floating=lambda value: isinstance(value, torch.Tensor) and value.is_floating_point(),
+    seeds=SEEDS,
+    rules=RULES,
+    flat=FLAT,
+    advice="write the loss without it, or use lookahead_field",
+)
