@@ -39,6 +39,8 @@ class KernelSpec:
         """The module name: an identifier that says what the kernel is of."""
         model = self.model
         decay = f"_decay_{model.weight_decay!r}" if model.weight_decay else ""
+        if model.normalization != "none":
+            decay = f"_{model.normalization}_normalization{decay}"
         widths = "_".join(map(str, model.layers))
         text = (
             f"mlp_{widths}_{model.activation}_{model.loss}{decay}_{self.optimizer}_order_{self.order}_{self.precision}"
@@ -47,12 +49,15 @@ class KernelSpec:
 
     def to_dict(self) -> dict[str, Any]:
         """The specification as plain JSON values."""
+        # Left out where there is none: manifests of networks without one read as ever.
+        normalization = {"normalization": self.model.normalization} if self.model.normalization != "none" else {}
         return {
             "kind": "mlp",
             "layers": list(self.model.layers),
             "activation": self.model.activation,
             "loss": self.model.loss,
             "weight_decay": self.model.weight_decay,
+            **normalization,
             "optimizer": self.optimizer,
             "order": self.order,
             "precision": self.precision,
@@ -62,9 +67,11 @@ class KernelSpec:
     def from_dict(cls, data: Mapping[str, Any]) -> KernelSpec:
         """The inverse of ``to_dict``.  Raises ``InputError`` for missing, surplus or wrong entries."""
         expected = set(cls(MLP([1, 1], loss="mse"), 0).to_dict())
-        if not isinstance(data, Mapping) or set(data) != expected or data["kind"] != "mlp":
+        if not isinstance(data, Mapping) or set(data) - {"normalization"} != expected or data["kind"] != "mlp":
             raise InputError(f"kernel specification {data!r}: give exactly {', '.join(sorted(expected))}")
         if not isinstance(data["layers"], list):
             raise InputError(f"kernel specification: layers {data['layers']!r} is not a list of widths")
-        model = MLP(data["layers"], data["activation"], data["loss"], data["weight_decay"])
+        model = MLP(
+            data["layers"], data["activation"], data["loss"], data["weight_decay"], data.get("normalization", "none")
+        )
         return cls(model, data["order"], data["optimizer"], data["precision"])
