@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def translation_invariant(model: MLP) -> np.ndarray:
-    """Places in θ of the layer before a softmax, (n_in + 1, n_out): f stays the same if one row of places is moved by c.
+    """Places in θ of the layer before a softmax, (n_in + 1, n_out): f does not change if one row is moved by c.
 
     Softmax does not notice a number added to all its arguments, so each input's weights to all classes may be moved
     together; the last row are the biases.  Raises ``InputError`` if the model has no softmax.
@@ -30,10 +30,10 @@ def translation_invariant(model: MLP) -> np.ndarray:
 
 
 def scale_invariant(model: MLP) -> tuple[np.ndarray, ...]:
-    """Places in θ of each group of parameters before a normalisation: f stays the same if one group is multiplied by c > 0.
+    """Places in θ of each group before a normalisation: f does not change if one group is multiplied by c > 0.
 
-    With weight normalisation a group is the weights of one hidden unit; with layer normalisation
-    the weights and biases of one hidden layer.  Raises ``InputError`` if the model has no normalisation.
+    With weight normalisation a group is the weights of one hidden unit; with layer normalisation the weights and
+    biases of one hidden layer.  Raises ``InputError`` if the model has no normalisation.
     """
     import numpy as np
 

@@ -27,7 +27,8 @@ class MLP:
     matrix W (n_in × n_out, row-major) and the bias (n_out), with ``z = a W + b``.
     ``normalization`` stands before the activation of each hidden layer, without affine part and without an ε that would
     break the invariance: ``weight`` divides each unit's weights by their norm, ``z = a w/‖w‖ + b`` (Salimans & Kingma
-    2016, its gain left out); ``layer`` takes mean and deviation over the units of each sample (Ba, Kiros & Hinton 2016).
+    2016, its gain left out); ``layer`` takes mean and deviation over the units of each sample (Ba, Kiros & Hinton
+    2016).
     Raises ``InputError`` for widths that are no positive integers and for names that are unknown; ``relu`` has no
     second derivative and is refused.
     """
@@ -116,6 +117,6 @@ def _check_normalization(normalization: str, layers: tuple[int, ...]) -> str:
         )
     if normalization == "layer" and min(layers[1:-1]) < 3:
         raise InputError(
-            f"normalization 'layer': a hidden layer of {min(layers[1:-1])} has but one or two values left; give 3 or more"
+            f"normalization 'layer': a hidden layer of {min(layers[1:-1])} leaves one or two values; give 3 or more"
         )
     return normalization

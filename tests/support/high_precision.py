@@ -93,7 +93,7 @@ def _same(slope: np.ndarray) -> np.ndarray:
 
 
 def _normalised(x: np.ndarray, axis: int, centre: bool) -> tuple[np.ndarray, Callable[[np.ndarray], np.ndarray]]:
-    """x over its norm along an axis (its deviation, if centred), and how a gradient comes back, from the quotient rule."""
+    """x over its norm along an axis (its deviation, if centred), and how a gradient comes back."""
     count = x.shape[axis] if centre else 1
     if centre:
         x = x - x.sum(axis=axis, keepdims=True) / count
