@@ -65,8 +65,8 @@ class ArgumentToy:
 class Equilibrium:
     """Norm and angle per step of the toy at equilibrium: exact and measured of gradient descent, and of each order.
 
-    ``norms`` and ``angles`` map an order to the equation of motion's; order 0, gradient flow, has none, and another order
-    that has none near gradient descent's is left out.  What is measured is None where settling takes too many steps.
+    ``norms`` and ``angles`` map an order to the equation of motion's; order 0, gradient flow, has none, and another
+    order that has none near gradient descent's is left out.  What is measured is None where settling takes too long.
     """
 
     eta: float

@@ -1,8 +1,8 @@
 """The layer before a softmax: what gradient flow, equation of motion and optimiser say, and what is measured.
 
-The loss f without weight decay does not change when one input's weights to all classes are moved together, so their sum a
-feels the decay alone: ``a⁺ = (1 − ηλ) a`` in gradient descent, exactly (Kunin et al., Neural mechanics, ICLR 2021, for
-the symmetry; the law of the equation of motion is that of ``eomsym.derivation.decay_law``).
+The loss f without weight decay does not change when one input's weights to all classes are moved together, so their
+sum a feels the decay alone: ``a⁺ = (1 − ηλ) a`` in gradient descent, exactly (Kunin et al., Neural mechanics, ICLR
+2021, for the symmetry; the law of the equation of motion is that of ``eomsym.derivation.decay_law``).
 """
 
 from __future__ import annotations
