@@ -182,7 +182,7 @@ def scale_figure(study: ScaleStudy) -> Figure:
 
 
 def terms_figure(study: TermStudy) -> Figure:
-    """Along a training run: share of each counter term beside g, cosine of its angle with g, and η times the sharpness."""
+    """Along a training run: share of each counter term beside g, its cosine with g, and η times the sharpness."""
     figure = Figure(figsize=(11.0, 3.6), layout="constrained")
     shares, cosines, sharpness = figure.subplots(1, 3)
     steps = [point.step for point in study.points]
@@ -222,7 +222,7 @@ def terms_figure(study: TermStudy) -> Figure:
 
 
 def tree_share_figure(study: TermStudy, step: int | None = None) -> Figure:
-    """Share of each tree's ``η^{k+1} · coefficient · F(tree)`` beside g at one step, the last if none is given, as bars.
+    """Share of each tree's ``η^{k+1} · coefficient · F(tree)`` beside g at one step, by default the last, as bars.
 
     The colour tells the counter term; hollow bars point against g.  Raises ``InputError`` if the study has no such
     step.
@@ -260,6 +260,7 @@ def truncation_figure(advices: Sequence[OrderAdvice]) -> Figure:
         axes.semilogy(orders, advice.defects, "-", color=colour, marker=marker, label=rf"$\eta={advice.eta:.3g}$")
         if advice.turns:
             axes.plot(advice.order, advice.defects[advice.order], "o", color=colour, markersize=13, fillstyle="none")
+    axes.set_xticks(range(max(len(advice.defects) for advice in advices)))
     axes.set_xlabel("order $N$")
     axes.set_ylabel(r"$\eta^{N+2}\,\|\xi_N\|$")
     axes.legend(frameon=False)

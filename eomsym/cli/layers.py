@@ -95,7 +95,7 @@ def scale(
     dataset: Dataset = "digits-small",
     layers: Layers = None,
     activation: Activation = None,
-    normalization: Annotated[str, typer.Option(metavar="NAME", help="weight or layer.")] = "weight",
+    normalization: Annotated[str, typer.Option(metavar="NAME", help="weight, batch or layer.")] = "weight",
     eta: Annotated[
         str | None, typer.Option(metavar="NUMBER", help="Largest learning rate; chosen to suit if not given.")
     ] = None,

@@ -33,7 +33,7 @@ def terms(
         str | None, typer.Option(metavar="NAME", help="tanh, sigmoid, softplus, gelu, silu, sin or identity.")
     ] = None,
     weight_decay: Annotated[str, typer.Option(metavar="NUMBER", help="Strength of the weight decay.")] = "0",
-    normalization: Annotated[str, typer.Option(metavar="NAME", help="none, weight or layer.")] = "none",
+    normalization: Annotated[str, typer.Option(metavar="NAME", help="none, weight, batch or layer.")] = "none",
     order: Annotated[str, typer.Option(metavar="N", help="Highest power of the learning rate kept, 1 to 7.")] = "4",
     eta: Annotated[
         str | None, typer.Option(metavar="NUMBER", help="Learning rate; chosen to suit if not given.")

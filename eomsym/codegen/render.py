@@ -29,6 +29,7 @@ WORKSPACE_TYPES = {
     "none": "",
     "weight": ", float64[:, ::1], float64[:, :, ::1], float64[:, :, ::1]",
     "layer": ", float64[:, :, ::1], float64[:, :, ::1]",
+    "batch": ", float64[:, :, ::1], float64[:, :, ::1], float64[:, :, :, ::1], float64[:, ::1], float64[:, ::1]",
 }
 
 

@@ -32,13 +32,13 @@ def translation_invariant(model: MLP) -> np.ndarray:
 def scale_invariant(model: MLP) -> tuple[np.ndarray, ...]:
     """Places in θ of each group before a normalisation: f does not change if one group is multiplied by c > 0.
 
-    With weight normalisation a group is the weights of one hidden unit; with layer normalisation the weights and
-    biases of one hidden layer.  Raises ``InputError`` if the model has no normalisation.
+    With weight or batch normalisation a group is the weights of one hidden unit; with layer normalisation the weights
+    and biases of one hidden layer.  Raises ``InputError`` if the model has no normalisation.
     """
     import numpy as np
 
     if model.normalization == "none":
-        raise InputError("normalization 'none': no layer is scale-invariant; take weight or layer")
+        raise InputError("normalization 'none': no layer is scale-invariant; take weight, batch or layer")
     groups: list[np.ndarray] = []
     start = 0
     for rows, columns in pairwise(model.layers[:-1]):

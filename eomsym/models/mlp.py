@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 ACTIVATIONS = ("tanh", "sigmoid", "softplus", "gelu", "silu", "sin", "identity")
 LOSSES = ("mse", "cross-entropy")
-NORMALIZATIONS = ("none", "weight", "layer")
+NORMALIZATIONS = ("none", "weight", "batch", "layer")
 
 
 @dataclass(frozen=True, init=False)
@@ -27,8 +27,8 @@ class MLP:
     matrix W (n_in × n_out, row-major) and the bias (n_out), with ``z = a W + b``.
     ``normalization`` stands before the activation of each hidden layer, without affine part and without an ε that would
     break the invariance: ``weight`` divides each unit's weights by their norm, ``z = a w/‖w‖ + b`` (Salimans & Kingma
-    2016, its gain left out); ``layer`` takes mean and deviation over the units of each sample (Ba, Kiros & Hinton
-    2016).
+    2016, its gain left out); ``batch`` takes mean and deviation over all samples (Ioffe & Szegedy 2015); ``layer``
+    takes mean and deviation over the units of each sample (Ba, Kiros & Hinton 2016).
     Raises ``InputError`` for widths that are no positive integers and for names that are unknown; ``relu`` has no
     second derivative and is refused.
     """

@@ -82,7 +82,7 @@ def test_a_network_without_normalisation_has_no_such_group():
 @pytest.mark.parametrize(
     ("layers", "normalization", "message"),
     [
-        ((2, 3, 2), "group", "choose from none, weight"),
+        ((2, 3, 2), "group", "choose from none, weight, batch, layer"),
         ((2, 2), "weight", "no hidden layer"),
         ((2, 2, 2), "layer", "give 3 or more"),
     ],
