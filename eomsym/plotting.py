@@ -18,9 +18,18 @@ from matplotlib.ticker import LogLocator, NullFormatter, NullLocator
 from eomsym.derivation import Counterterms
 from eomsym.errors import InputError
 from eomsym.notation.coefficients import coefficient_latex
+from eomsym.notation.text import tree_text
 from eomsym.notation.trees import place_nodes
 from eomsym.trees import Tree
-from eomsym.verification import RATIO_TOLERANCE, ConvergenceStudy, OrderRecord
+from eomsym.verification import (
+    RATIO_TOLERANCE,
+    ConvergenceStudy,
+    OrderAdvice,
+    OrderRecord,
+    ScaleStudy,
+    TermStudy,
+    TranslationStudy,
+)
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -120,6 +129,154 @@ def tree_figure(trees: Counterterms | Iterable[Tree], columns: int = 10) -> Figu
         axes.text(0.12, top + LABEL_HEIGHT, name, ha="left", va="center", fontsize=12)
         _draw_row(axes, row, indent, top + LABEL_HEIGHT)
     return figure
+
+
+def translation_figure(study: TranslationStudy) -> Figure:
+    """Left: how far the sums over classes fall below gradient flow's ``e^{−λt}``; right: how far each rate is off.
+
+    Left, markers are measured and weighted as the rate is; lines are the orders of the equation of motion.  Right, the
+    dashed line is the distance of the measured rate from the exact one, the resolution of the experiment.
+    """
+    figure, (left, right) = _two_panels(8.6, 3.6)
+    first = study.sums[0]
+    measured = np.log(study.sums @ first / (first @ first)) + study.weight_decay * study.times
+    for index, prediction in enumerate(study.predictions):
+        colour, marker = _style(index)
+        beyond = (study.weight_decay - prediction.rate) * study.times
+        if prediction.order <= 1:
+            left.plot(study.times, beyond, color=colour, label=_order_name(prediction.order))
+        right.plot([prediction.order], [prediction.error], marker, color=colour)
+    left.plot(study.times[::5], measured[::5], "o", color=GREY, markersize=4, label="measured")
+    left.set_xlabel(r"time $k\eta$")
+    left.set_ylabel(r"$\ln\,(a_k/a_0)+\lambda k\eta$")
+    left.legend(frameon=False)
+    resolution = abs(study.measured_rate - study.exact_rate)
+    if resolution > 0:
+        right.axhline(resolution, color=GREY, linestyle="--", linewidth=1, label="measured")
+        right.legend(frameon=False)
+    right.set_yscale("log")
+    right.set_xticks([prediction.order for prediction in study.predictions])
+    right.set_xlabel("order")
+    right.set_ylabel(r"$|$rate $+\ \ln(1-\eta\lambda)/\eta|$")
+    return figure
+
+
+def scale_figure(study: ScaleStudy) -> Figure:
+    """Left: total squared norm of the scale-invariant weights along the run; right: its error against the step size."""
+    figure, (left, right) = _two_panels(8.6, 3.8)
+    for index, record in enumerate(study.orders):
+        colour, marker = _style(index)
+        left.plot(study.path.times, study.path.motion[record.order], color=colour, label=_order_name(record.order))
+        right.plot(record.etas, record.predicted_errors, "--", color=colour, linewidth=1.1)
+        _draw_errors(right, record, colour, marker)
+        _label_at_end(right, record, rf"$N={record.order}$: slope {_short(record.slope)}", colour)
+    left.plot(study.path.times, study.path.descent, "o", color="black", markersize=4, label="gradient descent")
+    left.set_xlabel(r"time $k\eta$")
+    left.set_ylabel(r"$\|w\|^2$, all groups")
+    left.legend(frameon=False)
+    right.set_xscale("log")
+    right.set_yscale("log")
+    _eta_axis(right, study.orders, room=0.9)
+    right.set_ylabel(r"error of $\|w\|^2$ at the end")
+    return figure
+
+
+def terms_figure(study: TermStudy) -> Figure:
+    """Along a training run: share of each counter term beside g, its cosine with g, and η times the sharpness."""
+    figure = Figure(figsize=(11.0, 3.6), layout="constrained")
+    shares, cosines, sharpness = figure.subplots(1, 3)
+    steps = [point.step for point in study.points]
+    for k in range(study.order):
+        colour, marker = _style(k)
+        shares.semilogy(
+            steps,
+            [study.share(point, k) for point in study.points],
+            "-",
+            color=colour,
+            marker=marker,
+            label=rf"$\xi_{k}$",
+        )
+        cosines.plot(steps, [point.terms[k].cosine for point in study.points], "-", color=colour, marker=marker)
+    shares.set_ylabel(r"$\eta^{k+1}\,\|\xi_k\|\,/\,\|g\|$")
+    shares.legend(frameon=False, ncols=2)
+    cosines.axhline(0, color=GREY, linewidth=0.8)
+    cosines.set_ylim(-1.05, 1.05)
+    cosines.set_ylabel(r"cosine of $\xi_k$ with $g$")
+    sharpness.plot(steps, [study.eta * point.sharpness for point in study.points], "-o", color="black")
+    sharpness.axhline(1, color=COLOURS[1], linestyle="--", linewidth=1)
+    sharpness.annotate(
+        "no series beyond",
+        (0.02, 1),
+        xycoords=("axes fraction", "data"),
+        xytext=(0, 4),
+        textcoords="offset points",
+        color=COLOURS[1],
+        fontsize=9,
+    )
+    sharpness.set_ylim(0, max(1.2, 1.1 * max(study.eta * point.sharpness for point in study.points)))
+    sharpness.set_ylabel(r"$\eta\,\lambda_{\max}$")
+    for axes in (shares, cosines, sharpness):
+        axes.spines[["top", "right"]].set_visible(False)
+        axes.set_xlabel("step")
+    return figure
+
+
+def tree_share_figure(study: TermStudy, step: int | None = None) -> Figure:
+    """Share of each tree's ``η^{k+1} · coefficient · F(tree)`` beside g at one step, by default the last, as bars.
+
+    The colour tells the counter term; hollow bars point against g.  Raises ``InputError`` if the study has no such
+    step.
+    """
+    found = [point for point in study.points if step is None or point.step == step]
+    if not found:
+        known = ", ".join(str(point.step) for point in study.points)
+        raise InputError(f"step {step!r}: not looked at; give one of {known}")
+    point = found[-1]
+    trees = [(term.index, record) for term in point.terms for record in term.trees if record.size > 0]
+    figure, axes = _figure(6.0, 0.9 + 0.24 * len(trees))
+    for row, (k, record) in enumerate(trees):
+        colour, _ = _style(k)
+        share = study.eta ** (k + 1) * record.size / point.gradient_norm
+        axes.barh(row, share, height=0.65, edgecolor=colour, facecolor=colour if record.cosine >= 0 else "white")
+    axes.set_yticks(range(len(trees)), [f"{record.coefficient} {tree_text(record.tree)}" for _, record in trees])
+    axes.tick_params(axis="y", labelsize=8)
+    axes.invert_yaxis()
+    axes.set_xscale("log")
+    axes.set_xlabel(rf"share of $\|g\|$ at step {point.step}; hollow: against $g$")
+    return figure
+
+
+def truncation_figure(advices: Sequence[OrderAdvice]) -> Figure:
+    """What each order leaves out in one step, one line for each step size; a ring marks where the series turns.
+
+    Raises ``InputError`` if there is nothing to draw.
+    """
+    if not advices:
+        raise InputError("advices: none to draw; give at least one OrderAdvice")
+    figure, axes = _figure(4.8, 3.6)
+    for index, advice in enumerate(advices):
+        colour, marker = _style(index)
+        orders = range(len(advice.defects))
+        axes.semilogy(orders, advice.defects, "-", color=colour, marker=marker, label=rf"$\eta={advice.eta:.3g}$")
+        if advice.turns:
+            axes.plot(advice.order, advice.defects[advice.order], "o", color=colour, markersize=13, fillstyle="none")
+    axes.set_xticks(range(max(len(advice.defects) for advice in advices)))
+    axes.set_xlabel("order $N$")
+    axes.set_ylabel(r"$\eta^{N+2}\,\|\xi_N\|$")
+    axes.legend(frameon=False)
+    return figure
+
+
+def _two_panels(width: float, height: float) -> tuple[Figure, tuple[Axes, Axes]]:
+    figure = Figure(figsize=(width, height), layout="constrained")
+    left, right = figure.subplots(1, 2)
+    for axes in (left, right):
+        axes.spines[["top", "right"]].set_visible(False)
+    return figure, (left, right)
+
+
+def _order_name(order: int) -> str:
+    return "gradient flow" if order == 0 else f"order {order}"
 
 
 def _figure(width: float, height: float) -> tuple[Figure, Axes]:

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from eomsym import __version__
-from eomsym.cli import derive, generate, optimizers, output, verify
+from eomsym.cli import derive, generate, layers, optimizers, output, terms, verify
 from eomsym.cli.groups import new_group
 
 app = new_group(
@@ -18,6 +18,8 @@ app = new_group(
 derive.register(app)
 generate.register(app)
 verify.register(app)
+layers.register(app)
+terms.register(app)
 optimizers.register(app)
 
 

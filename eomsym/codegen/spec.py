@@ -104,7 +104,7 @@ class KernelSpec:
 _KINDS: Mapping[type, str] = {MLP: "mlp", ExpressionLoss: "loss", VectorField: "field"}
 #: What describes a model of each kind, in the order of its constructor's arguments.
 _ENTRIES = {
-    "mlp": ("layers", "activation", "loss", "weight_decay"),
+    "mlp": ("layers", "activation", "loss", "weight_decay", "normalization"),
     "loss": ("expression", "variables", "parameters"),
     "field": ("expressions", "variables", "parameters"),
 }
@@ -118,9 +118,10 @@ def _model_dict(model: Model) -> dict[str, Any]:
 
 def _model_name(model: Model) -> str:
     if isinstance(model, MLP):
+        normalization = f"_{model.normalization}_normalization" if model.normalization != "none" else ""
         decay = f"_decay_{model.weight_decay!r}" if model.weight_decay else ""
         widths = "_".join(map(str, model.layers))
-        return f"mlp_{widths}_{model.activation}_{model.loss}{decay}"
+        return f"mlp_{widths}_{model.activation}_{model.loss}{normalization}{decay}"
     # Expressions are no file names: a digest tells them apart, the variables help people.
     description = repr(sorted(_model_dict(model).items()))
     digest = hashlib.sha256(description.encode()).hexdigest()[:12]

@@ -5,9 +5,10 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from eomsym.derivation.counterterms import MAX_ORDER, Counterterms, Term, check_order, derive
+from eomsym.derivation.counterterms import MAX_ORDER, Counterterms, Term, check_order, derive, derive_on_trees
 from eomsym.derivation.general_terms import GeneralCounterterms, GeneralTerm
 from eomsym.derivation.modified_loss import ModifiedLoss, modified_loss
+from eomsym.derivation.linear_law import DecayLaw, decay_law
 from eomsym.derivation.step_polynomial import modified_coefficients, step_polynomials
 
 if TYPE_CHECKING:
@@ -19,9 +20,12 @@ __all__ = [
     "GeneralCounterterms",
     "GeneralTerm",
     "ModifiedLoss",
+    "DecayLaw",
     "Term",
     "check_order",
+    "decay_law",
     "derive",
+    "derive_on_trees",
     "modified_coefficients",
     "modified_equation",
     "modified_loss",

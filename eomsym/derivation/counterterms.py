@@ -187,6 +187,17 @@ def exact(coefficient: Coefficient) -> Coefficient:
     return Fraction(int(number.numerator), int(number.denominator))
 
 
+def derive_on_trees(optimizer: str | Optimizer, order: int, **parameters: object) -> Counterterms:
+    """``derive`` for callers that need plain rooted trees; ``InputError`` too where the optimiser has other terms."""
+    counterterms = derive(optimizer, order, **parameters)
+    if not isinstance(counterterms, Counterterms):
+        raise InputError(
+            f"optimizer {counterterms.optimizer!r}: this needs a series over plain rooted trees, which it has not; "
+            "take gradient-descent or heavy-ball, say"
+        )
+    return counterterms
+
+
 def check_order(order: object, maximum: int = MAX_ORDER) -> None:
     """Raises ``InputError`` unless ``order`` is an integer from 0 to ``maximum``."""
     if isinstance(order, bool) or not isinstance(order, int):

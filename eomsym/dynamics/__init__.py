@@ -1,5 +1,6 @@
 """Paths: the optimiser's iterates, the equation of motion, and the discretization error between them."""
 
+from eomsym.dynamics.differentials import SeriesKernel, elementary_differentials
 from eomsym.dynamics.equation_of_motion import MotionEnd, integrate_equation_of_motion
 from eomsym.dynamics.error_prediction import ErrorPrediction, predict_discretization_error
 from eomsym.dynamics.kernel import Data, FieldKernel
@@ -13,6 +14,8 @@ __all__ = [
     "MotionEnd",
     "OptimizerEnd",
     "field_gradient",
+    "SeriesKernel",
+    "elementary_differentials",
     "integrate_equation_of_motion",
     "largest_eigenvalue",
     "optimizer_path",

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 ACTIVATIONS = ("tanh", "sigmoid", "softplus", "gelu", "silu", "sin", "identity")
 LOSSES = ("mse", "cross-entropy")
+NORMALIZATIONS = ("none", "weight", "batch", "layer")
 
 
 @dataclass(frozen=True, init=False)
@@ -24,6 +25,10 @@ class MLP:
     ``cross-entropy`` (−log softmax).
     ``weight_decay`` λ adds ``λ/2 ‖θ‖²``, biases included.  The parameter vector θ holds, for each layer in order, the
     matrix W (n_in × n_out, row-major) and the bias (n_out), with ``z = a W + b``.
+    ``normalization`` stands before the activation of each hidden layer, without affine part and without an ε that would
+    break the invariance: ``weight`` divides each unit's weights by their norm, ``z = a w/‖w‖ + b`` (Salimans & Kingma
+    2016, its gain left out); ``batch`` takes mean and deviation over all samples (Ioffe & Szegedy 2015); ``layer``
+    takes mean and deviation over the units of each sample (Ba, Kiros & Hinton 2016).
     Raises ``InputError`` for widths that are no positive integers and for names that are unknown; ``relu`` has no
     second derivative and is refused.
     """
@@ -32,14 +37,21 @@ class MLP:
     activation: str
     loss: str
     weight_decay: float
+    normalization: str
 
     def __init__(
-        self, layers: Sequence[int], activation: str = "tanh", loss: str = "cross-entropy", weight_decay: float = 0.0
+        self,
+        layers: Sequence[int],
+        activation: str = "tanh",
+        loss: str = "cross-entropy",
+        weight_decay: float = 0.0,
+        normalization: str = "none",
     ) -> None:
         object.__setattr__(self, "layers", _check_layers(layers, loss))
         object.__setattr__(self, "activation", _check_activation(activation))
         object.__setattr__(self, "loss", _check_loss(loss))
         object.__setattr__(self, "weight_decay", _check_weight_decay(weight_decay))
+        object.__setattr__(self, "normalization", _check_normalization(normalization, self.layers))
 
     @property
     def size(self) -> int:
@@ -94,3 +106,17 @@ def _check_weight_decay(weight_decay: float) -> float:
     if not (math.isfinite(value) and value >= 0):
         raise InputError(f"weight_decay {weight_decay!r}: give a finite number that is not negative")
     return value
+
+
+def _check_normalization(normalization: str, layers: tuple[int, ...]) -> str:
+    if normalization not in NORMALIZATIONS:
+        raise InputError(f"normalization {normalization!r}: unknown; choose from {', '.join(NORMALIZATIONS)}")
+    if normalization != "none" and len(layers) < 3:
+        raise InputError(
+            f"normalization {normalization!r}: layers {list(layers)} have no hidden layer; give one or more"
+        )
+    if normalization == "layer" and min(layers[1:-1]) < 3:
+        raise InputError(
+            f"normalization 'layer': a hidden layer of {min(layers[1:-1])} leaves one or two values; give 3 or more"
+        )
+    return normalization

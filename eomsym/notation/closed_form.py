@@ -10,9 +10,8 @@ from fractions import Fraction
 import sympy
 
 from eomsym import optimizers
-from eomsym.derivation import MAX_ORDER, Counterterms, derive
+from eomsym.derivation import MAX_ORDER, derive_on_trees
 from eomsym.derivation.closed_form import field_counterterms, loss_counterterms
-from eomsym.errors import InputError
 from eomsym.models import ExpressionLoss, VectorField
 from eomsym.notation.coefficients import coefficient_expression
 from eomsym.notation.sympy import counterterms_of_field, counterterms_sympy
@@ -87,12 +86,7 @@ def closed_form(
     if entry.name == "gradient-descent" and order > MAX_ORDER:
         columns = _by_series(model, variables, order)
     else:
-        counterterms = derive(entry.name, order, **values)
-        if not isinstance(counterterms, Counterterms):
-            raise InputError(
-                f"optimizer {entry.name!r}: a closed form needs a series over rooted trees, which it has not; "
-                "generate a kernel instead"
-            )
+        counterterms = derive_on_trees(entry.name, order, **values)
         factor = coefficient_expression(counterterms.gradient_coefficient)
         if isinstance(model, VectorField):
             gradient = [-part for part in model.as_sympy]

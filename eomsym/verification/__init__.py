@@ -1,6 +1,16 @@
 """Verification: is the equation of motion true to the order promised?  Data objects come back, nothing is printed."""
 
 from eomsym.verification.convergence import verify
+from eomsym.verification.discretization import (
+    ErrorMap,
+    OrderAdvice,
+    StepAdvice,
+    map_errors,
+    recommend_order,
+    recommend_step,
+)
+from eomsym.verification.equilibrium import ArgumentToy, Equilibrium, measure_equilibrium
+from eomsym.verification.scale import ScaleStudy, norm_law, scale_law_defect, study_scale
 from eomsym.verification.study import (
     FLOOR_MARGIN,
     LEAST_POINTS,
@@ -9,13 +19,41 @@ from eomsym.verification.study import (
     ConvergenceStudy,
     OrderRecord,
 )
+from eomsym.verification.terms import TermStudy, chain_rate, measure_terms, study_terms
+from eomsym.verification.translation import (
+    RatePrediction,
+    TranslationStudy,
+    study_translation,
+    translation_law_defect,
+)
 
 __all__ = [
     "FLOOR_MARGIN",
     "LEAST_POINTS",
     "RATIO_TOLERANCE",
     "SLOPE_TOLERANCE",
+    "ArgumentToy",
     "ConvergenceStudy",
+    "Equilibrium",
+    "ErrorMap",
+    "OrderAdvice",
     "OrderRecord",
+    "RatePrediction",
+    "ScaleStudy",
+    "StepAdvice",
+    "TermStudy",
+    "TranslationStudy",
+    "chain_rate",
+    "map_errors",
+    "measure_equilibrium",
+    "measure_terms",
+    "norm_law",
+    "recommend_order",
+    "recommend_step",
+    "scale_law_defect",
+    "study_scale",
+    "study_terms",
+    "study_translation",
+    "translation_law_defect",
     "verify",
 ]

@@ -208,7 +208,8 @@ def _describe(kernel: FieldKernel, model: MLP | None) -> str:
     if not isinstance(model, MLP):
         return type(kernel).__name__
     decay = f" weight-decay {model.weight_decay!r}" if model.weight_decay else ""
-    return f"{'-'.join(map(str, model.layers))} {model.activation} {model.loss}{decay}"
+    normalised = f" {model.normalization}-normalization" if model.normalization != "none" else ""
+    return f"{'-'.join(map(str, model.layers))} {model.activation}{normalised} {model.loss}{decay}"
 
 
 def _default_etas(radius: float, fraction: float = LARGEST_STEP) -> list[float]:

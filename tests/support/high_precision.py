@@ -52,14 +52,23 @@ def exact(array: np.ndarray) -> np.ndarray:
 def gradient(model, theta: np.ndarray, inputs: np.ndarray, targets: np.ndarray) -> np.ndarray:
     """Gradient of a network's loss, weight decay included, on object arrays."""
     function, derivative = ACTIVATIONS[model.activation]
-    weights, activations, arguments, place = [], [inputs], [], 0
-    for rows, columns in pairwise(model.layers):
+    weights, activations, arguments, backs, place = [], [inputs], [], [], 0
+    for layer, (rows, columns) in enumerate(pairwise(model.layers)):
         weight = theta[place : place + rows * columns].reshape(rows, columns)
         bias = theta[place + rows * columns : place + (rows + 1) * columns]
         place += (rows + 1) * columns
+        weight_back = argument_back = _same
+        if layer < len(model.layers) - 2 and model.normalization == "weight":
+            weight, weight_back = _normalised(weight, axis=0, centre=False)
+        argument = activations[-1].dot(weight) + bias
+        if layer < len(model.layers) - 2 and model.normalization in {"layer", "batch"}:
+            argument, argument_back = _normalised(
+                argument, axis=1 if model.normalization == "layer" else 0, centre=True
+            )
         weights.append(weight)
-        arguments.append(activations[-1].dot(weight) + bias)
-        activations.append(_map(function)(arguments[-1]))
+        arguments.append(argument)
+        backs.append((weight_back, argument_back))
+        activations.append(_map(function)(argument))
     output = arguments[-1]
     if model.loss == "mse":
         delta = output - targets
@@ -71,10 +80,32 @@ def gradient(model, theta: np.ndarray, inputs: np.ndarray, targets: np.ndarray) 
     delta = delta / len(inputs)
     parts = []
     for layer in range(len(weights) - 1, -1, -1):
-        parts += [delta.sum(axis=0), activations[layer].T.dot(delta).ravel()]
+        weight_back, argument_back = backs[layer]
+        delta = argument_back(delta)
+        parts += [delta.sum(axis=0), weight_back(activations[layer].T.dot(delta)).ravel()]
         if layer:
             delta = delta.dot(weights[layer].T) * _map(derivative)(arguments[layer - 1])
     return np.concatenate(parts[::-1]) + mpfr(model.weight_decay) * theta
+
+
+def _same(slope: np.ndarray) -> np.ndarray:
+    return slope
+
+
+def _normalised(x: np.ndarray, axis: int, centre: bool) -> tuple[np.ndarray, Callable[[np.ndarray], np.ndarray]]:
+    """x over its norm along an axis (its deviation, if centred), and how a gradient comes back."""
+    count = x.shape[axis] if centre else 1
+    if centre:
+        x = x - x.sum(axis=axis, keepdims=True) / count
+    square = (x * x).sum(axis=axis, keepdims=True) / count
+    norm = _map(gmpy2.sqrt)(square)
+
+    def back(slope: np.ndarray) -> np.ndarray:
+        # d(x/n) = dx/n - x (x.dx) / (count n^3)
+        slope = slope / norm - x * (x * slope).sum(axis=axis, keepdims=True) / (count * norm * square)
+        return slope - slope.sum(axis=axis, keepdims=True) / count if centre else slope
+
+    return x / norm, back
 
 
 def modified_field(field: Callable[[np.ndarray], np.ndarray], theta: np.ndarray, terms: int) -> list[np.ndarray]:

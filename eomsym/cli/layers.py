@@ -1,0 +1,238 @@
+"""``eomsym layers``: what the equation of motion says about layers with a symmetry, beside what is measured."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from eomsym.cli import output, parsing
+from eomsym.cli.groups import new_group
+from eomsym.cli.verify import LARGEST_SEED, _check_fit
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from eomsym.models import MLP
+    from eomsym.verification import Equilibrium, ScaleStudy, TranslationStudy
+
+FORMATS = ("table", "json")
+MOST_STEPS, HIGHEST_ORDER = 20_000, 11
+
+Dataset = Annotated[str, typer.Option(metavar="NAME", help="digits, digits-small, moons or teacher.")]
+Layers = Annotated[str | None, typer.Option(metavar="WIDTHS", help="Widths, such as 64,32,10.")]
+Activation = Annotated[
+    str | None, typer.Option(metavar="NAME", help="tanh, sigmoid, softplus, gelu, silu, sin or identity.")
+]
+Decay = Annotated[str, typer.Option("--weight-decay", metavar="NUMBER", help="Strength of the weight decay.")]
+Orders = Annotated[str, typer.Option(metavar="ORDERS", help="A range 0:3, its end included, or a list 0,1,3.")]
+Seed = Annotated[str, typer.Option(metavar="N", help="Seed of the starting point and of the data.")]
+Plot = Annotated[str | None, typer.Option(metavar="FILE", help="Draw what was found; .png, .pdf or .svg.")]
+Output = Annotated[
+    str | None, typer.Option("--output", metavar="DIR", help="Keep the generated kernel in this folder.")
+]
+Format = Annotated[str, typer.Option("--format", metavar="FORMAT", help="table or json.")]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the group of commands to ``app``."""
+    app.add_typer(group, name="layers")
+
+
+group = new_group(
+    help="Layers with a symmetry: how their weights decay or grow, predicted and measured.",
+    epilog="Examples: eomsym layers translation\n\n          eomsym layers scale --normalization layer",
+)
+
+
+@group.command(epilog="Example: eomsym layers translation --eta 0.01 --weight-decay 0.01 --format json")
+def translation(
+    dataset: Dataset = "digits",
+    layers: Layers = None,
+    activation: Activation = None,
+    eta: Annotated[str, typer.Option(metavar="NUMBER", help="Learning rate.")] = "0.01",
+    weight_decay: Decay = "0.01",
+    steps: Annotated[str, typer.Option(metavar="N", help="Steps of gradient descent.")] = "2000",
+    orders: Orders = "0:3",
+    seed: Seed = "0",
+    plot: Plot = None,
+    output_: Output = None,
+    format_: Format = "table",
+) -> int:
+    """The layer before a softmax: its decay rate.
+
+    The loss does not change when the weights of one input to all classes are
+    moved together, so only weight decay acts on their sum. A network is trained
+    by gradient descent, and the decay rate of these sums is measured beside
+    the one of gradient flow (order 0) and of the equation of motion.
+
+    The exit status is 1 if the measured rate is not -log(1 - eta lambda)/eta.
+    """
+    from eomsym.verification import study_translation
+
+    form = parsing.choice("--format", format_, FORMATS)
+    decay = parsing.positive("--weight-decay", weight_decay)
+    model = _model(dataset, layers, activation, decay, "none")
+    kept = parsing.orders("--orders", orders, HIGHEST_ORDER)
+    step, count = parsing.positive("--eta", eta), parsing.integer("--steps", steps, 1, MOST_STEPS)
+    start = parsing.integer("--seed", seed, 0, LARGEST_SEED)
+    figure = None if plot is None else parsing.figure_path("--plot", plot)
+    folder = None if output_ is None else parsing.folder("--output", output_)
+    study = study_translation(
+        model, dataset, kept, eta=step, weight_decay=decay, steps=count, seed=start, output=folder
+    )
+    if figure is not None:
+        output.save(study.plot(), figure)
+    if form == "json":
+        output.write(study.to_json())
+    else:
+        _show_translation(study)
+    return 0 if study.passed else 1
+
+
+@group.command(epilog="Example: eomsym layers scale --dataset digits-small --normalization layer")
+def scale(
+    dataset: Dataset = "digits-small",
+    layers: Layers = None,
+    activation: Activation = None,
+    normalization: Annotated[str, typer.Option(metavar="NAME", help="weight, batch or layer.")] = "weight",
+    eta: Annotated[
+        str | None, typer.Option(metavar="NUMBER", help="Largest learning rate; chosen to suit if not given.")
+    ] = None,
+    weight_decay: Decay = "0.01",
+    orders: Orders = "0:2",
+    seed: Seed = "0",
+    plot: Plot = None,
+    output_: Output = None,
+    format_: Format = "table",
+) -> int:
+    """Weights before a normalisation: their norm.
+
+    The loss does not change when these weights are multiplied. Gradient flow
+    then says that their norm only decays; gradient descent also lets it grow.
+    The norms on a training run are compared with each order's, with learning
+    rates that are halved, and the equilibrium of norm and angle is computed
+    for a toy that is solved exactly, f = c arg(w).
+
+    The exit status is 1 if an error does not fall with slope order + 1.
+    """
+    from eomsym.errors import InputError
+    from eomsym.models import NORMALIZATIONS
+    from eomsym.verification import study_scale
+
+    form = parsing.choice("--format", format_, FORMATS)
+    kind = parsing.choice("--normalization", normalization, [name for name in NORMALIZATIONS if name != "none"])
+    decay = parsing.positive("--weight-decay", weight_decay)
+    model = _model(dataset, layers, activation, decay, kind)
+    kept = parsing.orders("--orders", orders, HIGHEST_ORDER)
+    step = None if eta is None else parsing.positive("--eta", eta)
+    if step is not None and step * decay >= 1:
+        raise InputError(f"--eta {eta!r}: times --weight-decay it is {step * decay:.3g}; give less than 1")
+    start = parsing.integer("--seed", seed, 0, LARGEST_SEED)
+    figure = None if plot is None else parsing.figure_path("--plot", plot)
+    folder = None if output_ is None else parsing.folder("--output", output_)
+    study = study_scale(model, dataset, kept, eta=step, weight_decay=decay, seed=start, output=folder)
+    if figure is not None:
+        output.save(study.plot(), figure)
+    if form == "json":
+        output.write(study.to_json())
+    else:
+        _show_scale(study)
+    return 0 if study.passed else 1
+
+
+def _model(dataset: str, layers: str | None, activation: str | None, decay: float, normalization: str) -> MLP:
+    from eomsym.models import MLP, default_model
+
+    suited = default_model(dataset)
+    widths = suited.layers if layers is None else parsing.widths("--layers", layers)
+    chosen = suited.activation if activation is None else activation
+    model = MLP(widths, chosen, suited.loss, decay, normalization)
+    _check_fit(model, suited, dataset)
+    return model
+
+
+def _show_translation(study: TranslationStudy) -> None:
+    output.write(
+        f"{study.optimizer} on {study.dataset}: {study.model}, seed {study.seed}\n"
+        f"eta {study.eta:g}, weight decay {study.weight_decay:g}, {study.steps} steps, "
+        f"loss {study.losses[0]:.4f} to {study.losses[1]:.4f}"
+    )
+    output.show(_translation_table(study))
+
+
+def _translation_table(study: TranslationStudy) -> Table:
+    from rich.table import Table
+
+    table = Table()
+    table.add_column("sums over the classes decay with")
+    table.add_column("rate", justify="right")
+    table.add_column("off by", justify="right")
+    for prediction in study.predictions:
+        name = "gradient flow (order 0)" if prediction.order == 0 else f"equation of motion, order {prediction.order}"
+        table.add_row(name, f"{prediction.rate:.19f}", f"{prediction.error:.3e}")
+    table.add_section()
+    table.add_row("-log(1 - eta lambda) / eta", f"{study.exact_rate:.19f}", "")
+    table.add_row("measured", f"{study.measured_rate:.19f}", f"{abs(study.measured_rate - study.exact_rate):.3e}")
+    return table
+
+
+def _show_scale(study: ScaleStudy) -> None:
+    path = study.path
+    output.write(
+        f"gradient-descent on {study.dataset}: {study.model}, seed {study.seed}\n"
+        f"weight decay {study.weight_decay:g}, {study.groups} scale-invariant groups, eta {study.eta:g} and halves, "
+        f"time {path.times[-1]:g}\n"
+        f"squared norm {path.descent[0]:.6f} to {path.descent[-1]:.6f}, by the exact law {path.recursion[-1]:.6f}"
+    )
+    output.show(_scale_table(study))
+    output.write(
+        f"equilibrium of the toy c arg(w), c = {study.equilibrium.strength:g}, eta {study.eta:g}: norm, angle per step"
+    )
+    output.show(_equilibrium_table(study.equilibrium))
+    for record in study.orders:
+        if record.reason:
+            output.write(f"order {record.order}: {record.reason}")
+
+
+def _scale_table(study: ScaleStudy) -> Table:
+    from rich.table import Table
+
+    table = Table()
+    for column in (
+        "order",
+        "squared norm\nat the end",
+        "slope of\nits error",
+        "measured /\npredicted",
+        "law holds\nto",
+    ):
+        table.add_column(column, justify="right")
+    for record in study.orders:
+        defect = study.law_defects.get(record.order)
+        table.add_row(
+            str(record.order),
+            f"{study.path.motion[record.order][-1]:.6f}",
+            f"{record.slope:.4f}",
+            f"{record.extrapolated_ratio:.4f}",
+            "" if defect is None else f"{defect:.1e}",
+        )
+    return table
+
+
+def _equilibrium_table(found: Equilibrium) -> Table:
+    from rich.table import Table
+
+    table = Table()
+    table.add_column("")
+    table.add_column("norm", justify="right")
+    table.add_column("angle", justify="right")
+    table.add_row("gradient flow (order 0)", "none", "none")
+    for order in found.norms:
+        table.add_row(f"equation of motion, order {order}", f"{found.norms[order]:.12f}", f"{found.angles[order]:.12f}")
+    table.add_section()
+    table.add_row("gradient descent, exact", f"{found.exact_norm:.12f}", f"{found.exact_angle:.12f}")
+    if found.measured_norm is None:
+        table.add_row("gradient descent, measured", "too slow", "too slow")
+    else:
+        table.add_row("gradient descent, measured", f"{found.measured_norm:.12f}", f"{found.measured_angle:.12f}")
+    return table

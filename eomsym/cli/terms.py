@@ -1,0 +1,142 @@
+"""``eomsym terms``: which terms of the equation of motion matter along a training run."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from eomsym.cli import output, parsing
+from eomsym.cli.verify import LARGEST_SEED, _check_fit
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from eomsym.verification import TermStudy
+    from eomsym.verification.terms import TermPoint
+
+FORMATS = ("table", "json")
+EXAMPLE = "Example: eomsym terms --dataset digits-small --order 3 --steps 200 --plot terms.png"
+MOST_STEPS, MOST_POINTS, HIGHEST_ORDER = 20_000, 50, 7
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command to ``app``."""
+    app.command(epilog=EXAMPLE)(terms)
+
+
+def terms(
+    dataset: Annotated[str, typer.Option(metavar="NAME", help="digits, digits-small, moons or teacher.")] = "digits",
+    layers: Annotated[str | None, typer.Option(metavar="WIDTHS", help="Widths, such as 64,32,10.")] = None,
+    activation: Annotated[
+        str | None, typer.Option(metavar="NAME", help="tanh, sigmoid, softplus, gelu, silu, sin or identity.")
+    ] = None,
+    weight_decay: Annotated[str, typer.Option(metavar="NUMBER", help="Strength of the weight decay.")] = "0",
+    normalization: Annotated[str, typer.Option(metavar="NAME", help="none, weight, batch or layer.")] = "none",
+    order: Annotated[str, typer.Option(metavar="N", help="Highest power of the learning rate kept, 1 to 7.")] = "4",
+    eta: Annotated[
+        str | None, typer.Option(metavar="NUMBER", help="Learning rate; chosen to suit if not given.")
+    ] = None,
+    steps: Annotated[str, typer.Option(metavar="N", help="Steps of gradient descent.")] = "100",
+    points: Annotated[str, typer.Option(metavar="N", help="Iterates that are looked at, both ends included.")] = "5",
+    seed: Annotated[str, typer.Option(metavar="N", help="Seed of the starting point and of the data.")] = "0",
+    plot: Annotated[str | None, typer.Option(metavar="FILE", help="Draw what was found; .png, .pdf or .svg.")] = None,
+    output_: Annotated[
+        str | None, typer.Option("--output", metavar="DIR", help="Keep the generated kernel in this folder.")
+    ] = None,
+    format_: Annotated[str, typer.Option("--format", metavar="FORMAT", help="table or json.")] = "table",
+) -> int:
+    """Show which terms of the equation of motion matter.
+
+    Along a run of gradient descent: how large eta^(k+1) xi_k is beside the
+    gradient g, and how far it points the same way (cosine); the same for every
+    rooted tree in it; and eta times the sharpness, the largest eigenvalue of
+    the Hessian, with a warning where the series stops being useful.
+
+    Every tree is evaluated by derivatives along straight lines. The exit status
+    is 1 if their sum is not the counter term of the kernel.
+    """
+    from eomsym.models import MLP, default_model
+    from eomsym.verification import study_terms
+
+    form = parsing.choice("--format", format_, FORMATS)
+    suited = default_model(dataset)
+    model = MLP(
+        suited.layers if layers is None else parsing.widths("--layers", layers),
+        suited.activation if activation is None else activation,
+        suited.loss,
+        parsing.decimal("--weight-decay", weight_decay),
+        normalization,
+    )
+    _check_fit(model, suited, dataset)
+    highest = parsing.integer("--order", order, 1, HIGHEST_ORDER)
+    step = None if eta is None else parsing.positive("--eta", eta)
+    count = parsing.integer("--steps", steps, 1, MOST_STEPS)
+    looks = parsing.integer("--points", points, 2, MOST_POINTS)
+    start = parsing.integer("--seed", seed, 0, LARGEST_SEED)
+    figure = None if plot is None else parsing.figure_path("--plot", plot)
+    folder = None if output_ is None else parsing.folder("--output", output_)
+    study = study_terms(model, dataset, highest, eta=step, steps=count, points=looks, seed=start, output=folder)
+    if figure is not None:
+        output.save(study.plot(), figure)
+    if form == "json":
+        output.write(study.to_json())
+    else:
+        _show(study)
+    return 0 if study.passed else 1
+
+
+def _show(study: TermStudy) -> None:
+    output.write(
+        f"gradient-descent on {study.dataset}: {study.model}, seed {study.seed}, eta {study.eta:g}\n"
+        "eta^(k+1) |xi_k| / |g|, and under it the cosine of xi_k with g"
+    )
+    output.show(_run_table(study))
+    first, last = study.points[0], study.points[-1]
+    output.write(f"trees at step {first.step} and at step {last.step}: share of coefficient times tree, cosine with g")
+    output.show(_tree_table(study, first, last))
+    worst = max(term.defect for point in study.points for term in point.terms)
+    output.write(f"sum over trees against the kernel: largest relative difference {worst:.1e}")
+    for warning in study.warnings:
+        output.warn(warning)
+
+
+def _run_table(study: TermStudy) -> Table:
+    from rich.table import Table
+
+    table = Table()
+    for column in ("step", "loss", "eta times\nsharpness", *(f"xi_{k}" for k in range(study.order))):
+        table.add_column(column, justify="right")
+    for point in study.points:
+        cells = [f"{study.share(point, term.index):.1e}\n{_cosine(term.cosine)}" for term in point.terms]
+        table.add_row(str(point.step), f"{point.loss:.4f}", f"{study.eta * point.sharpness:.3f}", *cells)
+    return table
+
+
+def _tree_table(study: TermStudy, first: TermPoint, last: TermPoint) -> Table:
+    from rich.table import Table
+
+    from eomsym.notation.text import tree_text
+
+    table = Table()
+    for column in ("", "tree", "coefficient", "first", "cosine", "last", "cosine"):
+        table.add_column(column, justify="left" if column in {"", "tree"} else "right")
+    for before, after in zip(first.terms, last.terms, strict=True):
+        table.add_section()
+        power = study.eta ** (before.index + 1)
+        for number, (old, new) in enumerate(zip(before.trees, after.trees, strict=True)):
+            table.add_row(
+                "" if number else f"xi_{before.index}",
+                tree_text(old.tree),
+                old.coefficient,
+                f"{power * old.size / first.gradient_norm:.1e}",
+                _cosine(old.cosine),
+                f"{power * new.size / last.gradient_norm:.1e}",
+                _cosine(new.cosine),
+            )
+    return table
+
+
+def _cosine(value: float) -> str:
+    return f"{value:+.2f}" if math.isfinite(value) else "none"

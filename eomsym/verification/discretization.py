@@ -1,0 +1,208 @@
+"""Discretization error as a tool: how large it will be, which step size an accuracy allows, where the series turns.
+
+The predictions are those of ``eomsym.dynamics.predict_discretization_error``, to leading order in η; every function
+here that recommends something also tries it, and returns what was measured.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from eomsym.dynamics import (
+    Data,
+    FieldKernel,
+    integrate_equation_of_motion,
+    predict_discretization_error,
+    run_optimizer,
+)
+from eomsym.dynamics.kernel import check_order, check_positive, check_theta
+from eomsym.errors import InputError, IntegrationError
+
+#: Relative error allowed in one step of the integration of a prediction; it was far smaller where it was measured.
+PREDICTION_ACCURACY = 1e-4
+#: A motion is integrated this much more exactly than the error that it is measured for.
+MARGIN = 1e-4
+#: At most so many numbers of steps are tried for a recommendation, and no number above the second.
+MOST_TRIALS, MOST_STEPS = 40, 100_000
+
+
+@dataclass(frozen=True, eq=False)
+class ErrorMap:
+    """``‖θ_EoM(t) − θ_GD‖₂`` for several orders, times and step sizes: (orders, times, etas), predicted and measured.
+
+    A measured error is NaN where the time is no whole number of steps, or where a path leaves the numbers.
+    """
+
+    orders: tuple[int, ...]
+    times: np.ndarray
+    etas: np.ndarray
+    predicted: np.ndarray
+    measured: np.ndarray
+
+    @property
+    def ratio(self) -> np.ndarray:
+        """Measured over predicted; tends to 1 as η tends to 0."""
+        return self.measured / self.predicted
+
+
+@dataclass(frozen=True)
+class StepAdvice:
+    """The largest step size η = time/steps whose measured error is at most ``accuracy``.
+
+    ``suggested`` is what the prediction alone gave; ``predicted_error`` and ``measured_error`` are those of ``eta``;
+    ``trials`` are all pairs of steps and measured error, infinite where a path left the numbers.
+    """
+
+    order: int
+    time: float
+    accuracy: float
+    suggested: float
+    eta: float
+    steps: int
+    predicted_error: float
+    measured_error: float
+    trials: tuple[tuple[int, float], ...]
+
+
+@dataclass(frozen=True)
+class OrderAdvice:
+    """Where the series in η turns at a point: ``defects[N]`` is ``η^{N+2}‖ξ_N‖``, what order N leaves out in one step.
+
+    ``order`` has the smallest.  ``turns`` says whether larger ones follow; if not, a higher order may be better still.
+    ``measured[N]`` is the error of order N after one step, infinite where the path left the numbers.  Where η times the
+    sharpness is above 1 it keeps falling a little beyond ``order``, but not to 0: gradient descent multiplies the
+    sharpest component by 1 − ηλ < 0, every flow by a positive number, so |1 − ηλ| of that component stays.
+    """
+
+    eta: float
+    order: int
+    turns: bool
+    defects: tuple[float, ...]
+    measured: tuple[float, ...]
+
+    @property
+    def best_measured(self) -> int:
+        """The order with the smallest measured error."""
+        return int(np.argmin(self.measured))
+
+
+def map_errors(
+    kernel: FieldKernel,
+    theta: np.ndarray,
+    orders: Sequence[int],
+    times: Sequence[float],
+    etas: Sequence[float],
+    data: Data = (),
+) -> ErrorMap:
+    """Predict and measure the discretization error for all combinations; the kernel needs order ``max(orders) + 1``.
+
+    Raises ``InputError`` for a bad value.
+    """
+    point = check_theta(kernel, theta)
+    ends = np.array([check_positive("time", time) for time in times])
+    steps = np.array([check_positive("eta", eta) for eta in etas])
+    predicted = np.empty((len(orders), len(ends), len(steps)))
+    measured = np.full_like(predicted, np.nan)
+    for j, time in enumerate(ends):
+        prediction = predict_discretization_error(kernel, point, time, orders, data, accuracy=PREDICTION_ACCURACY)
+        for k, eta in enumerate(steps):
+            count = round(time / eta)
+            whole = count >= 1 and abs(count * eta - time) <= 1e-12 * time
+            for i, order in enumerate(orders):
+                predicted[i, j, k] = prediction.error(order, eta)
+                if whole:
+                    error = _measured_error(kernel, point, time, count, order, predicted[i, j, k], data)
+                    measured[i, j, k] = error if math.isfinite(error) else np.nan
+    return ErrorMap(tuple(orders), ends, steps, predicted, measured)
+
+
+def recommend_step(
+    kernel: FieldKernel, theta: np.ndarray, time: float, accuracy: float, order: int = 0, data: Data = ()
+) -> StepAdvice:
+    """The largest η = time/n with which the motion of ``order`` keeps within ``accuracy`` of gradient descent.
+
+    The prediction gives the first try, ``(accuracy/‖E_N‖)^{1/(N+1)}``; from there on the number of steps n is bracketed
+    and halved, each time measured.  ``accuracy`` is in ‖·‖₂ at ``time``.
+    Raises ``InputError`` for a bad value, or if 100000 steps are not enough.
+    """
+    point, time = check_theta(kernel, theta), check_positive("time", time)
+    accuracy = check_positive("accuracy", accuracy)
+    prediction = predict_discretization_error(kernel, point, time, [order], data, accuracy=PREDICTION_ACCURACY)
+    size = prediction.error(order, 1.0)
+    suggested = (accuracy / size) ** (1 / (order + 1)) if size else time
+    trials: dict[int, float] = {}
+
+    def error(steps: int) -> float:
+        if steps > MOST_STEPS:
+            raise InputError(f"accuracy {accuracy!r}: not met with {MOST_STEPS} steps; give a larger one or more order")
+        if steps not in trials:
+            trials[steps] = _measured_error(
+                kernel, point, time, steps, order, prediction.error(order, time / steps), data
+            )
+        return trials[steps]
+
+    best = _fewest_steps(error, max(1, math.ceil(time / suggested)), accuracy, order)
+    eta = time / best
+    return StepAdvice(
+        order,
+        time,
+        accuracy,
+        suggested,
+        eta,
+        best,
+        prediction.error(order, eta),
+        trials[best],
+        tuple(sorted(trials.items())),
+    )
+
+
+def recommend_order(kernel: FieldKernel, theta: np.ndarray, eta: float, data: Data = ()) -> OrderAdvice:
+    """The order at which to stop for this η, from the terms at one point, and every order's error after one step.
+
+    A kernel of order K judges orders 0 … K − 1: order N is judged by ξ_N, the first term that it leaves out.
+    Raises ``InputError`` for a bad value or a kernel of order 0.
+    """
+    point, eta = check_theta(kernel, theta), check_positive("eta", eta)
+    check_order(kernel, 1, "judging where the series turns")
+    rows = kernel.counterterms(point, *data)
+    defects = [float(eta ** (n + 2) * np.linalg.norm(row)) for n, row in enumerate(rows[1:])]
+    best = int(np.argmin(defects))
+    measured = [_measured_error(kernel, point, eta, 1, order, defect, data) for order, defect in enumerate(defects)]
+    return OrderAdvice(eta, best, best < len(defects) - 1, tuple(defects), tuple(measured))
+
+
+def _fewest_steps(error: Callable[[int], float], first: int, accuracy: float, order: int) -> int:
+    """The smallest number of steps that holds next to one that does not: bracketed by the power law, then halved."""
+    low, high = 0, first
+    while error(high) > accuracy:
+        low, growth = high, (error(high) / accuracy) ** (1 / (order + 1))
+        high = max(high + 1, math.ceil(high * min(growth, 2) * 1.02) if math.isfinite(growth) else 2 * high)
+    if low == 0:
+        below = max(1, math.floor(0.98 * high * (error(high) / accuracy) ** (1 / (order + 1))))
+        while below < high and error(below) <= accuracy:
+            high, below = below, max(1, min(below - 1, math.floor(0.95 * below)))
+        low = below if below < high else high - 1
+    for _ in range(MOST_TRIALS):
+        if high - low <= 1:
+            break
+        middle = (low + high) // 2
+        low, high = (low, middle) if error(middle) <= accuracy else (middle, high)
+    return high
+
+
+def _measured_error(
+    kernel: FieldKernel, theta: np.ndarray, time: float, steps: int, order: int, expected: float, data: Data
+) -> float:
+    """‖θ_EoM(time) − θ_steps‖₂; infinite if a path leaves the numbers."""
+    eta = time / steps
+    accuracy = max(MARGIN * expected, 1e-15 * float(np.linalg.norm(theta)), np.finfo(np.float64).tiny)
+    try:
+        descended = run_optimizer(kernel, theta, eta, steps, data).theta
+        moved = integrate_equation_of_motion(kernel, theta, eta, time, data, order=order, accuracy=accuracy).theta
+    except IntegrationError:
+        return math.inf
+    return float(np.linalg.norm(moved - descended))

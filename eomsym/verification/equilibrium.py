@@ -1,0 +1,140 @@
+"""The exact toy of a scale-invariant layer, ``f = c·arg(w)`` in R² with weight decay λ: norm and angle at equilibrium.
+
+The gradient is ``c e_φ/r + λ w``, so gradient descent has ``r² ↦ (1 − ηλ)² r² + η²c²/r²`` and settles where
+``r⁴ = ηc²/(2λ − ηλ²)``, turning by ``arccos(1 − ηλ)`` a step.  Gradient flow only shrinks r and has no equilibrium.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from scipy.optimize import brentq
+
+from eomsym.dynamics.kernel import check_positive
+from eomsym.errors import InputError
+from eomsym.series import TruncatedSeries, modified_field
+
+#: The orders of the equation of motion whose equilibrium is computed.
+ORDERS = (1, 2, 3)
+#: Steps until a distance from equilibrium has shrunk by e^−40; no more than this many are run.
+FADED, MOST_STEPS = 40, 2_000_000
+
+
+class ArgumentToy:
+    """``f = c·arg(w) + λ/2 ‖w‖²`` as a kernel without data; counter terms of any order by series arithmetic."""
+
+    size = 2
+
+    def __init__(self, strength: float, weight_decay: float, order: int = 4) -> None:
+        self.strength, self.weight_decay = check_positive("strength", strength), weight_decay
+        self.order = order
+
+    def gradient(self, theta: np.ndarray) -> np.ndarray:
+        """``c (−y, x)/r² + λ w``, (2,)."""
+        x, y = theta
+        return self.strength / (x * x + y * y) * np.array([-y, x]) + self.weight_decay * theta
+
+    def counterterms(self, theta: np.ndarray, order: int | None = None) -> np.ndarray:
+        """(order + 1, 2): g, ξ_0, …"""
+        terms = (self.order if order is None else order) + 1
+        return -np.array(modified_field(self._descent, [float(value) for value in theta], terms))
+
+    def field(self, theta: np.ndarray, eta: float, order: int | None = None) -> np.ndarray:
+        """``−g − Σ_k η^{k+1} ξ_k``, (2,)."""
+        rows = self.counterterms(theta, order)
+        return -(eta ** np.arange(len(rows))) @ rows
+
+    def hessian_vector(self, theta: np.ndarray, vector: np.ndarray) -> np.ndarray:
+        """The Hessian times a vector, (2,)."""
+        x, y = theta
+        square = x * x + y * y
+        curved = self.strength / square**2 * np.array([[2 * x * y, y * y - x * x], [y * y - x * x, -2 * x * y]])
+        return curved @ vector + self.weight_decay * vector
+
+    def _descent(self, point: list[TruncatedSeries]) -> list[TruncatedSeries]:
+        x, y = point
+        turn = self.strength / (x * x + y * y)
+        return [y * turn - x * self.weight_decay, -(x * turn) - y * self.weight_decay]
+
+
+@dataclass(frozen=True)
+class Equilibrium:
+    """Norm and angle per step of the toy at equilibrium: exact and measured of gradient descent, and of each order.
+
+    ``norms`` and ``angles`` map an order to the equation of motion's; order 0, gradient flow, has none, and another
+    order that has none near gradient descent's is left out.  What is measured is None where settling takes too long.
+    """
+
+    eta: float
+    weight_decay: float
+    strength: float
+    exact_norm: float
+    measured_norm: float | None
+    norms: dict[int, float]
+    exact_angle: float
+    measured_angle: float | None
+    angles: dict[int, float]
+
+    def norm_dict(self) -> dict[str, Any]:
+        """For JSON: ‖w‖."""
+        return _entry(self.exact_norm, self.measured_norm, self.norms, "norm")
+
+    def angle_dict(self) -> dict[str, Any]:
+        """For JSON: radians per step."""
+        return _entry(self.exact_angle, self.measured_angle, self.angles, "angle")
+
+
+def measure_equilibrium(
+    eta: float, weight_decay: float, strength: float = 1.0, orders: Sequence[int] = ORDERS
+) -> Equilibrium:
+    """Run gradient descent on the toy until it has settled, and solve for each order's equilibrium.
+
+    Raises ``InputError`` unless ``0 < ηλ < 1``.  Nothing is run if that would take more than two million steps.
+    """
+    eta, weight_decay = check_positive("eta", eta), check_positive("weight_decay", weight_decay)
+    strength, x = check_positive("strength", strength), eta * weight_decay
+    if x >= 1:
+        raise InputError(f"eta {eta!r}: times weight_decay it is {x:.3g}; the equilibrium needs less than 1")
+    # Near equilibrium a deviation of the squared norm shrinks by 2(1 − x)² − 1 a step.
+    shrink = abs(2 * (1 - x) ** 2 - 1)
+    steps = 10 if shrink == 0 else math.ceil(FADED / -math.log(shrink))
+    exact = (eta * strength**2 / (2 * weight_decay - eta * weight_decay**2)) ** 0.25
+    norm, angle = (None, None) if steps > MOST_STEPS else _settle(eta, weight_decay, strength, 1.2 * exact, steps)
+    toy = ArgumentToy(strength, weight_decay, max(orders))
+    norms, angles = {}, {}
+    for order in orders:
+        found = _motion_equilibrium(toy, eta, order, exact)
+        if found is not None:
+            norms[order], angles[order] = found
+    return Equilibrium(eta, weight_decay, strength, exact, norm, norms, math.acos(1 - x), angle, angles)
+
+
+def _settle(eta: float, weight_decay: float, strength: float, start: float, steps: int) -> tuple[float, float]:
+    """Norm and angle of the last step of gradient descent, w as a complex number: the gradient is ``ic/w̄ + λw``."""
+    w = complex(start)
+    for _ in range(steps):
+        before, w = w, w - eta * (1j * strength / w.conjugate() + weight_decay * w)
+    return abs(w), abs(math.atan2((w / before).imag, (w / before).real))
+
+
+def _motion_equilibrium(toy: ArgumentToy, eta: float, order: int, near: float) -> tuple[float, float] | None:
+    """Where the field points along the circle, and how far it turns in the time η; None if nowhere near."""
+
+    def outwards(radius: float) -> float:
+        return float(toy.field(np.array([radius, 0.0]), eta, order=order)[0])
+
+    low, high = 0.8 * near, 1.25 * near
+    if outwards(low) * outwards(high) >= 0:
+        return None
+    radius = brentq(outwards, low, high, xtol=1e-15, rtol=8.9e-16)
+    return radius, abs(eta * float(toy.field(np.array([radius, 0.0]), eta, order=order)[1]) / radius)
+
+
+def _entry(exact: float, measured: float | None, orders: dict[int, float], name: str) -> dict[str, Any]:
+    predictions: list[dict[str, Any]] = [{"order": 0, name: None, "error": None}]
+    predictions += [{"order": order, name: value, "error": abs(value - exact)} for order, value in orders.items()]
+    return {"exact": exact, "measured": measured, "predictions": predictions}

@@ -1,0 +1,323 @@
+"""Weights before a normalisation: the laws of their norm, and how exactly the equation of motion follows it.
+
+The loss f without weight decay does not change when such a group of weights w is multiplied, so ``w·q = 0`` for its
+gradient q.  With N = ‖w‖² gradient descent has ``N⁺ = (1 − ηλ)² N + η²‖q‖²`` exactly; gradient flow ``Ṅ = −2λN``;
+order 1 adds ``η(‖q‖² − λ²N)``, order 2 ``η²(qᵀH_f(q_all + λ θ_other) − ⅔λ³N)``, where H_f is the Hessian of f,
+``q_all`` its whole gradient and ``θ_other`` the parameters outside of the group.  (Derived from ``H_f w = −q`` and its
+derivative.)
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from threadpoolctl import threadpool_limits
+
+from eomsym.dynamics import (
+    Data,
+    FieldKernel,
+    integrate_equation_of_motion,
+    optimizer_path,
+    predict_discretization_error,
+    run_optimizer,
+    spectral_radius,
+)
+from eomsym.dynamics.kernel import check_positive
+from eomsym.errors import InputError
+from eomsym.models import MLP, Dataset, dataset, default_model, scale_invariant
+from eomsym.verification.convergence import _default_etas, _describe
+from eomsym.verification.equilibrium import Equilibrium, measure_equilibrium
+from eomsym.verification.study import OrderRecord
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+#: T is this many of the largest steps, which is halved this often.
+STEPS, HALVINGS = 8, 4
+#: A field that obeys its law does so to this relative accuracy.
+LAW_TOLERANCE = 1e-10
+#: The highest order whose law of the norm is known in closed form.
+HIGHEST_LAW = 2
+
+Groups = Sequence[np.ndarray]
+
+
+@dataclass(frozen=True, eq=False)
+class NormPath:
+    """Total squared norm of all groups at the steps of gradient descent with the largest step size.
+
+    ``times`` (m,); ``descent`` (m,) measured; ``recursion`` (m,) from the exact law of one step; ``motion`` maps an
+    order to the equation of motion's, (m,).
+    """
+
+    times: np.ndarray
+    descent: np.ndarray
+    recursion: np.ndarray
+    motion: dict[int, np.ndarray]
+
+
+@dataclass(frozen=True, eq=False)
+class ScaleStudy:
+    """The norm of scale-invariant weights on a training run.
+
+    ``orders`` holds for each order the errors of the squared norms, ‖·‖₂ over all groups, against the step size;
+    ``law_defects`` how far the kernel's field is from the law of each order at the path's ends, relative;
+    ``equilibrium`` is that of the exact toy ``f = c·arg(w)``, at the largest step size and the same weight decay.
+    """
+
+    model: str
+    dataset: str
+    seed: int
+    weight_decay: float
+    groups: int
+    orders: tuple[OrderRecord, ...]
+    law_defects: dict[int, float]
+    path: NormPath
+    equilibrium: Equilibrium
+
+    @property
+    def eta(self) -> float:
+        """The largest step size."""
+        return self.orders[0].etas[0]
+
+    @property
+    def effective_learning_rates(self) -> np.ndarray:
+        """η/N along the path of gradient descent, (m,), N the mean over the groups."""
+        return self.eta / (self.path.descent / self.groups)
+
+    @property
+    def passed(self) -> bool:
+        """Whether the errors of the norm fall as they should, and all laws hold."""
+        laws = all(defect <= LAW_TOLERANCE for defect in self.law_defects.values())
+        return laws and all(record.passed for record in self.orders)
+
+    def rate(self, norms: np.ndarray) -> float:
+        """Mean decay rate of a norm along the path; negative where it grows."""
+        return float(-np.log(norms[-1] / norms[0]) / self.path.times[-1])
+
+    def plot(self) -> Figure:
+        """Norms along the path, and their errors against the step size (``eomsym.plotting.scale_figure``)."""
+        from eomsym.plotting import scale_figure
+
+        return scale_figure(self)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The JSON object of ``layers scale`` as plain values."""
+        measured = self.rate(self.path.descent)
+        return {
+            "optimizer": "gradient-descent",
+            "model": self.model,
+            "dataset": self.dataset,
+            "seed": self.seed,
+            "eta": self.eta,
+            "weight_decay": self.weight_decay,
+            "groups": self.groups,
+            "measured_rate": measured,
+            "exact_rate": self.rate(self.path.recursion),
+            "predictions": [
+                {
+                    "order": record.order,
+                    "rate": self.rate(self.path.motion[record.order]),
+                    "error": abs(self.rate(self.path.motion[record.order]) - measured),
+                    "expected_slope": record.expected_slope,
+                    "slope": record.slope if math.isfinite(record.slope) else None,
+                    "local_slopes": [slope if math.isfinite(slope) else None for slope in record.local_slopes],
+                    "etas": list(record.etas),
+                    "norm_errors": list(record.errors),
+                    "error_ratio": [ratio if math.isfinite(ratio) else None for ratio in record.error_ratio],
+                    "law_defect": self.law_defects.get(record.order),
+                    "passed": record.passed,
+                    "reason": record.reason,
+                }
+                for record in self.orders
+            ],
+            "slope": [record.slope if math.isfinite(record.slope) else None for record in self.orders],
+            "norm_path": {
+                "times": self.path.times.tolist(),
+                "gradient_descent": self.path.descent.tolist(),
+                "exact_law": self.path.recursion.tolist(),
+                "orders": [
+                    {"order": order, "squared_norms": norms.tolist()} for order, norms in self.path.motion.items()
+                ],
+                "effective_learning_rates": self.effective_learning_rates.tolist(),
+            },
+            "equilibrium_norm": self.equilibrium.norm_dict(),
+            "angle": self.equilibrium.angle_dict(),
+            "passed": self.passed,
+        }
+
+    def to_json(self) -> str:
+        """One line; numbers keep all their digits."""
+        return json.dumps(self.to_dict(), allow_nan=False)
+
+
+def study_scale(
+    model: MLP | None = None,
+    data: str | Dataset = "digits-small",
+    orders: Sequence[int] = range(3),
+    *,
+    eta: float | None = None,
+    weight_decay: float = 0.01,
+    normalization: str = "weight",
+    seed: int = 0,
+    output: str | Path | None = None,
+) -> ScaleStudy:
+    """Train a normalised network and compare the norms of its scale-invariant weights with each order's.
+
+    ``model`` is by default the one that suits the data set; its weight decay is replaced, and its normalisation where
+    it has none.  ``eta`` is the largest step size, by default with ``η max|λ| = 0.8``; it is halved four times.
+    Raises ``InputError`` for a bad value, ``IntegrationError`` if training diverges.
+    """
+    from eomsym.codegen import KernelSpec, kernel_for
+
+    kept = _check_orders(orders)
+    weight_decay = check_positive("weight_decay", weight_decay)
+    samples = dataset(data, seed) if isinstance(data, str) else data
+    model = _normalised(model, data, weight_decay, normalization)
+    groups = scale_invariant(model)
+    largest = None if eta is None else check_positive("eta", eta)
+    if largest is not None and largest * weight_decay >= 1:
+        raise InputError(f"eta {eta!r}: times weight_decay it is {largest * weight_decay:.3g}; give less than 1")
+    kernel = kernel_for(KernelSpec(model, max(kept) + 1), output)
+    theta = model.initial(seed)
+    with threadpool_limits(limits=1, user_api="blas"):
+        if largest is None:
+            largest = _default_etas(spectral_radius(kernel, theta, samples.arrays))[0]
+        etas = [largest / 2**k for k in range(HALVINGS + 1)]
+        records = _records(kernel, theta, groups, etas, kept, samples.arrays)
+        path, points = _norm_path(kernel, theta, groups, largest, kept, weight_decay, samples.arrays)
+        defects = {
+            order: max(
+                scale_law_defect(kernel, point, groups, largest, weight_decay, order, samples.arrays)
+                for point in points
+            )
+            for order in kept
+            if order <= HIGHEST_LAW
+        }
+    return ScaleStudy(
+        model=_describe(kernel, model),
+        dataset=samples.name,
+        seed=seed,
+        weight_decay=weight_decay,
+        groups=len(groups),
+        orders=records,
+        law_defects=defects,
+        path=path,
+        equilibrium=measure_equilibrium(largest, weight_decay),
+    )
+
+
+def norm_law(
+    kernel: FieldKernel, theta: np.ndarray, groups: Groups, eta: float, weight_decay: float, order: int, data: Data = ()
+) -> np.ndarray:
+    """Ṅ of each group in the equation of motion of order 0, 1 or 2, from gradients and one Hessian-vector product each.
+
+    The kernel's gradient includes weight decay; its own counter terms are not used.
+    Raises ``InputError`` for a higher order, whose law is not known in closed form.
+    """
+    if order not in range(HIGHEST_LAW + 1):
+        raise InputError(f"order {order!r}: the law of the norm is known to order {HIGHEST_LAW}; give 0, 1 or 2")
+    q_all = kernel.gradient(theta, *data) - weight_decay * theta
+    speeds: list[float] = []
+    for group in groups:
+        square, push = math.fsum(theta[group] ** 2), math.fsum(q_all[group] ** 2)
+        speed = -2 * weight_decay * square
+        if order >= 1:
+            speed += eta * (push - weight_decay**2 * square)
+        if order >= 2:
+            other = theta.copy()
+            other[group] = 0.0
+            vector = q_all + weight_decay * other
+            curved = kernel.hessian_vector(theta, vector, *data) - weight_decay * vector
+            speed += eta**2 * (float(q_all[group] @ curved[group]) - 2 / 3 * weight_decay**3 * square)
+        speeds.append(speed)
+    return np.array(speeds)
+
+
+def scale_law_defect(
+    kernel: FieldKernel, theta: np.ndarray, groups: Groups, eta: float, weight_decay: float, order: int, data: Data = ()
+) -> float:
+    """How far ``2 w·ẇ`` of the kernel's field is from ``norm_law``, relative to the largest Ṅ: round-off only."""
+    law = norm_law(kernel, theta, groups, eta, weight_decay, order, data)
+    field = kernel.field(theta, eta, *data, order=order)
+    speeds = np.array([2 * theta[group] @ field[group] for group in groups])
+    return float(np.abs(speeds - law).max() / np.abs(law).max())
+
+
+def _records(
+    kernel: FieldKernel, theta: np.ndarray, groups: Groups, etas: Sequence[float], orders: Sequence[int], data: Data
+) -> tuple[OrderRecord, ...]:
+    """Errors of the squared norms after 8 of the largest steps, for each order and step size."""
+    time = STEPS * etas[0]
+    prediction = predict_discretization_error(kernel, theta, time, orders, data, accuracy=1e-5)
+    ends = [run_optimizer(kernel, theta, eta, round(time / eta), data) for eta in etas]
+    records = []
+    for order, coefficient in zip(orders, prediction.coefficients, strict=True):
+        # N moves by 2 w·E where w moves by E.
+        slope = np.linalg.norm([2 * prediction.theta[group] @ coefficient[group] for group in groups])
+        errors, floors = [], []
+        for eta, end in zip(etas, ends, strict=True):
+            accuracy = max(1e-4 * prediction.error(order, eta), 1e-15 * float(np.linalg.norm(end.theta)))
+            motion = integrate_equation_of_motion(kernel, theta, eta, time, data, order=order, accuracy=accuracy)
+            difference = _squares(motion.theta, groups) - _squares(end.theta, groups)
+            errors.append(float(np.linalg.norm(difference)))
+            floors.append(2 * float(np.linalg.norm(end.theta)) * (motion.error_estimate + end.error_estimate))
+        predicted = tuple(float(slope * eta ** (order + 1)) for eta in etas)
+        records.append(OrderRecord(order, tuple(etas), tuple(errors), predicted, tuple(floors)))
+    return tuple(records)
+
+
+def _norm_path(
+    kernel: FieldKernel,
+    theta: np.ndarray,
+    groups: Groups,
+    eta: float,
+    orders: Sequence[int],
+    weight_decay: float,
+    data: Data,
+) -> tuple[NormPath, tuple[np.ndarray, np.ndarray]]:
+    """Total squared norms along 8 steps, and the first and last point of gradient descent."""
+    points = optimizer_path(kernel, theta, eta, STEPS, data)
+    descent = np.array([_squares(point, groups).sum() for point in points])
+    recursion = [descent[0]]
+    for point in points[:-1]:
+        q = kernel.gradient(point, *data) - weight_decay * point
+        pushes = sum(math.fsum(q[group] ** 2) for group in groups)
+        recursion.append((1 - eta * weight_decay) ** 2 * recursion[-1] + eta**2 * pushes)
+    motion = {}
+    for order in orders:
+        point, norms = theta, [descent[0]]
+        for _ in range(STEPS):
+            point = integrate_equation_of_motion(kernel, point, eta, eta, data, order=order, accuracy=1e-10).theta
+            norms.append(_squares(point, groups).sum())
+        motion[order] = np.array(norms, dtype=np.float64)
+    return NormPath(eta * np.arange(STEPS + 1), descent, np.array(recursion), motion), (points[0], points[-1])
+
+
+def _squares(theta: np.ndarray, groups: Groups) -> np.ndarray:
+    return np.array([math.fsum(theta[group] ** 2) for group in groups])
+
+
+def _check_orders(orders: Sequence[int]) -> tuple[int, ...]:
+    kept = tuple(orders)
+    for order in kept:
+        if isinstance(order, bool) or not isinstance(order, int) or order < 0:
+            raise InputError(f"orders: {order!r} is none; give integers that are not negative")
+    if not kept or len(set(kept)) < len(kept):
+        raise InputError(f"orders {list(kept)}: give at least one, and none twice")
+    return kept
+
+
+def _normalised(model: MLP | None, data: str | Dataset, weight_decay: float, normalization: str) -> MLP:
+    if model is None:
+        if not isinstance(data, str):
+            raise InputError("model: none given, and only a data set given by its name has a default; give an MLP")
+        model = default_model(data)
+    kind = normalization if model.normalization == "none" else model.normalization
+    return MLP(model.layers, model.activation, model.loss, weight_decay, kind)

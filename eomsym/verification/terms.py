@@ -1,0 +1,250 @@
+"""Which terms of the equation of motion matter: size and direction of each ξ_k and of each tree along a training run.
+
+Beside them stands η times the sharpness λ_max, the largest eigenvalue of the Hessian.  Along its eigenvector the chains
+alone turn the rate λ of gradient flow into ``λ + ηλ²/2 + η²λ³/3 + … = −log(1 − ηλ)/η``, which is the rate of gradient
+descent and has no value from ηλ = 1 on: the iterates change sign there, which no flow can follow.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from threadpoolctl import threadpool_limits
+
+from eomsym.derivation import Counterterms, derive_on_trees
+from eomsym.dynamics import Data, largest_eigenvalue, optimizer_path, spectral_radius
+from eomsym.dynamics.differentials import SeriesKernel, elementary_differentials
+from eomsym.dynamics.kernel import check_positive
+from eomsym.errors import InputError
+from eomsym.models import MLP, Dataset, dataset, default_model
+from eomsym.trees import Tree
+from eomsym.verification.convergence import _default_etas, _describe
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+#: The sum over trees must be the kernel's counter term to this relative accuracy.
+TOLERANCE = 1e-10
+#: Beyond this order there are so many trees that a table of them helps nobody: 115 with 8 nodes.
+HIGHEST_ORDER = 7
+
+
+@dataclass(frozen=True)
+class TreeRecord:
+    """``coefficient · F_g(tree)`` at a point: its norm, and the cosine of its angle with g (NaN for a zero)."""
+
+    tree: Tree
+    coefficient: str
+    size: float
+    cosine: float
+
+
+@dataclass(frozen=True)
+class TermRecord:
+    """ξ_index at a point: norm, cosine with g, and how far the sum over ``trees`` is from it, relative."""
+
+    index: int
+    size: float
+    cosine: float
+    defect: float
+    trees: tuple[TreeRecord, ...]
+
+
+@dataclass(frozen=True)
+class TermPoint:
+    """One iterate: loss, norm of g, the largest eigenvalue of H, and all counter terms."""
+
+    step: int
+    loss: float
+    gradient_norm: float
+    sharpness: float
+    terms: tuple[TermRecord, ...]
+
+
+@dataclass(frozen=True)
+class TermStudy:
+    """The counter terms along a run of gradient descent, at some of its iterates."""
+
+    model: str
+    dataset: str
+    seed: int
+    eta: float
+    order: int
+    points: tuple[TermPoint, ...]
+
+    @property
+    def passed(self) -> bool:
+        """Whether every counter term of the kernel is the sum over its trees."""
+        return all(term.defect <= TOLERANCE for point in self.points for term in point.terms)
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """A sentence if ηλ_max reaches 1 anywhere."""
+        beyond = [point for point in self.points if self.eta * point.sharpness >= 1]
+        if not beyond:
+            return ()
+        worst = max(beyond, key=lambda point: point.sharpness)
+        return (
+            f"eta = {self.eta:g} times the largest eigenvalue {worst.sharpness:.4g} is "
+            f"{self.eta * worst.sharpness:.3g} at step {worst.step}: from 1 on log(1 - eta lambda)/eta, the sum of the "
+            "chains, does not exist, and the terms grow with the order: gradient descent changes sign along that "
+            "eigenvector, which no flow does, though it is stable up to 2",
+        )
+
+    def share(self, point: TermPoint, index: int) -> float:
+        """``η^{k+1} ‖ξ_k‖/‖g‖`` at a point: what the term adds to the speed of gradient flow."""
+        return self.eta ** (index + 1) * point.terms[index].size / point.gradient_norm
+
+    def plot(self) -> Figure:
+        """Shares, directions and sharpness along the run (``eomsym.plotting.terms_figure``)."""
+        from eomsym.plotting import terms_figure
+
+        return terms_figure(self)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The JSON object of ``terms`` as plain values; what does not exist is ``None``."""
+        return {
+            "optimizer": "gradient-descent",
+            "model": self.model,
+            "dataset": self.dataset,
+            "seed": self.seed,
+            "eta": self.eta,
+            "order": self.order,
+            "points": [self._point_dict(point) for point in self.points],
+            "warnings": list(self.warnings),
+            "passed": self.passed,
+        }
+
+    def to_json(self) -> str:
+        """One line; numbers keep all their digits."""
+        return json.dumps(self.to_dict(), allow_nan=False)
+
+    def _point_dict(self, point: TermPoint) -> dict[str, Any]:
+        return {
+            "step": point.step,
+            "loss": point.loss,
+            "gradient_norm": point.gradient_norm,
+            "sharpness": point.sharpness,
+            "eta_sharpness": self.eta * point.sharpness,
+            "chain_rate": chain_rate(self.eta, point.sharpness),
+            "counterterms": [
+                {
+                    "index": term.index,
+                    "size": term.size,
+                    "share": self.share(point, term.index),
+                    "cosine": _number(term.cosine),
+                    "tree_sum_defect": term.defect,
+                    "trees": [
+                        {
+                            "tree": str(record.tree),
+                            "coefficient": record.coefficient,
+                            "size": record.size,
+                            "cosine": _number(record.cosine),
+                        }
+                        for record in term.trees
+                    ],
+                }
+                for term in point.terms
+            ],
+        }
+
+
+def study_terms(
+    model: MLP | None = None,
+    data: str | Dataset = "digits",
+    order: int = 4,
+    *,
+    eta: float | None = None,
+    steps: int = 100,
+    points: int = 5,
+    seed: int = 0,
+    output: str | Path | None = None,
+) -> TermStudy:
+    """Train by gradient descent and measure every counter term and every tree at evenly spaced iterates.
+
+    ``eta`` is by default half of what makes ``η max|λ| = 0.8`` at the start; ``points`` counts both ends.
+    Raises ``InputError`` for a bad value, ``IntegrationError`` if training diverges.
+    """
+    from eomsym.codegen import KernelSpec, kernel_for
+
+    order, steps, points = (
+        _count("order", order, 1, HIGHEST_ORDER),
+        _count("steps", steps, 1),
+        _count("points", points, 2),
+    )
+    step = None if eta is None else check_positive("eta", eta)
+    samples = dataset(data, seed) if isinstance(data, str) else data
+    if model is None:
+        if not isinstance(data, str):
+            raise InputError("model: none given, and only a data set given by its name has a default; give an MLP")
+        model = default_model(data)
+    kernel = kernel_for(KernelSpec(model, order), output)
+    counterterms = derive_on_trees("gradient-descent", order)
+    with threadpool_limits(limits=1, user_api="blas"):
+        start = model.initial(seed)
+        if step is None:
+            step = _default_etas(spectral_radius(kernel, start, samples.arrays))[1]
+        path = optimizer_path(kernel, start, step, steps, samples.arrays)
+        chosen = sorted({round(k) for k in np.linspace(0, steps, min(points, steps + 1))})
+        records = tuple(measure_terms(kernel, path[k], counterterms, samples.arrays, step=k) for k in chosen)
+    return TermStudy(_describe(kernel, model), samples.name, seed, step, order, records)
+
+
+def measure_terms(
+    kernel: SeriesKernel, theta: np.ndarray, counterterms: Counterterms, data: Data = (), *, step: int = 0
+) -> TermPoint:
+    """Every counter term and every tree at one point; the kernel's counter terms are those of ``counterterms``.
+
+    Raises ``InputError`` if the kernel's order is lower, or the point is none.
+    """
+    rows = kernel.counterterms(theta, *data, order=counterterms.order)
+    gradient = rows[0]
+    trees = [term.tree for terms in counterterms.terms for term in terms]
+    values = elementary_differentials(kernel, theta, trees, data)
+    records = []
+    for index, terms in enumerate(counterterms.terms):
+        parts = [(term, float(term.coefficient) * values[term.tree]) for term in terms]
+        total = np.sum([part for _, part in parts], axis=0)
+        size = float(np.linalg.norm(rows[1 + index]))
+        defect = float(np.linalg.norm(total - rows[1 + index])) / size if size else float(np.linalg.norm(total))
+        records.append(
+            TermRecord(
+                index,
+                size,
+                _cosine(rows[1 + index], gradient),
+                defect,
+                tuple(
+                    TreeRecord(term.tree, str(term.coefficient), float(np.linalg.norm(part)), _cosine(part, gradient))
+                    for term, part in parts
+                ),
+            )
+        )
+    loss = float(kernel.loss(theta, *data)) if hasattr(kernel, "loss") else math.nan
+    sharpness = largest_eigenvalue(kernel, theta, data)
+    return TermPoint(step, loss, float(np.linalg.norm(gradient)), sharpness, tuple(records))
+
+
+def chain_rate(eta: float, curvature: float) -> float | None:
+    """``−log(1 − ηλ)/η``, the sum of all chains on an eigenvector of H; None from ηλ = 1 on, where it is none."""
+    return -math.log1p(-eta * curvature) / eta if eta * curvature < 1 else None
+
+
+def _cosine(vector: np.ndarray, gradient: np.ndarray) -> float:
+    lengths = float(np.linalg.norm(vector) * np.linalg.norm(gradient))
+    return float(vector @ gradient) / lengths if lengths else math.nan
+
+
+def _number(value: float) -> float | None:
+    return value if math.isfinite(value) else None
+
+
+def _count(name: str, value: int, least: int, most: int | None = None) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or value < least or (most is not None and value > most):
+        bounds = f"of at least {least}" if most is None else f"from {least} to {most}"
+        raise InputError(f"{name} {value!r}: give an integer {bounds}")
+    return value

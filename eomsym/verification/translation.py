@@ -1,0 +1,204 @@
+"""The layer before a softmax: what gradient flow, equation of motion and optimiser say, and what is measured.
+
+The loss f without weight decay does not change when one input's weights to all classes are moved together, so their
+sum a feels the decay alone: ``a⁺ = (1 − ηλ) a`` in gradient descent, exactly (Kunin et al., Neural mechanics, ICLR
+2021, for the symmetry; the law of the equation of motion is that of ``eomsym.derivation.decay_law``).
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from threadpoolctl import threadpool_limits
+
+from eomsym.derivation.linear_law import decay_law
+from eomsym.dynamics import Data, FieldKernel, optimizer_path
+from eomsym.dynamics.kernel import check_order, check_positive
+from eomsym.errors import InputError
+from eomsym.models import MLP, Dataset, dataset, default_model, translation_invariant
+from eomsym.verification.convergence import _describe
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+#: The measured rate must be the exact one to this relative accuracy.
+TOLERANCE = 1e-10
+#: Iterates whose sums are kept for the figure, about.
+KEPT = 100
+
+
+@dataclass(frozen=True)
+class RatePrediction:
+    """Decay rate of the equation of motion of one order, and how far it is from the optimiser's exact rate."""
+
+    order: int
+    rate: float
+    error: float
+
+
+@dataclass(frozen=True, eq=False)
+class TranslationStudy:
+    """Decay of the sums over classes in the layer before a softmax, measured on a training path.
+
+    ``times`` (m,) and ``sums`` (m, n_in + 1) are some of the path's points, the last column the biases' sum;
+    ``uncertainty`` is the standard error of ``measured_rate`` over these sums; ``losses`` are the first and the last.
+    """
+
+    optimizer: str
+    model: str
+    dataset: str
+    seed: int
+    eta: float
+    weight_decay: float
+    steps: int
+    measured_rate: float
+    uncertainty: float
+    exact_rate: float
+    predictions: tuple[RatePrediction, ...]
+    losses: tuple[float, float]
+    times: np.ndarray
+    sums: np.ndarray
+
+    @property
+    def passed(self) -> bool:
+        """Whether the measured rate is the exact one."""
+        return abs(self.measured_rate - self.exact_rate) <= TOLERANCE * self.exact_rate
+
+    def plot(self) -> Figure:
+        """What is measured beside the predictions (``eomsym.plotting.translation_figure``)."""
+        from eomsym.plotting import translation_figure
+
+        return translation_figure(self)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The JSON object of ``layers translation`` as plain values."""
+        return {
+            "optimizer": self.optimizer,
+            "model": self.model,
+            "dataset": self.dataset,
+            "seed": self.seed,
+            "eta": self.eta,
+            "weight_decay": self.weight_decay,
+            "steps": self.steps,
+            "losses": list(self.losses),
+            "measured_rate": self.measured_rate,
+            "uncertainty": self.uncertainty,
+            "exact_rate": self.exact_rate,
+            "predictions": [
+                {
+                    "order": prediction.order,
+                    "rate": prediction.rate,
+                    "error": prediction.error,
+                    "error_from_measured": abs(prediction.rate - self.measured_rate),
+                }
+                for prediction in self.predictions
+            ],
+            "passed": self.passed,
+        }
+
+    def to_json(self) -> str:
+        """One line; numbers keep all their digits."""
+        return json.dumps(self.to_dict(), allow_nan=False)
+
+
+def study_translation(
+    model: MLP | None = None,
+    data: str | Dataset = "digits",
+    orders: Sequence[int] = range(4),
+    *,
+    eta: float = 0.01,
+    weight_decay: float = 0.01,
+    steps: int = 2000,
+    seed: int = 0,
+    output: str | Path | None = None,
+) -> TranslationStudy:
+    """Train by gradient descent with weight decay, and measure how fast the sums over classes decay.
+
+    ``model`` is by default the one that suits the data set; its own weight decay is replaced by ``weight_decay``.
+    The rate is ``−ln(a_k·a_0/a_0·a_0)/(kη)`` over all sums a, between the first and the last of ``steps`` steps.
+    Raises ``InputError`` for a bad value or a model without softmax, ``IntegrationError`` if training diverges.
+    """
+    from eomsym.codegen import KernelSpec, kernel_for
+
+    eta, weight_decay = check_positive("eta", eta), check_positive("weight_decay", weight_decay)
+    if isinstance(steps, bool) or not isinstance(steps, int) or steps < 1:
+        raise InputError(f"steps {steps!r}: give an integer of at least 1")
+    law = decay_law(eta, weight_decay, tuple(orders))
+    samples = dataset(data, seed) if isinstance(data, str) else data
+    model = _with_decay(model, data, weight_decay)
+    places = translation_invariant(model)
+    kernel = kernel_for(KernelSpec(model, 0), output)
+    with threadpool_limits(limits=1, user_api="blas"):
+        path = optimizer_path(kernel, model.initial(seed), eta, steps, samples.arrays)
+        losses = tuple(float(kernel.loss(path[k], *samples.arrays)) for k in (0, -1))
+    kept = sorted({round(k) for k in np.linspace(0, steps, min(steps, KEPT) + 1)})
+    sums = np.array([_sums(path[k], places) for k in kept])
+    rate, uncertainty = _rate(sums[0], sums[-1], steps * eta)
+    return TranslationStudy(
+        optimizer="gradient-descent",
+        model=_describe(kernel, model),
+        dataset=samples.name,
+        seed=seed,
+        eta=eta,
+        weight_decay=weight_decay,
+        steps=steps,
+        measured_rate=rate,
+        uncertainty=uncertainty,
+        exact_rate=float(law.exact),
+        predictions=tuple(
+            RatePrediction(order, float(rate), float(error))
+            for order, rate, error in zip(law.orders, law.rates, law.errors, strict=True)
+        ),
+        losses=(losses[0], losses[1]),
+        times=eta * np.array(kept),
+        sums=sums,
+    )
+
+
+def translation_law_defect(kernel: FieldKernel, theta: np.ndarray, eta: float, order: int, data: Data = ()) -> float:
+    """How far the field of the kernel is from ``ȧ = −r_N a`` at a point, relative to the largest sum: round-off only.
+
+    Raises ``InputError`` if the kernel's order is too low or its model has no softmax or no weight decay.
+    """
+    model = getattr(kernel, "model", None)
+    if not isinstance(model, MLP):
+        raise InputError(f"kernel {kernel!r}: no kernel of a network; generate one for an MLP")
+    check_order(kernel, order, "the law of the equation of motion")
+    places = translation_invariant(model)
+    rate = float(decay_law(eta, model.weight_decay, (order,)).rates[0])
+    sums = _sums(theta, places)
+    speeds = _sums(kernel.field(theta, eta, *data, order=order), places)
+    return float(np.abs(speeds + rate * sums).max() / (rate * np.abs(sums).max()))
+
+
+def _with_decay(model: MLP | None, data: str | Dataset, weight_decay: float) -> MLP:
+    if model is None:
+        if not isinstance(data, str):
+            raise InputError("model: none given, and only a data set given by its name has a default; give an MLP")
+        model = default_model(data)
+    return MLP(model.layers, model.activation, model.loss, weight_decay, model.normalization)
+
+
+def _sums(theta: np.ndarray, places: np.ndarray) -> np.ndarray:
+    """Sums over classes, each rounded once."""
+    return np.array([math.fsum(theta[row]) for row in places])
+
+
+def _rate(first: np.ndarray, last: np.ndarray, time: float) -> tuple[float, float]:
+    """The decay rate between two points in time, every sum weighted by its square, and its standard error.
+
+    The estimate is linear in the last sums, so their round-off, which has either sign, averages out.
+    """
+    square = math.fsum(first * first)
+    ratio = math.fsum(first * last) / square
+    if not ratio > 0:
+        raise InputError(f"steps: the sums have gone from {square:.3g} to nothing; take less steps")
+    left_over = last - ratio * first
+    spread = math.sqrt(math.fsum(left_over * left_over) / (max(len(first) - 1, 1) * square))
+    return -math.log(ratio) / time, spread / (ratio * time)

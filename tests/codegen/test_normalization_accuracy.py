@@ -1,0 +1,92 @@
+"""Kernels of normalised networks against plain gradient descent in 800 bits."""
+
+import gmpy2
+import high_precision
+import numpy as np
+import pytest
+
+import eomsym
+from eomsym.errors import InputError
+from eomsym.models import MLP, NORMALIZATIONS, scale_invariant
+
+ORDER = 4  # counter terms ξ_0 … ξ_3
+TOLERANCE = 1e-11
+SAMPLES = 67  # one full block and a bit
+#: Two hidden layers, so that what comes back passes one normalisation on its way to the other.
+LAYERS = {"weight": (2, 4, 3, 3), "layer": (2, 4, 3, 3), "batch": (2, 3, 2, 2)}
+KINDS = [kind for kind in NORMALIZATIONS if kind != "none"]
+
+
+@pytest.fixture(scope="module", params=KINDS)
+def case(request, tmp_path_factory):
+    """A kernel with weight decay, its data, and a point."""
+    layers = LAYERS[request.param]
+    model = MLP(layers, "tanh", "cross-entropy", 0.3, normalization=request.param)
+    random = np.random.default_rng(5)
+    inputs, targets = random.standard_normal((SAMPLES, 2)), random.integers(0, layers[-1], SAMPLES)
+    kernel = eomsym.load(eomsym.generate(model, ORDER, output=tmp_path_factory.mktemp("kernel")))
+    return kernel, model.initial(3), (inputs, targets)
+
+
+def reference(model, theta, inputs, targets, terms):
+    with gmpy2.context(gmpy2.get_context(), precision=high_precision.BITS):
+        exact_inputs = high_precision.exact(inputs)
+        rows = high_precision.modified_field(
+            lambda y: -high_precision.gradient(model, y, exact_inputs, targets), high_precision.exact(theta), terms
+        )
+        return -np.array(rows).astype(float)
+
+
+def relative_errors(rows, truth):
+    return np.linalg.norm(rows - truth, axis=1) / np.linalg.norm(truth, axis=1)
+
+
+def test_every_counterterm(case):
+    kernel, theta, data = case
+    rows = kernel.counterterms(theta, *data)
+    truth = reference(kernel.model, theta, *data, ORDER + 1)
+    assert np.all(relative_errors(rows, truth) <= TOLERANCE)
+    assert relative_errors(kernel.counterterms(theta, *data, order=2), rows[:3]).max() < 1e-13
+    product = kernel.hessian_vector(theta, rows[0], *data)
+    assert np.linalg.norm(product - 2 * rows[1]) <= 1e-13 * np.linalg.norm(product)
+
+
+def test_the_gradient_is_that_of_the_loss(case):
+    kernel, theta, data = case
+    direction = np.random.default_rng(0).standard_normal(theta.size)
+    slope = kernel.loss(theta + 1e-5 * direction, *data) - kernel.loss(theta - 1e-5 * direction, *data)
+    assert slope / 2e-5 == pytest.approx(kernel.gradient(theta, *data) @ direction, rel=1e-7)
+
+
+def test_groups_that_can_be_stretched(case):
+    """f does not change when a group is multiplied, and does when all but one of its members are."""
+    kernel, theta, data = case
+    decay = kernel.model.weight_decay
+
+    def loss(point):
+        return kernel.loss(point, *data) - decay / 2 * point @ point
+
+    for group in scale_invariant(kernel.model):
+        stretched, bent = theta.copy(), theta.copy()
+        stretched[group] *= 3
+        bent[group[1:]] *= 3
+        assert loss(stretched) == pytest.approx(loss(theta), rel=1e-13)
+        assert abs(loss(bent) - loss(theta)) > 1e-6
+
+
+def test_a_network_without_normalisation_has_no_such_group():
+    with pytest.raises(InputError, match="normalization 'none'"):
+        scale_invariant(MLP([2, 3, 2]))
+
+
+@pytest.mark.parametrize(
+    ("layers", "normalization", "message"),
+    [
+        ((2, 3, 2), "group", "choose from none, weight, batch, layer"),
+        ((2, 2), "weight", "no hidden layer"),
+        ((2, 2, 2), "layer", "give 3 or more"),
+    ],
+)
+def test_what_cannot_be_normalised(layers, normalization, message):
+    with pytest.raises(InputError, match=message):
+        MLP(layers, normalization=normalization)
