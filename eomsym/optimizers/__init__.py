@@ -14,8 +14,10 @@ from eomsym.optimizers import (
     implicit_euler,
     nesterov,
     optimistic,
-    runge_kutta as _runge_kutta,
     two_players,
+)
+from eomsym.optimizers import (
+    runge_kutta as _runge_kutta,
 )
 from eomsym.optimizers._base import (
     DifferenceForm,
