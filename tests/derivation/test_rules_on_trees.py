@@ -110,8 +110,8 @@ def test_implicit_euler_is_the_adjoint_of_explicit_euler():
 @pytest.mark.parametrize(
     ("name", "expected"),
     [
-        # y' = f with f = −g: coefficients of ξ_0 and ξ_1.  Midpoint rule: ỹ' = f + h²(−f''(f,f)/24 + f'f'f/12) + …,
-        # Hairer, Lubich & Wanner, example IX.1.3 has the explicit one for comparison; the others by hand from B-series.
+        # Where ξ_0 = 0, the order conditions alone give ξ_1: (a(τ) − 1/γ(τ))/σ(τ), with a = Σ b c² and Σ b a c of the
+        # tableau (Hairer, Lubich & Wanner, section III.1).  Extragradient: f̃_1 = (1 − 1/2) f'f.
         ("implicit-midpoint", {"[[]]": "0", "[[[]]]": "1/12", "[[],[]]": "-1/24"}),
         ("explicit-midpoint", {"[[]]": "0", "[[[]]]": "-1/6", "[[],[]]": "-1/24"}),
         ("extragradient", {"[[]]": "-1/2", "[[[]]]": "-2/3", "[[],[]]": "1/12"}),
