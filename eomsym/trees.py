@@ -156,8 +156,7 @@ def rooted_trees(order: int) -> tuple[Tree, ...]:
 class ColouredTree:
     """A rooted tree whose nodes carry colours 1, 2, …: which of several fields is differentiated there.
 
-    Colour 0 is reserved for ``THETA``, a leaf that stands for θ itself.  Ordered as trees are, largest child first, then
-    by colour.
+    Colour 0 is reserved for ``THETA``, a leaf that stands for θ itself.  Ordered as trees are, then by colour.
     """
 
     __slots__ = ("_hash", "_key", "children", "colour", "order")

@@ -1,7 +1,7 @@
 """An update rule to statements: the levels of ``derivation.levels`` written out for NumPy, one atom a line.
 
-The generated code works level by level: ``name[k]`` is coefficient k of a quantity at all nodes, (nodes, d).  Parameters
-are numbers by now, exact ones, and so are the tables that solve the difference equations.
+The generated code works level by level: ``name[k]`` is coefficient k of a quantity at all nodes, (nodes, d).
+Parameters are numbers by now, exact ones, and so are the tables that solve the difference equations.
 """
 
 from __future__ import annotations

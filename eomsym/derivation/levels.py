@@ -123,13 +123,17 @@ class _Solution:
                 return self._linear(self.rule.stages[index], level)
             case One():
                 return algebra.ones() if level == 0 else algebra.combine([])
+        return self._componentwise(number, level)
+
+    def _componentwise(self, number: int, level: int) -> Sequence_:
+        match self.rule.atoms[number]:
             case Product(left, right):
                 return self._product(self._history(left, level), self._history(right, level))
             case Quotient(numerator, denominator):
                 return self._quotient(number, level, self._linear(numerator, level), self._history(denominator, level))
             case SquareRoot(argument):
                 return self._root(number, level, self._linear(argument, level))
-        raise AssertionError(self.rule.atoms[number])  # pragma: no cover - the union above is complete
+        raise AssertionError(self.rule.atoms[number])  # pragma: no cover - these are all the atoms that there are
 
     def _product(self, left: list[Sequence_], right: list[Sequence_]) -> Sequence_:
         pairs = zip(left, reversed(right), strict=True)

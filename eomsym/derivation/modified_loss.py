@@ -7,9 +7,8 @@ node, one summed index on each edge.  Differentiating it marks each node in turn
 
 and a combination ``Σ b(τ)/σ(τ) F(τ)`` is the gradient of ``Σ_π b/σ(π) S_π`` for every loss if b takes one value on all
 rootings of each π.  Where it does not, the mean over the rootings gives a modified loss, and the rest is what no choice
-of b on free trees can give.  The same holds for coloured trees, one loss for each colour.  That different free trees
-cannot help one another was checked on generic losses, not proved (see the tests).
-Chartier, Hairer & Vilmart, Algebraic structures of B-series, 2010, treat the like for Hamiltonian fields.
+of b on free trees can give.  The same holds for coloured trees, one loss for each colour.  That the rest is no gradient
+is not proved here: for gradient descent its curl was seen not to vanish (see the tests).
 """
 
 from __future__ import annotations

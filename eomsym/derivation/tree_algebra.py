@@ -1,7 +1,7 @@
 """The algebra of rooted trees for ``derivation.levels``: any rule without componentwise functions, exactly.
 
-A vector is a B-series ``Σ_τ a(τ)/σ(τ) F_g(τ)``, held as ``a``; trees are coloured by the field whose derivative stands at
-a node, and θ itself is a leaf of its own (decoupled weight decay needs it).  For a field g along a point
+A vector is a B-series ``Σ_τ a(τ)/σ(τ) F_g(τ)``, held as ``a``; trees are coloured by the field whose derivative stands
+at a node, and θ itself is a leaf of its own (decoupled weight decay needs it).  For a field g along a point
 ``θ + Σ_k η^k x_k`` the coefficient of a tree is the product of those of its children (Hairer, Lubich & Wanner,
 *Geometric Numerical Integration*, 2nd ed. 2006, section III.1), here a product of polynomials in η.
 """

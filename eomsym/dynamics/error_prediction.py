@@ -25,8 +25,8 @@ class ErrorPrediction:
     """E_N at the end of the flow for several orders N.
 
     ``coefficients`` is (number of orders, d), row i for ``orders[i]``, whose error falls like ``η^exponents[i]``;
-    ``error_estimates`` (number of orders,) bounds the integration error of each row, ‖·‖₂; ``theta`` (d,) is the end of the gradient flow; ``evaluations`` counts
-    those of the counter terms.
+    ``error_estimates`` (number of orders,) bounds the integration error of each row, ‖·‖₂; ``theta`` (d,) is the end of
+    the flow; ``evaluations`` counts those of the counter terms.
     """
 
     orders: tuple[int, ...]

@@ -1,13 +1,14 @@
 """One step of an optimiser as data: the step function, run once on symbols that write down what is done to them.
 
-The function that steps in floating point is the only description of an optimiser that is needed.  Traced, it becomes an
-``UpdateRule``: a short list of *atoms* (states, gradients at points, stages of implicit methods, componentwise products,
-quotients and roots), each given by linear combinations ``Σ coefficient · η^power · atom`` of others.  Trees, numbers,
-the vector language and generated kernels all read this one list.
+The function that steps in floating point is the only description of an optimiser that is needed.  Traced, it becomes
+an ``UpdateRule``: a short list of *atoms* (states, gradients at points, stages of implicit methods, componentwise
+products, quotients and roots), each given by linear combinations ``Σ coefficient · η^power · atom`` of others.  Trees,
+numbers, the vector language and generated kernels all read this one list.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
@@ -345,7 +346,7 @@ def exact_number(value: Any) -> Coefficient:
     if isinstance(value, (int, Fraction)) or hasattr(value, "numer"):
         return value
     if isinstance(value, float):
-        number = Fraction(value) if value == value and abs(value) < 1e6 else None
+        number = Fraction(value) if math.isfinite(value) else None
         if number is not None and number.denominator <= _LARGEST_DENOMINATOR:
             return number
     raise InputError(f"step function: {value!r} is not exact; use integers, Fraction(1, 10) or a parameter")

@@ -72,9 +72,9 @@ def verify(
     ``etas`` are step sizes, falling, each a whole number of times in 8 of the largest.  By default the largest has
     ``η max|λ| = 0.8``, rounded to two digits, and is halved five times, and more often where slope and ratio have not
     settled by then.  T is 8 of the largest steps.
-    For other optimisers than gradient descent, the growth of the field's terms at the start takes the place of max|λ|
-    where it is larger, and the paths are compared after a transient whose length is computed from the parameters (exact keywords; those not
-    given take the optimiser's trial values, whose transient is short).
+    For other optimisers than gradient descent the growth of the field's terms at the start takes the place of max|λ|
+    where it is larger.  Those with a memory are compared after a transient whose length is computed from the
+    parameters; these are exact keywords, and those not given take the optimiser's trial values, which forget fast.
     ``threads`` orders are measured at a time; the numbers do not depend on it.  ``progress(done, total)`` is called
     after each point, perhaps from another thread.
     Raises ``InputError`` for a bad value and ``IntegrationError`` if a path leaves the floating-point numbers.

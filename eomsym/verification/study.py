@@ -131,8 +131,8 @@ class ConvergenceStudy:
     """A convergence study of the equation of motion of one optimiser on one model.
 
     ``orders`` holds one record for each order; ``time`` is T; ``spectral_radius`` is max |λ| of the Hessian at the
-    start; ``warnings`` are sentences for people.  ``parameters`` are the optimiser's, exact, as text; ``transient`` is the
-    number of steps it was left to settle before its path was compared.
+    start; ``warnings`` are sentences for people.  ``parameters`` are the optimiser's, exact, as text; ``transient`` is
+    the number of steps, of the largest step size, that it was left to settle in before its path was compared.
     """
 
     optimizer: str

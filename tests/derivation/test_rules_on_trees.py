@@ -1,6 +1,7 @@
 """Counter terms of all optimisers on trees: two engines against one another, closed forms, published values."""
 
 from fractions import Fraction
+from itertools import pairwise
 from math import comb, prod
 
 import numpy as np
@@ -109,8 +110,8 @@ def test_implicit_euler_is_the_adjoint_of_explicit_euler():
 @pytest.mark.parametrize(
     ("name", "expected"),
     [
-        # y' = f with f = −g: coefficients of ξ_0 and ξ_1.  Midpoint rule: ỹ' = f + h²(−f''(f,f)/24 + f'f'f/12) + …,
-        # Hairer, Lubich & Wanner, example IX.1.3 has the explicit one for comparison; the others by hand from B-series.
+        # Where ξ_0 = 0, the order conditions alone give ξ_1: (a(τ) − 1/γ(τ))/σ(τ), with a = Σ b c² and Σ b a c of the
+        # tableau (Hairer, Lubich & Wanner, section III.1).  Extragradient: f̃_1 = (1 − 1/2) f'f.
         ("implicit-midpoint", {"[[]]": "0", "[[[]]]": "1/12", "[[],[]]": "-1/24"}),
         ("explicit-midpoint", {"[[]]": "0", "[[[]]]": "-1/6", "[[],[]]": "-1/24"}),
         ("extragradient", {"[[]]": "-1/2", "[[[]]]": "-2/3", "[[],[]]": "1/12"}),
@@ -209,7 +210,7 @@ def test_tables_solve_their_equations():
         ]
         summed = list(np.array(antidifference(degree, 8), dtype=object) @ samples)
         assert summed[0] == 0
-        assert [b - a for a, b in zip(summed, summed[1:], strict=False)] == [polynomial(Fraction(s)) for s in range(7)]
+        assert [b - a for a, b in pairwise(summed)] == [polynomial(Fraction(s)) for s in range(7)]
         weight = Fraction(3, 5)
         settled = list(np.array(resolvent(weight, degree, 8), dtype=object) @ samples)
         assert [settled[s + 1] - weight * settled[s] for s in range(7)] == [polynomial(Fraction(s)) for s in range(7)]
