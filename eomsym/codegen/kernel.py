@@ -132,7 +132,9 @@ def _parameters(names: tuple[str, ...], data: tuple[np.ndarray, ...]) -> np.ndar
         raise InputError(f"parameters: {len(data)} arrays follow theta; this kernel's parameters are {listed}")
     values = _float_array("parameters", data[0], f"({len(names)},)") if data else np.empty(0)
     if values.shape != (len(names),):
-        raise InputError(f"parameters: shape {values.shape}; this kernel's parameters are {listed}, give ({len(names)},)")
+        raise InputError(
+            f"parameters: shape {values.shape}; this kernel's parameters are {listed}, give ({len(names)},)"
+        )
     return values
 
 

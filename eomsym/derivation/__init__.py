@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from eomsym.derivation.counterterms import MAX_ORDER, Counterterms, Term, check_order, derive, derive_on_trees
 from eomsym.derivation.general_terms import GeneralCounterterms, GeneralTerm
-from eomsym.derivation.modified_loss import ModifiedLoss, modified_loss
 from eomsym.derivation.linear_law import DecayLaw, decay_law
+from eomsym.derivation.modified_loss import ModifiedLoss, modified_loss
 from eomsym.derivation.step_polynomial import modified_coefficients, step_polynomials
 
 if TYPE_CHECKING:
@@ -17,10 +17,10 @@ if TYPE_CHECKING:
 __all__ = [
     "MAX_ORDER",
     "Counterterms",
+    "DecayLaw",
     "GeneralCounterterms",
     "GeneralTerm",
     "ModifiedLoss",
-    "DecayLaw",
     "Term",
     "check_order",
     "decay_law",
