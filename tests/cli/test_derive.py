@@ -58,10 +58,11 @@ def test_json_lists_every_tree_with_zeros(run):
 
 @pytest.mark.parametrize("name", REGISTRY)
 def test_text_and_latex_are_those_of_the_library(run, name):
-    counterterms = eomsym.derive(name, order=3)
-    assert run("derive", name, "--order", "3").out == counterterms.text() + "\n"
-    assert run("derive", name, "--order", "3", "--format", "latex").out == counterterms.latex() + "\n"
-    assert run("derive", name, "--order", "3", "--format", "json").out == counterterms.to_json() + "\n"
+    order = "3" if name in PLAIN else "1"  # symbols for all of AdamW's parameters take half a minute at order 3
+    counterterms = eomsym.derive(name, order=int(order))
+    assert run("derive", name, "--order", order).out == counterterms.text() + "\n"
+    assert run("derive", name, "--order", order, "--format", "latex").out == counterterms.latex() + "\n"
+    assert run("derive", name, "--order", order, "--format", "json").out == counterterms.to_json() + "\n"
 
 
 def test_defaults_are_gradient_descent_and_text(run):
