@@ -26,7 +26,7 @@ ORDER = 3
 
 def spec(name, **given):
     entry = optimizers.get(name)
-    return KernelSpec(MODEL, ORDER, name, parameters=tuple(entry.complete(given, trial=True).items()))
+    return KernelSpec(MODEL, ORDER, name, settings=tuple(entry.complete(given, trial=True).items()))
 
 
 @pytest.fixture(scope="module")
@@ -99,18 +99,18 @@ def test_parameters_are_in_name_header_and_manifest(tmp_path):
     assert path.name == "mlp_2_3_1_tanh_mse_decay_0_01_heavy_ball_beta_9_10_order_1_double.py"
     assert "heavy-ball (beta = 9/10)" in path.read_text().splitlines()[2]
     manifest = json.loads(path.with_suffix(".json").read_text())
-    assert manifest["specification"]["parameters"] == {"beta": "9/10"}
+    assert manifest["specification"]["settings"] == {"beta": "9/10"}
     assert KernelSpec.from_dict(manifest["specification"]) == KernelSpec(
-        MODEL, 1, "heavy-ball", parameters=(("beta", Fraction(9, 10)),)
+        MODEL, 1, "heavy-ball", settings=(("beta", Fraction(9, 10)),)
     )
     with pytest.raises(InputError, match="0 <= beta < 1"):
-        KernelSpec.from_dict(manifest["specification"] | {"parameters": {"beta": "1"}})
+        KernelSpec.from_dict(manifest["specification"] | {"settings": {"beta": "1"}})
     with pytest.raises(InputError, match="is not an object"):
-        KernelSpec.from_dict(manifest["specification"] | {"parameters": ["beta"]})
+        KernelSpec.from_dict(manifest["specification"] | {"settings": ["beta"]})
 
 
 def test_default_values_complete_a_specification():
-    assert KernelSpec(MODEL, 1, "heavy-ball").parameters == (("beta", Fraction(9, 10)),)
+    assert KernelSpec(MODEL, 1, "heavy-ball").settings == (("beta", Fraction(9, 10)),)
 
 
 def test_statements_of_heavy_ball():
