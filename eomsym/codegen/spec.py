@@ -17,7 +17,7 @@ from eomsym.optimizers import Field, UpdateRule
 PRECISIONS = ("double",)
 #: In double precision the sequential algorithm loses one digit an order: five are left at 12.
 MAX_KERNEL_ORDER = 12
-#: The kernels of expressions work by levels, which keeps about nine digits at 16.
+#: The kernels of expressions work by levels, which leaves seven digits at 16 on the worst case tried.
 MAX_EXPRESSION_ORDER = 16
 
 Model = MLP | ExpressionLoss | VectorField

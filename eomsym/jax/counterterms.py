@@ -19,7 +19,7 @@ from eomsym.jax.rules import BACKEND
 from eomsym.jax.tracing import flatten
 from eomsym.series.machine import descend
 
-#: Beyond it float64 keeps less than nine digits.
+#: Beyond it float64 keeps few digits.
 MAX_JAX_ORDER = 16
 
 

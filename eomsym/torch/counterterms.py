@@ -19,7 +19,7 @@ from eomsym.errors import InputError
 from eomsym.series.machine import FlatProgram, Instruction, descend
 from eomsym.torch.rules import BACKEND, SCALAR_OPERATIONS
 
-#: Beyond it float64 keeps less than nine digits.
+#: Beyond it float64 keeps few digits.
 MAX_TORCH_ORDER = 16
 
 _COMPOSITE = [

@@ -12,7 +12,7 @@ import pytest
 from eomsym.models import ACTIVATIONS, DATASETS, LOSSES
 
 ROOT = Path(__file__).parents[2]
-HELPS = [(), ("derive",), ("generate",), ("generate", "mlp"), ("verify",), ("optimizers",)]
+HELPS = [(), ("derive",), ("generate",), ("generate", "mlp"), ("generate", "loss"), ("verify",), ("optimizers",)]
 HEAVY = ("numpy", "scipy", "sympy", "numba", "matplotlib", "sklearn", "jinja2")
 
 
