@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from types import ModuleType
 
 import numpy as np
@@ -43,54 +44,59 @@ class Kernel:
         """Length d of θ."""
         return self.spec.model.size
 
-    def loss(self, theta: np.ndarray, *data: np.ndarray) -> float:
+    def loss(self, theta: np.ndarray, *data: np.ndarray, **named: np.ndarray) -> float:
         """The loss, weight decay included.  Raises ``InputError`` for a vector field, which has none."""
         if isinstance(self.model, VectorField):
             raise InputError("loss: a vector field has none; its value is field(theta, eta, order=0)")
-        return self._module.loss(self._vector("theta", theta), *self._data(*data))
+        return self._module.loss(self._vector("theta", theta), *self._data(data, named))
 
-    def gradient(self, theta: np.ndarray, *data: np.ndarray) -> np.ndarray:
+    def gradient(self, theta: np.ndarray, *data: np.ndarray, **named: np.ndarray) -> np.ndarray:
         """The gradient g of the loss, or minus the vector field, (d,)."""
         row = self._vector("theta", theta).reshape(1, -1)
-        return self._module.gradient_series(row, *self._data(*data))[0]
+        return self._module.gradient_series(row, *self._data(data, named))[0]
 
-    def hessian_vector(self, theta: np.ndarray, vector: np.ndarray, *data: np.ndarray) -> np.ndarray:
+    def hessian_vector(
+        self, theta: np.ndarray, vector: np.ndarray, *data: np.ndarray, **named: np.ndarray
+    ) -> np.ndarray:
         """The derivative of g times a vector, (d,).  Raises ``InputError`` for a kernel of order 0."""
         if self.order < 1:
             raise InputError("hessian_vector: a kernel of order 0 has only gradients; generate one of order 1 or more")
         series = np.stack([self._vector("theta", theta), self._vector("vector", vector)])
-        return self.gradient_series(series, *data)[1]
+        return self.gradient_series(series, *data, **named)[1]
 
-    def gradient_series(self, series: np.ndarray, *data: np.ndarray) -> np.ndarray:
+    def gradient_series(self, series: np.ndarray, *data: np.ndarray, **named: np.ndarray) -> np.ndarray:
         """The gradient along the curve ``Σ_k series[k] η^k`` as a power series, (terms, d), terms ≤ order + 1."""
         if not (isinstance(series, np.ndarray) and series.ndim == 2 and 1 <= len(series) <= self.order + 1):
             raise InputError(f"series: give a float64 array of shape (1 to {self.order + 1}, {self.size})")
         rows = np.stack([self._vector(f"series[{k}]", row) for k, row in enumerate(series)])
-        return self._module.gradient_series(rows, *self._data(*data))
+        return self._module.gradient_series(rows, *self._data(data, named))
 
-    def counterterms(self, theta: np.ndarray, *data: np.ndarray, order: int | None = None) -> np.ndarray:
+    def counterterms(
+        self, theta: np.ndarray, *data: np.ndarray, order: int | None = None, **named: np.ndarray
+    ) -> np.ndarray:
         """``(order + 1, d)``: row k is −f̃_k; for gradient descent row 0 is g, and row 1 + k is always ξ_k.
 
         For mini-batches the samples are cut into batches in their order, so their number must be a multiple.
         """
-        self._check_batches(*data)
-        return self._module.counterterms(self._vector("theta", theta), self._order(order), *self._data(*data))
+        arrays = self._data(data, named)
+        self._check_batches(arrays[0])
+        return self._module.counterterms(self._vector("theta", theta), self._order(order), *arrays)
 
-    def field(self, theta: np.ndarray, eta: float, *data: np.ndarray, order: int | None = None) -> np.ndarray:
+    def field(
+        self, theta: np.ndarray, eta: float, *data: np.ndarray, order: int | None = None, **named: np.ndarray
+    ) -> np.ndarray:
         """The modified vector field ``−g − Σ_k η^{k+1} ξ_k``, (d,)."""
-        rows = self.counterterms(theta, *data, order=order)
+        rows = self.counterterms(theta, *data, order=order, **named)
         step = _finite_number("eta", eta)
         total = rows[-1]
         for row in rows[-2::-1]:
             total = row + step * total
         return -total
 
-    def _check_batches(self, *data: np.ndarray) -> None:
+    def _check_batches(self, inputs: np.ndarray) -> None:
         field = self.spec.fields[0]
-        if field.kind == "batch" and data and isinstance(data[0], np.ndarray) and data[0].ndim:
-            count = len(data[0])
-            if count % field.count:
-                raise InputError(f"inputs: {count} samples do not make {field.count} equal batches; leave some out")
+        if field.kind == "batch" and len(inputs) % field.count:
+            raise InputError(f"inputs: {len(inputs)} samples do not make {field.count} equal batches; leave some out")
 
     def _order(self, order: int | None) -> int:
         if order is None:
@@ -105,12 +111,24 @@ class Kernel:
             raise InputError(f"{name}: shape {array.shape}; this model has {self.size} parameters, give ({self.size},)")
         return array
 
-    def _data(self, *data: np.ndarray) -> tuple[np.ndarray, ...]:
+    def _data(self, data: tuple[np.ndarray, ...], named: Mapping[str, np.ndarray]) -> tuple[np.ndarray, ...]:
+        """What follows θ, by position or by name, checked."""
         if isinstance(self.model, MLP):
-            if len(data) != 2:
-                raise InputError(f"data: {len(data)} arrays follow theta; a network takes inputs and targets")
-            return _samples(self.model, *data)
-        return (_parameters(self.model.parameters, data),)
+            given = _bind(("inputs", "targets"), data, named)
+            return _samples(self.model, *given)
+        given = _bind(("parameters",) if data or named else (), data, named)
+        return (_parameters(self.model.parameters, given),)
+
+
+def _bind(
+    names: tuple[str, ...], data: tuple[np.ndarray, ...], named: Mapping[str, np.ndarray]
+) -> tuple[np.ndarray, ...]:
+    """The arrays in the order of ``names``; each once, by position or by name."""
+    given = {**dict(zip(names, data, strict=False)), **named}
+    if len(data) > len(names) or set(given) != set(names) or len(given) != len(data) + len(named):
+        wanted = " and ".join(names) or "nothing"
+        raise InputError(f"data: {len(data)} arrays and names {', '.join(named) or 'none'} follow theta; give {wanted}")
+    return tuple(given[name] for name in names)
 
 
 def _samples(model: MLP, inputs: np.ndarray, targets: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -10,7 +10,7 @@ VERIFY = ("verify", "--dataset", "moons", "--orders", "0:1")
 
 #: The command line, what the message must name, and what it must say would be right (or wrong).
 BAD = [
-    (("deriv",), "'deriv'", "derive, generate, optimizers, verify"),
+    (("deriv",), "'deriv'", "derive, generate, layers, optimizers, terms, verify"),
     (("--frobnicate",), "'--frobnicate'", "--help"),
     (("--version=3",), "'--version'", "takes no value"),
     (("derive", "adamm"), "'adamm'", "gradient-descent"),

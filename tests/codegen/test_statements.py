@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from eomsym.codegen.statements import SEEDS, function_program, product_program, reciprocal_program
+from eomsym.models import ACTIVATIONS
 from eomsym.series import ELEMENTARY, TruncatedSeries, elementary
 
 TERMS = 7
@@ -33,7 +34,7 @@ def seeds():
     return {name: eval(f"lambda z: {text.format(z='z')}", names) for name, text in SEEDS.items()}
 
 
-@pytest.mark.parametrize("name", ELEMENTARY)
+@pytest.mark.parametrize("name", [*ACTIVATIONS, "exp"])  # what kernels of networks are made of
 def test_function_program(name):
     function = ELEMENTARY[name]
     program = function_program(function, TERMS)
