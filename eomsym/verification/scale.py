@@ -235,7 +235,7 @@ def norm_law(
             other[group] = 0.0
             vector = q_all + weight_decay * other
             curved = kernel.hessian_vector(theta, vector, *data) - weight_decay * vector
-            speed += eta**2 * (q_all[group] @ curved[group] - 2 / 3 * weight_decay**3 * square)
+            speed += eta**2 * (float(q_all[group] @ curved[group]) - 2 / 3 * weight_decay**3 * square)
         speeds.append(speed)
     return np.array(speeds)
 
