@@ -19,7 +19,7 @@ from eomsym.derivation import Counterterms
 from eomsym.errors import InputError
 from eomsym.notation.coefficients import coefficient_latex
 from eomsym.notation.text import tree_text
-from eomsym.notation.trees import _place as place_nodes
+from eomsym.notation.trees import place_nodes
 from eomsym.trees import Tree
 from eomsym.verification import (
     RATIO_TOLERANCE,

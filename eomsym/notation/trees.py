@@ -11,7 +11,9 @@ from eomsym.trees import Tree
 _UNIT, _RADIUS, _MARGIN = 24.0, 4.0, 8.0
 
 
-class _Node(NamedTuple):
+class PlacedNode(NamedTuple):
+    """A node's place: ``x`` in units from the root, ``level`` above it, and its parent's position in the list."""
+
     x: float
     level: int
     parent: int | None
@@ -23,7 +25,7 @@ def tree_svg(tree: Tree) -> str:
     Children stand smallest first, as in ``g''(g,g'g)``; a parent is centred over its children and subtrees are pushed
     together until two nodes of one level are one unit apart (Reingold & Tilford, *Tidier drawings of trees*, 1981).
     """
-    nodes = _place(tree)
+    nodes = place_nodes(tree)
     left, top = min(node.x for node in nodes), max(node.level for node in nodes)
     points = [(_MARGIN + _UNIT * (node.x - left), _MARGIN + _UNIT * (top - node.level)) for node in nodes]
     width, height = (2 * _MARGIN + max(along) - _MARGIN for along in zip(*points, strict=True))
@@ -41,20 +43,20 @@ def tree_svg(tree: Tree) -> str:
     return "\n".join([*lines, "</g>", "</svg>", ""])
 
 
-def _place(tree: Tree) -> list[_Node]:
+def place_nodes(tree: Tree) -> list[PlacedNode]:
     """The nodes in preorder, in units, with the root at x = 0 on level 0."""
-    branches: list[list[_Node]] = []
+    branches: list[list[PlacedNode]] = []
     reach: dict[int, float] = {}  # rightmost node so far, per level
     for child in reversed(tree.children):
-        branch = _place(child)
+        branch = place_nodes(child)
         shift = max((reach[node.level] + 1 - node.x for node in branch if node.level in reach), default=0.0)
         branches.append([node._replace(x=node.x + shift) for node in branch])
         for node in branches[-1]:
             reach[node.level] = max(node.x, reach.get(node.level, node.x))
     centre = (branches[0][0].x + branches[-1][0].x) / 2 if branches else 0.0
-    nodes = [_Node(0.0, 0, None)]
+    nodes = [PlacedNode(0.0, 0, None)]
     for branch in branches:
         start = len(nodes)
         for x, level, parent in branch:
-            nodes.append(_Node(x - centre, level + 1, 0 if parent is None else start + parent))
+            nodes.append(PlacedNode(x - centre, level + 1, 0 if parent is None else start + parent))
     return nodes

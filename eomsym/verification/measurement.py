@@ -110,13 +110,11 @@ class Measurement:
                 accuracy=accuracy,
             )
             error = float(np.linalg.norm(end.theta - target.theta))
-            floor = target.error_estimate + end.error_estimate
-            # Tighter is of use only where the integrator, and not the round-off of the optimiser's path, is in the way.
-            if error >= FLOOR_MARGIN * floor or end.error_estimate <= target.error_estimate or accuracy <= least:
+            if accuracy <= least or _is_settled(error, end.error_estimate, target.error_estimate):
                 break
             accuracy = max(accuracy / TIGHTENING, least)
         self._count(done=1)
-        return Point(eta, error, predicted, floor)
+        return Point(eta, error, predicted, target.error_estimate + end.error_estimate)
 
     def _path(self, eta: float) -> OptimizerEnd:
         """End of the optimiser's path, run once for all orders."""
@@ -133,6 +131,13 @@ class Measurement:
             self._total += added - skipped
             if self._progress is not None and not added:
                 self._progress(self._done, self._total)
+
+
+def _is_settled(error: float, of_integrator: float, of_optimizer: float) -> bool:
+    """Whether a tighter integration cannot change on which side of the floor the error lies, or not by much."""
+    is_above = error >= FLOOR_MARGIN * (of_integrator + of_optimizer)
+    is_lost = error + of_integrator < FLOOR_MARGIN * of_optimizer
+    return is_above or is_lost or of_integrator <= of_optimizer
 
 
 def _collect(order: int, points: Sequence[Point]) -> OrderRecord:

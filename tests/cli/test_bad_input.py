@@ -55,6 +55,7 @@ BAD = [
     ((*MLP, "--output", ""), "''", "folder"),
     ((*MLP, "--output", "/dev/null"), "'/dev/null'", "folder"),
     ((*MLP, "--output", "/dev/null/below"), "'/dev/null'", "folder"),
+    ((*MLP, "--output", "/proc/two\nlines"), "/proc/two lines", "cannot write"),
     ((*VERIFY, "--dataset", "mnist"), "'mnist'", "digits"),
     ((*VERIFY, "--orders", "4:0"), "'4:0'", "0:4"),
     ((*VERIFY, "--orders", "0-4"), "'0-4'", "0:4"),

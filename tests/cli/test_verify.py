@@ -135,7 +135,9 @@ def test_interrupt_is_quiet(tmp_path):
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
     )
-    time.sleep(1.5)
+    deadline = time.monotonic() + 60
+    while not list(tmp_path.glob("*.py")) and time.monotonic() < deadline:
+        time.sleep(0.05)  # until the kernel is written: now it is in the middle of its work
     process.send_signal(signal.SIGINT)
     out, err = process.communicate(timeout=60)
     assert (process.returncode, out, err) == (130, b"", b"")

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from eomsym.notation import tree_svg
-from eomsym.notation.trees import _place
+from eomsym.notation.trees import place_nodes
 from eomsym.trees import LEAF, Tree, parse_tree, rooted_trees
 
 TREES = st.recursive(st.just(LEAF), lambda inner: st.lists(inner, max_size=4).map(Tree), max_leaves=12)
@@ -29,7 +29,7 @@ def test_every_node_and_branch_is_drawn_inside_the_picture(tree):
 
 @given(TREES)
 def test_layout_is_tidy(tree):
-    nodes = _place(tree)
+    nodes = place_nodes(tree)
     assert len(nodes) == tree.order
     for level in {node.level for node in nodes}:
         row = [node.x for node in nodes if node.level == level]
@@ -43,7 +43,12 @@ def test_layout_is_tidy(tree):
 
 def test_smallest_children_stand_left_and_equal_trees_look_equal():
     assert tree_svg(parse_tree("[[],[[]]]")) == tree_svg(parse_tree("[[[]],[]]"))
-    assert [(node.x, node.level) for node in _place(parse_tree("[[],[[]]]"))] == [(0, 0), (-0.5, 1), (0.5, 1), (0.5, 2)]
+    assert [(node.x, node.level) for node in place_nodes(parse_tree("[[],[[]]]"))] == [
+        (0, 0),
+        (-0.5, 1),
+        (0.5, 1),
+        (0.5, 2),
+    ]
 
 
 def test_one_node():
