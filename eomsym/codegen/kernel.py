@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from types import ModuleType
+from typing import Any
 
 import numpy as np
 
@@ -43,7 +44,7 @@ class Kernel:
 
     def loss(self, theta: np.ndarray, inputs: np.ndarray, targets: np.ndarray) -> float:
         """The loss, weight decay included."""
-        return self._module.loss(self._vector("theta", theta), *self._data(inputs, targets))
+        return float(self._defined(self._module.loss(self._vector("theta", theta), *self._data(inputs, targets))))
 
     def gradient(self, theta: np.ndarray, inputs: np.ndarray, targets: np.ndarray) -> np.ndarray:
         """The gradient g of the loss, (d,)."""
@@ -63,13 +64,14 @@ class Kernel:
         if not (isinstance(series, np.ndarray) and series.ndim == 2 and 1 <= len(series) <= self.order + 1):
             raise InputError(f"series: give a float64 array of shape (1 to {self.order + 1}, {self.size})")
         rows = np.stack([self._vector(f"series[{k}]", row) for k, row in enumerate(series)])
-        return self._module.gradient_series(rows, *self._data(inputs, targets))
+        return self._defined(self._module.gradient_series(rows, *self._data(inputs, targets)))
 
     def counterterms(
         self, theta: np.ndarray, inputs: np.ndarray, targets: np.ndarray, order: int | None = None
     ) -> np.ndarray:
         """``(order + 1, d)``: row 0 is g, row 1 + k is ξ_k."""
-        return self._module.counterterms(self._vector("theta", theta), self._order(order), *self._data(inputs, targets))
+        place, highest = self._vector("theta", theta), self._order(order)
+        return self._defined(self._module.counterterms(place, highest, *self._data(inputs, targets)))
 
     def field(
         self,
@@ -86,6 +88,15 @@ class Kernel:
         for row in rows[-2::-1]:
             total = row + step * total
         return -total
+
+    def _defined(self, values: Any) -> Any:
+        """``values``, unless a normalisation has divided by zero and left no numbers."""
+        if self.model.normalization != "none" and not np.isfinite(values).all():
+            raise InputError(
+                f"theta: {self.model.normalization} normalization divides by zero or overflows here; every hidden unit "
+                "needs weights that are not all zero and inputs that differ"
+            )
+        return values
 
     def _order(self, order: int | None) -> int:
         if order is None:
