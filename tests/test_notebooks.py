@@ -14,7 +14,7 @@ LARGEST = 300_000  # bytes
 
 
 def test_each_use_has_its_notebook():
-    assert {"derive", "generate", "optimisers", "verify"} <= {path.stem for path in NOTEBOOKS}
+    assert {"derive", "generate", "layers", "optimisers", "terms", "verify"} <= {path.stem for path in NOTEBOOKS}
 
 
 @pytest.fixture(params=NOTEBOOKS, ids=lambda path: path.stem)

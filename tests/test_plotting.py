@@ -11,9 +11,23 @@ from matplotlib.figure import Figure
 
 from eomsym import derive, optimizers
 from eomsym.errors import InputError
-from eomsym.plotting import COLOURS, convergence_figure, error_ratio_figure, tree_figure
+from eomsym.plotting import (
+    COLOURS,
+    convergence_figure,
+    error_ratio_figure,
+    scale_figure,
+    terms_figure,
+    translation_figure,
+    tree_figure,
+    tree_share_figure,
+    truncation_figure,
+)
 from eomsym.trees import rooted_trees
-from eomsym.verification import ConvergenceStudy, OrderRecord
+from eomsym.verification import ConvergenceStudy, OrderAdvice, OrderRecord, TermStudy, TranslationStudy
+from eomsym.verification.equilibrium import measure_equilibrium
+from eomsym.verification.scale import NormPath, ScaleStudy
+from eomsym.verification.terms import TermPoint, TermRecord, TreeRecord
+from eomsym.verification.translation import RatePrediction
 
 ETAS = (0.4, 0.2, 0.1, 0.05)
 
@@ -198,3 +212,73 @@ def test_pyplot_is_not_loaded():
     program = "import sys, eomsym.plotting; print('matplotlib.pyplot' in sys.modules)"
     answer = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert answer.stdout.strip() == "False"
+
+
+def term_study():
+    """Made up: two points, ξ_0 along g and ξ_1 against it."""
+    chain, bush = rooted_trees(3)
+    first = TermRecord(0, 1.0, 0.5, 0.0, (TreeRecord(rooted_trees(2)[0], "1/2", 1.0, 0.5),))
+    trees = (TreeRecord(chain, "1/3", 2.0, 0.1), TreeRecord(bush, "1/12", 1.0, -0.7))
+    terms = (first, TermRecord(1, 2.0, -0.3, 0.0, trees))
+    return TermStudy("made up", "none", 0, 0.1, 2, tuple(TermPoint(k, 1.0, 4.0, 5.0 + k, terms) for k in (0, 10)))
+
+
+def test_translation_shows_the_distance_from_gradient_flow_and_the_error_of_each_order():
+    times = np.linspace(0, 20, 11)
+    sums = np.exp(-0.0100005 * times)[:, None] * np.array([1.0, -2.0])
+    predictions = tuple(RatePrediction(k, 0.01 + 5e-7 * (k > 0), 10.0 ** (-6 - 4 * k)) for k in range(3))
+    settings = ("gradient-descent", "made up", "none", 0, 0.01, 0.01, 2000)
+    figure = translation_figure(
+        TranslationStudy(*settings, 0.0100005, 1e-17, 0.0100006, predictions, (2.0, 1.0), times, sums)
+    )
+    assert saved(figure)
+    left, right = figure.axes
+    flow, first, measured = left.get_lines()
+    assert not flow.get_ydata().any()
+    np.testing.assert_allclose(measured.get_ydata(), first.get_ydata()[::5], atol=1e-15)
+    assert [line.get_ydata()[0] for line in right.get_lines()[:3]] == [1e-6, 1e-10, 1e-14]
+
+
+def test_scale_shows_the_path_of_every_order_and_its_error():
+    norms = np.linspace(2, 1, 9)
+    path = NormPath(np.arange(9.0), norms, norms, {k: norms + 0.1 * k for k in range(2)})
+    records = tuple(map(record, range(2)))
+    study = ScaleStudy("made up", "none", 0, 0.1, 3, records, {0: 0.0}, path, measure_equilibrium(0.4, 0.1))
+    figure = scale_figure(study)
+    assert saved(figure)
+    left, right = figure.axes
+    np.testing.assert_array_equal(left.get_lines()[1].get_ydata(), norms + 0.1)
+    np.testing.assert_array_equal(left.get_lines()[2].get_ydata(), norms)
+    np.testing.assert_array_equal(right.get_lines()[0].get_ydata(), records[0].predicted_errors)
+
+
+def test_terms_show_shares_cosines_and_sharpness():
+    figure = terms_figure(term_study())
+    assert saved(figure)
+    shares, cosines, sharpness = figure.axes
+    np.testing.assert_allclose(shares.get_lines()[1].get_ydata(), 2 * [0.1**2 * 2.0 / 4.0])
+    np.testing.assert_allclose(cosines.get_lines()[1].get_ydata(), [-0.3, -0.3])
+    np.testing.assert_allclose(sharpness.get_lines()[0].get_ydata(), [0.5, 1.5])
+
+
+def test_shares_of_trees_are_hollow_where_they_point_against_the_gradient():
+    figure = tree_share_figure(term_study(), step=0)
+    assert saved(figure)
+    bars = figure.axes[0].patches
+    np.testing.assert_allclose([bar.get_width() for bar in bars], [0.1 / 4, 0.01 * 2 / 4, 0.01 / 4])
+    assert [bar.get_facecolor() == (1, 1, 1, 1) for bar in bars] == [False, False, True]
+    with pytest.raises(InputError, match="step 3: not looked at; give one of 0, 10"):
+        tree_share_figure(term_study(), step=3)
+
+
+def test_truncation_rings_the_order_where_the_series_turns():
+    advices = [
+        OrderAdvice(0.1, 2, False, (1e-1, 1e-2, 1e-3), (0.0,) * 3),
+        OrderAdvice(0.5, 1, True, (1.0, 0.5, 2.0), (0.0,) * 3),
+    ]
+    figure = truncation_figure(advices)
+    assert saved(figure)
+    assert len(lines(figure)) == 3
+    np.testing.assert_array_equal(lines(figure)[2].get_xydata(), [[1, 0.5]])
+    with pytest.raises(InputError, match="none to draw"):
+        truncation_figure([])

@@ -180,8 +180,8 @@ def _translation_table(study: TranslationStudy) -> Table:
 def _show_scale(study: ScaleStudy) -> None:
     path = study.path
     output.write(
-        f"gradient-descent on {study.dataset}: {study.model}, seed {study.seed}\n"
-        f"weight decay {study.weight_decay:g}, {study.groups} scale-invariant groups, eta {study.eta:g} and halves, "
+        f"{study.dataset}: {study.model}\n"
+        f"seed {study.seed}, {study.groups} scale-invariant groups, eta {study.eta:g} and halves, "
         f"time {path.times[-1]:g}\n"
         f"squared norm {path.descent[0]:.6f} to {path.descent[-1]:.6f}, by the exact law {path.recursion[-1]:.6f}"
     )

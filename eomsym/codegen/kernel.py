@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from types import ModuleType
+from typing import Any
 
 import numpy as np
 
@@ -48,12 +49,12 @@ class Kernel:
         """The loss, weight decay included.  Raises ``InputError`` for a vector field, which has none."""
         if isinstance(self.model, VectorField):
             raise InputError("loss: a vector field has none; its value is field(theta, eta, order=0)")
-        return self._module.loss(self._vector("theta", theta), *self._data(data, named))
+        return float(self._defined(self._module.loss(self._vector("theta", theta), *self._data(data, named))))
 
     def gradient(self, theta: np.ndarray, *data: np.ndarray, **named: np.ndarray) -> np.ndarray:
         """The gradient g of the loss, or minus the vector field, (d,)."""
         row = self._vector("theta", theta).reshape(1, -1)
-        return self._module.gradient_series(row, *self._data(data, named))[0]
+        return self._defined(self._module.gradient_series(row, *self._data(data, named)))[0]
 
     def hessian_vector(
         self, theta: np.ndarray, vector: np.ndarray, *data: np.ndarray, **named: np.ndarray
@@ -69,7 +70,7 @@ class Kernel:
         if not (isinstance(series, np.ndarray) and series.ndim == 2 and 1 <= len(series) <= self.order + 1):
             raise InputError(f"series: give a float64 array of shape (1 to {self.order + 1}, {self.size})")
         rows = np.stack([self._vector(f"series[{k}]", row) for k, row in enumerate(series)])
-        return self._module.gradient_series(rows, *self._data(data, named))
+        return self._defined(self._module.gradient_series(rows, *self._data(data, named)))
 
     def counterterms(
         self, theta: np.ndarray, *data: np.ndarray, order: int | None = None, **named: np.ndarray
@@ -80,7 +81,8 @@ class Kernel:
         """
         arrays = self._data(data, named)
         self._check_batches(arrays[0])
-        return self._module.counterterms(self._vector("theta", theta), self._order(order), *arrays)
+        place, highest = self._vector("theta", theta), self._order(order)
+        return self._defined(self._module.counterterms(place, highest, *arrays))
 
     def field(
         self, theta: np.ndarray, eta: float, *data: np.ndarray, order: int | None = None, **named: np.ndarray
@@ -97,6 +99,16 @@ class Kernel:
         field = self.spec.fields[0]
         if field.kind == "batch" and len(inputs) % field.count:
             raise InputError(f"inputs: {len(inputs)} samples do not make {field.count} equal batches; leave some out")
+
+    def _defined(self, values: Any) -> Any:
+        """``values``, unless a normalisation has divided by zero and left no numbers."""
+        normalization = self.model.normalization if isinstance(self.model, MLP) else "none"
+        if normalization != "none" and not np.isfinite(values).all():
+            raise InputError(
+                f"theta: {normalization} normalization divides by zero or overflows here; every hidden unit "
+                "needs weights that are not all zero and inputs that differ"
+            )
+        return values
 
     def _order(self, order: int | None) -> int:
         if order is None:

@@ -6,6 +6,9 @@ Nothing means: not in the working directory, and no kernel in the cache either, 
 import pytest
 
 MLP = ("generate", "mlp", "--layers", "4,3,2", "--order", "1")
+TRANSLATION = ("layers", "translation", "--dataset", "moons")
+SCALE = ("layers", "scale", "--dataset", "moons")
+TERMS = ("terms", "--dataset", "moons")
 VERIFY = ("verify", "--dataset", "moons", "--orders", "0:1")
 
 #: The command line, what the message must name, and what it must say would be right (or wrong).
@@ -80,6 +83,28 @@ BAD = [
     ((*VERIFY, "--format", "csv"), "'csv'", "table, json"),
     ((*VERIFY, "--optimizer", "adamm"), "'adamm'", "gradient-descent"),
     ((*VERIFY, "--order", "2"), "'--order'", "--orders"),
+    (("layers", "rotation"), "'rotation'", "scale, translation"),
+    ((*TRANSLATION, "--eta", "0"), "'0'", "above 0"),
+    ((*TRANSLATION, "--weight-decay", "0"), "'0'", "above 0"),
+    ((*TRANSLATION, "--eta", "20", "--weight-decay", "0.1"), "20", "less than 1"),
+    ((*TRANSLATION, "--steps", "0"), "'0'", "1 to 20000"),
+    ((*TRANSLATION, "--orders", "0:12"), "'12'", "0 to 11"),
+    ((*TRANSLATION, "--layers", "2,4,1"), "[2, 4, 1]", "at least 2 outputs"),
+    ((*TRANSLATION, "--dataset", "teacher"), "'mse'", "cross-entropy"),
+    ((*TRANSLATION, "--plot", "a.gif"), "'a.gif'", ".png, .pdf, .svg"),
+    ((*TRANSLATION, "--format", "csv"), "'csv'", "table, json"),
+    ((*SCALE, "--normalization", "none"), "'none'", "weight, batch, layer"),
+    ((*SCALE, "--layers", "2,2"), "[2, 2]", "no hidden layer"),
+    ((*SCALE, "--eta", "200"), "'200'", "less than 1"),
+    ((*SCALE, "--orders", "0-2"), "'0-2'", "0:4"),
+    ((*SCALE, "--seed", "x"), "'x'", "0"),
+    ((*TERMS, "--order", "0"), "'0'", "1 to 7"),
+    ((*TERMS, "--order", "8"), "'8'", "1 to 7"),
+    ((*TERMS, "--points", "1"), "'1'", "2 to 50"),
+    ((*TERMS, "--steps", "many"), "'many'", "1 to 20000"),
+    ((*TERMS, "--normalization", "group"), "'group'", "none, weight, batch, layer"),
+    ((*TERMS, "--eta", "-1"), "'-1'", "at least 0"),
+    ((*TERMS, "--output", "/dev/null"), "'/dev/null'", "folder"),
 ]
 
 

@@ -12,7 +12,19 @@ import pytest
 from eomsym.models import ACTIVATIONS, DATASETS, LOSSES
 
 ROOT = Path(__file__).parents[2]
-HELPS = [(), ("derive",), ("generate",), ("generate", "mlp"), ("generate", "loss"), ("verify",), ("optimizers",)]
+HELPS = [
+    (),
+    ("layers",),
+    ("layers", "translation"),
+    ("layers", "scale"),
+    ("terms",),
+    ("derive",),
+    ("generate",),
+    ("generate", "mlp"),
+    ("generate", "loss"),
+    ("verify",),
+    ("optimizers",),
+]
 HEAVY = ("numpy", "scipy", "sympy", "numba", "matplotlib", "sklearn", "jinja2")
 
 
@@ -38,7 +50,17 @@ def test_help_lists_every_choice(run, command):
     assert choices <= words
 
 
-@pytest.mark.parametrize("arguments", [["--help"], ["verify", "--help"], ["--version"], ["derive", "--order", "x"]])
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["--help"],
+        ["verify", "--help"],
+        ["layers", "scale", "--help"],
+        ["terms", "--help"],
+        ["--version"],
+        ["derive", "--order", "x"],
+    ],
+)
 def test_nothing_heavy_is_imported_for_it(arguments):
     program = (
         "import sys; from eomsym.cli import main\n"

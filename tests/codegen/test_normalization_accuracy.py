@@ -74,6 +74,14 @@ def test_groups_that_can_be_stretched(case):
         assert abs(loss(bent) - loss(theta)) > 1e-6
 
 
+def test_where_a_normalisation_divides_by_zero_the_kernel_says_so(case):
+    kernel, theta, data = case
+    with pytest.raises(InputError, match=f"theta: {kernel.model.normalization} normalization divides by zero"):
+        kernel.counterterms(np.zeros_like(theta), *data)
+    with pytest.raises(InputError, match="divides by zero"):
+        kernel.loss(np.zeros_like(theta), *data)
+
+
 def test_a_network_without_normalisation_has_no_such_group():
     with pytest.raises(InputError, match="normalization 'none'"):
         scale_invariant(MLP([2, 3, 2]))

@@ -1,0 +1,105 @@
+"""``eomsym layers`` and ``eomsym terms``: options that reach the library, table and JSON, exit status."""
+
+import dataclasses
+
+import pytest
+
+import eomsym.verification as library
+from eomsym.models import MLP
+from eomsym.verification import study_scale, study_terms, study_translation
+
+COMMANDS = {
+    "study_translation": ("layers", "translation", "--dataset", "moons"),
+    "study_scale": ("layers", "scale", "--dataset", "moons"),
+    "study_terms": ("terms", "--dataset", "moons"),
+}
+
+
+@pytest.fixture(scope="module")
+def studies(tmp_path_factory):
+    """One of each, as small as can be."""
+    folder = tmp_path_factory.mktemp("kernels")
+    model = MLP([2, 3, 2])
+    return {
+        "study_translation": study_translation(model, "moons", eta=0.1, weight_decay=0.1, steps=200, output=folder),
+        "study_scale": study_scale(model, "moons", orders=[0, 1], output=folder),
+        "study_terms": study_terms(model, "moons", 2, steps=5, points=2, output=folder),
+    }
+
+
+@pytest.fixture(params=COMMANDS)
+def command(request, run, studies, monkeypatch):
+    """The command with its study made beforehand: ``call(*options, **changes of the study)``."""
+    name = request.param
+    monkeypatch.setenv("COLUMNS", "80")
+
+    def call(*options, **changes):
+        asked = {}
+
+        def stand_in(*arguments, **rest):
+            asked.update(rest, arguments=arguments)
+            return dataclasses.replace(studies[name], **changes)
+
+        monkeypatch.setattr(library, name, stand_in)
+        return run(*COMMANDS[name], *options), asked
+
+    call.name, call.study = name, studies[name]
+    return call
+
+
+def test_json_is_that_of_the_library(command):
+    result, _ = command("--format", "json")
+    assert (result.status, result.err) == (0, "")
+    assert result.out == command.study.to_json() + "\n"
+    assert result.json["dataset"] == "moons"
+
+
+def test_table_fits_80_columns(command):
+    result, _ = command()
+    assert (result.status, result.err) == (0, "")
+    assert max(map(len, result.out.splitlines())) <= 80
+    assert "…" not in result.out
+
+
+def test_figure_is_written(command, tmp_path):
+    result, _ = command("--plot", "figure.png")
+    assert result.status == 0
+    assert (tmp_path / "figure.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_a_check_that_fails_gives_status_1(command):
+    if command.name == "study_translation":
+        changes = {"measured_rate": 0.1}
+    elif command.name == "study_scale":
+        changes = {"law_defects": {0: 1.0}}
+    else:
+        point = command.study.points[0]
+        wrong = dataclasses.replace(point.terms[0], defect=1e-3)
+        changes = {"points": (dataclasses.replace(point, terms=(wrong, *point.terms[1:])), *command.study.points[1:])}
+    assert command(**changes)[0].status == 1
+    result, _ = command("--format", "json", **changes)
+    assert (result.status, result.json["passed"]) == (1, False)
+
+
+def test_options_reach_the_library(command):
+    net = ("--layers", "2,5,2", "--activation", "sin", "--weight-decay", "0.5", "--eta", "0.25", "--seed", "7")
+    _, asked = command(*net)
+    assert asked["arguments"][0].layers == (2, 5, 2)
+    assert (asked["arguments"][0].activation, asked["arguments"][0].weight_decay) == ("sin", 0.5)
+    assert (asked["arguments"][1], asked["eta"], asked["seed"]) == ("moons", 0.25, 7)
+
+
+def test_the_digits_of_the_translation_table_show_the_second_order(run, studies, monkeypatch):
+    monkeypatch.setattr(library, "study_translation", lambda *a, **k: studies["study_translation"])
+    out = run(*COMMANDS["study_translation"]).out
+    for prediction in studies["study_translation"].predictions:
+        assert f"{prediction.rate:.19f}" in out
+
+
+def test_terms_warns_on_stderr_where_the_series_ends(run, studies, monkeypatch):
+    study = studies["study_terms"]
+    unstable = dataclasses.replace(study, eta=2 / study.points[0].sharpness)
+    monkeypatch.setattr(library, "study_terms", lambda *a, **k: unstable)
+    result = run(*COMMANDS["study_terms"])
+    assert result.err.startswith("eomsym: warning: eta = ")
+    assert result.err.count("\n") == 1

@@ -1,0 +1,102 @@
+"""Predictions of the discretization error, tried on three networks; where the series turns."""
+
+from fractions import Fraction
+
+import numpy as np
+import pytest
+
+from eomsym.codegen import COMMITTED, kernel_for
+from eomsym.dynamics import integrate_equation_of_motion, run_optimizer, spectral_radius
+from eomsym.errors import InputError
+from eomsym.models import dataset
+from eomsym.series import modified_field
+from eomsym.verification import map_errors, recommend_order, recommend_step
+
+
+@pytest.fixture(scope="module", params=[0, 1, 2], ids=["digits", "teacher", "moons"])
+def case(request):
+    """Kernel, point, data and a step size with η max|λ| = 0.2."""
+    spec = COMMITTED[request.param]
+    kernel = kernel_for(spec)
+    samples = dataset(("digits", "teacher", "moons")[request.param])
+    arrays = samples.inputs[:256].copy(), samples.targets[:256].copy()
+    theta = spec.model.initial(0)
+    return kernel, theta, arrays, 0.2 / spectral_radius(kernel, theta, arrays)
+
+
+def test_measured_over_predicted_tends_to_1(case):
+    kernel, theta, data, eta = case
+    found = map_errors(kernel, theta, [0, 1, 2], [8 * eta], [eta, eta / 2, eta / 4, 0.3 * eta], data)
+    ratios = found.ratio[:, 0, :3]
+    limits = 2 * ratios[:, 2] - ratios[:, 1]
+    assert np.abs(limits - 1).max() < 0.02
+    assert np.all(np.abs(ratios[:, 2] - 1) < np.abs(ratios[:, 0] - 1))
+    assert np.isnan(found.measured[:, 0, 3]).all(), "8 is no whole number of 0.3"
+
+
+@pytest.mark.parametrize("order", [0, 1, 2])
+def test_the_recommended_step_size_holds_and_one_step_less_does_not(case, order):
+    kernel, theta, data, eta = case
+    time = 8 * eta
+    accuracy = {0: 3e-3, 1: 2e-4, 2: 2e-5}[order]
+    advice = recommend_step(kernel, theta, time, accuracy, order, data)
+
+    def tried(steps):
+        descended = run_optimizer(kernel, theta, time / steps, steps, data).theta
+        moved = integrate_equation_of_motion(kernel, theta, time / steps, time, data, order=order).theta
+        return np.linalg.norm(moved - descended)
+
+    assert tried(advice.steps) <= accuracy < tried(advice.steps - 1)
+    assert advice.measured_error == pytest.approx(tried(advice.steps), rel=1e-3)
+    assert advice.suggested == pytest.approx(advice.eta, rel=0.35), "the prediction alone was near"
+
+
+class Square:
+    """``y' = y²`` at y = −1, whose counter terms are exact rationals: the series turns near 26 for η = 0.3."""
+
+    size, order = 1, 30
+    COEFFICIENTS = tuple(float(row[0]) for row in modified_field(lambda y: [y[0] * y[0]], [Fraction(1)], 31))
+
+    def gradient(self, theta):
+        return -(theta**2)
+
+    def counterterms(self, theta, order=None):
+        count = (self.order if order is None else order) + 1
+        return np.array([-self.COEFFICIENTS[k] * theta ** (k + 2) for k in range(count)])
+
+    def field(self, theta, eta, order=None):
+        rows = self.counterterms(theta, order)
+        return -(eta ** np.arange(len(rows))) @ rows
+
+    def hessian_vector(self, theta, vector):
+        return -2 * theta * vector
+
+
+def test_the_order_where_the_series_turns_is_the_best_when_tried():
+    advice = recommend_order(Square(), np.array([-1.0]), 0.3)
+    assert advice.turns
+    assert abs(advice.order - advice.best_measured) <= 1
+    assert advice.measured[advice.order] < 0.1 * min(advice.measured[advice.order - 8], advice.measured[0])
+
+
+@pytest.mark.parametrize("case", [0, 1], ids=["digits", "teacher"], indirect=True)
+def test_the_series_of_a_network_turns_earlier_the_larger_eta(case):
+    kernel, theta, data, eta = case
+    small, large = (recommend_order(kernel, theta, factor * eta, data) for factor in (2.5, 9.0))
+    assert (small.order, small.turns) == (4, False)
+    assert large.turns
+    assert large.order < 2
+    np.testing.assert_allclose(small.measured, small.defects, rtol=0.6)
+
+
+def test_what_cannot_be_recommended(closed_form):
+    kernel = closed_form.Riccati(order=2)
+    theta = np.array([-1.0, -0.5])
+    with pytest.raises(InputError, match="accuracy 0"):
+        recommend_step(kernel, theta, 1.0, 0.0)
+    with pytest.raises(InputError, match="not met with 100000 steps"):
+        recommend_step(kernel, theta, 1.0, 1e-13)
+    with pytest.raises(InputError, match="eta -1"):
+        recommend_order(kernel, theta, -1)
+    with pytest.raises(InputError, match="time nan"):
+        map_errors(kernel, theta, [0], [float("nan")], [0.1])

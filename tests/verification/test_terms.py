@@ -1,0 +1,95 @@
+"""Terms along a run: trees against the committed kernel of order 5, directions, and the unstable side."""
+
+import dataclasses
+import json
+import math
+
+import numpy as np
+import pytest
+
+from eomsym import derive
+from eomsym.codegen import COMMITTED, kernel_for
+from eomsym.errors import InputError
+from eomsym.models import dataset
+from eomsym.verification import TermStudy, chain_rate, measure_terms, study_terms
+
+DATA = dataset("teacher").arrays
+
+
+@pytest.fixture(scope="module")
+def kernel():
+    return kernel_for(COMMITTED[1])  # 2-16-16-1, tanh, mse, order 5
+
+
+@pytest.fixture(scope="module")
+def study(kernel):
+    """Two points, not from a run but from two seeds."""
+    counterterms = derive(order=4)
+    points = tuple(measure_terms(kernel, kernel.model.initial(k), counterterms, DATA, step=k) for k in (0, 1))
+    return TermStudy("2-16-16-1 tanh mse", "teacher", 0, 0.15, 4, points)
+
+
+def test_the_sum_over_trees_is_the_kernel_to_order_4(study):
+    assert study.passed
+    assert max(term.defect for point in study.points for term in point.terms) < 1e-12
+    assert [len(term.trees) for term in study.points[0].terms] == [1, 2, 4, 9]
+
+
+def test_one_wrong_coefficient_is_noticed(kernel):
+    """The control: 1/12 of g'g''(g,g) and g''(g,g'g) exchanged with its neighbours' would pass no sum."""
+    counterterms = derive(order=3)
+    last = counterterms.terms[2]
+    wrong = (dataclasses.replace(last[0], coefficient=last[1].coefficient), *last[1:])
+    broken = dataclasses.replace(counterterms, terms=(*counterterms.terms[:2], wrong))
+    point = measure_terms(kernel, kernel.model.initial(0), broken, DATA)
+    assert [term.defect < 1e-10 for term in point.terms] == [True, True, False]
+
+
+def test_sizes_and_cosines_are_those_of_the_rows(kernel, study):
+    rows = kernel.counterterms(kernel.model.initial(0), *DATA)
+    for term in study.points[0].terms:
+        row = rows[term.index + 1]
+        assert term.size == pytest.approx(np.linalg.norm(row))
+        assert term.cosine == pytest.approx(row @ rows[0] / np.linalg.norm(row) / np.linalg.norm(rows[0]))
+    assert study.share(study.points[0], 1) == pytest.approx(0.15**2 * np.linalg.norm(rows[2]) / np.linalg.norm(rows[0]))
+    zero = study.points[0].terms[2].trees[3]
+    assert (zero.coefficient, zero.size) == ("0", 0)
+    assert math.isnan(zero.cosine)
+
+
+def test_a_warning_from_where_eta_times_sharpness_is_1(study):
+    assert study.warnings == ()
+    sharpest = max(point.sharpness for point in study.points)
+    unstable = dataclasses.replace(study, eta=1.5 / sharpest)
+    (warning,) = unstable.warnings
+    assert "is 1.5 at step" in warning
+    assert any(entry["chain_rate"] is None for entry in json.loads(unstable.to_json())["points"])
+
+
+def test_chains_sum_to_the_rate_of_gradient_descent():
+    assert chain_rate(0.1, 3.0) == pytest.approx(sum(0.1 ** (n - 1) * 3.0**n / n for n in range(1, 60)), rel=1e-14)
+    assert math.exp(-0.1 * chain_rate(0.1, 3.0)) == pytest.approx(1 - 0.3)
+    assert chain_rate(0.5, 2.0) is None
+
+
+def test_a_run_is_looked_at_at_evenly_spaced_steps(tmp_path):
+    found = study_terms(data="moons", order=1, steps=7, points=3, output=tmp_path)
+    assert [point.step for point in found.points] == [0, 4, 7]
+    assert found.points[-1].loss < found.points[0].loss
+    assert found.passed
+
+
+@pytest.mark.parametrize(
+    ("change", "named"),
+    [
+        ({"order": 0}, "order 0"),
+        ({"order": 8}, "from 1 to 7"),
+        ({"steps": 0}, "steps 0"),
+        ({"points": 1}, "points 1"),
+        ({"eta": 0}, "eta 0"),
+        ({"data": dataset("moons")}, "model: none given"),
+    ],
+)
+def test_what_cannot_be_studied(change, named):
+    with pytest.raises(InputError, match=named):
+        study_terms(**{"data": "moons", **change})

@@ -1,0 +1,80 @@
+"""The layer before a softmax, on a committed kernel with weight decay and on a short training run."""
+
+import dataclasses
+import json
+
+import numpy as np
+import pytest
+
+from eomsym.codegen import COMMITTED, kernel_for
+from eomsym.errors import InputError
+from eomsym.models import MLP, dataset, translation_invariant
+from eomsym.verification import study_translation, translation_law_defect
+
+ETA, DECAY = 0.01, 0.01
+
+
+@pytest.fixture(scope="module")
+def kernel():
+    return kernel_for(COMMITTED[2])  # 2-8-2, softplus, cross-entropy, weight decay 0.01, order 3
+
+
+@pytest.fixture(scope="module")
+def study(tmp_path_factory):
+    return study_translation(MLP([2, 8, 2]), "moons", eta=ETA, weight_decay=DECAY, output=tmp_path_factory.mktemp("k"))
+
+
+@pytest.mark.parametrize("order", range(4))
+def test_the_field_of_the_kernel_obeys_the_law_of_its_order(kernel, order):
+    data = dataset("moons").arrays
+    theta = kernel.model.initial(4)
+    assert translation_law_defect(kernel, theta, 0.5, order, data) < 1e-12
+    # The control: the field of another order does not.
+    if order:
+        places = translation_invariant(kernel.model)
+        sums = theta[places].sum(axis=1)
+        speeds = kernel.field(theta, 0.5, *data, order=order - 1)[places].sum(axis=1)
+        law = -sum(0.5 ** (n - 1) * 0.01**n / n for n in range(1, order + 2)) * sums
+        assert np.abs(speeds - law).max() > 1e-9 * np.abs(law).max()
+
+
+def test_the_measured_rate_is_the_exact_one_and_not_that_of_order_1(study):
+    assert study.passed
+    assert abs(study.measured_rate - study.exact_rate) < 1e-14
+    errors = [abs(prediction.rate - study.measured_rate) for prediction in study.predictions]
+    assert errors[0] == pytest.approx(5.00033e-7, rel=1e-5)
+    assert errors[1] == pytest.approx(3.33358e-11, rel=1e-3)
+    assert study.losses[1] < study.losses[0]
+
+
+def test_json_follows_the_contract_with_all_digits(study):
+    record = json.loads(study.to_json())
+    assert {"eta", "weight_decay", "measured_rate", "exact_rate", "predictions"} <= set(record)
+    assert [set(entry) >= {"order", "rate", "error"} for entry in record["predictions"]] == [True] * 4
+    assert [f"{entry['error']:.1e}" for entry in record["predictions"]] == ["5.0e-07", "3.3e-11", "2.5e-15", "2.0e-19"]
+    assert record["measured_rate"] == study.measured_rate
+
+
+def test_a_rate_that_is_off_by_the_term_of_order_2_does_not_pass(study):
+    assert not dataclasses.replace(study, measured_rate=study.predictions[1].rate).passed
+
+
+@pytest.mark.parametrize(
+    ("change", "named"),
+    [
+        ({"eta": 0}, "eta 0"),
+        ({"weight_decay": -1}, "weight_decay -1"),
+        ({"eta": 200.0}, "less than 1"),
+        ({"steps": 0}, "steps 0"),
+        ({"data": "teacher"}, "no softmax"),
+        ({"data": dataset("moons")}, "model: none given"),
+    ],
+)
+def test_what_cannot_be_studied(change, named):
+    with pytest.raises(InputError, match=named):
+        study_translation(**{"data": "moons", **change})
+
+
+def test_a_kernel_without_a_model_has_no_such_layer(closed_form):
+    with pytest.raises(InputError, match="no kernel of a network"):
+        translation_law_defect(closed_form.Riccati(), np.ones(2), 0.1, 0)
