@@ -154,8 +154,8 @@ def _model(dataset: str, layers: str | None, activation: str | None, decay: floa
 
 def _show_translation(study: TranslationStudy) -> None:
     output.write(
-        f"{study.optimizer} on {study.dataset}: {study.model}, seed {study.seed}\n"
-        f"eta {study.eta:g}, weight decay {study.weight_decay:g}, {study.steps} steps, "
+        f"{study.optimizer} on {study.dataset}: {study.model}\n"
+        f"seed {study.seed}, eta {study.eta:g}, {study.steps} steps, "
         f"loss {study.losses[0]:.4f} to {study.losses[1]:.4f}"
     )
     output.show(_translation_table(study))

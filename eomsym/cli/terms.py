@@ -89,8 +89,8 @@ def terms(
 
 def _show(study: TermStudy) -> None:
     output.write(
-        f"gradient-descent on {study.dataset}: {study.model}, seed {study.seed}, eta {study.eta:g}\n"
-        "eta^(k+1) |xi_k| / |g|, and under it the cosine of xi_k with g"
+        f"gradient-descent on {study.dataset}: {study.model}\n"
+        f"seed {study.seed}, eta {study.eta:g}: eta^(k+1) |xi_k| / |g|, and under it the cosine of xi_k with g"
     )
     output.show(_run_table(study))
     first, last = study.points[0], study.points[-1]

@@ -5,6 +5,7 @@ import dataclasses
 import pytest
 
 import eomsym.verification as library
+from eomsym.codegen import COMMITTED
 from eomsym.models import MLP
 from eomsym.verification import study_scale, study_terms, study_translation
 
@@ -23,7 +24,7 @@ def studies(tmp_path_factory):
     return {
         "study_translation": study_translation(model, "moons", eta=0.1, weight_decay=0.1, steps=200, output=folder),
         "study_scale": study_scale(model, "moons", orders=[0, 1], output=folder),
-        "study_terms": study_terms(model, "moons", 2, steps=5, points=2, output=folder),
+        "study_terms": study_terms(COMMITTED[2].model, "moons", 3, steps=5, points=2),
     }
 
 

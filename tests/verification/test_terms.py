@@ -72,8 +72,8 @@ def test_chains_sum_to_the_rate_of_gradient_descent():
     assert chain_rate(0.5, 2.0) is None
 
 
-def test_a_run_is_looked_at_at_evenly_spaced_steps(tmp_path):
-    found = study_terms(data="moons", order=1, steps=7, points=3, output=tmp_path)
+def test_a_run_is_looked_at_at_evenly_spaced_steps():
+    found = study_terms(COMMITTED[2].model, "moons", 3, eta=0.2, steps=7, points=3)
     assert [point.step for point in found.points] == [0, 4, 7]
     assert found.points[-1].loss < found.points[0].loss
     assert found.passed
