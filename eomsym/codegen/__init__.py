@@ -1,5 +1,6 @@
 """Code generation: a frozen specification, statements, a template, a file with a manifest, and back as a kernel."""
 
+from eomsym.codegen.expression_kernel import ExpressionKernel
 from eomsym.codegen.kernel import Kernel
 from eomsym.codegen.loader import load
 from eomsym.codegen.spec import MAX_EXPRESSION_ORDER, MAX_KERNEL_ORDER, PRECISIONS, KernelSpec
@@ -18,6 +19,7 @@ __all__ = [
     "MAX_EXPRESSION_ORDER",
     "MAX_KERNEL_ORDER",
     "PRECISIONS",
+    "ExpressionKernel",
     "Kernel",
     "KernelSpec",
     "check_committed",

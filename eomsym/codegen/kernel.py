@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from types import ModuleType
 from typing import Any
 
@@ -10,18 +9,11 @@ import numpy as np
 
 from eomsym.codegen.spec import KernelSpec, Model
 from eomsym.errors import InputError
-from eomsym.models import MLP, VectorField
+from eomsym.models import MLP
 
 
-class Kernel:
-    """The compiled functions of one generated file, with arguments checked before any of them runs.
-
-    ``theta`` is float64 (d,).  What follows it is ``inputs`` and ``targets`` for a network: float64 (n, n_in), and
-    float64 (n, n_out) for ``mse`` or int64 labels (n,) for ``cross-entropy``.  For a loss or vector field that is
-    written down it is ``parameters``, float64 (p,), left out where there are none.  Every method raises ``InputError``
-    for a wrong type, shape or label, and for a value that is not finite; a point where the loss itself is not defined
-    gives NaN.  ``order`` arguments run from 0 to the kernel's order, the default; lower orders cost less.
-    """
+class LoadedKernel:
+    """What the kernels of all models share: the specification, and the checks of θ and of the order."""
 
     def __init__(self, spec: KernelSpec, module: ModuleType) -> None:
         self.spec = spec
@@ -42,73 +34,8 @@ class Kernel:
 
     @property
     def size(self) -> int:
-        """Length d of θ."""
+        """Number of parameters d."""
         return self.spec.model.size
-
-    def loss(self, theta: np.ndarray, *data: np.ndarray, **named: np.ndarray) -> float:
-        """The loss, weight decay included.  Raises ``InputError`` for a vector field, which has none."""
-        if isinstance(self.model, VectorField):
-            raise InputError("loss: a vector field has none; its value is field(theta, eta, order=0)")
-        return float(self._defined(self._module.loss(self._vector("theta", theta), *self._data(data, named))))
-
-    def gradient(self, theta: np.ndarray, *data: np.ndarray, **named: np.ndarray) -> np.ndarray:
-        """The gradient g of the loss, or minus the vector field, (d,)."""
-        row = self._vector("theta", theta).reshape(1, -1)
-        return self._defined(self._module.gradient_series(row, *self._data(data, named)))[0]
-
-    def hessian_vector(
-        self, theta: np.ndarray, vector: np.ndarray, *data: np.ndarray, **named: np.ndarray
-    ) -> np.ndarray:
-        """The derivative of g times a vector, (d,).  Raises ``InputError`` for a kernel of order 0."""
-        if self.order < 1:
-            raise InputError("hessian_vector: a kernel of order 0 has only gradients; generate one of order 1 or more")
-        series = np.stack([self._vector("theta", theta), self._vector("vector", vector)])
-        return self.gradient_series(series, *data, **named)[1]
-
-    def gradient_series(self, series: np.ndarray, *data: np.ndarray, **named: np.ndarray) -> np.ndarray:
-        """The gradient along the curve ``Σ_k series[k] η^k`` as a power series, (terms, d), terms ≤ order + 1."""
-        if not (isinstance(series, np.ndarray) and series.ndim == 2 and 1 <= len(series) <= self.order + 1):
-            raise InputError(f"series: give a float64 array of shape (1 to {self.order + 1}, {self.size})")
-        rows = np.stack([self._vector(f"series[{k}]", row) for k, row in enumerate(series)])
-        return self._defined(self._module.gradient_series(rows, *self._data(data, named)))
-
-    def counterterms(
-        self, theta: np.ndarray, *data: np.ndarray, order: int | None = None, **named: np.ndarray
-    ) -> np.ndarray:
-        """``(order + 1, d)``: row k is −f̃_k; for gradient descent row 0 is g, and row 1 + k is always ξ_k.
-
-        For mini-batches the samples are cut into batches in their order, so their number must be a multiple.
-        """
-        arrays = self._data(data, named)
-        self._check_batches(arrays[0])
-        place, highest = self._vector("theta", theta), self._order(order)
-        return self._defined(self._module.counterterms(place, highest, *arrays))
-
-    def field(
-        self, theta: np.ndarray, eta: float, *data: np.ndarray, order: int | None = None, **named: np.ndarray
-    ) -> np.ndarray:
-        """The modified vector field ``−g − Σ_k η^{k+1} ξ_k``, (d,)."""
-        rows = self.counterterms(theta, *data, order=order, **named)
-        step = _finite_number("eta", eta)
-        total = rows[-1]
-        for row in rows[-2::-1]:
-            total = row + step * total
-        return -total
-
-    def _check_batches(self, inputs: np.ndarray) -> None:
-        field = self.spec.fields[0]
-        if field.kind == "batch" and len(inputs) % field.count:
-            raise InputError(f"inputs: {len(inputs)} samples do not make {field.count} equal batches; leave some out")
-
-    def _defined(self, values: Any) -> Any:
-        """``values``, unless a normalisation has divided by zero and left no numbers."""
-        normalization = self.model.normalization if isinstance(self.model, MLP) else "none"
-        if normalization != "none" and not np.isfinite(values).all():
-            raise InputError(
-                f"theta: {normalization} normalization divides by zero or overflows here; every hidden unit "
-                "needs weights that are not all zero and inputs that differ"
-            )
-        return values
 
     def _order(self, order: int | None) -> int:
         if order is None:
@@ -118,57 +45,111 @@ class Kernel:
         return int(order)
 
     def _vector(self, name: str, vector: np.ndarray) -> np.ndarray:
-        array = _float_array(name, vector, f"({self.size},)")
+        array = float_array(name, vector, f"({self.size},)")
         if array.shape != (self.size,):
             raise InputError(f"{name}: shape {array.shape}; this model has {self.size} parameters, give ({self.size},)")
         return array
 
-    def _data(self, data: tuple[np.ndarray, ...], named: Mapping[str, np.ndarray]) -> tuple[np.ndarray, ...]:
-        """What follows θ, by position or by name, checked."""
-        if isinstance(self.model, MLP):
-            given = _bind(("inputs", "targets"), data, named)
-            return _samples(self.model, *given)
-        given = _bind(("parameters",) if data or named else (), data, named)
-        return (_parameters(self.model.parameters, given),)
+
+class Kernel(LoadedKernel):
+    """The compiled functions of one generated file, with arguments checked before any of them runs.
+
+    ``theta`` is float64 (d,); ``inputs`` float64 (n, n_in); ``targets`` float64 (n, n_out) for ``mse`` and int64
+    labels (n,) for ``cross-entropy``.  Every method raises ``InputError`` for a wrong type, shape or label, and for a
+    value that is not finite.  ``order`` arguments run from 0 to the kernel's order, the default; lower ones cost less.
+    """
+
+    @property
+    def model(self) -> MLP:
+        """The network that the kernel was generated for."""
+        assert isinstance(self.spec.model, MLP)
+        return self.spec.model
+
+    def loss(self, theta: np.ndarray, inputs: np.ndarray, targets: np.ndarray) -> float:
+        """The loss, weight decay included."""
+        return float(self._defined(self._module.loss(self._vector("theta", theta), *self._data(inputs, targets))))
+
+    def gradient(self, theta: np.ndarray, inputs: np.ndarray, targets: np.ndarray) -> np.ndarray:
+        """The gradient g of the loss, (d,)."""
+        row = self._vector("theta", theta).reshape(1, -1)
+        return self._defined(self._module.gradient_series(row, *self._data(inputs, targets)))[0]
+
+    def hessian_vector(
+        self, theta: np.ndarray, vector: np.ndarray, inputs: np.ndarray, targets: np.ndarray
+    ) -> np.ndarray:
+        """The Hessian of the loss times a vector, (d,).  Raises ``InputError`` for a kernel of order 0."""
+        if self.order < 1:
+            raise InputError("hessian_vector: a kernel of order 0 has only gradients; generate one of order 1 or more")
+        series = np.stack([self._vector("theta", theta), self._vector("vector", vector)])
+        return self.gradient_series(series, inputs, targets)[1]
+
+    def gradient_series(self, series: np.ndarray, inputs: np.ndarray, targets: np.ndarray) -> np.ndarray:
+        """The gradient along the curve ``Σ_k series[k] η^k`` as a power series, (terms, d), terms ≤ order + 1."""
+        if not (isinstance(series, np.ndarray) and series.ndim == 2 and 1 <= len(series) <= self.order + 1):
+            raise InputError(f"series: give a float64 array of shape (1 to {self.order + 1}, {self.size})")
+        rows = np.stack([self._vector(f"series[{k}]", row) for k, row in enumerate(series)])
+        return self._defined(self._module.gradient_series(rows, *self._data(inputs, targets)))
+
+    def counterterms(
+        self, theta: np.ndarray, inputs: np.ndarray, targets: np.ndarray, order: int | None = None
+    ) -> np.ndarray:
+        """``(order + 1, d)``: row k is −f̃_k; for gradient descent row 0 is g, and row 1 + k is always ξ_k.
+
+        For mini-batches the samples are cut into batches in their order, so their number must be a multiple.
+        """
+        place, highest = self._vector("theta", theta), self._order(order)
+        arrays = self._data(inputs, targets)
+        self._check_batches(arrays[0])
+        return self._defined(self._module.counterterms(place, highest, *arrays))
+
+    def field(
+        self,
+        theta: np.ndarray,
+        eta: float,
+        inputs: np.ndarray,
+        targets: np.ndarray,
+        order: int | None = None,
+    ) -> np.ndarray:
+        """The modified vector field ``−g − Σ_k η^{k+1} ξ_k``, (d,)."""
+        return modified_field(self.counterterms(theta, inputs, targets, order), eta)
+
+    def _check_batches(self, inputs: np.ndarray) -> None:
+        field = self.spec.fields[0]
+        if field.kind == "batch" and len(inputs) % field.count:
+            raise InputError(f"inputs: {len(inputs)} samples do not make {field.count} equal batches; leave some out")
+
+    def _defined(self, values: Any) -> Any:
+        """``values``, unless a normalisation has divided by zero and left no numbers."""
+        if self.model.normalization != "none" and not np.isfinite(values).all():
+            raise InputError(
+                f"theta: {self.model.normalization} normalization divides by zero or overflows here; every hidden unit "
+                "needs weights that are not all zero and inputs that differ"
+            )
+        return values
+
+    def _data(self, inputs: np.ndarray, targets: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        width, outputs = self.model.layers[0], self.model.layers[-1]
+        array = float_array("inputs", inputs, f"(n, {width})")
+        if array.ndim != 2 or array.shape[1] != width or not len(array):
+            raise InputError(f"inputs: shape {array.shape}; this model takes (n, {width}) with n at least 1")
+        if self.model.loss == "cross-entropy":
+            return array, _labels(targets, len(array), outputs)
+        values = float_array("targets", targets, f"({len(array)}, {outputs})")
+        if values.shape != (len(array), outputs):
+            raise InputError(f"targets: shape {values.shape}; give ({len(array)}, {outputs}) for these inputs")
+        return array, values
 
 
-def _bind(
-    names: tuple[str, ...], data: tuple[np.ndarray, ...], named: Mapping[str, np.ndarray]
-) -> tuple[np.ndarray, ...]:
-    """The arrays in the order of ``names``; each once, by position or by name."""
-    given = {**dict(zip(names, data, strict=False)), **named}
-    if len(data) > len(names) or set(given) != set(names) or len(given) != len(data) + len(named):
-        wanted = " and ".join(names) or "nothing"
-        raise InputError(f"data: {len(data)} arrays and names {', '.join(named) or 'none'} follow theta; give {wanted}")
-    return tuple(given[name] for name in names)
+def modified_field(rows: np.ndarray, eta: float) -> np.ndarray:
+    """``−Σ_k η^k rows[k]``, (d,).  Raises ``InputError`` unless η is a finite number."""
+    step = _finite_number("eta", eta)
+    total = rows[-1]
+    for row in rows[-2::-1]:
+        total = row + step * total
+    return -total
 
 
-def _samples(model: MLP, inputs: np.ndarray, targets: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    width, outputs = model.layers[0], model.layers[-1]
-    array = _float_array("inputs", inputs, f"(n, {width})")
-    if array.ndim != 2 or array.shape[1] != width or not len(array):
-        raise InputError(f"inputs: shape {array.shape}; this model takes (n, {width}) with n at least 1")
-    if model.loss == "cross-entropy":
-        return array, _labels(targets, len(array), outputs)
-    values = _float_array("targets", targets, f"({len(array)}, {outputs})")
-    if values.shape != (len(array), outputs):
-        raise InputError(f"targets: shape {values.shape}; give ({len(array)}, {outputs}) for these inputs")
-    return array, values
-
-
-def _parameters(names: tuple[str, ...], data: tuple[np.ndarray, ...]) -> np.ndarray:
-    listed = f"({', '.join(names)})" if names else "none"
-    if len(data) > 1 or (names and not data):
-        raise InputError(f"parameters: {len(data)} arrays follow theta; this kernel's parameters are {listed}")
-    values = _float_array("parameters", data[0], f"({len(names)},)") if data else np.empty(0)
-    if values.shape != (len(names),):
-        raise InputError(
-            f"parameters: shape {values.shape}; this kernel's parameters are {listed}, give ({len(names)},)"
-        )
-    return values
-
-
-def _float_array(name: str, value: np.ndarray, shape: str) -> np.ndarray:
+def float_array(name: str, value: np.ndarray, shape: str) -> np.ndarray:
     if not isinstance(value, np.ndarray) or value.dtype != np.float64:
         kind = value.dtype if isinstance(value, np.ndarray) else type(value).__name__
         raise InputError(f"{name}: {kind} is not a float64 array; give a NumPy array of shape {shape}, dtype float64")

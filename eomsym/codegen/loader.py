@@ -8,11 +8,15 @@ import importlib.util
 import os
 import sys
 from pathlib import Path
-from types import CodeType
+from types import CodeType, ModuleType
+from typing import Any
 
+from eomsym.codegen.expression_kernel import ExpressionKernel
 from eomsym.codegen.kernel import Kernel
 from eomsym.codegen.manifest import verified_source
+from eomsym.codegen.spec import KernelSpec
 from eomsym.errors import KernelError
+from eomsym.models import MLP
 
 
 class _VerifiedLoader(importlib.machinery.SourceFileLoader):
@@ -26,8 +30,10 @@ class _VerifiedLoader(importlib.machinery.SourceFileLoader):
         return self.source_to_code(self._source, self.path)
 
 
-def load(path: str | os.PathLike[str]) -> Kernel:
+def load(path: str | os.PathLike[str]) -> Any:
     """The kernel in a generated file, compiled or taken from numba's cache beside it.
+
+    A ``Kernel`` for a network, an ``ExpressionKernel`` for a loss or vector field that is written down.
 
     Raises ``KernelError`` if the file is not what its manifest vouches for.
     """
@@ -36,7 +42,7 @@ def load(path: str | os.PathLike[str]) -> Kernel:
     # numba's cache remembers the module by name, so the name must be the same in every process, and differ by content.
     name = f"eomsym_kernel_{file.stem}_{hashlib.sha256(source).hexdigest()[:12]}"
     if name in sys.modules and getattr(sys.modules[name], "__file__", None) == str(file):
-        return Kernel(spec, sys.modules[name])
+        return _kernel(spec, sys.modules[name])
     module_spec = importlib.util.spec_from_loader(name, _VerifiedLoader(name, str(file), source), origin=str(file))
     if module_spec is None or module_spec.loader is None:  # pragma: no cover - importlib's own contract
         raise KernelError(f"kernel {file}: Python cannot import it")
@@ -48,4 +54,8 @@ def load(path: str | os.PathLike[str]) -> Kernel:
     except BaseException:
         del sys.modules[name]
         raise
-    return Kernel(spec, module)
+    return _kernel(spec, module)
+
+
+def _kernel(spec: KernelSpec, module: ModuleType) -> Any:
+    return (Kernel if isinstance(spec.model, MLP) else ExpressionKernel)(spec, module)

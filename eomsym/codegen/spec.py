@@ -37,7 +37,7 @@ class KernelSpec:
     def __post_init__(self) -> None:
         if not isinstance(self.model, Model):
             raise InputError(
-                f"model {self.model!r}: kernels are generated for MLP, ExpressionLoss or VectorField of eomsym.models"
+                f"model {self.model!r}: kernels are generated for eomsym.models.MLP, ExpressionLoss or VectorField"
             )
         written = not isinstance(self.model, MLP)
         check_order(self.order, MAX_EXPRESSION_ORDER if written else MAX_KERNEL_ORDER)

@@ -30,6 +30,15 @@ SEEDS: Mapping[str, str] = {
     "sin": "math.sin({z})",
     "cos": "math.cos({z})",
     "exp": "_exp({z})",
+    "tan": "math.tan({z})",
+    "sinh": "math.sinh({z})",
+    "cosh": "math.cosh({z})",
+    "log": "math.log({z})",
+    "sqrt": "math.sqrt({z})",
+    "atan": "math.atan({z})",
+    "erf": "math.erf({z})",
+    "erf_slope": "1.1283791670955126 * _exp(-{z} * {z})",
+    "reciprocal": "1.0 / {z}",
 }
 
 #: The argument's coefficients times their index, ``k z_k``: what ``Integral`` convolves with.

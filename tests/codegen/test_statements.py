@@ -41,6 +41,7 @@ def test_function_program(name):
     random = np.random.default_rng(0)
     rows = np.full((program.rows, COLUMNS), np.nan)
     argument = random.standard_normal((TERMS, COLUMNS))
+    argument[0] = 0.5 + np.abs(argument[0])  # where every function is defined
     start = program.slot["z"] * TERMS
     rows[start : start + TERMS] = argument
     run(program.start, rows)

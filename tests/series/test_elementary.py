@@ -21,15 +21,15 @@ SEEDS = {
     "sin": mp.sin,
     "cos": mp.cos,
     "exp": mp.exp,
-    "reciprocal": lambda x: 1 / x,
     "tan": mp.tan,
     "sinh": mp.sinh,
     "cosh": mp.cosh,
     "log": mp.log,
     "atan": mp.atan,
     "erf": mp.erf,
-    "erf_slope": lambda x: 2 / mp.sqrt(mp.pi) * mp.exp(-x * x),
+    "erf_slope": lambda x: 2 / mp.sqrt(mp.pi) * mp.exp(-(x**2)),
     "sqrt": mp.sqrt,
+    "reciprocal": lambda x: 1 / x,
 }
 FUNCTIONS = {
     **SEEDS,
@@ -38,22 +38,16 @@ FUNCTIONS = {
     "identity": lambda x: x,
 }
 
+#: Functions that are not analytic at the points that are not positive.
+POSITIVE = ("log", "sqrt", "reciprocal")
 
-#: Where a function or its reciprocal system is not defined.
-OUTSIDE = {"log": {"-1.75", "0"}, "sqrt": {"-1.75", "0"}, "reciprocal": {"0"}}
 
-
-@pytest.mark.parametrize(
-    ("name", "point"),
-    [
-        (name, point)
-        for name in ELEMENTARY
-        for point in ("-1.75", "0", "0.3", "2.5")
-        if point not in OUTSIDE.get(name, ())
-    ],
-)
+@pytest.mark.parametrize("name", ELEMENTARY)
+@pytest.mark.parametrize("point", ["-1.75", "0", "0.3", "2.5"])
 def test_taylor_coefficients(name, point):
     """Along z = point + η the coefficients are Taylor's; along z = point + η² every other one vanishes."""
+    if name in POSITIVE and float(point) <= 0:
+        pytest.skip("not defined there")
     with mpmath.workdps(60):
         terms, z0 = 7, mp.mpf(point)
         expected = mp.taylor(FUNCTIONS[name], z0, terms)
