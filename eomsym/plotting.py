@@ -15,7 +15,7 @@ from matplotlib.lines import Line2D
 from matplotlib.textpath import TextPath
 from matplotlib.ticker import LogLocator, NullFormatter, NullLocator
 
-from eomsym.derivation import Counterterms
+from eomsym.derivation import Counterterms, GeneralCounterterms
 from eomsym.errors import InputError
 from eomsym.notation.coefficients import coefficient_latex
 from eomsym.notation.text import tree_text
@@ -105,12 +105,15 @@ def error_ratio_figure(study: ConvergenceStudy) -> Figure:
     return figure
 
 
-def tree_figure(trees: Counterterms | Iterable[Tree], columns: int = 10) -> Figure:
+def tree_figure(trees: Counterterms | GeneralCounterterms | Iterable[Tree], columns: int = 10) -> Figure:
     r"""Rooted trees, root at the bottom, in rows of at most ``columns``.
 
     For counter terms each ξ_k begins a row and under each tree stands its coefficient; else its elementary
-    differential.  Raises ``InputError`` if there is no tree to draw, or ``columns`` is no integer above 0.
+    differential.  Raises ``InputError`` if there is no tree to draw, if the counter terms are not over plain trees, or
+    ``columns`` is no integer above 0.
     """
+    if isinstance(trees, GeneralCounterterms):
+        raise InputError(f"counter terms of {trees.optimizer}: they are not over plain rooted trees; use their text()")
     if isinstance(columns, bool) or not isinstance(columns, int) or columns < 1:
         raise InputError(f"columns {columns!r}: give an integer above 0")
     rows = [row for name, group in _groups(trees) for row in _rows(name, group, columns)]

@@ -15,7 +15,7 @@ from eomsym.derivation.levels import modified_field_terms
 from eomsym.dynamics import field_gradient
 from eomsym.errors import InputError
 from eomsym.models import MLP, dataset
-from eomsym.series.levels import NumberAlgebra
+from eomsym.series.number_algebra import NumberAlgebra
 
 MODEL = MLP([2, 3, 1], "tanh", "mse", weight_decay=0.01)
 TEACHER = dataset("teacher")

@@ -110,7 +110,7 @@ def test_specification_round_trip(spec):
         ((MLP([2, 1], loss="mse"), 1.5), "not an integer"),
         ((MLP([2, 1], loss="mse"), 1, "no-such"), "unknown"),
         ((MLP([2, 1], loss="mse"), 1, "gradient-descent", "quadruple"), "precision 'quadruple'"),
-        (("x**2", 1), "kernels are generated for MLP, ExpressionLoss or VectorField"),
+        (("x**2", 1), "kernels are generated for eomsym.models.MLP, ExpressionLoss or VectorField"),
     ],
 )
 def test_what_cannot_be_generated_is_refused(arguments, message):

@@ -10,7 +10,7 @@ import pytest
 from eomsym import optimizers
 from eomsym.derivation.levels import modified_field_terms
 from eomsym.models import MLP, Dataset, dataset
-from eomsym.series.levels import NumberAlgebra
+from eomsym.series.number_algebra import NumberAlgebra
 from eomsym.verification import verify
 from eomsym.verification.convergence import error_exponents
 
