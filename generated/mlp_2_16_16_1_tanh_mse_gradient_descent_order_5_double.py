@@ -16,94 +16,233 @@ LAYERS = (2, 16, 16, 1)
 DEPTH = 3  # layers with parameters
 SIZE = 337  # parameters
 INPUTS = 2
+FIRST = 16  # units of the first layer
 OUTPUTS = 1
 WEIGHT_DECAY = 0.0
 BLOCK = 64  # samples that travel together
-WEIGHTS = (0, 48, 320)  # where each layer's weight matrix starts in theta
-BIASES = (32, 304, 336)
-HIDDEN = (0, 16, 32)  # where each layer's units start among all hidden units
-HIDDEN_UNITS = 32
-STACK = (0, 0, 256, 272)  # where each layer's matrices start among all of layers 2, 3, ...
-STACK_SIZE = 272
-FIRST = LAYERS[1]  # units of the first layer
-WIDEST = 16
-# OpenBLAS is several times faster on products that are this small, or whose second factor is not transposed.
-SMALL = 1200
-LARGEST = 256  # entries of the largest product of delta and activation
-# One hidden unit is a stack of series, one row a coefficient: slot s, coefficient k is row s * TERMS + k.
-SLOTS = 4  # z, dz, a, s
-BACK = 4  # what comes back from the next layer
-DELTA = 5  # slope times back
-ROWS = (SLOTS + 2) * TERMS
+# A layer's weights and biases lie in theta as one matrix [W; b], and its units are followed by one that is always 1.
+START = (0, 48, 320, 337)  # where each layer's matrix starts in theta
+ROWS = (0, 25728, 51456)  # where each hidden layer's series start among all rows
+CACHE = (0, 3072, 6144)  # where its series start in the cache of order 0
+BACK = (19584, 45312, 51456)  # where there what comes back from the next layer starts, which becomes the gradient
+PILE = (0, 0, 1632, 1734)  # where all coefficients of each layer's matrix start, piled up
+SLAB = (0, 0, 1536, 1632)  # where they start side by side
+SLOTS = 3  # series of a hidden unit: z, a, s
+VALUE = 6  # row of the activation's coefficient 0; coefficient k is k rows on
 
-LOSS, SERIES, ITERATES = 0, 1, 2  # what _evaluate is asked for
+LOSS, SERIES, ITERATES, FAST = 0, 1, 2, 3  # what _evaluate is asked for
 
-# [j, k, i]: weight of step i in the value at step j > k of a polynomial in the step of degree k that vanishes at step 0.
+# Two ways: steps on both sides of 0, which keep nearly all digits; or FAST, forward steps alone, which lose one an order.
+# The step of each slot; the polynomial of coefficient k is held by its values in slots 1, ..., k.
+STEPS = np.array([(0, 1, 2, 3, 4, -1), (0, 1, 2, 3, 4, 5)])
+# (slot, k), turn by turn: coefficient k of the gradient is wanted, and for steps forward all that follow.
+SCHEDULE_0 = np.array([(0, 0), (1, 1), (2, 2), (3, 3), (4, 4), (5, 5)])
+SCHEDULE_1 = np.array([(0, 0), (1, 1), (2, 2), (3, 3), (4, 4), (5, 5)])
+# [way, slot, k, i]: weight of slot i in slot > k of a polynomial in the step of degree k that vanishes at step 0.
 EXTRAPOLATION = np.array(
     [
         [
-            [0.0, 0.0, 0.0, 0.0, 0.0, 0.0],
-            [0.0, 0.0, 0.0, 0.0, 0.0, 0.0],
-            [0.0, 0.0, 0.0, 0.0, 0.0, 0.0],
-            [0.0, 0.0, 0.0, 0.0, 0.0, 0.0],
-            [0.0, 0.0, 0.0, 0.0, 0.0, 0.0],
-            [0.0, 0.0, 0.0, 0.0, 0.0, 0.0],
+            [
+                [0.0, 0.0, 0.0, 0.0, 0.0, 0.0],
+                [0.0, 0.0, 0.0, 0.0, 0.0, 0.0],
+                [0.0, 0.0, 0.0, 0.0, 0.0, 0.0],
+                [0.0, 0.0, 0.0, 0.0, 0.0, 0.0],
+                [0.0, 0.0, 0.0, 0.0, 0.0, 0.0],
+                [0.0, 0.0, 0.0, 0.0, 0.0, 0.0],
+            ],
+            [
+                [0.0, 0.0, 0.0, 0.0, 0.0, 0.0],
+                [0.0, 0.0, 0.0, 0.0, 0.0, 0.0],
+                [0.0, 0.0, 0.0, 0.0, 0.0, 0.0],
+                [0.0, 0.0, 0.0, 0.0, 0.0, 0.0],
+                [0.0, 0.0, 0.0, 0.0, 0.0, 0.0],
+                [0.0, 0.0, 0.0, 0.0, 0.0, 0.0],
+            ],
+            [
+                [0.0, 0.0, 0.0, 0.0, 0.0, 0.0],
+                [-1.0, 2.0, 0.0, 0.0, 0.0, 0.0],
+                [0.0, 0.0, 0.0, 0.0, 0.0, 0.0],
+                [0.0, 0.0, 0.0, 0.0, 0.0, 0.0],
+                [0.0, 0.0, 0.0, 0.0, 0.0, 0.0],
+                [0.0, 0.0, 0.0, 0.0, 0.0, 0.0],
+            ],
+            [
+                [0.0, 0.0, 0.0, 0.0, 0.0, 0.0],
+                [-2.0, 3.0, 0.0, 0.0, 0.0, 0.0],
+                [1.0, -3.0, 3.0, 0.0, 0.0, 0.0],
+                [0.0, 0.0, 0.0, 0.0, 0.0, 0.0],
+                [0.0, 0.0, 0.0, 0.0, 0.0, 0.0],
+                [0.0, 0.0, 0.0, 0.0, 0.0, 0.0],
+            ],
+            [
+                [0.0, 0.0, 0.0, 0.0, 0.0, 0.0],
+                [-3.0, 4.0, 0.0, 0.0, 0.0, 0.0],
+                [3.0, -8.0, 6.0, 0.0, 0.0, 0.0],
+                [-1.0, 4.0, -6.0, 4.0, 0.0, 0.0],
+                [0.0, 0.0, 0.0, 0.0, 0.0, 0.0],
+                [0.0, 0.0, 0.0, 0.0, 0.0, 0.0],
+            ],
+            [
+                [0.0, 0.0, 0.0, 0.0, 0.0, 0.0],
+                [2.0, -1.0, 0.0, 0.0, 0.0, 0.0],
+                [3.0, -3.0, 1.0, 0.0, 0.0, 0.0],
+                [4.0, -6.0, 4.0, -1.0, 0.0, 0.0],
+                [5.0, -10.0, 10.0, -5.0, 1.0, 0.0],
+                [0.0, 0.0, 0.0, 0.0, 0.0, 0.0],
+            ],
         ],
         [
-            [0.0, 0.0, 0.0, 0.0, 0.0, 0.0],
-            [0.0, 0.0, 0.0, 0.0, 0.0, 0.0],
-            [0.0, 0.0, 0.0, 0.0, 0.0, 0.0],
-            [0.0, 0.0, 0.0, 0.0, 0.0, 0.0],
-            [0.0, 0.0, 0.0, 0.0, 0.0, 0.0],
-            [0.0, 0.0, 0.0, 0.0, 0.0, 0.0],
-        ],
-        [
-            [0.0, 0.0, 0.0, 0.0, 0.0, 0.0],
-            [-1.0, 2.0, 0.0, 0.0, 0.0, 0.0],
-            [0.0, 0.0, 0.0, 0.0, 0.0, 0.0],
-            [0.0, 0.0, 0.0, 0.0, 0.0, 0.0],
-            [0.0, 0.0, 0.0, 0.0, 0.0, 0.0],
-            [0.0, 0.0, 0.0, 0.0, 0.0, 0.0],
-        ],
-        [
-            [0.0, 0.0, 0.0, 0.0, 0.0, 0.0],
-            [-2.0, 3.0, 0.0, 0.0, 0.0, 0.0],
-            [1.0, -3.0, 3.0, 0.0, 0.0, 0.0],
-            [0.0, 0.0, 0.0, 0.0, 0.0, 0.0],
-            [0.0, 0.0, 0.0, 0.0, 0.0, 0.0],
-            [0.0, 0.0, 0.0, 0.0, 0.0, 0.0],
-        ],
-        [
-            [0.0, 0.0, 0.0, 0.0, 0.0, 0.0],
-            [-3.0, 4.0, 0.0, 0.0, 0.0, 0.0],
-            [3.0, -8.0, 6.0, 0.0, 0.0, 0.0],
-            [-1.0, 4.0, -6.0, 4.0, 0.0, 0.0],
-            [0.0, 0.0, 0.0, 0.0, 0.0, 0.0],
-            [0.0, 0.0, 0.0, 0.0, 0.0, 0.0],
-        ],
-        [
-            [0.0, 0.0, 0.0, 0.0, 0.0, 0.0],
-            [-4.0, 5.0, 0.0, 0.0, 0.0, 0.0],
-            [6.0, -15.0, 10.0, 0.0, 0.0, 0.0],
-            [-4.0, 15.0, -20.0, 10.0, 0.0, 0.0],
-            [1.0, -5.0, 10.0, -10.0, 5.0, 0.0],
-            [0.0, 0.0, 0.0, 0.0, 0.0, 0.0],
+            [
+                [0.0, 0.0, 0.0, 0.0, 0.0, 0.0],
+                [0.0, 0.0, 0.0, 0.0, 0.0, 0.0],
+                [0.0, 0.0, 0.0, 0.0, 0.0, 0.0],
+                [0.0, 0.0, 0.0, 0.0, 0.0, 0.0],
+                [0.0, 0.0, 0.0, 0.0, 0.0, 0.0],
+                [0.0, 0.0, 0.0, 0.0, 0.0, 0.0],
+            ],
+            [
+                [0.0, 0.0, 0.0, 0.0, 0.0, 0.0],
+                [0.0, 0.0, 0.0, 0.0, 0.0, 0.0],
+                [0.0, 0.0, 0.0, 0.0, 0.0, 0.0],
+                [0.0, 0.0, 0.0, 0.0, 0.0, 0.0],
+                [0.0, 0.0, 0.0, 0.0, 0.0, 0.0],
+                [0.0, 0.0, 0.0, 0.0, 0.0, 0.0],
+            ],
+            [
+                [0.0, 0.0, 0.0, 0.0, 0.0, 0.0],
+                [-1.0, 2.0, 0.0, 0.0, 0.0, 0.0],
+                [0.0, 0.0, 0.0, 0.0, 0.0, 0.0],
+                [0.0, 0.0, 0.0, 0.0, 0.0, 0.0],
+                [0.0, 0.0, 0.0, 0.0, 0.0, 0.0],
+                [0.0, 0.0, 0.0, 0.0, 0.0, 0.0],
+            ],
+            [
+                [0.0, 0.0, 0.0, 0.0, 0.0, 0.0],
+                [-2.0, 3.0, 0.0, 0.0, 0.0, 0.0],
+                [1.0, -3.0, 3.0, 0.0, 0.0, 0.0],
+                [0.0, 0.0, 0.0, 0.0, 0.0, 0.0],
+                [0.0, 0.0, 0.0, 0.0, 0.0, 0.0],
+                [0.0, 0.0, 0.0, 0.0, 0.0, 0.0],
+            ],
+            [
+                [0.0, 0.0, 0.0, 0.0, 0.0, 0.0],
+                [-3.0, 4.0, 0.0, 0.0, 0.0, 0.0],
+                [3.0, -8.0, 6.0, 0.0, 0.0, 0.0],
+                [-1.0, 4.0, -6.0, 4.0, 0.0, 0.0],
+                [0.0, 0.0, 0.0, 0.0, 0.0, 0.0],
+                [0.0, 0.0, 0.0, 0.0, 0.0, 0.0],
+            ],
+            [
+                [0.0, 0.0, 0.0, 0.0, 0.0, 0.0],
+                [-4.0, 5.0, 0.0, 0.0, 0.0, 0.0],
+                [6.0, -15.0, 10.0, 0.0, 0.0, 0.0],
+                [-4.0, 15.0, -20.0, 10.0, 0.0, 0.0],
+                [1.0, -5.0, 10.0, -10.0, 5.0, 0.0],
+                [0.0, 0.0, 0.0, 0.0, 0.0, 0.0],
+            ],
         ],
     ]
 )
-# [k, i]: weight of step i in the coefficient of s of that polynomial, moved up by one difference: the logarithm of a step.
+# [m, k, i]: weight of g's coefficient k in slot i in minus coefficient k + 1 of the iterate at step -1 - m.
+SUMMATION = np.array(
+    [
+        [
+            [-1.0, 0.0, 0.0, 0.0, 0.0, 0.0],
+            [-2.0, 1.0, 0.0, 0.0, 0.0, 0.0],
+            [-3.0, 3.0, -1.0, 0.0, 0.0, 0.0],
+            [-4.0, 6.0, -4.0, 1.0, 0.0, 0.0],
+            [-5.0, 10.0, -10.0, 5.0, -1.0, 0.0],
+            [0.0, 0.0, 0.0, 0.0, 0.0, -1.0],
+        ],
+    ]
+)
+# [way, k, i]: weight of slot i in the coefficient of s of the sum of that polynomial: the logarithm of a step.
 LOGARITHM = np.array(
     [
-        [0.0, 0.0, 0.0, 0.0, 0.0, 0.0],
-        [3 / 2, -1 / 2, 0.0, 0.0, 0.0, 0.0],
-        [11 / 6, -7 / 6, 1 / 3, 0.0, 0.0, 0.0],
-        [25 / 12, -23 / 12, 13 / 12, -1 / 4, 0.0, 0.0],
-        [137 / 60, -163 / 60, 137 / 60, -21 / 20, 1 / 5, 0.0],
-        [49 / 20, -71 / 20, 79 / 20, -163 / 60, 31 / 30, -1 / 6],
+        [
+            [1.0, 0.0, 0.0, 0.0, 0.0, 0.0],
+            [3 / 2, -1 / 2, 0.0, 0.0, 0.0, 0.0],
+            [11 / 6, -7 / 6, 1 / 3, 0.0, 0.0, 0.0],
+            [25 / 12, -23 / 12, 13 / 12, -1 / 4, 0.0, 0.0],
+            [137 / 60, -163 / 60, 137 / 60, -21 / 20, 1 / 5, 0.0],
+            [29 / 20, -21 / 20, 37 / 60, -13 / 60, 1 / 30, 1 / 6],
+        ],
+        [
+            [1.0, 0.0, 0.0, 0.0, 0.0, 0.0],
+            [3 / 2, -1 / 2, 0.0, 0.0, 0.0, 0.0],
+            [11 / 6, -7 / 6, 1 / 3, 0.0, 0.0, 0.0],
+            [25 / 12, -23 / 12, 13 / 12, -1 / 4, 0.0, 0.0],
+            [137 / 60, -163 / 60, 137 / 60, -21 / 20, 1 / 5, 0.0],
+            [49 / 20, -71 / 20, 79 / 20, -163 / 60, 31 / 30, -1 / 6],
+        ],
     ]
 )
 
-jit = numba.njit(nogil=True, fastmath=False, error_model="numpy")
+jit = numba.njit(
+    nogil=True, fastmath=False, error_model="numpy", no_cpython_wrapper=True, no_cfunc_wrapper=True
+)  # for what only compiled code calls
+
+
+# BLAS as numba's own np.dot calls it; addresses instead of arrays let a product start anywhere, have any row length, and add.
+_xxgemm = numba.types.ExternalFunction(
+    "numba_xxgemm",
+    numba.types.int32(*[numba.types.int8] * 3, *[numba.types.int64] * 3, *[numba.types.uintp] * 2, numba.types.int64,
+                      numba.types.uintp, numba.types.int64, *[numba.types.uintp] * 2, numba.types.int64),
+)
+DOUBLE, PLAIN, FLIPPED = np.int8(ord("d")), np.int8(ord("n")), np.int8(ord("t"))
+SMALL = 1000000  # OpenBLAS is faster on products of at most so many multiplications,
+FEW = 1200  # and, where both factors have samples along their rows, of at most so many entries
+
+
+@jit
+def _at(array):
+    """Address of the first entry."""
+    return array.ctypes.data
+
+
+@jit
+def _gemm(left, left_row, left_kind, right, right_row, right_kind, rows, inner, columns, target, target_row, add, numbers):
+    """target = left right (+ target if add) for row-major matrices; a FLIPPED factor is used transposed.
+
+    BLAS thinks in columns: there it is target^T = right^T left^T.
+    """
+    one = _at(numbers)
+    factor = one if add else one + 8
+    _xxgemm(DOUBLE, right_kind, left_kind, columns, rows, inner, one, right, right_row, left, left_row, factor, target, target_row)
+
+
+@jit
+def _multiply(left, left_row, left_kind, right, right_row, right_kind, rows, inner, columns, target, target_row, add, numbers):
+    """The same in pieces that OpenBLAS does fast: cut along the inner dimension, or where that is short along the rows."""
+    if rows * inner * columns <= SMALL:
+        _gemm(left, left_row, left_kind, right, right_row, right_kind, rows, inner, columns, target, target_row, add, numbers)
+        return
+    piece = SMALL // (rows * columns)
+    if piece >= 16:
+        for begin in range(0, inner, piece):
+            size = min(piece, inner - begin)
+            left_begin = left + 8 * begin * (1 if left_kind == PLAIN else left_row)
+            right_begin = right + 8 * begin * (right_row if right_kind == PLAIN else 1)
+            _gemm(left_begin, left_row, left_kind, right_begin, right_row, right_kind, rows, size, columns, target, target_row, add or begin > 0, numbers)
+        return
+    piece = SMALL // (inner * columns)
+    if piece < 16:
+        piece = rows
+    for begin in range(0, rows, piece):
+        size = min(piece, rows - begin)
+        left_begin = left + 8 * begin * (left_row if left_kind == PLAIN else 1)
+        _gemm(left_begin, left_row, left_kind, right, right_row, right_kind, size, inner, columns, target + 8 * begin * target_row, target_row, add, numbers)
+
+
+@jit
+def _add_outer(left, right, rows, columns, target, numbers):
+    """target += left right^T, both factors one block of samples a row."""
+    piece = FEW // columns
+    if piece < 16:
+        piece = rows
+    for begin in range(0, rows, piece):
+        size = min(piece, rows - begin)
+        _gemm(left + 8 * begin * BLOCK, BLOCK, PLAIN, right, BLOCK, FLIPPED, size, BLOCK, columns, target + 8 * begin * columns, columns, 1, numbers)
 
 
 @jit
@@ -141,542 +280,337 @@ def _tanh(x):
 
 
 @jit
-def _activation_start(rows):
-    """Order 0 of the quadratic system of tanh."""
-    for sample in range(BLOCK):
-        z_0 = rows[0, sample]
+def _start_16(layer_rows, layer_cache):
+    """Order 0 of the quadratic system of tanh for 16 units."""
+    rows = layer_rows[: 19584].reshape((18, 1088))  # literal shapes: the loops then vectorise
+    cache = layer_cache.reshape((3, 1024))
+    for i in range(1024):
+        z_0 = rows[0, i]
         a_0 = _tanh(z_0)
-        rows[12, sample] = a_0
         s_0 = 1.0
         s_0 -= a_0 * a_0
-        rows[18, sample] = s_0
-        rows[6, sample] = 0.0
+        rows[0, i] = z_0
+        cache[0, i] = z_0
+        rows[6, i] = a_0
+        cache[1, i] = a_0
+        rows[12, i] = s_0
+        cache[2, i] = s_0
 
 
 @jit
-def _activation_series(space, terms):
-    """Coefficients 1, ..., terms - 1 of the quadratic system of tanh."""
-    rows = space.reshape((36, BLOCK))  # literal shape: the loops then vectorise
-    # Coefficient 1
+def _series_16(layer_rows, layer_cache, terms):
+    """Coefficients 1, 2, ... of the quadratic system of tanh for 16 units."""
+    rows = layer_rows[: 19584].reshape((18, 1088))
+    cache = layer_cache.reshape((3, 1024))
+    for slot in range(3):
+        for i in range(1024):
+            rows[slot * TERMS, i] = cache[slot, i]
+    if terms > 1:  # coefficients 1 to 5
+        for i in range(1024):
+            z_1 = rows[1, i]
+            s_0 = rows[12, i]
+            a_0 = rows[6, i]
+            z_2 = rows[2, i]
+            z_3 = rows[3, i]
+            z_4 = rows[4, i]
+            z_5 = rows[5, i]
+            a_1 = z_1 * s_0
+            s_1 = -2.0 * a_0 * a_1
+            dz_2 = 2.0 * z_2
+            a_2 = z_1 * s_1
+            a_2 += dz_2 * s_0
+            a_2 *= 0.5
+            s_2 = -2.0 * a_0 * a_2
+            s_2 -= a_1 * a_1
+            dz_3 = 3.0 * z_3
+            a_3 = z_1 * s_2
+            a_3 += dz_2 * s_1
+            a_3 += dz_3 * s_0
+            a_3 *= 0.3333333333333333
+            s_3 = -2.0 * a_0 * a_3
+            s_3 -= 2.0 * a_1 * a_2
+            dz_4 = 4.0 * z_4
+            a_4 = z_1 * s_3
+            a_4 += dz_2 * s_2
+            a_4 += dz_3 * s_1
+            a_4 += dz_4 * s_0
+            a_4 *= 0.25
+            s_4 = -2.0 * a_0 * a_4
+            s_4 -= 2.0 * a_1 * a_3
+            s_4 -= a_2 * a_2
+            dz_5 = 5.0 * z_5
+            a_5 = z_1 * s_4
+            a_5 += dz_2 * s_3
+            a_5 += dz_3 * s_2
+            a_5 += dz_4 * s_1
+            a_5 += dz_5 * s_0
+            a_5 *= 0.2
+            s_5 = -2.0 * a_0 * a_5
+            s_5 -= 2.0 * a_1 * a_4
+            s_5 -= 2.0 * a_2 * a_3
+            rows[7, i] = a_1
+            rows[13, i] = s_1
+            rows[8, i] = a_2
+            rows[14, i] = s_2
+            rows[9, i] = a_3
+            rows[15, i] = s_3
+            rows[10, i] = a_4
+            rows[16, i] = s_4
+            rows[11, i] = a_5
+            rows[17, i] = s_5
+
+
+@jit
+def _chain_16(layer_rows, terms):
+    """Coefficients 0, 1, ... of what comes back times the slope of the activation, in place, for 16 units."""
+    rows = layer_rows[: 19584].reshape((18, 1088))
+    back = layer_rows[19584 :].reshape((6, 1024))
     if terms == 1:
+        for i in range(1024):
+            back[0, i] *= rows[12, i]
         return
-    for sample in range(BLOCK):
-        z_1 = rows[1, sample]
-        total = 1.0 * z_1
-        rows[7, sample] = total
-    for sample in range(BLOCK):
-        dz_1 = rows[7, sample]
-        s_0 = rows[18, sample]
-        total = dz_1 * s_0
-        rows[13, sample] = total
-    for sample in range(BLOCK):
-        a_0 = rows[12, sample]
-        a_1 = rows[13, sample]
-        total = -2.0 * a_0 * a_1
-        rows[19, sample] = total
-    # Coefficient 2
-    if terms == 2:
-        return
-    for sample in range(BLOCK):
-        z_2 = rows[2, sample]
-        total = 2.0 * z_2
-        rows[8, sample] = total
-    for sample in range(BLOCK):
-        dz_1 = rows[7, sample]
-        s_1 = rows[19, sample]
-        dz_2 = rows[8, sample]
-        s_0 = rows[18, sample]
-        total = dz_1 * s_1
-        total += dz_2 * s_0
-        total = total / 2.0
-        rows[14, sample] = total
-    for sample in range(BLOCK):
-        a_0 = rows[12, sample]
-        a_2 = rows[14, sample]
-        a_1 = rows[13, sample]
-        total = -2.0 * a_0 * a_2
-        total -= a_1 * a_1
-        rows[20, sample] = total
-    # Coefficient 3
-    if terms == 3:
-        return
-    for sample in range(BLOCK):
-        z_3 = rows[3, sample]
-        total = 3.0 * z_3
-        rows[9, sample] = total
-    for sample in range(BLOCK):
-        dz_1 = rows[7, sample]
-        s_2 = rows[20, sample]
-        dz_2 = rows[8, sample]
-        s_1 = rows[19, sample]
-        dz_3 = rows[9, sample]
-        s_0 = rows[18, sample]
-        total = dz_1 * s_2
-        total += dz_2 * s_1
-        total += dz_3 * s_0
-        total = total / 3.0
-        rows[15, sample] = total
-    for sample in range(BLOCK):
-        a_0 = rows[12, sample]
-        a_3 = rows[15, sample]
-        a_1 = rows[13, sample]
-        a_2 = rows[14, sample]
-        total = -2.0 * a_0 * a_3
-        total -= 2.0 * a_1 * a_2
-        rows[21, sample] = total
-    # Coefficient 4
-    if terms == 4:
-        return
-    for sample in range(BLOCK):
-        z_4 = rows[4, sample]
-        total = 4.0 * z_4
-        rows[10, sample] = total
-    for sample in range(BLOCK):
-        dz_1 = rows[7, sample]
-        s_3 = rows[21, sample]
-        dz_2 = rows[8, sample]
-        s_2 = rows[20, sample]
-        dz_3 = rows[9, sample]
-        s_1 = rows[19, sample]
-        dz_4 = rows[10, sample]
-        s_0 = rows[18, sample]
-        total = dz_1 * s_3
-        total += dz_2 * s_2
-        total += dz_3 * s_1
-        total += dz_4 * s_0
-        total = total / 4.0
-        rows[16, sample] = total
-    for sample in range(BLOCK):
-        a_0 = rows[12, sample]
-        a_4 = rows[16, sample]
-        a_1 = rows[13, sample]
-        a_3 = rows[15, sample]
-        a_2 = rows[14, sample]
-        total = -2.0 * a_0 * a_4
-        total -= 2.0 * a_1 * a_3
-        total -= a_2 * a_2
-        rows[22, sample] = total
-    # Coefficient 5
-    if terms == 5:
-        return
-    for sample in range(BLOCK):
-        z_5 = rows[5, sample]
-        total = 5.0 * z_5
-        rows[11, sample] = total
-    for sample in range(BLOCK):
-        dz_1 = rows[7, sample]
-        s_4 = rows[22, sample]
-        dz_2 = rows[8, sample]
-        s_3 = rows[21, sample]
-        dz_3 = rows[9, sample]
-        s_2 = rows[20, sample]
-        dz_4 = rows[10, sample]
-        s_1 = rows[19, sample]
-        dz_5 = rows[11, sample]
-        s_0 = rows[18, sample]
-        total = dz_1 * s_4
-        total += dz_2 * s_3
-        total += dz_3 * s_2
-        total += dz_4 * s_1
-        total += dz_5 * s_0
-        total = total / 5.0
-        rows[17, sample] = total
-    for sample in range(BLOCK):
-        a_0 = rows[12, sample]
-        a_5 = rows[17, sample]
-        a_1 = rows[13, sample]
-        a_4 = rows[16, sample]
-        a_2 = rows[14, sample]
-        a_3 = rows[15, sample]
-        total = -2.0 * a_0 * a_5
-        total -= 2.0 * a_1 * a_4
-        total -= 2.0 * a_2 * a_3
-        rows[23, sample] = total
+    if terms > 0:  # coefficients 0 to 5
+        for i in range(1024):
+            left_0 = rows[12, i]
+            right_0 = back[0, i]
+            right_1 = back[1, i]
+            left_1 = rows[13, i]
+            right_2 = back[2, i]
+            left_2 = rows[14, i]
+            right_3 = back[3, i]
+            left_3 = rows[15, i]
+            right_4 = back[4, i]
+            left_4 = rows[16, i]
+            right_5 = back[5, i]
+            left_5 = rows[17, i]
+            product_0 = left_0 * right_0
+            product_1 = left_0 * right_1
+            product_1 += left_1 * right_0
+            product_2 = left_0 * right_2
+            product_2 += left_1 * right_1
+            product_2 += left_2 * right_0
+            product_3 = left_0 * right_3
+            product_3 += left_1 * right_2
+            product_3 += left_2 * right_1
+            product_3 += left_3 * right_0
+            product_4 = left_0 * right_4
+            product_4 += left_1 * right_3
+            product_4 += left_2 * right_2
+            product_4 += left_3 * right_1
+            product_4 += left_4 * right_0
+            product_5 = left_0 * right_5
+            product_5 += left_1 * right_4
+            product_5 += left_2 * right_3
+            product_5 += left_3 * right_2
+            product_5 += left_4 * right_1
+            product_5 += left_5 * right_0
+            back[0, i] = product_0
+            back[1, i] = product_1
+            back[2, i] = product_2
+            back[3, i] = product_3
+            back[4, i] = product_4
+            back[5, i] = product_5
 
 
 @jit
-def _chain_rule(space, first, terms):
-    """Coefficients first, ..., terms - 1 of delta = slope * back."""
-    rows = space.reshape((36, BLOCK))  # literal shape: the loops then vectorise
-    if first <= 0 < terms:
-        for sample in range(BLOCK):
-            slope_0 = rows[18, sample]
-            back_0 = rows[24, sample]
-            total = slope_0 * back_0
-            rows[30, sample] = total
-    if first <= 1 < terms:
-        for sample in range(BLOCK):
-            slope_0 = rows[18, sample]
-            back_1 = rows[25, sample]
-            slope_1 = rows[19, sample]
-            back_0 = rows[24, sample]
-            total = slope_0 * back_1
-            total += slope_1 * back_0
-            rows[31, sample] = total
-    if first <= 2 < terms:
-        for sample in range(BLOCK):
-            slope_0 = rows[18, sample]
-            back_2 = rows[26, sample]
-            slope_1 = rows[19, sample]
-            back_1 = rows[25, sample]
-            slope_2 = rows[20, sample]
-            back_0 = rows[24, sample]
-            total = slope_0 * back_2
-            total += slope_1 * back_1
-            total += slope_2 * back_0
-            rows[32, sample] = total
-    if first <= 3 < terms:
-        for sample in range(BLOCK):
-            slope_0 = rows[18, sample]
-            back_3 = rows[27, sample]
-            slope_1 = rows[19, sample]
-            back_2 = rows[26, sample]
-            slope_2 = rows[20, sample]
-            back_1 = rows[25, sample]
-            slope_3 = rows[21, sample]
-            back_0 = rows[24, sample]
-            total = slope_0 * back_3
-            total += slope_1 * back_2
-            total += slope_2 * back_1
-            total += slope_3 * back_0
-            rows[33, sample] = total
-    if first <= 4 < terms:
-        for sample in range(BLOCK):
-            slope_0 = rows[18, sample]
-            back_4 = rows[28, sample]
-            slope_1 = rows[19, sample]
-            back_3 = rows[27, sample]
-            slope_2 = rows[20, sample]
-            back_2 = rows[26, sample]
-            slope_3 = rows[21, sample]
-            back_1 = rows[25, sample]
-            slope_4 = rows[22, sample]
-            back_0 = rows[24, sample]
-            total = slope_0 * back_4
-            total += slope_1 * back_3
-            total += slope_2 * back_2
-            total += slope_3 * back_1
-            total += slope_4 * back_0
-            rows[34, sample] = total
-    if first <= 5 < terms:
-        for sample in range(BLOCK):
-            slope_0 = rows[18, sample]
-            back_5 = rows[29, sample]
-            slope_1 = rows[19, sample]
-            back_4 = rows[28, sample]
-            slope_2 = rows[20, sample]
-            back_3 = rows[27, sample]
-            slope_3 = rows[21, sample]
-            back_2 = rows[26, sample]
-            slope_4 = rows[22, sample]
-            back_1 = rows[25, sample]
-            slope_5 = rows[23, sample]
-            back_0 = rows[24, sample]
-            total = slope_0 * back_5
-            total += slope_1 * back_4
-            total += slope_2 * back_3
-            total += slope_3 * back_2
-            total += slope_4 * back_1
-            total += slope_5 * back_0
-            rows[35, sample] = total
+def _activate(layer, rows, cache, start, terms):
+    """Series of a hidden layer's units from those of their arguments."""
+    layer_rows = rows[ROWS[layer] : ROWS[layer + 1]]
+    layer_cache = cache[CACHE[layer] : CACHE[layer + 1]]
+    if LAYERS[layer + 1] == 16:
+        if start == 0:
+            _start_16(layer_rows, layer_cache)
+        else:
+            _series_16(layer_rows, layer_cache, terms)
 
 
 @jit
-def _loss_start(output, targets, low, count, weight_of_sample, cache):
-    """Order 0: outputs in output[0] become their gradient, which the cache keeps.  Returns the block's loss."""
+def _through(layer, rows, terms):
+    """What comes back to a hidden layer's units becomes the gradient with respect to their arguments."""
+    layer_rows = rows[ROWS[layer] : ROWS[layer + 1]]
+    if LAYERS[layer + 1] == 16:
+        _chain_16(layer_rows, terms)
+
+
+@jit
+def _loss_start(output, back, targets, low, count, weight_of_sample, cache):
+    """Order 0: from outputs to their gradient, which the cache keeps.  Returns the block's loss."""
     loss = 0.0
     for unit in range(OUTPUTS):
         for sample in range(count):
-            distance = output[0, unit, sample] - targets[low + sample, unit]
+            distance = output[0, unit * BLOCK + sample] - targets[low + sample, unit]
             loss += 0.5 * weight_of_sample[sample] * distance * distance
-            output[0, unit, sample] = weight_of_sample[sample] * distance
+            back[0, unit * BLOCK + sample] = weight_of_sample[sample] * distance
         for sample in range(count, BLOCK):
-            output[0, unit, sample] = 0.0
-        for sample in range(BLOCK):
-            cache[1, unit, sample] = output[0, unit, sample]
+            back[0, unit * BLOCK + sample] = 0.0
+    for i in range(OUTPUTS * BLOCK):
+        cache[0, i] = back[0, i]
     return loss
 
 
 @jit
-def _loss_series(output, rows, terms, weight_of_sample, cache):
+def _loss_series(outputs, cache, terms):
     """Coefficients 1, ..., terms - 1: the gradient is linear in the output."""
+    rows = outputs[: 768].reshape((12, OUTPUTS, BLOCK))
+    weight_of_sample = outputs[outputs.size - BLOCK :]
     for unit in range(OUTPUTS):
         for sample in range(BLOCK):
-            output[0, unit, sample] = cache[1, unit, sample]
+            rows[TERMS, unit, sample] = cache[0, unit * BLOCK + sample]
         for k in range(1, terms):
             for sample in range(BLOCK):
-                output[k, unit, sample] *= weight_of_sample[sample]
+                rows[TERMS + k, unit, sample] = weight_of_sample[sample] * rows[k, unit, sample]
 
 
 @jit
-def _add(target, addend):
-    for i in range(target.size):
-        target[i] += addend[i]
+def _pile_up(series, terms, pile, slab):
+    """All coefficients of a layer's matrix as one, so that a whole convolution is one matrix product.
 
-
-@jit
-def _add_bias(target, bias):
-    for unit in range(target.shape[0]):
-        for sample in range(BLOCK):
-            target[unit, sample] += bias[unit]
-
-
-@jit
-def _add_row_sums(delta, target):
-    for unit in range(delta.shape[0]):
-        total = 0.0
-        for sample in range(BLOCK):
-            total += delta[unit, sample]
-        target[unit] += total
-
-
-@jit
-def _activate(argument, units, start, terms, cache):
-    """Argument of the activation to its value, in place; the unit's rows keep its series, the cache those of order 0."""
-    for unit in range(argument.shape[1]):
-        rows = units[unit]
-        if start == 0:
-            for sample in range(BLOCK):
-                rows[0 * TERMS, sample] = argument[0, unit, sample]
-            _activation_start(rows)
-            for slot in range(SLOTS):
-                for sample in range(BLOCK):
-                    cache[unit, slot, sample] = rows[slot * TERMS, sample]
-        else:
-            for slot in range(SLOTS):
-                for sample in range(BLOCK):
-                    rows[slot * TERMS, sample] = cache[unit, slot, sample]
-            for k in range(1, terms):
-                for sample in range(BLOCK):
-                    rows[0 * TERMS + k, sample] = argument[k, unit, sample]
-            _activation_series(rows, terms)
-        for k in range(terms):
-            for sample in range(BLOCK):
-                argument[k, unit, sample] = rows[2 * TERMS + k, sample]
-
-
-@jit
-def _back_propagate(back, units, start, first, terms, cache, delta):
-    """Coefficients first, ..., terms - 1 of what comes back from the next layer times the slope of the activation."""
-    for unit in range(delta.shape[1]):
-        rows = units[unit]
-        if start == 0:
-            for sample in range(BLOCK):
-                cache[unit, BACK, sample] = back[0, unit, sample]
-        for sample in range(BLOCK):
-            rows[BACK * TERMS, sample] = cache[unit, BACK, sample]
-        for k in range(1, terms):
-            for sample in range(BLOCK):
-                rows[BACK * TERMS + k, sample] = back[k, unit, sample]
-        _chain_rule(rows, first, terms)
-        for k in range(first, terms):
-            for sample in range(BLOCK):
-                delta[k, unit, sample] = rows[DELTA * TERMS + k, sample]
-
-
-@jit
-def _stack_weights(series, terms, step, first_stack, stack, transposed):
-    """Weight coefficients as one tall matrix a layer, so that a whole convolution is one matrix product.
-
-    First layer: W[k]^T from coefficient ``step`` up.  Others: W[k], and W[k]^T, piled up from the highest k to 0.
+    pile has [W; b][k] above each other, slab W[k] beside each other, both from the highest k to 0.
     """
-    for k in range(step, terms):
-        for unit in range(FIRST):
-            for i in range(INPUTS):
-                first_stack[k * FIRST + unit, i] = series[k, WEIGHTS[0] + i * FIRST + unit]
     for layer in range(1, DEPTH):
-        rows, columns = LAYERS[layer], LAYERS[layer + 1]
+        fan_in, fan_out = LAYERS[layer], LAYERS[layer + 1]
+        size = (fan_in + 1) * fan_out
         for k in range(terms):
-            place = TERMS * STACK[layer] + (TERMS - 1 - k) * rows * columns
-            start = WEIGHTS[layer]
-            for i in range(rows):
-                for j in range(columns):
-                    stack[place + i * columns + j] = series[k, start + i * columns + j]
-                    transposed[place + j * rows + i] = series[k, start + i * columns + j]
+            place = PILE[layer] + (TERMS - 1 - k) * size
+            for p in range(size):
+                pile[place + p] = series[k, START[layer] + p]
+            place = SLAB[layer] + (TERMS - 1 - k) * fan_out
+            for i in range(fan_in):
+                for j in range(fan_out):
+                    slab[place + i * TERMS * fan_out + j] = series[k, START[layer] + i * fan_out + j]
 
 
 @jit
-def _first_layer(argument, step, terms, degree, known, first_stack, columns):
-    """Coefficients of x W in the first layer; columns holds the block's inputs, one sample a column.
-
-    Those below ``step`` are polynomials in the step that earlier steps have determined: extrapolated, not multiplied.
-    known[i - 1, k] is coefficient k >= i at step i.
-    """
-    for k in range(step, min(terms, degree + 1)):
-        np.dot(first_stack[k * FIRST : (k + 1) * FIRST], columns, argument[k])
-    for k in range(max(step, degree + 1), terms):
-        for unit in range(FIRST):
-            for sample in range(BLOCK):
-                argument[k, unit, sample] = 0.0
-    if step == 0:
-        return
-    for k in range(1, step):
-        for unit in range(FIRST):
-            for sample in range(BLOCK):
-                argument[k, unit, sample] = EXTRAPOLATION[step, k, 1] * known[0, k, unit, sample]
-        for i in range(2, k + 1):
-            weight = EXTRAPOLATION[step, k, i]
-            for unit in range(FIRST):
-                for sample in range(BLOCK):
-                    argument[k, unit, sample] += weight * known[i - 1, k, unit, sample]
-    if step <= known.shape[0]:  # a later step will extrapolate from these
-        for k in range(step, terms):
-            for unit in range(FIRST):
-                for sample in range(BLOCK):
-                    known[step - 1, k, unit, sample] = argument[k, unit, sample]
-
-
-@jit
-def _block_inputs(inputs, columns):
-    """Inputs as one matrix a block, one sample a column, zeros where the last block has no sample."""
+def _transpose(inputs, columns):
+    """Inputs as one matrix a block, one sample a column; the last row stays 1, columns without a sample are 0."""
     for block in range(columns.shape[0]):
-        for sample in range(BLOCK):
-            row = block * BLOCK + sample
-            if row < inputs.shape[0]:
-                for i in range(INPUTS):
-                    columns[block, i, sample] = inputs[row, i]
-            else:
-                for i in range(INPUTS):
-                    columns[block, i, sample] = 0.0
+        low = block * BLOCK
+        count = min(BLOCK, inputs.shape[0] - low)
+        for i in range(INPUTS):
+            for sample in range(count):
+                columns[block, i, sample] = inputs[low + sample, i]
+            for sample in range(count, BLOCK):
+                columns[block, i, sample] = 0.0
 
 
 @jit
-def _weight_gradient(inner, delta, fan_in, fan_out, step, terms, flipped, product, gradient):
-    """Adds coefficients step, ..., terms - 1 of activation times delta^T to rows of gradient that hold one matrix each."""
-    if fan_in * fan_out <= SMALL:
-        piece = product[: fan_in * fan_out]
-        for k in range(step, terms):
-            for i in range(k + 1):
-                right = delta[i * fan_out : (i + 1) * fan_out].T
-                np.dot(inner[(k - i) * fan_in : (k - i + 1) * fan_in], right, piece.reshape((fan_in, fan_out)))
-                _add(gradient[k], piece)
-        return
-    for i in range(terms):  # coefficient i of delta meets those of the activation that lead to step, ..., terms - 1
-        for unit in range(fan_out):
-            for sample in range(BLOCK):
-                flipped[sample * fan_out + unit] = delta[i * fan_out + unit, sample]
-        lowest, highest = max(0, step - i), terms - i
-        height = (highest - lowest) * fan_in
-        piece = product[: height * fan_out]
-        right = flipped[: BLOCK * fan_out].reshape((BLOCK, fan_out))
-        np.dot(inner[lowest * fan_in : highest * fan_in], right, piece.reshape((height, fan_out)))
-        for k in range(lowest, highest):
-            _add(gradient[i + k], piece[(k - lowest) * fan_in * fan_out :])
+def _first_layer(series, way, slot, low, terms, degree, columns, known, argument, numbers):
+    """Coefficients of [W; b] x in the first layer; columns holds the block's inputs, one sample a column.
+    """
+    for k in range(min(low, 1), terms):
+        if k <= degree:
+            place, inner = series[k, START[0] :], INPUTS + 1
+            _multiply(_at(place), FIRST, FLIPPED, _at(columns), BLOCK, PLAIN, FIRST, inner, BLOCK, _at(argument[k]), BLOCK, 0, numbers)
+        else:
+            for i in range(FIRST * BLOCK):
+                argument[k, i] = 0.0
 
 
 @jit
-def _sweep(series, step, terms, degree, backward, inputs, targets, workspace, gradient):
+def _sweep(series, way, slot, low, terms, degree, backward, inputs, targets, workspace, gradient):
     """Forward and reverse pass in series arithmetic along theta(eta) = sum_k series[k] eta^k, series[k] = 0 for k > degree.
 
-    Writes coefficients step, ..., terms - 1 of the gradient of the mean loss.  Step 0 (with terms = 1) computes order 0
-    and fills the caches, later steps take it from there.  Returns the mean loss (step 0 only).
+    Writes coefficients low, ..., terms - 1 of the gradient of the mean loss.  A first call with low = 0 and terms = 1
+    computes order 0 and fills the caches, later calls take it from there.  Returns the mean loss (that first call only).
     """
     samples = inputs.shape[0]
-    start = min(step, 1)
-    columns, hidden_cache, output_cache, known, units, output_rows, output, spaces, first_stack, first_gradient = workspace
-    stack, transposed, active, delta_space, back_space, product, flipped = spaces
-    _stack_weights(series, min(terms, degree + 1), step, first_stack, stack, transposed)
-    first_gradient[step * FIRST : terms * FIRST] = 0.0
-    weight_of_sample = np.empty(BLOCK)
-    tail = np.zeros((BLOCK, INPUTS))
-    gradient[step:terms] = 0.0
+    start = min(low, 1)
+    columns, cache, output_cache, known, rows, outputs, spaces = workspace
+    pile, slab, bias, numbers = spaces
+    output = outputs[: 12 * OUTPUTS * BLOCK].reshape((12, OUTPUTS * BLOCK))
+    output_back = output[12 - TERMS :]
+    shared = outputs[12 * OUTPUTS * BLOCK :].reshape((2 * TERMS + 1, BLOCK))
+    weight_of_sample = shared[2 * TERMS]
+    first_rows = rows[: TERMS * (FIRST + 1) * BLOCK].reshape((TERMS, (FIRST + 1) * BLOCK))
+    first_back = rows[BACK[0] : ROWS[1]].reshape((TERMS, FIRST * BLOCK))
+    _pile_up(series, min(terms, degree + 1), pile, slab)
+    gradient[low:terms] = 0.0
+    bias[: terms * FIRST * BLOCK] = 0.0
     loss = 0.0
-    for block in range((samples + BLOCK - 1) // BLOCK):
-        low = block * BLOCK
-        count = min(BLOCK, samples - low)
+    for block in range(columns.shape[0]):
+        first_sample = block * BLOCK
+        count = min(BLOCK, samples - first_sample)
         weight_of_sample[:count] = 1.0 / samples
         weight_of_sample[count:] = 0.0  # padding of the last block
 
         # Forward
-        for layer in range(DEPTH):
+        _first_layer(series, way, slot, low, terms, degree, columns[block], known[block], first_rows, numbers)
+        for layer in range(1, DEPTH):
+            _activate(layer - 1, rows, cache[block], start, terms)
             fan_in, fan_out = LAYERS[layer], LAYERS[layer + 1]
-            shape = (TERMS, fan_out, BLOCK)
-            if layer == DEPTH - 1:
-                argument = output
-            else:
-                argument = active[TERMS * BLOCK * HIDDEN[layer] : TERMS * BLOCK * HIDDEN[layer + 1]].reshape(shape)
-            if layer == 0:
-                _first_layer(argument, step, terms, degree, known[block], first_stack, columns[block])
-            else:
-                before = TERMS * BLOCK * HIDDEN[layer - 1]
-                size = fan_in * BLOCK
-                pile = stack[TERMS * STACK[layer] : TERMS * STACK[layer + 1]].reshape((TERMS * fan_in, fan_out))
-                for k in range(start, terms):
-                    lowest = max(0, k - degree)
-                    inner = active[before + lowest * size : before + (k + 1) * size]
-                    weights = pile[(TERMS - 1 - k + lowest) * fan_in :]
-                    np.dot(weights.T, inner.reshape(((k + 1 - lowest) * fan_in, BLOCK)), argument[k])
-            for k in range(start, min(terms, degree + 1)):
-                _add_bias(argument[k], series[k, BIASES[layer] : BIASES[layer] + fan_out])
-            if layer < DEPTH - 1:
-                low_unit, high_unit = HIDDEN[layer], HIDDEN[layer + 1]
-                _activate(argument, units[low_unit:high_unit], start, terms, hidden_cache[block, low_unit:high_unit])
+            height = (fan_in + 1) * BLOCK
+            active = _at(rows[ROWS[layer - 1] + VALUE * height :])
+            for k in range(start, terms):
+                argument = _at(output[k]) if layer == DEPTH - 1 else _at(rows[ROWS[layer] + k * (fan_out + 1) * BLOCK :])
+                lowest = max(0, k - degree)
+                weights = _at(pile[PILE[layer] + (TERMS - 1 - k + lowest) * (fan_in + 1) * fan_out :])
+                inner = (k + 1 - lowest) * (fan_in + 1)
+                _multiply(weights, fan_out, FLIPPED, active + 8 * lowest * height, BLOCK, PLAIN, fan_out, inner, BLOCK, argument, BLOCK, 0, numbers)
 
-        # Loss: output series to its gradient, in place
+        # Loss: output series to its gradient
         if start == 0:
-            loss += _loss_start(output, targets, low, count, weight_of_sample, output_cache[block])
+            loss += _loss_start(output, output_back, targets, first_sample, count, weight_of_sample, output_cache[block])
         else:
-            _loss_series(output, output_rows, terms, weight_of_sample, output_cache[block])
+            _loss_series(outputs, output_cache[block], terms)
         if not backward:
             continue
 
         # Reverse
-        for layer in range(DEPTH - 1, -1, -1):
+        for layer in range(DEPTH - 1, 0, -1):
             fan_in, fan_out = LAYERS[layer], LAYERS[layer + 1]
-            if layer == DEPTH - 1:
-                delta = output.reshape((TERMS * fan_out, BLOCK))
-            else:
-                delta = delta_space[: TERMS * fan_out * BLOCK].reshape((TERMS * fan_out, BLOCK))
-            for k in range(step, terms):
-                rows = delta[k * fan_out : (k + 1) * fan_out]
-                _add_row_sums(rows, gradient[k, BIASES[layer] : BIASES[layer] + fan_out])
-            if layer == 0:
-                batch = inputs[low : low + BLOCK]
-                if count < BLOCK:
-                    for sample in range(count):
-                        for i in range(INPUTS):
-                            tail[sample, i] = batch[sample, i]
-                    batch = tail
-                height = (terms - step) * FIRST
-                piece = product[: height * INPUTS]
-                np.dot(delta[step * FIRST : terms * FIRST], batch, piece.reshape((height, INPUTS)))
-                _add(first_gradient[step * FIRST : terms * FIRST].reshape(height * INPUTS), piece)
-                break
-            before = TERMS * BLOCK * HIDDEN[layer - 1]
-            inner = active[before : before + TERMS * fan_in * BLOCK].reshape((TERMS * fan_in, BLOCK))
-            target = gradient[:, WEIGHTS[layer] : BIASES[layer]]
-            _weight_gradient(inner, delta, fan_in, fan_out, step, terms, flipped, product, target)
-            pile = transposed[TERMS * STACK[layer] : TERMS * STACK[layer + 1]].reshape((TERMS * fan_out, fan_in))
-            back = back_space[: TERMS * fan_in * BLOCK].reshape((TERMS, fan_in, BLOCK))
-            for k in range(start, terms):
+            height = (fan_in + 1) * BLOCK
+            active = _at(rows[ROWS[layer - 1] + VALUE * height :])
+            delta = _at(output_back) if layer == DEPTH - 1 else _at(rows[BACK[layer] :])
+            for k in range(low, terms):
+                for i in range(k + 1):
+                    _add_outer(active + 8 * (k - i) * height, delta + 8 * i * fan_out * BLOCK, fan_in + 1, fan_out, _at(gradient[k, START[layer] :]), numbers)
+            for k in range(terms):
                 lowest = max(0, k - degree)
-                weights = pile[(TERMS - 1 - k + lowest) * fan_out :]
-                np.dot(weights.T, delta[lowest * fan_out : (k + 1) * fan_out], back[k])
-            delta = delta_space[: TERMS * fan_in * BLOCK].reshape((TERMS * fan_in, BLOCK))
-            low_unit, high_unit = HIDDEN[layer - 1], HIDDEN[layer]
-            cache = hidden_cache[block, low_unit:high_unit]
-            first = step if layer == 1 else 0  # below the first layer only the gradient's own coefficients are needed
-            _back_propagate(
-                back, units[low_unit:high_unit], start, first, terms, cache, delta.reshape((TERMS, fan_in, BLOCK))
-            )
-    for k in range(step, terms):
+                weights = _at(slab[SLAB[layer] + (TERMS - 1 - k + lowest) * fan_out :])
+                inner = (k + 1 - lowest) * fan_out
+                target = _at(rows[BACK[layer - 1] + k * fan_in * BLOCK :])
+                _multiply(weights, TERMS * fan_out, PLAIN, delta + 8 * lowest * fan_out * BLOCK, BLOCK, PLAIN, fan_in, inner, BLOCK, target, BLOCK, 0, numbers)
+            _through(layer - 1, rows, terms)
+        for k in range(low, terms):
+            place = gradient[k, START[0] :]
+            _multiply(_at(inputs[first_sample]), INPUTS, FLIPPED, _at(first_back[k]), BLOCK, FLIPPED, INPUTS, count, FIRST, _at(place), FIRST, 1, numbers)
+            for i in range(FIRST * BLOCK):
+                bias[k * FIRST * BLOCK + i] += first_back[k, i]
+    for k in range(low, terms):
         for unit in range(FIRST):
-            for i in range(INPUTS):
-                gradient[k, WEIGHTS[0] + i * FIRST + unit] = first_gradient[k * FIRST + unit, i]
+            total = 0.0
+            for sample in range(BLOCK):
+                total += bias[(k * FIRST + unit) * BLOCK + sample]
+            gradient[k, START[0] + INPUTS * FIRST + unit] = total
     return loss
 
 
 @jit
-def _step(series, steps, j, terms):
-    """Gradient descent in series arithmetic: y_j = y_{j-1} - eta g(y_{j-1}), with steps[i, k] coefficient k of g(y_i)."""
+def _step(series, gradient, terms):
+    """Gradient descent in series arithmetic: y_j = y_{j-1} - eta g(y_{j-1})."""
     for k in range(1, terms):
         for p in range(SIZE):
-            series[k, p] -= steps[j - 1, k - 1, p]
+            series[k, p] -= gradient[k - 1, p]
 
 
 @jit
-def _complete(steps, j, terms):
-    """The coefficients of g(y_j) below j: polynomials in j of degree k that steps 1, ..., k have determined."""
+def _step_back(series, steps, m, first, last, curve):
+    """Coefficients first, ..., last of the iterate at step -1 - m, and 0 and 1; the others are there from earlier turns."""
+    for p in range(SIZE):
+        curve[0, p] = series[0, p]
+        curve[1, p] = -SUMMATION[m, 0, 0] * steps[0, 0, p]
+    for k in range(first, last + 1):
+        for p in range(SIZE):
+            curve[k, p] = -SUMMATION[m, k - 1, 1] * steps[1, k - 1, p]
+        for i in range(2, k):
+            weight = SUMMATION[m, k - 1, i]
+            for p in range(SIZE):
+                curve[k, p] -= weight * steps[i, k - 1, p]
+
+
+@jit
+def _complete(steps, way, j, terms):
+    """The coefficients of g in slot j below j: polynomials in the step of degree k that slots 1, ..., k have determined."""
     if j == 0:
         steps[0, 1:terms] = 0.0
         return
@@ -684,57 +618,70 @@ def _complete(steps, j, terms):
         steps[j, 0, p] = steps[0, 0, p]
     for k in range(1, min(j, terms)):
         for p in range(SIZE):
-            steps[j, k, p] = EXTRAPOLATION[j, k, 1] * steps[1, k, p]
+            steps[j, k, p] = EXTRAPOLATION[way, j, k, 1] * steps[1, k, p]
         for i in range(2, k + 1):
+            weight = EXTRAPOLATION[way, j, k, i]
             for p in range(SIZE):
-                steps[j, k, p] += EXTRAPOLATION[j, k, i] * steps[i, k, p]
+                steps[j, k, p] += weight * steps[i, k, p]
 
 
 @jit
-def _logarithm(steps, terms, rows):
-    """g and xi_0, xi_1, ... from the gradient at all steps."""
+def _logarithm(steps, way, terms, rows):
+    """g and xi_0, xi_1, ... from the gradient in all slots."""
     for p in range(SIZE):
         rows[0, p] = steps[0, 0, p]
     for k in range(1, terms):
         for p in range(SIZE):
-            rows[k, p] = LOGARITHM[k, 1] * steps[1, k, p]
+            rows[k, p] = LOGARITHM[way, k, 1] * steps[1, k, p]
         for i in range(2, k + 1):
+            weight = LOGARITHM[way, k, i]
             for p in range(SIZE):
-                rows[k, p] += LOGARITHM[k, i] * steps[i, k, p]
+                rows[k, p] += weight * steps[i, k, p]
 
 
 @numba.njit(
     "float64(int64, float64[:, ::1], float64[:, ::1], float64[:, ::1], "
-    "Tuple((float64[:, :, ::1], float64[:, :, :, ::1], float64[:, :, :, ::1], float64[:, :, :, :, ::1], "
-    "float64[:, :, ::1], float64[:, :, ::1], float64[:, :, ::1], UniTuple(float64[::1], 7), "
-    "float64[:, ::1], float64[:, ::1])), float64[:, :, ::1], float64[:, ::1])",
+    "Tuple((float64[:, :, ::1], float64[:, ::1], float64[:, :, ::1], float64[:, :, :, ::1], float64[::1], float64[::1], "
+    "UniTuple(float64[::1], 4))), "
+    "float64[:, :, ::1], float64[:, :, ::1], float64[:, ::1])",
     cache=True,
     nogil=True,
     fastmath=False,
     error_model="numpy",
 )
-def _evaluate(wanted, series, inputs, targets, workspace, steps, rows):
+def _evaluate(wanted, series, inputs, targets, workspace, steps, backward_series, rows):
     """The one compiled entry: LOSS at series[0], the gradient's SERIES along series, or ITERATES from series[0]."""
     terms = series.shape[0]
     loss = 0.0
-    _block_inputs(inputs, workspace[0])
-    # One call of _sweep for all uses: numba compiles a function once for every set of constants that it is called with.
-    last = min(wanted, 1) if wanted < ITERATES else terms - 1
-    for j in range(min(last, terms - 1) + 1):
-        if wanted == ITERATES and j > 0:
-            _step(series, steps, j, terms)
-        degree = j if wanted == ITERATES and j < 2 else terms - 1
-        count = 1 if j == 0 else terms
-        loss += _sweep(series, j, count, degree, wanted != LOSS, inputs, targets, workspace, steps[j])
-        for k in range(j, count):
+    _transpose(inputs, workspace[0])
+    iterates, before = wanted >= ITERATES, 0
+    way = 1 if wanted == FAST else 0
+    schedule = SCHEDULE_1 if wanted == FAST else SCHEDULE_0
+    turns = len(schedule) if iterates else min(wanted, terms - 1) + 1
+    for turn in range(turns):
+        slot, low = schedule[turn]
+        if low >= terms:
+            break
+        top, degree, curve = (1 if low == 0 else terms), terms - 1, series
+        step = STEPS[way, slot]
+        if iterates and step > 0:
+            _step(series, steps[before], terms)
+            degree = 1 if step == 1 else terms - 1
+        elif iterates and step < 0:
+            top, degree = low + 1, low
+            curve = backward_series[-1 - step]
+            _step_back(series, steps, -1 - step, 2 if slot == low else low, low, curve)
+        loss += _sweep(curve, way, slot, low, top, degree, wanted != LOSS, inputs, targets, workspace, steps[slot])
+        for k in range(low, top):
             for p in range(SIZE):
-                steps[j, k, p] += WEIGHT_DECAY * series[k, p]
-        if wanted == ITERATES:
-            _complete(steps, j, terms)
+                steps[slot, k, p] += WEIGHT_DECAY * curve[k, p]
+        if iterates and step >= 0:
+            _complete(steps, way, slot, terms)
+            before = slot
     for p in range(SIZE):
         loss += 0.5 * WEIGHT_DECAY * series[0, p] * series[0, p]
-    if wanted == ITERATES:
-        _logarithm(steps, terms, rows)
+    if iterates:
+        _logarithm(steps, way, terms, rows)
     if wanted == SERIES:
         for k in range(terms):
             for p in range(SIZE):
@@ -745,41 +692,47 @@ def _evaluate(wanted, series, inputs, targets, workspace, steps, rows):
 _idle = {}  # workspaces of finished calls, by number of samples: fresh memory costs more than the arithmetic
 
 
+def _aligned(shape, value):
+    """An array that starts where a cache line and a vector register do."""
+    size = math.prod(shape)
+    space = np.full(size + 8, value)
+    first = -space.ctypes.data % 64 // 8
+    return space[first : first + size].reshape(shape)
+
+
 def _workspace(samples):
-    """All intermediate arrays for this many samples; _evaluate's workspace and steps."""
+    """All intermediate arrays for this many samples; _evaluate's workspace, steps and backward_series."""
     blocks = (samples + BLOCK - 1) // BLOCK
     spaces = (
-        np.empty(TERMS * STACK_SIZE),  # weights, piled up
-        np.empty(TERMS * STACK_SIZE),  # the same, transposed
-        np.empty(TERMS * HIDDEN_UNITS * BLOCK),  # activations, before them their arguments
-        np.empty(TERMS * WIDEST * BLOCK),  # gradient with respect to a layer's argument
-        np.empty(TERMS * WIDEST * BLOCK),  # gradient with respect to the activation before it
-        np.empty(TERMS * LARGEST),  # products of delta and activation
-        np.empty(WIDEST * BLOCK),  # one coefficient of delta, transposed
+        _aligned((1734,), 0.0),  # coefficients of all matrices but the first, piled up
+        _aligned((1632,), 0.0),  # the same without biases, side by side
+        _aligned((TERMS * FIRST * BLOCK,), 0.0),  # gradient of the first layer's biases, still one a sample of a block
+        np.array([1.0, 0.0]),  # for the matrix products
     )
+    rows = _aligned((51456,), 0.0)
+    for layer in range(1, DEPTH):  # the unit that is always 1
+        row = rows[ROWS[layer - 1] + VALUE * (LAYERS[layer] + 1) * BLOCK :]
+        row[LAYERS[layer] * BLOCK : (LAYERS[layer] + 1) * BLOCK] = 1.0
     workspace = (
-        np.empty((blocks, INPUTS, BLOCK)),  # inputs, one sample a column
-        np.empty((blocks, HIDDEN_UNITS, SLOTS + 1, BLOCK)),  # order 0 of all hidden series
-        np.empty((blocks, 2, OUTPUTS, BLOCK)),  # order 0 of the output and of its gradient
-        np.empty((blocks, max(TERMS - 2, 0), TERMS, FIRST, BLOCK)),  # first-layer arguments at earlier steps
-        np.empty((HIDDEN_UNITS, ROWS, BLOCK)),  # series of all hidden units
-        np.empty((OUTPUTS + 1, 3 * TERMS, BLOCK)),  # series of all outputs, and of what they share
-        np.empty((TERMS, OUTPUTS, BLOCK)),  # output, then its gradient
+        _aligned((blocks, INPUTS + 1, BLOCK), 1.0),  # inputs, one sample a column
+        _aligned((blocks, 6144), 0.0),  # order 0 of all hidden series
+        _aligned((blocks, 2, OUTPUTS * BLOCK), 0.0),  # order 0 of the gradient with respect to the output, and of the softmax
+        _aligned((blocks, 0, TERMS, FIRST * BLOCK), 0.0),  # first-layer arguments in earlier slots
+        rows,  # series of all hidden units, each layer followed by what comes back to it
+        _aligned(((12 * OUTPUTS + 2 * TERMS + 1) * BLOCK,), 0.0),  # of all outputs, then of what they share
         spaces,
-        np.empty((TERMS * FIRST, INPUTS)),  # first-layer weights, transposed
-        np.empty((TERMS * FIRST, INPUTS)),  # their gradient
     )
-    return workspace, np.empty((TERMS, TERMS, SIZE))
+    return workspace, np.empty((TERMS, TERMS, SIZE)), np.empty((1, TERMS, SIZE))
 
 
 def _run(wanted, series, inputs, targets):
     samples = len(inputs)
-    workspace, steps = _idle.pop(samples, None) or _workspace(samples)
+    workspace, steps, backward_series = _idle.pop(samples, None) or _workspace(samples)
     rows = np.empty_like(series)
-    loss = _evaluate(wanted, series, inputs, targets, workspace, steps, rows)
+    loss = _evaluate(wanted, series, inputs, targets, workspace, steps, backward_series, rows)
     if len(_idle) > 3:
         _idle.clear()
-    _idle[samples] = workspace, steps
+    _idle[samples] = workspace, steps, backward_series
     return loss, rows
 
 
@@ -793,8 +746,8 @@ def gradient_series(series, inputs, targets):
     return _run(SERIES, series, inputs, targets)[1]
 
 
-def counterterms(theta, order, inputs, targets):
-    """Row 0 is g, row 1 + k is xi_k, for k < order <= ORDER."""
+def counterterms(theta, order, inputs, targets, fast=False):
+    """Row 0 is g, row 1 + k is xi_k, for k < order <= ORDER; fast does without steps back, and loses a digit an order."""
     series = np.zeros((order + 1, SIZE))
     series[0] = theta
-    return _run(ITERATES, series, inputs, targets)[1]
+    return _run(FAST if fast else ITERATES, series, inputs, targets)[1]

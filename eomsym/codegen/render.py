@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from fractions import Fraction
 from functools import cache
 from itertools import accumulate, pairwise
@@ -13,18 +13,25 @@ from typing import Any
 import jinja2
 
 import eomsym
-from eomsym.codegen import expression_statements
+from eomsym.codegen import expression_statements, sample_loops
 from eomsym.codegen.locate import data_folder
 from eomsym.codegen.rule_program import rule_program
 from eomsym.codegen.spec import KernelSpec
 from eomsym.codegen.statements import function_program, product_program, reciprocal_program
-from eomsym.codegen.step_tables import extrapolation, logarithm
+from eomsym.codegen.step_tables import extrapolation, logarithm, schedule, slots, summation, two_ways
 from eomsym.models import MLP, ExpressionLoss
 from eomsym.series.elementary import ELEMENTARY
 from eomsym.series.program import Variable
 
 #: Samples that travel together: wide enough for vector units and BLAS, small enough for the cache.
 BLOCK = 64
+
+#: OpenBLAS multiplies fastest (on AVX-512 by a half) where a product has at most so many multiplications, and where
+#: both factors have the inner index along their rows, also at most so many entries.
+SMALL, FEW = 1_000_000, 1200
+
+#: First-layer products are kept and extrapolated from so many inputs on: reading a few numbers beats multiplying many.
+REUSE_FROM = 128
 
 #: numba types of the targets, for the signatures.
 TARGETS_TYPE = {"mse": "float64[:, ::1]", "cross-entropy": "int64[::1]"}
@@ -56,8 +63,14 @@ def environment() -> jinja2.Environment:
 def render(spec: KernelSpec) -> str:
     """The source text of a kernel: the same bytes for the same specification, always."""
     if isinstance(spec.model, MLP):
-        return environment().get_template("mlp.py.jinja").render(context(spec, spec.model))
+        made = context if spec.model.normalization == "none" else normalized_context
+        return environment().get_template(template(spec.model)).render(made(spec, spec.model))
     return environment().get_template("expression.py.jinja").render(expression_context(spec))
+
+
+def template(model: MLP) -> str:
+    """The template of a network."""
+    return "mlp.py.jinja" if model.normalization == "none" else "mlp_normalized.py.jinja"
 
 
 def expression_context(spec: KernelSpec) -> dict[str, Any]:
@@ -98,7 +111,7 @@ def expression_header(spec: KernelSpec) -> list[str]:
     ]
 
 
-def context(spec: KernelSpec, model: MLP) -> dict[str, Any]:
+def normalized_context(spec: KernelSpec, model: MLP) -> dict[str, Any]:
     """All that the template of a multilayer perceptron is given."""
     terms = spec.order + 1
     activation = function_program(ELEMENTARY[model.activation], terms, extra_slots=2)
@@ -111,7 +124,7 @@ def context(spec: KernelSpec, model: MLP) -> dict[str, Any]:
     return {
         "spec": spec,
         "header": header(spec, model),
-        "layout": layout(model.layers),
+        "layout": normalized_layout(model.layers),
         "block": BLOCK,
         "targets_type": TARGETS_TYPE[model.loss],
         "workspace_types": WORKSPACE_TYPES[model.normalization],
@@ -122,8 +135,64 @@ def context(spec: KernelSpec, model: MLP) -> dict[str, Any]:
         "product": product_program(softmax_slot, exponential.slots, terms, first=1),
         "functions": activation.functions | (exponential.functions if model.loss == "cross-entropy" else set()),
         "exp_polynomial": [repr(1 / factorial(n)) for n in range(14, 0, -1)],
-        "extrapolation": _table(extrapolation(terms)),
-        "logarithm": _table(logarithm(terms)),
+        "extrapolation": _table(extrapolation(terms, fast=True)),
+        "logarithm": _table(logarithm(terms, fast=True)),
+        "rule": rule,
+        "rule_tables": {} if rule is None else {name: _table(cube) for name, cube in rule.tables.items()},
+        "rule_logarithm": "" if rule is None else _table(rule.logarithm),
+        "fields": spec.fields,
+        "steps": spec.steps,
+    }
+
+
+def context(spec: KernelSpec, model: MLP) -> dict[str, Any]:
+    """All that the template of a multilayer perceptron is given."""
+    terms = spec.order + 1
+    activation, exponential = ELEMENTARY[model.activation], ELEMENTARY["exp"]
+    slot = sample_loops.slots(activation)
+    slope = slot[activation.derivative]
+    rule = rule_program(spec.rule, terms) if spec.optimizer != "gradient-descent" else None
+    start = sample_loops.start_lines(activation, terms)
+    ways = (False, True) if rule is None and two_ways(terms) else (False,)
+    return {
+        "spec": spec,
+        "header": header(spec, model),
+        "layout": layout(model.layers, len(slot), terms),
+        "block": BLOCK,
+        "small": SMALL,
+        "few": FEW,
+        "targets_type": TARGETS_TYPE[model.loss],
+        "widths": sorted(set(model.layers[1:-1])),
+        "slots": slot,
+        "output_rows": (2 if model.loss == "mse" else 3) * terms,
+        "value": activation.value,
+        "slope": activation.derivative,
+        "start": start,
+        "series": sample_loops.series_groups(activation, terms),
+        "chain": sample_loops.product_groups(
+            lambda k: f"rows[{slope * terms + k}, i]",
+            lambda k: f"back[{k}, i]",
+            lambda k, name: f"back[{k}, i] = {name}",
+            terms,
+        ),
+        "softmax": {
+            "exponential": sample_loops.series_groups(exponential, terms),
+            "reciprocal": sample_loops.reciprocal_groups(terms),
+            "quotient": sample_loops.product_groups(
+                lambda k: f"rows[{terms + k}, unit, i]",
+                lambda k: f"shared[{terms + k}, i]" if k else "1.0",
+                lambda k, name: f"rows[{2 * terms + k}, unit, i] = shared[{2 * terms}, i] * {name}",
+                terms,
+                first=1,
+            ),
+        },
+        "reuse": rule is None and model.layers[0] >= REUSE_FROM,
+        "functions": vectorised(start) | ({"exp"} if model.loss == "cross-entropy" else set()),
+        "exp_polynomial": [repr(1 / factorial(n)) for n in range(14, 0, -1)],
+        "ways": [{"steps": tuple(slots(terms, fast)), "schedule": schedule(terms, fast)} for fast in ways],
+        "extrapolation": _table([extrapolation(terms, fast) for fast in ways]),
+        "summation": _table(summation(terms)) if len(ways) > 1 else "",
+        "logarithm": _table([logarithm(terms, fast) for fast in ways]),
         "rule": rule,
         "rule_tables": {} if rule is None else {name: _table(cube) for name, cube in rule.tables.items()},
         "rule_logarithm": "" if rule is None else _table(rule.logarithm),
@@ -140,7 +209,7 @@ def header(spec: KernelSpec, model: MLP) -> list[str]:
     parameters = ", ".join(f"{name} = {value}" for name, value in spec.settings)
     optimizer = f"{spec.optimizer} ({parameters})" if parameters else spec.optimizer
     return [
-        f"Generated by eomsym {eomsym.__version__} from mlp.py.jinja; do not edit, generate again.",
+        f"Generated by eomsym {eomsym.__version__} from {template(model)}; do not edit, generate again.",
         "",
         f"Equation of motion of {optimizer}, order {spec.order}: d theta/dt = -g - sum_k eta^(k+1) xi_k.",
         f"Model: {widths}, {model.activation}{normalised}, {model.loss}{decay}; {spec.precision} precision.",
@@ -150,7 +219,31 @@ def header(spec: KernelSpec, model: MLP) -> list[str]:
     ]
 
 
-def layout(layers: Sequence[int]) -> dict[str, Any]:
+def layout(layers: Sequence[int], slots: int, terms: int) -> dict[str, tuple[int, ...]]:
+    """Offsets that the kernel needs, as literals; the last entry of each is the size of the whole."""
+    sizes = [(rows + 1) * columns for rows, columns in pairwise(layers)]
+    hidden = layers[1:-1]
+
+    def ends(parts: Iterable[int]) -> tuple[int, ...]:
+        return (0, *accumulate(parts))
+
+    rows = ends((slots * (units + 1) + units) * terms * BLOCK for units in hidden)
+    return {
+        "start": ends(sizes),
+        "rows": rows,
+        "back": (*(end - terms * units * BLOCK for end, units in zip(rows[1:], hidden, strict=True)), rows[-1]),
+        "cache": ends(slots * units * BLOCK for units in hidden),
+        "pile": (0, *ends(terms * size for size in sizes[1:])),
+        "slab": (0, *ends(terms * rows * columns for rows, columns in pairwise(layers[1:]))),
+    }
+
+
+def vectorised(lines: Sequence[str]) -> set[str]:
+    """The elementary functions of our own that statements call."""
+    return {name for name in ("exp", "tanh") if any(f"_{name}(" in line for line in lines)}
+
+
+def normalized_layout(layers: Sequence[int]) -> dict[str, Any]:
     """Offsets that the kernel needs, as literals: where weights, biases, hidden units and stacked weights start."""
     sizes = [rows * columns for rows, columns in pairwise(layers)]
     ends = list(accumulate(size + columns for size, columns in zip(sizes, layers[1:], strict=True)))

@@ -179,7 +179,7 @@ def _combination(relation: Combination, load: _Loads, k: int) -> Loop:
     lines: Loop = []
     for product in relation.products:
         sign = "+" if product.sign > 0 else "-"
-        for factor, left, right in _convolution(product, load, k):
+        for factor, left, right in convolution(product, load, k):
             term = f"{factor}{left} * {right}"
             lines.append(f"total {sign}= {term}" if lines else f"total = {'' if sign == '+' else '-'}{term}")
     for member in relation.linear:
@@ -196,7 +196,7 @@ def _reciprocal(relation: Reciprocal, load: _Loads, k: int) -> Loop:
     return [*_sum_of_products(factors), f"total = -total * {load(relation.target, 0)}"]
 
 
-def _convolution(product: Product, load: _Loads, k: int) -> list[tuple[str, str, str]]:
+def convolution(product: Product, load: Callable[[str, int], str], k: int) -> list[tuple[str, str, str]]:
     """Terms (factor, left, right) of coefficient k of a product; a square has half as many."""
     if product.left != product.right:
         return [("", load(product.left, i), load(product.right, k - i)) for i in range(k + 1)]

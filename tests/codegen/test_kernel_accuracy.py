@@ -22,14 +22,15 @@ def problem(activation, loss, layers=(2, 4, 3, 3), weight_decay=0.0):
     return model, inputs, random.integers(0, layers[-1], SAMPLES)
 
 
-def reference(model, theta, inputs, targets, terms):
-    with gmpy2.context(gmpy2.get_context(), precision=high_precision.BITS):
+def reference(model, theta, inputs, targets, terms, bits=high_precision.BITS, spacing=high_precision.SPACING_EXPONENT):
+    with gmpy2.context(gmpy2.get_context(), precision=bits):
         exact_targets = high_precision.exact(targets) if model.loss == "mse" else targets
         exact_inputs = high_precision.exact(inputs)
         rows = high_precision.modified_field(
             lambda y: -high_precision.gradient(model, y, exact_inputs, exact_targets),
             high_precision.exact(theta),
             terms,
+            spacing,
         )
         return -np.array(rows).astype(float)  # g, ξ_0, ξ_1, …
 
@@ -54,10 +55,37 @@ def test_every_counterterm(activation, loss, tmp_path):
     assert np.linalg.norm(product - 2 * rows[1]) <= 1e-14 * np.linalg.norm(product)
 
 
+@pytest.mark.parametrize("loss", LOSSES)
+def test_high_orders_keep_their_digits(loss, tmp_path):
+    """Bounds on f̃_k; forward steps alone lose one digit an order (numerics.md), and are as good in a flow."""
+    model, inputs, targets = problem("tanh", loss, (2, 4, 2))
+    inputs, targets = inputs[:20], targets[:20]
+    theta = model.initial(3)
+    kernel = eomsym.load(eomsym.generate(model, 11, output=tmp_path))
+    truth = reference(model, theta, inputs, targets, 12, bits=2600, spacing=-50)
+    errors = relative_errors(kernel.counterterms(theta, inputs, targets), truth)
+    bounds = np.array([1e-14] * 5 + [1e-13] * 3 + [1e-12] * 2 + [1e-11] * 2)  # k = 1 … 5, 8, 10, 12
+    if loss == "cross-entropy":  # terms of random labels cancel: even steps 1, −1, 2, −2, … leave ten times as much
+        bounds *= 30
+    assert np.all(errors <= bounds)
+    fast = kernel.counterterms(theta, inputs, targets, fast=True)
+    fast_errors = relative_errors(fast, truth)
+    assert np.array_equal(fast[:5], kernel.counterterms(theta, inputs, targets)[:5])
+    assert fast_errors[-1] > 10 * errors[-1]
+    assert fast_errors[6] > 5 * errors[6]
+    # Asked for an order in between, both ways end there.
+    assert np.all(relative_errors(kernel.counterterms(theta, inputs, targets, order=7), truth[:8]) <= bounds[:8])
+    # In a flow coefficient k counts with η^k, and so do the digits that it has lost.
+    for eta, fast, tolerance in ((0.1, True, 1e-13), (0.1, False, 1e-14), (0.5, False, 1e-13)):
+        exact = -sum(eta**k * row for k, row in enumerate(truth))
+        field = kernel.field(theta, eta, inputs, targets, fast=fast)
+        assert np.linalg.norm(field - exact) <= tolerance * np.linalg.norm(exact)
+
+
 @pytest.mark.parametrize(
     "layers",
-    [(3, 2), (1, 1), (2, 5, 2), (2, 40, 35, 2)],
-    ids=["no hidden layer", "one parameter pair", "one hidden layer", "products above the small limit"],
+    [(3, 2), (1, 1), (2, 5, 2), (2, 40, 35, 2), (150, 300, 2)],
+    ids=["no hidden layer", "one parameter pair", "one hidden layer", "outer products in pieces", "products in pieces"],
 )
 def test_shapes_and_weight_decay(layers, tmp_path):
     model, inputs, targets = problem("tanh", "mse", layers, weight_decay=0.3)

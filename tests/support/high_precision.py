@@ -108,12 +108,18 @@ def _normalised(x: np.ndarray, axis: int, centre: bool) -> tuple[np.ndarray, Cal
     return x / norm, back
 
 
-def modified_field(field: Callable[[np.ndarray], np.ndarray], theta: np.ndarray, terms: int) -> list[np.ndarray]:
-    """``[f̃_0, …, f̃_{terms−1}]`` of ``y ↦ y + η f(y)`` by iterates at several step sizes and interpolation in η."""
+def modified_field(
+    field: Callable[[np.ndarray], np.ndarray], theta: np.ndarray, terms: int, spacing: int = SPACING_EXPONENT
+) -> list[np.ndarray]:
+    """``[f̃_0, …, f̃_{terms−1}]`` of ``y ↦ y + η f(y)`` by iterates at several step sizes and interpolation in η.
+
+    Step sizes are multiples of ``10^spacing``; coefficient k is found to about ``−3 spacing`` digits, and the number of
+    bits must leave these after a loss of ``−spacing (terms + 2)`` digits.
+    """
     nodes = range(1, terms + 3)
     samples = []
     for node in nodes:
-        eta = node * mpfr(10) ** SPACING_EXPONENT
+        eta = node * mpfr(10) ** spacing
         row = [theta]
         for _ in range(terms + 2):
             row.append(row[-1] + eta * field(row[-1]))
@@ -123,10 +129,10 @@ def modified_field(field: Callable[[np.ndarray], np.ndarray], theta: np.ndarray,
             total = total + row[0] * (mpfr((-1) ** (n + 1)) / n)
             n += 1
         samples.append(total / eta)
-    return _polynomial_coefficients(list(nodes), samples, terms)
+    return _polynomial_coefficients(list(nodes), samples, terms, spacing)
 
 
-def _polynomial_coefficients(nodes: list[int], samples: list[np.ndarray], terms: int) -> list[np.ndarray]:
+def _polynomial_coefficients(nodes: list[int], samples: list[np.ndarray], terms: int, spacing: int) -> list[np.ndarray]:
     """Monomial coefficients in η of the polynomial through the samples, by expanding Newton's form."""
     divided = list(samples)
     for level in range(1, len(nodes)):
@@ -137,5 +143,5 @@ def _polynomial_coefficients(nodes: list[int], samples: list[np.ndarray], terms:
         shifted = [0 * coefficients[0], *coefficients]
         coefficients = [a - nodes[i] * b for a, b in zip(shifted, [*coefficients, 0 * coefficients[0]], strict=True)]
         coefficients[0] = coefficients[0] + divided[i]
-    scale = mpfr(10) ** -SPACING_EXPONENT
+    scale = mpfr(10) ** -spacing
     return [coefficient * scale**k for k, coefficient in enumerate(coefficients[:terms])]
