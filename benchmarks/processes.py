@@ -1,4 +1,4 @@
-"""Measurements in processes of their own: one core, one thread, and an environment that does not depend on the caller."""
+"""Measurements in processes of their own: one core, one thread, an environment that does not depend on the caller."""
 
 from __future__ import annotations
 
