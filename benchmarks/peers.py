@@ -30,6 +30,8 @@ RIVALS = ("JAX nested jvp", "jax.experimental.jet")
 TARGETS = {3: 1.5, 5: 3.5, 6: 6.0, 10: 10.0}
 #: Their values agree with the kernel's to this, or no time is reported.
 TOLERANCE = 1e-8
+#: A peer that takes so many times the kernel's time is not tried with more terms: minutes for no news.
+HOPELESS = 50.0
 
 
 @dataclass(frozen=True)
@@ -61,7 +63,7 @@ def report(plans: Sequence[Plan], seconds: float) -> str:
 
 
 def _climb(way: str, plan: Plan, seconds: float) -> dict[int, processes.Outcome]:
-    """One outcome for each number of terms; nothing is tried beyond the first that failed."""
+    """One outcome for each number of terms; nothing is tried beyond the first that failed or is hopeless."""
     outcomes: dict[int, processes.Outcome] = {}
     for count in plan.terms:
         processes.progress(f"peers: {way}, {plan.net}, K = {count}")
@@ -72,6 +74,8 @@ def _climb(way: str, plan: Plan, seconds: float) -> dict[int, processes.Outcome]
         outcomes[count] = outcome
         if outcome.answer is None:
             processes.progress(f"peers: {way}, {plan.net}, K = {count}: {outcome.reason}")
+            break
+        if _ratios(outcome).median > HOPELESS:
             break
     return outcomes
 
