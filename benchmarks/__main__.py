@@ -78,7 +78,8 @@ PEER_NOTES = """\
 Each peer runs in a process bound to one core, with one thread, in turn with eomsym's kernel, and only after its values
 agreed with the kernel's to 1e-8. Quotients above 1: eomsym is faster. Tracing and compiling are reported apart; a peer
 that has not done it in the time allowed is stopped there and not tried further, nor is one that takes more than 50
-times as long as the kernel. torch is not compiled: what stands for it is the first call. Where a quotient is below 1, that peer is faster than eomsym, and no claim is made there."""
+times as long as the kernel. torch is not compiled: what stands for it is the first call. Where a quotient is below 1,
+that peer is faster than eomsym, and no claim is made there."""
 TREE_NOTES = "Coefficients of gradient descent on rooted trees, in-process seconds."
 START_NOTES = """\
 Whole processes from start to end, one core. A cold compilation starts with an empty cache, numba being imported."""
