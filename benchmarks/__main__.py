@@ -82,7 +82,7 @@ times as long as the kernel. torch is not compiled: what stands for it is the fi
 that peer is faster than eomsym, and no claim is made there."""
 TREE_NOTES = "Coefficients of gradient descent on rooted trees, in-process seconds."
 START_NOTES = """\
-Whole processes from start to end, one core. A cold compilation starts with an empty cache, numba being imported."""
+Whole processes from start to end, on any core. A cold compilation starts with an empty cache, numba being imported."""
 SYMBOL_NOTES = """\
 Exact coefficients of update rules whose parameters stay symbols, each repeat in a fresh process."""
 
