@@ -17,7 +17,7 @@ WORKERS ?= 2
 
 .PHONY: help
 help:  ## show this list
-	@sed -nE 's/^([a-z-]+):.*## (.*)/\1|\2/p' Makefile | awk -F'|' '{ printf "make %-10s %s\n", $$1, $$2 }'
+	@sed -nE 's/^([a-z-]+):.*## (.*)/\1|\2/p' Makefile | awk -F'|' '{ printf "make %-13s %s\n", $$1, $$2 }'
 
 # Stamps: pip runs again only when the packaging changed.  The demo needs no development tools and does not wait for them.
 $(BIN)/python:
@@ -51,6 +51,21 @@ test: lint  ## style, types and the fast tests
 .PHONY: test-slow
 test-slow: $(VENV)/.installed-dev  ## the tests that take minutes
 	$(TEST_ENVIRONMENT) $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile -m slow
+
+# Peers that are not installed in the Python that runs it are skipped by name: `make bench BENCH_PYTHON=...` for another.
+BENCH_PYTHON ?= $(BIN)/python
+
+.PHONY: bench
+bench: $(VENV)/.installed  ## time kernels, peers, trees and start-up; prints tables
+	$(BENCH_PYTHON) -m benchmarks
+
+.PHONY: bench-quick
+bench-quick: $(VENV)/.installed  ## the same, smaller, in under three minutes
+	$(BENCH_PYTHON) -m benchmarks --quick
+
+.PHONY: bench-results
+bench-results: $(VENV)/.installed  ## the whole run into benchmarks/RESULTS.md
+	$(BENCH_PYTHON) -m benchmarks --write
 
 .PHONY: clean
 clean:  ## remove what make, tests and builds leave behind

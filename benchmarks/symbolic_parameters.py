@@ -1,27 +1,52 @@
-"""How long exact coefficients with symbols for parameters take: ``python benchmarks/symbolic_parameters.py``."""
+"""How long exact coefficients take that have symbols for parameters, trees and the printed form included.
+
+``python -m benchmarks.symbolic_parameters OPTIMIZER ORDER`` is the measurement, in a process of its own.
+"""
 
 from __future__ import annotations
 
-import time
+import json
+import sys
 
-import eomsym
-from eomsym.trees import count_rooted_trees
+from benchmarks import processes, tables
+from benchmarks.timing import Spread, once
 
 CASES = (("heavy-ball", 6), ("nesterov", 6), ("heavy-ball", 7), ("adam", 2), ("adam", 3), ("sgdw", 4))
+#: Their counter terms are sums over rooted trees; those of the others have another language.
+ON_TREES = ("heavy-ball", "nesterov")
 
 
-def main() -> None:
-    """One line a case: the whole of ``derive``, trees and factoring of the printed coefficients included."""
-    print(f"{'optimiser':12} {'order':>5} {'trees':>6} {'derive':>9} {'print':>9}")
+def report(repeats: int) -> str:
+    """One line a case; each repeat is a fresh process, as results are kept within one."""
+    rows = []
     for name, order in CASES:
-        begin = time.perf_counter()
-        counterterms = eomsym.derive(name, order=order)
-        derived = time.perf_counter()
-        counterterms.text()
-        printed = time.perf_counter()
-        trees = sum(count_rooted_trees(n) for n in range(1, order + 2)) if name in ("heavy-ball", "nesterov") else "–"
-        print(f"{name:12} {order:5} {trees:>6} {derived - begin:7.2f} s {printed - derived:7.2f} s")
+        processes.progress(f"symbolic parameters: {name}, order {order}")
+        outcomes = [
+            processes.measured("benchmarks.symbolic_parameters", (name, order), limit=300) for _ in range(repeats)
+        ]
+        failed = next((outcome.reason for outcome in outcomes if outcome.answer is None), None)
+        if failed:
+            rows.append([name, str(order), failed, tables.NONE, tables.NONE])
+            continue
+        derive, text = (
+            tables.spread(Spread.of([outcome.answer[what] for outcome in outcomes])) for what in ("derive", "text")
+        )
+        rows.append([name, str(order), str(outcomes[0].answer["trees"] or tables.NONE), derive, text])
+    return tables.table(("optimiser", "order", "trees", "derive, s", "as text, s"), rows)
+
+
+def measure(name: str, order: int) -> dict[str, float | int | None]:
+    """Seconds of ``derive`` and of ``text``, and how many trees there are."""
+    import eomsym
+    from eomsym.trees import count_rooted_trees
+
+    made = []
+    derive = once(lambda: made.append(eomsym.derive(name, order=order)))
+    text = once(made[0].text)
+    trees = sum(count_rooted_trees(n) for n in range(1, order + 2)) if name in ON_TREES else None
+    return {"derive": derive, "text": text, "trees": trees}
 
 
 if __name__ == "__main__":
-    main()
+    processes.stay_on_one_core()
+    print(json.dumps(measure(sys.argv[1], int(sys.argv[2]))))

@@ -1,0 +1,135 @@
+"""The benchmark suite: ``python -m benchmarks [--quick] [--only kernels,peers] [--write]``; progress goes to stderr."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from benchmarks import cases, kernels, machine, peers, startup, symbolic_parameters, trees
+from eomsym.files import write_atomically
+
+RESULTS = Path(__file__).with_name("RESULTS.md")
+
+
+@dataclass(frozen=True)
+class Size:
+    """How much a run measures; ``seconds`` are for the rounds of one case."""
+
+    nets: tuple[str, ...]
+    terms: tuple[int, ...]
+    peers: tuple[peers.Plan, ...]
+    seconds: float
+    trees: float
+    starts: int
+    compilations: int
+    derivations: int
+
+
+FULL = Size(
+    nets=cases.NETS,
+    terms=cases.TERMS,
+    peers=(
+        peers.Plan("tiny", (2, 3, 4, 5, 6), 40.0),
+        peers.Plan("digits", cases.TERMS, 120.0),
+        peers.Plan("wide", (2, 3, 4, 5), 40.0),
+    ),
+    seconds=3.0,
+    trees=300.0,
+    starts=9,
+    compilations=2,
+    derivations=3,
+)
+QUICK = Size(
+    nets=("tiny", "digits"),
+    terms=(2, 3, 5),
+    peers=(peers.Plan("digits", (3,), 20.0),),
+    seconds=1.0,
+    trees=30.0,
+    starts=3,
+    compilations=0,
+    derivations=1,
+)
+
+
+@dataclass(frozen=True)
+class Section:
+    """A title, what is to be said of the figures, and how they are measured."""
+
+    title: str
+    notes: str
+    report: Callable[[Size], str]
+
+
+KERNEL_NOTES = """\
+K terms are g, ξ_0, …, ξ_{K−2}, all in one call of `kernel.counterterms`, its checks included; the unit is one plain
+NumPy gradient of the same net and data; float64, one thread, one core. Times are medians [quartiles]. Kernel and unit
+take turns, and "in units" is the median of the quotients of one turn. "to reach" are prototypes' minima on another
+machine. "load" compiles the kernel the first time and takes it from numba's cache later.
+
+All processes keep the memory that they have freed (`MALLOC_TRIM_THRESHOLD_`); left alone, glibc gives it back at every
+call in some processes and not in others, and NumPy's gradient then takes more than twice as long.
+
+**A flow alone needs none of this**: at a given η the look-ahead field has the same order for K plain gradients, which
+is K units; its error constant is larger (28 to 800 times at K = 10 on tiny) and it gives no single ξ_k."""
+PEER_NOTES = """\
+Each peer runs in a process bound to one core, with one thread, in turn with eomsym's kernel, and only after its values
+agreed with the kernel's to 1e-8. Quotients above 1: eomsym is faster. Tracing and compiling are reported apart; a peer
+that has not done it in the time allowed is stopped there and not tried further, nor is one that takes more than 50
+times as long as the kernel. torch is not compiled: what stands for it is the first call. Where a quotient is below 1,
+that peer is faster than eomsym, and no claim is made there."""
+TREE_NOTES = "Coefficients of gradient descent on rooted trees, in-process seconds."
+START_NOTES = """\
+Whole processes from start to end, on any core. A cold compilation starts with an empty cache, numba being imported."""
+SYMBOL_NOTES = """\
+Exact coefficients of update rules whose parameters stay symbols, each repeat in a fresh process."""
+
+
+SECTIONS = {
+    "kernels": Section("Kernels", KERNEL_NOTES, lambda size: kernels.report(size.nets, size.terms, size.seconds)),
+    "peers": Section("Peers", PEER_NOTES, lambda size: peers.report(size.peers, size.seconds)),
+    "trees": Section("Trees", TREE_NOTES, lambda size: trees.report(size.trees)),
+    "start-up": Section("Start-up", START_NOTES, lambda size: startup.report(size.starts, size.compilations)),
+    "symbols": Section(
+        "Symbols for parameters", SYMBOL_NOTES, lambda size: symbolic_parameters.report(size.derivations)
+    ),
+}
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Prints every section as soon as it is measured; writes RESULTS.md if that is asked for."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="fewer nets and terms: under three minutes")
+    parser.add_argument("--only", default=",".join(SECTIONS), help=f"sections, out of {', '.join(SECTIONS)}")
+    parser.add_argument("--write", action="store_true", help="write the results into benchmarks/RESULTS.md")
+    options = parser.parse_args(arguments)
+    chosen = options.only.split(",")
+    unknown = [name for name in chosen if name not in SECTIONS]
+    if unknown:
+        parser.error(f"--only: {unknown[0]!r} is no section; choose from {', '.join(SECTIONS)}")
+    if options.write and (options.quick or set(chosen) != set(SECTIONS)):
+        parser.error("--write: results are of a whole run; leave out --quick and --only")
+    size = QUICK if options.quick else FULL
+    parts = [_head()]
+    print(parts[0], flush=True)
+    for name in chosen:
+        parts.append(_section(SECTIONS[name], size))
+        print(f"\n{parts[-1]}", flush=True)
+    if options.write:
+        write_atomically(RESULTS, ("\n\n".join(parts) + "\n").encode())
+        print(f"written: {RESULTS}", file=sys.stderr)
+
+
+def _head() -> str:
+    peer_versions = peers.versions() or "no peers installed"
+    return f"# Benchmarks, {machine.today()}\n\n```\n{machine.description()}\npeers: {peer_versions}\n```"
+
+
+def _section(section: Section, size: Size) -> str:
+    return f"## {section.title}\n\n{section.notes}\n\n```\n{section.report(size)}\n```"
+
+
+if __name__ == "__main__":
+    main()
