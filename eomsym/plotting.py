@@ -275,7 +275,7 @@ def asymptotics_figure(study: AsymptoticStudy) -> Figure:
     """How the series goes on: ratios of successive terms beside two laws, and terms and errors of single steps.
 
     On the right one colour a step size: lines are ``η^{N+2} ‖ξ_N‖``, with a ring at the smallest, markers the measured
-    error of order N after one step.  Both panels are logarithmic upwards.
+    error of order N after one step, left out where its uncertainty is half of it or more.
     """
     figure, (ratios, steps) = _two_panels(9.0, 3.9)
     scale, orders = abs(study.curvature), range(len(study.sizes) - 1)
@@ -284,6 +284,8 @@ def asymptotics_figure(study: AsymptoticStudy) -> Figure:
     if math.isfinite(study.time_radius):
         label = r"$(N+2)/(2\pi T|\lambda|)$"
         ratios.semilogy(orders, study.singularity_ratios / scale, ":", color=COLOURS[1], linewidth=1.8, label=label)
+    ratios.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    ratios.yaxis.set_major_formatter("{x:g}")
     ratios.yaxis.set_minor_formatter(NullFormatter())
     ratios.set_ylabel(r"$\|\xi_{N+1}\|\,/\,(|\lambda|\,\|\xi_N\|)$")
     for index, record in enumerate(study.steps):
@@ -291,9 +293,17 @@ def asymptotics_figure(study: AsymptoticStudy) -> Figure:
         terms, best = study.terms(record.eta), study.optimal_order(record.eta)
         steps.semilogy(range(len(terms)), terms, "-", color=colour, linewidth=1.1)
         steps.plot(best, terms[best], "o", color=colour, markersize=12, fillstyle="none")
-        shown = [(order, error) for order, error in zip(record.orders, record.errors, strict=True) if error < math.inf]
+        found = zip(record.orders, record.errors, record.uncertainties, strict=True)
+        shown = [(order, error) for order, error, doubt in found if error > 2 * doubt]
         label = rf"$\eta|\lambda|={record.eta * scale:.2g}$"
-        steps.plot(*zip(*shown, strict=True), marker, color=colour, markersize=5.5, label=label)
+        steps.plot(
+            [order for order, _ in shown],
+            [error for _, error in shown],
+            marker,
+            color=colour,
+            markersize=5.5,
+            label=label,
+        )
     steps.set_ylabel(r"one step: $\eta^{N+2}\|\xi_N\|$ (lines), error (markers)")
     for axes in (ratios, steps):
         axes.set_xlabel("order $N$")

@@ -7,7 +7,7 @@ from functools import cache
 from typing import Any
 
 import numpy as np
-from mpmath.ctx_mp import MPContext
+from mpmath import MPContext
 from scipy import special
 
 from eomsym.series.levels import Ring
