@@ -11,7 +11,15 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from eomsym.codegen import Kernel, generate, load
-    from eomsym.derivation import Counterterms, derive, modified_equation
+    from eomsym.derivation import (
+        Counterterms,
+        TreeTable,
+        derive,
+        modified_equation,
+        stream_coefficients,
+        stream_trees,
+        tree_table,
+    )
     from eomsym.errors import EomsymError
     from eomsym.verification import ConvergenceStudy, verify
 
@@ -21,6 +29,10 @@ _HOME = {
     "Counterterms": "eomsym.derivation",
     "derive": "eomsym.derivation",
     "modified_equation": "eomsym.derivation",
+    "TreeTable": "eomsym.derivation.tree_tables",
+    "tree_table": "eomsym.derivation.tree_tables",
+    "stream_coefficients": "eomsym.derivation.tree_tables",
+    "stream_trees": "eomsym.derivation.tree_tables",
     "generate": "eomsym.codegen",
     "load": "eomsym.codegen",
     "Kernel": "eomsym.codegen",
@@ -40,6 +52,7 @@ _ROOMS = (
     "plotting",
     "series",
     "torch",
+    "tree_positions",
     "trees",
 )
 
@@ -48,10 +61,14 @@ __all__ = [
     "Counterterms",
     "EomsymError",
     "Kernel",
+    "TreeTable",
     "derive",
     "generate",
     "load",
     "modified_equation",
+    "stream_coefficients",
+    "stream_trees",
+    "tree_table",
     "verify",
 ]
 

@@ -23,6 +23,7 @@ from eomsym.notation.trees import place_nodes
 from eomsym.trees import Tree
 from eomsym.verification import (
     RATIO_TOLERANCE,
+    AsymptoticStudy,
     ConvergenceStudy,
     OrderAdvice,
     OrderRecord,
@@ -267,6 +268,47 @@ def truncation_figure(advices: Sequence[OrderAdvice]) -> Figure:
     axes.set_xlabel("order $N$")
     axes.set_ylabel(r"$\eta^{N+2}\,\|\xi_N\|$")
     axes.legend(frameon=False)
+    return figure
+
+
+def asymptotics_figure(study: AsymptoticStudy) -> Figure:
+    """How the series goes on: ratios of successive terms beside two laws, and terms and errors of single steps.
+
+    On the right one colour a step size: lines are ``η^{N+2} ‖ξ_N‖``, with a ring at the smallest, markers the measured
+    error of order N after one step, left out where its uncertainty is half of it or more.
+    """
+    figure, (ratios, steps) = _two_panels(9.0, 3.9)
+    scale, orders = abs(study.curvature), range(len(study.sizes) - 1)
+    ratios.semilogy(orders, study.ratios / scale, "o", color=COLOURS[0], markersize=4.5, label="measured")
+    ratios.semilogy(orders, study.curvature_ratios / scale, "--", color=GREY, label=r"$(N+2)/(N+3)$")
+    if math.isfinite(study.time_radius):
+        label = r"$(N+2)/(2\pi T|\lambda|)$"
+        ratios.semilogy(orders, study.singularity_ratios / scale, ":", color=COLOURS[1], linewidth=1.8, label=label)
+    ratios.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    ratios.yaxis.set_major_formatter("{x:g}")
+    ratios.yaxis.set_minor_formatter(NullFormatter())
+    ratios.set_ylabel(r"$\|\xi_{N+1}\|\,/\,(|\lambda|\,\|\xi_N\|)$")
+    for index, record in enumerate(study.steps):
+        colour, marker = _style(index)
+        terms, best = study.terms(record.eta), study.optimal_order(record.eta)
+        steps.semilogy(range(len(terms)), terms, "-", color=colour, linewidth=1.1)
+        steps.plot(best, terms[best], "o", color=colour, markersize=12, fillstyle="none")
+        found = zip(record.orders, record.errors, record.uncertainties, strict=True)
+        shown = [(order, error) for order, error, doubt in found if error > 2 * doubt]
+        label = rf"$\eta|\lambda|={record.eta * scale:.2g}$"
+        steps.plot(
+            [order for order, _ in shown],
+            [error for _, error in shown],
+            marker,
+            color=colour,
+            markersize=5.5,
+            label=label,
+        )
+    steps.set_ylabel(r"one step: $\eta^{N+2}\|\xi_N\|$ (lines), error (markers)")
+    for axes in (ratios, steps):
+        axes.set_xlabel("order $N$")
+        if axes.get_legend_handles_labels()[0]:
+            axes.legend(frameon=False)
     return figure
 
 

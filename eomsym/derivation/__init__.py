@@ -13,6 +13,7 @@ from eomsym.derivation.step_polynomial import modified_coefficients, step_polyno
 
 if TYPE_CHECKING:
     from eomsym.derivation.closed_form import modified_equation
+    from eomsym.derivation.tree_tables import TreeTable, stream_coefficients, stream_trees, tree_table
 
 __all__ = [
     "MAX_ORDER",
@@ -22,6 +23,7 @@ __all__ = [
     "GeneralTerm",
     "ModifiedLoss",
     "Term",
+    "TreeTable",
     "check_order",
     "decay_law",
     "derive",
@@ -30,10 +32,22 @@ __all__ = [
     "modified_equation",
     "modified_loss",
     "step_polynomials",
+    "stream_coefficients",
+    "stream_trees",
+    "tree_table",
 ]
+
+#: What needs SymPy or numba.
+_HOME = {
+    "modified_equation": "eomsym.derivation.closed_form",
+    "TreeTable": "eomsym.derivation.tree_tables",
+    "stream_coefficients": "eomsym.derivation.tree_tables",
+    "stream_trees": "eomsym.derivation.tree_tables",
+    "tree_table": "eomsym.derivation.tree_tables",
+}
 
 
 def __getattr__(name: str) -> Any:
-    if name == "modified_equation":  # needs SymPy
-        return import_module("eomsym.derivation.closed_form").modified_equation
+    if name in _HOME:
+        return getattr(import_module(_HOME[name]), name)
     raise AttributeError(f"module 'eomsym.derivation' has no attribute {name!r}")

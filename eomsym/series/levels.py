@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import cache
 from math import comb, factorial, prod
 from typing import Any
 
@@ -96,14 +97,25 @@ def program_counterterms(
         if k:
             for state in states:
                 _advance(program, state, k, ring)
-        slopes = slope_weights(k)
+        slopes = _slope_weights(k)
         rows = [[_coefficient(state[row], k, ring) for state in states] for row in program.field]
         result.append([_combined(slopes, row, ring) for row in rows])
         for state, step in zip(states, steps, strict=True):
-            weights = [Fraction(-weight) for weight in sum_weights(k, step)]
+            weights = _step_weights(k, step)
             for variable, row in zip(variables, rows, strict=True):
                 state[variable].append(_combined(weights, row, ring))
     return result
+
+
+# Weights take longer than a small program does: kept for callers that run one at many points.
+@cache
+def _slope_weights(level: int) -> tuple[Fraction, ...]:
+    return tuple(slope_weights(level))
+
+
+@cache
+def _step_weights(level: int, step: int) -> tuple[Fraction, ...]:
+    return tuple(Fraction(-weight) for weight in sum_weights(level, step))
 
 
 def gradient_series(

@@ -1,5 +1,12 @@
 """Verification: is the equation of motion true to the order promised?  Data objects come back, nothing is printed."""
 
+from eomsym.verification.asymptotics import (
+    AsymptoticStudy,
+    StepErrors,
+    measure_steps,
+    program_asymptotics,
+    study_asymptotics,
+)
 from eomsym.verification.convergence import verify
 from eomsym.verification.discretization import (
     ErrorMap,
@@ -33,6 +40,7 @@ __all__ = [
     "RATIO_TOLERANCE",
     "SLOPE_TOLERANCE",
     "ArgumentToy",
+    "AsymptoticStudy",
     "ConvergenceStudy",
     "Equilibrium",
     "ErrorMap",
@@ -41,16 +49,20 @@ __all__ = [
     "RatePrediction",
     "ScaleStudy",
     "StepAdvice",
+    "StepErrors",
     "TermStudy",
     "TranslationStudy",
     "chain_rate",
     "map_errors",
     "measure_equilibrium",
+    "measure_steps",
     "measure_terms",
     "norm_law",
+    "program_asymptotics",
     "recommend_order",
     "recommend_step",
     "scale_law_defect",
+    "study_asymptotics",
     "study_scale",
     "study_terms",
     "study_translation",

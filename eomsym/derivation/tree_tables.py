@@ -1,0 +1,243 @@
+"""All coefficients of gradient descent on trees of up to n nodes, as machine integers, exactly.
+
+``b(τ)`` is the coefficient of the modified vector field ``f̃ = Σ_τ η^{|τ|−1} b(τ)/σ(τ) F_f(τ)`` of explicit Euler, a
+rational whose denominator divides lcm(1 … |τ|).  Numerators over that denominator are computed modulo 2⁶⁴ and are
+smaller than 2⁶³ for trees of up to 28 nodes: ``derivation.coefficient_bound`` and docs/tree_tables.md prove both.
+
+The general engine, ``derivation.step_polynomial``, knows every optimiser and symbolic parameters; this one knows
+explicit Euler only and is some thousand times as fast.  The two share no code beyond the order of the trees.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from math import comb, lcm
+
+import numpy as np
+
+from eomsym.derivation import tree_kernels
+from eomsym.errors import InputError
+from eomsym.tree_positions import block_start, iterate_trees, light_block_starts, position_of
+from eomsym.trees import Tree, count_rooted_trees
+
+#: 20!, the largest symmetry of a tree with 21 nodes, is the last factorial in int64.
+MAX_TABLE_NODES = 21
+#: lcm(1 … 29) |B_28| leaves int64.
+MAX_STREAMED_NODES = 28
+
+#: Trees of this size are not taken apart: order 24 took 2.7 s with 12, 3.5 s with 10 (order 20: 48 ms, 54 ms).
+_SMALL = 12
+#: For messages only: trees of more nodes are too many to be worth counting.
+_COUNTED = 100
+#: Coefficients in a block: 1 MB, which stays in the cache while it is filled.
+_BLOCK = 2**17
+
+
+class TreeTable:
+    """Coefficients and symmetries of all rooted trees with up to ``max_nodes`` nodes; made by ``tree_table``.
+
+    Arrays are int64, read-only, in the order of ``eomsym.trees.rooted_trees``; ``b = numerator / denominator``.
+    """
+
+    def __init__(self, max_nodes: int, numerators: Sequence[np.ndarray]) -> None:
+        self.max_nodes = max_nodes
+        self._numerators = tuple(numerators)
+        self._symmetries: tuple[np.ndarray, ...] | None = None
+
+    def numerator(self, nodes: int) -> np.ndarray:
+        """``lcm(1 … nodes) b(τ)`` of all trees with that many nodes, (count,) int64."""
+        return self._numerators[self._check(nodes) - 1]
+
+    def denominator(self, nodes: int) -> int:
+        """``lcm(1 … nodes)``."""
+        return lcm(*range(1, self._check(nodes) + 1))
+
+    def symmetry(self, nodes: int) -> np.ndarray:
+        """σ(τ) of all trees with that many nodes, (count,) int64; the first call computes all orders of the table."""
+        self._check(nodes)
+        if self._symmetries is None:
+            self._symmetries = _all_symmetries(self.max_nodes)
+        return self._symmetries[nodes - 1]
+
+    def coefficient(self, tree: Tree) -> Fraction:
+        """b(τ) of one tree.  Raises ``InputError`` if it has more nodes than the table."""
+        numerator = self.numerator(tree.order)[position_of(tree)]
+        return Fraction(int(numerator), self.denominator(tree.order))
+
+    def _check(self, nodes: int) -> int:
+        return _check_nodes("nodes", nodes, self.max_nodes, f"this table ends at {self.max_nodes}")
+
+    def __repr__(self) -> str:
+        trees = sum(map(len, self._numerators))
+        return f"TreeTable(max_nodes={self.max_nodes}: {trees} trees)"
+
+
+def tree_table(max_nodes: int) -> TreeTable:
+    """The coefficients of gradient descent for all rooted trees with up to ``max_nodes`` nodes, 8 bytes each.
+
+    20 nodes are 20.2 million trees, 162 MB.  Raises ``InputError`` unless ``max_nodes`` is an integer from 1 to 21.
+    """
+    _check_nodes("max_nodes", max_nodes, MAX_TABLE_NODES, _too_large_a_table)
+    tables = _tables(max_nodes)
+    numerators = []
+    for order in range(1, max_nodes + 1):
+        numerator = np.empty(count_rooted_trees(order), dtype=np.int64)
+        _fill(tables, order, 0, numerator)
+        numerators.append(_frozen(numerator))
+    return TreeTable(max_nodes, numerators)
+
+
+def stream_coefficients(nodes: int) -> Iterator[np.ndarray]:
+    """``lcm(1 … nodes) b(τ)`` of all rooted trees with that many nodes, block after block, in bounded memory.
+
+    Blocks are int64, of up to 2¹⁷ numbers, new ones each time; joined they are what ``TreeTable.numerator`` gives, in
+    the canonical order of ``eomsym.trees.rooted_trees``.  Raises ``InputError`` unless ``nodes`` is an integer from 1
+    to 28.
+    """
+    _check_nodes("nodes", nodes, MAX_STREAMED_NODES, _too_large_a_numerator)
+    return _blocks(nodes)
+
+
+def stream_trees(nodes: int, start: int = 0) -> Iterator[tuple[Tree, Fraction]]:
+    """``(τ, b(τ))`` of all rooted trees with that many nodes, from position ``start`` of the canonical order on.
+
+    Memory is bounded as in ``stream_coefficients``; making the trees, some microseconds each, takes the time.  Raises
+    ``InputError`` unless ``nodes`` is an integer from 1 to 28 and ``start`` the position of a tree.
+    """
+    _check_nodes("nodes", nodes, MAX_STREAMED_NODES, _too_large_a_numerator)
+    trees = iterate_trees(nodes, start)
+    denominator = lcm(*range(1, nodes + 1))
+    coefficients = (Fraction(value, denominator) for block in _blocks(nodes, start) for value in block.tolist())
+    return zip(trees, coefficients, strict=True)
+
+
+def _blocks(nodes: int, start: int = 0) -> Iterator[np.ndarray]:
+    tables = _tables(nodes)
+    count = count_rooted_trees(nodes)
+    for low in range(start, count, _BLOCK):
+        block = np.empty(min(_BLOCK, count - low), dtype=np.int64)
+        _fill(tables, nodes, low, block)
+        yield block
+
+
+@dataclass(frozen=True)
+class _Tables:
+    """What the kernels look up: see their docstrings."""
+
+    counts: np.ndarray
+    offsets: np.ndarray
+    starts: np.ndarray
+    products: np.ndarray
+    sums: np.ndarray
+    extension: np.ndarray
+
+
+def _tables(max_nodes: int) -> _Tables:
+    """For trees of up to ``max_nodes`` nodes: values at 0 … max_nodes − 1 of all trees with up to half as many."""
+    depth = max(max_nodes // 2, min(max_nodes, _SMALL))
+    counts, offsets = _sizes(max_nodes, depth)
+    starts = _starts(max_nodes, depth, offsets)
+    products = np.zeros((offsets[-1], max_nodes), dtype=np.uint64)
+    sums = np.zeros_like(products)
+    tree_kernels.tabulate_values(counts, offsets, starts, products, sums)
+    return _Tables(counts, offsets, starts, products, sums, _extension(depth, max_nodes))
+
+
+def _sizes(max_nodes: int, depth: int) -> tuple[np.ndarray, np.ndarray]:
+    """Number of trees of each order, and where each order up to ``depth`` begins among all of them."""
+    counts = np.array([count_rooted_trees(order) for order in range(max_nodes + 1)], dtype=np.int64)
+    return counts, np.concatenate([[0], np.cumsum(counts[: depth + 1])])
+
+
+def _starts(max_nodes: int, depth: int, offsets: np.ndarray) -> np.ndarray:
+    """``block_start(order, size, index)`` at ``[order, offsets[size] + index]``, sizes up to ``depth``."""
+    starts = np.zeros((max_nodes + 1, offsets[-1]), dtype=np.int64)
+    for order in range(2, max_nodes + 1):
+        for size in range(1, min(order - 1, depth) + 1):
+            count = count_rooted_trees(size)
+            if 2 * size >= order:
+                places = block_start(order, size, 0) + count_rooted_trees(order - size) * np.arange(count)
+            else:
+                places = np.array(light_block_starts(order, size)[:-1])
+            starts[order, offsets[size] : offsets[size] + count] = places
+    return starts
+
+
+def _extension(depth: int, points: int) -> np.ndarray:
+    """``[m, k, j]``: weight of value j in value k ≥ m of a polynomial of degree m − 1 (Lagrange, at integers)."""
+    weights = np.zeros((depth + 1, points, depth), dtype=np.uint64)
+    for m in range(1, depth + 1):
+        for k in range(m, points):
+            row = ((-1) ** (m - 1 - j) * comb(k, j) * comb(k - j - 1, m - 1 - j) for j in range(m))
+            weights[m, k, :m] = _words(row)
+    return weights
+
+
+def _functional(order: int, points: int) -> np.ndarray:
+    """``lcm(1 … order) [s¹] P`` as weights of the values of ``ΔP`` at 0 … points − 1, (1, points).
+
+    ``[s¹] P = Σ_{k≥0} (−1)^k/(k+1) Δ^k Q(0)`` with ``Q = ΔP`` of degree ``order − 1``; times lcm all are integers.
+    """
+    denominator = lcm(*range(1, order + 1))
+    weights = (
+        sum((-1) ** j * (denominator // (k + 1)) * comb(k, j) for k in range(j, order)) for j in range(points)
+    )  # (−1)^k from the logarithm and (−1)^{k−j} from Δ^k leave (−1)^j
+    return _words(weights)[np.newaxis]
+
+
+def _words(integers: Iterator[int]) -> np.ndarray:
+    """Integers modulo 2⁶⁴."""
+    return np.array([value % 2**64 for value in integers], dtype=np.uint64)
+
+
+def _fill(tables: _Tables, order: int, low: int, numerators: np.ndarray) -> None:
+    """Numerators of the trees of one order from position ``low`` on, as many as the array holds."""
+    t = tables
+    functional = _functional(order, t.products.shape[1])
+    tree_kernels.fill(
+        *(order, functional, low, low + len(numerators), numerators.view(np.uint64)),
+        *(t.counts, t.offsets, t.starts, t.products, t.sums, t.extension, _SMALL),
+    )
+
+
+def _all_symmetries(max_nodes: int) -> tuple[np.ndarray, ...]:
+    depth = max(1, (max_nodes - 1) // 2)
+    counts, offsets = _sizes(max_nodes, depth)
+    ends = np.cumsum(counts)
+    symmetries = np.empty(ends[-1], dtype=np.int64)
+    starts = _starts(max_nodes, depth, offsets)
+    tree_kernels.tabulate_symmetries(counts, offsets, starts, symmetries, np.empty(ends[-1], dtype=np.uint8))
+    return tuple(map(_frozen, np.split(symmetries, ends[1:-1])))
+
+
+def _frozen(array: np.ndarray) -> np.ndarray:
+    array.flags.writeable = False
+    return array
+
+
+def _too_large_a_table(nodes: int) -> str:
+    trees = sum(map(count_rooted_trees, range(1, min(nodes, _COUNTED) + 1)))
+    more = "over " if nodes > _COUNTED else ""
+    return (
+        f"{more}{trees:.2e} trees would take {more}{8e-9 * trees:.1f} GB, and symmetries up to {nodes - 1}! do not fit "
+        "into int64 (stream_coefficients goes further)"
+    )
+
+
+def _too_large_a_numerator(nodes: int) -> str:
+    trees = count_rooted_trees(min(nodes, _COUNTED))
+    more = "over " if nodes > _COUNTED else ""
+    return f"{more}{trees:.2e} trees, and the largest numerators over lcm(1 … {nodes}) do not fit into int64"
+
+
+def _check_nodes(name: str, value: int, largest: int, reason: str | Callable[[int], str]) -> int:
+    """``value``, or ``InputError``; ``reason`` says what is wrong with a value that is too large."""
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise InputError(f"{name} {value!r}: not an integer; give one from 1 to {largest}")
+    if value < 1:
+        raise InputError(f"{name} {value}: a rooted tree has at least 1 node; give an integer from 1 to {largest}")
+    if value > largest:
+        raise InputError(f"{name} {value}: {reason(value) if callable(reason) else reason}; give 1 to {largest}")
+    return value

@@ -1,0 +1,91 @@
+"""A network with its data as a straight-line program: what ``levels`` runs in any ring, in as many digits as asked for.
+
+Every sample is written out, so this is for small nets and a handful of samples; generated kernels are for the others.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from fractions import Fraction
+from itertools import pairwise
+from typing import Any
+
+from eomsym.errors import InputError
+from eomsym.models import MLP
+from eomsym.series.program import Program, ProgramBuilder
+
+#: Multiplications of one forward pass; a program of so many rows is still made in seconds.
+MAX_MULTIPLICATIONS = 20_000
+
+
+def network_program(model: MLP, inputs: Sequence[Sequence[float]], targets: Sequence[Any]) -> Program:
+    """Loss and gradient in θ, laid out as in ``MLP``; ``inputs`` (n, n_in) and ``targets`` as kernels take them.
+
+    Numbers enter as the exact rationals that floats are.  Raises ``InputError`` for a net with normalisation, or one
+    with more than 20000 multiplications in all samples.
+    """
+    if model.normalization != "none":
+        raise InputError(f"normalization {model.normalization!r}: not known to exact programs; take none")
+    work = len(inputs) * sum(rows * columns for rows, columns in pairwise(model.layers))
+    if work > MAX_MULTIPLICATIONS:
+        raise InputError(
+            f"{len(inputs)} samples of layers {list(model.layers)}: {work} multiplications are written out one by one; "
+            f"give at most {MAX_MULTIPLICATIONS}"
+        )
+    writer = _Writer(model)
+    losses = [writer.loss(sample, target) for sample, target in zip(inputs, targets, strict=True)]
+    builder = writer.builder
+    mean = builder.weighted(writer.total(losses), Fraction(1, len(losses)))
+    squares = writer.total([builder.multiply(row, row) for row in writer.theta])
+    loss = builder.sum(mean, builder.weighted(squares, Fraction(model.weight_decay) / 2))
+    return builder.finish(builder.gradient(loss, model.size), loss, model.size, 0)
+
+
+class _Writer:
+    """Rows of one network, sample by sample."""
+
+    def __init__(self, model: MLP) -> None:
+        self.model = model
+        self.builder = ProgramBuilder()
+        self.theta = [self.builder.variable(index) for index in range(model.size)]
+
+    def loss(self, sample: Sequence[float], target: Any) -> int:
+        """½‖out − y‖², or −log softmax of the label."""
+        builder, output = self.builder, self._output(sample)
+        if self.model.loss == "mse":
+            gaps = [builder.sum(z, self._number(y), -1) for z, y in zip(output, target, strict=True)]
+            return builder.weighted(self.total([builder.multiply(gap, gap) for gap in gaps]), Fraction(1, 2))
+        powers = [builder.function("exp", builder.sum(z, output[int(target)], -1)) for z in output]
+        return builder.function("log", self.total(powers))
+
+    def total(self, rows: Sequence[int]) -> int:
+        """Sum of rows."""
+        result = self.builder.number(0)
+        for row in rows:
+            result = self.builder.sum(result, row)
+        return result
+
+    def _output(self, sample: Sequence[float]) -> list[int]:
+        units, place = [self._number(value) for value in sample], 0
+        layers = list(pairwise(self.model.layers))
+        for layer, (rows, columns) in enumerate(layers):
+            biases = place + rows * columns
+            units = [
+                self.total(
+                    [
+                        self.theta[biases + column],
+                        *(
+                            self.builder.multiply(self.theta[place + row * columns + column], unit)
+                            for row, unit in enumerate(units)
+                        ),
+                    ]
+                )
+                for column in range(columns)
+            ]
+            place = biases + columns
+            if layer < len(layers) - 1:
+                units = [self.builder.function(self.model.activation, unit) for unit in units]
+        return units
+
+    def _number(self, value: float) -> int:
+        return self.builder.number(Fraction(float(value)))

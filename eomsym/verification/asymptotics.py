@@ -1,0 +1,266 @@
+"""How the series in η goes on: sizes of ξ_N to order 30, what they grow like, and what cutting them off does to a step.
+
+Two laws were seen to follow one another.  Along the eigenvector of the largest curvature λ the chains give
+``ξ_N ~ λ^{N+2}/(N+2)``, so ``‖ξ_{N+1}‖/‖ξ_N‖ → |λ| (N+2)/(N+3)``: a geometric series of radius 1/|λ|.  Beneath it lies
+the growth that every modified equation has that does not end (Hairer, Lubich & Wanner, *Geometric Numerical
+Integration*, 2006, section IX.7): ``ξ_N ~ (N+1)!/(2πT)^{N+2}``, with T the distance of the nearest singularity of
+gradient flow in complex time.  Its ratio (N+2)/(2πT) is the larger one from N ≈ 2πT|λ| on, and some orders later it is
+what is seen.  So the series has no radius: at η with η|λ| < 1 its terms fall, until about N ≈ 2πT/η, and then rise.
+
+The second law, with this T, is stated from the poles of one-dimensional flows and measured here; it is not proved.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from eomsym.dynamics.kernel import check_positive
+from eomsym.errors import EomsymError, InputError
+from eomsym.models import MLP
+from eomsym.series.levels import Ring, gradient_series, program_counterterms
+from eomsym.series.network import network_program
+from eomsym.series.number_rings import array_ring, decimal_ring
+from eomsym.series.program import Program
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+#: Everything is computed again with so many digits less, and must agree to this relative accuracy.
+FEWER_DIGITS, AGREEMENT = 12, 1e-10
+LEAST_ORDER, HIGHEST_ORDER = 4, 60
+
+
+@dataclass(frozen=True)
+class StepErrors:
+    """‖flow of order N over one step − one step of gradient descent‖₂ at one η, for each N of ``orders``.
+
+    ``uncertainties`` are the errors that the integration itself may have; both are infinite where a path left the
+    numbers.
+    """
+
+    eta: float
+    orders: tuple[int, ...]
+    errors: tuple[float, ...]
+    uncertainties: tuple[float, ...]
+
+    @property
+    def best_order(self) -> int:
+        """The order with the smallest error among those measured."""
+        return self.orders[int(np.argmin(self.errors))]
+
+
+@dataclass(frozen=True)
+class AsymptoticStudy:
+    """Sizes of the counter terms at one point, and the two numbers that say how they go on.
+
+    ``sizes[N]`` is ‖ξ_N‖₂; ``gradient_norm`` is ‖g‖₂.  ``curvature`` is λ, the eigenvalue of the Hessian (of the
+    symmetric part of g', for a field) of the largest modulus.  ``time_radius`` is T, the radius of convergence of
+    gradient flow in time, estimated from its Taylor coefficients.  ``agreement`` is the largest relative change of a
+    size between ``digits`` and 12 digits less.  ``steps`` are errors of single steps, where they were measured.
+    """
+
+    sizes: tuple[float, ...]
+    gradient_norm: float
+    curvature: float
+    time_radius: float
+    digits: int
+    agreement: float
+    steps: tuple[StepErrors, ...] = ()
+
+    @property
+    def ratios(self) -> np.ndarray:
+        """``‖ξ_{N+1}‖/‖ξ_N‖`` for N = 0, 1, …; NaN where a term is 0."""
+        sizes = np.array(self.sizes)
+        return np.divide(sizes[1:], sizes[:-1], out=np.full(len(sizes) - 1, np.nan), where=sizes[:-1] > 0)
+
+    @property
+    def curvature_ratios(self) -> np.ndarray:
+        """``|λ| (N+2)/(N+3)``, the ratios of a quadratic loss."""
+        orders = np.arange(len(self.sizes) - 1)
+        return abs(self.curvature) * (orders + 2) / (orders + 3)
+
+    @property
+    def singularity_ratios(self) -> np.ndarray:
+        """``(N+2)/(2πT)``, the ratios of ``(N+1)!/(2πT)^{N+2}``."""
+        return (np.arange(len(self.sizes) - 1) + 2) / (2 * math.pi * self.time_radius)
+
+    @property
+    def overtaking_order(self) -> float:
+        """N from which the ratio of the second law is the larger one; when that is seen depends on the amplitudes."""
+        return 2 * math.pi * self.time_radius * abs(self.curvature) - 2
+
+    def terms(self, eta: float) -> np.ndarray:
+        """``η^{N+2} ‖ξ_N‖``: what order N leaves out in one step, to leading order."""
+        return check_positive("eta", eta) ** (np.arange(len(self.sizes)) + 2) * np.array(self.sizes)
+
+    def optimal_order(self, eta: float) -> int:
+        """The order that leaves out the smallest term; the highest of the study if its terms still fall there."""
+        return int(np.argmin(self.terms(eta)))
+
+    def plot(self) -> Figure:
+        """Ratios and terms (``eomsym.plotting.asymptotics_figure``)."""
+        from eomsym.plotting import asymptotics_figure
+
+        return asymptotics_figure(self)
+
+
+def study_asymptotics(
+    model: MLP,
+    theta: Sequence[float],
+    inputs: Sequence[Sequence[float]],
+    targets: Sequence[Any],
+    order: int = 30,
+    *,
+    digits: int = 50,
+    etas: Sequence[float] = (),
+    orders: Sequence[int] = range(0, 13, 2),
+) -> AsymptoticStudy:
+    """The terms ξ_0 … ξ_order of a small network on a handful of samples, and the error of single steps beside them.
+
+    ``theta`` (d,), ``inputs`` and ``targets`` are as kernels take them.  The flows of ``orders`` are measured over one
+    step of each of ``etas``, which takes minutes beyond order 20.  Raises ``InputError`` for a bad value,
+    ``EomsymError`` if ``digits`` do not suffice.
+    """
+    program = network_program(model, inputs, targets)
+    study = program_asymptotics(program, theta, order, digits=digits)
+    return replace(study, steps=measure_steps(program, theta, etas, orders) if etas else ())
+
+
+def program_asymptotics(
+    program: Program, theta: Sequence[float], order: int = 30, *, digits: int = 50
+) -> AsymptoticStudy:
+    """The same for any loss or field written as a program without parameters (``eomsym.series.lifting``)."""
+    _check_integer("order", order, LEAST_ORDER, HIGHEST_ORDER)
+    _check_integer("digits", digits, 20 + FEWER_DIGITS, 1000)
+    point = _exact(theta, program.variables)
+    ring = decimal_ring(digits)
+    sizes = _sizes(program, point, order, ring)
+    agreement = _largest_change(sizes, _sizes(program, point, order, decimal_ring(digits - FEWER_DIGITS)))
+    if agreement > AGREEMENT:
+        raise EomsymError(
+            f"digits {digits}: terms change by {agreement:.1e} when {FEWER_DIGITS} digits are left out; "
+            f"give {digits + 20}"
+        )
+    radius = _time_radius(_flow_sizes(program, point, order, ring))
+    return AsymptoticStudy(sizes[1:], sizes[0], _curvature(program, point, ring), radius, digits, agreement)
+
+
+def measure_steps(
+    program: Program, theta: Sequence[float], etas: Sequence[float], orders: Sequence[int], substeps: int = 6
+) -> tuple[StepErrors, ...]:
+    """The flow of each order over one step of each η beside the step itself, in float64, all at once.
+
+    The classical Runge–Kutta method takes ``substeps`` steps and twice as many; the extrapolated end is used and the
+    amount that it was moved by is the uncertainty.  Raises ``InputError`` for a bad value.
+    """
+    _check_integer("substeps", substeps, 1, 10_000)
+    for order in orders:
+        _check_integer("order", order, 0, HIGHEST_ORDER)
+    pairs = [(check_positive("eta", eta), order) for eta in etas for order in orders]
+    start = np.array(_exact(theta, program.variables), dtype=np.float64)
+    eta, kept = np.array(pairs).T
+    begin = np.repeat(start[:, np.newaxis], len(pairs), axis=1)
+    with np.errstate(all="ignore"):  # a path that leaves the numbers is an answer
+        coarse, fine = (_flow(program, begin, eta, kept, count) for count in (substeps, 2 * substeps))
+        moved = (fine - coarse) / 15
+        step = begin - eta * _field_rows(program, begin, 1)[0]
+        errors = np.linalg.norm(fine + moved - step, axis=0)
+        doubts = np.linalg.norm(moved, axis=0)
+    finite = np.isfinite(errors) & np.isfinite(doubts)
+    shape = (len(etas), len(orders))
+    table, uncertainties = (np.where(finite, values, np.inf).reshape(shape) for values in (errors, doubts))
+    return tuple(
+        StepErrors(float(step_size), tuple(orders), tuple(row.tolist()), tuple(doubt.tolist()))
+        for step_size, row, doubt in zip(etas, table, uncertainties, strict=True)
+    )
+
+
+def _flow(program: Program, begin: np.ndarray, eta: np.ndarray, orders: np.ndarray, count: int) -> np.ndarray:
+    """Ends of all flows after time η, by ``count`` steps of the classical Runge–Kutta method; arrays are (d, flows)."""
+    terms = int(orders.max()) + 1
+    weights = np.where(np.arange(terms)[:, np.newaxis] <= orders, eta ** np.arange(terms)[:, np.newaxis], 0.0)
+
+    def field(point: np.ndarray) -> np.ndarray:
+        rows = _field_rows(program, point, terms)
+        # Terms that a flow does not keep may be infinite: they are left out, not multiplied by 0.
+        kept = np.where(weights[:, np.newaxis] > 0, weights[:, np.newaxis] * rows, 0.0)
+        return -np.sum(kept, axis=0)
+
+    point, step = begin, eta / count
+    for _ in range(count):
+        first = field(point)
+        second = field(point + step / 2 * first)
+        third = field(point + step / 2 * second)
+        fourth = field(point + step * third)
+        point = point + step / 6 * (first + 2 * second + 2 * third + fourth)
+    return point
+
+
+def _field_rows(program: Program, point: np.ndarray, terms: int) -> np.ndarray:
+    """g, ξ_0, … at many points, (terms, d, points)."""
+    rows = program_counterterms(program, list(point), [], terms, array_ring())
+    return np.array([[np.broadcast_to(value, point.shape[1:]) for value in row] for row in rows])
+
+
+def _sizes(program: Program, point: Sequence[Fraction], order: int, ring: Ring) -> tuple[float, ...]:
+    """‖g‖, ‖ξ_0‖, …, ‖ξ_order‖."""
+    rows = program_counterterms(program, _numbers(point, ring), [], order + 2, ring)
+    return tuple(map(_norm, rows))
+
+
+def _flow_sizes(program: Program, point: Sequence[Fraction], order: int, ring: Ring) -> list[float]:
+    """Norms of the Taylor coefficients of gradient flow, ``(k+1) θ_{k+1} = −[t^k] g(θ(t))``, θ itself left out."""
+    curve = [_numbers(point, ring)]
+    for k in range(order + 1):
+        slope = gradient_series(program, curve, [], ring)[k]
+        curve.append([ring.number(Fraction(-1, k + 1)) * value for value in slope])
+    return [_norm(row) for row in curve[1:]]
+
+
+def _time_radius(sizes: Sequence[float]) -> float:
+    """From the slope of their logarithms over the upper half; infinite where the series ends."""
+    upper = np.arange(len(sizes) // 2, len(sizes))
+    values = np.array(sizes)[upper]
+    if np.count_nonzero(values) < 2:
+        return math.inf
+    kept = values > 0
+    return math.exp(-np.polyfit(upper[kept], np.log(values[kept]), 1)[0])
+
+
+def _curvature(program: Program, point: Sequence[Fraction], ring: Ring) -> float:
+    """The eigenvalue of largest modulus of the symmetric part of g', from its exact columns."""
+    directions = [[ring.number(Fraction(int(i == j))) for j in range(len(point))] for i in range(len(point))]
+    start = _numbers(point, ring)
+    columns = np.array([gradient_series(program, [start, direction], [], ring)[1] for direction in directions], float)
+    eigenvalues = np.linalg.eigvalsh((columns + columns.T) / 2)
+    return float(eigenvalues[np.argmax(np.abs(eigenvalues))])
+
+
+def _norm(row: Sequence[Any]) -> float:
+    return float(sum(value * value for value in row) ** 0.5)
+
+
+def _numbers(point: Sequence[Fraction], ring: Ring) -> list[Any]:
+    return [ring.number(value) for value in point]
+
+
+def _largest_change(sizes: Sequence[float], others: Sequence[float]) -> float:
+    return max(abs(a - b) / max(abs(a), abs(b)) if a != b else 0.0 for a, b in zip(sizes, others, strict=True))
+
+
+def _exact(theta: Sequence[float], size: int) -> list[Fraction]:
+    point = [float(value) for value in theta]
+    if len(point) != size or not all(map(math.isfinite, point)):
+        raise InputError(f"theta of length {len(point)}: give {size} finite numbers")
+    return list(map(Fraction, point))
+
+
+def _check_integer(name: str, value: object, least: int, largest: int) -> None:
+    if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= largest:
+        raise InputError(f"{name} {value!r}: give an integer from {least} to {largest}")

@@ -1,0 +1,49 @@
+"""Seeds of the rings against SymPy's evaluation; mpmath's global precision stays alone."""
+
+from fractions import Fraction
+
+import mpmath
+import numpy as np
+import pytest
+import sympy
+
+from eomsym.models import functions
+from eomsym.series.number_rings import array_ring, decimal_ring
+
+X = sympy.Rational(7, 10)
+MEANING = {
+    "reciprocal": 1 / X,
+    "erf_slope": 2 / sympy.sqrt(sympy.pi) * sympy.exp(-(X**2)),
+    "sigmoid": functions.sigmoid(X),
+    "softplus": functions.softplus(X),
+    "normal_density": sympy.exp(-(X**2) / 2) / sympy.sqrt(2 * sympy.pi),
+    "normal_distribution": (1 + sympy.erf(X / sympy.sqrt(2))) / 2,
+} | {
+    name: getattr(sympy, name)(X)
+    for name in ("exp", "log", "sqrt", "sin", "cos", "tan", "tanh", "sinh", "cosh", "atan", "erf")
+}
+
+
+@pytest.mark.parametrize("name", MEANING)
+def test_seeds_have_all_their_digits(name):
+    ring = decimal_ring(50)
+    found = ring.seeds[name](ring.number(Fraction(7, 10)))
+    assert abs(found - ring.number(Fraction(str(sympy.N(MEANING[name], 60))))) < 1e-48
+
+
+@pytest.mark.parametrize("name", MEANING)
+def test_seeds_of_arrays(name):
+    found = array_ring().seeds[name](np.array([0.7, 0.7]))
+    np.testing.assert_allclose(found, [float(MEANING[name])] * 2, rtol=4e-16)
+
+
+def test_powers_and_numbers():
+    for ring in (decimal_ring(30), array_ring()):
+        assert float(ring.seeds["power"](ring.number(Fraction(1, 4)), ring.number(Fraction(3, 2)))) == 0.125
+    assert set(decimal_ring(30).seeds) == set(array_ring().seeds)
+
+
+def test_precision_of_mpmath_stays_as_it_is():
+    before = mpmath.mp.dps
+    decimal_ring(100).number(Fraction(1, 3))
+    assert mpmath.mp.dps == before
