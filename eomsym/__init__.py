@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from eomsym.codegen import Kernel, generate, load
     from eomsym.derivation import Counterterms, derive, modified_equation
+    from eomsym.double_double import DoubleDouble
     from eomsym.errors import EomsymError
     from eomsym.verification import ConvergenceStudy, verify
 
@@ -19,6 +20,7 @@ __version__ = "0.1.0"
 
 _HOME = {
     "Counterterms": "eomsym.derivation",
+    "DoubleDouble": "eomsym.double_double",
     "derive": "eomsym.derivation",
     "modified_equation": "eomsym.derivation",
     "generate": "eomsym.codegen",
@@ -31,6 +33,7 @@ _HOME = {
 _ROOMS = (
     "codegen",
     "derivation",
+    "double_double",
     "dynamics",
     "errors",
     "jax",
@@ -46,6 +49,7 @@ _ROOMS = (
 __all__ = [
     "ConvergenceStudy",
     "Counterterms",
+    "DoubleDouble",
     "EomsymError",
     "Kernel",
     "derive",

@@ -48,7 +48,9 @@ class DoubleDouble:
     def __init__(self, high: np.ndarray, low: np.ndarray) -> None:
         for name, part in (("high", high), ("low", low)):
             if not isinstance(part, (float, np.ndarray, np.float64)) or np.asarray(part).dtype != np.float64:
-                raise InputError(f"{name}: {type(part).__name__} given; a double-double number is made of float64 parts")
+                raise InputError(
+                    f"{name}: {type(part).__name__} given; a double-double number is made of float64 parts"
+                )
         if np.shape(high) != np.shape(low):
             raise InputError(f"low: shape {np.shape(low)}; give that of high, {np.shape(high)}")
         self._set(*_two_sum(np.asarray(high), np.asarray(low)))
@@ -193,9 +195,7 @@ class DoubleDouble:
             odd = rest[2 * half :]
             rest = rest[:half] + rest[half : 2 * half]
             if len(odd):
-                rest = DoubleDouble._of(
-                    (np.concatenate([rest.high, odd.high]), np.concatenate([rest.low, odd.low]))
-                )
+                rest = DoubleDouble._of((np.concatenate([rest.high, odd.high]), np.concatenate([rest.low, odd.low])))
         return rest[0] if len(rest) else DoubleDouble.zeros(self.shape[1:])
 
     # Comparison
@@ -304,7 +304,7 @@ def _fraction(value: Any) -> Fraction:
             mantissa, exponent = value.man_exp
             # mpmath keeps the sign apart in some versions and in the mantissa in others.
             sign = -1 if (value < 0) != (mantissa < 0) else 1
-            if value == value and abs(value) != float("inf"):
+            if abs(value) < float("inf"):  # NaN is not
                 return sign * Fraction(int(mantissa)) * Fraction(2) ** int(exponent)
     except (OverflowError, ValueError, TypeError):
         pass

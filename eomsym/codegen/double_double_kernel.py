@@ -14,8 +14,8 @@ from eomsym.errors import InputError
 class DoubleDoubleKernel(Kernel):
     """The compiled functions of one generated file whose numbers have 32 digits.
 
-    ``theta``, ``vector`` and ``series`` are ``DoubleDouble`` or float64 arrays, results ``DoubleDouble``; ``inputs`` and
-    ``targets`` are float64 (labels int64) and taken as exact.  Everything else is as in ``Kernel``.
+    ``theta``, ``vector`` and ``series`` are ``DoubleDouble`` or float64 arrays, results ``DoubleDouble``; ``inputs``
+    and ``targets`` are float64 (labels int64) and taken as exact.  Everything else is as in ``Kernel``.
     """
 
     def loss(self, theta: Any, inputs: np.ndarray, targets: np.ndarray) -> DoubleDouble:  # type: ignore[override]
@@ -51,7 +51,7 @@ class DoubleDoubleKernel(Kernel):
     def field(  # type: ignore[override]
         self, theta: Any, eta: Any, inputs: np.ndarray, targets: np.ndarray, order: int | None = None
     ) -> DoubleDouble:
-        """The modified vector field ``−g − Σ_k η^{k+1} ξ_k``, (d,); ``eta`` may be anything that ``DoubleDouble`` takes."""
+        """The modified vector field ``−g − Σ_k η^{k+1} ξ_k``, (d,); ``eta`` is any number ``DoubleDouble`` takes."""
         step = _number("eta", eta)
         rows = self.counterterms(theta, inputs, targets, order)
         total = rows[-1]
@@ -73,7 +73,7 @@ class DoubleDoubleKernel(Kernel):
     def _unpacked(self, parts: np.ndarray) -> DoubleDouble:
         """The pairs of an array whose last axis but one, or only axis, holds high and low parts."""
         if not np.isfinite(parts).all():
-            raise InputError("theta: numbers overflow here (or a sine has an argument beyond 2^50); take smaller weights")
+            raise InputError("theta: numbers overflow here, or a sine's argument is beyond 2^50; take smaller weights")
         axis = max(parts.ndim - 2, 0)
         return DoubleDouble(np.take(parts, 0, axis), np.take(parts, 1, axis))
 

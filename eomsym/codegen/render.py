@@ -195,7 +195,7 @@ def layout(layers: Sequence[int]) -> dict[str, Any]:
 
 
 def _table(rows: Any) -> str:
-    """Nested lists of rationals as the text of nested lists of quotients (doubles as they are), one innermost list a line."""
+    """Nested lists of rationals as the text of nested lists of quotients, one innermost list a line; or of doubles."""
     if isinstance(rows, Fraction):
         return f"{rows.numerator}.0" if rows.denominator == 1 else f"{rows.numerator} / {rows.denominator}"
     if isinstance(rows, float):

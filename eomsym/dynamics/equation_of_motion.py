@@ -25,7 +25,8 @@ DEFAULT_ACCURACY_IN_DOUBLE_DOUBLE = 1e-29
 class MotionEnd:
     """Where the equation of motion arrives.
 
-    ``theta`` is (d,), of the kernel's arithmetic; ``error_estimate`` bounds its integration error, ‖·‖₂; ``evaluations`` counts those of the field.
+    ``theta`` is (d,), of the kernel's arithmetic; ``error_estimate`` bounds its integration error, ‖·‖₂;
+    ``evaluations`` counts those of the field.
     """
 
     theta: Vector

@@ -80,7 +80,7 @@ def _adaptive_run(method: _Method, start: Vector, absolute: np.ndarray | float) 
     while now < 1.0:
         if len(mesh) > LARGEST_NUMBER_OF_STEPS:
             raise IntegrationError(f"path: more than {LARGEST_NUMBER_OF_STEPS} steps; allow a larger error")
-        width = min(math.ceil(width / FINEST) * FINEST, 1.0 - now)
+        width = min(max(math.floor(width / FINEST), 1) * FINEST, 1.0 - now)
         step = method.step(state, now, width)
         # Below a rounding there is nothing to be gained by smaller steps.
         excess = float(np.max(step.error / np.maximum(absolute, step.rounding)))
@@ -88,9 +88,11 @@ def _adaptive_run(method: _Method, start: Vector, absolute: np.ndarray | float) 
         if excess <= 1:
             state, now = step.state, now + width
             mesh.append(now)
+            width *= min(max(factor, 1 / GROWTH), GROWTH)
         elif width <= FINEST:
             raise IntegrationError(f"path: stopped at time {now * method.time_in_doubles:g}: no step is small enough")
-        width *= min(max(factor, 1 / GROWTH), GROWTH)
+        else:  # half at least, so that rounding to multiples of the finest step cannot undo it
+            width *= max(factor, 1 / GROWTH) if factor < 0.5 else 0.5
     return state, mesh
 
 

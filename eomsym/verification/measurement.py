@@ -12,6 +12,7 @@ from threading import Lock
 import numpy as np
 
 from eomsym import optimizers
+from eomsym.double_double import DoubleDouble, exact_product
 from eomsym.dynamics import (
     Data,
     ErrorPrediction,
@@ -22,7 +23,6 @@ from eomsym.dynamics import (
     predict_discretization_error,
     run_optimizer,
 )
-from eomsym.double_double import DoubleDouble, exact_product
 from eomsym.dynamics.kernel import is_double_double
 from eomsym.dynamics.vectors import Vector, epsilon, norm, rounded
 from eomsym.verification.study import FLOOR_MARGIN, OrderRecord
