@@ -77,8 +77,8 @@ class KernelSpec:
     def name(self) -> str:
         """The module name: an identifier that says what the kernel is of."""
         settings = "".join(f"_{name}_{value}" for name, value in self.settings)
-        text = f"{_model_name(self.model)}_{self.optimizer}{settings}_order_{self.order}_{self.precision}"
-        return re.sub(r"\W", "_", text.replace("e-", "em"), flags=re.ASCII)
+        text = f"{_model_name(self.model)}_{self.optimizer}{settings}_order_{self.order}".replace("e-", "em")
+        return re.sub(r"\W", "_", f"{text}_{self.precision}", flags=re.ASCII)
 
     def to_dict(self) -> dict[str, Any]:
         """The specification as plain JSON values."""

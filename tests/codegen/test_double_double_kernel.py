@@ -193,4 +193,7 @@ def test_the_file_imports_nothing_else_and_its_size_hardly_depends_on_the_order(
         assert "; double-double precision." in text
     functions = [text[text.index("jit = ") :] for text in texts]
     assert functions[0] == functions[1]
+    assert KernelSpec(model, 2, precision="double-double").name.endswith(
+        "_tanh_mse_gradient_descent_order_2_double_double"
+    )
     assert KernelSpec.from_dict(KernelSpec(model, 3, precision="double-double").to_dict()).precision == "double-double"
