@@ -105,6 +105,20 @@ def test_digits_that_are_left_at_order_13(high_order, monkeypatch):
     assert all(error <= TOLERANCE * LOST**k for k, error in enumerate(errors)), errors
 
 
+def test_ball_arithmetic_agrees(high_order):
+    pytest.importorskip("flint")
+    from ball_arithmetic import modified_field, relative_error
+
+    model, inputs, targets = problem("tanh", "mse", (2, 3, 1), samples=3)
+    theta = model.initial(3)
+    rows = high_order.counterterms(theta, inputs, targets)
+    truth = modified_field(model.layers, theta, inputs, targets[:, 0], 14)
+    errors = [relative_error(*pair) for pair in zip(rows.high, rows.low, truth, strict=True)]
+    assert all(error <= TOLERANCE * LOST**k for k, error in enumerate(errors)), errors
+    # The first counter terms have all digits of the arithmetic.
+    assert max(errors[:4]) <= 1e-30
+
+
 def test_the_kernel_of_doubles_is_the_same_but_for_its_round_off(high_order, tmp_path):
     _, inputs, targets = problem("tanh", "mse", (2, 3, 1))
     double = eomsym.load(eomsym.generate(high_order.model, 5, output=tmp_path))
