@@ -42,7 +42,7 @@ ARITHMETIC = {"plus": mp.fadd, "times": mp.fmul, "over": mp.fdiv}
 @pytest.fixture(scope="module")
 def compiled(tmp_path_factory):
     """All functions as kernels hold them, compiled for arrays: name to function of (highs, lows)."""
-    lines = ["import math", "", "import numba", "import numpy as np", ""]
+    lines = ["import math", "", "import numba", "import numba.extending", "import numpy as np", ""]
     lines += ['jit = numba.njit(nogil=True, fastmath=False, error_model="numpy")', ""]
     context = {"functions": with_callees(EXACT), "constants": constants()}
     for name in ("double_double.jinja", "double_double_functions.jinja"):
