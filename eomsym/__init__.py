@@ -20,6 +20,7 @@ if TYPE_CHECKING:
         stream_trees,
         tree_table,
     )
+    from eomsym.double_double import DoubleDouble
     from eomsym.errors import EomsymError
     from eomsym.verification import ConvergenceStudy, verify
 
@@ -27,6 +28,7 @@ __version__ = "0.1.0"
 
 _HOME = {
     "Counterterms": "eomsym.derivation",
+    "DoubleDouble": "eomsym.double_double",
     "derive": "eomsym.derivation",
     "modified_equation": "eomsym.derivation",
     "TreeTable": "eomsym.derivation.tree_tables",
@@ -43,6 +45,7 @@ _HOME = {
 _ROOMS = (
     "codegen",
     "derivation",
+    "double_double",
     "dynamics",
     "errors",
     "jax",
@@ -59,6 +62,7 @@ _ROOMS = (
 __all__ = [
     "ConvergenceStudy",
     "Counterterms",
+    "DoubleDouble",
     "EomsymError",
     "Kernel",
     "TreeTable",

@@ -50,7 +50,9 @@ def generate(
 @group.command(epilog=EXAMPLE)
 def mlp(
     layers: Annotated[str, typer.Option(metavar="WIDTHS", help="Widths from input to output, such as 64,32,10.")],
-    order: Annotated[str, typer.Option(metavar="N", help="Highest power of the learning rate kept, 0 to 12.")],
+    order: Annotated[
+        str, typer.Option(metavar="N", help="Highest power of the learning rate kept, 0 to 12, or 20 in double-double.")
+    ],
     activation: Annotated[
         str, typer.Option(metavar="NAME", help="tanh, sigmoid, softplus, gelu, silu, sin or identity.")
     ] = "tanh",
@@ -63,7 +65,9 @@ def mlp(
             "--set", metavar="NAME=VALUE", help="Give a parameter an exact value; default values else. May be repeated."
         ),
     ] = None,
-    precision: Annotated[str, typer.Option(metavar="NAME", help="Arithmetic of the kernel: double.")] = "double",
+    precision: Annotated[
+        str, typer.Option(metavar="NAME", help="Arithmetic of the kernel: double or double-double (32 digits).")
+    ] = "double",
     output_: Annotated[
         str, typer.Option("--output", metavar="DIR", help="Folder for the file; made if it is not there.")
     ] = "generated",
@@ -73,7 +77,7 @@ def mlp(
     The file holds loss, gradient, counter terms and the field of the equation
     of motion, and imports only numpy, numba and math.
     """
-    from eomsym.codegen import MAX_KERNEL_ORDER
+    from eomsym.codegen import PRECISIONS, max_kernel_order
     from eomsym.codegen import generate as generate_kernel
     from eomsym.models import MLP
     from eomsym.optimizers import get
@@ -85,9 +89,10 @@ def mlp(
         weight_decay=parsing.decimal("--weight-decay", weight_decay),
     )
     settings: dict[str, Any] = get(optimizer).read_parameters(parsing.settings("--set", set_ or []))
-    highest = parsing.integer("--order", order, 0, MAX_KERNEL_ORDER)
+    arithmetic = parsing.choice("--precision", precision, PRECISIONS)
+    highest = parsing.integer("--order", order, 0, max_kernel_order(arithmetic))
     folder = parsing.folder("--output", output_)
-    path = generate_kernel(model, highest, optimizer=optimizer, precision=precision, output=folder, **settings)
+    path = generate_kernel(model, highest, optimizer=optimizer, precision=arithmetic, output=folder, **settings)
     output.write(str(path))
 
 

@@ -1,9 +1,17 @@
 """Code generation: a frozen specification, statements, a template, a file with a manifest, and back as a kernel."""
 
+from eomsym.codegen.double_double_kernel import DoubleDoubleKernel
 from eomsym.codegen.expression_kernel import ExpressionKernel
 from eomsym.codegen.kernel import Kernel
 from eomsym.codegen.loader import load
-from eomsym.codegen.spec import MAX_EXPRESSION_ORDER, MAX_KERNEL_ORDER, PRECISIONS, KernelSpec
+from eomsym.codegen.spec import (
+    MAX_DOUBLE_DOUBLE_ORDER,
+    MAX_EXPRESSION_ORDER,
+    MAX_KERNEL_ORDER,
+    PRECISIONS,
+    KernelSpec,
+    max_kernel_order,
+)
 from eomsym.codegen.store import (
     COMMITTED,
     check_committed,
@@ -16,9 +24,11 @@ from eomsym.codegen.store import (
 
 __all__ = [
     "COMMITTED",
+    "MAX_DOUBLE_DOUBLE_ORDER",
     "MAX_EXPRESSION_ORDER",
     "MAX_KERNEL_ORDER",
     "PRECISIONS",
+    "DoubleDoubleKernel",
     "ExpressionKernel",
     "Kernel",
     "KernelSpec",
@@ -26,6 +36,7 @@ __all__ = [
     "generate",
     "kernel_for",
     "load",
+    "max_kernel_order",
     "user_cache",
     "write_committed",
     "write_kernel",

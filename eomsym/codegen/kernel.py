@@ -33,6 +33,11 @@ class LoadedKernel:
         return self.spec.order
 
     @property
+    def precision(self) -> str:
+        """The arithmetic, ``double`` or ``double-double``."""
+        return self.spec.precision
+
+    @property
     def size(self) -> int:
         """Number of parameters d."""
         return self.spec.model.size

@@ -11,6 +11,7 @@ from pathlib import Path
 from types import CodeType, ModuleType
 from typing import Any
 
+from eomsym.codegen.double_double_kernel import DoubleDoubleKernel
 from eomsym.codegen.expression_kernel import ExpressionKernel
 from eomsym.codegen.kernel import Kernel
 from eomsym.codegen.manifest import verified_source
@@ -33,7 +34,8 @@ class _VerifiedLoader(importlib.machinery.SourceFileLoader):
 def load(path: str | os.PathLike[str]) -> Any:
     """The kernel in a generated file, compiled or taken from numba's cache beside it.
 
-    A ``Kernel`` for a network, an ``ExpressionKernel`` for a loss or vector field that is written down.
+    A ``Kernel`` for a network (``DoubleDoubleKernel`` in that precision), an ``ExpressionKernel`` for a loss or vector
+    field that is written down.
 
     Raises ``KernelError`` if the file is not what its manifest vouches for.
     """
@@ -58,4 +60,6 @@ def load(path: str | os.PathLike[str]) -> Any:
 
 
 def _kernel(spec: KernelSpec, module: ModuleType) -> Any:
+    if spec.precision == "double-double":
+        return DoubleDoubleKernel(spec, module)
     return (Kernel if isinstance(spec.model, MLP) else ExpressionKernel)(spec, module)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from fractions import Fraction
 from functools import cache
 from itertools import accumulate, pairwise
@@ -14,6 +14,8 @@ import jinja2
 
 import eomsym
 from eomsym.codegen import expression_statements, sample_loops
+from eomsym.codegen.double_double_constants import constants, with_callees, words
+from eomsym.codegen.double_double_statements import system_program
 from eomsym.codegen.locate import data_folder
 from eomsym.codegen.rule_program import rule_program
 from eomsym.codegen.spec import KernelSpec
@@ -62,15 +64,16 @@ def environment() -> jinja2.Environment:
 
 def render(spec: KernelSpec) -> str:
     """The source text of a kernel: the same bytes for the same specification, always."""
-    if isinstance(spec.model, MLP):
-        made = context if spec.model.normalization == "none" else normalized_context
-        return environment().get_template(template(spec.model)).render(made(spec, spec.model))
-    return environment().get_template("expression.py.jinja").render(expression_context(spec))
+    return environment().get_template(template(spec)).render(_CONTEXTS[template(spec)](spec))
 
 
-def template(model: MLP) -> str:
-    """The template of a network."""
-    return "mlp.py.jinja" if model.normalization == "none" else "mlp_normalized.py.jinja"
+def template(spec: KernelSpec) -> str:
+    """The template that a kernel is made from."""
+    if not isinstance(spec.model, MLP):
+        return "expression.py.jinja"
+    if spec.precision == "double-double":
+        return "mlp_double_double.py.jinja"
+    return "mlp.py.jinja" if spec.model.normalization == "none" else "mlp_normalized.py.jinja"
 
 
 def expression_context(spec: KernelSpec) -> dict[str, Any]:
@@ -111,9 +114,10 @@ def expression_header(spec: KernelSpec) -> list[str]:
     ]
 
 
-def normalized_context(spec: KernelSpec, model: MLP) -> dict[str, Any]:
-    """All that the template of a multilayer perceptron is given."""
-    terms = spec.order + 1
+def normalized_context(spec: KernelSpec) -> dict[str, Any]:
+    """All that the template of a multilayer perceptron with normalised hidden layers is given."""
+    model, terms = spec.model, spec.order + 1
+    assert isinstance(model, MLP)
     activation = function_program(ELEMENTARY[model.activation], terms, extra_slots=2)
     exponential = function_program(ELEMENTARY["exp"], terms)
     # Behind the activation's slots lie what comes back from the next layer and its product with the slope.
@@ -145,9 +149,10 @@ def normalized_context(spec: KernelSpec, model: MLP) -> dict[str, Any]:
     }
 
 
-def context(spec: KernelSpec, model: MLP) -> dict[str, Any]:
+def context(spec: KernelSpec) -> dict[str, Any]:
     """All that the template of a multilayer perceptron is given."""
-    terms = spec.order + 1
+    model, terms = spec.model, spec.order + 1
+    assert isinstance(model, MLP)
     activation, exponential = ELEMENTARY[model.activation], ELEMENTARY["exp"]
     slot = sample_loops.slots(activation)
     slope = slot[activation.derivative]
@@ -201,6 +206,36 @@ def context(spec: KernelSpec, model: MLP) -> dict[str, Any]:
     }
 
 
+def double_double_context(spec: KernelSpec) -> dict[str, Any]:
+    """All that the template of a multilayer perceptron in double-double arithmetic is given."""
+    assert isinstance(spec.model, MLP)
+    terms = spec.order + 1
+    activation = system_program(ELEMENTARY[spec.model.activation])
+    of_the_loss = ("exp", "log") if spec.model.loss == "cross-entropy" else ()
+    high, low = ([[words(weight)[part] for weight in row] for row in logarithm(terms, fast=True)] for part in (0, 1))
+    return {
+        "spec": spec,
+        "header": header(spec, spec.model),
+        "layout": normalized_layout(spec.model.layers),
+        "block": BLOCK,
+        "targets_type": TARGETS_TYPE[spec.model.loss],
+        "activation": activation,
+        "functions": with_callees((*activation.functions, *of_the_loss)),
+        "constants": constants(),
+        "extrapolation": _table(extrapolation(terms, fast=True)),
+        "logarithm": _table(high),
+        "logarithm_low": _table(low),
+    }
+
+
+_CONTEXTS: Mapping[str, Callable[[KernelSpec], dict[str, Any]]] = {
+    "expression.py.jinja": expression_context,
+    "mlp.py.jinja": context,
+    "mlp_normalized.py.jinja": normalized_context,
+    "mlp_double_double.py.jinja": double_double_context,
+}
+
+
 def header(spec: KernelSpec, model: MLP) -> list[str]:
     """The opening comment of a multilayer perceptron, line by line, without date, host or path."""
     decay = f", weight decay {model.weight_decay!r}" if model.weight_decay else ""
@@ -209,7 +244,7 @@ def header(spec: KernelSpec, model: MLP) -> list[str]:
     parameters = ", ".join(f"{name} = {value}" for name, value in spec.settings)
     optimizer = f"{spec.optimizer} ({parameters})" if parameters else spec.optimizer
     return [
-        f"Generated by eomsym {eomsym.__version__} from {template(model)}; do not edit, generate again.",
+        f"Generated by eomsym {eomsym.__version__} from {template(spec)}; do not edit, generate again.",
         "",
         f"Equation of motion of {optimizer}, order {spec.order}: d theta/dt = -g - sum_k eta^(k+1) xi_k.",
         f"Model: {widths}, {model.activation}{normalised}, {model.loss}{decay}; {spec.precision} precision.",
@@ -262,9 +297,11 @@ def normalized_layout(layers: Sequence[int]) -> dict[str, Any]:
 
 
 def _table(rows: Any) -> str:
-    """Nested lists of rationals as the text of nested lists of quotients, one innermost list a line."""
+    """Nested lists of rationals as the text of nested lists of quotients, one innermost list a line; or of doubles."""
     if isinstance(rows, Fraction):
         return f"{rows.numerator}.0" if rows.denominator == 1 else f"{rows.numerator} / {rows.denominator}"
-    if isinstance(rows[0], Fraction):
+    if isinstance(rows, float):
+        return repr(rows)
+    if isinstance(rows[0], Fraction | float):
         return "[" + ", ".join(map(_table, rows)) + "]"
     return "[\n" + "".join("    " + _table(row).replace("\n", "\n    ") + ",\n" for row in rows) + "]"

@@ -14,9 +14,11 @@ from eomsym.errors import InputError
 from eomsym.models import MLP, ExpressionLoss, VectorField
 from eomsym.optimizers import Field, UpdateRule
 
-PRECISIONS = ("double",)
+PRECISIONS = ("double", "double-double")
 #: In double precision the sequential algorithm loses one digit an order: five are left at 12.
 MAX_KERNEL_ORDER = 12
+#: The same algorithm from 32 digits, see docs/high_order.md for what is left.
+MAX_DOUBLE_DOUBLE_ORDER = 20
 #: The kernels of expressions work by levels, which leaves seven digits at 16 on the worst case tried.
 MAX_EXPRESSION_ORDER = 16
 
@@ -39,15 +41,17 @@ class KernelSpec:
             raise InputError(
                 f"model {self.model!r}: kernels are generated for eomsym.models.MLP, ExpressionLoss or VectorField"
             )
+        if self.precision not in PRECISIONS:
+            raise InputError(f"precision {self.precision!r}: unknown; choose from {', '.join(PRECISIONS)}")
         written = not isinstance(self.model, MLP)
-        check_order(self.order, MAX_EXPRESSION_ORDER if written else MAX_KERNEL_ORDER)
+        check_order(self.order, MAX_EXPRESSION_ORDER if written else max_kernel_order(self.precision))
         entry = optimizers.get(self.optimizer)
         object.__setattr__(self, "optimizer", entry.name)
         object.__setattr__(self, "settings", tuple(entry.complete(dict(self.settings)).items()))
         if written and self.optimizer != "gradient-descent":
             raise InputError(f"optimizer {self.optimizer!r}: kernels of expressions are for gradient-descent only")
-        if self.precision not in PRECISIONS:
-            raise InputError(f"precision {self.precision!r}: unknown; choose from {', '.join(PRECISIONS)}")
+        if self.precision == "double-double":
+            _check_double_double(self.model, self.optimizer)
 
     @property
     def kind(self) -> str:
@@ -73,8 +77,8 @@ class KernelSpec:
     def name(self) -> str:
         """The module name: an identifier that says what the kernel is of."""
         settings = "".join(f"_{name}_{value}" for name, value in self.settings)
-        text = f"{_model_name(self.model)}_{self.optimizer}{settings}_order_{self.order}_{self.precision}"
-        return re.sub(r"\W", "_", text.replace("e-", "em"), flags=re.ASCII)
+        text = f"{_model_name(self.model)}_{self.optimizer}{settings}_order_{self.order}".replace("e-", "em")
+        return re.sub(r"\W", "_", f"{text}_{self.precision}", flags=re.ASCII)
 
     def to_dict(self) -> dict[str, Any]:
         """The specification as plain JSON values."""
@@ -109,6 +113,25 @@ _ENTRIES = {
     "field": ("expressions", "variables", "parameters"),
 }
 _LISTS = {"layers", "expressions", "variables", "parameters"}
+
+
+def max_kernel_order(precision: str) -> int:
+    """The highest order of the kernel of a network."""
+    return MAX_DOUBLE_DOUBLE_ORDER if precision == "double-double" else MAX_KERNEL_ORDER
+
+
+def _check_double_double(model: Model, optimizer: str) -> None:
+    """Raises ``InputError`` for what has no double-double kernel."""
+    if not isinstance(model, MLP):
+        raise InputError("precision 'double-double': for networks only; kernels of expressions are double, take that")
+    if optimizer != "gradient-descent":
+        raise InputError(
+            f"optimizer {optimizer!r}: double-double kernels are for gradient-descent only; take precision double"
+        )
+    if model.normalization != "none":
+        raise InputError(
+            f"normalization {model.normalization!r}: double-double kernels know none; take precision double"
+        )
 
 
 def _model_dict(model: Model) -> dict[str, Any]:

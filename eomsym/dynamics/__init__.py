@@ -3,7 +3,8 @@
 from eomsym.dynamics.differentials import SeriesKernel, elementary_differentials
 from eomsym.dynamics.equation_of_motion import MotionEnd, integrate_equation_of_motion
 from eomsym.dynamics.error_prediction import ErrorPrediction, predict_discretization_error
-from eomsym.dynamics.kernel import Data, FieldKernel
+from eomsym.dynamics.extrapolation import integrate_by_extrapolation
+from eomsym.dynamics.kernel import Data, FieldKernel, RoundedKernel
 from eomsym.dynamics.optimizer_path import OptimizerEnd, field_gradient, optimizer_path, run_optimizer
 from eomsym.dynamics.spectrum import largest_eigenvalue, spectral_radius
 
@@ -13,9 +14,11 @@ __all__ = [
     "FieldKernel",
     "MotionEnd",
     "OptimizerEnd",
+    "RoundedKernel",
     "SeriesKernel",
     "elementary_differentials",
     "field_gradient",
+    "integrate_by_extrapolation",
     "integrate_equation_of_motion",
     "largest_eigenvalue",
     "optimizer_path",

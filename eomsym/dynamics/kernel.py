@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 
+from eomsym.double_double import DoubleDouble
+from eomsym.dynamics.vectors import Vector, is_finite, rounded
 from eomsym.errors import InputError
 
 #: The arrays that follow θ in a call of the kernel: ``(inputs, targets)``, or nothing for a loss without data.
@@ -34,16 +36,66 @@ class FieldKernel(Protocol):
     def hessian_vector(self) -> Callable[..., np.ndarray]: ...
 
 
-def check_theta(kernel: FieldKernel, theta: np.ndarray) -> np.ndarray:
-    """θ as a new float64 array.  Raises ``InputError`` unless it is a finite vector of the kernel's size."""
+class RoundedKernel:
+    """A double-double kernel for those who want doubles: the same questions, every answer rounded to float64."""
+
+    def __init__(self, kernel: FieldKernel) -> None:
+        self._kernel = kernel
+
+    @property
+    def order(self) -> int:
+        """That of the kernel."""
+        return self._kernel.order
+
+    @property
+    def size(self) -> int:
+        """That of the kernel."""
+        return self._kernel.size
+
+    def gradient(self, *arguments: Any) -> np.ndarray:
+        """g, (d,)."""
+        return rounded(self._kernel.gradient(*arguments))
+
+    def counterterms(self, *arguments: Any, **order: int) -> np.ndarray:
+        """g, ξ_0, ξ_1, …, (order + 1, d)."""
+        return rounded(self._kernel.counterterms(*arguments, **order))
+
+    def field(self, *arguments: Any, **order: int) -> np.ndarray:
+        """``−g − η ξ``, (d,)."""
+        return rounded(self._kernel.field(*arguments, **order))
+
+    def hessian_vector(self, *arguments: Any) -> np.ndarray:
+        """The Hessian times a vector, (d,)."""
+        return rounded(self._kernel.hessian_vector(*arguments))
+
+
+def is_double_double(kernel: FieldKernel) -> bool:
+    """Whether the kernel's numbers are ``DoubleDouble``."""
+    return getattr(kernel, "precision", "double") == "double-double"
+
+
+def check_theta(kernel: FieldKernel, theta: Vector) -> Vector:
+    """θ as a new vector of the kernel's arithmetic, float64 or ``DoubleDouble``.
+
+    Raises ``InputError`` unless it is a finite vector of the kernel's size.
+    """
+    if is_double_double(kernel):
+        return _check_vector(kernel, DoubleDouble.from_value(theta))
+    if isinstance(theta, DoubleDouble):
+        raise InputError("theta: DoubleDouble given to a kernel of doubles; give theta.high, or a double-double kernel")
     try:
         vector = np.array(theta, dtype=np.float64)
     except (TypeError, ValueError):
         raise InputError(f"theta: not an array of numbers; give a float64 vector of length {kernel.size}") from None
+    return _check_vector(kernel, vector)
+
+
+def _check_vector(kernel: FieldKernel, vector: Vector) -> Vector:
     if vector.shape != (kernel.size,):
         raise InputError(f"theta: shape {vector.shape}; the kernel takes a vector of length {kernel.size}")
-    if not np.isfinite(vector).all():
-        raise InputError(f"theta: entry {np.flatnonzero(~np.isfinite(vector))[0]} is not finite; give finite numbers")
+    if not is_finite(vector):
+        place = np.flatnonzero(~np.isfinite(rounded(vector)))[0]
+        raise InputError(f"theta: entry {place} is not finite; give finite numbers")
     return vector
 
 

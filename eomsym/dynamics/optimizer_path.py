@@ -8,11 +8,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from eomsym import optimizers
-from eomsym.dynamics.kernel import Data, FieldKernel, check_positive, check_theta
+from eomsym.dynamics.kernel import Data, FieldKernel, check_positive, check_theta, is_double_double
+from eomsym.dynamics.vectors import Vector, is_finite, last_place, norm, stack
 from eomsym.errors import InputError, IntegrationError
 from eomsym.optimizers import Field, Optimizer
 
-State = tuple[np.ndarray, ...]
+State = tuple[Vector, ...]
 Step = Callable[[State], State]
 
 #: A disturbed number moves by one of these units in its last place: the root mean square is ½, the largest rounding.
@@ -23,36 +24,37 @@ DISTURBANCES = np.array([-1.0, 0, 0, 0, 0, 0, 0, 1.0])
 class OptimizerEnd:
     """Where an optimiser arrives: ``theta`` (d,), and how far round-off has moved it, ‖·‖₂.
 
-    ``start`` (d,) is where it was after the transient, from which the steps are counted.
+    ``start`` (d,) is where it was after the transient, from which the steps are counted.  Both are of the kernel's
+    arithmetic, float64 or ``DoubleDouble``.
     """
 
-    theta: np.ndarray
+    theta: Vector
     error_estimate: float
-    start: np.ndarray
+    start: Vector
 
 
 def optimizer_path(
     kernel: FieldKernel,
-    theta: np.ndarray,
+    theta: Vector,
     eta: float,
     steps: int,
     data: Data = (),
     *,
     optimizer: str | Optimizer = "gradient-descent",
     **parameters: object,
-) -> np.ndarray:
-    """All iterates θ_0 … θ_steps as one (steps + 1, d) float64 array; row 0 is ``theta``.
+) -> Vector:
+    """All iterates θ_0 … θ_steps as one (steps + 1, d) array of the kernel's arithmetic; row 0 is ``theta``.
 
     Raises ``InputError`` for an unknown optimiser or a bad value, ``IntegrationError`` naming the first step that is
     not finite.
     """
     step, start = _bind_step(kernel, check_theta(kernel, theta), eta, data, optimizer, parameters)
-    return np.stack([state[0] for state in _iterates(step, start, _check_steps(steps), eta)])
+    return stack([state[0] for state in _iterates(step, start, _check_steps(steps), eta)])
 
 
 def run_optimizer(
     kernel: FieldKernel,
-    theta: np.ndarray,
+    theta: Vector,
     eta: float,
     steps: int,
     data: Data = (),
@@ -72,12 +74,12 @@ def run_optimizer(
     random = np.random.default_rng(0)
 
     def disturbed(state: State) -> State:
-        moved = (part + np.spacing(part) * random.choice(DISTURBANCES, part.size) for part in state)
+        moved = (part + last_place(part) * random.choice(DISTURBANCES, part.size) for part in state)
         return step(tuple(moved))
 
     settled = _last(_iterates(step, start, _check_steps(transient), eta))
     plain, moved = (_last(_iterates(one, settled, _check_steps(steps), eta))[0] for one in (step, disturbed))
-    return OptimizerEnd(plain, float(np.linalg.norm(moved - plain)), settled[0])
+    return OptimizerEnd(plain, norm(moved - plain), settled[0])
 
 
 def field_gradient(kernel: FieldKernel, data: Data, fields: Sequence[Field]) -> Callable[..., np.ndarray]:
@@ -87,10 +89,11 @@ def field_gradient(kernel: FieldKernel, data: Data, fields: Sequence[Field]) -> 
         chosen = fields[field]
         if chosen.kind == "batch":
             return kernel.gradient(point, *(_batch(array, chosen) for array in data))
+        if chosen.kind not in ("game", "player"):
+            return kernel.gradient(point, *data)
         values = np.array(kernel.gradient(point, *data))
         half = values.size // 2
-        if chosen.kind in ("game", "player"):
-            values[half:] *= -1.0
+        values[half:] *= -1.0
         if chosen.kind == "player":
             values[half:] *= float(chosen.index == 1)
             values[:half] *= float(chosen.index == 0)
@@ -108,7 +111,7 @@ def _batch(array: np.ndarray, field: Field) -> np.ndarray:
 
 def _bind_step(
     kernel: FieldKernel,
-    theta: np.ndarray,
+    theta: Vector,
     eta: float,
     data: Data,
     optimizer: str | Optimizer,
@@ -117,6 +120,8 @@ def _bind_step(
     """One step with everything else fixed, and the state to begin with."""
     entry = optimizers.get(optimizer)
     eta = check_positive("eta", eta)
+    if is_double_double(kernel) and entry.name != "gradient-descent":
+        raise InputError(f"optimizer {entry.name!r}: in double-double arithmetic gradient-descent only; take it")
     exact = entry.complete(parameters)
     values = {name: float(value) for name, value in exact.items()}
     gradient = field_gradient(kernel, data, entry.fields(**exact))
@@ -128,7 +133,7 @@ def _iterates(step: Step, state: State, steps: int, eta: float) -> Iterator[Stat
     for index in range(1, steps + 1):
         with np.errstate(over="ignore", invalid="ignore"):
             state = step(state)
-        if not all(np.isfinite(part).all() for part in state):
+        if not all(is_finite(part) for part in state):
             raise IntegrationError(f"optimizer path: step {index} is not finite; eta = {eta:g} is too large, take less")
         yield state
 

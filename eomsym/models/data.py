@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 from eomsym.errors import InputError
@@ -50,7 +51,7 @@ class _Entry:
 def dataset(name: str, seed: int = 0) -> Dataset:
     """The data set called ``name``; one of ``DATASETS``.
 
-    ``seed`` draws the samples of ``digits-small``, ``moons`` and ``teacher``; ``digits`` does not depend on it.
+    ``seed`` draws the samples of all but ``digits``, which does not depend on it.
     Raises ``InputError`` for an unknown name, or a seed that is no integer ≥ 0.
     """
     entry = _entry(name)
@@ -152,6 +153,8 @@ _REGISTRY = {
     "digits": _Entry(_digits, MLP([64, 32, 10], activation="tanh", loss="cross-entropy")),
     "digits-small": _Entry(_digits_small, MLP([8, 16, 10], activation="tanh", loss="cross-entropy")),
     "moons": _Entry(_moons, MLP([2, 16, 2], activation="tanh", loss="cross-entropy")),
+    # One block of a kernel: what a study in double-double arithmetic can afford.
+    "teacher-small": _Entry(partial(_teacher, samples=64, width=3), MLP([2, 3, 1], activation="tanh", loss="mse")),
     "teacher": _Entry(_teacher, MLP([2, 16, 16, 1], activation="tanh", loss="mse")),
 }
 

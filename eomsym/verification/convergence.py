@@ -17,12 +17,14 @@ from threadpoolctl import threadpool_limits
 
 from eomsym import optimizers
 from eomsym.derivation.tree_algebra import modified_tree_coefficients
+from eomsym.double_double import DoubleDouble
 from eomsym.dynamics import (
     ErrorPrediction,
     FieldKernel,
     spectral_radius,
 )
-from eomsym.dynamics.kernel import check_order, check_positive, check_theta
+from eomsym.dynamics.kernel import check_order, check_positive, check_theta, is_double_double
+from eomsym.dynamics.vectors import rounded
 from eomsym.errors import InputError
 from eomsym.models import MLP, Dataset, dataset, default_model
 from eomsym.optimizers import Optimizer
@@ -56,8 +58,9 @@ def verify(
     etas: Sequence[float] | None = None,
     *,
     seed: int = 0,
-    theta: np.ndarray | None = None,
+    theta: np.ndarray | DoubleDouble | None = None,
     kernel: FieldKernel | None = None,
+    precision: str | None = None,
     output: str | Path | None = None,
     threads: int = 2,
     progress: Progress | None = None,
@@ -67,8 +70,9 @@ def verify(
 
     ``data`` is the name of a data set, a ``Dataset``, or ``None`` for a kernel of a loss without data.  ``model`` is by
     default the one that suits the data set.  ``kernel`` is a loaded kernel of order ``max(orders) + 1`` or more;
-    without it one is generated, into ``output`` or the user's cache.  The path starts at ``theta`` (d,), by default
-    ``model.initial(seed)``; ``seed`` also draws the data set.
+    without it one is generated, in ``precision`` (``double`` if not given, or ``double-double``: 32 digits, for
+    gradient descent on tiny networks such as that of ``teacher-small``), into ``output`` or the user's cache.
+    The path starts at ``theta`` (d,), by default ``model.initial(seed)``; ``seed`` also draws the data set.
     ``etas`` are step sizes, falling, each a whole number of times in 8 of the largest.  By default the largest has
     ``η max|λ| = 0.8``, rounded to two digits, and is halved five times, and more often where slope and ratio have not
     settled by then.  T is 8 of the largest steps.
@@ -84,11 +88,11 @@ def verify(
     kept = _check_orders(orders)
     threads = _check_threads(threads)
     exponents = error_exponents(entry, values, kept)
-    problem = _pose(entry, values, model, data, kernel, theta, seed, exponents, output)
+    problem = _pose(entry, values, model, data, kernel, theta, seed, exponents, precision, output)
     # Matrices here are small: more threads gain nothing on each product, cost a factor of ten where the cores are busy,
     # and make the last digits depend on their number.
     with threadpool_limits(limits=1, user_api="blas"):
-        radius = spectral_radius(problem.kernel, problem.theta, problem.data)
+        radius = spectral_radius(problem.rounded_kernel, rounded(problem.theta), problem.data)
         growth = radius if entry.name == "gradient-descent" else max(radius, _growth_of_terms(problem))
         fraction = _largest_step(entry, values, problem)
         steps = _default_etas(growth, fraction) if etas is None else _check_etas(etas)
@@ -112,6 +116,7 @@ def verify(
         warnings=(*_step_warnings(steps, radius), *_prediction_warnings(predictions[0])),
         parameters=tuple((name, str(value)) for name, value in values.items()),
         transient=problem.transient,
+        precision="double-double" if is_double_double(problem.kernel) else "double",
     )
 
 
@@ -145,7 +150,8 @@ def _growth_of_terms(problem: Problem) -> float:
     Vanishing terms are passed over.  The largest ratio is taken: the ratios rise towards the reciprocal of the radius
     of convergence.
     """
-    sizes = np.linalg.norm(problem.kernel.counterterms(problem.theta, *problem.data), axis=1)
+    terms = problem.rounded_kernel.counterterms(rounded(problem.theta), *problem.data)
+    sizes = np.linalg.norm(terms, axis=1)
     present = [(index, size) for index, size in enumerate(sizes) if size > VANISHING * sizes[0]]
     ratios = [(b / a) ** (1 / (j - i)) for (i, a), (j, b) in pairwise(present)]
     return max(ratios, default=0.0)
@@ -157,18 +163,19 @@ def _pose(
     model: MLP | None,
     data: str | Dataset | None,
     kernel: FieldKernel | None,
-    theta: np.ndarray | None,
+    theta: np.ndarray | DoubleDouble | None,
     seed: int,
     exponents: Mapping[int, int],
+    precision: str | None,
     output: str | Path | None,
 ) -> Problem:
     """What is trained, by what, and from where."""
     samples = dataset(data, seed) if isinstance(data, str) else data
     order = max(exponents.values())
     if kernel is None:
-        kernel = _generated(entry, parameters, _model_for(model, data), order, output)
+        kernel = _generated(entry, parameters, _model_for(model, data), order, precision, output)
     else:
-        _check_kernel(kernel, model, order)
+        _check_kernel(kernel, model, order, precision)
     if theta is None:
         start = getattr(kernel, "model", model)
         if not isinstance(start, MLP):
@@ -188,18 +195,26 @@ def _model_for(model: MLP | None, data: str | Dataset | None) -> MLP:
 
 
 def _generated(
-    entry: Optimizer, parameters: Mapping[str, Fraction], model: MLP, order: int, output: str | Path | None
+    entry: Optimizer,
+    parameters: Mapping[str, Fraction],
+    model: MLP,
+    order: int,
+    precision: str | None,
+    output: str | Path | None,
 ) -> FieldKernel:
     from eomsym.codegen import KernelSpec, kernel_for
 
-    return kernel_for(KernelSpec(model, order, entry.name, settings=tuple(parameters.items())), output)
+    return kernel_for(KernelSpec(model, order, entry.name, precision or "double", tuple(parameters.items())), output)
 
 
-def _check_kernel(kernel: FieldKernel, model: MLP | None, order: int) -> None:
+def _check_kernel(kernel: FieldKernel, model: MLP | None, order: int, precision: str | None) -> None:
     check_order(kernel, order, f"verifying order {order - 1}")
     own = getattr(kernel, "model", model)
     if model is not None and own != model:
         raise InputError(f"model {model}: the kernel was generated for {own}; leave one of the two out")
+    has = "double-double" if is_double_double(kernel) else "double"
+    if precision not in (None, has):
+        raise InputError(f"precision {precision!r}: the kernel's is {has}; leave one of the two out")
 
 
 def _describe(kernel: FieldKernel, model: MLP | None) -> str:

@@ -12,15 +12,19 @@ from threading import Lock
 import numpy as np
 
 from eomsym import optimizers
+from eomsym.double_double import DoubleDouble, exact_product
 from eomsym.dynamics import (
     Data,
     ErrorPrediction,
     FieldKernel,
     OptimizerEnd,
+    RoundedKernel,
     integrate_equation_of_motion,
     predict_discretization_error,
     run_optimizer,
 )
+from eomsym.dynamics.kernel import is_double_double
+from eomsym.dynamics.vectors import Vector, epsilon, norm, rounded
 from eomsym.verification.study import FLOOR_MARGIN, OrderRecord
 
 #: How often, at most, the smallest step of the user's or the default list is halved further.
@@ -31,14 +35,14 @@ TIGHTENING = 30
 
 @dataclass(frozen=True, eq=False)
 class Problem:
-    """What is trained and from where: ``theta`` is (d,), ``data`` what a kernel takes after it.
+    """What is trained and from where: ``theta`` is (d,) of the kernel's arithmetic, ``data`` what it takes after it.
 
     ``transient`` steps are run first; ``exponents`` has the power of η of each order's error.
     """
 
     optimizer: str
     kernel: FieldKernel
-    theta: np.ndarray
+    theta: Vector
     data: Data
     parameters: Mapping[str, Fraction] = field(default_factory=dict)
     transient: int = 0
@@ -49,11 +53,16 @@ class Problem:
         """Step sizes of time in one step of the optimiser."""
         return optimizers.get(self.optimizer).steps(**self.parameters)
 
-    def predict(self, theta: np.ndarray, time: float, orders: Sequence[int], accuracy: float) -> ErrorPrediction:
+    @property
+    def rounded_kernel(self) -> FieldKernel:
+        """The kernel in doubles, for what is needed to a few digits only."""
+        return RoundedKernel(self.kernel) if is_double_double(self.kernel) else self.kernel
+
+    def predict(self, theta: Vector, time: float, orders: Sequence[int], accuracy: float) -> ErrorPrediction:
         """The predicted errors of a path that starts at ``theta`` on the slow manifold."""
         return predict_discretization_error(
-            self.kernel,
-            theta,
+            self.rounded_kernel,
+            rounded(theta),
             time,
             orders,
             self.data,
@@ -125,8 +134,7 @@ class Measurement:
     def _point(self, order: int, eta: float) -> Point:
         """Integrate as exactly as the error at hand asks for: its size is known beforehand, from the prediction."""
         target, prediction = self._path(eta)
-        size = float(np.linalg.norm(target.theta))
-        least = np.finfo(np.float64).eps * max(size, np.finfo(np.float64).tiny)
+        least = epsilon(target.theta) * max(norm(target.theta), np.finfo(np.float64).tiny)
         predicted = prediction.error(order, eta)
         accuracy = max(predicted, least)
         while True:
@@ -134,22 +142,31 @@ class Measurement:
                 self._problem.kernel,
                 target.start,
                 eta,
-                self._time,
+                self._time_of(eta),
                 self._problem.data,
                 order=order,
                 accuracy=accuracy,
             )
-            error = float(np.linalg.norm(end.theta - target.theta))
+            error = norm(end.theta - target.theta)
             if accuracy <= least or _is_settled(error, end.error_estimate, target.error_estimate):
                 break
             accuracy = max(accuracy / TIGHTENING, least)
         self._count(done=1)
         return Point(eta, error, predicted, target.error_estimate + end.error_estimate)
 
+    def _time_of(self, eta: float) -> float | DoubleDouble:
+        """T as so many steps of this size: without rounding in double-double arithmetic, where 1e−16 would count."""
+        if not is_double_double(self._problem.kernel):
+            return self._time
+        return exact_product(self._steps(eta) * self._problem.steps, eta)
+
+    def _steps(self, eta: float) -> int:
+        return round(self._time / (eta * self._problem.steps))
+
     def _path(self, eta: float) -> tuple[OptimizerEnd, ErrorPrediction]:
         """End of the optimiser's path with the errors predicted for it, once for all orders."""
         if eta not in self._paths:
-            problem, steps = self._problem, round(self._time / (eta * self._problem.steps))
+            problem, steps = self._problem, self._steps(eta)
             end = run_optimizer(
                 problem.kernel,
                 problem.theta,

@@ -132,7 +132,8 @@ class ConvergenceStudy:
 
     ``orders`` holds one record for each order; ``time`` is T; ``spectral_radius`` is max |λ| of the Hessian at the
     start; ``warnings`` are sentences for people.  ``parameters`` are the optimiser's, exact, as text; ``transient`` is
-    the number of steps, of the largest step size, that it was left to settle in before its path was compared.
+    the number of steps, of the largest step size, that it was left to settle in before its path was compared;
+    ``precision`` the arithmetic of both paths.
     """
 
     optimizer: str
@@ -145,6 +146,7 @@ class ConvergenceStudy:
     warnings: tuple[str, ...] = ()
     parameters: tuple[tuple[str, str], ...] = ()
     transient: int = 0
+    precision: str = "double"
 
     @property
     def passed(self) -> bool:
@@ -173,6 +175,7 @@ class ConvergenceStudy:
             "optimizer": self.optimizer,
             "parameters": dict(self.parameters),
             "transient": self.transient,
+            "precision": self.precision,
             "model": self.model,
             "dataset": self.dataset,
             "seed": self.seed,

@@ -38,6 +38,16 @@ def test_defaults_are_those_of_the_library(run):
     assert run("generate", "mlp", "--layers", "4,3,2", "--order", "1").out == f"generated/{name}.py\n"
 
 
+def test_double_double_goes_to_higher_order(run, tmp_path):
+    net = ("--layers", "2,3,1", "--loss", "mse")
+    written = run("generate", "mlp", *net, "--order", "20", "--precision", "double-double").out.strip()
+    expected = generate(MLP([2, 3, 1], "tanh", "mse"), 20, precision="double-double", output=tmp_path / "expected")
+    assert (tmp_path / written).read_bytes() == expected.read_bytes()
+    result = run("generate", "mlp", *net, "--order", "13")
+    assert (result.status, result.err.count("\n")) == (2, 1)
+    assert "from 0 to 12" in result.err
+
+
 def test_check_agrees_with_the_library(run):
     result = run("generate", "--check")
     assert (result.status == 0) == (check_committed() == [])

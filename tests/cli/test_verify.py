@@ -70,6 +70,7 @@ def test_options_reach_the_library(run_with, study):
     """Every option that describes the experiment, none at its default."""
     net = ("--layers", "2,5,1", "--activation", "sin", "--loss", "mse", "--weight-decay", "0.5", "--seed", "7")
     more = ("--optimizer", "gd", "--dataset", "teacher", "--orders", "1,3", "--output", "kernels")
+    more += ("--precision", "double-double")
     _, asked = run_with(study, "verify", *net, *more, "--eta", "0.2", "--halvings", "2")
     assert asked == {
         "optimizer": "gradient-descent",
@@ -78,6 +79,7 @@ def test_options_reach_the_library(run_with, study):
         "orders": (1, 3),
         "etas": [0.2, 0.1, 0.05],
         "seed": 7,
+        "precision": "double-double",
         "output": Path("kernels"),
         "progress": None,  # stderr is no terminal here
     }
@@ -89,6 +91,27 @@ def test_defaults_are_the_digits_and_the_network_that_suits_them(run_with, study
     assert (asked["orders"], asked["etas"], asked["output"]) == ((0, 1, 2, 3, 4), None, None)
 
 
+def test_the_default_problem_in_double_double_is_a_tiny_one(run_with, study):
+    _, asked = run_with(study, "verify", "--precision", "double-double", "--orders", "0:19")
+    assert (asked["data"], asked["model"]) == ("teacher-small", MLP([2, 3, 1], "tanh", "mse"))
+    assert (asked["orders"], asked["precision"]) == (tuple(range(20)), "double-double")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "fault"),
+    [
+        (("--precision", "quad"), "--precision 'quad': unknown; choose from double, double-double"),
+        (("--orders", "0:12"), "--orders '12': out of range; give an integer from 0 to 11"),
+        (("--precision", "double-double", "--orders", "20"), "from 0 to 19"),
+        (("--precision", "double-double", "--optimizer", "heavy-ball", "--orders", "0"), "gradient-descent only"),
+    ],
+)
+def test_what_a_precision_cannot_do_is_told(run, arguments, fault):
+    result = run("verify", *arguments)
+    assert (result.status, result.out, result.err.count("\n")) == (2, "", 1)
+    assert fault in result.err
+
+
 def test_table_fits_80_columns(run_with, study, monkeypatch):
     monkeypatch.setenv("COLUMNS", "80")
     result, _ = run_with(study, *SMALL)
@@ -96,6 +119,9 @@ def test_table_fits_80_columns(run_with, study, monkeypatch):
     assert max(map(len, result.out.splitlines())) <= 80
     assert result.out.count("passed") == 2
     assert "…" not in result.out
+    assert "double-double" not in result.out
+    in_pairs = dataclasses.replace(study, precision="double-double")
+    assert ", seed 0, double-double\n" in run_with(in_pairs, *SMALL)[0].out
     for record in study.orders:
         assert f"{record.slope:.4f}" in result.out
         assert f"{record.extrapolated_ratio:.4f}" in result.out
