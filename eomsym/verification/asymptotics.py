@@ -175,16 +175,13 @@ def measure_steps(
         coarse, fine = (_flow(program, begin, eta, kept, count) for count in (substeps, 2 * substeps))
         moved = (fine - coarse) / 15
         step = begin - eta * _field_rows(program, begin, 1)[0]
-        errors = np.linalg.norm(fine + moved - step, axis=0)
         powers = _kept_powers(eta, kept)
-        doubts = np.linalg.norm(moved, axis=0) + LOSS_MARGIN * eta * (
-            _lost_in_float(program, start, len(powers)) @ powers
-        )
+        lost = LOSS_MARGIN * eta * (_lost_in_float(program, start, len(powers)) @ powers)
+        errors = np.linalg.norm(fine + moved - step, axis=0).astype(np.float64)
+        doubts = (np.linalg.norm(moved, axis=0) + lost).astype(np.float64)
     finite = np.isfinite(errors) & np.isfinite(doubts)
     shape = (len(etas), len(orders))
-    table, uncertainties = (
-        np.where(finite, values, np.inf).astype(np.float64).reshape(shape) for values in (errors, doubts)
-    )
+    table, uncertainties = (np.where(finite, values, np.inf).reshape(shape) for values in (errors, doubts))
     return tuple(
         StepErrors(float(step_size), tuple(orders), tuple(row.tolist()), tuple(doubt.tolist()))
         for step_size, row, doubt in zip(etas, table, uncertainties, strict=True)
