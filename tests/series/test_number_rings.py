@@ -31,10 +31,16 @@ def test_seeds_have_all_their_digits(name):
     assert abs(found - ring.number(Fraction(str(sympy.N(MEANING[name], 60))))) < 1e-48
 
 
+@pytest.mark.parametrize("kind", [np.float64, np.longdouble])
 @pytest.mark.parametrize("name", MEANING)
-def test_seeds_of_arrays(name):
-    found = array_ring().seeds[name](np.array([0.7, 0.7]))
-    np.testing.assert_allclose(found, [float(MEANING[name])] * 2, rtol=4e-16)
+def test_seeds_of_arrays(name, kind):
+    ring = array_ring(kind)
+    found = ring.seeds[name](np.full(2, ring.number(Fraction(7, 10))))
+    exact = sympy.N(MEANING[name], 40)
+    high = float(exact)
+    gap = found - kind(high) - kind(float(exact - sympy.Float(high, 40)))
+    assert found.dtype == kind
+    assert np.all(np.abs(gap) < 4 * np.finfo(kind).eps * abs(high))
 
 
 def test_powers_and_numbers():

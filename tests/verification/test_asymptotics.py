@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import replace
+from fractions import Fraction
 
 import numpy as np
 import pytest
@@ -10,8 +11,11 @@ from scipy.integrate import solve_ivp
 
 from eomsym.errors import EomsymError, InputError
 from eomsym.models import MLP
+from eomsym.series.levels import Ring, program_counterterms
 from eomsym.series.lifting import field_program, loss_program
+from eomsym.series.number_rings import array_ring
 from eomsym.verification import AsymptoticStudy, StepErrors, measure_steps, program_asymptotics, study_asymptotics
+from eomsym.verification.asymptotics import LOSS_MARGIN
 
 X, Y = sympy.symbols("x y")
 #: Of the Hessian of the saddle.
@@ -96,10 +100,10 @@ def test_steps_on_a_quadratic_loss(product):
 
 def test_beyond_the_radius_a_sharp_direction_levels_off_and_a_saddle_s_does_not():
     """η|λ| = 1.5: towards a minimum the flow tends to 0 while the step goes to −½; off a saddle the flow runs away."""
-    (minimum,) = measure_steps(loss_program(X**2 / 2, [X]), [1.0], [1.5], (2, 6, 10), substeps=60)
+    (minimum,) = measure_steps(loss_program(X**2 / 2, [X]), [1.0], [1.5], (2, 6, 10), substeps=30)
     assert minimum.errors[-1] == pytest.approx(0.5, abs=1e-3)
     assert minimum.best_order == 10
-    (saddle,) = measure_steps(loss_program(-(X**2) / 2, [X]), [1.0], [1.5], (0, 2, 6, 10), substeps=60)
+    (saddle,) = measure_steps(loss_program(-(X**2) / 2, [X]), [1.0], [1.5], (0, 2, 6, 10), substeps=30)
     assert saddle.errors[-1] > saddle.errors[-2] > saddle.errors[-3]
 
 
@@ -109,6 +113,18 @@ def test_a_step_of_the_square_against_another_integrator():
     end = solve_ivp(lambda _, y: y**2 - eta * y**3, (0, eta), [1.0], rtol=1e-12, atol=1e-14).y[0, -1]
     (record,) = measure_steps(SQUARE, [1.0], [eta], [1], substeps=30)
     assert record.errors[0] == pytest.approx(abs(end - 1.2), abs=1e-10)
+
+
+def test_round_off_of_the_terms_is_in_the_uncertainty():
+    """Against the same terms in fractions; the error of the terms moves the end of a step by η Σ_k η^k of it."""
+    start, eta, order = 0.7, 0.2, 16
+    exact = program_counterterms(SQUARE, [Fraction(start)], [], order + 1, Ring(Fraction, {}))
+    found = program_counterterms(SQUARE, [np.longdouble(start)], [], order + 1, array_ring(np.longdouble))
+    lost = [abs(float(Fraction(*a[0].as_integer_ratio()) - b[0])) for a, b in zip(found, exact, strict=True)]
+    assert lost[order] > 100 * lost[2]
+    floor = [LOSS_MARGIN * eta * sum(eta**k * lost[k] for k in range(kept + 1)) for kept in (2, order)]
+    (record,) = measure_steps(SQUARE, [start], [eta], [2, order], substeps=3)
+    assert all(doubt >= least * (1 - 1e-9) for doubt, least in zip(record.uncertainties, floor, strict=True))
 
 
 def test_paths_that_leave_the_numbers_are_infinite():
