@@ -657,7 +657,7 @@ def _first_layer(series, way, slot, low, terms, degree, columns, known, argument
                 argument[k, i] = 0.0
 
 
-@jit
+@numba.njit(inline="always", nogil=True, fastmath=False, error_model="numpy")  # one caller: compiled once, not twice
 def _sweep(series, way, slot, low, terms, degree, backward, inputs, targets, workspace, gradient):
     """Forward and reverse pass in series arithmetic along theta(eta) = sum_k series[k] eta^k, series[k] = 0 for k > degree.
 
