@@ -6,9 +6,9 @@ import eomsym.codegen.render
 from eomsym.codegen.step_tables import logarithm
 
 
-def altered_logarithm(terms):
+def altered_logarithm(terms, fast=False):
     """1 % off in the weight of step 1 in ``ξ_1 = Σ_i LOGARITHM[2][i] · [η²] g(y_i)``."""
-    table = logarithm(terms)
+    table = logarithm(terms, fast)
     if terms > 2:
         table[2][1] *= Fraction(101, 100)
     return table
