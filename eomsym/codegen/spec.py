@@ -15,9 +15,10 @@ from eomsym.models import MLP, ExpressionLoss, VectorField
 from eomsym.optimizers import Field, UpdateRule
 
 PRECISIONS = ("double", "double-double")
-#: In double precision the sequential algorithm loses one digit an order: five are left at 12.
+#: Networks in doubles: steps on both sides of 0 leave about eleven digits at 12, forward steps alone (the fast way, and
+#: normalised networks) four or five; see docs/high_order.md.
 MAX_KERNEL_ORDER = 12
-#: The same algorithm from 32 digits, see docs/high_order.md for what is left.
+#: Forward steps from 32 digits, see docs/high_order.md for what is left.
 MAX_DOUBLE_DOUBLE_ORDER = 20
 #: The kernels of expressions work by levels, which leaves seven digits at 16 on the worst case tried.
 MAX_EXPRESSION_ORDER = 16
