@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks import cases, kernels, machine, peers, startup, symbolic_parameters, trees
+from benchmarks import cases, kernels, machine, peers, startup, symbolic_parameters, trees, variants
 from eomsym.files import write_atomically
 
 RESULTS = Path(__file__).with_name("RESULTS.md")
@@ -20,6 +20,7 @@ class Size:
 
     nets: tuple[str, ...]
     terms: tuple[int, ...]
+    variants: tuple[int, ...]
     peers: tuple[peers.Plan, ...]
     seconds: float
     trees: float
@@ -31,6 +32,7 @@ class Size:
 FULL = Size(
     nets=cases.NETS,
     terms=cases.TERMS,
+    variants=(3, 6),
     peers=(
         peers.Plan("tiny", (2, 3, 4, 5, 6), 40.0),
         peers.Plan("digits", cases.TERMS, 120.0),
@@ -45,6 +47,7 @@ FULL = Size(
 QUICK = Size(
     nets=("tiny", "digits"),
     terms=(2, 3, 5),
+    variants=(3,),
     peers=(peers.Plan("digits", (3,), 20.0),),
     seconds=1.0,
     trees=30.0,
@@ -76,6 +79,9 @@ call in some processes and not in others, and NumPy's gradient then takes more t
 
 **A flow alone needs none of this**: at a given η the look-ahead field has the same order for K plain gradients, which
 is K units; its error constant is larger (28 to 800 times at K = 10 on tiny) and it gives no single ξ_k."""
+VARIANT_NOTES = """\
+The same kernels on two threads (`eomsym.load(…, threads=2)`), in single precision (`--precision single`), and
+both: how many times as fast as double precision on one thread, median [quartiles] of the quotients of one turn."""
 PEER_NOTES = """\
 Each peer runs in a process bound to one core, with one thread, in turn with eomsym's kernel, and only after its values
 agreed with the kernel's to 1e-8. Quotients above 1: eomsym is faster. Tracing and compiling are reported apart; a peer
@@ -91,6 +97,11 @@ Exact coefficients of update rules whose parameters stay symbols, each repeat in
 
 SECTIONS = {
     "kernels": Section("Kernels", KERNEL_NOTES, lambda size: kernels.report(size.nets, size.terms, size.seconds)),
+    "variants": Section(
+        "Single precision, two threads",
+        VARIANT_NOTES,
+        lambda size: variants.report(size.nets, size.variants, size.seconds),
+    ),
     "peers": Section("Peers", PEER_NOTES, lambda size: peers.report(size.peers, size.seconds)),
     "trees": Section("Trees", TREE_NOTES, lambda size: trees.report(size.trees)),
     "start-up": Section("Start-up", START_NOTES, lambda size: startup.report(size.starts, size.compilations)),

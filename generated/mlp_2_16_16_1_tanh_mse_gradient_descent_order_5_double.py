@@ -10,6 +10,7 @@ import math
 import numba
 import numpy as np
 
+REAL, ITEM = np.float64, 8  # type of all numbers in arrays, and its bytes
 ORDER = 5  # highest power of eta in the field
 TERMS = 6  # coefficients of a series: g, xi_0, xi_1, ...
 LAYERS = (2, 16, 16, 1)
@@ -31,6 +32,8 @@ SLOTS = 3  # series of a hidden unit: z, a, s
 VALUE = 6  # row of the activation's coefficient 0; coefficient k is k rows on
 
 LOSS, SERIES, ITERATES, FAST = 0, 1, 2, 3  # what _evaluate is asked for
+BEFORE, SWEEP, AFTER, END = 1, 2, 4, 8  # and which phases of it: a turn has three, then comes the end
+WHOLE = BEFORE | SWEEP | AFTER | END
 
 # Two ways: steps on both sides of 0, which keep nearly all digits; or FAST, forward steps alone, which lose one an order.
 # The step of each slot; the polynomial of coefficient k is held by its values in slots 1, ..., k.
@@ -141,7 +144,8 @@ EXTRAPOLATION = np.array(
                 [0.0, 0.0, 0.0, 0.0, 0.0, 0.0],
             ],
         ],
-    ]
+    ],
+    REAL,
 )
 # [m, k, i]: weight of g's coefficient k in slot i in minus coefficient k + 1 of the iterate at step -1 - m.
 SUMMATION = np.array(
@@ -154,7 +158,8 @@ SUMMATION = np.array(
             [-5.0, 10.0, -10.0, 5.0, -1.0, 0.0],
             [0.0, 0.0, 0.0, 0.0, 0.0, -1.0],
         ],
-    ]
+    ],
+    REAL,
 )
 # [way, k, i]: weight of slot i in the coefficient of s of the sum of that polynomial: the logarithm of a step.
 LOGARITHM = np.array(
@@ -175,7 +180,8 @@ LOGARITHM = np.array(
             [137 / 60, -163 / 60, 137 / 60, -21 / 20, 1 / 5, 0.0],
             [49 / 20, -71 / 20, 79 / 20, -163 / 60, 31 / 30, -1 / 6],
         ],
-    ]
+    ],
+    REAL,
 )
 
 jit = numba.njit(
@@ -189,7 +195,7 @@ _xxgemm = numba.types.ExternalFunction(
     numba.types.int32(*[numba.types.int8] * 3, *[numba.types.int64] * 3, *[numba.types.uintp] * 2, numba.types.int64,
                       numba.types.uintp, numba.types.int64, *[numba.types.uintp] * 2, numba.types.int64),
 )
-DOUBLE, PLAIN, FLIPPED = np.int8(ord("d")), np.int8(ord("n")), np.int8(ord("t"))
+KIND, PLAIN, FLIPPED = np.int8(ord("d")), np.int8(ord("n")), np.int8(ord("t"))
 SMALL = 1000000  # OpenBLAS is faster on products of at most so many multiplications,
 FEW = 1200  # and, where both factors have samples along their rows, of at most so many entries
 
@@ -207,8 +213,8 @@ def _gemm(left, left_row, left_kind, right, right_row, right_kind, rows, inner, 
     BLAS thinks in columns: there it is target^T = right^T left^T.
     """
     one = _at(numbers)
-    factor = one if add else one + 8
-    _xxgemm(DOUBLE, right_kind, left_kind, columns, rows, inner, one, right, right_row, left, left_row, factor, target, target_row)
+    factor = one if add else one + ITEM
+    _xxgemm(KIND, right_kind, left_kind, columns, rows, inner, one, right, right_row, left, left_row, factor, target, target_row)
 
 
 @jit
@@ -221,8 +227,8 @@ def _multiply(left, left_row, left_kind, right, right_row, right_kind, rows, inn
     if piece >= 16:
         for begin in range(0, inner, piece):
             size = min(piece, inner - begin)
-            left_begin = left + 8 * begin * (1 if left_kind == PLAIN else left_row)
-            right_begin = right + 8 * begin * (right_row if right_kind == PLAIN else 1)
+            left_begin = left + ITEM * begin * (1 if left_kind == PLAIN else left_row)
+            right_begin = right + ITEM * begin * (right_row if right_kind == PLAIN else 1)
             _gemm(left_begin, left_row, left_kind, right_begin, right_row, right_kind, rows, size, columns, target, target_row, add or begin > 0, numbers)
         return
     piece = SMALL // (inner * columns)
@@ -230,8 +236,8 @@ def _multiply(left, left_row, left_kind, right, right_row, right_kind, rows, inn
         piece = rows
     for begin in range(0, rows, piece):
         size = min(piece, rows - begin)
-        left_begin = left + 8 * begin * (left_row if left_kind == PLAIN else 1)
-        _gemm(left_begin, left_row, left_kind, right, right_row, right_kind, size, inner, columns, target + 8 * begin * target_row, target_row, add, numbers)
+        left_begin = left + ITEM * begin * (left_row if left_kind == PLAIN else 1)
+        _gemm(left_begin, left_row, left_kind, right, right_row, right_kind, size, inner, columns, target + ITEM * begin * target_row, target_row, add, numbers)
 
 
 @jit
@@ -242,7 +248,7 @@ def _add_outer(left, right, rows, columns, target, numbers):
         piece = rows
     for begin in range(0, rows, piece):
         size = min(piece, rows - begin)
-        _gemm(left + 8 * begin * BLOCK, BLOCK, PLAIN, right, BLOCK, FLIPPED, size, BLOCK, columns, target + 8 * begin * columns, columns, 1, numbers)
+        _gemm(left + ITEM * begin * BLOCK, BLOCK, PLAIN, right, BLOCK, FLIPPED, size, BLOCK, columns, target + ITEM * begin * columns, columns, 1, numbers)
 
 
 @jit
@@ -507,11 +513,12 @@ def _first_layer(series, way, slot, low, terms, degree, columns, known, argument
 
 
 @numba.njit(inline="always", nogil=True, fastmath=False, error_model="numpy")  # one caller: compiled once, not twice
-def _sweep(series, way, slot, low, terms, degree, backward, inputs, targets, workspace, gradient):
+def _sweep(series, way, slot, low, terms, degree, backward, inputs, targets, share, workspace, gradient):
     """Forward and reverse pass in series arithmetic along theta(eta) = sum_k series[k] eta^k, series[k] = 0 for k > degree.
 
     Writes coefficients low, ..., terms - 1 of the gradient of the mean loss.  A first call with low = 0 and terms = 1
     computes order 0 and fills the caches, later calls take it from there.  Returns the mean loss (that first call only).
+    share is what one sample counts in the mean.
     """
     samples = inputs.shape[0]
     start = min(low, 1)
@@ -530,7 +537,7 @@ def _sweep(series, way, slot, low, terms, degree, backward, inputs, targets, wor
     for block in range(columns.shape[0]):
         first_sample = block * BLOCK
         count = min(BLOCK, samples - first_sample)
-        weight_of_sample[:count] = 1.0 / samples
+        weight_of_sample[:count] = share
         weight_of_sample[count:] = 0.0  # padding of the last block
 
         # Forward
@@ -545,7 +552,7 @@ def _sweep(series, way, slot, low, terms, degree, backward, inputs, targets, wor
                 lowest = max(0, k - degree)
                 weights = _at(pile[PILE[layer] + (TERMS - 1 - k + lowest) * (fan_in + 1) * fan_out :])
                 inner = (k + 1 - lowest) * (fan_in + 1)
-                _multiply(weights, fan_out, FLIPPED, active + 8 * lowest * height, BLOCK, PLAIN, fan_out, inner, BLOCK, argument, BLOCK, 0, numbers)
+                _multiply(weights, fan_out, FLIPPED, active + ITEM * lowest * height, BLOCK, PLAIN, fan_out, inner, BLOCK, argument, BLOCK, 0, numbers)
 
         # Loss: output series to its gradient
         if start == 0:
@@ -563,13 +570,13 @@ def _sweep(series, way, slot, low, terms, degree, backward, inputs, targets, wor
             delta = _at(output_back) if layer == DEPTH - 1 else _at(rows[BACK[layer] :])
             for k in range(low, terms):
                 for i in range(k + 1):
-                    _add_outer(active + 8 * (k - i) * height, delta + 8 * i * fan_out * BLOCK, fan_in + 1, fan_out, _at(gradient[k, START[layer] :]), numbers)
+                    _add_outer(active + ITEM * (k - i) * height, delta + ITEM * i * fan_out * BLOCK, fan_in + 1, fan_out, _at(gradient[k, START[layer] :]), numbers)
             for k in range(terms):
                 lowest = max(0, k - degree)
                 weights = _at(slab[SLAB[layer] + (TERMS - 1 - k + lowest) * fan_out :])
                 inner = (k + 1 - lowest) * fan_out
                 target = _at(rows[BACK[layer - 1] + k * fan_in * BLOCK :])
-                _multiply(weights, TERMS * fan_out, PLAIN, delta + 8 * lowest * fan_out * BLOCK, BLOCK, PLAIN, fan_in, inner, BLOCK, target, BLOCK, 0, numbers)
+                _multiply(weights, TERMS * fan_out, PLAIN, delta + ITEM * lowest * fan_out * BLOCK, BLOCK, PLAIN, fan_in, inner, BLOCK, target, BLOCK, 0, numbers)
             _through(layer - 1, rows, terms)
         for k in range(low, terms):
             place = gradient[k, START[0] :]
@@ -609,6 +616,16 @@ def _step_back(series, steps, m, first, last, curve):
 
 
 @jit
+def _forward_slot(turns, steps):
+    """The last slot among these turns whose step is not negative."""
+    last = 0
+    for slot, low in turns:
+        if steps[slot] >= 0:
+            last = slot
+    return last
+
+
+@jit
 def _complete(steps, way, j, terms):
     """The coefficients of g in slot j below j: polynomials in the step of degree k that slots 1, ..., k have determined."""
     if j == 0:
@@ -640,44 +657,55 @@ def _logarithm(steps, way, terms, rows):
 
 
 @numba.njit(
-    "float64(int64, float64[:, ::1], float64[:, ::1], float64[:, ::1], "
+    "float64(int64, int64, int64, float64[:, ::1], float64[:, ::1], float64[:, ::1], float64, "
     "Tuple((float64[:, :, ::1], float64[:, ::1], float64[:, :, ::1], float64[:, :, :, ::1], float64[::1], float64[::1], "
     "UniTuple(float64[::1], 4))), "
-    "float64[:, :, ::1], float64[:, :, ::1], float64[:, ::1])",
+    "float64[:, :, ::1], float64[:, :, ::1], float64[:, ::1], float64[:, ::1])",
     cache=True,
     nogil=True,
     fastmath=False,
     error_model="numpy",
 )
-def _evaluate(wanted, series, inputs, targets, workspace, steps, backward_series, rows):
-    """The one compiled entry: LOSS at series[0], the gradient's SERIES along series, or ITERATES from series[0]."""
+def _evaluate(wanted, phases, turn, series, inputs, targets, share, workspace, steps, backward_series, part, rows):
+    """The one compiled entry: LOSS at series[0], the gradient's SERIES along series, or ITERATES from series[0].
+
+    The WHOLE of it; or some phases of one turn, where SWEEP leaves the gradient of its samples in part.
+    """
     terms = series.shape[0]
     loss = 0.0
-    _transpose(inputs, workspace[0])
-    iterates, before = wanted >= ITERATES, 0
+    iterates = wanted >= ITERATES
     way = 1 if wanted == FAST else 0
     schedule = SCHEDULE_1 if wanted == FAST else SCHEDULE_0
     turns = len(schedule) if iterates else min(wanted, terms - 1) + 1
-    for turn in range(turns):
+    first, last = (0, turns) if phases == WHOLE else (turn, turn + 1)
+    for turn in range(first, last):
         slot, low = schedule[turn]
         if low >= terms:
             break
         top, degree, curve = (1 if low == 0 else terms), terms - 1, series
         step = STEPS[way, slot]
         if iterates and step > 0:
-            _step(series, steps[before], terms)
+            if phases & BEFORE:
+                _step(series, steps[_forward_slot(schedule[:turn], STEPS[way])], terms)
             degree = 1 if step == 1 else terms - 1
         elif iterates and step < 0:
             top, degree = low + 1, low
             curve = backward_series[-1 - step]
-            _step_back(series, steps, -1 - step, 2 if slot == low else low, low, curve)
-        loss += _sweep(curve, way, slot, low, top, degree, wanted != LOSS, inputs, targets, workspace, steps[slot])
-        for k in range(low, top):
-            for p in range(SIZE):
-                steps[slot, k, p] += WEIGHT_DECAY * curve[k, p]
-        if iterates and step >= 0:
-            _complete(steps, way, slot, terms)
-            before = slot
+            if phases & BEFORE:
+                _step_back(series, steps, -1 - step, 2 if slot == low else low, low, curve)
+        if phases & SWEEP:
+            if turn == 0:
+                _transpose(inputs, workspace[0])
+            gradient = steps[slot] if phases == WHOLE else part
+            loss += _sweep(curve, way, slot, low, top, degree, wanted != LOSS, inputs, targets, share, workspace, gradient)
+        if phases & AFTER:
+            for k in range(low, top):
+                for p in range(SIZE):
+                    steps[slot, k, p] += WEIGHT_DECAY * curve[k, p]
+            if iterates and step >= 0:
+                _complete(steps, way, slot, terms)
+    if not phases & END:
+        return loss
     for p in range(SIZE):
         loss += 0.5 * WEIGHT_DECAY * series[0, p] * series[0, p]
     if iterates:
@@ -689,31 +717,31 @@ def _evaluate(wanted, series, inputs, targets, workspace, steps, backward_series
     return loss
 
 
-_idle = {}  # workspaces of finished calls, by number of samples: fresh memory costs more than the arithmetic
+_idle = {}  # spaces of finished calls, by numbers of samples: fresh memory costs more than the arithmetic
 
 
 def _aligned(shape, value):
     """An array that starts where a cache line and a vector register do."""
     size = math.prod(shape)
-    space = np.full(size + 8, value)
-    first = -space.ctypes.data % 64 // 8
+    space = np.full(size + 64 // ITEM, value, REAL)
+    first = -space.ctypes.data % 64 // ITEM
     return space[first : first + size].reshape(shape)
 
 
 def _workspace(samples):
-    """All intermediate arrays for this many samples; _evaluate's workspace, steps and backward_series."""
+    """All intermediate arrays of a sweep over so many samples."""
     blocks = (samples + BLOCK - 1) // BLOCK
     spaces = (
         _aligned((1734,), 0.0),  # coefficients of all matrices but the first, piled up
         _aligned((1632,), 0.0),  # the same without biases, side by side
         _aligned((TERMS * FIRST * BLOCK,), 0.0),  # gradient of the first layer's biases, still one a sample of a block
-        np.array([1.0, 0.0]),  # for the matrix products
+        np.array([1.0, 0.0], REAL),  # for the matrix products
     )
     rows = _aligned((51456,), 0.0)
     for layer in range(1, DEPTH):  # the unit that is always 1
         row = rows[ROWS[layer - 1] + VALUE * (LAYERS[layer] + 1) * BLOCK :]
         row[LAYERS[layer] * BLOCK : (LAYERS[layer] + 1) * BLOCK] = 1.0
-    workspace = (
+    return (
         _aligned((blocks, INPUTS + 1, BLOCK), 1.0),  # inputs, one sample a column
         _aligned((blocks, 6144), 0.0),  # order 0 of all hidden series
         _aligned((blocks, 2, OUTPUTS * BLOCK), 0.0),  # order 0 of the gradient with respect to the output, and of the softmax
@@ -722,32 +750,84 @@ def _workspace(samples):
         _aligned(((12 * OUTPUTS + 2 * TERMS + 1) * BLOCK,), 0.0),  # of all outputs, then of what they share
         spaces,
     )
-    return workspace, np.empty((TERMS, TERMS, SIZE)), np.empty((1, TERMS, SIZE))
 
 
-def _run(wanted, series, inputs, targets):
-    samples = len(inputs)
-    workspace, steps, backward_series = _idle.pop(samples, None) or _workspace(samples)
-    rows = np.empty_like(series)
-    loss = _evaluate(wanted, series, inputs, targets, workspace, steps, backward_series, rows)
+def _turns(wanted, terms):
+    """Of every turn: its slot, the lowest coefficient of the gradient that it makes, and the end of those."""
+    if wanted >= ITERATES:
+        way = 1 if wanted == FAST else 0
+        schedule = (SCHEDULE_0, SCHEDULE_1)[way]
+        return [(slot, k, k + 1 if k == 0 or STEPS[way, slot] < 0 else terms) for slot, k in schedule if k < terms]
+    return [(turn, turn, 1 if turn == 0 else terms) for turn in range(min(wanted, terms - 1) + 1)]
+
+
+def _levels():
+    """Gradients in all slots, and curves of the steps back."""
+    return np.empty((TERMS, TERMS, SIZE), REAL), np.empty((1, TERMS, SIZE), REAL)
+
+
+def _keep(key, spaces):
     if len(_idle) > 3:
         _idle.clear()
-    _idle[samples] = workspace, steps, backward_series
+    _idle[key] = spaces
+
+
+def _run(wanted, series, inputs, targets, parts=1, each=map):
+    """Loss and rows; the samples in so many parts, whose sweeps ``each``, which is called as map is, may do at once."""
+    samples = len(inputs)
+    if parts > 1 and samples > BLOCK:
+        return _run_parts(wanted, series, inputs, targets, parts, each)
+    spaces = _idle.pop(samples, None) or (_workspace(samples), *_levels())
+    workspace, steps, backward_series = spaces
+    rows = np.empty_like(series)
+    loss = _evaluate(wanted, WHOLE, 0, series, inputs, targets, 1.0 / samples, workspace, steps, backward_series, rows, rows)
+    _keep(samples, spaces)
     return loss, rows
 
 
-def loss(theta, inputs, targets):
+def _run_parts(wanted, series, inputs, targets, parts, each):
+    """The same turn by turn, the sweeps of all parts of the samples at once; a part is a number of whole blocks."""
+    samples = len(inputs)
+    blocks = (samples + BLOCK - 1) // BLOCK
+    parts = min(parts, blocks)
+    cuts = [min(blocks * part // parts * BLOCK, samples) for part in range(parts + 1)]
+    data = [(inputs[low:high], targets[low:high], 1.0 / samples) for low, high in zip(cuts, cuts[1:])]
+    spaces = _idle.pop((samples, parts), None) or (
+        [_workspace(len(part[0])) for part in data],
+        [np.empty((TERMS, SIZE), REAL) for part in data[1:]],  # gradients of all parts but the first
+        *_levels(),
+    )
+    workspaces, gradients, steps, backward_series = spaces
+    rows = np.empty_like(series)
+
+    def phase(phases, turn, part=0, gradient=rows):
+        return _evaluate(wanted, phases, turn, series, *data[part], workspaces[part], steps, backward_series, gradient, rows)
+
+    loss = 0.0
+    for turn, (slot, low, top) in enumerate(_turns(wanted, len(series))):
+        phase(BEFORE, turn)
+        places = [steps[slot], *gradients]
+        loss += sum(each(phase, [SWEEP] * parts, [turn] * parts, range(parts), places))
+        for gradient in gradients:
+            steps[slot, low:top] += gradient[low:top]
+        phase(AFTER, turn)
+    loss += phase(END, 0)
+    _keep((samples, parts), spaces)
+    return loss, rows
+
+
+def loss(theta, inputs, targets, parts=1, each=map):
     """The loss, weight decay included."""
-    return _run(LOSS, theta.reshape(1, SIZE), inputs, targets)[0]
+    return _run(LOSS, theta.reshape(1, SIZE), inputs, targets, parts, each)[0]
 
 
-def gradient_series(series, inputs, targets):
+def gradient_series(series, inputs, targets, parts=1, each=map):
     """Gradient along theta(eta) = sum_k series[k] eta^k, as a series of as many terms (at most TERMS)."""
-    return _run(SERIES, series, inputs, targets)[1]
+    return _run(SERIES, series, inputs, targets, parts, each)[1]
 
 
-def counterterms(theta, order, inputs, targets, fast=False):
+def counterterms(theta, order, inputs, targets, fast=False, parts=1, each=map):
     """Row 0 is g, row 1 + k is xi_k, for k < order <= ORDER; fast does without steps back, and loses a digit an order."""
-    series = np.zeros((order + 1, SIZE))
+    series = np.zeros((order + 1, SIZE), REAL)
     series[0] = theta
-    return _run(FAST if fast else ITERATES, series, inputs, targets)[1]
+    return _run(FAST if fast else ITERATES, series, inputs, targets, parts, each)[1]

@@ -66,7 +66,7 @@ def mlp(
         ),
     ] = None,
     precision: Annotated[
-        str, typer.Option(metavar="NAME", help="Arithmetic of the kernel: double or double-double (32 digits).")
+        str, typer.Option(metavar="NAME", help="Arithmetic of the kernel: single, double or double-double.")
     ] = "double",
     output_: Annotated[
         str, typer.Option("--output", metavar="DIR", help="Folder for the file; made if it is not there.")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from types import ModuleType
 from typing import Any
 
@@ -15,8 +16,9 @@ from eomsym.models import MLP
 class LoadedKernel:
     """What the kernels of all models share: the specification, and the checks of θ and of the order."""
 
-    def __init__(self, spec: KernelSpec, module: ModuleType) -> None:
+    def __init__(self, spec: KernelSpec, module: ModuleType, threads: int = 1) -> None:
         self.spec = spec
+        self.threads = threads
         self._module = module
 
     def __repr__(self) -> str:
@@ -34,13 +36,18 @@ class LoadedKernel:
 
     @property
     def precision(self) -> str:
-        """The arithmetic, ``double`` or ``double-double``."""
+        """The arithmetic: ``single``, ``double`` or ``double-double``."""
         return self.spec.precision
 
     @property
     def size(self) -> int:
         """Number of parameters d."""
         return self.spec.model.size
+
+    @property
+    def _real(self) -> type[np.floating]:
+        """Type of the numbers that the compiled functions take."""
+        return np.float32 if self.precision == "single" else np.float64
 
     def _order(self, order: int | None) -> int:
         if order is None:
@@ -50,7 +57,7 @@ class LoadedKernel:
         return int(order)
 
     def _vector(self, name: str, vector: np.ndarray) -> np.ndarray:
-        array = float_array(name, vector, f"({self.size},)")
+        array = float_array(name, vector, f"({self.size},)", self._real)
         if array.shape != (self.size,):
             raise InputError(f"{name}: shape {array.shape}; this model has {self.size} parameters, give ({self.size},)")
         return array
@@ -60,7 +67,8 @@ class Kernel(LoadedKernel):
     """The compiled functions of one generated file, with arguments checked before any of them runs.
 
     ``theta`` is float64 (d,); ``inputs`` float64 (n, n_in); ``targets`` float64 (n, n_out) for ``mse`` and int64
-    labels (n,) for ``cross-entropy``.  Every method raises ``InputError`` for a wrong type, shape or label, and for a
+    labels (n,) for ``cross-entropy``; where the kernel's precision is single, float32 takes the place of float64,
+    in results too.  Every method raises ``InputError`` for a wrong type, shape or label, and for a
     value that is not finite.  ``order`` arguments run from 0 to the kernel's order, the default; lower ones cost less.
     """
 
@@ -72,12 +80,12 @@ class Kernel(LoadedKernel):
 
     def loss(self, theta: np.ndarray, inputs: np.ndarray, targets: np.ndarray) -> float:
         """The loss, weight decay included."""
-        return float(self._defined(self._module.loss(self._vector("theta", theta), *self._data(inputs, targets))))
+        return float(self._defined(self._call("loss", self._vector("theta", theta), *self._data(inputs, targets))))
 
     def gradient(self, theta: np.ndarray, inputs: np.ndarray, targets: np.ndarray) -> np.ndarray:
         """The gradient g of the loss, (d,)."""
         row = self._vector("theta", theta).reshape(1, -1)
-        return self._defined(self._module.gradient_series(row, *self._data(inputs, targets)))[0]
+        return self._defined(self._call("gradient_series", row, *self._data(inputs, targets)))[0]
 
     def hessian_vector(
         self, theta: np.ndarray, vector: np.ndarray, inputs: np.ndarray, targets: np.ndarray
@@ -93,7 +101,7 @@ class Kernel(LoadedKernel):
         if not (isinstance(series, np.ndarray) and series.ndim == 2 and 1 <= len(series) <= self.order + 1):
             raise InputError(f"series: give a float64 array of shape (1 to {self.order + 1}, {self.size})")
         rows = np.stack([self._vector(f"series[{k}]", row) for k, row in enumerate(series)])
-        return self._defined(self._module.gradient_series(rows, *self._data(inputs, targets)))
+        return self._defined(self._call("gradient_series", rows, *self._data(inputs, targets)))
 
     def counterterms(
         self, theta: np.ndarray, inputs: np.ndarray, targets: np.ndarray, order: int | None = None, fast: bool = False
@@ -108,7 +116,7 @@ class Kernel(LoadedKernel):
         arrays = self._data(inputs, targets)
         self._check_batches(arrays[0])
         way = {"fast": True} if fast and hasattr(self._module, "FAST") else {}
-        return self._defined(self._module.counterterms(place, highest, *arrays, **way))
+        return self._defined(self._call("counterterms", place, highest, *arrays, **way))
 
     def field(
         self,
@@ -124,6 +132,14 @@ class Kernel(LoadedKernel):
         ``fast`` as in ``counterterms``: ξ_k counts with η^{k+1}, so for small η the digits that it loses do not matter.
         """
         return modified_field(self.counterterms(theta, inputs, targets, order, fast), eta)
+
+    def _call(self, function: str, *arguments: Any, **way: bool) -> Any:
+        """A compiled function; its samples in parts, one a thread, where there are several."""
+        call = getattr(self._module, function)
+        if self.threads == 1:
+            return call(*arguments, **way)
+        with ThreadPoolExecutor(self.threads) as pool:
+            return call(*arguments, parts=self.threads, each=pool.map, **way)
 
     def _check_batches(self, inputs: np.ndarray) -> None:
         field = self.spec.fields[0]
@@ -141,12 +157,12 @@ class Kernel(LoadedKernel):
 
     def _data(self, inputs: np.ndarray, targets: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         width, outputs = self.model.layers[0], self.model.layers[-1]
-        array = float_array("inputs", inputs, f"(n, {width})")
+        array = float_array("inputs", inputs, f"(n, {width})", self._real)
         if array.ndim != 2 or array.shape[1] != width or not len(array):
             raise InputError(f"inputs: shape {array.shape}; this model takes (n, {width}) with n at least 1")
         if self.model.loss == "cross-entropy":
             return array, _labels(targets, len(array), outputs)
-        values = float_array("targets", targets, f"({len(array)}, {outputs})")
+        values = float_array("targets", targets, f"({len(array)}, {outputs})", self._real)
         if values.shape != (len(array), outputs):
             raise InputError(f"targets: shape {values.shape}; give ({len(array)}, {outputs}) for these inputs")
         return array, values
@@ -161,10 +177,12 @@ def modified_field(rows: np.ndarray, eta: float) -> np.ndarray:
     return -total
 
 
-def float_array(name: str, value: np.ndarray, shape: str) -> np.ndarray:
-    if not isinstance(value, np.ndarray) or value.dtype != np.float64:
+def float_array(name: str, value: np.ndarray, shape: str, real: Any = np.float64) -> np.ndarray:
+    """``value`` in C order.  Raises ``InputError`` unless it is an array of finite numbers of type ``real``."""
+    if not isinstance(value, np.ndarray) or value.dtype != real:
         kind = value.dtype if isinstance(value, np.ndarray) else type(value).__name__
-        raise InputError(f"{name}: {kind} is not a float64 array; give a NumPy array of shape {shape}, dtype float64")
+        want = np.dtype(real).name
+        raise InputError(f"{name}: {kind} is not a {want} array; give a NumPy array of shape {shape}, dtype {want}")
     # One sum is far cheaper than a test of every element, and is finite if all of them are (but for overflow).
     with np.errstate(over="ignore", invalid="ignore"):
         total = value.sum()

@@ -35,8 +35,8 @@ SMALL, FEW = 1_000_000, 1200
 #: First-layer products are kept and extrapolated from so many inputs on: reading a few numbers beats multiplying many.
 REUSE_FROM = 128
 
-#: numba types of the targets, for the signatures.
-TARGETS_TYPE = {"mse": "float64[:, ::1]", "cross-entropy": "int64[::1]"}
+#: Each precision's type of numbers as NumPy and numba name it, its bytes, and BLAS's letter for it.
+REALS = {"single": ("float32", 4, "s"), "double": ("float64", 8, "d"), "double-double": ("float64", 8, "d")}
 
 #: numba types of what a normalisation adds to the workspace, for the signatures.
 WORKSPACE_TYPES = {
@@ -130,7 +130,7 @@ def normalized_context(spec: KernelSpec) -> dict[str, Any]:
         "header": header(spec, model),
         "layout": normalized_layout(model.layers),
         "block": BLOCK,
-        "targets_type": TARGETS_TYPE[model.loss],
+        "targets_type": targets_type(spec),
         "workspace_types": WORKSPACE_TYPES[model.normalization],
         "activation": activation,
         "chain": product_program(chain_slot, activation.slots + 2, terms),
@@ -158,6 +158,8 @@ def context(spec: KernelSpec) -> dict[str, Any]:
     slope = slot[activation.derivative]
     rule = rule_program(spec.rule, terms) if spec.optimizer != "gradient-descent" else None
     start = sample_loops.start_lines(activation, terms)
+    real, item, blas = REALS[spec.precision]
+    literal: sample_loops.Literal = repr if spec.precision == "double" else "REAL({!r})".format
     ways = (False, True) if rule is None and two_ways(terms) else (False,)
     return {
         "spec": spec,
@@ -166,14 +168,17 @@ def context(spec: KernelSpec) -> dict[str, Any]:
         "block": BLOCK,
         "small": SMALL,
         "few": FEW,
-        "targets_type": TARGETS_TYPE[model.loss],
+        "real": real,
+        "item": item,
+        "blas": blas,
+        "targets_type": targets_type(spec),
         "widths": sorted(set(model.layers[1:-1])),
         "slots": slot,
         "output_rows": (2 if model.loss == "mse" else 3) * terms,
         "value": activation.value,
         "slope": activation.derivative,
         "start": start,
-        "series": sample_loops.series_groups(activation, terms),
+        "series": sample_loops.series_groups(activation, terms, literal),
         "chain": sample_loops.product_groups(
             lambda k: f"rows[{slope * terms + k}, i]",
             lambda k: f"back[{k}, i]",
@@ -181,11 +186,11 @@ def context(spec: KernelSpec) -> dict[str, Any]:
             terms,
         ),
         "softmax": {
-            "exponential": sample_loops.series_groups(exponential, terms),
+            "exponential": sample_loops.series_groups(exponential, terms, literal),
             "reciprocal": sample_loops.reciprocal_groups(terms),
             "quotient": sample_loops.product_groups(
                 lambda k: f"rows[{terms + k}, unit, i]",
-                lambda k: f"shared[{terms + k}, i]" if k else "1.0",
+                lambda k: f"shared[{terms + k}, i]" if k else literal(1.0),
                 lambda k, name: f"rows[{2 * terms + k}, unit, i] = shared[{2 * terms}, i] * {name}",
                 terms,
                 first=1,
@@ -218,7 +223,7 @@ def double_double_context(spec: KernelSpec) -> dict[str, Any]:
         "header": header(spec, spec.model),
         "layout": normalized_layout(spec.model.layers),
         "block": BLOCK,
-        "targets_type": TARGETS_TYPE[spec.model.loss],
+        "targets_type": targets_type(spec),
         "activation": activation,
         "functions": with_callees((*activation.functions, *of_the_loss)),
         "constants": constants(),
@@ -271,6 +276,12 @@ def layout(layers: Sequence[int], slots: int, terms: int) -> dict[str, tuple[int
         "pile": (0, *ends(terms * size for size in sizes[1:])),
         "slab": (0, *ends(terms * rows * columns for rows, columns in pairwise(layers[1:]))),
     }
+
+
+def targets_type(spec: KernelSpec) -> str:
+    """numba's type of the targets, for the signatures."""
+    assert isinstance(spec.model, MLP)
+    return "int64[::1]" if spec.model.loss == "cross-entropy" else f"{REALS[spec.precision][0]}[:, ::1]"
 
 
 def vectorised(lines: Sequence[str]) -> set[str]:

@@ -81,7 +81,7 @@ class _Writer:
                 yield f"{name}[k] = _apply({table}, k, {self.sum(self.rule.following[index].without(number))})"
             case Gradient(field, point):
                 at = yield from self._operand(point, f"point_{number}")
-                yield f"{name}[k] = _apply(EXTENSION, k, _gradient({field}, {at}, k, inputs, targets))"
+                yield f"{name}[k] = _apply(EXTENSION, k, _gradient({field}, {at}, k, inputs, targets, **sharing))"
             case Stage(index):
                 yield f"{name}[k] = {self.sum(self.rule.stages[index])}"
             case One():

@@ -14,7 +14,7 @@ from eomsym.errors import InputError
 from eomsym.models import MLP, ExpressionLoss, VectorField
 from eomsym.optimizers import Field, UpdateRule
 
-PRECISIONS = ("double", "double-double")
+PRECISIONS = ("single", "double", "double-double")
 #: Networks in doubles: steps on both sides of 0 leave about eleven digits at 12, forward steps alone (the fast way, and
 #: normalised networks) four or five; see docs/high_order.md.
 MAX_KERNEL_ORDER = 12
@@ -51,8 +51,7 @@ class KernelSpec:
         object.__setattr__(self, "settings", tuple(entry.complete(dict(self.settings)).items()))
         if written and self.optimizer != "gradient-descent":
             raise InputError(f"optimizer {self.optimizer!r}: kernels of expressions are for gradient-descent only")
-        if self.precision == "double-double":
-            _check_double_double(self.model, self.optimizer)
+        _check_precision(self.precision, self.model, self.optimizer)
 
     @property
     def kind(self) -> str:
@@ -121,18 +120,18 @@ def max_kernel_order(precision: str) -> int:
     return MAX_DOUBLE_DOUBLE_ORDER if precision == "double-double" else MAX_KERNEL_ORDER
 
 
-def _check_double_double(model: Model, optimizer: str) -> None:
-    """Raises ``InputError`` for what has no double-double kernel."""
+def _check_precision(precision: str, model: Model, optimizer: str) -> None:
+    """Raises ``InputError`` for what has no kernel of this precision."""
+    if precision == "double":
+        return
     if not isinstance(model, MLP):
-        raise InputError("precision 'double-double': for networks only; kernels of expressions are double, take that")
-    if optimizer != "gradient-descent":
+        raise InputError(f"precision {precision!r}: for networks only; kernels of expressions are double, take that")
+    if precision == "double-double" and optimizer != "gradient-descent":
         raise InputError(
             f"optimizer {optimizer!r}: double-double kernels are for gradient-descent only; take precision double"
         )
     if model.normalization != "none":
-        raise InputError(
-            f"normalization {model.normalization!r}: double-double kernels know none; take precision double"
-        )
+        raise InputError(f"normalization {model.normalization!r}: {precision} kernels know none; take precision double")
 
 
 def _model_dict(model: Model) -> dict[str, Any]:

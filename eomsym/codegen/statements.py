@@ -179,8 +179,8 @@ def _combination(relation: Combination, load: _Loads, k: int) -> Loop:
     lines: Loop = []
     for product in relation.products:
         sign = "+" if product.sign > 0 else "-"
-        for factor, left, right in convolution(product, load, k):
-            term = f"{factor}{left} * {right}"
+        for multiple, left, right in convolution(product, load, k):
+            term = f"{'' if multiple == 1 else f'{float(multiple)} * '}{left} * {right}"
             lines.append(f"total {sign}= {term}" if lines else f"total = {'' if sign == '+' else '-'}{term}")
     for member in relation.linear:
         lines.append(f"total += {load(member, k)}" if lines else f"total = {load(member, k)}")
@@ -196,12 +196,12 @@ def _reciprocal(relation: Reciprocal, load: _Loads, k: int) -> Loop:
     return [*_sum_of_products(factors), f"total = -total * {load(relation.target, 0)}"]
 
 
-def convolution(product: Product, load: Callable[[str, int], str], k: int) -> list[tuple[str, str, str]]:
-    """Terms (factor, left, right) of coefficient k of a product; a square has half as many."""
+def convolution(product: Product, load: Callable[[str, int], str], k: int) -> list[tuple[int, str, str]]:
+    """Terms (multiple, left, right) of coefficient k of a product; a square has half as many."""
     if product.left != product.right:
-        return [("", load(product.left, i), load(product.right, k - i)) for i in range(k + 1)]
-    pairs = [("2.0 * ", load(product.left, i), load(product.left, k - i)) for i in range((k + 1) // 2)]
-    middle = [("", load(product.left, k // 2), load(product.left, k // 2))] if k % 2 == 0 else []
+        return [(1, load(product.left, i), load(product.right, k - i)) for i in range(k + 1)]
+    pairs = [(2, load(product.left, i), load(product.left, k - i)) for i in range((k + 1) // 2)]
+    middle = [(1, load(product.left, k // 2), load(product.left, k // 2))] if k % 2 == 0 else []
     return pairs + middle
 
 

@@ -1,0 +1,93 @@
+"""Kernels in single precision: equal to those in double within single's round-off, and float32 in and out."""
+
+import re
+
+import numpy as np
+import pytest
+
+from eomsym.codegen import KernelSpec, generate, load
+from eomsym.codegen.render import render
+from eomsym.dynamics import integrate_equation_of_motion
+from eomsym.errors import InputError
+from eomsym.models import MLP
+
+EPSILON = np.finfo(np.float32).eps
+CASES = {
+    "cross-entropy": (MLP([3, 5, 4, 2], "softplus", "cross-entropy", weight_decay=0.01), 5, "gradient-descent"),
+    "mse": (MLP([3, 4, 2], "tanh", "mse"), 3, "heavy-ball"),
+}
+
+
+@pytest.fixture(scope="module", params=CASES)
+def pair(request, tmp_path_factory):
+    """A kernel in single and in double precision, and arguments that are exact in both."""
+    model, order, optimizer = CASES[request.param]
+    folder = tmp_path_factory.mktemp("kernels")
+    kernels = [
+        load(generate(model, order, optimizer=optimizer, precision=precision, output=folder))
+        for precision in ("single", "double")
+    ]
+    random = np.random.default_rng(1)
+    inputs = random.standard_normal((70, 3), dtype=np.float32)
+    targets = random.standard_normal((70, 2), dtype=np.float32)
+    if model.loss == "cross-entropy":
+        targets = random.integers(0, 2, 70)
+    return *kernels, (model.initial(2).astype(np.float32), inputs, targets)
+
+
+def widened(arguments):
+    return [array.astype(np.float64) if array.dtype == np.float32 else array for array in arguments]
+
+
+def test_terms_agree_with_double(pair):
+    """A few units of round-off in the gradient, and up to one digit less each order."""
+    single, double, arguments = pair
+    found, expected = single.counterterms(*arguments), double.counterterms(*widened(arguments))
+    assert found.dtype == np.float32
+    errors = np.abs(found - expected).max(axis=1) / np.abs(expected).max(axis=1)
+    assert errors[0] < 8 * EPSILON
+    assert (errors < 8 * EPSILON * 6.0 ** np.arange(len(errors))).all()
+    assert errors.max() > EPSILON / 8  # else these would not be single's numbers
+
+
+def test_series_and_loss_agree_with_double(pair):
+    single, double, (theta, inputs, targets) = pair
+    data, wide_data = (inputs, targets), widened((inputs, targets))
+    series = np.stack([theta, theta[::-1]])
+    found, expected = single.gradient_series(series, *data), double.gradient_series(series.astype(float), *wide_data)
+    np.testing.assert_allclose(found, expected, atol=30 * EPSILON * np.abs(expected).max())
+    loss, field = double.loss(theta.astype(float), *wide_data), double.field(theta.astype(float), 1e-4, *wide_data)
+    np.testing.assert_allclose(single.loss(theta, *data), loss, rtol=8 * EPSILON)
+    np.testing.assert_allclose(single.field(theta, 1e-4, *data), field, atol=8 * EPSILON * np.abs(field).max())
+    assert single.field(theta, 1e-4, *data).dtype == np.float32
+
+
+def test_doubles_are_not_rounded_silently(pair):
+    single, _, arguments = pair
+    with pytest.raises(InputError, match="theta: float64 is not a float32 array"):
+        single.gradient(arguments[0].astype(float), *arguments[1:])
+    with pytest.raises(InputError, match="inputs: float64 is not a float32 array"):
+        single.gradient(arguments[0], arguments[1].astype(float), arguments[2])
+
+
+def test_a_path_needs_more_digits(pair):
+    single, _, arguments = pair
+    with pytest.raises(InputError, match="round-off hides the errors of a path"):
+        integrate_equation_of_motion(single, arguments[0], 0.1, 0.2, arguments[1:], order=1)
+
+
+@pytest.mark.parametrize("activation", ["tanh", "sigmoid", "softplus", "gelu", "silu", "sin"])
+def test_loops_over_coefficients_hold_no_double(activation):
+    """One double literal would make numba compute the whole loop in doubles; order 0, done once, is meant to be."""
+    source = render(KernelSpec(MLP([3, 4, 2], activation, "cross-entropy"), 4, precision="single"))
+    loops = re.findall(r"\ndef (?:_series|_chain|_exponentials|_sum|_quotients)\w*\(.*?(?=\n\n\n)", source, re.DOTALL)
+    assert len(loops) == 5
+    lines = [line for loop in loops for line in loop.splitlines() if re.search(r"(?<![\w(])\d+\.\d", line)]
+    assert not [line for line in lines if not re.search(r"REAL\(-?\d", line)]
+    assert "float64[" not in source
+
+
+@pytest.mark.parametrize("normalization", ["weight", "layer", "batch"])
+def test_normalised_networks_are_refused(normalization):
+    with pytest.raises(InputError, match="single kernels know none"):
+        KernelSpec(MLP([3, 4, 2], "tanh", "mse", normalization=normalization), 2, precision="single")

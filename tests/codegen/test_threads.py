@@ -1,0 +1,74 @@
+"""Kernels whose samples are shared by threads: the same numbers, but for the order of one sum."""
+
+import numpy as np
+import pytest
+
+from eomsym.codegen import generate, load
+from eomsym.errors import InputError
+from eomsym.models import MLP, VectorField
+
+CASES = {
+    "gradient-descent": (MLP([3, 5, 2], "tanh", "cross-entropy", weight_decay=0.01), 6),
+    "random-reshuffling": (MLP([3, 4, 2], "tanh", "mse"), 2),
+}
+
+
+@pytest.fixture(scope="module", params=CASES)
+def path(request, tmp_path_factory):
+    model, order = CASES[request.param]
+    return generate(model, order, optimizer=request.param, output=tmp_path_factory.mktemp("kernels"))
+
+
+def arguments(model, samples):
+    random = np.random.default_rng(0)
+    targets = random.standard_normal((samples, 2)) if model.loss == "mse" else random.integers(0, 2, samples)
+    return model.initial(1), random.standard_normal((samples, 3)), targets
+
+
+def assert_close(found, expected):
+    """Row by row, within the round-off of sums that are taken in another order."""
+    assert (np.abs(found - expected) <= 1e-13 * np.abs(expected).max(axis=-1, keepdims=True)).all()
+
+
+@pytest.mark.parametrize("threads", [2, 3])
+@pytest.mark.parametrize("samples", [64, 130, 500])  # one block; an odd number of blocks; the last of them not full
+def test_the_same_numbers(path, samples, threads):
+    alone, shared = load(path), load(path, threads=threads)
+    given = arguments(alone.model, samples)
+    np.testing.assert_allclose(shared.loss(*given), alone.loss(*given), rtol=1e-14)
+    expected = alone.counterterms(*given)
+    for _ in range(2):  # the second time, with spaces that the first has left behind
+        assert_close(shared.counterterms(*given), expected)
+    assert_close(shared.counterterms(*given, order=1), expected[:2])
+    assert_close(shared.gradient(*given), alone.gradient(*given))
+    series = np.stack([given[0], given[0][::-1]])
+    assert_close(shared.gradient_series(series, *given[1:]), alone.gradient_series(series, *given[1:]))
+
+
+@pytest.mark.parametrize("path", ["gradient-descent"], indirect=True)
+def test_the_fast_way_too(path):
+    alone, shared = load(path), load(path, threads=2)
+    given = arguments(alone.model, 200)
+    found = shared.counterterms(*given, fast=True)
+    assert_close(found[:4], alone.counterterms(*given, fast=True)[:4])
+    assert not np.array_equal(found, shared.counterterms(*given))
+
+
+def test_every_run_gives_the_same_bytes(path):
+    shared = load(path, threads=3)
+    given = arguments(shared.model, 500)
+    first = shared.counterterms(*given)
+    assert all(shared.counterterms(*given).tobytes() == first.tobytes() for _ in range(5))
+
+
+@pytest.mark.parametrize("threads", [0, -1, 1.5, True, "2"])
+def test_a_number_of_threads_is_asked_for(path, threads):
+    with pytest.raises(InputError, match="threads"):
+        load(path, threads=threads)
+
+
+def test_kernels_without_samples_have_nothing_to_share(tmp_path):
+    file = generate(VectorField("y; -x", ["x", "y"]), 2, output=tmp_path)
+    assert load(file, threads=1).order == 2
+    with pytest.raises(InputError, match="threads 2: only networks"):
+        load(file, threads=2)
