@@ -52,6 +52,11 @@ test: lint  ## style, types and the fast tests
 test-slow: $(VENV)/.installed-dev  ## the tests that take minutes
 	$(TEST_ENVIRONMENT) $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile -m slow
 
+# One to two minutes of processor time each, so about half an hour on two cores.
+.PHONY: mutations
+mutations: $(VENV)/.installed-dev  ## plant faults in the package and see the tests catch them
+	$(BIN)/python tests/mutations --jobs $(WORKERS)
+
 # Peers that are not installed in the Python that runs it are skipped by name: `make bench BENCH_PYTHON=...` for another.
 BENCH_PYTHON ?= $(BIN)/python
 

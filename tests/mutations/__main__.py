@@ -1,0 +1,114 @@
+"""Plants faults in a copy of the package, one at a time, and counts how many of them the tests notice.
+
+``python tests/mutations [--only TEXT] [--jobs 2]``: exit status 1 if fewer than 95 % are caught.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+from queue import Queue
+
+from faults import FAULTS, Fault
+
+ROOT = Path(__file__).resolve().parents[2]
+COPIED = ("eomsym", "templates", "generated", "tests", "docs", "notebooks", "benchmarks", "pyproject.toml", "README.md")
+NEEDED = 0.95
+#: A fault may make a loop endless.
+LIMIT = 900
+
+
+def main() -> int:
+    """Runs all faults that are asked for; prints a line each, then the score and what survived."""
+    parser = argparse.ArgumentParser(prog="python tests/mutations", description=__doc__)
+    parser.add_argument("--only", default="", help="only faults whose file or text contains this")
+    parser.add_argument("--jobs", type=int, default=2, help="how many at once")
+    options = parser.parse_args()
+    chosen = [fault for fault in FAULTS if options.only in fault.name]
+    if not chosen:
+        parser.error(f"--only: no fault contains {options.only!r}")
+    with tempfile.TemporaryDirectory() as folder, ThreadPoolExecutor(options.jobs) as pool:
+        copies: Queue[Path] = Queue()
+        for number in range(options.jobs):
+            copies.put(_copy(Path(folder) / str(number)))
+        outcomes = list(pool.map(lambda fault: _outcome(fault, copies), chosen))
+    survivors = [fault for fault, (caught, _) in zip(chosen, outcomes, strict=True) if not caught]
+    score = 1 - len(survivors) / len(chosen)
+    print(f"\n{len(chosen) - len(survivors)} of {len(chosen)} faults caught: {score:.1%}")
+    for fault in survivors:
+        print(f"survived: {fault.name}")
+    return 0 if score >= NEEDED else 1
+
+
+def _copy(place: Path) -> Path:
+    """A copy of the project that a fault can be planted in."""
+    place.mkdir()
+    for name in COPIED:
+        source = ROOT / name
+        if source.is_dir():
+            shutil.copytree(source, place / name, ignore=shutil.ignore_patterns("__pycache__"))
+        else:
+            shutil.copy2(source, place / name)
+    return place
+
+
+def _outcome(fault: Fault, copies: Queue[Path]) -> tuple[bool, str]:
+    place = copies.get()
+    try:
+        begun = time.monotonic()
+        with _planted(fault, place):
+            caught, reason = _tested(fault, place)
+        print(
+            f"{'caught  ' if caught else 'SURVIVED'} {time.monotonic() - begun:5.0f} s  {fault.name}  {reason}",
+            flush=True,
+        )
+        return caught, reason
+    finally:
+        copies.put(place)
+
+
+@contextmanager
+def _planted(fault: Fault, place: Path) -> Iterator[None]:
+    file = place / fault.file
+    text = file.read_text(encoding="utf-8")
+    if text.count(fault.old) != 1:
+        raise SystemExit(f"{fault.name}: stands {text.count(fault.old)} times in the file; it must stand there once")
+    file.write_text(text.replace(fault.old, fault.new), encoding="utf-8")
+    try:
+        yield
+    finally:
+        file.write_text(text, encoding="utf-8")
+
+
+def _tested(fault: Fault, place: Path) -> tuple[bool, str]:
+    """Whether pytest fails, and the first test that did."""
+    # The cache of kernels belongs to one fault: a mutated generator must not find what the right one has written.
+    with tempfile.TemporaryDirectory() as cache:
+        environment = os.environ | {
+            "PYTHONPATH": str(place),
+            "PYTHONDONTWRITEBYTECODE": "1",
+            "EOMSYM_CACHE": cache,
+            "OPENBLAS_NUM_THREADS": "1",
+        }
+        command = [sys.executable, "-m", "pytest", "-x", "-q", "-m", "not slow", "-p", "no:cacheprovider", *fault.tests]
+        try:
+            run = subprocess.run(
+                command, cwd=place, env=environment, capture_output=True, text=True, timeout=LIMIT, check=False
+            )
+        except subprocess.TimeoutExpired:
+            return True, f"no end within {LIMIT} s"
+    failed = [line for line in run.stdout.splitlines() if line.startswith(("FAILED", "ERROR"))]
+    return run.returncode != 0, failed[0][:120] if failed else ""
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,383 @@
+"""Faults to be planted in eomsym, one at a time: each is one place in one file, and what a plausible slip makes of it.
+
+``tests`` are those of the room, which have to notice; comparisons of committed kernels byte by byte are left out, as
+they notice any change of a template, right or wrong.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Fault:
+    """``old`` occurs exactly once in ``file`` and is replaced by ``new``."""
+
+    file: str
+    old: str
+    new: str
+    tests: tuple[str, ...]
+
+    @property
+    def name(self) -> str:
+        """For tables: the file and what is changed into what, on one line."""
+        old, new = (" ".join(text.split()) for text in (self.old, self.new))
+        return f"{self.file}: {old} -> {new}"
+
+
+TREES = ("tests/test_trees.py",)
+STEP_POLYNOMIAL = ("tests/derivation/test_step_polynomial.py", "tests/derivation/test_counterterms.py")
+RULES = ("tests/derivation/test_rules_on_trees.py", "tests/derivation/test_vector_language.py")
+REGISTRY = ("tests/optimizers", "tests/derivation/test_rules_on_trees.py", "tests/derivation/test_vector_language.py")
+TABLES = ("tests/derivation/test_tree_tables.py", "tests/derivation/test_coefficient_bound.py")
+SERIES = ("tests/series",)
+KERNEL = ("tests/codegen/test_step_tables.py", "tests/codegen/test_kernel_accuracy.py")
+NORMALISED = ("tests/codegen/test_normalization_accuracy.py",)
+RULE_KERNEL = ("tests/codegen/test_rule_kernels.py",)
+EXPRESSION = ("tests/codegen/test_expression_kernel.py",)
+DOUBLE_DOUBLE = ("tests/test_double_double.py",)
+DOUBLE_DOUBLE_KERNEL = ("tests/codegen/test_double_double_functions.py", "tests/codegen/test_double_double_kernel.py")
+DYNAMICS = ("tests/dynamics",)
+VERIFICATION = ("tests/verification",)
+NOTATION = ("tests/notation",)
+MODELS = ("tests/models",)
+
+
+def _faults(file: str, tests: tuple[str, ...], *pairs: tuple[str, str]) -> list[Fault]:
+    return [Fault(file, old, new, tests) for old, new in pairs]
+
+
+FAULTS = [
+    *_faults(
+        "eomsym/trees.py",
+        TREES,
+        ("return self.order * prod(child.density", "return prod(child.density"),
+        ("sum(d * count_rooted_trees(d) for d", "sum(count_rooted_trees(d) for d"),
+        ("if not rest.children or rest.children[0] <= child", "if not rest.children or rest.children[0] < child"),
+        ("for size in range(order - 1, 0, -1)\n        for child", "for size in range(1, order)\n        for child"),
+        (
+            "shown!r}: unexpected {character!r} at position {position}",
+            "shown!r}: unexpected {character!r} at position {position + 1}",
+        ),
+    ),
+    *_faults(
+        "eomsym/derivation/step_polynomial.py",
+        STEP_POLYNOMIAL,
+        ("divide((-1) ** (k + 1) * value, k)", "divide((-1) ** k * value, k)"),
+        ("divide((-1) ** (k + 1) * value, k)", "divide((-1) ** (k + 1) * value, k + 1)"),
+        ("else (-1) ** k * comb(k - power - 1, k)", "else (-1) ** k * comb(k - power, k)"),
+        ("inverse.append(divide(-convolution, series[0]))", "inverse.append(divide(convolution, series[0]))"),
+        ("series[i] * inverse[k - i] for i in range(1, k + 1)", "series[i] * inverse[k - i] for i in range(1, k)"),
+        ("total + evaluation.weight * term", "total + term"),
+        ("polynomial = [0, *apply_operator", "polynomial = [1, *apply_operator"),
+        ("row = [after - before for", "row = [before - after for"),
+    ),
+    *_faults(
+        "eomsym/derivation/counterterms.py",
+        STEP_POLYNOMIAL,
+        ("(-1) ** tree.order * value * Fraction(1, tree.symmetry)", "(-1) ** tree.order * value"),
+        ("(-1) ** tree.order * value * Fraction(1, tree.symmetry)", "-value * Fraction(1, tree.symmetry)"),
+        ("in rooted_trees(index + 2)", "in rooted_trees(index + 2)[::-1]"),
+    ),
+    *_faults(
+        "eomsym/derivation/counterterms.py",
+        ("tests/derivation", "tests/notation/test_general.py"),
+        ("Fraction(-1, entry.steps(**values))", "Fraction(-1)"),
+        ('return "−∇_y L, zero elsewhere" if field.index', 'return "−∇_y L, zero elsewhere" if not field.index'),
+    ),
+    *_faults(
+        "eomsym/derivation/lie.py",
+        ("tests/derivation/test_lie.py",),
+        ("sympy.Rational(-1, factorial(i))", "sympy.Rational(-1, factorial(i - 1))"),
+        ("nested[i - 1, n - k], nested[1, k]", "nested[1, k], nested[i - 1, n - k]"),
+    ),
+    *_faults(
+        "eomsym/derivation/levels.py",
+        RULES,
+        ("reciprocal([1 - weight, 1,", "reciprocal([1 + weight, 1,"),
+        ("[(-1, self.algebra.multiply(denominator[i]", "[(1, self.algebra.multiply(denominator[i]"),
+        ("Fraction(1, 2), argument)", "Fraction(1, 1), argument)"),
+        ("values([0, *differences], nodes)", "values([*differences, 0], nodes)"),
+    ),
+    *_faults(
+        "eomsym/derivation/tree_algebra.py",
+        RULES,
+        ("values[0] * Fraction(1, tree.symmetry)", "values[0]"),
+        ("if k + m <= level:", "if k + m < level:"),
+    ),
+    *_faults(
+        "eomsym/derivation/modified_loss.py",
+        ("tests/derivation/test_modified_loss.py",),
+        ("free_symmetry = tree.symmetry * rootings[tree]", "free_symmetry = tree.symmetry"),
+        ("row.get(rooting, 0) * rooting.symmetry", "row.get(rooting, 0)"),
+    ),
+    *_faults(
+        "eomsym/derivation/linear_law.py",
+        ("tests/derivation/test_linear_law.py",),
+        ("Fraction(coefficient) * x**n * strength", "Fraction(coefficient) * x**n"),
+        ("DecayLaw(tuple(orders), rates, -multiplier.ln()", "DecayLaw(tuple(orders), rates, multiplier.ln()"),
+    ),
+    *_faults(
+        "eomsym/derivation/tree_kernels.py",
+        TABLES,
+        ("target[j - 1] = target[j] + weights[r, j] * products[rest, j]", "target[j - 1] = target[j] + weights[r, j]"),
+        ("sums[tree, j - 1] + products[tree, j - 1]", "sums[tree, j - 1] + products[tree, j]"),
+        (
+            "lead = leads[source] + 1 if rest < tail + again else 1",
+            "lead = leads[source] + 1 if rest <= tail + again else 1",
+        ),
+        ("last = min(rests, first + end - begin)", "last = rests"),
+    ),
+    *_faults(
+        "eomsym/derivation/coefficient_bound.py",
+        TABLES,
+        ("comb(power + 1, j) * abs(bernoulli(j)) / (power + 1)", "comb(power + 1, j) * bernoulli(j) / (power + 1)"),
+    ),
+    *_faults(
+        "eomsym/optimizers/heavy_ball.py",
+        REGISTRY,
+        ("rho={1: 1, 0: -1 - beta, -1: beta}", "rho={1: 1, 0: -1 + beta, -1: -beta}"),
+        ("velocity = beta * velocity + gradient(theta)", "velocity = beta * velocity + (1 - beta) * gradient(theta)"),
+    ),
+    *_faults(
+        "eomsym/optimizers/nesterov.py",
+        REGISTRY,
+        ("shifts={0: 1 + beta, -1: -beta}", "shifts={0: 1}"),
+        ("gradient(theta - eta * beta * velocity)", "gradient(theta + eta * beta * velocity)"),
+    ),
+    *_faults(
+        "eomsym/optimizers/adaptive.py",
+        (*REGISTRY, "tests/verification/test_every_optimizer.py"),
+        (
+            "return theta - eta * (mean / sqrt(square + epsilon)), mean",
+            "return theta - eta * (mean / (sqrt(square) + epsilon)), mean",
+        ),
+        ("return moved - eta * (decay * theta)", "return moved + eta * (decay * theta)"),
+    ),
+    *_faults(
+        "eomsym/optimizers/runge_kutta.py",
+        REGISTRY,
+        ('["1/6", "1/3", "1/3", "1/6"]', '["1/3", "1/6", "1/6", "1/3"]'),
+        ("[[0, 0], [_HALF, 0]]", "[[0, 0], [1, 0]]"),
+    ),
+    *_faults("eomsym/optimizers/optimistic.py", REGISTRY, ("eta * (2 * slope - last)", "eta * (2 * slope + last)")),
+    *_faults(
+        "eomsym/optimizers/batches.py",
+        REGISTRY,
+        ("theta + total / factorial(count)", "theta + total / count"),
+        ("return int(batches)\n\n\nIN_ORDER", "return 1\n\n\nIN_ORDER"),
+    ),
+    *_faults(
+        "eomsym/optimizers/two_players.py",
+        REGISTRY,
+        ("return (theta - eta * gradient(theta, 1),)", "return (theta + eta * gradient(theta, 1),)"),
+    ),
+    *_faults(
+        "eomsym/series/elementary.py",
+        (*SERIES, *KERNEL),
+        ('Integral("d", "w", "normal_density", -1)', 'Integral("d", "w", "normal_density")'),
+        (
+            'logistic = Combination("s", linear=("p",), products=(Product("p", "p", -1),))',
+            'logistic = Combination("s", linear=("p",), products=(Product("p", "p"),))',
+        ),
+        (
+            'Combination("t", linear=("p",), products=(Product("z", "s"),))',
+            'Combination("t", linear=("p",), products=(Product("z", "p"),))',
+        ),
+        ("weight=Fraction(-2)", "weight=Fraction(2)"),
+    ),
+    *_faults(
+        "eomsym/series/truncated.py",
+        (*SERIES, "tests/derivation/test_lie.py"),
+        (
+            "sum((b[i] * quotient[k - i] for i in range(1, k + 1)), a[k] * 0)",
+            "sum((b[i] * quotient[k - i] for i in range(1, k)), a[k] * 0)",
+        ),
+        ("_quotient((-1) ** (n + 1) * difference.coefficients[k], n)", "_quotient(difference.coefficients[k], n)"),
+        ("return _quotient(relation.sign * total, k)", "return _quotient(total, k)"),
+    ),
+    *_faults(
+        "eomsym/series/levels.py",
+        (*SERIES, *EXPRESSION, "tests/derivation/test_closed_form.py"),
+        ("ring.number(Fraction(sign, k)) * total", "ring.number(Fraction(sign, k + 1)) * total"),
+        ("binomial(step + left, order + 1) - comb(left, order + 1)", "binomial(step + left, order + 1)"),
+        (
+            "return -r[0] * sum((a[i] * r[k - i] for i in range(2, k + 1))",
+            "return r[0] * sum((a[i] * r[k - i] for i in range(2, k + 1))",
+        ),
+    ),
+    *_faults(
+        "eomsym/series/program.py",
+        (*SERIES, *EXPRESSION, "tests/derivation/test_closed_form.py"),
+        (
+            "add(of, self.multiply(seen, self.multiply(index, index)), -1)",
+            "add(of, self.multiply(seen, self.multiply(index, index)))",
+        ),
+        (
+            "Fraction(2)))\n                case Multiply(left, right):\n                    add(left",
+            "Fraction(1)))\n                case Multiply(left, right):\n                    add(left",
+        ),
+        ("add(argument, self.multiply(seen, factor), sign)", "add(argument, self.multiply(seen, factor))"),
+    ),
+    *_faults(
+        "eomsym/series/lookahead.py",
+        ("tests/series", "tests/verification", "tests/dynamics", "tests/jax", "tests/torch"),
+        ("comb(n - 1, i), n)", "comb(n, i), n)"),
+    ),
+    *_faults(
+        "eomsym/codegen/step_tables.py",
+        KERNEL,
+        ("return _moved(total, step - left)[0] - _moved(total, -left)[0]", "return _moved(total, step - left)[0]"),
+        ("if 0 < k < slot else _zeros(terms)", "if 0 < k < slot - 1 else _zeros(terms)"),
+        ("if slot == k or steps[slot] < 0", "if slot == k"),
+    ),
+    *_faults(
+        "eomsym/codegen/sample_loops.py",
+        KERNEL,
+        ("{literal(relation.sign / k)}", "{literal(relation.sign / (k + 1))}"),
+        ('else f"{literal(float(multiple))} * "', 'else ""'),
+        ('sign = "" if product.sign > 0 else "-"\n            for', 'sign = ""\n            for'),
+    ),
+    *_faults(
+        "templates/mlp.py.jinja",
+        KERNEL,
+        ("steps[slot, k, p] += WEIGHT_DECAY * curve[k, p]", "steps[slot, k, p] += WEIGHT_DECAY * series[0, p]"),
+        (
+            "loss += 0.5 * WEIGHT_DECAY * series[0, p] * series[0, p]",
+            "loss += WEIGHT_DECAY * series[0, p] * series[0, p]",
+        ),
+        ("weight_of_sample[count:] = 0.0", "weight_of_sample[count:] = share"),
+        ("_add_outer(active + ITEM * (k - i) * height", "_add_outer(active + ITEM * i * height"),
+        (
+            "back[0, i] *= rows[{{ slots[slope] * (spec.order + 1) }}, i]",
+            "back[0, i] *= rows[{{ slots[value] * (spec.order + 1) }}, i]",
+        ),
+        ("place = SLAB[layer] + (TERMS - 1 - k) * fan_out", "place = SLAB[layer] + k * fan_out"),
+    ),
+    *_faults(
+        "templates/loss_cross_entropy.jinja",
+        KERNEL,
+        ("-= weight_of_sample[sample]", "-= 1.0"),
+        ("math.log(total[sample]) + highest[sample] - score", "math.log(total[sample]) - score"),
+    ),
+    *_faults(
+        "templates/iterates_gradient_descent.jinja",
+        KERNEL,
+        ("series[k, p] -= gradient[k - 1, p]", "series[k, p] += gradient[k - 1, p]"),
+        ("curve[1, p] = -SUMMATION[m, 0, 0]", "curve[1, p] = SUMMATION[m, 0, 0]"),
+    ),
+    *_faults(
+        "templates/iterates_rule.jinja",
+        RULE_KERNEL,
+        ("/ (2.0 * root[0])", "/ root[0]"),
+        (
+            "values[:, SIZE // 2 :] *= -1.0 if field == 1 else 0.0",
+            "values[:, SIZE // 2 :] *= 1.0 if field == 1 else 0.0",
+        ),
+    ),
+    *_faults(
+        "eomsym/codegen/rule_program.py",
+        RULE_KERNEL,
+        ("for i in range(1, k + 1))) / {b}[0]", "for i in range(k))) / {b}[0]"),
+        ('sign = "-" if number < 0 else "+"', 'sign = "+"'),
+    ),
+    *_faults(
+        "templates/normalization.jinja",
+        NORMALISED,
+        (
+            "across[k, unit] -= series[m, start + i * fan_out + unit] * along[k - m, unit]",
+            "across[k, unit] += series[m, start + i * fan_out + unit] * along[k - m, unit]",
+        ),
+        ("delta[k, unit, sample] -= mean[k, sample]", "delta[k, unit, sample] -= 0.0 * mean[k, sample]"),
+    ),
+    *_faults(
+        "templates/elementary.jinja",
+        KERNEL,
+        ("e = power * p + (power - 1.0)", "e = power * p + power"),
+        ("return power + power * p", "return power * p"),
+    ),
+    *_faults(
+        "templates/mlp_double_double.py.jinja",
+        DOUBLE_DOUBLE_KERNEL,
+        (
+            "_times(WEIGHT_DECAY, 0.0, series[k, 0, p], series[k, 1, p])",
+            "_times(WEIGHT_DECAY, 0.0, series[k, 0, p], 0.0)",
+        ),
+        ("share, share_low = _over(1.0, 0.0, float(samples), 0.0)", "share, share_low = 1.0 / float(samples), 0.0"),
+    ),
+    *_faults(
+        "eomsym/double_double.py",
+        DOUBLE_DOUBLE,
+        ("return total, (a - (total - part)) + (b - part)", "return total, b - part"),
+        ("error + (a * b_low + a_low * b)", "error + a * b_low"),
+        ("(a_low - quotient * b_low)", "(a_low + quotient * b_low)"),
+        ("return np.where(same, low(self.low, right.low)", "return np.where(same, high(self.low, self.low)"),
+    ),
+    *_faults(
+        "eomsym/dynamics/error_prediction.py",
+        (*DYNAMICS, "tests/verification/test_convergence.py"),
+        ("*(terms[rows[1:]] - products)", "*(terms[rows[1:]] + products)"),
+        ("eta ** self.exponents[index] * np", "eta ** (self.exponents[index] - 1) * np"),
+        ("return (after - before) / (2 * width)", "return (after - before) / width"),
+    ),
+    *_faults(
+        "eomsym/dynamics/extrapolation.py",
+        DYNAMICS,
+        ("Fraction(j * j, j * j - i * i)", "Fraction(j, j - i)"),
+        ("before + (2.0 * step) * self._evaluated", "before + step * self._evaluated"),
+    ),
+    *_faults(
+        "eomsym/dynamics/integration.py",
+        DYNAMICS,
+        ("np.abs(fine - coarse) / (CONVERGENCE - 1)", "np.abs(fine - coarse) / (CONVERGENCE - 1) ** 3"),
+    ),
+    *_faults(
+        "eomsym/dynamics/spectrum.py",
+        DYNAMICS,
+        ("values[np.abs(values).argmax()]", "values[values.argmax()]"),
+    ),
+    *_faults(
+        "eomsym/verification/study.py",
+        VERIFICATION,
+        ("(of_small * large - of_large * small) / (large - small)", "(of_small + of_large) / 2"),
+        ("SLOPE_TOLERANCE = 0.1", "SLOPE_TOLERANCE = 1.1"),
+        ("RATIO_TOLERANCE = 0.02", "RATIO_TOLERANCE = 0.5"),
+        ("error < FLOOR_MARGIN * floor", "error < floor"),
+    ),
+    *_faults(
+        "eomsym/verification/scale.py",
+        ("tests/verification/test_scale.py", "tests/cli/test_layers.py"),
+        ("2 / 3 * weight_decay**3 * square", "1 / 3 * weight_decay**3 * square"),
+        ("(1 - eta * weight_decay) ** 2 * recursion[-1]", "(1 - eta * weight_decay) * recursion[-1]"),
+    ),
+    *_faults(
+        "eomsym/verification/translation.py",
+        ("tests/verification/test_translation.py", "tests/cli/test_layers.py"),
+        ("return -math.log(ratio) / time", "return -math.log(ratio) / (2 * time)"),
+    ),
+    *_faults(
+        "eomsym/verification/equilibrium.py",
+        ("tests/verification/test_equilibrium.py",),
+        ("(2 * weight_decay - eta * weight_decay**2)", "(2 * weight_decay)"),
+        ("strength, exact, norm, norms, math.acos(1 - x)", "strength, exact, norm, norms, math.asin(x)"),
+    ),
+    *_faults(
+        "eomsym/verification/discretization.py",
+        ("tests/verification/test_discretization.py",),
+        ("(accuracy / size) ** (1 / (order + 1)) if size", "(accuracy / size) ** (1 / (order + 2)) if size"),
+        ("float(eta ** (n + 2) * np.linalg.norm(row))", "float(eta ** (n + 1) * np.linalg.norm(row))"),
+    ),
+    *_faults(
+        "eomsym/notation/latex.py",
+        NOTATION,
+        ('(" - " if text else "-") if negative', '(" + " if text else "-") if negative'),
+        (r"\nabla^{{{len(tree.children) + 1}}}", r"\nabla^{{{len(tree.children)}}}"),
+    ),
+    *_faults("eomsym/notation/text.py", NOTATION, ('("\'" * count if count < 5', '("\'" * (count + 1) if count < 5')),
+    *_faults(
+        "eomsym/models/mlp.py",
+        (*MODELS, "tests/codegen/test_kernel_accuracy.py"),
+        ("/ math.sqrt(rows)", "/ rows"),
+        ("not 1 <= width <= 100_000", "not 0 <= width <= 100_000"),
+    ),
+]
