@@ -31,6 +31,8 @@ SLAB = (0, 0, 1536, 1632)  # where they start side by side
 SLOTS = 3  # series of a hidden unit: z, a, s
 VALUE = 6  # row of the activation's coefficient 0; coefficient k is k rows on
 
+OUTPUT_BACK = 384  # where the gradient with respect to the outputs starts behind them
+
 LOSS, SERIES, ITERATES, FAST = 0, 1, 2, 3  # what _evaluate is asked for
 BEFORE, SWEEP, AFTER, END = 1, 2, 4, 8  # and which phases of it: a turn has three, then comes the end
 WHOLE = BEFORE | SWEEP | AFTER | END
@@ -439,18 +441,20 @@ def _through(layer, rows, terms):
 
 
 @jit
-def _loss_start(output, back, targets, low, count, weight_of_sample, cache):
+def _loss_start(outputs, targets, low, count, weight_of_sample, cache):
     """Order 0: from outputs to their gradient, which the cache keeps.  Returns the block's loss."""
+    output = outputs[: OUTPUTS * BLOCK]
+    back = outputs[OUTPUT_BACK : OUTPUT_BACK + OUTPUTS * BLOCK]
     loss = 0.0
     for unit in range(OUTPUTS):
         for sample in range(count):
-            distance = output[0, unit * BLOCK + sample] - targets[low + sample, unit]
+            distance = output[unit * BLOCK + sample] - targets[low + sample, unit]
             loss += 0.5 * weight_of_sample[sample] * distance * distance
-            back[0, unit * BLOCK + sample] = weight_of_sample[sample] * distance
+            back[unit * BLOCK + sample] = weight_of_sample[sample] * distance
         for sample in range(count, BLOCK):
-            back[0, unit * BLOCK + sample] = 0.0
+            back[unit * BLOCK + sample] = 0.0
     for i in range(OUTPUTS * BLOCK):
-        cache[0, i] = back[0, i]
+        cache[0, i] = back[i]
     return loss
 
 
@@ -522,43 +526,44 @@ def _sweep(series, way, slot, low, terms, degree, backward, inputs, targets, sha
     """
     samples = inputs.shape[0]
     start = min(low, 1)
-    columns, cache, output_cache, known, rows, outputs, spaces = workspace
+    columns, cache, output_cache, known, all_rows, all_outputs, spaces, centred, roots = workspace
     pile, slab, bias, numbers = spaces
-    output = outputs[: 12 * OUTPUTS * BLOCK].reshape((12, OUTPUTS * BLOCK))
-    output_back = output[12 - TERMS :]
-    shared = outputs[12 * OUTPUTS * BLOCK :].reshape((2 * TERMS + 1, BLOCK))
-    weight_of_sample = shared[2 * TERMS]
-    first_rows = rows[: TERMS * (FIRST + 1) * BLOCK].reshape((TERMS, (FIRST + 1) * BLOCK))
-    first_back = rows[BACK[0] : ROWS[1]].reshape((TERMS, FIRST * BLOCK))
     _pile_up(series, min(terms, degree + 1), pile, slab)
     gradient[low:terms] = 0.0
     bias[: terms * FIRST * BLOCK] = 0.0
     loss = 0.0
-    for block in range(columns.shape[0]):
-        first_sample = block * BLOCK
-        count = min(BLOCK, samples - first_sample)
-        weight_of_sample[:count] = share
-        weight_of_sample[count:] = 0.0  # padding of the last block
-
+    together = all_rows.shape[0]  # blocks that go from layer to layer together: one
+    for begin in range(0, columns.shape[0], together):
         # Forward
-        _first_layer(series, way, slot, low, terms, degree, columns[block], known[block], first_rows, numbers)
-        for layer in range(1, DEPTH):
-            _activate(layer - 1, rows, cache[block], start, terms)
+        for layer in range(DEPTH):
             fan_in, fan_out = LAYERS[layer], LAYERS[layer + 1]
             height = (fan_in + 1) * BLOCK
-            active = _at(rows[ROWS[layer - 1] + VALUE * height :])
-            for k in range(start, terms):
-                argument = _at(output[k]) if layer == DEPTH - 1 else _at(rows[ROWS[layer] + k * (fan_out + 1) * BLOCK :])
-                lowest = max(0, k - degree)
-                weights = _at(pile[PILE[layer] + (TERMS - 1 - k + lowest) * (fan_in + 1) * fan_out :])
-                inner = (k + 1 - lowest) * (fan_in + 1)
-                _multiply(weights, fan_out, FLIPPED, active + ITEM * lowest * height, BLOCK, PLAIN, fan_out, inner, BLOCK, argument, BLOCK, 0, numbers)
+            for place in range(together):
+                block, rows, outputs = begin + place, all_rows[place], all_outputs[place]
+                if layer == 0:
+                    first_rows = rows[: TERMS * (FIRST + 1) * BLOCK].reshape((TERMS, (FIRST + 1) * BLOCK))
+                    _first_layer(series, way, slot, low, terms, degree, columns[block], known[block], first_rows, numbers)
+                    continue
+                _activate(layer - 1, rows, cache[block], start, terms)
+                active = _at(rows[ROWS[layer - 1] + VALUE * height :])
+                for k in range(start, terms):
+                    argument = _at(outputs[k * OUTPUTS * BLOCK :]) if layer == DEPTH - 1 else _at(rows[ROWS[layer] + k * (fan_out + 1) * BLOCK :])
+                    lowest = max(0, k - degree)
+                    weights = _at(pile[PILE[layer] + (TERMS - 1 - k + lowest) * (fan_in + 1) * fan_out :])
+                    inner = (k + 1 - lowest) * (fan_in + 1)
+                    _multiply(weights, fan_out, FLIPPED, active + ITEM * lowest * height, BLOCK, PLAIN, fan_out, inner, BLOCK, argument, BLOCK, 0, numbers)
 
         # Loss: output series to its gradient
-        if start == 0:
-            loss += _loss_start(output, output_back, targets, first_sample, count, weight_of_sample, output_cache[block])
-        else:
-            _loss_series(outputs, output_cache[block], terms)
+        for place in range(together):
+            block, outputs = begin + place, all_outputs[place]
+            count = min(BLOCK, samples - block * BLOCK)
+            weight_of_sample = outputs[outputs.size - BLOCK :]
+            weight_of_sample[:count] = share
+            weight_of_sample[count:] = 0.0  # padding of the last block
+            if start == 0:
+                loss += _loss_start(outputs, targets, block * BLOCK, count, weight_of_sample, output_cache[block])
+            else:
+                _loss_series(outputs, output_cache[block], terms)
         if not backward:
             continue
 
@@ -566,23 +571,29 @@ def _sweep(series, way, slot, low, terms, degree, backward, inputs, targets, sha
         for layer in range(DEPTH - 1, 0, -1):
             fan_in, fan_out = LAYERS[layer], LAYERS[layer + 1]
             height = (fan_in + 1) * BLOCK
-            active = _at(rows[ROWS[layer - 1] + VALUE * height :])
-            delta = _at(output_back) if layer == DEPTH - 1 else _at(rows[BACK[layer] :])
+            for place in range(together):
+                rows, outputs = all_rows[place], all_outputs[place]
+                active = _at(rows[ROWS[layer - 1] + VALUE * height :])
+                delta = _at(outputs[OUTPUT_BACK:]) if layer == DEPTH - 1 else _at(rows[BACK[layer] :])
+                for k in range(low, terms):
+                    for i in range(k + 1):
+                        _add_outer(active + ITEM * (k - i) * height, delta + ITEM * i * fan_out * BLOCK, fan_in + 1, fan_out, _at(gradient[k, START[layer] :]), numbers)
+                for k in range(terms):
+                    lowest = max(0, k - degree)
+                    weights = _at(slab[SLAB[layer] + (TERMS - 1 - k + lowest) * fan_out :])
+                    inner = (k + 1 - lowest) * fan_out
+                    target = _at(rows[BACK[layer - 1] + k * fan_in * BLOCK :])
+                    _multiply(weights, TERMS * fan_out, PLAIN, delta + ITEM * lowest * fan_out * BLOCK, BLOCK, PLAIN, fan_in, inner, BLOCK, target, BLOCK, 0, numbers)
+                _through(layer - 1, rows, terms)
+        for place in range(together):
+            first_sample = (begin + place) * BLOCK
+            count = min(BLOCK, samples - first_sample)
+            first_back = all_rows[place, BACK[0] : ROWS[1]].reshape((TERMS, FIRST * BLOCK))
             for k in range(low, terms):
-                for i in range(k + 1):
-                    _add_outer(active + ITEM * (k - i) * height, delta + ITEM * i * fan_out * BLOCK, fan_in + 1, fan_out, _at(gradient[k, START[layer] :]), numbers)
-            for k in range(terms):
-                lowest = max(0, k - degree)
-                weights = _at(slab[SLAB[layer] + (TERMS - 1 - k + lowest) * fan_out :])
-                inner = (k + 1 - lowest) * fan_out
-                target = _at(rows[BACK[layer - 1] + k * fan_in * BLOCK :])
-                _multiply(weights, TERMS * fan_out, PLAIN, delta + ITEM * lowest * fan_out * BLOCK, BLOCK, PLAIN, fan_in, inner, BLOCK, target, BLOCK, 0, numbers)
-            _through(layer - 1, rows, terms)
-        for k in range(low, terms):
-            place = gradient[k, START[0] :]
-            _multiply(_at(inputs[first_sample]), INPUTS, FLIPPED, _at(first_back[k]), BLOCK, FLIPPED, INPUTS, count, FIRST, _at(place), FIRST, 1, numbers)
-            for i in range(FIRST * BLOCK):
-                bias[k * FIRST * BLOCK + i] += first_back[k, i]
+                target = _at(gradient[k, START[0] :])
+                _multiply(_at(inputs[first_sample]), INPUTS, FLIPPED, _at(first_back[k]), BLOCK, FLIPPED, INPUTS, count, FIRST, target, FIRST, 1, numbers)
+                for i in range(FIRST * BLOCK):
+                    bias[k * FIRST * BLOCK + i] += first_back[k, i]
     for k in range(low, terms):
         for unit in range(FIRST):
             total = 0.0
@@ -658,21 +669,22 @@ def _logarithm(steps, way, terms, rows):
 
 @numba.njit(
     "float64(int64, int64, int64, float64[:, ::1], float64[:, ::1], float64[:, ::1], float64, "
-    "Tuple((float64[:, :, ::1], float64[:, ::1], float64[:, :, ::1], float64[:, :, :, ::1], float64[::1], float64[::1], "
-    "UniTuple(float64[::1], 4))), "
-    "float64[:, :, ::1], float64[:, :, ::1], float64[:, ::1], float64[:, ::1])",
+    "Tuple((float64[:, :, ::1], float64[:, ::1], float64[:, :, ::1], float64[:, :, :, ::1], float64[:, ::1], float64[:, ::1], "
+    "UniTuple(float64[::1], 4), float64[:, ::1], float64[:, :, ::1])), "
+    "UniTuple(float64[:, :, ::1], 2), float64[:, ::1], float64[:, ::1])",
     cache=True,
     nogil=True,
     fastmath=False,
     error_model="numpy",
 )
-def _evaluate(wanted, phases, turn, series, inputs, targets, share, workspace, steps, backward_series, part, rows):
+def _evaluate(wanted, phases, turn, series, inputs, targets, share, workspace, levels, part, rows):
     """The one compiled entry: LOSS at series[0], the gradient's SERIES along series, or ITERATES from series[0].
 
     The WHOLE of it; or some phases of one turn, where SWEEP leaves the gradient of its samples in part.
     """
     terms = series.shape[0]
     loss = 0.0
+    steps, backward_series = levels
     iterates = wanted >= ITERATES
     way = 1 if wanted == FAST else 0
     schedule = SCHEDULE_1 if wanted == FAST else SCHEDULE_0
@@ -737,18 +749,21 @@ def _workspace(samples):
         _aligned((TERMS * FIRST * BLOCK,), 0.0),  # gradient of the first layer's biases, still one a sample of a block
         np.array([1.0, 0.0], REAL),  # for the matrix products
     )
-    rows = _aligned((51456,), 0.0)
+    together = 1  # blocks whose series are kept at once
+    rows = _aligned((together, 51456), 0.0)
     for layer in range(1, DEPTH):  # the unit that is always 1
-        row = rows[ROWS[layer - 1] + VALUE * (LAYERS[layer] + 1) * BLOCK :]
-        row[LAYERS[layer] * BLOCK : (LAYERS[layer] + 1) * BLOCK] = 1.0
+        one = ROWS[layer - 1] + (VALUE * (LAYERS[layer] + 1) + LAYERS[layer]) * BLOCK
+        rows[:, one : one + BLOCK] = 1.0
     return (
         _aligned((blocks, INPUTS + 1, BLOCK), 1.0),  # inputs, one sample a column
         _aligned((blocks, 6144), 0.0),  # order 0 of all hidden series
         _aligned((blocks, 2, OUTPUTS * BLOCK), 0.0),  # order 0 of the gradient with respect to the output, and of the softmax
         _aligned((blocks, 0, TERMS, FIRST * BLOCK), 0.0),  # first-layer arguments in earlier slots
         rows,  # series of all hidden units, each layer followed by what comes back to it
-        _aligned(((12 * OUTPUTS + 2 * TERMS + 1) * BLOCK,), 0.0),  # of all outputs, then of what they share
+        _aligned((together, (12 * OUTPUTS + 2 * TERMS + 1) * BLOCK), 0.0),  # of all outputs, then of what they share
         spaces,
+        _aligned((blocks, 0), 0.0),  # order 0 of hidden arguments without their mean
+        _aligned((0, 0, 0), 0.0),  # one over the deviations
     )
 
 
@@ -777,10 +792,9 @@ def _run(wanted, series, inputs, targets, parts=1, each=map):
     samples = len(inputs)
     if parts > 1 and samples > BLOCK:
         return _run_parts(wanted, series, inputs, targets, parts, each)
-    spaces = _idle.pop(samples, None) or (_workspace(samples), *_levels())
-    workspace, steps, backward_series = spaces
+    spaces = _idle.pop(samples, None) or (_workspace(samples), _levels())
     rows = np.empty_like(series)
-    loss = _evaluate(wanted, WHOLE, 0, series, inputs, targets, 1.0 / samples, workspace, steps, backward_series, rows, rows)
+    loss = _evaluate(wanted, WHOLE, 0, series, inputs, targets, 1.0 / samples, *spaces, rows, rows)
     _keep(samples, spaces)
     return loss, rows
 
@@ -795,21 +809,22 @@ def _run_parts(wanted, series, inputs, targets, parts, each):
     spaces = _idle.pop((samples, parts), None) or (
         [_workspace(len(part[0])) for part in data],
         [np.empty((TERMS, SIZE), REAL) for part in data[1:]],  # gradients of all parts but the first
-        *_levels(),
+        _levels(),
     )
-    workspaces, gradients, steps, backward_series = spaces
+    workspaces, gradients, levels = spaces
+    sums = levels[0]
     rows = np.empty_like(series)
 
     def phase(phases, turn, part=0, gradient=rows):
-        return _evaluate(wanted, phases, turn, series, *data[part], workspaces[part], steps, backward_series, gradient, rows)
+        return _evaluate(wanted, phases, turn, series, *data[part], workspaces[part], levels, gradient, rows)
 
     loss = 0.0
     for turn, (slot, low, top) in enumerate(_turns(wanted, len(series))):
         phase(BEFORE, turn)
-        places = [steps[slot], *gradients]
+        places = [sums[slot], *gradients]
         loss += sum(each(phase, [SWEEP] * parts, [turn] * parts, range(parts), places))
         for gradient in gradients:
-            steps[slot, low:top] += gradient[low:top]
+            sums[slot, low:top] += gradient[low:top]
         phase(AFTER, turn)
     loss += phase(END, 0)
     _keep((samples, parts), spaces)

@@ -1,7 +1,7 @@
 """Quadratic systems to statements of a double-double kernel: one call a relation, in a loop over coefficients.
 
 Arithmetic costs so much more than memory here that nothing is gained by writing the coefficients out, as
-``statements`` does for doubles: a convolution is a call, and the code does not grow with the order.
+``sample_loops`` does for doubles: a convolution is a call, and the code does not grow with the order.
 """
 
 from __future__ import annotations

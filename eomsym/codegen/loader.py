@@ -62,7 +62,7 @@ def load(path: str | os.PathLike[str], *, threads: int = 1) -> Any:
 
 
 def _kernel(spec: KernelSpec, module: ModuleType, threads: int) -> Any:
-    _check_threads(threads, hasattr(module, "SWEEP"))
+    _check_threads(threads, hasattr(module, "_run_parts"))
     if spec.precision == "double-double":
         return DoubleDoubleKernel(spec, module)
     return Kernel(spec, module, threads) if isinstance(spec.model, MLP) else ExpressionKernel(spec, module)
@@ -73,6 +73,6 @@ def _check_threads(threads: int, can_share: bool) -> None:
         raise InputError(f"threads {threads!r}: give a number from 1 on")
     if threads > 1 and not can_share:
         raise InputError(
-            f"threads {threads}: only networks in single or double precision, without normalisation, share samples; "
-            "leave it at 1"
+            f"threads {threads}: only networks in single or double precision, without batch normalisation, share "
+            "their samples; leave it at 1"
         )

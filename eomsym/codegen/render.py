@@ -19,7 +19,6 @@ from eomsym.codegen.double_double_statements import system_program
 from eomsym.codegen.locate import data_folder
 from eomsym.codegen.rule_program import rule_program
 from eomsym.codegen.spec import KernelSpec
-from eomsym.codegen.statements import function_program, product_program, reciprocal_program
 from eomsym.codegen.step_tables import extrapolation, logarithm, schedule, slots, summation, two_ways
 from eomsym.models import MLP, ExpressionLoss
 from eomsym.series.elementary import ELEMENTARY
@@ -37,14 +36,6 @@ REUSE_FROM = 128
 
 #: Each precision's type of numbers as NumPy and numba name it, its bytes, and BLAS's letter for it.
 REALS = {"single": ("float32", 4, "s"), "double": ("float64", 8, "d"), "double-double": ("float64", 8, "d")}
-
-#: numba types of what a normalisation adds to the workspace, for the signatures.
-WORKSPACE_TYPES = {
-    "none": "",
-    "weight": ", float64[:, ::1], float64[:, :, ::1], float64[:, :, ::1]",
-    "layer": ", float64[:, :, ::1], float64[:, :, ::1]",
-    "batch": ", float64[:, :, ::1], float64[:, :, ::1], float64[:, :, :, ::1], float64[:, ::1], float64[:, ::1]",
-}
 
 
 @cache
@@ -73,7 +64,7 @@ def template(spec: KernelSpec) -> str:
         return "expression.py.jinja"
     if spec.precision == "double-double":
         return "mlp_double_double.py.jinja"
-    return "mlp.py.jinja" if spec.model.normalization == "none" else "mlp_normalized.py.jinja"
+    return "mlp.py.jinja"
 
 
 def expression_context(spec: KernelSpec) -> dict[str, Any]:
@@ -112,41 +103,6 @@ def expression_header(spec: KernelSpec) -> list[str]:
         f"Intermediate: {len(model.program.operations)} operations, each a truncated power series in eta.",
         f"Output: g and xi_0 ... xi_{spec.order - 1}." if spec.order else "Output: g.",
     ]
-
-
-def normalized_context(spec: KernelSpec) -> dict[str, Any]:
-    """All that the template of a multilayer perceptron with normalised hidden layers is given."""
-    model, terms = spec.model, spec.order + 1
-    assert isinstance(model, MLP)
-    activation = function_program(ELEMENTARY[model.activation], terms, extra_slots=2)
-    exponential = function_program(ELEMENTARY["exp"], terms)
-    # Behind the activation's slots lie what comes back from the next layer and its product with the slope.
-    chain_slot = {"delta": activation.slots + 1, "slope": activation.derivative, "back": activation.slots}
-    # Once p = exp(z) is known, z and dz are free: dz takes 1/t, z the quotient.
-    rule = rule_program(spec.rule, terms) if spec.optimizer != "gradient-descent" else None
-    softmax_slot = {"z": exponential.slot["z"], "a": exponential.slot["a"], "r": exponential.slot["dz"]}
-    return {
-        "spec": spec,
-        "header": header(spec, model),
-        "layout": normalized_layout(model.layers),
-        "block": BLOCK,
-        "targets_type": targets_type(spec),
-        "workspace_types": WORKSPACE_TYPES[model.normalization],
-        "activation": activation,
-        "chain": product_program(chain_slot, activation.slots + 2, terms),
-        "exponential": exponential,
-        "reciprocal": reciprocal_program({"r": 1, "t": 0}, exponential.slots, terms),
-        "product": product_program(softmax_slot, exponential.slots, terms, first=1),
-        "functions": activation.functions | (exponential.functions if model.loss == "cross-entropy" else set()),
-        "exp_polynomial": [repr(1 / factorial(n)) for n in range(14, 0, -1)],
-        "extrapolation": _table(extrapolation(terms, fast=True)),
-        "logarithm": _table(logarithm(terms, fast=True)),
-        "rule": rule,
-        "rule_tables": {} if rule is None else {name: _table(cube) for name, cube in rule.tables.items()},
-        "rule_logarithm": "" if rule is None else _table(rule.logarithm),
-        "fields": spec.fields,
-        "steps": spec.steps,
-    }
 
 
 def context(spec: KernelSpec) -> dict[str, Any]:
@@ -221,7 +177,7 @@ def double_double_context(spec: KernelSpec) -> dict[str, Any]:
     return {
         "spec": spec,
         "header": header(spec, spec.model),
-        "layout": normalized_layout(spec.model.layers),
+        "layout": double_double_layout(spec.model.layers),
         "block": BLOCK,
         "targets_type": targets_type(spec),
         "activation": activation,
@@ -236,7 +192,6 @@ def double_double_context(spec: KernelSpec) -> dict[str, Any]:
 _CONTEXTS: Mapping[str, Callable[[KernelSpec], dict[str, Any]]] = {
     "expression.py.jinja": expression_context,
     "mlp.py.jinja": context,
-    "mlp_normalized.py.jinja": normalized_context,
     "mlp_double_double.py.jinja": double_double_context,
 }
 
@@ -289,21 +244,18 @@ def vectorised(lines: Sequence[str]) -> set[str]:
     return {name for name in ("exp", "tanh") if any(f"_{name}(" in line for line in lines)}
 
 
-def normalized_layout(layers: Sequence[int]) -> dict[str, Any]:
-    """Offsets that the kernel needs, as literals: where weights, biases, hidden units and stacked weights start."""
-    sizes = [rows * columns for rows, columns in pairwise(layers)]
-    ends = list(accumulate(size + columns for size, columns in zip(sizes, layers[1:], strict=True)))
-    starts = [0, *ends[:-1]]
+def double_double_layout(layers: Sequence[int]) -> dict[str, Any]:
+    """Offsets that the double-double kernel needs, as literals: where weights, biases and hidden units start."""
+    starts = [0, *accumulate((rows + 1) * columns for rows, columns in pairwise(layers))]
     hidden = layers[1:-1]
     return {
-        "weights": tuple(starts),
-        "biases": tuple(start + size for start, size in zip(starts, sizes, strict=True)),
+        "weights": tuple(starts[:-1]),
+        "biases": tuple(
+            start + rows * columns for start, (rows, columns) in zip(starts, pairwise(layers), strict=False)
+        ),
         "hidden": (0, *accumulate(hidden)),
         "hidden_units": sum(hidden),
-        "stack": (0, 0, *accumulate(sizes[1:])),
-        "stack_size": sum(sizes[1:]),
         "widest": max(layers[1:]),
-        "largest": max(sizes),
     }
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from eomsym.codegen.statements import SCALED_ARGUMENT, SEEDS, convolution
+from eomsym.codegen.seeds import SEEDS
 from eomsym.series.elementary import (
     ARGUMENT,
     Combination,
@@ -20,6 +20,9 @@ from eomsym.series.elementary import (
     Reciprocal,
     Relation,
 )
+
+#: The argument's coefficients times their index, ``k z_k``: what ``Integral`` convolves with.
+SCALED_ARGUMENT = "dz"
 
 #: LLVM compares every store of a loop with every other access, and gives up on vector code where that is too much work:
 #: measured with numba 0.68, loops of up to 120 pairs are always vectorised, some of 147 are not.
@@ -202,12 +205,21 @@ def _coefficient(relation: Relation, k: int, body: _Body, load: Callable[[str, i
         terms = []
         for product in relation.products:
             sign = "" if product.sign > 0 else "-"
-            for multiple, left, right in convolution(product, load, k):
+            for multiple, left, right in _convolution(product, load, k):
                 factor = "" if multiple == 1 else f"{literal(float(multiple))} * "
                 terms.append(f"{sign}{factor}{left} * {right}")
         terms += [load(member, k) for member in relation.linear]
         body.make(name, terms)
         body.lines += _weight(relation, name, literal)
+
+
+def _convolution(product: Product, load: Callable[[str, int], str], k: int) -> list[tuple[int, str, str]]:
+    """Terms (multiple, left, right) of coefficient k of a product; a square has half as many."""
+    if product.left != product.right:
+        return [(1, load(product.left, i), load(product.right, k - i)) for i in range(k + 1)]
+    pairs = [(2, load(product.left, i), load(product.left, k - i)) for i in range((k + 1) // 2)]
+    middle = [(1, load(product.left, k // 2), load(product.left, k // 2))] if k % 2 == 0 else []
+    return pairs + middle
 
 
 def _constant(relation: Combination) -> list[str]:

@@ -15,8 +15,8 @@ from eomsym.models import MLP, ExpressionLoss, VectorField
 from eomsym.optimizers import Field, UpdateRule
 
 PRECISIONS = ("single", "double", "double-double")
-#: Networks in doubles: steps on both sides of 0 leave about eleven digits at 12, forward steps alone (the fast way, and
-#: normalised networks) four or five; see docs/high_order.md.
+#: Networks in doubles: steps on both sides of 0 leave about eleven digits at 12, forward steps alone (the fast
+#: way) four or five; see docs/high_order.md.
 MAX_KERNEL_ORDER = 12
 #: Forward steps from 32 digits, see docs/high_order.md for what is left.
 MAX_DOUBLE_DOUBLE_ORDER = 20
@@ -130,8 +130,10 @@ def _check_precision(precision: str, model: Model, optimizer: str) -> None:
         raise InputError(
             f"optimizer {optimizer!r}: double-double kernels are for gradient-descent only; take precision double"
         )
-    if model.normalization != "none":
-        raise InputError(f"normalization {model.normalization!r}: {precision} kernels know none; take precision double")
+    if precision == "double-double" and model.normalization != "none":
+        raise InputError(
+            f"normalization {model.normalization!r}: double-double kernels know none; take precision double"
+        )
 
 
 def _model_dict(model: Model) -> dict[str, Any]:

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from eomsym.codegen import sample_loops
-from eomsym.codegen.statements import SEEDS
+from eomsym.codegen.seeds import SEEDS
 from eomsym.models import ACTIVATIONS
 from eomsym.series import ELEMENTARY, TruncatedSeries, elementary
 

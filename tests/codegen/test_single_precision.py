@@ -15,6 +15,7 @@ EPSILON = np.finfo(np.float32).eps
 CASES = {
     "cross-entropy": (MLP([3, 5, 4, 2], "softplus", "cross-entropy", weight_decay=0.01), 5, "gradient-descent"),
     "mse": (MLP([3, 4, 2], "tanh", "mse"), 3, "heavy-ball"),
+    "batch": (MLP([3, 4, 2], "tanh", "mse", normalization="batch"), 2, "gradient-descent"),
 }
 
 
@@ -85,9 +86,3 @@ def test_loops_over_coefficients_hold_no_double(activation):
     lines = [line for loop in loops for line in loop.splitlines() if re.search(r"(?<![\w(])\d+\.\d", line)]
     assert not [line for line in lines if not re.search(r"REAL\(-?\d", line)]
     assert "float64[" not in source
-
-
-@pytest.mark.parametrize("normalization", ["weight", "layer", "batch"])
-def test_normalised_networks_are_refused(normalization):
-    with pytest.raises(InputError, match="single kernels know none"):
-        KernelSpec(MLP([3, 4, 2], "tanh", "mse", normalization=normalization), 2, precision="single")

@@ -21,6 +21,13 @@ def test_text_of_coloured_trees():
     ]
 
 
+def test_fields_of_players_are_told_apart():
+    assert derive("alternating-players", order=1).text().splitlines()[1:3] == [
+        "g₁: ∇_x L, zero elsewhere",
+        "g₂: −∇_y L, zero elsewhere",
+    ]
+
+
 def test_text_of_adam():
     assert derive("adam", order=1).text().splitlines() == [
         "θ̇ = −g r⁻¹ − η ξ,  ξ = ξ_0",
