@@ -117,7 +117,7 @@ def test_statements_of_heavy_ball():
     """``v_k = (E − β)⁻¹ g_k`` and ``Δθ_{k+1} = −β v_k − g_k``."""
     program = rule_program(optimizers.get("heavy-ball").rule(beta=Fraction(1, 2)), 2)
     assert program.level == (
-        "gradient_2[k] = _apply(EXTENSION, k, _gradient(0, state_0, k, inputs, targets))",
+        "gradient_2[k] = _apply(EXTENSION, k, _gradient(0, state_0, k, inputs, targets, **sharing))",
         "state_1[k] = _apply(RESOLVENT_1, k, _at(gradient_2, k))",
     )
     assert program.moved == "-(1 / 2) * _at(state_1, k) - _at(gradient_2, k)"
