@@ -1,5 +1,6 @@
 """Verification: is the equation of motion true to the order promised?  Data objects come back, nothing is printed."""
 
+from eomsym.verification.accuracy import evaluation_noise, measure_accuracy
 from eomsym.verification.asymptotics import (
     AsymptoticStudy,
     StepErrors,
@@ -7,6 +8,7 @@ from eomsym.verification.asymptotics import (
     program_asymptotics,
     study_asymptotics,
 )
+from eomsym.verification.certificate import Certificate, certify
 from eomsym.verification.convergence import verify
 from eomsym.verification.discretization import (
     ErrorMap,
@@ -41,6 +43,7 @@ __all__ = [
     "SLOPE_TOLERANCE",
     "ArgumentToy",
     "AsymptoticStudy",
+    "Certificate",
     "ConvergenceStudy",
     "Equilibrium",
     "ErrorMap",
@@ -52,8 +55,11 @@ __all__ = [
     "StepErrors",
     "TermStudy",
     "TranslationStudy",
+    "certify",
     "chain_rate",
+    "evaluation_noise",
     "map_errors",
+    "measure_accuracy",
     "measure_equilibrium",
     "measure_steps",
     "measure_terms",
