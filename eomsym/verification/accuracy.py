@@ -52,7 +52,7 @@ def measure_accuracy(
 
 
 def evaluation_noise(function: Callable[[Vector], Vector], point: Vector) -> float:
-    """The size ‖·‖₂ of the round-off in one evaluation of a smooth ``function`` near ``point``, (d,) in either arithmetic.
+    """The size ‖·‖₂ of the round-off in one evaluation of a smooth ``function`` near ``point``, a (d,) vector.
 
     Differences of order 6 of values at seven points on a short line contain no more than the noise: of independent
     errors of variance σ² they have variance 12!/(6!)² σ² (Moré & Wild, Estimating computational noise, SIAM J. Sci.

@@ -14,7 +14,7 @@ from eomsym.series import number_rings
 from eomsym.verification import certify, evaluation_noise, measure_accuracy
 
 pytest.importorskip("flint")
-from ball_arithmetic import BITS, modified_field
+from oracles.ball_arithmetic import BITS, modified_field
 
 MODEL = MLP([2, 3, 1], "tanh", "mse")
 RANDOM = np.random.default_rng(8)
