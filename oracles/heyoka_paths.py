@@ -74,7 +74,9 @@ def _double_paths(folder: str) -> Iterator[Agreement]:
             end = integrate_equation_of_motion(kernel, start, float(eta), 2.0, order=order, method=method)
             distance = _norm(_reals(end.theta) - truth)
             yield Agreement(f"path of order {order} by {method}, doubles", 2, "distance", distance, 1e-14)
-            yield Agreement(f"  that distance over its own estimate, {method}", 1, "ratio", distance / end.error_estimate, 1)
+            yield Agreement(
+                f"  that distance over its own estimate, {method}", 1, "ratio", distance / end.error_estimate, 1
+            )
 
 
 def _double_double_path(folder: str) -> Agreement:
