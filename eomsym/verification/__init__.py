@@ -26,6 +26,7 @@ from eomsym.verification.study import (
     RATIO_TOLERANCE,
     SLOPE_TOLERANCE,
     ConvergenceStudy,
+    Floor,
     OrderRecord,
 )
 from eomsym.verification.terms import TermStudy, chain_rate, measure_terms, study_terms
@@ -47,6 +48,7 @@ __all__ = [
     "ConvergenceStudy",
     "Equilibrium",
     "ErrorMap",
+    "Floor",
     "OrderAdvice",
     "OrderRecord",
     "RatePrediction",

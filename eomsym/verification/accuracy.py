@@ -10,13 +10,15 @@ from collections.abc import Callable
 from dataclasses import replace
 from math import comb, factorial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from eomsym.codegen import DoubleDoubleKernel, Kernel, kernel_for
 from eomsym.dynamics.vectors import Vector, norm, rounded
 from eomsym.errors import InputError
+
+if TYPE_CHECKING:
+    from eomsym.codegen import Kernel
 
 #: Differences of this order are taken of values at points this far apart, relative to ‖θ‖: what is smooth falls by
 #: SPACING^DIFFERENCES, far below any round-off, and noise does not.
@@ -40,6 +42,8 @@ def measure_accuracy(
     normalisation, expressions) and for a kernel that has that precision already: ``certify`` takes all of these but
     normalisation.
     """
+    from eomsym.codegen import DoubleDoubleKernel, Kernel, kernel_for
+
     if not isinstance(kernel, Kernel) or isinstance(kernel, DoubleDoubleKernel):
         kind = "double-double" if isinstance(kernel, DoubleDoubleKernel) else type(kernel).__name__
         raise InputError(f"kernel {kind}: give a network's kernel of precision double, or call eomsym.certify")

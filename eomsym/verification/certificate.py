@@ -10,11 +10,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from eomsym.codegen.kernel import LoadedKernel
 from eomsym.derivation.levels import modified_field_terms
 from eomsym.double_double import DoubleDouble
 from eomsym.dynamics.vectors import epsilon
@@ -26,6 +25,9 @@ from eomsym.series.network import network_program
 from eomsym.series.number_algebra import NumberAlgebra
 from eomsym.series.number_rings import ball_ring
 from eomsym.series.program import Program
+
+if TYPE_CHECKING:
+    from eomsym.codegen.kernel import LoadedKernel
 
 #: Where the precision begins, in units of the bits of the kernel's numbers, and where it ends, in bits.
 FIRST_PRECISION = 2
@@ -77,6 +79,8 @@ def certify(kernel: Any, theta: Any, *data: np.ndarray, order: int | None = None
     multiplications, as ``series.network``).  Raises ``InputError`` for a kernel that eomsym did not generate, for what
     the kernel refuses, and where the counter terms are not defined; ``MissingExtraError`` without python-flint.
     """
+    from eomsym.codegen.kernel import LoadedKernel
+
     if not isinstance(kernel, LoadedKernel):
         raise InputError(f"kernel {type(kernel).__name__}: give one that eomsym.load returned")
     ring = ball_ring()
