@@ -72,7 +72,19 @@ bench-quick: $(VENV)/.installed  ## the same, smaller, in under three minutes
 bench-results: $(VENV)/.installed  ## the whole run into benchmarks/RESULTS.md
 	$(BENCH_PYTHON) -m benchmarks --write
 
+# Other people's programs, in an environment of their own: they are large, and their presence would change the tests.
+ORACLES := .venv-oracles
+
+$(ORACLES)/.installed: pyproject.toml
+	$(PYTHON) -m venv $(ORACLES)
+	$(ORACLES)/bin/python -m pip install --quiet --disable-pip-version-check --editable '.[oracles]'
+	touch $@
+
+.PHONY: oracles
+oracles: $(ORACLES)/.installed  ## the project against kauri, heyoka, JAX, mpmath and FLINT; prints a table
+	$(TEST_ENVIRONMENT) $(ORACLES)/bin/python -m oracles
+
 .PHONY: clean
 clean:  ## remove what make, tests and builds leave behind
-	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(ORACLES) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     )
     from eomsym.double_double import DoubleDouble
     from eomsym.errors import EomsymError
-    from eomsym.verification import ConvergenceStudy, verify
+    from eomsym.verification import Certificate, ConvergenceStudy, certify, measure_accuracy, verify
 
 __version__ = "0.1.0"
 
@@ -39,6 +39,9 @@ _HOME = {
     "load": "eomsym.codegen",
     "Kernel": "eomsym.codegen",
     "verify": "eomsym.verification",
+    "certify": "eomsym.verification",
+    "Certificate": "eomsym.verification",
+    "measure_accuracy": "eomsym.verification",
     "ConvergenceStudy": "eomsym.verification",
     "EomsymError": "eomsym.errors",
 }
@@ -60,15 +63,18 @@ _ROOMS = (
 )
 
 __all__ = [
+    "Certificate",
     "ConvergenceStudy",
     "Counterterms",
     "DoubleDouble",
     "EomsymError",
     "Kernel",
     "TreeTable",
+    "certify",
     "derive",
     "generate",
     "load",
+    "measure_accuracy",
     "modified_equation",
     "stream_coefficients",
     "stream_trees",

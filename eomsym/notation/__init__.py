@@ -17,6 +17,7 @@ from eomsym.notation.trees import tree_svg
 
 if TYPE_CHECKING:
     from eomsym.notation.closed_form import ClosedForm, closed_form
+    from eomsym.notation.general import general_of_fields
     from eomsym.notation.sympy import counterterms_of_field, counterterms_sympy, elementary_differentials
 
 __all__ = [
@@ -31,6 +32,7 @@ __all__ = [
     "counterterms_sympy",
     "counterterms_text",
     "elementary_differentials",
+    "general_of_fields",
     "parse_counterterms",
     "tree_latex",
     "tree_svg",
@@ -43,6 +45,7 @@ _NEEDS_SYMPY = {
     "counterterms_of_field": "sympy",
     "counterterms_sympy": "sympy",
     "elementary_differentials": "sympy",
+    "general_of_fields": "general",
 }
 
 

@@ -189,13 +189,19 @@ def general_sympy(
     terms: GeneralCounterterms, losses: Sequence[sympy.Expr], variables: Sequence[sympy.Symbol]
 ) -> list[sympy.Matrix]:
     """``[leading, ξ_0, …]`` of concrete losses (one for each field) as columns."""
+    return general_of_fields(terms, [[loss.diff(name) for name in variables] for loss in losses], variables)
+
+
+def general_of_fields(
+    terms: GeneralCounterterms, gradients: Sequence[Sequence[sympy.Expr]], variables: Sequence[sympy.Symbol]
+) -> list[sympy.Matrix]:
+    """The same for vector fields in place of the gradients ``g_1``, ``g_2``, …, as in games."""
     import sympy
 
     size = len(variables)
-    gradients = [[loss.diff(name) for name in variables] for loss in losses]
     functions: list[list[sympy.Expr]] = []
 
-    def directional(field: list[sympy.Expr], arguments: list[list[sympy.Expr]]) -> list[sympy.Expr]:
+    def directional(field: Sequence[sympy.Expr], arguments: list[list[sympy.Expr]]) -> list[sympy.Expr]:
         total = [sympy.Integer(0)] * size
         for indices in product(range(size), repeat=len(arguments)):
             weight = sympy.Mul(*(argument[i] for argument, i in zip(arguments, indices, strict=True)))
@@ -207,7 +213,7 @@ def general_sympy(
         if isinstance(basis, ColouredTree):
             if basis.colour == 0:
                 return list(variables)
-            field = gradients[basis.colour - 1]
+            field = list(gradients[basis.colour - 1])
             return directional(field, [value(child) for child in basis.children]) if basis.children else field
         total = [name**basis.position * g**basis.gradient for name, g in zip(variables, gradients[0], strict=True)]
         factors = [[entry**power for entry in functions[index]] for index, power in basis.powers]

@@ -1,16 +1,18 @@
-"""Kinds of numbers as a ``Ring`` of ``series.levels``: any number of digits, by mpmath, or arrays of float64."""
+"""Kinds of numbers as a ``Ring`` of ``series.levels``: any number of digits, by mpmath; balls; arrays of float64."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from fractions import Fraction
 from functools import cache
+from importlib.util import find_spec
 from typing import Any
 
 import numpy as np
 from mpmath import MPContext
 from scipy import special
 
+from eomsym.errors import MissingExtraError
 from eomsym.series.levels import Ring
 
 
@@ -33,6 +35,32 @@ def decimal_ring(digits: int) -> Ring:
         "erf_slope": lambda z: 2 * context.exp(-z * z) / context.sqrt(context.pi),
         "normal_density": lambda z: context.exp(-z * z / 2) / context.sqrt(2 * context.pi),
         "normal_distribution": lambda z: context.erfc(-z / context.sqrt(2)) / 2,
+    }
+    return Ring(number, seeds)
+
+
+def ball_ring() -> Ring:
+    """Balls of python-flint (``arb``) at the working precision ``flint.ctx.prec``: every rounding is in their radii.
+
+    Raises ``MissingExtraError`` where python-flint is not installed.
+    """
+    if find_spec("flint") is None:
+        raise MissingExtraError("ball arithmetic: python-flint is not installed; pip install 'eomsym[certify]'")
+    from flint import arb, fmpq
+
+    def number(value: Fraction) -> Any:
+        return arb(fmpq(value.numerator, value.denominator))
+
+    functions = ("exp", "log", "sqrt", "sin", "cos", "tan", "tanh", "sinh", "cosh", "atan", "erf")
+    seeds: dict[str, Callable[..., Any]] = {name: getattr(arb, name) for name in functions}
+    seeds |= {
+        "reciprocal": lambda z: 1 / z,
+        "power": lambda z, exponent: z**exponent,
+        "sigmoid": lambda z: 1 / (1 + (-z).exp()),
+        "softplus": lambda z: z.exp().log1p(),
+        "erf_slope": lambda z: 2 * (-z * z).exp() / arb.pi().sqrt(),
+        "normal_density": lambda z: (-z * z / 2).exp() / (2 * arb.pi()).sqrt(),
+        "normal_distribution": lambda z: (-z / arb(2).sqrt()).erfc() / 2,
     }
     return Ring(number, seeds)
 

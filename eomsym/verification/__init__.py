@@ -1,5 +1,6 @@
 """Verification: is the equation of motion true to the order promised?  Data objects come back, nothing is printed."""
 
+from eomsym.verification.accuracy import evaluation_noise, measure_accuracy
 from eomsym.verification.asymptotics import (
     AsymptoticStudy,
     StepErrors,
@@ -7,6 +8,7 @@ from eomsym.verification.asymptotics import (
     program_asymptotics,
     study_asymptotics,
 )
+from eomsym.verification.certificate import Certificate, certify
 from eomsym.verification.convergence import verify
 from eomsym.verification.discretization import (
     ErrorMap,
@@ -24,6 +26,7 @@ from eomsym.verification.study import (
     RATIO_TOLERANCE,
     SLOPE_TOLERANCE,
     ConvergenceStudy,
+    Floor,
     OrderRecord,
 )
 from eomsym.verification.terms import TermStudy, chain_rate, measure_terms, study_terms
@@ -41,9 +44,11 @@ __all__ = [
     "SLOPE_TOLERANCE",
     "ArgumentToy",
     "AsymptoticStudy",
+    "Certificate",
     "ConvergenceStudy",
     "Equilibrium",
     "ErrorMap",
+    "Floor",
     "OrderAdvice",
     "OrderRecord",
     "RatePrediction",
@@ -52,8 +57,11 @@ __all__ = [
     "StepErrors",
     "TermStudy",
     "TranslationStudy",
+    "certify",
     "chain_rate",
+    "evaluation_noise",
     "map_errors",
+    "measure_accuracy",
     "measure_equilibrium",
     "measure_steps",
     "measure_terms",

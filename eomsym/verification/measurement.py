@@ -25,7 +25,8 @@ from eomsym.dynamics import (
 )
 from eomsym.dynamics.kernel import is_double_double
 from eomsym.dynamics.vectors import Vector, epsilon, norm, rounded
-from eomsym.verification.study import FLOOR_MARGIN, OrderRecord
+from eomsym.verification.accuracy import evaluation_noise
+from eomsym.verification.study import FLOOR_MARGIN, Floor, OrderRecord
 
 #: How often, at most, the smallest step of the user's or the default list is halved further.
 MORE_HALVINGS = 4
@@ -74,12 +75,12 @@ class Problem:
 
 @dataclass(frozen=True)
 class Point:
-    """One step size: measured error, predicted error, floor, all ‖·‖₂."""
+    """One step size: measured error, predicted error, what may have moved the former, all ‖·‖₂."""
 
     eta: float
     error: float
     predicted_error: float
-    floor: float
+    floor: Floor
 
 
 class Measurement:
@@ -137,6 +138,7 @@ class Measurement:
         least = epsilon(target.theta) * max(norm(target.theta), np.finfo(np.float64).tiny)
         predicted = prediction.error(order, eta)
         accuracy = max(predicted, least)
+        noise = self._noise(order, eta, target.start)
         while True:
             end = integrate_equation_of_motion(
                 self._problem.kernel,
@@ -148,11 +150,18 @@ class Measurement:
                 accuracy=accuracy,
             )
             error = norm(end.theta - target.theta)
-            if accuracy <= least or _is_settled(error, end.error_estimate, target.error_estimate):
+            if accuracy <= least or _is_settled(error, end.error_estimate, target.error_estimate + noise):
                 break
             accuracy = max(accuracy / TIGHTENING, least)
         self._count(done=1)
-        return Point(eta, error, predicted, target.error_estimate + end.error_estimate)
+        return Point(eta, error, predicted, Floor(target.error_estimate, end.error_estimate, noise))
+
+    def _noise(self, order: int, eta: float, start: Vector) -> float:
+        """How far round-off in the values of the field can carry a path: that of one value, over the whole time."""
+        problem = self._problem
+        return self._time * evaluation_noise(
+            lambda point: problem.kernel.field(point, eta, *problem.data, order=order), start
+        )
 
     def _time_of(self, eta: float) -> float | DoubleDouble:
         """T as so many steps of this size: without rounding in double-double arithmetic, where 1e−16 would count."""
@@ -190,11 +199,11 @@ class Measurement:
                 self._progress(self._done, self._total)
 
 
-def _is_settled(error: float, of_integrator: float, of_optimizer: float) -> bool:
+def _is_settled(error: float, of_integrator: float, of_others: float) -> bool:
     """Whether a tighter integration cannot change on which side of the floor the error lies, or not by much."""
-    is_above = error >= FLOOR_MARGIN * (of_integrator + of_optimizer)
-    is_lost = error + of_integrator < FLOOR_MARGIN * of_optimizer
-    return is_above or is_lost or of_integrator <= of_optimizer
+    is_above = error >= FLOOR_MARGIN * (of_integrator + of_others)
+    is_lost = error + of_integrator < FLOOR_MARGIN * of_others
+    return is_above or is_lost or of_integrator <= of_others
 
 
 def _collect(order: int, exponent: int, points: Sequence[Point]) -> OrderRecord:
@@ -203,6 +212,7 @@ def _collect(order: int, exponent: int, points: Sequence[Point]) -> OrderRecord:
         etas=tuple(point.eta for point in points),
         errors=tuple(point.error for point in points),
         predicted_errors=tuple(point.predicted_error for point in points),
-        floors=tuple(point.floor for point in points),
+        floors=tuple(point.floor.total for point in points),
         exponent=exponent,
+        floor_parts=tuple(point.floor for point in points),
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import cached_property
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
@@ -26,11 +26,31 @@ LEAST_POINTS = 3
 
 
 @dataclass(frozen=True)
+class Floor:
+    """How far each source may have moved a measured error, ‖·‖₂, each of them measured and none assumed.
+
+    ``optimizer``: round-off of the optimiser's path, by a second, disturbed run; ``integration``: of the integrator, by
+    a second run with half the steps; ``evaluation``: noise of the field's values, by differences of its values at
+    neighbouring points, as if it pushed one way all along.
+    """
+
+    optimizer: float
+    integration: float
+    evaluation: float
+
+    @property
+    def total(self) -> float:
+        """Their sum."""
+        return self.optimizer + self.integration + self.evaluation
+
+
+@dataclass(frozen=True)
 class OrderRecord:
     """One order N: what was measured at each step size, largest first.
 
     ``errors`` are ‖θ_EoM(T) − θ_optimizer(T/η)‖₂; ``predicted_errors`` the same to leading order, η^{N+1}‖E_N(T)‖₂;
-    ``floors`` the round-off of the optimiser's path plus the integration error of the equation of motion, ‖·‖₂.
+    ``floors`` what an error may owe to round-off and integration, ‖·‖₂; ``floor_parts`` says where each comes from,
+    and is empty where that is not known.
     """
 
     order: int
@@ -39,6 +59,7 @@ class OrderRecord:
     predicted_errors: tuple[float, ...]
     floors: tuple[float, ...]
     exponent: int = 0
+    floor_parts: tuple[Floor, ...] = ()
 
     @property
     def expected_slope(self) -> int:
@@ -120,6 +141,7 @@ class OrderRecord:
             "error_ratio": [_number(ratio) for ratio in self.error_ratio],
             "extrapolated_ratio": _number(self.extrapolated_ratio),
             "floors": list(self.floors),
+            "floor_parts": [asdict(part) for part in self.floor_parts],
             "at_floor": list(self.at_floor),
             "passed": self.passed,
             "reason": self.reason,

@@ -107,7 +107,7 @@ def test_digits_that_are_left_at_order_13(high_order, monkeypatch):
 
 def test_ball_arithmetic_agrees(high_order):
     pytest.importorskip("flint")
-    from ball_arithmetic import modified_field, relative_error
+    from oracles.ball_arithmetic import modified_field, relative_error
 
     model, inputs, targets = problem("tanh", "mse", (2, 3, 1), samples=3)
     theta = model.initial(3)

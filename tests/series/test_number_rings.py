@@ -8,7 +8,7 @@ import pytest
 import sympy
 
 from eomsym.models import functions
-from eomsym.series.number_rings import array_ring, decimal_ring
+from eomsym.series.number_rings import array_ring, ball_ring, decimal_ring
 
 X = sympy.Rational(7, 10)
 MEANING = {
@@ -53,3 +53,18 @@ def test_precision_of_mpmath_stays_as_it_is():
     before = mpmath.mp.dps
     decimal_ring(100).number(Fraction(1, 3))
     assert mpmath.mp.dps == before
+
+
+@pytest.mark.parametrize("name", sorted(decimal_ring(50).seeds))
+@pytest.mark.parametrize("point", ["0.3", "1.25"])
+def test_balls_hold_the_decimals(name, point):
+    """Every seed of the two rings, at a rational point: the ball of 200 bits is around what mpmath has to 60 digits."""
+    flint = pytest.importorskip("flint")
+    balls, decimals = ball_ring(), decimal_ring(60)
+    assert set(balls.seeds) == set(decimals.seeds)
+    arguments = [Fraction(point), Fraction(-2, 7)][: 2 if name == "power" else 1]
+    with flint.ctx.workprec(200):
+        ball = balls.seeds[name](*map(balls.number, arguments))
+        decimal = decimals.seeds[name](*map(decimals.number, arguments))
+        assert ball.rel_accuracy_bits() > 180
+        assert abs(ball - flint.arb(str(decimal))).upper() < 1e-55

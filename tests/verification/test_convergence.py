@@ -178,6 +178,25 @@ def test_the_round_off_of_the_optimizer_is_in_the_floor(closed_form, monkeypatch
     assert record.at_floor == (True,)
 
 
+def test_noise_in_the_values_of_the_field_is_in_the_floor(closed_form):
+    """Noise of 1e−9 in each of two components is seen as such, times T, whatever the integrator thinks of itself."""
+
+    class Noisy(closed_form.Quadratic):
+        random = np.random.default_rng(2)
+
+        def field(self, theta, eta, order=None):
+            return super().field(theta, eta, order) + 1e-9 * self.random.standard_normal(2)
+
+    study = verify(kernel=Noisy([0.5, 2.0]), data=None, theta=START, orders=[0, 6], etas=[0.1, 0.05], threads=1)
+    for record in study.orders:
+        for part, floor in zip(record.floor_parts, record.floors, strict=True):
+            assert 0.1 < part.evaluation / (study.time * 1e-9 * np.sqrt(2)) < 3
+            assert floor == part.optimizer + part.integration + part.evaluation
+            assert part.optimizer < 1e-14
+    assert not any(study.orders[0].at_floor)
+    assert study.orders[1].at_floor[-1]
+
+
 def test_the_floor_is_not_far_above_the_true_round_off(closed_form):
     """The distance of the measured error from the closed form is what the floor bounds."""
     kernel = closed_form.Quadratic([0.5, 2.0])

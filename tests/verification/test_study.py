@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from eomsym.verification import FLOOR_MARGIN, ConvergenceStudy, OrderRecord
+from eomsym.verification import FLOOR_MARGIN, ConvergenceStudy, Floor, OrderRecord
 
 ETAS = (0.8, 0.4, 0.2, 0.1)
 
@@ -147,3 +147,12 @@ def test_numbers_keep_all_their_digits_in_json_and_missing_ones_are_null():
 
 def test_a_study_draws_itself():
     assert study(record(0, 1.0)).plot().axes
+
+
+def test_a_floor_says_what_it_is_made_of():
+    parts = tuple(Floor(1e-16, 2e-16, eta * 1e-17) for eta in ETAS)
+    judged = replace(record(), floors=tuple(part.total for part in parts), floor_parts=parts)
+    written = json.loads(study(judged).to_json())["orders"][0]
+    assert written["floor_parts"][1] == {"optimizer": 1e-16, "integration": 2e-16, "evaluation": 4e-18}
+    assert written["floors"][1] == pytest.approx(3.04e-16)
+    assert json.loads(study(record()).to_json())["orders"][0]["floor_parts"] == []

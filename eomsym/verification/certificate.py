@@ -1,0 +1,183 @@
+"""A certificate of a kernel at one point: how far its counter terms are from the true ones, proven by ball arithmetic.
+
+The model, written out as a straight-line program, and the optimiser's rule are run once more on balls (python-flint's
+``arb``), whose radii hold every rounding, so the true counter terms lie inside.  Nothing of the generated file is used
+but the numbers that it returned.  Precision is raised until the balls are small against the error that they measure.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from eomsym.derivation.levels import modified_field_terms
+from eomsym.double_double import DoubleDouble
+from eomsym.dynamics.vectors import epsilon
+from eomsym.errors import InputError
+from eomsym.models import MLP
+from eomsym.optimizers import Field
+from eomsym.series.levels import Ring, gradient_series
+from eomsym.series.network import network_program
+from eomsym.series.number_algebra import NumberAlgebra
+from eomsym.series.number_rings import ball_ring
+from eomsym.series.program import Program
+
+if TYPE_CHECKING:
+    from eomsym.codegen.kernel import LoadedKernel
+
+#: Where the precision begins, in units of the bits of the kernel's numbers, and where it ends, in bits.
+FIRST_PRECISION = 2
+LAST_PRECISION = 8192
+#: Balls are small enough when their radius is this part of the error found.
+TIGHTNESS = 0.01
+
+Row = list[Any]  # of balls, (d,)
+
+
+@dataclass(frozen=True)
+class Certificate:
+    """Proven bounds for rows 0 … order of ``kernel.counterterms`` at one point, ‖·‖₂.
+
+    ``errors[k]`` is an upper bound of the distance between row k and the true −f̃_k (ξ_{k−1} for gradient descent);
+    ``sizes[k]`` a lower bound of the true row's norm; ``radii[k]`` the radius of the ball that encloses it, contained
+    in the error; ``bits`` the precision at which the balls were small enough.
+    """
+
+    kernel: str
+    errors: tuple[float, ...]
+    sizes: tuple[float, ...]
+    radii: tuple[float, ...]
+    bits: int
+
+    @property
+    def relative_errors(self) -> tuple[float, ...]:
+        """Upper bounds of error over size; inf for a row that may vanish."""
+        return tuple(error / size if size > 0 else np.inf for error, size in zip(self.errors, self.sizes, strict=True))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain JSON values; a relative error that does not exist is None."""
+        relative = [value if np.isfinite(value) else None for value in self.relative_errors]
+        return {
+            "kernel": self.kernel,
+            "errors": list(self.errors),
+            "relative_errors": relative,
+            "sizes": list(self.sizes),
+            "radii": list(self.radii),
+            "bits": self.bits,
+        }
+
+
+def certify(kernel: Any, theta: Any, *data: np.ndarray, order: int | None = None) -> Certificate:
+    """Call ``kernel.counterterms(theta, *data, order=order)`` and bound the error of what it returns, rigorously.
+
+    ``kernel`` is a loaded one of a network without normalisation, or of an expression, of any optimiser; ``theta`` and
+    ``data`` are what it takes.  For networks the samples are written out one by one, so a handful is the limit (20000
+    multiplications, as ``series.network``).  Raises ``InputError`` for a kernel that eomsym did not generate, for what
+    the kernel refuses, and where the counter terms are not defined; ``MissingExtraError`` without python-flint.
+    """
+    from eomsym.codegen.kernel import LoadedKernel
+
+    if not isinstance(kernel, LoadedKernel):
+        raise InputError(f"kernel {type(kernel).__name__}: give one that eomsym.load returned")
+    ring = ball_ring()
+    from flint import ctx
+
+    rows = kernel.counterterms(theta, *data, order=order)  # type: ignore[attr-defined]
+    run = _reference(kernel, theta, data, len(rows), ring)
+    unit = epsilon(rows)
+    bits = FIRST_PRECISION * round(1 - np.log2(unit))
+    while True:
+        with ctx.workprec(bits):
+            bounds = [_bounds(_exact(row), truth) for row, truth in zip(_split(rows), run(), strict=True)]
+        if bits >= LAST_PRECISION or all(_is_tight(*bound, unit**2 * bounds[0][1]) for bound in bounds):
+            break
+        bits *= 2
+    errors, sizes, radii = zip(*bounds, strict=True)
+    if not np.isfinite(errors).all():
+        raise InputError("theta: the counter terms are not defined here, not even in many digits; take another point")
+    return Certificate(kernel.spec.name, errors, sizes, radii, bits)
+
+
+def _is_tight(error: float, size: float, radius: float, negligible: float) -> bool:
+    return radius <= max(TIGHTNESS * error, negligible)
+
+
+def _split(rows: Any) -> Sequence[Any]:
+    return [rows[index] for index in range(len(rows))]
+
+
+def _exact(vector: Any) -> Row:
+    """Floats, or pairs of them, as balls of radius 0."""
+    from flint import arb
+
+    if isinstance(vector, DoubleDouble):
+        return [arb(float(high)) + arb(float(low)) for high, low in zip(vector.high, vector.low, strict=True)]
+    return [arb(float(value)) for value in np.asarray(vector)]
+
+
+def _bounds(row: Row, truth: Row) -> tuple[float, float, float]:
+    """Upper bound of the distance, lower bound of the true norm, radius of the enclosure; all ‖·‖₂."""
+    from flint import arb
+
+    def norm(vector: Row) -> Any:
+        return sum((ball * ball for ball in vector), arb(0)).sqrt()
+
+    distance = norm([value - ball for value, ball in zip(row, truth, strict=True)])
+    return _above(distance), _below(norm([ball.abs_lower() for ball in truth])), _above(norm([b.rad() for b in truth]))
+
+
+def _above(ball: Any) -> float:
+    """A float that is not below the ball."""
+    return float(np.nextafter(float(ball.abs_upper()), np.inf))
+
+
+def _below(ball: Any) -> float:
+    """A float that is not above the ball, at least 0."""
+    return max(0.0, float(np.nextafter(float(ball.abs_lower()), -np.inf)))
+
+
+def _reference(kernel: LoadedKernel, theta: Any, data: Sequence[np.ndarray], terms: int, ring: Ring) -> Any:
+    """A function that computes ``terms`` rows of balls at flint's current precision."""
+    spec = kernel.spec
+    if isinstance(spec.model, MLP):
+        parameters: Sequence[np.ndarray] = ()
+        programs = [_field_program(spec.model, field, data) for field in spec.fields]
+    else:
+        parameters = data
+        programs = [spec.model.program]
+
+    def rows() -> list[Row]:
+        constants = [ball for vector in parameters if vector is not None for ball in _exact(vector)]
+        series = partial(_gradient_series, programs, spec.fields, constants, ring)
+        point = np.array(_exact(theta), dtype=object)
+        algebra = NumberAlgebra(series, point, terms, ring.number, ring.seeds["sqrt"])
+        scale = ring.number(-1) / spec.steps  # type: ignore[arg-type]
+        return [[scale * ball for ball in row[0]] for row in modified_field_terms(spec.rule, algebra, terms)]
+
+    return rows
+
+
+def _field_program(model: MLP, field: Field, data: Sequence[np.ndarray]) -> Program:
+    """The network's loss on the samples that the field sees."""
+    share = len(data[0]) // field.count if field.kind == "batch" else len(data[0])
+    first = field.index * share if field.kind == "batch" else 0
+    inputs, targets = (array[first : first + share].tolist() for array in data)
+    return network_program(model, inputs, targets)
+
+
+def _gradient_series(
+    programs: Sequence[Program], fields: Sequence[Field], constants: Row, ring: Ring, field: int, series: np.ndarray
+) -> np.ndarray:
+    """The gradient of a field along a curve, both (terms, d) arrays of balls."""
+    rows = np.array(gradient_series(programs[field], series.tolist(), constants, ring), dtype=object)
+    half = rows.shape[1] // 2
+    if fields[field].kind in ("game", "player"):
+        rows[:, half:] *= -1
+    if fields[field].kind == "player":
+        hidden = slice(0, half) if fields[field].index == 1 else slice(half, None)
+        rows[:, hidden] *= 0
+    return rows

@@ -1,0 +1,103 @@
+"""What is written is read back as it was: counter terms as JSON, specifications, kernels with their manifests."""
+
+import json
+import keyword
+from fractions import Fraction
+
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+
+from eomsym import optimizers
+from eomsym.codegen import KernelSpec
+from eomsym.codegen.manifest import manifest_path, manifest_text, verified_source
+from eomsym.derivation import Counterterms, derive
+from eomsym.errors import InputError
+from eomsym.models import ACTIVATIONS, LOSSES, MLP, ExpressionLoss, VectorField
+
+#: Optimisers whose counter terms are read back: those over plain trees.
+PLAIN = [name for name in optimizers.REGISTRY if isinstance(derive(name, 0), Counterterms)]
+
+
+@st.composite
+def settings_of(draw, name: str, every: bool):
+    """Exact values in the range of each parameter; without ``every``, some are left to be symbols."""
+    values = {}
+    for parameter in optimizers.get(name).parameters:
+        highest = 3 if parameter.supremum is None else parameter.supremum
+        lowest = parameter.minimum
+        if parameter.integer:
+            value = Fraction(draw(st.integers(int(lowest), int(highest) - 1)))
+        else:
+            value = draw(st.fractions(lowest, highest, max_denominator=1000))
+        assume(value != highest and (value > lowest or not parameter.open_minimum))
+        if every or draw(st.booleans()):
+            values[parameter.name] = value
+    return values
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.data(), st.sampled_from(PLAIN), st.integers(0, 4))
+def test_counter_terms(data, name, order):
+    counterterms = derive(name, order, **data.draw(settings_of(name, every=False)))
+    text = counterterms.to_json()
+    assert Counterterms.from_json(text) == counterterms
+    assert Counterterms.from_json(json.dumps(json.loads(text), indent=3, sort_keys=True)) == counterterms
+
+
+WIDTHS = st.lists(st.integers(1, 40), min_size=2, max_size=5)
+EXPRESSIONS = st.sampled_from(
+    ["x**2*y + a*sin(x)", "exp(x*y)/(1 + a**2)", "(1-x)**2 + 100*(y-x**2)**2 + a", "sqrt(a + y*y)*x"]
+)
+
+
+@st.composite
+def models(draw):
+    kind = draw(st.sampled_from(["mlp", "loss", "field"]))
+    if kind == "loss":
+        return ExpressionLoss(draw(EXPRESSIONS), ["x", "y"], ["a"])
+    if kind == "field":
+        return VectorField([draw(EXPRESSIONS), draw(EXPRESSIONS)], ["x", "y"], ["a"])
+    layers, loss = draw(WIDTHS), draw(st.sampled_from(LOSSES))
+    normalization = draw(st.sampled_from(["none", "weight", "batch", "layer"]))
+    decay = draw(st.floats(0, 1e300, allow_nan=False))
+    try:
+        return MLP(layers, draw(st.sampled_from(ACTIVATIONS)), loss, decay, normalization)
+    except InputError:  # one output for cross-entropy, no hidden layer to normalise
+        assume(False)
+
+
+@st.composite
+def specifications(draw):
+    model, order = draw(models()), draw(st.integers(0, 12))
+    if not isinstance(model, MLP):
+        return KernelSpec(model, order)
+    name = draw(st.sampled_from(list(optimizers.REGISTRY)))
+    plain = name == "gradient-descent" and model.normalization == "none"
+    precision = draw(st.sampled_from(["double", "double-double"])) if plain else "double"
+    return KernelSpec(model, order, name, precision, tuple(draw(settings_of(name, every=True)).items()))
+
+
+@settings(max_examples=150, deadline=None)
+@given(specifications())
+def test_specifications(spec):
+    written = json.dumps(spec.to_dict())
+    assert KernelSpec.from_dict(json.loads(written)) == spec
+    assert spec.name.isidentifier()
+    assert spec.name.isascii()
+    assert not keyword.iskeyword(spec.name)
+
+
+@settings(max_examples=50, deadline=None)
+@given(specifications(), specifications())
+def test_two_specifications_with_one_name_are_one(one, other):
+    assert (one.name == other.name) == (one == other)
+
+
+@settings(max_examples=40, deadline=None)
+@given(spec=specifications(), source=st.binary(max_size=400))
+def test_manifests(spec, source, tmp_path_factory):
+    """Whatever the bytes are, they come back with what they were generated for."""
+    path = tmp_path_factory.mktemp("kernels") / f"{spec.name[:100]}.py"
+    path.write_bytes(source)
+    manifest_path(path).write_text(manifest_text(spec, source))
+    assert verified_source(path) == (spec, source)
