@@ -12,8 +12,9 @@ UsageError: type[Exception] = typer.BadParameter.__mro__[1]
 
 
 def one_line(message: str) -> str:
-    """``message`` on a single line."""
-    return " ".join(message.split())
+    """``message`` on a single line; signs that are for terminals rather than people are written as escapes."""
+    text = " ".join(message.split())
+    return "".join(sign if sign.isprintable() else sign.encode("unicode_escape").decode() for sign in text)
 
 
 def usage(error: Any) -> str:

@@ -106,7 +106,7 @@ def figure_path(name: str, text: str) -> Path:
     path = Path(text)
     if path.suffix.lower() not in FIGURE_SUFFIXES:
         raise InputError(f"{name} {text!r}: unknown kind of figure; let the name end in {', '.join(FIGURE_SUFFIXES)}")
-    if path.is_dir():
+    if _exists(name, path) and path.is_dir():
         raise InputError(f"{name} {text!r}: is a folder; give the name of a file in it")
     if not path.parent.is_dir():
         raise InputError(f"{name} {text!r}: there is no folder {str(path.parent)!r}; make it first")
@@ -118,11 +118,23 @@ def figure_path(name: str, text: str) -> Path:
 def folder(name: str, text: str) -> Path:
     """A folder that files can be written to: it exists, or can be made where it is named."""
     path = Path(text)
-    if not text or "\0" in text:
+    if not text:
         raise InputError(f"{name} {text!r}: not the name of a folder; give one such as kernels")
-    existing = next(place for place in (path, *path.absolute().parents) if place.exists())
+    existing = next(place for place in (path, *path.absolute().parents) if _exists(name, place))
     if not existing.is_dir():
         raise InputError(f"{name} {text!r}: {str(existing)!r} is a file; give the name of a folder")
     if not os.access(existing, os.W_OK):
         raise InputError(f"{name} {text!r}: no permission to write in {str(existing)!r}; give another folder")
     return path
+
+
+def _exists(name: str, path: Path) -> bool:
+    """Whether there is something of this name.  Raises ``InputError`` for a name that nothing can have."""
+    try:
+        path.lstat()
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise InputError(f"{name} {str(path)!r}: {reason}; give another name, such as kernels") from None
+    return True
