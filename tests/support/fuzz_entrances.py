@@ -149,7 +149,7 @@ def entrances(folder: Path) -> list[Entrance]:
         Entrance("manifest", verified_source, [manifest_path(path).read_text() for path in (kernel, loss)],
                  _of_json([manifest_path(path).read_text() for path in (kernel, loss)]), _as_manifest_of(kernel)),
         Entrance("kernel path", eomsym.load, ("kernels", "missing.py", "kernels/missing.py", str(folder)),
-                 ("/", "..", ".", "a", ".py", ".json", "kernels", "\0", "~", "/dev/", "zero", "full", "/proc/self/", "mem")),
+                 ("/", "..", ".", "a", ".py", ".json", "kernels", "\0", "~", "/dev/", "zero", "/proc/self/", "mem")),
         Entrance("--output", lambda text: parsing.folder("--output", text), ("kernels", "a/b/c", ".", str(folder)),
                  ("/", "..", ".", "a", "\0", "~", "/dev/", "null", "/proc/", " ", "x" * 256)),
         Entrance("--plot", lambda text: parsing.figure_path("--plot", text), ("a.png", "b.PDF", "./c.svg"),
