@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from eomsym.errors import InputError
@@ -21,12 +21,13 @@ _RANGE = re.compile(r"([0-9]{1,9}):([0-9]{1,9})")
 FIGURE_SUFFIXES = (".png", ".pdf", ".svg")
 
 
-def integer(name: str, text: str, minimum: int, maximum: int) -> int:
-    """An integer from ``minimum`` to ``maximum``."""
+def integer(name: str, text: str, minimum: int, maximum: int, demand: Callable[[int], str] | None = None) -> int:
+    """An integer from ``minimum`` to ``maximum``; ``demand`` says what a larger one would take."""
     if not _INTEGER.fullmatch(text):
         raise InputError(f"{name} {text!r}: not an integer; give one from {minimum} to {maximum}")
     if not minimum <= int(text) <= maximum:
-        raise InputError(f"{name} {text!r}: out of range; give an integer from {minimum} to {maximum}")
+        why = f", {demand(int(text))}" if demand is not None and int(text) > maximum else ""
+        raise InputError(f"{name} {text!r}: out of range{why}; give an integer from {minimum} to {maximum}")
     return int(text)
 
 
