@@ -9,11 +9,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 from scipy.integrate import DOP853
 
-from eomsym.errors import IntegrationError
+from eomsym.dynamics.vectors import is_finite
+from eomsym.errors import IntegrationError, OverflowInKernelError
 
 Rate = Callable[[np.ndarray], np.ndarray]
 
@@ -69,9 +71,20 @@ class _Counted:
         if not np.isfinite(state).all():
             raise IntegrationError(f"path: not finite at time {now:g} of {self.time:g}; take less time")
         if not np.array_equal(state, self._state):
-            self._state, self._value = state.copy(), self.rate(state)
+            self._state, self._value = state.copy(), evaluated(self.rate, state, now, self.time)
             self.evaluations += 1
         return self._value
+
+
+def evaluated(rate: Callable[[Any], Any], state: Any, now: float, time: float) -> Any:
+    """The right-hand side.  Raises ``IntegrationError`` naming the time where it is not finite."""
+    try:
+        value = rate(state)
+    except OverflowInKernelError as error:
+        raise IntegrationError(f"path: stopped at time {now:g} of {time:g}: {error}") from error
+    if not is_finite(value):
+        raise IntegrationError(f"path: its speed is not finite at time {now:g} of {time:g}; take less time")
+    return value
 
 
 def _adaptive_run(

@@ -290,5 +290,5 @@ def _command(arguments: list[str]) -> None:
     assert out == "", out
     assert error.startswith("eomsym: "), error
     assert error.count("\n") == 1, error
-    assert len(error) < 2000 + 2 * sum(map(len, arguments)), error
+    assert len(error) < 1100, error
     raise eomsym.EomsymError(error.strip())
