@@ -85,7 +85,8 @@ def predict_discretization_error(
         products = np.array([_derivative(kernel, point, error, data, gradient_flow) for error in errors])
         return np.concatenate([-terms[0], *(terms[rows[1:]] - products)])
 
-    scales = time * np.linalg.norm(kernel.counterterms(start, *data, order=highest)[rows], axis=1)
+    with np.errstate(over="ignore", invalid="ignore"):
+        scales = time * np.linalg.norm(kernel.counterterms(start, *data, order=highest)[rows], axis=1)
     if not np.isfinite(scales).all():
         raise IntegrationError(f"predicted errors: the terms to order {highest} are not finite at the start")
     # What starts at 0 has no size to be relative to: its own growth, time · ‖ξ_N‖, takes that place.
