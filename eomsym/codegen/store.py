@@ -12,7 +12,7 @@ from eomsym.codegen.kernel import Kernel
 from eomsym.codegen.loader import load
 from eomsym.codegen.locate import data_folder, user_cache
 from eomsym.codegen.manifest import digest, manifest_path, manifest_text, verified_source
-from eomsym.codegen.render import render
+from eomsym.codegen.render import BLOCK, render
 from eomsym.codegen.spec import KernelSpec, Model
 from eomsym.errors import InputError, KernelError
 from eomsym.files import write_together
@@ -20,6 +20,9 @@ from eomsym.models import MLP, ExpressionLoss
 
 if TYPE_CHECKING:
     import sympy
+
+#: Beyond this a kernel is generated, but not run.
+MAX_BYTES = 16 * 10**9
 
 #: What ``generated/`` holds: the kernel of the main job, and one small example of each kind.
 COMMITTED = (
@@ -83,7 +86,11 @@ def _vouched_digest(path: Path) -> str | None:
 
 
 def kernel_for(spec: KernelSpec, folder: str | os.PathLike[str] | None = None) -> Kernel:
-    """A loaded kernel of this specification: from ``folder``, or the committed one, or one kept in the user's cache."""
+    """A loaded kernel of this specification: from ``folder``, or the committed one, or one kept in the user's cache.
+
+    Raises ``InputError`` if running it would take more memory than is allowed.
+    """
+    _check_memory(spec)
     if folder is not None:
         return load(write_kernel(spec, Path(folder)))
     if spec in COMMITTED:
@@ -91,6 +98,20 @@ def kernel_for(spec: KernelSpec, folder: str | os.PathLike[str] | None = None) -
         if path.is_file() and path.read_bytes() == render(spec).encode():
             return load(path)
     return load(write_kernel(spec, user_cache()))
+
+
+def _check_memory(spec: KernelSpec) -> None:
+    """Rows of results and what adds up to them, the stages of an integrator, and the series of a block of samples."""
+    if not isinstance(spec.model, MLP):
+        return
+    terms, units = spec.order + 1, sum(spec.model.layers[1:-1])
+    demand = 8 * (spec.model.size * (4 * terms + 20) + BLOCK * units * (terms + 1) ** 2)
+    if demand > MAX_BYTES:
+        widths = ",".join(map(str, spec.model.layers))
+        raise InputError(
+            f"layers {widths}: order {spec.order} of {spec.model.size} parameters would take "
+            f"about {demand / 1e9:.2g} GB, and {MAX_BYTES / 1e9:g} are allowed; give smaller layers or a lower order"
+        )
 
 
 def write_committed(folder: Path | None = None) -> list[Path]:

@@ -23,6 +23,7 @@ Rate = Callable[[np.ndarray], np.ndarray]
 RELATIVE_FLOOR = 2.3e-14
 #: Halving all steps divides the error by 2^8 in the limit; the estimate counts on 17 only.
 CONVERGENCE = 17
+LARGEST_NUMBER_OF_STEPS = 100_000
 
 
 @dataclass(frozen=True, eq=False)
@@ -94,6 +95,8 @@ def _adaptive_run(
     solver = DOP853(rate, 0.0, start, time, rtol=RELATIVE_FLOOR, atol=absolute)
     mesh = [0.0]
     while solver.status == "running":
+        if len(mesh) > LARGEST_NUMBER_OF_STEPS:
+            raise IntegrationError(f"path: more than {LARGEST_NUMBER_OF_STEPS} steps by time {solver.t:g} of {time:g}")
         message = solver.step()
         mesh.append(solver.t)
     if solver.status == "failed":

@@ -243,6 +243,8 @@ def _check_etas(etas: Sequence[float]) -> list[float]:
         raise InputError(f"etas {steps}: a slope needs at least two step sizes; give some, each half of the one before")
     if any(after >= before for before, after in pairwise(steps)):
         raise InputError(f"etas {steps}: not falling; give the largest first, each half of the one before")
+    if not math.isfinite(STEPS * steps[0]):
+        raise InputError(f"eta {steps[0]!r}: {STEPS} such steps are no finite time; give a smaller one")
     for eta in steps:
         count = STEPS * steps[0] / eta
         if abs(count - round(count)) > 1e-12 * count:
