@@ -52,6 +52,12 @@ test: lint  ## style, types and the fast tests
 test-slow: $(VENV)/.installed-dev  ## the tests that take minutes
 	$(TEST_ENVIRONMENT) $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile -m slow
 
+FUZZ_INPUTS ?= 10000
+
+.PHONY: fuzz
+fuzz: $(VENV)/.installed-dev  ## hostile text for every entrance, FUZZ_INPUTS each; prints a table
+	$(TEST_ENVIRONMENT) PYTHONPATH=.:tests/support $(BIN)/python -m fuzzing $(FUZZ_INPUTS)
+
 # Peers that are not installed in the Python that runs it are skipped by name: `make bench BENCH_PYTHON=...` for another.
 BENCH_PYTHON ?= $(BIN)/python
 

@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 
 from eomsym.double_double import DoubleDouble
-from eomsym.dynamics.integration import CONVERGENCE, LARGEST_NUMBER_OF_STEPS, Endpoint, evaluated
+from eomsym.dynamics.integration import CONVERGENCE, Endpoint, evaluated
 from eomsym.dynamics.vectors import Vector, epsilon, is_finite, norm, rounded, stack
 from eomsym.errors import IntegrationError
 
@@ -32,6 +32,7 @@ FINEST = 2.0**-40
 GROWTH = 4.0
 #: A step is chosen for this part of the error allowed.
 SAFETY = 0.25
+LARGEST_NUMBER_OF_STEPS = 100_000
 
 Rate = Callable[[Vector], Vector]
 

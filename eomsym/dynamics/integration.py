@@ -23,7 +23,8 @@ Rate = Callable[[np.ndarray], np.ndarray]
 RELATIVE_FLOOR = 2.3e-14
 #: Halving all steps divides the error by 2^8 in the limit; the estimate counts on 17 only.
 CONVERGENCE = 17
-LARGEST_NUMBER_OF_STEPS = 100_000
+#: Fifty steps are usual.
+LARGEST_NUMBER_OF_STEPS = 20_000
 
 
 @dataclass(frozen=True, eq=False)

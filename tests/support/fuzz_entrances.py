@@ -117,6 +117,13 @@ _OF_COMMANDS = (
 )
 
 
+#: Every entrance, in the order of the table.
+NAMES = (
+    *("loss", "field", "names", "--set", "--set batches", "number", "--layers", "--orders", "tree"),
+    *("counter terms JSON", "manifest", "kernel path", "--output", "--plot", "names of things", "command line"),
+)
+
+
 def entrances(folder: Path) -> list[Entrance]:
     """All of them; ``folder`` is an empty one for files that are read."""
     os.environ["EOMSYM_CACHE"] = str(folder / "cache")
@@ -146,7 +153,7 @@ def entrances(folder: Path) -> list[Entrance]:
                  (":", ",", *map(str, range(13)), "-1", "999999999", " ")),
         Entrance("tree", _tree, TREES, ("[", "]", ",", "[]", "[[]]", " ", "(", "1", "[],")),
         Entrance("counter terms JSON", parse_counterterms, counterterms, _of_json(counterterms)),
-        Entrance("manifest", verified_source, [manifest_path(path).read_text() for path in (kernel, loss)],
+        Entrance("manifest", verified_source, [manifest_path(kernel).read_text()],
                  _of_json([manifest_path(path).read_text() for path in (kernel, loss)]), _as_manifest_of(kernel)),
         Entrance("kernel path", eomsym.load, ("kernels", "missing.py", "kernels/missing.py", str(folder)),
                  ("/", "..", ".", "a", ".py", ".json", "kernels", "\0", "~", "/dev/", "zero", "/proc/self/", "mem")),
@@ -161,9 +168,9 @@ def entrances(folder: Path) -> list[Entrance]:
 
 
 def _names(text: str) -> None:
+    ExpressionLoss("x0", ["x0"], [part.strip(" ") for part in text.split(",")])
     names = parsing.names("--variables", text)
     ExpressionLoss("1 + " + "*".join(names), names)
-    ExpressionLoss("x0", ["x0"], text.split(","))
 
 
 def _setting(text: str) -> None:
