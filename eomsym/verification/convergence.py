@@ -87,6 +87,7 @@ def verify(
     values = entry.complete(parameters, trial=True)
     kept = _check_orders(orders)
     threads = _check_threads(threads)
+    given = None if etas is None else _check_etas(etas)
     exponents = error_exponents(entry, values, kept)
     problem = _pose(entry, values, model, data, kernel, theta, seed, exponents, precision, output)
     # Matrices here are small: more threads gain nothing on each product, cost a factor of ten where the cores are busy,
@@ -95,7 +96,7 @@ def verify(
         radius = spectral_radius(problem.rounded_kernel, rounded(problem.theta), problem.data)
         growth = radius if entry.name == "gradient-descent" else max(radius, _growth_of_terms(problem))
         fraction = _largest_step(entry, values, problem)
-        steps = _default_etas(growth, fraction) if etas is None else _check_etas(etas)
+        steps = _default_etas(growth, fraction) if given is None else given
         time = STEPS * steps[0] * problem.steps
         predictions: list[ErrorPrediction] = []
 
