@@ -6,6 +6,7 @@ import contextlib
 import io
 import json
 import os
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -121,6 +122,82 @@ _OF_COMMANDS = (
 NAMES = (
     *("loss", "field", "names", "--set", "--set batches", "number", "--layers", "--orders", "tree"),
     *("counter terms JSON", "manifest", "kernel path", "--output", "--plot", "names of things", "command line"),
+    *(("study file",) if find_spec("eomsym.studies") else ()),
+)
+STUDIES = (
+    """orders = [0, 1]
+etas = [0.2, 0.1, 0.05]
+seeds = 2
+[[optimizer]]
+name = "gradient-descent"
+[[optimizer]]
+name = "heavy-ball"
+etas = [1e-1, 5e-2]
+[optimizer.parameters]
+beta = ["1/2", 0.9]
+[[model]]
+data = ["moons", "teacher"]
+hidden = [3]
+activation = ["tanh", "gelu"]
+weight-decay = 0.01
+""",
+    """orders = [2]
+etas = [0.1, 0.05]
+steps = 4
+seeds = [3, 4]
+[[optimizer]]
+name = "adam"
+[[model]]
+data = "digits-small"
+layers = [8, 4, 10]
+normalization = ["none", "weight"]
+""",
+)
+_OF_STUDIES = (
+    *(
+        "orders",
+        "etas",
+        "steps",
+        "seeds",
+        "name",
+        "parameters",
+        "data",
+        "layers",
+        "hidden",
+        "activation",
+        "loss",
+        "beta",
+    ),
+    *(
+        "[[optimizer]]\n",
+        "[[model]]\n",
+        "[optimizer.parameters]\n",
+        " = ",
+        "\n",
+        "[",
+        "]",
+        ", ",
+        '"',
+        "'",
+        "{",
+        "}",
+        "#",
+    ),
+    *(
+        '"adam"',
+        '"moons"',
+        "0.1",
+        "1e9999999",
+        "-1e-9999999",
+        "1_0",
+        "0x10",
+        "1979-05-27",
+        "true",
+        "inf",
+        "-nan",
+        "9" * 99,
+    ),
+    *("[0, 1, 2]", "[0.2, 0.1]", "100000", "[" * 300, "a.b.c.d = 1\n", "\\uD800", "\\U0010FFFF", "range", "999999999"),
 )
 
 
@@ -164,7 +241,23 @@ def entrances(folder: Path) -> list[Entrance]:
         Entrance("names of things", _thing, (*optimizer_names, "digits", "tanh", "mse", "weight"),
                  ("-", "a", *optimizer_names)),
         Entrance("command line", _command, COMMANDS, _OF_COMMANDS, lambda text: text.split(" ")),
+        *([Entrance("study file", _study, STUDIES, _OF_STUDIES, _in_file(folder / "study.toml"))]
+          if "study file" in NAMES else []),
     ]  # fmt: skip
+
+
+def _study(path: Path) -> None:
+    from eomsym.studies.study_file import read_plan
+
+    read_plan(path)
+
+
+def _in_file(path: Path) -> Any:
+    def write(text: str) -> Path:
+        path.write_bytes(text.encode(errors="surrogatepass"))
+        return path
+
+    return write
 
 
 def _names(text: str) -> None:
@@ -203,11 +296,13 @@ def _tree(text: str) -> None:
 
 
 def _as_manifest_of(kernel: Path) -> Any:
-    def write(text: str) -> Path:
-        manifest_path(kernel).write_bytes(text.encode(errors="surrogatepass"))
+    write = _in_file(manifest_path(kernel))
+
+    def prepare(text: str) -> Path:
+        write(text)
         return kernel
 
-    return write
+    return prepare
 
 
 def _of_json(examples: list[str]) -> tuple[str, ...]:
