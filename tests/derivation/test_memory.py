@@ -11,7 +11,7 @@ from eomsym.derivation.tree_algebra import modified_tree_coefficients
 from eomsym.errors import InputError
 from eomsym.models import MLP
 from eomsym.optimizers import get
-from eomsym.trees import count_rooted_trees
+from eomsym.trees import count_rooted_trees, rooted_trees
 from eomsym.verification.convergence import error_exponents
 
 
@@ -99,6 +99,12 @@ def test_networks_that_would_fill_the_memory_are_not_run(layers, order, tmp_path
     with pytest.raises(InputError, match=r"layers 2,100000,.* parameters would take about .* GB, and 16 are allowed"):
         kernel_for(KernelSpec(MLP(layers, loss="mse"), order), tmp_path)
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("order", [20, 40, 10**9])
+def test_lists_of_trees_end_before_the_memory_does(order):
+    with pytest.raises(InputError, match="too many trees to list; give at most 19, or go through them one by one"):
+        rooted_trees(order)
 
 
 def test_the_powers_of_gradient_descents_errors_need_no_trees():
