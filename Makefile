@@ -57,6 +57,12 @@ test-slow: $(VENV)/.installed-dev  ## the tests that take minutes
 mutations: $(VENV)/.installed-dev  ## plant faults in the package and see the tests catch them
 	$(BIN)/python tests/mutations --jobs $(WORKERS)
 
+FUZZ_INPUTS ?= 10000
+
+.PHONY: fuzz
+fuzz: $(VENV)/.installed-dev  ## hostile text for every entrance, FUZZ_INPUTS each; prints a table
+	$(TEST_ENVIRONMENT) PYTHONPATH=.:tests/support $(BIN)/python -m fuzzing $(FUZZ_INPUTS)
+
 # Peers that are not installed in the Python that runs it are skipped by name: `make bench BENCH_PYTHON=...` for another.
 BENCH_PYTHON ?= $(BIN)/python
 

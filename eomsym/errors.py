@@ -13,6 +13,10 @@ class InputError(EomsymError):
     """A value given by the user (argument, option, parameter, array) is not usable."""
 
 
+class OverflowInKernelError(InputError):
+    """A kernel was asked for values at a point where they leave the range of floating-point numbers."""
+
+
 class KernelError(EomsymError):
     """A generated kernel or its manifest is missing, altered or does not fit what is asked of it."""
 

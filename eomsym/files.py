@@ -1,38 +1,114 @@
-"""Writing files: whole or not at all."""
+"""Reading and writing files: whole or not at all."""
 
 from __future__ import annotations
 
 import os
+import stat
 import tempfile
+import time
+from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from eomsym.errors import EomsymError
 
+_PREFIX, _SUFFIX = ".eomsym-", ".tmp"
+#: Temporary files live for a moment; one this old (in seconds) was left by a process that was killed.
+_LEFT_BEHIND = 600
+
 
 def write_atomically(path: Path, content: bytes) -> bool:
-    """Makes ``content`` what stands in ``path``; True if that changed anything.
+    """Makes ``content`` what stands in ``path``; True if that changed anything.  Raises as ``write_together``."""
+    return write_together([(path, content)])
 
-    A temporary file in the same folder is renamed over the target, so a reader sees the old file or the new one.
-    Missing parent folders are made.  Raises ``EomsymError`` naming the path if the system refuses.
+
+def write_together(files: Sequence[tuple[Path, bytes]]) -> bool:
+    """Makes each content what stands at its path, in this order; True if that changed anything.
+
+    All contents lie on the disk, in temporary files beside their targets, before the first is renamed over its target:
+    a full disk is met before anything has changed, and a reader sees an old file or a new one.  Missing parent folders
+    are made, and taken away again if nothing comes of it.  Raises ``EomsymError`` naming the path if the system
+    refuses.
     """
+    changes = [(path, content) for path, content in files if not _holds(path, content)]
+    staged: list[tuple[str, Path]] = []
+    made: list[Path] = []
+    done = 0
     try:
-        if path.is_file() and path.read_bytes() == content:
-            return False
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-        try:
-            with os.fdopen(handle, "wb") as stream:
-                stream.write(content)
-                stream.flush()
-                os.fsync(stream.fileno())
-            os.chmod(temporary, 0o666 & ~_umask())
+        for path, content in changes:
+            made += _missing_folders(path.parent)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            staged.append((_stage(path.parent, content), path))
+        for temporary, path in staged:
             os.replace(temporary, path)
-        except BaseException:
+            done += 1
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        changed = "nothing was changed" if done == 0 else "a part was written, do it again"
+        raise EomsymError(f"cannot write {path}: {reason}; {changed}") from error
+    finally:
+        if done < len(changes):
+            _clear(staged[done:], made)
+    return bool(changes)
+
+
+def read_bounded(path: Path, largest: int) -> bytes:
+    """The bytes of a regular file that has at most ``largest``.  Raises ``OSError`` or ``ValueError`` for any other.
+
+    A pipe or a device would have no end, or never begin.
+    """
+    with open(os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)), "rb") as stream:
+        if not stat.S_ISREG(os.fstat(stream.fileno()).st_mode):
+            raise ValueError("not a regular file")
+        content = stream.read(largest + 1)
+    if len(content) > largest:
+        raise ValueError(f"larger than {largest} bytes")
+    return content
+
+
+def _holds(path: Path, content: bytes) -> bool:
+    try:
+        return read_bounded(path, len(content)) == content
+    except (OSError, ValueError):
+        return False
+
+
+def _missing_folders(folder: Path) -> list[Path]:
+    """Those that are not there, the deepest first."""
+    return [place for place in (folder, *folder.parents) if not place.exists()]
+
+
+def _stage(folder: Path, content: bytes) -> str:
+    """A temporary file with this content, safely on the disk."""
+    _remove_leftovers(folder)
+    handle, temporary = tempfile.mkstemp(_SUFFIX, _PREFIX, folder)
+    try:
+        with os.fdopen(handle, "wb") as stream:
+            stream.write(content)
+            stream.flush()
+            os.fsync(stream.fileno())
+        os.chmod(temporary, 0o666 & ~_umask())
+    except BaseException:
+        os.unlink(temporary)
+        raise
+    return temporary
+
+
+def _remove_leftovers(folder: Path) -> None:
+    """Temporary files of processes that were killed while they wrote."""
+    for leftover in folder.glob(f"{_PREFIX}*{_SUFFIX}"):
+        with suppress(OSError):  # another process cleans up too
+            if time.time() - leftover.lstat().st_mtime > _LEFT_BEHIND:
+                leftover.unlink()
+
+
+def _clear(staged: Sequence[tuple[str, Path]], made: Sequence[Path]) -> None:
+    for temporary, _ in staged:
+        with suppress(OSError):
             os.unlink(temporary)
-            raise
-    except OSError as error:
-        raise EomsymError(f"cannot write {path}: {error.strerror or error}; nothing was changed") from error
-    return True
+    for folder in made:
+        with suppress(OSError):  # another process may have put something there
+            folder.rmdir()
 
 
 def _umask() -> int:

@@ -132,15 +132,25 @@ def count_rooted_trees(order: int) -> int:
     return sum(weights) // (order - 1)
 
 
+#: 4.7 million trees, of some 200 bytes each.
+MAX_LISTED_NODES = 19
+
+
 @cache
 def rooted_trees(order: int) -> tuple[Tree, ...]:
     """All rooted trees with ``order`` nodes (at least 1), in canonical order: largest first, so from chain to bush.
 
     A tree is its largest child joined to what is left of it.  Within one largest child the rests are the trees of the
     remaining size whose own children are not larger, a tail of the canonical list, so no tree is made twice.
+    Raises ``InputError`` for an order below 1, or above 19: its list, kept in memory, would be of gigabytes.
     """
     if order < 1:
         raise InputError(f"order {order}: a rooted tree has at least 1 node")
+    if order > MAX_LISTED_NODES:
+        raise InputError(
+            f"order {order}: too many trees to list; give at most {MAX_LISTED_NODES}, or go through them one by one "
+            "with eomsym.tree_positions.iterate_trees"
+        )
     if order == 1:
         return (LEAF,)
     return tuple(

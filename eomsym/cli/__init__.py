@@ -35,6 +35,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _refuse(str(error))
     except KeyboardInterrupt:
         return INTERRUPTED
+    except MemoryError:
+        return _refuse("not enough memory for what was asked; give smaller layers or a lower order")
     except OSError as error:
         return _refuse(messages.operating_system(error))
 

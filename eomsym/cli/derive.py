@@ -76,6 +76,7 @@ def derive(
     """
     from eomsym import derive as derive_counterterms
     from eomsym.derivation import MAX_ORDER
+    from eomsym.derivation.memory import tree_demand
     from eomsym.optimizers import get
 
     form = parsing.choice("--format", format_, FORMATS)
@@ -83,7 +84,7 @@ def derive(
     if model is not None:
         _derive_closed_form(model, optimizer, order, set_ or [], form)
         return
-    highest = parsing.integer("--order", order, 0, MAX_ORDER)
+    highest = parsing.integer("--order", order, 0, MAX_ORDER, tree_demand)
     parameters = get(optimizer).read_parameters(parsing.settings("--set", set_ or []))
     counterterms = derive_counterterms(optimizer, highest, **parameters)
     if form == "sympy":

@@ -6,14 +6,21 @@ from typing import Any
 
 import typer
 
+LONGEST_LINE = 1000
+
 #: Base of the errors that typer raises for a wrong command line.  typer does not export it and newer versions carry
 #: their own copy of click, so it is reached through the one subclass that every version exports.
 UsageError: type[Exception] = typer.BadParameter.__mro__[1]
 
 
 def one_line(message: str) -> str:
-    """``message`` on a single line."""
-    return " ".join(message.split())
+    """``message`` on a single line that people can read.
+
+    Signs that are for terminals are written as escapes, and the middle of what is very long is left out.
+    """
+    text = " ".join(message.split())
+    shown = "".join(sign if sign.isprintable() else sign.encode("unicode_escape").decode() for sign in text)
+    return shown if len(shown) <= LONGEST_LINE else f"{shown[: LONGEST_LINE // 2]} ... {shown[-LONGEST_LINE // 2 :]}"
 
 
 def usage(error: Any) -> str:

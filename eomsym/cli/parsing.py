@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from eomsym.errors import InputError
@@ -21,12 +21,13 @@ _RANGE = re.compile(r"([0-9]{1,9}):([0-9]{1,9})")
 FIGURE_SUFFIXES = (".png", ".pdf", ".svg")
 
 
-def integer(name: str, text: str, minimum: int, maximum: int) -> int:
-    """An integer from ``minimum`` to ``maximum``."""
+def integer(name: str, text: str, minimum: int, maximum: int, demand: Callable[[int], str] | None = None) -> int:
+    """An integer from ``minimum`` to ``maximum``; ``demand`` says what a larger one would take."""
     if not _INTEGER.fullmatch(text):
         raise InputError(f"{name} {text!r}: not an integer; give one from {minimum} to {maximum}")
     if not minimum <= int(text) <= maximum:
-        raise InputError(f"{name} {text!r}: out of range; give an integer from {minimum} to {maximum}")
+        why = f", {demand(int(text))}" if demand is not None and int(text) > maximum else ""
+        raise InputError(f"{name} {text!r}: out of range{why}; give an integer from {minimum} to {maximum}")
     return int(text)
 
 
@@ -106,7 +107,7 @@ def figure_path(name: str, text: str) -> Path:
     path = Path(text)
     if path.suffix.lower() not in FIGURE_SUFFIXES:
         raise InputError(f"{name} {text!r}: unknown kind of figure; let the name end in {', '.join(FIGURE_SUFFIXES)}")
-    if path.is_dir():
+    if _exists(name, path) and path.is_dir():
         raise InputError(f"{name} {text!r}: is a folder; give the name of a file in it")
     if not path.parent.is_dir():
         raise InputError(f"{name} {text!r}: there is no folder {str(path.parent)!r}; make it first")
@@ -118,11 +119,23 @@ def figure_path(name: str, text: str) -> Path:
 def folder(name: str, text: str) -> Path:
     """A folder that files can be written to: it exists, or can be made where it is named."""
     path = Path(text)
-    if not text or "\0" in text:
+    if not text:
         raise InputError(f"{name} {text!r}: not the name of a folder; give one such as kernels")
-    existing = next(place for place in (path, *path.absolute().parents) if place.exists())
+    existing = next(place for place in (path, *path.absolute().parents) if _exists(name, place))
     if not existing.is_dir():
         raise InputError(f"{name} {text!r}: {str(existing)!r} is a file; give the name of a folder")
     if not os.access(existing, os.W_OK):
         raise InputError(f"{name} {text!r}: no permission to write in {str(existing)!r}; give another folder")
     return path
+
+
+def _exists(name: str, path: Path) -> bool:
+    """Whether there is something of this name.  Raises ``InputError`` for a name that nothing can have."""
+    try:
+        path.lstat()
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise InputError(f"{name} {str(path)!r}: {reason}; give another name, such as kernels") from None
+    return True

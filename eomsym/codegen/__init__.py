@@ -4,6 +4,7 @@ from eomsym.codegen.double_double_kernel import DoubleDoubleKernel
 from eomsym.codegen.expression_kernel import ExpressionKernel
 from eomsym.codegen.kernel import Kernel
 from eomsym.codegen.loader import load
+from eomsym.codegen.locate import user_cache
 from eomsym.codegen.spec import (
     MAX_DOUBLE_DOUBLE_ORDER,
     MAX_EXPRESSION_ORDER,
@@ -17,7 +18,6 @@ from eomsym.codegen.store import (
     check_committed,
     generate,
     kernel_for,
-    user_cache,
     write_committed,
     write_kernel,
 )

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from eomsym.codegen.spec import KernelSpec, Model
-from eomsym.errors import InputError
+from eomsym.errors import InputError, OverflowInKernelError
 from eomsym.models import MLP
 
 
@@ -147,13 +147,21 @@ class Kernel(LoadedKernel):
             raise InputError(f"inputs: {len(inputs)} samples do not make {field.count} equal batches; leave some out")
 
     def _defined(self, values: Any) -> Any:
-        """``values``, unless a normalisation has divided by zero and left no numbers."""
-        if self.model.normalization != "none" and not np.isfinite(values).all():
-            raise InputError(
+        """``values``, unless some are no numbers: they overflowed, or a normalisation has divided by zero."""
+        with np.errstate(over="ignore", invalid="ignore"):
+            total = np.sum(values)  # far cheaper than a test of every element, and finite if all are (but for overflow)
+        if np.isfinite(total) or np.isfinite(values).all():
+            return values
+        if self.model.normalization != "none":
+            raise OverflowInKernelError(
                 f"theta: {self.model.normalization} normalization divides by zero or overflows here; every hidden unit "
                 "needs weights that are not all zero and inputs that differ"
             )
-        return values
+        order = next((k for k, row in enumerate(np.atleast_2d(values)) if not np.isfinite(row).all()), 0)
+        raise OverflowInKernelError(
+            f"theta: what belongs to order {order} leaves the range of floating-point numbers here; give smaller "
+            "parameters and inputs, or a lower order"
+        )
 
     def _data(self, inputs: np.ndarray, targets: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         width, outputs = self.model.layers[0], self.model.layers[-1]

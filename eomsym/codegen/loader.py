@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
-import hashlib
 import importlib.machinery
 import importlib.util
 import os
 import sys
 from pathlib import Path
+from threading import RLock
 from types import CodeType, ModuleType
 from typing import Any
 
 from eomsym.codegen.double_double_kernel import DoubleDoubleKernel
 from eomsym.codegen.expression_kernel import ExpressionKernel
 from eomsym.codegen.kernel import Kernel
-from eomsym.codegen.manifest import verified_source
+from eomsym.codegen.locate import code_cache
+from eomsym.codegen.manifest import digest, verified_source
 from eomsym.codegen.spec import KernelSpec
 from eomsym.errors import InputError, KernelError
+from eomsym.files import write_atomically
 from eomsym.models import MLP
+
+_loading = RLock()
 
 
 class _VerifiedLoader(importlib.machinery.SourceFileLoader):
@@ -32,22 +36,42 @@ class _VerifiedLoader(importlib.machinery.SourceFileLoader):
 
 
 def load(path: str | os.PathLike[str], *, threads: int = 1) -> Any:
-    """The kernel in a generated file, compiled or taken from numba's cache beside it.
+    """The kernel in a generated file, compiled or taken from numba's cache.
 
     A ``Kernel`` for a network (``DoubleDoubleKernel`` in that precision), an ``ExpressionKernel`` for a loss or vector
     field that is written down.  ``threads`` share the samples of a network in single or double precision, which pays
     from layers of some hundred units on; the last digits of a sum over samples depend on their number.
 
-    Raises ``KernelError`` if the file is not what its manifest vouches for, ``InputError`` for threads that it
-    cannot use.
+    Raises ``KernelError`` if the file is not what its manifest vouches for, or cannot be compiled, ``InputError`` for
+    threads that it cannot use.
     """
-    file = Path(path).resolve()
+    file = _resolved(path)
     spec, source = verified_source(file)
+    with _loading:
+        module = _module(file, source)
+    return _kernel(spec, module, threads)
+
+
+def _resolved(path: object) -> Path:
+    try:
+        return Path(path).resolve()  # type: ignore[arg-type]
+    except (TypeError, ValueError, OSError, RuntimeError) as error:
+        raise InputError(f"kernel {path!r}: not the path of a file ({error}); give what generate returned") from error
+
+
+def _module(file: Path, source: bytes) -> ModuleType:
+    """The module of these bytes, run from a copy in a folder that is the user's own.
+
+    numba reads the file again for its hash and keeps machine code beside it.  The copy is named by its content and
+    nobody else can write there: so what is hashed is what is run, wherever the kernel lies and whatever happens to it.
+    """
     # numba's cache remembers the module by name, so the name must be the same in every process, and differ by content.
-    name = f"eomsym_kernel_{file.stem}_{hashlib.sha256(source).hexdigest()[:12]}"
-    if name in sys.modules and getattr(sys.modules[name], "__file__", None) == str(file):
-        return _kernel(spec, sys.modules[name], threads)
-    module_spec = importlib.util.spec_from_loader(name, _VerifiedLoader(name, str(file), source), origin=str(file))
+    copy = code_cache() / f"{file.stem[:80]}_{digest(source)[:32]}.py"
+    name = f"eomsym_kernel_{copy.stem}"
+    if name in sys.modules and sys.modules[name].__file__ == str(copy):
+        return sys.modules[name]
+    write_atomically(copy, source)
+    module_spec = importlib.util.spec_from_loader(name, _VerifiedLoader(name, str(copy), source), origin=str(copy))
     if module_spec is None or module_spec.loader is None:  # pragma: no cover - importlib's own contract
         raise KernelError(f"kernel {file}: Python cannot import it")
     module_spec.has_location = True
@@ -55,10 +79,17 @@ def load(path: str | os.PathLike[str], *, threads: int = 1) -> Any:
     sys.modules[name] = module
     try:
         module_spec.loader.exec_module(module)
-    except BaseException:
+    except BaseException as error:
         del sys.modules[name]
-        raise
-    return _kernel(spec, module, threads)
+        if not isinstance(error, Exception):
+            raise
+        # numba lets through whatever the disk or a damaged entry of its cache raises.
+        place = os.environ.get("NUMBA_CACHE_DIR") or copy.parent / "__pycache__"
+        raise KernelError(
+            f"kernel {file}: cannot be compiled or taken from numba's cache ({type(error).__name__}: {error}); "
+            f"see that the disk is not full, and remove {place}"
+        ) from error
+    return module
 
 
 def _kernel(spec: KernelSpec, module: ModuleType, threads: int) -> Any:

@@ -1,7 +1,8 @@
-"""Where templates and committed kernels lie: inside the package in a wheel, beside it in a checkout."""
+"""Where things lie: templates and committed kernels, in a wheel or beside the package in a checkout; and caches."""
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from eomsym.errors import KernelError
@@ -17,3 +18,36 @@ def data_folder(name: str) -> Path:
     raise KernelError(
         f"folder {name!r}: not found beside the package; the installation is incomplete, install it again"
     )
+
+
+def user_cache() -> Path:
+    """The folder for kernels that nobody asked to see: ``EOMSYM_CACHE``, else ``eomsym`` in the user's cache folder.
+
+    Raises ``KernelError`` if the user has no home.
+    """
+    chosen, base = os.environ.get("EOMSYM_CACHE"), os.environ.get("XDG_CACHE_HOME")
+    if chosen:
+        return Path(chosen)
+    try:
+        return (Path(base) if base else Path.home() / ".cache") / "eomsym"
+    except RuntimeError as error:
+        raise KernelError("cache of kernels: no home folder is known; set EOMSYM_CACHE to a folder of yours") from error
+
+
+def code_cache() -> Path:
+    """The folder that kernels are compiled in, made if missing: only the user can write there.
+
+    numba keeps machine code beside the file that it compiles, and runs it again without a question.
+    Raises ``KernelError`` naming the folder if it cannot be written, or others can write to it.
+    """
+    folder = user_cache().absolute() / "compiled"
+    advice = "set EOMSYM_CACHE to a folder that only you can write to"
+    try:
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        status = folder.stat()
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise KernelError(f"compiled kernels cannot be kept in {folder} ({reason}); {advice}") from error
+    if os.name == "posix" and (status.st_uid not in (0, os.getuid()) or status.st_mode & 0o022):
+        raise KernelError(f"compiled kernels are not kept in {folder}, where other users can write; {advice}")
+    return folder

@@ -4,13 +4,23 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from eomsym.codegen.spec import KernelSpec
 from eomsym.errors import EomsymError, KernelError
+from eomsym.files import read_bounded
 
 MAX_KERNEL_BYTES = 16 * 2**20
+MAX_MANIFEST_BYTES = 4 * 2**20
+
+_AGAIN = "generate the kernel again"
+_DIGEST = re.compile(r"[0-9a-f]{64}")
+#: The two files are read one after the other, and may be replaced in between.
+_ATTEMPTS = 5
+_KEYS = {"specification", "sha256"}
 
 
 def manifest_path(kernel: Path) -> Path:
@@ -18,10 +28,19 @@ def manifest_path(kernel: Path) -> Path:
     return kernel.with_suffix(".json")
 
 
-def manifest_text(spec: KernelSpec, source: bytes) -> str:
-    """The manifest of a kernel's source."""
-    entry = {"specification": spec.to_dict(), "sha256": hashlib.sha256(source).hexdigest()}
-    return json.dumps(entry, indent=2) + "\n"
+def manifest_text(spec: KernelSpec, source: bytes, replaced: str | None = None) -> str:
+    """The manifest of a kernel's source.
+
+    ``replaced`` is the digest of a kernel that still lies there: for as long as it takes to replace it, the manifest
+    vouches for both, so that there is a whole kernel at every moment.
+    """
+    entry = {"specification": spec.to_dict(), "sha256": digest(source)}
+    return json.dumps(entry if replaced is None else {**entry, "replaces": replaced}, indent=2) + "\n"
+
+
+def digest(source: bytes) -> str:
+    """SHA-256 of a kernel's bytes."""
+    return hashlib.sha256(source).hexdigest()
 
 
 def verified_source(kernel: Path) -> tuple[KernelSpec, bytes]:
@@ -29,30 +48,59 @@ def verified_source(kernel: Path) -> tuple[KernelSpec, bytes]:
 
     Raises ``KernelError`` with the reason if either file is missing, unreadable, or not what the generator left.
     """
-    again = "generate the kernel again"
-    try:
-        if kernel.stat().st_size > MAX_KERNEL_BYTES:
-            raise KernelError(f"kernel {kernel}: larger than any kernel that eomsym writes; {again}")
-        source = kernel.read_bytes()
-        text = manifest_path(kernel).read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        reason = getattr(error, "strerror", None) or "not text"
-        raise KernelError(f"kernel {kernel}: it or its manifest cannot be read ({reason}); {again}") from error
-    entry = _parse(text, kernel, again)
-    if entry.get("sha256") != hashlib.sha256(source).hexdigest():
-        raise KernelError(f"kernel {kernel}: its bytes are not those that the manifest vouches for; {again}")
-    try:
-        spec = KernelSpec.from_dict(entry["specification"])
-    except (EomsymError, KeyError, TypeError) as error:
-        raise KernelError(f"kernel {kernel}: the manifest's specification is not valid ({error}); {again}") from error
+    for _ in range(_ATTEMPTS):
+        source, entry = _read(kernel)
+        if digest(source) in (entry["sha256"], entry.get("replaces")):
+            break
+    else:
+        raise KernelError(f"kernel {kernel}: its bytes are not those that the manifest vouches for; {_AGAIN}")
+    spec = _specification(entry, kernel)
+    if kernel.name != f"{spec.name}.py":
+        raise KernelError(f"kernel {kernel}: the manifest is that of {spec.name}.py; keep that name, or {_AGAIN}")
     return spec, source
 
 
-def _parse(text: str, kernel: Path, again: str) -> dict[str, Any]:
+def _read(kernel: Path) -> tuple[bytes, dict[str, Any]]:
     try:
-        entry = json.loads(text)
-    except (json.JSONDecodeError, RecursionError) as error:
-        raise KernelError(f"kernel {kernel}: the manifest is not JSON; {again}") from error
+        source = read_bounded(kernel, MAX_KERNEL_BYTES)
+        text = read_bounded(manifest_path(kernel), MAX_MANIFEST_BYTES).decode()
+    except UnicodeDecodeError as error:
+        raise KernelError(f"kernel {kernel}: the manifest cannot be read (not text); {_AGAIN}") from error
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise KernelError(f"kernel {kernel}: it or its manifest cannot be read ({reason}); {_AGAIN}") from error
+    return source, _parse(text, kernel)
+
+
+def _specification(entry: dict[str, Any], kernel: Path) -> KernelSpec:
+    try:
+        return KernelSpec.from_dict(entry["specification"])
+    except (EomsymError, TypeError, OverflowError) as error:
+        raise KernelError(f"kernel {kernel}: the manifest's specification is not valid ({error}); {_AGAIN}") from error
+
+
+def _parse(text: str, kernel: Path) -> dict[str, Any]:
+    """The manifest's entries, of which both and no others must be there."""
+    try:
+        entry = json.loads(text, object_pairs_hook=_without_doubled_keys, parse_constant=_no_constant)
+    except (ValueError, RecursionError) as error:
+        raise KernelError(f"kernel {kernel}: the manifest is not JSON; {_AGAIN}") from error
     if not isinstance(entry, dict):
-        raise KernelError(f"kernel {kernel}: the manifest is not a JSON object; {again}")
+        raise KernelError(f"kernel {kernel}: the manifest is not a JSON object; {_AGAIN}")
+    if set(entry) - {"replaces"} != _KEYS:
+        raise KernelError(f"kernel {kernel}: the manifest needs the entries specification and sha256 only; {_AGAIN}")
+    for name in entry.keys() - {"specification"}:
+        if not isinstance(entry[name], str) or not _DIGEST.fullmatch(entry[name]):
+            raise KernelError(f"kernel {kernel}: the manifest's {name} is not a SHA-256 digest; {_AGAIN}")
     return entry
+
+
+def _without_doubled_keys(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
+    entry = dict(pairs)
+    if len(entry) < len(pairs):
+        raise ValueError("a key stands twice")
+    return entry
+
+
+def _no_constant(name: str) -> Any:
+    raise ValueError(f"{name} is not JSON")

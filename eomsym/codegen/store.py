@@ -10,16 +10,19 @@ from typing import TYPE_CHECKING
 
 from eomsym.codegen.kernel import Kernel
 from eomsym.codegen.loader import load
-from eomsym.codegen.locate import data_folder
-from eomsym.codegen.manifest import manifest_path, manifest_text
-from eomsym.codegen.render import render
+from eomsym.codegen.locate import data_folder, user_cache
+from eomsym.codegen.manifest import digest, manifest_path, manifest_text, verified_source
+from eomsym.codegen.render import BLOCK, render
 from eomsym.codegen.spec import KernelSpec, Model
 from eomsym.errors import InputError, KernelError
-from eomsym.files import write_atomically
+from eomsym.files import write_together
 from eomsym.models import MLP, ExpressionLoss
 
 if TYPE_CHECKING:
     import sympy
+
+#: Beyond this a kernel is generated, but not run.
+MAX_BYTES = 16 * 10**9
 
 #: What ``generated/`` holds: the kernel of the main job, and one small example of each kind.
 COMMITTED = (
@@ -58,16 +61,36 @@ def generate(
 
 
 def write_kernel(spec: KernelSpec, folder: Path) -> Path:
-    """Writes one kernel and its manifest into a folder, each atomically; returns the kernel's path."""
+    """Writes one kernel and its manifest into a folder; returns the kernel's path.
+
+    Whenever the process is stopped, the kernel that was there before can be loaded, or the new one.
+    """
     path = folder / f"{spec.name}.py"
     source = render(spec).encode()
-    write_atomically(path, source)
-    write_atomically(manifest_path(path), manifest_text(spec, source).encode())
+    kernel, manifest = (path, source), (manifest_path(path), manifest_text(spec, source).encode())
+    old = _vouched_digest(path)
+    if old in (None, digest(source)):
+        write_together([manifest, kernel])
+    else:
+        both = manifest_path(path), manifest_text(spec, source, replaced=old).encode()
+        write_together([both, kernel, manifest])
     return path
 
 
+def _vouched_digest(path: Path) -> str | None:
+    """The digest of the kernel that lies there, if it could be loaded."""
+    try:
+        return digest(verified_source(path)[1])
+    except KernelError:
+        return None
+
+
 def kernel_for(spec: KernelSpec, folder: str | os.PathLike[str] | None = None) -> Kernel:
-    """A loaded kernel of this specification: from ``folder``, or the committed one, or one kept in the user's cache."""
+    """A loaded kernel of this specification: from ``folder``, or the committed one, or one kept in the user's cache.
+
+    Raises ``InputError`` if running it would take more memory than is allowed.
+    """
+    _check_memory(spec)
     if folder is not None:
         return load(write_kernel(spec, Path(folder)))
     if spec in COMMITTED:
@@ -77,13 +100,18 @@ def kernel_for(spec: KernelSpec, folder: str | os.PathLike[str] | None = None) -
     return load(write_kernel(spec, user_cache()))
 
 
-def user_cache() -> Path:
-    """The folder for kernels that nobody asked to see: ``EOMSYM_CACHE``, else ``eomsym`` in the user's cache folder."""
-    chosen = os.environ.get("EOMSYM_CACHE")
-    if chosen:
-        return Path(chosen)
-    base = os.environ.get("XDG_CACHE_HOME")
-    return (Path(base) if base else Path.home() / ".cache") / "eomsym"
+def _check_memory(spec: KernelSpec) -> None:
+    """Rows of results and what adds up to them, the stages of an integrator, and the series of a block of samples."""
+    if not isinstance(spec.model, MLP):
+        return
+    terms, units = spec.order + 1, sum(spec.model.layers[1:-1])
+    demand = 8 * (spec.model.size * (4 * terms + 20) + BLOCK * units * (terms + 1) ** 2)
+    if demand > MAX_BYTES:
+        widths = ",".join(map(str, spec.model.layers))
+        raise InputError(
+            f"layers {widths}: order {spec.order} of {spec.model.size} parameters would take "
+            f"about {demand / 1e9:.2g} GB, and {MAX_BYTES / 1e9:g} are allowed; give smaller layers or a lower order"
+        )
 
 
 def write_committed(folder: Path | None = None) -> list[Path]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from types import MappingProxyType
@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING
 
 from eomsym import optimizers
 from eomsym.derivation.general_terms import GeneralCounterterms, GeneralTerm
+from eomsym.derivation.memory import check_memory, count_coloured_trees, tree_demand
 from eomsym.derivation.step_polynomial import modified_coefficients
 from eomsym.derivation.tree_algebra import modified_tree_coefficients
 from eomsym.derivation.vector_language import ComponentwiseFunction, Monomial, modified_vector_terms
 from eomsym.errors import InputError
-from eomsym.optimizers import Coefficient, Field, Optimizer
-from eomsym.trees import LEAF, THETA, ColouredTree, Tree, rooted_trees
+from eomsym.optimizers import Coefficient, Field, Optimizer, UpdateRule
+from eomsym.trees import LEAF, THETA, ColouredTree, Tree, count_rooted_trees, rooted_trees
 
 if TYPE_CHECKING:
     import sympy
@@ -99,17 +100,18 @@ def derive(
     an exact number (int, ``Fraction`` or text such as ``"9/10"`` and ``"0.9"``); those not given stay symbols.
     ``optimizer`` is a name or an ``Optimizer`` of the user's own.  Optimisers with several fields, with decoupled decay
     or with componentwise functions have ``GeneralCounterterms``.
-    Raises ``InputError`` for an unknown optimiser, an unknown or ill-formed parameter, or an order that is no integer
-    from 0 to 15 (6 with several fields, 3 with componentwise functions).
+    Raises ``InputError`` for an unknown optimiser, an unknown or ill-formed parameter, an order that is no integer
+    from 0 to 15 (6 with several fields, 3 with componentwise functions), or what would take more than 4 GB.
     """
     entry = optimizers.get(optimizer)
-    check_order(order)
+    check_order(order, demand=tree_demand)
     values = entry.read_parameters(parameters)
     for parameter in entry.parameters:
         if parameter.integer and parameter.name not in values:
             values |= {parameter.name: entry.complete(values)[parameter.name]}
     symbols = symbolic_parameters(entry, values)
     if entry.difference_form is not None:
+        check_memory(order, sum(map(count_rooted_trees, range(1, order + 2))), len(symbols))
         coefficients = modified_coefficients(entry.difference_form(**values, **symbols), order + 1)
         rows = {tree: (-1) ** tree.order * value * Fraction(1, tree.symmetry) for tree, value in coefficients.items()}
         return _plain(entry, values, order, rows)
@@ -121,10 +123,17 @@ def derive(
     fields_of = entry.fields(**values)
     if len(fields_of) > 1:
         check_order(order, MAX_COLOURED_ORDER)
+    check_memory(order, _count_trees(rule, len(fields_of), order + 1), len(symbols))
     trees = modified_tree_coefficients(rule, order + 1)
     if len(fields_of) == 1 and all(THETA not in _nodes(tree) for field in trees for tree in field):
         return _plain(entry, values, order, {tree.plain: value for field in trees for tree, value in field.items()})
     return _general(entry, values, order, trees)
+
+
+def _count_trees(rule: UpdateRule, colours: int, nodes: int) -> int:
+    """Trees that a linear rule needs; θ is one more leaf if it stands in the first term, as with decoupled decay."""
+    (first,) = modified_tree_coefficients(rule, 1)
+    return count_coloured_trees(nodes, colours, colours + (THETA in first))
 
 
 def _plain(
@@ -198,9 +207,10 @@ def derive_on_trees(optimizer: str | Optimizer, order: int, **parameters: object
     return counterterms
 
 
-def check_order(order: object, maximum: int = MAX_ORDER) -> None:
-    """Raises ``InputError`` unless ``order`` is an integer from 0 to ``maximum``."""
+def check_order(order: object, maximum: int = MAX_ORDER, demand: Callable[[int], str] | None = None) -> None:
+    """Raises ``InputError`` unless ``order`` is an integer from 0 to ``maximum``; ``demand`` says why not more."""
     if isinstance(order, bool) or not isinstance(order, int):
         raise InputError(f"order {order!r}: not an integer; give one from 0 to {maximum}")
     if not 0 <= order <= maximum:
-        raise InputError(f"order {order}: out of range; give an integer from 0 to {maximum}")
+        why = f", {demand(order)}" if demand is not None and order > maximum else ""
+        raise InputError(f"order {order}: out of range{why}; give an integer from 0 to {maximum}")

@@ -12,7 +12,7 @@ from eomsym.dynamics.extrapolation import integrate_by_extrapolation
 from eomsym.dynamics.integration import integrate
 from eomsym.dynamics.kernel import Data, FieldKernel, check_order, check_positive, check_theta, is_double_double
 from eomsym.dynamics.vectors import Vector, norm
-from eomsym.errors import InputError
+from eomsym.errors import InputError, IntegrationError
 
 #: Integrators by name.
 METHODS = ("dop853", "extrapolation")
@@ -52,7 +52,8 @@ def integrate_equation_of_motion(
     field costs little and many digits are wanted, and the only one for double-double kernels; without it the former
     where it can be.  The error reached is measured by a second run with half the steps and returned (see
     ``integration.integrate`` and ``extrapolation.integrate_by_extrapolation``).
-    Raises ``InputError`` for a bad value, ``IntegrationError`` if the path leaves the floating-point numbers.
+    Raises ``InputError`` for a bad value, ``IntegrationError`` naming order, η and
+    time if the path leaves the floating-point numbers.
     """
     start = check_theta(kernel, theta)
     eta = check_positive("eta", eta)
@@ -66,7 +67,10 @@ def integrate_equation_of_motion(
     run: Any = integrate_by_extrapolation if _method(kernel, method) == "extrapolation" else integrate
     # SciPy's norm is the root mean square, so an error of ``accuracy`` in ‖·‖₂ is this much in each component.
     per_component = check_positive("accuracy", accuracy) / np.sqrt(kernel.size)
-    end = run(lambda point: kernel.field(point, eta, *data, order=order), start, time, per_component)
+    try:
+        end = run(lambda point: kernel.field(point, eta, *data, order=order), start, time, per_component)
+    except IntegrationError as error:
+        raise IntegrationError(f"equation of motion of order {order}, eta = {eta:g}: {error}") from error
     return MotionEnd(end.state, float(np.linalg.norm(end.error_estimate)), end.evaluations)
 
 

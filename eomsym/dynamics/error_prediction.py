@@ -14,7 +14,7 @@ import numpy as np
 
 from eomsym.dynamics.integration import integrate
 from eomsym.dynamics.kernel import Data, FieldKernel, check_order, check_positive, check_theta
-from eomsym.errors import InputError
+from eomsym.errors import InputError, IntegrationError
 
 #: Relative width of a central difference: truncation and round-off are both about 1e−10.
 DIFFERENCE = 1e-5
@@ -85,11 +85,17 @@ def predict_discretization_error(
         products = np.array([_derivative(kernel, point, error, data, gradient_flow) for error in errors])
         return np.concatenate([-terms[0], *(terms[rows[1:]] - products)])
 
-    scales = time * np.linalg.norm(kernel.counterterms(start, *data, order=highest)[rows], axis=1)
+    with np.errstate(over="ignore", invalid="ignore"):
+        scales = time * np.linalg.norm(kernel.counterterms(start, *data, order=highest)[rows], axis=1)
+    if not np.isfinite(scales).all():
+        raise IntegrationError(f"predicted errors: the terms to order {highest} are not finite at the start")
     # What starts at 0 has no size to be relative to: its own growth, time · ‖ξ_N‖, takes that place.
     allowed = accuracy * np.maximum(scales, np.finfo(np.float64).tiny / accuracy) / np.sqrt(kernel.size)
     initial = np.concatenate([start, np.zeros(len(kept) * kernel.size)])
-    end = integrate(rate, initial, time, np.repeat(allowed, kernel.size))
+    try:
+        end = integrate(rate, initial, time, np.repeat(allowed, kernel.size))
+    except IntegrationError as error:
+        raise IntegrationError(f"predicted errors of orders {', '.join(map(str, kept))}: {error}") from error
     point, *errors = end.state.reshape(len(rows), -1)
     estimates = np.linalg.norm(end.error_estimate.reshape(len(rows), -1)[1:], axis=1)
     return ErrorPrediction(kept, tuple(rows[1:]), np.array(errors), estimates, point, end.evaluations)

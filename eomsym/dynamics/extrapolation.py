@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 
 from eomsym.double_double import DoubleDouble
-from eomsym.dynamics.integration import CONVERGENCE, Endpoint
+from eomsym.dynamics.integration import CONVERGENCE, Endpoint, evaluated
 from eomsym.dynamics.vectors import Vector, epsilon, is_finite, norm, rounded, stack
 from eomsym.errors import IntegrationError
 
@@ -154,7 +154,7 @@ class _Method:
                 f"path: not finite at time {now * self.time_in_doubles:g} of {self.time_in_doubles:g}; take less time"
             )
         self.evaluations += 1
-        return self._rate(state)
+        return evaluated(self._rate, state, now * self.time_in_doubles, self.time_in_doubles)
 
 
 @cache

@@ -9,11 +9,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 from scipy.integrate import DOP853
 
-from eomsym.errors import IntegrationError
+from eomsym.dynamics.vectors import is_finite
+from eomsym.errors import IntegrationError, OverflowInKernelError
 
 Rate = Callable[[np.ndarray], np.ndarray]
 
@@ -21,6 +23,8 @@ Rate = Callable[[np.ndarray], np.ndarray]
 RELATIVE_FLOOR = 2.3e-14
 #: Halving all steps divides the error by 2^8 in the limit; the estimate counts on 17 only.
 CONVERGENCE = 17
+#: Fifty steps are usual.
+LARGEST_NUMBER_OF_STEPS = 20_000
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,9 +73,20 @@ class _Counted:
         if not np.isfinite(state).all():
             raise IntegrationError(f"path: not finite at time {now:g} of {self.time:g}; take less time")
         if not np.array_equal(state, self._state):
-            self._state, self._value = state.copy(), self.rate(state)
+            self._state, self._value = state.copy(), evaluated(self.rate, state, now, self.time)
             self.evaluations += 1
         return self._value
+
+
+def evaluated(rate: Callable[[Any], Any], state: Any, now: float, time: float) -> Any:
+    """The right-hand side.  Raises ``IntegrationError`` naming the time where it is not finite."""
+    try:
+        value = rate(state)
+    except OverflowInKernelError as error:
+        raise IntegrationError(f"path: stopped at time {now:g} of {time:g}: {error}") from error
+    if not is_finite(value):
+        raise IntegrationError(f"path: its speed is not finite at time {now:g} of {time:g}; take less time")
+    return value
 
 
 def _adaptive_run(
@@ -81,6 +96,8 @@ def _adaptive_run(
     solver = DOP853(rate, 0.0, start, time, rtol=RELATIVE_FLOOR, atol=absolute)
     mesh = [0.0]
     while solver.status == "running":
+        if len(mesh) > LARGEST_NUMBER_OF_STEPS:
+            raise IntegrationError(f"path: more than {LARGEST_NUMBER_OF_STEPS} steps by time {solver.t:g} of {time:g}")
         message = solver.step()
         mesh.append(solver.t)
     if solver.status == "failed":

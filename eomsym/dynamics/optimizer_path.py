@@ -10,8 +10,11 @@ import numpy as np
 from eomsym import optimizers
 from eomsym.dynamics.kernel import Data, FieldKernel, check_positive, check_theta, is_double_double
 from eomsym.dynamics.vectors import Vector, is_finite, last_place, norm, stack
-from eomsym.errors import InputError, IntegrationError
+from eomsym.errors import InputError, IntegrationError, OverflowInKernelError
 from eomsym.optimizers import Field, Optimizer
+
+#: Bytes of a number, and of the longest path that is kept.
+ITEM, LARGEST_PATH = 8, 4 * 10**9
 
 State = tuple[Vector, ...]
 Step = Callable[[State], State]
@@ -49,7 +52,11 @@ def optimizer_path(
     not finite.
     """
     step, start = _bind_step(kernel, check_theta(kernel, theta), eta, data, optimizer, parameters)
-    return stack([state[0] for state in _iterates(step, start, _check_steps(steps), eta)])
+    count = _check_steps(steps)
+    if (count + 1) * kernel.size * ITEM > LARGEST_PATH:
+        size = (count + 1) * kernel.size * ITEM / 1e9
+        raise InputError(f"steps {count}: all iterates of {kernel.size} numbers take {size:.1f} GB; take fewer steps")
+    return stack([state[0] for state in _iterates(step, start, count, eta)])
 
 
 def run_optimizer(
@@ -131,8 +138,13 @@ def _bind_step(
 def _iterates(step: Step, state: State, steps: int, eta: float) -> Iterator[State]:
     yield state
     for index in range(1, steps + 1):
-        with np.errstate(over="ignore", invalid="ignore"):
-            state = step(state)
+        try:
+            with np.errstate(over="ignore", invalid="ignore"):
+                state = step(state)
+        except OverflowInKernelError as error:
+            raise IntegrationError(
+                f"optimizer path: step {index} with eta = {eta:g} has no gradient: {error}"
+            ) from error
         if not all(is_finite(part) for part in state):
             raise IntegrationError(f"optimizer path: step {index} is not finite; eta = {eta:g} is too large, take less")
         yield state

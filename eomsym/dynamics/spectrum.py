@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
-from scipy.sparse.linalg import LinearOperator, eigsh
+from scipy.sparse.linalg import ArpackError, LinearOperator, eigsh
 
 from eomsym.dynamics.kernel import Data, FieldKernel, check_theta
+from eomsym.errors import IntegrationError
 
 #: Up to this size the whole matrix is cheaper, and Lanczos has too little room.
 DENSE_SIZE = 48
@@ -29,7 +30,10 @@ def _edge(kernel: FieldKernel, theta: np.ndarray, data: Data, which: str) -> flo
     point = check_theta(kernel, theta)
 
     def product(vector: np.ndarray) -> np.ndarray:
-        return kernel.hessian_vector(point, np.ascontiguousarray(vector, dtype=np.float64).ravel(), *data)
+        column = kernel.hessian_vector(point, np.ascontiguousarray(vector, dtype=np.float64).ravel(), *data)
+        if not np.isfinite(column).all():
+            raise IntegrationError("curvature: the Hessian is not finite at theta; start at smaller parameters")
+        return column
 
     if kernel.size <= DENSE_SIZE:
         hessian = np.array([product(direction) for direction in np.eye(kernel.size)])
@@ -37,4 +41,7 @@ def _edge(kernel: FieldKernel, theta: np.ndarray, data: Data, which: str) -> flo
         return float(values[-1] if which == "LA" else values[np.abs(values).argmax()])
     operator = LinearOperator((kernel.size, kernel.size), matvec=product, dtype=np.float64)
     start = np.random.default_rng(0).standard_normal(kernel.size)
-    return float(eigsh(operator, k=1, which=which, v0=start, tol=1e-7, return_eigenvectors=False)[0])
+    try:
+        return float(eigsh(operator, k=1, which=which, v0=start, tol=1e-7, return_eigenvectors=False)[0])
+    except ArpackError as error:
+        raise IntegrationError(f"curvature: the largest eigenvalue of the Hessian was not found ({error})") from error

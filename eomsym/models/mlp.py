@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 ACTIVATIONS = ("tanh", "sigmoid", "softplus", "gelu", "silu", "sin", "identity")
 LOSSES = ("mse", "cross-entropy")
+MAX_LAYERS, MAX_WIDTH = 100, 100_000
 NORMALIZATIONS = ("none", "weight", "batch", "layer")
 
 
@@ -74,9 +75,11 @@ def _check_layers(layers: Sequence[int], loss: str) -> tuple[int, ...]:
     widths = tuple(layers)
     if len(widths) < 2:
         raise InputError(f"layers {list(widths)}: give at least an input and an output width, such as 64,32,10")
+    if len(widths) > MAX_LAYERS:
+        raise InputError(f"layers: {len(widths)} widths given; give at most {MAX_LAYERS}")
     for width in widths:
-        if isinstance(width, bool) or not isinstance(width, int) or not 1 <= width <= 100_000:
-            raise InputError(f"layers {list(widths)}: {width!r} is not a width; give integers from 1 to 100000")
+        if isinstance(width, bool) or not isinstance(width, int) or not 1 <= width <= MAX_WIDTH:
+            raise InputError(f"layers {list(widths)}: {width!r} is not a width; give integers from 1 to {MAX_WIDTH}")
     if loss == "cross-entropy" and widths[-1] < 2:
         raise InputError(
             f"layers {list(widths)}: cross-entropy needs at least 2 outputs, the last width is {widths[-1]}"

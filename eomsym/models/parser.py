@@ -26,6 +26,11 @@ MAX_DEPTH = 50
 #: Largest exponent of a power, and bits of the largest number: beyond float64 anyway.
 MAX_EXPONENT = 100
 MAX_BITS = 2048
+#: The exponential of more is beyond float64, and towers of exponentials are beyond everything.
+MAX_ARGUMENT = 700
+#: Levels of functions, sums and products in a number.
+MAX_NUMBER_DEPTH = 6
+_GROWING = ("exp", "sinh", "cosh")
 MAX_NAMES = 64
 
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,30}")
@@ -118,6 +123,7 @@ class _Reader:
         self.source = text.strip()
         self.symbols = symbols
         self.sympy = sympy
+        self.not_numbers = (sympy.nan, sympy.zoo, sympy.oo, -sympy.oo)
         self.functions: dict[str, Callable[[Any], Any]] = {
             name: getattr(functions, name, None) or getattr(sympy, name) for name in FUNCTIONS
         }
@@ -173,10 +179,12 @@ class _Reader:
         return self.sympy.Mul(*reversed(factors))
 
     def _power(self, base: Any, exponent: Any) -> Any:
-        if base.is_zero and not (exponent.is_Rational and exponent > 0):
+        if base.is_number and base.is_zero and not (exponent.is_Rational and exponent > 0):
             raise self.refuse("divides by zero or takes a power of it that is not defined; give another number")
         if exponent.is_Rational and (abs(exponent) > MAX_EXPONENT or _bits(exponent) > 64):
             raise self.refuse(f"exponent {_shown(exponent)} is too large; give one of at most {MAX_EXPONENT}")
+        if base.is_number and exponent.is_number and not self._size(exponent) <= MAX_EXPONENT:
+            raise self.refuse(f"an exponent is larger than {MAX_EXPONENT}; give a smaller one")
         if base.is_Rational and exponent.is_Rational and _bits(base) * abs(exponent) > MAX_BITS:
             raise self.refuse(f"a power with more than {MAX_BITS} bits; give smaller numbers")
         return self._bounded(self.sympy.Pow(base, exponent))
@@ -186,7 +194,16 @@ class _Reader:
             raise self.refuse(f"function {self._piece(node.func)} is unknown; choose from {', '.join(FUNCTIONS)}")
         if len(node.args) != 1 or node.keywords:
             raise self.refuse(f"{node.func.id} takes one argument, such as {node.func.id}(x)")
-        return self._bounded(self.functions[node.func.id](self.read(node.args[0], depth + 1)))
+        argument = self.read(node.args[0], depth + 1)
+        if argument.is_number and not self._size(argument) <= MAX_ARGUMENT and node.func.id in _GROWING:
+            raise self.refuse(f"{node.func.id} of a number beyond {MAX_ARGUMENT} is no double; give smaller numbers")
+        return self._bounded(self.functions[node.func.id](argument))
+
+    def _size(self, number: Any) -> float:
+        """The modulus of a number, which SymPy works out in a time that grows fast with the depth of its formula."""
+        if _depth(number) > MAX_NUMBER_DEPTH:
+            raise self.refuse("functions of a number are nested too deeply; write the number itself")
+        return float(abs(complex(number.evalf(15))))
 
     def _symbol(self, name: str) -> Any:
         if name in self.symbols:
@@ -211,7 +228,8 @@ class _Reader:
     def _bounded(self, expression: Any) -> Any:
         if expression.is_Rational and _bits(expression) > MAX_BITS:
             raise self.refuse(f"a number with more than {MAX_BITS} bits; give smaller numbers")
-        if expression.is_finite is False or expression is self.sympy.nan:
+        # Whether an expression in symbols is finite is a question that SymPy can think about for minutes.
+        if expression in self.not_numbers or (expression.is_number and expression.is_finite is False):
             raise self.refuse("not a finite number; it divides by zero or takes the logarithm of it")
         return expression
 
@@ -224,7 +242,8 @@ def _check_real(expression: sympy.Expr, text: str) -> sympy.Expr:
     import sympy
 
     if expression.has(sympy.I, sympy.zoo, sympy.nan, sympy.oo, -sympy.oo) or any(
-        power.base.is_negative and not power.exp.is_integer for power in expression.atoms(sympy.Pow)
+        power.base.is_number and power.base.is_negative and not power.exp.is_integer
+        for power in expression.atoms(sympy.Pow)
     ):
         raise InputError(f"expression {_shown(text)}: not a real number anywhere; check roots and logarithms")
     return expression
@@ -232,6 +251,11 @@ def _check_real(expression: sympy.Expr, text: str) -> sympy.Expr:
 
 def _bits(number: Any) -> int:
     return int(number.p).bit_length() + int(number.q).bit_length() if number.is_Rational else 0
+
+
+def _depth(number: Any) -> int:
+    """Levels of a formula above its rational numbers."""
+    return 0 if number.is_Rational else 1 + max(map(_depth, number.args), default=0)
 
 
 def _kind(node: ast.expr) -> str:

@@ -107,7 +107,7 @@ def get(name: str | Optimizer) -> Optimizer:
     """
     if isinstance(name, Optimizer):
         return name if _BY_ALIAS.get(name.name) is name else register(name)
-    if name not in _BY_ALIAS:
+    if not isinstance(name, str) or name not in _BY_ALIAS:
         raise InputError(f"optimizer {name!r}: unknown; choose from {', '.join(REGISTRY)}")
     return _BY_ALIAS[name]
 

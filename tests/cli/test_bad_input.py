@@ -24,6 +24,8 @@ BAD = [
     (("derive", "--order", "2.5"), "'2.5'", "0 to 15"),
     (("derive", "--order", "-1"), "'-1'", "0 to 15"),
     (("derive", "--order", "16"), "'16'", "0 to 15"),
+    (("derive", "--order", "40"), "5.1e+16 rooted trees would take about 1.5e+11 GB", "0 to 15"),
+    (("derive", "heavy-ball", "--order", "14"), "14 GB", "give a lower order, or values to the parameters"),
     (("derive", "--order", "9" * 400), "--order", "0 to 15"),
     (("derive", "--order", "3\n4"), r"'3\n4'", "0 to 15"),
     (("derive", "--order", ""), "''", "0 to 15"),
@@ -54,6 +56,9 @@ BAD = [
     ((*MLP, "--optimizer", "adamm"), "'adamm'", "gradient-descent"),
     ((*MLP, "--output", ""), "''", "folder"),
     ((*MLP, "--output", "/dev/null"), "'/dev/null'", "folder"),
+    ((*MLP, "--output", "x" * 256), "File name too long", "another name"),
+    ((*MLP, "--output", "a\0b"), "embedded null byte", "another name"),
+    ((*MLP, "--output", "/proc/\x1b[31m"), "\\x1b[31m", "cannot write"),
     ((*MLP, "--output", "/dev/null/below"), "'/dev/null'", "folder"),
     ((*MLP, "--output", "/proc/two\nlines"), "/proc/two lines", "cannot write"),
     ((*VERIFY, "--dataset", "mnist"), "'mnist'", "digits"),
@@ -68,6 +73,9 @@ BAD = [
     ((*VERIFY, "--layers", "2,4,3,1", "--dataset", "teacher", "--loss", "cross-entropy"), "4, 3, 1", "at least 2"),
     ((*VERIFY, "--layers", "2,4,2", "--dataset", "teacher"), "'2,4,2'", "the last is 1"),
     ((*VERIFY, "--loss", "mse"), "'mse'", "cross-entropy"),
+    ((*VERIFY, "--layers", "2,100000,100000,2"), "GB", "give smaller layers or a lower order"),
+    ((*VERIFY, "--layers", "2," * 100 + "2"), "101 widths", "at most 100"),
+    ((*VERIFY, "--eta", "1e308"), "1e+308", "give a smaller one"),
     ((*VERIFY, "--layers", "2,four,2"), "'2,four,2'", "64,32,10"),
     ((*VERIFY, "--activation", "relu"), "'relu'", "softplus"),
     ((*VERIFY, "--loss", "hinge"), "'hinge'", "mse, cross-entropy"),
@@ -129,3 +137,21 @@ def test_bytes_that_are_no_text(run_process):
     result = run_process("derive", b"\xff\xfe")
     assert result.status == 2
     assert result.err.count("\n") == 1
+
+
+def test_what_is_very_long_is_cut_in_the_middle(run):
+    result = run("derive", "\x1b" * 3000)
+    assert result.status == 2
+    assert result.err.startswith("eomsym: optimizer '")
+    assert result.err.endswith("rmsprop, rmsprop-outside, adam, adam-outside, adamw\n")
+    assert len(result.err) < 1100
+
+
+def test_a_lack_of_memory_is_told_in_one_line(run, monkeypatch):
+    def fill(*_, **__):
+        raise MemoryError
+
+    monkeypatch.setattr("eomsym.codegen.generate", fill)
+    result = run(*MLP)
+    assert (result.status, result.out) == (2, "")
+    assert result.err == "eomsym: not enough memory for what was asked; give smaller layers or a lower order\n"

@@ -1,0 +1,51 @@
+"""How many trees a derivation takes, and about how much memory: told before it begins."""
+
+from __future__ import annotations
+
+from eomsym.errors import InputError
+from eomsym.trees import count_rooted_trees
+
+#: Beyond this a derivation is refused.
+MAX_BYTES = 4 * 10**9
+#: Resident memory over number of trees, measured with ``eomsym derive`` and rounded up: 1 kB with integers (order 15 of
+#: gradient descent), 2 kB with fractions, and 60 to 90 kB for each parameter that is a symbol (orders 8 and 9).
+BYTES_OF_NUMBER, BYTES_OF_SYMBOL = 3_000, 100_000
+#: Trees of more nodes are too many to be worth counting.
+_COUNTED = 100
+
+
+def count_coloured_trees(nodes: int, colours: int, leaves: int) -> int:
+    """Number of rooted trees with up to ``nodes`` nodes, each of one of ``colours``, leaves of one of ``leaves``.
+
+    The children of a root are a multiset: ``n m(n) = Σ_{k=1}^{n} (Σ_{d|k} d a(d)) m(n−k)``, Euler's transform.
+    """
+    trees, multisets = [0, leaves], [1]
+    for n in range(1, nodes):
+        weights = (sum(d * trees[d] for d in range(1, k + 1) if k % d == 0) * multisets[n - k] for k in range(1, n + 1))
+        multisets.append(sum(weights) // n)
+        trees.append(colours * multisets[n])
+    return sum(trees[: nodes + 1])
+
+
+def tree_demand(order: int, symbols: int = 0) -> str:
+    """In words, what plain rooted trees of a derivation to this order take."""
+    nodes = min(order + 1, _COUNTED)
+    more = "over " if nodes < order + 1 else ""
+    return _demand(sum(map(count_rooted_trees, range(1, nodes + 1))), symbols, more)
+
+
+def check_memory(order: int, trees: int, symbols: int) -> None:
+    """Raises ``InputError`` if so many trees, with so many parameters that are symbols, take more than is allowed."""
+    if trees * _bytes_of_tree(symbols) <= MAX_BYTES:
+        return
+    right = "give a lower order" + (", or values to the parameters" if symbols else "")
+    raise InputError(f"order {order}: {_demand(trees, symbols)}, and {MAX_BYTES / 1e9:g} are allowed; {right}")
+
+
+def _demand(trees: int, symbols: int, more: str = "") -> str:
+    size = f"{trees:.1e}" if trees >= 10**6 else str(trees)
+    return f"{more}{size} rooted trees would take {more}about {trees * _bytes_of_tree(symbols) / 1e9:.2g} GB"
+
+
+def _bytes_of_tree(symbols: int) -> int:
+    return BYTES_OF_SYMBOL * symbols or BYTES_OF_NUMBER

@@ -1,0 +1,530 @@
+"""What disks, kills, other processes and other people do to kernels, each staged, and what the user sees."""
+
+import json
+import os
+import pickle
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import eomsym
+from eomsym import files
+from eomsym.codegen import KernelSpec, locate, write_kernel
+from eomsym.codegen.manifest import digest, manifest_path, manifest_text, verified_source
+from eomsym.errors import EomsymError, InputError, KernelError
+from eomsym.models import MLP, ExpressionLoss
+
+REPOSITORY = Path(__file__).parents[2]
+SPEC = KernelSpec(ExpressionLoss("x**2*y", ["x", "y"]), 1)
+MADE = f"{SPEC.name}.py"
+COMMAND = ("generate", "loss", "x**2*y", "--variables", "x,y", "--order", "1", "--output", "kernels")
+
+
+@pytest.fixture(scope="module")
+def compiled(tmp_path_factory):
+    """A cache in which ``SPEC`` is compiled once for all tests here."""
+    folder = tmp_path_factory.mktemp("cache")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("EOMSYM_CACHE", str(folder))
+        eomsym.load(write_kernel(SPEC, folder))
+    return folder
+
+
+def process(program, *arguments, cwd, **environment):
+    """A Python program run to its end, however that comes."""
+    surroundings = {**os.environ, "PYTHONPATH": str(REPOSITORY), **environment}
+    command = [sys.executable, "-c", program, *map(str, arguments)]
+    return subprocess.run(command, cwd=cwd, env=surroundings, capture_output=True, text=True, check=False)
+
+
+def command_line(before, *arguments, cwd, **environment):
+    """The command line in a process of its own, in which ``before`` is run first."""
+    program = f"import sys\n{before}\nfrom eomsym.cli import main\nsys.exit(main(sys.argv[1:]))"
+    return process(program, *arguments, cwd=cwd, **environment)
+
+
+def older(folder):
+    """A kernel as another version of the generator left it: whole, but with other bytes."""
+    path = write_kernel(SPEC, folder)
+    source = path.read_bytes() + b"# of an older generator\n"
+    path.write_bytes(source)
+    manifest_path(path).write_text(manifest_text(SPEC, source))
+    return path, source
+
+
+def leftovers(folder):
+    return [entry.name for entry in folder.iterdir() if entry.suffix not in (".py", ".json")]
+
+
+# Disks.
+
+
+def run_silently(*command):
+    return subprocess.run(command, capture_output=True, check=False).returncode == 0
+
+
+FULL_DISK = "import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (2000, 2000))"
+
+
+@pytest.mark.parametrize("there", [False, True], ids=["new", "replacing"])
+def test_a_disk_that_takes_no_more(there, tmp_path):
+    folder = tmp_path / "kernels"
+    source = older(folder)[1] if there else None
+    result = command_line(FULL_DISK, *COMMAND, cwd=tmp_path)
+    assert (result.returncode, result.stdout) == (2, "")
+    assert result.stderr == f"eomsym: cannot write kernels/{MADE}: File too large; nothing was changed\n"
+    assert folder.exists() == there
+    if there:
+        assert verified_source(folder / MADE)[1] == source
+        assert leftovers(folder) == []
+
+
+@pytest.fixture
+def tiny_disk(tmp_path):
+    """A file system of one page, for those who may mount one."""
+    place = tmp_path / "disk"
+    place.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=4k", "none", str(place)]
+    if os.getuid() != 0 or not run_silently(*mount):
+        pytest.skip("no permission to mount; the limit on the size of files above stands for a full disk")
+    yield place
+    subprocess.run(["umount", str(place)], check=True)
+
+
+def test_a_disk_that_is_full(tiny_disk, tmp_path):
+    result = command_line("", *COMMAND[:-1], "disk/kernels", cwd=tmp_path)
+    assert (result.returncode, result.stdout) == (2, "")
+    assert result.stderr == f"eomsym: cannot write disk/kernels/{MADE}: No space left on device; nothing was changed\n"
+    assert list(tiny_disk.iterdir()) == []
+
+
+def test_a_full_disk_under_stdout():
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "eomsym", "derive"], stdout=full, stderr=subprocess.PIPE, cwd=REPOSITORY, check=False
+        )
+    assert done.returncode == 2
+    assert done.stderr == b"eomsym: No space left on device; give a path that can be read and written\n"
+
+
+@pytest.fixture
+def read_only():
+    """Makes a folder one that nobody can write to, root included, who needs a mount for that."""
+    folders = []
+
+    def make(folder):
+        if os.getuid() != 0:
+            folder.chmod(0o555)
+        elif not run_silently("mount", "--bind", folder, folder):
+            pytest.skip("root writes everywhere, and may not mount a folder read-only here")
+        else:
+            folders.append(folder)
+            subprocess.run(["mount", "-o", "remount,ro,bind", str(folder)], check=True)
+
+    yield make
+    for folder in folders:
+        subprocess.run(["umount", str(folder)], check=True)
+
+
+def test_a_folder_that_may_not_be_written(read_only, tmp_path):
+    (tmp_path / "kernels").mkdir()
+    read_only(tmp_path / "kernels")
+    result = command_line("", *COMMAND, cwd=tmp_path)
+    assert result.stderr == "eomsym: --output 'kernels': no permission to write in 'kernels'; give another folder\n"
+    assert (result.returncode, result.stdout) == (2, "")
+    with pytest.raises(EomsymError, match=r"cannot write .*(Read-only|Permission).*; nothing was changed"):
+        eomsym.generate(SPEC.model, 1, output=tmp_path / "kernels")
+    assert list((tmp_path / "kernels").iterdir()) == []
+
+
+def test_a_folder_below_a_file(tmp_path):
+    (tmp_path / "file").write_text("precious")
+    with pytest.raises(EomsymError) as caught:
+        eomsym.generate(SPEC.model, 1, output=tmp_path / "file" / "below")
+    message = f"cannot write {tmp_path}/file/below/{SPEC.name}.json: Not a directory; nothing was changed"
+    assert str(caught.value) == message
+    assert (tmp_path / "file").read_text() == "precious"
+
+
+# Kills.
+
+KILL_AT = """
+import os, signal, sys
+from pathlib import Path
+from eomsym.codegen import write_kernel
+from eomsym.codegen.spec import KernelSpec
+from eomsym.models import ExpressionLoss
+
+name, count = sys.argv[1].split(":")
+plain, calls = getattr(os, name), []
+
+def counted(*arguments, **keywords):
+    calls.append(name)
+    if len(calls) == int(count):
+        os.kill(os.getpid(), signal.SIGKILL)
+    return plain(*arguments, **keywords)
+
+setattr(os, name, counted)
+write_kernel(KernelSpec(ExpressionLoss("x**2*y", ["x", "y"]), 1), Path("kernels"))
+"""
+#: Where the process is killed: just before the first, second, … call.
+MOMENTS = ["fsync:1", "fsync:2", "fsync:3", "replace:1", "replace:2", "replace:3"]
+
+
+@pytest.mark.parametrize("moment", MOMENTS)
+def test_killed_while_a_kernel_is_replaced(moment, tmp_path):
+    path, old = older(tmp_path / "kernels")
+    assert process(KILL_AT, moment, cwd=tmp_path).returncode == -signal.SIGKILL
+    assert verified_source(path)[1] == (path.read_bytes() if moment == "replace:3" else old)
+    assert len(leftovers(path.parent)) > 0
+    for leftover in leftovers(path.parent):
+        assert leftover.startswith(".eomsym-")
+        os.utime(path.parent / leftover, (0, 0))
+    write_kernel(SPEC, path.parent)
+    assert b"older" not in verified_source(path)[1]
+    assert "replaces" not in manifest_path(path).read_text()
+    assert leftovers(path.parent) == []
+
+
+@pytest.mark.parametrize("moment", ["fsync:1", "fsync:2", "replace:1", "replace:2"])
+def test_killed_while_a_new_kernel_is_written(moment, tmp_path):
+    assert process(KILL_AT, moment, cwd=tmp_path).returncode == -signal.SIGKILL
+    with pytest.raises(KernelError, match=r"cannot be read \(No such file or directory\); generate the kernel again"):
+        verified_source(tmp_path / "kernels" / MADE)
+    assert verified_source(write_kernel(SPEC, tmp_path / "kernels"))[0] == SPEC
+
+
+KILL_ME = """
+import itertools, sys
+from pathlib import Path
+from eomsym.codegen import store
+from eomsym.codegen.spec import KernelSpec
+from eomsym.models import ExpressionLoss
+
+render = store.render
+print("ready", flush=True)
+for turn in itertools.count():
+    store.render = lambda spec: render(spec) + "# older\\n" * (turn % 2)
+    store.write_kernel(KernelSpec(ExpressionLoss("x**2*y", ["x", "y"]), 1), Path("kernels"))
+"""
+
+
+def test_killed_at_any_moment(tmp_path):
+    path = write_kernel(SPEC, tmp_path / "kernels")
+    random = np.random.default_rng(0)
+    for _ in range(4):
+        surroundings = {**os.environ, "PYTHONPATH": str(REPOSITORY)}
+        command = [sys.executable, "-c", KILL_ME]
+        with subprocess.Popen(command, cwd=tmp_path, env=surroundings, stdout=subprocess.PIPE) as victim:
+            victim.stdout.readline()
+            time.sleep(0.05 + 0.1 * random.random())
+            victim.kill()
+        assert verified_source(path)[0] == SPEC
+    write_kernel(SPEC, path.parent)
+    assert b"older" not in verified_source(path)[1]
+
+
+# Two at once.
+
+GENERATE_AND_LOAD = """
+import sys, time
+from pathlib import Path
+import eomsym
+Path(sys.argv[1]).touch()
+while len(list(Path().glob("ready*"))) < 2:
+    time.sleep(0.001)
+kernel = eomsym.load(eomsym.generate("x**2*y + x", 1, variables=["x", "y"], output="kernels"))
+import numpy as np
+print(kernel.counterterms(np.array([1.0, 2.0])).tolist())
+"""
+
+
+def test_two_processes_generate_compile_and_load_the_same_kernel(tmp_path):
+    surroundings = {**os.environ, "PYTHONPATH": str(REPOSITORY), "EOMSYM_CACHE": str(tmp_path / "cache")}
+    both = [
+        subprocess.Popen(
+            [sys.executable, "-c", GENERATE_AND_LOAD, name],
+            cwd=tmp_path,
+            env=surroundings,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for name in ("ready1", "ready2")
+    ]
+    answers = [one.communicate(timeout=300) for one in both]
+    # g = (2xy + 1, x²) and ξ_0 = ½ Hg at (1, 2)
+    assert answers == [("[[5.0, 1.0], [11.0, 5.0]]\n", "")] * 2
+    assert sorted(entry.suffix for entry in (tmp_path / "kernels").iterdir()) == [".json", ".py"]
+
+
+def test_a_reader_never_meets_half_a_kernel(tmp_path):
+    path, old = older(tmp_path)
+    manifest, vouches_for_old = manifest_path(path), manifest_text(SPEC, old).encode()
+    vouches_for_both = manifest_text(SPEC, old, replaced=digest(write_kernel(SPEC, tmp_path).read_bytes())).encode()
+    stop, found = threading.Event(), set()
+
+    def read():
+        while not stop.is_set():
+            found.add(verified_source(path)[1])
+
+    with ThreadPoolExecutor(1) as pool:
+        reader = pool.submit(read)
+        for _ in range(20):
+            write_kernel(SPEC, tmp_path)
+            files.write_together([(manifest, vouches_for_both), (path, old), (manifest, vouches_for_old)])
+        stop.set()
+        reader.result()
+    assert len(found) == 2
+
+
+# What nobody vouches for.
+
+MARK = b"\nfrom pathlib import Path; Path('was_run').touch()\n"
+
+
+def rewritten(path, change):
+    entry = json.loads(manifest_path(path).read_text())
+    change(entry)
+    manifest_path(path).write_text(json.dumps(entry))
+
+
+def specified(name, value):
+    return lambda path: rewritten(path, lambda entry: entry["specification"].update({name: value}))
+
+
+def as_text(*change):
+    def spoil(path):
+        text = manifest_path(path).read_text()
+        assert change[0] in text
+        manifest_path(path).write_text(text.replace(*change))
+
+    return spoil
+
+
+def as_pipe(path):
+    path.unlink()
+    os.mkfifo(path)
+
+
+def as_device(path):
+    path.unlink()
+    path.symlink_to("/dev/zero")
+
+
+def swapped_manifest(path):
+    """The kernel of another model with this one's name, and the other's own manifest."""
+    other = write_kernel(KernelSpec(MLP([1, 2, 1], "sin", "mse"), 1), path.parent)
+    path.write_bytes(other.read_bytes() + MARK)
+    manifest_path(path).write_text(manifest_text(KernelSpec(MLP([1, 2, 1], "sin", "mse"), 1), path.read_bytes()))
+
+
+BYTES = "its bytes are not those that the manifest vouches for"
+TAMPERED = {
+    "a line more": (lambda path: path.write_bytes(path.read_bytes() + MARK), BYTES),
+    "cut off": (lambda path: path.write_bytes(path.read_bytes()[:-100]), BYTES),
+    "empty": (lambda path: path.write_bytes(b""), BYTES),
+    "a bit": (lambda path: path.write_bytes(path.read_bytes().replace(b"2", b"3", 1)), BYTES),
+    "huge": (lambda path: os.truncate(path, 2**40), "larger than 16777216 bytes"),
+    "a pipe": (as_pipe, "not a regular file"),
+    "a device": (as_device, "not a regular file"),
+    "a folder": (lambda path: (path.unlink(), path.mkdir()), "Is a directory"),
+    "no manifest": (lambda path: manifest_path(path).unlink(), "No such file"),
+    "huge manifest": (lambda path: os.truncate(manifest_path(path), 2**40), "larger than 4194304 bytes"),
+    "manifest of no text": (lambda path: manifest_path(path).write_bytes(b"\xff"), "not text"),
+    "manifest cut off": (lambda path: os.truncate(manifest_path(path), 50), "not JSON"),
+    "manifest nested": (lambda path: manifest_path(path).write_text("[" * 10**5), "not JSON"),
+    "manifest with a huge number": (as_text('"order": 1', f'"order": {"9" * 5000}'), "not JSON"),
+    "manifest with nan": (as_text('"order": 1', '"order": NaN'), "not JSON"),
+    "manifest with two digests": (as_text('"sha256"', '"sha256": "", "sha256"'), "not JSON"),
+    "manifest a list": (lambda path: manifest_path(path).write_text("[]"), "not a JSON object"),
+    "manifest with more": (lambda path: rewritten(path, lambda entry: entry.update(run="x")), "only"),
+    "manifest without digest": (lambda path: rewritten(path, lambda entry: entry.pop("sha256")), "only"),
+    "digest no text": (lambda path: rewritten(path, lambda entry: entry.update(sha256=[1])), "not a SHA-256 digest"),
+    "digest short": (lambda path: rewritten(path, lambda entry: entry.update(sha256="ab")), "not a SHA-256 digest"),
+    "replaces no digest": (lambda path: rewritten(path, lambda entry: entry.update(replaces=0)), "not a SHA-256"),
+    "specification a list": (lambda path: rewritten(path, lambda entry: entry.update(specification=[])), "not valid"),
+    "another order": (specified("order", 2), "the manifest is that of"),
+    "an impossible order": (specified("order", 99), "out of range"),
+    "order true": (specified("order", True), "not an integer"),
+    "another expression": (specified("expression", "x"), "the manifest is that of"),
+    "a hostile expression": (specified("expression", "__import__('os')"), "not allowed"),
+    "a hostile name": (specified("variables", ["x", "y}}\n{%"]), "not a name"),
+    "names no text": (specified("variables", [[], {}]), "not a name"),
+    "an expression of the wrong kind": (specified("expression", 3), "give a text"),
+    "optimizer a list": (specified("optimizer", ["gradient-descent"]), "unknown"),
+    "optimizer a path": (specified("optimizer", "../../etc"), "unknown"),
+    "settings a list": (specified("settings", [1]), "not an object"),
+    "settings of another": (specified("settings", {"beta": "1/2"}), "does not have it"),
+    "another kind": (specified("kind", "field"), "give exactly"),
+    "precision a number": (specified("precision", 1), "unknown"),
+    "another kernel under this name": (swapped_manifest, "the manifest is that of mlp_1_2_1_sin_mse"),
+}
+
+
+@pytest.mark.parametrize(("spoil", "reason"), TAMPERED.values(), ids=TAMPERED)
+def test_what_was_tampered_with_is_refused_before_it_runs(spoil, reason, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("EOMSYM_CACHE", str(tmp_path / "cache"))
+    path = write_kernel(SPEC, tmp_path)
+    spoil(path)
+    with pytest.raises(KernelError) as caught:
+        eomsym.load(path)
+    message = str(caught.value)
+    assert reason in message
+    assert message.startswith(f"kernel {path}: ") or "/dev/zero" in message
+    assert message.endswith("generate the kernel again")
+    assert "\n" not in message
+    assert not (tmp_path / "was_run").exists()
+    assert not (tmp_path / "cache").exists()
+
+
+@pytest.mark.parametrize(
+    ("key", "value"), [("weight_decay", 10**400), ("layers", [1, 10**9, 1]), ("layers", [[1], 1]), ("activation", [])]
+)
+def test_networks_that_are_none_are_refused(key, value, tmp_path):
+    path = write_kernel(KernelSpec(MLP([1, 2, 1], "sin", "mse"), 1), tmp_path)
+    rewritten(path, lambda entry: entry["specification"].update({key: value}))
+    with pytest.raises(KernelError, match="specification is not valid"):
+        eomsym.load(path)
+
+
+def test_a_renamed_kernel_is_refused_with_its_name(tmp_path):
+    path = write_kernel(SPEC, tmp_path)
+    for old, new in ((path, "other.py"), (manifest_path(path), "other.json")):
+        old.rename(tmp_path / new)
+    with pytest.raises(KernelError) as caught:
+        eomsym.load(tmp_path / "other.py")
+    assert str(caught.value) == (
+        f"kernel {tmp_path}/other.py: the manifest is that of {MADE}; keep that name, or generate the kernel again"
+    )
+
+
+@pytest.mark.parametrize("path", ["a\0b", "\ud800", 3, None, b"x\xff"], ids=repr)
+def test_what_is_no_path(path):
+    with pytest.raises((InputError, KernelError), match="kernel"):
+        eomsym.load(path)
+
+
+def test_links_lead_to_the_kernel_that_is_vouched_for(compiled, tmp_path, monkeypatch):
+    monkeypatch.setenv("EOMSYM_CACHE", str(compiled))
+    path = write_kernel(SPEC, tmp_path / "kernels")
+    (tmp_path / "link.py").symlink_to(path)
+    assert eomsym.load(tmp_path / "link.py").spec == SPEC
+    (tmp_path / "loop").symlink_to(tmp_path / "loop")
+    with pytest.raises(EomsymError, match="kernel"):
+        eomsym.load(tmp_path / "loop")
+
+
+# numba's cache.
+
+LOAD = """
+import sys
+import eomsym
+import numpy as np
+try:
+    kernel = eomsym.load(sys.argv[1])
+except eomsym.EomsymError as error:
+    sys.exit(f"{type(error).__name__}: {error}")
+print(kernel.loss(np.array([3.0, 2.0])))
+"""
+
+
+def cached(folder):
+    """Files of numba's cache below a folder."""
+    return [path for path in folder.rglob("*") if path.suffix in (".nbi", ".nbc")]
+
+
+def test_code_that_lies_beside_a_kernel_is_not_run(compiled, tmp_path):
+    path = write_kernel(SPEC, tmp_path / "kernels")
+    planted = path.parent / "__pycache__"
+    planted.mkdir()
+    genuine = cached(compiled / "compiled")
+    assert genuine
+    for file in genuine:
+        function = file.name.split(".", 1)[1]  # numba's name: module, then function and line
+        (planted / f"{path.stem}.{function}").write_bytes(pickle.dumps("hostile"))
+    (planted / f"{path.stem}.cpython-{sys.version_info[0]}{sys.version_info[1]}.pyc").write_bytes(b"hostile")
+    done = process(LOAD, path, cwd=tmp_path, EOMSYM_CACHE=str(compiled))
+    assert (done.stdout, done.stderr) == ("18.0\n", "")
+    assert cached(compiled / "compiled") == genuine
+
+
+def test_kernels_in_a_folder_that_cannot_be_written_load_as_any_other(compiled, read_only, tmp_path):
+    path = write_kernel(SPEC, tmp_path / "kernels")
+    read_only(path.parent)
+    done = process(LOAD, path, cwd=tmp_path, EOMSYM_CACHE=str(compiled))
+    assert (done.stdout, done.stderr) == ("18.0\n", "")
+    assert sorted(entry.suffix for entry in path.parent.iterdir()) == [".json", ".py"]
+
+
+def test_a_cache_that_cannot_be_written(tmp_path):
+    done = process(LOAD, write_kernel(SPEC, tmp_path), cwd="/", EOMSYM_CACHE="/proc/cache")
+    assert done.stdout == ""
+    assert done.stderr == (
+        "KernelError: compiled kernels cannot be kept in /proc/cache/compiled (No such file or directory); "
+        "set EOMSYM_CACHE to a folder that only you can write to\n"
+    )
+
+
+def test_a_cache_that_others_can_write_to_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setenv("EOMSYM_CACHE", str(tmp_path))
+    folder = locate.code_cache()
+    assert folder.stat().st_mode & 0o777 == 0o700
+    folder.chmod(0o770)
+    with pytest.raises(KernelError) as caught:
+        eomsym.load(write_kernel(SPEC, tmp_path))
+    assert str(caught.value) == (
+        f"compiled kernels are not kept in {folder}, where other users can write; "
+        "set EOMSYM_CACHE to a folder that only you can write to"
+    )
+
+
+def test_no_home(monkeypatch):
+    for name in ("EOMSYM_CACHE", "XDG_CACHE_HOME"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(Path, "home", lambda: (_ for _ in ()).throw(RuntimeError("no home")))
+    with pytest.raises(KernelError, match="no home folder is known; set EOMSYM_CACHE to a folder of yours"):
+        locate.user_cache()
+
+
+def test_numbas_own_folder_that_cannot_be_written_is_passed_over(compiled):
+    done = process(LOAD, compiled / MADE, cwd="/", EOMSYM_CACHE=str(compiled), NUMBA_CACHE_DIR="/proc/numba")
+    assert (done.stdout, done.stderr) == ("18.0\n", "")
+
+
+def test_a_damaged_entry_of_numbas_cache(compiled, tmp_path):
+    cache = tmp_path / "cache"
+    shutil.copytree(compiled, cache)
+    (cache / "compiled").chmod(0o700)
+    for file in cached(cache):
+        file.write_bytes(file.read_bytes()[:100])
+    done = process(LOAD, cache / MADE, cwd=tmp_path, EOMSYM_CACHE=str(cache))
+    assert done.stdout == ""
+    assert done.stderr.startswith(
+        f"KernelError: kernel {cache / MADE}: cannot be compiled or taken from numba's cache ("
+    )
+    place = cache / "compiled" / "__pycache__"
+    assert done.stderr.endswith(f"see that the disk is not full, and remove {place}\n")
+    assert done.stderr.count("\n") == 1
+    shutil.rmtree(place)
+    assert process(LOAD, cache / MADE, cwd=tmp_path, EOMSYM_CACHE=str(cache)).stdout == "18.0\n"
+
+
+def test_a_disk_that_is_full_while_numba_keeps_what_it_compiled(tmp_path):
+    path = write_kernel(SPEC, tmp_path)
+    limit = "import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (20000, 20000))\n"
+    done = process(limit + LOAD, path, cwd=tmp_path, EOMSYM_CACHE=str(tmp_path / "cache"))
+    assert done.stdout == ""
+    assert (
+        "cannot be compiled or taken from numba's cache (OSError: [Errno 27] File too large); see that" in done.stderr
+    )
+    assert process(LOAD, path, cwd=tmp_path, EOMSYM_CACHE=str(tmp_path / "cache")).stdout == "18.0\n"

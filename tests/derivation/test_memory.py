@@ -1,0 +1,115 @@
+"""What a derivation takes is told before it begins: counts of trees, limits, and the words."""
+
+import time
+
+import pytest
+
+import eomsym
+from eomsym.codegen import KernelSpec, kernel_for
+from eomsym.derivation.memory import check_memory, count_coloured_trees, tree_demand
+from eomsym.derivation.tree_algebra import modified_tree_coefficients
+from eomsym.errors import InputError
+from eomsym.models import MLP
+from eomsym.optimizers import get
+from eomsym.trees import count_rooted_trees, rooted_trees
+from eomsym.verification.convergence import error_exponents
+
+
+@pytest.mark.parametrize("nodes", range(1, 12))
+def test_one_colour_gives_plain_trees(nodes):
+    assert count_coloured_trees(nodes, 1, 1) == sum(map(count_rooted_trees, range(1, nodes + 1)))
+
+
+def test_two_colours():
+    """OEIS A000151: 2, 4, 14, 52, 214, 916, 4116."""
+    counts = [count_coloured_trees(nodes, 2, 2) for nodes in range(1, 8)]
+    assert [after - before for before, after in zip([0, *counts], counts, strict=False)] == [
+        *(2, 4, 14, 52, 214, 916, 4116)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("name", "parameters", "theta"),
+    [("mini-batches", {"batches": 3}, 0), ("sgdw", {"beta": "1/2"}, 1), ("extragradient", {}, 0)],
+)
+def test_a_derivation_has_as_many_trees_as_were_counted(name, parameters, theta):
+    entry, terms = get(name), 5
+    values = entry.complete(parameters)
+    fields = len(entry.fields(**values))
+    found = set().union(*modified_tree_coefficients(entry.rule(**values), terms))
+    counted = count_coloured_trees(terms, fields, fields + theta)
+    vanishing = {"mini-batches": 46, "sgdw": 0, "extragradient": 1}[name]  # coefficients that are zero are left out
+    assert len(found) == counted - vanishing
+
+
+REFUSED = {
+    "order 40": (
+        ("gradient-descent", 40, {}),
+        "order 40: out of range, 5.1e+16 rooted trees would take about 1.5e+11 GB; give an integer from 0 to 15",
+    ),
+    "a huge order": (
+        ("heavy-ball", 10**30, {}),
+        "order 1000000000000000000000000000000: out of range, over 7.8e+43 rooted trees would take over about "
+        "2.3e+38 GB; give an integer from 0 to 15",
+    ),
+    "a symbol": (
+        ("heavy-ball", 13, {}),
+        "order 13: 53272 rooted trees would take about 5.3 GB, and 4 are allowed; give a lower order, or values to the "
+        "parameters",
+    ),
+    "two symbols": (
+        ("sgdw", 10, {}),
+        "order 10: 52642 rooted trees would take about 11 GB, and 4 are allowed; give a lower order, or values to the "
+        "parameters",
+    ),
+    "many batches": (
+        ("mini-batches", 6, {"batches": 6}),
+        "order 6: 7.8e+06 rooted trees would take about 23 GB, and 4 are allowed; give a lower order",
+    ),
+}
+
+
+@pytest.mark.parametrize(("given", "message"), REFUSED.values(), ids=REFUSED)
+def test_what_is_too_large_is_refused_at_once_with_its_size(given, message):
+    name, order, parameters = given
+    start = time.process_time()
+    with pytest.raises(InputError) as caught:
+        eomsym.derive(name, order, **parameters)
+    assert str(caught.value) == message
+    assert time.process_time() - start < 1
+
+
+def test_values_for_parameters_take_less():
+    check_memory(15, sum(map(count_rooted_trees, range(1, 17))), 0)
+    assert tree_demand(15) == "376464 rooted trees would take about 1.1 GB"
+    assert eomsym.derive("heavy-ball", 3).order == 3
+
+
+@pytest.mark.parametrize("nodes", [22, 40, 10**6])
+def test_tables_and_streams_tell_their_size(nodes):
+    with pytest.raises(InputError, match=r"trees would take .*GB.*stream_coefficients goes further.*give 1 to 21"):
+        eomsym.tree_table(nodes)
+    if nodes > 28:
+        with pytest.raises(InputError, match=r"trees, .*give 1 to 28"):
+            eomsym.stream_coefficients(nodes)
+
+
+@pytest.mark.parametrize(("layers", "order"), [([2, 100_000, 100_000, 1], 0), ([2, 100_000, 1000, 1], 12)])
+def test_networks_that_would_fill_the_memory_are_not_run(layers, order, tmp_path):
+    with pytest.raises(InputError, match=r"layers 2,100000,.* parameters would take about .* GB, and 16 are allowed"):
+        kernel_for(KernelSpec(MLP(layers, loss="mse"), order), tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("order", [20, 40, 10**9])
+def test_lists_of_trees_end_before_the_memory_does(order):
+    with pytest.raises(InputError, match="too many trees to list; give at most 19, or go through them one by one"):
+        rooted_trees(order)
+
+
+def test_the_powers_of_gradient_descents_errors_need_no_trees():
+    start = time.process_time()
+    assert error_exponents(get("gradient-descent"), {}, [0, 4, 19]) == {0: 1, 4: 5, 19: 20}
+    assert time.process_time() - start < 1
+    for order in range(5):
+        assert modified_tree_coefficients(get("gradient-descent").rule(), order + 2)[order + 1]
