@@ -1,6 +1,6 @@
 """What is trained: networks, losses and vector fields of the user's own, data sets."""
 
-from eomsym.models.data import DATASETS, Dataset, dataset, default_model
+from eomsym.models.data import DATASETS, Dataset, dataset, default_dataset, default_model
 from eomsym.models.expression import ExpressionLoss, VectorField
 from eomsym.models.invariance import scale_invariant, translation_invariant
 from eomsym.models.mlp import ACTIVATIONS, LOSSES, MLP, NORMALIZATIONS
@@ -15,6 +15,7 @@ __all__ = [
     "ExpressionLoss",
     "VectorField",
     "dataset",
+    "default_dataset",
     "default_model",
     "scale_invariant",
     "translation_invariant",

@@ -60,6 +60,11 @@ def dataset(name: str, seed: int = 0) -> Dataset:
     return Dataset(name, *entry.make(seed))
 
 
+def default_dataset(precision: str) -> str:
+    """The data set that a study in this precision is about if none is named: in double-double only tiny ones are quick."""
+    return "teacher-small" if precision == "double-double" else "digits"
+
+
 def default_model(name: str) -> MLP:
     """A small network that suits the data set called ``name``.  Raises ``InputError`` for an unknown name."""
     return _entry(name).model
