@@ -35,6 +35,20 @@ from eomsym.verification import (
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
+__all__ = [
+    "COLOURS",
+    "MARKERS",
+    "asymptotics_figure",
+    "convergence_figure",
+    "error_ratio_figure",
+    "scale_figure",
+    "terms_figure",
+    "translation_figure",
+    "tree_figure",
+    "tree_share_figure",
+    "truncation_figure",
+]
+
 #: Okabe & Ito's colours that stay apart for colour-blind eyes (2008), the pale yellow left out.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<", ">", "h")

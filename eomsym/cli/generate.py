@@ -42,7 +42,9 @@ def generate(
     check: Annotated[
         bool,
         typer.Option(
-            "--check", metavar="", help="Compare the committed kernels with what is generated now: exit 1 with a diff."
+            "--check",
+            metavar="",
+            help="Compare the committed kernels with what would be generated; exit 1 with a diff.",
         ),
     ] = False,
 ) -> int:
@@ -119,9 +121,7 @@ def loss(
     ] = None,
     field: Annotated[
         bool,
-        typer.Option(
-            "--field", metavar="", help="A differential equation instead: right-hand sides, with ; in between."
-        ),
+        typer.Option("--field", metavar="", help="A differential equation: right-hand sides, ; in between."),
     ] = False,
     optimizer: options.Optimizer = "gradient-descent",
     precision: Annotated[str, typer.Option(metavar="NAME", help="Arithmetic of the kernel: double.")] = "double",

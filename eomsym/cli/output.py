@@ -27,7 +27,7 @@ _quiet = False
 
 
 def set_quiet(quiet: bool) -> bool:
-    """Whether what is not a result stays away, until set anew; returns what it was given, as callbacks of options do."""
+    """Whether what is not a result stays away, until set anew; hands its argument back, as callbacks do."""
     global _quiet  # noqa: PLW0603  one process, one command line
     _quiet = quiet
     return quiet

@@ -61,7 +61,7 @@ def dataset(name: str, seed: int = 0) -> Dataset:
 
 
 def default_dataset(precision: str) -> str:
-    """The data set that a study in this precision is about if none is named: in double-double only tiny ones are quick."""
+    """The data set of a study in this precision if none is named: in double-double only tiny ones are quick."""
     return "teacher-small" if precision == "double-double" else "digits"
 
 

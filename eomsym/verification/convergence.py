@@ -71,9 +71,10 @@ def verify(
     """Measure how the error of the equation of motion falls with the step size, at each of ``orders``.
 
     ``data`` is the name of a data set, a ``Dataset``, or ``None`` for a kernel of a loss without data; by default
-    ``digits``, or ``teacher-small`` in double-double.  ``model`` is by default the one that suits the data set.  ``kernel`` is a loaded kernel of order ``max(orders) + 1`` or more;
-    without it one is generated, in ``precision`` (``double`` if not given, or ``double-double``: 32 digits, for
-    gradient descent on tiny networks such as that of ``teacher-small``), into ``output`` or the user's cache.
+    ``digits``, or ``teacher-small`` in double-double.  ``model`` is by default the one that suits the data set.
+    ``kernel`` is a loaded kernel of order ``max(orders) + 1`` or more; without it one is generated, in ``precision``
+    (``double`` if not given, or ``double-double``: 32 digits, for gradient descent on tiny networks such as that of
+    ``teacher-small``), into ``output`` or the user's cache.
     The path starts at ``theta`` (d,), by default ``model.initial(seed)``; ``seed`` also draws the data set.
     ``etas`` are step sizes, falling, each a whole number of times in 8 of the largest.  By default the largest has
     ``η max|λ| = 0.8``, rounded to two digits, and is halved five times, and more often where slope and ratio have not

@@ -253,7 +253,13 @@ def scale_law_defect(
 
 
 def _records(
-    kernel: FieldKernel, theta: np.ndarray, groups: Groups, etas: Sequence[float], orders: Sequence[int], data: Data
+    kernel: FieldKernel,
+    theta: np.ndarray,
+    groups: Groups,
+    etas: Sequence[float],
+    orders: Sequence[int],
+    data: Data,
+    progress: Progress | None,
 ) -> tuple[OrderRecord, ...]:
     """Errors of the squared norms after 8 of the largest steps, for each order and step size."""
     time = STEPS * etas[0]

@@ -1,4 +1,4 @@
-"""What is printed beside results: progress on a terminal only, and neither that nor warnings where quiet is asked for."""
+"""What is printed beside results: progress, on a terminal only, and warnings; neither where quiet is asked for."""
 
 import os
 import pty
