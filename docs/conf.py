@@ -1,7 +1,10 @@
 """Sphinx configuration.  The source folder is the repository: so links from docs to notebooks and benchmarks hold."""
 
 import sys
+from collections.abc import Iterator
 from pathlib import Path
+
+from sphinx.application import Sphinx
 
 HERE = Path(__file__).parent
 sys.path[:0] = [str(HERE.parent), str(HERE / "extensions")]
@@ -18,7 +21,6 @@ extensions = [
     "sphinx.ext.autodoc",
     "sphinx.ext.mathjax",
     "command_help",
-    "public_api",
 ]
 root_doc = "docs/index"
 include_patterns = ["docs/*.md", "notebooks/*.ipynb", "benchmarks/RESULTS.md"]
@@ -27,12 +29,12 @@ exclude_patterns = [".*", "build", "dist", "eomsym", "generated", "templates", "
 
 myst_enable_extensions = ["dollarmath", "colon_fence"]
 myst_heading_anchors = 3
-# Notebooks come with their outputs and are run by the tests; pages with cells have none and are run here.
+# Notebooks are committed with their outputs, and the tests run them again; pages with cells are run here.
 nb_execution_mode = "auto"
+nb_execution_excludepatterns = ["notebooks/*"]
 nb_execution_raise_on_error = True
 nb_execution_timeout = 300
 nb_merge_streams = True
-suppress_warnings = ["mystnb.unknown_mime_type"]
 
 autodoc_member_order = "bysource"
 autodoc_typehints = "signature"
@@ -47,3 +49,18 @@ html_show_sourcelink = False
 # The start page of the built folder leads to the real one.
 html_additional_pages = {"index": "redirect.html"}
 templates_path = ["_templates"]
+
+
+def _plain_bars(app: Sphinx, what: str, name: str, thing: object, options: object, lines: list[str]) -> None:
+    """In a docstring ``|λ|`` is an absolute value, in reStructuredText a substitution."""
+
+    def parts() -> Iterator[str]:
+        for index, part in enumerate("\n".join(lines).split("``")):
+            yield part if index % 2 else part.replace("|", r"\|")
+
+    lines[:] = "``".join(parts()).split("\n")
+
+
+def setup(app: Sphinx) -> None:
+    """Called by Sphinx."""
+    app.connect("autodoc-process-docstring", _plain_bars)
