@@ -17,7 +17,7 @@ LOSS_EXAMPLES = examples(
 MLP_EXAMPLES = examples(
     "eomsym generate mlp --layers 64,32,10 --order 4 --output kernels",
     "eomsym generate mlp --layers 64,32,10 --optimizer nesterov --order 3",
-    "eomsym generate mlp --layers 2,3,1 --loss mse --order 12 --precision double-double",
+    "eomsym generate mlp --layers 8,16,10 --order 12 --precision double-double",
 )
 
 

@@ -37,7 +37,7 @@ group = new_group(
 def translation(
     dataset: options.Dataset = "digits",
     layers: options.Layers = None,
-    activation: options.Activation = None,
+    activation: options.SuitedActivation = None,
     eta: Annotated[str, typer.Option(metavar="NUMBER", help="Learning rate.")] = "0.01",
     weight_decay: options.Decay = "0.01",
     steps: Annotated[str, typer.Option(metavar="N", help="Steps of gradient descent.")] = "2000",
@@ -84,7 +84,7 @@ def translation(
 def scale(
     dataset: options.Dataset = "digits-small",
     layers: options.Layers = None,
-    activation: options.Activation = None,
+    activation: options.SuitedActivation = None,
     normalization: Annotated[
         str, typer.Option(metavar="NAME", help="weight, batch or layer.", autocompletion=options.complete_normalization)
     ] = "weight",

@@ -49,17 +49,17 @@ Dataset = Annotated[
     ),
 ]
 Layers = Annotated[str | None, typer.Option(metavar="WIDTHS", help="Widths, such as 64,32,10.")]
-Activation = Annotated[
-    str | None,
-    typer.Option(
-        metavar="NAME",
-        help="tanh, sigmoid, softplus, gelu, silu, sin or identity.",
-        autocompletion=_from_models("ACTIVATIONS"),
-    ),
-]
-Loss = Annotated[
-    str | None, typer.Option(metavar="NAME", help="cross-entropy or mse.", autocompletion=_from_models("LOSSES"))
-]
+_activation = typer.Option(
+    metavar="NAME",
+    help="tanh, sigmoid, softplus, gelu, silu, sin or identity.",
+    autocompletion=_from_models("ACTIVATIONS"),
+)
+_loss = typer.Option(metavar="NAME", help="cross-entropy or mse.", autocompletion=_from_models("LOSSES"))
+Activation = Annotated[str, _activation]
+Loss = Annotated[str, _loss]
+#: The same where None stands for what suits the data set.
+SuitedActivation = Annotated[str | None, _activation]
+SuitedLoss = Annotated[str | None, _loss]
 Normalization = Annotated[
     str,
     typer.Option(metavar="NAME", help="none, weight, batch or layer.", autocompletion=complete_normalization),

@@ -33,7 +33,7 @@ def register(app: typer.Typer) -> None:
 def terms(
     dataset: options.Dataset = "digits",
     layers: options.Layers = None,
-    activation: options.Activation = None,
+    activation: options.SuitedActivation = None,
     weight_decay: options.Decay = "0",
     normalization: options.Normalization = "none",
     order: Annotated[str, typer.Option(metavar="N", help="Highest power of the learning rate kept, 1 to 7.")] = "4",

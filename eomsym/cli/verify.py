@@ -53,8 +53,8 @@ def verify(
         ),
     ] = None,
     layers: options.Layers = None,
-    activation: options.Activation = None,
-    loss: options.Loss = None,
+    activation: options.SuitedActivation = None,
+    loss: options.SuitedLoss = None,
     weight_decay: options.Decay = "0",
     normalization: options.Normalization = "none",
     orders: Annotated[
