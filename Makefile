@@ -52,6 +52,33 @@ test: lint  ## style, types and the fast tests
 test-slow: $(VENV)/.installed-dev  ## the tests that take minutes
 	$(TEST_ENVIRONMENT) $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile -m slow
 
+$(VENV)/.installed-docs: pyproject.toml | $(BIN)/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[docs,notebooks]'
+	touch $@ $(VENV)/.installed
+
+# The source folder is the repository, so that links between docs, notebooks and benchmarks hold.
+.PHONY: docs
+docs: $(VENV)/.installed-docs  ## the documentation, into build/docs
+	$(BIN)/sphinx-build -W --keep-going -q -d build/doctrees -c docs . build/docs
+	@echo build/docs/index.html
+
+# The text forms are what is edited; outputs come from a run.
+.PHONY: notebooks
+notebooks: $(VENV)/.installed-docs  ## run the notebooks, as their text forms in notebooks/*.py say
+	$(BIN)/jupytext --quiet --update --to ipynb notebooks/*.py
+	$(BIN)/jupyter nbconvert --execute --inplace --ExecutePreprocessor.record_timing=False notebooks/*.ipynb
+
+$(VENV)/.installed-release: pyproject.toml | $(BIN)/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check '.[release]'
+	touch $@
+
+.PHONY: dist
+dist: $(VENV)/.installed-release  ## source distribution and wheel, into dist, checked
+	rm -rf dist
+	$(BIN)/python -m build
+	$(BIN)/twine check --strict dist/*
+	$(BIN)/check-wheel-contents dist/*.whl
+
 # Peers that are not installed in the Python that runs it are skipped by name: `make bench BENCH_PYTHON=...` for another.
 BENCH_PYTHON ?= $(BIN)/python
 

@@ -1,4 +1,4 @@
-"""The pages: links lead somewhere, commands exist, examples print what the page says, and Sphinx builds without warnings."""
+"""The pages: links lead somewhere, commands exist, examples print what they say, Sphinx builds without a warning."""
 
 from __future__ import annotations
 
@@ -100,9 +100,8 @@ def test_the_tutorial_is_among_them():
 def test_a_page_that_says_something_else_is_found(tmp_path, fault):
     page = tmp_path / "page.md"
     said = {"console": "1", "python": "2", fault: "3"}
-    page.write_text(
-        f"```console\n$ echo 1\n{said['console']}\n```\n\n```python\nprint(1 + 1)\n```\n\n```text\n{said['python']}\n```\n"
-    )
+    command, block = f"$ echo 1\n{said['console']}", f"print(1 + 1)\n```\n\n```text\n{said['python']}"
+    page.write_text(f"```console\n{command}\n```\n\n```python\n{block}\n```\n")
     with pytest.raises(AssertionError, match=r"page\.md, line"):
         check(page, tmp_path, Path(sys.executable).parent)
 
@@ -150,7 +149,7 @@ def test_sphinx_builds_without_a_warning(tmp_path):
 
 @pytest.mark.slow
 def test_the_tutorial_as_a_new_user(tmp_path):
-    """A fresh environment, the wheel and what it downloads, another folder: every printed output is what the page says."""
+    """A fresh environment with the wheel, in another folder: every printed output is what the page says."""
     build = [sys.executable, "-m", "build", "--no-isolation", "--outdir", str(tmp_path / "dist"), str(ROOT)]
     subprocess.run(build, check=True, capture_output=True)
     (wheel,) = (tmp_path / "dist").glob("*.whl")
