@@ -22,7 +22,7 @@ from eomsym.cli.app import app
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
 PAGES = [*sorted(DOCS.glob("*.md")), ROOT / "README.md"]
-#: Pages whose examples another test runs, or that take many minutes.
+#: Pages whose examples another test runs, or that take minutes.
 LONG = {"own_loss.md", "own_optimizer.md", "high_order.md", "asymptotics.md", "tree_tables.md", "README.md"}
 IDS = [page.name for page in PAGES]
 
@@ -128,6 +128,12 @@ def test_changelog_has_an_entry_for_this_version():
     assert headings[0] == "Unreleased" or headings[0] == eomsym.__version__
     assert eomsym.__version__ in headings
     assert re.fullmatch(r"\d+\.\d+\.\d+", eomsym.__version__)
+
+
+@pytest.mark.slow
+def test_the_readme_prints_what_it_says(tmp_path):
+    programs = Path(sys.executable).parent
+    check(ROOT / "README.md", tmp_path, programs, PYTHONPATH=str(ROOT), EOMSYM_CACHE=str(tmp_path / "cache"))
 
 
 @pytest.mark.slow
