@@ -72,10 +72,11 @@ def _console(stderr: bool = False) -> Console:
 
 
 @contextmanager
-def progress(description: str) -> Iterator[Callable[[int, int], None] | None]:
-    """A progress bar on stderr, as a function of (done, total); None when stderr is no terminal or quiet is asked for.
+def progress(description: str) -> Iterator[Callable[..., None] | None]:
+    """A progress bar on stderr, as a function of (done, total, description=…).
 
-    It appears after a second, and only shows that something goes on, and for how long, until the function is called.
+    None when stderr is no terminal or quiet is asked for.  The bar appears after a second, and until the function is
+    called it only shows that something goes on, and for how long.
     """
     if _quiet or not sys.stderr.isatty():
         yield None
@@ -90,11 +91,20 @@ def progress(description: str) -> Iterator[Callable[[int, int], None] | None]:
     appearance = Timer(PATIENCE, bar.start)
     appearance.start()
     try:
-        yield lambda done, total: bar.update(task, completed=done, total=total)
+        yield lambda done, total, description=description: bar.update(
+            task, description=description, completed=done, total=total
+        )
     finally:
         appearance.cancel()
         appearance.join()
         bar.stop()
+
+
+@contextmanager
+def stages() -> Iterator[Callable[[str, int, int], None] | None]:
+    """The same for a task in several stages, as a function of (stage, done, total)."""
+    with progress("") as update:
+        yield None if update is None else lambda stage, done, total: update(done, total, stage)
 
 
 def save(figure: Figure, path: Path) -> None:

@@ -86,15 +86,15 @@ def verify(
     that suits the data set is taken. Double precision shows orders to about 9;
     double-double arithmetic, for gradient-descent on tiny networks, 19.
     """
-    from eomsym.codegen import PRECISIONS, max_kernel_order
-    from eomsym.models import MLP, default_dataset, default_model
+    from eomsym.codegen import max_kernel_order
+    from eomsym.models import DEFAULT_DATASETS, MLP, default_model
     from eomsym.optimizers import get
 
     form = parsing.choice("--format", format_, FORMATS)
     entry = get(optimizer)
     parameters: dict[str, Any] = dict(entry.read_parameters(parsing.settings("--set", set_ or [])))
-    arithmetic = parsing.choice("--precision", precision, PRECISIONS)
-    dataset = dataset or default_dataset(arithmetic)
+    arithmetic = parsing.choice("--precision", precision, tuple(DEFAULT_DATASETS))
+    dataset = dataset or DEFAULT_DATASETS[arithmetic]
     suited = default_model(dataset)
     model = MLP(
         suited.layers if layers is None else parsing.widths("--layers", layers),

@@ -60,11 +60,6 @@ def dataset(name: str, seed: int = 0) -> Dataset:
     return Dataset(name, *entry.make(seed))
 
 
-def default_dataset(precision: str) -> str:
-    """The data set of a study in this precision if none is named: in double-double only tiny ones are quick."""
-    return "teacher-small" if precision == "double-double" else "digits"
-
-
 def default_model(name: str) -> MLP:
     """A small network that suits the data set called ``name``.  Raises ``InputError`` for an unknown name."""
     return _entry(name).model
@@ -165,3 +160,7 @@ _REGISTRY = {
 
 #: The names that ``dataset`` knows.
 DATASETS = tuple(_REGISTRY)
+
+#: The data set of a convergence study if none is named, for each precision that has one: in double-double only tiny
+#: problems are quick.
+DEFAULT_DATASETS = {"double": "digits", "double-double": "teacher-small"}

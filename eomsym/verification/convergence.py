@@ -26,7 +26,7 @@ from eomsym.dynamics import (
 from eomsym.dynamics.kernel import check_order, check_positive, check_theta, is_double_double
 from eomsym.dynamics.vectors import rounded
 from eomsym.errors import InputError
-from eomsym.models import MLP, Dataset, dataset, default_dataset, default_model
+from eomsym.models import DEFAULT_DATASETS, MLP, Dataset, dataset, default_model
 from eomsym.optimizers import Optimizer
 from eomsym.verification.measurement import Measurement, Problem
 from eomsym.verification.study import ConvergenceStudy
@@ -90,7 +90,7 @@ def verify(
     values = entry.complete(parameters, trial=True)
     kept = _check_orders(orders)
     if data == SUITED:
-        data = default_dataset(_precision(kernel) if kernel is not None else precision or "double")
+        data = DEFAULT_DATASETS.get((precision or "double") if kernel is None else _precision(kernel), "digits")
     threads = _check_threads(threads)
     exponents = error_exponents(entry, values, kept)
     problem = _pose(entry, values, model, data, kernel, theta, seed, exponents, precision, output)
