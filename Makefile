@@ -69,7 +69,7 @@ notebooks: $(VENV)/.installed-docs  ## run the notebooks, as their text forms in
 	$(BIN)/jupyter nbconvert --execute --inplace --ExecutePreprocessor.record_timing=False notebooks/*.ipynb
 
 $(VENV)/.installed-release: pyproject.toml | $(BIN)/python
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check '.[release]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[release]'
 	touch $@
 
 .PHONY: dist

@@ -13,6 +13,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
+from matplotlib.patheffects import withStroke
 from matplotlib.textpath import TextPath
 from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter, NullLocator
 
@@ -406,6 +407,7 @@ def _label_at_end(axes: Axes, record: OrderRecord, label: str, colour: str) -> N
             va="center",
             color=colour,
             fontsize=9,
+            path_effects=[withStroke(linewidth=3, foreground="white")],  # legible across another order's line
         )
 
 

@@ -50,7 +50,7 @@ for n, b in zip(sizes, coefficients, strict=True):
 # %%
 figure, (left, right) = plt.subplots(1, 2, figsize=(9, 3.6), layout="constrained")
 left.semilogy(sizes, [len(b) for b in coefficients], "o-", color="#0072B2")
-left.set(xlabel="nodes", ylabel="rooted trees")
+left.set(xlabel="nodes", ylabel="rooted trees", xticks=range(4, NODES + 1, 4))
 shown = coefficients[-1] / table.symmetry(NODES)
 shown = np.log10(np.abs(shown[shown != 0]))
 right.hist(shown, bins=60, color="#D55E00")

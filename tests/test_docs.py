@@ -56,7 +56,7 @@ def test_every_page_and_notebook_is_in_the_table_of_contents_once():
             entries += [line for line in token.content.splitlines() if line and not line.startswith(":")]
     pages = {page.stem for page in DOCS.glob("*.md")} - {"index"}
     notebooks = {f"../notebooks/{path.stem}" for path in (ROOT / "notebooks").glob("*.ipynb")}
-    assert sorted(entries) == sorted(pages | notebooks | {"../benchmarks/RESULTS"})
+    assert sorted(entries) == sorted(pages | notebooks | {"../benchmarks/RESULTS"}), "docs/index.md lists them"
 
 
 @pytest.mark.parametrize("page", PAGES, ids=IDS)

@@ -33,8 +33,7 @@ HEAVY = ("numpy", "scipy", "sympy", "numba", "matplotlib", "sklearn", "jinja2")
 
 def examples_of(command):
     """The commands that the help of one shows, as they would be typed."""
-    found = typer_command(command)
-    return [line for line in (found.epilog or "").split("\n\n") if line.startswith("eomsym ")]
+    return re.findall(r"eomsym .*", typer_command(command).epilog or "")
 
 
 def typer_command(command):
