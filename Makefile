@@ -49,7 +49,7 @@ test: lint  ## style, types and the fast tests
 	$(TEST_ENVIRONMENT) $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile -m 'not slow'
 
 .PHONY: test-slow
-test-slow: $(VENV)/.installed-dev  ## the tests that take minutes
+test-slow: $(VENV)/.installed-dev $(VENV)/.installed-docs  ## the tests that take minutes
 	$(TEST_ENVIRONMENT) $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile -m slow
 
 $(VENV)/.installed-docs: pyproject.toml | $(BIN)/python

@@ -25,11 +25,13 @@ import tempfile
 from fractions import Fraction
 
 import matplotlib.pyplot as plt
+from matplotlib.ticker import LogLocator, NullFormatter
 
 import eomsym
 from eomsym.derivation import modified_loss
 from eomsym.models import MLP, Dataset, dataset
 from eomsym.optimizers import REGISTRY
+from eomsym.plotting import COLOURS, MARKERS
 
 FAST = os.environ.get("EOMSYM_FAST") == "1"  # set by the tests: fewer optimisers are measured, same story
 ORDERS = range(3) if FAST else range(4)
@@ -75,7 +77,7 @@ for name in ("gradient-descent", "random-reshuffling", "mini-batches"):
 # ## Do they hold?
 #
 # A kernel is generated for each and its equation of motion compared with the optimiser itself, after the transient in which the memory forgets its start. The
-# distance at a fixed time must fall like $\eta^{N+1}$, and be of the size that theory predicts.
+# distance at a fixed time must fall like $\eta^{N+1}$, and be of the size that theory predicts (dashes).
 
 # %%
 teacher = dataset("teacher")
@@ -92,9 +94,15 @@ assert all(study.passed for study in studies)
 figure, axes = plt.subplots(1, len(studies), figsize=(4 * len(studies), 3.4), layout="constrained", squeeze=False)
 for axis, study in zip(axes[0], studies, strict=True):
     for record in study.orders:
-        axis.loglog(record.etas, record.errors, "o-", label=f"order {record.order}")
-    axis.set(title=study.optimizer, xlabel="learning rate η", ylabel="distance from the optimiser")
-axes[0][0].legend()
+        colour, marker = COLOURS[record.order], MARKERS[record.order]
+        axis.loglog(record.etas, record.errors, marker, color=colour, label=f"order {record.order}")
+        axis.loglog(record.etas, record.predicted_errors, "--", color=colour, linewidth=1.1)
+    axis.set(title=study.optimizer, xlabel=r"learning rate $\eta$")
+    axis.xaxis.set_major_locator(LogLocator(subs=(1, 3)))
+    axis.xaxis.set_minor_formatter(NullFormatter())
+    axis.spines[["top", "right"]].set_visible(False)
+axes[0][0].set_ylabel("distance from the optimiser")
+axes[0][0].legend(frameon=False)
 plt.show()
 
 

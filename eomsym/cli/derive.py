@@ -61,6 +61,7 @@ def derive(
     constants: Annotated[
         str | None, typer.Option("--parameters", metavar="NAMES", help="Constants in the loss or field, such as a,b.")
     ] = None,
+    quiet: options.Quiet = False,
 ) -> None:
     """Derive an equation of motion exactly.
 
