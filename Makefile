@@ -52,6 +52,21 @@ test: lint  ## style, types and the fast tests
 test-slow: $(VENV)/.installed-dev $(VENV)/.installed-docs  ## the tests that take minutes
 	$(TEST_ENVIRONMENT) $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile -m slow
 
+# Peers that are not installed in the Python that runs it are skipped by name: `make bench BENCH_PYTHON=...` for another.
+BENCH_PYTHON ?= $(BIN)/python
+
+.PHONY: bench
+bench: $(VENV)/.installed  ## time kernels, peers, trees and start-up; prints tables
+	$(BENCH_PYTHON) -m benchmarks
+
+.PHONY: bench-quick
+bench-quick: $(VENV)/.installed  ## the same, smaller, in under three minutes
+	$(BENCH_PYTHON) -m benchmarks --quick
+
+.PHONY: bench-results
+bench-results: $(VENV)/.installed  ## the whole run into benchmarks/RESULTS.md
+	$(BENCH_PYTHON) -m benchmarks --write
+
 $(VENV)/.installed-docs: pyproject.toml | $(BIN)/python
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[docs,notebooks]'
 	touch $@ $(VENV)/.installed
@@ -78,21 +93,6 @@ dist: $(VENV)/.installed-release  ## source distribution and wheel, into dist, c
 	$(BIN)/python -m build
 	$(BIN)/twine check --strict dist/*
 	$(BIN)/check-wheel-contents dist/*.whl
-
-# Peers that are not installed in the Python that runs it are skipped by name: `make bench BENCH_PYTHON=...` for another.
-BENCH_PYTHON ?= $(BIN)/python
-
-.PHONY: bench
-bench: $(VENV)/.installed  ## time kernels, peers, trees and start-up; prints tables
-	$(BENCH_PYTHON) -m benchmarks
-
-.PHONY: bench-quick
-bench-quick: $(VENV)/.installed  ## the same, smaller, in under three minutes
-	$(BENCH_PYTHON) -m benchmarks --quick
-
-.PHONY: bench-results
-bench-results: $(VENV)/.installed  ## the whole run into benchmarks/RESULTS.md
-	$(BENCH_PYTHON) -m benchmarks --write
 
 .PHONY: clean
 clean:  ## remove what make, tests and builds leave behind
