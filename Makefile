@@ -49,7 +49,7 @@ test: lint  ## style, types and the fast tests
 	$(TEST_ENVIRONMENT) $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile -m 'not slow'
 
 .PHONY: test-slow
-test-slow: $(VENV)/.installed-dev  ## the tests that take minutes
+test-slow: $(VENV)/.installed-dev $(VENV)/.installed-docs  ## the tests that take minutes
 	$(TEST_ENVIRONMENT) $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile -m slow
 
 # One to two minutes of processor time each, so about half an hour on two cores.
@@ -89,6 +89,33 @@ $(ORACLES)/.installed: pyproject.toml
 .PHONY: oracles
 oracles: $(ORACLES)/.installed  ## the project against kauri, heyoka, JAX, mpmath and FLINT; prints a table
 	$(TEST_ENVIRONMENT) $(ORACLES)/bin/python -m oracles
+
+$(VENV)/.installed-docs: pyproject.toml | $(BIN)/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[docs,notebooks]'
+	touch $@ $(VENV)/.installed
+
+# The source folder is the repository, so that links between docs, notebooks and benchmarks hold.
+.PHONY: docs
+docs: $(VENV)/.installed-docs  ## the documentation, into build/docs
+	$(BIN)/sphinx-build -W --keep-going -q -d build/doctrees -c docs . build/docs
+	@echo build/docs/index.html
+
+# The text forms are what is edited; outputs come from a run.
+.PHONY: notebooks
+notebooks: $(VENV)/.installed-docs  ## run the notebooks, as their text forms in notebooks/*.py say
+	$(BIN)/jupytext --quiet --update --to ipynb notebooks/*.py
+	$(BIN)/jupyter nbconvert --execute --inplace --ExecutePreprocessor.record_timing=False notebooks/*.ipynb
+
+$(VENV)/.installed-release: pyproject.toml | $(BIN)/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[release]'
+	touch $@
+
+.PHONY: dist
+dist: $(VENV)/.installed-release  ## source distribution and wheel, into dist, checked
+	rm -rf dist
+	$(BIN)/python -m build
+	$(BIN)/twine check --strict dist/*
+	$(BIN)/check-wheel-contents dist/*.whl
 
 .PHONY: clean
 clean:  ## remove what make, tests and builds leave behind

@@ -20,6 +20,8 @@ import numpy as np
 
 from eomsym.errors import InputError
 
+__all__ = ["EPSILON", "DoubleDouble", "exact_product"]
+
 #: Unit of the last place: numbers next to each other are about this far apart, relatively; 4u².
 EPSILON = 2.0**-104
 #: The factor that cuts a double into two halves of 26 bits.

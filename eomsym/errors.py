@@ -4,6 +4,8 @@ Every message names the value, says what is wrong with it and what would be righ
 as it is.
 """
 
+__all__ = ["EomsymError", "InputError", "IntegrationError", "KernelError", "MissingExtraError"]
+
 
 class EomsymError(ValueError):
     """Base of all errors that eomsym raises on purpose."""

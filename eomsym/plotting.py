@@ -12,8 +12,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
+from matplotlib.patheffects import withStroke
 from matplotlib.textpath import TextPath
-from matplotlib.ticker import LogLocator, NullFormatter, NullLocator
+from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter, NullLocator
 
 from eomsym.derivation import Counterterms, GeneralCounterterms
 from eomsym.errors import InputError
@@ -34,6 +36,20 @@ from eomsym.verification import (
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+
+__all__ = [
+    "COLOURS",
+    "MARKERS",
+    "asymptotics_figure",
+    "convergence_figure",
+    "error_ratio_figure",
+    "scale_figure",
+    "terms_figure",
+    "translation_figure",
+    "tree_figure",
+    "tree_share_figure",
+    "truncation_figure",
+]
 
 #: Okabe & Ito's colours that stay apart for colour-blind eyes (2008), the pale yellow left out.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
@@ -81,7 +97,7 @@ def error_ratio_figure(study: ConvergenceStudy) -> Figure:
     Both axes are linear, so that the limit is read off where the lines meet the left edge.  Points lost in round-off
     are left out; the grey band is the tolerance of the extrapolated ratio.
     """
-    figure, axes = _figure(4.6, 3.4)
+    figure, axes = _figure(6.4, 3.4)
     axes.axhspan(1 - RATIO_TOLERANCE, 1 + RATIO_TOLERANCE, color="#DDDDDD", linewidth=0)
     axes.axhline(1, color=GREY, linewidth=0.8)
     for index, record in enumerate(study.orders):
@@ -102,7 +118,8 @@ def error_ratio_figure(study: ConvergenceStudy) -> Figure:
         axes.set_ylim(0, LARGEST_RATIO)
     axes.set_xlabel(r"step size $\eta$")
     axes.set_ylabel("measured / predicted error")
-    axes.legend(frameon=False)
+    # Beside the axes: lines may run anywhere in them.
+    figure.legend(loc="outside right upper", frameon=False)
     return figure
 
 
@@ -247,6 +264,7 @@ def tree_share_figure(study: TermStudy, step: int | None = None) -> Figure:
     axes.invert_yaxis()
     axes.set_xscale("log")
     axes.set_xlabel(rf"share of $\|g\|$ at step {point.step}; hollow: against $g$")
+    axes.legend(handles=[_patch(term.index) for term in point.terms], loc="lower right", frameon=False)
     return figure
 
 
@@ -274,29 +292,45 @@ def truncation_figure(advices: Sequence[OrderAdvice]) -> Figure:
 def asymptotics_figure(study: AsymptoticStudy) -> Figure:
     """How the series goes on: ratios of successive terms beside two laws, and terms and errors of single steps.
 
-    On the right one colour a step size: lines are ``η^{N+2} ‖ξ_N‖``, with a ring at the smallest, markers the measured
-    error of order N after one step, left out where its uncertainty is half of it or more.
+    On the right, if steps were measured, one colour a step size: lines are ``η^{N+2} ‖ξ_N‖``, with a ring at the
+    smallest, markers the measured error of order N after one step, left out where it is known to half of it or less.
     """
+    if not study.steps:
+        figure, ratios = _figure(4.8, 3.9)
+        _draw_ratios(ratios, study)
+        return figure
     figure, (ratios, steps) = _two_panels(9.0, 3.9)
+    _draw_ratios(ratios, study)
+    _draw_steps(steps, study)
+    return figure
+
+
+def _draw_ratios(axes: Axes, study: AsymptoticStudy) -> None:
+    """Ratios of successive terms, measured and by the two laws."""
     scale, orders = abs(study.curvature), range(len(study.sizes) - 1)
-    ratios.semilogy(orders, study.ratios / scale, "o", color=COLOURS[0], markersize=4.5, label="measured")
-    ratios.semilogy(orders, study.curvature_ratios / scale, "--", color=GREY, label=r"$(N+2)/(N+3)$")
+    axes.semilogy(orders, study.ratios / scale, "o", color=COLOURS[0], markersize=4.5, label="measured")
+    axes.semilogy(orders, study.curvature_ratios / scale, "--", color=GREY, label=r"$(N+2)/(N+3)$")
     if math.isfinite(study.time_radius):
         label = r"$(N+2)/(2\pi T|\lambda|)$"
-        ratios.semilogy(orders, study.singularity_ratios / scale, ":", color=COLOURS[1], linewidth=1.8, label=label)
-    ratios.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
-    ratios.yaxis.set_major_formatter("{x:g}")
-    ratios.yaxis.set_minor_formatter(NullFormatter())
-    ratios.set_ylabel(r"$\|\xi_{N+1}\|\,/\,(|\lambda|\,\|\xi_N\|)$")
+        axes.semilogy(orders, study.singularity_ratios / scale, ":", color=COLOURS[1], linewidth=1.8, label=label)
+    axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axes.yaxis.set_major_formatter("{x:g}")
+    axes.yaxis.set_minor_formatter(NullFormatter())
+    axes.set_ylabel(r"$\|\xi_{N+1}\|\,/\,(|\lambda|\,\|\xi_N\|)$")
+    _order_axis(axes)
+
+
+def _draw_steps(axes: Axes, study: AsymptoticStudy) -> None:
+    """Terms and errors of single steps, one colour a step size."""
     for index, record in enumerate(study.steps):
         colour, marker = _style(index)
         terms, best = study.terms(record.eta), study.optimal_order(record.eta)
-        steps.semilogy(range(len(terms)), terms, "-", color=colour, linewidth=1.1)
-        steps.plot(best, terms[best], "o", color=colour, markersize=12, fillstyle="none")
+        axes.semilogy(range(len(terms)), terms, "-", color=colour, linewidth=1.1)
+        axes.plot(best, terms[best], "o", color=colour, markersize=12, fillstyle="none")
         found = zip(record.orders, record.errors, record.uncertainties, strict=True)
         shown = [(order, error) for order, error, doubt in found if error > 2 * doubt]
-        label = rf"$\eta|\lambda|={record.eta * scale:.2g}$"
-        steps.plot(
+        label = rf"$\eta|\lambda|={record.eta * abs(study.curvature):.2g}$"
+        axes.plot(
             [order for order, _ in shown],
             [error for _, error in shown],
             marker,
@@ -304,12 +338,20 @@ def asymptotics_figure(study: AsymptoticStudy) -> Figure:
             markersize=5.5,
             label=label,
         )
-    steps.set_ylabel(r"one step: $\eta^{N+2}\|\xi_N\|$ (lines), error (markers)")
-    for axes in (ratios, steps):
-        axes.set_xlabel("order $N$")
-        if axes.get_legend_handles_labels()[0]:
-            axes.legend(frameon=False)
-    return figure
+    axes.set_ylabel(r"one step: $\eta^{N+2}\|\xi_N\|$ (lines), error (markers)")
+    _order_axis(axes)
+
+
+def _order_axis(axes: Axes) -> None:
+    """Orders are whole numbers."""
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axes.set_xlabel("order $N$")
+    axes.legend(frameon=False)
+
+
+def _patch(index: int) -> Patch:
+    """What the colour of a bar means."""
+    return Patch(facecolor=_style(index)[0], label=rf"$\xi_{index}$")
 
 
 def _two_panels(width: float, height: float) -> tuple[Figure, tuple[Axes, Axes]]:
@@ -365,6 +407,7 @@ def _label_at_end(axes: Axes, record: OrderRecord, label: str, colour: str) -> N
             va="center",
             color=colour,
             fontsize=9,
+            path_effects=[withStroke(linewidth=3, foreground="white")],  # legible across another order's line
         )
 
 

@@ -14,6 +14,17 @@ from math import factorial, prod
 
 from eomsym.errors import InputError
 
+__all__ = [
+    "LEAF",
+    "MAX_PARSED_NODES",
+    "THETA",
+    "ColouredTree",
+    "Tree",
+    "count_rooted_trees",
+    "parse_tree",
+    "rooted_trees",
+]
+
 
 @total_ordering
 class Tree:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import jupytext
 import nbformat
 import pytest
 from nbclient import NotebookClient
@@ -14,7 +15,8 @@ LARGEST = 300_000  # bytes
 
 
 def test_each_use_has_its_notebook():
-    assert {"derive", "generate", "layers", "optimisers", "terms", "verify"} <= {path.stem for path in NOTEBOOKS}
+    uses = {"derive", "generate", "high_order", "layers", "optimisers", "terms", "verify"}
+    assert uses <= {path.stem for path in NOTEBOOKS}
 
 
 @pytest.fixture(params=NOTEBOOKS, ids=lambda path: path.stem)
@@ -31,6 +33,14 @@ def test_committed_with_its_pictures_and_of_reasonable_size(path):
     assert not [output for output in outputs if output.output_type == "error" or output.get("name") == "stderr"]
     assert [output for output in outputs if "image/png" in output.get("data", {})]
     assert path.stat().st_size < LARGEST
+
+
+def test_says_what_its_text_form_says(path):
+    """The text form is what is reviewed and edited; ``make notebooks`` writes the notebook from it."""
+    told, shown = jupytext.read(path.with_suffix(".py")), nbformat.read(path, as_version=4)
+    assert [(cell.cell_type, cell.source) for cell in shown.cells] == [
+        (cell.cell_type, cell.source) for cell in told.cells
+    ]
 
 
 def test_committed_without_traces_of_a_machine(path):

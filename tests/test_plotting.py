@@ -14,6 +14,7 @@ from eomsym.derivation import Counterterms
 from eomsym.errors import InputError
 from eomsym.plotting import (
     COLOURS,
+    asymptotics_figure,
     convergence_figure,
     error_ratio_figure,
     scale_figure,
@@ -24,7 +25,15 @@ from eomsym.plotting import (
     truncation_figure,
 )
 from eomsym.trees import rooted_trees
-from eomsym.verification import ConvergenceStudy, OrderAdvice, OrderRecord, TermStudy, TranslationStudy
+from eomsym.verification import (
+    AsymptoticStudy,
+    ConvergenceStudy,
+    OrderAdvice,
+    OrderRecord,
+    StepErrors,
+    TermStudy,
+    TranslationStudy,
+)
 from eomsym.verification.equilibrium import measure_equilibrium
 from eomsym.verification.scale import NormPath, ScaleStudy
 from eomsym.verification.terms import TermPoint, TermRecord, TreeRecord
@@ -272,9 +281,36 @@ def test_shares_of_trees_are_hollow_where_they_point_against_the_gradient():
     assert saved(figure)
     bars = figure.axes[0].patches
     np.testing.assert_allclose([bar.get_width() for bar in bars], [0.1 / 4, 0.01 * 2 / 4, 0.01 / 4])
+    named = [(entry.get_text(), patch.get_facecolor()) for entry, patch in legend_of(figure)]
+    assert named == [(r"$\xi_0$", bars[0].get_facecolor()), (r"$\xi_1$", bars[1].get_facecolor())]
     assert [bar.get_facecolor() == (1, 1, 1, 1) for bar in bars] == [False, False, True]
     with pytest.raises(InputError, match="step 3: not looked at; give one of 0, 10"):
         tree_share_figure(term_study(), step=3)
+
+
+def legend_of(figure):
+    legend = figure.axes[0].get_legend()
+    return zip(legend.get_texts(), legend.get_patches(), strict=True)
+
+
+def test_ratios_alone_are_drawn_where_no_step_was_measured():
+    study = AsymptoticStudy((1.0, 1.5, 2.4, 4.0), 1.0, curvature=2.0, time_radius=0.5, digits=40, agreement=0.0)
+    (axes,) = asymptotics_figure(study).axes
+    np.testing.assert_allclose(axes.get_lines()[0].get_ydata(), [0.75, 0.8, 5 / 6])
+    stepped = replace(study, steps=(StepErrors(0.1, (0, 1), (1e-2, 1e-3), (1e-9, 1.0)),))
+    figure = asymptotics_figure(stepped)
+    assert saved(figure)
+    terms, ring, errors = figure.axes[1].get_lines()
+    np.testing.assert_allclose(terms.get_ydata(), [0.1**2, 0.1**3 * 1.5, 0.1**4 * 2.4, 0.1**5 * 4])
+    assert ring.get_xdata() == [3]
+    np.testing.assert_array_equal(errors.get_xydata(), [[0, 1e-2]])  # the other is not known to half of itself
+
+
+def test_the_legend_of_ratios_hides_no_line(study):
+    figure = error_ratio_figure(study)
+    saved(figure)
+    (legend,) = figure.legends
+    assert legend.get_window_extent().x0 >= figure.axes[0].bbox.x1
 
 
 def test_truncation_rings_the_order_where_the_series_turns():

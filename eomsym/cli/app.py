@@ -9,11 +9,17 @@ import typer
 
 from eomsym import __version__
 from eomsym.cli import derive, generate, layers, optimizers, output, terms, verify
-from eomsym.cli.groups import new_group
+from eomsym.cli.groups import examples, new_group
 
 app = new_group(
     help="Equations of motion of deep-learning optimisers: derive them, generate kernels, verify them.",
-    epilog="Example: eomsym derive --order 3\n\nExit status: 0 done, 1 a check failed, 2 bad input.",
+    epilog=examples(
+        "eomsym derive --order 3",
+        "eomsym generate mlp --layers 64,32,10 --order 4 --output kernels",
+        "eomsym verify --plot slopes.png",
+        closing="Exit status: 0 done, 1 a check failed, 2 bad input.",
+    ),
+    completion=True,
 )
 derive.register(app)
 generate.register(app)
@@ -39,7 +45,8 @@ def _print_version(wanted: bool) -> None:
 def _main(
     context: typer.Context,
     version: Annotated[
-        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit.")
+        bool,
+        typer.Option("--version", metavar="", callback=_print_version, is_eager=True, help="Print the version."),
     ] = False,
 ) -> None:
     if context.invoked_subcommand is None:

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from eomsym.cli import output, parsing
+from eomsym.cli import options, output, parsing
+from eomsym.cli.groups import examples
 from eomsym.errors import InputError
 
 if TYPE_CHECKING:
@@ -14,17 +15,26 @@ if TYPE_CHECKING:
     from eomsym.models import ExpressionLoss, VectorField
 
 FORMATS = ("text", "latex", "sympy", "json")
-EXAMPLE = "Example: eomsym derive heavy-ball --order 2 --set beta=9/10 --format latex"
+EXAMPLES = examples(
+    "eomsym derive --order 4",
+    "eomsym derive heavy-ball --order 2 --set beta=9/10 --format latex",
+    'eomsym derive --loss "x**4 + a*y**2" --variables x,y --parameters a',
+)
 
 
 def register(app: typer.Typer) -> None:
     """Add the command to ``app``."""
-    app.command(epilog=EXAMPLE)(derive)
+    app.command(epilog=EXAMPLES)(derive)
 
 
 def derive(
     optimizer: Annotated[
-        str, typer.Argument(help="Name of the update rule; 'eomsym optimizers' lists them.", metavar="OPTIMIZER")
+        str,
+        typer.Argument(
+            help="Name of the update rule; 'eomsym optimizers' lists them.",
+            metavar="OPTIMIZER",
+            autocompletion=options.complete_optimizer,
+        ),
     ] = "gradient-descent",
     order: Annotated[
         str, typer.Option(metavar="N", help="Highest power of the learning rate kept: 0 to 15, to 20 in closed form.")
@@ -51,6 +61,7 @@ def derive(
     constants: Annotated[
         str | None, typer.Option("--parameters", metavar="NAMES", help="Constants in the loss or field, such as a,b.")
     ] = None,
+    quiet: options.Quiet = False,
 ) -> None:
     """Derive an equation of motion exactly.
 
@@ -86,7 +97,8 @@ def derive(
         return
     highest = parsing.integer("--order", order, 0, MAX_ORDER, tree_demand)
     parameters = get(optimizer).read_parameters(parsing.settings("--set", set_ or []))
-    counterterms = derive_counterterms(optimizer, highest, **parameters)
+    with output.progress("deriving"):
+        counterterms = derive_counterterms(optimizer, highest, **parameters)
     if form == "sympy":
         output.write(_sympy_lines(counterterms))
     else:
@@ -130,6 +142,7 @@ def _derive_closed_form(
         "--order", order, 0, MAX_CLOSED_FORM_ORDER if entry.name == "gradient-descent" else MAX_ORDER
     )
     parameters = entry.read_parameters(parsing.settings("--set", settings))
-    result = closed_form(model, highest, entry.name, **parameters)
+    with output.progress("deriving"):
+        result = closed_form(model, highest, entry.name, **parameters)
     notations = {"text": result.text, "latex": result.latex, "sympy": result.sympy_lines, "json": result.to_json}
     output.write(notations[form]())

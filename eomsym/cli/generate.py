@@ -6,12 +6,19 @@ from typing import Annotated, Any
 
 import typer
 
-from eomsym.cli import output, parsing
-from eomsym.cli.groups import new_group
+from eomsym.cli import options, output, parsing
+from eomsym.cli.groups import examples, new_group
 from eomsym.errors import InputError
 
-LOSS_EXAMPLE = 'Example: eomsym generate loss "x**4 + a*y**2" --variables x,y --parameters a --order 8'
-EXAMPLE = "Example: eomsym generate mlp --layers 64,32,10 --order 4 --output kernels"
+LOSS_EXAMPLES = examples(
+    'eomsym generate loss "x**4 + a*y**2" --variables x,y --parameters a --order 8',
+    'eomsym generate loss "x*(1-y); y*(x-1)" --variables x,y --field --order 6',
+)
+MLP_EXAMPLES = examples(
+    "eomsym generate mlp --layers 64,32,10 --order 4 --output kernels",
+    "eomsym generate mlp --layers 64,32,10 --optimizer nesterov --order 3",
+    "eomsym generate mlp --layers 8,16,10 --order 12 --precision double-double",
+)
 
 
 def register(app: typer.Typer) -> None:
@@ -21,7 +28,11 @@ def register(app: typer.Typer) -> None:
 
 group = new_group(
     help="Generate a numba kernel, one self-contained Python file, or check the committed ones.",
-    epilog="Examples: eomsym generate mlp --layers 64,32,10 --order 4\n\n          eomsym generate --check",
+    epilog=examples(
+        "eomsym generate mlp --layers 64,32,10 --order 4",
+        'eomsym generate loss "(1-x)**2 + 100*(y-x**2)**2" --variables x,y --order 4',
+        "eomsym generate --check",
+    ),
 )
 
 
@@ -30,7 +41,11 @@ def generate(
     context: typer.Context,
     check: Annotated[
         bool,
-        typer.Option("--check", help="Compare the committed kernels with what is generated now: exit 1 with a diff."),
+        typer.Option(
+            "--check",
+            metavar="",
+            help="Compare the committed kernels with what would be generated; exit 1 with a diff.",
+        ),
     ] = False,
 ) -> int:
     if context.invoked_subcommand is not None:
@@ -47,18 +62,17 @@ def generate(
     return 1 if diffs else 0
 
 
-@group.command(epilog=EXAMPLE)
+@group.command(epilog=MLP_EXAMPLES)
 def mlp(
     layers: Annotated[str, typer.Option(metavar="WIDTHS", help="Widths from input to output, such as 64,32,10.")],
     order: Annotated[
         str, typer.Option(metavar="N", help="Highest power of the learning rate kept, 0 to 12, or 20 in double-double.")
     ],
-    activation: Annotated[
-        str, typer.Option(metavar="NAME", help="tanh, sigmoid, softplus, gelu, silu, sin or identity.")
-    ] = "tanh",
-    loss: Annotated[str, typer.Option(metavar="NAME", help="cross-entropy or mse.")] = "cross-entropy",
-    weight_decay: Annotated[str, typer.Option(metavar="NUMBER", help="Strength of the weight decay.")] = "0",
-    optimizer: Annotated[str, typer.Option(metavar="NAME", help="Name of the update rule.")] = "gradient-descent",
+    activation: options.Activation = "tanh",
+    loss: options.Loss = "cross-entropy",
+    weight_decay: options.Decay = "0",
+    normalization: options.Normalization = "none",
+    optimizer: options.Optimizer = "gradient-descent",
     set_: Annotated[
         list[str] | None,
         typer.Option(
@@ -87,6 +101,7 @@ def mlp(
         activation=activation,
         loss=loss,
         weight_decay=parsing.decimal("--weight-decay", weight_decay),
+        normalization=normalization,
     )
     settings: dict[str, Any] = get(optimizer).read_parameters(parsing.settings("--set", set_ or []))
     arithmetic = parsing.choice("--precision", precision, PRECISIONS)
@@ -96,7 +111,7 @@ def mlp(
     output.write(str(path))
 
 
-@group.command(epilog=LOSS_EXAMPLE)
+@group.command(epilog=LOSS_EXAMPLES)
 def loss(
     expression: Annotated[str, typer.Argument(metavar="EXPRESSION", help="The loss.", show_default=False)],
     variables: Annotated[str, typer.Option(metavar="NAMES", help="Variables in the order of theta, such as x,y.")],
@@ -105,9 +120,10 @@ def loss(
         str | None, typer.Option(metavar="NAMES", help="Constants given when the kernel is called, such as a,b.")
     ] = None,
     field: Annotated[
-        bool, typer.Option("--field", help="A differential equation instead: right-hand sides, with ; in between.")
+        bool,
+        typer.Option("--field", metavar="", help="A differential equation: right-hand sides, ; in between."),
     ] = False,
-    optimizer: Annotated[str, typer.Option(metavar="NAME", help="Name of the update rule.")] = "gradient-descent",
+    optimizer: options.Optimizer = "gradient-descent",
     precision: Annotated[str, typer.Option(metavar="NAME", help="Arithmetic of the kernel: double.")] = "double",
     output_: Annotated[
         str, typer.Option("--output", metavar="DIR", help="Folder for the file; made if it is not there.")

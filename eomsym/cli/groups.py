@@ -22,13 +22,21 @@ class _Group(TyperGroup):
         return super().resolve_command(ctx, args)
 
 
-def new_group(help: str, epilog: str | None = None) -> typer.Typer:
-    """An empty group of commands; errors pass through it as they are, without decoration."""
+def new_group(help: str, epilog: str | None = None, completion: bool = False) -> typer.Typer:
+    """An empty group of commands; errors pass through it as they are, without decoration.
+
+    ``completion`` adds the options that install the shell's completion, which belong to the outermost group.
+    """
     return typer.Typer(
         cls=_Group,
         help=help,
         epilog=epilog,
-        add_completion=False,
+        add_completion=completion,
         pretty_exceptions_enable=False,
         rich_markup_mode="rich",
     )
+
+
+def examples(*commands: str, closing: str = "") -> str:
+    """The end of a help page: one example a line.  typer makes a paragraph of what stands between empty lines."""
+    return "\n\n".join(("Examples:", *commands, *([closing] if closing else [])))

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from eomsym.cli import output, parsing
-from eomsym.cli.groups import new_group
-from eomsym.cli.verify import LARGEST_SEED, _check_fit
+from eomsym.cli import options, output, parsing
+from eomsym.cli.groups import examples, new_group
+from eomsym.cli.verify import check_fit
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -19,19 +19,7 @@ if TYPE_CHECKING:
 FORMATS = ("table", "json")
 MOST_STEPS, HIGHEST_ORDER = 20_000, 11
 
-Dataset = Annotated[str, typer.Option(metavar="NAME", help="digits, digits-small, moons or teacher.")]
-Layers = Annotated[str | None, typer.Option(metavar="WIDTHS", help="Widths, such as 64,32,10.")]
-Activation = Annotated[
-    str | None, typer.Option(metavar="NAME", help="tanh, sigmoid, softplus, gelu, silu, sin or identity.")
-]
-Decay = Annotated[str, typer.Option("--weight-decay", metavar="NUMBER", help="Strength of the weight decay.")]
 Orders = Annotated[str, typer.Option(metavar="ORDERS", help="A range 0:3, its end included, or a list 0,1,3.")]
-Seed = Annotated[str, typer.Option(metavar="N", help="Seed of the starting point and of the data.")]
-Plot = Annotated[str | None, typer.Option(metavar="FILE", help="Draw what was found; .png, .pdf or .svg.")]
-Output = Annotated[
-    str | None, typer.Option("--output", metavar="DIR", help="Keep the generated kernel in this folder.")
-]
-Format = Annotated[str, typer.Option("--format", metavar="FORMAT", help="table or json.")]
 
 
 def register(app: typer.Typer) -> None:
@@ -41,23 +29,24 @@ def register(app: typer.Typer) -> None:
 
 group = new_group(
     help="Layers with a symmetry: how their weights decay or grow, predicted and measured.",
-    epilog="Examples: eomsym layers translation\n\n          eomsym layers scale --normalization layer",
+    epilog=examples("eomsym layers translation", "eomsym layers scale --normalization layer"),
 )
 
 
-@group.command(epilog="Example: eomsym layers translation --eta 0.01 --weight-decay 0.01 --format json")
+@group.command(epilog=examples("eomsym layers translation", "eomsym layers translation --eta 0.1 --plot rates.png"))
 def translation(
-    dataset: Dataset = "digits",
-    layers: Layers = None,
-    activation: Activation = None,
+    dataset: options.Dataset = "digits",
+    layers: options.Layers = None,
+    activation: options.SuitedActivation = None,
     eta: Annotated[str, typer.Option(metavar="NUMBER", help="Learning rate.")] = "0.01",
-    weight_decay: Decay = "0.01",
+    weight_decay: options.Decay = "0.01",
     steps: Annotated[str, typer.Option(metavar="N", help="Steps of gradient descent.")] = "2000",
     orders: Orders = "0:3",
-    seed: Seed = "0",
-    plot: Plot = None,
-    output_: Output = None,
-    format_: Format = "table",
+    seed: options.Seed = "0",
+    plot: options.Plot = None,
+    output_: options.Output = None,
+    quiet: options.Quiet = False,
+    format_: options.Format = "table",
 ) -> int:
     """The layer before a softmax: its decay rate.
 
@@ -75,12 +64,13 @@ def translation(
     model = _model(dataset, layers, activation, decay, "none")
     kept = parsing.orders("--orders", orders, HIGHEST_ORDER)
     step, count = parsing.positive("--eta", eta), parsing.integer("--steps", steps, 1, MOST_STEPS)
-    start = parsing.integer("--seed", seed, 0, LARGEST_SEED)
+    start = parsing.integer("--seed", seed, 0, options.LARGEST_SEED)
     figure = None if plot is None else parsing.figure_path("--plot", plot)
     folder = None if output_ is None else parsing.folder("--output", output_)
-    study = study_translation(
-        model, dataset, kept, eta=step, weight_decay=decay, steps=count, seed=start, output=folder
-    )
+    with output.progress("training"):
+        study = study_translation(
+            model, dataset, kept, eta=step, weight_decay=decay, steps=count, seed=start, output=folder
+        )
     if figure is not None:
         output.save(study.plot(), figure)
     if form == "json":
@@ -90,21 +80,24 @@ def translation(
     return 0 if study.passed else 1
 
 
-@group.command(epilog="Example: eomsym layers scale --dataset digits-small --normalization layer")
+@group.command(epilog=examples("eomsym layers scale", "eomsym layers scale --normalization layer --plot norms.png"))
 def scale(
-    dataset: Dataset = "digits-small",
-    layers: Layers = None,
-    activation: Activation = None,
-    normalization: Annotated[str, typer.Option(metavar="NAME", help="weight, batch or layer.")] = "weight",
+    dataset: options.Dataset = "digits-small",
+    layers: options.Layers = None,
+    activation: options.SuitedActivation = None,
+    normalization: Annotated[
+        str, typer.Option(metavar="NAME", help="weight, batch or layer.", autocompletion=options.complete_normalization)
+    ] = "weight",
     eta: Annotated[
         str | None, typer.Option(metavar="NUMBER", help="Largest learning rate; chosen to suit if not given.")
     ] = None,
-    weight_decay: Decay = "0.01",
+    weight_decay: options.Decay = "0.01",
     orders: Orders = "0:2",
-    seed: Seed = "0",
-    plot: Plot = None,
-    output_: Output = None,
-    format_: Format = "table",
+    seed: options.Seed = "0",
+    plot: options.Plot = None,
+    output_: options.Output = None,
+    quiet: options.Quiet = False,
+    format_: options.Format = "table",
 ) -> int:
     """Weights before a normalisation: their norm.
 
@@ -128,10 +121,13 @@ def scale(
     step = None if eta is None else parsing.positive("--eta", eta)
     if step is not None and step * decay >= 1:
         raise InputError(f"--eta {eta!r}: times --weight-decay it is {step * decay:.3g}; give less than 1")
-    start = parsing.integer("--seed", seed, 0, LARGEST_SEED)
+    start = parsing.integer("--seed", seed, 0, options.LARGEST_SEED)
     figure = None if plot is None else parsing.figure_path("--plot", plot)
     folder = None if output_ is None else parsing.folder("--output", output_)
-    study = study_scale(model, dataset, kept, eta=step, weight_decay=decay, seed=start, output=folder)
+    with output.progress("measuring norms") as progress:
+        study = study_scale(
+            model, dataset, kept, eta=step, weight_decay=decay, seed=start, output=folder, progress=progress
+        )
     if figure is not None:
         output.save(study.plot(), figure)
     if form == "json":
@@ -148,7 +144,7 @@ def _model(dataset: str, layers: str | None, activation: str | None, decay: floa
     widths = suited.layers if layers is None else parsing.widths("--layers", layers)
     chosen = suited.activation if activation is None else activation
     model = MLP(widths, chosen, suited.loss, decay, normalization)
-    _check_fit(model, suited, dataset)
+    check_fit(model, suited, dataset)
     return model
 
 

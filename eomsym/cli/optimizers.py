@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from eomsym.cli import output, parsing
+from eomsym.cli.groups import examples
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -19,7 +20,7 @@ FORMATS = ("table", "json")
 
 def register(app: typer.Typer) -> None:
     """Add the command to ``app``."""
-    app.command(epilog="Example: eomsym optimizers --format json")(optimizers)
+    app.command(epilog=examples("eomsym optimizers", "eomsym optimizers --format json"))(optimizers)
 
 
 def optimizers(

@@ -19,6 +19,19 @@ if TYPE_CHECKING:
 #: 128 + SIGPIPE, what a shell reports for a program whose reader went away (``eomsym derive --order 9 | head -1``).
 READER_GONE = 141
 
+#: Seconds before a progress bar appears: what is over by then needs none.
+PATIENCE = 1.0
+
+
+_quiet = False
+
+
+def set_quiet(quiet: bool) -> bool:
+    """Whether what is not a result stays away, until set anew; hands its argument back, as callbacks do."""
+    global _quiet  # noqa: PLW0603  one process, one command line
+    _quiet = quiet
+    return quiet
+
 
 def survive_any_encoding() -> None:
     """Print what an ASCII terminal cannot show as an escape instead of failing half-way."""
@@ -47,8 +60,9 @@ def show(renderable: RenderableType) -> None:
 
 
 def warn(sentence: str) -> None:
-    """A sentence for people, on stderr."""
-    print(f"eomsym: warning: {sentence}", file=sys.stderr)
+    """A sentence for people, on stderr, unless they asked for quiet."""
+    if not _quiet:
+        print(f"eomsym: warning: {sentence}", file=sys.stderr)
 
 
 def _console(stderr: bool = False) -> Console:
@@ -58,16 +72,39 @@ def _console(stderr: bool = False) -> Console:
 
 
 @contextmanager
-def progress(description: str) -> Iterator[Callable[[int, int], None] | None]:
-    """A progress bar on stderr, as a function of (done, total); None when stderr is no terminal."""
-    if not sys.stderr.isatty():
+def progress(description: str) -> Iterator[Callable[..., None] | None]:
+    """A progress bar on stderr, as a function of (done, total, description=…).
+
+    None when stderr is no terminal or quiet is asked for.  The bar appears after a second, and until the function is
+    called it only shows that something goes on, and for how long.
+    """
+    if _quiet or not sys.stderr.isatty():
         yield None
         return
-    from rich.progress import Progress
+    from threading import Timer
 
-    with Progress(console=_console(stderr=True), transient=True) as bar:
-        task = bar.add_task(description, total=None)
-        yield lambda done, total: bar.update(task, completed=done, total=total)
+    from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeElapsedColumn())
+    bar = Progress(*columns, console=_console(stderr=True), transient=True)
+    task = bar.add_task(description, total=None)
+    appearance = Timer(PATIENCE, bar.start)
+    appearance.start()
+    try:
+        yield lambda done, total, description=description: bar.update(
+            task, description=description, completed=done, total=total
+        )
+    finally:
+        appearance.cancel()
+        appearance.join()
+        bar.stop()
+
+
+@contextmanager
+def stages() -> Iterator[Callable[[str, int, int], None] | None]:
+    """The same for a task in several stages, as a function of (stage, done, total)."""
+    with progress("") as update:
+        yield None if update is None else lambda stage, done, total: update(done, total, stage)
 
 
 def save(figure: Figure, path: Path) -> None:

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from eomsym.cli import output, parsing
-from eomsym.cli.verify import LARGEST_SEED, _check_fit
+from eomsym.cli import options, output, parsing
+from eomsym.cli.groups import examples
+from eomsym.cli.verify import check_fit
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -17,35 +18,35 @@ if TYPE_CHECKING:
     from eomsym.verification.terms import TermPoint
 
 FORMATS = ("table", "json")
-EXAMPLE = "Example: eomsym terms --dataset digits-small --order 3 --steps 200 --plot terms.png"
+EXAMPLES = examples(
+    "eomsym terms",
+    "eomsym terms --dataset digits-small --order 3 --steps 200 --plot terms.png",
+)
 MOST_STEPS, MOST_POINTS, HIGHEST_ORDER = 20_000, 50, 7
 
 
 def register(app: typer.Typer) -> None:
     """Add the command to ``app``."""
-    app.command(epilog=EXAMPLE)(terms)
+    app.command(epilog=EXAMPLES)(terms)
 
 
 def terms(
-    dataset: Annotated[str, typer.Option(metavar="NAME", help="digits, digits-small, moons or teacher.")] = "digits",
-    layers: Annotated[str | None, typer.Option(metavar="WIDTHS", help="Widths, such as 64,32,10.")] = None,
-    activation: Annotated[
-        str | None, typer.Option(metavar="NAME", help="tanh, sigmoid, softplus, gelu, silu, sin or identity.")
-    ] = None,
-    weight_decay: Annotated[str, typer.Option(metavar="NUMBER", help="Strength of the weight decay.")] = "0",
-    normalization: Annotated[str, typer.Option(metavar="NAME", help="none, weight, batch or layer.")] = "none",
+    dataset: options.Dataset = "digits",
+    layers: options.Layers = None,
+    activation: options.SuitedActivation = None,
+    weight_decay: options.Decay = "0",
+    normalization: options.Normalization = "none",
     order: Annotated[str, typer.Option(metavar="N", help="Highest power of the learning rate kept, 1 to 7.")] = "4",
     eta: Annotated[
         str | None, typer.Option(metavar="NUMBER", help="Learning rate; chosen to suit if not given.")
     ] = None,
     steps: Annotated[str, typer.Option(metavar="N", help="Steps of gradient descent.")] = "100",
     points: Annotated[str, typer.Option(metavar="N", help="Iterates that are looked at, both ends included.")] = "5",
-    seed: Annotated[str, typer.Option(metavar="N", help="Seed of the starting point and of the data.")] = "0",
-    plot: Annotated[str | None, typer.Option(metavar="FILE", help="Draw what was found; .png, .pdf or .svg.")] = None,
-    output_: Annotated[
-        str | None, typer.Option("--output", metavar="DIR", help="Keep the generated kernel in this folder.")
-    ] = None,
-    format_: Annotated[str, typer.Option("--format", metavar="FORMAT", help="table or json.")] = "table",
+    seed: options.Seed = "0",
+    plot: options.Plot = None,
+    output_: options.Output = None,
+    quiet: options.Quiet = False,
+    format_: options.Format = "table",
 ) -> int:
     """Show which terms of the equation of motion matter.
 
@@ -69,15 +70,26 @@ def terms(
         parsing.decimal("--weight-decay", weight_decay),
         normalization,
     )
-    _check_fit(model, suited, dataset)
+    check_fit(model, suited, dataset)
     highest = parsing.integer("--order", order, 1, HIGHEST_ORDER)
     step = None if eta is None else parsing.positive("--eta", eta)
     count = parsing.integer("--steps", steps, 1, MOST_STEPS)
     looks = parsing.integer("--points", points, 2, MOST_POINTS)
-    start = parsing.integer("--seed", seed, 0, LARGEST_SEED)
+    start = parsing.integer("--seed", seed, 0, options.LARGEST_SEED)
     figure = None if plot is None else parsing.figure_path("--plot", plot)
     folder = None if output_ is None else parsing.folder("--output", output_)
-    study = study_terms(model, dataset, highest, eta=step, steps=count, points=looks, seed=start, output=folder)
+    with output.progress("measuring terms") as progress:
+        study = study_terms(
+            model,
+            dataset,
+            highest,
+            eta=step,
+            steps=count,
+            points=looks,
+            seed=start,
+            output=folder,
+            progress=progress,
+        )
     if figure is not None:
         output.save(study.plot(), figure)
     if form == "json":

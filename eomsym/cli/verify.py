@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from eomsym.cli import output, parsing
+from eomsym.cli import options, output, parsing
+from eomsym.cli.groups import examples
 from eomsym.errors import InputError
 
 if TYPE_CHECKING:
@@ -17,19 +18,20 @@ if TYPE_CHECKING:
     from eomsym.verification import ConvergenceStudy
 
 FORMATS = ("table", "json")
-EXAMPLE = "Example: eomsym verify --dataset moons --orders 0:3 --plot slopes.png"
-#: In double-double arithmetic only tiny problems are quick.
-DEFAULT_DATASETS = {"double": "digits", "double-double": "teacher-small"}
-LARGEST_SEED = 999_999_999
+EXAMPLES = examples(
+    "eomsym verify --dataset moons --orders 0:3 --plot slopes.png",
+    "eomsym verify --optimizer nesterov --dataset teacher-small --orders 0:3",
+    "eomsym verify --precision double-double --orders 0:10",
+)
 
 
 def register(app: typer.Typer) -> None:
     """Add the command to ``app``."""
-    app.command(epilog=EXAMPLE)(verify)
+    app.command(epilog=EXAMPLES)(verify)
 
 
 def verify(
-    optimizer: Annotated[str, typer.Option(metavar="NAME", help="Name of the update rule.")] = "gradient-descent",
+    optimizer: options.Optimizer = "gradient-descent",
     set_: Annotated[
         list[str] | None,
         typer.Option(
@@ -47,14 +49,14 @@ def verify(
             metavar="NAME",
             help="digits, digits-small, moons, teacher or teacher-small.",
             show_default="digits; teacher-small in double-double",
+            autocompletion=options.complete_dataset,
         ),
     ] = None,
-    layers: Annotated[str | None, typer.Option(metavar="WIDTHS", help="Widths, such as 64,32,10.")] = None,
-    activation: Annotated[
-        str | None, typer.Option(metavar="NAME", help="tanh, sigmoid, softplus, gelu, silu, sin or identity.")
-    ] = None,
-    loss: Annotated[str | None, typer.Option(metavar="NAME", help="cross-entropy or mse.")] = None,
-    weight_decay: Annotated[str, typer.Option(metavar="NUMBER", help="Strength of the weight decay.")] = "0",
+    layers: options.Layers = None,
+    activation: options.SuitedActivation = None,
+    loss: options.SuitedLoss = None,
+    weight_decay: options.Decay = "0",
+    normalization: options.Normalization = "none",
     orders: Annotated[
         str,
         typer.Option(
@@ -67,14 +69,11 @@ def verify(
     halvings: Annotated[
         str | None, typer.Option(metavar="N", help="How often --eta is halved, 2 to 16.", show_default="5")
     ] = None,
-    seed: Annotated[str, typer.Option(metavar="N", help="Seed of the starting point and of the data.")] = "0",
-    plot: Annotated[
-        str | None, typer.Option(metavar="FILE", help="Draw errors over learning rates; .png, .pdf or .svg.")
-    ] = None,
-    output_: Annotated[
-        str | None, typer.Option("--output", metavar="DIR", help="Keep the generated kernel in this folder.")
-    ] = None,
-    format_: Annotated[str, typer.Option("--format", metavar="FORMAT", help="table or json.")] = "table",
+    seed: options.Seed = "0",
+    plot: options.Plot = None,
+    output_: options.Output = None,
+    quiet: options.Quiet = False,
+    format_: options.Format = "table",
 ) -> int:
     """Measure whether the equation of motion follows the optimiser.
 
@@ -88,7 +87,7 @@ def verify(
     double-double arithmetic, for gradient-descent on tiny networks, 19.
     """
     from eomsym.codegen import max_kernel_order
-    from eomsym.models import MLP, default_model
+    from eomsym.models import DEFAULT_DATASETS, MLP, default_model
     from eomsym.optimizers import get
 
     form = parsing.choice("--format", format_, FORMATS)
@@ -102,12 +101,13 @@ def verify(
         activation=suited.activation if activation is None else activation,
         loss=suited.loss if loss is None else loss,
         weight_decay=parsing.decimal("--weight-decay", weight_decay),
+        normalization=normalization,
     )
-    _check_fit(model, suited, dataset)
+    check_fit(model, suited, dataset)
     # A kernel one order higher is needed: it predicts the error of the order that is measured.
     kept = parsing.orders("--orders", orders, max_kernel_order(arithmetic) - 1)
     etas = _etas(eta, halvings)
-    start = parsing.integer("--seed", seed, 0, LARGEST_SEED)
+    start = parsing.integer("--seed", seed, 0, options.LARGEST_SEED)
     figure = None if plot is None else parsing.figure_path("--plot", plot)
     folder = None if output_ is None else parsing.folder("--output", output_)
 
@@ -147,7 +147,7 @@ def _etas(eta: str | None, halvings: str | None) -> list[float] | None:
     return [largest / 2**k for k in range(times + 1)]
 
 
-def _check_fit(model: MLP, suited: MLP, dataset: str) -> None:
+def check_fit(model: MLP, suited: MLP, dataset: str) -> None:
     """Raises ``InputError`` if the data cannot be the model's, before a kernel is generated for nothing."""
     if model.loss != suited.loss:
         raise InputError(f"--loss {model.loss!r}: the targets of {dataset} are not for it; take {suited.loss}")

@@ -1,6 +1,6 @@
 """What is trained: networks, losses and vector fields of the user's own, data sets."""
 
-from eomsym.models.data import DATASETS, Dataset, dataset, default_model
+from eomsym.models.data import DATASETS, DEFAULT_DATASETS, Dataset, dataset, default_model
 from eomsym.models.expression import ExpressionLoss, VectorField
 from eomsym.models.invariance import scale_invariant, translation_invariant
 from eomsym.models.mlp import ACTIVATIONS, LOSSES, MLP, NORMALIZATIONS
@@ -8,6 +8,7 @@ from eomsym.models.mlp import ACTIVATIONS, LOSSES, MLP, NORMALIZATIONS
 __all__ = [
     "ACTIVATIONS",
     "DATASETS",
+    "DEFAULT_DATASETS",
     "LOSSES",
     "MLP",
     "NORMALIZATIONS",

@@ -160,3 +160,7 @@ _REGISTRY = {
 
 #: The names that ``dataset`` knows.
 DATASETS = tuple(_REGISTRY)
+
+#: The data set of a convergence study if none is named, for each precision that has one: in double-double only tiny
+#: problems are quick.
+DEFAULT_DATASETS = {"double": "digits", "double-double": "teacher-small"}

@@ -26,13 +26,15 @@ from eomsym.dynamics import (
 from eomsym.dynamics.kernel import check_order, check_positive, check_theta, is_double_double
 from eomsym.dynamics.vectors import rounded
 from eomsym.errors import InputError
-from eomsym.models import MLP, Dataset, dataset, default_model
+from eomsym.models import DEFAULT_DATASETS, MLP, Dataset, dataset, default_model
 from eomsym.optimizers import Optimizer
 from eomsym.verification.measurement import Measurement, Problem
 from eomsym.verification.study import ConvergenceStudy
 
 Progress = Callable[[int, int], None]
 
+#: Stands for the data set that suits the precision.
+SUITED = "suited to the precision"
 #: Without step sizes given, the largest has η max|λ| of this size: well inside the radius of convergence, 1.
 LARGEST_STEP = 0.8
 #: The same for optimisers with a memory: they travel during their transient, and should not arrive.
@@ -53,7 +55,7 @@ VANISHING = 1e-9
 def verify(
     optimizer: str | Optimizer = "gradient-descent",
     model: MLP | None = None,
-    data: str | Dataset | None = "digits",
+    data: str | Dataset | None = SUITED,
     orders: Iterable[int] = range(5),
     etas: Sequence[float] | None = None,
     *,
@@ -68,10 +70,11 @@ def verify(
 ) -> ConvergenceStudy:
     """Measure how the error of the equation of motion falls with the step size, at each of ``orders``.
 
-    ``data`` is the name of a data set, a ``Dataset``, or ``None`` for a kernel of a loss without data.  ``model`` is by
-    default the one that suits the data set.  ``kernel`` is a loaded kernel of order ``max(orders) + 1`` or more;
-    without it one is generated, in ``precision`` (``double`` if not given, or ``double-double``: 32 digits, for
-    gradient descent on tiny networks such as that of ``teacher-small``), into ``output`` or the user's cache.
+    ``data`` is the name of a data set, a ``Dataset``, or ``None`` for a kernel of a loss without data; by default
+    ``digits``, or ``teacher-small`` in double-double.  ``model`` is by default the one that suits the data set.
+    ``kernel`` is a loaded kernel of order ``max(orders) + 1`` or more; without it one is generated, in ``precision``
+    (``double`` if not given, or ``double-double``: 32 digits, for gradient descent on tiny networks such as that of
+    ``teacher-small``), into ``output`` or the user's cache.
     The path starts at ``theta`` (d,), by default ``model.initial(seed)``; ``seed`` also draws the data set.
     ``etas`` are step sizes, falling, each a whole number of times in 8 of the largest.  By default the largest has
     ``η max|λ| = 0.8``, rounded to two digits, and is halved five times, and more often where slope and ratio have not
@@ -86,6 +89,8 @@ def verify(
     entry = optimizers.get(optimizer)
     values = entry.complete(parameters, trial=True)
     kept = _check_orders(orders)
+    if data == SUITED:
+        data = DEFAULT_DATASETS.get((precision or "double") if kernel is None else _precision(kernel), "digits")
     threads = _check_threads(threads)
     given = None if etas is None else _check_etas(etas)
     exponents = error_exponents(entry, values, kept)
@@ -117,7 +122,7 @@ def verify(
         warnings=(*_step_warnings(steps, radius), *_prediction_warnings(predictions[0])),
         parameters=tuple((name, str(value)) for name, value in values.items()),
         transient=problem.transient,
-        precision="double-double" if is_double_double(problem.kernel) else "double",
+        precision=_precision(problem.kernel),
     )
 
 
@@ -214,9 +219,13 @@ def _check_kernel(kernel: FieldKernel, model: MLP | None, order: int, precision:
     own = getattr(kernel, "model", model)
     if model is not None and own != model:
         raise InputError(f"model {model}: the kernel was generated for {own}; leave one of the two out")
-    has = "double-double" if is_double_double(kernel) else "double"
+    has = _precision(kernel)
     if precision not in (None, has):
         raise InputError(f"precision {precision!r}: the kernel's is {has}; leave one of the two out")
+
+
+def _precision(kernel: FieldKernel) -> str:
+    return "double-double" if is_double_double(kernel) else "double"
 
 
 def _describe(kernel: FieldKernel, model: MLP | None) -> str:

@@ -31,7 +31,7 @@ from eomsym.dynamics import (
 from eomsym.dynamics.kernel import check_positive
 from eomsym.errors import InputError
 from eomsym.models import MLP, Dataset, dataset, default_model, scale_invariant
-from eomsym.verification.convergence import _default_etas, _describe
+from eomsym.verification.convergence import Progress, _default_etas, _describe
 from eomsym.verification.equilibrium import Equilibrium, measure_equilibrium
 from eomsym.verification.study import OrderRecord
 
@@ -167,11 +167,13 @@ def study_scale(
     normalization: str = "weight",
     seed: int = 0,
     output: str | Path | None = None,
+    progress: Progress | None = None,
 ) -> ScaleStudy:
     """Train a normalised network and compare the norms of its scale-invariant weights with each order's.
 
     ``model`` is by default the one that suits the data set; its weight decay is replaced, and its normalisation where
     it has none.  ``eta`` is the largest step size, by default with ``η max|λ| = 0.8``; it is halved four times.
+    ``progress(done, total)`` is called after each order.
     Raises ``InputError`` for a bad value, ``IntegrationError`` if training diverges.
     """
     from eomsym.codegen import KernelSpec, kernel_for
@@ -190,7 +192,7 @@ def study_scale(
         if largest is None:
             largest = _default_etas(spectral_radius(kernel, theta, samples.arrays))[0]
         etas = [largest / 2**k for k in range(HALVINGS + 1)]
-        records = _records(kernel, theta, groups, etas, kept, samples.arrays)
+        records = _records(kernel, theta, groups, etas, kept, samples.arrays, progress)
         path, points = _norm_path(kernel, theta, groups, largest, kept, weight_decay, samples.arrays)
         defects = {
             order: max(
@@ -251,7 +253,13 @@ def scale_law_defect(
 
 
 def _records(
-    kernel: FieldKernel, theta: np.ndarray, groups: Groups, etas: Sequence[float], orders: Sequence[int], data: Data
+    kernel: FieldKernel,
+    theta: np.ndarray,
+    groups: Groups,
+    etas: Sequence[float],
+    orders: Sequence[int],
+    data: Data,
+    progress: Progress | None,
 ) -> tuple[OrderRecord, ...]:
     """Errors of the squared norms after 8 of the largest steps, for each order and step size."""
     time = STEPS * etas[0]
@@ -270,6 +278,8 @@ def _records(
             floors.append(2 * float(np.linalg.norm(end.theta)) * (motion.error_estimate + end.error_estimate))
         predicted = tuple(float(slope * eta ** (order + 1)) for eta in etas)
         records.append(OrderRecord(order, tuple(etas), tuple(errors), predicted, tuple(floors)))
+        if progress is not None:
+            progress(len(records), len(orders))
     return tuple(records)
 
 

@@ -23,7 +23,7 @@ from eomsym.dynamics.kernel import check_positive
 from eomsym.errors import InputError
 from eomsym.models import MLP, Dataset, dataset, default_model
 from eomsym.trees import Tree
-from eomsym.verification.convergence import _default_etas, _describe
+from eomsym.verification.convergence import Progress, _default_etas, _describe
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -164,10 +164,12 @@ def study_terms(
     points: int = 5,
     seed: int = 0,
     output: str | Path | None = None,
+    progress: Progress | None = None,
 ) -> TermStudy:
     """Train by gradient descent and measure every counter term and every tree at evenly spaced iterates.
 
     ``eta`` is by default half of what makes ``η max|λ| = 0.8`` at the start; ``points`` counts both ends.
+    ``progress(done, total)`` is called after each of them.
     Raises ``InputError`` for a bad value, ``IntegrationError`` if training diverges.
     """
     from eomsym.codegen import KernelSpec, kernel_for
@@ -191,8 +193,12 @@ def study_terms(
             step = _default_etas(spectral_radius(kernel, start, samples.arrays))[1]
         path = optimizer_path(kernel, start, step, steps, samples.arrays)
         chosen = sorted({round(k) for k in np.linspace(0, steps, min(points, steps + 1))})
-        records = tuple(measure_terms(kernel, path[k], counterterms, samples.arrays, step=k) for k in chosen)
-    return TermStudy(_describe(kernel, model), samples.name, seed, step, order, records)
+        records: list[TermPoint] = []
+        for k in chosen:
+            records.append(measure_terms(kernel, path[k], counterterms, samples.arrays, step=k))
+            if progress is not None:
+                progress(len(records), len(chosen))
+    return TermStudy(_describe(kernel, model), samples.name, seed, step, order, tuple(records))
 
 
 def measure_terms(

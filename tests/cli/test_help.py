@@ -3,12 +3,15 @@
 import os
 import re
 import resource
+import shlex
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+import typer
 
+from eomsym.cli.app import app
 from eomsym.models import ACTIVATIONS, DATASETS, LOSSES
 
 ROOT = Path(__file__).parents[2]
@@ -28,6 +31,41 @@ HELPS = [
 HEAVY = ("numpy", "scipy", "sympy", "numba", "matplotlib", "sklearn", "jinja2")
 
 
+def examples_of(command):
+    """The commands that the help of one shows, as they would be typed."""
+    return re.findall(r"eomsym .*", typer_command(command).epilog or "")
+
+
+def typer_command(command):
+    found = typer.main.get_command(app)
+    for name in command:
+        found = found.commands[name]
+    return found
+
+
+@pytest.mark.parametrize("command", HELPS, ids=" ".join)
+def test_examples_are_commands_and_options_that_exist(command):
+    assert examples_of(command)
+    for example in examples_of(command):
+        _, *words = shlex.split(example)
+        found = typer_command(())
+        while hasattr(found, "commands") and words and not words[0].startswith("-"):
+            found = found.commands[words.pop(0)]
+        known = {name for parameter in found.params for name in parameter.opts}
+        assert {word for word in words if word.startswith("--")} <= known, example
+
+
+def test_every_command_is_looked_at():
+    """``HELPS`` is written down so that a command that vanishes is missed too."""
+
+    def walk(found, path):
+        yield path
+        for name, inner in getattr(found, "commands", {}).items():
+            yield from walk(inner, (*path, name))
+
+    assert set(walk(typer.main.get_command(app), ())) >= set(HELPS)
+
+
 @pytest.mark.parametrize("command", HELPS, ids=" ".join)
 def test_help_fits_80_columns_and_gives_an_example(run, monkeypatch, command):
     monkeypatch.setenv("COLUMNS", "80")
@@ -36,6 +74,8 @@ def test_help_fits_80_columns_and_gives_an_example(run, monkeypatch, command):
     assert max(map(len, result.out.splitlines())) <= 80
     assert "eomsym " + " ".join(command) in result.out.partition("Example")[2]
     assert "…" not in result.out, "something was cut off"
+    for example in examples_of(command):
+        assert example in result.out, "an example is broken into two lines"
 
 
 def test_no_command_shows_the_help(run, monkeypatch):

@@ -70,11 +70,11 @@ def test_options_reach_the_library(run_with, study):
     """Every option that describes the experiment, none at its default."""
     net = ("--layers", "2,5,1", "--activation", "sin", "--loss", "mse", "--weight-decay", "0.5", "--seed", "7")
     more = ("--optimizer", "gd", "--dataset", "teacher", "--orders", "1,3", "--output", "kernels")
-    more += ("--precision", "double-double")
+    more += ("--precision", "double-double", "--normalization", "weight")
     _, asked = run_with(study, "verify", *net, *more, "--eta", "0.2", "--halvings", "2")
     assert asked == {
         "optimizer": "gradient-descent",
-        "model": MLP([2, 5, 1], "sin", "mse", 0.5),
+        "model": MLP([2, 5, 1], "sin", "mse", 0.5, "weight"),
         "data": "teacher",
         "orders": (1, 3),
         "etas": [0.2, 0.1, 0.05],
@@ -150,6 +150,7 @@ def test_an_order_that_fails_gives_status_1_with_the_reason(run_with, study, tmp
 def test_warnings_go_to_stderr_or_into_the_json(run_with, study):
     warned = dataclasses.replace(study, warnings=("eta is large",))
     assert run_with(warned, *SMALL)[0].err == "eomsym: warning: eta is large\n"
+    assert run_with(warned, *SMALL, "--quiet")[0].err == ""
     result, _ = run_with(warned, *SMALL, "--format", "json")
     assert (result.err, result.json["warnings"]) == ("", ["eta is large"])
 

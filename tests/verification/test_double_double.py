@@ -34,7 +34,8 @@ class OneOrderShort:
 
 
 def test_a_network_follows_its_equation_of_motion(kernel):
-    study = verify(data="teacher-small", kernel=kernel, orders=ORDERS)
+    study = verify(kernel=kernel, orders=ORDERS)
+    assert study.dataset == "teacher-small", "the problem that suits the precision, as on the command line"
     assert study.passed, [record.reason for record in study.orders]
     np.testing.assert_allclose(study.slopes, [order + 1 for order in ORDERS], atol=0.1)
     for record in study.orders:

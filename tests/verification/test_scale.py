@@ -12,8 +12,21 @@ from eomsym.verification import norm_law, study_scale
 
 
 @pytest.fixture(scope="module")
-def study(tmp_path_factory):
-    return study_scale(MLP([2, 4, 2]), "moons", weight_decay=0.05, output=tmp_path_factory.mktemp("kernel"))
+def told():
+    """What the study says of its progress."""
+    return []
+
+
+@pytest.fixture(scope="module")
+def study(tmp_path_factory, told):
+    folder = tmp_path_factory.mktemp("kernel")
+    return study_scale(
+        MLP([2, 4, 2]), "moons", weight_decay=0.05, output=folder, progress=lambda *counts: told.append(counts)
+    )
+
+
+def test_progress_is_told_after_each_order(study, told):
+    assert told == [(1, 3), (2, 3), (3, 3)]
 
 
 def test_errors_of_the_norm_fall_with_slope_order_plus_1_and_are_the_predicted_ones(study):

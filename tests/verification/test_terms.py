@@ -73,7 +73,10 @@ def test_chains_sum_to_the_rate_of_gradient_descent():
 
 
 def test_a_run_is_looked_at_at_evenly_spaced_steps():
-    found = study_terms(COMMITTED[2].model, "moons", 3, eta=0.2, steps=7, points=3)
+    told = []
+    model = COMMITTED[2].model
+    found = study_terms(model, "moons", 3, eta=0.2, steps=7, points=3, progress=lambda *counts: told.append(counts))
+    assert told == [(1, 3), (2, 3), (3, 3)]
     assert [point.step for point in found.points] == [0, 4, 7]
     assert found.points[-1].loss < found.points[0].loss
     assert found.passed

@@ -1,0 +1,77 @@
+"""Options that several commands share, each described once, with what the shell completes for them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Annotated
+
+import typer
+
+from eomsym.cli import output
+
+#: Seeds have at most nine digits, as all integers of the command line.
+LARGEST_SEED = 999_999_999
+
+
+def _from_models(name: str) -> Callable[[str], list[str]]:
+    """Completion from a tuple of names in ``eomsym.models``, which is imported when the shell asks and not before."""
+
+    def complete(incomplete: str) -> list[str]:
+        from eomsym import models
+
+        return _beginning(incomplete, getattr(models, name))
+
+    return complete
+
+
+def _beginning(incomplete: str, names: Sequence[str]) -> list[str]:
+    return [name for name in names if name.startswith(incomplete)]
+
+
+def complete_optimizer(incomplete: str) -> list[str]:
+    """Names in the registry that begin so."""
+    from eomsym.optimizers import REGISTRY
+
+    return _beginning(incomplete, list(REGISTRY))
+
+
+complete_dataset, complete_normalization = _from_models("DATASETS"), _from_models("NORMALIZATIONS")
+
+Optimizer = Annotated[
+    str, typer.Option(metavar="NAME", help="Name of the update rule.", autocompletion=complete_optimizer)
+]
+Dataset = Annotated[
+    str,
+    typer.Option(
+        metavar="NAME",
+        help="digits, digits-small, moons, teacher or teacher-small.",
+        autocompletion=complete_dataset,
+    ),
+]
+Layers = Annotated[str | None, typer.Option(metavar="WIDTHS", help="Widths, such as 64,32,10.")]
+_activation = typer.Option(
+    metavar="NAME",
+    help="tanh, sigmoid, softplus, gelu, silu, sin or identity.",
+    autocompletion=_from_models("ACTIVATIONS"),
+)
+_loss = typer.Option(metavar="NAME", help="cross-entropy or mse.", autocompletion=_from_models("LOSSES"))
+Activation = Annotated[str, _activation]
+Loss = Annotated[str, _loss]
+#: The same where None stands for what suits the data set.
+SuitedActivation = Annotated[str | None, _activation]
+SuitedLoss = Annotated[str | None, _loss]
+Normalization = Annotated[
+    str,
+    typer.Option(metavar="NAME", help="none, weight, batch or layer.", autocompletion=complete_normalization),
+]
+Decay = Annotated[str, typer.Option("--weight-decay", metavar="NUMBER", help="Strength of the weight decay.")]
+Seed = Annotated[str, typer.Option(metavar="N", help="Seed of the starting point and of the data.")]
+Plot = Annotated[str | None, typer.Option(metavar="FILE", help="Draw what was found; .png, .pdf or .svg.")]
+Output = Annotated[
+    str | None, typer.Option("--output", metavar="DIR", help="Keep the generated kernel in this folder.")
+]
+Format = Annotated[str, typer.Option("--format", metavar="FORMAT", help="table or json.")]
+Quiet = Annotated[
+    bool,
+    typer.Option("--quiet", "-q", metavar="", callback=output.set_quiet, help="No progress bar and no warnings."),
+]

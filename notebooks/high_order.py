@@ -1,0 +1,132 @@
+# ---
+# jupyter:
+#   jupytext:
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+#   kernelspec:
+#     display_name: Python 3
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # High order: how many terms there are, when they can be seen, and when they stop helping
+#
+# Order 4 is enough for most purposes. This notebook goes further, for three questions. How many terms are there, and how large are their
+# coefficients? Does order 10 really keep its promise, an error that falls like $\eta^{11}$? And does it go on like that for ever?
+
+# %%
+# %matplotlib inline
+import os
+import tempfile
+
+import matplotlib.pyplot as plt
+import numpy as np
+
+import eomsym
+from eomsym.models import MLP, Dataset, dataset
+from eomsym.verification import study_asymptotics
+
+FAST = os.environ.get("EOMSYM_FAST") == "1"  # set by the tests: lower orders, the same story
+
+# %% [markdown]
+# ## 1. All trees
+#
+# Order $N$ has one term for every rooted tree with up to $N+1$ nodes. A table holds the coefficients of all of them, exactly, as integers over a common
+# denominator.
+
+# %%
+NODES = 12 if FAST else 20
+table = eomsym.tree_table(NODES)
+sizes = range(1, NODES + 1)
+coefficients = [table.numerator(n) / table.denominator(n) for n in sizes]
+print("nodes      trees   of them 0   largest |b|   sum of |b|/σ")
+for n, b in zip(sizes, coefficients, strict=True):
+    if n % 4 == 0:
+        total = np.sum(np.abs(b) / table.symmetry(n))
+        print(f"{n:5} {len(b):10,} {np.count_nonzero(b == 0):11,} {np.abs(b).max():13.4g} {total:14.4g}")
+
+# %%
+figure, (left, right) = plt.subplots(1, 2, figsize=(9, 3.6), layout="constrained")
+left.semilogy(sizes, [len(b) for b in coefficients], "o-", color="#0072B2")
+left.set(xlabel="nodes", ylabel="rooted trees", xticks=range(4, NODES + 1, 4))
+shown = coefficients[-1] / table.symmetry(NODES)
+shown = np.log10(np.abs(shown[shown != 0]))
+right.hist(shown, bins=60, color="#D55E00")
+right.set(xlabel=rf"$\log_{{10}}|b|/\sigma$ of trees with {NODES} nodes", ylabel="trees", yscale="log")
+for axes in (left, right):
+    axes.spines[["top", "right"]].set_visible(False)
+plt.show()
+
+# %% [markdown]
+# Each node more means nearly three times as many trees, but most have tiny coefficients: what is spread over millions of trees adds up to little. No kernel
+# evaluates trees one by one; in series arithmetic the cost grows like the cube of the order.
+#
+# ## 2. The promise of order 10
+#
+# The distance to gradient descent falls like $\eta^{N+1}$. At order 10 halving $\eta$ gains three digits, and doubles, which have sixteen, run out at once.
+# Here is a tiny network on a few samples, in doubles:
+
+# %%
+teacher = dataset("teacher-small")
+few = Dataset("a few samples", teacher.inputs[:8].copy(), teacher.targets[:8].copy())
+network = MLP([2, 3, 1], activation="tanh", loss="mse")
+ORDERS = (1, 3) if FAST else (2, 6, 10)
+folder = tempfile.mkdtemp(prefix="eomsym-")
+
+doubles = eomsym.verify("gradient-descent", network, few, ORDERS, output=folder)
+for record in doubles.orders:
+    print(f"order {record.order:2}: {record.points_above_floor} of {len(record.etas)} errors above the floor")
+doubles.plot()
+
+# %% [markdown]
+# The hollow markers are lost in round-off. Double-double arithmetic, pairs of doubles with 32 digits, follows the lines further down. Everything that is compared is
+# computed in it: the iterates, the counter terms and the integration.
+
+# %%
+pairs = eomsym.verify("gradient-descent", network, few, ORDERS, precision="double-double", output=folder)
+for record in pairs.orders:
+    smallest = min(record.errors)
+    ratio = record.extrapolated_ratio
+    print(
+        f"order {record.order:2}: slope {record.slope:.3f}, measured/predicted {ratio:.3f}, smallest error {smallest:.1e}"
+    )
+assert pairs.passed
+pairs.plot()
+
+# %% [markdown]
+# ## 3. For ever?
+#
+# No. The sizes of the terms, in as many digits as are needed, follow two laws, one after the other. First each term is the last one times the largest curvature
+# $\lambda$: a geometric series, which converges for $\eta|\lambda|<1$. But gradient flow, followed into complex time, meets a singularity at some distance $T$,
+# and that gives the terms a part that grows like $(N+1)!/(2\pi T)^{N+2}$. Sooner or later the factorial wins, at every $\eta$.
+
+# %%
+random = np.random.default_rng(0)
+inputs = random.standard_normal((6, 2))
+targets = np.sin(2 * inputs[:, :1])
+tiny = MLP([2, 2, 1] if FAST else [2, 4, 1], activation="tanh", loss="mse")
+series = study_asymptotics(tiny, tiny.initial(seed=0), inputs, targets, order=8 if FAST else 24)
+print(f"largest curvature {series.curvature:.3f}, singularity at a distance of about {series.time_radius:.2f}")
+print(f"the second law overtakes the first at order {series.overtaking_order:.1f}")
+series.plot()
+
+# %% [markdown]
+# So there is a best order for each $\eta$, where the terms $\eta^{N+2}\lVert\xi_N\rVert$ are smallest:
+
+# %%
+figure, axes = plt.subplots(figsize=(6, 3.8), layout="constrained")
+for product, colour in zip((0.2, 0.4, 0.6, 0.8), ("#0072B2", "#D55E00", "#009E73", "#CC79A7"), strict=True):
+    eta = product / abs(series.curvature)
+    terms, best = series.terms(eta), series.optimal_order(eta)
+    axes.semilogy(range(len(terms)), terms, "o-", color=colour, markersize=4, label=rf"$\eta|\lambda|={product}$")
+    axes.plot(best, terms[best], "o", color=colour, markersize=12, fillstyle="none")
+axes.set(xlabel="order $N$", ylabel=r"$\eta^{N+2}\,\|\xi_N\|$")
+axes.spines[["top", "right"]].set_visible(False)
+axes.legend(frameon=False)
+plt.show()
+
+# %% [markdown]
+# **On the command line:** `eomsym verify --precision double-double --orders 0:12`. The pages `docs/high_order.md`, `docs/tree_tables.md` and `docs/asymptotics.md` have the
+# details, and how all of this is checked.

@@ -1,0 +1,83 @@
+"""What is printed beside results: progress, on a terminal only, and warnings; neither where quiet is asked for."""
+
+import os
+import pty
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from eomsym.cli import output
+
+ROOT = Path(__file__).parents[2]
+WORK = """
+import sys, time
+from eomsym.cli import output
+output.set_quiet({quiet})
+output.PATIENCE = 0.2
+with output.progress("measuring") as progress:
+    time.sleep({seconds})
+    if progress:
+        progress(1, 4)
+        time.sleep({seconds})
+print("the result")
+"""
+
+
+def on_a_terminal(seconds=0.5, quiet=False, **environment):
+    """(stdout, stderr) of work that takes so long, with stderr a terminal."""
+    ours, theirs = pty.openpty()
+    done = subprocess.run(
+        [sys.executable, "-c", WORK.format(quiet=quiet, seconds=seconds)],
+        stdout=subprocess.PIPE,
+        stderr=theirs,
+        env={**os.environ, "PYTHONPATH": str(ROOT), "TERM": "xterm", "COLUMNS": "80", **environment},
+        check=True,
+    )
+    os.close(theirs)
+    shown = b""
+    try:
+        while chunk := os.read(ours, 4096):
+            shown += chunk
+    except OSError:  # Linux says so when the other side is closed
+        pass
+    os.close(ours)
+    return done.stdout.decode(), shown.decode()
+
+
+def test_long_work_shows_its_progress_on_a_terminal():
+    out, err = on_a_terminal()
+    assert out == "the result\n"
+    assert "measuring" in err
+    assert "25%" in err
+    assert err.rstrip().endswith("\x1b[2K"), "the bar is wiped off in the end"
+
+
+def test_short_work_shows_none():
+    assert on_a_terminal(seconds=0) == ("the result\n", "")
+
+
+def test_quiet_shows_none():
+    assert on_a_terminal(quiet=True) == ("the result\n", "")
+
+
+def test_no_color_takes_the_colours_off():
+    colour = "\x1b[38;"
+    plain = {name: "" for name in ("NO_COLOR", "FORCE_COLOR") if name in os.environ}
+    assert colour in on_a_terminal(COLORTERM="truecolor", **plain)[1]
+    assert colour not in on_a_terminal(COLORTERM="truecolor", **plain, NO_COLOR="1")[1]
+
+
+def test_in_a_pipe_there_is_no_bar(capsys):
+    with output.progress("measuring") as progress:
+        assert progress is None
+    assert capsys.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize(("quiet", "err"), [(False, "eomsym: warning: mind\n"), (True, "")])
+def test_warnings(capsys, quiet, err):
+    output.set_quiet(quiet)
+    output.warn("mind")
+    output.set_quiet(False)
+    assert capsys.readouterr() == ("", err)

@@ -1,0 +1,181 @@
+"""The pages: links lead somewhere, commands exist, examples print what they say, Sphinx builds without a warning."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import re
+import shlex
+import subprocess
+import sys
+import venv
+from contextlib import nullcontext
+from pathlib import Path
+
+import pytest
+import typer
+import yaml
+from markdown_it import MarkdownIt
+from page_examples import Session, examples
+
+import eomsym
+from eomsym.cli.app import app
+
+ROOT = Path(__file__).parents[1]
+DOCS = ROOT / "docs"
+PAGES = [*sorted(DOCS.glob("*.md")), ROOT / "README.md"]
+#: Pages whose examples another test runs, or that take minutes.
+LONG = {"own_loss.md", "own_optimizer.md", "high_order.md", "asymptotics.md", "tree_tables.md", "README.md"}
+IDS = [page.name for page in PAGES]
+
+
+def inline_tokens(page):
+    for token in MarkdownIt().parse(page.read_text(encoding="utf-8")):
+        if token.type == "inline":
+            yield from token.children
+
+
+def code_of(page):
+    """All code: fences, indented blocks, and code in the text."""
+    for token in MarkdownIt().parse(page.read_text(encoding="utf-8")):
+        if token.type in {"fence", "code_block"}:
+            yield token.content
+    yield from (token.content for token in inline_tokens(page) if token.type == "code_inline")
+
+
+@pytest.mark.parametrize("page", PAGES, ids=IDS)
+def test_links_and_pictures_lead_somewhere(page):
+    for token in inline_tokens(page):
+        target = token.attrs.get("href") or token.attrs.get("src")
+        if target and not target.startswith(("http:", "https:", "#")):
+            assert (page.parent / target.partition("#")[0]).exists(), target
+
+
+def test_every_page_and_notebook_is_in_the_table_of_contents_once():
+    entries = []
+    for token in MarkdownIt().parse((DOCS / "index.md").read_text(encoding="utf-8")):
+        if token.type == "fence" and token.info == "{toctree}":
+            entries += [line for line in token.content.splitlines() if line and not line.startswith(":")]
+    pages = {page.stem for page in DOCS.glob("*.md")} - {"index"}
+    notebooks = {f"../notebooks/{path.stem}" for path in (ROOT / "notebooks").glob("*.ipynb")}
+    assert sorted(entries) == sorted(pages | notebooks | {"../benchmarks/RESULTS"}), "docs/index.md lists them"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=IDS)
+def test_commands_exist_with_their_options(page):
+    for code in code_of(page):
+        for line in re.findall(r"^(?:\s*\$ |\s*)(eomsym [a-z].*)$", code, re.MULTILINE):
+            _, *words = shlex.split(line, comments=True)
+            found = typer.main.get_command(app)
+            while hasattr(found, "commands") and words and not words[0].startswith("-"):
+                assert words[0] in found.commands, line
+                found = found.commands[words.pop(0)]
+            known = {"--help", *(name for parameter in found.params for name in parameter.opts)}
+            assert {word for word in words if word.startswith("--")} <= known, line
+
+
+def test_the_reference_shows_every_public_module():
+    """By ``automodule``, which shows what ``__all__`` names and nothing else."""
+    page = (DOCS / "api.md").read_text(encoding="utf-8")
+    shown = re.findall(r"^\.\. automodule:: eomsym\.(\w+)$", page, re.MULTILINE)
+    assert set(shown) == {*eomsym._ROOMS, "verification"}
+    for name in set(shown) - {"jax", "torch"}:
+        assert importlib.import_module(f"eomsym.{name}").__all__
+
+
+WITH_EXAMPLES = [page for page in PAGES if page.name not in LONG and examples(page)]
+
+
+@pytest.mark.parametrize("page", WITH_EXAMPLES, ids=lambda page: page.name)
+def test_examples_print_what_the_page_says(page, tmp_path):
+    programs = Path(sys.executable).parent
+    check(page, tmp_path, programs, PYTHONPATH=str(ROOT), EOMSYM_CACHE=str(tmp_path / "cache"))
+
+
+def check(page, folder, programs, **environment):
+    with Session(folder, programs, **environment) as session:
+        for example in examples(page):
+            printed = session.run(example)
+            if example.expected is not None:
+                assert printed == example.expected, f"{page.name}, line {example.line}: {example.source}"
+
+
+def test_the_tutorial_is_among_them():
+    assert DOCS / "tutorial.md" in WITH_EXAMPLES
+    kinds = [example.kind for example in examples(DOCS / "tutorial.md")]
+    assert kinds.count("console") >= 5
+    assert kinds.count("python") >= 3
+
+
+@pytest.mark.parametrize("fault", ["console", "python", None])
+def test_a_page_that_says_something_else_is_found(tmp_path, fault):
+    page = tmp_path / "page.md"
+    said = {"console": "1", "python": "2", fault: "3"}
+    command, block = f"$ echo 1\n{said['console']}", f"print(1 + 1)\n```\n\n```text\n{said['python']}"
+    page.write_text(f"```console\n{command}\n```\n\n```python\n{block}\n```\n")
+    with pytest.raises(AssertionError, match=r"page\.md, line") if fault else nullcontext():
+        check(page, tmp_path, Path(sys.executable).parent)
+
+
+def test_a_command_or_a_block_that_fails_is_found(tmp_path):
+    for text in ("```console\n$ false\n```\n", "```python\n1 / 0\n```\n"):
+        page = tmp_path / "page.md"
+        page.write_text(text)
+        with pytest.raises(AssertionError, match="line 1"):
+            check(page, tmp_path, Path(sys.executable).parent)
+
+
+def test_citation_file_names_this_version_and_has_what_the_format_asks_for():
+    """The keys that the Citation File Format 1.2.0 requires."""
+    citation = yaml.safe_load((DOCS / "CITATION.cff").read_text(encoding="utf-8"))
+    assert {"cff-version", "message", "title", "authors"} <= set(citation)
+    assert citation["cff-version"] == "1.2.0"
+    assert citation["version"] == eomsym.__version__
+    assert all({"name"} <= set(author) or {"family-names"} <= set(author) for author in citation["authors"])
+
+
+def test_changelog_has_an_entry_for_this_version():
+    headings = re.findall(r"^## \[(.*?)\]", (DOCS / "changelog.md").read_text(encoding="utf-8"), re.MULTILINE)
+    assert headings[0] == "Unreleased" or headings[0] == eomsym.__version__
+    assert eomsym.__version__ in headings
+    assert re.fullmatch(r"\d+\.\d+\.\d+", eomsym.__version__)
+
+
+@pytest.mark.slow
+def test_the_readme_prints_what_it_says(tmp_path):
+    programs = Path(sys.executable).parent
+    check(ROOT / "README.md", tmp_path, programs, PYTHONPATH=str(ROOT), EOMSYM_CACHE=str(tmp_path / "cache"))
+
+
+@pytest.mark.slow
+def test_sphinx_builds_without_a_warning(tmp_path):
+    pytest.importorskip("myst_nb", reason="the extra 'docs' is not installed")
+    command = [sys.executable, "-m", "sphinx", "-W", "--keep-going", "-q", "-d", str(tmp_path / "doctrees")]
+    surroundings = {**os.environ, "EOMSYM_CACHE": str(tmp_path / "cache")}
+    done = subprocess.run(
+        [*command, "-c", "docs", ".", str(tmp_path / "html")],
+        cwd=ROOT,
+        env=surroundings,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "html" / "docs" / "tutorial.html").exists()
+
+
+@pytest.mark.slow
+def test_the_tutorial_as_a_new_user(tmp_path):
+    """A fresh environment with the wheel, in another folder: every printed output is what the page says."""
+    build = [sys.executable, "-m", "build", "--no-isolation", "--outdir", str(tmp_path / "dist"), str(ROOT)]
+    subprocess.run(build, check=True, capture_output=True)
+    (wheel,) = (tmp_path / "dist").glob("*.whl")
+    venv.create(tmp_path / "env", with_pip=True, symlinks=True)
+    programs = tmp_path / "env" / "bin"
+    surroundings = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
+    subprocess.run([programs / "pip", "install", "--quiet", str(wheel)], env=surroundings, check=True)
+    folder = tmp_path / "elsewhere"
+    folder.mkdir()
+    check(DOCS / "tutorial.md", folder, programs, PYTHONPATH="", EOMSYM_CACHE=str(tmp_path / "cache"))
+    assert (folder / "slopes.png").read_bytes().startswith(b"\x89PNG")
+    assert (folder / "rings.pdf").read_bytes().startswith(b"%PDF")
