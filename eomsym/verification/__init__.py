@@ -7,7 +7,7 @@ from eomsym.verification.asymptotics import (
     program_asymptotics,
     study_asymptotics,
 )
-from eomsym.verification.convergence import verify
+from eomsym.verification.convergence import error_exponents, measure_errors, verify
 from eomsym.verification.discretization import (
     ErrorMap,
     OrderAdvice,
@@ -53,8 +53,10 @@ __all__ = [
     "TermStudy",
     "TranslationStudy",
     "chain_rate",
+    "error_exponents",
     "map_errors",
     "measure_equilibrium",
+    "measure_errors",
     "measure_steps",
     "measure_terms",
     "norm_law",
