@@ -58,8 +58,8 @@ def _console(stderr: bool = False) -> Console:
 
 
 @contextmanager
-def progress(description: str) -> Iterator[Callable[[int, int], None] | None]:
-    """A progress bar on stderr, as a function of (done, total); None when stderr is no terminal."""
+def progress(description: str) -> Iterator[Callable[..., None] | None]:
+    """A progress bar on stderr, as a function of (done, total, description=…); None when stderr is no terminal."""
     if not sys.stderr.isatty():
         yield None
         return
@@ -67,7 +67,16 @@ def progress(description: str) -> Iterator[Callable[[int, int], None] | None]:
 
     with Progress(console=_console(stderr=True), transient=True) as bar:
         task = bar.add_task(description, total=None)
-        yield lambda done, total: bar.update(task, completed=done, total=total)
+        yield lambda done, total, description=description: bar.update(
+            task, description=description, completed=done, total=total
+        )
+
+
+@contextmanager
+def stages() -> Iterator[Callable[[str, int, int], None] | None]:
+    """The same for a task in several stages, as a function of (stage, done, total)."""
+    with progress("") as update:
+        yield None if update is None else lambda stage, done, total: update(done, total, stage)
 
 
 def save(figure: Figure, path: Path) -> None:

@@ -11,11 +11,11 @@ import os
 import signal
 import traceback
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
 from threadpoolctl import threadpool_limits
 
@@ -50,7 +50,7 @@ class Executor(Protocol):
     def prepare(self, orders: Sequence[KernelOrder]) -> Iterator[None]:
         """Compiles each kernel once on each machine, before any job needs it; yields after each."""
 
-    def measure(self, jobs: Sequence[Job]) -> Iterator[tuple[Job, Measured | WorkerLost]]:
+    def measure(self, jobs: Sequence[Job]) -> Generator[tuple[Job, Measured | WorkerLost]]:
         """Every job once, in whatever sequence they are ready."""
 
 
@@ -73,9 +73,10 @@ class Serial:
     def prepare(self, orders: Sequence[KernelOrder]) -> Iterator[None]:
         """Compiles each kernel."""
         for order in orders:
-            yield prepare_kernel(order)
+            prepare_kernel(order)
+            yield
 
-    def measure(self, jobs: Sequence[Job]) -> Iterator[tuple[Job, Measured | WorkerLost]]:
+    def measure(self, jobs: Sequence[Job]) -> Generator[tuple[Job, Measured | WorkerLost]]:
         """Every job, in its place."""
         for job in jobs:
             yield job, measure(job)
@@ -113,18 +114,18 @@ class Processes:
         for _, value in self._map(prepare_kernel, orders):
             if isinstance(value, WorkerLost):
                 raise EomsymError("kernels: each worker process died while it compiled; is there memory enough?")
-            yield None
+            yield
 
-    def measure(self, jobs: Sequence[Job]) -> Iterator[tuple[Job, Measured | WorkerLost]]:
+    def measure(self, jobs: Sequence[Job]) -> Generator[tuple[Job, Measured | WorkerLost]]:
         """Every job, as it is ready."""
         return self._map(measure, jobs)
 
-    def _map(self, function: Callable[[Any], Any], items: Iterable[Any]) -> Iterator[tuple[Any, Any]]:
+    def _map(self, function: Callable[[Any], Any], items: Iterable[Any]) -> Generator[tuple[Any, Any]]:
         tasks = deque(_Task(function, item) for item in items)
         while tasks or self._busy:
             self._hand_out(tasks)
             for connection in wait(list(self._busy)):
-                worker = self._busy.pop(connection)  # type: ignore[arg-type]
+                worker = self._busy.pop(cast(Connection, connection))
                 task = worker.task
                 try:
                     answer = worker.answer()

@@ -51,10 +51,7 @@ def kernel_orders(jobs: Iterable[Job]) -> list[KernelOrder]:
 
 
 def prepare_kernel(order: KernelOrder) -> None:
-    """Generates, compiles and caches a kernel where that has not been done: seconds, once a machine.
-
-    Raises ``KernelError`` if other bytes come out than were ordered.
-    """
+    """Generates, compiles and caches a kernel where that has not been done: seconds, once a machine."""
     _kernel(order)
 
 
@@ -75,20 +72,29 @@ def measure_as_ordered(job: Job, order: KernelOrder) -> Measured:
 
     Raises ``KernelError`` if the eomsym there writes another kernel, or is of another version.
     """
-    own = kernel_order(job)
-    if own != order:
-        raise KernelError(
-            f"kernel {order.spec.name}: eomsym {__version__} on {platform.node()} writes another file than the client's "
-            "eomsym; install the same version there"
-        )
+    _check_own(order)
     one_blas_thread()
     return measure(job)
+
+
+def prepare_as_ordered(order: KernelOrder) -> None:
+    """``prepare_kernel`` on another machine.  Raises as ``measure_as_ordered`` does."""
+    _check_own(order)
+    prepare_kernel(order)
 
 
 @lru_cache(maxsize=1)
 def one_blas_thread() -> None:
     """Limits BLAS to one thread for the rest of this process."""
     threadpool_limits(limits=1, user_api="blas")
+
+
+def _check_own(order: KernelOrder) -> None:
+    if _order(order.spec) != order:
+        raise KernelError(
+            f"kernel {order.spec.name}: eomsym {__version__} on {platform.node()} writes another file than the client's; "
+            "install the same version there"
+        )
 
 
 def _result(job: Job, kernel: Kernel) -> JobResult:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import product
@@ -28,7 +28,7 @@ class OptimizerChoice:
     etas: tuple[float, ...]
 
     def __str__(self) -> str:
-        settings = ", ".join(f"{name} = {value}" for name, value in self.parameters)
+        settings = describe_settings(self.parameters)
         return f"{self.name} ({settings})" if settings else self.name
 
     @property
@@ -121,6 +121,11 @@ def describe(model: MLP) -> str:
     decay = f" decay {model.weight_decay!r}" if model.weight_decay else ""
     normalization = f" {model.normalization}-normalized" if model.normalization != "none" else ""
     return f"{'-'.join(map(str, model.layers))} {model.activation} {model.loss}{normalization}{decay}"
+
+
+def describe_settings(parameters: Iterable[tuple[str, str]]) -> str:
+    """Parameters in a few words, such as ``beta = 1/2``."""
+    return ", ".join(f"{name} = {value}" for name, value in parameters)
 
 
 def _check_whole(choice: OptimizerChoice, steps: int) -> None:

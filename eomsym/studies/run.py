@@ -12,6 +12,7 @@ from eomsym.studies.job import Job, JobResult
 from eomsym.studies.journal import Journal
 from eomsym.studies.measure import Measured, kernel_orders
 from eomsym.studies.plan import StudyPlan
+from eomsym.studies.results import collect
 from eomsym.studies.store import ResultStore
 
 #: Called with what is being done, how much of it is done, and how much there is.
@@ -42,7 +43,8 @@ def run_study(
     """Measures every job of ``plan`` that has no result in ``folder``; a run that was ended goes on from there.
 
     ``executor`` is a ``Serial`` (the default), ``Processes`` or ``Cluster``; the results do not depend on it, byte for
-    byte.  Jobs that failed keep their reason, unless they are to be tried again (``retry_failed``).
+    byte.  At the end they are gathered in ``results.parquet``.  Jobs that failed keep their reason, unless they are to
+    be tried again (``retry_failed``).
     Raises ``InputError`` for a kernel that cannot be generated and for a folder where another run is at work,
     ``EomsymError`` if the folder cannot be written or workers are not to be had.
     """
@@ -60,6 +62,7 @@ def run_study(
         with Journal(store.folder, place.name, len(jobs), len(jobs) - len(todo)) as journal:
             if todo:
                 failed = (failed - again) | _measure(todo, place, store, journal, report)
+        collect(plan, store).write_parquet(store.table_path)
     return StudyRun(len(jobs), len(jobs) - len(todo), len(todo), len(failed))
 
 
@@ -72,7 +75,7 @@ def _measure(todo: list[Job], executor: Executor, store: ResultStore, journal: J
         for done, _ in enumerate(executor.prepare(orders), start=1):
             report("kernels", done, len(orders))
         report("jobs", 0, len(todo))
-        with closing(executor.measure(todo)) as outcomes:  # type: ignore[type-var]
+        with closing(executor.measure(todo)) as outcomes:
             for done, (job, outcome) in enumerate(outcomes, start=1):
                 measured = _lost(job, outcome) if isinstance(outcome, WorkerLost) else outcome
                 store.write(measured.result)

@@ -7,6 +7,7 @@ the names alone.  A table in one file would have to be mended after a crash.
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,6 +19,7 @@ from eomsym.errors import EomsymError, InputError
 from eomsym.files import write_atomically
 from eomsym.studies.job import Job, JobResult, canonical_json
 from eomsym.studies.plan import StudyPlan
+from eomsym.studies.study_file import plan_from_dict
 
 _RESULT_NAME = re.compile(r"([0-9a-f]{64})\.json")
 #: What ``write_atomically`` leaves behind if it is killed between its first byte and the rename.
@@ -38,6 +40,11 @@ class ResultStore:
     def plan_path(self) -> Path:
         """The file of the plan that was run last."""
         return self.folder / "study.json"
+
+    @property
+    def table_path(self) -> Path:
+        """The file of all results in one table, as of the end of a run."""
+        return self.folder / "results.parquet"
 
     @contextmanager
     def locked(self) -> Iterator[None]:
@@ -63,6 +70,16 @@ class ResultStore:
     def write_plan(self, plan: StudyPlan) -> None:
         """Keeps the plan beside the results; results of an earlier plan stay."""
         write_atomically(self.plan_path, canonical_json(plan.to_dict()) + b"\n")
+
+    def read_plan(self) -> StudyPlan:
+        """The plan that was run last.  Raises ``InputError`` if the folder is not one of a study."""
+        try:
+            return plan_from_dict(json.loads(self.plan_path.read_bytes()))
+        except (OSError, ValueError, RecursionError) as error:
+            raise InputError(
+                f"study folder {str(self.folder)!r}: no study was run in it, or its study.json was altered ({error}); "
+                "give a study file or a folder of results"
+            ) from error
 
     def digests(self) -> set[str]:
         """The digests of the jobs that have a result."""

@@ -29,7 +29,7 @@ from eomsym.errors import InputError
 from eomsym.models import MLP, Dataset, dataset, default_model
 from eomsym.optimizers import Optimizer
 from eomsym.verification.measurement import Measurement, Problem
-from eomsym.verification.study import ConvergenceStudy
+from eomsym.verification.study import ConvergenceStudy, OrderRecord
 
 Progress = Callable[[int, int], None]
 
