@@ -363,6 +363,9 @@ def _draw_case(axes: Axes, case: Case) -> None:
         lowest = min(summary.records, key=lambda record: record.predicted_errors[-1])
         _label_at_end(axes, lowest, _short(summary.slope, 2), colour)
     _eta_axis(axes, records, room=0.45)
+    etas = sorted({eta for record in records for eta in record.etas}, reverse=True)
+    axes.set_xticks(etas[:: math.ceil(len(etas) / 4)], minor=False)
+    axes.xaxis.set_major_formatter("{x:g}")
     axes.yaxis.set_major_locator(LogLocator(numticks=8))
     axes.yaxis.set_minor_locator(NullLocator())
 

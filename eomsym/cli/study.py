@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import shlex
 import sys
 from itertools import zip_longest
 from pathlib import Path
@@ -12,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from eomsym.cli import output, parsing
+from eomsym.cli import INTERRUPTED, output, parsing
 from eomsym.cli.groups import new_group
 from eomsym.errors import InputError
 
@@ -23,8 +22,6 @@ if TYPE_CHECKING:
 
 FORMATS = ("table", "json", "csv")
 EXECUTORS = ("serial", "processes")
-#: 128 + SIGINT.
-INTERRUPTED = 130
 #: Characters of the first column: what is left of 80.
 CASE_WIDTH = 19
 #: Reasons of failed jobs that are told one by one.
@@ -83,8 +80,7 @@ def run(
         with output.stages() as progress:
             done = run_study(plan, folder, place, retry_failed=retry_failed, progress=progress)
     except KeyboardInterrupt:
-        again = shlex.join(["eomsym", *sys.argv[1:]])
-        print(f"eomsym: interrupted; what is measured is kept in {folder}, go on with: {again}", file=sys.stderr)
+        print(f"eomsym: interrupted; results are kept in {folder}, the same command goes on", file=sys.stderr)
         return INTERRUPTED
     _tell(done, folder)
     return 1 if done.failed else 0

@@ -12,8 +12,9 @@ import signal
 import traceback
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
+from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection, wait
 from typing import Any, Protocol, cast
 
@@ -98,16 +99,16 @@ class Processes:
         if isinstance(count, bool) or not isinstance(count, int) or not 1 <= count <= MAX_WORKERS:
             raise InputError(f"workers {workers!r}: give an integer from 1 to {MAX_WORKERS}")
         self._count = count
-        self._idle: list[_Worker] = []
+        self._workers: set[_Worker] = set()
         self._busy: dict[Connection, _Worker] = {}
 
     def __enter__(self) -> Processes:
         return self
 
     def __exit__(self, *exception: object) -> None:
-        for worker in (*self._idle, *self._busy.values()):
+        for worker in self._workers:
             worker.end()
-        self._idle, self._busy = [], {}
+        self._workers, self._busy = set(), {}
 
     def prepare(self, orders: Sequence[KernelOrder]) -> Iterator[None]:
         """Compiles the kernels, several at a time."""
@@ -130,25 +131,31 @@ class Processes:
                 try:
                     answer = worker.answer()
                 except EOFError:
+                    self._workers.discard(worker)
                     task.deaths += 1
                     if task.deaths < MOST_DEATHS:
                         tasks.appendleft(task)
                         continue
                     answer = WorkerLost()
-                else:
-                    self._idle.append(worker)
                 self._hand_out(tasks)  # before the caller, who may write, keeps us waiting
                 yield task.item, answer
 
     def _hand_out(self, tasks: deque[_Task]) -> None:
+        idle = self._workers.difference(self._busy.values())
         while tasks and len(self._busy) < self._count:
-            worker = self._idle.pop() if self._idle else _Worker()
+            worker = idle.pop() if idle else self._hire()
             try:
                 worker.give(tasks[0])
-            except OSError:
-                continue  # it died idle: nothing is lost, the next one takes the task
+            except OSError:  # it died idle: nothing is lost, the next one takes the task
+                self._workers.discard(worker)
+                continue
             self._busy[worker.connection] = worker
             tasks.popleft()
+
+    def _hire(self) -> _Worker:
+        worker = _Worker()
+        self._workers.add(worker)
+        return worker
 
 
 def available_cores() -> int:
@@ -172,7 +179,8 @@ class _Worker:
         context = multiprocessing.get_context("spawn")
         self.connection, theirs = context.Pipe()
         self._process = context.Process(target=_serve, args=(theirs,), daemon=True)
-        self._process.start()
+        with _deaf_to_interrupts():
+            self._process.start()
         theirs.close()
         self._started = False
 
@@ -204,10 +212,25 @@ class _Worker:
         self.connection.close()
 
 
+@contextmanager
+def _deaf_to_interrupts() -> Iterator[None]:
+    """Processes begun within never see Ctrl-C, which reaches every process of a terminal: the parent ends them.
+
+    For this process it waits until the end of the block.  Where there are no signal masks nothing is done.
+    """
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    resource_tracker.ensure_running()  # else the first start does it, and unblocks the signal
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
 def _serve(connection: Connection) -> None:
     """The worker: answers tasks until the other end of the pipe is closed, by whatever end its process has come to."""
-    # Ctrl-C reaches every process of a terminal; it is the parent that decides what follows.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
     one_blas_thread()
     try:
         connection.send("ready")

@@ -10,16 +10,23 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import lru_cache
+from typing import Any
 
+import numpy as np
 from threadpoolctl import threadpool_limits
 
 from eomsym import __version__, optimizers
 from eomsym.codegen import Kernel, KernelSpec, kernel_for
 from eomsym.codegen.render import render
-from eomsym.errors import KernelError
+from eomsym.dynamics import FieldKernel
+from eomsym.errors import IntegrationError, KernelError
 from eomsym.models import Dataset, dataset
 from eomsym.studies.job import Job, JobResult, MeasuredError
 from eomsym.verification import error_exponents, measure_errors
+
+#: An explicit integrator creeps along a stiff path for hours.  Jobs that go well ask a few thousand times; a count, and
+#: not seconds, because it is the same on every machine.
+MAX_EVALUATIONS = 100_000
 
 
 @dataclass(frozen=True)
@@ -89,10 +96,36 @@ def one_blas_thread() -> None:
     threadpool_limits(limits=1, user_api="blas")
 
 
+class _PatientKernel:
+    """A kernel that answers an integrator ``MAX_EVALUATIONS`` times and then ends the job."""
+
+    def __init__(self, kernel: Kernel) -> None:
+        self._kernel: FieldKernel = kernel
+        self._left = MAX_EVALUATIONS
+        self.model, self.order, self.size = kernel.model, kernel.order, kernel.size
+        self.gradient, self.hessian_vector = kernel.gradient, kernel.hessian_vector
+
+    def counterterms(self, *arguments: Any, **order: int) -> np.ndarray:
+        self._count()
+        return self._kernel.counterterms(*arguments, **order)
+
+    def field(self, *arguments: Any, **order: int) -> np.ndarray:
+        self._count()
+        return self._kernel.field(*arguments, **order)
+
+    def _count(self) -> None:
+        self._left -= 1
+        if self._left < 0:
+            raise IntegrationError(
+                f"the integrator has asked for the field more than {MAX_EVALUATIONS} times: the equation of motion is "
+                "stiff or the time long; take smaller step sizes"
+            )
+
+
 def _check_own(order: KernelOrder) -> None:
     if _order(order.spec) != order:
         raise KernelError(
-            f"kernel {order.spec.name}: eomsym {__version__} on {platform.node()} writes another file than the client's; "
+            f"kernel {order.spec.name}: eomsym {__version__} on {platform.node()} writes another file than the client; "
             "install the same version there"
         )
 
@@ -101,7 +134,7 @@ def _result(job: Job, kernel: Kernel) -> JobResult:
     try:
         records = measure_errors(
             job.optimizer,
-            kernel,
+            _PatientKernel(kernel),
             _dataset(job.dataset, job.seed),
             job.orders,
             job.eta,
