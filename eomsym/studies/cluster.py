@@ -7,7 +7,7 @@ client as soon as they are made; dask gives its jobs to others, and gives up on 
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from importlib import import_module
 from itertools import islice
 from typing import Any
@@ -70,7 +70,7 @@ class Cluster:
             for worker in self._one_worker_a_machine()
         ]
         machines = max(1, len(tasks) // len(orders))
-        for done, future in enumerate(self._dask.as_completed(tasks), start=1):
+        for done, future in enumerate(self._as_completed(tasks), start=1):
             self._value(future)
             if done % machines == 0:
                 yield None
@@ -79,7 +79,7 @@ class Cluster:
         """Every job, as it is ready."""
         waiting = iter(jobs)
         of_future = {self._submit(job): job for job in islice(waiting, IN_FLIGHT)}
-        completed = self._dask.as_completed(of_future)
+        completed = self._as_completed(of_future)
         for future in completed:
             job = of_future.pop(future)
             for following in islice(waiting, 1):
@@ -97,6 +97,9 @@ class Cluster:
     def _submit(self, job: Job) -> Any:
         # A key of its own: what was measured for another study or by another version is not taken for this.
         return self._connected.submit(measure_as_ordered, job, kernel_order(job), pure=False)
+
+    def _as_completed(self, futures: Iterable[Any]) -> Any:
+        return self._dask.as_completed(futures, loop=self._connected.loop)
 
     def _value(self, future: Any) -> Any:
         """The value, or what became of it.  Raises what the task raised, ``EomsymError`` if the scheduler is gone."""

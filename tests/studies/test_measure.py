@@ -98,7 +98,7 @@ def test_another_version_of_the_package_orders_another_kernel(plan, monkeypatch)
     monkeypatch.setattr(measure, "__version__", "0.0.0")
     measure._order.cache_clear()
     try:
-        with pytest.raises(KernelError, match="eomsym 0.0.0 on"):
+        with pytest.raises(KernelError, match=r"eomsym 0\.0\.0 on"):
             measure_as_ordered(job, order)
     finally:
         measure._order.cache_clear()

@@ -37,7 +37,7 @@ def test_a_folder_without_a_plan_is_none_of_a_study(store, plan, text):
     if text is not None:
         store.write_plan(plan)
         store.plan_path.write_bytes(text)
-    with pytest.raises(InputError, match="results of a study.*give a study file or a folder"):
+    with pytest.raises(InputError, match=r"results of a study.*give a study file or a folder"):
         store.read_plan()
 
 
@@ -74,9 +74,8 @@ def test_what_a_killed_run_left_half_written_is_removed_and_nothing_else(store, 
 
 
 def test_one_run_at_a_time(store):
-    with store.locked():
-        with pytest.raises(InputError, match="another run is at work"), ResultStore(store.folder).locked():
-            pass
+    with store.locked(), pytest.raises(InputError, match="another run is at work"):
+        ResultStore(store.folder).locked().__enter__()
     with ResultStore(store.folder).locked():
         pass
 

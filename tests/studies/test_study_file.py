@@ -223,7 +223,7 @@ def test_lists_that_multiply_beyond_all_memory_are_refused_soon(read, monkeypatc
 
 
 def test_files_that_cannot_be_studies(tmp_path):
-    with pytest.raises(InputError, match="missing.toml.*cannot be read"):
+    with pytest.raises(InputError, match=r"missing\.toml.*cannot be read"):
         studies.read_plan(tmp_path / "missing.toml")
     (tmp_path / "bytes.toml").write_bytes(b"\xff\xfe")
     with pytest.raises(InputError, match="byte 0 is not UTF-8"):
