@@ -118,14 +118,14 @@ class StudyPlan:
 
 def describe(model: MLP) -> str:
     """The model in a few words, such as ``64-32-10 tanh cross-entropy``."""
-    decay = f" decay {model.weight_decay!r}" if model.weight_decay else ""
+    decay = f" decay={model.weight_decay!r}" if model.weight_decay else ""
     normalization = f" {model.normalization}-normalized" if model.normalization != "none" else ""
     return f"{'-'.join(map(str, model.layers))} {model.activation} {model.loss}{normalization}{decay}"
 
 
 def describe_settings(parameters: Iterable[tuple[str, str]]) -> str:
-    """Parameters in a few words, such as ``beta = 1/2``."""
-    return ", ".join(f"{name} = {value}" for name, value in parameters)
+    """Parameters in a few words, such as ``beta=1/2``."""
+    return ", ".join(f"{name}={value}" for name, value in parameters)
 
 
 def _check_whole(choice: OptimizerChoice, steps: int) -> None:

@@ -18,6 +18,10 @@ HELPS = [
     ("layers", "translation"),
     ("layers", "scale"),
     ("terms",),
+    ("study",),
+    ("study", "run"),
+    ("study", "table"),
+    ("study", "plot"),
     ("derive",),
     ("generate",),
     ("generate", "mlp"),
@@ -25,7 +29,7 @@ HELPS = [
     ("verify",),
     ("optimizers",),
 ]
-HEAVY = ("numpy", "scipy", "sympy", "numba", "matplotlib", "sklearn", "jinja2")
+HEAVY = ("numpy", "scipy", "sympy", "numba", "matplotlib", "sklearn", "jinja2", "polars", "distributed")
 
 
 @pytest.mark.parametrize("command", HELPS, ids=" ".join)
@@ -57,6 +61,7 @@ def test_help_lists_every_choice(run, command):
         ["verify", "--help"],
         ["layers", "scale", "--help"],
         ["terms", "--help"],
+        ["study", "run", "--help"],
         ["--version"],
         ["derive", "--order", "x"],
     ],

@@ -55,8 +55,8 @@ def test_everything_times_everything(read):
     plan = read(FULL)
     assert [str(choice) for choice in plan.optimizers] == [
         "gradient-descent",
-        "heavy-ball (beta = 1/2)",
-        "heavy-ball (beta = 9/10)",
+        "heavy-ball (beta=1/2)",
+        "heavy-ball (beta=9/10)",
     ]
     assert len(plan.models) == 2 * 2 * 2 + 1
     assert plan.models[3].model == MLP([2, 3, 2], "sin", "cross-entropy", 0.01)
