@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks import cases, kernels, machine, peers, startup, symbolic_parameters, trees
+from benchmarks import cases, kernels, machine, peers, startup, studies, symbolic_parameters, trees
 from eomsym.files import write_atomically
 
 RESULTS = Path(__file__).with_name("RESULTS.md")
@@ -26,6 +26,8 @@ class Size:
     starts: int
     compilations: int
     derivations: int
+    jobs: int
+    rounds: int
 
 
 FULL = Size(
@@ -41,6 +43,8 @@ FULL = Size(
     starts=9,
     compilations=2,
     derivations=3,
+    jobs=60,
+    rounds=3,
 )
 QUICK = Size(
     nets=("tiny", "digits"),
@@ -51,6 +55,8 @@ QUICK = Size(
     starts=3,
     compilations=0,
     derivations=1,
+    jobs=12,
+    rounds=1,
 )
 
 
@@ -87,6 +93,11 @@ START_NOTES = """\
 Whole processes from start to end, on any core. A cold compilation starts with an empty cache, numba being imported."""
 SYMBOL_NOTES = """\
 Exact coefficients of update rules whose parameters stay symbols, each repeat in a fresh process."""
+STUDY_NOTES = """\
+`eomsym study run`, whole runs in fresh processes with the kernel in numba's cache, BLAS on one thread everywhere.
+"besides" is what one job costs beyond its measurement once the workers are up: handing it out, its result on disk
+(fsync), the journal; the smallest of the rounds. "faster" is serial over processes, round by round. Jobs that share a
+machine with another slow one another down, so the time of one job is longer beside a second one."""
 
 
 SECTIONS = {
@@ -97,6 +108,7 @@ SECTIONS = {
     "symbols": Section(
         "Symbols for parameters", SYMBOL_NOTES, lambda size: symbolic_parameters.report(size.derivations)
     ),
+    "studies": Section("Studies", STUDY_NOTES, lambda size: studies.report(size.jobs, size.rounds)),
 }
 
 

@@ -54,6 +54,7 @@ _ROOMS = (
     "optimizers",
     "plotting",
     "series",
+    "studies",
     "torch",
     "tree_positions",
     "trees",

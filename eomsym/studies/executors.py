@@ -103,6 +103,8 @@ class Processes:
         self._busy: dict[Connection, _Worker] = {}
 
     def __enter__(self) -> Processes:
+        for _ in range(self._count):  # they import what they need while the first one compiles
+            self._hire()
         return self
 
     def __exit__(self, *exception: object) -> None:
