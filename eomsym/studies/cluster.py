@@ -7,6 +7,7 @@ client as soon as they are made; dask gives its jobs to others, and gives up on 
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Generator, Iterable, Iterator, Sequence
 from importlib import import_module
 from itertools import islice
@@ -39,8 +40,12 @@ class Cluster:
             raise InputError(f"scheduler {address!r}: no address; give one such as tcp://127.0.0.1:8786")
         self._address, self._patience = address, patience
         self._client: Any = None
+        self._logger, self._level = logging.getLogger("distributed.client"), logging.NOTSET
 
     def __enter__(self) -> Cluster:
+        # A lost scheduler is told once, as the error that ends the study.
+        self._level = self._logger.level
+        self._logger.setLevel(logging.CRITICAL)
         try:
             self._client = self._dask.Client(self._address, timeout=self._patience, set_as_default=False)
             self._client.wait_for_workers(1, timeout=self._patience)
@@ -56,27 +61,38 @@ class Cluster:
         client, self._client = self._client, None
         if client is not None:
             client.close()
+        self._logger.setLevel(self._level)
 
     def prepare(self, orders: Sequence[KernelOrder]) -> Iterator[None]:
         """Compiles each kernel on one worker of each machine; the others there find it in the cache.
 
         Where a machine joins later its first jobs compile.
         """
+        machines = self._machines()
         tasks = [
             self._connected.submit(
-                prepare_as_ordered, order, pure=False, workers=[worker], allow_other_workers=True, retries=2
+                prepare_as_ordered,
+                order,
+                pure=False,
+                workers=[workers[number % len(workers)]],
+                allow_other_workers=True,
             )
-            for order in orders
-            for worker in self._one_worker_a_machine()
+            for number, order in enumerate(orders)
+            for workers in machines
         ]
-        machines = max(1, len(tasks) // len(orders))
         for done, future in enumerate(self._as_completed(tasks), start=1):
-            self._value(future)
-            if done % machines == 0:
-                yield None
+            if isinstance(self._value(future), WorkerLost):
+                raise EomsymError(f"scheduler {self._address!r}: each worker died that compiled; have they the memory?")
+            if done % len(machines) == 0:
+                yield
 
     def measure(self, jobs: Sequence[Job]) -> Generator[tuple[Job, Measured | WorkerLost]]:
-        """Every job, as it is ready."""
+        """Every job, as it is ready.
+
+        dask suspects whatever else was with a worker when it died.  So what it has given up is tried once more at the
+        end, one job after the other: who then loses its workers has only itself to blame.
+        """
+        suspects = []
         waiting = iter(jobs)
         of_future = {self._submit(job): job for job in islice(waiting, IN_FLIGHT)}
         completed = self._as_completed(of_future)
@@ -86,7 +102,13 @@ class Cluster:
                 added = self._submit(following)
                 of_future[added] = following
                 completed.add(added)
-            yield job, self._value(future)
+            value = self._value(future)
+            if isinstance(value, WorkerLost):
+                suspects.append(job)
+            else:
+                yield job, value
+        for job in suspects:
+            yield job, self._value(self._submit(job))
 
     @property
     def _connected(self) -> Any:
@@ -114,9 +136,12 @@ class Cluster:
                 f"scheduler {self._address!r}: the connection was lost; what is measured is kept, run the study again"
             ) from error
 
-    def _one_worker_a_machine(self) -> list[str]:
-        workers = self._connected.scheduler_info()["workers"]
-        return list({worker["host"]: address for address, worker in workers.items()}.values())
+    def _machines(self) -> list[list[str]]:
+        """The addresses of the workers of each machine."""
+        machines: dict[str, list[str]] = {}
+        for address, worker in self._connected.scheduler_info()["workers"].items():
+            machines.setdefault(worker["host"], []).append(address)
+        return list(machines.values())
 
 
 def _distributed() -> Any:

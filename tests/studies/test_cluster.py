@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import worker_tasks
@@ -23,7 +24,7 @@ pytest.importorskip("distributed")
 
 @pytest.fixture
 def cluster(tmp_path, kernels):
-    """The address of a scheduler, and how to start a worker without a nanny: who is killed stays away.
+    """The process and address of a scheduler, and how to start a worker without a nanny: who is killed stays away.
 
     ``cache`` is the worker's folder of kernels, by default that of this process, where they are compiled already.
     """
@@ -49,7 +50,7 @@ def cluster(tmp_path, kernels):
     def start_worker(nanny="--no-nanny", **where):
         return start("worker", address, "--nthreads", "1", nanny, "--host", HOST, **where)
 
-    yield address, start_worker
+    yield SimpleNamespace(address=address, start_worker=start_worker, scheduler=processes[0])
     for process in reversed(processes):
         process.kill()
         process.wait()
@@ -66,19 +67,24 @@ def run_command(address, file, folder):
     return subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
 
 
-def kill_after(client, worker, folder, number):
-    """SIGKILL for the worker as soon as the client has kept so many results."""
+def wait_for(client, folder, number):
+    """Until the client has kept so many results."""
     end = time.monotonic() + 150
     while count(folder) < number:
         assert client.poll() is None, client.communicate()
         assert time.monotonic() < end, "waited too long"
         time.sleep(0.005)
+
+
+def kill_after(client, worker, folder, number):
+    """SIGKILL for the worker as soon as the client has kept so many results."""
+    wait_for(client, folder, number)
     worker.send_signal(signal.SIGKILL)
     assert worker.wait() == -signal.SIGKILL
 
 
 def test_a_killed_worker_loses_no_result(cluster, study_file, tmp_path, contents, journals):
-    address, start_worker = cluster
+    address, start_worker = cluster.address, cluster.start_worker
     workers = [start_worker(), start_worker()]
     file = study_file(15)
     plan = studies.read_plan(file)
@@ -98,7 +104,7 @@ def test_a_killed_worker_loses_no_result(cluster, study_file, tmp_path, contents
 @pytest.mark.slow
 def test_workers_share_nothing_and_240_jobs_survive_one_of_three(cluster, study_file, tmp_path, contents, journals):
     """Each worker generates and compiles the kernel for itself, byte for byte the client's."""
-    address, start_worker = cluster
+    address, start_worker = cluster.address, cluster.start_worker
     caches = [tmp_path / f"cache-{number}" for number in range(3)]
     workers = [start_worker(cache=cache) for cache in caches]
     file = study_file(60)
@@ -115,16 +121,41 @@ def test_workers_share_nothing_and_240_jobs_survive_one_of_three(cluster, study_
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("end", ["scheduler", "client"])
+def test_a_run_that_loses_its_scheduler_or_hears_ctrl_c_says_so_in_one_line(
+    cluster, study_file, tmp_path, contents, end
+):
+    address, start_worker = cluster.address, cluster.start_worker
+    start_worker()
+    file, folder = study_file(60), tmp_path / "dask"
+    client = run_command(address, file, folder)
+    if end == "scheduler":
+        kill_after(client, cluster.scheduler, folder, 10)
+        expected = (2, f"eomsym: scheduler '{address}': the connection was lost")
+    else:
+        wait_for(client, folder, 10)
+        client.send_signal(signal.SIGINT)
+        expected = (130, "eomsym: interrupted; results are kept in")
+    out, err = client.communicate(timeout=60)
+    assert (client.returncode, out, err.count(b"\n")) == (expected[0], b"", 1)
+    assert err.decode().startswith(expected[1])
+    kept = len(contents(folder))
+    done = studies.run_study(studies.read_plan(file), folder)
+    assert 10 <= kept < 240
+    assert (done.found, done.measured) == (kept, 240 - kept)
+
+
+@pytest.mark.slow
 def test_a_job_over_which_workers_die_is_given_up_and_the_others_are_done(cluster, monkeypatch):
     """The nanny starts a new worker each time."""
-    address, start_worker = cluster
+    address, start_worker = cluster.address, cluster.start_worker
     start_worker("--nanny")
     monkeypatch.setattr(cluster_module, "measure_as_ordered", worker_tasks.die_over_two_of_many)
     monkeypatch.setattr(cluster_module, "kernel_order", lambda job: None)
     with studies.Cluster(address) as place:
-        found = dict(place.measure([1, 2, 3]))
-    assert found[2] == studies.WorkerLost()
-    assert [found[item][0] for item in (1, 3)] == [1, 3]
+        found = dict(place.measure(range(6)))
+    assert found.pop(2) == studies.WorkerLost()
+    assert {item: said for item, (said, _) in found.items()} == {item: item for item in (0, 1, 3, 4, 5)}
 
 
 def test_a_scheduler_that_is_none(tmp_path, plan):
