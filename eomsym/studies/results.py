@@ -226,7 +226,7 @@ def _cases(frame: polars.DataFrame) -> Iterator[Case]:
     import polars
 
     for names, part in frame.group_by(_CASE, maintain_order=True):
-        measured = part.filter(polars.col("reason") == "").sort("order", "seed", maintain_order=True)
+        measured = part.filter(polars.col("reason") == "").sort("order", maintain_order=True)
         by_order = groupby(measured.iter_rows(named=True), lambda row: row["order"])
         orders = tuple(_summary(order, list(rows)) for order, rows in by_order)
         yield Case(**dict(zip(_CASE, map(str, names), strict=True)), orders=orders)

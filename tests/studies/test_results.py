@@ -23,7 +23,7 @@ WORDS = {
 
 def made_up(job):
     """Errors that are nearly the predicted ones, η^{N+1}, which are larger for other seeds."""
-    predicted = {order: (1 + job.seed) * job.eta ** (order + 1) for order in job.orders}
+    predicted = {order: (1 + job.seed) ** 2 * job.eta ** (order + 1) for order in job.orders}
     nearly = 1 + job.eta / 99
     return JobResult(
         job, tuple(MeasuredError(order, order + 1, nearly * size, size, 1e-12) for order, size in predicted.items())
@@ -94,7 +94,7 @@ def test_summaries_are_medians_over_seeds(results):
     assert summary.expected_slope == 3
     assert summary.slope == summary.records[1].slope == pytest.approx(3, abs=0.01)
     assert summary.extrapolated_ratio == pytest.approx(1, abs=1e-9)
-    assert summary.smallest_error == summary.records[1].errors[-1] == pytest.approx(2 * 0.05**3, rel=1e-2)
+    assert summary.smallest_error == summary.records[1].errors[-1] == pytest.approx(4 * 0.05**3, rel=1e-2)
     assert summary.passed == 3
 
 
