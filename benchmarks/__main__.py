@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks import cases, kernels, machine, peers, startup, symbolic_parameters, trees, variants
+from benchmarks import cases, kernels, machine, peers, startup, studies, symbolic_parameters, trees, variants
 from eomsym.files import write_atomically
 
 RESULTS = Path(__file__).with_name("RESULTS.md")
@@ -27,6 +27,8 @@ class Size:
     starts: int
     compilations: int
     derivations: int
+    jobs: int
+    rounds: int
 
 
 FULL = Size(
@@ -43,6 +45,8 @@ FULL = Size(
     starts=9,
     compilations=2,
     derivations=3,
+    jobs=60,
+    rounds=3,
 )
 QUICK = Size(
     nets=("tiny", "digits"),
@@ -54,6 +58,8 @@ QUICK = Size(
     starts=3,
     compilations=0,
     derivations=1,
+    jobs=12,
+    rounds=1,
 )
 
 
@@ -93,6 +99,11 @@ START_NOTES = """\
 Whole processes from start to end, on any core. A cold compilation starts with an empty cache, numba being imported."""
 SYMBOL_NOTES = """\
 Exact coefficients of update rules whose parameters stay symbols, each repeat in a fresh process."""
+STUDY_NOTES = """\
+`eomsym study run`, whole runs in fresh processes with the kernel in numba's cache, BLAS on one thread everywhere.
+"besides" is what one job costs beyond its measurement once the workers are up: handing it out, its result on disk
+(fsync), the journal; the smallest of the rounds. "faster" is serial over processes, round by round. Jobs that share a
+machine with another slow one another down, so the time of one job is longer beside a second one."""
 
 
 SECTIONS = {
@@ -108,6 +119,7 @@ SECTIONS = {
     "symbols": Section(
         "Symbols for parameters", SYMBOL_NOTES, lambda size: symbolic_parameters.report(size.derivations)
     ),
+    "studies": Section("Studies", STUDY_NOTES, lambda size: studies.report(size.jobs, size.rounds)),
 }
 
 

@@ -57,6 +57,7 @@ _ROOMS = (
     "optimizers",
     "plotting",
     "series",
+    "studies",
     "torch",
     "tree_positions",
     "trees",

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from eomsym import __version__
-from eomsym.cli import derive, generate, layers, optimizers, output, terms, verify
+from eomsym.cli import derive, generate, layers, optimizers, output, study, terms, verify
 from eomsym.cli.groups import examples, new_group
 
 app = new_group(
@@ -27,6 +27,7 @@ verify.register(app)
 layers.register(app)
 terms.register(app)
 optimizers.register(app)
+study.register(app)
 
 
 def run(arguments: Sequence[str] | None) -> int:

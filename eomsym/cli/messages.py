@@ -36,7 +36,9 @@ def usage(error: Any) -> str:
         right = "takes no value; write it alone" if takes_none else f"needs a value; write {error.option_name}=VALUE"
         return f"option {error.option_name!r}: {right}"
     if getattr(error, "param", None) is not None and not problem:
-        return f"option {error.param.opts[0]!r}: missing; see {_help_of(context)}"
+        is_argument = error.param.param_type_name == "argument"
+        name = f"argument {error.param.metavar}" if is_argument else f"option {error.param.opts[0]!r}"
+        return f"{name}: missing; see {_help_of(context)}"
     return f"{problem[:1].lower()}{problem[1:].rstrip('. ')}; {_usage_of(context)}"
 
 

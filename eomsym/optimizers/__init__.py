@@ -62,6 +62,7 @@ __all__ = [
     "State",
     "UpdateRule",
     "get",
+    "is_built_in",
     "read_rational",
     "register",
     "runge_kutta",
@@ -110,6 +111,11 @@ def get(name: str | Optimizer) -> Optimizer:
     if not isinstance(name, str) or name not in _BY_ALIAS:
         raise InputError(f"optimizer {name!r}: unknown; choose from {', '.join(REGISTRY)}")
     return _BY_ALIAS[name]
+
+
+def is_built_in(entry: Optimizer) -> bool:
+    """Whether the optimiser is eomsym's own: then every process finds the same one by its name."""
+    return entry.name in _BUILT_IN
 
 
 def register(entry: Optimizer) -> Optimizer:

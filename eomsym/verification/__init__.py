@@ -9,7 +9,7 @@ from eomsym.verification.asymptotics import (
     study_asymptotics,
 )
 from eomsym.verification.certificate import Certificate, certify
-from eomsym.verification.convergence import verify
+from eomsym.verification.convergence import error_exponents, measure_errors, verify
 from eomsym.verification.discretization import (
     ErrorMap,
     OrderAdvice,
@@ -59,10 +59,12 @@ __all__ = [
     "TranslationStudy",
     "certify",
     "chain_rate",
+    "error_exponents",
     "evaluation_noise",
     "map_errors",
     "measure_accuracy",
     "measure_equilibrium",
+    "measure_errors",
     "measure_steps",
     "measure_terms",
     "norm_law",

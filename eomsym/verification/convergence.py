@@ -29,7 +29,7 @@ from eomsym.errors import InputError
 from eomsym.models import DEFAULT_DATASETS, MLP, Dataset, dataset, default_model
 from eomsym.optimizers import Optimizer
 from eomsym.verification.measurement import Measurement, Problem
-from eomsym.verification.study import ConvergenceStudy
+from eomsym.verification.study import ConvergenceStudy, OrderRecord
 
 Progress = Callable[[int, int], None]
 
@@ -124,6 +124,37 @@ def verify(
         transient=problem.transient,
         precision=_precision(problem.kernel),
     )
+
+
+def measure_errors(
+    optimizer: str,
+    kernel: FieldKernel,
+    data: Dataset,
+    orders: Sequence[int],
+    eta: float,
+    *,
+    time: float,
+    settling: float = 0.0,
+    seed: int = 0,
+    exponents: Mapping[int, int],
+    **parameters: object,
+) -> tuple[OrderRecord, ...]:
+    """What ``verify`` measures at one of its step sizes, bit for bit: a record of one point for each order.
+
+    ``kernel`` is one of a network, of order ``max(exponents)`` or more, and ``exponents`` what ``error_exponents``
+    says of the orders.  ``time`` is T; ``settling`` the time that an optimiser with a memory is left to settle in
+    before.  The path starts at ``kernel.model.initial(seed)``.  The caller sees to it that BLAS has one thread: with
+    more the last digits would depend on their number.
+    Raises ``InputError`` for a bad value and ``IntegrationError`` if a path leaves the floating-point numbers.
+    """
+    entry = optimizers.get(optimizer)
+    values = entry.complete(parameters, trial=True)
+    problem = _pose(entry, values, None, data, kernel, None, seed, exponents, None, None)
+
+    def predict(start: np.ndarray) -> ErrorPrediction:
+        return problem.predict(start, time, orders, PREDICTION_ACCURACY)
+
+    return Measurement(problem, time, predict, settling=settling).records(orders, [eta], extend=False, threads=1)
 
 
 def error_exponents(entry: Optimizer, parameters: Mapping[str, Fraction], orders: Iterable[int]) -> dict[int, int]:

@@ -13,7 +13,7 @@ VERIFY = ("verify", "--dataset", "moons", "--orders", "0:1")
 
 #: The command line, what the message must name, and what it must say would be right (or wrong).
 BAD = [
-    (("deriv",), "'deriv'", "derive, generate, layers, optimizers, terms, verify"),
+    (("deriv",), "'deriv'", "derive, generate, layers, optimizers, study, terms, verify"),
     (("--frobnicate",), "'--frobnicate'", "--help"),
     (("--version=3",), "'--version'", "takes no value"),
     (("derive", "adamm"), "'adamm'", "gradient-descent"),
@@ -113,6 +113,21 @@ BAD = [
     ((*TERMS, "--normalization", "group"), "'group'", "none, weight, batch, layer"),
     ((*TERMS, "--eta", "-1"), "'-1'", "at least 0"),
     ((*TERMS, "--output", "/dev/null"), "'/dev/null'", "folder"),
+    (("study", "walk"), "'walk'", "plot, run, table"),
+    (("study", "run"), "argument STUDY", "see 'eomsym study run --help'"),
+    (("study", "run", "no.toml"), "'no.toml'", "give a study file"),
+    (("study", "run", "no.toml", "--executor", "threads"), "'threads'", "serial, processes"),
+    (("study", "run", "no.toml", "--workers", "2"), "--workers", "add --executor processes"),
+    (("study", "run", "no.toml", "--executor", "processes", "--workers", "0"), "'0'", "1 to 256"),
+    (("study", "run", "no.toml", "--scheduler", "here"), "'here'", "tcp://"),
+    (("study", "run", "no.toml", "--scheduler", "tcp://h:1", "--workers", "2"), "--scheduler", "leave out"),
+    (("study", "run", "/dev/null"), "/dev/null", "orders"),
+    (("study", "table", "no.toml"), "'no.toml'", "give a study file"),
+    (("study", "table", "no.parquet"), "'no.parquet'", "results.parquet"),
+    (("study", "table", "/proc"), "'/proc'", "folder of results"),
+    (("study", "table", "no.toml", "--format", "yaml"), "'yaml'", "table, json, csv"),
+    (("study", "plot", "no.toml", "a.gif"), "'a.gif'", ".png, .pdf, .svg"),
+    (("study", "plot", "no.toml"), "argument FILE", "see 'eomsym study plot --help'"),
 ]
 
 

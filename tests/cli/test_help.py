@@ -21,6 +21,10 @@ HELPS = [
     ("layers", "translation"),
     ("layers", "scale"),
     ("terms",),
+    ("study",),
+    ("study", "run"),
+    ("study", "table"),
+    ("study", "plot"),
     ("derive",),
     ("generate",),
     ("generate", "mlp"),
@@ -28,7 +32,7 @@ HELPS = [
     ("verify",),
     ("optimizers",),
 ]
-HEAVY = ("numpy", "scipy", "sympy", "numba", "matplotlib", "sklearn", "jinja2")
+HEAVY = ("numpy", "scipy", "sympy", "numba", "matplotlib", "sklearn", "jinja2", "polars", "distributed")
 
 
 def examples_of(command):
@@ -97,6 +101,7 @@ def test_help_lists_every_choice(run, command):
         ["verify", "--help"],
         ["layers", "scale", "--help"],
         ["terms", "--help"],
+        ["study", "run", "--help"],
         ["--version"],
         ["derive", "--order", "x"],
     ],

@@ -1,0 +1,195 @@
+"""``eomsym study``: many measurements from one file, on one machine or many; their table and their figure."""
+
+from __future__ import annotations
+
+import math
+import sys
+from itertools import zip_longest
+from pathlib import Path
+from textwrap import wrap
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from eomsym.cli import INTERRUPTED, output, parsing
+from eomsym.cli.groups import new_group
+from eomsym.errors import InputError
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from eomsym.studies import Case, Executor, OrderSummary, StudyResults, StudyRun
+
+FORMATS = ("table", "json", "csv")
+EXECUTORS = ("serial", "processes")
+#: Characters of the first column: what is left of 80.
+CASE_WIDTH = 19
+#: Reasons of failed jobs that are told one by one.
+MOST_REASONS = 5
+
+
+def register(app: typer.Typer) -> None:
+    """Add the group of commands to ``app``."""
+    app.add_typer(group, name="study")
+
+
+group = new_group(
+    help="Run a study of many jobs from a file, show its results as a table or a figure.",
+    epilog="Examples: eomsym study run sweep.toml --executor processes\n\n"
+    "          eomsym study table sweep.toml\n\n"
+    "          eomsym study plot sweep.toml sweep.pdf",
+)
+
+PLACE = typer.Argument(
+    metavar="STUDY", help="Study file, its folder of results, or a .parquet file of them.", show_default=False
+)
+OPTIMIZER = typer.Option(metavar="NAME", help="Only the cases of this optimiser.")
+DATA = typer.Option(metavar="NAME", help="Only the cases on this data set.")
+
+
+@group.command(epilog="Example: eomsym study run sweep.toml --executor processes --workers 4")
+def run(
+    file: Annotated[str, typer.Argument(metavar="STUDY", help="Study file (TOML).", show_default=False)],
+    output_: Annotated[
+        str | None,
+        typer.Option("--output", metavar="DIR", help="Folder for the results.", show_default="STUDY.results"),
+    ] = None,
+    executor: Annotated[str, typer.Option(metavar="NAME", help="serial or processes.")] = "serial",
+    workers: Annotated[
+        str | None, typer.Option(metavar="N", help="Number of processes.", show_default="the cores there are")
+    ] = None,
+    scheduler: Annotated[
+        str | None,
+        typer.Option(metavar="ADDRESS", help="Run on the workers of this dask scheduler, as tcp://host:8786."),
+    ] = None,
+    retry_failed: Annotated[bool, typer.Option("--retry-failed", help="Try jobs again that have failed.")] = False,
+) -> int:
+    """Measure every job of a study that has no result yet.
+
+    Results are kept one by one as they come. A run that was stopped, by Ctrl-C
+    or by a power failure, goes on where it was when the same command is given
+    again, and the results are the same for every executor. The exit status is 1
+    if a job of the study failed.
+    """
+    place = _executor(executor, workers, scheduler)
+    from eomsym.studies import read_plan, run_study, study_folder
+
+    plan = read_plan(file)
+    folder = study_folder(file) if output_ is None else parsing.folder("--output", output_)
+    try:
+        with output.stages() as progress:
+            done = run_study(plan, folder, place, retry_failed=retry_failed, progress=progress)
+    except KeyboardInterrupt:
+        print(f"eomsym: interrupted; results are kept in {folder}, the same command goes on", file=sys.stderr)
+        return INTERRUPTED
+    _tell(done, folder)
+    return 1 if done.failed else 0
+
+
+@group.command(epilog="Example: eomsym study table sweep.toml --format csv")
+def table(
+    place: Annotated[str, PLACE],
+    optimizer: Annotated[str | None, OPTIMIZER] = None,
+    data: Annotated[str | None, DATA] = None,
+    format_: Annotated[str, typer.Option("--format", metavar="FORMAT", help="table, json or csv.")] = "table",
+) -> None:
+    """Show slopes and errors of a study, as far as it has come.
+
+    One line for each order of each optimiser on each model: the expected slope,
+    then the medians over the seeds of the slope, of the ratio of measured to
+    predicted error (extrapolated to learning rate 0), and of the smallest error
+    above round-off; and how many seeds pass by the standard of 'eomsym verify'.
+    """
+    form = parsing.choice("--format", format_, FORMATS)
+    from eomsym.studies import read_results
+
+    results = read_results(place).only(optimizer=optimizer, data=data)
+    if form == "json":
+        output.write(results.to_json())
+    elif form == "csv":
+        output.write(results.to_csv())
+    else:
+        output.show(_table(results))
+        _tell_gaps(results)
+
+
+@group.command(epilog="Example: eomsym study plot sweep.toml sweep.pdf --optimizer heavy-ball")
+def plot(
+    place: Annotated[str, PLACE],
+    file: Annotated[str, typer.Argument(metavar="FILE", help="Figure: .png, .pdf or .svg.", show_default=False)],
+    optimizer: Annotated[str | None, OPTIMIZER] = None,
+    data: Annotated[str | None, DATA] = None,
+) -> None:
+    """Draw the errors of a study over learning rates.
+
+    One panel for each optimiser on each model, one colour for each order, a
+    marker for each seed; dashed lines are the predicted errors and the numbers
+    are median slopes. More than 24 panels have to be cut down by the options.
+    """
+    figure = parsing.figure_path("FILE", file)
+    from eomsym.studies import read_results
+
+    results = read_results(place).only(optimizer=optimizer, data=data)
+    output.save(results.plot(), figure)
+    _tell_gaps(results)
+
+
+def _executor(name: str, workers: str | None, scheduler: str | None) -> Executor:
+    from eomsym.studies import Cluster, Processes, Serial
+
+    kind = parsing.choice("--executor", name, EXECUTORS)
+    if scheduler is not None:
+        if kind != "serial" or workers is not None:
+            raise InputError("--scheduler: the scheduler has workers of its own; leave out --executor and --workers")
+        return Cluster(scheduler)
+    if kind == "serial":
+        if workers is not None:
+            raise InputError("--workers: serial has none; add --executor processes")
+        return Serial()
+    return Processes(None if workers is None else parsing.integer("--workers", workers, 1, 256))
+
+
+def _tell(done: StudyRun, folder: Path) -> None:
+    output.write(f"{done.jobs} jobs: {done.found} found, {done.measured} measured, {done.failed} failed; in {folder}")
+
+
+def _table(results: StudyResults) -> Table:
+    from rich.table import Table
+
+    table = Table()
+    table.add_column("case", width=CASE_WIDTH)
+    for column in ("order", "expected\nslope", "slope", "ratio", "smallest\nerror", "passed"):
+        table.add_column(column, justify="right", no_wrap=True)
+    for case in results.cases:
+        table.add_section()
+        for name, cells in zip_longest(_lines(case), map(_cells, case.orders), fillvalue=None):
+            table.add_row(name or "", *(cells or ()))
+    return table
+
+
+def _lines(case: Case) -> list[str]:
+    """The case beside its orders, a part on each line: nothing is repeated and no line is left empty for it."""
+    parts = (case.optimizer, case.parameters, case.model, case.data)
+    return [line for part in parts for line in wrap(part, CASE_WIDTH, break_on_hyphens=False)]
+
+
+def _cells(summary: OrderSummary) -> tuple[str, ...]:
+    error = f"{summary.smallest_error:.1e}" if math.isfinite(summary.smallest_error) else "none"
+    passed = f"{summary.passed}/{len(summary.seeds)}"
+    numbers = (_fixed(summary.slope), _fixed(summary.extrapolated_ratio), error)
+    return (str(summary.order), str(summary.expected_slope), *numbers, passed)
+
+
+def _fixed(number: float) -> str:
+    return f"{number:.4f}" if math.isfinite(number) else "none"
+
+
+def _tell_gaps(results: StudyResults) -> None:
+    """On stderr: what is not in the table."""
+    if results.missing:
+        output.warn(f"{results.missing} jobs of the study have no result yet")
+    failures = list(results.failures.items())
+    for job, reason in failures[:MOST_REASONS]:
+        output.warn(f"job {job[:12]} failed: {reason}")
+    if len(failures) > MOST_REASONS:
+        output.warn(f"{len(failures) - MOST_REASONS} more jobs failed; --format json has all reasons")

@@ -1,0 +1,109 @@
+"""Reading the entries of a study file: each value of its kind and in its range, or an error that names it.
+
+Every function raises ``InputError``; ``where`` is the table that the entry stands in, as people call it.
+"""
+
+from __future__ import annotations
+
+import difflib
+import math
+from collections.abc import Mapping, Sequence
+from decimal import Decimal
+from itertools import pairwise
+from typing import Any
+
+from eomsym.errors import InputError
+
+#: Characters of a value that are worth repeating in a message.
+SHOWN = 80
+
+
+def table(where: str, value: Any, allowed: Sequence[str]) -> Mapping[str, Any]:
+    """A table with no other keys than ``allowed``."""
+    if not isinstance(value, Mapping):
+        raise InputError(f"{where}: {shown(value)} is no table; give its keys: {', '.join(allowed)}")
+    for key in value:
+        if key not in allowed:
+            near = difflib.get_close_matches(str(key), allowed, 1)
+            right = f"did you mean {near[0]!r}?" if near else f"choose from {', '.join(allowed)}"
+            raise InputError(f"{where}: key {shown(key)} is unknown; {right}")
+    return value
+
+
+def tables(study: Mapping[str, Any], name: str) -> Sequence[Any]:
+    """The tables ``[[name]]``, at least one."""
+    found = study.get(name)
+    if not isinstance(found, (list, tuple)) or not found:
+        raise InputError(f"study: no table [[{name}]]; give at least one")
+    return found
+
+
+def mapping(where: str, key: str, value: Any) -> Mapping[str, Any]:
+    """A table with any keys."""
+    if not isinstance(value, Mapping):
+        raise InputError(f"{where}: {key} {shown(value)} is no table; write {key} = {{ beta = '1/2' }}")
+    return value
+
+
+def several(value: Any) -> Sequence[Any]:
+    """A list as it is, a single value as a list of one."""
+    return value if isinstance(value, (list, tuple)) else (value,)
+
+
+def text(where: str, key: str, value: Any) -> str:
+    """A text."""
+    if not isinstance(value, str):
+        raise InputError(f"{where}: {key} {shown(value)} is no text; give a name in quotation marks")
+    return value
+
+
+def number(where: str, key: str, value: Any) -> float:
+    """A finite number."""
+    try:
+        result = math.nan if isinstance(value, bool) or not isinstance(value, (int, float, Decimal)) else float(value)
+    except OverflowError:
+        result = math.inf
+    if not math.isfinite(result):
+        raise InputError(f"{where}: {key} {shown(value)} is not a finite number; give one such as 0.1")
+    return result
+
+
+def integer(where: str, key: str, value: Any, minimum: int, maximum: int) -> int:
+    """An integer in its range."""
+    if isinstance(value, bool) or not isinstance(value, int) or not minimum <= value <= maximum:
+        raise InputError(f"{where}: {key} {shown(value)}: give an integer from {minimum} to {maximum}")
+    return value
+
+
+def integers(where: str, key: str, value: Any, minimum: int, maximum: int) -> tuple[int, ...]:
+    """A list of integers in their range, at least one."""
+    if not isinstance(value, (list, tuple)) or not value:
+        raise InputError(f"{where}: {key} {shown(value)} is no list; write {key} = [{minimum}, {minimum + 1}]")
+    return tuple(integer(where, key, entry, minimum, maximum) for entry in value)
+
+
+def distinct_integers(where: str, key: str, value: Any, minimum: int, maximum: int) -> tuple[int, ...]:
+    """The same, none of them twice."""
+    numbers = integers(where, key, value, minimum, maximum)
+    if len(set(numbers)) < len(numbers):
+        raise InputError(f"{where}: {key} {shown(list(numbers))}: one of them stands there twice; give each once")
+    return numbers
+
+
+def falling(where: str, key: str, value: Any) -> tuple[float, ...]:
+    """A list of numbers above 0 that fall, at least one."""
+    if not isinstance(value, (list, tuple)) or not value:
+        raise InputError(f"{where}: {key} {shown(value)} is no list; write {key} = [0.4, 0.2, 0.1]")
+    numbers = tuple(number(where, key, entry) for entry in value)
+    if numbers[-1] <= 0 or any(after >= before for before, after in pairwise(numbers)):
+        raise InputError(f"{where}: {key} {shown(list(numbers))}: give numbers above 0, each half of the one before")
+    return numbers
+
+
+def shown(value: Any) -> str:
+    """The value as a message repeats it: not longer than people read."""
+    try:
+        written = repr(value)
+    except ValueError:  # an integer of thousands of digits
+        return f"<{type(value).__name__}>"
+    return written if len(written) <= SHOWN else f"{written[:SHOWN]}..."

@@ -1,0 +1,269 @@
+"""The results of a study in one table, and what they say about each optimiser on each model.
+
+The table is a polars frame.  polars and not pyarrow, because what follows on reading is grouping, and pyarrow's tables
+are made for exchange: polars reads and writes Parquet, groups and writes CSV by itself, in one package that needs no
+other.  What it writes is read by pandas, DuckDB and pyarrow.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import math
+import statistics
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import groupby
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from eomsym.errors import InputError
+from eomsym.files import write_atomically
+from eomsym.studies.job import JobResult
+from eomsym.studies.plan import StudyPlan, describe, describe_settings
+from eomsym.studies.store import ResultStore
+from eomsym.studies.study_file import read_plan
+from eomsym.verification.study import OrderRecord
+
+if TYPE_CHECKING:
+    import polars
+    from matplotlib.figure import Figure
+
+#: The columns of the table: one row for each job and order.  Where a job failed there is a reason and no error.
+COLUMNS = {
+    "job": str,
+    "optimizer": str,
+    "parameters": str,
+    "model": str,
+    "data": str,
+    "seed": int,
+    "order": int,
+    "eta": float,
+    "time": float,
+    "exponent": int,
+    "error": float,
+    "predicted_error": float,
+    "floor": float,
+    "reason": str,
+}
+_CASE = ("optimizer", "parameters", "model", "data")
+
+
+@dataclass(frozen=True)
+class OrderSummary:
+    """One order in one case: a record over the step sizes for each seed, and what is common to them."""
+
+    order: int
+    seeds: tuple[int, ...]
+    records: tuple[OrderRecord, ...]
+
+    @property
+    def expected_slope(self) -> int:
+        """The power of η with which the error falls."""
+        return self.records[0].expected_slope
+
+    @property
+    def slope(self) -> float:
+        """The median over the seeds; NaN where none has a slope."""
+        return _median(record.slope for record in self.records)
+
+    @property
+    def extrapolated_ratio(self) -> float:
+        """Measured over predicted error at η = 0, the median over the seeds; NaN where none has one."""
+        return _median(record.extrapolated_ratio for record in self.records)
+
+    @property
+    def smallest_error(self) -> float:
+        """The smallest error above the floor, the median over the seeds; NaN where none is above it."""
+        return _median(min(record.errors[: record.points_above_floor], default=math.nan) for record in self.records)
+
+    @property
+    def passed(self) -> int:
+        """How many seeds are verified, by the standard of ``eomsym.verify``."""
+        return sum(record.passed for record in self.records)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values; a number that does not exist is ``None``."""
+        numbers = {name: getattr(self, name) for name in ("slope", "extrapolated_ratio", "smallest_error")}
+        finite = {name: value if math.isfinite(value) else None for name, value in numbers.items()}
+        order = {"order": self.order, "expected_slope": self.expected_slope}
+        return {**order, **finite, "passed": self.passed, "seeds": len(self.seeds)}
+
+
+@dataclass(frozen=True)
+class Case:
+    """One optimiser, with its parameters as text, on one model and its data."""
+
+    optimizer: str
+    parameters: str
+    model: str
+    data: str
+    orders: tuple[OrderSummary, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values."""
+        names = {name: getattr(self, name) for name in _CASE}
+        return {**names, "orders": [summary.to_dict() for summary in self.orders]}
+
+
+@dataclass(frozen=True, eq=False)
+class StudyResults:
+    """What there is of a study: ``frame`` has the columns ``COLUMNS``; ``missing`` jobs have no result yet."""
+
+    frame: polars.DataFrame
+    missing: int = 0
+
+    @cached_property
+    def cases(self) -> tuple[Case, ...]:
+        """Each optimiser on each model, in the sequence of the study; a case of failed jobs alone has no orders."""
+        return tuple(_cases(self.frame))
+
+    @property
+    def jobs(self) -> int:
+        """How many jobs have a result."""
+        return self.frame["job"].n_unique()
+
+    @property
+    def failures(self) -> dict[str, str]:
+        """The digests of the jobs that failed, and why."""
+        import polars
+
+        failed = self.frame.filter(polars.col("reason") != "").unique("job", keep="first", maintain_order=True)
+        return dict(zip(failed["job"], failed["reason"], strict=True))
+
+    def only(self, **names: str | None) -> StudyResults:
+        """The part with these values in the columns of a case.  Raises ``InputError`` if there is none."""
+        import polars
+
+        frame = self.frame
+        for column, name in names.items():
+            if name is None:
+                continue
+            known = frame[column].unique(maintain_order=True).to_list()
+            if name not in known:
+                raise InputError(f"{column} {name!r}: not in these results; choose from {', '.join(known)}")
+            frame = frame.filter(polars.col(column) == name)
+        return StudyResults(frame, self.missing)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The JSON object of ``eomsym study table`` as plain values."""
+        failures = [{"job": job, "reason": reason} for job, reason in self.failures.items()]
+        cases = [case.to_dict() for case in self.cases]
+        return {"jobs": self.jobs, "missing": self.missing, "failures": failures, "cases": cases}
+
+    def to_json(self) -> str:
+        """One line of strict JSON; numbers keep all their digits."""
+        return json.dumps(self.to_dict(), allow_nan=False)
+
+    def to_csv(self) -> str:
+        """One line for each order of each case, below a line of names."""
+        import polars
+
+        names = {case: {name: getattr(case, name) for name in _CASE} for case in self.cases}
+        rows = [{**names[case], **summary.to_dict()} for case in self.cases for summary in case.orders]
+        return polars.DataFrame(rows, infer_schema_length=None).write_csv()
+
+    def write_parquet(self, path: str | Path) -> None:
+        """The frame as a Parquet file, whole or not at all."""
+        content = io.BytesIO()
+        self.frame.write_parquet(content)
+        write_atomically(Path(path), content.getvalue())
+
+    def plot(self) -> Figure:
+        """Errors over step sizes, one panel a case (``eomsym.plotting.study_figure``)."""
+        from eomsym.plotting import study_figure
+
+        return study_figure(self)
+
+
+def study_folder(path: str | Path) -> Path:
+    """Where the results of a study file lie if nobody says otherwise: beside it, with the ending ``.results``."""
+    return Path(path).with_suffix(".results")
+
+
+def read_results(place: str | Path) -> StudyResults:
+    """The results in ``place``: a study file, a folder of results, or a table of them (``.parquet``).
+
+    A folder may be read while a study is at work in it.
+    Raises ``InputError`` if there are none, ``EomsymError`` that names the file for one that was altered.
+    """
+    path = Path(place)
+    if path.is_dir():
+        store = ResultStore(path)
+        return collect(store.read_plan(), store)
+    if path.suffix == ".parquet":
+        return StudyResults(_read_parquet(path))
+    return collect(read_plan(path), ResultStore(study_folder(path)))
+
+
+def collect(plan: StudyPlan, store: ResultStore) -> StudyResults:
+    """The results of the jobs of ``plan``, in its sequence.  Raises ``InputError`` if there is not one."""
+    import polars
+
+    present = store.digests()
+    jobs = list(plan.jobs())
+    found = [job for job in jobs if job.digest in present]
+    if not found:
+        raise InputError(f"study folder {str(store.folder)!r}: no results of this study; run it first")
+    rows = [row for job in found for row in _rows(store.read(job))]
+    return StudyResults(polars.DataFrame(rows, schema=COLUMNS, orient="row"), len(jobs) - len(found))
+
+
+def _rows(result: JobResult) -> Iterator[tuple[Any, ...]]:
+    job = result.job
+    case = (job.optimizer, describe_settings(job.parameters), describe(job.model), job.dataset)
+    begin = (job.digest, *case, job.seed)
+    if result.failed:
+        for order in job.orders:
+            yield (*begin, order, job.eta, job.time, None, None, None, None, result.reason)
+    for error in result.errors:
+        numbers = (error.exponent, error.error, error.predicted_error, error.floor)
+        yield (*begin, error.order, job.eta, job.time, *numbers, "")
+
+
+def _cases(frame: polars.DataFrame) -> Iterator[Case]:
+    import polars
+
+    for names, part in frame.group_by(_CASE, maintain_order=True):
+        measured = part.filter(polars.col("reason") == "").sort("order", maintain_order=True)
+        by_order = groupby(measured.iter_rows(named=True), lambda row: row["order"])
+        orders = tuple(_summary(order, list(rows)) for order, rows in by_order)
+        yield Case(**dict(zip(_CASE, map(str, names), strict=True)), orders=orders)
+
+
+def _summary(order: int, rows: list[dict[str, Any]]) -> OrderSummary:
+    by_seed = {seed: list(part) for seed, part in groupby(rows, lambda row: row["seed"])}
+    return OrderSummary(order, tuple(by_seed), tuple(_record(order, part) for part in by_seed.values()))
+
+
+def _record(order: int, rows: list[dict[str, Any]]) -> OrderRecord:
+    columns = {name: tuple(row[name] for row in rows) for name in ("eta", "error", "predicted_error", "floor")}
+    return OrderRecord(
+        order,
+        columns["eta"],
+        columns["error"],
+        columns["predicted_error"],
+        columns["floor"],
+        exponent=rows[0]["exponent"],
+    )
+
+
+def _read_parquet(path: Path) -> polars.DataFrame:
+    import polars
+
+    try:
+        frame = polars.read_parquet(io.BytesIO(path.read_bytes()))
+    except OSError as error:
+        raise InputError(f"results {str(path)!r}: cannot be read ({error.strerror}); give results.parquet") from error
+    except polars.exceptions.PolarsError as error:
+        raise InputError(f"results {str(path)!r}: not a Parquet file; give one that a study has written") from error
+    expected = polars.DataFrame(schema=COLUMNS).schema
+    if frame.schema != expected or not len(frame):
+        raise InputError(f"results {str(path)!r}: no table of a study; give one with {', '.join(COLUMNS)}")
+    return frame
+
+
+def _median(values: Iterator[float]) -> float:
+    finite = [value for value in values if math.isfinite(value)]
+    return statistics.median(finite) if finite else math.nan

@@ -1,0 +1,94 @@
+"""Running a study: what has no result yet is measured, and every result is kept as soon as it comes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+
+from eomsym.studies.executors import Executor, Serial, WorkerLost
+from eomsym.studies.job import Job, JobResult
+from eomsym.studies.journal import Journal
+from eomsym.studies.measure import Measured, kernel_orders
+from eomsym.studies.plan import StudyPlan
+from eomsym.studies.results import collect
+from eomsym.studies.store import ResultStore
+
+#: Called with what is being done, how much of it is done, and how much there is.
+Progress = Callable[[str, int, int], None]
+
+
+@dataclass(frozen=True)
+class StudyRun:
+    """What one run has done: of ``jobs``, ``found`` had a result before, and ``measured`` have one from this run.
+
+    ``failed`` counts the jobs of the study whose result is a reason why there are no errors, from whatever run.
+    """
+
+    jobs: int
+    found: int
+    measured: int
+    failed: int
+
+
+def run_study(
+    plan: StudyPlan,
+    folder: str | Path,
+    executor: Executor | None = None,
+    *,
+    retry_failed: bool = False,
+    progress: Progress | None = None,
+) -> StudyRun:
+    """Measures every job of ``plan`` that has no result in ``folder``; a run that was ended goes on from there.
+
+    ``executor`` is a ``Serial`` (the default), ``Processes`` or ``Cluster``; the results do not depend on it, byte for
+    byte.  At the end they are gathered in ``results.parquet``.  Jobs that failed keep their reason, unless they are to
+    be tried again (``retry_failed``).
+    Raises ``InputError`` for a kernel that cannot be generated and for a folder where another run is at work,
+    ``EomsymError`` if the folder cannot be written or workers are not to be had.
+    """
+    store, place = ResultStore(folder), executor or Serial()
+    jobs = list(plan.jobs())
+    kernel_orders(jobs)  # what cannot be generated is refused before anything is written
+    with store.locked():
+        store.write_plan(plan)
+        present = store.digests()
+        found = [job for job in jobs if job.digest in present]
+        failed = {job.digest for job in found if store.read(job).failed}
+        again = failed if retry_failed else set()
+        todo = [job for job in jobs if job.digest not in present or job.digest in again]
+        report = progress or _say_nothing
+        with Journal(store.folder, place.name, len(jobs), len(jobs) - len(todo)) as journal:
+            if todo:
+                failed = (failed - again) | _measure(todo, place, store, journal, report)
+        collect(plan, store).write_parquet(store.table_path)
+    return StudyRun(len(jobs), len(jobs) - len(todo), len(todo), len(failed))
+
+
+def _measure(todo: list[Job], executor: Executor, store: ResultStore, journal: Journal, report: Progress) -> set[str]:
+    """Measures all of ``todo`` and returns the digests of those that failed."""
+    failed = set()
+    orders = kernel_orders(todo)
+    with executor:
+        report("kernels", 0, len(orders))
+        for done, _ in enumerate(executor.prepare(orders), start=1):
+            report("kernels", done, len(orders))
+        report("jobs", 0, len(todo))
+        with closing(executor.measure(todo)) as outcomes:
+            for done, (job, outcome) in enumerate(outcomes, start=1):
+                measured = _lost(job, outcome) if isinstance(outcome, WorkerLost) else outcome
+                store.write(measured.result)
+                journal.measured(measured)
+                if measured.result.failed:
+                    failed.add(job.digest)
+                report("jobs", done, len(todo))
+    return failed
+
+
+def _lost(job: Job, outcome: WorkerLost) -> Measured:
+    return Measured(JobResult(job, reason=outcome.reason), 0.0, "none")
+
+
+def _say_nothing(what: str, done: int, total: int) -> None:
+    pass

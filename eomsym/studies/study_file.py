@@ -1,0 +1,156 @@
+"""From a study file, or the same words in Python, to a plan.  Whatever is not understood is refused by its name."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Iterator, Mapping
+from decimal import Decimal
+from fractions import Fraction
+from itertools import islice, product
+from pathlib import Path
+from typing import Any
+
+from eomsym import optimizers
+from eomsym.errors import InputError
+from eomsym.models import MLP, default_model
+from eomsym.studies import entries
+from eomsym.studies.plan import MAX_JOBS, ModelChoice, OptimizerChoice, StudyPlan
+
+MAX_FILE_BYTES = 2**20
+#: T is this many of an optimiser's largest steps, where the study does not say; as in ``eomsym.verify``.
+DEFAULT_STEPS = 8
+MAX_STEPS, MAX_SEED, MAX_WIDTH, MAX_ORDER = 100_000, 999_999_999, 100_000, 11
+#: Decimal exponents beyond those of a double are no step sizes, and as exact fractions they would fill the memory.
+MAX_EXPONENT = 400
+
+STUDY_KEYS = ("orders", "etas", "steps", "seeds", "optimizer", "model")
+OPTIMIZER_KEYS = ("name", "parameters", "etas")
+MODEL_KEYS = ("data", "layers", "hidden", "activation", "loss", "weight-decay", "normalization")
+
+
+def read_plan(path: str | Path) -> StudyPlan:
+    """The plan in a study file (TOML).  Raises ``InputError`` that names the file and what is wrong in it."""
+    file = Path(path)
+    try:
+        if file.stat().st_size > MAX_FILE_BYTES:
+            raise InputError(f"study {str(file)!r}: larger than {MAX_FILE_BYTES} bytes; give a study file")
+        text = file.read_bytes().decode()
+    except OSError as error:
+        raise InputError(f"study {str(file)!r}: cannot be read ({error.strerror}); give a study file") from error
+    except UnicodeDecodeError as error:
+        raise InputError(f"study {str(file)!r}: byte {error.start} is not UTF-8; give a study file") from error
+    try:
+        # Decimal fractions as they are written, because parameters are exact.
+        return plan_from_dict(tomllib.loads(text, parse_float=_decimal))
+    except InputError as error:
+        raise InputError(f"study {str(file)!r}: {error}") from error
+    except (ValueError, RecursionError) as error:
+        raise InputError(f"study {str(file)!r}: not TOML ({error}); docs/studies.md shows the form") from error
+
+
+def plan_from_dict(data: Mapping[str, Any]) -> StudyPlan:
+    """A plan from the keys and values that a study file holds (docs/studies.md lists them).
+
+    Raises ``InputError`` that names the entry for what is unknown, missing, of the wrong kind, out of range or there
+    twice, and for what ``StudyPlan`` refuses.
+    """
+    study = entries.table("study", data, STUDY_KEYS)
+    shared = entries.falling("study", "etas", study["etas"]) if "etas" in study else None
+    if "orders" not in study:
+        raise InputError("study: no orders; write orders = [0, 1, 2]")
+    choices = (choice for table in entries.tables(study, "optimizer") for choice in _optimizers(table, shared))
+    models = (choice for table in entries.tables(study, "model") for choice in _models(table))
+    return StudyPlan(
+        # One too many is enough to be refused: a few long lists multiply to more than fits the memory.
+        optimizers=tuple(islice(choices, MAX_JOBS + 1)),
+        models=tuple(islice(models, MAX_JOBS + 1)),
+        orders=entries.distinct_integers("study", "orders", study["orders"], 0, MAX_ORDER),
+        seeds=_seeds(study.get("seeds", 1)),
+        steps=entries.integer("study", "steps", study.get("steps", DEFAULT_STEPS), 1, MAX_STEPS),
+    )
+
+
+def _decimal(text: str) -> Decimal:
+    number = Decimal(text.replace("_", ""))
+    if not number.is_finite() or abs(number.adjusted()) > MAX_EXPONENT:
+        raise InputError(f"number {entries.shown(text)}: out of range; give a finite number such as 0.1")
+    return number
+
+
+def _seeds(value: Any) -> tuple[int, ...]:
+    """A list of seeds, or how many there are, counted from 0."""
+    if isinstance(value, (list, tuple)):
+        return entries.distinct_integers("study", "seeds", value, 0, MAX_SEED)
+    return tuple(range(entries.integer("study", "seeds", value, 1, MAX_JOBS)))
+
+
+def _optimizers(value: Any, shared: tuple[float, ...] | None) -> Iterator[OptimizerChoice]:
+    """The choices of one table: one for each combination of the values of its parameters."""
+    table = entries.table("optimizer", value, OPTIMIZER_KEYS)
+    entry = optimizers.get(entries.text("optimizer", "name", table.get("name")))
+    where = f"optimizer {entry.name!r}"
+    if not optimizers.is_built_in(entry):
+        raise InputError(f"{where}: registered in this process only, so no worker knows it; take one of eomsym's own")
+    etas = entries.falling(where, "etas", table["etas"]) if "etas" in table else shared
+    if etas is None:
+        raise InputError(f"{where}: no step sizes; give etas here or for the whole study")
+    given = entries.mapping(where, "parameters", table.get("parameters", {}))
+    for values in product(*map(entries.several, given.values())):
+        named = dict(zip(given, map(_exact, values), strict=True))
+        complete = entry.complete(named, trial=True)
+        yield OptimizerChoice(entry.name, tuple((name, str(number)) for name, number in complete.items()), etas)
+
+
+def _exact(value: Any) -> Any:
+    """A decimal number as the fraction that is written there; the optimiser judges all else."""
+    return Fraction(value) if isinstance(value, Decimal) else value
+
+
+def _models(value: Any) -> Iterator[ModelChoice]:
+    """The choices of one table: one for each combination of data, activation, weight decay and normalization."""
+    table = entries.table("model", value, MODEL_KEYS)
+    if "data" not in table:
+        raise InputError("model: no data; give the name of a data set, or several, as data = ['moons', 'digits']")
+    if "layers" in table and "hidden" in table:
+        raise InputError("model: both layers and hidden; give all widths, or those of the hidden layers alone")
+    for data in entries.several(table["data"]):
+        suited = default_model(entries.text("model", "data", data))
+        layers, loss = _layers(table, suited), entries.text("model", "loss", table.get("loss", suited.loss))
+        axes = (
+            table.get("activation", suited.activation),
+            table.get("weight-decay", 0),
+            table.get("normalization", "none"),
+        )
+        for activation, decay, normalization in product(*map(entries.several, axes)):
+            model = MLP(
+                layers,
+                entries.text("model", "activation", activation),
+                loss,
+                entries.number("model", "weight-decay", decay),
+                entries.text("model", "normalization", normalization),
+            )
+            _check_fit(model, suited, data)
+            yield ModelChoice(data, model)
+
+
+def _layers(table: Mapping[str, Any], suited: MLP) -> tuple[int, ...]:
+    """All widths: as given, around the hidden ones given, or those of the network that suits the data."""
+    if "layers" in table:
+        return entries.integers("model", "layers", table["layers"], 1, MAX_WIDTH)
+    if "hidden" in table:
+        hidden = entries.integers("model", "hidden", table["hidden"], 1, MAX_WIDTH)
+        return (suited.layers[0], *hidden, suited.layers[-1])
+    return suited.layers
+
+
+def _check_fit(model: MLP, suited: MLP, data: str) -> None:
+    if model.loss != suited.loss:
+        raise InputError(f"model: loss {model.loss!r} is not for the targets of {data}; take {suited.loss}")
+    inputs, outputs = suited.layers[0], suited.layers[-1]
+    # Classes that never occur do no harm; values without a target would.
+    enough = model.layers[-1] >= outputs if model.loss == "cross-entropy" else model.layers[-1] == outputs
+    if model.layers[0] != inputs or not enough:
+        raise InputError(
+            f"model: layers {list(model.layers)} do not fit {data}, where the first width is {inputs} and the last "
+            f"{outputs}; give these, or the widths of the hidden layers as hidden"
+        )

@@ -1,0 +1,84 @@
+"""One small study for all tests of the room, with one kernel that is compiled once a test process."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from eomsym import studies
+
+#: Jobs of some 20 ms: what is tested is that they are run, kept and found, not what they measure.
+CHEAP = {
+    "orders": [0, 1],
+    "etas": [0.2, 0.1, 0.05, 0.025],
+    "steps": 2,
+    "seeds": 3,
+    "optimizer": [{"name": "gradient-descent"}],
+    "model": [{"data": "teacher-small"}],
+}
+
+
+@pytest.fixture(scope="session")
+def _kernels(tmp_path_factory):
+    return tmp_path_factory.mktemp("kernels")
+
+
+@pytest.fixture(autouse=True)
+def kernels(_kernels, monkeypatch):
+    """The cache of kernels, in this process and in those that it starts."""
+    monkeypatch.setenv("EOMSYM_CACHE", str(_kernels))
+    return _kernels
+
+
+@pytest.fixture
+def cheap():
+    """The words of the study, a new copy; keywords change some."""
+
+    def words(**changes):
+        return {**json.loads(json.dumps(CHEAP)), **changes}
+
+    return words
+
+
+@pytest.fixture
+def plan(cheap):
+    """Twelve cheap jobs."""
+    return studies.plan_from_dict(cheap())
+
+
+@pytest.fixture
+def study_file(tmp_path):
+    """Twelve cheap jobs as a file; ``seeds`` changes how many."""
+
+    def write(seeds=3) -> Path:
+        path = tmp_path / "cheap.toml"
+        path.write_text(
+            f"orders = [0, 1]\netas = [0.2, 0.1, 0.05, 0.025]\nsteps = 2\nseeds = {seeds}\n"
+            '[[optimizer]]\nname = "gradient-descent"\n[[model]]\ndata = "teacher-small"\n'
+        )
+        return path
+
+    return write
+
+
+@pytest.fixture
+def contents():
+    """The bytes of every result in a folder, by the name of its file."""
+
+    def read(folder: Path) -> dict[str, bytes]:
+        return {path.name: path.read_bytes() for path in (folder / "results").iterdir()}
+
+    return read
+
+
+@pytest.fixture
+def journals():
+    """The lines about jobs in all journals of a folder."""
+
+    def read(folder: Path) -> list[dict]:
+        lines = [line for path in sorted((folder / "runs").iterdir()) for line in path.read_text().splitlines()]
+        return [entry for entry in map(json.loads, lines) if "job" in entry]
+
+    return read

@@ -1,0 +1,131 @@
+"""Worker processes: every task once, whatever becomes of the workers."""
+
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import worker_tasks
+
+from eomsym.errors import InputError
+from eomsym.studies import Processes, WorkerLost, executors
+
+ROOT = Path(__file__).parents[2]
+SURROUNDINGS = {**os.environ, "PYTHONPATH": f"{ROOT}:{ROOT / 'tests' / 'support'}"}
+
+
+@pytest.fixture
+def answers(monkeypatch):
+    """What two workers make of tasks, given a function in place of the measurement."""
+
+    def call(function, items, workers=2):
+        monkeypatch.setattr(executors, "measure", function)
+        with Processes(workers) as pool:
+            return list(pool.measure(items))
+
+    return call
+
+
+def gone(process):
+    """Whether a process has ended: a zombie that nobody has waited for has, too."""
+    try:
+        return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
+    except FileNotFoundError:
+        return True
+
+
+def wait_until(condition, seconds=20.0):
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "waited too long"
+        time.sleep(0.01)
+
+
+def test_every_task_once_in_several_processes(answers):
+    found = answers(worker_tasks.answer, list(range(20)))
+    assert sorted(item for item, _ in found) == list(range(20))
+    assert all(item == said for item, (said, _) in found)
+    processes = {process for _, (_, process) in found}
+    assert 1 <= len(processes) <= 2
+    assert os.getpid() not in processes
+    assert all(map(gone, processes))
+
+
+def test_nothing_to_do(answers):
+    assert answers(worker_tasks.answer, []) == []
+
+
+def test_the_task_of_a_worker_that_died_is_done_by_another(answers, tmp_path):
+    paths = [str(tmp_path / name) for name in "abc"]
+    found = answers(worker_tasks.die_at_first, paths)
+    assert sorted(item for item, _ in found) == paths
+    assert all(item == said for item, (said, _) in found)
+
+
+def test_a_task_that_kills_every_worker_is_given_up_and_the_others_are_done(answers):
+    found = dict(answers(worker_tasks.die_over_two, [1, 2, 3, 4]))
+    assert set(found) == {1, 2, 3, 4}
+    assert isinstance(found[2], WorkerLost)
+    assert [found[item][0] for item in (1, 3, 4)] == [1, 3, 4]
+
+
+def test_what_a_task_raises_is_raised_here_with_the_place(answers):
+    with pytest.raises(TypeError, match="no 5") as raised:
+        answers(worker_tasks.fail, [5])
+    assert "worker_tasks.py" in raised.value.__notes__[0]
+
+
+def test_workers_do_not_hear_ctrl_c():
+    """In a process of its own: the first worker that a process starts is the one that might."""
+    program = (
+        "import worker_tasks\nfrom eomsym.studies import Processes, executors\n"
+        "if __name__ == '__main__':\n"
+        "    executors.measure = worker_tasks.sigint_is_blocked\n"
+        "    with Processes(1) as pool:\n        print(list(pool.measure([0])))\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program], env=SURROUNDINGS, cwd=ROOT, capture_output=True, check=True)
+    assert done.stdout == b"[(0, True)]\n"
+
+
+@pytest.mark.parametrize("count", [0, -1, 257, True, "2", 1.0])
+def test_numbers_of_workers_that_are_none(count):
+    with pytest.raises(InputError, match="workers"):
+        Processes(count)
+
+
+def test_by_default_as_many_workers_as_cores():
+    assert Processes()._count == executors.available_cores() == len(os.sched_getaffinity(0))
+
+
+def test_workers_end_when_their_parent_is_killed():
+    program = (
+        "import sys, worker_tasks\nfrom eomsym.studies import Processes, executors\n"
+        "if __name__ == '__main__':\n"
+        "    executors.measure = worker_tasks.answer\n"
+        "    with Processes(2) as pool:\n"
+        "        for _, (_, process) in pool.measure(range(2)):\n            print(process, flush=True)\n"
+        "        sys.stdin.read()\n"
+    )
+    parent = subprocess.Popen(
+        [sys.executable, "-c", program], stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=SURROUNDINGS, cwd=ROOT
+    )
+    try:
+        workers = [int(parent.stdout.readline()) for _ in range(2)]
+        assert not any(map(gone, workers))
+    finally:
+        parent.kill()
+        parent.communicate()
+    wait_until(lambda: all(map(gone, workers)))
+
+
+def test_a_script_without_a_guard_is_told_of_it(tmp_path):
+    script = tmp_path / "script.py"
+    script.write_text(
+        "from eomsym.studies import Processes, executors\n"
+        "with Processes(1) as pool:\n    print(list(pool.measure([1])))\n"
+    )
+    done = subprocess.run([sys.executable, script], env=SURROUNDINGS, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert "below if __name__ == '__main__'" in done.stderr.splitlines()[-1]

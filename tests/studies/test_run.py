@@ -1,0 +1,179 @@
+"""Running a study: nothing is lost, nothing is done twice, and the executor does not matter."""
+
+import dataclasses
+import json
+
+import pytest
+
+from eomsym import studies
+from eomsym.errors import EomsymError, InputError
+from eomsym.studies import JobResult, Processes, Serial, WorkerLost
+from eomsym.studies.measure import Measured
+
+
+class Recorded(Serial):
+    """Serial; keeps what it was asked for, and ``outcome(job)`` may put something in place of a measurement."""
+
+    def __init__(self, outcome=lambda job: None):
+        super().__init__()
+        self.prepared, self.asked, self.outcome = [], [], outcome
+
+    def prepare(self, orders):
+        self.prepared += orders
+        yield from super().prepare(orders)
+
+    def measure(self, jobs):
+        for job in jobs:
+            self.asked.append(job)
+            instead = self.outcome(job)
+            yield (job, instead) if instead else next(super().measure([job]))
+
+
+def failed(job):
+    return Measured(JobResult(job, reason="made up"), 0.0, "here:1")
+
+
+def interrupt_at(number):
+    """Ctrl-C while job number ``number`` is measured."""
+    seen = []
+
+    def outcome(job):
+        seen.append(job)
+        if len(seen) == number:
+            raise KeyboardInterrupt
+
+    return outcome
+
+
+def test_every_job_has_a_result_and_a_line_in_the_journal(plan, tmp_path, contents, journals):
+    done = studies.run_study(plan, tmp_path)
+    assert (done.jobs, done.found, done.measured, done.failed) == (12, 0, 12, 0)
+    found = contents(tmp_path)
+    assert set(found) == {f"{job.digest}.json" for job in plan.jobs()}
+    assert {entry["job"] for entry in journals(tmp_path)} == {job.digest for job in plan.jobs()}
+    assert studies.ResultStore(tmp_path).read_plan() == plan
+    assert (tmp_path / "results.parquet").is_file()
+
+
+def test_results_hold_neither_date_nor_place(plan, tmp_path, contents):
+    studies.run_study(plan, tmp_path)
+    (journal,) = (tmp_path / "runs").iterdir()
+    head, *_, end = map(json.loads, journal.read_text().splitlines())
+    assert (head["executor"], head["jobs"], head["found"]) == ("serial", 12, 0)
+    assert end["by"] == "the last job"
+    for text in contents(tmp_path).values():
+        for secret in (head["host"], head["begun"][:10], str(tmp_path), head["versions"]["numpy"]):
+            assert secret.encode() not in text
+
+
+def test_a_second_run_measures_nothing(plan, tmp_path, journals):
+    studies.run_study(plan, tmp_path)
+    again = Recorded()
+    done = studies.run_study(plan, tmp_path, again)
+    assert (done.found, done.measured) == (12, 0)
+    assert (again.prepared, again.asked) == ([], [])
+    assert len(journals(tmp_path)) == 12
+
+
+def test_a_run_that_was_ended_goes_on_where_it_was(plan, tmp_path, contents, journals):
+    with pytest.raises(KeyboardInterrupt):
+        studies.run_study(plan, tmp_path / "ended", Recorded(interrupt_at(6)))
+    assert len(contents(tmp_path / "ended")) == 5
+    rest = Recorded()
+    done = studies.run_study(plan, tmp_path / "ended", rest)
+    assert (done.found, done.measured) == (5, 7)
+    assert rest.asked == list(plan.jobs())[5:]
+    studies.run_study(plan, tmp_path / "whole")
+    assert contents(tmp_path / "ended") == contents(tmp_path / "whole")
+    digests = [entry["job"] for entry in journals(tmp_path / "ended")]
+    assert sorted(digests) == sorted(job.digest for job in plan.jobs())
+    ends = [json.loads(path.read_text().splitlines()[-1])["by"] for path in sorted((tmp_path / "ended/runs").iterdir())]
+    assert ends == ["KeyboardInterrupt", "the last job"]
+
+
+def test_processes_give_the_same_bytes_as_serial(plan, tmp_path, contents):
+    studies.run_study(plan, tmp_path / "serial")
+    done = studies.run_study(plan, tmp_path / "processes", Processes(2))
+    assert done.measured == 12
+    assert contents(tmp_path / "processes") == contents(tmp_path / "serial")
+    tables = [(tmp_path / name / "results.parquet").read_bytes() for name in ("serial", "processes")]
+    assert tables[0] == tables[1]
+
+
+def test_a_study_that_grew_measures_only_what_is_new(cheap, tmp_path):
+    studies.run_study(studies.plan_from_dict(cheap(seeds=1)), tmp_path)
+    grown = Recorded()
+    done = studies.run_study(studies.plan_from_dict(cheap(seeds=2)), tmp_path, grown)
+    assert (done.jobs, done.found, done.measured) == (8, 4, 4)
+    assert {job.seed for job in grown.asked} == {1}
+
+
+def test_a_failed_job_keeps_its_reason_until_it_is_to_be_tried_again(plan, tmp_path):
+    bad = list(plan.jobs())[3]
+    first = studies.run_study(plan, tmp_path, Recorded(lambda job: failed(job) if job == bad else None))
+    assert (first.measured, first.failed) == (12, 1)
+    assert studies.ResultStore(tmp_path).read(bad).reason == "made up"
+    resumed = Recorded()
+    assert studies.run_study(plan, tmp_path, resumed).failed == 1
+    assert resumed.asked == []
+    again = Recorded()
+    done = studies.run_study(plan, tmp_path, again, retry_failed=True)
+    assert (again.asked, done.found, done.measured, done.failed) == ([bad], 11, 1, 0)
+    assert not studies.ResultStore(tmp_path).read(bad).failed
+
+
+def test_a_job_over_which_workers_died_is_a_failure(plan, tmp_path, journals):
+    bad = list(plan.jobs())[2]
+    done = studies.run_study(plan, tmp_path, Recorded(lambda job: WorkerLost() if job == bad else None))
+    assert (done.measured, done.failed) == (12, 1)
+    assert "each worker process" in studies.ResultStore(tmp_path).read(bad).reason
+    assert [entry["failed"] for entry in journals(tmp_path)].count(True) == 1
+
+
+def test_two_runs_in_one_folder_are_refused(plan, tmp_path):
+    seen = []
+
+    def start_another(job):
+        with pytest.raises(InputError, match="another run is at work"):
+            studies.run_study(plan, tmp_path)
+        seen.append(job)
+
+    studies.run_study(plan, tmp_path, Recorded(start_another))
+    assert len(seen) == 12
+
+
+def test_an_altered_result_stops_the_run_and_stays(plan, tmp_path):
+    studies.run_study(plan, tmp_path)
+    path = next((tmp_path / "results").iterdir())
+    path.write_bytes(b"{}")
+    with pytest.raises(EomsymError, match=path.name):
+        studies.run_study(plan, tmp_path)
+    assert path.read_bytes() == b"{}"
+    path.unlink()
+    assert studies.run_study(plan, tmp_path).measured == 1
+
+
+def test_a_fault_of_the_program_ends_the_run_and_keeps_what_there_is(plan, tmp_path, contents):
+    def broken(job):
+        if job.seed == 1:
+            raise TypeError("a fault")
+
+    with pytest.raises(TypeError, match="a fault"):
+        studies.run_study(plan, tmp_path, Recorded(broken))
+    assert len(contents(tmp_path)) == 4
+    assert studies.run_study(plan, tmp_path).measured == 8
+
+
+def test_progress_counts_kernels_and_jobs(plan, tmp_path):
+    seen = []
+    studies.run_study(plan, tmp_path, progress=lambda *said: seen.append(said))
+    assert seen[:2] == [("kernels", 0, 1), ("kernels", 1, 1)]
+    assert seen[2:] == [("jobs", done, 12) for done in range(13)]
+
+
+def test_jobs_outside_of_a_study_are_left_alone(plan, tmp_path, contents):
+    studies.run_study(plan, tmp_path)
+    other = dataclasses.replace(plan, seeds=(7,))
+    assert studies.run_study(other, tmp_path).measured == 4
+    assert len(contents(tmp_path)) == 16
+    assert studies.read_results(tmp_path).jobs == 4
