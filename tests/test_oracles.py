@@ -1,9 +1,9 @@
 """The oracles that are installed agree, each one that is not is skipped by name, and none agrees with everything."""
 
-import importlib
 import re
 import subprocess
 import sys
+import tomllib
 from fractions import Fraction
 from pathlib import Path
 
@@ -96,7 +96,6 @@ def test_it_runs_as_a_module():
 
 def test_what_make_installs_is_what_is_asked():
     """Every distribution is in the extra ``oracles``, or needed by the package itself."""
-    tomllib = importlib.import_module("tomllib")
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     listed = project["optional-dependencies"]["oracles"] + project["dependencies"]
     names = {re.split(r"[<>=\[]", entry)[0] for entry in listed}

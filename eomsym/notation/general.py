@@ -195,7 +195,7 @@ def general_sympy(
 def general_of_fields(
     terms: GeneralCounterterms, gradients: Sequence[Sequence[sympy.Expr]], variables: Sequence[sympy.Symbol]
 ) -> list[sympy.Matrix]:
-    """The same for vector fields in place of the gradients ``g_1``, ``g_2``, …, as in games."""
+    """``[leading, ξ_0, …]`` as columns for vector fields in place of the gradients ``g_1``, ``g_2``, …, as in games."""
     import sympy
 
     size = len(variables)

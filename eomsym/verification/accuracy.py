@@ -49,10 +49,15 @@ def measure_accuracy(
         raise InputError(f"kernel {kind}: give a network's kernel of precision double, or call eomsym.certify")
     rows = kernel.counterterms(theta, inputs, targets, order)
     exact: Any = kernel_for(replace(kernel.spec, precision="double-double"), output)
-    truth = exact.counterterms(theta, inputs, targets, order)
-    distances = np.linalg.norm(rounded(truth - rows), axis=1)
+    truth = exact.counterterms(*(_in_doubles(array) for array in (theta, inputs, targets)), order)
+    distances = np.linalg.norm(rounded(truth - _in_doubles(rows)), axis=1)
     with np.errstate(divide="ignore", invalid="ignore"):
         return np.where(distances == 0, 0.0, distances / np.linalg.norm(rounded(truth), axis=1))
+
+
+def _in_doubles(array: np.ndarray) -> np.ndarray:
+    """Floats of any kind as float64, which is exact; labels as they are."""
+    return array.astype(np.float64) if array.dtype.kind == "f" else array
 
 
 def evaluation_noise(function: Callable[[Vector], Vector], point: Vector) -> float:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -29,9 +30,9 @@ from eomsym.series.program import Program
 if TYPE_CHECKING:
     from eomsym.codegen.kernel import LoadedKernel
 
-#: Where the precision begins, in units of the bits of the kernel's numbers, and where it ends, in bits.
+#: Where the precision begins, in units of the bits of the kernel's numbers, and beyond how many bits none is tried.
 FIRST_PRECISION = 2
-LAST_PRECISION = 8192
+LAST_PRECISION = 1024
 #: Balls are small enough when their radius is this part of the error found.
 TIGHTNESS = 0.01
 
@@ -92,22 +93,15 @@ def certify(kernel: Any, theta: Any, *data: np.ndarray, order: int | None = None
     bits = FIRST_PRECISION * round(1 - np.log2(unit))
     while True:
         with ctx.workprec(bits):
-            bounds = [_bounds(_exact(row), truth) for row, truth in zip(_split(rows), run(), strict=True)]
-        if bits >= LAST_PRECISION or all(_is_tight(*bound, unit**2 * bounds[0][1]) for bound in bounds):
+            bounds = [_bounds(_exact(rows[k]), truth) for k, truth in enumerate(run())]
+        negligible = unit**2 * bounds[0][1]  # beside the first row: rows that vanish have no size of their own
+        if all(radius <= max(TIGHTNESS * error, negligible) for error, _, radius in bounds) or bits > LAST_PRECISION:
             break
         bits *= 2
     errors, sizes, radii = zip(*bounds, strict=True)
     if not np.isfinite(errors).all():
         raise InputError("theta: the counter terms are not defined here, not even in many digits; take another point")
     return Certificate(kernel.spec.name, errors, sizes, radii, bits)
-
-
-def _is_tight(error: float, size: float, radius: float, negligible: float) -> bool:
-    return radius <= max(TIGHTNESS * error, negligible)
-
-
-def _split(rows: Any) -> Sequence[Any]:
-    return [rows[index] for index in range(len(rows))]
 
 
 def _exact(vector: Any) -> Row:
@@ -155,7 +149,7 @@ def _reference(kernel: LoadedKernel, theta: Any, data: Sequence[np.ndarray], ter
         series = partial(_gradient_series, programs, spec.fields, constants, ring)
         point = np.array(_exact(theta), dtype=object)
         algebra = NumberAlgebra(series, point, terms, ring.number, ring.seeds["sqrt"])
-        scale = ring.number(-1) / spec.steps  # type: ignore[arg-type]
+        scale = ring.number(Fraction(-1, spec.steps))
         return [[scale * ball for ball in row[0]] for row in modified_field_terms(spec.rule, algebra, terms)]
 
     return rows
