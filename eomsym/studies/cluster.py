@@ -49,7 +49,7 @@ class Cluster:
         try:
             self._client = self._dask.Client(self._address, timeout=self._patience, set_as_default=False)
             self._client.wait_for_workers(1, timeout=self._patience)
-        except (OSError, ValueError, ImportError) as error:
+        except (OSError, ValueError) as error:
             self.__exit__()
             raise EomsymError(
                 f"scheduler {self._address!r}: no answer, or no worker, within {self._patience:g} s; "

@@ -149,6 +149,7 @@ class Processes:
             try:
                 worker.give(tasks[0])
             except OSError:  # it died idle: nothing is lost, the next one takes the task
+                worker.end()
                 self._workers.discard(worker)
                 continue
             self._busy[worker.connection] = worker
