@@ -31,6 +31,12 @@ HOSTILE = {
     "tower of small numbers": ("2**2**2**2**2**2", "too large"),
     "growing number": ("((((9**99)**99)**99)**99)", "bits"),
     "product of large numbers": ("*".join(["(9**99)"] * 50), "bits"),
+    "tower of exponentials": ("x*exp(exp(exp(exp(1))))", "beyond 700"),
+    "tower of exponentials and nothing": ("exp(" * 30 + "log(1)" + ")" * 30, "beyond 700"),
+    "hyperbolic tower": ("sinh(cosh(sinh(9)))", "beyond 700"),
+    "power of an exponential": ("2**exp(700)", "larger than 100"),
+    "functions of a number": ("sigmoid(" * 30 + "1" + ")" * 30, "nested too deeply"),
+    "tangents of a number": ("tan(" * 40 + "1" + ")" * 40, "nested too deeply"),
     "long number": ("9" * 5000, "digits"),
     "large exponent": ("1e999999", "not plain"),
     "open": ("(x", "never closed"),
@@ -91,6 +97,18 @@ def test_hostile_text_is_refused_in_milliseconds_and_one_line(text, what, tmp_pa
     assert "\n" not in message
     assert len(message) < 300
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["erf(x)*atan(y) - tanh(x**100*y)/3", "tanh(x**100*y)**100", "1/tanh(x**99*y + 1)", "sin(sin(x)**50)**50",
+     "exp(exp(exp(1)))*x", "x**exp(3)", "*".join(f"(x+{i})" for i in range(1, 900))],
+    ids=lambda text: text[:20],
+)  # fmt: skip
+def test_sympy_is_not_asked_what_it_would_think_about_for_seconds(text):
+    start = time.process_time()
+    assert parse_expression(text, SYMBOLS).free_symbols <= {x, y}
+    assert time.process_time() - start < 1
 
 
 @pytest.mark.parametrize(
