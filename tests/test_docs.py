@@ -25,7 +25,15 @@ ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
 PAGES = [*sorted(DOCS.glob("*.md")), ROOT / "README.md"]
 #: Pages whose examples another test runs, or that take minutes.
-LONG = {"own_loss.md", "own_optimizer.md", "high_order.md", "asymptotics.md", "tree_tables.md", "README.md"}
+LONG = {
+    "own_loss.md",
+    "own_optimizer.md",
+    "studies.md",
+    "high_order.md",
+    "asymptotics.md",
+    "tree_tables.md",
+    "README.md",
+}
 IDS = [page.name for page in PAGES]
 
 

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from eomsym.cli import INTERRUPTED, output, parsing
-from eomsym.cli.groups import new_group
+from eomsym.cli import INTERRUPTED, options, output, parsing
+from eomsym.cli.groups import examples, new_group
 from eomsym.errors import InputError
 
 if TYPE_CHECKING:
@@ -35,9 +35,11 @@ def register(app: typer.Typer) -> None:
 
 group = new_group(
     help="Run a study of many jobs from a file, show its results as a table or a figure.",
-    epilog="Examples: eomsym study run sweep.toml --executor processes\n\n"
-    "          eomsym study table sweep.toml\n\n"
-    "          eomsym study plot sweep.toml sweep.pdf",
+    epilog=examples(
+        "eomsym study run sweep.toml --executor processes",
+        "eomsym study table sweep.toml",
+        "eomsym study plot sweep.toml sweep.pdf",
+    ),
 )
 
 PLACE = typer.Argument(
@@ -47,7 +49,9 @@ OPTIMIZER = typer.Option(metavar="NAME", help="Only the cases of this optimiser.
 DATA = typer.Option(metavar="NAME", help="Only the cases on this data set.")
 
 
-@group.command(epilog="Example: eomsym study run sweep.toml --executor processes --workers 4")
+@group.command(
+    epilog=examples("eomsym study run sweep.toml", "eomsym study run sweep.toml --executor processes --workers 4")
+)
 def run(
     file: Annotated[str, typer.Argument(metavar="STUDY", help="Study file (TOML).", show_default=False)],
     output_: Annotated[
@@ -62,7 +66,10 @@ def run(
         str | None,
         typer.Option(metavar="ADDRESS", help="Run on the workers of this dask scheduler, as tcp://host:8786."),
     ] = None,
-    retry_failed: Annotated[bool, typer.Option("--retry-failed", help="Try jobs again that have failed.")] = False,
+    retry_failed: Annotated[
+        bool, typer.Option("--retry-failed", metavar="", help="Try jobs again that have failed.")
+    ] = False,
+    quiet: options.Quiet = False,
 ) -> int:
     """Measure every job of a study that has no result yet.
 
@@ -86,7 +93,7 @@ def run(
     return 1 if done.failed else 0
 
 
-@group.command(epilog="Example: eomsym study table sweep.toml --format csv")
+@group.command(epilog=examples("eomsym study table sweep.toml", "eomsym study table sweep.toml --format csv"))
 def table(
     place: Annotated[str, PLACE],
     optimizer: Annotated[str | None, OPTIMIZER] = None,
@@ -113,7 +120,7 @@ def table(
         _tell_gaps(results)
 
 
-@group.command(epilog="Example: eomsym study plot sweep.toml sweep.pdf --optimizer heavy-ball")
+@group.command(epilog=examples("eomsym study plot sweep.toml sweep.pdf --optimizer heavy-ball"))
 def plot(
     place: Annotated[str, PLACE],
     file: Annotated[str, typer.Argument(metavar="FILE", help="Figure: .png, .pdf or .svg.", show_default=False)],
