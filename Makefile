@@ -55,7 +55,7 @@ test-slow: $(VENV)/.installed-dev $(VENV)/.installed-docs  ## the tests that tak
 # One to two minutes of processor time each, so about half an hour on two cores.
 .PHONY: mutations
 mutations: $(VENV)/.installed-dev  ## plant faults in the package and see the tests catch them
-	$(BIN)/python tests/mutations --jobs $(WORKERS)
+	PYTHONPATH=tests/support $(BIN)/python -m mutations --jobs $(WORKERS)
 
 FUZZ_INPUTS ?= 10000
 
@@ -88,7 +88,7 @@ $(ORACLES)/.installed: pyproject.toml
 
 .PHONY: oracles
 oracles: $(ORACLES)/.installed  ## the project against kauri, heyoka, JAX, mpmath and FLINT; prints a table
-	$(TEST_ENVIRONMENT) $(ORACLES)/bin/python -m oracles
+	$(TEST_ENVIRONMENT) PYTHONPATH=.:tests/support $(ORACLES)/bin/python -m oracles
 
 $(VENV)/.installed-docs: pyproject.toml | $(BIN)/python
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[docs,notebooks]'

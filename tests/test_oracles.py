@@ -8,10 +8,10 @@ from fractions import Fraction
 from pathlib import Path
 
 import pytest
-
-from eomsym import optimizers
 from oracles import __main__ as command
 from oracles.agreement import Agreement, agreement_table
+
+from eomsym import optimizers
 
 SLOW = ("heyoka", "jax", "flint")
 ROOT = Path(__file__).parents[1]
@@ -36,8 +36,9 @@ def test_every_optimizer_has_iterates_of_its_own():
 
 def test_one_wrong_coefficient_is_a_disagreement(monkeypatch):
     """ξ_1 of gradient descent with 1/13 in the place of 1/12."""
-    import eomsym
     from oracles import mpmath_iterates
+
+    import eomsym
 
     right = eomsym.derive("gradient-descent", 3)
     text = right.to_json().replace('"coefficient": "1/12"', '"coefficient": "1/13"', 1)
@@ -89,7 +90,11 @@ def test_names_are_checked(capsys):
 
 def test_it_runs_as_a_module():
     done = subprocess.run(
-        [sys.executable, "-m", "oracles", "--help"], cwd=ROOT, capture_output=True, text=True, check=True
+        [sys.executable, "-m", "oracles", "--help"],
+        cwd=ROOT / "tests/support",
+        capture_output=True,
+        text=True,
+        check=True,
     )
     assert re.search(r"exit status 1 if one\s+disagrees", done.stdout)
 

@@ -1,6 +1,6 @@
 """Plants faults in a copy of the package, one at a time, and counts how many of them the tests notice.
 
-``python tests/mutations [--only TEXT] [--jobs 2]``: exit status 1 if fewer than 95 % are caught.
+``PYTHONPATH=tests/support python -m mutations [--only TEXT] [--jobs 2]``: exit status 1 if fewer than 95 % are caught.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from queue import Queue
 
-from faults import FAULTS, Fault
+from mutations.faults import FAULTS, Fault
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 COPIED = ("eomsym", "templates", "generated", "tests", "docs", "notebooks", "benchmarks", "pyproject.toml", "README.md")
 NEEDED = 0.95
 #: A fault may make a loop endless.
@@ -29,7 +29,7 @@ LIMIT = 900
 
 def main() -> int:
     """Runs all faults that are asked for; prints a line each, then the score and what survived."""
-    parser = argparse.ArgumentParser(prog="python tests/mutations", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m mutations", description=__doc__)
     parser.add_argument("--only", default="", help="only faults whose file or text contains this")
     parser.add_argument("--jobs", type=int, default=2, help="how many at once")
     options = parser.parse_args()

@@ -378,6 +378,6 @@ FAULTS = [
         "eomsym/models/mlp.py",
         (*MODELS, "tests/codegen/test_kernel_accuracy.py"),
         ("/ math.sqrt(rows)", "/ rows"),
-        ("not 1 <= width <= 100_000", "not 0 <= width <= 100_000"),
+        ("not 1 <= width <= MAX_WIDTH", "not 0 <= width <= MAX_WIDTH"),
     ),
 ]
