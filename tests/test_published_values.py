@@ -382,7 +382,11 @@ def difference(derived, published):
     """0 if and only if the two are the same, exactly."""
     if isinstance(derived, (str, bool, set)):
         return 0 if derived == published else f"{derived} is not {published}"
-    return sympy.simplify(sympy.together(sympy.sympify(derived) - sympy.sympify(published)))
+    gap = sympy.sympify(derived) - sympy.sympify(published)
+    # What is wrong is wrong at a point too, and seen there at once; only what may be right is worth simplifying.
+    symbols = sorted(gap.free_symbols, key=str)
+    there = gap.subs({symbol: Rational(index + 2, index + 7) for index, symbol in enumerate(symbols)}).evalf(40)
+    return there if abs(there) > 1e-30 else sympy.simplify(sympy.together(gap))
 
 
 @pytest.mark.parametrize("entry", TABLE, ids=lambda entry: entry.name)
