@@ -45,7 +45,7 @@ FULL = Size(
     starts=9,
     compilations=2,
     derivations=3,
-    jobs=60,
+    jobs=80,
     rounds=3,
 )
 QUICK = Size(

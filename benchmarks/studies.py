@@ -23,7 +23,7 @@ KINDS = {
     "half a second": {
         "orders": [0, 1, 2, 3],
         "etas": [0.1],
-        "steps": 140,
+        "steps": 200,
         "optimizer": [{"name": "gradient-descent"}],
         "model": [{"data": "digits-small"}],
     },
