@@ -10,6 +10,7 @@ from eomsym.codegen.render import render
 from eomsym.dynamics import integrate_equation_of_motion
 from eomsym.errors import InputError
 from eomsym.models import MLP
+from eomsym.verification import certify
 
 EPSILON = np.finfo(np.float32).eps
 CASES = {
@@ -61,6 +62,17 @@ def test_series_and_loss_agree_with_double(pair):
     np.testing.assert_allclose(single.loss(theta, *data), loss, rtol=8 * EPSILON)
     np.testing.assert_allclose(single.field(theta, 1e-4, *data), field, atol=8 * EPSILON * np.abs(field).max())
     assert single.field(theta, 1e-4, *data).dtype == np.float32
+
+
+@pytest.mark.parametrize("pair", ["cross-entropy", "mse"], indirect=True)
+def test_a_certificate_says_how_single_it_is(pair):
+    """Balls know nothing of the double kernel, and find the same errors."""
+    single, double, (theta, inputs, targets) = pair
+    some = inputs[:3], targets[:3]
+    certified = np.array(certify(single, theta, *some).relative_errors)
+    rows, expected = single.counterterms(theta, *some), double.counterterms(*widened((theta, *some)))
+    errors = np.linalg.norm(rows - expected, axis=1) / np.linalg.norm(expected, axis=1)
+    np.testing.assert_allclose(certified, errors, rtol=1e-3)
 
 
 def test_doubles_are_not_rounded_silently(pair):
