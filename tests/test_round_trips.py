@@ -97,7 +97,7 @@ def test_two_specifications_with_one_name_are_one(one, other):
 @given(spec=specifications(), source=st.binary(max_size=400))
 def test_manifests(spec, source, tmp_path_factory):
     """Whatever the bytes are, they come back with what they were generated for."""
-    path = tmp_path_factory.mktemp("kernels") / f"{spec.name[:100]}.py"
+    path = tmp_path_factory.mktemp("kernels") / f"{spec.name}.py"
     path.write_bytes(source)
     manifest_path(path).write_text(manifest_text(spec, source))
     assert verified_source(path) == (spec, source)
