@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 from hypothesis import settings
 
-
 # A deadline would be a timed assertion.
 settings.register_profile("eomsym", deadline=None)
 settings.load_profile("eomsym")
