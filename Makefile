@@ -48,6 +48,15 @@ lint: $(VENV)/.installed-dev  ## style and types
 test: lint  ## style, types and the fast tests
 	$(TEST_ENVIRONMENT) $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile -m 'not slow'
 
+# With JAX and PyTorch, so that nothing is skipped for want of them.
+$(VENV)/.installed-all: pyproject.toml $(VENV)/.installed-dev
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev,jax,torch]'
+	touch $@
+
+.PHONY: coverage
+coverage: $(VENV)/.installed-all  ## lines and branches of eomsym that the fast tests reach; at least 95 %
+	$(TEST_ENVIRONMENT) $(BIN)/python -m pytest -q -n $(WORKERS) --dist loadfile -m 'not slow' --cov --cov-report=term
+
 .PHONY: test-slow
 test-slow: $(VENV)/.installed-dev $(VENV)/.installed-docs  ## the tests that take minutes
 	$(TEST_ENVIRONMENT) $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile -m slow

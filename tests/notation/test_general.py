@@ -28,6 +28,10 @@ def test_fields_of_players_are_told_apart():
     ]
 
 
+def test_decoupled_decay_pulls_towards_zero():
+    assert derive("adamw", order=0).text().splitlines()[0] == "θ̇ = −decay θ − g q⁻¹"
+
+
 def test_text_of_adam():
     assert derive("adam", order=1).text().splitlines() == [
         "θ̇ = −g r⁻¹ − η ξ,  ξ = ξ_0",

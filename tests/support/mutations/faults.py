@@ -28,7 +28,10 @@ class Fault:
 TREES = ("tests/test_trees.py",)
 STEP_POLYNOMIAL = ("tests/derivation/test_step_polynomial.py", "tests/derivation/test_counterterms.py")
 RULES = ("tests/derivation/test_rules_on_trees.py", "tests/derivation/test_vector_language.py")
-REGISTRY = ("tests/optimizers", "tests/derivation/test_rules_on_trees.py", "tests/derivation/test_vector_language.py")
+REGISTRY = (
+    *("tests/optimizers", "tests/derivation/test_rules_on_trees.py", "tests/derivation/test_vector_language.py"),
+    *("tests/notation/test_general.py", "tests/test_published_values.py"),
+)
 TABLES = ("tests/derivation/test_tree_tables.py", "tests/derivation/test_coefficient_bound.py")
 SERIES = ("tests/series",)
 KERNEL = ("tests/codegen/test_step_tables.py", "tests/codegen/test_kernel_accuracy.py")
