@@ -25,6 +25,7 @@ COPIED = ("eomsym", "templates", "generated", "tests", "docs", "notebooks", "ben
 NEEDED = 0.95
 #: A fault may make a loop endless.
 LIMIT = 900
+ENDLESS = f"no end within {LIMIT} s"
 
 
 def main() -> int:
@@ -43,7 +44,10 @@ def main() -> int:
         outcomes = list(pool.map(lambda fault: _outcome(fault, copies), chosen))
     survivors = [fault for fault, (caught, _) in zip(chosen, outcomes, strict=True) if not caught]
     score = 1 - len(survivors) / len(chosen)
+    endless = [fault for fault, (_, reason) in zip(chosen, outcomes, strict=True) if reason == ENDLESS]
     print(f"\n{len(chosen) - len(survivors)} of {len(chosen)} faults caught: {score:.1%}")
+    for fault in endless:
+        print(f"caught only because the tests did not end: {fault.name}")
     for fault in survivors:
         print(f"survived: {fault.name}")
     return 0 if score >= NEEDED else 1
@@ -105,7 +109,7 @@ def _tested(fault: Fault, place: Path) -> tuple[bool, str]:
                 command, cwd=place, env=environment, capture_output=True, text=True, timeout=LIMIT, check=False
             )
         except subprocess.TimeoutExpired:
-            return True, f"no end within {LIMIT} s"
+            return True, ENDLESS
     failed = [line for line in run.stdout.splitlines() if line.startswith(("FAILED", "ERROR"))]
     return run.returncode != 0, failed[0][:120] if failed else ""
 

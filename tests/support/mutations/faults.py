@@ -35,6 +35,7 @@ REGISTRY = (
 TABLES = ("tests/derivation/test_tree_tables.py", "tests/derivation/test_coefficient_bound.py")
 SERIES = ("tests/series",)
 KERNEL = ("tests/codegen/test_step_tables.py", "tests/codegen/test_kernel_accuracy.py")
+DECAY = ("tests/codegen/test_kernel_accuracy.py::test_shapes_and_weight_decay",)
 NORMALISED = ("tests/codegen/test_normalization_accuracy.py",)
 RULE_KERNEL = ("tests/codegen/test_rule_kernels.py",)
 EXPRESSION = ("tests/codegen/test_expression_kernel.py",)
@@ -243,12 +244,16 @@ FAULTS = [
     ),
     *_faults(
         "templates/mlp.py.jinja",
-        KERNEL,
+        DECAY,
         ("steps[slot, k, p] += WEIGHT_DECAY * curve[k, p]", "steps[slot, k, p] += WEIGHT_DECAY * series[0, p]"),
         (
             "loss += 0.5 * WEIGHT_DECAY * series[0, p] * series[0, p]",
             "loss += WEIGHT_DECAY * series[0, p] * series[0, p]",
         ),
+    ),
+    *_faults(
+        "templates/mlp.py.jinja",
+        KERNEL,
         ("weight_of_sample[count:] = 0.0", "weight_of_sample[count:] = share"),
         ("_add_outer(active + ITEM * (k - i) * height", "_add_outer(active + ITEM * i * height"),
         (
