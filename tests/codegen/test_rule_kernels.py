@@ -29,14 +29,17 @@ def spec(name, **given):
     return KernelSpec(MODEL, ORDER, name, settings=tuple(entry.complete(given, trial=True).items()))
 
 
+REFERENCED = ("adam", "random-reshuffling", "alternating-players")
+
+
 @pytest.fixture(scope="module")
 def kernels(tmp_path_factory):
-    """Two compiled kernels stand for all: one has everything componentwise, one several fields."""
+    """Three compiled kernels stand for all: everything componentwise, fields of batches, fields of players."""
     folder = tmp_path_factory.mktemp("kernels")
-    return {name: kernel_for(spec(name), folder) for name in ("adam", "random-reshuffling")}
+    return {name: kernel_for(spec(name), folder) for name in REFERENCED}
 
 
-@pytest.mark.parametrize("name", ["adam", "random-reshuffling"])
+@pytest.mark.parametrize("name", REFERENCED)
 def test_terms_are_those_of_the_reference(kernels, name):
     """The generated statements against ``derivation.levels`` over the same gradient series, (order + 1, d)."""
     kernel = kernels[name]
@@ -45,7 +48,11 @@ def test_terms_are_those_of_the_reference(kernels, name):
     def series_of(field, series):
         rows = slice(0, 4) if field == 0 else slice(4, 8)
         data = tuple(array[rows] for array in DATA) if fields[field].kind == "batch" else DATA
-        return kernel.gradient_series(series, *data)
+        gradient = kernel.gradient_series(series, *data)
+        if fields[field].kind == "player":  # the first descends in its half of θ, the second ascends in the other
+            signs = np.where(np.arange(MODEL.size) < MODEL.size // 2, (1, 0)[field], (0, -1)[field])
+            gradient = signs * gradient
+        return gradient
 
     rows = modified_field_terms(kernel.spec.rule, NumberAlgebra(series_of, THETA, ORDER + 1), ORDER + 1)
     expected = -np.array([row[0] for row in rows]) / kernel.spec.steps
