@@ -30,6 +30,17 @@ def with_entry(array, value):
     return changed
 
 
+def test_the_loss_of_outputs_that_are_biases_alone(kernels):
+    """With no weights but the last biases b: ½|b − y|², or log Σ exp(b) − b of the label, in the mean; large b too."""
+    biases = np.array([1.0, -2.0, 300.0])
+    theta = np.concatenate([np.zeros(12), biases])
+    for loss, kernel in kernels.items():
+        given = arguments(kernel, theta=theta)
+        targets = given["targets"]
+        expected = 0.5 * ((biases - targets) ** 2).sum(axis=1) if loss == "mse" else 300.0 - biases[targets]
+        assert kernel.loss(**given) == pytest.approx(expected.mean(), rel=1e-15)
+
+
 BAD = [
     ("mse", {"theta": np.zeros(3)}, r"theta: shape \(3,\)"),
     ("mse", {"theta": np.zeros(15, dtype=np.float32)}, "theta: float32"),

@@ -47,6 +47,14 @@ def test_the_measured_error_tends_to_the_predicted_one(closed_form):
         assert 2 * ratios[1] - ratios[0] == pytest.approx(1, abs=2e-3)
 
 
+def test_differences_take_the_place_of_the_hessian_for_other_optimisers(closed_form):
+    kernel, start = closed_form.Riccati(), np.array([-1.0, -0.3])
+    by_hessian, by_differences = (
+        predict_discretization_error(kernel, start, 1.5, range(3), gradient_flow=flow) for flow in (True, False)
+    )
+    np.testing.assert_allclose(by_differences.coefficients, by_hessian.coefficients, rtol=1e-6)
+
+
 def test_orders_may_be_any_and_in_any_sequence(quadratic):
     some = predict_discretization_error(quadratic, THETA, 2.0, [3, 1])
     for row, order in zip(some.coefficients, (3, 1), strict=True):

@@ -34,7 +34,7 @@ REGISTRY = (
 )
 TABLES = ("tests/derivation/test_tree_tables.py", "tests/derivation/test_coefficient_bound.py")
 SERIES = ("tests/series",)
-KERNEL = ("tests/codegen/test_step_tables.py", "tests/codegen/test_kernel_accuracy.py")
+KERNEL = ("tests/codegen/test_step_tables.py", "tests/codegen/test_kernel.py", "tests/codegen/test_kernel_accuracy.py")
 DECAY = ("tests/codegen/test_kernel_accuracy.py::test_shapes_and_weight_decay",)
 NORMALISED = ("tests/codegen/test_normalization_accuracy.py",)
 RULE_KERNEL = ("tests/codegen/test_rule_kernels.py",)
