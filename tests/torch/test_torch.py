@@ -86,7 +86,7 @@ def written_out(p):
 
 
 # Forward mode of PyTorch, which only this reference uses, compiles its formulas by a function that is deprecated.
-@pytest.mark.filterwarnings("ignore:`torch.jit:DeprecationWarning")
+@pytest.mark.filterwarnings("ignore:`torch.jit", "ignore:There is a performance drop")
 @pytest.mark.parametrize("name", LOSSES)
 def test_against_elementary_differentials(name):
     found = eomsym.torch.counterterms(LOSSES[name], W, 2)
