@@ -384,7 +384,7 @@ FAULTS = [
     *_faults("eomsym/notation/text.py", NOTATION, ('("\'" * count if count < 5', '("\'" * (count + 1) if count < 5')),
     *_faults(
         "eomsym/models/mlp.py",
-        (*MODELS, "tests/codegen/test_kernel_accuracy.py"),
+        MODELS,
         ("/ math.sqrt(rows)", "/ rows"),
         ("not 1 <= width <= MAX_WIDTH", "not 0 <= width <= MAX_WIDTH"),
     ),
