@@ -94,9 +94,14 @@ def _stage(folder: Path, content: bytes) -> str:
     return temporary
 
 
+def temporary_files(folder: Path) -> list[Path]:
+    """What ``write_together`` has there for the moment, or left there when it was killed before the rename."""
+    return list(folder.glob(f"{_PREFIX}*{_SUFFIX}"))
+
+
 def _remove_leftovers(folder: Path) -> None:
     """Temporary files of processes that were killed while they wrote."""
-    for leftover in folder.glob(f"{_PREFIX}*{_SUFFIX}"):
+    for leftover in temporary_files(folder):
         with suppress(OSError):  # another process cleans up too
             if time.time() - leftover.lstat().st_mtime > _LEFT_BEHIND:
                 leftover.unlink()

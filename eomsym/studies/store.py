@@ -16,14 +16,12 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from eomsym.errors import EomsymError, InputError
-from eomsym.files import write_atomically
+from eomsym.files import temporary_files, write_atomically
 from eomsym.studies.job import Job, JobResult, canonical_json
 from eomsym.studies.plan import StudyPlan
 from eomsym.studies.study_file import plan_from_dict
 
 _RESULT_NAME = re.compile(r"([0-9a-f]{64})\.json")
-#: What ``write_atomically`` leaves behind if it is killed between its first byte and the rename.
-_TEMPORARY_NAME = re.compile(r"\..+\.[a-z0-9_]{8}")
 
 
 class ResultStore:
@@ -120,6 +118,5 @@ class ResultStore:
     def _clean(self) -> None:
         """Only with the lock, when nobody writes."""
         for folder in (self.folder, self._results):
-            for path in folder.iterdir():
-                if _TEMPORARY_NAME.fullmatch(path.name):
-                    path.unlink()
+            for leftover in temporary_files(folder):
+                leftover.unlink()

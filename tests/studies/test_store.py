@@ -1,11 +1,14 @@
 """The folder of a study: results whole or not at all, one run at a time."""
 
+import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
 from eomsym.errors import EomsymError, InputError
+from eomsym.files import temporary_files
 from eomsym.studies import JobResult, MeasuredError, ResultStore
 
 
@@ -60,16 +63,16 @@ def test_an_altered_result_is_refused_by_its_name(store, results):
 def test_what_a_killed_run_left_half_written_is_removed_and_nothing_else(store, results):
     store.write(results[0])
     place = store.folder / "results"
-    half = place / f".{results[1].job.digest}.json.a1b2c3d_"
+    half = place / ".eomsym-a1b2c3d_.tmp"
     half.write_bytes(b"{")
-    (store.folder / ".study.json.abcdefgh").write_bytes(b"{")
+    (store.folder / ".eomsym-abcdefgh.tmp").write_bytes(b"{")
     note = store.folder / "notes.txt"
     note.write_text("the user's own")
     assert store.digests() == {results[0].job.digest}
     with store.locked():
         assert not half.exists()
     assert sorted(path.name for path in place.iterdir()) == [f"{results[0].job.digest}.json"]
-    assert not (store.folder / ".study.json.abcdefgh").exists()
+    assert not (store.folder / ".eomsym-abcdefgh.tmp").exists()
     assert note.exists()
 
 
@@ -102,3 +105,18 @@ def test_a_folder_that_cannot_be_made(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(EomsymError, match="cannot be made"), ResultStore(tmp_path / "file" / "below").locked():
         pass
+
+
+def test_what_is_removed_is_what_a_kill_before_the_rename_leaves(store, results, monkeypatch):
+    """The names are those of ``eomsym.files``: seen at the moment when a kill would leave one."""
+    seen = []
+    rename = os.replace
+
+    def watched(source, target):
+        seen.extend(temporary_files(Path(target).parent))
+        rename(source, target)
+
+    monkeypatch.setattr(os, "replace", watched)
+    store.write(results[0])
+    assert len(seen) == 1
+    assert not seen[0].exists()
