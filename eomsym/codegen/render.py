@@ -22,7 +22,9 @@ from eomsym.codegen.spec import KernelSpec
 from eomsym.codegen.step_tables import extrapolation, logarithm, schedule, slots, summation, two_ways
 from eomsym.models import MLP, ExpressionLoss
 from eomsym.series.elementary import ELEMENTARY
+from eomsym.optimizers import Coefficient
 from eomsym.series.program import Variable
+from eomsym.step_index import Matrix
 
 #: Samples that travel together: wide enough for vector units and BLAS, small enough for the cache.
 BLOCK = 64
@@ -33,6 +35,9 @@ SMALL, FEW = 1_000_000, 1200
 
 #: First-layer products are kept and extrapolated from so many inputs on: reading a few numbers beats multiplying many.
 REUSE_FROM = 128
+
+#: The call that makes a level of a gradient where other optimisers are written out.
+MLP_GRADIENT = "_gradient({field}, {point}, k, inputs, targets, **sharing)"
 
 #: Each precision's type of numbers as NumPy and numba name it, its bytes, and BLAS's letter for it.
 REALS = {"single": ("float32", 4, "s"), "double": ("float64", 8, "d"), "double-double": ("float64", 8, "d")}
@@ -112,7 +117,7 @@ def context(spec: KernelSpec) -> dict[str, Any]:
     activation, exponential = ELEMENTARY[model.activation], ELEMENTARY["exp"]
     slot = sample_loops.slots(activation)
     slope = slot[activation.derivative]
-    rule = rule_program(spec.rule, terms) if spec.optimizer != "gradient-descent" else None
+    rule = rule_program(spec.rule, terms, MLP_GRADIENT) if spec.optimizer != "gradient-descent" else None
     start = sample_loops.start_lines(activation, terms)
     real, item, blas = REALS[spec.precision]
     literal: sample_loops.Literal = repr if spec.precision == "double" else "REAL({!r})".format
@@ -160,8 +165,7 @@ def context(spec: KernelSpec) -> dict[str, Any]:
         "summation": _table(summation(terms)) if len(ways) > 1 else "",
         "logarithm": _table([logarithm(terms, fast) for fast in ways]),
         "rule": rule,
-        "rule_tables": {} if rule is None else {name: _table(cube) for name, cube in rule.tables.items()},
-        "rule_logarithm": "" if rule is None else _table(rule.logarithm),
+        "rule_tables": {} if rule is None else {name: _matrices(levels) for name, levels in rule.tables.items()},
         "fields": spec.fields,
         "steps": spec.steps,
     }
@@ -259,12 +263,31 @@ def double_double_layout(layers: Sequence[int]) -> dict[str, Any]:
     }
 
 
+def _matrices(levels: Sequence[Matrix]) -> str:
+    """A matrix for each level as text."""
+    return "[\n" + "".join(f"    np.array({_table(matrix)}, REAL),\n".replace("\n", "\n    ").rstrip(" ") for matrix in levels) + "]"
+
+
+#: Quotients of smaller integers are written as such.
+_SHORT = 10**6
+
+
+def _number(value: Coefficient) -> str:
+    """A rational as text: a quotient where that is short, else the nearest double."""
+    number = Fraction(value)
+    if number.denominator == 1 and abs(number) < _SHORT:
+        return f"{number.numerator}.0"
+    if max(abs(number.numerator), number.denominator) < _SHORT:
+        return f"{number.numerator} / {number.denominator}"
+    return repr(float(number))
+
+
 def _table(rows: Any) -> str:
     """Nested lists of rationals as the text of nested lists of quotients, one innermost list a line; or of doubles."""
-    if isinstance(rows, Fraction):
-        return f"{rows.numerator}.0" if rows.denominator == 1 else f"{rows.numerator} / {rows.denominator}"
     if isinstance(rows, float):
         return repr(rows)
-    if isinstance(rows[0], Fraction | float):
+    if isinstance(rows, int | Fraction):
+        return _number(rows)
+    if isinstance(rows[0], int | Fraction | float):
         return "[" + ", ".join(map(_table, rows)) + "]"
     return "[\n" + "".join("    " + _table(row).replace("\n", "\n    ") + ",\n" for row in rows) + "]"

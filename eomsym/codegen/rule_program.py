@@ -1,4 +1,4 @@
-"""An update rule to statements: the levels of ``derivation.levels`` written out for NumPy, one atom a line.
+"""An update rule to statements: the solver of ``step_index`` run over text, one level of every quantity at once.
 
 The generated code works level by level: ``name[k]`` is coefficient k of a quantity at all nodes, (nodes, d).
 Parameters are numbers by now, exact ones, and so are the tables that solve the difference equations.
@@ -6,145 +6,160 @@ Parameters are numbers by now, exact ones, and so are the tables that solve the 
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import partial as partial_of
 
-from eomsym.derivation.levels import Matrix, antidifference, extension, logarithm, resolvent
-from eomsym.optimizers import (
-    Gradient,
-    Linear,
-    One,
-    Product,
-    Quotient,
-    SquareRoot,
-    Stage,
-    State,
-    UpdateRule,
-)
-
-Cube = list[list[list[Fraction]]]
+from eomsym.optimizers import Atom, Coefficient, Gradient, One, Product, Quotient, SquareRoot, Stage, State, UpdateRule
+from eomsym.step_index import Algebra, Matrix, Solution, small_nodes
 
 
 @dataclass(frozen=True)
 class RuleProgram:
     """What the template is given: array names with their meaning, statements of one level, and constant tables.
 
-    ``tables`` maps a name to (terms, terms, terms) rationals ``[k][node][i]``; ``logarithm`` is (terms, terms).
+    ``result`` is an expression, the level of the modified field; ``gradients`` counts the gradients of a step;
+    ``tables`` maps a name to a matrix for each level, whose rows are weights of the values at the first nodes.
     """
 
+    nodes: tuple[Fraction, ...]
     arrays: tuple[tuple[str, str], ...]
     level: tuple[str, ...]
-    moved: str
-    tables: dict[str, Cube]
-    logarithm: list[list[Fraction]]
+    result: str
+    gradients: int
+    tables: dict[str, list[Matrix]]
 
 
-def rule_program(rule: UpdateRule, terms: int) -> RuleProgram:
-    """The program of a rule whose parameters are rational numbers, for the first ``terms`` terms of its field."""
-    writer = _Writer(rule)
-    level = tuple(line for number in rule.schedule for line in writer.statements(number))
-    tables = {"EXTENSION": [extension(k, terms) for k in range(terms)]}
-    tables["SUM"] = [antidifference(k, terms) for k in range(terms)]
-    for name, weight in writer.resolvents.items():
-        tables[name] = [resolvent(weight, k, terms) for k in range(terms)]
-    return RuleProgram(
-        arrays=tuple(writer.arrays),
-        level=level,
-        moved=writer.sum(rule.increment, "k + 1"),
-        tables={name: [_padded(matrix, terms) for matrix in cube] for name, cube in tables.items()},
-        logarithm=[_padded([logarithm(k)], terms)[0] for k in range(terms)],
-    )
+def rule_program(rule: UpdateRule, terms: int, gradient: str, partial: bool = True) -> RuleProgram:
+    """The program of a rule whose parameters are rational numbers, for the first ``terms`` terms of its field.
+
+    ``gradient`` is the call that makes level k of a gradient, with places for ``{field}``, ``{point}``, the array of
+    the argument, and ``{index}``, which of the rule's gradients it is; ``partial`` if only at as many nodes as needed.
+    """
+    tables = small_nodes(rule, terms)
+    text = StatementAlgebra(rule, gradient, partial)
+    result = Solution(rule, text).advance(Level(0))
+    makers = {"EXTENSION": tables.extension} if partial else {}
+    makers |= {name: partial_of(tables.resolvent, share) for name, share in text.shares.items()}
+    makers |= {"SUM": tables.summation, "LOGARITHM": tables.logarithm}
+    made = {name: [maker(level) for level in range(terms)] for name, maker in makers.items()}
+    return RuleProgram(tables.nodes, tuple(text.arrays), tuple(text.statements), result, rule.evaluations, made)
 
 
-class _Writer:
-    """Names the arrays and writes the statements of one level."""
+@dataclass(frozen=True)
+class Level:
+    """The level k + ``offset`` of a statement in which k is a variable; to the solver it is above every number."""
 
-    def __init__(self, rule: UpdateRule) -> None:
-        self.rule = rule
+    offset: int
+
+    def __add__(self, other: int) -> Level:
+        return Level(self.offset + other)
+
+    def __sub__(self, other: int) -> Level:
+        return self + -other
+
+    def __ge__(self, other: int) -> bool:
+        return True
+
+    def __str__(self) -> str:
+        return f"k {'+' if self.offset > 0 else '-'} {abs(self.offset)}" if self.offset else "k"
+
+
+class Named:
+    """The array of a quantity: what is appended becomes a statement, unless it is empty and told elsewhere."""
+
+    def __init__(self, name: str, statements: list[str]) -> None:
+        self.name, self._statements, self._ahead = name, statements, 0
+
+    def append(self, text: str) -> None:
+        if text:
+            self._statements.append(f"{self.name}[{Level(self._ahead)}] = {text}")
+        else:
+            self._ahead += 1
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class StatementAlgebra(Algebra):
+    """Values are expressions of NumPy, (nodes, d) when they are run."""
+
+    def __init__(self, rule: UpdateRule, gradient: str, partial: bool) -> None:
+        self._rule, self._gradient, self._partial = rule, gradient, partial
         self.arrays: list[tuple[str, str]] = []
-        self.resolvents: dict[str, Fraction] = {}
+        self.statements: list[str] = []
+        self.shares: dict[str, Fraction] = {}
+        self._evaluations = 0
 
-    def name(self, number: int) -> str:
-        kind = self.rule.atoms[number]
-        if isinstance(kind, State):
-            return f"state_{kind.index}"
-        return f"{_WORDS[type(kind)]}_{number}"
+    def quantity(self, number: int, kind: str) -> Named:
+        atom = self._rule.atoms[number]
+        word, meaning = _WORDS[type(atom)]
+        name = f"state_{atom.index}" if isinstance(atom, State) else f"{kind or word}_{number}"
+        if name != "state_0":
+            self.arrays.append((name, f"{kind} of {word}_{number}" if kind else meaning))
+        return Named(name, self.statements)
 
-    def statements(self, number: int) -> Iterator[str]:
-        name, kind = self.name(number), self.rule.atoms[number]
-        self.arrays.append((name, f"{_MEANINGS[type(kind)]}"))
-        match kind:
-            case State(index):
-                table = f"RESOLVENT_{index}"
-                self.resolvents[table] = Fraction(self.rule.self_coefficient(index))
-                yield f"{name}[k] = _apply({table}, k, {self.sum(self.rule.following[index].without(number))})"
-            case Gradient(field, point):
-                at = yield from self._operand(point, f"point_{number}")
-                yield f"{name}[k] = _apply(EXTENSION, k, _gradient({field}, {at}, k, inputs, targets, **sharing))"
-            case Stage(index):
-                yield f"{name}[k] = {self.sum(self.rule.stages[index])}"
-            case One():
-                yield f"{name}[k] = float(k == 0)"
-            case Product(left, right):
-                a = yield from self._operand(left, f"left_{number}")
-                b = yield from self._operand(right, f"right_{number}")
-                yield f"{name}[k] = sum({a}[i] * {b}[k - i] for i in range(k + 1))"
-            case Quotient(numerator, denominator):
-                a = yield from self._operand(numerator, f"numerator_{number}")
-                b = yield from self._operand(denominator, f"denominator_{number}")
-                yield f"{name}[k] = ({a}[k] - sum({b}[i] * {name}[k - i] for i in range(1, k + 1))) / {b}[0]"
-            case SquareRoot(argument):
-                a = yield from self._operand(argument, f"argument_{number}")
-                yield f"{name}[k] = _root_level({a}, {name}, k)"
+    def coefficient(self, levels: Named, level: Level) -> str:
+        return f"_at({levels}, {level})" if level.offset < 0 else f"{levels}[{level}]"
 
-    def _operand(self, linear: Linear, name: str) -> Generator[str, None, str]:
-        """The array that holds a combination: that of an atom if it is one, else a new one, filled by a statement."""
-        if len(linear.terms) == 1 and linear.terms[0][1:] == (0, 1):
-            return self.name(linear.terms[0][0])
-        self.arrays.append((name, "combination"))
-        yield f"{name}[k] = {self.sum(linear)}"
-        return name
+    def theta(self) -> str:
+        return ""
 
-    def sum(self, linear: Linear, level: str = "k") -> str:
-        """A combination at a level as an expression."""
+    def one(self, level: Level) -> str:
+        return f"float({level} == 0)"
+
+    def combine(self, parts: Sequence[tuple[Coefficient, str]]) -> str:
         text = ""
-        for atom, power, coefficient in linear.terms:
-            number = Fraction(coefficient)
+        for weight, value in parts:
+            number = Fraction(weight)
             sign = "-" if number < 0 else "+"
-            factor = "" if abs(number) == 1 else f"({_quotient(abs(number))}) * "
-            term = f"{factor}_at({self.name(atom)}, {_shifted(level, power)})"
-            text = f"{text} {sign} {term}" if text else ("-" if sign == "-" else "") + term
-        return text or "np.zeros((TERMS, SIZE))"
+            factor = "" if abs(number) == 1 else f"({quotient_text(abs(number))}) * "
+            text = f"{text} {sign} {factor}{value}" if text else ("-" if sign == "-" else "") + factor + value
+        return text or "np.zeros((NODES, SIZE))"
+
+    def gradient(self, field: int) -> Callable[[str], str]:
+        index = self._evaluations
+        self._evaluations += 1
+        return lambda at: self._gradient.format(field=field, point=at.removesuffix("[k]"), index=index)
+
+    def extended(self, values: str, level: Level) -> str:
+        return f"_apply(EXTENSION, {level}, {values})" if self._partial else values
+
+    def resolved(self, share: Coefficient, index: int, values: str, level: Level) -> str:
+        self.shares[f"RESOLVENT_{index}"] = Fraction(share)
+        return f"_apply(RESOLVENT_{index}, {level}, {values})"
+
+    def summed(self, values: str, level: Level) -> str:
+        self.statements.append(f"moved = {values}")
+        return f"_apply(SUM, {level}, moved)"
+
+    def logarithm(self, values: str, level: Level) -> str:
+        return f"_apply(LOGARITHM, {level}, moved)[0]"
+
+    def product(self, left: Named, right: Named, level: Level) -> str:
+        return f"sum({left}[i] * {right}[{level} - i] for i in range({level} + 1))"
+
+    def quotient(self, numerator: str, denominator: Named, known: Named, level: Level) -> str:
+        rest = f"sum({denominator}[i] * {known}[{level} - i] for i in range(1, {level} + 1))"
+        return f"({numerator} - {rest}) / {denominator}[0]"
+
+    def square_root(self, argument: str, known: Named, level: Level) -> str:
+        return f"_root({argument}, {known}, {level})"
 
 
-_WORDS = {
-    Gradient: "gradient",
-    Stage: "stage",
-    One: "one",
-    Product: "product",
-    Quotient: "quotient",
-    SquareRoot: "root",
-}
-_MEANINGS = {
-    State: "state of the optimiser",
-    Gradient: "gradient",
-    Stage: "stage of an implicit step",
-    One: "ones",
-    Product: "componentwise product",
-    Quotient: "componentwise quotient",
-    SquareRoot: "componentwise square root",
-}
-
-
-def _shifted(level: str, power: int) -> str:
-    plus = int(level.removeprefix("k").replace(" ", "") or 0) - power
-    return "k" if plus == 0 else f"k {'+' if plus > 0 else '-'} {abs(plus)}"
-
-
-def _quotient(number: Fraction) -> str:
+def quotient_text(number: Fraction) -> str:
+    """A rational as Python computes it."""
     return f"{number.numerator}.0" if number.denominator == 1 else f"{number.numerator} / {number.denominator}"
 
 
-def _padded(matrix: Matrix, terms: int) -> list[list[Fraction]]:
-    return [[Fraction(value) for value in row] + [Fraction(0)] * (terms - len(row)) for row in matrix]
+#: Of each kind of atom, the word in the names of its arrays, and what it is.
+_WORDS: dict[type[Atom], tuple[str, str]] = {
+    State: ("state", "state of the optimiser"),
+    Gradient: ("gradient", "gradient"),
+    Stage: ("stage", "stage of an implicit step"),
+    One: ("one", "ones"),
+    Product: ("product", "componentwise product"),
+    Quotient: ("quotient", "componentwise quotient"),
+    SquareRoot: ("root", "componentwise square root"),
+}

@@ -1,4 +1,4 @@
-"""The algebra of rooted trees for ``derivation.levels``: any rule without componentwise functions, exactly.
+"""The algebra of rooted trees for the solver of ``step_index``: any rule without componentwise functions, exactly.
 
 A vector is a B-series ``Σ_τ a(τ)/σ(τ) F_g(τ)``, held as ``a``; trees are coloured by the field whose derivative stands
 at a node, and θ itself is a leaf of its own (decoupled weight decay needs it).  For a field g along a point
@@ -8,12 +8,13 @@ at a node, and θ itself is a leaf of its own (decoupled weight decay needs it).
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from fractions import Fraction
+from operator import add, itemgetter, mul
 
-from eomsym.derivation.levels import Matrix, modified_field_terms
 from eomsym.errors import InputError
 from eomsym.optimizers import Coefficient, UpdateRule
+from eomsym.step_index import Matrix, NodeAlgebra, integer_nodes, solve
 from eomsym.trees import THETA, ColouredTree
 
 Values = list[Coefficient]
@@ -27,7 +28,7 @@ def modified_tree_coefficients(rule: UpdateRule, terms: int) -> list[dict[Colour
     """
     if not rule.linear:
         raise InputError("rooted trees: this rule has componentwise products or roots; use the vector language")
-    fields = modified_field_terms(rule, TreeAlgebra(terms), terms)
+    fields = solve(rule, TreeAlgebra(integer_nodes(rule, terms)), terms)
     return [
         {
             tree: values[0] * Fraction(1, tree.symmetry)
@@ -38,14 +39,14 @@ def modified_tree_coefficients(rule: UpdateRule, terms: int) -> list[dict[Colour
     ]
 
 
-class TreeAlgebra:
+class TreeAlgebra(NodeAlgebra):
     """B-series whose coefficients depend on the step index: lists of values at the nodes."""
 
-    def __init__(self, nodes: int) -> None:
-        self.nodes = nodes
-
     def theta(self) -> Series:
-        return {THETA: [1] * self.nodes}
+        return {THETA: [1] * len(self.tables.nodes)}
+
+    def extended(self, values: Series, level: int) -> Series:
+        return self.transform(self.tables.extension(level), values)
 
     def ones(self) -> Series:
         raise InputError("rooted trees: a constant added to a vector is no B-series")
@@ -71,48 +72,57 @@ class TreeAlgebra:
         rows = [[(j, weight) for j, weight in enumerate(row) if weight != 0] for row in matrix]
         return {tree: [sum(weight * values[j] for j, weight in row) for row in rows] for tree, values in series.items()}
 
-    def gradient(self, field: int, levels: Sequence[Series], nodes: int) -> Series:
-        if set(levels[0]) != {THETA} or any(value != 1 for value in levels[0][THETA]):
-            raise InputError("step function: a gradient is taken at a point that is not theta for eta = 0")
-        children = _by_tree(levels, nodes)
-        level = len(levels) - 1
-        return {
-            ColouredTree(field + 1, chosen): product[level]
-            for chosen, product in _products(children, 0, (), {0: [1] * nodes}, level)
-            if level in product
-        }
+    def gradient(self, field: int) -> Callable[[Series], Series]:
+        level, children = 0, dict[ColouredTree, _Powers]()
+
+        def along(point: Series) -> Series:
+            nonlocal level
+            if level == 0 and (set(point) != {THETA} or any(value != 1 for value in point[THETA])):
+                raise InputError("step function: a gradient is taken at a point that is not theta for eta = 0")
+            known = self.tables.known(level)
+            if level > 0:
+                for tree, values in point.items():
+                    if any(value != 0 for value in values):
+                        children.setdefault(tree, {})[level] = values
+            ordered = [(min(powers), tree, powers) for tree, powers in children.items()]
+            ordered.sort(key=itemgetter(0))
+            found = {
+                ColouredTree(field + 1, chosen): product
+                for chosen, product in _products(ordered, 0, (), {0: [1] * known}, level)
+            }
+            level += 1
+            return found
+
+        return along
 
 
 _Powers = dict[int, Values]  # coefficient of η^k
 
 
-def _by_tree(levels: Sequence[Series], nodes: int) -> list[tuple[ColouredTree, _Powers]]:
-    """Every tree that stands in levels 1, 2, …, with its coefficients by power of η."""
-    found: dict[ColouredTree, _Powers] = {}
-    for level, series in enumerate(levels[1:], start=1):
-        for tree, values in series.items():
-            if any(value != 0 for value in values[:nodes]):
-                found.setdefault(tree, {})[level] = values[:nodes]
-    return sorted(found.items())
-
-
 def _products(
-    children: Sequence[tuple[ColouredTree, _Powers]],
+    children: Sequence[tuple[int, ColouredTree, _Powers]],
     first: int,
     chosen: tuple[ColouredTree, ...],
     product: _Powers,
     level: int,
-) -> Iterator[tuple[tuple[ColouredTree, ...], _Powers]]:
-    """All multisets of children whose product reaches no higher than ``level``, each with that product."""
-    yield chosen, product
+) -> Iterator[tuple[tuple[ColouredTree, ...], Values]]:
+    """All multisets of children whose product reaches ``level``, each with that coefficient of the product.
+
+    ``children`` come with their lowest power of η, lowest first.
+    """
+    if level in product:
+        yield chosen, product[level]
+    room = level - min(product)
     for index in range(first, len(children)):
-        tree, powers = children[index]
+        lowest, tree, powers = children[index]
+        if lowest > room:
+            return
         extended: _Powers = {}
         for k, left in product.items():
             for m, right in powers.items():
                 if k + m <= level:
-                    term = [a * b for a, b in zip(left, right, strict=True)]
+                    term = list(map(mul, left, right))
                     known = extended.get(k + m)
-                    extended[k + m] = term if known is None else [a + b for a, b in zip(known, term, strict=True)]
-        if extended:
+                    extended[k + m] = term if known is None else list(map(add, known, term))
+        if extended:  # its factors may all be too high for one another
             yield from _products(children, index, (*chosen, tree), extended, level)

@@ -1,4 +1,4 @@
-"""The vector language for ``derivation.levels``: modified fields of optimisers that divide componentwise (Adam).
+"""The vector language for the solver of ``step_index``: modified fields of optimisers that divide componentwise (Adam).
 
 Three constructors suffice: derivatives ``g^{(m)}(v_1, …, v_m)``, componentwise products, and componentwise functions of
 g (a root such as ``r = √(g² + ε)``, a denominator such as ``q = |g| + ε``).  A vector is a linear combination of
@@ -10,14 +10,14 @@ equal vectors have equal combinations.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from math import factorial, prod
 
-from eomsym.derivation.levels import Matrix, modified_field_terms
 from eomsym.errors import InputError
 from eomsym.optimizers import Coefficient, UpdateRule
+from eomsym.step_index import Matrix, NodeAlgebra, Tables, integer_nodes, solve
 
 
 @dataclass(frozen=True, order=True)
@@ -49,54 +49,63 @@ class ComponentwiseFunction:
 
 def modified_vector_terms(rule: UpdateRule, terms: int) -> tuple[list[Combination], tuple[ComponentwiseFunction, ...]]:
     """``[f̃_0, …, f̃_{terms−1}]`` as combinations, and the functions of g that occur in them."""
-    algebra = VectorAlgebra(terms)
-    fields = modified_field_terms(rule, algebra, terms)
+    algebra = VectorAlgebra(integer_nodes(rule, terms))
+    fields = solve(rule, algebra, terms)
     return [{m: c for m, c in sorted(field[0].items()) if c != 0} for field in fields], tuple(algebra.functions)
 
 
-class VectorAlgebra:
-    """Sequences are lists of combinations, one a node."""
+class VectorAlgebra(NodeAlgebra):
+    """Values are lists of combinations, one a node."""
 
-    def __init__(self, nodes: int) -> None:
-        self.nodes = nodes
+    def __init__(self, tables: Tables) -> None:
+        super().__init__(tables)
         self.functions: list[ComponentwiseFunction] = []
         self._square: Combination | None = None  # what g² is, once a root has been taken of it
 
     def theta(self) -> list[Combination]:
-        return [{POSITION: 1} for _ in range(self.nodes)]
+        return [{POSITION: 1} for _ in self.tables.nodes]
 
     def ones(self) -> list[Combination]:
-        return [{Monomial(): 1} for _ in range(self.nodes)]
+        return [{Monomial(): 1} for _ in self.tables.nodes]
 
     def combine(self, parts: Sequence[tuple[Coefficient, list[Combination]]]) -> list[Combination]:
         return [_sum((weight, sequence[node]) for weight, sequence in parts) for node in range(self._length(parts))]
 
     def _length(self, parts: Sequence[tuple[Coefficient, list[Combination]]]) -> int:
-        return min((len(sequence) for _, sequence in parts), default=self.nodes)
+        return min((len(sequence) for _, sequence in parts), default=len(self.tables.nodes))
 
     def transform(self, matrix: Matrix, sequence: list[Combination]) -> list[Combination]:
         return [
             _sum((weight, value) for weight, value in zip(row, sequence, strict=False) if weight != 0) for row in matrix
         ]
 
-    def gradient(self, field: int, levels: Sequence[list[Combination]], nodes: int) -> list[Combination]:
+    def gradient(self, field: int) -> Callable[[list[Combination]], list[Combination]]:
         if field != 0:
             raise InputError("vector language: it knows one field, g; this rule has several")
-        if any(value != {POSITION: 1} for value in levels[0]):
-            raise InputError("step function: a gradient is taken at a point that is not theta for eta = 0")
-        level = len(levels) - 1
-        if level == 0:
-            return [{GRADIENT: 1} for _ in range(nodes)]
-        return [
-            _sum(
-                (
-                    Fraction(1, prod(map(factorial, Counter(parts).values()))),
-                    _derivative([levels[k][node] for k in parts]),
-                )
-                for parts in _partitions(level, level)
+        levels: list[list[Combination]] = []
+
+        def along(point: list[Combination]) -> list[Combination]:
+            if not levels and any(value != {POSITION: 1} for value in point):
+                raise InputError("step function: a gradient is taken at a point that is not theta for eta = 0")
+            levels.append(point)
+            level = len(levels) - 1
+            known = range(self.tables.known(level))
+            return [self._derivatives(levels, node, level) if level else {GRADIENT: 1} for node in known]
+
+        return along
+
+    def _derivatives(self, levels: Sequence[list[Combination]], node: int, level: int) -> Combination:
+        """Coefficient ``level`` of g along the point at a node: Faà di Bruno's formula."""
+        return _sum(
+            (
+                Fraction(1, prod(map(factorial, Counter(parts).values()))),
+                _derivative([levels[k][node] for k in parts]),
             )
-            for node in range(nodes)
-        ]
+            for parts in _partitions(level, level)
+        )
+
+    def extended(self, values: list[Combination], level: int) -> list[Combination]:
+        return self.transform(self.tables.extension(level), values)
 
     def multiply(self, left: list[Combination], right: list[Combination]) -> list[Combination]:
         return [
@@ -115,7 +124,7 @@ class VectorAlgebra:
         return self.multiply(numerator, [inverse] * len(numerator))
 
     def root(self, argument: list[Combination]) -> list[Combination]:
-        return [{self._function(argument[0], root=True): 1} for _ in range(self.nodes)]
+        return [{self._function(argument[0], root=True): 1} for _ in self.tables.nodes]
 
     def _function(self, argument: Combination, root: bool) -> Monomial:
         """The function of g with this argument, as a monomial; a new one gets the next name."""

@@ -28,6 +28,7 @@ from eomsym.optimizers._base import (
     read_rational,
 )
 from eomsym.optimizers._rule import (
+    Atom,
     Coefficient,
     Gradient,
     Linear,
@@ -46,6 +47,7 @@ from eomsym.optimizers.runge_kutta import runge_kutta
 
 __all__ = [
     "REGISTRY",
+    "Atom",
     "Coefficient",
     "DifferenceForm",
     "Evaluation",

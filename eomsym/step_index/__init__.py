@@ -1,0 +1,27 @@
+"""The one principle: along the iterates everything is polynomial in the step index, and known from a few nodes."""
+
+from eomsym.step_index.nodes import forward_first, integer_nodes, is_anchored, small_nodes, two_sided, unit_of
+from eomsym.step_index.solver import Algebra, NodeAlgebra, Solution, Values, solve
+from eomsym.step_index.tables import Matrix, Tables
+from eomsym.step_index.weights import logarithm, resolvent, sum_to, value_at, weights
+
+__all__ = [
+    "Algebra",
+    "Matrix",
+    "NodeAlgebra",
+    "Solution",
+    "Tables",
+    "Values",
+    "forward_first",
+    "integer_nodes",
+    "is_anchored",
+    "logarithm",
+    "resolvent",
+    "small_nodes",
+    "solve",
+    "sum_to",
+    "two_sided",
+    "unit_of",
+    "value_at",
+    "weights",
+]

@@ -1,0 +1,108 @@
+"""Vectors of ring elements: any model that is written out as a program, in as many digits as the ring has.
+
+References, certificates and closed forms come from here.  Values are lists, node by node, of lists of components.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from fractions import Fraction
+from typing import Any
+
+from eomsym.optimizers import Coefficient, UpdateRule
+from eomsym.series.program import Program
+from eomsym.series.rings import ProgramRun, Ring
+from eomsym.step_index.nodes import small_nodes
+from eomsym.step_index.solver import NodeAlgebra, solve
+from eomsym.step_index.tables import Matrix, Tables
+
+Row = list[Any]
+#: A gradient's program, and what its components are multiplied by (1 for each, unless players share the parameters).
+SignedProgram = tuple[Program, Sequence[int] | None]
+
+
+class RingAlgebra(NodeAlgebra):
+    """Vectors at one ``point``, a list of ring elements; ``programs`` has one entry for each field of the rule."""
+
+    def __init__(
+        self,
+        tables: Tables,
+        programs: Sequence[SignedProgram],
+        point: Sequence[Any],
+        parameters: Sequence[Any],
+        ring: Ring,
+    ) -> None:
+        super().__init__(tables)
+        self._programs, self._point, self._parameters, self._ring = programs, list(point), parameters, ring
+
+    def theta(self) -> list[Row]:
+        return [self._point] * len(self.tables.nodes)
+
+    def ones(self) -> list[Row]:
+        return [[self._ring.number(Fraction(1))] * len(self._point)] * len(self.tables.nodes)
+
+    def combine(self, parts: Sequence[tuple[Coefficient, list[Row]]]) -> list[Row]:
+        if not parts:
+            return [[self._ring.number(Fraction(0))] * len(self._point)] * len(self.tables.nodes)
+        nodes = zip(*(values for _, values in parts), strict=True)
+        return [self._sum([weight for weight, _ in parts], rows) for rows in nodes]
+
+    def transform(self, matrix: Matrix, values: list[Row]) -> list[Row]:
+        return [self._sum(weights, values[: len(weights)]) for weights in matrix]
+
+    def _sum(self, weights: Sequence[Coefficient], rows: Sequence[Row]) -> Row:
+        terms = [
+            row if weight == 1 else self._scaled(self._ring.number(Fraction(weight)), row)
+            for weight, row in zip(weights, rows, strict=True)
+            if weight != 0
+        ]
+        if not terms:
+            return [self._ring.number(Fraction(0))] * len(self._point)
+        return [sum(column[1:], column[0]) for column in zip(*terms, strict=True)]
+
+    def _scaled(self, number: Any, row: Row) -> Row:
+        return [number * value for value in row]
+
+    def gradient(self, field: int) -> Callable[[list[Row]], list[Row]]:
+        program, signs = self._programs[field]
+        runs: list[ProgramRun] = []
+
+        def along(values: list[Row]) -> list[Row]:
+            if not runs:
+                first = ProgramRun(program, values[0], self._parameters, self._ring)
+                runs.extend(first.copy() for _ in values)
+                return [self._signed(first.outputs(), signs)] * len(values)
+            return [self._signed(run.advance(row), signs) for run, row in zip(runs, values, strict=True)]
+
+        return along
+
+    def _signed(self, row: Row, signs: Sequence[int] | None) -> Row:
+        return row if signs is None else [sign * value for sign, value in zip(signs, row, strict=True)]
+
+    def multiply(self, left: list[Row], right: list[Row]) -> list[Row]:
+        return [[a * b for a, b in zip(*rows, strict=True)] for rows in zip(left, right, strict=True)]
+
+    def divide(self, numerator: list[Row], denominator: list[Row]) -> list[Row]:
+        inverse = [self._ring.seeds["reciprocal"](value) for value in denominator[0]]  # the same at every node
+        return [[a * b for a, b in zip(row, inverse, strict=True)] for row in numerator]
+
+    def root(self, argument: list[Row]) -> list[Row]:
+        return [[self._ring.seeds["sqrt"](value) for value in argument[0]]] * len(argument)
+
+
+def program_counterterms(
+    rule: UpdateRule,
+    programs: Sequence[SignedProgram],
+    point: Sequence[Any],
+    parameters: Sequence[Any],
+    terms: int,
+    ring: Ring,
+    steps: int = 1,
+) -> list[Row]:
+    """``−f̃_0, …, −f̃_{terms−1}`` of a rule at a point, each a list of ring elements: for descent g, ξ_0, ξ_1, …
+
+    ``steps`` is how many step sizes of time one step of the rule takes.
+    """
+    algebra = RingAlgebra(small_nodes(rule, terms), programs, point, parameters, ring)
+    scale = ring.number(Fraction(-1, steps))
+    return [[scale * value for value in values[0]] for values in solve(rule, algebra, terms)]

@@ -1,0 +1,232 @@
+"""The solver: one step of any update rule, level by level in η, over any algebra of vectors.
+
+Every quantity of a rule (states, gradients, stages, products, …) is looked for as ``x(s) = Σ_k η^k x_k(s)`` with
+coefficients that are polynomials of degree ≤ k in the step index s, held by their values at a few nodes.  What is
+unknown at level k solves a linear difference equation with constant coefficients:
+
+    θ_{k+1}(s+1) − θ_{k+1}(s) = r_k(s),  θ_{k+1}(0) = 0,      z_k(s+1) = a z_k(s) + r_k(s),
+
+and both solutions are linear in the values of ``r_k``, with the exact weights of ``Tables``.  The modified field is
+``f̃_k = dθ_{k+1}/ds`` at s = 0.  The *algebra* decides what a vector is: a combination of trees, elements of a ring,
+arrays of a library, the text of a statement.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+from fractions import Fraction
+from typing import Any
+
+from eomsym.optimizers import (
+    Coefficient,
+    Gradient,
+    Linear,
+    One,
+    Product,
+    Quotient,
+    SquareRoot,
+    Stage,
+    State,
+    UpdateRule,
+)
+from eomsym.step_index.tables import Matrix, Tables
+
+#: One coefficient of a vector quantity at the nodes; what it is made of is the algebra's own business.
+Values = Any
+#: Coefficients 0, 1, … as far as they are known.
+Levels = Any
+#: A power of η: a number, or what stands for one in the text of a kernel.
+Level = Any
+
+
+class Algebra(ABC):
+    """Vectors that depend on the step index: all that the solver asks for."""
+
+    @abstractmethod
+    def theta(self) -> Values:
+        """θ, the same at every node."""
+
+    @abstractmethod
+    def one(self, level: Level) -> Values:
+        """A level of the vector of ones."""
+
+    @abstractmethod
+    def combine(self, parts: Sequence[tuple[Coefficient, Values]]) -> Values:
+        """``Σ coefficient · values``; of no parts, zero."""
+
+    @abstractmethod
+    def gradient(self, field: int) -> Callable[[Values], Values]:
+        """A function that is called with levels 0, 1, … of a point and returns those of the gradient there."""
+
+    @abstractmethod
+    def extended(self, values: Values, level: Level) -> Values:
+        """Values at all nodes, where a gradient was taken at as many as determine it."""
+
+    @abstractmethod
+    def resolved(self, share: Coefficient, index: int, values: Values, level: Level) -> Values:
+        """State ``index``, which keeps that share of itself in a step, from what is added to it."""
+
+    @abstractmethod
+    def summed(self, values: Values, level: Level) -> Values:
+        """θ from its increments."""
+
+    @abstractmethod
+    def logarithm(self, values: Values, level: Level) -> Values:
+        """The modified field from the increments of θ."""
+
+    @abstractmethod
+    def product(self, left: Levels, right: Levels, level: Level) -> Values:
+        """A level of a componentwise product."""
+
+    @abstractmethod
+    def quotient(self, numerator: Values, denominator: Levels, known: Levels, level: Level) -> Values:
+        """A level of q = numerator / denominator, from ``q · denominator = numerator``."""
+
+    @abstractmethod
+    def square_root(self, argument: Values, known: Levels, level: Level) -> Values:
+        """A level of r = √argument, from ``r · r = argument``."""
+
+    def quantity(self, number: int, kind: str) -> Levels:
+        """Where the levels of a new quantity go: atom ``number``, or the operand of it that ``kind`` names."""
+        return []
+
+    def coefficient(self, levels: Levels, level: Level) -> Values:
+        """One level."""
+        return levels[level]
+
+
+class NodeAlgebra(Algebra):
+    """Vectors by their values at ``tables.nodes``, with the arithmetic of one value for the formulas of all."""
+
+    def __init__(self, tables: Tables) -> None:
+        self.tables = tables
+
+    @abstractmethod
+    def ones(self) -> Values:
+        """The vector of ones at every node."""
+
+    @abstractmethod
+    def transform(self, matrix: Matrix, values: Values) -> Values:
+        """New values ``Σ_j matrix[i][j] · values[j]``, one for each row."""
+
+    @abstractmethod
+    def multiply(self, left: Values, right: Values) -> Values:
+        """Componentwise product."""
+
+    @abstractmethod
+    def divide(self, numerator: Values, denominator: Values) -> Values:
+        """Componentwise quotient by a level 0."""
+
+    @abstractmethod
+    def root(self, argument: Values) -> Values:
+        """Componentwise square root of a level 0."""
+
+    def one(self, level: Level) -> Values:
+        return self.ones() if level == 0 else self.combine([])
+
+    def extended(self, values: Values, level: Level) -> Values:
+        return values
+
+    def resolved(self, share: Coefficient, index: int, values: Values, level: Level) -> Values:
+        return self.transform(self.tables.resolvent(share, level), values)
+
+    def summed(self, values: Values, level: Level) -> Values:
+        return self.transform(self.tables.summation(level), values)
+
+    def logarithm(self, values: Values, level: Level) -> Values:
+        return self.transform(self.tables.logarithm(level), values)
+
+    def product(self, left: Levels, right: Levels, level: Level) -> Values:
+        return self._convolution(left, right, range(level + 1), level)
+
+    def quotient(self, numerator: Values, denominator: Levels, known: Levels, level: Level) -> Values:
+        rest = [(1, numerator), (-1, self._convolution(denominator, known, range(1, level + 1), level))]
+        return self.divide(self.combine(rest if level else rest[:1]), denominator[0])
+
+    def square_root(self, argument: Values, known: Levels, level: Level) -> Values:
+        if level == 0:
+            return self.root(argument)
+        half = Fraction(1, 2)
+        rest = [(half, argument), (-half, self._convolution(known, known, range(1, level), level))]
+        return self.divide(self.combine(rest if level > 1 else rest[:1]), known[0])
+
+    def _convolution(self, left: Levels, right: Levels, places: range, level: int) -> Values:
+        return self.combine([(1, self.multiply(left[i], right[level - i])) for i in places])
+
+
+def solve(rule: UpdateRule, algebra: Algebra, terms: int) -> list[Values]:
+    """``[f̃_0, …, f̃_{terms−1}]`` of one step of the rule, each as values with a single entry.
+
+    Its tables must know enough nodes: ``terms``, or ``terms − 1`` (at least 1) if they are anchored.
+    """
+    solution = Solution(rule, algebra)
+    return [solution.advance(level) for level in range(terms)]
+
+
+class Solution:
+    """The levels of all atoms found so far."""
+
+    def __init__(self, rule: UpdateRule, algebra: Algebra) -> None:
+        self._rule, self._algebra = rule, algebra
+        self._levels = [algebra.quantity(number, "") for number in range(len(rule.atoms))]
+        self._theta = self._levels[rule.state(0)]
+        self._theta.append(algebra.theta())
+        self._gradients: dict[int, Callable[[Values], Values]] = {}
+        self._operands: dict[tuple[int, str], Levels] = {}
+
+    def advance(self, level: Level) -> Values:
+        """The next level of every atom; returns that of the modified field."""
+        for number in self._rule.schedule:
+            self._levels[number].append(self._level(number, level))
+        moved = self._linear(self._rule.increment, level + 1)
+        self._theta.append(self._algebra.summed(moved, level))
+        return self._algebra.logarithm(moved, level)
+
+    def _linear(self, linear: Linear, level: Level) -> Values:
+        parts = [
+            (coefficient, self._algebra.coefficient(self._levels[atom], level - power))
+            for atom, power, coefficient in linear.terms
+            if power <= level
+        ]
+        return self._algebra.combine(parts)
+
+    def _operand(self, number: int, word: str, linear: Linear, level: Level) -> Levels:
+        """Levels of a combination, this one included: those of an atom if it is one."""
+        if len(linear.terms) == 1 and linear.terms[0][1:] == (0, 1):
+            return self._levels[linear.terms[0][0]]
+        if (number, word) not in self._operands:
+            self._operands[number, word] = self._algebra.quantity(number, word)
+        levels = self._operands[number, word]
+        levels.append(self._linear(linear, level))
+        return levels
+
+    def _level(self, number: int, level: Level) -> Values:
+        algebra, rule = self._algebra, self._rule
+        match rule.atoms[number]:
+            case State(index):
+                added = self._linear(rule.following[index].without(number), level)
+                return algebra.resolved(rule.self_coefficient(index), index, added, level)
+            case Gradient(field, point):
+                at = algebra.coefficient(self._operand(number, "point", point, level), level)
+                if number not in self._gradients:
+                    self._gradients[number] = algebra.gradient(field)
+                return algebra.extended(self._gradients[number](at), level)
+            case Stage(index):
+                return self._linear(rule.stages[index], level)
+            case One():
+                return algebra.one(level)
+        return self._componentwise(number, level)
+
+    def _componentwise(self, number: int, level: Level) -> Values:
+        algebra = self._algebra
+        match self._rule.atoms[number]:
+            case Product(left, right):
+                factors = self._operand(number, "left", left, level), self._operand(number, "right", right, level)
+                return algebra.product(*factors, level)
+            case Quotient(numerator, denominator):
+                below = self._operand(number, "denominator", denominator, level)
+                return algebra.quotient(self._linear(numerator, level), below, self._levels[number], level)
+            case SquareRoot(argument):
+                return algebra.square_root(self._linear(argument, level), self._levels[number], level)
+        raise AssertionError(self._rule.atoms[number])  # pragma: no cover - these are all the atoms that there are
