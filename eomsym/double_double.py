@@ -18,6 +18,7 @@ from typing import Any
 
 import numpy as np
 
+from eomsym.checks import check_integer
 from eomsym.errors import InputError
 
 __all__ = ["EPSILON", "DoubleDouble", "exact_product"]
@@ -115,8 +116,7 @@ class DoubleDouble:
 
     def to_text(self, digits: int = 32) -> np.ndarray:
         """The values as an object array of decimal texts.  Raises ``InputError`` unless ``digits`` are 1 to 100."""
-        if isinstance(digits, bool) or not isinstance(digits, int) or not 1 <= digits <= 100:
-            raise InputError(f"digits {digits!r}: give an integer from 1 to 100")
+        digits = check_integer("digits", digits, 1, 100)
         import mpmath
 
         with mpmath.workdps(digits + 400):

@@ -45,7 +45,8 @@ class KernelSpec:
         if self.precision not in PRECISIONS:
             raise InputError(f"precision {self.precision!r}: unknown; choose from {', '.join(PRECISIONS)}")
         written = not isinstance(self.model, MLP)
-        check_order(self.order, MAX_EXPRESSION_ORDER if written else max_kernel_order(self.precision))
+        highest = MAX_EXPRESSION_ORDER if written else max_kernel_order(self.precision)
+        object.__setattr__(self, "order", check_order(self.order, highest))
         entry = optimizers.get(self.optimizer)
         object.__setattr__(self, "optimizer", entry.name)
         object.__setattr__(self, "settings", tuple(entry.complete(dict(self.settings)).items()))

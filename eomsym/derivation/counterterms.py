@@ -9,13 +9,15 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from eomsym import optimizers
+from eomsym.checks import check_integer
 from eomsym.derivation.general_terms import GeneralCounterterms, GeneralTerm
 from eomsym.derivation.memory import check_memory, count_coloured_trees, tree_demand
 from eomsym.derivation.step_polynomial import modified_coefficients
 from eomsym.derivation.tree_algebra import modified_tree_coefficients
 from eomsym.derivation.vector_language import ComponentwiseFunction, Monomial, modified_vector_terms
 from eomsym.errors import InputError
-from eomsym.optimizers import Coefficient, Field, Optimizer, UpdateRule
+from eomsym.exact_numbers import Coefficient, exact
+from eomsym.optimizers import Optimizer, UpdateRule
 from eomsym.trees import LEAF, THETA, ColouredTree, Tree, count_rooted_trees, rooted_trees
 
 if TYPE_CHECKING:
@@ -104,7 +106,7 @@ def derive(
     from 0 to 15 (6 with several fields, 3 with componentwise functions), or what would take more than 4 GB.
     """
     entry = optimizers.get(optimizer)
-    check_order(order, demand=tree_demand)
+    order = check_order(order, demand=tree_demand)
     values = entry.read_parameters(parameters)
     for parameter in entry.parameters:
         if parameter.integer and parameter.name not in values:
@@ -157,18 +159,10 @@ def _general(
     leading, *terms = (
         tuple(GeneralTerm(basis, exact(value * scale)) for basis, value in field.items()) for field in fields
     )
-    meanings = tuple(_meaning(field) for field in entry.fields(**values))
+    meanings = tuple(field.meaning for field in entry.fields(**values))
     return GeneralCounterterms(
         entry.name, MappingProxyType(dict(values)), order, leading, tuple(terms), meanings, functions
     )
-
-
-def _meaning(field: Field) -> str:
-    if field.kind == "batch":
-        return f"gradient of the mean loss of batch {field.index + 1} of {field.count}"
-    if field.kind == "player":
-        return "−∇_y L, zero elsewhere" if field.index else "∇_x L, zero elsewhere"
-    return "(∇_x L, −∇_y L)" if field.kind == "game" else "gradient of the loss"
 
 
 def _nodes(tree: ColouredTree) -> set[ColouredTree]:
@@ -186,16 +180,6 @@ def symbolic_parameters(entry: Optimizer, given: Mapping[str, Fraction]) -> dict
     return dict(zip(names, sympy.field(names, sympy.QQ)[1:], strict=True))
 
 
-def exact(coefficient: Coefficient) -> Coefficient:
-    """A ``Fraction`` where the coefficient is a rational number, the element of the fraction field else."""
-    if isinstance(coefficient, (int, Fraction)):
-        return Fraction(coefficient)
-    if not (coefficient.numer.is_ground and coefficient.denom.is_ground):
-        return coefficient
-    number = coefficient.numer.LC / coefficient.denom.LC
-    return Fraction(int(number.numerator), int(number.denominator))
-
-
 def derive_on_trees(optimizer: str | Optimizer, order: int, **parameters: object) -> Counterterms:
     """``derive`` for callers that need plain rooted trees; ``InputError`` too where the optimiser has other terms."""
     counterterms = derive(optimizer, order, **parameters)
@@ -207,10 +191,6 @@ def derive_on_trees(optimizer: str | Optimizer, order: int, **parameters: object
     return counterterms
 
 
-def check_order(order: object, maximum: int = MAX_ORDER, demand: Callable[[int], str] | None = None) -> None:
-    """Raises ``InputError`` unless ``order`` is an integer from 0 to ``maximum``; ``demand`` says why not more."""
-    if isinstance(order, bool) or not isinstance(order, int):
-        raise InputError(f"order {order!r}: not an integer; give one from 0 to {maximum}")
-    if not 0 <= order <= maximum:
-        why = f", {demand(order)}" if demand is not None and order > maximum else ""
-        raise InputError(f"order {order}: out of range{why}; give an integer from 0 to {maximum}")
+def check_order(order: object, maximum: int = MAX_ORDER, demand: Callable[[int], str] | None = None) -> int:
+    """``order``, or ``InputError`` unless it is an integer from 0 to ``maximum``; ``demand`` says why not more."""
+    return check_integer("order", order, 0, maximum, demand)

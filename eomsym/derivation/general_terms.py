@@ -8,7 +8,7 @@ from fractions import Fraction
 from typing import TYPE_CHECKING
 
 from eomsym.derivation.vector_language import ComponentwiseFunction, Monomial
-from eomsym.optimizers import Coefficient
+from eomsym.exact_numbers import Coefficient
 from eomsym.trees import ColouredTree
 
 if TYPE_CHECKING:

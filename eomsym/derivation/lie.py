@@ -19,6 +19,7 @@ from typing import Any
 import sympy
 from sympy.polys.polyerrors import BasePolynomialError
 
+from eomsym.checks import check_integer
 from eomsym.errors import InputError
 
 #: An element of ``QQ[variables, other symbols]``, or an expression where the field is no polynomial.
@@ -33,8 +34,7 @@ def lie_counterterms(
 
     Not simplified; polynomials come out expanded.  Raises ``InputError`` for a field that does not fit its variables.
     """
-    if isinstance(order, bool) or not isinstance(order, int) or order < 0:
-        raise InputError(f"order {order!r}: give an integer that is not negative")
+    order = check_integer("order", order)
     if len(field_g) != len(variables) or not all(isinstance(component, sympy.Expr) for component in field_g):
         raise InputError(f"field: give {len(variables)} SymPy expressions, one for each variable")
     components, generators = _scalars(field_g, variables)

@@ -13,6 +13,7 @@ from decimal import Decimal, localcontext
 from fractions import Fraction
 
 from eomsym import optimizers
+from eomsym.checks import check_positive
 from eomsym.derivation.counterterms import derive_on_trees
 from eomsym.errors import InputError
 from eomsym.optimizers import DifferenceForm
@@ -92,13 +93,8 @@ def _principal_root(form: DifferenceForm, x: Fraction, logarithm: Decimal) -> De
 
 
 def _positive(name: str, value: Fraction | float) -> Fraction:
-    try:
-        number = Fraction(value)
-    except (TypeError, ValueError, OverflowError):
-        number = Fraction(0)
-    if number <= 0:
-        raise InputError(f"{name} {value!r}: give a finite number above 0")
-    return number
+    check_positive(name, value)
+    return Fraction(value)
 
 
 def _decimal(number: Fraction) -> Decimal:

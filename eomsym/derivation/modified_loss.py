@@ -19,10 +19,11 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 from eomsym import optimizers
-from eomsym.derivation.counterterms import Counterterms, derive, exact
+from eomsym.derivation.counterterms import Counterterms, derive
 from eomsym.derivation.general_terms import GeneralCounterterms
 from eomsym.errors import InputError
-from eomsym.optimizers import Coefficient, Optimizer
+from eomsym.exact_numbers import Coefficient, exact
+from eomsym.optimizers import Optimizer
 from eomsym.trees import ColouredTree, Tree
 
 _Trees = dict[ColouredTree, Coefficient]
@@ -75,8 +76,7 @@ def modified_loss(
     entry = optimizers.get(optimizer)
     result = derive(entry, order, **parameters)
     values = dict(result.parameters)
-    kinds = {field.kind for field in entry.fields(**values)}
-    if kinds & {"player", "game"}:
+    if any(field.is_game for field in entry.fields(**values)):
         raise InputError(f"modified loss: the field of {entry.name} is a game's, which is no gradient to begin with")
     levels, rest = [], []
     for row in _rows(result):

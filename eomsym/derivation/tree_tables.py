@@ -10,15 +10,15 @@ explicit Euler only and is some thousand times as fast.  The two share no code b
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from math import comb, lcm
 
 import numpy as np
 
+from eomsym.checks import check_integer
 from eomsym.derivation import tree_kernels
-from eomsym.errors import InputError
 from eomsym.tree_positions import block_start, iterate_trees, light_block_starts, position_of
 from eomsym.trees import Tree, count_rooted_trees
 
@@ -68,7 +68,7 @@ class TreeTable:
         return Fraction(int(numerator), self.denominator(tree.order))
 
     def _check(self, nodes: int) -> int:
-        return _check_nodes("nodes", nodes, self.max_nodes, f"this table ends at {self.max_nodes}")
+        return check_integer("nodes", nodes, 1, self.max_nodes, lambda _: f"this table ends at {self.max_nodes}")
 
     def __repr__(self) -> str:
         trees = sum(map(len, self._numerators))
@@ -80,7 +80,7 @@ def tree_table(max_nodes: int) -> TreeTable:
 
     20 nodes are 20.2 million trees, 162 MB.  Raises ``InputError`` unless ``max_nodes`` is an integer from 1 to 21.
     """
-    _check_nodes("max_nodes", max_nodes, MAX_TABLE_NODES, _too_large_a_table)
+    max_nodes = check_integer("max_nodes", max_nodes, 1, MAX_TABLE_NODES, _too_large_a_table)
     tables = _tables(max_nodes)
     numerators = []
     for order in range(1, max_nodes + 1):
@@ -97,7 +97,7 @@ def stream_coefficients(nodes: int) -> Iterator[np.ndarray]:
     the canonical order of ``eomsym.trees.rooted_trees``.  Raises ``InputError`` unless ``nodes`` is an integer from 1
     to 28.
     """
-    _check_nodes("nodes", nodes, MAX_STREAMED_NODES, _too_large_a_numerator)
+    nodes = check_integer("nodes", nodes, 1, MAX_STREAMED_NODES, _too_large_a_numerator)
     return _blocks(nodes)
 
 
@@ -107,7 +107,7 @@ def stream_trees(nodes: int, start: int = 0) -> Iterator[tuple[Tree, Fraction]]:
     Memory is bounded as in ``stream_coefficients``; making the trees, some microseconds each, takes the time.  Raises
     ``InputError`` unless ``nodes`` is an integer from 1 to 28 and ``start`` the position of a tree.
     """
-    _check_nodes("nodes", nodes, MAX_STREAMED_NODES, _too_large_a_numerator)
+    nodes = check_integer("nodes", nodes, 1, MAX_STREAMED_NODES, _too_large_a_numerator)
     trees = iterate_trees(nodes, start)
     denominator = lcm(*range(1, nodes + 1))
     coefficients = (Fraction(value, denominator) for block in _blocks(nodes, start) for value in block.tolist())
@@ -231,14 +231,3 @@ def _too_large_a_numerator(nodes: int) -> str:
     trees = count_rooted_trees(min(nodes, _COUNTED))
     more = "over " if nodes > _COUNTED else ""
     return f"{more}{trees:.2e} trees, and the largest numerators over lcm(1 … {nodes}) do not fit into int64"
-
-
-def _check_nodes(name: str, value: int, largest: int, reason: str | Callable[[int], str]) -> int:
-    """``value``, or ``InputError``; ``reason`` says what is wrong with a value that is too large."""
-    if isinstance(value, bool) or not isinstance(value, int):
-        raise InputError(f"{name} {value!r}: not an integer; give one from 1 to {largest}")
-    if value < 1:
-        raise InputError(f"{name} {value}: a rooted tree has at least 1 node; give an integer from 1 to {largest}")
-    if value > largest:
-        raise InputError(f"{name} {value}: {reason(value) if callable(reason) else reason}; give 1 to {largest}")
-    return value

@@ -7,10 +7,11 @@ from typing import Any
 
 import numpy as np
 
+from eomsym.checks import check_positive
 from eomsym.double_double import DoubleDouble
 from eomsym.dynamics.extrapolation import integrate_by_extrapolation
 from eomsym.dynamics.integration import integrate
-from eomsym.dynamics.kernel import Data, FieldKernel, check_order, check_positive, check_theta, is_double_double
+from eomsym.dynamics.kernel import Data, FieldKernel, check_order, check_theta, is_double_double
 from eomsym.dynamics.vectors import Vector, norm
 from eomsym.errors import InputError, IntegrationError
 
@@ -58,7 +59,7 @@ def integrate_equation_of_motion(
     start = check_theta(kernel, theta)
     eta = check_positive("eta", eta)
     if not isinstance(time, DoubleDouble) or not is_double_double(kernel):
-        time = check_positive("time", time)  # type: ignore[arg-type]
+        time = check_positive("time", time)
     order = kernel.order if order is None else order
     check_order(kernel, order, "the equation of motion")
     if accuracy is None:

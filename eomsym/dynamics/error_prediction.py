@@ -12,8 +12,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from eomsym.checks import check_positive
 from eomsym.dynamics.integration import integrate
-from eomsym.dynamics.kernel import Data, FieldKernel, check_order, check_positive, check_theta
+from eomsym.dynamics.kernel import Data, FieldKernel, check_order, check_theta
 from eomsym.errors import InputError, IntegrationError
 
 #: Relative width of a central difference: truncation and round-off are both about 1e−10.

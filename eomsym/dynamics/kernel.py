@@ -7,6 +7,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from eomsym.checks import check_integer
 from eomsym.double_double import DoubleDouble
 from eomsym.dynamics.vectors import Vector, is_finite, rounded
 from eomsym.errors import InputError
@@ -103,17 +104,7 @@ def _check_vector(kernel: FieldKernel, vector: Vector) -> Vector:
 
 def check_order(kernel: FieldKernel, order: int, needed_for: str) -> None:
     """Raises ``InputError`` unless ``order`` is an integer from 0 to the kernel's order."""
-    if isinstance(order, bool) or not isinstance(order, (int, np.integer)) or order < 0:
-        raise InputError(f"order {order!r}: give an integer that is not negative")
-    if order > kernel.order:
+    if check_integer("order", order) > kernel.order:
         raise InputError(
             f"order {order}, needed for {needed_for}: the kernel has order {kernel.order}; generate order {order}"
         )
-
-
-def check_positive(name: str, value: float) -> float:
-    """``value`` as a float.  Raises ``InputError`` unless it is a finite number above 0."""
-    number = float(value) if isinstance(value, (int, float, np.number)) and not isinstance(value, bool) else np.nan
-    if not (np.isfinite(number) and number > 0):
-        raise InputError(f"{name} {value!r}: give a finite number above 0")
-    return number

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from eomsym import optimizers
-from eomsym.dynamics.kernel import Data, FieldKernel, check_positive, check_theta, is_double_double
+from eomsym.checks import check_integer, check_positive
+from eomsym.dynamics.kernel import Data, FieldKernel, check_theta, is_double_double
 from eomsym.dynamics.vectors import Vector, is_finite, last_place, norm, stack
 from eomsym.errors import InputError, IntegrationError, OverflowInKernelError
 from eomsym.optimizers import Field, Optimizer
@@ -52,7 +53,7 @@ def optimizer_path(
     not finite.
     """
     step, start = _bind_step(kernel, check_theta(kernel, theta), eta, data, optimizer, parameters)
-    count = _check_steps(steps)
+    count = check_integer("steps", steps)
     if (count + 1) * kernel.size * ITEM > LARGEST_PATH:
         size = (count + 1) * kernel.size * ITEM / 1e9
         raise InputError(f"steps {count}: all iterates of {kernel.size} numbers take {size:.1f} GB; take fewer steps")
@@ -84,8 +85,8 @@ def run_optimizer(
         moved = (part + last_place(part) * random.choice(DISTURBANCES, part.size) for part in state)
         return step(tuple(moved))
 
-    settled = _last(_iterates(step, start, _check_steps(transient), eta))
-    plain, moved = (_last(_iterates(one, settled, _check_steps(steps), eta))[0] for one in (step, disturbed))
+    settled = _last(_iterates(step, start, check_integer("transient", transient), eta))
+    plain, moved = (_last(_iterates(one, settled, check_integer("steps", steps), eta))[0] for one in (step, disturbed))
     return OptimizerEnd(plain, norm(moved - plain), settled[0])
 
 
@@ -94,26 +95,9 @@ def field_gradient(kernel: FieldKernel, data: Data, fields: Sequence[Field]) -> 
 
     def gradient(point: np.ndarray, field: int = 0) -> np.ndarray:
         chosen = fields[field]
-        if chosen.kind == "batch":
-            return kernel.gradient(point, *(_batch(array, chosen) for array in data))
-        if chosen.kind not in ("game", "player"):
-            return kernel.gradient(point, *data)
-        values = np.array(kernel.gradient(point, *data))
-        half = values.size // 2
-        values[half:] *= -1.0
-        if chosen.kind == "player":
-            values[half:] *= float(chosen.index == 1)
-            values[:half] *= float(chosen.index == 0)
-        return values
+        return chosen.of_loss(kernel.gradient(point, *(array[chosen.samples(len(array))] for array in data)))
 
     return gradient
-
-
-def _batch(array: np.ndarray, field: Field) -> np.ndarray:
-    share, rest = divmod(len(array), field.count)
-    if rest:
-        raise InputError(f"data: {len(array)} samples do not make {field.count} equal batches; leave {rest} out")
-    return array[field.index * share : (field.index + 1) * share]
 
 
 def _bind_step(
@@ -154,9 +138,3 @@ def _last(iterates: Iterator[State]) -> State:
     for state in iterates:
         last = state
     return last
-
-
-def _check_steps(steps: int) -> int:
-    if isinstance(steps, bool) or not isinstance(steps, (int, np.integer)) or steps < 0:
-        raise InputError(f"steps {steps!r}: give an integer that is not negative")
-    return int(steps)

@@ -10,7 +10,7 @@ import jax
 import numpy as np
 from jax.flatten_util import ravel_pytree
 
-from eomsym.dynamics.kernel import check_positive
+from eomsym.checks import check_positive
 from eomsym.errors import InputError, MissingExtraError
 
 SOLVERS = ("diffrax", "scipy")

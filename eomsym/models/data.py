@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
+from eomsym.checks import check_integer
 from eomsym.errors import InputError
 from eomsym.models.mlp import MLP
 
@@ -55,9 +56,7 @@ def dataset(name: str, seed: int = 0) -> Dataset:
     Raises ``InputError`` for an unknown name, or a seed that is no integer ≥ 0.
     """
     entry = _entry(name)
-    if isinstance(seed, bool) or not isinstance(seed, int) or seed < 0:
-        raise InputError(f"seed {seed!r}: give an integer that is not negative")
-    return Dataset(name, *entry.make(seed))
+    return Dataset(name, *entry.make(check_integer("seed", seed)))
 
 
 def default_model(name: str) -> MLP:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from eomsym.checks import check_integer
 from eomsym.errors import InputError
 
 if TYPE_CHECKING:
@@ -77,9 +78,7 @@ def _check_layers(layers: Sequence[int], loss: str) -> tuple[int, ...]:
         raise InputError(f"layers {list(widths)}: give at least an input and an output width, such as 64,32,10")
     if len(widths) > MAX_LAYERS:
         raise InputError(f"layers: {len(widths)} widths given; give at most {MAX_LAYERS}")
-    for width in widths:
-        if isinstance(width, bool) or not isinstance(width, int) or not 1 <= width <= MAX_WIDTH:
-            raise InputError(f"layers {list(widths)}: {width!r} is not a width; give integers from 1 to {MAX_WIDTH}")
+    widths = tuple(check_integer(f"layers {list(widths)}: width", width, 1, MAX_WIDTH) for width in widths)
     if loss == "cross-entropy" and widths[-1] < 2:
         raise InputError(
             f"layers {list(widths)}: cross-entropy needs at least 2 outputs, the last width is {widths[-1]}"

@@ -16,9 +16,10 @@ from types import MappingProxyType
 from typing import Any
 
 from eomsym import optimizers
-from eomsym.derivation.counterterms import Counterterms, Term, check_order, exact, symbolic_parameters
+from eomsym.derivation.counterterms import Counterterms, Term, check_order, symbolic_parameters
 from eomsym.derivation.step_polynomial import divide
 from eomsym.errors import InputError
+from eomsym.exact_numbers import exact
 from eomsym.notation.coefficients import coefficient_text
 from eomsym.optimizers import Coefficient
 from eomsym.trees import Tree, count_rooted_trees, parse_tree, rooted_trees

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from eomsym.errors import InputError
+from eomsym.exact_numbers import Coefficient, read_rational
 from eomsym.optimizers import (
     adaptive,
     batches,
@@ -25,11 +26,9 @@ from eomsym.optimizers._base import (
     Field,
     Optimizer,
     Parameter,
-    read_rational,
 )
 from eomsym.optimizers._rule import (
     Atom,
-    Coefficient,
     Gradient,
     Linear,
     One,
@@ -39,10 +38,9 @@ from eomsym.optimizers._rule import (
     Stage,
     State,
     UpdateRule,
-    solve,
-    sqrt,
-    trace,
 )
+from eomsym.optimizers._stepping import solve, sqrt
+from eomsym.optimizers._tracing import trace
 from eomsym.optimizers.runge_kutta import runge_kutta
 
 __all__ = [

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
 from eomsym.errors import InputError
-from eomsym.optimizers._rule import Coefficient, UpdateRule, trace
+from eomsym.exact_numbers import Coefficient, read_rational
+from eomsym.optimizers._rule import UpdateRule
+from eomsym.optimizers._tracing import trace
 
 if TYPE_CHECKING:
     import numpy as np
@@ -96,6 +97,49 @@ class Field:
     index: int = 0
     count: int = 1
 
+    @property
+    def is_game(self) -> bool:
+        """Whether two players share the parameters: then it is no gradient of one loss."""
+        return self.kind in ("player", "game")
+
+    @property
+    def halves(self) -> tuple[int, int]:
+        """What the gradient of the loss is multiplied by, in the first half of the parameters and in the second."""
+        if self.kind == "player":
+            return (0, -1) if self.index else (1, 0)
+        return (1, -1) if self.kind == "game" else (1, 1)
+
+    @property
+    def meaning(self) -> str:
+        """In words, for people who read the counter terms."""
+        if self.kind == "batch":
+            return f"gradient of the mean loss of batch {self.index + 1} of {self.count}"
+        if self.kind == "player":
+            return "−∇_y L, zero elsewhere" if self.index else "∇_x L, zero elsewhere"
+        return "(∇_x L, −∇_y L)" if self.kind == "game" else "gradient of the loss"
+
+    def samples(self, count: int) -> slice:
+        """Those of ``count`` samples that it sees.  Raises ``InputError`` if they do not make equal batches."""
+        if self.kind != "batch":
+            return slice(0, count)
+        share, rest = divmod(count, self.count)
+        if rest:
+            raise InputError(f"data: {count} samples do not make {self.count} equal batches; leave {rest} out")
+        return slice(self.index * share, (self.index + 1) * share)
+
+    def of_loss(self, gradient: np.ndarray) -> np.ndarray:
+        """This field's gradient from that of the loss, both (…, d): a new array where they differ."""
+        first, second = self.halves
+        if (first, second) == (1, 1):
+            return gradient
+        import numpy as np
+
+        values = np.array(gradient)
+        half = values.shape[-1] // 2
+        values[..., :half] *= first
+        values[..., half:] *= second
+        return values
+
 
 def _one_loss(**parameters: Coefficient) -> tuple[Field, ...]:
     return (Field(),)
@@ -103,23 +147,6 @@ def _one_loss(**parameters: Coefficient) -> tuple[Field, ...]:
 
 #: The transient is over when its factor is 2 to minus this: below round-off even after some growth.
 FORGOTTEN_BITS = 60
-
-_RATIONAL = re.compile(r"[+-]?(\d{1,40}/\d{1,40}|\d{1,40}(\.\d{0,40})?|\.\d{1,40})", re.ASCII)
-
-
-def read_rational(name: str, value: object) -> Fraction:
-    """An exact rational from an int, a ``Fraction`` or text such as ``9/10`` and ``0.9``; ``InputError`` for all else.
-
-    A float is refused: 0.9 as a float is not nine tenths.
-    """
-    if isinstance(value, (int, Fraction)) and not isinstance(value, bool):
-        return Fraction(value)
-    if isinstance(value, str) and _RATIONAL.fullmatch(value.strip()):
-        try:
-            return Fraction(value.strip())
-        except ZeroDivisionError:
-            pass
-    raise InputError(f"{name} = {value!r}: not an exact rational; write it as '9/10' or '0.9'")
 
 
 @dataclass(frozen=True)

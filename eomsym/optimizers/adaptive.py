@@ -15,7 +15,7 @@ from fractions import Fraction
 from typing import Any
 
 from eomsym.optimizers._base import Optimizer, Parameter
-from eomsym.optimizers._rule import sqrt
+from eomsym.optimizers._stepping import sqrt
 from eomsym.optimizers.decoupled_decay import DECAY
 
 _SMOOTH = "at ε = 0 the step is the sign of g, which has no derivative where g = 0"

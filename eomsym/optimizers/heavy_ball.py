@@ -10,8 +10,8 @@ from collections.abc import Callable
 from fractions import Fraction
 from typing import Any
 
+from eomsym.exact_numbers import Coefficient
 from eomsym.optimizers._base import DifferenceForm, Evaluation, Optimizer, Parameter
-from eomsym.optimizers._rule import Coefficient
 
 MOMENTUM = Parameter(
     "beta",

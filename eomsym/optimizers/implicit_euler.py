@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 from eomsym.optimizers._base import DifferenceForm, Evaluation, Optimizer
-from eomsym.optimizers._rule import solve
+from eomsym.optimizers._stepping import solve
 
 
 def difference_form() -> DifferenceForm:

@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from eomsym.exact_numbers import Coefficient
 from eomsym.optimizers._base import DifferenceForm, Evaluation, Optimizer
-from eomsym.optimizers._rule import Coefficient
 from eomsym.optimizers.heavy_ball import MOMENTUM
 
 

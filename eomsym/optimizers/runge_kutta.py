@@ -11,8 +11,9 @@ from collections.abc import Sequence
 from fractions import Fraction
 
 from eomsym.errors import InputError
-from eomsym.optimizers._base import Optimizer, read_rational
-from eomsym.optimizers._rule import runge_kutta_step
+from eomsym.exact_numbers import read_rational
+from eomsym.optimizers._base import Optimizer
+from eomsym.optimizers._stepping import runge_kutta_step
 
 _GNI = "Hairer, Lubich & Wanner, Geometric Numerical Integration, 2nd ed. 2006, sections II.1 and IX.9"
 

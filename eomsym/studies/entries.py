@@ -6,16 +6,12 @@ Every function raises ``InputError``; ``where`` is the table that the entry stan
 from __future__ import annotations
 
 import difflib
-import math
 from collections.abc import Mapping, Sequence
-from decimal import Decimal
 from itertools import pairwise
 from typing import Any
 
+from eomsym.checks import check_finite, check_integer, shown
 from eomsym.errors import InputError
-
-#: Characters of a value that are worth repeating in a message.
-SHOWN = 80
 
 
 def table(where: str, value: Any, allowed: Sequence[str]) -> Mapping[str, Any]:
@@ -59,20 +55,12 @@ def text(where: str, key: str, value: Any) -> str:
 
 def number(where: str, key: str, value: Any) -> float:
     """A finite number."""
-    try:
-        result = math.nan if isinstance(value, bool) or not isinstance(value, (int, float, Decimal)) else float(value)
-    except OverflowError:
-        result = math.inf
-    if not math.isfinite(result):
-        raise InputError(f"{where}: {key} {shown(value)} is not a finite number; give one such as 0.1")
-    return result
+    return check_finite(f"{where}: {key}", value)
 
 
 def integer(where: str, key: str, value: Any, minimum: int, maximum: int) -> int:
     """An integer in its range."""
-    if isinstance(value, bool) or not isinstance(value, int) or not minimum <= value <= maximum:
-        raise InputError(f"{where}: {key} {shown(value)}: give an integer from {minimum} to {maximum}")
-    return value
+    return check_integer(f"{where}: {key}", value, minimum, maximum)
 
 
 def integers(where: str, key: str, value: Any, minimum: int, maximum: int) -> tuple[int, ...]:
@@ -98,12 +86,3 @@ def falling(where: str, key: str, value: Any) -> tuple[float, ...]:
     if numbers[-1] <= 0 or any(after >= before for before, after in pairwise(numbers)):
         raise InputError(f"{where}: {key} {shown(list(numbers))}: give numbers above 0, each half of the one before")
     return numbers
-
-
-def shown(value: Any) -> str:
-    """The value as a message repeats it: not longer than people read."""
-    try:
-        written = repr(value)
-    except ValueError:  # an integer of thousands of digits
-        return f"<{type(value).__name__}>"
-    return written if len(written) <= SHOWN else f"{written[:SHOWN]}..."

@@ -20,7 +20,8 @@ from typing import Any, Protocol, cast
 
 from threadpoolctl import threadpool_limits
 
-from eomsym.errors import EomsymError, InputError
+from eomsym.checks import check_integer
+from eomsym.errors import EomsymError
 from eomsym.studies.job import Job
 from eomsym.studies.measure import KernelOrder, Measured, measure, one_blas_thread, prepare_kernel
 
@@ -95,10 +96,7 @@ class Processes:
     name = "processes"
 
     def __init__(self, workers: int | None = None) -> None:
-        count = available_cores() if workers is None else workers
-        if isinstance(count, bool) or not isinstance(count, int) or not 1 <= count <= MAX_WORKERS:
-            raise InputError(f"workers {workers!r}: give an integer from 1 to {MAX_WORKERS}")
-        self._count = count
+        self._count = check_integer("workers", available_cores() if workers is None else workers, 1, MAX_WORKERS)
         self._workers: set[_Worker] = set()
         self._busy: dict[Connection, _Worker] = {}
 

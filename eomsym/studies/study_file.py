@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from eomsym import optimizers
+from eomsym.checks import shown
 from eomsym.errors import InputError
 from eomsym.models import MLP, default_model
 from eomsym.studies import entries
@@ -73,7 +74,7 @@ def plan_from_dict(data: Mapping[str, Any]) -> StudyPlan:
 def _decimal(text: str) -> Decimal:
     number = Decimal(text.replace("_", ""))
     if not number.is_finite() or abs(number.adjusted()) > MAX_EXPONENT:
-        raise InputError(f"number {entries.shown(text)}: out of range; give a finite number such as 0.1")
+        raise InputError(f"number {shown(text)}: out of range; give a finite number such as 0.1")
     return number
 
 

@@ -9,8 +9,8 @@ import numpy as np
 import torch
 from torch.utils import _pytree as pytree
 
+from eomsym.checks import check_positive
 from eomsym.dynamics.any_field import integrate_vector
-from eomsym.dynamics.kernel import check_positive
 
 
 def integrate(field: Callable[[Any], Any], params: Any, time: float, *, tolerance: float = 1e-10) -> Any:

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from eomsym.dynamics.kernel import check_positive
+from eomsym.checks import check_integer, check_positive
 from eomsym.errors import EomsymError, InputError
 from eomsym.models import MLP
 from eomsym.series.levels import Ring, gradient_series, program_counterterms
@@ -140,8 +140,8 @@ def program_asymptotics(
     program: Program, theta: Sequence[float], order: int = 30, *, digits: int = DIGITS
 ) -> AsymptoticStudy:
     """The same for any loss or field written as a program without parameters (``eomsym.series.lifting``)."""
-    _check_integer("order", order, LEAST_ORDER, HIGHEST_ORDER)
-    _check_integer("digits", digits, 20 + FEWER_DIGITS, 1000)
+    check_integer("order", order, LEAST_ORDER, HIGHEST_ORDER)
+    check_integer("digits", digits, 20 + FEWER_DIGITS, 1000)
     point = _exact(theta, program.variables)
     ring = decimal_ring(digits)
     sizes = _sizes(program, point, order, ring)
@@ -164,9 +164,9 @@ def measure_steps(
     uncertainty is the amount that it was moved by, and ten times what the terms at ``theta`` lose against many digits:
     float64 would have nothing left of ξ_27 of a network, 80 bits a few digits.  Raises ``InputError`` for a bad value.
     """
-    _check_integer("substeps", substeps, 1, 10_000)
+    check_integer("substeps", substeps, 1, 10_000)
     for order in orders:
-        _check_integer("order", order, 0, HIGHEST_ORDER)
+        check_integer("order", order, 0, HIGHEST_ORDER)
     pairs = [(check_positive("eta", eta), order) for eta in etas for order in orders]
     start = np.array(_exact(theta, program.variables), dtype=np.longdouble)
     eta, kept = np.array(pairs, dtype=np.longdouble).T
@@ -286,8 +286,3 @@ def _exact(theta: Sequence[float], size: int) -> list[Fraction]:
     if len(point) != size or not all(map(math.isfinite, point)):
         raise InputError(f"theta of length {len(point)}: give {size} finite numbers")
     return list(map(Fraction, point))
-
-
-def _check_integer(name: str, value: object, least: int, largest: int) -> None:
-    if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= largest:
-        raise InputError(f"{name} {value!r}: give an integer from {least} to {largest}")

@@ -157,9 +157,7 @@ def _reference(kernel: LoadedKernel, theta: Any, data: Sequence[np.ndarray], ter
 
 def _field_program(model: MLP, field: Field, data: Sequence[np.ndarray]) -> Program:
     """The network's loss on the samples that the field sees."""
-    share = len(data[0]) // field.count if field.kind == "batch" else len(data[0])
-    first = field.index * share if field.kind == "batch" else 0
-    inputs, targets = (array[first : first + share].tolist() for array in data)
+    inputs, targets = (array[field.samples(len(array))].tolist() for array in data)
     return network_program(model, inputs, targets)
 
 
@@ -167,11 +165,5 @@ def _gradient_series(
     programs: Sequence[Program], fields: Sequence[Field], constants: Row, ring: Ring, field: int, series: np.ndarray
 ) -> np.ndarray:
     """The gradient of a field along a curve, both (terms, d) arrays of balls."""
-    rows = np.array(gradient_series(programs[field], series.tolist(), constants, ring), dtype=object)
-    half = rows.shape[1] // 2
-    if fields[field].kind in ("game", "player"):
-        rows[:, half:] *= -1
-    if fields[field].kind == "player":
-        hidden = slice(0, half) if fields[field].index == 1 else slice(half, None)
-        rows[:, hidden] *= 0
-    return rows
+    rows = gradient_series(programs[field], series.tolist(), constants, ring)
+    return fields[field].of_loss(np.array(rows, dtype=object))

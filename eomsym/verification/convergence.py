@@ -16,6 +16,7 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from eomsym import optimizers
+from eomsym.checks import check_integer, check_orders, check_positive
 from eomsym.derivation.tree_algebra import modified_tree_coefficients
 from eomsym.double_double import DoubleDouble
 from eomsym.dynamics import (
@@ -23,7 +24,7 @@ from eomsym.dynamics import (
     FieldKernel,
     spectral_radius,
 )
-from eomsym.dynamics.kernel import check_order, check_positive, check_theta, is_double_double
+from eomsym.dynamics.kernel import check_order, check_theta, is_double_double
 from eomsym.dynamics.vectors import rounded
 from eomsym.errors import InputError
 from eomsym.models import DEFAULT_DATASETS, MLP, Dataset, dataset, default_model
@@ -88,10 +89,10 @@ def verify(
     """
     entry = optimizers.get(optimizer)
     values = entry.complete(parameters, trial=True)
-    kept = _check_orders(orders)
+    kept = check_orders(orders)
     if data == SUITED:
         data = DEFAULT_DATASETS.get((precision or "double") if kernel is None else _precision(kernel), "digits")
-    threads = _check_threads(threads)
+    threads = check_integer("threads", threads, 1)
     given = None if etas is None else _check_etas(etas)
     exponents = error_exponents(entry, values, kept)
     problem = _pose(entry, values, model, data, kernel, theta, seed, exponents, precision, output)
@@ -177,7 +178,7 @@ def error_exponents(entry: Optimizer, parameters: Mapping[str, Fraction], orders
 
 def _largest_step(entry: Optimizer, parameters: Mapping[str, Fraction], problem: Problem) -> float:
     """The largest step size times what it has to be small against."""
-    if entry.fields(**parameters)[0].kind in ("game", "player"):
+    if entry.fields(**parameters)[0].is_game:
         return LARGEST_STEP_IN_A_GAME
     return LARGEST_STEP_WITH_MEMORY if problem.transient else LARGEST_STEP
 
@@ -291,25 +292,6 @@ def _check_etas(etas: Sequence[float]) -> list[float]:
         if abs(count - round(count)) > 1e-12 * count:
             raise InputError(f"eta {eta!r}: {STEPS} x {steps[0]!r} is not a whole number of such steps; halve instead")
     return steps
-
-
-def _check_orders(orders: Iterable[int]) -> tuple[int, ...]:
-    try:
-        kept = tuple(orders)
-    except TypeError:
-        raise InputError(f"orders {orders!r}: give several integers, such as range(5)") from None
-    for order in kept:
-        if isinstance(order, bool) or not isinstance(order, (int, np.integer)) or order < 0:
-            raise InputError(f"orders: {order!r} is none; give integers that are not negative")
-    if not kept or len(set(kept)) < len(kept):
-        raise InputError(f"orders {list(kept)}: give at least one, and none twice")
-    return tuple(int(order) for order in kept)
-
-
-def _check_threads(threads: int) -> int:
-    if isinstance(threads, bool) or not isinstance(threads, int) or threads < 1:
-        raise InputError(f"threads {threads!r}: give an integer of at least 1")
-    return threads
 
 
 def _step_warnings(etas: Sequence[float], radius: float) -> tuple[str, ...]:

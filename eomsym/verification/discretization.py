@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from eomsym.checks import check_positive
 from eomsym.dynamics import (
     Data,
     FieldKernel,
@@ -19,7 +20,7 @@ from eomsym.dynamics import (
     predict_discretization_error,
     run_optimizer,
 )
-from eomsym.dynamics.kernel import check_order, check_positive, check_theta
+from eomsym.dynamics.kernel import check_order, check_theta
 from eomsym.errors import InputError, IntegrationError
 
 #: Relative error allowed in one step of the integration of a prediction; it was far smaller where it was measured.

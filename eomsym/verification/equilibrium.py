@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from scipy.optimize import brentq
 
-from eomsym.dynamics.kernel import check_positive
+from eomsym.checks import check_positive
 from eomsym.errors import InputError
 from eomsym.series import TruncatedSeries, modified_field
 

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from threadpoolctl import threadpool_limits
 
+from eomsym.checks import check_orders, check_positive
 from eomsym.dynamics import (
     Data,
     FieldKernel,
@@ -28,7 +29,6 @@ from eomsym.dynamics import (
     run_optimizer,
     spectral_radius,
 )
-from eomsym.dynamics.kernel import check_positive
 from eomsym.errors import InputError
 from eomsym.models import MLP, Dataset, dataset, default_model, scale_invariant
 from eomsym.verification.convergence import Progress, _default_etas, _describe
@@ -178,7 +178,7 @@ def study_scale(
     """
     from eomsym.codegen import KernelSpec, kernel_for
 
-    kept = _check_orders(orders)
+    kept = check_orders(orders)
     weight_decay = check_positive("weight_decay", weight_decay)
     samples = dataset(data, seed) if isinstance(data, str) else data
     model = _normalised(model, data, weight_decay, normalization)
@@ -312,16 +312,6 @@ def _norm_path(
 
 def _squares(theta: np.ndarray, groups: Groups) -> np.ndarray:
     return np.array([math.fsum(theta[group] ** 2) for group in groups])
-
-
-def _check_orders(orders: Sequence[int]) -> tuple[int, ...]:
-    kept = tuple(orders)
-    for order in kept:
-        if isinstance(order, bool) or not isinstance(order, int) or order < 0:
-            raise InputError(f"orders: {order!r} is none; give integers that are not negative")
-    if not kept or len(set(kept)) < len(kept):
-        raise InputError(f"orders {list(kept)}: give at least one, and none twice")
-    return kept
 
 
 def _normalised(model: MLP | None, data: str | Dataset, weight_decay: float, normalization: str) -> MLP:

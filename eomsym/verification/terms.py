@@ -16,10 +16,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from threadpoolctl import threadpool_limits
 
+from eomsym.checks import check_integer, check_positive
 from eomsym.derivation import Counterterms, derive_on_trees
 from eomsym.dynamics import Data, largest_eigenvalue, optimizer_path, spectral_radius
 from eomsym.dynamics.differentials import SeriesKernel, elementary_differentials
-from eomsym.dynamics.kernel import check_positive
 from eomsym.errors import InputError
 from eomsym.models import MLP, Dataset, dataset, default_model
 from eomsym.trees import Tree
@@ -175,9 +175,9 @@ def study_terms(
     from eomsym.codegen import KernelSpec, kernel_for
 
     order, steps, points = (
-        _count("order", order, 1, HIGHEST_ORDER),
-        _count("steps", steps, 1),
-        _count("points", points, 2),
+        check_integer("order", order, 1, HIGHEST_ORDER),
+        check_integer("steps", steps, 1),
+        check_integer("points", points, 2),
     )
     step = None if eta is None else check_positive("eta", eta)
     samples = dataset(data, seed) if isinstance(data, str) else data
@@ -247,10 +247,3 @@ def _cosine(vector: np.ndarray, gradient: np.ndarray) -> float:
 
 def _number(value: float) -> float | None:
     return value if math.isfinite(value) else None
-
-
-def _count(name: str, value: int, least: int, most: int | None = None) -> int:
-    if isinstance(value, bool) or not isinstance(value, int) or value < least or (most is not None and value > most):
-        bounds = f"of at least {least}" if most is None else f"from {least} to {most}"
-        raise InputError(f"{name} {value!r}: give an integer {bounds}")
-    return value

@@ -17,9 +17,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from threadpoolctl import threadpool_limits
 
+from eomsym.checks import check_integer, check_positive
 from eomsym.derivation.linear_law import decay_law
 from eomsym.dynamics import Data, FieldKernel, optimizer_path
-from eomsym.dynamics.kernel import check_order, check_positive
+from eomsym.dynamics.kernel import check_order
 from eomsym.errors import InputError
 from eomsym.models import MLP, Dataset, dataset, default_model, translation_invariant
 from eomsym.verification.convergence import _describe
@@ -127,8 +128,7 @@ def study_translation(
     from eomsym.codegen import KernelSpec, kernel_for
 
     eta, weight_decay = check_positive("eta", eta), check_positive("weight_decay", weight_decay)
-    if isinstance(steps, bool) or not isinstance(steps, int) or steps < 1:
-        raise InputError(f"steps {steps!r}: give an integer of at least 1")
+    steps = check_integer("steps", steps, 1)
     law = decay_law(eta, weight_decay, tuple(orders))
     samples = dataset(data, seed) if isinstance(data, str) else data
     model = _with_decay(model, data, weight_decay)

@@ -87,10 +87,10 @@ def test_values_for_parameters_take_less():
 
 @pytest.mark.parametrize("nodes", [22, 40, 10**6])
 def test_tables_and_streams_tell_their_size(nodes):
-    with pytest.raises(InputError, match=r"trees would take .*GB.*stream_coefficients goes further.*give 1 to 21"):
+    with pytest.raises(InputError, match=r"trees would take .*GB.*stream_coefficients goes further.*from 1 to 21"):
         eomsym.tree_table(nodes)
     if nodes > 28:
-        with pytest.raises(InputError, match=r"trees, .*give 1 to 28"):
+        with pytest.raises(InputError, match=r"trees, .*from 1 to 28"):
             eomsym.stream_coefficients(nodes)
 
 

@@ -78,8 +78,8 @@ def test_a_path_with_a_pole_is_an_error(closed_form):
     ("change", "fault"),
     [
         ({"order": 9}, "order 9, needed for the equation of motion: the kernel has order 8; generate order 9"),
-        ({"order": -1}, "order -1: give an integer that is not negative"),
-        ({"order": 1.0}, "order 1.0: give an integer"),
+        ({"order": -1}, "order -1: out of range; give an integer of at least 0"),
+        ({"order": 1.0}, "order 1.0: not an integer"),
         ({"accuracy": 0}, "accuracy 0: give a finite number above 0"),
         ({"accuracy": float("nan")}, "accuracy nan"),
     ],

@@ -1,0 +1,47 @@
+"""Exact numbers: what a coefficient may be, its quotients, and how people write one."""
+
+from __future__ import annotations
+
+import re
+from fractions import Fraction
+from typing import Any
+
+from eomsym.errors import InputError
+
+#: An element of a commutative ring: int, Fraction, or an element of a SymPy fraction field for symbolic parameters.
+Coefficient = Any
+
+_RATIONAL = re.compile(r"[+-]?(\d{1,40}/\d{1,40}|\d{1,40}(\.\d{0,40})?|\.\d{1,40})", re.ASCII)
+
+
+def divide(numerator: Coefficient, denominator: Coefficient) -> Coefficient:
+    """Exact quotient: an integer where it is one, a ``Fraction`` for other integers, the ring's own quotient else."""
+    if isinstance(numerator, int) and isinstance(denominator, int):
+        quotient = Fraction(numerator, denominator)
+        return quotient.numerator if quotient.denominator == 1 else quotient
+    return numerator / denominator
+
+
+def exact(coefficient: Coefficient) -> Coefficient:
+    """A ``Fraction`` where the coefficient is a rational number, the element of the fraction field else."""
+    if isinstance(coefficient, (int, Fraction)):
+        return Fraction(coefficient)
+    if not (coefficient.numer.is_ground and coefficient.denom.is_ground):
+        return coefficient
+    number = coefficient.numer.LC / coefficient.denom.LC
+    return Fraction(int(number.numerator), int(number.denominator))
+
+
+def read_rational(name: str, value: object) -> Fraction:
+    """An exact rational from an int, a ``Fraction`` or text such as ``9/10`` and ``0.9``; ``InputError`` for all else.
+
+    A float is refused: 0.9 as a float is not nine tenths.
+    """
+    if isinstance(value, (int, Fraction)) and not isinstance(value, bool):
+        return Fraction(value)
+    if isinstance(value, str) and _RATIONAL.fullmatch(value.strip()):
+        try:
+            return Fraction(value.strip())
+        except ZeroDivisionError:
+            pass
+    raise InputError(f"{name} = {value!r}: not an exact rational; write it as '9/10' or '0.9'")

@@ -1,0 +1,254 @@
+"""From a step function to its ``UpdateRule``: run once on symbols that write down what is done to them.
+
+The function that steps in floating point is so the only description of an optimiser that is needed.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Mapping
+from fractions import Fraction
+from typing import Any
+
+from eomsym.errors import InputError
+from eomsym.exact_numbers import Coefficient
+from eomsym.optimizers._rule import (
+    Atom,
+    Gradient,
+    Linear,
+    One,
+    Product,
+    Quotient,
+    SquareRoot,
+    Stage,
+    State,
+    UpdateRule,
+)
+
+#: Floats in a step function are read as exact rationals up to this denominator: 0.5 is one half, 0.1 is refused.
+_LARGEST_DENOMINATOR = 1024
+
+
+def trace(step: Callable[..., Any], states: int, parameters: Mapping[str, Coefficient]) -> UpdateRule:
+    """The update rule of ``step(gradient, state, eta, **parameters)`` with ``states`` states, θ first.
+
+    Raises ``InputError`` if the function does what has no step-index series: see the messages below.
+    """
+    builder = _Builder()
+    before = tuple(builder.vector(State(index)) for index in range(states))
+    try:
+        after = step(builder.gradient, before, StepSize({1: 1}), **parameters)
+    except (TypeError, AttributeError, ZeroDivisionError) as error:
+        raise InputError(f"step function: cannot be traced ({error}); use + - * / sqrt and powers only") from error
+    if not isinstance(after, tuple) or len(after) != states or not all(isinstance(part, Vector) for part in after):
+        raise InputError(f"step function: returned {type(after).__name__}; return a tuple of the {states} states")
+    stages = tuple(stage.frozen() for stage in builder.stages)
+    following = tuple(_expand_stages(builder, part).frozen() for part in after)
+    rule = UpdateRule(tuple(builder.atoms), stages, following, ())
+    _check(rule)
+    return UpdateRule(rule.atoms, stages, following, _schedule(rule))
+
+
+def _expand_stages(builder: _Builder, part: Vector) -> Vector:
+    """A stage that stands without η is replaced by its definition, so that ``θ⁺ = y`` shows what it adds to θ."""
+    total = Vector(builder, {})
+    for (atom, power), value in part.terms.items():
+        kind = builder.atoms[atom]
+        one = builder.stages[kind.index] if isinstance(kind, Stage) and power == 0 else None
+        total = total + (Vector(builder, {(atom, power): value}) if one is None else one * value)
+    return total
+
+
+class StepSize:
+    """A polynomial in the step size η: what ``eta`` is while a step function is traced."""
+
+    def __init__(self, terms: Mapping[int, Coefficient]) -> None:
+        self.terms = dict(terms)
+
+    def __mul__(self, other: Any) -> Any:
+        if isinstance(other, Vector):
+            return other * self
+        terms: dict[int, Coefficient] = {}
+        for p, a in self.terms.items():
+            for q, b in _polynomial(other).items():
+                terms[p + q] = terms.get(p + q, 0) + a * b
+        return StepSize(terms)
+
+    __rmul__ = __mul__
+
+    def __add__(self, other: Any) -> StepSize:
+        terms = dict(self.terms)
+        for power, value in _polynomial(other).items():
+            terms[power] = terms.get(power, 0) + value
+        return StepSize(terms)
+
+    __radd__ = __add__
+
+    def __neg__(self) -> StepSize:
+        return self * -1
+
+    def __sub__(self, other: Any) -> StepSize:
+        return self + StepSize(_polynomial(other)) * -1
+
+    def __rsub__(self, other: Any) -> StepSize:
+        return -self + other
+
+    def __truediv__(self, other: Any) -> StepSize:
+        return self * inverse(exact_number(other))
+
+
+def _polynomial(value: Any) -> Mapping[int, Coefficient]:
+    return value.terms if isinstance(value, StepSize) else {0: exact_number(value)}
+
+
+class Vector:
+    """A traced vector: a linear combination of atoms under construction."""
+
+    __array_ufunc__ = None  # NumPy scalars on the left then leave the operation to this class
+
+    def __init__(self, builder: _Builder, terms: Mapping[tuple[int, int], Coefficient]) -> None:
+        self.builder = builder
+        self.terms = {key: value for key, value in terms.items() if value != 0}
+
+    def frozen(self) -> Linear:
+        return Linear(tuple((*key, self.terms[key]) for key in sorted(self.terms)))
+
+    def __add__(self, other: Any) -> Vector:
+        terms = dict(self.terms)
+        for key, value in self.builder.coerce(other).terms.items():
+            terms[key] = terms.get(key, 0) + value
+        return Vector(self.builder, terms)
+
+    __radd__ = __add__
+
+    def __neg__(self) -> Vector:
+        return self * -1
+
+    def __sub__(self, other: Any) -> Vector:
+        return self + self.builder.coerce(other) * -1
+
+    def __rsub__(self, other: Any) -> Vector:
+        return -self + other
+
+    def __mul__(self, other: Any) -> Vector:
+        if isinstance(other, Vector):
+            return self.builder.vector(Product(self.frozen(), other.frozen()))
+        terms: dict[tuple[int, int], Coefficient] = {}
+        for (atom, power), value in self.terms.items():
+            for shift, factor in _polynomial(other).items():
+                key = atom, power + shift
+                terms[key] = terms.get(key, 0) + value * factor
+        return Vector(self.builder, terms)
+
+    __rmul__ = __mul__
+
+    def __truediv__(self, other: Any) -> Vector:
+        if isinstance(other, Vector):
+            return self.builder.vector(Quotient(self.frozen(), other.frozen()))
+        return self * inverse(exact_number(other))
+
+    def __rtruediv__(self, other: Any) -> Vector:
+        return self.builder.coerce(other) / self
+
+    def __pow__(self, exponent: Any) -> Vector:
+        if exponent == Fraction(1, 2):
+            return self.sqrt()
+        if not isinstance(exponent, int) or not 1 <= exponent <= 16:
+            raise InputError(f"step function: power {exponent!r}; take an integer from 1 to 16, or 1/2")
+        power = self
+        for _ in range(exponent - 1):
+            power = power * self
+        return power
+
+    def sqrt(self) -> Vector:
+        """What ``np.sqrt`` and ``eomsym.optimizers.sqrt`` call."""
+        return self.builder.vector(SquareRoot(self.frozen()))
+
+
+class _Builder:
+    """Collects the atoms of one trace, each once."""
+
+    def __init__(self) -> None:
+        self.atoms: list[Atom] = []
+        self.numbers: dict[Atom, int] = {}
+        self.stages: list[Vector] = []
+
+    def vector(self, atom: Atom) -> Vector:
+        if atom not in self.numbers:
+            self.numbers[atom] = len(self.atoms)
+            self.atoms.append(atom)
+        return Vector(self, {(self.numbers[atom], 0): 1})
+
+    def gradient(self, point: Any, field: int = 0) -> Vector:
+        if not isinstance(point, Vector):
+            raise InputError(f"step function: gradient of {type(point).__name__}; take it at a vector")
+        return self.vector(Gradient(field, point.frozen()))
+
+    def coerce(self, value: Any) -> Vector:
+        return value if isinstance(value, Vector) else self.vector(One()) * value
+
+    def solve(self, equation: Callable[[Any], Any], count: int) -> tuple[Vector, ...]:
+        first = len(self.stages)
+        unknowns = tuple(self.vector(Stage(first + index)) for index in range(count))
+        self.stages.extend(unknowns)  # their places; the definitions follow
+        definitions = equation(unknowns)
+        self.stages[first : first + count] = [self.coerce(part) for part in definitions]
+        return unknowns
+
+
+def exact_number(value: Any) -> Coefficient:
+    """A coefficient from what stands in a step function."""
+    if isinstance(value, (int, Fraction)) or hasattr(value, "numer"):
+        return value
+    if isinstance(value, float):
+        number = Fraction(value) if math.isfinite(value) else None
+        if number is not None and number.denominator <= _LARGEST_DENOMINATOR:
+            return number
+    raise InputError(f"step function: {value!r} is not exact; use integers, Fraction(1, 10) or a parameter")
+
+
+def inverse(value: Coefficient) -> Coefficient:
+    """``1/value``, exactly."""
+    return Fraction(1) / value if isinstance(value, (int, Fraction)) else 1 / value
+
+
+def _linears(rule: UpdateRule, number: int) -> Iterator[Linear]:
+    """The combinations that an atom is made of."""
+    match rule.atoms[number]:
+        case State(index) if index > 0:
+            yield rule.following[index].without(number)
+        case Gradient(point=point):
+            yield point
+        case Stage(index):
+            yield rule.stages[index]
+        case Product(left, right) | Quotient(left, right):
+            yield left
+            yield right
+        case SquareRoot(argument):
+            yield argument
+
+
+def _check(rule: UpdateRule) -> None:
+    theta = rule.state(0)
+    if rule.following[0].coefficient(theta) != 1 or rule.increment.atoms(0):
+        raise InputError("step function: theta must move by eta times something, theta + eta * (...), and does not")
+    for index in range(1, len(rule.following)):
+        if rule.self_coefficient(index) == 1:
+            raise InputError(f"step function: state {index} keeps itself with weight 1, so it never settles")
+    every = [*rule.following, *rule.stages, *(part for n in range(len(rule.atoms)) for part in _linears(rule, n))]
+    if any(power < 0 for part in every for _, power, _ in part.terms):
+        raise InputError("step function: divides by eta; keep states of the size of a gradient instead")
+
+
+def _schedule(rule: UpdateRule) -> tuple[int, ...]:
+    """Topological order at one power of η."""
+    theta, done, order = rule.state(0), {rule.state(0)}, []
+    waiting = [number for number in range(len(rule.atoms)) if number != theta]
+    while waiting:
+        ready = [n for n in waiting if all(part.atoms(0) <= done for part in _linears(rule, n))]
+        if not ready:
+            raise InputError("step function: states or stages depend on one another in one step without a factor eta")
+        order += ready
+        done |= set(ready)
+        waiting = [number for number in waiting if number not in done]
+    return tuple(order)
