@@ -11,7 +11,7 @@ from eomsym.errors import InputError
 #: An element of a commutative ring: int, Fraction, or an element of a SymPy fraction field for symbolic parameters.
 Coefficient = Any
 
-_RATIONAL = re.compile(r"[+-]?(\d{1,40}/\d{1,40}|\d{1,40}(\.\d{0,40})?|\.\d{1,40})", re.ASCII)
+_RATIONAL = re.compile(r"[+-]?(\d{1,40}/\d{1,40}|(\d{1,40}(\.\d{0,40})?|\.\d{1,40})([eE][+-]?\d{1,3})?)", re.ASCII)
 
 
 def divide(numerator: Coefficient, denominator: Coefficient) -> Coefficient:
@@ -33,15 +33,16 @@ def exact(coefficient: Coefficient) -> Coefficient:
 
 
 def read_rational(name: str, value: object) -> Fraction:
-    """An exact rational from an int, a ``Fraction`` or text such as ``9/10`` and ``0.9``; ``InputError`` for all else.
+    """An exact rational from an int, a ``Fraction``, text such as ``9/10``, ``0.9`` and ``1e-8``, or a float.
 
-    A float is refused: 0.9 as a float is not nine tenths.
+    A float is read by its shortest decimal, as it is printed: 0.9 is 9/10.  Raises ``InputError`` for all else.
     """
     if isinstance(value, (int, Fraction)) and not isinstance(value, bool):
         return Fraction(value)
-    if isinstance(value, str) and _RATIONAL.fullmatch(value.strip()):
+    text = repr(float(value)) if isinstance(value, float) else value
+    if isinstance(text, str) and _RATIONAL.fullmatch(text.strip()):
         try:
-            return Fraction(value.strip())
+            return Fraction(text.strip())
         except ZeroDivisionError:
             pass
     raise InputError(f"{name} = {value!r}: not an exact rational; write it as '9/10' or '0.9'")

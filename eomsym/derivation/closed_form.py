@@ -18,9 +18,11 @@ import sympy
 from eomsym.derivation.counterterms import check_order
 from eomsym.errors import InputError
 from eomsym.models import functions
-from eomsym.series.levels import Ring, program_counterterms
+from eomsym.optimizers import gradient_descent
 from eomsym.series.lifting import field_program, loss_program
 from eomsym.series.program import Integrate, Invert, Program
+from eomsym.series.rings import Ring
+from eomsym.step_index import program_counterterms
 
 #: Polynomials of this order are large, but nothing else stands in the way.
 MAX_CLOSED_FORM_ORDER = 20
@@ -93,7 +95,9 @@ def program_columns(program: Program, symbols: Sequence[sympy.Symbol], order: in
     point = generators[: program.variables]
     parameters = generators[program.variables : len(symbols)]
     seeds = {name: partial(_value, meanings, fresh, function) for name, function in _MEANING.items()}
-    rows = program_counterterms(program, point, parameters, order + 1, Ring(partial(_number, ring), seeds))
+    rule = gradient_descent.OPTIMIZER.rule()
+    made = Ring(partial(_number, ring), seeds)
+    rows = program_counterterms(rule, [program], point, parameters, order + 1, made)
     return [sympy.Matrix([ring(entry).as_expr(*meanings) for entry in row]) for row in rows]
 
 

@@ -12,7 +12,6 @@ from eomsym import optimizers
 from eomsym.checks import check_integer
 from eomsym.derivation.general_terms import GeneralCounterterms, GeneralTerm
 from eomsym.derivation.memory import check_memory, count_coloured_trees, tree_demand
-from eomsym.derivation.step_polynomial import modified_coefficients
 from eomsym.derivation.tree_algebra import modified_tree_coefficients
 from eomsym.derivation.vector_language import ComponentwiseFunction, Monomial, modified_vector_terms
 from eomsym.errors import InputError
@@ -112,11 +111,6 @@ def derive(
         if parameter.integer and parameter.name not in values:
             values |= {parameter.name: entry.complete(values)[parameter.name]}
     symbols = symbolic_parameters(entry, values)
-    if entry.difference_form is not None:
-        check_memory(order, sum(map(count_rooted_trees, range(1, order + 2))), len(symbols))
-        coefficients = modified_coefficients(entry.difference_form(**values, **symbols), order + 1)
-        rows = {tree: (-1) ** tree.order * value * Fraction(1, tree.symmetry) for tree, value in coefficients.items()}
-        return _plain(entry, values, order, rows)
     rule = entry.rule(**values, **symbols)
     if not rule.linear:
         check_order(order, MAX_VECTOR_ORDER)
@@ -127,7 +121,7 @@ def derive(
         check_order(order, MAX_COLOURED_ORDER)
     check_memory(order, _count_trees(rule, len(fields_of), order + 1), len(symbols))
     trees = modified_tree_coefficients(rule, order + 1)
-    if len(fields_of) == 1 and all(THETA not in _nodes(tree) for field in trees for tree in field):
+    if len(fields_of) == 1 and not any(_holds_theta(tree) for field in trees for tree in field):
         return _plain(entry, values, order, {tree.plain: value for field in trees for tree, value in field.items()})
     return _general(entry, values, order, trees)
 
@@ -165,9 +159,9 @@ def _general(
     )
 
 
-def _nodes(tree: ColouredTree) -> set[ColouredTree]:
-    """The tree and all subtrees that hang below its nodes."""
-    return {tree}.union(*map(_nodes, tree.children))
+def _holds_theta(tree: ColouredTree) -> bool:
+    """Whether θ itself is one of the leaves."""
+    return tree == THETA or any(map(_holds_theta, tree.children))
 
 
 def symbolic_parameters(entry: Optimizer, given: Mapping[str, Fraction]) -> dict[str, Coefficient]:

@@ -13,7 +13,7 @@ from mpmath import MPContext
 from scipy import special
 
 from eomsym.errors import MissingExtraError
-from eomsym.series.levels import Ring
+from eomsym.series.rings import Ring
 
 
 def decimal_ring(digits: int) -> Ring:

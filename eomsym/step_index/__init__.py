@@ -1,6 +1,7 @@
 """The one principle: along the iterates everything is polynomial in the step index, and known from a few nodes."""
 
 from eomsym.step_index.nodes import forward_first, integer_nodes, is_anchored, small_nodes, two_sided, unit_of
+from eomsym.step_index.ring_algebra import RingAlgebra, program_counterterms
 from eomsym.step_index.solver import Algebra, NodeAlgebra, Solution, Values, solve
 from eomsym.step_index.tables import Matrix, Tables
 from eomsym.step_index.weights import logarithm, resolvent, sum_to, value_at, weights
@@ -9,6 +10,7 @@ __all__ = [
     "Algebra",
     "Matrix",
     "NodeAlgebra",
+    "RingAlgebra",
     "Solution",
     "Tables",
     "Values",
@@ -16,6 +18,7 @@ __all__ = [
     "integer_nodes",
     "is_anchored",
     "logarithm",
+    "program_counterterms",
     "resolvent",
     "small_nodes",
     "solve",

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from fractions import Fraction
 from typing import Any
 
-from eomsym.optimizers import Coefficient, UpdateRule
+from eomsym.optimizers import Coefficient, Field, UpdateRule
 from eomsym.series.program import Program
 from eomsym.series.rings import ProgramRun, Ring
 from eomsym.step_index.nodes import small_nodes
@@ -17,23 +17,27 @@ from eomsym.step_index.solver import NodeAlgebra, solve
 from eomsym.step_index.tables import Matrix, Tables
 
 Row = list[Any]
-#: A gradient's program, and what its components are multiplied by (1 for each, unless players share the parameters).
-SignedProgram = tuple[Program, Sequence[int] | None]
 
 
 class RingAlgebra(NodeAlgebra):
-    """Vectors at one ``point``, a list of ring elements; ``programs`` has one entry for each field of the rule."""
+    """Vectors at one ``point``, a list of ring elements.
+
+    ``programs`` has one entry for each field of the rule, the program of a loss or of a vector field; ``fields`` says
+    what players make of its gradient.
+    """
 
     def __init__(
         self,
         tables: Tables,
-        programs: Sequence[SignedProgram],
+        programs: Sequence[Program],
         point: Sequence[Any],
         parameters: Sequence[Any],
         ring: Ring,
+        fields: Sequence[Field],
     ) -> None:
         super().__init__(tables)
-        self._programs, self._point, self._parameters, self._ring = programs, list(point), parameters, ring
+        self._programs, self._fields, self._ring = programs, fields, ring
+        self._point, self._parameters = list(point), parameters
 
     def theta(self) -> list[Row]:
         return [self._point] * len(self.tables.nodes)
@@ -64,7 +68,7 @@ class RingAlgebra(NodeAlgebra):
         return [number * value for value in row]
 
     def gradient(self, field: int) -> Callable[[list[Row]], list[Row]]:
-        program, signs = self._programs[field]
+        program, signs = self._programs[field], self._signs(field)
         runs: list[ProgramRun] = []
 
         def along(values: list[Row]) -> list[Row]:
@@ -76,8 +80,13 @@ class RingAlgebra(NodeAlgebra):
 
         return along
 
-    def _signed(self, row: Row, signs: Sequence[int] | None) -> Row:
-        return row if signs is None else [sign * value for sign, value in zip(signs, row, strict=True)]
+    def _signs(self, field: int) -> list[int]:
+        first, second = self._fields[field].halves
+        half = len(self._point) // 2
+        return [first] * half + [second] * (len(self._point) - half)
+
+    def _signed(self, row: Row, signs: Sequence[int]) -> Row:
+        return [value if sign == 1 else sign * value for sign, value in zip(signs, row, strict=True)]
 
     def multiply(self, left: list[Row], right: list[Row]) -> list[Row]:
         return [[a * b for a, b in zip(*rows, strict=True)] for rows in zip(left, right, strict=True)]
@@ -92,17 +101,20 @@ class RingAlgebra(NodeAlgebra):
 
 def program_counterterms(
     rule: UpdateRule,
-    programs: Sequence[SignedProgram],
+    programs: Sequence[Program],
     point: Sequence[Any],
     parameters: Sequence[Any],
     terms: int,
     ring: Ring,
+    fields: Sequence[Field] = (Field(),),
     steps: int = 1,
+    tables: Tables | None = None,
 ) -> list[Row]:
-    """``−f̃_0, …, −f̃_{terms−1}`` of a rule at a point, each a list of ring elements: for descent g, ξ_0, ξ_1, …
+    """``−f̃_0, …, −f̃_{terms−1}`` of a rule at a point, each a list of ring elements: of descent g, ξ_0, ξ_1, …
 
-    ``steps`` is how many step sizes of time one step of the rule takes.
+    ``steps`` is how many step sizes of time one step of the rule takes; the others are as for ``RingAlgebra``, with
+    nodes for floating point if none are given.
     """
-    algebra = RingAlgebra(small_nodes(rule, terms), programs, point, parameters, ring)
+    algebra = RingAlgebra(tables or small_nodes(rule, terms), programs, point, parameters, ring, fields)
     scale = ring.number(Fraction(-1, steps))
     return [[scale * value for value in values[0]] for values in solve(rule, algebra, terms)]

@@ -23,10 +23,12 @@ import numpy as np
 from eomsym.checks import check_integer, check_positive
 from eomsym.errors import EomsymError, InputError
 from eomsym.models import MLP
-from eomsym.series.levels import Ring, gradient_series, program_counterterms
+from eomsym.optimizers import gradient_descent
 from eomsym.series.network import network_program
 from eomsym.series.number_rings import array_ring, decimal_ring
 from eomsym.series.program import Program
+from eomsym.series.rings import Ring, gradient_series
+from eomsym.step_index import program_counterterms
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -217,9 +219,14 @@ def _kept_powers(eta: np.ndarray, orders: np.ndarray) -> np.ndarray:
 def _lost_in_float(program: Program, point: np.ndarray, terms: int) -> np.ndarray:
     """‖error‖₂ of g, ξ_0, … in numpy's longest floats, (terms,)."""
     ring = decimal_ring(DIGITS)
-    exact = program_counterterms(program, [ring.number(Fraction(float(x))) for x in point], [], terms, ring)
+    exact = _counterterms(program, [ring.number(Fraction(float(x))) for x in point], terms, ring)
     found = _field_rows(program, point[:, np.newaxis], terms)[:, :, 0]
     return np.linalg.norm(found - _longest(exact), axis=1)
+
+
+def _counterterms(program: Program, point: Sequence[Any], terms: int, ring: Ring) -> list[list[Any]]:
+    """g, ξ_0, … of gradient descent."""
+    return program_counterterms(gradient_descent.OPTIMIZER.rule(), [program], point, [], terms, ring)
 
 
 def _longest(rows: Sequence[Sequence[Any]]) -> np.ndarray:
@@ -231,13 +238,13 @@ def _longest(rows: Sequence[Sequence[Any]]) -> np.ndarray:
 
 def _field_rows(program: Program, point: np.ndarray, terms: int) -> np.ndarray:
     """g, ξ_0, … at many points, (terms, d, points)."""
-    rows = program_counterterms(program, list(point), [], terms, array_ring(np.longdouble))
+    rows = _counterterms(program, list(point), terms, array_ring(np.longdouble))
     return np.array([[np.broadcast_to(value, point.shape[1:]) for value in row] for row in rows])
 
 
 def _sizes(program: Program, point: Sequence[Fraction], order: int, ring: Ring) -> tuple[float, ...]:
     """‖g‖, ‖ξ_0‖, …, ‖ξ_order‖."""
-    rows = program_counterterms(program, _numbers(point, ring), [], order + 2, ring)
+    rows = _counterterms(program, _numbers(point, ring), order + 2, ring)
     return tuple(map(_norm, rows))
 
 

@@ -9,23 +9,20 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from fractions import Fraction
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from eomsym.derivation.levels import modified_field_terms
 from eomsym.double_double import DoubleDouble
 from eomsym.dynamics.vectors import epsilon
 from eomsym.errors import InputError
 from eomsym.models import MLP
 from eomsym.optimizers import Field
-from eomsym.series.levels import Ring, gradient_series
 from eomsym.series.network import network_program
-from eomsym.series.number_algebra import NumberAlgebra
 from eomsym.series.number_rings import ball_ring
 from eomsym.series.program import Program
+from eomsym.series.rings import Ring
+from eomsym.step_index import integer_nodes, program_counterterms
 
 if TYPE_CHECKING:
     from eomsym.codegen.kernel import LoadedKernel
@@ -144,13 +141,14 @@ def _reference(kernel: LoadedKernel, theta: Any, data: Sequence[np.ndarray], ter
         parameters = data
         programs = [spec.model.program]
 
+    # Steps 0, 1, 2, … are the nodes of no kernel, so the two share no weight.
+    tables = integer_nodes(spec.rule, terms)
+
     def rows() -> list[Row]:
         constants = [ball for vector in parameters if vector is not None for ball in _exact(vector)]
-        series = partial(_gradient_series, programs, spec.fields, constants, ring)
-        point = np.array(_exact(theta), dtype=object)
-        algebra = NumberAlgebra(series, point, terms, ring.number, ring.seeds["sqrt"])
-        scale = ring.number(Fraction(-1, spec.steps))
-        return [[scale * ball for ball in row[0]] for row in modified_field_terms(spec.rule, algebra, terms)]
+        return program_counterterms(
+            spec.rule, programs, _exact(theta), constants, terms, ring, spec.fields, spec.steps, tables
+        )
 
     return rows
 
@@ -159,11 +157,3 @@ def _field_program(model: MLP, field: Field, data: Sequence[np.ndarray]) -> Prog
     """The network's loss on the samples that the field sees."""
     inputs, targets = (array[field.samples(len(array))].tolist() for array in data)
     return network_program(model, inputs, targets)
-
-
-def _gradient_series(
-    programs: Sequence[Program], fields: Sequence[Field], constants: Row, ring: Ring, field: int, series: np.ndarray
-) -> np.ndarray:
-    """The gradient of a field along a curve, both (terms, d) arrays of balls."""
-    rows = gradient_series(programs[field], series.tolist(), constants, ring)
-    return fields[field].of_loss(np.array(rows, dtype=object))
