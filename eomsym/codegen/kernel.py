@@ -104,19 +104,16 @@ class Kernel(LoadedKernel):
         return self._defined(self._call("gradient_series", rows, *self._data(inputs, targets)))
 
     def counterterms(
-        self, theta: np.ndarray, inputs: np.ndarray, targets: np.ndarray, order: int | None = None, fast: bool = False
+        self, theta: np.ndarray, inputs: np.ndarray, targets: np.ndarray, order: int | None = None
     ) -> np.ndarray:
         """``(order + 1, d)``: row k is −f̃_k; for gradient descent row 0 is g, and row 1 + k is always ξ_k.
 
-        ``fast`` takes forward steps only, which is cheaper above order 5 but loses one digit an order; a kernel that
-        knows one way takes that.  For mini-batches the samples are cut into batches in their order, so their number
-        must be a multiple.
+        For mini-batches the samples are cut into batches in their order, so their number must be a multiple.
         """
         place, highest = self._vector("theta", theta), self._order(order)
         arrays = self._data(inputs, targets)
         self._check_batches(arrays[0])
-        way = {"fast": True} if fast and hasattr(self._module, "FAST") else {}
-        return self._defined(self._call("counterterms", place, highest, *arrays, **way))
+        return self._defined(self._call("counterterms", place, highest, *arrays))
 
     def field(
         self,
@@ -125,21 +122,17 @@ class Kernel(LoadedKernel):
         inputs: np.ndarray,
         targets: np.ndarray,
         order: int | None = None,
-        fast: bool = False,
     ) -> np.ndarray:
-        """The modified vector field ``−g − Σ_k η^{k+1} ξ_k``, (d,).
+        """The modified vector field ``−g − Σ_k η^{k+1} ξ_k``, (d,)."""
+        return modified_field(self.counterterms(theta, inputs, targets, order), eta)
 
-        ``fast`` as in ``counterterms``: ξ_k counts with η^{k+1}, so for small η the digits that it loses do not matter.
-        """
-        return modified_field(self.counterterms(theta, inputs, targets, order, fast), eta)
-
-    def _call(self, function: str, *arguments: Any, **way: bool) -> Any:
+    def _call(self, function: str, *arguments: Any) -> Any:
         """A compiled function; its samples in parts, one a thread, where there are several."""
         call = getattr(self._module, function)
         if self.threads == 1:
-            return call(*arguments, **way)
+            return call(*arguments)
         with ThreadPoolExecutor(self.threads) as pool:
-            return call(*arguments, parts=self.threads, each=pool.map, **way)
+            return call(*arguments, parts=self.threads, each=pool.map)
 
     def _check_batches(self, inputs: np.ndarray) -> None:
         field = self.spec.fields[0]

@@ -50,9 +50,18 @@ class KernelSpec:
         entry = optimizers.get(self.optimizer)
         object.__setattr__(self, "optimizer", entry.name)
         object.__setattr__(self, "settings", tuple(entry.complete(dict(self.settings)).items()))
-        if written and self.optimizer != "gradient-descent":
-            raise InputError(f"optimizer {self.optimizer!r}: kernels of expressions are for gradient-descent only")
+        if written:
+            self._check_fields()
         _check_precision(self.precision, self.model, self.optimizer)
+
+    def _check_fields(self) -> None:
+        """Raises ``InputError`` for an optimiser of batches or players: an expression has one gradient."""
+        kinds = {field.kind for field in self.fields} - {"loss"}
+        if kinds:
+            raise InputError(
+                f"optimizer {self.optimizer!r}: takes the gradients of several losses ({', '.join(sorted(kinds))}), and "
+                "an expression has one; take a network, or an optimizer of one gradient"
+            )
 
     @property
     def kind(self) -> str:

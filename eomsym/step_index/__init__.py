@@ -2,18 +2,21 @@
 
 from eomsym.step_index.nodes import forward_first, integer_nodes, is_anchored, small_nodes, two_sided, unit_of
 from eomsym.step_index.ring_algebra import RingAlgebra, program_counterterms
+from eomsym.step_index.schedule import DescentSchedule, descent_schedule
 from eomsym.step_index.solver import Algebra, NodeAlgebra, Solution, Values, solve
 from eomsym.step_index.tables import Matrix, Tables
 from eomsym.step_index.weights import logarithm, resolvent, sum_to, value_at, weights
 
 __all__ = [
     "Algebra",
+    "DescentSchedule",
     "Matrix",
     "NodeAlgebra",
     "RingAlgebra",
     "Solution",
     "Tables",
     "Values",
+    "descent_schedule",
     "forward_first",
     "integer_nodes",
     "is_anchored",
