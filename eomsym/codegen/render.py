@@ -21,8 +21,8 @@ from eomsym.codegen.rule_program import rule_program
 from eomsym.codegen.spec import KernelSpec
 from eomsym.codegen.step_tables import extrapolation, logarithm, summation
 from eomsym.models import MLP, ExpressionLoss
-from eomsym.series.elementary import ELEMENTARY
 from eomsym.optimizers import Coefficient
+from eomsym.series.elementary import ELEMENTARY
 from eomsym.series.program import Variable
 from eomsym.step_index import Matrix, descent_schedule, small_nodes
 
@@ -283,7 +283,8 @@ def double_double_layout(layers: Sequence[int]) -> dict[str, Any]:
 
 def _matrices(levels: Sequence[Matrix]) -> str:
     """A matrix for each level as text."""
-    return "[\n" + "".join(f"    np.array({_table(matrix)}, REAL),\n".replace("\n", "\n    ").rstrip(" ") for matrix in levels) + "]"
+    arrays = (_table(matrix).replace("\n", "\n    ") for matrix in levels)
+    return "[\n" + "".join(f"    np.array({array}, REAL),\n" for array in arrays) + "]"
 
 
 def _padded(rows: Sequence[Sequence[Coefficient]], columns: int) -> list[list[Coefficient]]:

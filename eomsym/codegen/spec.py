@@ -59,8 +59,8 @@ class KernelSpec:
         kinds = {field.kind for field in self.fields} - {"loss"}
         if kinds:
             raise InputError(
-                f"optimizer {self.optimizer!r}: takes the gradients of several losses ({', '.join(sorted(kinds))}), and "
-                "an expression has one; take a network, or an optimizer of one gradient"
+                f"optimizer {self.optimizer!r}: takes more than one gradient ({', '.join(sorted(kinds))}), and an "
+                "expression has one; take a network, or an optimizer of one gradient"
             )
 
     @property

@@ -18,7 +18,7 @@ def extrapolation(descent: DescentSchedule) -> list[Square]:
 
 
 def summation(descent: DescentSchedule) -> list[Square]:
-    """``[m][k][i]``: weight of coefficient k of g in slot i in minus coefficient k + 1 of the m-th levelwise iterate."""
+    """``[m][k][i]``: weight of coefficient k of g in slot i in minus coefficient k + 1 in the m-th levelwise slot."""
     terms = len(descent.steps)
     return [_square(descent.summation(slot), terms) for slot in range(descent.forward + 1, terms)]
 

@@ -9,7 +9,6 @@ from eomsym.derivation.counterterms import MAX_ORDER, Counterterms, Term, check_
 from eomsym.derivation.general_terms import GeneralCounterterms, GeneralTerm
 from eomsym.derivation.linear_law import DecayLaw, decay_law
 from eomsym.derivation.modified_loss import ModifiedLoss, modified_loss
-from eomsym.derivation.step_polynomial import modified_coefficients, step_polynomials
 
 if TYPE_CHECKING:
     from eomsym.derivation.closed_form import modified_equation
@@ -28,10 +27,8 @@ __all__ = [
     "decay_law",
     "derive",
     "derive_on_trees",
-    "modified_coefficients",
     "modified_equation",
     "modified_loss",
-    "step_polynomials",
     "stream_coefficients",
     "stream_trees",
     "tree_table",

@@ -17,7 +17,7 @@ from eomsym.derivation.vector_language import ComponentwiseFunction, Monomial, m
 from eomsym.errors import InputError
 from eomsym.exact_numbers import Coefficient, exact
 from eomsym.optimizers import Optimizer, UpdateRule
-from eomsym.trees import LEAF, THETA, ColouredTree, Tree, count_rooted_trees, rooted_trees
+from eomsym.trees import LEAF, THETA, ColouredTree, Tree, rooted_trees
 
 if TYPE_CHECKING:
     import sympy

@@ -17,9 +17,8 @@ from typing import Any
 
 from eomsym import optimizers
 from eomsym.derivation.counterterms import Counterterms, Term, check_order, symbolic_parameters
-from eomsym.derivation.step_polynomial import divide
 from eomsym.errors import InputError
-from eomsym.exact_numbers import exact
+from eomsym.exact_numbers import divide, exact
 from eomsym.notation.coefficients import coefficient_text
 from eomsym.optimizers import Coefficient
 from eomsym.trees import Tree, count_rooted_trees, parse_tree, rooted_trees

@@ -1,6 +1,5 @@
-"""Truncated power series: the table of elementary functions and the reference arithmetic over any ring."""
+"""Truncated power series: the table of elementary functions, programs of scalars and what runs them in a ring."""
 
 from eomsym.series.elementary import ELEMENTARY, ElementaryFunction, power
-from eomsym.series.truncated import TruncatedSeries, elementary, modified_field
 
-__all__ = ["ELEMENTARY", "ElementaryFunction", "TruncatedSeries", "elementary", "modified_field", "power"]
+__all__ = ["ELEMENTARY", "ElementaryFunction", "power"]

@@ -33,7 +33,7 @@ class DescentSchedule:
         return tuple(self.tables.extension(k)[slot - 1] for k in range(1, slot))
 
     def summation(self, slot: int) -> Matrix:
-        """Row k: weights of slots 1 … k (of slot 0 for k = 0) in minus coefficient k + 1 of the iterate at this slot."""
+        """Row k: weights of slots 1 … k (of slot 0 for k = 0) in minus coefficient k + 1 of this slot's iterate."""
         return tuple(self.tables.summation(k)[slot - 1] for k in range(len(self.steps) - 1))
 
     def logarithm(self) -> Matrix:

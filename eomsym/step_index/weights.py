@@ -44,7 +44,7 @@ def value_at(step: Fraction) -> Functional:
 
 
 def resolvent(share: Coefficient, step: Fraction) -> Functional:
-    """``z(step)`` of the polynomial ``z`` with ``z(s+1) − share · z(s) = s^m``, for a memory's share of itself, not 1."""
+    """``z(step)`` of the polynomial z with ``z(s+1) − share · z(s) = s^m``, share ≠ 1: a memory's share of itself."""
     return lambda power: _value(_undone(share, power), step)
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -16,7 +17,10 @@ from scipy.optimize import brentq
 
 from eomsym.checks import check_positive
 from eomsym.errors import InputError
-from eomsym.series import TruncatedSeries, modified_field
+from eomsym.optimizers import gradient_descent
+from eomsym.series.number_rings import array_ring
+from eomsym.series.program import Program, ProgramBuilder
+from eomsym.step_index import program_counterterms
 
 #: The orders of the equation of motion whose equilibrium is computed.
 ORDERS = (1, 2, 3)
@@ -41,7 +45,8 @@ class ArgumentToy:
     def counterterms(self, theta: np.ndarray, order: int | None = None) -> np.ndarray:
         """(order + 1, 2): g, ξ_0, …"""
         terms = (self.order if order is None else order) + 1
-        return -np.array(modified_field(self._descent, [float(value) for value in theta], terms))
+        rule, parameters = gradient_descent.OPTIMIZER.rule(), [self.strength, self.weight_decay]
+        return np.array(program_counterterms(rule, [_toy_program()], list(theta), parameters, terms, array_ring()))
 
     def field(self, theta: np.ndarray, eta: float, order: int | None = None) -> np.ndarray:
         """``−g − Σ_k η^{k+1} ξ_k``, (2,)."""
@@ -55,10 +60,17 @@ class ArgumentToy:
         curved = self.strength / square**2 * np.array([[2 * x * y, y * y - x * x], [y * y - x * x, -2 * x * y]])
         return curved @ vector + self.weight_decay * vector
 
-    def _descent(self, point: list[TruncatedSeries]) -> list[TruncatedSeries]:
-        x, y = point
-        turn = self.strength / (x * x + y * y)
-        return [y * turn - x * self.weight_decay, -(x * turn) - y * self.weight_decay]
+
+@cache
+def _toy_program() -> Program:
+    """g of the toy in (x, y); its parameters are c and λ."""
+    builder = ProgramBuilder()
+    (x, y), (strength, decay) = map(builder.variable, (0, 1)), map(builder.parameter, (0, 1))
+    square = builder.sum(builder.multiply(x, x), builder.multiply(y, y))
+    turn = builder.multiply(strength, builder.invert(square))
+    along_x = builder.sum(builder.multiply(decay, x), builder.multiply(y, turn), -1)
+    along_y = builder.sum(builder.multiply(decay, y), builder.multiply(x, turn))
+    return builder.finish([along_x, along_y], None, 2, 2)
 
 
 @dataclass(frozen=True)

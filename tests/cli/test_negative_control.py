@@ -6,10 +6,10 @@ import eomsym.codegen.render
 from eomsym.codegen.step_tables import logarithm
 
 
-def altered_logarithm(terms, fast=False):
+def altered_logarithm(descent):
     """1 % off in the weight of step 1 in ``ξ_1 = Σ_i LOGARITHM[2][i] · [η²] g(y_i)``."""
-    table = logarithm(terms, fast)
-    if terms > 2:
+    table = logarithm(descent)
+    if len(table) > 2:
         table[2][1] *= Fraction(101, 100)
     return table
 

@@ -5,17 +5,16 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
+from second_routes.number_algebra import modified_field_terms
 
 from eomsym import optimizers
 from eomsym.codegen import KernelSpec, generate, kernel_for, load
 from eomsym.codegen.render import render
 from eomsym.codegen.rule_program import rule_program
 from eomsym.derivation import derive
-from eomsym.derivation.levels import modified_field_terms
 from eomsym.dynamics import field_gradient
 from eomsym.errors import InputError
 from eomsym.models import MLP, dataset
-from eomsym.series.number_algebra import NumberAlgebra
 
 MODEL = MLP([2, 3, 1], "tanh", "mse", weight_decay=0.01)
 TEACHER = dataset("teacher")
@@ -41,7 +40,7 @@ def kernels(tmp_path_factory):
 
 @pytest.mark.parametrize("name", REFERENCED)
 def test_terms_are_those_of_the_reference(kernels, name):
-    """The generated statements against ``derivation.levels`` over the same gradient series, (order + 1, d)."""
+    """The generated statements at their nodes against plain numbers at others, (order + 1, d)."""
     kernel = kernels[name]
     fields = kernel.spec.fields
 
@@ -54,8 +53,8 @@ def test_terms_are_those_of_the_reference(kernels, name):
             gradient = signs * gradient
         return gradient
 
-    rows = modified_field_terms(kernel.spec.rule, NumberAlgebra(series_of, THETA, ORDER + 1), ORDER + 1)
-    expected = -np.array([row[0] for row in rows]) / kernel.spec.steps
+    rows = modified_field_terms(kernel.spec.rule, series_of, THETA, ORDER + 1)
+    expected = -np.array(rows) / kernel.spec.steps
     found = kernel.counterterms(THETA, *DATA)
     assert found.shape == (ORDER + 1, MODEL.size)
     np.testing.assert_allclose(found, expected, rtol=1e-11, atol=1e-13 * np.abs(expected).max())
@@ -122,16 +121,18 @@ def test_default_values_complete_a_specification():
 
 def test_statements_of_heavy_ball():
     """``v_k = (E − β)⁻¹ g_k`` and ``Δθ_{k+1} = −β v_k − g_k``."""
-    program = rule_program(optimizers.get("heavy-ball").rule(beta=Fraction(1, 2)), 2)
+    program = rule_program(optimizers.get("heavy-ball").rule(beta=Fraction(1, 2)), 2, "_gradient({field}, {point}, k)")
     assert program.level == (
-        "gradient_2[k] = _apply(EXTENSION, k, _gradient(0, state_0, k, inputs, targets, **sharing))",
-        "state_1[k] = _apply(RESOLVENT_1, k, _at(gradient_2, k))",
+        "gradient_2[k] = _apply(EXTENSION, k, _gradient(0, state_0, k))",
+        "state_1[k] = _apply(RESOLVENT_1, k, gradient_2[k])",
+        "moved = -(1 / 2) * state_1[k] - gradient_2[k]",
+        "state_0[k + 1] = _apply(SUM, k, moved)",
     )
-    assert program.moved == "-(1 / 2) * _at(state_1, k) - _at(gradient_2, k)"
-    # A constant settles at r/(1 − β); a slope of 1 at s/(1 − β) − 1/(1 − β)²; both from values at steps 0, 1.
-    table = program.tables["RESOLVENT_1"]
+    assert program.result == "_apply(LOGARITHM, k, moved)[0]"
+    # A constant settles at r/(1 − β); a slope of 1 at s/(1 − β) − 1/(1 − β)², from its values 0 and h at nodes 0 and h.
+    table, h = program.tables["RESOLVENT_1"], program.nodes[1]
     assert [row[0] for row in table[0]] == [2, 2]
-    assert [row[1] - row[0] + row[0] for row in table[1]] == [-4, -2]
+    assert [h * row[1] for row in table[1]] == [-4, 2 * h - 4]
 
 
 def test_loaded_again_a_kernel_knows_its_rule(tmp_path):

@@ -5,11 +5,12 @@ import types
 
 import numpy as np
 import pytest
+from second_routes.truncated import TruncatedSeries, elementary
 
 from eomsym.codegen import sample_loops
 from eomsym.codegen.seeds import SEEDS
 from eomsym.models import ACTIVATIONS
-from eomsym.series import ELEMENTARY, TruncatedSeries, elementary
+from eomsym.series import ELEMENTARY
 
 COLUMNS = 3
 TERMS = [2, 5, 7, 13]

@@ -10,14 +10,13 @@ import numpy as np
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
+from second_routes.number_algebra import modified_field_terms
+from second_routes.step_polynomial import modified_coefficients, step_polynomials
+from second_routes.truncated import TruncatedSeries
 
 from eomsym import optimizers
-from eomsym.derivation import modified_coefficients, step_polynomials
-from eomsym.derivation.levels import modified_field_terms
 from eomsym.derivation.tree_algebra import modified_tree_coefficients
 from eomsym.optimizers import runge_kutta
-from eomsym.series import TruncatedSeries
-from eomsym.series.number_algebra import NumberAlgebra
 from eomsym.trees import LEAF, Tree, rooted_trees
 
 TREES = st.recursive(st.just(LEAF), lambda inner: st.lists(inner, max_size=4).map(Tree), max_leaves=9)
@@ -180,9 +179,9 @@ def modified_terms(name, gradient, point):
         components = [TruncatedSeries(tuple(column)) for column in curve.T]
         return np.array([part.coefficients for part in gradient(*components)], dtype=object).T
 
-    algebra = NumberAlgebra(series, np.array(point, dtype=object), TERMS, Fraction)
-    rows = modified_field_terms(entry.rule(**entry.complete({}, trial=True)), algebra, TERMS)
-    return [tuple(row[0]) for row in rows]
+    rule = entry.rule(**entry.complete({}, trial=True))
+    rows = modified_field_terms(rule, series, np.array(point, dtype=object), TERMS, Fraction)
+    return [tuple(row) for row in rows]
 
 
 def times(matrix, vector):
@@ -229,7 +228,7 @@ def test_the_order_of_the_parameters_is_irrelevant_to_componentwise_methods_too(
             return np.array([parts[i] for i in order], dtype=float).T
 
         start = np.array([float(point[i]) for i in order])
-        return np.array([row[0] for row in modified_field_terms(rule, NumberAlgebra(series, start, 3), 3)])
+        return np.array(modified_field_terms(rule, series, start, 3))
 
     forward, backward = terms((0, 1)), terms((1, 0))
     np.testing.assert_allclose(forward, backward[:, ::-1], rtol=1e-9, atol=1e-12 * np.abs(forward).max())

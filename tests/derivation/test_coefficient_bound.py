@@ -5,9 +5,9 @@ from math import lcm
 
 import pytest
 import sympy
+from second_routes.step_polynomial import modified_coefficients
 
 from eomsym.derivation.coefficient_bound import bernoulli, coefficient_bound
-from eomsym.derivation.step_polynomial import modified_coefficients
 from eomsym.derivation.tree_tables import MAX_STREAMED_NODES
 from eomsym.optimizers import get
 

@@ -3,9 +3,9 @@
 import mpmath
 import pytest
 import sympy
+from second_routes.lie import lie_counterterms
 
 from eomsym.derivation import derive
-from eomsym.derivation.lie import lie_counterterms
 from eomsym.errors import InputError
 from eomsym.notation import counterterms_of_field, counterterms_sympy
 

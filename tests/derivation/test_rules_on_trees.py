@@ -1,22 +1,20 @@
 """Counter terms of all optimisers on trees: two engines against one another, closed forms, published values."""
 
 from fractions import Fraction
-from itertools import pairwise
 from math import comb, prod
 
 import numpy as np
 import pytest
 import sympy
+from second_routes.number_algebra import modified_field_terms
+from second_routes.step_polynomial import modified_coefficients
+from second_routes.truncated import TruncatedSeries
 
 from eomsym import optimizers
 from eomsym.derivation import derive
-from eomsym.derivation.levels import antidifference, extension, logarithm, modified_field_terms, resolvent
-from eomsym.derivation.step_polynomial import modified_coefficients
 from eomsym.derivation.tree_algebra import modified_tree_coefficients
 from eomsym.errors import InputError
 from eomsym.optimizers import runge_kutta
-from eomsym.series import TruncatedSeries
-from eomsym.series.number_algebra import NumberAlgebra
 from eomsym.trees import THETA, ColouredTree, parse_tree, rooted_trees
 
 FORMS = [entry for entry in optimizers.REGISTRY.values() if entry.difference_form is not None]
@@ -48,8 +46,7 @@ def test_trees_and_numbers_agree_exactly(entry):
     values = entry.complete({}, trial=True)
     terms = 4
     point = np.array([Fraction(1, 3), Fraction(-1, 2)], dtype=object)
-    algebra = NumberAlgebra(quartic_series, point, terms, Fraction)
-    numbers = [row[0] for row in modified_field_terms(entry.rule(**values), algebra, terms)]
+    numbers = modified_field_terms(entry.rule(**values), quartic_series, point, terms, Fraction)
     x, y = sympy.symbols("x y")
     losses = [x**4 / 4 + x * y**3 + c * x**2 * y + y**2 for c in (1, 2)]
     gradients = [[sympy.diff(loss, name) for name in (x, y)] for loss in losses]
@@ -142,9 +139,9 @@ def test_symmetric_methods_have_even_powers_only():
 def test_y_squared():
     """``y' = y²`` under implicit Euler: 1, 1, 3/2, 8/3, 31/6, …, those of explicit Euler without their signs."""
     expected = [Fraction(1), 1, Fraction(3, 2), Fraction(8, 3), Fraction(31, 6)]
-    algebra = NumberAlgebra(_square_series, np.array([Fraction(1)], dtype=object), 5, Fraction)
-    rows = modified_field_terms(optimizers.get("implicit-euler").rule(), algebra, 5)
-    assert [row[0][0] for row in rows] == expected
+    start = np.array([Fraction(1)], dtype=object)
+    rows = modified_field_terms(optimizers.get("implicit-euler").rule(), _square_series, start, 5, Fraction)
+    assert [row[0] for row in rows] == expected
 
 
 def _square_series(field, series):
@@ -165,13 +162,13 @@ def test_decay_without_momentum_is_decay_in_the_gradient():
     """SGDW at β = 0 is gradient descent on ``L + λθ²/2``: compared on numbers that are exact."""
     decay, point = Fraction(1, 7), np.array([Fraction(1, 3), Fraction(-1, 2)], dtype=object)
     rule = optimizers.get("sgdw").rule(beta=Fraction(0), decay=decay)
-    apart = modified_field_terms(rule, NumberAlgebra(quartic_series, point, 4, Fraction), 4)
+    apart = modified_field_terms(rule, quartic_series, point, 4, Fraction)
 
     def coupled(field, series):
         return quartic_series(field, series) + decay * series
 
-    together = modified_field_terms(optimizers.get("gd").rule(), NumberAlgebra(coupled, point, 4, Fraction), 4)
-    assert [list(row[0]) for row in apart] == [list(row[0]) for row in together]
+    together = modified_field_terms(optimizers.get("gd").rule(), coupled, point, 4, Fraction)
+    assert [list(row) for row in apart] == [list(row) for row in together]
 
 
 def test_equal_batches_are_gradient_descent():
@@ -192,40 +189,6 @@ def test_equal_batches_are_gradient_descent():
 
 def test_simultaneous_players_have_the_trees_of_gradient_descent():
     assert derive("simultaneous-players", order=3).terms == derive("gradient-descent", order=3).terms
-
-
-def test_tables_solve_their_equations():
-    """On s³ and on random polynomials, exactly."""
-    for degree in range(5):
-
-        def polynomial(s, degree=degree):
-            return sum(Fraction(3 + i, 1 + i * i) * s**i for i in range(degree + 1))
-
-        samples = np.array([polynomial(Fraction(s)) for s in range(degree + 1)], dtype=object)
-        assert list(np.array(extension(degree, 8), dtype=object) @ samples) == [
-            polynomial(Fraction(s)) for s in range(8)
-        ]
-        summed = list(np.array(antidifference(degree, 8), dtype=object) @ samples)
-        assert summed[0] == 0
-        assert [b - a for a, b in pairwise(summed)] == [polynomial(Fraction(s)) for s in range(7)]
-        weight = Fraction(3, 5)
-        settled = list(np.array(resolvent(weight, degree, 8), dtype=object) @ samples)
-        assert [settled[s + 1] - weight * settled[s] for s in range(7)] == [polynomial(Fraction(s)) for s in range(7)]
-        fine = Fraction(1, 10**30)
-        nodes = list(range(degree + 2))
-        slope = np.dot(logarithm(degree), samples)
-        assert abs(_interpolated(nodes, summed, fine) / fine - slope) < Fraction(1, 10**25)
-
-
-def _interpolated(nodes, samples, at):
-    total = Fraction(0)
-    for i, value in zip(nodes, samples, strict=False):
-        weight = Fraction(1)
-        for j in nodes:
-            if j != i:
-                weight *= (at - j) / Fraction(i - j)
-        total += weight * value
-    return total
 
 
 def test_trees_have_their_limits():

@@ -9,9 +9,7 @@ import pytest
 import sympy
 from hypothesis import given
 from hypothesis import strategies as st
-
-from eomsym import optimizers
-from eomsym.derivation.step_polynomial import (
+from second_routes.step_polynomial import (
     apply_operator,
     forward_differences,
     linear_coefficient,
@@ -21,6 +19,8 @@ from eomsym.derivation.step_polynomial import (
     step_polynomials,
     values,
 )
+
+from eomsym import optimizers
 from eomsym.notation import elementary_differentials
 from eomsym.optimizers import DifferenceForm, Evaluation
 from eomsym.trees import LEAF, rooted_trees

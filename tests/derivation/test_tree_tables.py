@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from second_routes import step_polynomial
 
 import eomsym
-from eomsym.derivation import step_polynomial
 from eomsym.derivation.coefficient_bound import bernoulli, coefficient_bound
 from eomsym.derivation.tree_tables import _fill, _tables
 from eomsym.errors import InputError

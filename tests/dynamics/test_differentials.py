@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 import sympy
+from second_routes.truncated import TruncatedSeries
 
 from eomsym.dynamics import elementary_differentials
 from eomsym.errors import InputError
 from eomsym.notation.sympy import elementary_differentials as by_sympy
-from eomsym.series import TruncatedSeries
 from eomsym.trees import LEAF, rooted_trees
 
 VARIABLES = sympy.symbols("x y")

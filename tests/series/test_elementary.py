@@ -3,9 +3,10 @@
 import mpmath
 import pytest
 from mpmath import mp
+from second_routes.truncated import TruncatedSeries, elementary
 
 from eomsym.models import ACTIVATIONS
-from eomsym.series import ELEMENTARY, TruncatedSeries, elementary
+from eomsym.series import ELEMENTARY
 
 
 def logistic(x):

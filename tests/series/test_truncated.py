@@ -6,10 +6,10 @@ import pytest
 import sympy
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from second_routes.truncated import TruncatedSeries, modified_field
 
 from eomsym.derivation import derive
 from eomsym.errors import InputError
-from eomsym.series import TruncatedSeries, modified_field
 
 rationals = st.fractions(min_value=-5, max_value=5, max_denominator=12)
 

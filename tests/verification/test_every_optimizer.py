@@ -6,11 +6,10 @@ slow one generates the kernel of a small network for each.
 
 import numpy as np
 import pytest
+from second_routes.number_algebra import modified_field_terms
 
 from eomsym import optimizers
-from eomsym.derivation.levels import modified_field_terms
 from eomsym.models import MLP, Dataset, dataset
-from eomsym.series.number_algebra import NumberAlgebra
 from eomsym.verification import verify
 from eomsym.verification.convergence import error_exponents
 
@@ -38,8 +37,9 @@ class ToyKernel:
         axis = BOX[0] + (BOX[1] - BOX[0]) * (self._grid + 1) / 2
         points = np.concatenate([values.ravel() for values in np.meshgrid(axis, axis, indexing="ij")])
         fields = entry.fields(**values)
-        algebra = NumberAlgebra(lambda field, series: self._series(fields[field], series), points, order + 1)
-        rows = [row[0] for row in modified_field_terms(entry.rule(**values), algebra, order + 1)]
+        rows = modified_field_terms(
+            entry.rule(**values), lambda field, series: self._series(fields[field], series), points, order + 1
+        )
         self._table = -np.array(rows).reshape(order + 1, 2, NODES, NODES) / entry.steps(**values)
 
     @staticmethod

@@ -16,22 +16,14 @@ Numbers are integers as long as the data are integers (gradient descent: all the
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from fractions import Fraction
 from functools import reduce
 from itertools import accumulate, pairwise
 from math import comb
 from operator import mul
 
-from eomsym.optimizers import Coefficient, DifferenceForm
+from eomsym.exact_numbers import Coefficient, divide
+from eomsym.optimizers import DifferenceForm
 from eomsym.trees import Tree, rooted_trees
-
-
-def divide(numerator: Coefficient, denominator: Coefficient) -> Coefficient:
-    """Exact quotient: an integer where it is one, a ``Fraction`` for other integers, the ring's own quotient else."""
-    if isinstance(numerator, int) and isinstance(denominator, int):
-        quotient = Fraction(numerator, denominator)
-        return quotient.numerator if quotient.denominator == 1 else quotient
-    return numerator / denominator
 
 
 def shift_operator(shifts: Mapping[int, Coefficient], terms: int) -> list[Coefficient]:

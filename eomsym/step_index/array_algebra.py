@@ -1,0 +1,75 @@
+"""Vectors of arrays of any library: a model's gradient as an array program, along all nodes at once.
+
+Values are lists of arrays, one for each array of parameters, with the nodes as first axis; what is the same at every
+node, as all is at order 0, may have one row there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from eomsym.array_series.machine import Backend, Machine
+from eomsym.array_series.program import FlatProgram
+from eomsym.optimizers import Coefficient, UpdateRule
+from eomsym.step_index.nodes import small_nodes
+from eomsym.step_index.solver import NodeAlgebra, solve
+from eomsym.step_index.tables import Matrix, Tables
+
+Arrays = list[Any]
+
+
+class ArrayAlgebra(NodeAlgebra):
+    """Vectors at one point, ``arguments``; ``program`` computes g from them."""
+
+    def __init__(self, tables: Tables, program: FlatProgram, arguments: Sequence[Any], backend: Backend) -> None:
+        super().__init__(tables)
+        self._program, self._arguments, self._backend = program, list(arguments), backend
+
+    def theta(self) -> Arrays:
+        return [argument[None] for argument in self._arguments]
+
+    def ones(self) -> Arrays:
+        return [0 * argument[None] + 1 for argument in self._arguments]
+
+    def combine(self, parts: Sequence[tuple[Coefficient, Arrays]]) -> Arrays:
+        if not parts:
+            return [self._backend.zeros(len(self.tables.nodes), argument) for argument in self._arguments]
+        scaled = [values if weight == 1 else [float(weight) * value for value in values] for weight, values in parts]
+        return [sum(column[1:], column[0]) for column in zip(*scaled, strict=True)]
+
+    def transform(self, matrix: Matrix, values: Arrays) -> Arrays:
+        weights = [[float(weight) for weight in row] for row in matrix]
+        return [self._backend.combine(weights, value[: len(weights[0])]) for value in values]
+
+    def gradient(self, field: int) -> Callable[[Arrays], Arrays]:
+        machine: Machine | None = None
+        level = 0
+
+        def along(point: Arrays) -> Arrays:
+            nonlocal machine, level
+            if machine is None:
+                machine = Machine(self._program, [value[0] for value in point], len(self.tables.nodes), self._backend)
+                return [value[None] for value in machine.outputs(0)]
+            level += 1
+            machine.advance(level, point)
+            return machine.outputs(level)
+
+        return along
+
+    def multiply(self, left: Arrays, right: Arrays) -> Arrays:
+        return [a * b for a, b in zip(left, right, strict=True)]
+
+    def divide(self, numerator: Arrays, denominator: Arrays) -> Arrays:
+        return [a / b for a, b in zip(numerator, denominator, strict=True)]
+
+    def root(self, argument: Arrays) -> Arrays:
+        return [self._backend.seeds["sqrt"](value) for value in argument]
+
+
+def array_counterterms(
+    rule: UpdateRule, program: FlatProgram, arguments: Sequence[Any], terms: int, backend: Backend
+) -> list[Arrays]:
+    """``−f̃_0, …, −f̃_{terms−1}`` where the program computes g from θ: of descent g, ξ_0, ξ_1, …; lists of arrays."""
+    algebra = ArrayAlgebra(small_nodes(rule, terms), program, arguments, backend)
+    return [[-value[0] for value in values] for values in solve(rule, algebra, terms)]

@@ -1,0 +1,1 @@
+"""Routes to the counter terms that share no weight and no solver with the package."""
