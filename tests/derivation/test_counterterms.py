@@ -10,9 +10,8 @@ import sympy
 
 import eomsym
 from eomsym import optimizers
-from eomsym.derivation import MAX_ORDER, derive
+from eomsym.derivation import MAX_ORDER, counterterms_of_field, derive
 from eomsym.errors import InputError
-from eomsym.notation import counterterms_of_field
 from eomsym.optimizers import DifferenceForm, Evaluation, Optimizer, Parameter
 from eomsym.trees import LEAF, rooted_trees
 

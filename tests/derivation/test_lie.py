@@ -4,10 +4,9 @@ import mpmath
 import pytest
 import sympy
 
-from eomsym.derivation import derive
+from eomsym.derivation import counterterms_of_field, counterterms_sympy, derive
 from eomsym.derivation.lie import lie_counterterms
 from eomsym.errors import InputError
-from eomsym.notation import counterterms_of_field, counterterms_sympy
 
 x, y, z, a, b = sympy.symbols("x y z a b")
 

@@ -202,7 +202,7 @@ FAULTS = [
     ),
     *_faults(
         "eomsym/series/levels.py",
-        (*SERIES, *EXPRESSION, "tests/derivation/test_closed_form.py"),
+        (*SERIES, *EXPRESSION, "tests/derivation/test_polynomial_ring.py"),
         ("ring.number(Fraction(sign, k)) * total", "ring.number(Fraction(sign, k + 1)) * total"),
         ("binomial(step + left, order + 1) - comb(left, order + 1)", "binomial(step + left, order + 1)"),
         (
@@ -212,7 +212,7 @@ FAULTS = [
     ),
     *_faults(
         "eomsym/series/program.py",
-        (*SERIES, *EXPRESSION, "tests/derivation/test_closed_form.py"),
+        (*SERIES, *EXPRESSION, "tests/derivation/test_polynomial_ring.py"),
         (
             "add(of, self.multiply(seen, self.multiply(index, index)), -1)",
             "add(of, self.multiply(seen, self.multiply(index, index)))",
