@@ -26,6 +26,7 @@ from eomsym.trees import LEAF, THETA, ColouredTree, Tree, count_rooted_trees, ro
 
 if TYPE_CHECKING:
     import sympy
+    from matplotlib.figure import Figure
 
 #: Number of rooted trees grows like 2.96^n: 20 nodes are 12.8 million trees of the last order alone.
 MAX_ORDER = 15
@@ -99,6 +100,12 @@ class Counterterms:
         from eomsym.derivation.concrete import counterterms_sympy
 
         return counterterms_sympy(self, loss, variables)
+
+    def plot(self, columns: int = 10) -> Figure:
+        """The trees with their coefficients (``eomsym.derivation.figures.tree_figure``)."""
+        from eomsym.derivation.figures import tree_figure
+
+        return tree_figure(self, columns)
 
     def __reduce__(self) -> tuple[object, tuple[str]]:
         return Counterterms.from_json, (self.to_json(),)
