@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from eomsym.models import MLP
-from eomsym.series.network import network_program
+from eomsym.models.network import network_program
 from eomsym.verification import AsymptoticStudy, program_asymptotics, study_asymptotics
 
 MODEL = MLP([2, 4, 1], activation="tanh", loss="mse")

@@ -49,18 +49,19 @@ _ROOMS = (
     "codegen",
     "derivation",
     "double_double",
+    "drawing",
     "dynamics",
     "errors",
     "jax",
     "models",
     "notation",
     "optimizers",
-    "plotting",
     "series",
     "studies",
     "torch",
     "tree_positions",
     "trees",
+    "verification",
 )
 
 __all__ = [

@@ -29,9 +29,9 @@ from matplotlib.ticker import LogLocator, NullFormatter
 
 import eomsym
 from eomsym.derivation import modified_loss
+from eomsym.drawing import COLOURS, MARKERS
 from eomsym.models import MLP, Dataset, dataset
 from eomsym.optimizers import REGISTRY
-from eomsym.plotting import COLOURS, MARKERS
 
 FAST = os.environ.get("EOMSYM_FAST") == "1"  # set by the tests: fewer optimisers are measured, same story
 ORDERS = range(3) if FAST else range(4)

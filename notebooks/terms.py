@@ -22,8 +22,8 @@ import os
 
 from eomsym.codegen import KernelSpec, kernel_for
 from eomsym.models import MLP, dataset
-from eomsym.plotting import tree_share_figure, truncation_figure
 from eomsym.verification import map_errors, recommend_order, recommend_step, study_terms
+from eomsym.verification.figures import tree_share_figure, truncation_figure
 
 FAST = os.environ.get("EOMSYM_FAST") == "1"  # set by the tests: a smaller network, the same story
 DATA = "moons" if FAST else "digits-small"

@@ -27,7 +27,7 @@ import numpy as np
 
 import eomsym
 from eomsym.models import MLP, dataset
-from eomsym.plotting import error_ratio_figure
+from eomsym.verification.figures import error_ratio_figure
 
 FAST = os.environ.get("EOMSYM_FAST") == "1"  # set by the tests: a smaller network and fewer orders, same story
 NAME, MODEL = ("moons", MLP([2, 4, 2])) if FAST else ("digits-small", MLP([8, 16, 10]))

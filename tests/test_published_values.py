@@ -15,8 +15,8 @@ import sympy
 from sympy import Rational
 
 from eomsym import optimizers
-from eomsym.derivation import Counterterms, decay_law, derive, modified_loss
-from eomsym.notation import elementary_differentials, general_of_fields
+from eomsym.derivation import Counterterms, decay_law, derive, general_of_fields, modified_loss
+from eomsym.notation import elementary_differentials
 from eomsym.optimizers import Field, Optimizer, runge_kutta, solve
 from eomsym.trees import LEAF, rooted_trees
 

@@ -11,7 +11,7 @@ from eomsym.cli.groups import examples
 from eomsym.errors import InputError
 
 if TYPE_CHECKING:
-    from eomsym.derivation import Counterterms, GeneralCounterterms
+    from eomsym.derivation import ClosedForm, Counterterms, GeneralCounterterms
     from eomsym.models import ExpressionLoss, VectorField
 
 FORMATS = ("text", "latex", "sympy", "json")
@@ -99,17 +99,12 @@ def derive(
     parameters = get(optimizer).read_parameters(parsing.settings("--set", set_ or []))
     with output.progress("deriving"):
         counterterms = derive_counterterms(optimizer, highest, **parameters)
-    if form == "sympy":
-        output.write(_sympy_lines(counterterms))
-    else:
-        output.write({"text": counterterms.text, "latex": counterterms.latex, "json": counterterms.to_json}[form]())
+    _write(counterterms, form)
 
 
-def _sympy_lines(counterterms: Counterterms | GeneralCounterterms) -> str:
-    from eomsym.cli.sympy_lines import sympy_lines
-    from eomsym.derivation import Counterterms
-
-    return sympy_lines(counterterms) if isinstance(counterterms, Counterterms) else counterterms.sympy_lines()
+def _write(result: Counterterms | GeneralCounterterms | ClosedForm, form: str) -> None:
+    notations = {"text": result.text, "latex": result.latex, "sympy": result.sympy_lines, "json": result.to_json}
+    output.write(notations[form]())
 
 
 def _model(
@@ -132,9 +127,8 @@ def _model(
 def _derive_closed_form(
     model: ExpressionLoss | VectorField, optimizer: str, order: str, settings: list[str], form: str
 ) -> None:
-    from eomsym.derivation import MAX_ORDER
-    from eomsym.derivation.closed_form import MAX_CLOSED_FORM_ORDER
-    from eomsym.notation import closed_form
+    from eomsym.derivation import MAX_ORDER, closed_form
+    from eomsym.derivation.polynomial_ring import MAX_CLOSED_FORM_ORDER
     from eomsym.optimizers import get
 
     entry = get(optimizer)
@@ -144,5 +138,4 @@ def _derive_closed_form(
     parameters = entry.read_parameters(parsing.settings("--set", settings))
     with output.progress("deriving"):
         result = closed_form(model, highest, entry.name, **parameters)
-    notations = {"text": result.text, "latex": result.latex, "sympy": result.sympy_lines, "json": result.to_json}
-    output.write(notations[form]())
+    _write(result, form)

@@ -11,11 +11,19 @@ from eomsym.derivation.linear_law import DecayLaw, decay_law
 from eomsym.derivation.modified_loss import ModifiedLoss, modified_loss
 
 if TYPE_CHECKING:
-    from eomsym.derivation.closed_form import modified_equation
+    from eomsym.derivation.concrete import (
+        ClosedForm,
+        closed_form,
+        counterterms_of_field,
+        counterterms_sympy,
+        general_of_fields,
+    )
+    from eomsym.derivation.polynomial_ring import modified_equation
     from eomsym.derivation.tree_tables import TreeTable, stream_coefficients, stream_trees, tree_table
 
 __all__ = [
     "MAX_ORDER",
+    "ClosedForm",
     "Counterterms",
     "DecayLaw",
     "GeneralCounterterms",
@@ -24,9 +32,13 @@ __all__ = [
     "Term",
     "TreeTable",
     "check_order",
+    "closed_form",
+    "counterterms_of_field",
+    "counterterms_sympy",
     "decay_law",
     "derive",
     "derive_on_trees",
+    "general_of_fields",
     "modified_equation",
     "modified_loss",
     "stream_coefficients",
@@ -36,7 +48,12 @@ __all__ = [
 
 #: What needs SymPy or numba.
 _HOME = {
-    "modified_equation": "eomsym.derivation.closed_form",
+    "ClosedForm": "eomsym.derivation.concrete",
+    "closed_form": "eomsym.derivation.concrete",
+    "counterterms_of_field": "eomsym.derivation.concrete",
+    "counterterms_sympy": "eomsym.derivation.concrete",
+    "general_of_fields": "eomsym.derivation.concrete",
+    "modified_equation": "eomsym.derivation.polynomial_ring",
     "TreeTable": "eomsym.derivation.tree_tables",
     "stream_coefficients": "eomsym.derivation.tree_tables",
     "stream_trees": "eomsym.derivation.tree_tables",

@@ -16,11 +16,16 @@ from eomsym.derivation.tree_algebra import modified_tree_coefficients
 from eomsym.derivation.vector_language import ComponentwiseFunction, Monomial, modified_vector_terms
 from eomsym.errors import InputError
 from eomsym.exact_numbers import Coefficient, exact
+from eomsym.notation.json import counterterms_json
+from eomsym.notation.latex import counterterms_latex, counterterms_mathtext
+from eomsym.notation.sympy_lines import counterterms_sympy_lines
+from eomsym.notation.text import counterterms_text
 from eomsym.optimizers import Optimizer, UpdateRule
 from eomsym.trees import LEAF, THETA, ColouredTree, Tree, rooted_trees
 
 if TYPE_CHECKING:
     import sympy
+    from matplotlib.figure import Figure
 
 #: Number of rooted trees grows like 2.96^n: 20 nodes are 12.8 million trees of the last order alone.
 MAX_ORDER = 15
@@ -52,30 +57,37 @@ class Counterterms:
     gradient_coefficient: Coefficient
     terms: tuple[tuple[Term, ...], ...]
 
+    @property
+    def rows(self) -> list[list[tuple[Coefficient, Tree]]]:
+        """The terms as plain pairs, for ``eomsym.notation``."""
+        return [[(term.coefficient, term.tree) for term in terms] for terms in self.terms]
+
     def text(self) -> str:
         """One line per counter term, as ``ξ_1 = 1/3 g'g'g + 1/12 g''(g,g)``."""
-        from eomsym.notation.text import counterterms_text
-
-        return counterterms_text(self)
+        return counterterms_text(self.gradient_coefficient, self.rows)
 
     __str__ = text
 
     def latex(self) -> str:
         """An ``aligned`` LaTeX block in the notation of papers: g = ∇L, H = ∇²L, higher derivatives ∇^mL[…]."""
-        from eomsym.notation.latex import counterterms_latex
+        return counterterms_latex(self.gradient_coefficient, self.rows)
 
-        return counterterms_latex(self)
+    def mathtext(self) -> list[str]:
+        r"""The same, line by line, for Matplotlib's mathtext: ``$\xi_{0} = …$``."""
+        return counterterms_mathtext(self.gradient_coefficient, self.rows)
+
+    def sympy_lines(self) -> str:
+        """Lines ``NAME = EXPRESSION`` that SymPy reads, elementary differentials as nested functions."""
+        return counterterms_sympy_lines(self.gradient_coefficient, self.rows)
 
     def to_json(self) -> str:
         """The JSON object of the command line contract; ``Counterterms.from_json`` reads it back."""
-        from eomsym.notation.json import counterterms_json
-
-        return counterterms_json(self)
+        return counterterms_json(self.optimizer, self.parameters, self.gradient_coefficient, self.rows)
 
     @classmethod
     def from_json(cls, text: str) -> Counterterms:
         """The counter terms that ``to_json`` wrote.  Raises ``InputError`` for anything else."""
-        from eomsym.notation.json import parse_counterterms
+        from eomsym.derivation.json_reader import parse_counterterms
 
         return parse_counterterms(text)
 
@@ -84,9 +96,15 @@ class Counterterms:
 
         Not simplified; ``sympy.expand`` or ``sympy.factor`` the entries as needed.
         """
-        from eomsym.notation.sympy import counterterms_sympy
+        from eomsym.derivation.concrete import counterterms_sympy
 
         return counterterms_sympy(self, loss, variables)
+
+    def plot(self, columns: int = 10) -> Figure:
+        """The trees with their coefficients (``eomsym.derivation.figures.tree_figure``)."""
+        from eomsym.derivation.figures import tree_figure
+
+        return tree_figure(self, columns)
 
     def __reduce__(self) -> tuple[object, tuple[str]]:
         return Counterterms.from_json, (self.to_json(),)

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from eomsym.derivation.vector_language import ComponentwiseFunction, Monomial
 from eomsym.exact_numbers import Coefficient
+from eomsym.notation.general import general_latex, general_sympy_lines, general_text
+from eomsym.notation.json import general_json
 from eomsym.trees import ColouredTree
 
 if TYPE_CHECKING:
@@ -41,32 +43,33 @@ class GeneralCounterterms:
 
     def text(self) -> str:
         """The equation of motion, the definitions, then one line per counter term."""
-        from eomsym.notation.general import general_text
-
-        return general_text(self)
+        return general_text(*self._plain)
 
     __str__ = text
 
     def latex(self) -> str:
         """The same as an ``aligned`` LaTeX block."""
-        from eomsym.notation.general import general_latex
-
-        return general_latex(self)
+        return general_latex(*self._plain)
 
     def sympy_lines(self) -> str:
         """Lines ``NAME = EXPRESSION`` that SymPy reads."""
-        from eomsym.notation.general import general_sympy_lines
-
-        return general_sympy_lines(self)
+        return general_sympy_lines(*self._plain)
 
     def to_json(self) -> str:
         """One JSON object; there is no reader for it."""
-        from eomsym.notation.general import general_json
-
-        return general_json(self)
+        return general_json(self.optimizer, self.parameters, *self._plain)
 
     def to_sympy(self, losses: Sequence[sympy.Expr], variables: Sequence[sympy.Symbol]) -> list[sympy.Matrix]:
         """``[leading, ξ_0, ξ_1, …]`` for concrete losses, one for each field, as columns of exact expressions."""
-        from eomsym.notation.general import general_sympy
+        from eomsym.derivation.concrete import general_of_fields
 
-        return general_sympy(self, losses, variables)
+        return general_of_fields(self, [[loss.diff(name) for name in variables] for loss in losses], variables)
+
+    @property
+    def _plain(self) -> tuple[Any, ...]:
+        return plain(self.leading), [plain(row) for row in self.terms], self.fields, self.functions
+
+
+def plain(terms: Sequence[GeneralTerm]) -> list[tuple[Coefficient, ColouredTree | Monomial]]:
+    """The terms as plain pairs, for ``eomsym.notation``."""
+    return [(term.coefficient, term.basis) for term in terms]

@@ -23,6 +23,7 @@ from eomsym.derivation.counterterms import Counterterms, derive
 from eomsym.derivation.general_terms import GeneralCounterterms
 from eomsym.errors import InputError
 from eomsym.exact_numbers import Coefficient, exact
+from eomsym.notation.general import modified_loss_text
 from eomsym.optimizers import Optimizer
 from eomsym.trees import ColouredTree, Tree
 
@@ -58,9 +59,8 @@ class ModifiedLoss:
 
     def text(self) -> str:
         """One line for each power of η: its part of the modified loss, and the rest where there is one."""
-        from eomsym.notation.general import modified_loss_text
-
-        return modified_loss_text(self)
+        levels = [[(term.coefficient, term.tree) for term in level] for level in self.levels]
+        return modified_loss_text(levels, self.rest, self.fields > 1)
 
     __str__ = text
 

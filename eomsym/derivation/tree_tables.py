@@ -4,7 +4,7 @@
 rational whose denominator divides lcm(1 … |τ|).  Numerators over that denominator are computed modulo 2⁶⁴ and are
 smaller than 2⁶³ for trees of up to 28 nodes: ``derivation.coefficient_bound`` and docs/tree_tables.md prove both.
 
-The general engine, ``derivation.step_polynomial``, knows every optimiser and symbolic parameters; this one knows
+The general engine, ``step_index``, knows every optimiser and symbolic parameters; this one knows
 explicit Euler only and is some thousand times as fast.  The two share no code beyond the order of the trees.
 """
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
-from eomsym.optimizers import Coefficient
+from eomsym.exact_numbers import Coefficient
 
 if TYPE_CHECKING:
     import sympy

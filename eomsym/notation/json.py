@@ -1,232 +1,71 @@
-"""Counter terms as JSON, the contract of ``eomsym derive --format json``, and the validating reader.
-
-What is read is not trusted: sizes are bounded before any work is done, nothing is evaluated as code, and the trees must
-be exactly those that the order asks for.
-"""
+"""Counter terms as JSON: the contract of ``eomsym derive --format json``."""
 
 from __future__ import annotations
 
-import ast
 import json
-import operator
-import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from fractions import Fraction
-from types import MappingProxyType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from eomsym import optimizers
-from eomsym.derivation.counterterms import Counterterms, Term, check_order, symbolic_parameters
-from eomsym.errors import InputError
-from eomsym.exact_numbers import divide, exact
+from eomsym.exact_numbers import Coefficient
 from eomsym.notation.coefficients import coefficient_text
-from eomsym.optimizers import Coefficient
-from eomsym.trees import Tree, count_rooted_trees, parse_tree, rooted_trees
+from eomsym.notation.general import sympy_basis, sympy_definitions
+from eomsym.notation.sums import Rows
+from eomsym.trees import ColouredTree, Tree
 
-_KEYS = ("optimizer", "parameters", "order", "gradient_coefficient", "counterterms")
-_COUNTERTERM_KEYS = ("index", "terms")
-_TERM_KEYS = ("tree", "symmetry", "coefficient")
-_MAX_LENGTH = 2**27  # order 15 with rational coefficients takes a third of it
-_MAX_WORD_LENGTH = 100
-_MAX_COEFFICIENT_LENGTH = 20_000
-_MAX_SIZE = 500  # of a symbolic coefficient: bounds the degree and the digits of everything that is computed
-_RATIONAL = re.compile(r"(-?[0-9]{1,4000})(?:/([0-9]{1,4000}))?")
-_NO_EXPRESSION = re.compile(r"[^A-Za-z0-9_+\-*/() ]|\b[0-9]+[A-Za-z_]")
-_OPERATIONS: dict[type, Callable[[Any, Any], Any]] = {
-    ast.Add: operator.add,
-    ast.Sub: operator.sub,
-    ast.Mult: operator.mul,
-    ast.Div: divide,
-}
+if TYPE_CHECKING:
+    from eomsym.derivation.vector_language import ComponentwiseFunction
+    from eomsym.notation.general import GeneralSum
+
+KEYS = ("optimizer", "parameters", "order", "gradient_coefficient", "counterterms")
+COUNTERTERM_KEYS = ("index", "terms")
+TERM_KEYS = ("tree", "symmetry", "coefficient")
 
 
-def counterterms_json(counterterms: Counterterms) -> str:
+def counterterms_json(
+    optimizer: str, parameters: Mapping[str, Fraction], gradient_coefficient: Coefficient, rows: Rows
+) -> str:
     """One JSON object on one line; coefficients are exact and hold 1/σ, every tree is listed, zeros included."""
     values = (
-        counterterms.optimizer,
-        {name: str(value) for name, value in counterterms.parameters.items()},
-        counterterms.order,
-        coefficient_text(counterterms.gradient_coefficient),
-        [{"index": k, "terms": [_term_json(term) for term in terms]} for k, terms in enumerate(counterterms.terms)],
+        optimizer,
+        {name: str(value) for name, value in parameters.items()},
+        len(rows),
+        coefficient_text(gradient_coefficient),
+        [{"index": k, "terms": [_tree_term(tree, value) for value, tree in row]} for k, row in enumerate(rows)],
     )
-    return json.dumps(dict(zip(_KEYS, values, strict=True)))
+    return json.dumps(dict(zip(KEYS, values, strict=True)))
 
 
-def _term_json(term: Term) -> dict[str, Any]:
-    values = (str(term.tree), term.tree.symmetry, coefficient_text(term.coefficient))
-    return dict(zip(_TERM_KEYS, values, strict=True))
+def general_json(
+    optimizer: str,
+    parameters: Mapping[str, Fraction],
+    leading: GeneralSum,
+    rows: Sequence[GeneralSum],
+    fields: Sequence[str],
+    functions: Sequence[ComponentwiseFunction],
+) -> str:
+    """One JSON object: trees as bracket lists with colours, monomials as SymPy reads them."""
+
+    def entries(terms: GeneralSum) -> list[dict[str, Any]]:
+        return [
+            _tree_term(basis, value)
+            if isinstance(basis, ColouredTree)
+            else {"term": sympy_basis(basis, fields, functions), "coefficient": coefficient_text(value)}
+            for value, basis in terms
+        ]
+
+    data = {
+        "optimizer": optimizer,
+        "parameters": {name: str(value) for name, value in parameters.items()},
+        "order": len(rows),
+        "fields": list(fields),
+        "functions": sympy_definitions(fields, functions),
+        "leading": entries(leading),
+        "counterterms": [{"index": k, "terms": entries(row)} for k, row in enumerate(rows)],
+    }
+    return json.dumps(data)
 
 
-def parse_counterterms(text: str) -> Counterterms:
-    """The counter terms that ``counterterms_json`` wrote.
-
-    Raises ``InputError`` for text that is no such object: other keys, an optimiser or a parameter that is not
-    registered, trees missing, doubled or of the wrong size, a wrong symmetry, a coefficient that is not exact.
-    """
-    data = _object("object", _load(text), _KEYS)
-    entry = optimizers.get(_word("optimizer", data["optimizer"]))
-    given = _mapping("parameters", data["parameters"])
-    parameters = entry.read_parameters(
-        {_word("parameters", name): _word("parameters", value) for name, value in given.items()}
-    )
-    order = data["order"]
-    check_order(order)
-    symbols = symbolic_parameters(entry, parameters)
-    gradient_coefficient = _coefficient("gradient_coefficient", data["gradient_coefficient"], symbols)
-    rows = _list("counterterms", data["counterterms"], order)
-    terms = tuple(_read_terms(index, row, symbols) for index, row in enumerate(rows))
-    return Counterterms(entry.name, MappingProxyType(parameters), order, gradient_coefficient, terms)
-
-
-def _load(text: str) -> Any:
-    if not isinstance(text, str):
-        raise InputError(f"counter terms: not text but {type(text).__name__}; give the JSON that to_json wrote")
-    if len(text) > _MAX_LENGTH:
-        raise InputError(f"counter terms: {len(text)} characters of JSON, more than the {_MAX_LENGTH} that are read")
-    try:
-        return json.loads(text, object_pairs_hook=_without_doubled_keys, parse_constant=_no_constant)
-    except InputError:
-        raise
-    except RecursionError:
-        raise InputError("counter terms: JSON nested too deeply; give the JSON that to_json wrote") from None
-    except ValueError as error:
-        raise InputError(f"counter terms: not JSON ({error}); give the JSON that to_json wrote") from None
-
-
-def _without_doubled_keys(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
-    mapping = dict(pairs)
-    if len(mapping) < len(pairs):
-        raise InputError(f"counter terms: a key stands twice in the object with {_shown(list(mapping))}; give it once")
-    return mapping
-
-
-def _no_constant(name: str) -> Any:
-    raise InputError(f"counter terms: {name} is no exact number; give the JSON that to_json wrote")
-
-
-def _read_terms(index: int, row: Any, symbols: Mapping[str, Coefficient]) -> tuple[Term, ...]:
-    place = f"counterterms[{index}]"
-    data = _object(place, row, _COUNTERTERM_KEYS)
-    if type(data["index"]) is not int or data["index"] != index:
-        raise InputError(f"counter terms: {place}.index is {_shown(data['index'])}; it must be {index}")
-    nodes = index + 2
-    entries = _list(f"{place}.terms", data["terms"], count_rooted_trees(nodes))
-    read = [_read_term(f"{place}.terms[{j}]", entry, nodes, symbols) for j, entry in enumerate(entries)]
-    by_tree = {term.tree: term for term in read}
-    if len(by_tree) < len(read):  # the number is right, so one twice means one missing
-        raise InputError(f"counter terms: {place}.terms lists a tree twice; give every tree with {nodes} nodes once")
-    return tuple(by_tree[tree] for tree in rooted_trees(nodes))
-
-
-def _read_term(place: str, entry: Any, nodes: int, symbols: Mapping[str, Coefficient]) -> Term:
-    data = _object(place, entry, _TERM_KEYS)
-    tree = _read_tree(f"{place}.tree", data["tree"], nodes)
-    if type(data["symmetry"]) is not int or data["symmetry"] != tree.symmetry:
-        shown = _shown(data["symmetry"])
-        raise InputError(f"counter terms: {place}.symmetry is {shown}; the symmetry of {tree} is {tree.symmetry}")
-    return Term(tree, _coefficient(f"{place}.coefficient", data["coefficient"], symbols))
-
-
-def _read_tree(place: str, value: Any, nodes: int) -> Tree:
-    text = _string(place, value)
-    tree = parse_tree(text)
-    if tree.order != nodes:
-        raise InputError(f"counter terms: {place} is {_shown(text)} with {tree.order} nodes; it must have {nodes}")
-    return tree
-
-
-def _coefficient(place: str, value: Any, symbols: Mapping[str, Coefficient]) -> Coefficient:
-    text = _string(place, value)
-    number = _RATIONAL.fullmatch(text)
-    try:
-        if number:
-            return Fraction(int(number[1]), int(number[2] or 1))
-        if symbols:
-            return exact(_symbolic(text, symbols))
-    except (ValueError, SyntaxError, ZeroDivisionError, RecursionError, MemoryError):
-        pass
-    allowed = f" or an expression in {', '.join(symbols)}" if symbols else ""
-    raise InputError(f"counter terms: {place} is {_shown(text)}; give an exact rational such as 1/12{allowed}")
-
-
-def _symbolic(text: str, symbols: Mapping[str, Coefficient]) -> Coefficient:
-    """The four operations and integer powers.  Raises ``ValueError`` or ``SyntaxError`` for anything else."""
-    if len(text) > _MAX_COEFFICIENT_LENGTH or _NO_EXPRESSION.search(text):
-        raise ValueError(text)
-    return _value(ast.parse(text.strip(), mode="eval").body, symbols)[0]
-
-
-def _value(node: ast.AST, symbols: Mapping[str, Coefficient]) -> tuple[Coefficient, int]:
-    """The value and a bound on its size: degree plus digits."""
-    match node:
-        case ast.Constant(value=number) if type(number) is int:  # no bool
-            return number, len(str(number))
-        case ast.Name(id=name) if name in symbols:
-            return symbols[name], 1
-        case ast.UnaryOp(op=ast.USub(), operand=operand):
-            value, size = _value(operand, symbols)
-            return -value, size
-        case ast.BinOp(left=base, op=ast.Pow(), right=exponent):
-            return _power(_value(base, symbols), _value(exponent, {})[0])
-        case ast.BinOp(left=left, op=operation, right=right) if type(operation) in _OPERATIONS:
-            return _binary(type(operation), _value(left, symbols), _value(right, symbols))
-    raise ValueError(ast.dump(node))
-
-
-def _power(base: tuple[Coefficient, int], exponent: Coefficient) -> tuple[Coefficient, int]:
-    value, size = base
-    if not isinstance(exponent, int) or abs(exponent) * size > _MAX_SIZE:
-        raise ValueError(exponent)
-    return (value**exponent if exponent >= 0 else divide(1, value**-exponent)), max(1, abs(exponent)) * size
-
-
-def _binary(operation: type, left: tuple[Coefficient, int], right: tuple[Coefficient, int]) -> tuple[Coefficient, int]:
-    (a, size_a), (b, size_b) = left, right
-    keeps_size = operation in (ast.Add, ast.Sub) and _is_polynomial(a) and _is_polynomial(b)
-    size = max(size_a, size_b) if keeps_size else size_a + size_b
-    if size > _MAX_SIZE:
-        raise ValueError(size)
-    return _OPERATIONS[operation](a, b), size
-
-
-def _is_polynomial(value: Coefficient) -> bool:
-    return isinstance(value, int) or (not isinstance(value, Fraction) and bool(value.denom.is_ground))
-
-
-def _object(place: str, value: Any, keys: Sequence[str]) -> Mapping[str, Any]:
-    mapping = _mapping(place, value)
-    if set(mapping) != set(keys):
-        raise InputError(f"counter terms: {place} has the keys {_shown(list(mapping))}; they must be {list(keys)}")
-    return mapping
-
-
-def _mapping(place: str, value: Any) -> Mapping[str, Any]:
-    if not isinstance(value, dict):
-        raise InputError(f"counter terms: {place} is {_shown(value)}; it must be an object")
-    return value
-
-
-def _list(place: str, value: Any, length: int) -> list[Any]:
-    if not isinstance(value, list):
-        raise InputError(f"counter terms: {place} is {_shown(value)}; it must be a list")
-    if len(value) != length:
-        raise InputError(f"counter terms: {place} has {len(value)} entries; it must have {length}")
-    return value
-
-
-def _string(place: str, value: Any) -> str:
-    if not isinstance(value, str):
-        raise InputError(f"counter terms: {place} is {_shown(value)}; it must be a string")
-    return value
-
-
-def _word(place: str, value: Any) -> str:
-    text = _string(place, value)
-    if len(text) > _MAX_WORD_LENGTH:
-        raise InputError(f"counter terms: {place} has {_shown(text)}, longer than {_MAX_WORD_LENGTH} characters")
-    return text
-
-
-def _shown(value: Any) -> str:
-    text = repr(value)
-    return text if len(text) <= 80 else text[:77] + "..."
+def _tree_term(tree: Tree | ColouredTree, coefficient: Coefficient) -> dict[str, Any]:
+    values = (str(tree), tree.symmetry, coefficient_text(coefficient))
+    return dict(zip(TERM_KEYS, values, strict=True))

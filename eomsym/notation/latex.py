@@ -2,22 +2,28 @@ r"""Counter terms as LaTeX, in the notation of papers: g = ∇L, H = ∇²L, cha
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 
-from eomsym.derivation.counterterms import Counterterms, Term
-from eomsym.notation.coefficients import coefficient_latex, is_sum, split_sign
+from eomsym.exact_numbers import Coefficient
+from eomsym.notation.sums import LATEX, Rows, Terms, signed_sum
 from eomsym.trees import Tree
 
 
-def counterterms_latex(counterterms: Counterterms) -> str:
+def counterterms_latex(gradient_coefficient: Coefficient, rows: Rows) -> str:
     r"""An ``aligned`` block (amsmath, MathJax): the equation of motion and a line per counter term, zeros left out."""
-    rows = [f"{left} &= {right}" for left, right in _equations(counterterms)]
-    return "\\begin{aligned}\n" + " \\\\\n".join(rows) + "\n\\end{aligned}"
+    return aligned(_equations(gradient_coefficient, rows))
 
 
-def counterterms_mathtext(counterterms: Counterterms) -> list[str]:
+def counterterms_mathtext(gradient_coefficient: Coefficient, rows: Rows) -> list[str]:
     r"""The same lines for Matplotlib, whose mathtext knows neither ``aligned`` nor ``\tfrac``: ``$\xi_{0} = …$``."""
-    return [f"${left} = {right}$".replace(r"\tfrac", r"\frac") for left, right in _equations(counterterms)]
+    equations = _equations(gradient_coefficient, rows)
+    return [f"${left} = {right}$".replace(r"\tfrac", r"\frac") for left, right in equations]
+
+
+def aligned(equations: Iterable[tuple[str, str]]) -> str:
+    """Left and right sides as an ``aligned`` block."""
+    rows = [f"{left} &= {right}" for left, right in equations]
+    return "\\begin{aligned}\n" + " \\\\\n".join(rows) + "\n\\end{aligned}"
 
 
 def tree_latex(tree: Tree) -> str:
@@ -32,15 +38,13 @@ def tree_latex(tree: Tree) -> str:
     return rf"{prefix}\nabla^{{{len(tree.children) + 1}}}L[{arguments}]"
 
 
-def _equations(counterterms: Counterterms) -> list[tuple[str, str]]:
-    flow = _sum([Term(Tree(), -counterterms.gradient_coefficient)])
-    if counterterms.order > 0:
-        series = " + ".join(_power(index) + rf"\xi_{{{index}}}" for index in range(counterterms.order))
+def _equations(gradient_coefficient: Coefficient, rows: Rows) -> list[tuple[str, str]]:
+    flow = _sum([(-gradient_coefficient, Tree())])
+    if rows:
+        series = " + ".join(_power(index) + rf"\xi_{{{index}}}" for index in range(len(rows)))
         flow += rf" - \eta\,\xi, \quad \xi = {series}"
     equations = [(r"\dot{\theta}", rf"{flow}, \quad g = \nabla L, \; H = \nabla^{{2}}L")]
-    for index, terms in enumerate(counterterms.terms):
-        equations.append((rf"\xi_{{{index}}}", _sum(terms)))
-    return equations
+    return equations + [(rf"\xi_{{{index}}}", _sum(row)) for index, row in enumerate(rows)]
 
 
 def _power(exponent: int) -> str:
@@ -49,18 +53,5 @@ def _power(exponent: int) -> str:
     return r"\eta\," if exponent == 1 else rf"\eta^{{{exponent}}}\,"
 
 
-def _sum(terms: Sequence[Term]) -> str:
-    text = ""
-    for term in terms:
-        if term.coefficient != 0:
-            negative, magnitude = split_sign(term.coefficient)
-            sign = (" - " if text else "-") if negative else (" + " if text else "")
-            text += sign + _product(magnitude, term.tree)
-    return text or "0"
-
-
-def _product(magnitude: object, tree: Tree) -> str:
-    if magnitude == 1:
-        return tree_latex(tree)
-    number = coefficient_latex(magnitude)
-    return rf"\left({number}\right) {tree_latex(tree)}" if is_sum(magnitude) else f"{number} {tree_latex(tree)}"
+def _sum(row: Terms) -> str:
+    return signed_sum(((coefficient, tree_latex(tree)) for coefficient, tree in row if coefficient != 0), LATEX)

@@ -1,7 +1,5 @@
-"""Counter terms of a concrete loss or vector field as exact SymPy expressions, by series or tree by tree.
+"""Elementary differentials of a concrete vector field, and combinations of them, as exact SymPy expressions.
 
-Gradient descent on polynomials and on expressions with few elementary functions goes through power series over a
-polynomial ring (``derivation.closed_form``), everything else tree by tree:
 ``F(τ) = g^{(m)}(F(τ_1), …, F(τ_m))`` is a sum over multi-indices α of partial derivatives ``∂^α g`` times components of
 the arguments.  Every partial derivative and every subtree is computed once.  A field that is polynomial in its
 variables is worked on in a polynomial ring (``sympy.polys``), anything else as expressions that are not expanded.
@@ -10,7 +8,7 @@ variables is worked on in a polynomial ring (``sympy.polys``), anything else as 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from itertools import combinations_with_replacement, groupby
 from math import factorial, prod
 from typing import Any
@@ -18,11 +16,10 @@ from typing import Any
 import sympy
 from sympy.polys.polyerrors import BasePolynomialError
 
-from eomsym.derivation.closed_form import lifted_field, lifted_loss, program_columns, ring_suits
-from eomsym.derivation.counterterms import Counterterms
+from eomsym.checks import shown
 from eomsym.errors import InputError
 from eomsym.notation.coefficients import coefficient_expression
-from eomsym.series.program import Program
+from eomsym.notation.sums import Rows
 from eomsym.trees import Tree
 
 #: A polynomial (``sympy.polys.rings.PolyElement``) or an expression; both have ``diff``, sums and products.
@@ -30,59 +27,15 @@ _Scalar = Any
 _Vector = list[_Scalar]
 
 
-def counterterms_sympy(
-    counterterms: Counterterms, loss: sympy.Expr, variables: Sequence[sympy.Symbol]
+def combinations_of_trees(
+    rows: Rows, field: Sequence[sympy.Expr], variables: Sequence[sympy.Symbol]
 ) -> list[sympy.Matrix]:
-    """``[ξ_0, ξ_1, …]`` of a loss, each a column in the order of ``variables``; expanded if the loss is a polynomial.
-
-    Other symbols in the loss are constants.  Raises ``InputError`` if the loss is no SymPy expression (text is not
-    read) or the variables are not distinct symbols.
-    """
-    if not isinstance(loss, sympy.Expr):
-        raise InputError(
-            f"loss {_shown(loss)}: not a SymPy expression but {type(loss).__name__}; build it from symbols"
-        )
-    names = _check_variables(variables)
-    quick = _by_series(counterterms, lifted_loss, loss, [loss], names)
-    return quick or counterterms_of_field(counterterms, [loss.diff(name) for name in names], names)
-
-
-def counterterms_of_field(
-    counterterms: Counterterms, field: Sequence[sympy.Expr], variables: Sequence[sympy.Symbol]
-) -> list[sympy.Matrix]:
-    """``[ξ_0, ξ_1, …]`` for a vector field in place of the gradient g, as in games; as ``counterterms_sympy`` else."""
-    names = _check_variables(variables)
-    quick = _by_series(counterterms, lifted_field, field, _check_field(field, names), names)
-    return quick or _by_trees(counterterms, field, names)
-
-
-def _by_series(
-    counterterms: Counterterms,
-    lift: Callable[[Any, Sequence[sympy.Symbol]], tuple[Program, list[sympy.Symbol]]],
-    model: Any,
-    expressions: Sequence[sympy.Expr],
-    variables: Sequence[sympy.Symbol],
-) -> list[sympy.Matrix] | None:
-    """The columns by power series over a polynomial ring; None where trees are needed, or cheaper.
-
-    Trees serve other optimisers than gradient descent, inexact numbers, and functions without a quadratic system.
-    """
-    if counterterms.optimizer != "gradient-descent" or any(one.has(sympy.Float) for one in expressions):
-        return None
-    try:
-        program, symbols = lift(model, variables)
-    except InputError:
-        return None
-    return program_columns(program, symbols, counterterms.order)[1:] if ring_suits(program) else None
-
-
-def _by_trees(
-    counterterms: Counterterms, field: Sequence[sympy.Expr], names: Sequence[sympy.Symbol]
-) -> list[sympy.Matrix]:
-    parts = [[(term.tree, coefficient_expression(term.coefficient)) for term in terms] for terms in counterterms.terms]
+    """``Σ coefficient · F_g(tree)`` for each row, as a column in the order of ``variables``."""
+    names = check_variables(variables)
+    parts = [[(tree, coefficient_expression(value)) for value, tree in row] for row in rows]
     parts = [[(tree, number) for tree, number in part if number != 0] for part in parts]
     _check_no_clash(names, [number for part in parts for _, number in part])
-    components, generators = _scalars(_check_field(field, names), names)
+    components, generators = _scalars(check_field(field, names), names)
     values = _evaluate(components, generators, [tree for part in parts for tree, _ in part])
     return [sympy.Matrix(_combination([(values[t], number) for t, number in part], len(names))) for part in parts]
 
@@ -91,8 +44,8 @@ def elementary_differentials(
     field: Sequence[sympy.Expr], variables: Sequence[sympy.Symbol], trees: Iterable[Tree]
 ) -> dict[Tree, sympy.Matrix]:
     """``F_g(τ)`` of the vector field g for every tree asked for, each a column in the order of ``variables``."""
-    names, wanted = _check_variables(variables), list(trees)
-    components, generators = _scalars(_check_field(field, names), names)
+    names, wanted = check_variables(variables), list(trees)
+    components, generators = _scalars(check_field(field, names), names)
     values = _evaluate(components, generators, wanted)
     return {tree: sympy.Matrix([_expression(scalar) for scalar in values[tree]]) for tree in wanted}
 
@@ -185,21 +138,23 @@ def _expression(scalar: _Scalar) -> sympy.Expr:
     return scalar if isinstance(scalar, sympy.Expr) else scalar.as_expr()
 
 
-def _check_variables(variables: Sequence[sympy.Symbol]) -> list[sympy.Symbol]:
+def check_variables(variables: Sequence[sympy.Symbol]) -> list[sympy.Symbol]:
+    """As a list.  Raises ``InputError`` unless they are distinct symbols, at least one."""
     names = list(variables) if isinstance(variables, (list, tuple)) else [variables]
     for name in names:
         if not isinstance(name, sympy.Symbol):
-            raise InputError(f"variable {_shown(name)}: not a SymPy symbol; give a list of symbols, such as [x, y]")
+            raise InputError(f"variable {shown(name)}: not a SymPy symbol; give a list of symbols, such as [x, y]")
     if not names or len(set(names)) != len(names):
-        raise InputError(f"variables {_shown(names)}: give at least one symbol, and each only once")
+        raise InputError(f"variables {shown(names)}: give at least one symbol, and each only once")
     return names
 
 
-def _check_field(field: Sequence[sympy.Expr], variables: Sequence[sympy.Symbol]) -> list[sympy.Expr]:
+def check_field(field: Sequence[sympy.Expr], variables: Sequence[sympy.Symbol]) -> list[sympy.Expr]:
+    """As a list.  Raises ``InputError`` unless it has an expression for each variable."""
     components = list(field)
     for component in components:
         if not isinstance(component, sympy.Expr):
-            raise InputError(f"field component {_shown(component)}: not a SymPy expression; build it from symbols")
+            raise InputError(f"field component {shown(component)}: not a SymPy expression; build it from symbols")
     if len(components) != len(variables):
         raise InputError(f"field: {len(components)} components for {len(variables)} variables; give one for each")
     return components
@@ -210,8 +165,3 @@ def _check_no_clash(variables: Sequence[sympy.Symbol], numbers: Iterable[sympy.E
     for symbol in set().union(*(number.free_symbols for number in numbers)):
         if symbol.name in {variable.name for variable in variables}:
             raise InputError(f"variable {symbol}: also the name of the optimiser's parameter; rename the variable")
-
-
-def _shown(value: object) -> str:
-    text = repr(value)
-    return text if len(text) <= 60 else text[:57] + "..."

@@ -171,8 +171,8 @@ class StudyResults:
         write_atomically(Path(path), content.getvalue())
 
     def plot(self) -> Figure:
-        """Errors over step sizes, one panel a case (``eomsym.plotting.study_figure``)."""
-        from eomsym.plotting import study_figure
+        """Errors over step sizes, one panel a case (``eomsym.studies.figures.study_figure``)."""
+        from eomsym.studies.figures import study_figure
 
         return study_figure(self)
 

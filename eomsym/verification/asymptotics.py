@@ -23,8 +23,8 @@ import numpy as np
 from eomsym.checks import check_integer, check_positive
 from eomsym.errors import EomsymError, InputError
 from eomsym.models import MLP
+from eomsym.models.network import network_program
 from eomsym.optimizers import gradient_descent
-from eomsym.series.network import network_program
 from eomsym.series.number_rings import array_ring, decimal_ring
 from eomsym.series.program import Program
 from eomsym.series.rings import Ring, gradient_series
@@ -110,8 +110,8 @@ class AsymptoticStudy:
         return int(np.argmin(self.terms(eta)))
 
     def plot(self) -> Figure:
-        """Ratios and terms (``eomsym.plotting.asymptotics_figure``)."""
-        from eomsym.plotting import asymptotics_figure
+        """Ratios and terms (``eomsym.verification.figures.asymptotics_figure``)."""
+        from eomsym.verification.figures import asymptotics_figure
 
         return asymptotics_figure(self)
 

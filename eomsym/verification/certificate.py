@@ -17,8 +17,8 @@ from eomsym.double_double import DoubleDouble
 from eomsym.dynamics.vectors import epsilon
 from eomsym.errors import InputError
 from eomsym.models import MLP
+from eomsym.models.network import network_program
 from eomsym.optimizers import Field
-from eomsym.series.network import network_program
 from eomsym.series.number_rings import ball_ring
 from eomsym.series.program import Program
 from eomsym.series.rings import Ring
@@ -74,7 +74,7 @@ def certify(kernel: Any, theta: Any, *data: np.ndarray, order: int | None = None
 
     ``kernel`` is a loaded one of a network without normalisation, or of an expression, of any optimiser; ``theta`` and
     ``data`` are what it takes.  For networks the samples are written out one by one, so a handful is the limit (20000
-    multiplications, as ``series.network``).  Raises ``InputError`` for a kernel that eomsym did not generate, for what
+    multiplications, as ``models.network``).  Raises ``InputError`` for a kernel that eomsym did not generate, for what
     the kernel refuses, and where the counter terms are not defined; ``MissingExtraError`` without python-flint.
     """
     from eomsym.codegen.kernel import LoadedKernel

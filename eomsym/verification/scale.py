@@ -102,8 +102,8 @@ class ScaleStudy:
         return float(-np.log(norms[-1] / norms[0]) / self.path.times[-1])
 
     def plot(self) -> Figure:
-        """Norms along the path, and their errors against the step size (``eomsym.plotting.scale_figure``)."""
-        from eomsym.plotting import scale_figure
+        """Norms along the path, and their errors (``eomsym.verification.figures.scale_figure``)."""
+        from eomsym.verification.figures import scale_figure
 
         return scale_figure(self)
 

@@ -186,8 +186,8 @@ class ConvergenceStudy:
         return tuple(np.array(record.errors) for record in self.orders)
 
     def plot(self) -> Figure:
-        """Error against step size, both logarithmic (``eomsym.plotting.convergence_figure``)."""
-        from eomsym.plotting import convergence_figure
+        """Error against step size, both logarithmic (``eomsym.verification.figures.convergence_figure``)."""
+        from eomsym.verification.figures import convergence_figure
 
         return convergence_figure(self)
 

@@ -101,8 +101,8 @@ class TermStudy:
         return self.eta ** (index + 1) * point.terms[index].size / point.gradient_norm
 
     def plot(self) -> Figure:
-        """Shares, directions and sharpness along the run (``eomsym.plotting.terms_figure``)."""
-        from eomsym.plotting import terms_figure
+        """Shares, directions and sharpness along the run (``eomsym.verification.figures.terms_figure``)."""
+        from eomsym.verification.figures import terms_figure
 
         return terms_figure(self)
 

@@ -72,8 +72,8 @@ class TranslationStudy:
         return abs(self.measured_rate - self.exact_rate) <= TOLERANCE * self.exact_rate
 
     def plot(self) -> Figure:
-        """What is measured beside the predictions (``eomsym.plotting.translation_figure``)."""
-        from eomsym.plotting import translation_figure
+        """What is measured beside the predictions (``eomsym.verification.figures.translation_figure``)."""
+        from eomsym.verification.figures import translation_figure
 
         return translation_figure(self)
 

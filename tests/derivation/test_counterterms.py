@@ -10,10 +10,9 @@ import sympy
 
 import eomsym
 from eomsym import optimizers
-from eomsym.derivation import MAX_ORDER, derive
+from eomsym.derivation import MAX_ORDER, counterterms_of_field, derive
 from eomsym.errors import InputError
-from eomsym.notation import counterterms_of_field
-from eomsym.optimizers import DifferenceForm, Evaluation, Optimizer, Parameter
+from eomsym.optimizers import Optimizer, Parameter
 from eomsym.trees import LEAF, rooted_trees
 
 #: theory.md §1.
@@ -35,9 +34,10 @@ GOLDEN = (
 )
 
 
-def heavy_ball_form(momentum, damping=1):
-    beta = momentum
-    return DifferenceForm({1: 1, 0: -(1 + beta), -1: beta}, (Evaluation(damping, {0: 1}),))
+def heavy_ball_step(gradient, state, eta, momentum, damping):
+    theta, velocity = state
+    velocity = momentum * velocity + damping * gradient(theta)
+    return theta - eta * velocity, velocity
 
 
 @pytest.fixture
@@ -47,7 +47,7 @@ def heavy_ball(monkeypatch):
         Parameter("momentum", "β", "share of the last step", Fraction(0), Fraction(1)),
         Parameter("damping", "d", "factor of the step", Fraction(0), Fraction(2)),
     )
-    entry = Optimizer("test-heavy-ball", (), "", "", parameters, lambda gradient, state, eta: state, heavy_ball_form)
+    entry = Optimizer("test-heavy-ball", (), "", "", parameters, heavy_ball_step, memory=("velocity",))
     monkeypatch.setitem(optimizers._BY_ALIAS, entry.name, entry)
     return entry.name
 

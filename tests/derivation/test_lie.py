@@ -5,9 +5,8 @@ import pytest
 import sympy
 from second_routes.lie import lie_counterterms
 
-from eomsym.derivation import derive
+from eomsym.derivation import counterterms_of_field, counterterms_sympy, derive
 from eomsym.errors import InputError
-from eomsym.notation import counterterms_of_field, counterterms_sympy
 
 x, y, z, a, b = sympy.symbols("x y z a b")
 

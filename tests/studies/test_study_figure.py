@@ -5,9 +5,10 @@ import io
 import numpy as np
 import pytest
 
-from eomsym import plotting
+from eomsym.drawing import COLOURS
 from eomsym.errors import InputError
 from eomsym.studies import StudyResults
+from eomsym.studies.figures import study_figure
 from eomsym.studies.results import COLUMNS
 
 ETAS = (0.4, 0.2, 0.1)
@@ -41,11 +42,11 @@ def drawn(axes, colour, style):
 
 
 def test_errors_are_drawn_as_markers_and_predictions_as_dashes():
-    (axes,) = plotting.study_figure(results(1)).axes
+    (axes,) = study_figure(results(1)).axes
     assert axes.get_title() == "optimizer-0, beta = 1/2\n2-3-1 tanh mse, moons"
     assert (axes.get_xscale(), axes.get_yscale()) == ("log", "log")
     for order in (0, 1):
-        colour = plotting.COLOURS[order]
+        colour = COLOURS[order]
         markers = [line for line in drawn(axes, colour, "None") if len(line.get_xdata())]
         dashes = drawn(axes, colour, "--")
         assert len(markers) == len(dashes) == 2
@@ -58,28 +59,28 @@ def test_errors_are_drawn_as_markers_and_predictions_as_dashes():
 
 
 def test_the_legend_names_each_order_once():
-    (legend,) = plotting.study_figure(results(2)).legends
+    (legend,) = study_figure(results(2)).legends
     assert [text.get_text() for text in legend.get_texts()] == ["$N=0$", "$N=1$", "predicted"]
 
 
 @pytest.mark.parametrize(("cases", "panels"), [(1, 1), (2, 2), (3, 3), (4, 6), (24, 24)])
 def test_panels_stand_in_rows_of_three(cases, panels):
-    figure = plotting.study_figure(results(cases))
+    figure = study_figure(results(cases))
     assert len(figure.axes) == panels
     assert sum(axes.axison for axes in figure.axes) == cases
 
 
 @pytest.mark.parametrize("form", ["png", "pdf", "svg"])
 def test_it_can_be_saved(form):
-    assert len(saved(plotting.study_figure(results(4, failed={1})), form)) > 1000
+    assert len(saved(study_figure(results(4, failed={1})), form)) > 1000
 
 
 def test_a_panel_without_results_says_so():
-    figure = plotting.study_figure(results(2, failed={0}))
+    figure = study_figure(results(2, failed={0}))
     assert [text.get_text() for text in figure.axes[0].texts] == ["every job failed"]
-    assert saved(plotting.study_figure(results(1, failed={0})), "png")
+    assert saved(study_figure(results(1, failed={0})), "png")
 
 
 def test_more_panels_than_can_be_read_are_refused():
     with pytest.raises(InputError, match="25 optimisers on models are more than the 24 panels"):
-        plotting.study_figure(results(25))
+        study_figure(results(25))

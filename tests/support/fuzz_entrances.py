@@ -19,8 +19,8 @@ from eomsym.cli import parsing
 from eomsym.codegen import KernelSpec, write_kernel
 from eomsym.codegen.manifest import manifest_path, verified_source
 from eomsym.codegen.render import render
+from eomsym.derivation.json_reader import parse_counterterms
 from eomsym.models import MLP, ExpressionLoss, VectorField, dataset, default_model
-from eomsym.notation.json import parse_counterterms
 from eomsym.trees import parse_tree
 
 EXPRESSIONS = (
@@ -360,7 +360,7 @@ class Computed(Exception):
 WORK = (
     *("eomsym.codegen.generate", "eomsym.codegen.check_committed", "eomsym.verification.verify"),
     *("eomsym.verification.study_translation", "eomsym.verification.study_scale", "eomsym.verification.study_terms"),
-    *("eomsym.verification.measure_equilibrium", "eomsym.notation.closed_form"),
+    *("eomsym.verification.measure_equilibrium", "eomsym.derivation.closed_form"),
 )
 
 

@@ -87,7 +87,11 @@ FAULTS = [
         "eomsym/derivation/counterterms.py",
         ("tests/derivation", "tests/notation/test_general.py"),
         ("Fraction(-1, entry.steps(**values))", "Fraction(-1)"),
-        ('return "−∇_y L, zero elsewhere" if field.index', 'return "−∇_y L, zero elsewhere" if not field.index'),
+    ),
+    *_faults(
+        "eomsym/optimizers/_base.py",
+        ("tests/notation/test_general.py",),
+        ('return "−∇_y L, zero elsewhere" if self.index', 'return "−∇_y L, zero elsewhere" if not self.index'),
     ),
     *_faults(
         "eomsym/derivation/lie.py",
@@ -202,7 +206,7 @@ FAULTS = [
     ),
     *_faults(
         "eomsym/series/levels.py",
-        (*SERIES, *EXPRESSION, "tests/derivation/test_closed_form.py"),
+        (*SERIES, *EXPRESSION, "tests/derivation/test_polynomial_ring.py"),
         ("ring.number(Fraction(sign, k)) * total", "ring.number(Fraction(sign, k + 1)) * total"),
         ("binomial(step + left, order + 1) - comb(left, order + 1)", "binomial(step + left, order + 1)"),
         (
@@ -212,7 +216,7 @@ FAULTS = [
     ),
     *_faults(
         "eomsym/series/program.py",
-        (*SERIES, *EXPRESSION, "tests/derivation/test_closed_form.py"),
+        (*SERIES, *EXPRESSION, "tests/derivation/test_polynomial_ring.py"),
         (
             "add(of, self.multiply(seen, self.multiply(index, index)), -1)",
             "add(of, self.multiply(seen, self.multiply(index, index)))",
@@ -378,14 +382,14 @@ FAULTS = [
     *_faults(
         "eomsym/notation/latex.py",
         NOTATION,
-        ('(" - " if text else "-") if negative', '(" + " if text else "-") if negative'),
         (r"\nabla^{{{len(tree.children) + 1}}}", r"\nabla^{{{len(tree.children)}}}"),
     ),
+    *_faults("eomsym/notation/sums.py", NOTATION, ('f" {style.minus} " if text', '" + " if text')),
     *_faults("eomsym/notation/text.py", NOTATION, ('("\'" * count if count < 5', '("\'" * (count + 1) if count < 5')),
     *_faults(
         "eomsym/models/mlp.py",
         MODELS,
         ("/ math.sqrt(rows)", "/ rows"),
-        ("not 1 <= width <= MAX_WIDTH", "not 0 <= width <= MAX_WIDTH"),
+        ("width, 1, MAX_WIDTH)", "width, 0, MAX_WIDTH)"),
     ),
 ]

@@ -14,7 +14,7 @@ import numpy as np
 import sympy
 
 import eomsym
-from eomsym.derivation.closed_form import loss_counterterms
+from eomsym.derivation.polynomial_ring import loss_counterterms
 from eomsym.dynamics import integrate_equation_of_motion
 from eomsym.models import MLP, VectorField
 from oracles.agreement import Agreement

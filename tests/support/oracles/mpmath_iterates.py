@@ -16,8 +16,8 @@ from mpmath import MPContext
 
 import eomsym
 from eomsym import optimizers
-from eomsym.derivation import Counterterms
-from eomsym.notation import elementary_differentials, general_of_fields
+from eomsym.derivation import Counterterms, general_of_fields
+from eomsym.notation import elementary_differentials
 from eomsym.trees import LEAF
 from oracles.agreement import Agreement
 

@@ -1,20 +1,90 @@
-"""The equation of motion of a model that is written down, in closed form and in every notation."""
+"""The equation of motion of a model that is written down: a loss or a vector field, as exact SymPy expressions.
+
+Gradient descent on polynomials and on expressions with few elementary functions goes through power series over a
+polynomial ring (``derivation.polynomial_ring``), everything else tree by tree (``notation.sympy``).
+"""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from typing import Any
 
 import sympy
 
 from eomsym import optimizers
-from eomsym.derivation import MAX_ORDER, derive_on_trees
-from eomsym.derivation.closed_form import field_counterterms, loss_counterterms
+from eomsym.checks import shown
+from eomsym.derivation.counterterms import MAX_ORDER, Counterterms, derive_on_trees
+from eomsym.derivation.general_terms import GeneralCounterterms, plain
+from eomsym.derivation.polynomial_ring import (
+    field_counterterms,
+    lifted_field,
+    lifted_loss,
+    loss_counterterms,
+    program_columns,
+    ring_suits,
+)
+from eomsym.errors import InputError
 from eomsym.models import ExpressionLoss, VectorField
 from eomsym.notation.coefficients import coefficient_expression
-from eomsym.notation.sympy import counterterms_of_field, counterterms_sympy
+from eomsym.notation.general_sympy import general_combinations
+from eomsym.notation.latex import aligned
+from eomsym.notation.sympy import check_field, check_variables, combinations_of_trees
+from eomsym.series.program import Program
+
+
+def counterterms_sympy(
+    counterterms: Counterterms, loss: sympy.Expr, variables: Sequence[sympy.Symbol]
+) -> list[sympy.Matrix]:
+    """``[ξ_0, ξ_1, …]`` of a loss, each a column in the order of ``variables``; expanded if the loss is a polynomial.
+
+    Other symbols in the loss are constants.  Raises ``InputError`` if the loss is no SymPy expression (text is not
+    read) or the variables are not distinct symbols.
+    """
+    if not isinstance(loss, sympy.Expr):
+        raise InputError(f"loss {shown(loss)}: not a SymPy expression but {type(loss).__name__}; build it from symbols")
+    names = check_variables(variables)
+    quick = _by_series(counterterms, lifted_loss, loss, [loss], names)
+    return quick or counterterms_of_field(counterterms, [loss.diff(name) for name in names], names)
+
+
+def counterterms_of_field(
+    counterterms: Counterterms, field: Sequence[sympy.Expr], variables: Sequence[sympy.Symbol]
+) -> list[sympy.Matrix]:
+    """``[ξ_0, ξ_1, …]`` for a vector field in place of the gradient g, as in games; as ``counterterms_sympy`` else."""
+    names = check_variables(variables)
+    quick = _by_series(counterterms, lifted_field, field, check_field(field, names), names)
+    return quick or combinations_of_trees(counterterms.rows, field, names)
+
+
+def general_of_fields(
+    terms: GeneralCounterterms, gradients: Sequence[Sequence[sympy.Expr]], variables: Sequence[sympy.Symbol]
+) -> list[sympy.Matrix]:
+    """``[leading, ξ_0, …]`` as columns for vector fields in place of the gradients ``g_1``, ``g_2``, …, as in games."""
+    rows = [plain(row) for row in (terms.leading, *terms.terms)]
+    return general_combinations(rows, terms.functions, gradients, variables)
+
+
+def _by_series(
+    counterterms: Counterterms,
+    lift: Callable[[Any, Sequence[sympy.Symbol]], tuple[Program, list[sympy.Symbol]]],
+    model: Any,
+    expressions: Sequence[sympy.Expr],
+    variables: Sequence[sympy.Symbol],
+) -> list[sympy.Matrix] | None:
+    """The columns by power series over a polynomial ring; None where trees are needed, or cheaper.
+
+    Trees serve other optimisers than gradient descent, inexact numbers, and functions without a quadratic system.
+    """
+    if counterterms.optimizer != "gradient-descent" or any(one.has(sympy.Float) for one in expressions):
+        return None
+    try:
+        program, symbols = lift(model, variables)
+    except InputError:
+        return None
+    return program_columns(program, symbols, counterterms.order)[1:] if ring_suits(program) else None
 
 
 @dataclass(frozen=True)
@@ -50,8 +120,7 @@ class ClosedForm:
     def latex(self) -> str:
         """An ``aligned`` LaTeX block."""
         names = (name.replace("xi", r"\xi") for name in self.names)
-        rows = [f"{name} &= {_latex(column)}" for name, column in zip(names, self.columns, strict=True)]
-        return "\\begin{aligned}\n" + " \\\\\n".join(rows) + "\n\\end{aligned}"
+        return aligned(zip(names, map(_latex, self.columns), strict=True))
 
     def to_json(self) -> str:
         """One JSON object; expressions are texts in SymPy's syntax."""
@@ -84,7 +153,11 @@ def closed_form(
     variables = [model.symbols[name] for name in model.variables]
     values = entry.read_parameters(parameters)
     if entry.name == "gradient-descent" and order > MAX_ORDER:
-        columns = _by_series(model, variables, order)
+        columns = (
+            field_counterterms([-part for part in model.as_sympy], variables, order)
+            if isinstance(model, VectorField)
+            else loss_counterterms(model.as_sympy, variables, order)
+        )
     else:
         counterterms = derive_on_trees(entry.name, order, **values)
         factor = coefficient_expression(counterterms.gradient_coefficient)
@@ -98,12 +171,6 @@ def closed_form(
     if isinstance(model, VectorField):
         columns = [-column for column in columns]
     return ClosedForm(model, entry.name, values, order, tuple(columns))
-
-
-def _by_series(model: ExpressionLoss | VectorField, variables: list[sympy.Symbol], order: int) -> list[sympy.Matrix]:
-    if isinstance(model, VectorField):
-        return field_counterterms([-part for part in model.as_sympy], variables, order)
-    return loss_counterterms(model.as_sympy, variables, order)
 
 
 def _listed(column: sympy.Matrix) -> str:

@@ -6,31 +6,27 @@ v, and so on: ``xi_1 = g1(g1(g))/3 + g2(g, g)/12``.  Zero terms are left out.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from fractions import Fraction
-from typing import TYPE_CHECKING
 
-from eomsym.notation import coefficient_text
-
-if TYPE_CHECKING:
-    from eomsym.derivation import Counterterms, Term
-    from eomsym.trees import Tree
+from eomsym.exact_numbers import Coefficient
+from eomsym.notation.coefficients import coefficient_text
+from eomsym.notation.sums import Rows, Terms
+from eomsym.trees import Tree
 
 
-def sympy_lines(counterterms: Counterterms) -> str:
+def counterterms_sympy_lines(gradient_coefficient: Coefficient, rows: Rows) -> str:
     """One line for the coefficient of g, then one for each counter term."""
-    lines = [f"gradient_coefficient = {coefficient_text(counterterms.gradient_coefficient)}"]
-    lines += [f"xi_{index} = {_sum(terms)}" for index, terms in enumerate(counterterms.terms)]
-    return "\n".join(lines)
+    lines = [f"gradient_coefficient = {coefficient_text(gradient_coefficient)}"]
+    return "\n".join(lines + [f"xi_{index} = {_sum(row)}" for index, row in enumerate(rows)])
 
 
-def _sum(terms: Sequence[Term]) -> str:
-    products = [_product(term) for term in terms if term.coefficient != 0]
+def _sum(row: Terms) -> str:
+    products = [_product(coefficient, tree) for coefficient, tree in row if coefficient != 0]
     return " + ".join(products).replace("+ -", "- ") or "0"
 
 
-def _product(term: Term) -> str:
-    differential, coefficient = _differential(term.tree), term.coefficient
+def _product(coefficient: Coefficient, tree: Tree) -> str:
+    differential = _differential(tree)
     if not isinstance(coefficient, (int, Fraction)):
         return f"({coefficient_text(coefficient)})*{differential}"
     # The quotient is written last: a bare 1/12 would be a float for Python, g2(g, g)/12 is exact for everybody.

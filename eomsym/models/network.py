@@ -1,4 +1,4 @@
-"""A network with its data as a straight-line program: what ``levels`` runs in any ring, in as many digits as asked for.
+"""A network with its data as a straight-line program, which runs in any ring, in as many digits as asked for.
 
 Every sample is written out, so this is for small nets and a handful of samples; generated kernels are for the others.
 """
@@ -11,7 +11,7 @@ from itertools import pairwise
 from typing import Any
 
 from eomsym.errors import InputError
-from eomsym.models import MLP
+from eomsym.models.mlp import MLP
 from eomsym.series.program import Program, ProgramBuilder
 
 #: Multiplications of one forward pass; a program of so many rows is still made in seconds.

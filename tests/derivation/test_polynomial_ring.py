@@ -7,7 +7,7 @@ import sympy
 from second_routes.lie import lie_counterterms
 
 import eomsym
-from eomsym.derivation.closed_form import field_counterterms, loss_counterterms, modified_equation
+from eomsym.derivation.polynomial_ring import field_counterterms, loss_counterterms, modified_equation
 from eomsym.errors import InputError
 from eomsym.models.functions import sigmoid, softplus
 from eomsym.notation import coefficient_text, elementary_differentials

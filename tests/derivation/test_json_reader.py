@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from eomsym import optimizers
 from eomsym.derivation import Counterterms, derive
+from eomsym.derivation.json_reader import parse_counterterms
 from eomsym.errors import InputError
-from eomsym.notation import counterterms_json, parse_counterterms
 from eomsym.optimizers import DifferenceForm, Evaluation, Optimizer, Parameter
 
 #: design.md §4, to the letter.
@@ -24,7 +24,7 @@ CONTRACT = """
        {"index": 1, "terms": [{"tree": "[[[]]]", "symmetry": 1, "coefficient": "1/3"},
                                {"tree": "[[],[]]", "symmetry": 2, "coefficient": "1/12"}]}]}
 """
-VALID = counterterms_json(derive(order=3))
+VALID = derive(order=3).to_json()
 
 
 def form(momentum, damping=1):

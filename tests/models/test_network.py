@@ -9,8 +9,8 @@ import pytest
 
 from eomsym.errors import InputError
 from eomsym.models import ACTIVATIONS, MLP
+from eomsym.models.network import network_program
 from eomsym.series.levels import program_counterterms
-from eomsym.series.network import network_program
 from eomsym.series.number_rings import array_ring, decimal_ring
 
 RANDOM = np.random.default_rng(5)

@@ -1,0 +1,125 @@
+"""Pictures of rooted trees as a Matplotlib figure, with the coefficients of counter terms."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
+
+from matplotlib.figure import Figure
+from matplotlib.textpath import TextPath
+
+from eomsym.checks import check_integer
+from eomsym.derivation.counterterms import Counterterms
+from eomsym.derivation.general_terms import GeneralCounterterms
+from eomsym.errors import InputError
+from eomsym.notation.coefficients import coefficient_latex
+from eomsym.notation.trees import place_nodes
+from eomsym.trees import Tree
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+__all__ = ["tree_figure"]
+
+#: Inches from one tree's node to the next, in both directions.
+TREE_UNIT = 0.22
+#: Points.
+LABEL_SIZE, POINTS_PER_INCH = 11, 72
+#: Inches: left of a row of trees for its name, between trees, and below a tree for its label.
+NAME_WIDTH, TREE_GAP, LABEL_HEIGHT = 0.45, 0.36, 0.6
+
+
+def tree_figure(trees: Counterterms | GeneralCounterterms | Iterable[Tree], columns: int = 10) -> Figure:
+    r"""Rooted trees, root at the bottom, in rows of at most ``columns``.
+
+    For counter terms each ξ_k begins a row and under each tree stands its coefficient; else its elementary
+    differential.  Raises ``InputError`` if there is no tree to draw, if the counter terms are not over plain trees, or
+    ``columns`` is no integer above 0.
+    """
+    if isinstance(trees, GeneralCounterterms):
+        raise InputError(f"counter terms of {trees.optimizer}: they are not over plain rooted trees; use their text()")
+    columns = check_integer("columns", columns, 1)
+    rows = [row for name, group in _groups(trees) for row in _rows(name, group, columns)]
+    if not rows:
+        raise InputError("trees: none to draw; give at least one, or counter terms of order 1 or more")
+    indent = NAME_WIDTH if any(name for name, _ in rows) else 0.0
+    widths = [indent + sum(_cell_width(tree, label) for tree, label in row) for _, row in rows]
+    heights = [LABEL_HEIGHT + TREE_UNIT * (1 + max(_height(tree) for tree, _ in row)) for _, row in rows]
+    width, height = max(widths) + 0.1, sum(heights) + 0.1
+    figure = Figure(figsize=(width, height))
+    axes = figure.add_axes((0, 0, 1, 1), xlim=(0, width), ylim=(0, height))
+    axes.set_axis_off()
+    top = height
+    for (name, row), row_height in zip(rows, heights, strict=True):
+        top -= row_height
+        axes.text(0.12, top + LABEL_HEIGHT, name, ha="left", va="center", fontsize=12)
+        _draw_row(axes, row, indent, top + LABEL_HEIGHT)
+    return figure
+
+
+def _groups(trees: Counterterms | Iterable[Tree]) -> list[tuple[str, list[tuple[Tree, str]]]]:
+    """Name and labelled trees of each group, as mathtext."""
+    if isinstance(trees, Counterterms):
+        return [
+            (rf"$\xi_{{{index}}}$", [(term.tree, _mathtext(term.coefficient)) for term in terms])
+            for index, terms in enumerate(trees.terms)
+        ]
+    return [("", [(tree, f"${_differential(tree)}$") for tree in trees])]
+
+
+def _mathtext(coefficient: object) -> str:
+    """Matplotlib does not know the small fraction."""
+    return f"${coefficient_latex(coefficient).replace('tfrac', 'dfrac')}$"
+
+
+def _differential(tree: Tree) -> str:
+    """``g''(g, g'g)`` in mathtext; from the fourth derivative on a number in brackets."""
+    count = len(tree.children)
+    if not count:
+        return "g"
+    derivative = "g" + ("'" * count if count < 4 else rf"^{{({count})}}")
+    children = [_differential(child) for child in reversed(tree.children)]
+    return derivative + (children[0] if count == 1 else rf"({','.join(children)})")
+
+
+def _rows(name: str, group: list[tuple[Tree, str]], columns: int) -> list[tuple[str, list[tuple[Tree, str]]]]:
+    """A group broken into rows, the first with its name."""
+    starts = range(0, len(group), columns)
+    return [(name if start == 0 else "", group[start : start + columns]) for start in starts]
+
+
+def _height(tree: Tree) -> int:
+    return 1 + max(map(_height, tree.children)) if tree.children else 0
+
+
+def _extent(tree: Tree) -> tuple[float, float]:
+    """Leftmost and rightmost node, in inches from the root."""
+    positions = [TREE_UNIT * node.x for node in place_nodes(tree)]
+    return min(positions), max(positions)
+
+
+def _cell_width(tree: Tree, label: str) -> float:
+    """Inches for a tree and its label, whichever is wider."""
+    left, right = _extent(tree)
+    written = TextPath((0, 0), label, size=LABEL_SIZE).get_extents().width / POINTS_PER_INCH
+    return max(2 * max(-left, right), written) + TREE_GAP
+
+
+def _draw_row(axes: Axes, row: Sequence[tuple[Tree, str]], left: float, ground: float) -> None:
+    """Trees side by side from ``left`` on, with their roots at height ``ground``."""
+    for tree, label in row:
+        width = _cell_width(tree, label)
+        _draw_tree(axes, tree, left + width / 2, ground)
+        axes.text(left + width / 2, ground - 0.33, label, ha="center", va="center", fontsize=LABEL_SIZE)
+        left += width
+
+
+def _draw_tree(axes: Axes, tree: Tree, x: float, ground: float) -> None:
+    """Dots and branches, the root at (x, ground)."""
+    nodes = place_nodes(tree)
+    points = [(x + TREE_UNIT * node.x, ground + TREE_UNIT * node.level) for node in nodes]
+    for point, node in zip(points, nodes, strict=True):
+        if node.parent is not None:
+            axes.plot(*zip(points[node.parent], point, strict=True), color="black", linewidth=1, zorder=1)
+    across, up = zip(*points, strict=True)
+    axes.scatter(across, up, s=16, color="black", zorder=2)

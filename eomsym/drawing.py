@@ -1,0 +1,56 @@
+"""What all figures share: colours, markers, panels, short numbers.
+
+Figures are Matplotlib ``Figure`` objects, made without ``pyplot`` and without any global state; save one with
+``figure.savefig("name.pdf")``.  They are drawn in ``figures`` modules beside what they show.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+from matplotlib.figure import Figure
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+__all__ = ["COLOURS", "GREY", "MARKERS", "line_style", "one_panel", "order_name", "short", "two_panels"]
+
+#: Okabe & Ito's colours that stay apart for colour-blind eyes (2008), the pale yellow left out.
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
+MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<", ">", "h")
+GREY = "#666666"
+
+
+def one_panel(width: float, height: float) -> tuple[Figure, Axes]:
+    """A figure of this size in inches with one pair of axes, without the upper and right border."""
+    figure = Figure(figsize=(width, height), layout="constrained")
+    axes = figure.add_subplot()
+    axes.spines[["top", "right"]].set_visible(False)
+    return figure, axes
+
+
+def two_panels(width: float, height: float) -> tuple[Figure, tuple[Axes, Axes]]:
+    """The same with two pairs of axes, side by side."""
+    figure = Figure(figsize=(width, height), layout="constrained")
+    left, right = figure.subplots(1, 2)
+    for axes in (left, right):
+        axes.spines[["top", "right"]].set_visible(False)
+    return figure, (left, right)
+
+
+def line_style(index: int) -> tuple[str, str]:
+    """Colour and marker of a line; no pair comes twice before the 70th."""
+    return COLOURS[index % len(COLOURS)], MARKERS[index % len(MARKERS)]
+
+
+def order_name(order: int) -> str:
+    """How a legend calls the equation of motion of this order."""
+    return "gradient flow" if order == 0 else f"order {order}"
+
+
+def short(number: float, digits: int = 3) -> str:
+    """A number as a label shows it; ``none`` for what is not finite."""
+    if not math.isfinite(number):
+        return "none"
+    return f"{number:.{digits}f}" if abs(number) < 100 else f"{number:.2g}"

@@ -1,0 +1,312 @@
+"""Figures of what was verified, one function each; they return a Matplotlib ``Figure`` and touch no global state."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
+from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter, NullLocator
+
+from eomsym.drawing import COLOURS, GREY, line_style, one_panel, order_name, short, two_panels
+from eomsym.errors import InputError
+from eomsym.notation.text import tree_text
+from eomsym.verification.error_lines import draw_errors, eta_axis, label_at_end
+from eomsym.verification.study import RATIO_TOLERANCE
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+    from eomsym.verification.asymptotics import AsymptoticStudy
+    from eomsym.verification.discretization import OrderAdvice
+    from eomsym.verification.scale import ScaleStudy
+    from eomsym.verification.study import ConvergenceStudy
+    from eomsym.verification.terms import TermStudy
+    from eomsym.verification.translation import TranslationStudy
+
+__all__ = [
+    "asymptotics_figure",
+    "convergence_figure",
+    "error_ratio_figure",
+    "scale_figure",
+    "terms_figure",
+    "translation_figure",
+    "tree_share_figure",
+    "truncation_figure",
+]
+
+#: Ratios above this are cut off: one that runs away would press all others flat.
+LARGEST_RATIO = 3.0
+
+
+def convergence_figure(study: ConvergenceStudy) -> Figure:
+    """Error of the equation of motion against the step size, both logarithmic, one line for each order.
+
+    Full markers are measured, hollow ones are lost in round-off; dashed lines are the predicted errors, which serve as
+    reference slopes too, for theirs is N + 1 exactly.  The number beside each line is the measured slope.
+    """
+    figure, axes = one_panel(4.6, 4.4)
+    for index, record in enumerate(study.orders):
+        colour, marker = line_style(index)
+        axes.plot(record.etas, record.predicted_errors, "--", color=colour, linewidth=1.1)
+        draw_errors(axes, record, colour, marker)
+        label = rf"$N={record.order}$: slope {short(record.slope)}"
+        label_at_end(axes, record, label, colour)
+    axes.set_xscale("log")
+    axes.set_yscale("log")
+    eta_axis(axes, study.orders, room=0.75)
+    axes.yaxis.set_major_locator(LogLocator(numticks=12))
+    axes.yaxis.set_minor_locator(NullLocator())
+    axes.set_ylabel(r"$\|\theta_{\mathrm{EoM}}(T)-\theta_{T/\eta}\|_2$")
+    axes.set_ylim(top=100 * axes.get_ylim()[1])
+    axes.legend(handles=_legend_handles(study), loc="upper left", frameon=False)
+    return figure
+
+
+def _legend_handles(study: ConvergenceStudy) -> list[Line2D]:
+    """What full, hollow and dashed mean; hollow only where there is one."""
+    measured = Line2D([], [], color=GREY, marker="o", markersize=5.5, linestyle="", label="measured")
+    lost = Line2D(
+        [], [], color=GREY, marker="o", markersize=5, markerfacecolor="white", linestyle="", label="lost in round-off"
+    )
+    predicted = Line2D([], [], color=GREY, linestyle="--", linewidth=1, label=r"predicted, $\eta^{N+1}\|E_N(T)\|_2$")
+    any_lost = any(any(record.at_floor) for record in study.orders)
+    return [measured, *([lost] if any_lost else []), predicted]
+
+
+def error_ratio_figure(study: ConvergenceStudy) -> Figure:
+    """Measured over predicted error against the step size, which tends to 1 as the step size tends to 0.
+
+    Both axes are linear, so that the limit is read off where the lines meet the left edge.  Points lost in round-off
+    are left out; the grey band is the tolerance of the extrapolated ratio.
+    """
+    figure, axes = one_panel(6.4, 3.4)
+    axes.axhspan(1 - RATIO_TOLERANCE, 1 + RATIO_TOLERANCE, color="#DDDDDD", linewidth=0)
+    axes.axhline(1, color=GREY, linewidth=0.8)
+    for index, record in enumerate(study.orders):
+        colour, marker = line_style(index)
+        count = record.points_above_floor
+        axes.plot(
+            record.etas[:count],
+            record.error_ratio[:count],
+            "-",
+            color=colour,
+            marker=marker,
+            linewidth=1.2,
+            markersize=5,
+            label=rf"$N={record.order}$: {short(record.extrapolated_ratio, 4)} at $\eta=0$",
+        )
+    axes.set_xlim(left=0)
+    if axes.get_ylim()[1] > LARGEST_RATIO:
+        axes.set_ylim(0, LARGEST_RATIO)
+    axes.set_xlabel(r"step size $\eta$")
+    axes.set_ylabel("measured / predicted error")
+    # Beside the axes: lines may run anywhere in them.
+    figure.legend(loc="outside right upper", frameon=False)
+    return figure
+
+
+def translation_figure(study: TranslationStudy) -> Figure:
+    """Left: how far the sums over classes fall below gradient flow's ``e^{−λt}``; right: how far each rate is off.
+
+    Left, markers are measured and weighted as the rate is; lines are the orders of the equation of motion.  Right, the
+    dashed line is the distance of the measured rate from the exact one, the resolution of the experiment.
+    """
+    figure, (left, right) = two_panels(8.6, 3.6)
+    first = study.sums[0]
+    measured = np.log(study.sums @ first / (first @ first)) + study.weight_decay * study.times
+    for index, prediction in enumerate(study.predictions):
+        colour, marker = line_style(index)
+        beyond = (study.weight_decay - prediction.rate) * study.times
+        if prediction.order <= 1:
+            left.plot(study.times, beyond, color=colour, label=order_name(prediction.order))
+        right.plot([prediction.order], [prediction.error], marker, color=colour)
+    left.plot(study.times[::5], measured[::5], "o", color=GREY, markersize=4, label="measured")
+    left.set_xlabel(r"time $k\eta$")
+    left.set_ylabel(r"$\ln\,(a_k/a_0)+\lambda k\eta$")
+    left.legend(frameon=False)
+    resolution = abs(study.measured_rate - study.exact_rate)
+    if resolution > 0:
+        right.axhline(resolution, color=GREY, linestyle="--", linewidth=1, label="measured")
+        right.legend(frameon=False)
+    right.set_yscale("log")
+    right.set_xticks([prediction.order for prediction in study.predictions])
+    right.set_xlabel("order")
+    right.set_ylabel(r"$|$rate $+\ \ln(1-\eta\lambda)/\eta|$")
+    return figure
+
+
+def scale_figure(study: ScaleStudy) -> Figure:
+    """Left: total squared norm of the scale-invariant weights along the run; right: its error against the step size."""
+    figure, (left, right) = two_panels(8.6, 3.8)
+    for index, record in enumerate(study.orders):
+        colour, marker = line_style(index)
+        left.plot(study.path.times, study.path.motion[record.order], color=colour, label=order_name(record.order))
+        right.plot(record.etas, record.predicted_errors, "--", color=colour, linewidth=1.1)
+        draw_errors(right, record, colour, marker)
+        label_at_end(right, record, rf"$N={record.order}$: slope {short(record.slope)}", colour)
+    left.plot(study.path.times, study.path.descent, "o", color="black", markersize=4, label="gradient descent")
+    left.set_xlabel(r"time $k\eta$")
+    left.set_ylabel(r"$\|w\|^2$, all groups")
+    left.legend(frameon=False)
+    right.set_xscale("log")
+    right.set_yscale("log")
+    eta_axis(right, study.orders, room=0.9)
+    right.set_ylabel(r"error of $\|w\|^2$ at the end")
+    return figure
+
+
+def terms_figure(study: TermStudy) -> Figure:
+    """Along a training run: share of each counter term beside g, its cosine with g, and η times the sharpness."""
+    figure = Figure(figsize=(11.0, 3.6), layout="constrained")
+    shares, cosines, sharpness = figure.subplots(1, 3)
+    steps = [point.step for point in study.points]
+    for k in range(study.order):
+        colour, marker = line_style(k)
+        shares.semilogy(
+            steps,
+            [study.share(point, k) for point in study.points],
+            "-",
+            color=colour,
+            marker=marker,
+            label=rf"$\xi_{k}$",
+        )
+        cosines.plot(steps, [point.terms[k].cosine for point in study.points], "-", color=colour, marker=marker)
+    shares.set_ylabel(r"$\eta^{k+1}\,\|\xi_k\|\,/\,\|g\|$")
+    shares.legend(frameon=False, ncols=2)
+    cosines.axhline(0, color=GREY, linewidth=0.8)
+    cosines.set_ylim(-1.05, 1.05)
+    cosines.set_ylabel(r"cosine of $\xi_k$ with $g$")
+    sharpness.plot(steps, [study.eta * point.sharpness for point in study.points], "-o", color="black")
+    sharpness.axhline(1, color=COLOURS[1], linestyle="--", linewidth=1)
+    sharpness.annotate(
+        "no series beyond",
+        (0.02, 1),
+        xycoords=("axes fraction", "data"),
+        xytext=(0, 4),
+        textcoords="offset points",
+        color=COLOURS[1],
+        fontsize=9,
+    )
+    sharpness.set_ylim(0, max(1.2, 1.1 * max(study.eta * point.sharpness for point in study.points)))
+    sharpness.set_ylabel(r"$\eta\,\lambda_{\max}$")
+    for axes in (shares, cosines, sharpness):
+        axes.spines[["top", "right"]].set_visible(False)
+        axes.set_xlabel("step")
+    return figure
+
+
+def tree_share_figure(study: TermStudy, step: int | None = None) -> Figure:
+    """Share of each tree's ``η^{k+1} · coefficient · F(tree)`` beside g at one step, by default the last, as bars.
+
+    The colour tells the counter term; hollow bars point against g.  Raises ``InputError`` if the study has no such
+    step.
+    """
+    found = [point for point in study.points if step is None or point.step == step]
+    if not found:
+        known = ", ".join(str(point.step) for point in study.points)
+        raise InputError(f"step {step!r}: not looked at; give one of {known}")
+    point = found[-1]
+    trees = [(term.index, record) for term in point.terms for record in term.trees if record.size > 0]
+    figure, axes = one_panel(6.0, 0.9 + 0.24 * len(trees))
+    for row, (k, record) in enumerate(trees):
+        colour, _ = line_style(k)
+        share = study.eta ** (k + 1) * record.size / point.gradient_norm
+        axes.barh(row, share, height=0.65, edgecolor=colour, facecolor=colour if record.cosine >= 0 else "white")
+    axes.set_yticks(range(len(trees)), [f"{record.coefficient} {tree_text(record.tree)}" for _, record in trees])
+    axes.tick_params(axis="y", labelsize=8)
+    axes.invert_yaxis()
+    axes.set_xscale("log")
+    axes.set_xlabel(rf"share of $\|g\|$ at step {point.step}; hollow: against $g$")
+    axes.legend(handles=[_patch(term.index) for term in point.terms], loc="lower right", frameon=False)
+    return figure
+
+
+def _patch(index: int) -> Patch:
+    """What the colour of a bar means."""
+    return Patch(facecolor=line_style(index)[0], label=rf"$\xi_{index}$")
+
+
+def truncation_figure(advices: Sequence[OrderAdvice]) -> Figure:
+    """What each order leaves out in one step, one line for each step size; a ring marks where the series turns.
+
+    Raises ``InputError`` if there is nothing to draw.
+    """
+    if not advices:
+        raise InputError("advices: none to draw; give at least one OrderAdvice")
+    figure, axes = one_panel(4.8, 3.6)
+    for index, advice in enumerate(advices):
+        colour, marker = line_style(index)
+        orders = range(len(advice.defects))
+        axes.semilogy(orders, advice.defects, "-", color=colour, marker=marker, label=rf"$\eta={advice.eta:.3g}$")
+        if advice.turns:
+            axes.plot(advice.order, advice.defects[advice.order], "o", color=colour, markersize=13, fillstyle="none")
+    axes.set_xticks(range(max(len(advice.defects) for advice in advices)))
+    axes.set_xlabel("order $N$")
+    axes.set_ylabel(r"$\eta^{N+2}\,\|\xi_N\|$")
+    axes.legend(frameon=False)
+    return figure
+
+
+def asymptotics_figure(study: AsymptoticStudy) -> Figure:
+    """How the series goes on: ratios of successive terms beside two laws, and terms and errors of single steps.
+
+    On the right, if steps were measured, one colour a step size: lines are ``η^{N+2} ‖ξ_N‖``, with a ring at the
+    smallest, markers the measured error of order N after one step, left out where it is known to half of it or less.
+    """
+    if not study.steps:
+        figure, ratios = one_panel(4.8, 3.9)
+        _draw_ratios(ratios, study)
+        return figure
+    figure, (ratios, steps) = two_panels(9.0, 3.9)
+    _draw_ratios(ratios, study)
+    _draw_steps(steps, study)
+    return figure
+
+
+def _draw_ratios(axes: Axes, study: AsymptoticStudy) -> None:
+    """Ratios of successive terms, measured and by the two laws."""
+    scale, orders = abs(study.curvature), range(len(study.sizes) - 1)
+    axes.semilogy(orders, study.ratios / scale, "o", color=COLOURS[0], markersize=4.5, label="measured")
+    axes.semilogy(orders, study.curvature_ratios / scale, "--", color=GREY, label=r"$(N+2)/(N+3)$")
+    if math.isfinite(study.time_radius):
+        label = r"$(N+2)/(2\pi T|\lambda|)$"
+        axes.semilogy(orders, study.singularity_ratios / scale, ":", color=COLOURS[1], linewidth=1.8, label=label)
+    axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axes.yaxis.set_major_formatter("{x:g}")
+    axes.yaxis.set_minor_formatter(NullFormatter())
+    axes.set_ylabel(r"$\|\xi_{N+1}\|\,/\,(|\lambda|\,\|\xi_N\|)$")
+    _order_axis(axes)
+
+
+def _draw_steps(axes: Axes, study: AsymptoticStudy) -> None:
+    """Terms and errors of single steps, one colour a step size."""
+    for index, record in enumerate(study.steps):
+        colour, marker = line_style(index)
+        terms, best = study.terms(record.eta), study.optimal_order(record.eta)
+        axes.semilogy(range(len(terms)), terms, "-", color=colour, linewidth=1.1)
+        axes.plot(best, terms[best], "o", color=colour, markersize=12, fillstyle="none")
+        found = zip(record.orders, record.errors, record.uncertainties, strict=True)
+        shown = [(order, error) for order, error, doubt in found if error > 2 * doubt]
+        label = rf"$\eta|\lambda|={record.eta * abs(study.curvature):.2g}$"
+        axes.plot(
+            [order for order, _ in shown],
+            [error for _, error in shown],
+            marker,
+            color=colour,
+            markersize=5.5,
+            label=label,
+        )
+    axes.set_ylabel(r"one step: $\eta^{N+2}\|\xi_N\|$ (lines), error (markers)")
+    _order_axis(axes)
+
+
+def _order_axis(axes: Axes) -> None:
+    """Orders are whole numbers."""
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axes.set_xlabel("order $N$")
+    axes.legend(frameon=False)
