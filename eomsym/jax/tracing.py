@@ -10,8 +10,8 @@ import jax.numpy as jnp
 from jax import lax
 from jax.extend import core
 
+from eomsym.array_series.program import FlatProgram, Instruction
 from eomsym.errors import InputError
-from eomsym.series.machine import FlatProgram, Instruction
 
 #: Longest scan that is unrolled.
 MAX_SCAN = 256

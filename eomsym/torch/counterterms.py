@@ -1,7 +1,7 @@
 """Counter terms of a PyTorch model by truncated power series, as ``eomsym.jax`` does it.
 
 ``torch.func.grad`` is traced to a flat graph of ATen operations, in which composite ones are decomposed; each operation
-is then lifted to power series in η by the rule of its kind (``series.machine``).
+is then lifted to power series in η by the rule of its kind (``array_series``).
 """
 
 from __future__ import annotations
@@ -14,9 +14,10 @@ from torch._decomp import core_aten_decompositions, get_decompositions
 from torch.fx.experimental.proxy_tensor import make_fx
 from torch.utils import _pytree as pytree
 
+from eomsym.array_series.descend import descend
+from eomsym.array_series.program import FlatProgram, Instruction
 from eomsym.derivation.counterterms import check_order
 from eomsym.errors import InputError
-from eomsym.series.machine import FlatProgram, Instruction, descend
 from eomsym.torch.rules import BACKEND, SCALAR_OPERATIONS
 
 #: Beyond it float64 keeps few digits.
