@@ -14,6 +14,7 @@ import jax
 import jax.numpy as jnp
 
 from eomsym.array_series.descend import descend
+from eomsym.array_series.normaliser import with_normalisers
 from eomsym.derivation.counterterms import check_order
 from eomsym.errors import InputError
 from eomsym.jax.rules import BACKEND
@@ -39,7 +40,7 @@ def counterterms(loss_fn: Callable[[Any], Any], params: Any, order: int) -> list
     def gradient(*values: Any) -> list[Any]:
         return jax.tree.leaves(jax.grad(loss_fn)(jax.tree.unflatten(structure, values)))
 
-    program = flatten(gradient, leaves)
+    program = with_normalisers(flatten(gradient, leaves), BACKEND)
     return [jax.tree.unflatten(structure, row) for row in descend(program, leaves, order, BACKEND)]
 
 

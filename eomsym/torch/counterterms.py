@@ -15,6 +15,7 @@ from torch.fx.experimental.proxy_tensor import make_fx
 from torch.utils import _pytree as pytree
 
 from eomsym.array_series.descend import descend
+from eomsym.array_series.normaliser import with_normalisers
 from eomsym.array_series.program import FlatProgram, Instruction
 from eomsym.derivation.counterterms import check_order
 from eomsym.errors import InputError
@@ -64,7 +65,8 @@ def counterterms(loss_fn: Callable[[Any], Any], params: Any, order: int) -> list
         return pytree.tree_leaves(torch.func.grad(loss_fn)(pytree.tree_unflatten(list(values), structure)))
 
     with torch.no_grad():
-        rows = descend(_flatten(gradient, leaves), leaves, order, BACKEND)
+        program = with_normalisers(_flatten(gradient, leaves), BACKEND)
+        rows = descend(program, leaves, order, BACKEND)
     return [pytree.tree_unflatten(row, structure) for row in rows]
 
 
@@ -130,6 +132,7 @@ class _Reader:
         self._numbers: dict[torch.fx.Node, int] = {}
         self._constants: dict[int, Any] = {}
         self._count = 0
+        self._shapes: dict[int, tuple[int, ...]] = {}
         instructions: list[Instruction] = []
         arguments: list[int] = []
         results: tuple[int, ...] = ()
@@ -142,13 +145,15 @@ class _Reader:
                 instructions.append(self._instruction(node))
             else:
                 results = tuple(self._numbers[part] for part in node.args[0])
-        self.program = FlatProgram(tuple(instructions), self._constants, tuple(arguments), results)
+        self.program = FlatProgram(tuple(instructions), self._constants, tuple(arguments), results, self._shapes)
 
     def _number(self, node: torch.fx.Node | None = None) -> int:
         number = self._count
         self._count += 1
         if node is not None:
             self._numbers[node] = number
+            if isinstance(node.meta.get("val"), torch.Tensor):
+                self._shapes[number] = tuple(node.meta["val"].shape)
         return number
 
     def _instruction(self, node: torch.fx.Node) -> Instruction:
@@ -174,7 +179,9 @@ class _Reader:
             args, kwargs = pytree.tree_unflatten(filled, structure)
             return [operation(*args, **kwargs)]
 
-        static = {"args": node.args[1:], "kwargs": node.kwargs}
+        static: dict[str, Any] = {"args": node.args[1:], "kwargs": node.kwargs}
+        if name == "sum":
+            static["axes"] = node.args[1] if len(node.args) > 1 else ()
         return Instruction(name, apply, inputs, (self._number(node),), static)
 
     def _lifted(self, leaf: Any, node: torch.fx.Node) -> Any:
