@@ -11,12 +11,28 @@ from eomsym.errors import InputError
 
 
 def linear(instruction: Instruction, series: Sequence[Operand], backend: Backend) -> Rule:
-    """Linear in all floating-point inputs together."""
-    moves = [operand.varies or backend.floating(operand[0]) for operand in series]
+    """Linear in all inputs together, integers among them: what does not vary counts at order 0 only."""
+    return _mapped(instruction, series, [True] * len(series), backend)
+
+
+def indexed(instruction: Instruction, series: Sequence[Operand], backend: Backend) -> Rule:
+    """Linear in the floating-point inputs; the others say where, and hold at every order."""
+    return _mapped(instruction, series, [backend.floating(operand[0]) for operand in series], backend)
+
+
+def affine(instruction: Instruction, series: Sequence[Operand], backend: Backend) -> Rule:
+    """As ``indexed``, for operations that put numbers of their own into the result: these count at order 0 only."""
+    rule = indexed(instruction, series, backend)
+    still = [backend.zeros(1, operand[0])[0] if backend.floating(operand[0]) else operand[0] for operand in series]
+    own = instruction.apply(*still)
+    return lambda level: [value - part for value, part in zip(rule(level), own, strict=True)]
+
+
+def _mapped(instruction: Instruction, series: Sequence[Operand], moves: Sequence[bool], backend: Backend) -> Rule:
+    axes = tuple(0 if moved else None for moved in moves)
 
     def rule(level: int) -> list[Any]:
         values = [operand[level if moved else 0] for operand, moved in zip(series, moves, strict=True)]
-        axes = tuple(0 if moved else None for moved in moves)
         return list(backend.vmap(instruction.apply, axes)(*values))
 
     return rule

@@ -33,10 +33,6 @@ LINEAR = [
     "pad",
     "rev",
     "concatenate",
-    "gather",
-    "scatter-add",
-    "dynamic_slice",
-    "dynamic_update_slice",
     "convert_element_type",
     "copy",
     "copy_p",
@@ -53,6 +49,8 @@ LINEAR = [
     "conj",
     "unstack",
 ]
+#: Integers among the inputs are places.
+INDEXED = ("gather", "scatter-add", "dynamic_slice", "dynamic_update_slice")
 FUNCTIONS = {
     **{name: name for name in ("exp", "log", "sin", "cos", "tan", "tanh", "sinh", "cosh", "atan", "erf", "sqrt")},
     "logistic": "sigmoid",
@@ -126,6 +124,7 @@ def _clamp(instruction: Instruction, series: Sequence[Operand], backend: Backend
 
 RULES: dict[str, RuleMaker] = {
     **dict.fromkeys(LINEAR, rules.linear),
+    **dict.fromkeys(INDEXED, rules.indexed),
     **{name: elementary_rules.function(other) for name, other in FUNCTIONS.items()},
     "mul": rules.bilinear,
     "conv_general_dilated": rules.bilinear,

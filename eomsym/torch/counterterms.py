@@ -107,7 +107,18 @@ def _vector_norm(value: Any, ord: float = 2, dim: Any = None, keepdim: bool = Fa
     return (value * value).sum(axes, keepdim=keepdim).sqrt()
 
 
+def _log_sigmoid(value: Any) -> tuple[Any, Any]:
+    """PyTorch's own has |z| in it, whose series is wrong at 0; the second result is what its derivative is given."""
+    return -torch.logaddexp(-value, torch.zeros_like(value)), value
+
+
+def _log_sigmoid_backward(gradient: Any, value: Any, _: Any) -> Any:
+    return gradient * torch.sigmoid(-value)
+
+
 _OWN = {
+    torch.ops.aten.log_sigmoid_forward.default: _log_sigmoid,
+    torch.ops.aten.log_sigmoid_backward.default: _log_sigmoid_backward,
     torch.ops.aten.var.correction: _variance,
     torch.ops.aten.var_mean.correction: _variance_and_mean,
     torch.ops.prims.broadcast_in_dim.default: _broadcast,
@@ -161,6 +172,8 @@ class _Reader:
         if name == "getitem":
             raise InputError(f"loss_fn: the operation {node.args[0]} has several results and no rule for power series")
         operation = SCALAR_OPERATIONS.get(name, node.target)
+        if name == "div" and node.kwargs.get("rounding_mode") is not None:
+            name = "rounded quotient"
         leaves, structure = pytree.tree_flatten((node.args, dict(node.kwargs)))
         if name == "pow" and not isinstance(node.args[0], torch.fx.Node):
             operation = torch.pow  # a number to the power of a tensor

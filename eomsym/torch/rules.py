@@ -40,17 +40,8 @@ LINEAR = [
     "slice",
     "cat",
     "stack",
-    "gather",
-    "index",
-    "index_select",
-    "embedding",
-    "scatter",
-    "scatter_add",
-    "index_put",
-    "index_add",
     "select_scatter",
     "slice_scatter",
-    "embedding_dense_backward",
     "clone",
     "_to_copy",
     "detach",
@@ -58,7 +49,6 @@ LINEAR = [
     "flip",
     "cumsum",
     "diagonal",
-    "constant_pad_nd",
     "select_backward",
     "slice_backward",
     "unfold",
@@ -66,6 +56,19 @@ LINEAR = [
     "lift_fresh_copy",
     "copy",
 ]
+#: Integers and bools among the inputs are places.
+INDEXED = (
+    "gather",
+    "index",
+    "index_select",
+    "embedding",
+    "scatter_add",
+    "index_put",
+    "index_add",
+    "embedding_dense_backward",
+)
+#: They write a number.
+AFFINE = ("scatter", "constant_pad_nd")
 FUNCTIONS = {
     name: name for name in ("exp", "log", "sin", "cos", "tan", "tanh", "sinh", "cosh", "atan", "erf", "sqrt", "sigmoid")
 }
@@ -74,6 +77,7 @@ FLAT = frozenset(
         "sign",
         "floor",
         "ceil",
+        "rounded quotient",
         "round",
         "isnan",
         "isinf",
@@ -140,7 +144,7 @@ def _reduced_extremum(instruction: Instruction, series: Sequence[Operand], backe
 
 
 def _clamp(instruction: Instruction, series: Sequence[Operand], backend: Backend) -> Rule:
-    return rules.masked(lambda made, value: value == made.apply(value)[0])(instruction, series, backend)
+    return rules.masked(lambda made, *values: values[0] == made.apply(*values)[0])(instruction, series, backend)
 
 
 def _vmap(function: Callable[..., Any], axes: tuple[int | None, ...]) -> Callable[..., Any]:
@@ -157,6 +161,8 @@ def _ramp(count: int, rank: int, like: Any) -> Any:
 
 RULES: dict[str, RuleMaker] = {
     **dict.fromkeys(LINEAR, rules.linear),
+    **dict.fromkeys(INDEXED, rules.indexed),
+    **dict.fromkeys(AFFINE, rules.affine),
     **{name: elementary_rules.function(other) for name, other in FUNCTIONS.items()},
     **dict.fromkeys(("mul", "mm", "bmm", "mv", "dot"), rules.bilinear),
     "div": rules.divide,
