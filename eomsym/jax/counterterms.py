@@ -1,7 +1,7 @@
 """Counter terms of a JAX model by truncated power series, all iterates at one coefficient before the next.
 
 The gradient is traced once to a flat list of primitives.  Each is then lifted to power series in η by the rule of its
-kind (``series.machine``), with the iterates 1, −1, 2, −2, … as one more axis of every array: the program that XLA
+kind (``array_series``), with the iterates 1, −1, 2, −2, … as one more axis of every array: the program that XLA
 compiles grows linearly with the order, where nested ``jvp`` doubles it, and few digits are lost (``series.levels``).
 """
 
@@ -13,11 +13,12 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
+from eomsym.array_series.descend import descend
+from eomsym.array_series.normaliser import with_normalisers
 from eomsym.derivation.counterterms import check_order
 from eomsym.errors import InputError
 from eomsym.jax.rules import BACKEND
 from eomsym.jax.tracing import flatten
-from eomsym.series.machine import descend
 
 #: Beyond it float64 keeps few digits.
 MAX_JAX_ORDER = 16
@@ -39,7 +40,7 @@ def counterterms(loss_fn: Callable[[Any], Any], params: Any, order: int) -> list
     def gradient(*values: Any) -> list[Any]:
         return jax.tree.leaves(jax.grad(loss_fn)(jax.tree.unflatten(structure, values)))
 
-    program = flatten(gradient, leaves)
+    program = with_normalisers(flatten(gradient, leaves), BACKEND)
     return [jax.tree.unflatten(structure, row) for row in descend(program, leaves, order, BACKEND)]
 
 

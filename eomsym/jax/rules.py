@@ -12,8 +12,9 @@ import numpy as np
 from jax import lax
 from jax.scipy import special
 
-from eomsym.series import machine
-from eomsym.series.machine import Backend, Instruction, Operand, Rule, RuleMaker
+from eomsym.array_series import elementary_rules, normaliser, rules
+from eomsym.array_series.machine import Backend, Operand, Rule, RuleMaker
+from eomsym.array_series.program import Instruction
 
 #: ``stop_gradient`` is the identity: g is taken as it is, and along the iterates what is stopped there moves too.
 LINEAR = [
@@ -32,10 +33,6 @@ LINEAR = [
     "pad",
     "rev",
     "concatenate",
-    "gather",
-    "scatter-add",
-    "dynamic_slice",
-    "dynamic_update_slice",
     "convert_element_type",
     "copy",
     "copy_p",
@@ -52,6 +49,8 @@ LINEAR = [
     "conj",
     "unstack",
 ]
+#: Integers among the inputs are places.
+INDEXED = ("gather", "scatter-add", "dynamic_slice", "dynamic_update_slice")
 FUNCTIONS = {
     **{name: name for name in ("exp", "log", "sin", "cos", "tan", "tanh", "sinh", "cosh", "atan", "erf", "sqrt")},
     "logistic": "sigmoid",
@@ -81,6 +80,7 @@ FLAT = frozenset(
         "random_wrap",
         "random_unwrap",
         "nextafter",
+        normaliser.TOTAL,
     ]
 )
 SEEDS: dict[str, Callable[..., Any]] = {
@@ -105,7 +105,7 @@ def _summed_products(instruction: Instruction, lefts: Any, rights: Any, backend:
 
 
 def _integer_power(instruction: Instruction, series: Sequence[Operand], backend: Backend) -> Rule:
-    return machine.integer_power(instruction.params["y"], series[0], backend)
+    return elementary_rules.integer_power(instruction.params["y"], series[0], backend)
 
 
 def _reduced_extremum(instruction: Instruction, series: Sequence[Operand], backend: Backend) -> Rule:
@@ -119,39 +119,50 @@ def _reduced_extremum(instruction: Instruction, series: Sequence[Operand], backe
 
 def _clamp(instruction: Instruction, series: Sequence[Operand], backend: Backend) -> Rule:
     low, value, high = series
-    return machine.masked(lambda _, v, a, b: (v > a) & (v < b))(instruction, [value, low, high], backend)
+    return rules.masked(lambda _, v, a, b: (v > a) & (v < b))(instruction, [value, low, high], backend)
 
 
 RULES: dict[str, RuleMaker] = {
-    **dict.fromkeys(LINEAR, machine.linear),
-    **{name: machine.function(other) for name, other in FUNCTIONS.items()},
-    "mul": machine.bilinear,
-    "conv_general_dilated": machine.bilinear,
-    "dot_general": machine.bilinear_with(_summed_products),
-    "div": machine.divide,
+    **dict.fromkeys(LINEAR, rules.linear),
+    **dict.fromkeys(INDEXED, rules.indexed),
+    **{name: elementary_rules.function(other) for name, other in FUNCTIONS.items()},
+    "mul": rules.bilinear,
+    "conv_general_dilated": rules.bilinear,
+    "dot_general": rules.bilinear_with(_summed_products),
+    "div": rules.divide,
     "integer_pow": _integer_power,
-    "pow": machine.general_power,
-    "square": machine.square,
-    "select_n": machine.select,
-    "max": machine.extremum,
-    "min": machine.extremum,
+    "pow": elementary_rules.general_power,
+    "square": rules.square,
+    "select_n": rules.select,
+    "max": rules.extremum,
+    "min": rules.extremum,
     "reduce_max": _reduced_extremum,
     "reduce_min": _reduced_extremum,
-    "abs": machine.absolute,
+    "abs": rules.absolute,
     "clamp": _clamp,
-    "log1p": machine.log1p,
-    "expm1": machine.expm1,
-    "exp2": machine.exp2,
-    "erfc": machine.erfc,
-    "rsqrt": machine.root(Fraction(-1, 2)),
-    "cbrt": machine.root(Fraction(1, 3)),
-    "logaddexp": machine.logaddexp,
+    "log1p": elementary_rules.log1p,
+    "expm1": elementary_rules.expm1,
+    "exp2": elementary_rules.exp2,
+    "erfc": elementary_rules.erfc,
+    "rsqrt": elementary_rules.root(Fraction(-1, 2)),
+    "cbrt": elementary_rules.root(Fraction(1, 3)),
+    "logaddexp": elementary_rules.logaddexp,
+    normaliser.SHIFT: normaliser.shift_rule,
 }
 
 
 def _combine(weights: list[list[float]], rows: Any) -> Any:
     matrix = jnp.asarray(np.array(weights), rows.dtype)
     return jnp.tensordot(matrix, rows, axes=1, precision=lax.Precision.HIGHEST)
+
+
+def _moved(apply: Callable[..., Any], labels: Any) -> Any:
+    with jax.ensure_compile_time_eval():
+        return np.asarray(apply(jnp.asarray(labels))[0])
+
+
+def _zero(value: Any) -> bool:
+    return not isinstance(value, jax.core.Tracer) and not np.asarray(value).any()
 
 
 BACKEND = Backend(
@@ -161,6 +172,8 @@ BACKEND = Backend(
     ramp=lambda count, rank, like: jnp.arange(1, count + 1, dtype=like.dtype).reshape(-1, *(1,) * (rank - 1)),
     combine=_combine,
     floating=lambda value: bool(jnp.issubdtype(value.dtype, jnp.inexact)),
+    moved=_moved,
+    zero=_zero,
     seeds=SEEDS,
     rules=RULES,
     flat=FLAT,

@@ -10,8 +10,8 @@ import jax.numpy as jnp
 from jax import lax
 from jax.extend import core
 
+from eomsym.array_series.program import FlatProgram, Instruction
 from eomsym.errors import InputError
-from eomsym.series.machine import FlatProgram, Instruction
 
 #: Longest scan that is unrolled.
 MAX_SCAN = 256
@@ -23,13 +23,16 @@ def flatten(function: Callable[..., list[Any]], arguments: Sequence[Any]) -> Fla
     flattener = _Flattener()
     numbers = [flattener.new() for _ in arguments]
     results = flattener.inline(closed.jaxpr, [flattener.constant(value) for value in closed.consts], numbers)
-    return FlatProgram(tuple(flattener.instructions), flattener.constants, tuple(numbers), tuple(results))
+    flattener.shapes |= {number: jnp.shape(value) for number, value in zip(numbers, arguments, strict=True)}
+    parts = (tuple(flattener.instructions), flattener.constants, tuple(numbers), tuple(results))
+    return FlatProgram(*parts, flattener.shapes)
 
 
 class _Flattener:
     def __init__(self) -> None:
         self.instructions: list[Instruction] = []
         self.constants: dict[int, Any] = {}
+        self.shapes: dict[int, tuple[int, ...]] = {}
         self._count = 0
 
     def new(self) -> int:
@@ -39,6 +42,7 @@ class _Flattener:
     def constant(self, value: Any) -> int:
         number = self.new()
         self.constants[number] = jnp.asarray(value) if not isinstance(value, jax.Array) else value
+        self.shapes[number] = self.constants[number].shape
         return number
 
     def emit(
@@ -79,7 +83,9 @@ class _Flattener:
             result = equation.primitive.bind(*values, **params)
             return list(result) if equation.primitive.multiple_results else [result]
 
-        return self.emit(name, apply, inputs, len(equation.outvars), **params)
+        outputs = self.emit(name, apply, inputs, len(equation.outvars), **params)
+        self.shapes |= {number: of.aval.shape for number, of in zip(outputs, equation.outvars, strict=True)}
+        return outputs
 
     def _scan(self, params: dict[str, Any], inputs: list[int]) -> list[int]:
         length, fixed, carried = params["length"], params["num_consts"], params["num_carry"]
@@ -131,4 +137,5 @@ def _called(params: dict[str, Any]) -> Any:
 
 
 def _literal(atom: Any) -> Any:
-    return jnp.asarray(atom.val, atom.aval.dtype)
+    with jax.ensure_compile_time_eval():  # known to be 0 under ``jax.jit`` too
+        return jnp.asarray(atom.val, atom.aval.dtype)

@@ -1,7 +1,7 @@
 """Counter terms of a PyTorch model by truncated power series, as ``eomsym.jax`` does it.
 
 ``torch.func.grad`` is traced to a flat graph of ATen operations, in which composite ones are decomposed; each operation
-is then lifted to power series in η by the rule of its kind (``series.machine``).
+is then lifted to power series in η by the rule of its kind (``array_series``).
 """
 
 from __future__ import annotations
@@ -14,9 +14,11 @@ from torch._decomp import core_aten_decompositions, get_decompositions
 from torch.fx.experimental.proxy_tensor import make_fx
 from torch.utils import _pytree as pytree
 
+from eomsym.array_series.descend import descend
+from eomsym.array_series.normaliser import with_normalisers
+from eomsym.array_series.program import FlatProgram, Instruction
 from eomsym.derivation.counterterms import check_order
 from eomsym.errors import InputError
-from eomsym.series.machine import FlatProgram, Instruction, descend
 from eomsym.torch.rules import BACKEND, SCALAR_OPERATIONS
 
 #: Beyond it float64 keeps few digits.
@@ -63,7 +65,8 @@ def counterterms(loss_fn: Callable[[Any], Any], params: Any, order: int) -> list
         return pytree.tree_leaves(torch.func.grad(loss_fn)(pytree.tree_unflatten(list(values), structure)))
 
     with torch.no_grad():
-        rows = descend(_flatten(gradient, leaves), leaves, order, BACKEND)
+        program = with_normalisers(_flatten(gradient, leaves), BACKEND)
+        rows = descend(program, leaves, order, BACKEND)
     return [pytree.tree_unflatten(row, structure) for row in rows]
 
 
@@ -104,7 +107,18 @@ def _vector_norm(value: Any, ord: float = 2, dim: Any = None, keepdim: bool = Fa
     return (value * value).sum(axes, keepdim=keepdim).sqrt()
 
 
+def _log_sigmoid(value: Any) -> tuple[Any, Any]:
+    """PyTorch's own has |z| in it, whose series is wrong at 0; the second result is what its derivative is given."""
+    return -torch.logaddexp(-value, torch.zeros_like(value)), value
+
+
+def _log_sigmoid_backward(gradient: Any, value: Any, _: Any) -> Any:
+    return gradient * torch.sigmoid(-value)
+
+
 _OWN = {
+    torch.ops.aten.log_sigmoid_forward.default: _log_sigmoid,
+    torch.ops.aten.log_sigmoid_backward.default: _log_sigmoid_backward,
     torch.ops.aten.var.correction: _variance,
     torch.ops.aten.var_mean.correction: _variance_and_mean,
     torch.ops.prims.broadcast_in_dim.default: _broadcast,
@@ -129,6 +143,7 @@ class _Reader:
         self._numbers: dict[torch.fx.Node, int] = {}
         self._constants: dict[int, Any] = {}
         self._count = 0
+        self._shapes: dict[int, tuple[int, ...]] = {}
         instructions: list[Instruction] = []
         arguments: list[int] = []
         results: tuple[int, ...] = ()
@@ -141,13 +156,15 @@ class _Reader:
                 instructions.append(self._instruction(node))
             else:
                 results = tuple(self._numbers[part] for part in node.args[0])
-        self.program = FlatProgram(tuple(instructions), self._constants, tuple(arguments), results)
+        self.program = FlatProgram(tuple(instructions), self._constants, tuple(arguments), results, self._shapes)
 
     def _number(self, node: torch.fx.Node | None = None) -> int:
         number = self._count
         self._count += 1
         if node is not None:
             self._numbers[node] = number
+            if isinstance(node.meta.get("val"), torch.Tensor):
+                self._shapes[number] = tuple(node.meta["val"].shape)
         return number
 
     def _instruction(self, node: torch.fx.Node) -> Instruction:
@@ -155,6 +172,8 @@ class _Reader:
         if name == "getitem":
             raise InputError(f"loss_fn: the operation {node.args[0]} has several results and no rule for power series")
         operation = SCALAR_OPERATIONS.get(name, node.target)
+        if name == "div" and node.kwargs.get("rounding_mode") is not None:
+            name = "rounded quotient"
         leaves, structure = pytree.tree_flatten((node.args, dict(node.kwargs)))
         if name == "pow" and not isinstance(node.args[0], torch.fx.Node):
             operation = torch.pow  # a number to the power of a tensor
@@ -173,7 +192,9 @@ class _Reader:
             args, kwargs = pytree.tree_unflatten(filled, structure)
             return [operation(*args, **kwargs)]
 
-        static = {"args": node.args[1:], "kwargs": node.kwargs}
+        static: dict[str, Any] = {"args": node.args[1:], "kwargs": node.kwargs}
+        if name == "sum":
+            static["axes"] = node.args[1] if len(node.args) > 1 else ()
         return Instruction(name, apply, inputs, (self._number(node),), static)
 
     def _lifted(self, leaf: Any, node: torch.fx.Node) -> Any:

@@ -8,8 +8,9 @@ from typing import Any
 
 import torch
 
-from eomsym.series import machine
-from eomsym.series.machine import Backend, Instruction, Operand, Rule, RuleMaker
+from eomsym.array_series import elementary_rules, normaliser, rules
+from eomsym.array_series.machine import Backend, Operand, Rule, RuleMaker
+from eomsym.array_series.program import Instruction
 
 #: Operations of two tensors in which numbers may stand for one of them.
 SCALAR_OPERATIONS: dict[str, Callable[..., Any]] = {
@@ -39,17 +40,8 @@ LINEAR = [
     "slice",
     "cat",
     "stack",
-    "gather",
-    "index",
-    "index_select",
-    "embedding",
-    "scatter",
-    "scatter_add",
-    "index_put",
-    "index_add",
     "select_scatter",
     "slice_scatter",
-    "embedding_dense_backward",
     "clone",
     "_to_copy",
     "detach",
@@ -57,7 +49,6 @@ LINEAR = [
     "flip",
     "cumsum",
     "diagonal",
-    "constant_pad_nd",
     "select_backward",
     "slice_backward",
     "unfold",
@@ -65,6 +56,19 @@ LINEAR = [
     "lift_fresh_copy",
     "copy",
 ]
+#: Integers and bools among the inputs are places.
+INDEXED = (
+    "gather",
+    "index",
+    "index_select",
+    "embedding",
+    "scatter_add",
+    "index_put",
+    "index_add",
+    "embedding_dense_backward",
+)
+#: They write a number.
+AFFINE = ("scatter", "constant_pad_nd")
 FUNCTIONS = {
     name: name for name in ("exp", "log", "sin", "cos", "tan", "tanh", "sinh", "cosh", "atan", "erf", "sqrt", "sigmoid")
 }
@@ -73,6 +77,7 @@ FLAT = frozenset(
         "sign",
         "floor",
         "ceil",
+        "rounded quotient",
         "round",
         "isnan",
         "isinf",
@@ -101,6 +106,7 @@ FLAT = frozenset(
         "full",
         "arange",
         "scalar_tensor",
+        normaliser.TOTAL,
     ]
 )
 SEEDS: dict[str, Callable[..., Any]] = {
@@ -117,11 +123,11 @@ LARGEST_PRODUCT = 64
 
 def _power(instruction: Instruction, series: Sequence[Operand], backend: Backend) -> Rule:
     if len(series) == 2:
-        return machine.general_power(instruction, series, backend)
+        return elementary_rules.general_power(instruction, series, backend)
     exponent = instruction.params["args"][0]
     if float(exponent).is_integer() and abs(exponent) <= LARGEST_PRODUCT:
-        return machine.integer_power(int(exponent), series[0], backend)
-    return machine.constant_power(instruction, series[0], float(exponent), backend)
+        return elementary_rules.integer_power(int(exponent), series[0], backend)
+    return elementary_rules.constant_power(instruction, series[0], float(exponent), backend)
 
 
 def _reduced_extremum(instruction: Instruction, series: Sequence[Operand], backend: Backend) -> Rule:
@@ -138,7 +144,7 @@ def _reduced_extremum(instruction: Instruction, series: Sequence[Operand], backe
 
 
 def _clamp(instruction: Instruction, series: Sequence[Operand], backend: Backend) -> Rule:
-    return machine.masked(lambda made, value: value == made.apply(value)[0])(instruction, series, backend)
+    return rules.masked(lambda made, *values: values[0] == made.apply(*values)[0])(instruction, series, backend)
 
 
 def _vmap(function: Callable[..., Any], axes: tuple[int | None, ...]) -> Callable[..., Any]:
@@ -154,26 +160,29 @@ def _ramp(count: int, rank: int, like: Any) -> Any:
 
 
 RULES: dict[str, RuleMaker] = {
-    **dict.fromkeys(LINEAR, machine.linear),
-    **{name: machine.function(other) for name, other in FUNCTIONS.items()},
-    **dict.fromkeys(("mul", "mm", "bmm", "mv", "dot"), machine.bilinear),
-    "div": machine.divide,
+    **dict.fromkeys(LINEAR, rules.linear),
+    **dict.fromkeys(INDEXED, rules.indexed),
+    **dict.fromkeys(AFFINE, rules.affine),
+    **{name: elementary_rules.function(other) for name, other in FUNCTIONS.items()},
+    **dict.fromkeys(("mul", "mm", "bmm", "mv", "dot"), rules.bilinear),
+    "div": rules.divide,
     "pow": _power,
-    "reciprocal": machine.reciprocal,
-    "where": machine.select,
-    "maximum": machine.extremum,
-    "minimum": machine.extremum,
+    "reciprocal": elementary_rules.reciprocal,
+    "where": rules.select,
+    "maximum": rules.extremum,
+    "minimum": rules.extremum,
     "amax": _reduced_extremum,
     "amin": _reduced_extremum,
-    "abs": machine.absolute,
-    "relu": machine.masked(lambda _, value: value > 0),
+    "abs": rules.absolute,
+    "relu": rules.masked(lambda _, value: value > 0),
     "clamp": _clamp,
-    "log1p": machine.log1p,
-    "expm1": machine.expm1,
-    "exp2": machine.exp2,
-    "erfc": machine.erfc,
-    "rsqrt": machine.root(Fraction(-1, 2)),
-    "logaddexp": machine.logaddexp,
+    "log1p": elementary_rules.log1p,
+    "expm1": elementary_rules.expm1,
+    "exp2": elementary_rules.exp2,
+    "erfc": elementary_rules.erfc,
+    "rsqrt": elementary_rules.root(Fraction(-1, 2)),
+    "logaddexp": elementary_rules.logaddexp,
+    normaliser.SHIFT: normaliser.shift_rule,
 }
 
 BACKEND = Backend(
@@ -183,6 +192,8 @@ BACKEND = Backend(
     ramp=_ramp,
     combine=_combine,
     floating=lambda value: isinstance(value, torch.Tensor) and value.is_floating_point(),
+    moved=lambda apply, labels: apply(torch.from_numpy(labels))[0].numpy(),
+    zero=lambda value: not bool(value.any()),
     seeds=SEEDS,
     rules=RULES,
     flat=FLAT,

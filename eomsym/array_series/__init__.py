@@ -1,0 +1,1 @@
+"""Truncated power series of programs of arrays, whatever the array library."""

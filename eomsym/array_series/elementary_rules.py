@@ -1,0 +1,221 @@
+"""Rules of elementary functions: the quadratic systems of ``series.elementary`` on arrays."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from fractions import Fraction
+from typing import Any
+
+from eomsym.array_series.machine import Affine, Backend, Known, Operand, Rule, RuleMaker, Series
+from eomsym.array_series.program import Instruction
+from eomsym.array_series.rules import first_output, times
+from eomsym.series.elementary import (
+    ARGUMENT,
+    ELEMENTARY,
+    Combination,
+    ElementaryFunction,
+    Integral,
+    Product,
+    Reciprocal,
+    Relation,
+    power,
+)
+
+
+class System:
+    """The quadratic system of an elementary function at a series."""
+
+    def __init__(
+        self,
+        function: ElementaryFunction,
+        argument: Series,
+        backend: Backend,
+        seeds: Mapping[str, Callable[..., Any]] | None = None,
+        scale: Any = 1,
+    ) -> None:
+        self._function, self._backend, self._scale = function, backend, scale
+        all_seeds = {**backend.seeds, **(seeds or {})}
+        self._members: dict[str, Series] = {ARGUMENT: argument}
+        for relation in function.relations:
+            if isinstance(relation, Integral):
+                self._members[relation.target] = Known(all_seeds[relation.seed](argument[0]))
+        for relation in function.relations:
+            if isinstance(relation, Reciprocal):
+                self._members[relation.target] = Known(1 / self._members[relation.of][0])
+            elif isinstance(relation, Combination):
+                self._members[relation.target] = Known(self._combination(relation, 0))
+
+    @property
+    def value(self) -> Series:
+        """The series of the function's value."""
+        return self._members[self._function.value]
+
+    def rule(self) -> Rule:
+        """The rule for the function's value."""
+
+        def rule(level: int) -> list[Any]:
+            self.advance(level)
+            return [self.value[level]]
+
+        return rule
+
+    def advance(self, level: int) -> None:
+        """Appends coefficient ``level`` of all members."""
+        for relation in self._function.relations:
+            target = self._members[relation.target]
+            assert isinstance(target, Known)
+            target.values.append(self._next(relation, target, level))
+
+    def _next(self, relation: Relation, target: Known, level: int) -> Any:
+        if isinstance(relation, Integral):
+            return self._integral(relation, level)
+        if isinstance(relation, Reciprocal):
+            return _reciprocal(self._members[relation.of], target, level)
+        return self._combination(relation, level)
+
+    def _integral(self, relation: Integral, level: int) -> Any:
+        argument, factor = self._members[ARGUMENT], self._members[relation.factor]
+        total = level * argument[level] * factor[0]
+        if level > 1:
+            arguments = self._backend.stack([argument[i] for i in range(1, level)])
+            factors = self._backend.stack([factor[level - i] for i in range(1, level)])
+            total = total + (self._backend.ramp(level - 1, arguments.ndim, arguments) * arguments * factors).sum(0)
+        return total * (relation.sign / level)
+
+    def _combination(self, relation: Combination, level: int) -> Any:
+        total: Any = relation.constant if level == 0 else 0
+        for member in relation.linear:
+            total = total + self._members[member][level]
+        for product in relation.products:
+            total = total + product.sign * self._multiplied(product, level)
+        total = total if relation.weight == 1 else total * float(relation.weight)
+        return total if self._scale is _ONE else total * self._scale
+
+    def _multiplied(self, product: Product, level: int) -> Any:
+        return times(self._members[product.left], self._members[product.right], level, self._backend)
+
+
+_ONE = 1
+
+
+def _reciprocal(of: Series, target: Series, level: int) -> Any:
+    total = of[level] * target[0]
+    for i in range(1, level):
+        total = total + of[i] * target[level - i]
+    return -total * target[0]
+
+
+def function(name: str) -> RuleMaker:
+    """An elementary function, by its name in ``ELEMENTARY``."""
+    return lambda instruction, series, backend: System(ELEMENTARY[name], series[0], backend).rule()
+
+
+def reciprocal(instruction: Instruction, series: Sequence[Operand], backend: Backend) -> Rule:
+    """r = 1 / a."""
+    return System(ELEMENTARY["reciprocal"], series[0], backend).rule()
+
+
+def integer_power(exponent: int, base: Operand, backend: Backend) -> Rule:
+    """By repeated squaring; negative powers through the reciprocal."""
+    chain: list[tuple[Known, Callable[[int], Any]]] = []
+
+    def multiply(left: Series, right: Series) -> Known:
+        result = Known(left[0] * right[0])
+        chain.append((result, lambda level: times(left, right, level, backend)))
+        return result
+
+    result: Series | None = None
+    squared: Series = base
+    remaining = abs(exponent)
+    while remaining:
+        if remaining & 1:
+            result = squared if result is None else multiply(result, squared)
+        remaining >>= 1
+        squared = multiply(squared, squared) if remaining else squared
+    if result is None:
+        return lambda level: [0 * base[level]]
+    if exponent < 0:
+        of, inverse = result, Known(1 / result[0])
+        chain.append((inverse, lambda level: _reciprocal(of, inverse, level)))
+        result = inverse
+    last = result
+
+    def rule(level: int) -> list[Any]:
+        for known, compute in chain:
+            known.values.append(compute(level))
+        return [last[level]]
+
+    return rule
+
+
+def root(exponent: Fraction) -> RuleMaker:
+    """A fixed power that the library has a function for."""
+
+    def maker(instruction: Instruction, series: Sequence[Operand], backend: Backend) -> Rule:
+        return System(power(exponent), series[0], backend, {"power": first_output(instruction)}).rule()
+
+    return maker
+
+
+def constant_power(instruction: Instruction, base: Operand, exponent: Any, backend: Backend) -> Rule:
+    """x**y for a y that does not vary, a number or an array: ``instruction`` maps x to it."""
+    return System(power(Fraction(1)), base, backend, {"power": first_output(instruction)}, scale=exponent).rule()
+
+
+def general_power(instruction: Instruction, series: Sequence[Operand], backend: Backend) -> Rule:
+    """x**y: a quadratic system for a constant y, else e^{y log x}."""
+    base, exponent = series
+    if not exponent.varies:
+        whole = Instruction("power", lambda x: instruction.apply(x, exponent[0]), (), ())
+        return constant_power(whole, base, exponent[0], backend)
+    logarithm = System(ELEMENTARY["log"], base, backend) if base.varies else None
+    factor = logarithm.value if logarithm else Known(backend.seeds["log"](base[0]), varies=False)
+    product = Known(factor[0] * exponent[0])
+    result = System(
+        ELEMENTARY["exp"], product, backend, {"exp": lambda _: first_output(instruction)(base[0], exponent[0])}
+    )
+
+    def rule(level: int) -> list[Any]:
+        if logarithm:
+            logarithm.advance(level)
+        product.values.append(times(factor, exponent, level, backend))
+        return result.rule()(level)
+
+    return rule
+
+
+def log1p(instruction: Instruction, series: Sequence[Operand], backend: Backend) -> Rule:
+    """log(1 + a)."""
+    seeds = {"log": lambda _: first_output(instruction)(series[0][0])}
+    return System(ELEMENTARY["log"], Affine(series[0], shift=1.0), backend, seeds).rule()
+
+
+def expm1(instruction: Instruction, series: Sequence[Operand], backend: Backend) -> Rule:
+    """exp(a) − 1, which differs from exp at order 0 only."""
+    return System(ELEMENTARY["exp"], series[0], backend).rule()
+
+
+def exp2(instruction: Instruction, series: Sequence[Operand], backend: Backend) -> Rule:
+    """2^a."""
+    seeds = {"exp": lambda _: first_output(instruction)(series[0][0])}
+    return System(ELEMENTARY["exp"], Affine(series[0], factor=0.6931471805599453), backend, seeds).rule()
+
+
+def erfc(instruction: Instruction, series: Sequence[Operand], backend: Backend) -> Rule:
+    """1 − erf(a)."""
+    rule = System(ELEMENTARY["erf"], series[0], backend).rule()
+    return lambda level: [-rule(level)[0]]
+
+
+def logaddexp(instruction: Instruction, series: Sequence[Operand], backend: Backend) -> Rule:
+    """``b + softplus(a − b)``."""
+    left, right = series
+    difference = Known(left[0] - right[0])
+    system = System(ELEMENTARY["softplus"], difference, backend)
+
+    def rule(level: int) -> list[Any]:
+        difference.values.append(backend.vmap(lambda a, b: a - b, (0, 0))(left[level], right[level]))
+        system.advance(level)
+        return [backend.vmap(lambda b, c: b + c, (0, 0))(right[level], system.value[level])]
+
+    return rule

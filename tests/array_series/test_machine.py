@@ -1,0 +1,104 @@
+"""The machine on NumPy: rows are nodes, whatever they stand for."""
+
+import numpy as np
+import pytest
+
+from eomsym.array_series import elementary_rules, rules
+from eomsym.array_series.machine import Backend, Machine
+from eomsym.array_series.program import FlatProgram, Instruction
+from eomsym.errors import InputError
+
+
+def mapped(function, axes):
+    def over_rows(*values):
+        rows = next(len(value) for value, axis in zip(values, axes, strict=True) if axis == 0)
+        results = [
+            function(*(value[row] if axis == 0 else value for value, axis in zip(values, axes, strict=True)))
+            for row in range(rows)
+        ]
+        return (
+            [np.stack(column) for column in zip(*results, strict=True)]
+            if isinstance(results[0], list)
+            else (np.stack(results))
+        )
+
+    return over_rows
+
+
+BACKEND = Backend(
+    vmap=mapped,
+    stack=np.stack,
+    zeros=lambda rows, like: np.zeros((rows, *np.shape(like)), np.asarray(like).dtype),
+    ramp=lambda count, rank, like: np.arange(1.0, count + 1).reshape(-1, *(1,) * (rank - 1)),
+    combine=lambda weights, rows: np.tensordot(np.array(weights), rows, axes=1),
+    floating=lambda value: np.issubdtype(np.asarray(value).dtype, np.floating),
+    moved=lambda apply, labels: np.asarray(apply(labels)[0]),
+    zero=lambda value: not np.any(value),
+    seeds={"exp": np.exp},
+    rules={"mul": rules.bilinear, "add": rules.linear, "take": rules.indexed, "exp": elementary_rules.function("exp")},
+    flat=frozenset({"floor"}),
+    advice="write it otherwise",
+)
+POINT = np.array([0.3, -0.5])
+CURVE = np.random.default_rng(0).standard_normal((4, 3, 2))  # coefficients 1 … 4 at three nodes
+
+
+def operation(name, function, inputs, output):
+    return Instruction(name, lambda *values: [np.asarray(function(*values))], inputs, (output,))
+
+
+def outputs(program):
+    """Coefficients 0 … 4 of the first result, (5, 3, 2)."""
+    machine = Machine(program, [POINT], 3, BACKEND)
+    rows = [np.broadcast_to(machine.outputs(0)[0], (3, 2))]
+    for level, values in enumerate(CURVE, 1):
+        machine.advance(level, [values])
+        rows.append(machine.outputs(level)[0])
+    return np.array(rows)
+
+
+def series():
+    return np.concatenate([np.broadcast_to(POINT, (1, 3, 2)), CURVE])
+
+
+def product(left, right):
+    return np.array([sum(left[i] * right[k - i] for i in range(k + 1)) for k in range(len(left))])
+
+
+def test_a_product_and_a_constant_sum():
+    program = FlatProgram(
+        (operation("mul", np.multiply, (0, 0), 1), operation("add", np.add, (1, 2), 3)),
+        {2: np.array([3, 4])},
+        (0,),
+        (3,),
+    )
+    expected = product(series(), series())
+    expected[0] += [3, 4]
+    np.testing.assert_allclose(outputs(program), expected, rtol=1e-14, atol=1e-15)
+
+
+def test_places_hold_at_every_order():
+    program = FlatProgram((operation("take", np.take, (0, 1), 2),), {1: np.array([1, 0])}, (0,), (2,))
+    np.testing.assert_array_equal(outputs(program), series()[..., ::-1])
+
+
+def test_an_exponential_is_the_same_as_that_of_the_opposite_inverted():
+    minus = operation("mul", np.multiply, (0, 1), 2)
+    exponentials = operation("exp", np.exp, (0,), 3), operation("exp", np.exp, (2,), 4)
+    program = FlatProgram(
+        (minus, *exponentials, operation("mul", np.multiply, (3, 4), 5)), {1: np.array(-1.0)}, (0,), (5,)
+    )
+    expected = np.zeros((5, 3, 2))
+    expected[0] = 1
+    np.testing.assert_allclose(outputs(program), expected, atol=1e-14)
+
+
+def test_what_is_flat_or_constant_has_no_higher_coefficients():
+    program = FlatProgram((operation("floor", np.floor, (0,), 1),), {}, (0,), (1,))
+    assert not outputs(program)[1:].any()
+
+
+def test_an_operation_without_a_rule_is_named():
+    program = FlatProgram((operation("sinc", np.sinc, (0,), 1),), {}, (0,), (1,))
+    with pytest.raises(InputError, match="'sinc' has no rule"):
+        outputs(program)
