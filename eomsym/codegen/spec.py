@@ -6,6 +6,7 @@ import hashlib
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from eomsym import optimizers
@@ -51,34 +52,25 @@ class KernelSpec:
         object.__setattr__(self, "optimizer", entry.name)
         object.__setattr__(self, "settings", tuple(entry.complete(dict(self.settings)).items()))
         if written:
-            self._check_fields()
+            optimizers.rule_of_one_gradient(entry, dict(self.settings))
         _check_precision(self.precision, self.model, self.optimizer)
-
-    def _check_fields(self) -> None:
-        """Raises ``InputError`` for an optimiser of batches or players: an expression has one gradient."""
-        kinds = {field.kind for field in self.fields} - {"loss"}
-        if kinds:
-            raise InputError(
-                f"optimizer {self.optimizer!r}: takes more than one gradient ({', '.join(sorted(kinds))}), and an "
-                "expression has one; take a network, or an optimizer of one gradient"
-            )
 
     @property
     def kind(self) -> str:
         """``mlp``, ``loss`` or ``field``."""
         return _KINDS[type(self.model)]
 
-    @property
+    @cached_property
     def rule(self) -> UpdateRule:
         """The optimiser's step as data, its parameters numbers."""
         return optimizers.get(self.optimizer).rule(**dict(self.settings))
 
-    @property
+    @cached_property
     def fields(self) -> tuple[Field, ...]:
         """What the gradients of the rule are gradients of."""
         return optimizers.get(self.optimizer).fields(**dict(self.settings))
 
-    @property
+    @cached_property
     def steps(self) -> int:
         """Step sizes of time that one step of the rule takes."""
         return optimizers.get(self.optimizer).steps(**dict(self.settings))

@@ -13,40 +13,56 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from eomsym.array_series.descend import descend
 from eomsym.array_series.normaliser import with_normalisers
-from eomsym.derivation.counterterms import check_order
+from eomsym.checks import check_integer
 from eomsym.errors import InputError
 from eomsym.jax.rules import BACKEND
 from eomsym.jax.tracing import flatten
+from eomsym.optimizers import Optimizer, rule_of_one_gradient
+from eomsym.step_index import array_counterterms, check_like, gradient_of
 
 #: Beyond it float64 keeps few digits.
 MAX_JAX_ORDER = 16
 
 
-def counterterms(loss_fn: Callable[[Any], Any], params: Any, order: int) -> list[Any]:
-    """``[g, ξ_0, …, ξ_{order−1}]`` of gradient descent on a loss, each a pytree like ``params``.
+def counterterms(
+    loss_fn: Callable[[Any], Any] | None,
+    params: Any,
+    order: int,
+    *,
+    field: Callable[[Any], Any] | None = None,
+    optimizer: str | Optimizer = "gradient-descent",
+    **hyperparameters: object,
+) -> list[Any]:
+    """``[−f̃_0, …, −f̃_order]`` of an optimiser on a loss, each a pytree like ``params``: of descent g, ξ_0, ξ_1, …
 
-    ``loss_fn`` maps ``params``, any pytree of floating-point arrays, to a scalar.  Works in their precision, under
-    ``jax.jit`` too.  All intermediate values are kept for ``order`` iterates: for models where this does not fit
-    there is
-    ``lookahead_field``.  Raises ``InputError`` for an order outside 0 … 16, for parameters that are no floating-point
-    arrays, and for a primitive without a rule, such as a ``while`` loop.
+    ``loss_fn`` maps ``params``, any pytree of floating-point arrays, to a scalar.  ``field``, given with None for a
+    loss, maps them to g itself, what is subtracted: any vector field.  ``optimizer`` is a name or an ``Optimizer`` of
+    one gradient; its hyperparameters are exact numbers, text, or floats read by their shortest decimal, those not given
+    take their defaults.  Works in the precision of ``params``, under ``jax.jit`` too.  All intermediate values are kept
+    for ``order`` nodes (one more with memory): for models where this does not fit there is ``lookahead_field``.
+    Raises ``InputError`` for an order outside 0 … 16, for parameters that are no floating-point arrays, for an
+    optimiser of batches or players, and for a primitive without a rule, such as a ``while`` loop.
     """
-    check_order(order, MAX_JAX_ORDER)
+    check_integer("order", order, 0, MAX_JAX_ORDER)
+    rule = rule_of_one_gradient(optimizer, hyperparameters)
     leaves, structure = jax.tree.flatten(params)
     leaves = [_checked(leaf) for leaf in leaves]
+    slope = gradient_of(loss_fn, field, jax.grad)
 
     def gradient(*values: Any) -> list[Any]:
-        return jax.tree.leaves(jax.grad(loss_fn)(jax.tree.unflatten(structure, values)))
+        found = slope(jax.tree.unflatten(structure, values))
+        check_like(jax.tree.structure(found), structure, jax.tree.leaves(found), values)
+        return jax.tree.leaves(found)
 
     program = with_normalisers(flatten(gradient, leaves), BACKEND)
-    return [jax.tree.unflatten(structure, row) for row in descend(program, leaves, order, BACKEND)]
+    rows = array_counterterms(rule, program, leaves, order + 1, BACKEND)
+    return [jax.tree.unflatten(structure, row) for row in rows]
 
 
-def equation_of_motion(loss_fn: Callable[[Any], Any], params: Any, eta: Any, order: int) -> Any:
-    """The modified vector field ``−g − Σ_k η^{k+1} ξ_k``, a pytree like ``params``; as ``counterterms`` else."""
-    rows = counterterms(loss_fn, params, order)
+def equation_of_motion(loss_fn: Callable[[Any], Any] | None, params: Any, eta: Any, order: int, **options: Any) -> Any:
+    """The modified vector field ``−g − Σ_k η^{k+1} ξ_k``, a pytree like ``params``; ``options`` of ``counterterms``."""
+    rows = counterterms(loss_fn, params, order, **options)
     total = rows[-1]
     for row in rows[-2::-1]:
         total = jax.tree.map(lambda sum_, part: (part + eta * sum_).astype(part.dtype), total, row)

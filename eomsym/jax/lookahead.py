@@ -7,8 +7,7 @@ from typing import Any
 
 import jax
 
-from eomsym.derivation.counterterms import check_order
-from eomsym.series.lookahead import MAX_LOOKAHEAD_ORDER, lookahead_weights
+from eomsym.step_index import lookahead
 
 
 def lookahead_field(grad_fn: Callable[[Any], Any], params: Any, eta: Any, order: int) -> Any:
@@ -19,15 +18,4 @@ def lookahead_field(grad_fn: Callable[[Any], Any], params: Any, eta: Any, order:
     truncated series and gives no single ξ_k.  Only sums of arrays of one shape are taken: whatever sharding, device and
     precision the gradients have, the result has.  Raises ``InputError`` for an order outside 0 … 20.
     """
-    check_order(order, MAX_LOOKAHEAD_ORDER)
-    point, total = params, None
-    for index, weight in enumerate(lookahead_weights(order)):
-        gradient = grad_fn(point)
-        share = -float(weight)
-        if total is None:
-            total = jax.tree.map(lambda g, share=share: share * g, gradient)
-        else:
-            total = jax.tree.map(lambda sum_, g, share=share: sum_ + share * g, total, gradient)
-        if index < order:
-            point = jax.tree.map(lambda y, g: (y - eta * g).astype(y.dtype), point, gradient)
-    return total
+    return lookahead(grad_fn, params, eta, order, jax.tree.map, lambda moved, y: moved.astype(y.dtype))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 
 from eomsym.errors import InputError
 from eomsym.exact_numbers import Coefficient, read_rational
@@ -65,6 +66,7 @@ __all__ = [
     "is_built_in",
     "read_rational",
     "register",
+    "rule_of_one_gradient",
     "runge_kutta",
     "solve",
     "sqrt",
@@ -111,6 +113,22 @@ def get(name: str | Optimizer) -> Optimizer:
     if not isinstance(name, str) or name not in _BY_ALIAS:
         raise InputError(f"optimizer {name!r}: unknown; choose from {', '.join(REGISTRY)}")
     return _BY_ALIAS[name]
+
+
+def rule_of_one_gradient(optimizer: str | Optimizer, given: Mapping[str, object]) -> UpdateRule:
+    """The rule of an optimiser at given parameters, the others at their defaults, for one loss or vector field.
+
+    Raises ``InputError`` as ``get`` and ``Optimizer.complete`` do, and for an optimiser of batches or players.
+    """
+    entry = get(optimizer)
+    values = entry.complete(given)
+    kinds = {field.kind for field in entry.fields(**values)} - {"loss"}
+    if kinds:
+        raise InputError(
+            f"optimizer {entry.name!r}: takes the gradients of batches or players ({', '.join(sorted(kinds))}), and "
+            "here is one loss; take the kernel of a network, or an optimizer of one gradient"
+        )
+    return entry.rule(**values)
 
 
 def is_built_in(entry: Optimizer) -> bool:

@@ -11,6 +11,7 @@ from typing import Any
 
 from eomsym.array_series.machine import Backend, Machine
 from eomsym.array_series.program import FlatProgram
+from eomsym.errors import InputError
 from eomsym.optimizers import Coefficient, UpdateRule
 from eomsym.step_index.nodes import small_nodes
 from eomsym.step_index.solver import NodeAlgebra, solve
@@ -73,3 +74,22 @@ def array_counterterms(
     """``−f̃_0, …, −f̃_{terms−1}`` where the program computes g from θ: of descent g, ξ_0, ξ_1, …; lists of arrays."""
     algebra = ArrayAlgebra(small_nodes(rule, terms), program, arguments, backend)
     return [[-value[0] for value in values] for values in solve(rule, algebra, terms)]
+
+
+def gradient_of(
+    loss_fn: Callable[[Any], Any] | None, field: Callable[[Any], Any] | None, grad: Callable[..., Any]
+) -> Callable[[Any], Any]:
+    """g as a function of the parameters: of a loss by the library's ``grad``, or given.  Raises ``InputError``."""
+    if (loss_fn is None) == (field is None):
+        raise InputError("loss_fn: give a loss, or None and field=, a function that maps params to g; not both")
+    found = grad(loss_fn) if field is None else field
+    if not callable(found):
+        raise InputError(f"field {field!r}: give a function that maps params to g")
+    return found
+
+
+def check_like(structure: Any, expected: Any, found: Sequence[Any], params: Sequence[Any]) -> None:
+    """Raises ``InputError`` unless what a vector field returned has the structure and the shapes of the parameters."""
+    if structure != expected or [value.shape for value in found] != [value.shape for value in params]:
+        shapes = ", ".join(str(tuple(value.shape)) for value in found)
+        raise InputError(f"field: returned arrays of shapes {shapes or 'none'}; return what params look like")

@@ -14,11 +14,12 @@ from torch._decomp import core_aten_decompositions, get_decompositions
 from torch.fx.experimental.proxy_tensor import make_fx
 from torch.utils import _pytree as pytree
 
-from eomsym.array_series.descend import descend
 from eomsym.array_series.normaliser import with_normalisers
 from eomsym.array_series.program import FlatProgram, Instruction
-from eomsym.derivation.counterterms import check_order
+from eomsym.checks import check_integer
 from eomsym.errors import InputError
+from eomsym.optimizers import Optimizer, rule_of_one_gradient
+from eomsym.step_index import array_counterterms, check_like, gradient_of
 from eomsym.torch.rules import BACKEND, SCALAR_OPERATIONS
 
 #: Beyond it float64 keeps few digits.
@@ -45,34 +46,48 @@ _COMPOSITE = [
 ]
 
 
-def counterterms(loss_fn: Callable[[Any], Any], params: Any, order: int) -> list[Any]:
-    """``[g, ξ_0, …, ξ_{order−1}]`` of gradient descent on a loss, each a pytree like ``params``.
+def counterterms(
+    loss_fn: Callable[[Any], Any] | None,
+    params: Any,
+    order: int,
+    *,
+    field: Callable[[Any], Any] | None = None,
+    optimizer: str | Optimizer = "gradient-descent",
+    **hyperparameters: object,
+) -> list[Any]:
+    """``[−f̃_0, …, −f̃_order]`` of an optimiser on a loss, each a pytree like ``params``: of descent g, ξ_0, ξ_1, …
 
     ``loss_fn`` maps ``params``, any pytree of floating-point tensors (such as ``dict(model.named_parameters())`` with
-    ``torch.func.functional_call``), to a scalar.  Works in their precision and on their device.  Raises
-    ``InputError`` for
-    an order outside 0 … 16, for parameters that are no floating-point tensors, and for an operation without a rule.
+    ``torch.func.functional_call``), to a scalar.  ``field``, given with None for a loss, maps them to g itself, what is
+    subtracted: any vector field.  ``optimizer`` is a name or an ``Optimizer`` of one gradient; its hyperparameters are
+    exact numbers, text, or floats read by their shortest decimal, those not given take their defaults.  Works in the
+    precision of ``params`` and on their device.  Raises ``InputError`` for an order outside 0 … 16, for parameters that
+    are no floating-point tensors, for an optimiser of batches or players, and for an operation without a rule.
     """
-    check_order(order, MAX_TORCH_ORDER)
+    check_integer("order", order, 0, MAX_TORCH_ORDER)
+    rule = rule_of_one_gradient(optimizer, hyperparameters)
     leaves, structure = pytree.tree_flatten(params)
     for leaf in leaves:
         if not isinstance(leaf, torch.Tensor) or not leaf.is_floating_point():
             kind = leaf.dtype if isinstance(leaf, torch.Tensor) else type(leaf).__name__
             raise InputError(f"params: a leaf is {kind}; give floating-point tensors only")
     leaves = [leaf.detach() for leaf in leaves]
+    slope = gradient_of(loss_fn, field, torch.func.grad)
 
     def gradient(*values: Any) -> list[Any]:
-        return pytree.tree_leaves(torch.func.grad(loss_fn)(pytree.tree_unflatten(list(values), structure)))
+        found, made = pytree.tree_flatten(slope(pytree.tree_unflatten(list(values), structure)))
+        check_like(made, structure, found, values)
+        return found
 
     with torch.no_grad():
         program = with_normalisers(_flatten(gradient, leaves), BACKEND)
-        rows = descend(program, leaves, order, BACKEND)
+        rows = array_counterterms(rule, program, leaves, order + 1, BACKEND)
     return [pytree.tree_unflatten(row, structure) for row in rows]
 
 
-def equation_of_motion(loss_fn: Callable[[Any], Any], params: Any, eta: Any, order: int) -> Any:
-    """The modified vector field ``−g − Σ_k η^{k+1} ξ_k``, a pytree like ``params``; as ``counterterms`` else."""
-    rows = counterterms(loss_fn, params, order)
+def equation_of_motion(loss_fn: Callable[[Any], Any] | None, params: Any, eta: Any, order: int, **options: Any) -> Any:
+    """The modified vector field ``−g − Σ_k η^{k+1} ξ_k``, a pytree like ``params``; ``options`` of ``counterterms``."""
+    rows = counterterms(loss_fn, params, order, **options)
     total = rows[-1]
     for row in rows[-2::-1]:
         total = pytree.tree_map(lambda sum_, part: part + eta * sum_, total, row)

@@ -6,9 +6,9 @@ import pytest
 jax = pytest.importorskip("jax", reason="the extra 'jax' is not installed")
 
 import jax.numpy as jnp  # noqa: E402
+from eomsym.array_series.descend import descend  # noqa: E402
 
 import eomsym.jax  # noqa: E402
-from eomsym.array_series.descend import descend  # noqa: E402
 from eomsym.array_series.normaliser import SHIFT, with_normalisers  # noqa: E402
 from eomsym.jax.rules import BACKEND  # noqa: E402
 from eomsym.jax.tracing import flatten  # noqa: E402
