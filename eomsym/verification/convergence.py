@@ -306,8 +306,8 @@ def _step_warnings(
     largest = max(beyond)
     stable = ", though gradient descent is stable up to 2" if entry.name == "gradient-descent" else ""
     return (
-        f"eta = {largest:g} times the largest eigenvalue {curvature:.4g} is {largest * curvature:.3g}: from {limit:.3g} "
-        f"on the series in eta diverges and more orders make it worse{stable}",
+        f"eta = {largest:g} times the largest eigenvalue {curvature:.4g} is {largest * curvature:.3g}: from "
+        f"{limit:.3g} on the series in eta diverges and more orders make it worse{stable}",
     )
 
 
