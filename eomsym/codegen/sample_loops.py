@@ -28,6 +28,9 @@ SCALED_ARGUMENT = "dz"
 #: measured with numba 0.68, loops of up to 120 pairs are always vectorised, some of 147 are not.
 PAIRS = 120
 
+#: Sums are cut into statements of about so many characters.
+WIDTH = 90
+
 #: Text of a constant.
 Literal = Callable[[float], str]
 
@@ -60,12 +63,16 @@ class _Body:
         return name
 
     def make(self, name: str, terms: Sequence[str]) -> None:
-        """``name`` is the sum of ``terms``, one operation a line; a term opens with its sign where that is minus."""
+        """``name`` is the sum of ``terms``, left to right; a term opens with its sign where that is minus."""
         self.known.add(name)
-        first, *others = terms or ("0.0",)
-        self.lines.append(f"{name} = {first}")
+        line, *others = terms or ("0.0",)
         for term in others:
-            self.lines.append(f"{name} -= {term[1:]}" if term.startswith("-") else f"{name} += {term}")
+            added = f" - {term[1:]}" if term.startswith("-") else f" + {term}"
+            if len(line) + len(added) > WIDTH:
+                self.lines.append(f"{name} = {line}")
+                line = name
+            line += added
+        self.lines.append(f"{name} = {line}")
 
     def derive(self, name: str, expression: str) -> str:
         if name not in self.known:
