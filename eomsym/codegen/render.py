@@ -109,7 +109,7 @@ def context(spec: KernelSpec) -> dict[str, Any]:
     """All that the template of a multilayer perceptron is given."""
     model, terms = spec.model, spec.order + 1
     assert isinstance(model, MLP)
-    activation, exponential = ELEMENTARY[model.activation], ELEMENTARY["exp"]
+    activation = ELEMENTARY[model.activation]
     slot = sample_loops.slots(activation)
     slope = slot[activation.derivative]
     rule = rule_program(spec.rule, terms) if spec.optimizer != "gradient-descent" else None
@@ -130,7 +130,6 @@ def context(spec: KernelSpec) -> dict[str, Any]:
         "targets_type": targets_type(spec),
         "widths": sorted(set(model.layers[1:-1])),
         "slots": slot,
-        "output_rows": (2 if model.loss == "mse" else 3) * terms,
         "value": activation.value,
         "slope": activation.derivative,
         "start": start,
@@ -141,17 +140,7 @@ def context(spec: KernelSpec) -> dict[str, Any]:
             lambda k, name: f"back[{k}, i] = {name}",
             terms,
         ),
-        "softmax": {
-            "exponential": sample_loops.series_groups(exponential, terms, literal),
-            "reciprocal": sample_loops.reciprocal_groups(terms),
-            "quotient": sample_loops.product_groups(
-                lambda k: f"rows[{terms + k}, unit, i]",
-                lambda k: f"shared[{terms + k}, i]" if k else literal(1.0),
-                lambda k, name: f"rows[{2 * terms + k}, unit, i] = shared[{2 * terms}, i] * {name}",
-                terms,
-                first=1,
-            ),
-        },
+        "softmax": sample_loops.softmax_levels(terms, literal),
         "reuse": rule is None and model.layers[0] >= REUSE_FROM,
         "functions": vectorised(start) | ({"exp"} if model.loss == "cross-entropy" else set()),
         "exp_polynomial": [repr(1 / factorial(n)) for n in range(14, 0, -1)],
@@ -172,7 +161,7 @@ def double_double_context(spec: KernelSpec) -> dict[str, Any]:
     assert isinstance(spec.model, MLP)
     terms = spec.order + 1
     activation = system_program(ELEMENTARY[spec.model.activation])
-    of_the_loss = ("exp", "log") if spec.model.loss == "cross-entropy" else ()
+    of_the_loss = ("exp", "log1p") if spec.model.loss == "cross-entropy" else ()
     high, low = ([[words(weight)[part] for weight in row] for row in logarithm(terms, fast=True)] for part in (0, 1))
     return {
         "spec": spec,
