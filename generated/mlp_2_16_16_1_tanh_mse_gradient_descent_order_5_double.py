@@ -453,8 +453,7 @@ def _loss_start(outputs, targets, low, count, weight_of_sample, cache):
             back[unit * BLOCK + sample] = weight_of_sample[sample] * distance
         for sample in range(count, BLOCK):
             back[unit * BLOCK + sample] = 0.0
-    for i in range(OUTPUTS * BLOCK):
-        cache[0, i] = back[i]
+    cache[:OUTPUTS] = back.reshape((OUTPUTS, BLOCK))
     return loss
 
 
@@ -465,7 +464,7 @@ def _loss_series(outputs, cache, terms):
     weight_of_sample = outputs[outputs.size - BLOCK :]
     for unit in range(OUTPUTS):
         for sample in range(BLOCK):
-            rows[TERMS, unit, sample] = cache[0, unit * BLOCK + sample]
+            rows[TERMS, unit, sample] = cache[unit, sample]
         for k in range(1, terms):
             for sample in range(BLOCK):
                 rows[TERMS + k, unit, sample] = weight_of_sample[sample] * rows[k, unit, sample]
@@ -757,10 +756,10 @@ def _workspace(samples):
     return (
         _aligned((blocks, INPUTS + 1, BLOCK), 1.0),  # inputs, one sample a column
         _aligned((blocks, 6144), 0.0),  # order 0 of all hidden series
-        _aligned((blocks, 2, OUTPUTS * BLOCK), 0.0),  # order 0 of the gradient with respect to the output, and of the softmax
+        _aligned((blocks, 2 * OUTPUTS + 1, BLOCK), 0.0),  # order 0 of the gradient with respect to the output, and what the loss keeps
         _aligned((blocks, 0, TERMS, FIRST * BLOCK), 0.0),  # first-layer arguments in earlier slots
         rows,  # series of all hidden units, each layer followed by what comes back to it
-        _aligned((together, (12 * OUTPUTS + 2 * TERMS + 1) * BLOCK), 0.0),  # of all outputs, then of what they share
+        _aligned((together, (2 * TERMS * (OUTPUTS + 1) + 1) * BLOCK), 0.0),  # of all outputs, then of what they share
         spaces,
         _aligned((blocks, 0), 0.0),  # order 0 of hidden arguments without their mean
         _aligned((0, 0, 0), 0.0),  # one over the deviations

@@ -31,7 +31,7 @@ SLAB = (0, 0, 64)  # where they start side by side
 SLOTS = 4  # series of a hidden unit: z, a, p, s
 VALUE = 4  # row of the activation's coefficient 0; coefficient k is k rows on
 
-OUTPUT_BACK = 1024  # where the gradient with respect to the outputs starts behind them
+OUTPUT_BACK = 512  # where the gradient with respect to the outputs starts behind them
 
 LOSS, SERIES, ITERATES = 0, 1, 2  # what _evaluate is asked for
 BEFORE, SWEEP, AFTER, END = 1, 2, 4, 8  # and which phases of it: a turn has three, then comes the end
@@ -326,128 +326,142 @@ def _through(layer, rows, terms):
 
 @jit
 def _loss_start(outputs, targets, low, count, weight_of_sample, cache):
-    """Order 0: from scores to their gradient; the cache keeps softmax and gradient.  Returns the block's loss."""
+    """Order 0: from scores to their gradient.  Returns the block's loss.
+
+    The cache keeps the gradient, softmax times the sample's weight, and which output has the highest score.
+    """
     output = outputs[: OUTPUTS * BLOCK]
-    back = outputs[OUTPUT_BACK : OUTPUT_BACK + OUTPUTS * BLOCK]
+    back = outputs[OUTPUT_BACK : OUTPUT_BACK + OUTPUTS * BLOCK].reshape((OUTPUTS, BLOCK))
+    softmax = cache[OUTPUTS : 2 * OUTPUTS]
     highest = np.empty(BLOCK)
-    total = np.zeros(BLOCK)
+    top = np.zeros(BLOCK, np.int64)
+    rest = np.zeros(BLOCK)  # sum of exp(score - highest) over all outputs but one that has the highest
     for sample in range(BLOCK):
         highest[sample] = output[sample]
     for unit in range(1, OUTPUTS):
         for sample in range(BLOCK):
-            highest[sample] = max(highest[sample], output[unit * BLOCK + sample])
+            score = output[unit * BLOCK + sample]
+            top[sample] = unit if score > highest[sample] else top[sample]
+            highest[sample] = max(highest[sample], score)
     for unit in range(OUTPUTS):
         for sample in range(BLOCK):
-            i = unit * BLOCK + sample
-            cache[1, i] = _exp(output[i] - highest[sample])
-            total[sample] += cache[1, i]
+            softmax[unit, sample] = _exp(output[unit * BLOCK + sample] - highest[sample])
+            rest[sample] += 0.0 if unit == top[sample] else softmax[unit, sample]
     loss = 0.0
     for sample in range(count):
         score = output[targets[low + sample] * BLOCK + sample]
-        loss += weight_of_sample[sample] * (math.log(total[sample]) + highest[sample] - score)
+        loss += weight_of_sample[sample] * (math.log1p(rest[sample]) + (highest[sample] - score))
     for unit in range(OUTPUTS):
         for sample in range(BLOCK):
-            i = unit * BLOCK + sample
-            cache[1, i] /= total[sample]
-            back[i] = weight_of_sample[sample] * cache[1, i]
+            softmax[unit, sample] *= weight_of_sample[sample] / (1.0 + rest[sample])
+            back[unit, sample] = softmax[unit, sample]
     for sample in range(count):
-        back[targets[low + sample] * BLOCK + sample] -= weight_of_sample[sample]
-    for i in range(OUTPUTS * BLOCK):
-        cache[0, i] = back[i]
+        label = targets[low + sample]
+        if label == top[sample]:  # softmax - 1 without the difference
+            back[label, sample] *= -rest[sample]
+        else:
+            back[label, sample] -= weight_of_sample[sample]
+    cache[:OUTPUTS] = back
+    cache[2 * OUTPUTS] = top
     return loss
 
 
 @jit
-def _exponentials(outputs, cache, terms):
-    """Coefficients 1, 2, ... of p = exp(z) behind those of z, from its order 0."""
-    rows = outputs[: 1536].reshape((12, 128))
-    for i in range(128):
-        rows[TERMS, i] = cache[1, i]
-        rows[2 * TERMS, i] = cache[0, i]
-    if terms > 1:  # coefficients 1 to 3
-        for i in range(128):
-            z_1 = rows[1, i]
-            a_0 = rows[4, i]
-            z_2 = rows[2, i]
-            z_3 = rows[3, i]
-            a_1 = z_1 * a_0
-            dz_2 = 2.0 * z_2
-            a_2 = z_1 * a_1
-            a_2 += dz_2 * a_0
-            a_2 *= 0.5
-            dz_3 = 3.0 * z_3
-            a_3 = z_1 * a_2
-            a_3 += dz_2 * a_1
-            a_3 += dz_3 * a_0
-            a_3 *= 0.3333333333333333
-            rows[5, i] = a_1
-            rows[6, i] = a_2
-            rows[7, i] = a_3
-
-
-@jit
-def _sum_and_reciprocal(outputs, terms):
-    """t = sum of p over the outputs, whose order 0 is 1, and r = 1/t behind it."""
-    rows = outputs[: 1536].reshape((12, 2, 64))
-    shared = outputs[1536 :].reshape((9, 64))
+def _softmax_start(outputs, cache, terms):
+    """What all levels share: what is taken off the scores, which is the likeliest output's; sums; 1 / weight."""
+    shared = outputs[1024 :].reshape((9, 64))
+    top = cache[4]
+    for k in range(1, terms):
+        scores = outputs[k * 128 : (k + 1) * 128]
+        for i in range(64):
+            shared[k, i] = scores[np.uintp(np.int64(top[i]) * 64 + i)]
     for k in range(1, terms):
         for i in range(64):
-            shared[k, i] = rows[TERMS + k, 0, i]
-        for unit in range(1, 2):
-            for i in range(64):
-                shared[k, i] += rows[TERMS + k, unit, i]
-    if terms > 1:  # coefficients 1 to 3
-        for i in range(64):
-            t_1 = shared[1, i]
-            t_2 = shared[2, i]
-            t_3 = shared[3, i]
-            r_1 = -t_1
-            r_2 = -t_1 * r_1
-            r_2 -= t_2
-            r_3 = -t_1 * r_2
-            r_3 -= t_2 * r_1
-            r_3 -= t_3
-            shared[5, i] = r_1
-            shared[6, i] = r_2
-            shared[7, i] = r_3
-
-
-@jit
-def _quotients(outputs, terms):
-    """Coefficients 1, 2, ... of the gradient, the sample's weight times p r."""
-    rows = outputs[: 1536].reshape((12, 2, 64))
-    shared = outputs[1536 :].reshape((9, 64))
-    for unit in range(2):
-        if terms > 1:  # coefficients 1 to 3
-            for i in range(64):
-                left_0 = rows[4, unit, i]
-                right_1 = shared[5, i]
-                left_1 = rows[5, unit, i]
-                right_0 = 1.0
-                right_2 = shared[6, i]
-                left_2 = rows[6, unit, i]
-                right_3 = shared[7, i]
-                left_3 = rows[7, unit, i]
-                product_1 = left_0 * right_1
-                product_1 += left_1 * right_0
-                product_2 = left_0 * right_2
-                product_2 += left_1 * right_1
-                product_2 += left_2 * right_0
-                product_3 = left_0 * right_3
-                product_3 += left_1 * right_2
-                product_3 += left_2 * right_1
-                product_3 += left_3 * right_0
-                rows[9, unit, i] = shared[8, i] * product_1
-                rows[10, unit, i] = shared[8, i] * product_2
-                rows[11, unit, i] = shared[8, i] * product_3
+            shared[TERMS + k, i] = 0
+    for i in range(64):
+        weight = shared[2 * TERMS, i]
+        shared[0, i] = REAL(1) / weight if weight > 0 else REAL(0)  # of padding
 
 
 @jit
 def _loss_series(outputs, cache, terms):
-    """Coefficients 1, ..., terms - 1 of softmax: p = exp(z) from its value softmax_0, so t = sum p is 1 at order 0; p / t."""
-    _exponentials(outputs, cache, terms)
-    _sum_and_reciprocal(outputs, terms)
-    _quotients(outputs, terms)
+    """Coefficients 1, ..., terms - 1 of weighted softmax P, level by level: P' = P q with q = z' - m, m = sum P z' / weight.
+
+    Level k first turns z into q at k - 1 and completes P there, then adds up k P = sum_n q_n P_{k-n} but for -m P_0.
+    """
+    _softmax_start(outputs, cache, terms)
+    rows = outputs[: 1024].reshape((8, 2, 64))
+    shared = outputs[1024 :].reshape((9, 64))
+    softmax = cache[2 : 4]
+    if terms > 1:
+        for unit in range(2):
+            for i in range(64):
+                p_0 = softmax[unit, i]
+                z_1 = rows[1, unit, i]
+                top_1 = shared[1, i]
+                d_1 = z_1 - top_1
+                u_1 = d_1 * p_0
+                rows[5, unit, i] = u_1
+                shared[5, i] += u_1
+        for i in range(64):
+            shared[TERMS + 1, i] *= shared[0, i]
+    if terms > 2:
+        for unit in range(2):
+            for i in range(64):
+                p_0 = softmax[unit, i]
+                m_1 = shared[5, i]
+                z_1 = rows[1, unit, i]
+                top_1 = shared[1, i]
+                u_1 = rows[5, unit, i]
+                z_2 = rows[2, unit, i]
+                top_2 = shared[2, i]
+                q_1 = z_1 - top_1
+                q_1 -= m_1
+                p_1 = u_1
+                p_1 -= m_1 * p_0
+                d_2 = 2.0 * (z_2 - top_2)
+                u_2 = d_2 * p_0
+                u_2 += q_1 * p_1
+                rows[1, unit, i] = q_1
+                rows[5, unit, i] = p_1
+                rows[6, unit, i] = u_2
+                shared[6, i] += u_2
+        for i in range(64):
+            shared[TERMS + 2, i] *= shared[0, i]
+    if terms > 3:
+        for unit in range(2):
+            for i in range(64):
+                p_0 = softmax[unit, i]
+                m_2 = shared[6, i]
+                z_2 = rows[2, unit, i]
+                top_2 = shared[2, i]
+                u_2 = rows[6, unit, i]
+                q_1 = rows[1, unit, i]
+                p_1 = rows[5, unit, i]
+                z_3 = rows[3, unit, i]
+                top_3 = shared[3, i]
+                q_2 = 2.0 * (z_2 - top_2)
+                q_2 -= m_2
+                p_2 = u_2
+                p_2 -= m_2 * p_0
+                p_2 *= 0.5
+                d_3 = 3.0 * (z_3 - top_3)
+                u_3 = d_3 * p_0
+                u_3 += q_1 * p_2
+                u_3 += q_2 * p_1
+                rows[2, unit, i] = q_2
+                rows[6, unit, i] = p_2
+                rows[7, unit, i] = u_3
+                shared[7, i] += u_3
+        for i in range(64):
+            shared[TERMS + 3, i] *= shared[0, i]
+    last = REAL(1 / (terms - 1))
+    for unit in range(2):
+        for i in range(64):
+            part = rows[TERMS + terms - 1, unit, i] - shared[TERMS + terms - 1, i] * softmax[unit, i]
+            rows[TERMS + terms - 1, unit, i] = last * part
+        for i in range(64):
+            rows[TERMS, unit, i] = cache[unit, i]
 
 
 @jit
@@ -715,10 +729,10 @@ def _workspace(samples):
     return (
         _aligned((blocks, INPUTS + 1, BLOCK), 1.0),  # inputs, one sample a column
         _aligned((blocks, 2048), 0.0),  # order 0 of all hidden series
-        _aligned((blocks, 2, OUTPUTS * BLOCK), 0.0),  # order 0 of the gradient with respect to the output, and of the softmax
+        _aligned((blocks, 2 * OUTPUTS + 1, BLOCK), 0.0),  # order 0 of the gradient with respect to the output, and what the loss keeps
         _aligned((blocks, 0, TERMS, FIRST * BLOCK), 0.0),  # first-layer arguments in earlier slots
         rows,  # series of all hidden units, each layer followed by what comes back to it
-        _aligned((together, (12 * OUTPUTS + 2 * TERMS + 1) * BLOCK), 0.0),  # of all outputs, then of what they share
+        _aligned((together, (2 * TERMS * (OUTPUTS + 1) + 1) * BLOCK), 0.0),  # of all outputs, then of what they share
         spaces,
         _aligned((blocks, 0), 0.0),  # order 0 of hidden arguments without their mean
         _aligned((0, 0, 0), 0.0),  # one over the deviations
