@@ -23,8 +23,6 @@ class Backend:
     ``zeros(rows, like)`` has one axis more than ``like``; ``ramp(n, rank, like)`` is 1 … n along the first of
     ``rank`` axes;
     ``combine(weights, rows)`` is a matrix of floats times rows; ``flat`` names operations that are piecewise constant.
-    ``moved(apply, labels)`` is an operation on an integer NumPy array; ``zero(value)`` says whether a constant is known
-    to be 0.
     """
 
     vmap: Callable[..., Any]
@@ -33,8 +31,6 @@ class Backend:
     ramp: Callable[[int, int, Any], Any]
     combine: Callable[[list[list[float]], Any], Any]
     floating: Callable[[Any], bool]
-    moved: Callable[[Callable[..., Any], Any], Any]
-    zero: Callable[[Any], bool]
     seeds: Mapping[str, Callable[..., Any]]
     rules: Mapping[str, RuleMaker]
     flat: frozenset[str]

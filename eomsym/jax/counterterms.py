@@ -1,8 +1,8 @@
 """Counter terms of a JAX model by truncated power series, all iterates at one coefficient before the next.
 
 The gradient is traced once to a flat list of primitives.  Each is then lifted to power series in η by the rule of its
-kind (``array_series``), with the iterates 1, −1, 2, −2, … as one more axis of every array: the program that XLA
-compiles grows linearly with the order, where nested ``jvp`` doubles it, and few digits are lost (``series.levels``).
+kind (``array_series``), with the nodes as one more axis of every array: the program that XLA compiles grows linearly
+with the order, where nested ``jvp`` doubles it, and few digits are lost (``step_index.nodes``).
 """
 
 from __future__ import annotations
@@ -13,7 +13,6 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from eomsym.array_series.normaliser import with_normalisers
 from eomsym.checks import check_integer
 from eomsym.errors import InputError
 from eomsym.jax.rules import BACKEND
@@ -55,8 +54,7 @@ def counterterms(
         check_like(jax.tree.structure(found), structure, jax.tree.leaves(found), values)
         return jax.tree.leaves(found)
 
-    program = with_normalisers(flatten(gradient, leaves), BACKEND)
-    rows = array_counterterms(rule, program, leaves, order + 1, BACKEND)
+    rows = array_counterterms(rule, flatten(gradient, leaves), leaves, order + 1, BACKEND)
     return [jax.tree.unflatten(structure, row) for row in rows]
 
 

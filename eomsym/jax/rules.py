@@ -12,7 +12,7 @@ import numpy as np
 from jax import lax
 from jax.scipy import special
 
-from eomsym.array_series import elementary_rules, normaliser, rules
+from eomsym.array_series import elementary_rules, rules
 from eomsym.array_series.machine import Backend, Operand, Rule, RuleMaker
 from eomsym.array_series.program import Instruction
 
@@ -80,7 +80,6 @@ FLAT = frozenset(
         "random_wrap",
         "random_unwrap",
         "nextafter",
-        normaliser.TOTAL,
     ]
 )
 SEEDS: dict[str, Callable[..., Any]] = {
@@ -147,22 +146,12 @@ RULES: dict[str, RuleMaker] = {
     "rsqrt": elementary_rules.root(Fraction(-1, 2)),
     "cbrt": elementary_rules.root(Fraction(1, 3)),
     "logaddexp": elementary_rules.logaddexp,
-    normaliser.SHIFT: normaliser.shift_rule,
 }
 
 
 def _combine(weights: list[list[float]], rows: Any) -> Any:
     matrix = jnp.asarray(np.array(weights), rows.dtype)
     return jnp.tensordot(matrix, rows, axes=1, precision=lax.Precision.HIGHEST)
-
-
-def _moved(apply: Callable[..., Any], labels: Any) -> Any:
-    with jax.ensure_compile_time_eval():
-        return np.asarray(apply(jnp.asarray(labels))[0])
-
-
-def _zero(value: Any) -> bool:
-    return not isinstance(value, jax.core.Tracer) and not np.asarray(value).any()
 
 
 BACKEND = Backend(
@@ -172,8 +161,6 @@ BACKEND = Backend(
     ramp=lambda count, rank, like: jnp.arange(1, count + 1, dtype=like.dtype).reshape(-1, *(1,) * (rank - 1)),
     combine=_combine,
     floating=lambda value: bool(jnp.issubdtype(value.dtype, jnp.inexact)),
-    moved=_moved,
-    zero=_zero,
     seeds=SEEDS,
     rules=RULES,
     flat=FLAT,

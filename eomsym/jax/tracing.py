@@ -23,16 +23,13 @@ def flatten(function: Callable[..., list[Any]], arguments: Sequence[Any]) -> Fla
     flattener = _Flattener()
     numbers = [flattener.new() for _ in arguments]
     results = flattener.inline(closed.jaxpr, [flattener.constant(value) for value in closed.consts], numbers)
-    flattener.shapes |= {number: jnp.shape(value) for number, value in zip(numbers, arguments, strict=True)}
-    parts = (tuple(flattener.instructions), flattener.constants, tuple(numbers), tuple(results))
-    return FlatProgram(*parts, flattener.shapes)
+    return FlatProgram(tuple(flattener.instructions), flattener.constants, tuple(numbers), tuple(results))
 
 
 class _Flattener:
     def __init__(self) -> None:
         self.instructions: list[Instruction] = []
         self.constants: dict[int, Any] = {}
-        self.shapes: dict[int, tuple[int, ...]] = {}
         self._count = 0
 
     def new(self) -> int:
@@ -42,7 +39,6 @@ class _Flattener:
     def constant(self, value: Any) -> int:
         number = self.new()
         self.constants[number] = jnp.asarray(value) if not isinstance(value, jax.Array) else value
-        self.shapes[number] = self.constants[number].shape
         return number
 
     def emit(
@@ -83,9 +79,7 @@ class _Flattener:
             result = equation.primitive.bind(*values, **params)
             return list(result) if equation.primitive.multiple_results else [result]
 
-        outputs = self.emit(name, apply, inputs, len(equation.outvars), **params)
-        self.shapes |= {number: of.aval.shape for number, of in zip(outputs, equation.outvars, strict=True)}
-        return outputs
+        return self.emit(name, apply, inputs, len(equation.outvars), **params)
 
     def _scan(self, params: dict[str, Any], inputs: list[int]) -> list[int]:
         length, fixed, carried = params["length"], params["num_consts"], params["num_carry"]
@@ -137,5 +131,4 @@ def _called(params: dict[str, Any]) -> Any:
 
 
 def _literal(atom: Any) -> Any:
-    with jax.ensure_compile_time_eval():  # known to be 0 under ``jax.jit`` too
-        return jnp.asarray(atom.val, atom.aval.dtype)
+    return jnp.asarray(atom.val, atom.aval.dtype)

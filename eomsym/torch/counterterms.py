@@ -14,7 +14,6 @@ from torch._decomp import core_aten_decompositions, get_decompositions
 from torch.fx.experimental.proxy_tensor import make_fx
 from torch.utils import _pytree as pytree
 
-from eomsym.array_series.normaliser import with_normalisers
 from eomsym.array_series.program import FlatProgram, Instruction
 from eomsym.checks import check_integer
 from eomsym.errors import InputError
@@ -80,8 +79,7 @@ def counterterms(
         return found
 
     with torch.no_grad():
-        program = with_normalisers(_flatten(gradient, leaves), BACKEND)
-        rows = array_counterterms(rule, program, leaves, order + 1, BACKEND)
+        rows = array_counterterms(rule, _flatten(gradient, leaves), leaves, order + 1, BACKEND)
     return [pytree.tree_unflatten(row, structure) for row in rows]
 
 
@@ -158,7 +156,6 @@ class _Reader:
         self._numbers: dict[torch.fx.Node, int] = {}
         self._constants: dict[int, Any] = {}
         self._count = 0
-        self._shapes: dict[int, tuple[int, ...]] = {}
         instructions: list[Instruction] = []
         arguments: list[int] = []
         results: tuple[int, ...] = ()
@@ -171,15 +168,13 @@ class _Reader:
                 instructions.append(self._instruction(node))
             else:
                 results = tuple(self._numbers[part] for part in node.args[0])
-        self.program = FlatProgram(tuple(instructions), self._constants, tuple(arguments), results, self._shapes)
+        self.program = FlatProgram(tuple(instructions), self._constants, tuple(arguments), results)
 
     def _number(self, node: torch.fx.Node | None = None) -> int:
         number = self._count
         self._count += 1
         if node is not None:
             self._numbers[node] = number
-            if isinstance(node.meta.get("val"), torch.Tensor):
-                self._shapes[number] = tuple(node.meta["val"].shape)
         return number
 
     def _instruction(self, node: torch.fx.Node) -> Instruction:
@@ -208,8 +203,6 @@ class _Reader:
             return [operation(*args, **kwargs)]
 
         static: dict[str, Any] = {"args": node.args[1:], "kwargs": node.kwargs}
-        if name == "sum":
-            static["axes"] = node.args[1] if len(node.args) > 1 else ()
         return Instruction(name, apply, inputs, (self._number(node),), static)
 
     def _lifted(self, leaf: Any, node: torch.fx.Node) -> Any:

@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-from eomsym.array_series import elementary_rules, normaliser, rules
+from eomsym.array_series import elementary_rules, rules
 from eomsym.array_series.machine import Backend, Operand, Rule, RuleMaker
 from eomsym.array_series.program import Instruction
 
@@ -106,7 +106,6 @@ FLAT = frozenset(
         "full",
         "arange",
         "scalar_tensor",
-        normaliser.TOTAL,
     ]
 )
 SEEDS: dict[str, Callable[..., Any]] = {
@@ -182,7 +181,6 @@ RULES: dict[str, RuleMaker] = {
     "erfc": elementary_rules.erfc,
     "rsqrt": elementary_rules.root(Fraction(-1, 2)),
     "logaddexp": elementary_rules.logaddexp,
-    normaliser.SHIFT: normaliser.shift_rule,
 }
 
 BACKEND = Backend(
@@ -192,8 +190,6 @@ BACKEND = Backend(
     ramp=_ramp,
     combine=_combine,
     floating=lambda value: isinstance(value, torch.Tensor) and value.is_floating_point(),
-    moved=lambda apply, labels: apply(torch.from_numpy(labels))[0].numpy(),
-    zero=lambda value: not bool(value.any()),
     seeds=SEEDS,
     rules=RULES,
     flat=FLAT,

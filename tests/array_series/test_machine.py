@@ -32,8 +32,6 @@ BACKEND = Backend(
     ramp=lambda count, rank, like: np.arange(1.0, count + 1).reshape(-1, *(1,) * (rank - 1)),
     combine=lambda weights, rows: np.tensordot(np.array(weights), rows, axes=1),
     floating=lambda value: np.issubdtype(np.asarray(value).dtype, np.floating),
-    moved=lambda apply, labels: np.asarray(apply(labels)[0]),
-    zero=lambda value: not np.any(value),
     seeds={"exp": np.exp},
     rules={"mul": rules.bilinear, "add": rules.linear, "take": rules.indexed, "exp": elementary_rules.function("exp")},
     flat=frozenset({"floor"}),

@@ -88,6 +88,31 @@ def gradient(model, theta: np.ndarray, inputs: np.ndarray, targets: np.ndarray) 
     return np.concatenate(parts[::-1]) + mpfr(model.weight_decay) * theta
 
 
+def counterterms(
+    model,
+    theta: np.ndarray,
+    inputs: np.ndarray,
+    targets: np.ndarray,
+    order: int,
+    bits: int = BITS,
+    spacing: int = SPACING_EXPONENT,
+) -> np.ndarray:
+    """``[g, ξ_0, …, ξ_{order−1}]`` of gradient descent on a network, rounded to doubles, (order + 1, d)."""
+    with gmpy2.context(gmpy2.get_context(), precision=bits):
+        data = exact(inputs), exact(targets) if model.loss == "mse" else targets
+        rows = modified_field(lambda y: -gradient(model, y, *data), exact(theta), order + 1, spacing)
+        return -np.array(rows).astype(float)
+
+
+def problem(model, samples: int = 6) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Parameters of size 0.7, inputs and targets of a network, at random."""
+    random, classes = np.random.default_rng(0), model.layers[-1]
+    theta = 0.7 * random.standard_normal(sum((rows + 1) * columns for rows, columns in pairwise(model.layers)))
+    inputs = random.standard_normal((samples, model.layers[0]))
+    mse = model.loss == "mse"
+    return theta, inputs, random.standard_normal((samples, classes)) if mse else random.integers(0, classes, samples)
+
+
 def _same(slope: np.ndarray) -> np.ndarray:
     return slope
 
