@@ -163,5 +163,3 @@ def double_double_layout(layers: Sequence[int]) -> dict[str, Any]:
         "hidden_units": sum(hidden),
         "widest": max(layers[1:]),
     }
-
-
