@@ -47,15 +47,6 @@ def test_the_same_numbers(path, samples, threads):
     assert_close(shared.gradient_series(series, *given[1:]), alone.gradient_series(series, *given[1:]))
 
 
-@pytest.mark.parametrize("path", ["gradient-descent", "weight normalization"], indirect=True)
-def test_the_fast_way_too(path):
-    alone, shared = load(path), load(path, threads=2)
-    given = arguments(alone.model, 200)
-    found = shared.counterterms(*given, fast=True)
-    assert_close(found[:4], alone.counterterms(*given, fast=True)[:4])
-    assert not np.array_equal(found, shared.counterterms(*given))
-
-
 def test_every_run_gives_the_same_bytes(path):
     shared = load(path, threads=3)
     given = arguments(shared.model, 500)
