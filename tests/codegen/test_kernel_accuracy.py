@@ -124,9 +124,8 @@ def test_large_scores_and_saturated_units_stay_finite():
 
 
 @pytest.fixture(scope="module")
-def three_classes(tmp_path_factory):
-    model, _, _ = problem("tanh", "cross-entropy", (2, 3, 3))
-    return eomsym.load(eomsym.generate(model, 4, output=tmp_path_factory.mktemp("kernel")))
+def three_classes():
+    return kernel_for(KernelSpec(MLP([2, 3, 3], "tanh", "cross-entropy"), 4))
 
 
 @pytest.mark.parametrize(

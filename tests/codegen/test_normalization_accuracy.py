@@ -69,9 +69,9 @@ def test_what_is_far_from_its_mean(case, place):
         theta[12:24] = offset + spread * theta[12:24]
         theta[24:27] = 1 + spread * np.arange(3)
     errors = relative_errors(
-        kernel.counterterms(theta, inputs, targets), reference(kernel.model, theta, inputs, targets, ORDER + 1)
+        kernel.counterterms(theta, inputs, targets), reference(kernel.model, theta, inputs, targets, kernel.order + 1)
     )
-    assert np.all(errors <= np.geomspace(*BOUNDS[kernel.model.normalization][place], ORDER + 1)), errors
+    assert np.all(errors <= np.geomspace(*BOUNDS[kernel.model.normalization][place], kernel.order + 1)), errors
 
 
 def test_the_gradient_is_that_of_the_loss(case):
