@@ -1,325 +1,39 @@
-"""Specification to source text: the context of the template, the environment, the header."""
+"""Specification to source text: the folder of a backend, its context, the opening comment."""
 
 from __future__ import annotations
 
-import textwrap
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from fractions import Fraction
-from functools import cache
-from itertools import accumulate, pairwise
-from math import factorial
+import re
+from collections.abc import Callable, Mapping
 from typing import Any
 
-import jinja2
-
 import eomsym
-from eomsym.codegen import expression_statements, sample_loops
-from eomsym.codegen.double_double_constants import constants, with_callees, words
-from eomsym.codegen.double_double_statements import system_program
-from eomsym.codegen.locate import data_folder
-from eomsym.codegen.rule_program import rule_program
+from eomsym.codegen.expression_context import expression_context
+from eomsym.codegen.mlp_context import double_double_context, mlp_context
 from eomsym.codegen.spec import KernelSpec
-from eomsym.codegen.step_tables import extrapolation, logarithm, summation
-from eomsym.models import MLP, ExpressionLoss
-from eomsym.optimizers import Coefficient
-from eomsym.series.elementary import ELEMENTARY
-from eomsym.series.program import Variable
-from eomsym.step_index import Matrix, descent_schedule, small_nodes
+from eomsym.codegen.templates import environment
+from eomsym.models import MLP
 
-#: Samples that travel together: wide enough for vector units and BLAS, small enough for the cache.
-BLOCK = 64
+#: What the template of each backend, a folder of ``templates/``, is given.
+BACKENDS: Mapping[str, Callable[[KernelSpec], dict[str, Any]]] = {
+    "expression": expression_context,
+    "mlp": mlp_context,
+    "double_double": double_double_context,
+}
 
-#: OpenBLAS multiplies fastest (on AVX-512 by a half) where a product has at most so many multiplications, and where
-#: both factors have the inner index along their rows, also at most so many entries.
-SMALL, FEW = 1_000_000, 1200
-
-#: First-layer products are kept and extrapolated from so many inputs on: reading a few numbers beats multiplying many.
-REUSE_FROM = 128
-
-#: The calls that make a level of a gradient where other optimisers are written out.
-MLP_GRADIENT = "_gradient({field}, {point}, k, inputs, targets, **sharing)"
-
-EXPRESSION_GRADIENT = "_gradient(work[{index}], {point}, k, parameters)"
-
-#: Each precision's type of numbers as NumPy and numba name it, its bytes, and BLAS's letter for it.
-REALS = {"single": ("float32", 4, "s"), "double": ("float64", 8, "d"), "double-double": ("float64", 8, "d")}
+_SECTION = re.compile(r"^# =+ (.+) =+$", re.MULTILINE)
 
 
-@cache
-def environment() -> jinja2.Environment:
-    """The one jinja2 environment; an undefined name is an error."""
-    made = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(data_folder("templates")),
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-        autoescape=False,
-    )
-    made.tests["containing"] = lambda text, part: part in text
-    return made
+def backend(spec: KernelSpec) -> str:
+    """The folder of templates that a kernel is made from."""
+    if not isinstance(spec.model, MLP):
+        return "expression"
+    return "double_double" if spec.precision == "double-double" else "mlp"
 
 
 def render(spec: KernelSpec) -> str:
     """The source text of a kernel: the same bytes for the same specification, always."""
-    return environment().get_template(template(spec)).render(_CONTEXTS[template(spec)](spec))
-
-
-def template(spec: KernelSpec) -> str:
-    """The template that a kernel is made from."""
-    if not isinstance(spec.model, MLP):
-        return "expression.py.jinja"
-    if spec.precision == "double-double":
-        return "mlp_double_double.py.jinja"
-    return "mlp.py.jinja"
-
-
-def expression_context(spec: KernelSpec) -> dict[str, Any]:
-    """All that the template of a loss or vector field is given."""
-    assert not isinstance(spec.model, MLP)
-    program, terms = spec.model.program, spec.order + 1
-    descent, rule = spec.optimizer == "gradient-descent", None
-    tables = small_nodes(spec.rule, terms)
-    if not descent:
-        rule = rule_program(spec.rule, terms, EXPRESSION_GRADIENT, partial=False)
-    return {
-        "spec": spec,
-        "header": expression_header(spec),
-        "rows": len(program.operations),
-        "variables": tuple(program.operations.index(Variable(index)) for index in range(program.variables)),
-        "field": program.field,
-        "loss": program.loss,
-        "start": expression_statements.start_parts(program),
-        "series": expression_statements.series_operations(program),
-        "functions": expression_statements.functions(program),
-        "nodes": tables.nodes,
-        "summation": _table([_padded(tables.summation(k), terms) for k in range(terms)]) if descent else "",
-        "logarithm": _table(_padded([tables.logarithm(k)[0] for k in range(terms)], terms)) if descent else "",
-        "rule": rule,
-        "rule_tables": {} if rule is None else {name: _matrices(levels) for name, levels in rule.tables.items()},
-        "steps": spec.steps,
-    }
-
-
-def expression_header(spec: KernelSpec) -> list[str]:
-    """The opening comment of a loss or vector field, line by line, without date, host or path."""
-    model = spec.model
-    assert not isinstance(model, MLP)
-    if isinstance(model, ExpressionLoss):
-        what = [f"Loss: {model.expression}"]
-    else:
-        pairs = zip(model.variables, model.expressions, strict=True)
-        what = ["Vector field, g = -f:", *(f"  d{name}/dt = {text}" for name, text in pairs)]
-    parameters = f"; parameters {', '.join(model.parameters)}" if model.parameters else ""
-    return [
-        f"Generated by eomsym {eomsym.__version__} from expression.py.jinja; do not edit, generate again.",
-        "",
-        _subject(spec),
-        *(line for text in what for line in textwrap.wrap(text, 118, subsequent_indent="  ", break_on_hyphens=False)),
-        f"Input: theta = ({', '.join(model.variables)}){parameters}; {spec.precision} precision.",
-        f"Intermediate: {len(model.program.operations)} operations, each a truncated power series in eta.",
-        f"Output: g and xi_0 ... xi_{spec.order - 1}." if spec.order else "Output: g.",
-    ]
-
-
-def context(spec: KernelSpec) -> dict[str, Any]:
-    """All that the template of a multilayer perceptron is given."""
-    model, terms = spec.model, spec.order + 1
-    assert isinstance(model, MLP)
-    activation, exponential = ELEMENTARY[model.activation], ELEMENTARY["exp"]
-    slot = sample_loops.slots(activation)
-    slope = slot[activation.derivative]
-    descent = descent_schedule(terms)
-    rule = rule_program(spec.rule, terms, MLP_GRADIENT) if spec.optimizer != "gradient-descent" else None
-    start = sample_loops.start_lines(activation, terms)
-    real, item, blas = REALS[spec.precision]
-    literal: sample_loops.Literal = repr if spec.precision == "double" else "REAL({!r})".format
-    return {
-        "spec": spec,
-        "header": header(spec, model),
-        "layout": layout(model.layers, len(slot), terms),
-        "block": BLOCK,
-        "small": SMALL,
-        "few": FEW,
-        "real": real,
-        "item": item,
-        "blas": blas,
-        "targets_type": targets_type(spec),
-        "widths": sorted(set(model.layers[1:-1])),
-        "slots": slot,
-        "output_rows": (2 if model.loss == "mse" else 3) * terms,
-        "value": activation.value,
-        "slope": activation.derivative,
-        "start": start,
-        "series": sample_loops.series_groups(activation, terms, literal),
-        "chain": sample_loops.product_groups(
-            lambda k: f"rows[{slope * terms + k}, i]",
-            lambda k: f"back[{k}, i]",
-            lambda k, name: f"back[{k}, i] = {name}",
-            terms,
-        ),
-        "softmax": {
-            "exponential": sample_loops.series_groups(exponential, terms, literal),
-            "reciprocal": sample_loops.reciprocal_groups(terms),
-            "quotient": sample_loops.product_groups(
-                lambda k: f"rows[{terms + k}, unit, i]",
-                lambda k: f"shared[{terms + k}, i]" if k else literal(1.0),
-                lambda k, name: f"rows[{2 * terms + k}, unit, i] = shared[{2 * terms}, i] * {name}",
-                terms,
-                first=1,
-            ),
-        },
-        "reuse": rule is None and model.layers[0] >= REUSE_FROM,
-        "functions": vectorised(start) | ({"exp"} if model.loss == "cross-entropy" else set()),
-        "exp_polynomial": [repr(1 / factorial(n)) for n in range(14, 0, -1)],
-        "descent": descent,
-        "levelwise": descent.forward < terms - 1,
-        "extrapolation": _table(extrapolation(descent)),
-        "summation": _table(summation(descent)) if descent.forward < terms - 1 else "",
-        "logarithm": _table(logarithm(descent)),
-        "rule": rule,
-        "rule_tables": {} if rule is None else {name: _matrices(levels) for name, levels in rule.tables.items()},
-        "fields": spec.fields,
-        "steps": spec.steps,
-    }
-
-
-def double_double_context(spec: KernelSpec) -> dict[str, Any]:
-    """All that the template of a multilayer perceptron in double-double arithmetic is given."""
-    assert isinstance(spec.model, MLP)
-    descent = descent_schedule(spec.order + 1)
-    activation = system_program(ELEMENTARY[spec.model.activation])
-    of_the_loss = ("exp", "log") if spec.model.loss == "cross-entropy" else ()
-    return {
-        "spec": spec,
-        "header": header(spec, spec.model),
-        "layout": double_double_layout(spec.model.layers),
-        "block": BLOCK,
-        "targets_type": targets_type(spec),
-        "activation": activation,
-        "functions": with_callees((*activation.functions, *of_the_loss)),
-        "constants": constants(),
-        "descent": descent,
-        "extrapolation": _high_and_low(extrapolation(descent)),
-        "summation": _high_and_low(summation(descent)),
-        "logarithm": _high_and_low(logarithm(descent)),
-    }
-
-
-_CONTEXTS: Mapping[str, Callable[[KernelSpec], dict[str, Any]]] = {
-    "expression.py.jinja": expression_context,
-    "mlp.py.jinja": context,
-    "mlp_double_double.py.jinja": double_double_context,
-}
-
-
-def header(spec: KernelSpec, model: MLP) -> list[str]:
-    """The opening comment of a multilayer perceptron, line by line, without date, host or path."""
-    decay = f", weight decay {model.weight_decay!r}" if model.weight_decay else ""
-    widths = "-".join(map(str, model.layers))
-    normalised = f", {model.normalization} normalization" if model.normalization != "none" else ""
-    return [
-        f"Generated by eomsym {eomsym.__version__} from {template(spec)}; do not edit, generate again.",
-        "",
-        _subject(spec),
-        f"Model: {widths}, {model.activation}{normalised}, {model.loss}{decay}; {spec.precision} precision.",
-        "Input: theta, each layer's weight matrix (n_in x n_out, row-major) and then its bias; inputs; targets.",
-        "Intermediate: truncated power series in eta of all activations and of all back-propagated gradients.",
-        f"Output: g and xi_0 ... xi_{spec.order - 1}." if spec.order else "Output: g.",
-    ]
-
-
-def _subject(spec: KernelSpec) -> str:
-    """The line of the header that names the equation."""
-    parameters = ", ".join(f"{name} = {value}" for name, value in spec.settings)
-    optimizer = f"{spec.optimizer} ({parameters})" if parameters else spec.optimizer
-    return f"Equation of motion of {optimizer}, order {spec.order}: d theta/dt = -g - sum_k eta^(k+1) xi_k."
-
-
-def layout(layers: Sequence[int], slots: int, terms: int) -> dict[str, tuple[int, ...]]:
-    """Offsets that the kernel needs, as literals; the last entry of each is the size of the whole."""
-    sizes = [(rows + 1) * columns for rows, columns in pairwise(layers)]
-    hidden = layers[1:-1]
-
-    def ends(parts: Iterable[int]) -> tuple[int, ...]:
-        return (0, *accumulate(parts))
-
-    rows = ends((slots * (units + 1) + units) * terms * BLOCK for units in hidden)
-    return {
-        "start": ends(sizes),
-        "rows": rows,
-        "back": (*(end - terms * units * BLOCK for end, units in zip(rows[1:], hidden, strict=True)), rows[-1]),
-        "cache": ends(slots * units * BLOCK for units in hidden),
-        "pile": (0, *ends(terms * size for size in sizes[1:])),
-        "slab": (0, *ends(terms * rows * columns for rows, columns in pairwise(layers[1:]))),
-    }
-
-
-def targets_type(spec: KernelSpec) -> str:
-    """numba's type of the targets, for the signatures."""
-    assert isinstance(spec.model, MLP)
-    return "int64[::1]" if spec.model.loss == "cross-entropy" else f"{REALS[spec.precision][0]}[:, ::1]"
-
-
-def vectorised(lines: Sequence[str]) -> set[str]:
-    """The elementary functions of our own that statements call."""
-    return {name for name in ("exp", "tanh") if any(f"_{name}(" in line for line in lines)}
-
-
-def double_double_layout(layers: Sequence[int]) -> dict[str, Any]:
-    """Offsets that the double-double kernel needs, as literals: where weights, biases and hidden units start."""
-    starts = [0, *accumulate((rows + 1) * columns for rows, columns in pairwise(layers))]
-    hidden = layers[1:-1]
-    return {
-        "weights": tuple(starts[:-1]),
-        "biases": tuple(
-            start + rows * columns for start, (rows, columns) in zip(starts, pairwise(layers), strict=False)
-        ),
-        "hidden": (0, *accumulate(hidden)),
-        "hidden_units": sum(hidden),
-        "widest": max(layers[1:]),
-    }
-
-
-def _matrices(levels: Sequence[Matrix]) -> str:
-    """A matrix for each level as text."""
-    arrays = (_table(matrix).replace("\n", "\n    ") for matrix in levels)
-    return "[\n" + "".join(f"    np.array({array}, REAL),\n" for array in arrays) + "]"
-
-
-def _padded(rows: Sequence[Sequence[Coefficient]], columns: int) -> list[list[Coefficient]]:
-    return [[*row, *[0] * (columns - len(row))] for row in rows]
-
-
-def _high_and_low(rows: Any) -> str:
-    """Nested lists of rationals as text, each as a double and what it leaves: the last axis is (high, low)."""
-    return _table(_words_of(rows)) if rows else ""
-
-
-def _words_of(rows: Any) -> Any:
-    return list(words(rows)) if isinstance(rows, Fraction) else [_words_of(row) for row in rows]
-
-
-#: Quotients of smaller integers are written as such.
-_SHORT = 10**6
-
-
-def _number(value: Coefficient) -> str:
-    """A rational as text: a quotient where that is short, else the nearest double."""
-    number = Fraction(value)
-    if number.denominator == 1 and abs(number) < _SHORT:
-        return f"{number.numerator}.0"
-    if max(abs(number.numerator), number.denominator) < _SHORT:
-        return f"{number.numerator} / {number.denominator}"
-    return repr(float(number))
-
-
-def _table(rows: Any) -> str:
-    """Nested lists of rationals as the text of nested lists of quotients, one innermost list a line; or of doubles."""
-    if isinstance(rows, float):
-        return repr(rows)
-    if isinstance(rows, int | Fraction):
-        return _number(rows)
-    if isinstance(rows[0], int | Fraction | float):
-        return "[" + ", ".join(map(_table, rows)) + "]"
-    return "[\n" + "".join("    " + _table(row).replace("\n", "\n    ") + ",\n" for row in rows) + "]"
+    folder = backend(spec)
+    context = BACKENDS[folder](spec)
+    body = environment().get_template(f"{folder}/kernel.py.jinja").render(context)
+    head = environment().get_template("common/header.jinja")
+    return head.render(context, version=eomsym.__version__, folder=folder, sections=_SECTION.findall(body)) + body

@@ -28,6 +28,9 @@ SCALED_ARGUMENT = "dz"
 #: measured with numba 0.68, loops of up to 120 pairs are always vectorised, some of 147 are not.
 PAIRS = 120
 
+#: Sums are cut into statements of about so many characters.
+WIDTH = 90
+
 #: Text of a constant.
 Literal = Callable[[float], str]
 
@@ -60,12 +63,16 @@ class _Body:
         return name
 
     def make(self, name: str, terms: Sequence[str]) -> None:
-        """``name`` is the sum of ``terms``, one operation a line; a term opens with its sign where that is minus."""
+        """``name`` is the sum of ``terms``, left to right; a term opens with its sign where that is minus."""
         self.known.add(name)
-        first, *others = terms or ("0.0",)
-        self.lines.append(f"{name} = {first}")
+        line, *others = terms or ("0.0",)
         for term in others:
-            self.lines.append(f"{name} -= {term[1:]}" if term.startswith("-") else f"{name} += {term}")
+            added = f" - {term[1:]}" if term.startswith("-") else f" + {term}"
+            if len(line) + len(added) > WIDTH:
+                self.lines.append(f"{name} = {line}")
+                line = name
+            line += added
+        self.lines.append(f"{name} = {line}")
 
     def derive(self, name: str, expression: str) -> str:
         if name not in self.known:
@@ -132,8 +139,8 @@ def series_groups(function: ElementaryFunction, terms: int, literal: Literal = r
     return _groups([step(k, relation) for k in range(1, terms) for relation in function.relations])
 
 
-def product_groups(left: Row, right: Row, store: Callable[[int, str], str], terms: int, first: int = 0) -> list[Group]:
-    """``left · right`` from coefficient ``first`` on; highest group first, so that the target may be the right factor.
+def product_groups(left: Row, right: Row, store: Callable[[int, str], str], terms: int) -> list[Group]:
+    """``left · right``; highest group first, so that the target may be the right factor.
 
     ``left(k)`` and ``right(k)`` say where coefficient k is; ``store(k, name)`` is the statement that puts it away.
     """
@@ -146,22 +153,44 @@ def product_groups(left: Row, right: Row, store: Callable[[int, str], str], term
 
         return k, write
 
-    return _groups([step(k) for k in range(first, terms)])[::-1]
+    return _groups([step(k) for k in range(terms)])[::-1]
 
 
-def reciprocal_groups(terms: int) -> list[Group]:
-    """``r = 1/t`` with ``t_0 = 1``: ``r_k = −Σ_{i=1}^k t_i r_{k−i}``; t in rows 1 …, r behind it."""
+def softmax_levels(terms: int, literal: Literal = repr) -> list[Group]:
+    """Softmax by its own equation, ``p' = p q`` with ``q = z' − m`` and ``m = Σ p z'`` over the outputs.
 
-    def step(k: int) -> Step:
-        def write(body: _Body) -> None:
-            t = [body.use(f"t_{i}", f"shared[{i}, i]") for i in range(1, k + 1)]
-            r = [body.use(f"r_{i}", f"shared[{terms + i}, i]") for i in range(1, k)]
-            body.make(f"r_{k}", [*(f"-{a} * {b}" for a, b in zip(t, reversed(r), strict=False)), f"-{t[-1]}"])
-            body.stores.append(f"shared[{terms + k}, i] = r_{k}")
+    One loop a level: what level k needs of m is a sum over all outputs of what the level before has made.  From row 1
+    on lie the scores, which become q; from row ``terms`` on softmax; ``shared`` has what is taken off the scores, from
+    row ``terms`` on the sums that become m.  Σ p = 1 saves the second convolution: ``Σ_i p_i[k] = 0`` gives m at k.
+    """
+    return [Group(k, k, _softmax_level(k, terms, literal)) for k in range(1, terms)]
 
-        return k, write
 
-    return _groups([step(k) for k in range(1, terms)])
+def _softmax_level(k: int, terms: int, literal: Literal) -> tuple[str, ...]:
+    body = _Body()
+    body.use("p_0", "softmax[unit, i]")
+
+    def slope(n: int) -> str:
+        """n times coefficient n of the score."""
+        score = f"{body.use(f'z_{n}', f'rows[{n}, unit, i]')} - {body.use(f'top_{n}', f'shared[{n}, i]')}"
+        return score if n == 1 else f"{literal(float(n))} * ({score})"
+
+    if k > 1:
+        done = k - 1
+        mean = body.use(f"m_{done}", f"shared[{terms + done}, i]")
+        body.make(f"q_{done}", [slope(done), f"-{mean}"])
+        body.make(f"p_{done}", [body.use(f"u_{done}", f"rows[{terms + done}, unit, i]"), f"-{mean} * p_0"])
+        if done > 1:
+            body.lines.append(f"p_{done} *= {literal(1 / done)}")
+        body.stores += [f"rows[{done}, unit, i] = q_{done}", f"rows[{terms + done}, unit, i] = p_{done}"]
+    pairs = [
+        (body.use(f"q_{n}", f"rows[{n}, unit, i]"), body.use(f"p_{k - n}", f"rows[{terms + k - n}, unit, i]"))
+        for n in range(1, k)
+    ]
+    body.lines.append(f"d_{k} = {slope(k)}")
+    body.make(f"u_{k}", [f"d_{k} * p_0", *(f"{q} * {p}" for q, p in pairs)])
+    body.stores += [f"rows[{terms + k}, unit, i] = u_{k}", f"shared[{terms + k}, i] += u_{k}"]
+    return body.all
 
 
 def _groups(steps: Sequence[Step]) -> list[Group]:

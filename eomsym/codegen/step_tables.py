@@ -1,37 +1,32 @@
-"""The tables of ``step_index`` as a gradient-descent kernel reads them: by slot and coefficient, padded with zeros."""
+"""The tables of ``step_index`` as a gradient-descent kernel reads them: by slot and coefficient, as triangles."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from fractions import Fraction
 
 from eomsym.exact_numbers import Coefficient
 from eomsym.step_index import DescentSchedule
 
-Square = list[list[Fraction]]
+#: Row k holds the weights of slots 0 … k; rows and columns that are left out are zero.
+Triangle = list[list[Coefficient]]
 
 
-def extrapolation(descent: DescentSchedule) -> list[Square]:
-    """``[slot][k][i]``: weight of coefficient k in slot i in that in slot > k; zero where it is not needed."""
-    terms = len(descent.steps)
-    return [_square([(), *descent.extrapolation(slot)], terms) for slot in range(terms)]
+def extrapolation(descent: DescentSchedule, every: bool = True) -> list[Triangle]:
+    """``[slot][k][i]``: weight of coefficient k in slot i in that in slot > k; ``every`` slot, or the forward ones."""
+    last = len(descent.steps) if every else descent.forward + 1
+    return [_triangle(((), *descent.extrapolation(slot))) if 1 < slot < last else [] for slot in range(last)]
 
 
-def summation(descent: DescentSchedule) -> list[Square]:
+def summation(descent: DescentSchedule) -> list[Triangle]:
     """``[m][k][i]``: weight of coefficient k of g in slot i in minus coefficient k + 1 in the m-th levelwise slot."""
-    terms = len(descent.steps)
-    return [_square(descent.summation(slot), terms) for slot in range(descent.forward + 1, terms)]
+    return [_triangle(descent.summation(slot)) for slot in range(descent.forward + 1, len(descent.steps))]
 
 
-def logarithm(descent: DescentSchedule) -> Square:
+def logarithm(descent: DescentSchedule) -> Triangle:
     """``[k][i]``: weight of coefficient k of g in slot i in ξ_{k−1}, and in g for k = 0."""
-    return _square(descent.logarithm(), len(descent.steps))
+    return _triangle(descent.logarithm())
 
 
-def _square(rows: Sequence[Sequence[Coefficient]], terms: int) -> Square:
-    """Row k holds the weights of slots 1 … k; that of slot 0 for k = 0."""
-    square = [[Fraction(0)] * terms for _ in range(terms)]
-    for k, row in enumerate(rows):
-        first = 1 if k else 0
-        square[k][first : first + len(row)] = map(Fraction, row)
-    return square
+def _triangle(rows: tuple[tuple[Coefficient, ...], ...]) -> Triangle:
+    """Slot 0 counts for k = 0 alone."""
+    return [[Fraction(0), *row] if k and row else list(row) for k, row in enumerate(rows)]

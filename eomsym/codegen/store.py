@@ -12,7 +12,8 @@ from eomsym.codegen.kernel import Kernel
 from eomsym.codegen.loader import load
 from eomsym.codegen.locate import data_folder, user_cache
 from eomsym.codegen.manifest import digest, manifest_path, manifest_text, verified_source
-from eomsym.codegen.render import BLOCK, render
+from eomsym.codegen.mlp_context import BLOCK
+from eomsym.codegen.render import render
 from eomsym.codegen.spec import KernelSpec, Model
 from eomsym.errors import InputError, KernelError
 from eomsym.files import write_together

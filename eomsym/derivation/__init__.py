@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from eomsym.derivation.counterterms import MAX_ORDER, Counterterms, Term, check_order, derive, derive_on_trees
 from eomsym.derivation.general_terms import GeneralCounterterms, GeneralTerm
-from eomsym.derivation.linear_law import DecayLaw, decay_law
+from eomsym.derivation.linear_law import DecayLaw, decay_law, series_radius
 from eomsym.derivation.modified_loss import ModifiedLoss, modified_loss
 
 if TYPE_CHECKING:
@@ -41,6 +41,7 @@ __all__ = [
     "general_of_fields",
     "modified_equation",
     "modified_loss",
+    "series_radius",
     "stream_coefficients",
     "stream_trees",
     "tree_table",

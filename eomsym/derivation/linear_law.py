@@ -7,7 +7,7 @@ nodes.  The optimiser itself multiplies a by the root ρ near 1 of its differenc
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal, localcontext
 from fractions import Fraction
@@ -16,7 +16,7 @@ from eomsym import optimizers
 from eomsym.checks import check_positive
 from eomsym.derivation.counterterms import derive_on_trees
 from eomsym.errors import InputError
-from eomsym.optimizers import DifferenceForm
+from eomsym.optimizers import Coefficient, DifferenceForm
 
 #: Digits of the exact rate: differences of order N + 1 in ηλ stay visible for all orders that can be derived.
 DIGITS = 80
@@ -73,6 +73,35 @@ def decay_law(
         rates = tuple(_decimal(sums[order]) for order in orders)
         multiplier = _principal_root(entry.difference_form(**values), x, -_decimal(sums[-1] * step))
         return DecayLaw(tuple(orders), rates, -multiplier.ln() / _decimal(step))
+
+
+def series_radius(form: DifferenceForm) -> float:
+    """The ηλ up to which ``log ρ`` of a quadratic, and so the series of the equation of motion, converges.
+
+    On ``g = λθ`` the multipliers r obey ``x = ηλ = −ρ(r)/S(r)`` with ``S = Σ_j w_j σ_j``; the series in x of the
+    logarithm of the one near 1 ends where two of them meet or one is 0 or infinite.  The smallest |x| of these is
+    returned, a lower bound where it belongs to other multipliers.  Heavy ball: ``(1 − √β)²``; Nesterov:
+    ``((1 − β)/(1 + β))²``; gradient descent: 1.
+    """
+    import numpy as np
+    from numpy.polynomial import Polynomial
+
+    lowest = min(form.rho.keys() | {power for one in form.evaluations for power in one.shifts})
+
+    def polynomial(shifts: Mapping[int, Coefficient]) -> Polynomial:
+        coefficients = np.zeros(max(shifts) - lowest + 1)
+        for power, value in shifts.items():
+            coefficients[power - lowest] = float(value)
+        return Polynomial(coefficients)
+
+    rho = polynomial(form.rho)
+    sigma = sum((polynomial(one.shifts) * float(one.weight) for one in form.evaluations), Polynomial([0.0]))
+    meeting = (rho.deriv() * sigma - rho * sigma.deriv()).trim(1e-14).roots()
+    found = [abs(rho(r) / sigma(r)) for r in (0.0, *meeting) if sigma(r) != 0]
+    sigma = sigma.trim()
+    if rho.degree() == sigma.degree():  # an infinite multiplier
+        found.append(abs(rho.coef[-1] / sigma.coef[-1]))
+    return float(min(x for x in found if x > 0))
 
 
 def _principal_root(form: DifferenceForm, x: Fraction, logarithm: Decimal) -> Decimal:

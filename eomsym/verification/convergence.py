@@ -17,6 +17,7 @@ from threadpoolctl import threadpool_limits
 
 from eomsym import optimizers
 from eomsym.checks import check_integer, check_orders, check_positive
+from eomsym.derivation import series_radius
 from eomsym.derivation.tree_algebra import modified_tree_coefficients
 from eomsym.double_double import DoubleDouble
 from eomsym.dynamics import (
@@ -120,7 +121,7 @@ def verify(
         time=time,
         spectral_radius=radius,
         orders=records,
-        warnings=(*_step_warnings(steps, radius), *_prediction_warnings(predictions[0])),
+        warnings=(*_step_warnings(entry, values, steps, radius), *_prediction_warnings(predictions[0])),
         parameters=tuple((name, str(value)) for name, value in values.items()),
         transient=problem.transient,
         precision=_precision(problem.kernel),
@@ -294,14 +295,19 @@ def _check_etas(etas: Sequence[float]) -> list[float]:
     return steps
 
 
-def _step_warnings(etas: Sequence[float], radius: float) -> tuple[str, ...]:
-    beyond = [eta for eta in etas if eta * radius >= 1]
+def _step_warnings(
+    entry: Optimizer, values: Mapping[str, Fraction], etas: Sequence[float], curvature: float
+) -> tuple[str, ...]:
+    """A sentence where the series of the optimiser on a quadratic diverges."""
+    limit = 1.0 if entry.difference_form is None else series_radius(entry.difference_form(**values))
+    beyond = [eta for eta in etas if eta * curvature >= limit]
     if not beyond:
         return ()
     largest = max(beyond)
+    stable = ", though gradient descent is stable up to 2" if entry.name == "gradient-descent" else ""
     return (
-        f"eta = {largest:g} times the largest eigenvalue {radius:.4g} is {largest * radius:.3g}: from 1 on the series "
-        "in eta diverges and more orders make it worse, though gradient descent is stable up to 2",
+        f"eta = {largest:g} times the largest eigenvalue {curvature:.4g} is {largest * curvature:.3g}: from "
+        f"{limit:.3g} on the series in eta diverges and more orders make it worse{stable}",
     )
 
 

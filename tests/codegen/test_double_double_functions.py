@@ -12,7 +12,7 @@ from mpmath import mp
 
 from eomsym.codegen.double_double_constants import CALLS, constants, with_callees, words
 from eomsym.codegen.double_double_statements import system_program
-from eomsym.codegen.render import environment
+from eomsym.codegen.templates import environment
 from eomsym.errors import InputError
 from eomsym.models import ACTIVATIONS
 from eomsym.series import ELEMENTARY

@@ -4,6 +4,7 @@ from fractions import Fraction
 
 import gmpy2
 import high_precision
+import mpmath
 import numpy as np
 import pytest
 
@@ -180,6 +181,16 @@ def test_a_kernel_of_order_0_has_gradients_only(tmp_path):
     theta, data = np.zeros(4), (np.array([[1.0], [2.0]]), np.array([0, 1]))
     assert kernel.gradient(theta, *data).high == pytest.approx([0.25, -0.25, 0.0, 0.0])
     assert float(kernel.loss(theta, *data)) == pytest.approx(np.log(2))
+    # A nearly certain label: what is left of 1 - softmax keeps all digits.
+    theta, data = np.array([0.0, 0.0, 50.0, -50.0]), (data[0], np.array([0, 0]))
+    with mpmath.workdps(60):
+        left = 1 / (1 + mpmath.exp(100))
+        for found, exact in (
+            (kernel.loss(theta, *data), mpmath.log1p(mpmath.exp(-100))),
+            (kernel.gradient(theta, *data)[2], -left),
+            (kernel.gradient(theta, *data)[3], left),
+        ):
+            assert abs((mpmath.mpf(float(found.high)) + mpmath.mpf(float(found.low))) / exact - 1) < 1e-30
     with pytest.raises(InputError, match="a kernel of order 0 has only gradients"):
         kernel.hessian_vector(theta, theta, *data)
 

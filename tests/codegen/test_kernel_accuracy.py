@@ -116,3 +116,38 @@ def test_large_scores_and_saturated_units_stay_finite(tmp_path):
     assert np.isfinite(kernel.loss(theta, inputs, targets))
     # In norm: components that underflow (1e-200 beside 1e+2) have no digits in double precision.
     assert np.all(relative_errors(rows, truth) <= 1e-11)
+
+
+@pytest.fixture(scope="module")
+def three_classes(tmp_path_factory):
+    model, _, _ = problem("tanh", "cross-entropy", (2, 3, 3))
+    return eomsym.load(eomsym.generate(model, 4, output=tmp_path_factory.mktemp("kernel")))
+
+
+@pytest.mark.parametrize(
+    ("biases", "labels", "tolerance"),
+    [
+        ((0, 0, 0), (0, 1, 2), 1e-13),
+        ((30, 0, 0), (0, 0, 0), 1e-13),  # nearly certain and right: g is 1e-13, ξ_3 1e-61
+        ((700, -700, 0), (1, 1, 1), 1e-12),  # certain and wrong
+        ((700, -700, 0), (0, 1, 2), 1e-12),
+        ((0, -690, 0), (0, 1, 2), 1e-12),  # a class of probability 1e-300
+        ((1e4, 1e4, 1e4), (0, 1, 2), 1e-11),  # a shift that no softmax sees, but the scores' round-off
+    ],
+)
+@pytest.mark.parametrize("scale", [0.0, 1.0], ids=["blank inputs", "inputs"])
+def test_scores_far_apart_or_far_from_zero(three_classes, biases, labels, tolerance, scale):
+    """Each row relative to its own size, however small, and so the loss."""
+    kernel, random = three_classes, np.random.default_rng(1)
+    inputs, targets = scale * random.standard_normal((9, 2)), np.array(3 * labels)
+    theta = 0.7 * random.standard_normal(kernel.size)
+    theta[-3:] = biases
+    rows = kernel.counterterms(theta, inputs, targets)
+    truth = reference(kernel.model, theta, inputs, targets, 5, bits=2400, spacing=-40)
+    assert np.all(relative_errors(rows, truth) <= tolerance)
+    hidden = np.tanh(inputs @ theta[:6].reshape(2, 3) + theta[6:9])
+    scores = hidden @ theta[9:18].reshape(3, 3) + theta[18:]
+    gaps = scores - scores[np.arange(9), targets][:, None]
+    gaps[np.arange(9), targets] = -np.inf
+    exact = np.mean(np.logaddexp(0.0, np.logaddexp.reduce(gaps, axis=1)))
+    assert kernel.loss(theta, inputs, targets) == pytest.approx(exact, rel=max(tolerance, 1e-12), abs=0)

@@ -54,6 +54,34 @@ def test_every_counterterm(case):
     assert np.linalg.norm(product - 2 * rows[1]) <= 1e-13 * np.linalg.norm(product)
 
 
+#: Offset and spread of what is centred, and bounds of the error at order 0 and at the highest.  In g of the layer
+#: norm the decay of the offset weights is most of all.
+OFFSETS = [(1e2, 1.0), (1e4, 1.0), (0.0, 1e-6)]
+BOUNDS = {
+    "weight": [(1e-15, 1e-11)] * 3,  # nothing is centred
+    "batch": [(5e-14, 1e-11), (2e-12, 2e-9), (1e-10, 3e-7)],
+    "layer": [(1e-15, 1e-12), (1e-15, 2e-12), (1e-9, 1e-8)],
+}
+
+
+@pytest.mark.parametrize("place", range(len(OFFSETS)), ids=map(str, OFFSETS))
+def test_what_is_far_from_its_mean(case, place):
+    """Round-off grows with offset over spread (at spread 1e-6 it is that of the biases), not with its square."""
+    kernel, theta, (inputs, targets) = case
+    offset, spread = OFFSETS[place]
+    theta = theta.copy()
+    if kernel.model.normalization == "batch":  # over the samples
+        inputs = offset + spread * inputs
+        theta[6:9] = 1.0
+    else:  # over the units of the second layer
+        theta[12:24] = offset + spread * theta[12:24]
+        theta[24:27] = 1 + spread * np.arange(3)
+    errors = relative_errors(
+        kernel.counterterms(theta, inputs, targets), reference(kernel.model, theta, inputs, targets, ORDER + 1)
+    )
+    assert np.all(errors <= np.geomspace(*BOUNDS[kernel.model.normalization][place], ORDER + 1)), errors
+
+
 def test_the_gradient_is_that_of_the_loss(case):
     kernel, theta, data = case
     direction = np.random.default_rng(0).standard_normal(theta.size)

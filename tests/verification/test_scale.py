@@ -79,7 +79,7 @@ def test_no_law_beyond_order_2(closed_form):
         ({"eta": 100.0}, "less than 1"),
         ({"weight_decay": 0}, "weight_decay 0"),
         ({"orders": [0, 0]}, "none twice"),
-        ({"orders": [-1]}, "-1 is none"),
+        ({"orders": [-1]}, "order -1: out of range"),
         ({"normalization": "group"}, "choose from"),
         ({"data": dataset("moons")}, "model: none given"),
     ],

@@ -270,7 +270,7 @@ FAULTS = [
         "templates/loss_cross_entropy.jinja",
         KERNEL,
         ("-= weight_of_sample[sample]", "-= 1.0"),
-        ("math.log(total[sample]) + highest[sample] - score", "math.log(total[sample]) - score"),
+        ("math.log1p(rest[sample]) + (highest[sample] - score)", "math.log1p(rest[sample]) - score"),
     ),
     *_faults(
         "templates/iterates_gradient_descent.jinja",

@@ -1,0 +1,168 @@
+"""All that the templates of a multilayer perceptron are given, in floats and in double-double arithmetic."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from itertools import accumulate, pairwise
+from math import factorial
+from typing import Any
+
+from eomsym.codegen import sample_loops
+from eomsym.codegen.double_double_constants import constants, with_callees
+from eomsym.codegen.double_double_statements import system_program
+from eomsym.codegen.rule_program import rule_program
+from eomsym.codegen.spec import KernelSpec
+from eomsym.codegen.step_tables import extrapolation, logarithm, summation
+from eomsym.codegen.table_text import matrices, pairs, table
+from eomsym.codegen.templates import calls, loss_template
+from eomsym.models import LOSS_TABLE, MLP
+from eomsym.series.elementary import ELEMENTARY
+from eomsym.step_index import descent_schedule
+
+#: Samples that travel together: wide enough for vector units and BLAS, small enough for the cache.
+BLOCK = 64
+
+#: OpenBLAS multiplies fastest (on AVX-512 by a half) where a product has at most so many multiplications, and where
+#: both factors have the inner index along their rows, also at most so many entries.
+SMALL, FEW = 1_000_000, 1200
+
+#: First-layer products are kept and extrapolated from so many inputs on: reading a few numbers beats multiplying many.
+REUSE_FROM = 128
+
+#: The call that makes a level of a gradient where other optimisers are written out.
+MLP_GRADIENT = "_gradient({field}, {point}, k, inputs, targets, **sharing)"
+
+#: Each precision's type of numbers as NumPy and numba name it, its bytes, and BLAS's letter for it.
+REALS = {"single": ("float32", 4, "s"), "double": ("float64", 8, "d"), "double-double": ("float64", 8, "d")}
+
+
+def mlp_context(spec: KernelSpec) -> dict[str, Any]:
+    """All that the template of a multilayer perceptron is given."""
+    model, terms = spec.model, spec.order + 1
+    assert isinstance(model, MLP)
+    activation = ELEMENTARY[model.activation]
+    slot = sample_loops.slots(activation)
+    slope = slot[activation.derivative]
+    descent = descent_schedule(terms)
+    rule = rule_program(spec.rule, terms, MLP_GRADIENT) if spec.optimizer != "gradient-descent" else None
+    reuse = rule is None and model.layers[0] >= REUSE_FROM
+    start = sample_loops.start_lines(activation, terms)
+    real, item, blas = REALS[spec.precision]
+    literal: sample_loops.Literal = repr if spec.precision == "double" else "REAL({!r})".format
+    return {
+        "spec": spec,
+        "description": description(model, spec.precision),
+        "layout": layout(model.layers, len(slot), terms),
+        "block": BLOCK,
+        "small": SMALL,
+        "few": FEW,
+        "real": real,
+        "item": item,
+        "blas": blas,
+        "targets_type": targets_type(spec),
+        "widths": sorted(set(model.layers[1:-1])),
+        "slots": slot,
+        "value": activation.value,
+        "slope": activation.derivative,
+        "start": start,
+        "series": sample_loops.series_groups(activation, terms, literal),
+        "chain": sample_loops.product_groups(
+            lambda k: f"rows[{slope * terms + k}, i]",
+            lambda k: f"back[{k}, i]",
+            lambda k, name: f"back[{k}, i] = {name}",
+            terms,
+        ),
+        "softmax": sample_loops.softmax_levels(terms, literal),
+        "reuse": reuse,
+        "functions": vectorised(start) | set(calls(loss_template("mlp", model.loss))),
+        "loss_template": loss_template("mlp", model.loss),
+        "exp_polynomial": [repr(1 / factorial(n)) for n in range(14, 0, -1)],
+        "descent": descent,
+        "levelwise": descent.forward < terms - 1,
+        "extrapolation": table(extrapolation(descent, every=reuse or model.normalization == "weight")),
+        "summation": table(summation(descent)),
+        "logarithm": table(logarithm(descent)),
+        "rule": rule,
+        "rule_tables": {} if rule is None else {name: matrices(levels) for name, levels in rule.tables.items()},
+        "fields": spec.fields,
+        "steps": spec.steps,
+    }
+
+
+def double_double_context(spec: KernelSpec) -> dict[str, Any]:
+    """All that the template of a multilayer perceptron in double-double arithmetic is given."""
+    assert isinstance(spec.model, MLP)
+    descent = descent_schedule(spec.order + 1)
+    activation = system_program(ELEMENTARY[spec.model.activation])
+    of_the_loss = loss_template("double_double", spec.model.loss)
+    return {
+        "spec": spec,
+        "description": description(spec.model, spec.precision),
+        "layout": double_double_layout(spec.model.layers),
+        "block": BLOCK,
+        "targets_type": targets_type(spec),
+        "activation": activation,
+        "functions": with_callees((*activation.functions, *calls(of_the_loss))),
+        "loss_template": of_the_loss,
+        "constants": constants(),
+        "descent": descent,
+        "extrapolation": pairs(extrapolation(descent, every=False)),
+        "summation": pairs(summation(descent)),
+        "logarithm": pairs(logarithm(descent)),
+    }
+
+
+def description(model: MLP, precision: str) -> list[str]:
+    """Lines of the opening comment that say what is differentiated."""
+    decay = f", weight decay {model.weight_decay!r}" if model.weight_decay else ""
+    widths = "-".join(map(str, model.layers))
+    normalised = f", {model.normalization} normalization" if model.normalization != "none" else ""
+    return [
+        f"Model: {widths}, {model.activation}{normalised}, {model.loss}{decay}; {precision} precision.",
+        "Input: theta, each layer's weight matrix (n_in x n_out, row-major) and then its bias; inputs; targets.",
+    ]
+
+
+def layout(layers: Sequence[int], slots: int, terms: int) -> dict[str, tuple[int, ...]]:
+    """Offsets that the kernel needs, as literals; the last entry of each is the size of the whole."""
+    sizes = [(rows + 1) * columns for rows, columns in pairwise(layers)]
+    hidden = layers[1:-1]
+
+    def ends(parts: Iterable[int]) -> tuple[int, ...]:
+        return (0, *accumulate(parts))
+
+    rows = ends((slots * (units + 1) + units) * terms * BLOCK for units in hidden)
+    return {
+        "start": ends(sizes),
+        "rows": rows,
+        "back": (*(end - terms * units * BLOCK for end, units in zip(rows[1:], hidden, strict=True)), rows[-1]),
+        "cache": ends(slots * units * BLOCK for units in hidden),
+        "pile": (0, *ends(terms * size for size in sizes[1:])),
+        "slab": (0, *ends(terms * rows * columns for rows, columns in pairwise(layers[1:]))),
+    }
+
+
+def targets_type(spec: KernelSpec) -> str:
+    """numba's type of the targets, for the signatures."""
+    assert isinstance(spec.model, MLP)
+    return "int64[::1]" if LOSS_TABLE[spec.model.loss].labels else f"{REALS[spec.precision][0]}[:, ::1]"
+
+
+def vectorised(lines: Sequence[str]) -> set[str]:
+    """The elementary functions of our own that statements call."""
+    return {name for name in ("exp", "tanh") if any(f"_{name}(" in line for line in lines)}
+
+
+def double_double_layout(layers: Sequence[int]) -> dict[str, Any]:
+    """Offsets that the double-double kernel needs, as literals: where weights, biases and hidden units start."""
+    starts = [0, *accumulate((rows + 1) * columns for rows, columns in pairwise(layers))]
+    hidden = layers[1:-1]
+    return {
+        "weights": tuple(starts[:-1]),
+        "biases": tuple(
+            start + rows * columns for start, (rows, columns) in zip(starts, pairwise(layers), strict=False)
+        ),
+        "hidden": (0, *accumulate(hidden)),
+        "hidden_units": sum(hidden),
+        "widest": max(layers[1:]),
+    }

@@ -1,0 +1,48 @@
+"""Tables of exact numbers as text: quotients where they are short, the nearest doubles else."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from fractions import Fraction
+from typing import Any
+
+from eomsym.codegen.double_double_constants import words
+from eomsym.exact_numbers import Coefficient
+from eomsym.step_index import Matrix
+
+#: Lists up to so many characters stand on one line.
+WIDTH = 100
+#: Quotients of smaller integers are written as such.
+SHORT = 10**6
+
+
+def number(value: Coefficient) -> str:
+    """A rational as Python computes it, or a float."""
+    if isinstance(value, float):
+        return repr(value)
+    exact = Fraction(value)
+    if max(abs(exact.numerator), exact.denominator) >= SHORT:
+        return repr(float(exact))
+    return f"{exact.numerator}.0" if exact.denominator == 1 else f"{exact.numerator} / {exact.denominator}"
+
+
+def table(rows: Any, leaf: Callable[[Any], str] = number) -> str:
+    """Nested lists of numbers as text, on one line where that is short; ``leaf`` writes a number."""
+    if not isinstance(rows, Sequence):
+        return leaf(rows)
+    parts = [table(row, leaf) for row in rows]
+    line = "[" + ", ".join(parts) + "]"
+    if (len(line) <= WIDTH and "\n" not in line) or not any(isinstance(row, Sequence) for row in rows):
+        return line
+    return "[\n" + "".join("    " + part.replace("\n", "\n    ") + ",\n" for part in parts) + "]"
+
+
+def matrices(levels: Sequence[Matrix]) -> str:
+    """A matrix for each level."""
+    arrays = (table(matrix).replace("\n", "\n    ") for matrix in levels)
+    return "[\n" + "".join(f"    np.array({array}, REAL),\n" for array in arrays) + "]"
+
+
+def pairs(rows: Any) -> str:
+    """As ``table``, each number as a double and what it leaves: a pair (high, low)."""
+    return table(rows, lambda value: str(words(Fraction(value))))
