@@ -14,7 +14,7 @@ class ExpressionKernel(LoadedKernel):
 
     ``theta`` is float64 (d,) in the order of the model's variables; ``parameters`` float64 (p,) in the order of its
     parameters, left out where there are none.  Every method raises ``InputError`` for a wrong type or shape and for a
-    value that is not finite; where the loss is not defined the result is NaN.  ``order`` arguments run from 0 to the
+    value that is not finite; where the loss is not defined, or terms of a long memory overflow, the result is NaN.  ``order`` arguments run from 0 to the
     kernel's order, the default; lower ones cost less.
     """
 
@@ -51,8 +51,10 @@ class ExpressionKernel(LoadedKernel):
     def counterterms(
         self, theta: np.ndarray, parameters: np.ndarray | None = None, order: int | None = None
     ) -> np.ndarray:
-        """``(order + 1, d)``: row 0 is g, row 1 + k is ξ_k."""
-        return self._module.counterterms(self._vector("theta", theta), self._order(order), self._parameters(parameters))
+        """``(order + 1, d)``: row k is −f̃_k; for gradient descent row 0 is g, row 1 + k is ξ_k."""
+        place, highest, values = self._vector("theta", theta), self._order(order), self._parameters(parameters)
+        with np.errstate(all="ignore"):  # NaN says it
+            return self._module.counterterms(place, highest, values)
 
     def field(
         self, theta: np.ndarray, eta: float, parameters: np.ndarray | None = None, order: int | None = None

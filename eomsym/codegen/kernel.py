@@ -129,10 +129,11 @@ class Kernel(LoadedKernel):
     def _call(self, function: str, *arguments: Any) -> Any:
         """A compiled function; its samples in parts, one a thread, where there are several."""
         call = getattr(self._module, function)
-        if self.threads == 1:
-            return call(*arguments)
-        with ThreadPoolExecutor(self.threads) as pool:
-            return call(*arguments, parts=self.threads, each=pool.map)
+        with np.errstate(all="ignore"):  # what overflows is an error of its own
+            if self.threads == 1:
+                return call(*arguments)
+            with ThreadPoolExecutor(self.threads) as pool:
+                return call(*arguments, parts=self.threads, each=pool.map)
 
     def _check_batches(self, inputs: np.ndarray) -> None:
         field = self.spec.fields[0]

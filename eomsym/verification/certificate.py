@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 #: Where the precision begins, in units of the bits of the kernel's numbers, and beyond how many bits none is tried.
 FIRST_PRECISION = 2
-LAST_PRECISION = 1024
+LAST_PRECISION = 4096
 #: Balls are small enough when their radius is this part of the error found.
 TIGHTNESS = 0.01
 
@@ -92,7 +92,8 @@ def certify(kernel: Any, theta: Any, *data: np.ndarray, order: int | None = None
         with ctx.workprec(bits):
             bounds = [_bounds(_exact(rows[k]), truth) for k, truth in enumerate(run())]
         negligible = unit**2 * bounds[0][1]  # beside the first row: rows that vanish have no size of their own
-        if all(radius <= max(TIGHTNESS * error, negligible) for error, _, radius in bounds) or bits > LAST_PRECISION:
+        tight = all(radius <= max(TIGHTNESS * error, negligible) < np.inf for error, _, radius in bounds)
+        if tight or bits > LAST_PRECISION:
             break
         bits *= 2
     errors, sizes, radii = zip(*bounds, strict=True)
