@@ -299,7 +299,7 @@ def _step_warnings(
     entry: Optimizer, values: Mapping[str, Fraction], etas: Sequence[float], curvature: float
 ) -> tuple[str, ...]:
     """A sentence where the series of the optimiser on a quadratic diverges."""
-    limit = 1.0 if entry.difference_form is None else series_radius(entry.difference_form(**values))
+    limit = series_radius(entry.rule(**values))
     beyond = [eta for eta in etas if eta * curvature >= limit]
     if not beyond:
         return ()
