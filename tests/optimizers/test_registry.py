@@ -95,7 +95,8 @@ def test_exact_rationals(text, value):
 
 
 @pytest.mark.parametrize(
-    "value", [0.9, True, None, "", "1/0", "nan", "1e5", "1_000", "0x10", "1/-2", "9" * 41, "1 / 2", [1], "٣"]
+    "value",
+    [True, None, "", "1/0", "nan", float("nan"), "1_000", "0x10", "1/-2", "9" * 41, "1 / 2", [1], "٣"],
 )
 def test_anything_else_is_no_exact_rational(value):
     with pytest.raises(InputError, match="not an exact rational"):
