@@ -10,7 +10,7 @@ import numpy as np
 
 from eomsym.codegen.spec import KernelSpec, Model
 from eomsym.errors import InputError, OverflowInKernelError
-from eomsym.models import MLP
+from eomsym.models import LOSS_TABLE, MLP
 
 
 class LoadedKernel:
@@ -161,7 +161,7 @@ class Kernel(LoadedKernel):
         array = float_array("inputs", inputs, f"(n, {width})", self._real)
         if array.ndim != 2 or array.shape[1] != width or not len(array):
             raise InputError(f"inputs: shape {array.shape}; this model takes (n, {width}) with n at least 1")
-        if self.model.loss == "cross-entropy":
+        if LOSS_TABLE[self.model.loss].labels:
             return array, _labels(targets, len(array), outputs)
         values = float_array("targets", targets, f"({len(array)}, {outputs})", self._real)
         if values.shape != (len(array), outputs):

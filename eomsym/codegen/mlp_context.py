@@ -14,7 +14,8 @@ from eomsym.codegen.rule_program import rule_program
 from eomsym.codegen.spec import KernelSpec
 from eomsym.codegen.step_tables import extrapolation, logarithm, summation
 from eomsym.codegen.table_text import matrices, pairs, table
-from eomsym.models import MLP
+from eomsym.codegen.templates import calls, loss_template
+from eomsym.models import LOSS_TABLE, MLP
 from eomsym.series.elementary import ELEMENTARY
 from eomsym.step_index import descent_schedule
 
@@ -73,7 +74,8 @@ def mlp_context(spec: KernelSpec) -> dict[str, Any]:
         ),
         "softmax": sample_loops.softmax_levels(terms, literal),
         "reuse": reuse,
-        "functions": vectorised(start) | ({"exp"} if model.loss == "cross-entropy" else set()),
+        "functions": vectorised(start) | set(calls(loss_template("mlp", model.loss))),
+        "loss_template": loss_template("mlp", model.loss),
         "exp_polynomial": [repr(1 / factorial(n)) for n in range(14, 0, -1)],
         "descent": descent,
         "levelwise": descent.forward < terms - 1,
@@ -92,7 +94,7 @@ def double_double_context(spec: KernelSpec) -> dict[str, Any]:
     assert isinstance(spec.model, MLP)
     descent = descent_schedule(spec.order + 1)
     activation = system_program(ELEMENTARY[spec.model.activation])
-    of_the_loss = ("exp", "log1p") if spec.model.loss == "cross-entropy" else ()
+    of_the_loss = loss_template("double_double", spec.model.loss)
     return {
         "spec": spec,
         "description": description(spec.model, spec.precision),
@@ -100,7 +102,8 @@ def double_double_context(spec: KernelSpec) -> dict[str, Any]:
         "block": BLOCK,
         "targets_type": targets_type(spec),
         "activation": activation,
-        "functions": with_callees((*activation.functions, *of_the_loss)),
+        "functions": with_callees((*activation.functions, *calls(of_the_loss))),
+        "loss_template": of_the_loss,
         "constants": constants(),
         "descent": descent,
         "extrapolation": pairs(extrapolation(descent, every=False)),
@@ -142,7 +145,7 @@ def layout(layers: Sequence[int], slots: int, terms: int) -> dict[str, tuple[int
 def targets_type(spec: KernelSpec) -> str:
     """numba's type of the targets, for the signatures."""
     assert isinstance(spec.model, MLP)
-    return "int64[::1]" if spec.model.loss == "cross-entropy" else f"{REALS[spec.precision][0]}[:, ::1]"
+    return "int64[::1]" if LOSS_TABLE[spec.model.loss].labels else f"{REALS[spec.precision][0]}[:, ::1]"
 
 
 def vectorised(lines: Sequence[str]) -> set[str]:

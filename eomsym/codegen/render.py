@@ -1,19 +1,16 @@
-"""Specification to source text: the environment of the templates, the folder of a backend, the opening comment."""
+"""Specification to source text: the folder of a backend, its context, the opening comment."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from functools import cache
 from typing import Any
-
-import jinja2
 
 import eomsym
 from eomsym.codegen.expression_context import expression_context
-from eomsym.codegen.locate import data_folder
 from eomsym.codegen.mlp_context import double_double_context, mlp_context
 from eomsym.codegen.spec import KernelSpec
+from eomsym.codegen.templates import environment
 from eomsym.models import MLP
 
 #: What the template of each backend, a folder of ``templates/``, is given.
@@ -24,21 +21,6 @@ BACKENDS: Mapping[str, Callable[[KernelSpec], dict[str, Any]]] = {
 }
 
 _SECTION = re.compile(r"^# =+ (.+) =+$", re.MULTILINE)
-
-
-@cache
-def environment() -> jinja2.Environment:
-    """The one jinja2 environment; an undefined name is an error."""
-    made = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(data_folder("templates")),
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-        autoescape=False,
-    )
-    made.tests["containing"] = lambda text, part: part in text
-    return made
 
 
 def backend(spec: KernelSpec) -> str:

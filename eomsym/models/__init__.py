@@ -3,6 +3,7 @@
 from eomsym.models.data import DATASETS, DEFAULT_DATASETS, Dataset, dataset, default_model, outputs_fit
 from eomsym.models.expression import ExpressionLoss, VectorField
 from eomsym.models.invariance import scale_invariant, translation_invariant
+from eomsym.models.losses import LOSS_TABLE, Loss
 from eomsym.models.mlp import ACTIVATIONS, LOSSES, MLP, NORMALIZATIONS
 
 __all__ = [
@@ -10,10 +11,12 @@ __all__ = [
     "DATASETS",
     "DEFAULT_DATASETS",
     "LOSSES",
+    "LOSS_TABLE",
     "MLP",
     "NORMALIZATIONS",
     "Dataset",
     "ExpressionLoss",
+    "Loss",
     "VectorField",
     "dataset",
     "default_model",

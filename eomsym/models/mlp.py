@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING
 
 from eomsym.checks import check_integer
 from eomsym.errors import InputError
+from eomsym.models.losses import LOSS_TABLE
 
 if TYPE_CHECKING:
     import numpy as np
 
 ACTIVATIONS = ("tanh", "sigmoid", "softplus", "gelu", "silu", "sin", "identity")
-LOSSES = ("mse", "cross-entropy")
+LOSSES = tuple(LOSS_TABLE)
 MAX_LAYERS, MAX_WIDTH = 100, 100_000
 NORMALIZATIONS = ("none", "weight", "batch", "layer")
 
@@ -79,9 +80,10 @@ def _check_layers(layers: Sequence[int], loss: str) -> tuple[int, ...]:
     if len(widths) > MAX_LAYERS:
         raise InputError(f"layers: {len(widths)} widths given; give at most {MAX_LAYERS}")
     widths = tuple(check_integer(f"layers {list(widths)}: width", width, 1, MAX_WIDTH) for width in widths)
-    if loss == "cross-entropy" and widths[-1] < 2:
+    least = LOSS_TABLE[loss].least_outputs if loss in LOSS_TABLE else 1
+    if widths[-1] < least:
         raise InputError(
-            f"layers {list(widths)}: cross-entropy needs at least 2 outputs, the last width is {widths[-1]}"
+            f"layers {list(widths)}: {loss} needs at least {least} outputs, the last width is {widths[-1]}"
         )
     return widths
 

@@ -11,6 +11,7 @@ from itertools import pairwise
 from typing import Any
 
 from eomsym.errors import InputError
+from eomsym.models.losses import LOSS_TABLE
 from eomsym.models.mlp import MLP
 from eomsym.series.program import Program, ProgramBuilder
 
@@ -35,8 +36,8 @@ def network_program(model: MLP, inputs: Sequence[Sequence[float]], targets: Sequ
     writer = _Writer(model)
     losses = [writer.loss(sample, target) for sample, target in zip(inputs, targets, strict=True)]
     builder = writer.builder
-    mean = builder.weighted(writer.total(losses), Fraction(1, len(losses)))
-    squares = writer.total([builder.multiply(row, row) for row in writer.theta])
+    mean = builder.weighted(writer.builder.total(losses), Fraction(1, len(losses)))
+    squares = writer.builder.total([builder.multiply(row, row) for row in writer.theta])
     loss = builder.sum(mean, builder.weighted(squares, Fraction(model.weight_decay) / 2))
     return builder.finish(builder.gradient(loss, model.size), loss, model.size, 0)
 
@@ -50,20 +51,8 @@ class _Writer:
         self.theta = [self.builder.variable(index) for index in range(model.size)]
 
     def loss(self, sample: Sequence[float], target: Any) -> int:
-        """½‖out − y‖², or −log softmax of the label."""
-        builder, output = self.builder, self._output(sample)
-        if self.model.loss == "mse":
-            gaps = [builder.sum(z, self._number(y), -1) for z, y in zip(output, target, strict=True)]
-            return builder.weighted(self.total([builder.multiply(gap, gap) for gap in gaps]), Fraction(1, 2))
-        powers = [builder.function("exp", builder.sum(z, output[int(target)], -1)) for z in output]
-        return builder.function("log", self.total(powers))
-
-    def total(self, rows: Sequence[int]) -> int:
-        """Sum of rows."""
-        result = self.builder.number(0)
-        for row in rows:
-            result = self.builder.sum(result, row)
-        return result
+        """The loss of one sample."""
+        return LOSS_TABLE[self.model.loss].term(self.builder, self._output(sample), target)
 
     def _output(self, sample: Sequence[float]) -> list[int]:
         units, place = [self._number(value) for value in sample], 0
@@ -71,7 +60,7 @@ class _Writer:
         for layer, (rows, columns) in enumerate(layers):
             biases = place + rows * columns
             units = [
-                self.total(
+                self.builder.total(
                     [
                         self.theta[biases + column],
                         *(

@@ -177,6 +177,13 @@ class ProgramBuilder:
             left, right = right, left
         return self.add(Sum(left, right, sign))
 
+    def total(self, rows: Iterable[int]) -> int:
+        """Sum of rows."""
+        result = self.number(0)
+        for row in rows:
+            result = self.sum(result, row)
+        return result
+
     def weighted(self, of: int, weight: Fraction) -> int:
         """``weight · of``."""
         value, inner = self.value(of), self.operations[of]

@@ -6,7 +6,7 @@ import pytest
 
 import eomsym
 from eomsym.codegen import KernelSpec, check_committed, generate, locate
-from eomsym.codegen.render import environment
+from eomsym.codegen.templates import environment
 from eomsym.models import MLP
 
 NET = ("--layers", "4,3,2", "--activation", "softplus", "--loss", "mse", "--weight-decay", "1e-2", "--order", "2")

@@ -6,6 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import kernel_cache
 import pytest
 
 import eomsym
@@ -140,7 +141,8 @@ def test_a_failed_rename_leaves_the_old_file_and_no_other(tmp_path, monkeypatch)
     assert len(list(tmp_path.iterdir())) == 2
 
 
-def test_kernel_for_prefers_the_committed_one_and_keeps_others_in_the_cache(tmp_path, monkeypatch):
-    monkeypatch.setenv("EOMSYM_CACHE", str(tmp_path))
+def test_kernel_for_prefers_the_committed_one_and_keeps_others_in_the_cache():
+    kept = kernel_cache.folder() / f"{SMALL.name}.py"
+    kept.unlink(missing_ok=True)
     assert kernel_for(SMALL).spec == SMALL
-    assert (tmp_path / f"{SMALL.name}.py").is_file()
+    assert kept.is_file()

@@ -1,0 +1,40 @@
+"""The templates: their environment, and what they say of themselves in their first comment."""
+
+from __future__ import annotations
+
+import re
+from functools import cache
+
+import jinja2
+
+from eomsym.codegen.locate import data_folder
+
+_CALLS = re.compile(r"^Calls: (.*)\.$", re.MULTILINE)
+
+
+@cache
+def environment() -> jinja2.Environment:
+    """The one jinja2 environment; an undefined name is an error."""
+    made = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(data_folder("templates")),
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+        autoescape=False,
+    )
+    made.tests["containing"] = lambda text, part: part in text
+    return made
+
+
+def loss_template(backend: str, loss: str) -> str:
+    """The template of a loss, found by its name."""
+    return f"{backend}/losses/{loss.replace('-', '_')}.jinja"
+
+
+@cache
+def calls(template: str) -> tuple[str, ...]:
+    """The elementary functions that a template says it calls: a line ``Calls: exp, log1p.`` in its first comment."""
+    source = (data_folder("templates") / template).read_text(encoding="utf-8")
+    found = _CALLS.search(source[: source.index("-#}")])
+    return tuple(found[1].split(", ")) if found else ()
