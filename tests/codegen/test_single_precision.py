@@ -17,8 +17,8 @@ from eomsym.verification import certify
 EPSILON = np.finfo(np.float32).eps
 CASES = {
     "cross-entropy": shared_kernels.SPECS["softplus cross-entropy"],
-    "mse": KernelSpec(MLP([3, 4, 2], "tanh", "mse"), 3, "heavy-ball"),
-    "batch": KernelSpec(MLP([3, 4, 2], "tanh", "mse", normalization="batch"), 2),
+    "mse": shared_kernels.SPECS["adam"],
+    "batch": shared_kernels.SPECS["batch"],
 }
 
 

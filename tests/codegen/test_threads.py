@@ -6,13 +6,13 @@ import shared_kernels
 
 from eomsym.codegen import KernelSpec, load, write_kernel
 from eomsym.errors import InputError
-from eomsym.models import MLP, VectorField
+from eomsym.models import VectorField
 
 CASES = {
     "gradient-descent": shared_kernels.SPECS["tanh cross-entropy"],
     "random-reshuffling": shared_kernels.SPECS["random-reshuffling"],
     "weight normalization": shared_kernels.SPECS["weight"],
-    "layer normalization": KernelSpec(MLP([3, 4, 2], "tanh", "mse", normalization="layer"), 2, "heavy-ball"),
+    "layer normalization": shared_kernels.SPECS["heavy-ball"],
 }
 
 

@@ -1,5 +1,6 @@
 """Kernels that most tests share: compiled once, by the first process that asks, and kept (``kernel_cache``)."""
 
+from fractions import Fraction
 from functools import cache
 from typing import Any
 
@@ -40,11 +41,14 @@ ACCURACY = {
 }
 #: What stands for all rules: everything componentwise, fields of batches, fields of players.
 RULES = {name: _rule(name) for name in ("adam", "random-reshuffling", "alternating-players")}
-#: Batches of small layers, whose units do not lie still.
 NORMALIZED = {
     kind: _normalized(layers, kind)
     for kind, layers in (("weight", (2, 4, 3, 3)), ("layer", (2, 4, 3, 3)), ("batch", (2, 3, 2, 2)))
 }
+#: A rule and a normalisation in one kernel.
+HEAVY_BALL = KernelSpec(
+    MLP([3, 4, 2], "tanh", "mse", normalization="layer"), 2, "heavy-ball", settings=(("beta", Fraction(1, 2)),)
+)
 _TINY = MLP([2, 3, 1], "tanh", "mse")
 SPECS = {
     **dict(zip(("digits", "teacher", "moons"), COMMITTED, strict=True)),
@@ -53,6 +57,7 @@ SPECS = {
     **ACCURACY,
     **RULES,
     **NORMALIZED,
+    "heavy-ball": HEAVY_BALL,
 }
 
 
