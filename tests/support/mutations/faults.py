@@ -121,8 +121,11 @@ FAULTS = [
             "for slot in range(1, k) if slot == k or slot > forward",
         ),
         ("if slot == k or slot > forward", "if slot == k"),
-        ("self.tables.summation(k)[slot - 1]", "self.tables.summation(k)[slot - 2]"),
+        ("self.tables.summation(k)[m - 1]", "self.tables.summation(k)[m - 2]"),
         ("self.tables.extension(k)[slot - 1] for k", "self.tables.extension(k)[slot - 2] for k"),
+        ("[Fraction(0), *row] if k and row else list(row)", "[*row, Fraction(0)] if k and row else list(row)"),
+        ("if every else self.forward + 1", "if every else self.forward"),
+        ("range(self.forward + 1, len(self.steps))", "range(self.forward + 1, len(self.steps) - 1)"),
     ),
     *_faults(
         "eomsym/step_index/solver.py",
@@ -310,13 +313,6 @@ FAULTS = [
         ("tests/jax/test_lookahead.py", "tests/torch"),
         ("map(Fraction, range(order + 1))", "map(Fraction, range(1, order + 2))"),
         ("if index < order:", "if index < order - 1:"),
-    ),
-    *_faults(
-        "eomsym/codegen/step_tables.py",
-        WEIGHTS,
-        ("[Fraction(0), *row] if k and row else list(row)", "[*row, Fraction(0)] if k and row else list(row)"),
-        ("if every else descent.forward + 1", "if every else descent.forward"),
-        ("range(descent.forward + 1, len(descent.steps))", "range(descent.forward + 1, len(descent.steps) - 1)"),
     ),
     *_faults(
         "eomsym/codegen/sample_loops.py",
