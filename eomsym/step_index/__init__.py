@@ -1,6 +1,6 @@
 """The one principle: along the iterates everything is polynomial in the step index, and known from a few nodes."""
 
-from eomsym.step_index.array_algebra import array_counterterms, check_like, gradient_of
+from eomsym.step_index.array_algebra import array_counterterms, check_like, gradient_of, modified_field
 from eomsym.step_index.lookahead import lookahead
 from eomsym.step_index.nodes import integer_nodes, small_nodes, two_sided
 from eomsym.step_index.ring_algebra import program_counterterms
@@ -23,6 +23,7 @@ __all__ = [
     "integer_nodes",
     "logarithm",
     "lookahead",
+    "modified_field",
     "program_counterterms",
     "resolvent",
     "small_nodes",

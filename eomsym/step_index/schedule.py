@@ -34,7 +34,7 @@ class DescentSchedule:
     tables: Tables
 
     def extrapolation(self, every: bool = True) -> list[Triangle]:
-        """``[slot][k][i]``: weight of coefficient k in slot i in that in slot > k; of ``every`` slot, or forward ones."""
+        """``[slot][k][i]``: weight of coefficient k in slot i in that in slot > k; ``every`` slot or forward ones."""
         last = len(self.steps) if every else self.forward + 1
         rows = [[self.tables.extension(k)[slot - 1] for k in range(1, slot)] for slot in range(last)]
         return [_triangle([(), *row]) if row else [] for row in rows]
