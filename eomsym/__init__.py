@@ -27,23 +27,12 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _HOME = {
-    "Counterterms": "eomsym.derivation",
-    "DoubleDouble": "eomsym.double_double",
-    "derive": "eomsym.derivation",
-    "modified_equation": "eomsym.derivation",
-    "TreeTable": "eomsym.derivation.tree_tables",
-    "tree_table": "eomsym.derivation.tree_tables",
-    "stream_coefficients": "eomsym.derivation.tree_tables",
-    "stream_trees": "eomsym.derivation.tree_tables",
-    "generate": "eomsym.codegen",
-    "load": "eomsym.codegen",
-    "Kernel": "eomsym.codegen",
-    "verify": "eomsym.verification",
-    "certify": "eomsym.verification",
-    "Certificate": "eomsym.verification",
-    "measure_accuracy": "eomsym.verification",
-    "ConvergenceStudy": "eomsym.verification",
-    "EomsymError": "eomsym.errors",
+    "eomsym.codegen": ("Kernel", "generate", "load"),
+    "eomsym.derivation": ("Counterterms", "derive", "modified_equation"),
+    "eomsym.derivation.tree_tables": ("TreeTable", "stream_coefficients", "stream_trees", "tree_table"),
+    "eomsym.double_double": ("DoubleDouble",),
+    "eomsym.errors": ("EomsymError",),
+    "eomsym.verification": ("Certificate", "ConvergenceStudy", "certify", "measure_accuracy", "verify"),
 }
 _ROOMS = (
     "codegen",
@@ -86,12 +75,13 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    if name in _HOME:
-        return getattr(import_module(_HOME[name]), name)
+    for home, names in _HOME.items():
+        if name in names:
+            return getattr(import_module(home), name)
     if name in _ROOMS:
         return import_module(f"eomsym.{name}")
     raise AttributeError(f"module 'eomsym' has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *_HOME, *_ROOMS})
+    return sorted({*globals(), *__all__, *_ROOMS})

@@ -28,6 +28,13 @@ def check_integer(
     return number
 
 
+def check_choice(name: str, value: Any, choices: Iterable[str]) -> Any:
+    """``value``, one of ``choices``, spelled as it is."""
+    if not isinstance(value, str) or value not in choices:
+        raise InputError(f"{name} {value!r}: unknown; choose from {', '.join(choices)}")
+    return value
+
+
 def check_orders(orders: Iterable[Any]) -> tuple[int, ...]:
     """Orders of an equation of motion, at least one and none twice."""
     try:

@@ -7,6 +7,7 @@ Figures are Matplotlib ``Figure`` objects, made without ``pyplot`` and without a
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from matplotlib.figure import Figure
@@ -14,7 +15,7 @@ from matplotlib.figure import Figure
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-__all__ = ["COLOURS", "GREY", "MARKERS", "line_style", "one_panel", "order_name", "short", "two_panels"]
+__all__ = ["COLOURS", "GREY", "MARKERS", "line_style", "order_name", "panels", "short"]
 
 #: Okabe & Ito's colours that stay apart for colour-blind eyes (2008), the pale yellow left out.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
@@ -22,21 +23,13 @@ MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<", ">", "h")
 GREY = "#666666"
 
 
-def one_panel(width: float, height: float) -> tuple[Figure, Axes]:
-    """A figure of this size in inches with one pair of axes, without the upper and right border."""
+def panels(width: float, height: float, count: int = 1) -> tuple[Figure, Sequence[Axes]]:
+    """A figure of this size in inches with pairs of axes side by side, without their upper and right borders."""
     figure = Figure(figsize=(width, height), layout="constrained")
-    axes = figure.add_subplot()
-    axes.spines[["top", "right"]].set_visible(False)
-    return figure, axes
-
-
-def two_panels(width: float, height: float) -> tuple[Figure, tuple[Axes, Axes]]:
-    """The same with two pairs of axes, side by side."""
-    figure = Figure(figsize=(width, height), layout="constrained")
-    left, right = figure.subplots(1, 2)
-    for axes in (left, right):
+    found = figure.subplots(1, count, squeeze=False)[0]
+    for axes in found:
         axes.spines[["top", "right"]].set_visible(False)
-    return figure, (left, right)
+    return figure, found
 
 
 def line_style(index: int) -> tuple[str, str]:

@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from functools import cache, total_ordering
 from itertools import groupby
 from math import factorial, prod
+from typing import Any
 
 from eomsym.errors import InputError
 
@@ -26,26 +27,40 @@ __all__ = [
 ]
 
 
+class _Node:
+    """What plain and coloured trees share."""
+
+    __slots__ = ("_hash", "children", "order")
+
+    _hash: int
+    children: tuple[Any, ...]
+    order: int
+
+    def __setattr__(self, name: str, value: object) -> None:
+        raise AttributeError(f"a tree is immutable: cannot set {name!r}")
+
+    @property
+    def symmetry(self) -> int:
+        """σ(τ), the number of automorphisms that keep the root, and colours where there are some."""
+        groups = ((child, sum(1 for _ in same)) for child, same in groupby(self.children))
+        return prod(factorial(count) * child.symmetry**count for child, count in groups)
+
+
 @total_ordering
-class Tree:
+class Tree(_Node):
     """An unlabelled rooted tree; equal trees compare and hash equal however their children were listed.
 
     Trees are ordered by number of nodes, then by their children, largest child first.
     """
 
-    __slots__ = ("_hash", "children", "order")
+    __slots__ = ()
 
-    _hash: int
     children: tuple[Tree, ...]
-    order: int
 
     def __init__(self, children: Iterable[Tree] = ()) -> None:
         object.__setattr__(self, "children", tuple(sorted(children, reverse=True)))
         object.__setattr__(self, "order", 1 + sum(child.order for child in self.children))
         object.__setattr__(self, "_hash", hash(self.children))
-
-    def __setattr__(self, name: str, value: object) -> None:
-        raise AttributeError(f"a tree is immutable: cannot set {name!r}")
 
     def __reduce__(self) -> tuple[type[Tree], tuple[tuple[Tree, ...]]]:
         return Tree, (self.children,)
@@ -60,12 +75,6 @@ class Tree:
 
     def __lt__(self, other: Tree) -> bool:
         return (self.order, self.children) < (other.order, other.children)
-
-    @property
-    def symmetry(self) -> int:
-        """σ(τ), the number of automorphisms that keep the root."""
-        groups = ((child, sum(1 for _ in same)) for child, same in groupby(self.children))
-        return prod(factorial(count) * child.symmetry**count for child, count in groups)
 
     @property
     def density(self) -> int:
@@ -174,19 +183,17 @@ def rooted_trees(order: int) -> tuple[Tree, ...]:
 
 
 @total_ordering
-class ColouredTree:
+class ColouredTree(_Node):
     """A rooted tree whose nodes carry colours 1, 2, …: which of several fields is differentiated there.
 
     Colour 0 is reserved for ``THETA``, a leaf that stands for θ itself.  Ordered as trees are, then by colour.
     """
 
-    __slots__ = ("_hash", "_key", "children", "colour", "order")
+    __slots__ = ("_key", "colour")
 
-    _hash: int
     _key: tuple[object, ...]
     children: tuple[ColouredTree, ...]
     colour: int
-    order: int
 
     def __init__(self, colour: int, children: Iterable[ColouredTree] = ()) -> None:
         object.__setattr__(self, "colour", colour)
@@ -194,9 +201,6 @@ class ColouredTree:
         object.__setattr__(self, "order", 1 + sum(child.order for child in self.children))
         object.__setattr__(self, "_key", (self.order, tuple(child._key for child in self.children), -colour))
         object.__setattr__(self, "_hash", hash((colour, self.children)))
-
-    def __setattr__(self, name: str, value: object) -> None:
-        raise AttributeError(f"a tree is immutable: cannot set {name!r}")
 
     def __reduce__(self) -> tuple[type[ColouredTree], tuple[int, tuple[ColouredTree, ...]]]:
         return ColouredTree, (self.colour, self.children)
@@ -211,12 +215,6 @@ class ColouredTree:
 
     def __lt__(self, other: ColouredTree) -> bool:
         return self._key < other._key
-
-    @property
-    def symmetry(self) -> int:
-        """σ(τ), the number of automorphisms that keep root and colours."""
-        groups = ((child, sum(1 for _ in same)) for child, same in groupby(self.children))
-        return prod(factorial(count) * child.symmetry**count for child, count in groups)
 
     @property
     def plain(self) -> Tree:

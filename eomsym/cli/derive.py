@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from eomsym.checks import check_choice
 from eomsym.cli import options, output, parsing
 from eomsym.cli.groups import examples
 from eomsym.errors import InputError
@@ -85,7 +86,7 @@ def derive(
     from eomsym.derivation.memory import tree_demand
     from eomsym.optimizers import get
 
-    form = parsing.choice("--format", format_, FORMATS)
+    form = check_choice("--format", format_, FORMATS)
     model = _model(loss, field, variables, constants)
     if model is not None:
         _derive_closed_form(model, optimizer, order, set_ or [], form)

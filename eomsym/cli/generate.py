@@ -6,6 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
+from eomsym.checks import check_choice
 from eomsym.cli import options, output, parsing
 from eomsym.cli.groups import examples, new_group
 from eomsym.errors import InputError
@@ -77,9 +78,7 @@ def mlp(
     precision: Annotated[
         str, typer.Option(metavar="NAME", help="Arithmetic of the kernel: single, double or double-double.")
     ] = "double",
-    output_: Annotated[
-        str, typer.Option("--output", metavar="DIR", help="Folder for the file; made if it is not there.")
-    ] = "generated",
+    output_: options.Folder = "generated",
 ) -> None:
     """Generate the kernel of a multilayer perceptron; prints the path of the file.
 
@@ -99,7 +98,7 @@ def mlp(
         normalization=normalization,
     )
     settings: dict[str, Any] = get(optimizer).read_parameters(parsing.settings("--set", set_ or []))
-    arithmetic = parsing.choice("--precision", precision, PRECISIONS)
+    arithmetic = check_choice("--precision", precision, PRECISIONS)
     highest = parsing.integer("--order", order, 0, max_kernel_order(arithmetic))
     folder = parsing.folder("--output", output_)
     path = generate_kernel(model, highest, optimizer=optimizer, precision=arithmetic, output=folder, **settings)
@@ -120,9 +119,7 @@ def loss(
     ] = False,
     optimizer: options.Optimizer = "gradient-descent",
     precision: Annotated[str, typer.Option(metavar="NAME", help="Arithmetic of the kernel: double.")] = "double",
-    output_: Annotated[
-        str, typer.Option("--output", metavar="DIR", help="Folder for the file; made if it is not there.")
-    ] = "generated",
+    output_: options.Folder = "generated",
 ) -> None:
     """Generate the kernel of a loss that is written down; prints the path.
 

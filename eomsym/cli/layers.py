@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from eomsym.checks import check_choice
 from eomsym.cli import options, output, parsing
 from eomsym.cli.groups import examples, new_group
 from eomsym.cli.measuring import Report, suited_model
@@ -72,9 +73,7 @@ def scale(
     normalization: Annotated[
         str, typer.Option(metavar="NAME", help="weight, batch or layer.", autocompletion=options.complete_normalization)
     ] = "weight",
-    eta: Annotated[
-        str | None, typer.Option(metavar="NUMBER", help="Largest learning rate; chosen to suit if not given.")
-    ] = None,
+    eta: options.LargestEta = None,
     weight_decay: options.Decay = "0.01",
     orders: Orders = "0:2",
     seed: options.Seed = "0",
@@ -97,7 +96,7 @@ def scale(
     from eomsym.models import NORMALIZATIONS
     from eomsym.verification import study_scale
 
-    kind = parsing.choice("--normalization", normalization, [name for name in NORMALIZATIONS if name != "none"])
+    kind = check_choice("--normalization", normalization, [name for name in NORMALIZATIONS if name != "none"])
     decay = parsing.positive("--weight-decay", weight_decay)
     model = suited_model(dataset, layers, activation, decay, kind)
     kept = parsing.orders("--orders", orders, HIGHEST_ORDER)

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
+from eomsym.checks import check_choice
 from eomsym.cli import options, output, parsing
 from eomsym.errors import InputError
 
@@ -29,7 +30,7 @@ class Report:
     """The options that say where a study begins and where it goes, read before anything long is done."""
 
     def __init__(self, format_: str, seed: str, plot: str | None, folder: str | None) -> None:
-        self._json = parsing.choice("--format", format_, ("table", "json")) == "json"
+        self._json = check_choice("--format", format_, ("table", "json")) == "json"
         self.seed = parsing.integer("--seed", seed, 0, options.LARGEST_SEED)
         self._figure = None if plot is None else parsing.figure_path("--plot", plot)
         self.folder: Path | None = None if folder is None else parsing.folder("--output", folder)

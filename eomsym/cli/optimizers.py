@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
-import typer
-
-from eomsym.cli import output, parsing
+from eomsym.checks import check_choice
+from eomsym.cli import options, output
 from eomsym.cli.groups import examples
 
 if TYPE_CHECKING:
@@ -20,12 +19,12 @@ EXAMPLES = examples("eomsym optimizers", "eomsym optimizers --format json")
 
 
 def optimizers(
-    format_: Annotated[str, typer.Option("--format", metavar="FORMAT", help="table or json.")] = "table",
+    format_: options.Format = "table",
 ) -> None:
     """List the optimisers that can be derived, with update rule and parameters."""
     from eomsym.optimizers import REGISTRY
 
-    form = parsing.choice("--format", format_, FORMATS)
+    form = check_choice("--format", format_, FORMATS)
     entries = list(REGISTRY.values())
     if form == "json":
         output.write(json.dumps({"optimizers": [_record(entry) for entry in entries]}, ensure_ascii=False))

@@ -65,6 +65,10 @@ Normalization = Annotated[
     typer.Option(metavar="NAME", help="none, weight, batch or layer.", autocompletion=complete_normalization),
 ]
 Decay = Annotated[str, typer.Option("--weight-decay", metavar="NUMBER", help="Strength of the weight decay.")]
+LargestEta = Annotated[
+    str | None, typer.Option("--eta", metavar="NUMBER", help="Largest learning rate; chosen to suit if not given.")
+]
+Folder = Annotated[str, typer.Option("--output", metavar="DIR", help="Folder for the file; made if it is not there.")]
 Seed = Annotated[str, typer.Option(metavar="N", help="Seed of the starting point and of the data.")]
 Plot = Annotated[str | None, typer.Option(metavar="FILE", help="Draw what was found; .png, .pdf or .svg.")]
 Output = Annotated[

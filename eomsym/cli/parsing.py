@@ -47,13 +47,6 @@ def positive(name: str, text: str) -> float:
     return float(text)
 
 
-def choice(name: str, text: str, choices: Sequence[str]) -> str:
-    """One of ``choices``, spelled as it is."""
-    if text not in choices:
-        raise InputError(f"{name} {text!r}: unknown; choose from {', '.join(choices)}")
-    return text
-
-
 def orders(name: str, text: str, maximum: int) -> tuple[int, ...]:
     """Orders, ``0:4`` for 0, 1, 2, 3, 4 (the end is included) or listed as ``0,2,4``, each once, ascending."""
     bounds = _RANGE.fullmatch(text)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from eomsym.checks import check_choice
 from eomsym.cli import INTERRUPTED, options, output, parsing
 from eomsym.cli.groups import examples, new_group
 from eomsym.cli.measuring import fixed
@@ -102,7 +103,7 @@ def table(
     predicted error (extrapolated to learning rate 0), and of the smallest error
     above round-off; and how many seeds pass by the standard of 'eomsym verify'.
     """
-    form = parsing.choice("--format", format_, FORMATS)
+    form = check_choice("--format", format_, FORMATS)
     from eomsym.studies import read_results
 
     results = read_results(place).only(optimizer=optimizer, data=data)
@@ -139,7 +140,7 @@ def plot(
 def _executor(name: str, workers: str | None, scheduler: str | None) -> Executor:
     from eomsym.studies import Cluster, Processes, Serial
 
-    kind = parsing.choice("--executor", name, EXECUTORS)
+    kind = check_choice("--executor", name, EXECUTORS)
     if scheduler is not None:
         if kind != "serial" or workers is not None:
             raise InputError("--scheduler: the scheduler has workers of its own; leave out --executor and --workers")

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from eomsym.checks import check_choice
 from eomsym.cli import options, output, parsing
 from eomsym.cli.groups import examples
 from eomsym.cli.measuring import Report, fixed, suited_model
@@ -56,9 +57,7 @@ def verify(
             metavar="ORDERS", help="A range 0:4, its end included, or a list 0,2,4; 0 to 11, or 19 in double-double."
         ),
     ] = "0:4",
-    eta: Annotated[
-        str | None, typer.Option(metavar="NUMBER", help="Largest learning rate; chosen to suit if not given.")
-    ] = None,
+    eta: options.LargestEta = None,
     halvings: Annotated[
         str | None, typer.Option(metavar="N", help="How often --eta is halved, 2 to 16.", show_default="5")
     ] = None,
@@ -85,7 +84,7 @@ def verify(
 
     entry = get(optimizer)
     parameters: dict[str, Any] = dict(entry.read_parameters(parsing.settings("--set", set_ or [])))
-    arithmetic = parsing.choice("--precision", precision, tuple(DEFAULT_DATASETS))
+    arithmetic = check_choice("--precision", precision, tuple(DEFAULT_DATASETS))
     dataset = dataset or DEFAULT_DATASETS[arithmetic]
     decay = parsing.decimal("--weight-decay", weight_decay)
     model = suited_model(dataset, layers, activation, decay, normalization, loss)

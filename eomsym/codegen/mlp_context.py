@@ -12,7 +12,6 @@ from eomsym.codegen.double_double_constants import constants, with_callees
 from eomsym.codegen.double_double_statements import system_program
 from eomsym.codegen.rule_program import rule_program
 from eomsym.codegen.spec import KernelSpec
-from eomsym.codegen.step_tables import extrapolation, logarithm, summation
 from eomsym.codegen.table_text import matrices, pairs, table
 from eomsym.codegen.templates import calls, loss_template
 from eomsym.models import LOSS_TABLE, MLP
@@ -79,9 +78,9 @@ def mlp_context(spec: KernelSpec) -> dict[str, Any]:
         "exp_polynomial": [repr(1 / factorial(n)) for n in range(14, 0, -1)],
         "descent": descent,
         "levelwise": descent.forward < terms - 1,
-        "extrapolation": table(extrapolation(descent, every=reuse or model.normalization == "weight")),
-        "summation": table(summation(descent)),
-        "logarithm": table(logarithm(descent)),
+        "extrapolation": table(descent.extrapolation(every=reuse or model.normalization == "weight")),
+        "summation": table(descent.summation()),
+        "logarithm": table(descent.logarithm()),
         "rule": rule,
         "rule_tables": {} if rule is None else {name: matrices(levels) for name, levels in rule.tables.items()},
         "fields": spec.fields,
@@ -106,9 +105,9 @@ def double_double_context(spec: KernelSpec) -> dict[str, Any]:
         "loss_template": of_the_loss,
         "constants": constants(),
         "descent": descent,
-        "extrapolation": pairs(extrapolation(descent, every=False)),
-        "summation": pairs(summation(descent)),
-        "logarithm": pairs(logarithm(descent)),
+        "extrapolation": pairs(descent.extrapolation(every=False)),
+        "summation": pairs(descent.summation()),
+        "logarithm": pairs(descent.logarithm()),
     }
 
 

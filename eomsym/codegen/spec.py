@@ -10,6 +10,7 @@ from functools import cached_property
 from typing import Any
 
 from eomsym import optimizers
+from eomsym.checks import check_choice
 from eomsym.derivation import check_order
 from eomsym.errors import InputError
 from eomsym.models import MLP, ExpressionLoss, VectorField
@@ -43,8 +44,7 @@ class KernelSpec:
             raise InputError(
                 f"model {self.model!r}: kernels are generated for eomsym.models.MLP, ExpressionLoss or VectorField"
             )
-        if self.precision not in PRECISIONS:
-            raise InputError(f"precision {self.precision!r}: unknown; choose from {', '.join(PRECISIONS)}")
+        check_choice("precision", self.precision, PRECISIONS)
         written = not isinstance(self.model, MLP)
         highest = MAX_EXPRESSION_ORDER if written else max_kernel_order(self.precision)
         object.__setattr__(self, "order", check_order(self.order, highest))

@@ -49,20 +49,16 @@ __all__ = [
 
 #: What needs SymPy or numba.
 _HOME = {
-    "ClosedForm": "eomsym.derivation.concrete",
-    "closed_form": "eomsym.derivation.concrete",
-    "counterterms_of_field": "eomsym.derivation.concrete",
-    "counterterms_sympy": "eomsym.derivation.concrete",
-    "general_of_fields": "eomsym.derivation.concrete",
-    "modified_equation": "eomsym.derivation.polynomial_ring",
-    "TreeTable": "eomsym.derivation.tree_tables",
-    "stream_coefficients": "eomsym.derivation.tree_tables",
-    "stream_trees": "eomsym.derivation.tree_tables",
-    "tree_table": "eomsym.derivation.tree_tables",
+    "eomsym.derivation.concrete": (
+        *("ClosedForm", "closed_form", "counterterms_of_field", "counterterms_sympy", "general_of_fields"),
+    ),
+    "eomsym.derivation.polynomial_ring": ("modified_equation",),
+    "eomsym.derivation.tree_tables": ("TreeTable", "stream_coefficients", "stream_trees", "tree_table"),
 }
 
 
 def __getattr__(name: str) -> Any:
-    if name in _HOME:
-        return getattr(import_module(_HOME[name]), name)
+    for home, names in _HOME.items():
+        if name in names:
+            return getattr(import_module(home), name)
     raise AttributeError(f"module 'eomsym.derivation' has no attribute {name!r}")

@@ -11,20 +11,12 @@ from fractions import Fraction
 from functools import cache
 from math import comb
 
+from eomsym.step_index import logarithm as bernoulli
+
 
 def coefficient_bound(nodes: int) -> Fraction:
     """A number that ``|b(τ)|`` of no tree with ``nodes`` ≥ 1 nodes exceeds, exactly."""
     return sum((abs(bernoulli(power)) * bound for power, bound in enumerate(_product_bounds(nodes))), start=Fraction(0))
-
-
-@cache
-def bernoulli(index: int) -> Fraction:
-    """B_index, with B_1 = −1/2, from ``Σ_{j≤m} C(m+1, j) B_j = 0``."""
-    if index == 0:
-        return Fraction(1)
-    if index > 1 and index % 2:
-        return Fraction(0)
-    return -sum((comb(index + 1, j) * bernoulli(j) for j in range(index)), start=Fraction(0)) / (index + 1)
 
 
 @cache

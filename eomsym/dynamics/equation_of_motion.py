@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from eomsym.checks import check_positive
+from eomsym.checks import check_choice, check_positive
 from eomsym.double_double import DoubleDouble
 from eomsym.dynamics.extrapolation import integrate_by_extrapolation
 from eomsym.dynamics.integration import integrate
@@ -76,8 +76,8 @@ def integrate_equation_of_motion(
 
 
 def _method(kernel: FieldKernel, method: str | None) -> str:
-    if method is not None and method not in METHODS:
-        raise InputError(f"method {method!r}: unknown; choose from {', '.join(METHODS)}")
+    if method is not None:
+        check_choice("method", method, METHODS)
     if method == "dop853" and is_double_double(kernel):
         raise InputError("method 'dop853': works in doubles only; take extrapolation for a double-double kernel")
     return method or ("extrapolation" if is_double_double(kernel) else "dop853")

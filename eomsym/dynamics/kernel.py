@@ -41,33 +41,13 @@ class RoundedKernel:
     """A double-double kernel for those who want doubles: the same questions, every answer rounded to float64."""
 
     def __init__(self, kernel: FieldKernel) -> None:
-        self._kernel = kernel
+        self.order, self.size = kernel.order, kernel.size
+        self.gradient, self.hessian_vector = _rounding(kernel.gradient), _rounding(kernel.hessian_vector)
+        self.counterterms, self.field = _rounding(kernel.counterterms), _rounding(kernel.field)
 
-    @property
-    def order(self) -> int:
-        """That of the kernel."""
-        return self._kernel.order
 
-    @property
-    def size(self) -> int:
-        """That of the kernel."""
-        return self._kernel.size
-
-    def gradient(self, *arguments: Any) -> np.ndarray:
-        """g, (d,)."""
-        return rounded(self._kernel.gradient(*arguments))
-
-    def counterterms(self, *arguments: Any, **order: int) -> np.ndarray:
-        """g, ξ_0, ξ_1, …, (order + 1, d)."""
-        return rounded(self._kernel.counterterms(*arguments, **order))
-
-    def field(self, *arguments: Any, **order: int) -> np.ndarray:
-        """``−g − η ξ``, (d,)."""
-        return rounded(self._kernel.field(*arguments, **order))
-
-    def hessian_vector(self, *arguments: Any) -> np.ndarray:
-        """The Hessian times a vector, (d,)."""
-        return rounded(self._kernel.hessian_vector(*arguments))
+def _rounding(function: Callable[..., Any]) -> Callable[..., np.ndarray]:
+    return lambda *arguments, **order: rounded(function(*arguments, **order))
 
 
 def is_double_double(kernel: FieldKernel) -> bool:

@@ -18,7 +18,7 @@ from eomsym.errors import InputError
 from eomsym.jax.rules import BACKEND
 from eomsym.jax.tracing import flatten
 from eomsym.optimizers import Optimizer, rule_of_one_gradient
-from eomsym.step_index import array_counterterms, check_like, gradient_of
+from eomsym.step_index import array_counterterms, check_like, gradient_of, modified_field
 
 #: Beyond it float64 keeps few digits.
 MAX_JAX_ORDER = 16
@@ -61,10 +61,7 @@ def counterterms(
 def equation_of_motion(loss_fn: Callable[[Any], Any] | None, params: Any, eta: Any, order: int, **options: Any) -> Any:
     """The modified vector field ``−g − Σ_k η^{k+1} ξ_k``, a pytree like ``params``; ``options`` of ``counterterms``."""
     rows = counterterms(loss_fn, params, order, **options)
-    total = rows[-1]
-    for row in rows[-2::-1]:
-        total = jax.tree.map(lambda sum_, part: (part + eta * sum_).astype(part.dtype), total, row)
-    return jax.tree.map(jnp.negative, total)
+    return modified_field(rows, eta, jax.tree.map, lambda total, part: total.astype(part.dtype))
 
 
 def _checked(leaf: Any) -> Any:

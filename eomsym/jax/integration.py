@@ -10,8 +10,8 @@ import jax
 import numpy as np
 from jax.flatten_util import ravel_pytree
 
-from eomsym.checks import check_positive
-from eomsym.errors import InputError, MissingExtraError
+from eomsym.checks import check_choice, check_positive
+from eomsym.errors import MissingExtraError
 
 SOLVERS = ("diffrax", "scipy")
 
@@ -35,9 +35,7 @@ def integrate(
     time, tolerance = check_positive("time", time), check_positive("tolerance", tolerance)
     if solver is None:
         solver = "diffrax" if find_spec("diffrax") else "scipy"
-    if solver not in SOLVERS:
-        raise InputError(f"solver {solver!r}: unknown; choose from {', '.join(SOLVERS)}")
-    if solver == "scipy":
+    if check_choice("solver", solver, SOLVERS) == "scipy":
         return _scipy(field, params, time, tolerance)
     if find_spec("diffrax") is None:
         raise MissingExtraError("solver 'diffrax': not installed; pip install 'eomsym[jax]', or take 'scipy'")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from fractions import Fraction
 from typing import Any
 
@@ -12,31 +12,21 @@ import numpy as np
 from jax import lax
 from jax.scipy import special
 
-from eomsym.array_series import elementary_rules, rules
+from eomsym.array_series import common, elementary_rules, rules
 from eomsym.array_series.machine import Backend, Operand, Rule, RuleMaker
 from eomsym.array_series.program import Instruction
 
 #: ``stop_gradient`` is the identity: g is taken as it is, and along the iterates what is stopped there moves too.
 LINEAR = [
-    "neg",
-    "add",
-    "sub",
     "add_any",
     "reduce_sum",
-    "cumsum",
-    "transpose",
-    "reshape",
     "broadcast_in_dim",
-    "squeeze",
     "expand_dims",
-    "slice",
     "pad",
     "rev",
     "concatenate",
     "convert_element_type",
-    "copy",
     "copy_p",
-    "stack",
     "index",
     "split",
     "reduce_window_sum",
@@ -51,29 +41,14 @@ LINEAR = [
 ]
 #: Integers among the inputs are places.
 INDEXED = ("gather", "scatter-add", "dynamic_slice", "dynamic_update_slice")
-FUNCTIONS = {
-    **{name: name for name in ("exp", "log", "sin", "cos", "tan", "tanh", "sinh", "cosh", "atan", "erf", "sqrt")},
-    "logistic": "sigmoid",
-}
 FLAT = frozenset(
     [
-        "sign",
-        "floor",
-        "ceil",
-        "round",
+        *common.FLAT,
         "is_finite",
-        "eq",
-        "ne",
-        "lt",
-        "le",
-        "gt",
-        "ge",
         "and",
         "or",
         "not",
         "xor",
-        "argmax",
-        "argmin",
         "iota",
         "random_bits",
         "random_seed",
@@ -82,14 +57,6 @@ FLAT = frozenset(
         "nextafter",
     ]
 )
-SEEDS: dict[str, Callable[..., Any]] = {
-    **{name: getattr(jnp, name) for name in ("exp", "log", "sqrt", "sin", "cos", "tan", "tanh", "sinh", "cosh")},
-    "atan": jnp.arctan,
-    "erf": special.erf,
-    "erf_slope": lambda z: 1.1283791670955126 * jnp.exp(-z * z),
-    "sigmoid": jax.nn.sigmoid,
-    "softplus": lambda z: jnp.logaddexp(z, jnp.zeros_like(z)),
-}
 
 
 def _summed_products(instruction: Instruction, lefts: Any, rights: Any, backend: Backend) -> Any:
@@ -122,13 +89,12 @@ def _clamp(instruction: Instruction, series: Sequence[Operand], backend: Backend
 
 
 RULES: dict[str, RuleMaker] = {
+    **common.RULES,
     **dict.fromkeys(LINEAR, rules.linear),
     **dict.fromkeys(INDEXED, rules.indexed),
-    **{name: elementary_rules.function(other) for name, other in FUNCTIONS.items()},
-    "mul": rules.bilinear,
+    "logistic": elementary_rules.function("sigmoid"),
     "conv_general_dilated": rules.bilinear,
     "dot_general": rules.bilinear_with(_summed_products),
-    "div": rules.divide,
     "integer_pow": _integer_power,
     "pow": elementary_rules.general_power,
     "square": rules.square,
@@ -137,15 +103,8 @@ RULES: dict[str, RuleMaker] = {
     "min": rules.extremum,
     "reduce_max": _reduced_extremum,
     "reduce_min": _reduced_extremum,
-    "abs": rules.absolute,
     "clamp": _clamp,
-    "log1p": elementary_rules.log1p,
-    "expm1": elementary_rules.expm1,
-    "exp2": elementary_rules.exp2,
-    "erfc": elementary_rules.erfc,
-    "rsqrt": elementary_rules.root(Fraction(-1, 2)),
     "cbrt": elementary_rules.root(Fraction(1, 3)),
-    "logaddexp": elementary_rules.logaddexp,
 }
 
 
@@ -161,7 +120,7 @@ BACKEND = Backend(
     ramp=lambda count, rank, like: jnp.arange(1, count + 1, dtype=like.dtype).reshape(-1, *(1,) * (rank - 1)),
     combine=_combine,
     floating=lambda value: bool(jnp.issubdtype(value.dtype, jnp.inexact)),
-    seeds=SEEDS,
+    seeds=common.seeds(jnp, special.erf, jax.nn.sigmoid),
     rules=RULES,
     flat=FLAT,
     advice="write the loss without it, or use lookahead_field",

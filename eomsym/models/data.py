@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
-from eomsym.checks import check_integer
+from eomsym.checks import check_choice, check_integer
 from eomsym.errors import InputError
 from eomsym.models.mlp import MLP
 
@@ -74,9 +74,7 @@ def outputs_fit(model: MLP, suited: MLP) -> bool:
 
 
 def _entry(name: str) -> _Entry:
-    if name not in _REGISTRY:
-        raise InputError(f"dataset {name!r}: unknown; choose from {', '.join(_REGISTRY)}")
-    return _REGISTRY[name]
+    return _REGISTRY[check_choice("dataset", name, _REGISTRY)]
 
 
 def _check_inputs(name: str, inputs: np.ndarray) -> None:

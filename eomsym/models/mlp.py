@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from eomsym.checks import check_integer
+from eomsym.checks import check_choice, check_integer
 from eomsym.errors import InputError
 from eomsym.models.losses import LOSS_TABLE
 
@@ -52,7 +52,7 @@ class MLP:
     ) -> None:
         object.__setattr__(self, "layers", _check_layers(layers, loss))
         object.__setattr__(self, "activation", _check_activation(activation))
-        object.__setattr__(self, "loss", _check_loss(loss))
+        object.__setattr__(self, "loss", check_choice("loss", loss, LOSSES))
         object.__setattr__(self, "weight_decay", _check_weight_decay(weight_decay))
         object.__setattr__(self, "normalization", _check_normalization(normalization, self.layers))
 
@@ -91,15 +91,7 @@ def _check_layers(layers: Sequence[int], loss: str) -> tuple[int, ...]:
 def _check_activation(activation: str) -> str:
     if activation == "relu":
         raise InputError("activation 'relu': it has no second derivative, hence no counter term; take softplus or gelu")
-    if activation not in ACTIVATIONS:
-        raise InputError(f"activation {activation!r}: unknown; choose from {', '.join(ACTIVATIONS)}")
-    return activation
-
-
-def _check_loss(loss: str) -> str:
-    if loss not in LOSSES:
-        raise InputError(f"loss {loss!r}: unknown; choose from {', '.join(LOSSES)}")
-    return loss
+    return str(check_choice("activation", activation, ACTIVATIONS))
 
 
 def _check_weight_decay(weight_decay: float) -> float:
@@ -113,8 +105,7 @@ def _check_weight_decay(weight_decay: float) -> float:
 
 
 def _check_normalization(normalization: str, layers: tuple[int, ...]) -> str:
-    if normalization not in NORMALIZATIONS:
-        raise InputError(f"normalization {normalization!r}: unknown; choose from {', '.join(NORMALIZATIONS)}")
+    check_choice("normalization", normalization, NORMALIZATIONS)
     if normalization != "none" and len(layers) < 3:
         raise InputError(
             f"normalization {normalization!r}: layers {list(layers)} have no hidden layer; give one or more"

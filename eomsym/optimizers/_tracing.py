@@ -59,7 +59,26 @@ def _expand_stages(builder: _Builder, part: Vector) -> Vector:
     return total
 
 
-class StepSize:
+class _Linear:
+    """What follows from sums and from products with numbers."""
+
+    def __radd__(self, other: Any) -> Any:
+        return self + other
+
+    def __neg__(self) -> Any:
+        return self * -1  # type: ignore[operator]
+
+    def __sub__(self, other: Any) -> Any:
+        return self + (-other if isinstance(other, _Linear) else -1 * exact_number(other))
+
+    def __rsub__(self, other: Any) -> Any:
+        return -self + other
+
+    def __rmul__(self, other: Any) -> Any:
+        return self * other
+
+
+class StepSize(_Linear):
     """A polynomial in the step size η: what ``eta`` is while a step function is traced."""
 
     def __init__(self, terms: Mapping[int, Coefficient]) -> None:
@@ -74,24 +93,11 @@ class StepSize:
                 terms[p + q] = terms.get(p + q, 0) + a * b
         return StepSize(terms)
 
-    __rmul__ = __mul__
-
     def __add__(self, other: Any) -> StepSize:
         terms = dict(self.terms)
         for power, value in _polynomial(other).items():
             terms[power] = terms.get(power, 0) + value
         return StepSize(terms)
-
-    __radd__ = __add__
-
-    def __neg__(self) -> StepSize:
-        return self * -1
-
-    def __sub__(self, other: Any) -> StepSize:
-        return self + StepSize(_polynomial(other)) * -1
-
-    def __rsub__(self, other: Any) -> StepSize:
-        return -self + other
 
     def __truediv__(self, other: Any) -> StepSize:
         return self * inverse(exact_number(other))
@@ -101,7 +107,7 @@ def _polynomial(value: Any) -> Mapping[int, Coefficient]:
     return value.terms if isinstance(value, StepSize) else {0: exact_number(value)}
 
 
-class Vector:
+class Vector(_Linear):
     """A traced vector: a linear combination of atoms under construction."""
 
     __array_ufunc__ = None  # NumPy scalars on the left then leave the operation to this class
@@ -119,17 +125,6 @@ class Vector:
             terms[key] = terms.get(key, 0) + value
         return Vector(self.builder, terms)
 
-    __radd__ = __add__
-
-    def __neg__(self) -> Vector:
-        return self * -1
-
-    def __sub__(self, other: Any) -> Vector:
-        return self + self.builder.coerce(other) * -1
-
-    def __rsub__(self, other: Any) -> Vector:
-        return -self + other
-
     def __mul__(self, other: Any) -> Vector:
         if isinstance(other, Vector):
             return self.builder.vector(Product(self.frozen(), other.frozen()))
@@ -139,8 +134,6 @@ class Vector:
                 key = atom, power + shift
                 terms[key] = terms.get(key, 0) + value * factor
         return Vector(self.builder, terms)
-
-    __rmul__ = __mul__
 
     def __truediv__(self, other: Any) -> Vector:
         if isinstance(other, Vector):

@@ -88,77 +88,51 @@ def power(exponent: Fraction, name: str = "power") -> ElementaryFunction:
 
 
 def _table() -> dict[str, ElementaryFunction]:
+    def one_and(sign: int) -> Combination:
+        return Combination("s", 1, products=(Product("a", "a", sign),))
+
+    # p is the logistic function, s = p − p² its derivative.
+    sigmoid = Integral("p", "s", "sigmoid")
     logistic = Combination("s", linear=("p",), products=(Product("p", "p", -1),))
+    sine, cosine = Integral("a", "c", "sin"), Integral("c", "a", "cos", -1)
+    sinh, cosh = Integral("a", "c", "sinh"), Integral("c", "a", "cosh")
+    reciprocal = Reciprocal("r", "z")
+    silu = (
+        Combination("a", products=(Product("z", "p"),)),
+        Combination("t", linear=("p",), products=(Product("z", "s"),)),
+    )
+    # z Φ(z) with the normal distribution Φ and its density φ; w = z φ, φ' = −w z'.
+    gelu = (
+        Integral("P", "d", "normal_distribution"),
+        Integral("d", "w", "normal_density", -1),
+        Combination("w", products=(Product("z", "d"),)),
+        Combination("a", products=(Product("z", "P"),)),
+        Combination("t", linear=("P", "w")),
+    )
+    atan = (Combination("u", 1, products=(Product("z", "z"),)), Reciprocal("r", "u"), Integral("a", "r", "atan"))
+    # d = 2/√π e^{−z²} is the derivative, d' = −2 z d z'.
+    erf = (
+        Integral("a", "d", "erf"),
+        Integral("d", "w", "erf_slope"),
+        Combination("w", products=(Product("z", "d"),), weight=Fraction(-2)),
+    )
+    minus_sine = Combination("m", linear=("a",), weight=Fraction(-1))
+    inverse_square = Combination("d", products=(Product("r", "r", -1),))
     functions = (
-        ElementaryFunction(
-            "tanh", "a", "s", (Integral("a", "s", "tanh"), Combination("s", 1, products=(Product("a", "a", -1),)))
-        ),
-        # p is the logistic function, s = p − p² its derivative.
-        ElementaryFunction("sigmoid", "p", "s", (Integral("p", "s", "sigmoid"), logistic)),
-        ElementaryFunction(
-            "softplus", "a", "p", (Integral("a", "p", "softplus"), Integral("p", "s", "sigmoid"), logistic)
-        ),
-        ElementaryFunction(
-            "silu",
-            "a",
-            "t",
-            (
-                Integral("p", "s", "sigmoid"),
-                logistic,
-                Combination("a", products=(Product("z", "p"),)),
-                Combination("t", linear=("p",), products=(Product("z", "s"),)),
-            ),
-        ),
-        # z Φ(z) with the normal distribution Φ and its density φ; w = z φ, φ' = −w z'.
-        ElementaryFunction(
-            "gelu",
-            "a",
-            "t",
-            (
-                Integral("P", "d", "normal_distribution"),
-                Integral("d", "w", "normal_density", -1),
-                Combination("w", products=(Product("z", "d"),)),
-                Combination("a", products=(Product("z", "P"),)),
-                Combination("t", linear=("P", "w")),
-            ),
-        ),
-        ElementaryFunction("sin", "a", "c", (Integral("a", "c", "sin"), Integral("c", "a", "cos", -1))),
-        ElementaryFunction(
-            "cos",
-            "c",
-            "m",
-            (
-                Integral("a", "c", "sin"),
-                Integral("c", "a", "cos", -1),
-                Combination("m", linear=("a",), weight=Fraction(-1)),
-            ),
-        ),
-        ElementaryFunction(
-            "tan", "a", "s", (Integral("a", "s", "tan"), Combination("s", 1, products=(Product("a", "a"),)))
-        ),
-        ElementaryFunction("sinh", "a", "c", (Integral("a", "c", "sinh"), Integral("c", "a", "cosh"))),
-        ElementaryFunction("cosh", "c", "a", (Integral("a", "c", "sinh"), Integral("c", "a", "cosh"))),
-        ElementaryFunction("log", "a", "r", (Integral("a", "r", "log"), Reciprocal("r", "z"))),
-        ElementaryFunction(
-            "reciprocal", "r", "d", (Reciprocal("r", "z"), Combination("d", products=(Product("r", "r", -1),)))
-        ),
-        ElementaryFunction(
-            "atan",
-            "a",
-            "r",
-            (Combination("u", 1, products=(Product("z", "z"),)), Reciprocal("r", "u"), Integral("a", "r", "atan")),
-        ),
-        # d = 2/√π e^{−z²} is the derivative, d' = −2 z d z'.
-        ElementaryFunction(
-            "erf",
-            "a",
-            "d",
-            (
-                Integral("a", "d", "erf"),
-                Integral("d", "w", "erf_slope"),
-                Combination("w", products=(Product("z", "d"),), weight=Fraction(-2)),
-            ),
-        ),
+        ElementaryFunction("tanh", "a", "s", (Integral("a", "s", "tanh"), one_and(-1))),
+        ElementaryFunction("sigmoid", "p", "s", (sigmoid, logistic)),
+        ElementaryFunction("softplus", "a", "p", (Integral("a", "p", "softplus"), sigmoid, logistic)),
+        ElementaryFunction("silu", "a", "t", (sigmoid, logistic, *silu)),
+        ElementaryFunction("gelu", "a", "t", gelu),
+        ElementaryFunction("sin", "a", "c", (sine, cosine)),
+        ElementaryFunction("cos", "c", "m", (sine, cosine, minus_sine)),
+        ElementaryFunction("tan", "a", "s", (Integral("a", "s", "tan"), one_and(1))),
+        ElementaryFunction("sinh", "a", "c", (sinh, cosh)),
+        ElementaryFunction("cosh", "c", "a", (sinh, cosh)),
+        ElementaryFunction("log", "a", "r", (Integral("a", "r", "log"), reciprocal)),
+        ElementaryFunction("reciprocal", "r", "d", (reciprocal, inverse_square)),
+        ElementaryFunction("atan", "a", "r", atan),
+        ElementaryFunction("erf", "a", "d", erf),
         power(Fraction(1, 2), "sqrt"),
         ElementaryFunction("identity", "a", "s", (Combination("a", linear=("z",)), Combination("s", 1))),
         ElementaryFunction("exp", "a", "a", (Integral("a", "a", "exp"),)),

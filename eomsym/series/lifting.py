@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from fractions import Fraction
+from functools import reduce
 
 import sympy
 from sympy.core.function import AppliedUndef
@@ -64,23 +65,14 @@ class _Lifter:
     def _operation(self, node: sympy.Expr) -> int:
         builder, rows = self.builder, [self._known[part] for part in _parts(node)]
         if isinstance(node, sympy.Add):
-            total = rows[0]
-            for row in rows[1:]:
-                total = builder.sum(total, row)
-            return total
+            return reduce(builder.sum, rows)
         if isinstance(node, sympy.Mul):
-            return self._product(rows)
+            return reduce(builder.multiply, rows)
         if isinstance(node, sympy.Pow):
             return self._power(node, rows)
         if isinstance(node, sympy.Function) and not isinstance(node, AppliedUndef):
             return builder.function(type(node).__name__, rows[0])
         return self._number(node)
-
-    def _product(self, rows: list[int]) -> int:
-        total = rows[0]
-        for row in rows[1:]:
-            total = self.builder.multiply(total, row)
-        return total
 
     def _power(self, node: sympy.Pow, rows: list[int]) -> int:
         builder, exponent = self.builder, node.exp

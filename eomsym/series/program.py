@@ -9,8 +9,9 @@ program, whatever the expression looks like (Griewank & Walther, *Evaluating Der
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
+from typing import Any
 
 from eomsym.series.elementary import (
     ARGUMENT,
@@ -93,18 +94,18 @@ class Integrate:
 Operation = Variable | Parameter | Number | Sum | Weighted | Multiply | Invert | Integrate
 
 
-def parents(operation: Operation) -> tuple[int, ...]:
-    """The rows of which the operation is a function; a factor of ``Integrate`` is the derivative and none of them."""
-    match operation:
-        case Sum(left, right) | Multiply(left, right):
-            return left, right
-        case Weighted(of) | Invert(of):
-            return (of,)
-        case Integrate(argument, exponent=None):
-            return (argument,)
-        case Integrate(argument, exponent=int(exponent)):
-            return argument, exponent
-    return ()
+#: The entries of an operation that are rows of which it is a function; a factor of ``Integrate`` is its derivative.
+_ROWS: dict[type, tuple[str, ...]] = {
+    **dict.fromkeys((Sum, Multiply), ("left", "right")),
+    **dict.fromkeys((Weighted, Invert), ("of",)),
+    Integrate: ("argument", "exponent"),
+}
+
+
+def parents(operation: Operation) -> dict[str, int]:
+    """The rows of which the operation is a function, by the names of its entries."""
+    rows = {name: getattr(operation, name) for name in _ROWS.get(type(operation), ())}
+    return {name: row for name, row in rows.items() if row is not None}
 
 
 @dataclass(frozen=True)
@@ -144,7 +145,7 @@ class ProgramBuilder:
         if isinstance(operation, (Variable, Parameter, Number)):
             self.constant.append(not isinstance(operation, Variable))
         else:
-            self.constant.append(all(self.constant[row] for row in parents(operation)))
+            self.constant.append(all(self.constant[row] for row in parents(operation).values()))
         return len(self.operations) - 1
 
     def variable(self, index: int) -> int:
@@ -321,7 +322,7 @@ class ProgramBuilder:
                 continue
             found.add(row)
             operation = self._operation(row)
-            stack.extend(parents(operation))
+            stack.extend(parents(operation).values())
             if series and isinstance(operation, Integrate) and not self.constant[row]:
                 stack.append(operation.factor)
         return found
@@ -332,18 +333,9 @@ class ProgramBuilder:
         return operation
 
     def _renumbered(self, row: int, new: dict[int, int]) -> Operation:
-        match self._operation(row):
-            case Sum(left, right, sign):
-                return Sum(new[left], new[right], sign)
-            case Weighted(of, weight):
-                return Weighted(new[of], weight)
-            case Multiply(left, right):
-                return Multiply(new[left], new[right])
-            case Invert(of):
-                return Invert(new[of])
-            case Integrate(argument, factor, seed, sign, exponent):
-                # Where only the value is needed, the factor is left out; no rule for coefficients will ask for it.
-                place = None if exponent is None else new[exponent]
-                return Integrate(new[argument], new.get(factor, -1), seed, sign, place)
-            case operation:
-                return operation
+        operation = self._operation(row)
+        moved: dict[str, Any] = {name: new[place] for name, place in parents(operation).items()}
+        if isinstance(operation, Integrate):
+            # Where only the value is needed, the factor is left out; no rule for coefficients will ask for it.
+            moved["factor"] = new.get(operation.factor, -1)
+        return replace(operation, **moved)

@@ -76,6 +76,14 @@ def array_counterterms(
     return [[-value[0] for value in values] for values in solve(rule, algebra, terms)]
 
 
+def modified_field(rows: Sequence[Any], eta: Any, tree_map: Callable[..., Any], like: Callable[..., Any]) -> Any:
+    """``−Σ_k η^k rows[k]`` of trees of arrays; ``like(array, part)`` gives a sum the type of a part."""
+    total = rows[-1]
+    for row in rows[-2::-1]:
+        total = tree_map(lambda sum_, part: like(part + eta * sum_, part), total, row)
+    return tree_map(lambda part: -part, total)
+
+
 def gradient_of(
     loss_fn: Callable[[Any], Any] | None, field: Callable[[Any], Any] | None, grad: Callable[..., Any]
 ) -> Callable[[Any], Any]:

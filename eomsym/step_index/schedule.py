@@ -8,11 +8,16 @@ other.  Forward steps alone would lose one digit an order.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
+from eomsym.optimizers import Coefficient
 from eomsym.step_index.nodes import FORWARD, forward_first
-from eomsym.step_index.tables import Matrix, Tables
+from eomsym.step_index.tables import Tables
+
+#: Row k holds the weights of slots 0 … k; rows and columns that are left out are zero.
+Triangle = list[list[Coefficient]]
 
 
 @dataclass(frozen=True)
@@ -28,17 +33,25 @@ class DescentSchedule:
     turns: tuple[tuple[int, int], ...]
     tables: Tables
 
-    def extrapolation(self, slot: int) -> Matrix:
-        """Row k − 1: weights of slots 1 … k in coefficient k at this slot, for 0 < k < slot."""
-        return tuple(self.tables.extension(k)[slot - 1] for k in range(1, slot))
+    def extrapolation(self, every: bool = True) -> list[Triangle]:
+        """``[slot][k][i]``: weight of coefficient k in slot i in that in slot > k; ``every`` slot or forward ones."""
+        last = len(self.steps) if every else self.forward + 1
+        rows = [[self.tables.extension(k)[slot - 1] for k in range(1, slot)] for slot in range(last)]
+        return [_triangle([(), *row]) if row else [] for row in rows]
 
-    def summation(self, slot: int) -> Matrix:
-        """Row k: weights of slots 1 … k (of slot 0 for k = 0) in minus coefficient k + 1 of this slot's iterate."""
-        return tuple(self.tables.summation(k)[slot - 1] for k in range(len(self.steps) - 1))
+    def summation(self) -> list[Triangle]:
+        """``[m][k][i]``: weight of coefficient k of g in slot i in minus coefficient k + 1 in levelwise slot m."""
+        later = range(self.forward + 1, len(self.steps))
+        return [_triangle([self.tables.summation(k)[m - 1] for k in range(len(self.steps) - 1)]) for m in later]
 
-    def logarithm(self) -> Matrix:
-        """Row k: weights of slots 1 … k (of slot 0 for k = 0) in ξ_{k−1}, and in g for k = 0."""
-        return tuple(self.tables.logarithm(k)[0] for k in range(len(self.steps)))
+    def logarithm(self) -> Triangle:
+        """``[k][i]``: weight of coefficient k of g in slot i in ξ_{k−1}, and in g for k = 0."""
+        return _triangle([self.tables.logarithm(k)[0] for k in range(len(self.steps))])
+
+
+def _triangle(rows: Sequence[tuple[Coefficient, ...]]) -> Triangle:
+    """Slot 0 counts for k = 0 alone."""
+    return [[Fraction(0), *row] if k and row else list(row) for k, row in enumerate(rows)]
 
 
 def descent_schedule(terms: int) -> DescentSchedule:

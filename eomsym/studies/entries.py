@@ -53,21 +53,11 @@ def text(where: str, key: str, value: Any) -> str:
     return value
 
 
-def number(where: str, key: str, value: Any) -> float:
-    """A finite number."""
-    return check_finite(f"{where}: {key}", value)
-
-
-def integer(where: str, key: str, value: Any, minimum: int, maximum: int) -> int:
-    """An integer in its range."""
-    return check_integer(f"{where}: {key}", value, minimum, maximum)
-
-
 def integers(where: str, key: str, value: Any, minimum: int, maximum: int) -> tuple[int, ...]:
     """A list of integers in their range, at least one."""
     if not isinstance(value, (list, tuple)) or not value:
         raise InputError(f"{where}: {key} {shown(value)} is no list; write {key} = [{minimum}, {minimum + 1}]")
-    return tuple(integer(where, key, entry, minimum, maximum) for entry in value)
+    return tuple(check_integer(f"{where}: {key}", entry, minimum, maximum) for entry in value)
 
 
 def distinct_integers(where: str, key: str, value: Any, minimum: int, maximum: int) -> tuple[int, ...]:
@@ -82,7 +72,7 @@ def falling(where: str, key: str, value: Any) -> tuple[float, ...]:
     """A list of numbers above 0 that fall, at least one."""
     if not isinstance(value, (list, tuple)) or not value:
         raise InputError(f"{where}: {key} {shown(value)} is no list; write {key} = [0.4, 0.2, 0.1]")
-    numbers = tuple(number(where, key, entry) for entry in value)
+    numbers = tuple(check_finite(f"{where}: {key}", entry) for entry in value)
     if numbers[-1] <= 0 or any(after >= before for before, after in pairwise(numbers)):
         raise InputError(f"{where}: {key} {shown(list(numbers))}: give numbers above 0, each half of the one before")
     return numbers

@@ -56,9 +56,7 @@ def _draw_case(axes: Axes, case: Case) -> None:
     axes.spines[["top", "right"]].set_visible(False)
     optimizer = f"{case.optimizer}, {case.parameters}" if case.parameters else case.optimizer
     axes.set_title("\n".join(shorten(line, 46) for line in (optimizer, f"{case.model}, {case.data}")), fontsize=9)
-    axes.set_xscale("log")
-    axes.set_yscale("log")
-    axes.set_ylabel("error")
+    axes.set(xscale="log", yscale="log", ylabel="error")
     records = [record for summary in case.orders for record in summary.records]
     if not records:
         axes.text(0.5, 0.5, "every job failed", transform=axes.transAxes, ha="center")

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from eomsym import optimizers
-from eomsym.checks import shown
+from eomsym.checks import check_finite, check_integer, shown
 from eomsym.errors import InputError
 from eomsym.models import MLP, default_model, outputs_fit
 from eomsym.studies import entries
@@ -67,7 +67,7 @@ def plan_from_dict(data: Mapping[str, Any]) -> StudyPlan:
         models=tuple(islice(models, MAX_JOBS + 1)),
         orders=entries.distinct_integers("study", "orders", study["orders"], 0, MAX_ORDER),
         seeds=_seeds(study.get("seeds", 1)),
-        steps=entries.integer("study", "steps", study.get("steps", DEFAULT_STEPS), 1, MAX_STEPS),
+        steps=check_integer("study: steps", study.get("steps", DEFAULT_STEPS), 1, MAX_STEPS),
     )
 
 
@@ -82,7 +82,7 @@ def _seeds(value: Any) -> tuple[int, ...]:
     """A list of seeds, or how many there are, counted from 0."""
     if isinstance(value, (list, tuple)):
         return entries.distinct_integers("study", "seeds", value, 0, MAX_SEED)
-    return tuple(range(entries.integer("study", "seeds", value, 1, MAX_JOBS)))
+    return tuple(range(check_integer("study: seeds", value, 1, MAX_JOBS)))
 
 
 def _optimizers(value: Any, shared: tuple[float, ...] | None) -> Iterator[OptimizerChoice]:
@@ -127,7 +127,7 @@ def _models(value: Any) -> Iterator[ModelChoice]:
                 layers,
                 entries.text("model", "activation", activation),
                 loss,
-                entries.number("model", "weight-decay", decay),
+                check_finite("model: weight-decay", decay),
                 entries.text("model", "normalization", normalization),
             )
             _check_fit(model, suited, data)

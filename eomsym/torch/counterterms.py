@@ -7,6 +7,7 @@ is then lifted to power series in η by the rule of its kind (``array_series``).
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -18,7 +19,7 @@ from eomsym.array_series.program import FlatProgram, Instruction
 from eomsym.checks import check_integer
 from eomsym.errors import InputError
 from eomsym.optimizers import Optimizer, rule_of_one_gradient
-from eomsym.step_index import array_counterterms, check_like, gradient_of
+from eomsym.step_index import array_counterterms, check_like, gradient_of, modified_field
 from eomsym.torch.rules import BACKEND, SCALAR_OPERATIONS
 
 #: Beyond it float64 keeps few digits.
@@ -86,10 +87,7 @@ def counterterms(
 def equation_of_motion(loss_fn: Callable[[Any], Any] | None, params: Any, eta: Any, order: int, **options: Any) -> Any:
     """The modified vector field ``−g − Σ_k η^{k+1} ξ_k``, a pytree like ``params``; ``options`` of ``counterterms``."""
     rows = counterterms(loss_fn, params, order, **options)
-    total = rows[-1]
-    for row in rows[-2::-1]:
-        total = pytree.tree_map(lambda sum_, part: part + eta * sum_, total, row)
-    return pytree.tree_map(torch.neg, total)
+    return modified_field(rows, eta, pytree.tree_map, lambda total, part: total)
 
 
 def _variance(value: Any, dim: Any = None, *, correction: Any = None, keepdim: bool = False) -> Any:
@@ -231,8 +229,8 @@ def _bounded(leaf: Any, node: torch.fx.Node) -> Any:
 _ENDLESS = 2**63 - 1
 
 
+@dataclass(eq=False)
 class _Constant:
     """A number that became a tensor."""
 
-    def __init__(self, value: torch.Tensor) -> None:
-        self.value = value
+    value: torch.Tensor

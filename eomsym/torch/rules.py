@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from fractions import Fraction
 from typing import Any
 
 import torch
 
-from eomsym.array_series import elementary_rules, rules
+from eomsym.array_series import common, elementary_rules, rules
 from eomsym.array_series.machine import Backend, Operand, Rule, RuleMaker
 from eomsym.array_series.program import Instruction
 
@@ -23,23 +22,15 @@ SCALAR_OPERATIONS: dict[str, Callable[..., Any]] = {
 
 #: ``detach`` is the identity: g is taken as it is, and along the iterates what is detached there moves too.
 LINEAR = [
-    "neg",
-    "add",
-    "sub",
     "sum",
     "view",
     "_unsafe_view",
-    "reshape",
     "permute",
     "t",
-    "transpose",
     "expand",
     "unsqueeze",
-    "squeeze",
     "select",
-    "slice",
     "cat",
-    "stack",
     "select_scatter",
     "slice_scatter",
     "clone",
@@ -47,14 +38,12 @@ LINEAR = [
     "detach",
     "alias",
     "flip",
-    "cumsum",
     "diagonal",
     "select_backward",
     "slice_backward",
     "unfold",
     "repeat",
     "lift_fresh_copy",
-    "copy",
 ]
 #: Integers and bools among the inputs are places.
 INDEXED = (
@@ -69,31 +58,17 @@ INDEXED = (
 )
 #: They write a number.
 AFFINE = ("scatter", "constant_pad_nd")
-FUNCTIONS = {
-    name: name for name in ("exp", "log", "sin", "cos", "tan", "tanh", "sinh", "cosh", "atan", "erf", "sqrt", "sigmoid")
-}
 FLAT = frozenset(
     [
-        "sign",
-        "floor",
-        "ceil",
+        *common.FLAT,
         "rounded quotient",
-        "round",
         "isnan",
         "isinf",
-        "eq",
-        "ne",
-        "lt",
-        "le",
-        "gt",
-        "ge",
         "logical_and",
         "logical_or",
         "logical_not",
         "bitwise_and",
         "bitwise_not",
-        "argmax",
-        "argmin",
         "full_like",
         "zeros_like",
         "ones_like",
@@ -108,14 +83,6 @@ FLAT = frozenset(
         "scalar_tensor",
     ]
 )
-SEEDS: dict[str, Callable[..., Any]] = {
-    **{name: getattr(torch, name) for name in ("exp", "log", "sqrt", "sin", "cos", "tan", "tanh", "sinh", "cosh")},
-    "atan": torch.atan,
-    "erf": torch.erf,
-    "erf_slope": lambda z: 1.1283791670955126 * torch.exp(-z * z),
-    "sigmoid": torch.sigmoid,
-    "softplus": lambda z: torch.logaddexp(z, torch.zeros_like(z)),
-}
 #: Exponents up to this one are products; above, and for fractions, powers have a system of their own.
 LARGEST_PRODUCT = 64
 
@@ -159,12 +126,12 @@ def _ramp(count: int, rank: int, like: Any) -> Any:
 
 
 RULES: dict[str, RuleMaker] = {
+    **common.RULES,
     **dict.fromkeys(LINEAR, rules.linear),
     **dict.fromkeys(INDEXED, rules.indexed),
     **dict.fromkeys(AFFINE, rules.affine),
-    **{name: elementary_rules.function(other) for name, other in FUNCTIONS.items()},
-    **dict.fromkeys(("mul", "mm", "bmm", "mv", "dot"), rules.bilinear),
-    "div": rules.divide,
+    "sigmoid": elementary_rules.function("sigmoid"),
+    **dict.fromkeys(("mm", "bmm", "mv", "dot"), rules.bilinear),
     "pow": _power,
     "reciprocal": elementary_rules.reciprocal,
     "where": rules.select,
@@ -172,15 +139,8 @@ RULES: dict[str, RuleMaker] = {
     "minimum": rules.extremum,
     "amax": _reduced_extremum,
     "amin": _reduced_extremum,
-    "abs": rules.absolute,
     "relu": rules.masked(lambda _, value: value > 0),
     "clamp": _clamp,
-    "log1p": elementary_rules.log1p,
-    "expm1": elementary_rules.expm1,
-    "exp2": elementary_rules.exp2,
-    "erfc": elementary_rules.erfc,
-    "rsqrt": elementary_rules.root(Fraction(-1, 2)),
-    "logaddexp": elementary_rules.logaddexp,
 }
 
 BACKEND = Backend(
@@ -190,7 +150,7 @@ BACKEND = Backend(
     ramp=_ramp,
     combine=_combine,
     floating=lambda value: isinstance(value, torch.Tensor) and value.is_floating_point(),
-    seeds=SEEDS,
+    seeds=common.seeds(torch, torch.erf, torch.sigmoid),
     rules=RULES,
     flat=FLAT,
     advice="write the loss without it, or use lookahead_field",

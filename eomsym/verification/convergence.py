@@ -213,7 +213,12 @@ def _pose(
     samples = dataset(data, seed) if isinstance(data, str) else data
     order = max(exponents.values())
     if kernel is None:
-        kernel = _generated(entry, parameters, model_for(model, data), order, precision, output)
+        from eomsym.codegen import KernelSpec, kernel_for
+
+        settings = tuple(parameters.items())
+        kernel = kernel_for(
+            KernelSpec(model_for(model, data), order, entry.name, precision or "double", settings), output
+        )
     else:
         _check_kernel(kernel, model, order, precision)
     if theta is None:
@@ -232,19 +237,6 @@ def model_for(model: MLP | None, data: str | Dataset | None) -> MLP:
     if isinstance(data, str):
         return default_model(data)
     raise InputError("model: none given, and only a data set given by its name has a default; give an MLP or a kernel")
-
-
-def _generated(
-    entry: Optimizer,
-    parameters: Mapping[str, Fraction],
-    model: MLP,
-    order: int,
-    precision: str | None,
-    output: str | Path | None,
-) -> FieldKernel:
-    from eomsym.codegen import KernelSpec, kernel_for
-
-    return kernel_for(KernelSpec(model, order, entry.name, precision or "double", tuple(parameters.items())), output)
 
 
 def _check_kernel(kernel: FieldKernel, model: MLP | None, order: int, precision: str | None) -> None:

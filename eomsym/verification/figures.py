@@ -12,7 +12,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter, NullLocator
 
-from eomsym.drawing import COLOURS, GREY, line_style, one_panel, order_name, short, two_panels
+from eomsym.drawing import COLOURS, GREY, line_style, order_name, panels, short
 from eomsym.errors import InputError
 from eomsym.notation.text import tree_text
 from eomsym.verification.error_lines import draw_errors, eta_axis, label_at_end
@@ -49,15 +49,14 @@ def convergence_figure(study: ConvergenceStudy) -> Figure:
     Full markers are measured, hollow ones are lost in round-off; dashed lines are the predicted errors, which serve as
     reference slopes too, for theirs is N + 1 exactly.  The number beside each line is the measured slope.
     """
-    figure, axes = one_panel(4.6, 4.4)
+    figure, (axes,) = panels(4.6, 4.4)
     for index, record in enumerate(study.orders):
         colour, marker = line_style(index)
         axes.plot(record.etas, record.predicted_errors, "--", color=colour, linewidth=1.1)
         draw_errors(axes, record, colour, marker)
         label = rf"$N={record.order}$: slope {short(record.slope)}"
         label_at_end(axes, record, label, colour)
-    axes.set_xscale("log")
-    axes.set_yscale("log")
+    axes.set(xscale="log", yscale="log")
     eta_axis(axes, study.orders, room=0.75)
     axes.yaxis.set_major_locator(LogLocator(numticks=12))
     axes.yaxis.set_minor_locator(NullLocator())
@@ -84,7 +83,7 @@ def error_ratio_figure(study: ConvergenceStudy) -> Figure:
     Both axes are linear, so that the limit is read off where the lines meet the left edge.  Points lost in round-off
     are left out; the grey band is the tolerance of the extrapolated ratio.
     """
-    figure, axes = one_panel(6.4, 3.4)
+    figure, (axes,) = panels(6.4, 3.4)
     axes.axhspan(1 - RATIO_TOLERANCE, 1 + RATIO_TOLERANCE, color="#DDDDDD", linewidth=0)
     axes.axhline(1, color=GREY, linewidth=0.8)
     for index, record in enumerate(study.orders):
@@ -103,8 +102,7 @@ def error_ratio_figure(study: ConvergenceStudy) -> Figure:
     axes.set_xlim(left=0)
     if axes.get_ylim()[1] > LARGEST_RATIO:
         axes.set_ylim(0, LARGEST_RATIO)
-    axes.set_xlabel(r"step size $\eta$")
-    axes.set_ylabel("measured / predicted error")
+    axes.set(xlabel=r"step size $\eta$", ylabel="measured / predicted error")
     # Beside the axes: lines may run anywhere in them.
     figure.legend(loc="outside right upper", frameon=False)
     return figure
@@ -116,7 +114,7 @@ def translation_figure(study: TranslationStudy) -> Figure:
     Left, markers are measured and weighted as the rate is; lines are the orders of the equation of motion.  Right, the
     dashed line is the distance of the measured rate from the exact one, the resolution of the experiment.
     """
-    figure, (left, right) = two_panels(8.6, 3.6)
+    figure, (left, right) = panels(8.6, 3.6, 2)
     first = study.sums[0]
     measured = np.log(study.sums @ first / (first @ first)) + study.weight_decay * study.times
     for index, prediction in enumerate(study.predictions):
@@ -126,8 +124,7 @@ def translation_figure(study: TranslationStudy) -> Figure:
             left.plot(study.times, beyond, color=colour, label=order_name(prediction.order))
         right.plot([prediction.order], [prediction.error], marker, color=colour)
     left.plot(study.times[::5], measured[::5], "o", color=GREY, markersize=4, label="measured")
-    left.set_xlabel(r"time $k\eta$")
-    left.set_ylabel(r"$\ln\,(a_k/a_0)+\lambda k\eta$")
+    left.set(xlabel=r"time $k\eta$", ylabel=r"$\ln\,(a_k/a_0)+\lambda k\eta$")
     left.legend(frameon=False)
     resolution = abs(study.measured_rate - study.exact_rate)
     if resolution > 0:
@@ -135,14 +132,13 @@ def translation_figure(study: TranslationStudy) -> Figure:
         right.legend(frameon=False)
     right.set_yscale("log")
     right.set_xticks([prediction.order for prediction in study.predictions])
-    right.set_xlabel("order")
-    right.set_ylabel(r"$|$rate $+\ \ln(1-\eta\lambda)/\eta|$")
+    right.set(xlabel="order", ylabel=r"$|$rate $+\ \ln(1-\eta\lambda)/\eta|$")
     return figure
 
 
 def scale_figure(study: ScaleStudy) -> Figure:
     """Left: total squared norm of the scale-invariant weights along the run; right: its error against the step size."""
-    figure, (left, right) = two_panels(8.6, 3.8)
+    figure, (left, right) = panels(8.6, 3.8, 2)
     for index, record in enumerate(study.orders):
         colour, marker = line_style(index)
         left.plot(study.path.times, study.path.motion[record.order], color=colour, label=order_name(record.order))
@@ -150,11 +146,9 @@ def scale_figure(study: ScaleStudy) -> Figure:
         draw_errors(right, record, colour, marker)
         label_at_end(right, record, rf"$N={record.order}$: slope {short(record.slope)}", colour)
     left.plot(study.path.times, study.path.descent, "o", color="black", markersize=4, label="gradient descent")
-    left.set_xlabel(r"time $k\eta$")
-    left.set_ylabel(r"$\|w\|^2$, all groups")
+    left.set(xlabel=r"time $k\eta$", ylabel=r"$\|w\|^2$, all groups")
     left.legend(frameon=False)
-    right.set_xscale("log")
-    right.set_yscale("log")
+    right.set(xscale="log", yscale="log")
     eta_axis(right, study.orders, room=0.9)
     right.set_ylabel(r"error of $\|w\|^2$ at the end")
     return figure
@@ -162,8 +156,7 @@ def scale_figure(study: ScaleStudy) -> Figure:
 
 def terms_figure(study: TermStudy) -> Figure:
     """Along a training run: share of each counter term beside g, its cosine with g, and η times the sharpness."""
-    figure = Figure(figsize=(11.0, 3.6), layout="constrained")
-    shares, cosines, sharpness = figure.subplots(1, 3)
+    figure, (shares, cosines, sharpness) = panels(11.0, 3.6, 3)
     steps = [point.step for point in study.points]
     for k in range(study.order):
         colour, marker = line_style(k)
@@ -195,7 +188,6 @@ def terms_figure(study: TermStudy) -> Figure:
     sharpness.set_ylim(0, max(1.2, 1.1 * max(study.eta * point.sharpness for point in study.points)))
     sharpness.set_ylabel(r"$\eta\,\lambda_{\max}$")
     for axes in (shares, cosines, sharpness):
-        axes.spines[["top", "right"]].set_visible(False)
         axes.set_xlabel("step")
     return figure
 
@@ -212,7 +204,7 @@ def tree_share_figure(study: TermStudy, step: int | None = None) -> Figure:
         raise InputError(f"step {step!r}: not looked at; give one of {known}")
     point = found[-1]
     trees = [(term.index, record) for term in point.terms for record in term.trees if record.size > 0]
-    figure, axes = one_panel(6.0, 0.9 + 0.24 * len(trees))
+    figure, (axes,) = panels(6.0, 0.9 + 0.24 * len(trees))
     for row, (k, record) in enumerate(trees):
         colour, _ = line_style(k)
         share = study.eta ** (k + 1) * record.size / point.gradient_norm
@@ -238,7 +230,7 @@ def truncation_figure(advices: Sequence[OrderAdvice]) -> Figure:
     """
     if not advices:
         raise InputError("advices: none to draw; give at least one OrderAdvice")
-    figure, axes = one_panel(4.8, 3.6)
+    figure, (axes,) = panels(4.8, 3.6)
     for index, advice in enumerate(advices):
         colour, marker = line_style(index)
         orders = range(len(advice.defects))
@@ -246,8 +238,7 @@ def truncation_figure(advices: Sequence[OrderAdvice]) -> Figure:
         if advice.turns:
             axes.plot(advice.order, advice.defects[advice.order], "o", color=colour, markersize=13, fillstyle="none")
     axes.set_xticks(range(max(len(advice.defects) for advice in advices)))
-    axes.set_xlabel("order $N$")
-    axes.set_ylabel(r"$\eta^{N+2}\,\|\xi_N\|$")
+    axes.set(xlabel="order $N$", ylabel=r"$\eta^{N+2}\,\|\xi_N\|$")
     axes.legend(frameon=False)
     return figure
 
@@ -259,10 +250,10 @@ def asymptotics_figure(study: AsymptoticStudy) -> Figure:
     smallest, markers the measured error of order N after one step, left out where it is known to half of it or less.
     """
     if not study.steps:
-        figure, ratios = one_panel(4.8, 3.9)
+        figure, (ratios,) = panels(4.8, 3.9)
         _draw_ratios(ratios, study)
         return figure
-    figure, (ratios, steps) = two_panels(9.0, 3.9)
+    figure, (ratios, steps) = panels(9.0, 3.9, 2)
     _draw_ratios(ratios, study)
     _draw_steps(steps, study)
     return figure

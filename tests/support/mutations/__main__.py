@@ -59,6 +59,8 @@ def main() -> int:
 
 def misfit(fault: Fault, root: Path) -> str:
     """Why a fault cannot be planted in the files below ``root`` as they are, or nothing."""
+    if not (root / fault.file).is_file():
+        return "no such file"
     text = (root / fault.file).read_text(encoding="utf-8")
     if text.count(fault.old) != 1:
         return f"stands {text.count(fault.old)} times in the file"
@@ -117,8 +119,10 @@ def _tested(fault: Fault, place: Path) -> tuple[bool, str]:
     Each copy keeps its own compiled kernels (``kernel_cache``), from one fault to the next: they are found by their
     bytes, so that a mutated generator does not meet what the right one has written.
     """
-    environment = os.environ | {"PYTHONPATH": str(place), "PYTHONDONTWRITEBYTECODE": "1", "OPENBLAS_NUM_THREADS": "1"}
-    command = [sys.executable, "-m", "pytest", "-x", "-q", "-m", "not slow", "-p", "no:cacheprovider", *fault.tests]
+    path = os.pathsep.join((str(place), str(place / "tests" / "support")))
+    environment = os.environ | {"PYTHONPATH": path, "PYTHONDONTWRITEBYTECODE": "1", "OPENBLAS_NUM_THREADS": "1"}
+    plugins = ["-p", "no:cacheprovider", "-p", "mutations.no_shrinking"]
+    command = [sys.executable, "-m", "pytest", "-x", "-q", "-m", "not slow", *plugins, *fault.tests]
     try:
         run = subprocess.run(
             command, cwd=place, env=environment, capture_output=True, text=True, timeout=LIMIT, check=False

@@ -26,15 +26,17 @@ class Fault:
 
 
 TREES = ("tests/test_trees.py",)
-STEP_POLYNOMIAL = ("tests/derivation/test_step_polynomial.py", "tests/derivation/test_counterterms.py")
+WEIGHTS = ("tests/step_index/test_weights.py", "tests/step_index/test_schedule.py")
+COUNTERTERMS = ("tests/derivation/test_counterterms.py",)
 RULES = ("tests/derivation/test_rules_on_trees.py", "tests/derivation/test_vector_language.py")
+LAW = ("tests/derivation/test_linear_law.py",)
 REGISTRY = (
     *("tests/optimizers", "tests/derivation/test_rules_on_trees.py", "tests/derivation/test_vector_language.py"),
     *("tests/notation/test_general.py", "tests/test_published_values.py"),
 )
 TABLES = ("tests/derivation/test_tree_tables.py", "tests/derivation/test_coefficient_bound.py")
 SERIES = ("tests/series",)
-KERNEL = ("tests/codegen/test_step_tables.py", "tests/codegen/test_kernel.py", "tests/codegen/test_kernel_accuracy.py")
+KERNEL = ("tests/codegen/test_kernel.py", "tests/codegen/test_kernel_accuracy.py")
 DECAY = ("tests/codegen/test_kernel_accuracy.py::test_shapes_and_weight_decay",)
 NORMALISED = ("tests/codegen/test_normalization_accuracy.py",)
 RULE_KERNEL = ("tests/codegen/test_rule_kernels.py",)
@@ -65,22 +67,110 @@ FAULTS = [
         ),
     ),
     *_faults(
-        "eomsym/derivation/step_polynomial.py",
-        STEP_POLYNOMIAL,
-        ("divide((-1) ** (k + 1) * value, k)", "divide((-1) ** k * value, k)"),
-        ("divide((-1) ** (k + 1) * value, k)", "divide((-1) ** (k + 1) * value, k + 1)"),
-        ("else (-1) ** k * comb(k - power - 1, k)", "else (-1) ** k * comb(k - power, k)"),
-        ("inverse.append(divide(-convolution, series[0]))", "inverse.append(divide(convolution, series[0]))"),
-        ("series[i] * inverse[k - i] for i in range(1, k + 1)", "series[i] * inverse[k - i] for i in range(1, k)"),
-        ("total + evaluation.weight * term", "total + term"),
-        ("polynomial = [0, *apply_operator", "polynomial = [1, *apply_operator"),
-        ("row = [after - before for", "row = [before - after for"),
+        "eomsym/step_index/weights.py",
+        WEIGHTS,
+        ("return _antidifference(power)[1]", "return abs(_antidifference(power)[1])"),  # B_1, B_4, … have signs
+        (
+            "comb(i, j) * found[i] for i in range(j + 2, power + 2)",
+            "comb(i, j) * found[i] for i in range(j + 2, power + 1)",
+        ),
+        (
+            "lambda power: _value(_antidifference(power), step)",
+            "lambda power: _value(_antidifference(power), step + 1)",
+        ),
+        ("lambda power: Fraction(step) ** power", "lambda power: Fraction(step) ** (power + 1)"),
+        ("else 1 / (1 - share)", "else 1 / (1 + share)"),
+        (
+            "found[i] * comb(i, j) for i in range(j + 1, power + 1)",
+            "found[i] * comb(i, j) for i in range(j + 1, power)",
+        ),
+        ("rest = whole[place + 1] + node * rest", "rest = whole[place + 1] - node * rest"),
+        ("scale = 1 / _value(quotient, node)", "scale = 1 / _value(quotient, -node)"),
+    ),
+    *_faults(
+        "eomsym/step_index/tables.py",
+        (*WEIGHTS, *RULES),
+        ("return self.anchored and level > 0", "return self.anchored"),
+        (
+            "return max(level, 1) if self.anchored else level + 1",
+            "return max(level, 1) if self.anchored else level + 2",
+        ),
+        ("return self.nodes[: level + 1]", "return self.nodes[: level + 1][::-1]"),
+        ("return self._matrix(level, sum_to)", "return self._matrix(level, value_at)"),
+        ("return resolvent(self.share, step)", "return resolvent(-self.share, step)"),
+    ),
+    *_faults(
+        "eomsym/step_index/nodes.py",
+        RULES,
+        (
+            "return Tables(nodes[1:], anchored=True) if is_anchored(rule)",
+            "return Tables(nodes[1:], anchored=True) if True",
+        ),
+        ("return all(power == 0 for operand", "return any(power == 0 for operand"),
+    ),
+    *_faults(
+        "eomsym/step_index/nodes.py",
+        ("tests/optimizers", "tests/series", "tests/step_index", "tests/verification/test_equilibrium.py"),
+        ("unit * (-1) ** (i + 1) * ((i + 1) // 2)", "unit * ((i + 1) // 2)"),
+    ),
+    *_faults(
+        "eomsym/step_index/schedule.py",
+        WEIGHTS,
+        (
+            "for slot in range(1, k + 1) if slot == k or slot > forward",
+            "for slot in range(1, k) if slot == k or slot > forward",
+        ),
+        ("if slot == k or slot > forward", "if slot == k"),
+        ("self.tables.summation(k)[m - 1]", "self.tables.summation(k)[m - 2]"),
+        ("self.tables.extension(k)[slot - 1] for k", "self.tables.extension(k)[slot - 2] for k"),
+        ("[Fraction(0), *row] if k and row else list(row)", "[*row, Fraction(0)] if k and row else list(row)"),
+        ("if every else self.forward + 1", "if every else self.forward"),
+        ("range(self.forward + 1, len(self.steps))", "range(self.forward + 1, len(self.steps) - 1)"),
+    ),
+    *_faults(
+        "eomsym/step_index/solver.py",
+        RULES,
+        ("(-1, self._convolution(denominator, known,", "(1, self._convolution(denominator, known,"),
+        ("known, range(1, level + 1), level))]", "known, range(1, level), level))]"),
+        ("half = Fraction(1, 2)", "half = Fraction(1, 1)"),
+        (
+            "self._convolution(known, known, range(1, level), level)",
+            "self._convolution(known, known, range(1, level + 1), level)",
+        ),
+        (
+            "self._convolution(left, right, range(level + 1), level)",
+            "self._convolution(left, right, range(level), level)",
+        ),
+        ("following[index].without(number), level)", "following[index], level)"),
+        ("if power <= level\n", "if power < level\n"),
+        ("self._linear(self._rule.increment, level + 1)", "self._linear(self._rule.increment, level)"),
+    ),
+    *_faults(
+        "eomsym/step_index/ring_algebra.py",
+        (
+            "tests/models/test_network.py",
+            "tests/derivation/test_polynomial_ring.py",
+            "tests/verification/test_certificate.py",
+        ),
+        ("scale = ring.number(Fraction(-1, steps))", "scale = ring.number(Fraction(-1))"),
+        ("return [first] * half + [second] * (len(self._point) - half)", "return [first] * len(self._point)"),
+        ("self._sum(weights, values[: len(weights)])", "self._sum(weights, values[len(values) - len(weights) :])"),
+    ),
+    *_faults(
+        "eomsym/step_index/array_algebra.py",
+        ("tests/jax", "tests/torch"),
+        ("return [[-value[0] for value in values]", "return [[value[0] for value in values]"),
+        (
+            "[value[0] for value in point], len(self.tables.nodes)",
+            "[value[-1] for value in point], len(self.tables.nodes) - 1",
+        ),
+        ("value[: len(weights[0])]", "value[-len(weights[0]) :]"),
     ),
     *_faults(
         "eomsym/derivation/counterterms.py",
-        STEP_POLYNOMIAL,
-        ("(-1) ** tree.order * value * Fraction(1, tree.symmetry)", "(-1) ** tree.order * value"),
-        ("(-1) ** tree.order * value * Fraction(1, tree.symmetry)", "-value * Fraction(1, tree.symmetry)"),
+        COUNTERTERMS,
+        ("exact(-field.get(tree, 0))", "exact(field.get(tree, 0))"),
+        ("order, exact(-field[LEAF]), terms", "order, exact(field[LEAF]), terms"),
         ("in rooted_trees(index + 2)", "in rooted_trees(index + 2)[::-1]"),
     ),
     *_faults(
@@ -94,24 +184,12 @@ FAULTS = [
         ('return "−∇_y L, zero elsewhere" if self.index', 'return "−∇_y L, zero elsewhere" if not self.index'),
     ),
     *_faults(
-        "eomsym/derivation/lie.py",
-        ("tests/derivation/test_lie.py",),
-        ("sympy.Rational(-1, factorial(i))", "sympy.Rational(-1, factorial(i - 1))"),
-        ("nested[i - 1, n - k], nested[1, k]", "nested[1, k], nested[i - 1, n - k]"),
-    ),
-    *_faults(
-        "eomsym/derivation/levels.py",
-        RULES,
-        ("reciprocal([1 - weight, 1,", "reciprocal([1 + weight, 1,"),
-        ("[(-1, self.algebra.multiply(denominator[i]", "[(1, self.algebra.multiply(denominator[i]"),
-        ("Fraction(1, 2), argument)", "Fraction(1, 1), argument)"),
-        ("values([0, *differences], nodes)", "values([*differences, 0], nodes)"),
-    ),
-    *_faults(
         "eomsym/derivation/tree_algebra.py",
         RULES,
         ("values[0] * Fraction(1, tree.symmetry)", "values[0]"),
         ("if k + m <= level:", "if k + m < level:"),
+        ("room = level - min(product)", "room = level - max(product)"),
+        ("known = self.tables.known(level)", "known = self.tables.known(level) - 1"),
     ),
     *_faults(
         "eomsym/derivation/modified_loss.py",
@@ -124,6 +202,11 @@ FAULTS = [
         ("tests/derivation/test_linear_law.py",),
         ("Fraction(coefficient) * x**n * strength", "Fraction(coefficient) * x**n"),
         ("DecayLaw(tuple(orders), rates, -multiplier.ln()", "DecayLaw(tuple(orders), rates, multiplier.ln()"),
+        ("matrix[number, other] -= factor", "matrix[number, other] += factor"),
+        (
+            "polynomial.discriminant(), polynomial.coeff_monomial(1), polynomial.LC()",
+            "polynomial.coeff_monomial(1), polynomial.LC()",
+        ),
     ),
     *_faults(
         "eomsym/derivation/tree_kernels.py",
@@ -144,23 +227,20 @@ FAULTS = [
     *_faults(
         "eomsym/optimizers/heavy_ball.py",
         REGISTRY,
-        ("rho={1: 1, 0: -1 - beta, -1: beta}", "rho={1: 1, 0: -1 + beta, -1: -beta}"),
+        ("return theta - eta * velocity, velocity", "return theta + eta * velocity, velocity"),
         ("velocity = beta * velocity + gradient(theta)", "velocity = beta * velocity + (1 - beta) * gradient(theta)"),
     ),
     *_faults(
         "eomsym/optimizers/nesterov.py",
         REGISTRY,
-        ("shifts={0: 1 + beta, -1: -beta}", "shifts={0: 1}"),
+        ("return theta - eta * velocity, velocity", "return theta - eta * beta * velocity, velocity"),
         ("gradient(theta - eta * beta * velocity)", "gradient(theta + eta * beta * velocity)"),
     ),
     *_faults(
         "eomsym/optimizers/adaptive.py",
         (*REGISTRY, "tests/verification/test_every_optimizer.py"),
-        (
-            "return theta - eta * (mean / sqrt(square + epsilon)), mean",
-            "return theta - eta * (mean / (sqrt(square) + epsilon)), mean",
-        ),
-        ("return moved - eta * (decay * theta)", "return moved + eta * (decay * theta)"),
+        ("return value / sqrt(square + epsilon)", "return value / (sqrt(square) + epsilon)"),
+        ("return moved - eta * (decay * state[0])", "return moved + eta * (decay * state[0])"),
     ),
     *_faults(
         "eomsym/optimizers/runge_kutta.py",
@@ -195,24 +275,25 @@ FAULTS = [
         ("weight=Fraction(-2)", "weight=Fraction(2)"),
     ),
     *_faults(
-        "eomsym/series/truncated.py",
-        (*SERIES, "tests/derivation/test_lie.py"),
-        (
-            "sum((b[i] * quotient[k - i] for i in range(1, k + 1)), a[k] * 0)",
-            "sum((b[i] * quotient[k - i] for i in range(1, k)), a[k] * 0)",
-        ),
-        ("_quotient((-1) ** (n + 1) * difference.coefficients[k], n)", "_quotient(difference.coefficients[k], n)"),
-        ("return _quotient(relation.sign * total, k)", "return _quotient(total, k)"),
-    ),
-    *_faults(
-        "eomsym/series/levels.py",
-        (*SERIES, *EXPRESSION, "tests/derivation/test_polynomial_ring.py"),
+        "eomsym/series/rings.py",
+        (*SERIES, "tests/models/test_network.py", "tests/derivation/test_polynomial_ring.py"),
         ("ring.number(Fraction(sign, k)) * total", "ring.number(Fraction(sign, k + 1)) * total"),
-        ("binomial(step + left, order + 1) - comb(left, order + 1)", "binomial(step + left, order + 1)"),
+        ("return a + b if sign == 1 else a - b", "return a + b"),
         (
             "return -r[0] * sum((a[i] * r[k - i] for i in range(2, k + 1))",
             "return r[0] * sum((a[i] * r[k - i] for i in range(2, k + 1))",
         ),
+        (
+            "sum((a[i] * b[k - i] for i in range(1, k + 1)), a[0] * b[k])",
+            "sum((a[i] * b[k - i] for i in range(1, k)), a[0] * b[k])",
+        ),
+        ("sum((i * z[i] * v[k - i] for i in range(1, k))", "sum((z[i] * v[k - i] for i in range(1, k))"),
+    ),
+    *_faults(
+        "eomsym/series/number_rings.py",
+        (*SERIES, "tests/models/test_network.py"),
+        ("2 * exp(-z * z) / sqrt(pi())", "exp(-z * z) / sqrt(pi())"),
+        ("functions.erfc(-z / sqrt(number(Fraction(2)))) / 2", "functions.erfc(z / sqrt(number(Fraction(2)))) / 2"),
     ),
     *_faults(
         "eomsym/series/program.py",
@@ -228,16 +309,10 @@ FAULTS = [
         ("add(argument, self.multiply(seen, factor), sign)", "add(argument, self.multiply(seen, factor))"),
     ),
     *_faults(
-        "eomsym/series/lookahead.py",
-        ("tests/series", "tests/verification", "tests/dynamics", "tests/jax", "tests/torch"),
-        ("comb(n - 1, i), n)", "comb(n, i), n)"),
-    ),
-    *_faults(
-        "eomsym/codegen/step_tables.py",
-        KERNEL,
-        ("return _moved(total, step - left)[0] - _moved(total, -left)[0]", "return _moved(total, step - left)[0]"),
-        ("if 0 < k < slot else _zeros(terms)", "if 0 < k < slot - 1 else _zeros(terms)"),
-        ("if slot == k or steps[slot] < 0", "if slot == k"),
+        "eomsym/step_index/lookahead.py",
+        ("tests/jax/test_lookahead.py", "tests/torch"),
+        ("map(Fraction, range(order + 1))", "map(Fraction, range(1, order + 2))"),
+        ("if index < order:", "if index < order - 1:"),
     ),
     *_faults(
         "eomsym/codegen/sample_loops.py",
@@ -247,7 +322,7 @@ FAULTS = [
         ('sign = "" if product.sign > 0 else "-"\n            for', 'sign = ""\n            for'),
     ),
     *_faults(
-        "templates/mlp.py.jinja",
+        "templates/mlp/kernel.py.jinja",
         DECAY,
         ("steps[slot, k, p] += WEIGHT_DECAY * curve[k, p]", "steps[slot, k, p] += WEIGHT_DECAY * series[0, p]"),
         (
@@ -256,7 +331,7 @@ FAULTS = [
         ),
     ),
     *_faults(
-        "templates/mlp.py.jinja",
+        "templates/mlp/kernel.py.jinja",
         KERNEL,
         ("weight_of_sample[count:] = 0.0", "weight_of_sample[count:] = share"),
         ("_add_outer(active + ITEM * (k - i) * height", "_add_outer(active + ITEM * i * height"),
@@ -267,34 +342,44 @@ FAULTS = [
         ("place = SLAB[layer] + (TERMS - 1 - k) * fan_out", "place = SLAB[layer] + k * fan_out"),
     ),
     *_faults(
-        "templates/loss_cross_entropy.jinja",
+        "templates/mlp/losses/cross_entropy.jinja",
         KERNEL,
         ("-= weight_of_sample[sample]", "-= 1.0"),
         ("math.log1p(rest[sample]) + (highest[sample] - score)", "math.log1p(rest[sample]) - score"),
     ),
     *_faults(
-        "templates/iterates_gradient_descent.jinja",
+        "templates/mlp/descent.jinja",
         KERNEL,
         ("series[k, p] -= gradient[k - 1, p]", "series[k, p] += gradient[k - 1, p]"),
-        ("curve[1, p] = -SUMMATION[m, 0, 0]", "curve[1, p] = SUMMATION[m, 0, 0]"),
+        ("curve[1, p] = -weights[0, 0]", "curve[1, p] = weights[0, 0]"),
+        ("rows[k, p] += weight * steps[i, k, p]", "rows[k, p] -= weight * steps[i, k, p]"),
     ),
     *_faults(
-        "templates/iterates_rule.jinja",
+        "templates/mlp/complete_steps.jinja",
+        KERNEL,
+        ("steps[j, 0, p] = steps[0, 0, p]", "steps[j, 0, p] = 0.0"),
+    ),
+    *_faults(
+        "templates/mlp/gradient_levels.jinja",
+        RULE_KERNEL,
+        ("-1.0 if field == 1 else 0.0", "1.0 if field == 1 else 0.0"),
+    ),
+    *_faults(
+        "templates/common/rule.jinja",
         RULE_KERNEL,
         ("/ (2.0 * root[0])", "/ root[0]"),
-        (
-            "values[:, SIZE // 2 :] *= -1.0 if field == 1 else 0.0",
-            "values[:, SIZE // 2 :] *= 1.0 if field == 1 else 0.0",
-        ),
+        ("if steps != 1", "if steps != steps"),
+        ("state_0[0] = theta", "state_0[0] = 0 * theta"),
+        ("return levels[k] if k >= 0", "return levels[k] if k > 0"),
     ),
     *_faults(
         "eomsym/codegen/rule_program.py",
         RULE_KERNEL,
-        ("for i in range(1, k + 1))) / {b}[0]", "for i in range(k))) / {b}[0]"),
+        ('for i in range(1, {level} + 1))"\n        return', 'for i in range({level}))"\n        return'),
         ('sign = "-" if number < 0 else "+"', 'sign = "+"'),
     ),
     *_faults(
-        "templates/normalization.jinja",
+        "templates/mlp/normalization.jinja",
         NORMALISED,
         (
             "across[k, unit] -= series[m, start + i * fan_out + unit] * along[k - m, unit]",
@@ -303,13 +388,13 @@ FAULTS = [
         ("delta[k, unit, sample] -= mean[k, sample]", "delta[k, unit, sample] -= 0.0 * mean[k, sample]"),
     ),
     *_faults(
-        "templates/elementary.jinja",
+        "templates/mlp/elementary.jinja",
         KERNEL,
         ("e = power * p + (power - 1.0)", "e = power * p + power"),
         ("return power + power * p", "return power * p"),
     ),
     *_faults(
-        "templates/mlp_double_double.py.jinja",
+        "templates/double_double/kernel.py.jinja",
         DOUBLE_DOUBLE_KERNEL,
         (
             "_times(WEIGHT_DECAY, 0.0, series[k, 0, p], series[k, 1, p])",

@@ -1,0 +1,42 @@
+"""What array libraries have in common: operations of one name and meaning, and their functions at order 0."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from fractions import Fraction
+from typing import Any
+
+from eomsym.array_series import elementary_rules, rules
+from eomsym.array_series.machine import RuleMaker
+
+LINEAR = ("neg", "add", "sub", "reshape", "transpose", "squeeze", "slice", "stack", "cumsum", "copy")
+#: Piecewise constant.
+FLAT = ("sign", "floor", "ceil", "round", "eq", "ne", "lt", "le", "gt", "ge", "argmax", "argmin")
+FUNCTIONS = ("exp", "log", "sin", "cos", "tan", "tanh", "sinh", "cosh", "atan", "erf", "sqrt")
+
+RULES: Mapping[str, RuleMaker] = {
+    **dict.fromkeys(LINEAR, rules.linear),
+    **{name: elementary_rules.function(name) for name in FUNCTIONS},
+    "mul": rules.bilinear,
+    "div": rules.divide,
+    "abs": rules.absolute,
+    "log1p": elementary_rules.log1p,
+    "expm1": elementary_rules.expm1,
+    "exp2": elementary_rules.exp2,
+    "erfc": elementary_rules.erfc,
+    "rsqrt": elementary_rules.root(Fraction(-1, 2)),
+    "logaddexp": elementary_rules.logaddexp,
+}
+
+
+def seeds(library: Any, erf: Callable[..., Any], sigmoid: Callable[..., Any]) -> dict[str, Callable[..., Any]]:
+    """The seeds of ``series.elementary`` from a library with NumPy's names."""
+    same = ("exp", "log", "sqrt", "sin", "cos", "tan", "tanh", "sinh", "cosh")
+    return {
+        **{name: getattr(library, name) for name in same},
+        "atan": library.arctan,
+        "erf": erf,
+        "erf_slope": lambda z: 1.1283791670955126 * library.exp(-z * z),
+        "sigmoid": sigmoid,
+        "softplus": lambda z: library.logaddexp(z, library.zeros_like(z)),
+    }
