@@ -14,8 +14,8 @@ class ExpressionKernel(LoadedKernel):
 
     ``theta`` is float64 (d,) in the order of the model's variables; ``parameters`` float64 (p,) in the order of its
     parameters, left out where there are none.  Every method raises ``InputError`` for a wrong type or shape and for a
-    value that is not finite; where the loss is not defined, or terms of a long memory overflow, the result is NaN.  ``order`` arguments run from 0 to the
-    kernel's order, the default; lower ones cost less.
+    value that is not finite; where the loss is not defined, or terms of a long memory overflow, the result is NaN.
+    ``order`` arguments run from 0 to the kernel's order, the default; lower ones cost less.
     """
 
     @property
