@@ -55,12 +55,11 @@ def stream(nodes: int) -> int:
 
 def engine(nodes: int) -> int:
     """What ``eomsym.derive`` does for any optimiser: Fractions in a dictionary; its lists of trees are made anew."""
-    from eomsym.derivation import modified_coefficients
-    from eomsym.optimizers import get
+    from eomsym.derivation.tree_algebra import modified_tree_coefficients
     from eomsym.trees import rooted_trees
 
     rooted_trees.cache_clear()
-    return len(modified_coefficients(get("gradient-descent").difference_form(), nodes))
+    return sum(map(len, modified_tree_coefficients(get("gradient-descent").rule(), nodes)))
 
 
 def kauri(nodes: int) -> int:

@@ -92,13 +92,10 @@ HTML(f"<table>{rows}</table>")
 # parent. The slope of the curve at its start is the coefficient of $s^1$, and that is the number we want. Here for chains and for bushes:
 
 # %%
-from fractions import Fraction
-
-from eomsym.derivation import modified_coefficients
-from eomsym.optimizers import get
+from eomsym.derivation import tree_table
 from eomsym.trees import Tree
 
-coefficients = modified_coefficients(get("gradient-descent").difference_form(), 6)
+table = tree_table(6)
 
 
 def chain(nodes):
@@ -109,8 +106,8 @@ def bush(leaves):
     return Tree([Tree()] * leaves)
 
 
-print("chains of 1, 2, … nodes: ", [str(Fraction(coefficients[chain(n)])) for n in range(1, 7)])
-print("bushes of 0, 1, … leaves:", [str(Fraction(coefficients[bush(n)])) for n in range(6)])
+print("chains of 1, 2, … nodes: ", [str(table.coefficient(chain(n))) for n in range(1, 7)])
+print("bushes of 0, 1, … leaves:", [str(table.coefficient(bush(n))) for n in range(6)])
 
 # %% [markdown]
 # Chains give $(-1)^{n-1}/n$, the coefficients of the logarithm; bushes give the Bernoulli numbers $1, -\tfrac12, \tfrac16, 0, -\tfrac1{30}, 0$. Both are theorems, so

@@ -49,7 +49,7 @@ folder = Path(tempfile.mkdtemp(prefix="eomsym-"))  # any folder will do
 
 # %%
 data = dataset("moons") if FAST else dataset("digits")
-model = MLP([2, 8, 2] if FAST else [64, 32, 10], activation="tanh", loss="cross-entropy")
+model = MLP([2, 4, 2] if FAST else [64, 32, 10], activation="tanh", loss="cross-entropy")
 path = eomsym.generate(model, order=ORDER, output=folder)
 
 print(path.name, f"({path.stat().st_size / 1000:.0f} kB)")

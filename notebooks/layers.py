@@ -79,7 +79,9 @@ for eta in (0.01, 0.1, 1.0, 10.0):
 # Without weight decay gradient flow would *conserve* the norm; gradient descent makes it grow in every step.
 
 # %%
-norms = study_scale(MLP([2, 4, 2]) if FAST else None, "moons" if FAST else "digits-small", weight_decay=0.01)
+norms = study_scale(
+    MLP([2, 4, 2]) if FAST else None, "moons" if FAST else "digits-small", weight_decay=0.05 if FAST else 0.01
+)
 
 print(norms.model, "on", norms.dataset, "-", norms.groups, "groups")
 for record in norms.orders:

@@ -115,7 +115,7 @@ assert not record.passed
 # direction lands in the middle of the valley, and up to $\eta\lambda = 2$ gradient descent is stable.
 
 # %%
-deep = eomsym.load(eomsym.generate(MODEL, order=4 if FAST else 12, output=folder))
+deep = eomsym.load(eomsym.generate(MODEL, order=3 if FAST else 12, output=folder))
 theta = MODEL.initial(seed=0)
 gradient, *counterterms = np.linalg.norm(deep.counterterms(theta, *dataset(NAME).arrays), axis=1)
 products = (0.25, 0.5, 0.75, 1.0, 1.25, 1.5)

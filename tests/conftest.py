@@ -1,14 +1,37 @@
-"""Stand-ins for generated kernels whose paths are known in closed form, shared by the tests of the paths."""
+"""For all tests: where kernels are kept and who runs what; and stand-ins for kernels with paths in closed form."""
 
+import gc
 from types import SimpleNamespace
 
+import kernel_cache
 import numpy as np
 import pytest
+import scheduling
 from hypothesis import settings
 
 # A deadline would be a timed assertion.
 settings.register_profile("eomsym", deadline=None)
 settings.load_profile("eomsym")
+
+
+def pytest_configure(config):
+    kernel_cache.use()
+    if not hasattr(config, "workerinput"):  # the first process of a run, before there are others
+        kernel_cache.tidy()
+
+
+def pytest_collection_modifyitems(items):
+    items.sort(key=lambda item: scheduling.rank(item.nodeid))
+
+
+def pytest_collection_finish():
+    # Modules and tests stay: the garbage collector need not look at them again whenever numba has compiled a little.
+    gc.freeze()
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config, log):
+    return scheduling.scheduler(config, log) if config.getvalue("dist") == "loadfile" else None
 
 
 class ClosedFormKernel:

@@ -97,7 +97,7 @@ WITH_EXAMPLES = [page for page in PAGES if page.name not in LONG and examples(pa
 @pytest.mark.parametrize("page", WITH_EXAMPLES, ids=lambda page: page.name)
 def test_examples_print_what_the_page_says(page, tmp_path):
     programs = Path(sys.executable).parent
-    check(page, tmp_path, programs, PYTHONPATH=str(ROOT), EOMSYM_CACHE=str(tmp_path / "cache"))
+    check(page, tmp_path, programs, PYTHONPATH=str(ROOT))
 
 
 def check(page, folder, programs, **environment):
@@ -152,18 +152,16 @@ def test_changelog_has_an_entry_for_this_version():
 @pytest.mark.slow
 def test_the_readme_prints_what_it_says(tmp_path):
     programs = Path(sys.executable).parent
-    check(ROOT / "README.md", tmp_path, programs, PYTHONPATH=str(ROOT), EOMSYM_CACHE=str(tmp_path / "cache"))
+    check(ROOT / "README.md", tmp_path, programs, PYTHONPATH=str(ROOT))
 
 
 @pytest.mark.slow
 def test_sphinx_builds_without_a_warning(tmp_path):
     pytest.importorskip("myst_nb", reason="the extra 'docs' is not installed")
     command = [sys.executable, "-m", "sphinx", "-W", "--keep-going", "-q", "-d", str(tmp_path / "doctrees")]
-    surroundings = {**os.environ, "EOMSYM_CACHE": str(tmp_path / "cache")}
     done = subprocess.run(
         [*command, "-c", "docs", ".", str(tmp_path / "html")],
         cwd=ROOT,
-        env=surroundings,
         capture_output=True,
         text=True,
         check=False,

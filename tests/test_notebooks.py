@@ -50,7 +50,6 @@ def test_committed_without_traces_of_a_machine(path):
 
 def test_runs_again(path, tmp_path, monkeypatch):
     monkeypatch.setenv("EOMSYM_FAST", "1")
-    monkeypatch.setenv("EOMSYM_CACHE", str(tmp_path / "cache"))
     monkeypatch.setenv("PYTHONPATH", str(ROOT))
     monkeypatch.setenv("IPYTHONDIR", str(tmp_path / "ipython"))
     notebook = nbformat.read(path, as_version=4)

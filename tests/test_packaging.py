@@ -45,7 +45,6 @@ def commands(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def _run(*command: str, where: Path, status: int = 0) -> str:
     """stdout of a command that knows nothing of the checkout; the whole story if its exit status is another."""
     surroundings = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
-    surroundings["EOMSYM_CACHE"] = str(where / "cache")
     done = subprocess.run(command, cwd=where, env=surroundings, capture_output=True, text=True, check=False)
     assert done.returncode == status, f"{' '.join(command)}: {done.returncode}\n{done.stdout}\n{done.stderr}"
     return done.stdout

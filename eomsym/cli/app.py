@@ -21,13 +21,13 @@ app = new_group(
     ),
     completion=True,
 )
-derive.register(app)
-generate.register(app)
-verify.register(app)
-layers.register(app)
-terms.register(app)
-optimizers.register(app)
-study.register(app)
+app.command(epilog=derive.EXAMPLES)(derive.derive)
+app.add_typer(generate.group, name="generate")
+app.command(epilog=verify.EXAMPLES)(verify.verify)
+app.add_typer(layers.group, name="layers")
+app.command(epilog=terms.EXAMPLES)(terms.terms)
+app.command(epilog=optimizers.EXAMPLES)(optimizers.optimizers)
+app.add_typer(study.group, name="study")
 
 
 def run(arguments: Sequence[str] | None) -> int:

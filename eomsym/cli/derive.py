@@ -22,11 +22,6 @@ EXAMPLES = examples(
 )
 
 
-def register(app: typer.Typer) -> None:
-    """Add the command to ``app``."""
-    app.command(epilog=EXAMPLES)(derive)
-
-
 def derive(
     optimizer: Annotated[
         str,

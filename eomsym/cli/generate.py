@@ -21,11 +21,6 @@ MLP_EXAMPLES = examples(
 )
 
 
-def register(app: typer.Typer) -> None:
-    """Add the group of commands to ``app``."""
-    app.add_typer(group, name="generate")
-
-
 group = new_group(
     help="Generate a numba kernel, one self-contained Python file, or check the committed ones.",
     epilog=examples(

@@ -8,23 +8,16 @@ import typer
 
 from eomsym.cli import options, output, parsing
 from eomsym.cli.groups import examples, new_group
-from eomsym.cli.verify import check_fit
+from eomsym.cli.measuring import Report, suited_model
 
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from eomsym.models import MLP
     from eomsym.verification import Equilibrium, ScaleStudy, TranslationStudy
 
-FORMATS = ("table", "json")
 MOST_STEPS, HIGHEST_ORDER = 20_000, 11
 
 Orders = Annotated[str, typer.Option(metavar="ORDERS", help="A range 0:3, its end included, or a list 0,1,3.")]
-
-
-def register(app: typer.Typer) -> None:
-    """Add the group of commands to ``app``."""
-    app.add_typer(group, name="layers")
 
 
 group = new_group(
@@ -59,25 +52,16 @@ def translation(
     """
     from eomsym.verification import study_translation
 
-    form = parsing.choice("--format", format_, FORMATS)
     decay = parsing.positive("--weight-decay", weight_decay)
-    model = _model(dataset, layers, activation, decay, "none")
+    model = suited_model(dataset, layers, activation, decay)
     kept = parsing.orders("--orders", orders, HIGHEST_ORDER)
     step, count = parsing.positive("--eta", eta), parsing.integer("--steps", steps, 1, MOST_STEPS)
-    start = parsing.integer("--seed", seed, 0, options.LARGEST_SEED)
-    figure = None if plot is None else parsing.figure_path("--plot", plot)
-    folder = None if output_ is None else parsing.folder("--output", output_)
+    report = Report(format_, seed, plot, output_)
     with output.progress("training"):
         study = study_translation(
-            model, dataset, kept, eta=step, weight_decay=decay, steps=count, seed=start, output=folder
+            model, dataset, kept, eta=step, weight_decay=decay, steps=count, seed=report.seed, output=report.folder
         )
-    if figure is not None:
-        output.save(study.plot(), figure)
-    if form == "json":
-        output.write(study.to_json())
-    else:
-        _show_translation(study)
-    return 0 if study.passed else 1
+    return report.tell(study, _show_translation)
 
 
 @group.command(epilog=examples("eomsym layers scale", "eomsym layers scale --normalization layer --plot norms.png"))
@@ -113,39 +97,26 @@ def scale(
     from eomsym.models import NORMALIZATIONS
     from eomsym.verification import study_scale
 
-    form = parsing.choice("--format", format_, FORMATS)
     kind = parsing.choice("--normalization", normalization, [name for name in NORMALIZATIONS if name != "none"])
     decay = parsing.positive("--weight-decay", weight_decay)
-    model = _model(dataset, layers, activation, decay, kind)
+    model = suited_model(dataset, layers, activation, decay, kind)
     kept = parsing.orders("--orders", orders, HIGHEST_ORDER)
     step = None if eta is None else parsing.positive("--eta", eta)
     if step is not None and step * decay >= 1:
         raise InputError(f"--eta {eta!r}: times --weight-decay it is {step * decay:.3g}; give less than 1")
-    start = parsing.integer("--seed", seed, 0, options.LARGEST_SEED)
-    figure = None if plot is None else parsing.figure_path("--plot", plot)
-    folder = None if output_ is None else parsing.folder("--output", output_)
+    report = Report(format_, seed, plot, output_)
     with output.progress("measuring norms") as progress:
         study = study_scale(
-            model, dataset, kept, eta=step, weight_decay=decay, seed=start, output=folder, progress=progress
+            model,
+            dataset,
+            kept,
+            eta=step,
+            weight_decay=decay,
+            seed=report.seed,
+            output=report.folder,
+            progress=progress,
         )
-    if figure is not None:
-        output.save(study.plot(), figure)
-    if form == "json":
-        output.write(study.to_json())
-    else:
-        _show_scale(study)
-    return 0 if study.passed else 1
-
-
-def _model(dataset: str, layers: str | None, activation: str | None, decay: float, normalization: str) -> MLP:
-    from eomsym.models import MLP, default_model
-
-    suited = default_model(dataset)
-    widths = suited.layers if layers is None else parsing.widths("--layers", layers)
-    chosen = suited.activation if activation is None else activation
-    model = MLP(widths, chosen, suited.loss, decay, normalization)
-    check_fit(model, suited, dataset)
-    return model
+    return report.tell(study, _show_scale)
 
 
 def _show_translation(study: TranslationStudy) -> None:
@@ -158,12 +129,7 @@ def _show_translation(study: TranslationStudy) -> None:
 
 
 def _translation_table(study: TranslationStudy) -> Table:
-    from rich.table import Table
-
-    table = Table()
-    table.add_column("sums over the classes decay with")
-    table.add_column("rate", justify="right")
-    table.add_column("off by", justify="right")
+    table = output.table(("rate", "off by"), words=("sums over the classes decay with",))
     for prediction in study.predictions:
         name = "gradient flow (order 0)" if prediction.order == 0 else f"equation of motion, order {prediction.order}"
         table.add_row(name, f"{prediction.rate:.19f}", f"{prediction.error:.3e}")
@@ -192,17 +158,8 @@ def _show_scale(study: ScaleStudy) -> None:
 
 
 def _scale_table(study: ScaleStudy) -> Table:
-    from rich.table import Table
-
-    table = Table()
-    for column in (
-        "order",
-        "squared norm\nat the end",
-        "slope of\nits error",
-        "measured /\npredicted",
-        "law holds\nto",
-    ):
-        table.add_column(column, justify="right")
+    columns = "order", "squared norm\nat the end", "slope of\nits error", "measured /\npredicted", "law holds\nto"
+    table = output.table(columns)
     for record in study.orders:
         defect = study.law_defects.get(record.order)
         table.add_row(
@@ -216,12 +173,7 @@ def _scale_table(study: ScaleStudy) -> Table:
 
 
 def _equilibrium_table(found: Equilibrium) -> Table:
-    from rich.table import Table
-
-    table = Table()
-    table.add_column("")
-    table.add_column("norm", justify="right")
-    table.add_column("angle", justify="right")
+    table = output.table(("norm", "angle"), words=("",))
     table.add_row("gradient flow (order 0)", "none", "none")
     for order in found.norms:
         table.add_row(f"equation of motion, order {order}", f"{found.norms[order]:.12f}", f"{found.angles[order]:.12f}")

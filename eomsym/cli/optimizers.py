@@ -16,11 +16,7 @@ if TYPE_CHECKING:
     from eomsym.optimizers import Optimizer, Parameter
 
 FORMATS = ("table", "json")
-
-
-def register(app: typer.Typer) -> None:
-    """Add the command to ``app``."""
-    app.command(epilog=examples("eomsym optimizers", "eomsym optimizers --format json"))(optimizers)
+EXAMPLES = examples("eomsym optimizers", "eomsym optimizers --format json")
 
 
 def optimizers(
@@ -59,11 +55,8 @@ def _record(entry: Optimizer) -> dict[str, object]:
 
 
 def _table(entries: list[Optimizer]) -> Table:
-    from rich.table import Table
-
-    table = Table(show_lines=True)
-    for column in ("optimiser", "update rule", "parameters (--set)"):
-        table.add_column(column, no_wrap=column == "optimiser")
+    table = output.table(words=("optimiser", "update rule", "parameters (--set)"), show_lines=True)
+    table.columns[0].no_wrap = True
     for entry in entries:
         names = "\n".join((entry.name, *(f"  = {alias}" for alias in entry.aliases)))
         table.add_row(names, entry.summary, "\n".join(map(_describe, entry.parameters)) or "none")

@@ -5,16 +5,17 @@ from __future__ import annotations
 import io
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from eomsym.files import write_atomically
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from rich.console import Console, RenderableType
+    from rich.table import Table
 
 #: 128 + SIGPIPE, what a shell reports for a program whose reader went away (``eomsym derive --order 9 | head -1``).
 READER_GONE = 141
@@ -57,6 +58,16 @@ def show(renderable: RenderableType) -> None:
     with console.capture() as captured:
         console.print(renderable)
     write(captured.get())
+
+
+def table(numbers: Sequence[str] = (), words: Sequence[str] = (), **style: Any) -> Table:
+    """An empty table: columns of words, then columns of numbers; ``style`` is rich's."""
+    from rich.table import Table
+
+    made = Table(**style)
+    for column in (*words, *numbers):
+        made.add_column(column, justify="left" if column in words else "right")
+    return made
 
 
 def warn(sentence: str) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import sys
 from itertools import zip_longest
 from pathlib import Path
@@ -13,6 +12,7 @@ import typer
 
 from eomsym.cli import INTERRUPTED, options, output, parsing
 from eomsym.cli.groups import examples, new_group
+from eomsym.cli.measuring import fixed
 from eomsym.errors import InputError
 
 if TYPE_CHECKING:
@@ -26,11 +26,6 @@ EXECUTORS = ("serial", "processes")
 CASE_WIDTH = 19
 #: Reasons of failed jobs that are told one by one.
 MOST_REASONS = 5
-
-
-def register(app: typer.Typer) -> None:
-    """Add the group of commands to ``app``."""
-    app.add_typer(group, name="study")
 
 
 group = new_group(
@@ -161,12 +156,11 @@ def _tell(done: StudyRun, folder: Path) -> None:
 
 
 def _table(results: StudyResults) -> Table:
-    from rich.table import Table
-
-    table = Table()
-    table.add_column("case", width=CASE_WIDTH)
-    for column in ("order", "expected\nslope", "slope", "ratio", "smallest\nerror", "passed"):
-        table.add_column(column, justify="right", no_wrap=True)
+    columns = "order", "expected\nslope", "slope", "ratio", "smallest\nerror", "passed"
+    table = output.table(columns, words=("case",))
+    table.columns[0].width = CASE_WIDTH
+    for column in table.columns[1:]:
+        column.no_wrap = True
     for case in results.cases:
         table.add_section()
         for name, cells in zip_longest(_lines(case), map(_cells, case.orders), fillvalue=None):
@@ -181,14 +175,9 @@ def _lines(case: Case) -> list[str]:
 
 
 def _cells(summary: OrderSummary) -> tuple[str, ...]:
-    error = f"{summary.smallest_error:.1e}" if math.isfinite(summary.smallest_error) else "none"
     passed = f"{summary.passed}/{len(summary.seeds)}"
-    numbers = (_fixed(summary.slope), _fixed(summary.extrapolated_ratio), error)
+    numbers = fixed(summary.slope), fixed(summary.extrapolated_ratio), fixed(summary.smallest_error, ".1e")
     return (str(summary.order), str(summary.expected_slope), *numbers, passed)
-
-
-def _fixed(number: float) -> str:
-    return f"{number:.4f}" if math.isfinite(number) else "none"
 
 
 def _tell_gaps(results: StudyResults) -> None:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from eomsym.cli import options, output, parsing
 from eomsym.cli.groups import examples
-from eomsym.cli.verify import check_fit
+from eomsym.cli.measuring import Report, fixed, suited_model
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -17,17 +16,11 @@ if TYPE_CHECKING:
     from eomsym.verification import TermStudy
     from eomsym.verification.terms import TermPoint
 
-FORMATS = ("table", "json")
 EXAMPLES = examples(
     "eomsym terms",
     "eomsym terms --dataset digits-small --order 3 --steps 200 --plot terms.png",
 )
 MOST_STEPS, MOST_POINTS, HIGHEST_ORDER = 20_000, 50, 7
-
-
-def register(app: typer.Typer) -> None:
-    """Add the command to ``app``."""
-    app.command(epilog=EXAMPLES)(terms)
 
 
 def terms(
@@ -58,26 +51,15 @@ def terms(
     Every tree is evaluated by derivatives along straight lines. The exit status
     is 1 if their sum is not the counter term of the kernel.
     """
-    from eomsym.models import MLP, default_model
     from eomsym.verification import study_terms
 
-    form = parsing.choice("--format", format_, FORMATS)
-    suited = default_model(dataset)
-    model = MLP(
-        suited.layers if layers is None else parsing.widths("--layers", layers),
-        suited.activation if activation is None else activation,
-        suited.loss,
-        parsing.decimal("--weight-decay", weight_decay),
-        normalization,
-    )
-    check_fit(model, suited, dataset)
+    decay = parsing.decimal("--weight-decay", weight_decay)
+    model = suited_model(dataset, layers, activation, decay, normalization)
     highest = parsing.integer("--order", order, 1, HIGHEST_ORDER)
     step = None if eta is None else parsing.positive("--eta", eta)
     count = parsing.integer("--steps", steps, 1, MOST_STEPS)
     looks = parsing.integer("--points", points, 2, MOST_POINTS)
-    start = parsing.integer("--seed", seed, 0, options.LARGEST_SEED)
-    figure = None if plot is None else parsing.figure_path("--plot", plot)
-    folder = None if output_ is None else parsing.folder("--output", output_)
+    report = Report(format_, seed, plot, output_)
     with output.progress("measuring terms") as progress:
         study = study_terms(
             model,
@@ -86,17 +68,11 @@ def terms(
             eta=step,
             steps=count,
             points=looks,
-            seed=start,
-            output=folder,
+            seed=report.seed,
+            output=report.folder,
             progress=progress,
         )
-    if figure is not None:
-        output.save(study.plot(), figure)
-    if form == "json":
-        output.write(study.to_json())
-    else:
-        _show(study)
-    return 0 if study.passed else 1
+    return report.tell(study, _show)
 
 
 def _show(study: TermStudy) -> None:
@@ -115,25 +91,17 @@ def _show(study: TermStudy) -> None:
 
 
 def _run_table(study: TermStudy) -> Table:
-    from rich.table import Table
-
-    table = Table()
-    for column in ("step", "loss", "eta times\nsharpness", *(f"xi_{k}" for k in range(study.order))):
-        table.add_column(column, justify="right")
+    table = output.table(("step", "loss", "eta times\nsharpness", *(f"xi_{k}" for k in range(study.order))))
     for point in study.points:
-        cells = [f"{study.share(point, term.index):.1e}\n{_cosine(term.cosine)}" for term in point.terms]
+        cells = [f"{study.share(point, term.index):.1e}\n{fixed(term.cosine, '+.2f')}" for term in point.terms]
         table.add_row(str(point.step), f"{point.loss:.4f}", f"{study.eta * point.sharpness:.3f}", *cells)
     return table
 
 
 def _tree_table(study: TermStudy, first: TermPoint, last: TermPoint) -> Table:
-    from rich.table import Table
-
     from eomsym.notation.text import tree_text
 
-    table = Table()
-    for column in ("", "tree", "coefficient", "first", "cosine", "last", "cosine"):
-        table.add_column(column, justify="left" if column in {"", "tree"} else "right")
+    table = output.table(("coefficient", "first", "cosine", "last", "cosine"), words=("", "tree"))
     for before, after in zip(first.terms, last.terms, strict=True):
         table.add_section()
         power = study.eta ** (before.index + 1)
@@ -143,12 +111,8 @@ def _tree_table(study: TermStudy, first: TermPoint, last: TermPoint) -> Table:
                 tree_text(old.tree),
                 old.coefficient,
                 f"{power * old.size / first.gradient_norm:.1e}",
-                _cosine(old.cosine),
+                fixed(old.cosine, "+.2f"),
                 f"{power * new.size / last.gradient_norm:.1e}",
-                _cosine(new.cosine),
+                fixed(new.cosine, "+.2f"),
             )
     return table
-
-
-def _cosine(value: float) -> str:
-    return f"{value:+.2f}" if math.isfinite(value) else "none"

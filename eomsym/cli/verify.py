@@ -2,32 +2,25 @@
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from eomsym.cli import options, output, parsing
 from eomsym.cli.groups import examples
+from eomsym.cli.measuring import Report, fixed, suited_model
 from eomsym.errors import InputError
 
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from eomsym.models import MLP
     from eomsym.verification import ConvergenceStudy
 
-FORMATS = ("table", "json")
 EXAMPLES = examples(
     "eomsym verify --dataset moons --orders 0:3 --plot slopes.png",
     "eomsym verify --optimizer nesterov --dataset teacher-small --orders 0:3",
     "eomsym verify --precision double-double --orders 0:10",
 )
-
-
-def register(app: typer.Typer) -> None:
-    """Add the command to ``app``."""
-    app.command(epilog=EXAMPLES)(verify)
 
 
 def verify(
@@ -87,29 +80,19 @@ def verify(
     double-double arithmetic, for gradient-descent on tiny networks, 19.
     """
     from eomsym.codegen import max_kernel_order
-    from eomsym.models import DEFAULT_DATASETS, MLP, default_model
+    from eomsym.models import DEFAULT_DATASETS
     from eomsym.optimizers import get
 
-    form = parsing.choice("--format", format_, FORMATS)
     entry = get(optimizer)
     parameters: dict[str, Any] = dict(entry.read_parameters(parsing.settings("--set", set_ or [])))
     arithmetic = parsing.choice("--precision", precision, tuple(DEFAULT_DATASETS))
     dataset = dataset or DEFAULT_DATASETS[arithmetic]
-    suited = default_model(dataset)
-    model = MLP(
-        suited.layers if layers is None else parsing.widths("--layers", layers),
-        activation=suited.activation if activation is None else activation,
-        loss=suited.loss if loss is None else loss,
-        weight_decay=parsing.decimal("--weight-decay", weight_decay),
-        normalization=normalization,
-    )
-    check_fit(model, suited, dataset)
+    decay = parsing.decimal("--weight-decay", weight_decay)
+    model = suited_model(dataset, layers, activation, decay, normalization, loss)
     # A kernel one order higher is needed: it predicts the error of the order that is measured.
     kept = parsing.orders("--orders", orders, max_kernel_order(arithmetic) - 1)
     etas = _etas(eta, halvings)
-    start = parsing.integer("--seed", seed, 0, options.LARGEST_SEED)
-    figure = None if plot is None else parsing.figure_path("--plot", plot)
-    folder = None if output_ is None else parsing.folder("--output", output_)
+    report = Report(format_, seed, plot, output_)
 
     from eomsym.verification import verify as study_convergence
 
@@ -120,19 +103,13 @@ def verify(
             dataset,
             kept,
             etas,
-            seed=start,
+            seed=report.seed,
             precision=arithmetic,
-            output=folder,
+            output=report.folder,
             progress=progress,
             **parameters,
         )
-    if figure is not None:
-        output.save(study.plot(), figure)
-    if form == "json":
-        output.write(study.to_json())
-    else:
-        _show(study)
-    return 0 if study.passed else 1
+    return report.tell(study, _show)
 
 
 def _etas(eta: str | None, halvings: str | None) -> list[float] | None:
@@ -145,18 +122,6 @@ def _etas(eta: str | None, halvings: str | None) -> list[float] | None:
     if halvings is not None:
         times = parsing.integer("--halvings", halvings, 2, 16)
     return [largest / 2**k for k in range(times + 1)]
-
-
-def check_fit(model: MLP, suited: MLP, dataset: str) -> None:
-    """Raises ``InputError`` if the data cannot be the model's, before a kernel is generated for nothing."""
-    if model.loss != suited.loss:
-        raise InputError(f"--loss {model.loss!r}: the targets of {dataset} are not for it; take {suited.loss}")
-    inputs, outputs = suited.layers[0], suited.layers[-1]
-    # Classes that never occur do no harm; values without a target would.
-    enough = model.layers[-1] >= outputs if model.loss == "cross-entropy" else model.layers[-1] == outputs
-    if model.layers[0] != inputs or not enough:
-        widths = ",".join(map(str, model.layers))
-        raise InputError(f"--layers {widths!r}: for {dataset} the first width is {inputs} and the last is {outputs}")
 
 
 def _show(study: ConvergenceStudy) -> None:
@@ -181,23 +146,16 @@ def _settings(study: ConvergenceStudy) -> str:
 
 
 def _table(study: ConvergenceStudy) -> Table:
-    from rich.table import Table
-
-    table = Table()
-    for column in ("order", "expected\nslope", "slope", "measured /\npredicted", "smallest\nerror", "verdict"):
-        table.add_column(column, justify="left" if column == "verdict" else "right")
+    table = output.table(("order", "expected\nslope", "slope", "measured /\npredicted", "smallest\nerror", "verdict"))
+    table.columns[-1].justify = "left"
     for record in study.orders:
         counted = record.errors[: record.points_above_floor] or record.errors
         table.add_row(
             str(record.order),
             str(record.expected_slope),
-            _fixed(record.slope),
-            _fixed(record.extrapolated_ratio),
+            fixed(record.slope),
+            fixed(record.extrapolated_ratio),
             f"{min(counted):.1e}",
             "[green]passed[/]" if record.passed else "[red]failed[/]",
         )
     return table
-
-
-def _fixed(number: float) -> str:
-    return f"{number:.4f}" if math.isfinite(number) else "none"

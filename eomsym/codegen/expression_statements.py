@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from fractions import Fraction
 
+from eomsym.codegen.seeds import SCALAR_SEEDS
 from eomsym.series.program import (
     Integrate,
     Invert,
@@ -21,25 +22,6 @@ from eomsym.series.program import (
     Variable,
     Weighted,
 )
-
-#: Functions at order 0 as Python expressions, without needless loss of digits or overflow.
-SEEDS = {
-    "exp": "math.exp({z})",
-    "log": "math.log({z})",
-    "sqrt": "math.sqrt({z})",
-    "sin": "math.sin({z})",
-    "cos": "math.cos({z})",
-    "tan": "math.tan({z})",
-    "tanh": "math.tanh({z})",
-    "sinh": "math.sinh({z})",
-    "cosh": "math.cosh({z})",
-    "atan": "math.atan({z})",
-    "erf": "math.erf({z})",
-    "erf_slope": "1.1283791670955126 * math.exp(-{z} * {z})",
-    "sigmoid": "_logistic({z})",
-    "softplus": "max({z}, 0.0) + math.log1p(math.exp(-abs({z})))",
-    "power": "{z} ** {exponent}",
-}
 
 #: Statements in one function: numba compiles several middling functions faster than one that is long.
 PART = 200
@@ -99,7 +81,7 @@ def _start(operation: Operation) -> str:
         case Invert(of):
             return f"1.0 / v[{of}]"
         case Integrate(argument, _, seed, _, exponent):
-            return SEEDS[seed].format(z=f"v[{argument}]", exponent=f"v[{exponent}]")
+            return SCALAR_SEEDS[seed].format(z=f"v[{argument}]", exponent=f"v[{exponent}]")
     raise TypeError(operation)
 
 

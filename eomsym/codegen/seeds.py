@@ -24,3 +24,10 @@ SEEDS: Mapping[str, str] = {
     "erf_slope": "1.1283791670955126 * _exp(-{z} * {z})",
     "reciprocal": "1.0 / {z}",
 }
+
+#: The same for a single number at a time.
+SCALAR_SEEDS: Mapping[str, str] = {
+    **{name: text.replace("_exp(", "math.exp(").replace("_tanh(", "math.tanh(") for name, text in SEEDS.items()},
+    "sigmoid": "_logistic({z})",
+    "power": "{z} ** {exponent}",
+}

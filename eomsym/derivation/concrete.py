@@ -7,22 +7,19 @@ polynomial ring (``derivation.polynomial_ring``), everything else tree by tree (
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Any
 
 import sympy
 
 from eomsym import optimizers
 from eomsym.checks import shown
-from eomsym.derivation.counterterms import MAX_ORDER, Counterterms, derive_on_trees
+from eomsym.derivation.counterterms import MAX_ORDER, Counterterms, check_order, derive_on_trees
 from eomsym.derivation.general_terms import GeneralCounterterms, plain
 from eomsym.derivation.polynomial_ring import (
-    field_counterterms,
-    lifted_field,
-    lifted_loss,
-    loss_counterterms,
+    MAX_CLOSED_FORM_ORDER,
+    lifted,
     program_columns,
     ring_suits,
 )
@@ -32,7 +29,6 @@ from eomsym.notation.coefficients import coefficient_expression
 from eomsym.notation.general_sympy import general_combinations
 from eomsym.notation.latex import aligned
 from eomsym.notation.sympy import check_field, check_variables, combinations_of_trees
-from eomsym.series.program import Program
 
 
 def counterterms_sympy(
@@ -46,7 +42,7 @@ def counterterms_sympy(
     if not isinstance(loss, sympy.Expr):
         raise InputError(f"loss {shown(loss)}: not a SymPy expression but {type(loss).__name__}; build it from symbols")
     names = check_variables(variables)
-    quick = _by_series(counterterms, lifted_loss, loss, [loss], names)
+    quick = _by_series(counterterms, loss, names)
     return quick or counterterms_of_field(counterterms, [loss.diff(name) for name in names], names)
 
 
@@ -55,7 +51,7 @@ def counterterms_of_field(
 ) -> list[sympy.Matrix]:
     """``[ξ_0, ξ_1, …]`` for a vector field in place of the gradient g, as in games; as ``counterterms_sympy`` else."""
     names = check_variables(variables)
-    quick = _by_series(counterterms, lifted_field, field, check_field(field, names), names)
+    quick = _by_series(counterterms, check_field(field, names), names)
     return quick or combinations_of_trees(counterterms.rows, field, names)
 
 
@@ -68,20 +64,16 @@ def general_of_fields(
 
 
 def _by_series(
-    counterterms: Counterterms,
-    lift: Callable[[Any, Sequence[sympy.Symbol]], tuple[Program, list[sympy.Symbol]]],
-    model: Any,
-    expressions: Sequence[sympy.Expr],
-    variables: Sequence[sympy.Symbol],
+    counterterms: Counterterms, model: sympy.Expr | list[sympy.Expr], variables: Sequence[sympy.Symbol]
 ) -> list[sympy.Matrix] | None:
     """The columns by power series over a polynomial ring; None where trees are needed, or cheaper.
 
     Trees serve other optimisers than gradient descent, inexact numbers, and functions without a quadratic system.
     """
-    if counterterms.optimizer != "gradient-descent" or any(one.has(sympy.Float) for one in expressions):
+    if counterterms.optimizer != "gradient-descent" or sympy.Tuple(model).has(sympy.Float):
         return None
     try:
-        program, symbols = lift(model, variables)
+        program, symbols = lifted(model, variables)
     except InputError:
         return None
     return program_columns(program, symbols, counterterms.order)[1:] if ring_suits(program) else None
@@ -150,24 +142,20 @@ def closed_form(
     descent, 0 … 15 for others).
     """
     entry = optimizers.get(optimizer)
-    variables = [model.symbols[name] for name in model.variables]
     values = entry.read_parameters(parameters)
     if entry.name == "gradient-descent" and order > MAX_ORDER:
-        columns = (
-            field_counterterms([-part for part in model.as_sympy], variables, order)
-            if isinstance(model, VectorField)
-            else loss_counterterms(model.as_sympy, variables, order)
-        )
+        check_order(order, MAX_CLOSED_FORM_ORDER)
+        columns = program_columns(model.program, list(model.symbols.values()), order)
     else:
         counterterms = derive_on_trees(entry.name, order, **values)
-        factor = coefficient_expression(counterterms.gradient_coefficient)
+        variables = [model.symbols[name] for name in model.variables]
         if isinstance(model, VectorField):
             gradient = [-part for part in model.as_sympy]
             columns = counterterms_of_field(counterterms, gradient, variables)
         else:
             gradient = [model.as_sympy.diff(name) for name in variables]
             columns = counterterms_sympy(counterterms, model.as_sympy, variables)
-        columns = [factor * sympy.Matrix(gradient), *columns]
+        columns = [coefficient_expression(counterterms.gradient_coefficient) * sympy.Matrix(gradient), *columns]
     if isinstance(model, VectorField):
         columns = [-column for column in columns]
     return ClosedForm(model, entry.name, values, order, tuple(columns))

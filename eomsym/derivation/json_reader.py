@@ -45,7 +45,7 @@ def parse_counterterms(text: str) -> Counterterms:
     """
     data = _object("object", _load(text), KEYS)
     entry = optimizers.get(_word("optimizer", data["optimizer"]))
-    given = _mapping("parameters", data["parameters"])
+    given = _typed("parameters", data["parameters"], dict, "an object")
     parameters = entry.read_parameters(
         {_word("parameters", name): _word("parameters", value) for name, value in given.items()}
     )
@@ -108,7 +108,7 @@ def _read_term(place: str, entry: Any, nodes: int, symbols: Mapping[str, Coeffic
 
 
 def _read_tree(place: str, value: Any, nodes: int) -> Tree:
-    text = _string(place, value)
+    text = _typed(place, value, str, "a string")
     tree = parse_tree(text)
     if tree.order != nodes:
         raise InputError(f"counter terms: {place} is {shown(text)} with {tree.order} nodes; it must have {nodes}")
@@ -116,7 +116,7 @@ def _read_tree(place: str, value: Any, nodes: int) -> Tree:
 
 
 def _coefficient(place: str, value: Any, symbols: Mapping[str, Coefficient]) -> Coefficient:
-    text = _string(place, value)
+    text = _typed(place, value, str, "a string")
     number = _RATIONAL.fullmatch(text)
     try:
         if number:
@@ -174,34 +174,26 @@ def _is_polynomial(value: Coefficient) -> bool:
 
 
 def _object(place: str, value: Any, keys: Sequence[str]) -> Mapping[str, Any]:
-    mapping = _mapping(place, value)
+    mapping = _typed(place, value, dict, "an object")
     if set(mapping) != set(keys):
         raise InputError(f"counter terms: {place} has the keys {shown(list(mapping))}; they must be {list(keys)}")
     return mapping
 
 
-def _mapping(place: str, value: Any) -> Mapping[str, Any]:
-    if not isinstance(value, dict):
-        raise InputError(f"counter terms: {place} is {shown(value)}; it must be an object")
-    return value
-
-
 def _list(place: str, value: Any, length: int) -> list[Any]:
-    if not isinstance(value, list):
-        raise InputError(f"counter terms: {place} is {shown(value)}; it must be a list")
-    if len(value) != length:
+    if len(_typed(place, value, list, "a list")) != length:
         raise InputError(f"counter terms: {place} has {len(value)} entries; it must have {length}")
     return value
 
 
-def _string(place: str, value: Any) -> str:
-    if not isinstance(value, str):
-        raise InputError(f"counter terms: {place} is {shown(value)}; it must be a string")
+def _typed(place: str, value: Any, kind: type, name: str) -> Any:
+    if not isinstance(value, kind):
+        raise InputError(f"counter terms: {place} is {shown(value)}; it must be {name}")
     return value
 
 
 def _word(place: str, value: Any) -> str:
-    text = _string(place, value)
+    text = _typed(place, value, str, "a string")
     if len(text) > _MAX_WORD_LENGTH:
         raise InputError(f"counter terms: {place} has {shown(text)}, longer than {_MAX_WORD_LENGTH} characters")
     return text

@@ -7,16 +7,20 @@ nodes.  The optimiser itself multiplies a by the root ρ near 1 of its differenc
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal, localcontext
 from fractions import Fraction
+from typing import TYPE_CHECKING
 
 from eomsym import optimizers
 from eomsym.checks import check_positive
 from eomsym.derivation.counterterms import derive_on_trees
 from eomsym.errors import InputError
-from eomsym.optimizers import Coefficient, DifferenceForm
+from eomsym.optimizers import Gradient, Stage, State, UpdateRule
+
+if TYPE_CHECKING:
+    import sympy
 
 #: Digits of the exact rate: differences of order N + 1 in ηλ stay visible for all orders that can be derived.
 DIGITS = 80
@@ -50,18 +54,20 @@ def decay_law(
 
     ``eta`` and ``weight_decay`` are taken as the exact numbers that they are.  Decay that is decoupled from the
     momentum acts on such a quantity as in plain gradient descent, ``a⁺ = (1 − ηλ) a``: take that law then.
-    Raises ``InputError`` for an optimiser without a difference form, a step that is not below ``ηλ = 1``, a bad value.
+    Raises ``InputError`` for an optimiser whose steps on λa depend on more than ηλ, a step that is not below
+    ``ηλ = 1``, a bad value.
     """
     entry = optimizers.get(optimizer)
-    if entry.difference_form is None:
-        raise InputError(
-            f"optimizer {entry.name!r}: no linear difference form, so no decay rate; take gradient-descent"
-        )
     step, strength = _positive("eta", eta), _positive("weight_decay", weight_decay)
     x = step * strength
     if x >= 1:
         raise InputError(f"eta {float(step)!r}: times weight_decay it is {float(x):.3g}; the law needs less than 1")
     values = entry.complete(parameters)
+    multipliers = _multipliers(entry.rule(**values))
+    if multipliers is None:
+        raise InputError(
+            f"optimizer {entry.name!r}: no linear difference form, so no decay rate; take gradient-descent"
+        )
     counterterms = derive_on_trees(entry.name, max(orders), **values)
     chains = [counterterms.gradient_coefficient]
     chains += [next(term.coefficient for term in terms if term.tree.is_chain) for terms in counterterms.terms]
@@ -71,52 +77,72 @@ def decay_law(
         sums.append(total)
     with localcontext(prec=DIGITS):
         rates = tuple(_decimal(sums[order]) for order in orders)
-        multiplier = _principal_root(entry.difference_form(**values), x, -_decimal(sums[-1] * step))
+        multiplier = _principal_root(multipliers, x, -_decimal(sums[-1] * step))
         return DecayLaw(tuple(orders), rates, -multiplier.ln() / _decimal(step))
 
 
-def series_radius(form: DifferenceForm) -> float:
+def series_radius(rule: UpdateRule) -> float:
     """The ηλ up to which ``log ρ`` of a quadratic, and so the series of the equation of motion, converges.
 
-    On ``g = λθ`` the multipliers r obey ``x = ηλ = −ρ(r)/S(r)`` with ``S = Σ_j w_j σ_j``; the series in x of the
-    logarithm of the one near 1 ends where two of them meet or one is 0 or infinite.  The smallest |x| of these is
-    returned, a lower bound where it belongs to other multipliers.  Heavy ball: ``(1 − √β)²``; Nesterov:
-    ``((1 − β)/(1 + β))²``; gradient descent: 1.
+    The series in x = ηλ of the logarithm of the multiplier near 1 ends where two multipliers meet or one is 0 or
+    infinite.  The smallest |x| of these is returned, a lower bound where it belongs to other multipliers.  Heavy ball:
+    ``(1 − √β)²``; Nesterov: ``((1 − β)/(1 + β))²``; gradient descent: 1, which stands as well for rules that have no
+    multipliers in ηλ alone: componentwise ones, decoupled decay, several fields.
     """
-    import numpy as np
-    from numpy.polynomial import Polynomial
-
-    lowest = min(form.rho.keys() | {power for one in form.evaluations for power in one.shifts})
-
-    def polynomial(shifts: Mapping[int, Coefficient]) -> Polynomial:
-        coefficients = np.zeros(max(shifts) - lowest + 1)
-        for power, value in shifts.items():
-            coefficients[power - lowest] = float(value)
-        return Polynomial(coefficients)
-
-    rho = polynomial(form.rho)
-    sigma = sum((polynomial(one.shifts) * float(one.weight) for one in form.evaluations), Polynomial([0.0]))
-    meeting = (rho.deriv() * sigma - rho * sigma.deriv()).trim(1e-14).roots()
-    found = [abs(rho(r) / sigma(r)) for r in (0.0, *meeting) if sigma(r) != 0]
-    sigma = sigma.trim()
-    if rho.degree() == sigma.degree():  # an infinite multiplier
-        found.append(abs(rho.coef[-1] / sigma.coef[-1]))
+    polynomial = _multipliers(rule)
+    if polynomial is None:
+        return 1.0
+    ends = (polynomial.discriminant(), polynomial.coeff_monomial(1), polynomial.LC())
+    found = [abs(x) for end in ends for x in _roots(end)]
     return float(min(x for x in found if x > 0))
 
 
-def _principal_root(form: DifferenceForm, x: Fraction, logarithm: Decimal) -> Decimal:
-    """The root of ``ρ(r) + x Σ_j w_j σ_j(r)`` near ``exp(logarithm)``, by Newton's method."""
-    coefficients = {power: Fraction(value) for power, value in form.rho.items()}
-    for evaluation in form.evaluations:
-        for power, value in evaluation.shifts.items():
-            added = x * Fraction(evaluation.weight) * Fraction(value)
-            coefficients[power] = coefficients.get(power, Fraction(0)) + added
-    lowest = min(coefficients)
-    terms = [(power - lowest, _decimal(value)) for power, value in coefficients.items()]
+def _multipliers(rule: UpdateRule) -> sympy.Poly | None:
+    """A polynomial in r over those in x = ηλ, 0 where r multiplies θ in each step on the gradient λθ.
+
+    It is the determinant of what the atoms of the rule obey.  None where they do not depend on η and λ by x alone.
+    """
+    import sympy
+
+    if not rule.linear or any(isinstance(atom, Gradient) and atom.field for atom in rule.atoms):
+        return None
+    r, eta, strength, x = sympy.symbols("r eta lambda x")
+    matrix = sympy.zeros(len(rule.atoms))
+    for number, atom in enumerate(rule.atoms):
+        match atom:
+            case State(index):
+                own, factor, made = r, 1, rule.following[index]
+            case Gradient(point=made):
+                own, factor = 1, strength
+            case Stage(index):
+                own, factor, made = 1, 1, rule.stages[index]
+        matrix[number, number] += own
+        for other, power, coefficient in made.terms:
+            matrix[number, other] -= factor * eta**power * sympy.Rational(coefficient)
+    determinant = sympy.Poly(matrix.det(method="berkowitz"), r, eta, strength)
+    if any(steps != strengths for _, steps, strengths in determinant.monoms()):
+        return None
+    terms = (coefficient * r**power * x**steps for (power, steps, _), coefficient in determinant.terms())
+    return sympy.Poly(sum(terms), r, domain=sympy.QQ[x])
+
+
+def _roots(end: sympy.Expr) -> list[complex]:
+    """Of a polynomial in x, each once."""
+    import sympy
+
+    polynomial = sympy.Poly(end, sympy.Symbol("x"))
+    return [] if polynomial.is_ground else [complex(root) for root in polynomial.sqf_part().nroots()]
+
+
+def _principal_root(polynomial: sympy.Poly, x: Fraction, logarithm: Decimal) -> Decimal:
+    """The root of the polynomial at x that is near ``exp(logarithm)``, by Newton's method."""
+    at = (coefficient.subs("x", x) for coefficient in polynomial.all_coeffs())
+    coefficients = [_decimal(Fraction(int(value.p), int(value.q))) for value in at]
     root = logarithm.exp()
     for _ in range(NEWTON_STEPS):
-        value = sum((c * root**power for power, c in terms), Decimal(0))
-        slope = sum((c * power * root ** (power - 1) for power, c in terms if power), Decimal(0))
+        value, slope = Decimal(0), Decimal(0)
+        for coefficient in coefficients:
+            value, slope = value * root + coefficient, slope * root + value
         root -= value / slope
     return root
 

@@ -32,58 +32,45 @@ MAX_CLOSED_FORM_ORDER = 20
 MAX_VALUES = 4
 
 
-def loss_counterterms(loss: sympy.Expr, variables: Sequence[sympy.Symbol], order: int) -> list[sympy.Matrix]:
-    """``[g, ξ_0, …, ξ_{order−1}]`` of gradient descent on a loss, each a column of exact expressions.
+def ring_counterterms(
+    model: sympy.Expr | Sequence[sympy.Expr], variables: Sequence[sympy.Symbol], order: int
+) -> list[sympy.Matrix]:
+    """``[g, ξ_0, …, ξ_{order−1}]`` of gradient descent on a loss, or of ``θ ↦ θ − η g(θ)`` for a vector field g.
 
-    Other symbols are constants.  Polynomials come out expanded, nothing is simplified.  Raises ``InputError`` for an
-    order outside 0 … 20 and for functions that no quadratic system is known of.
+    Each is a column of exact expressions; other symbols are constants.  Polynomials come out expanded, nothing is
+    simplified.  Raises ``InputError`` for an order outside 0 … 20 and for functions that no quadratic system is known
+    of.
     """
     check_order(order, MAX_CLOSED_FORM_ORDER)
-    return program_columns(*lifted_loss(loss, variables), order)
+    return program_columns(*lifted(model, variables), order)
 
 
-def field_counterterms(
-    field_g: Sequence[sympy.Expr], variables: Sequence[sympy.Symbol], order: int
-) -> list[sympy.Matrix]:
-    """``[g, ξ_0, …, ξ_{order−1}]`` of ``θ ↦ θ − η g(θ)`` for any vector field g, as ``loss_counterterms`` else."""
-    check_order(order, MAX_CLOSED_FORM_ORDER)
-    return program_columns(*lifted_field(field_g, variables), order)
-
-
-def lifted_loss(loss: sympy.Expr, variables: Sequence[sympy.Symbol]) -> tuple[Program, list[sympy.Symbol]]:
-    """The program of a loss, and its symbols: the variables, then all others."""
-    constants = _constants([loss], variables)
-    return loss_program(loss, variables, constants), [*variables, *constants]
-
-
-def lifted_field(
-    field_g: Sequence[sympy.Expr], variables: Sequence[sympy.Symbol]
+def lifted(
+    model: sympy.Expr | Sequence[sympy.Expr], variables: Sequence[sympy.Symbol]
 ) -> tuple[Program, list[sympy.Symbol]]:
-    """The program of a vector field g, and its symbols: the variables, then all others."""
-    constants = _constants(field_g, variables)
-    return field_program(field_g, variables, constants), [*variables, *constants]
+    """The program of a loss or a vector field g, and its symbols: the variables, then all others."""
+    is_loss = isinstance(model, sympy.Expr)
+    parts: Sequence[sympy.Expr] = [model] if is_loss else model
+    found = set().union(*(part.free_symbols for part in parts)) - set(variables)
+    constants = sorted(found, key=lambda symbol: (symbol.name, symbol.sort_key()))
+    return (loss_program if is_loss else field_program)(model, variables, constants), [*variables, *constants]
 
 
 def modified_equation(field: Sequence[sympy.Expr], variables: Sequence[sympy.Symbol], order: int) -> list[sympy.Matrix]:
     """The modified equation ``ỹ' = f_0(ỹ) + η f_1(ỹ) + …`` of explicit Euler for ``y' = f(y)``: ``[f_0, …, f_order]``.
 
     Each is a column of exact expressions in the order of ``variables``; ``f_0`` is f.  Raises ``InputError`` as
-    ``loss_counterterms`` and if the field does not fit its variables.
+    ``ring_counterterms`` and if the field does not fit its variables.
     """
     components = list(field)
     if len(components) != len(variables) or not all(isinstance(part, sympy.Expr) for part in components):
         raise InputError(f"field: give {len(variables)} SymPy expressions, one for each variable")
-    return [-column for column in field_counterterms([-part for part in components], variables, order)]
+    return [-column for column in ring_counterterms([-part for part in components], variables, order)]
 
 
 def ring_suits(program: Program) -> bool:
     """Whether the ring is the cheapest place: with many function values expanded polynomials swell."""
     return _value_count(program) <= MAX_VALUES
-
-
-def _constants(expressions: Sequence[sympy.Expr], variables: Sequence[sympy.Symbol]) -> list[sympy.Symbol]:
-    found = set().union(*(expression.free_symbols for expression in expressions)) - set(variables)
-    return sorted(found, key=lambda symbol: (symbol.name, symbol.sort_key()))
 
 
 def program_columns(program: Program, symbols: Sequence[sympy.Symbol], order: int) -> list[sympy.Matrix]:

@@ -1,6 +1,6 @@
 """What is trained: networks, losses and vector fields of the user's own, data sets."""
 
-from eomsym.models.data import DATASETS, DEFAULT_DATASETS, Dataset, dataset, default_model
+from eomsym.models.data import DATASETS, DEFAULT_DATASETS, Dataset, dataset, default_model, outputs_fit
 from eomsym.models.expression import ExpressionLoss, VectorField
 from eomsym.models.invariance import scale_invariant, translation_invariant
 from eomsym.models.losses import LOSS_TABLE, Loss
@@ -20,6 +20,7 @@ __all__ = [
     "VectorField",
     "dataset",
     "default_model",
+    "outputs_fit",
     "scale_invariant",
     "translation_invariant",
 ]

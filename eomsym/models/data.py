@@ -64,6 +64,15 @@ def default_model(name: str) -> MLP:
     return _entry(name).model
 
 
+def outputs_fit(model: MLP, suited: MLP) -> bool:
+    """Whether the last width of a model serves the targets that ``suited`` is for, by the same loss.
+
+    Classes that never occur do no harm; values without a target would.
+    """
+    width, wanted = model.layers[-1], suited.layers[-1]
+    return width >= wanted if model.loss == "cross-entropy" else width == wanted
+
+
 def _entry(name: str) -> _Entry:
     if name not in _REGISTRY:
         raise InputError(f"dataset {name!r}: unknown; choose from {', '.join(_REGISTRY)}")

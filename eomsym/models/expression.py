@@ -16,8 +16,40 @@ if TYPE_CHECKING:
     from eomsym.series.program import Program
 
 
+class _Written:
+    """What is written in variables and parameters."""
+
+    variables: tuple[str, ...]
+    parameters: tuple[str, ...]
+
+    def _read(
+        self, expressions: Sequence[Any], variables: Sequence[str] | None, parameters: Sequence[str]
+    ) -> list[str]:
+        """Keeps the names, which are checked, and returns the expressions as texts."""
+        names, constants = _names(expressions, variables, parameters)
+        object.__setattr__(self, "variables", names)
+        object.__setattr__(self, "parameters", constants)
+        return [_text(part, (*names, *constants)) for part in expressions]
+
+    @property
+    def size(self) -> int:
+        """Number of variables d."""
+        return len(self.variables)
+
+    @cached_property
+    def symbols(self) -> dict[str, sympy.Symbol]:
+        """SymPy symbols of variables and parameters, by name."""
+        import sympy
+
+        return {name: sympy.Symbol(name) for name in (*self.variables, *self.parameters)}
+
+    @property
+    def _inputs(self) -> tuple[list[sympy.Symbol], list[sympy.Symbol]]:
+        return [self.symbols[name] for name in self.variables], [self.symbols[name] for name in self.parameters]
+
+
 @dataclass(frozen=True, init=False)
-class ExpressionLoss:
+class ExpressionLoss(_Written):
     """A loss that is written down: an expression in ``variables``, with ``parameters`` that are given at run time.
 
     ``expression`` is a text, parsed safely, or a SymPy expression in symbols of these names; numbers are exact.
@@ -32,22 +64,8 @@ class ExpressionLoss:
     def __init__(
         self, expression: str | sympy.Expr, variables: Sequence[str] | None = None, parameters: Sequence[str] = ()
     ) -> None:
-        names, constants = _names([expression], variables, parameters)
-        text = _text(expression, (*names, *constants))
-        object.__setattr__(self, "expression", text)
-        object.__setattr__(self, "variables", names)
-        object.__setattr__(self, "parameters", constants)
+        object.__setattr__(self, "expression", self._read([expression], variables, parameters)[0])
         self.program  # noqa: B018 - refuses here what cannot be generated later
-
-    @property
-    def size(self) -> int:
-        """Number of variables d."""
-        return len(self.variables)
-
-    @cached_property
-    def symbols(self) -> dict[str, sympy.Symbol]:
-        """SymPy symbols of variables and parameters, by name."""
-        return _symbols((*self.variables, *self.parameters))
 
     @cached_property
     def as_sympy(self) -> sympy.Expr:
@@ -59,14 +77,11 @@ class ExpressionLoss:
         """Loss and gradient as a straight-line program on power series."""
         from eomsym.series.lifting import loss_program
 
-        symbols = self.symbols
-        return loss_program(
-            self.as_sympy, [symbols[name] for name in self.variables], [symbols[name] for name in self.parameters]
-        )
+        return loss_program(self.as_sympy, *self._inputs)
 
 
 @dataclass(frozen=True, init=False)
-class VectorField:
+class VectorField(_Written):
     """A differential equation ``y' = f(y)``: one expression for each of ``variables``, as ``ExpressionLoss`` else.
 
     The method under study is explicit Euler, ``y ↦ y + η f(y)``; in the words of a loss, ``f = −g``.
@@ -83,24 +98,10 @@ class VectorField:
         parameters: Sequence[str] = (),
     ) -> None:
         parts = expressions.split(";") if isinstance(expressions, str) else list(expressions)
-        names, constants = _names(parts, variables, parameters)
-        if len(parts) != len(names):
-            raise InputError(f"field: {len(parts)} expressions for {len(names)} variables; give one for each")
-        texts = tuple(_text(part, (*names, *constants)) for part in parts)
-        object.__setattr__(self, "expressions", texts)
-        object.__setattr__(self, "variables", names)
-        object.__setattr__(self, "parameters", constants)
+        object.__setattr__(self, "expressions", tuple(self._read(parts, variables, parameters)))
+        if len(parts) != self.size:
+            raise InputError(f"field: {len(parts)} expressions for {self.size} variables; give one for each")
         self.program  # noqa: B018
-
-    @property
-    def size(self) -> int:
-        """Number of variables d."""
-        return len(self.variables)
-
-    @cached_property
-    def symbols(self) -> dict[str, sympy.Symbol]:
-        """SymPy symbols of variables and parameters, by name."""
-        return _symbols((*self.variables, *self.parameters))
 
     @cached_property
     def as_sympy(self) -> tuple[sympy.Expr, ...]:
@@ -112,12 +113,7 @@ class VectorField:
         """``g = −f`` as a straight-line program on power series."""
         from eomsym.series.lifting import field_program
 
-        symbols = self.symbols
-        return field_program(
-            [-part for part in self.as_sympy],
-            [symbols[name] for name in self.variables],
-            [symbols[name] for name in self.parameters],
-        )
+        return field_program([-part for part in self.as_sympy], *self._inputs)
 
 
 def _names(
@@ -135,12 +131,6 @@ def _names(
     if not names:
         raise InputError("variables: none given; name them in order, such as ['x', 'y']")
     return names, check_names("parameter", constants, taken=names)
-
-
-def _symbols(names: Sequence[str]) -> dict[str, sympy.Symbol]:
-    import sympy
-
-    return {name: sympy.Symbol(name) for name in names}
 
 
 def _text(expression: Any, names: Sequence[str]) -> str:

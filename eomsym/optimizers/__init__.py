@@ -22,8 +22,6 @@ from eomsym.optimizers import (
     runge_kutta as _runge_kutta,
 )
 from eomsym.optimizers._base import (
-    DifferenceForm,
-    Evaluation,
     Field,
     Optimizer,
     Parameter,
@@ -48,8 +46,6 @@ __all__ = [
     "REGISTRY",
     "Atom",
     "Coefficient",
-    "DifferenceForm",
-    "Evaluation",
     "Field",
     "Gradient",
     "Linear",

@@ -1,4 +1,4 @@
-"""What an optimiser is to the rest of the package: a difference form, a numeric step, parameters, and a source."""
+"""What an optimiser is to the rest of the package: a step, parameters, the fields it descends, and a source."""
 
 from __future__ import annotations
 
@@ -15,35 +15,6 @@ from eomsym.optimizers._tracing import trace
 
 if TYPE_CHECKING:
     import numpy as np
-
-
-@dataclass(frozen=True)
-class Evaluation:
-    """One term ``weight · f(σ(E) θ)`` of an update rule; ``shifts`` maps the power of E to its coefficient in σ."""
-
-    weight: Coefficient
-    shifts: Mapping[int, Coefficient]
-
-
-@dataclass(frozen=True)
-class DifferenceForm:
-    """An update rule ``ρ(E) θ = η Σ_j w_j f(σ_j(E) θ)`` with ``f = −g``; ``rho`` maps a power of E to its coefficient.
-
-    Consistency needs ``ρ(1) = 0``, ``ρ'(1) ≠ 0`` and ``σ_j(1) = 1``; ``InputError`` otherwise.
-    """
-
-    rho: Mapping[int, Coefficient]
-    evaluations: tuple[Evaluation, ...]
-
-    def __post_init__(self) -> None:
-        if sum(self.rho.values()) != 0:
-            raise InputError(f"difference form: rho(1) = {sum(self.rho.values())}, but a fixed point needs rho(1) = 0")
-        if sum(power * value for power, value in self.rho.items()) == 0:
-            raise InputError("difference form: rho'(1) = 0, but 1 must be a simple root of rho")
-        for evaluation in self.evaluations:
-            total = sum(evaluation.shifts.values())
-            if total != 1:
-                raise InputError(f"difference form: sigma(1) = {total}, but f is evaluated at a mean, so sigma(1) = 1")
 
 
 @dataclass(frozen=True)
@@ -157,9 +128,8 @@ class Optimizer:
     (named by ``memory``) starting at zero; it returns the next state.  ``gradient(point, field=0)`` is the gradient of
     field number ``field`` of ``fields(**parameters)``.  The same function is run on arrays and on the symbols of
     ``trace``, so it may use ``+ − * /``, powers, ``eomsym.optimizers.sqrt`` and ``solve``, componentwise.
-    ``difference_form(**parameters)``, where there is one, is the rule as a difference equation for θ alone: a second
-    description, on which rooted trees are faster.  ``steps`` is how many step sizes of time one step takes (m for an
-    epoch of m batches).  ``limits`` says where the equation of motion does not hold.
+    ``steps`` is how many step sizes of time one step takes (m for an epoch of m batches).  ``limits`` says where the
+    equation of motion does not hold.
     """
 
     name: str
@@ -168,7 +138,6 @@ class Optimizer:
     source: str
     parameters: tuple[Parameter, ...]
     step: Callable[..., tuple[Any, ...]]
-    difference_form: Callable[..., DifferenceForm] | None = None
     memory: tuple[str, ...] = ()
     fields: Callable[..., tuple[Field, ...]] = _one_loss
     steps: Callable[..., int] = lambda **parameters: 1

@@ -42,69 +42,55 @@ EPSILON = Parameter(
 )
 
 
-def adam_step(
-    gradient: Callable[..., Any], state: tuple[Any, ...], eta: Any, beta1: Any, beta2: Any, epsilon: Any
-) -> tuple[Any, ...]:
-    """One step, ε inside the root."""
-    theta, mean, square = state
-    slope = gradient(theta)
-    mean = beta1 * mean + (1 - beta1) * slope
-    square = beta2 * square + (1 - beta2) * slope**2
-    return theta - eta * (mean / sqrt(square + epsilon)), mean, square
+def _inside(value: Any, square: Any, epsilon: Any) -> Any:
+    return value / sqrt(square + epsilon)
 
 
-def adam_outside_step(
-    gradient: Callable[..., Any], state: tuple[Any, ...], eta: Any, beta1: Any, beta2: Any, epsilon: Any
-) -> tuple[Any, ...]:
-    """One step, ε outside the root."""
-    theta, mean, square = state
-    slope = gradient(theta)
-    mean = beta1 * mean + (1 - beta1) * slope
-    square = beta2 * square + (1 - beta2) * slope**2
-    return theta - eta * (mean / (sqrt(square) + epsilon)), mean, square
+def _outside(value: Any, square: Any, epsilon: Any) -> Any:
+    return value / (sqrt(square) + epsilon)
+
+
+def _adam_step(divided: Callable[..., Any]) -> Callable[..., tuple[Any, ...]]:
+    def step(
+        gradient: Callable[..., Any], state: tuple[Any, ...], eta: Any, beta1: Any, beta2: Any, epsilon: Any
+    ) -> tuple[Any, ...]:
+        """One step."""
+        theta, mean, square = state
+        slope = gradient(theta)
+        mean = beta1 * mean + (1 - beta1) * slope
+        square = beta2 * square + (1 - beta2) * slope**2
+        return theta - eta * divided(mean, square, epsilon), mean, square
+
+    return step
+
+
+def _rmsprop_step(divided: Callable[..., Any]) -> Callable[..., tuple[Any, ...]]:
+    def step(
+        gradient: Callable[..., Any], state: tuple[Any, ...], eta: Any, beta2: Any, epsilon: Any
+    ) -> tuple[Any, ...]:
+        """One step."""
+        theta, square = state
+        slope = gradient(theta)
+        square = beta2 * square + (1 - beta2) * slope**2
+        return theta - eta * divided(slope, square, epsilon), square
+
+    return step
 
 
 def adamw_step(
-    gradient: Callable[..., Any],
-    state: tuple[Any, ...],
-    eta: Any,
-    beta1: Any,
-    beta2: Any,
-    epsilon: Any,
-    decay: Any,
+    gradient: Callable[..., Any], state: tuple[Any, ...], eta: Any, decay: Any, **others: Any
 ) -> tuple[Any, ...]:
     """One step, ε outside the root, decay outside of both averages."""
-    theta, mean, square = state
-    moved, mean, square = adam_outside_step(gradient, state, eta, beta1, beta2, epsilon)
-    return moved - eta * (decay * theta), mean, square
-
-
-def rmsprop_step(
-    gradient: Callable[..., Any], state: tuple[Any, ...], eta: Any, beta2: Any, epsilon: Any
-) -> tuple[Any, ...]:
-    """One step, ε inside the root."""
-    theta, square = state
-    slope = gradient(theta)
-    square = beta2 * square + (1 - beta2) * slope**2
-    return theta - eta * (slope / sqrt(square + epsilon)), square
-
-
-def rmsprop_outside_step(
-    gradient: Callable[..., Any], state: tuple[Any, ...], eta: Any, beta2: Any, epsilon: Any
-) -> tuple[Any, ...]:
-    """One step, ε outside the root."""
-    theta, square = state
-    slope = gradient(theta)
-    square = beta2 * square + (1 - beta2) * slope**2
-    return theta - eta * (slope / (sqrt(square) + epsilon)), square
+    moved, mean, square = ADAM_OUTSIDE.step(gradient, state, eta, **others)
+    return moved - eta * (decay * state[0]), mean, square
 
 
 _ADAM = (
     "Kingma & Ba, Adam: a method for stochastic optimization, ICLR 2015; first counter term: "
     "Cattaneo, Klusowski & Shigida, On the implicit bias of Adam, ICML 2024"
 )
-_OUTSIDE = "not smooth where a component of g vanishes; holds after the transient, without bias correction"
-_INSIDE = "holds after the transient, without bias correction; η must be small against √ε/|dg/dt|"
+_ROUGH = "not smooth where a component of g vanishes; holds after the transient, without bias correction"
+_SLOW = "holds after the transient, without bias correction; η must be small against √ε/|dg/dt|"
 
 ADAM = Optimizer(
     name="adam",
@@ -112,9 +98,9 @@ ADAM = Optimizer(
     summary="m⁺ = β₁ m + (1−β₁) g, v⁺ = β₂ v + (1−β₂) g², θ⁺ = θ − η m⁺/√(v⁺ + ε)",
     source=_ADAM,
     parameters=(BETA1, BETA2, EPSILON),
-    step=adam_step,
+    step=_adam_step(_inside),
     memory=("mean", "square"),
-    limits=_INSIDE,
+    limits=_SLOW,
 )
 ADAM_OUTSIDE = Optimizer(
     name="adam-outside",
@@ -122,9 +108,9 @@ ADAM_OUTSIDE = Optimizer(
     summary="as adam, θ⁺ = θ − η m⁺/(√v⁺ + ε)",
     source=_ADAM,
     parameters=(BETA1, BETA2, EPSILON),
-    step=adam_outside_step,
+    step=_adam_step(_outside),
     memory=("mean", "square"),
-    limits=_OUTSIDE,
+    limits=_ROUGH,
 )
 ADAMW = Optimizer(
     name="adamw",
@@ -134,7 +120,7 @@ ADAMW = Optimizer(
     parameters=(BETA1, BETA2, EPSILON, DECAY),
     step=adamw_step,
     memory=("mean", "square"),
-    limits=_OUTSIDE,
+    limits=_ROUGH,
 )
 RMSPROP = Optimizer(
     name="rmsprop",
@@ -142,9 +128,9 @@ RMSPROP = Optimizer(
     summary="v⁺ = β₂ v + (1−β₂) g², θ⁺ = θ − η g/√(v⁺ + ε)",
     source="Tieleman & Hinton, Lecture 6.5: RMSProp, COURSERA 2012",
     parameters=(RHO, EPSILON),
-    step=rmsprop_step,
+    step=_rmsprop_step(_inside),
     memory=("square",),
-    limits=_INSIDE,
+    limits=_SLOW,
 )
 RMSPROP_OUTSIDE = Optimizer(
     name="rmsprop-outside",
@@ -152,7 +138,7 @@ RMSPROP_OUTSIDE = Optimizer(
     summary="as rmsprop, θ⁺ = θ − η g/(√v⁺ + ε)",
     source="Tieleman & Hinton, Lecture 6.5: RMSProp, COURSERA 2012",
     parameters=(RHO, EPSILON),
-    step=rmsprop_outside_step,
+    step=_rmsprop_step(_outside),
     memory=("square",),
-    limits=_OUTSIDE,
+    limits=_ROUGH,
 )

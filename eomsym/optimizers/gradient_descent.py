@@ -9,12 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from eomsym.optimizers._base import DifferenceForm, Evaluation, Optimizer
-
-
-def difference_form() -> DifferenceForm:
-    """``(E − 1) θ = η f(θ)``."""
-    return DifferenceForm(rho={1: 1, 0: -1}, evaluations=(Evaluation(weight=1, shifts={0: 1}),))
+from eomsym.optimizers._base import Optimizer
 
 
 def step(gradient: Callable[..., Any], state: tuple[Any, ...], eta: Any) -> tuple[Any, ...]:
@@ -32,6 +27,5 @@ OPTIMIZER = Optimizer(
         "Hairer, Lubich & Wanner, Geometric Numerical Integration, 2nd ed. 2006, ch. IX"
     ),
     parameters=(),
-    difference_form=difference_form,
     step=step,
 )

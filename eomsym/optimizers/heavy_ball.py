@@ -10,8 +10,7 @@ from collections.abc import Callable
 from fractions import Fraction
 from typing import Any
 
-from eomsym.exact_numbers import Coefficient
-from eomsym.optimizers._base import DifferenceForm, Evaluation, Optimizer, Parameter
+from eomsym.optimizers._base import Optimizer, Parameter
 
 MOMENTUM = Parameter(
     "beta",
@@ -23,11 +22,6 @@ MOMENTUM = Parameter(
     trial=Fraction(1, 2),
     reason="the memory β^k must fade, else there is no slow manifold",
 )
-
-
-def difference_form(beta: Coefficient) -> DifferenceForm:
-    """``(E − (1 + β) + β E⁻¹) θ = η f(θ)``."""
-    return DifferenceForm(rho={1: 1, 0: -1 - beta, -1: beta}, evaluations=(Evaluation(weight=1, shifts={0: 1}),))
 
 
 def step(gradient: Callable[..., Any], state: tuple[Any, ...], eta: Any, beta: Any) -> tuple[Any, ...]:
@@ -46,7 +40,6 @@ OPTIMIZER = Optimizer(
         "Kovachki & Stuart, Continuous time analysis of momentum methods, JMLR 2021"
     ),
     parameters=(MOMENTUM,),
-    difference_form=difference_form,
     step=step,
     memory=("velocity",),
     limits="holds after the transient β^k; on a quadratic the series converges for η λ < (1 − √β)²",

@@ -8,13 +8,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from eomsym.optimizers._base import DifferenceForm, Evaluation, Optimizer
+from eomsym.optimizers._base import Optimizer
 from eomsym.optimizers._stepping import solve
-
-
-def difference_form() -> DifferenceForm:
-    """``(E − 1) θ = η f(E θ)``."""
-    return DifferenceForm(rho={1: 1, 0: -1}, evaluations=(Evaluation(weight=1, shifts={1: 1}),))
 
 
 def step(gradient: Callable[..., Any], state: tuple[Any, ...], eta: Any) -> tuple[Any, ...]:
@@ -29,7 +24,6 @@ OPTIMIZER = Optimizer(
     summary="θ⁺ = θ − η g(θ⁺)",
     source="Hairer, Lubich & Wanner, Geometric Numerical Integration, 2nd ed. 2006, sections II.3 and IX.1",
     parameters=(),
-    difference_form=difference_form,
     step=step,
     limits="the step in floating point is solved by fixed-point iteration, which needs η λ_max < 1",
 )

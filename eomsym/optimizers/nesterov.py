@@ -9,17 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from eomsym.exact_numbers import Coefficient
-from eomsym.optimizers._base import DifferenceForm, Evaluation, Optimizer
+from eomsym.optimizers._base import Optimizer
 from eomsym.optimizers.heavy_ball import MOMENTUM
-
-
-def difference_form(beta: Coefficient) -> DifferenceForm:
-    """``(E − (1 + β) + β E⁻¹) θ = η f((1 + β) θ − β E⁻¹ θ)``."""
-    return DifferenceForm(
-        rho={1: 1, 0: -1 - beta, -1: beta},
-        evaluations=(Evaluation(weight=1, shifts={0: 1 + beta, -1: -beta}),),
-    )
 
 
 def step(gradient: Callable[..., Any], state: tuple[Any, ...], eta: Any, beta: Any) -> tuple[Any, ...]:
@@ -35,7 +26,6 @@ OPTIMIZER = Optimizer(
     summary="v⁺ = β v + g(θ − η β v), θ⁺ = θ − η v⁺",
     source="Nesterov, Introductory Lectures on Convex Optimization, 2004, section 2.2 (constant step scheme)",
     parameters=(MOMENTUM,),
-    difference_form=difference_form,
     step=step,
     memory=("velocity",),
     limits="holds after the transient β^k",

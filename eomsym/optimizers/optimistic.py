@@ -8,15 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from eomsym.optimizers._base import DifferenceForm, Evaluation, Optimizer
-
-
-def difference_form() -> DifferenceForm:
-    """``(E − 1) θ = η (2 f(θ) − f(E⁻¹ θ))``."""
-    return DifferenceForm(
-        rho={1: 1, 0: -1},
-        evaluations=(Evaluation(weight=2, shifts={0: 1}), Evaluation(weight=-1, shifts={-1: 1})),
-    )
+from eomsym.optimizers._base import Optimizer
 
 
 def step(gradient: Callable[..., Any], state: tuple[Any, ...], eta: Any) -> tuple[Any, ...]:
@@ -32,7 +24,6 @@ OPTIMIZER = Optimizer(
     summary="θ⁺ = θ − η (2 g(θ) − g(θ₋))",
     source="Popov, A modification of the Arrow-Hurwicz method for search of saddle points, 1980",
     parameters=(),
-    difference_form=difference_form,
     step=step,
     memory=("last gradient",),
     limits="holds after a transient that fades like (ηλ)^k",

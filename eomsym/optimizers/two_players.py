@@ -29,7 +29,6 @@ SIMULTANEOUS = Optimizer(
     source=_SOURCE,
     parameters=(),
     step=gradient_descent.step,
-    difference_form=gradient_descent.difference_form,
     fields=lambda: (Field("game"),),
     limits="equal step sizes; g is not a gradient, so no counter term has a loss",
 )

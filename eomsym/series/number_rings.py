@@ -25,18 +25,7 @@ def decimal_ring(digits: int) -> Ring:
     def number(value: Fraction) -> Any:
         return context.mpf(value.numerator) / value.denominator
 
-    functions = ("exp", "log", "sqrt", "sin", "cos", "tan", "tanh", "sinh", "cosh", "atan", "erf")
-    seeds = {name: getattr(context, name) for name in functions}
-    seeds |= {
-        "reciprocal": lambda z: 1 / z,
-        "power": lambda z, exponent: z**exponent,
-        "sigmoid": lambda z: 1 / (1 + context.exp(-z)),
-        "softplus": lambda z: context.log1p(context.exp(z)),
-        "erf_slope": lambda z: 2 * context.exp(-z * z) / context.sqrt(context.pi),
-        "normal_density": lambda z: context.exp(-z * z / 2) / context.sqrt(2 * context.pi),
-        "normal_distribution": lambda z: context.erfc(-z / context.sqrt(2)) / 2,
-    }
-    return Ring(number, seeds)
+    return Ring(number, _formulas(context, number, lambda: context.pi))
 
 
 def ball_ring() -> Ring:
@@ -51,18 +40,25 @@ def ball_ring() -> Ring:
     def number(value: Fraction) -> Any:
         return arb(fmpq(value.numerator, value.denominator))
 
-    functions = ("exp", "log", "sqrt", "sin", "cos", "tan", "tanh", "sinh", "cosh", "atan", "erf")
-    seeds: dict[str, Callable[..., Any]] = {name: getattr(arb, name) for name in functions}
-    seeds |= {
+    return Ring(number, _formulas(arb, number, arb.pi))
+
+
+def _formulas(
+    functions: Any, number: Callable[[Fraction], Any], pi: Callable[[], Any]
+) -> dict[str, Callable[..., Any]]:
+    """All seeds from the functions of a library with digits to spare."""
+    names = ("exp", "log", "sqrt", "sin", "cos", "tan", "tanh", "sinh", "cosh", "atan", "erf")
+    exp, sqrt = functions.exp, functions.sqrt
+    return {
+        **{name: getattr(functions, name) for name in names},
         "reciprocal": lambda z: 1 / z,
         "power": lambda z, exponent: z**exponent,
-        "sigmoid": lambda z: 1 / (1 + (-z).exp()),
-        "softplus": lambda z: z.exp().log1p(),
-        "erf_slope": lambda z: 2 * (-z * z).exp() / arb.pi().sqrt(),
-        "normal_density": lambda z: (-z * z / 2).exp() / (2 * arb.pi()).sqrt(),
-        "normal_distribution": lambda z: (-z / arb(2).sqrt()).erfc() / 2,
+        "sigmoid": lambda z: 1 / (1 + exp(-z)),
+        "softplus": lambda z: functions.log1p(exp(z)),
+        "erf_slope": lambda z: 2 * exp(-z * z) / sqrt(pi()),
+        "normal_density": lambda z: exp(-z * z / 2) / sqrt(2 * pi()),
+        "normal_distribution": lambda z: functions.erfc(-z / sqrt(number(Fraction(2)))) / 2,
     }
-    return Ring(number, seeds)
 
 
 def array_ring(kind: type[np.floating] = np.float64) -> Ring:

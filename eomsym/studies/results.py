@@ -8,7 +8,6 @@ other.  What it writes is read by pandas, DuckDB and pyarrow.
 from __future__ import annotations
 
 import io
-import json
 import math
 import statistics
 from collections.abc import Iterator
@@ -24,7 +23,7 @@ from eomsym.studies.job import JobResult
 from eomsym.studies.plan import StudyPlan, describe, describe_settings
 from eomsym.studies.store import ResultStore
 from eomsym.studies.study_file import read_plan
-from eomsym.verification.study import OrderRecord
+from eomsym.verification.study import OrderRecord, Record, finite
 
 if TYPE_CHECKING:
     import polars
@@ -51,7 +50,7 @@ _CASE = ("optimizer", "parameters", "model", "data")
 
 
 @dataclass(frozen=True)
-class OrderSummary:
+class OrderSummary(Record):
     """One order in one case: a record over the step sizes for each seed, and what is common to them."""
 
     order: int
@@ -85,14 +84,12 @@ class OrderSummary:
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values; a number that does not exist is ``None``."""
-        numbers = {name: getattr(self, name) for name in ("slope", "extrapolated_ratio", "smallest_error")}
-        finite = {name: value if math.isfinite(value) else None for name, value in numbers.items()}
-        order = {"order": self.order, "expected_slope": self.expected_slope}
-        return {**order, **finite, "passed": self.passed, "seeds": len(self.seeds)}
+        numbers = {name: finite(getattr(self, name)) for name in ("slope", "extrapolated_ratio", "smallest_error")}
+        return {**self.entries("order", "expected_slope"), **numbers, "passed": self.passed, "seeds": len(self.seeds)}
 
 
 @dataclass(frozen=True)
-class Case:
+class Case(Record):
     """One optimiser, with its parameters as text, on one model and its data."""
 
     optimizer: str
@@ -103,12 +100,11 @@ class Case:
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values."""
-        names = {name: getattr(self, name) for name in _CASE}
-        return {**names, "orders": [summary.to_dict() for summary in self.orders]}
+        return {**self.entries(*_CASE), "orders": [summary.to_dict() for summary in self.orders]}
 
 
 @dataclass(frozen=True, eq=False)
-class StudyResults:
+class StudyResults(Record):
     """What there is of a study: ``frame`` has the columns ``COLUMNS``; ``missing`` jobs have no result yet."""
 
     frame: polars.DataFrame
@@ -152,16 +148,11 @@ class StudyResults:
         cases = [case.to_dict() for case in self.cases]
         return {"jobs": self.jobs, "missing": self.missing, "failures": failures, "cases": cases}
 
-    def to_json(self) -> str:
-        """One line of strict JSON; numbers keep all their digits."""
-        return json.dumps(self.to_dict(), allow_nan=False)
-
     def to_csv(self) -> str:
         """One line for each order of each case, below a line of names."""
         import polars
 
-        names = {case: {name: getattr(case, name) for name in _CASE} for case in self.cases}
-        rows = [{**names[case], **summary.to_dict()} for case in self.cases for summary in case.orders]
+        rows = [{**case.entries(*_CASE), **summary.to_dict()} for case in self.cases for summary in case.orders]
         return polars.DataFrame(rows, infer_schema_length=None).write_csv()
 
     def write_parquet(self, path: str | Path) -> None:

@@ -13,7 +13,7 @@ from typing import Any
 from eomsym import optimizers
 from eomsym.checks import shown
 from eomsym.errors import InputError
-from eomsym.models import MLP, default_model
+from eomsym.models import MLP, default_model, outputs_fit
 from eomsym.studies import entries
 from eomsym.studies.plan import MAX_JOBS, ModelChoice, OptimizerChoice, StudyPlan
 
@@ -147,11 +147,8 @@ def _layers(table: Mapping[str, Any], suited: MLP) -> tuple[int, ...]:
 def _check_fit(model: MLP, suited: MLP, data: str) -> None:
     if model.loss != suited.loss:
         raise InputError(f"model: loss {model.loss!r} is not for the targets of {data}; take {suited.loss}")
-    inputs, outputs = suited.layers[0], suited.layers[-1]
-    # Classes that never occur do no harm; values without a target would.
-    enough = model.layers[-1] >= outputs if model.loss == "cross-entropy" else model.layers[-1] == outputs
-    if model.layers[0] != inputs or not enough:
+    if model.layers[0] != suited.layers[0] or not outputs_fit(model, suited):
         raise InputError(
-            f"model: layers {list(model.layers)} do not fit {data}, where the first width is {inputs} and the last "
-            f"{outputs}; give these, or the widths of the hidden layers as hidden"
+            f"model: layers {list(model.layers)} do not fit {data}, where the first width is {suited.layers[0]} and "
+            f"the last {suited.layers[-1]}; give these, or the widths of the hidden layers as hidden"
         )

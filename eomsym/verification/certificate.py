@@ -23,6 +23,7 @@ from eomsym.series.number_rings import ball_ring
 from eomsym.series.program import Program
 from eomsym.series.rings import Ring
 from eomsym.step_index import integer_nodes, program_counterterms
+from eomsym.verification.study import Record, finite
 
 if TYPE_CHECKING:
     from eomsym.codegen.kernel import LoadedKernel
@@ -37,7 +38,7 @@ Row = list[Any]  # of balls, (d,)
 
 
 @dataclass(frozen=True)
-class Certificate:
+class Certificate(Record):
     """Proven bounds for rows 0 … order of ``kernel.counterterms`` at one point, ‖·‖₂.
 
     ``errors[k]`` is an upper bound of the distance between row k and the true −f̃_k (ξ_{k−1} for gradient descent);
@@ -58,15 +59,9 @@ class Certificate:
 
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON values; a relative error that does not exist is None."""
-        relative = [value if np.isfinite(value) else None for value in self.relative_errors]
-        return {
-            "kernel": self.kernel,
-            "errors": list(self.errors),
-            "relative_errors": relative,
-            "sizes": list(self.sizes),
-            "radii": list(self.radii),
-            "bits": self.bits,
-        }
+        relative = list(map(finite, self.relative_errors))
+        errors = {**self.entries("kernel", "errors"), "relative_errors": relative}
+        return {**errors, **self.entries("sizes", "radii", "bits")}
 
 
 def certify(kernel: Any, theta: Any, *data: np.ndarray, order: int | None = None) -> Certificate:

@@ -103,7 +103,7 @@ def verify(
         radius = spectral_radius(problem.rounded_kernel, rounded(problem.theta), problem.data)
         growth = radius if entry.name == "gradient-descent" else max(radius, _growth_of_terms(problem))
         fraction = _largest_step(entry, values, problem)
-        steps = _default_etas(growth, fraction) if given is None else given
+        steps = default_etas(growth, fraction) if given is None else given
         time = STEPS * steps[0] * problem.steps
         predictions: list[ErrorPrediction] = []
 
@@ -115,7 +115,7 @@ def verify(
         records = measurement.records(kept, steps, extend=etas is None, threads=threads)
     return ConvergenceStudy(
         optimizer=entry.name,
-        model=_describe(problem.kernel, model),
+        model=describe(problem.kernel, model),
         dataset=data.name if isinstance(data, Dataset) else str(data or ""),
         seed=seed,
         time=time,
@@ -213,7 +213,7 @@ def _pose(
     samples = dataset(data, seed) if isinstance(data, str) else data
     order = max(exponents.values())
     if kernel is None:
-        kernel = _generated(entry, parameters, _model_for(model, data), order, precision, output)
+        kernel = _generated(entry, parameters, model_for(model, data), order, precision, output)
     else:
         _check_kernel(kernel, model, order, precision)
     if theta is None:
@@ -226,7 +226,7 @@ def _pose(
     return Problem(entry.name, kernel, check_theta(kernel, theta), arrays, parameters, transient, exponents)
 
 
-def _model_for(model: MLP | None, data: str | Dataset | None) -> MLP:
+def model_for(model: MLP | None, data: str | Dataset | None) -> MLP:
     if model is not None:
         return model
     if isinstance(data, str):
@@ -261,7 +261,7 @@ def _precision(kernel: FieldKernel) -> str:
     return "double-double" if is_double_double(kernel) else "double"
 
 
-def _describe(kernel: FieldKernel, model: MLP | None) -> str:
+def describe(kernel: FieldKernel, model: MLP | None) -> str:
     """The model in a few words, such as ``64-32-10 tanh cross-entropy``."""
     model = getattr(kernel, "model", model)
     if not isinstance(model, MLP):
@@ -271,7 +271,7 @@ def _describe(kernel: FieldKernel, model: MLP | None) -> str:
     return f"{'-'.join(map(str, model.layers))} {model.activation}{normalised} {model.loss}{decay}"
 
 
-def _default_etas(radius: float, fraction: float = LARGEST_STEP) -> list[float]:
+def default_etas(radius: float, fraction: float = LARGEST_STEP) -> list[float]:
     if not radius > 0:
         raise InputError("etas: the Hessian vanishes at theta, so no step size suggests itself; give some")
     digits = 1 - math.floor(math.log10(fraction / radius))
@@ -299,7 +299,7 @@ def _step_warnings(
     entry: Optimizer, values: Mapping[str, Fraction], etas: Sequence[float], curvature: float
 ) -> tuple[str, ...]:
     """A sentence where the series of the optimiser on a quadratic diverges."""
-    limit = 1.0 if entry.difference_form is None else series_radius(entry.difference_form(**values))
+    limit = series_radius(entry.rule(**values))
     beyond = [eta for eta in etas if eta * curvature >= limit]
     if not beyond:
         return ()

@@ -9,10 +9,9 @@ derivative.)
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -30,10 +29,10 @@ from eomsym.dynamics import (
     spectral_radius,
 )
 from eomsym.errors import InputError
-from eomsym.models import MLP, Dataset, dataset, default_model, scale_invariant
-from eomsym.verification.convergence import Progress, _default_etas, _describe
+from eomsym.models import MLP, Dataset, dataset, scale_invariant
+from eomsym.verification.convergence import Progress, default_etas, describe, model_for
 from eomsym.verification.equilibrium import Equilibrium, measure_equilibrium
-from eomsym.verification.study import OrderRecord
+from eomsym.verification.study import OrderRecord, Record, finite
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -63,7 +62,7 @@ class NormPath:
 
 
 @dataclass(frozen=True, eq=False)
-class ScaleStudy:
+class ScaleStudy(Record):
     """The norm of scale-invariant weights on a training run.
 
     ``orders`` holds for each order the errors of the squared norms, ‖·‖₂ over all groups, against the step size;
@@ -112,12 +111,7 @@ class ScaleStudy:
         measured = self.rate(self.path.descent)
         return {
             "optimizer": "gradient-descent",
-            "model": self.model,
-            "dataset": self.dataset,
-            "seed": self.seed,
-            "eta": self.eta,
-            "weight_decay": self.weight_decay,
-            "groups": self.groups,
+            **self.entries("model", "dataset", "seed", "eta", "weight_decay", "groups"),
             "measured_rate": measured,
             "exact_rate": self.rate(self.path.recursion),
             "predictions": [
@@ -126,18 +120,18 @@ class ScaleStudy:
                     "rate": self.rate(self.path.motion[record.order]),
                     "error": abs(self.rate(self.path.motion[record.order]) - measured),
                     "expected_slope": record.expected_slope,
-                    "slope": record.slope if math.isfinite(record.slope) else None,
-                    "local_slopes": [slope if math.isfinite(slope) else None for slope in record.local_slopes],
+                    "slope": finite(record.slope),
+                    "local_slopes": list(map(finite, record.local_slopes)),
                     "etas": list(record.etas),
                     "norm_errors": list(record.errors),
-                    "error_ratio": [ratio if math.isfinite(ratio) else None for ratio in record.error_ratio],
+                    "error_ratio": list(map(finite, record.error_ratio)),
                     "law_defect": self.law_defects.get(record.order),
                     "passed": record.passed,
                     "reason": record.reason,
                 }
                 for record in self.orders
             ],
-            "slope": [record.slope if math.isfinite(record.slope) else None for record in self.orders],
+            "slope": [finite(record.slope) for record in self.orders],
             "norm_path": {
                 "times": self.path.times.tolist(),
                 "gradient_descent": self.path.descent.tolist(),
@@ -151,10 +145,6 @@ class ScaleStudy:
             "angle": self.equilibrium.angle_dict(),
             "passed": self.passed,
         }
-
-    def to_json(self) -> str:
-        """One line; numbers keep all their digits."""
-        return json.dumps(self.to_dict(), allow_nan=False)
 
 
 def study_scale(
@@ -181,7 +171,9 @@ def study_scale(
     kept = check_orders(orders)
     weight_decay = check_positive("weight_decay", weight_decay)
     samples = dataset(data, seed) if isinstance(data, str) else data
-    model = _normalised(model, data, weight_decay, normalization)
+    model = model_for(model, data)
+    kind = normalization if model.normalization == "none" else model.normalization
+    model = replace(model, weight_decay=weight_decay, normalization=kind)
     groups = scale_invariant(model)
     largest = None if eta is None else check_positive("eta", eta)
     if largest is not None and largest * weight_decay >= 1:
@@ -190,7 +182,7 @@ def study_scale(
     theta = model.initial(seed)
     with threadpool_limits(limits=1, user_api="blas"):
         if largest is None:
-            largest = _default_etas(spectral_radius(kernel, theta, samples.arrays))[0]
+            largest = default_etas(spectral_radius(kernel, theta, samples.arrays))[0]
         etas = [largest / 2**k for k in range(HALVINGS + 1)]
         records = _records(kernel, theta, groups, etas, kept, samples.arrays, progress)
         path, points = _norm_path(kernel, theta, groups, largest, kept, weight_decay, samples.arrays)
@@ -203,7 +195,7 @@ def study_scale(
             if order <= HIGHEST_LAW
         }
     return ScaleStudy(
-        model=_describe(kernel, model),
+        model=describe(kernel, model),
         dataset=samples.name,
         seed=seed,
         weight_decay=weight_decay,
@@ -312,12 +304,3 @@ def _norm_path(
 
 def _squares(theta: np.ndarray, groups: Groups) -> np.ndarray:
     return np.array([math.fsum(theta[group] ** 2) for group in groups])
-
-
-def _normalised(model: MLP | None, data: str | Dataset, weight_decay: float, normalization: str) -> MLP:
-    if model is None:
-        if not isinstance(data, str):
-            raise InputError("model: none given, and only a data set given by its name has a default; give an MLP")
-        model = default_model(data)
-    kind = normalization if model.normalization == "none" else model.normalization
-    return MLP(model.layers, model.activation, model.loss, weight_decay, kind)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from abc import ABC, abstractmethod
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from itertools import pairwise
@@ -23,6 +24,28 @@ RATIO_TOLERANCE = 0.02
 FLOOR_MARGIN = 100
 #: Two points have a slope, but only a third says that it has settled.
 LEAST_POINTS = 3
+
+
+class Record(ABC):
+    """What was found, as JSON."""
+
+    @abstractmethod
+    def to_dict(self) -> dict[str, Any]:
+        """The JSON object as plain values."""
+
+    def to_json(self) -> str:
+        """The JSON object of the command line contract, one line; numbers keep all their digits, NaN becomes null."""
+        return json.dumps(self.to_dict(), allow_nan=False)
+
+    def entries(self, *names: str) -> dict[str, Any]:
+        """Attributes by name; sequences as lists."""
+        values = {name: getattr(self, name) for name in names}
+        return {name: list(value) if isinstance(value, tuple) else value for name, value in values.items()}
+
+
+def finite(value: float) -> float | None:
+    """The number, or None for one that does not exist."""
+    return value if math.isfinite(value) else None
 
 
 @dataclass(frozen=True)
@@ -45,7 +68,7 @@ class Floor:
 
 
 @dataclass(frozen=True)
-class OrderRecord:
+class OrderRecord(Record):
     """One order N: what was measured at each step size, largest first.
 
     ``errors`` are ‖θ_EoM(T) − θ_optimizer(T/η)‖₂; ``predicted_errors`` the same to leading order, η^{N+1}‖E_N(T)‖₂;
@@ -133,23 +156,19 @@ class OrderRecord:
         return {
             "order": self.order,
             "expected_slope": self.expected_slope,
-            "slope": _number(self.slope),
-            "local_slopes": [_number(slope) for slope in self.local_slopes],
-            "etas": list(self.etas),
-            "errors": list(self.errors),
-            "predicted_errors": list(self.predicted_errors),
-            "error_ratio": [_number(ratio) for ratio in self.error_ratio],
-            "extrapolated_ratio": _number(self.extrapolated_ratio),
-            "floors": list(self.floors),
+            "slope": finite(self.slope),
+            "local_slopes": list(map(finite, self.local_slopes)),
+            **self.entries("etas", "errors", "predicted_errors"),
+            "error_ratio": list(map(finite, self.error_ratio)),
+            "extrapolated_ratio": finite(self.extrapolated_ratio),
+            **self.entries("floors"),
             "floor_parts": [asdict(part) for part in self.floor_parts],
-            "at_floor": list(self.at_floor),
-            "passed": self.passed,
-            "reason": self.reason,
+            **self.entries("at_floor", "passed", "reason"),
         }
 
 
 @dataclass(frozen=True)
-class ConvergenceStudy:
+class ConvergenceStudy(Record):
     """A convergence study of the equation of motion of one optimiser on one model.
 
     ``orders`` holds one record for each order; ``time`` is T; ``spectral_radius`` is max |λ| of the Hessian at the
@@ -196,28 +215,14 @@ class ConvergenceStudy:
         return {
             "optimizer": self.optimizer,
             "parameters": dict(self.parameters),
-            "transient": self.transient,
-            "precision": self.precision,
-            "model": self.model,
-            "dataset": self.dataset,
-            "seed": self.seed,
-            "time": self.time,
-            "spectral_radius": self.spectral_radius,
+            **self.entries("transient", "precision", "model", "dataset", "seed", "time", "spectral_radius"),
             "orders": [record.to_dict() for record in self.orders],
             "warnings": list(self.warnings),
             "passed": self.passed,
         }
-
-    def to_json(self) -> str:
-        """The JSON object of the command line contract, one line; numbers keep all their digits, NaN becomes null."""
-        return json.dumps(self.to_dict(), allow_nan=False)
 
 
 def _slope(eta: float, error: float, next_eta: float, next_error: float) -> float:
     if error == 0 or next_error == 0:
         return math.nan
     return math.log(error / next_error) / math.log(eta / next_eta)
-
-
-def _number(value: float) -> float | None:
-    return value if math.isfinite(value) else None

@@ -7,7 +7,6 @@ descent and has no value from ηλ = 1 on: the iterates change sign there, which
 
 from __future__ import annotations
 
-import json
 import math
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,10 +19,10 @@ from eomsym.checks import check_integer, check_positive
 from eomsym.derivation import Counterterms, derive_on_trees
 from eomsym.dynamics import Data, largest_eigenvalue, optimizer_path, spectral_radius
 from eomsym.dynamics.differentials import SeriesKernel, elementary_differentials
-from eomsym.errors import InputError
-from eomsym.models import MLP, Dataset, dataset, default_model
+from eomsym.models import MLP, Dataset, dataset
 from eomsym.trees import Tree
-from eomsym.verification.convergence import Progress, _default_etas, _describe
+from eomsym.verification.convergence import Progress, default_etas, describe, model_for
+from eomsym.verification.study import Record, finite
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -67,7 +66,7 @@ class TermPoint:
 
 
 @dataclass(frozen=True)
-class TermStudy:
+class TermStudy(Record):
     """The counter terms along a run of gradient descent, at some of its iterates."""
 
     model: str
@@ -110,19 +109,11 @@ class TermStudy:
         """The JSON object of ``terms`` as plain values; what does not exist is ``None``."""
         return {
             "optimizer": "gradient-descent",
-            "model": self.model,
-            "dataset": self.dataset,
-            "seed": self.seed,
-            "eta": self.eta,
-            "order": self.order,
+            **self.entries("model", "dataset", "seed", "eta", "order"),
             "points": [self._point_dict(point) for point in self.points],
             "warnings": list(self.warnings),
             "passed": self.passed,
         }
-
-    def to_json(self) -> str:
-        """One line; numbers keep all their digits."""
-        return json.dumps(self.to_dict(), allow_nan=False)
 
     def _point_dict(self, point: TermPoint) -> dict[str, Any]:
         return {
@@ -137,14 +128,14 @@ class TermStudy:
                     "index": term.index,
                     "size": term.size,
                     "share": self.share(point, term.index),
-                    "cosine": _number(term.cosine),
+                    "cosine": finite(term.cosine),
                     "tree_sum_defect": term.defect,
                     "trees": [
                         {
                             "tree": str(record.tree),
                             "coefficient": record.coefficient,
                             "size": record.size,
-                            "cosine": _number(record.cosine),
+                            "cosine": finite(record.cosine),
                         }
                         for record in term.trees
                     ],
@@ -181,16 +172,13 @@ def study_terms(
     )
     step = None if eta is None else check_positive("eta", eta)
     samples = dataset(data, seed) if isinstance(data, str) else data
-    if model is None:
-        if not isinstance(data, str):
-            raise InputError("model: none given, and only a data set given by its name has a default; give an MLP")
-        model = default_model(data)
+    model = model_for(model, data)
     kernel = kernel_for(KernelSpec(model, order), output)
     counterterms = derive_on_trees("gradient-descent", order)
     with threadpool_limits(limits=1, user_api="blas"):
         start = model.initial(seed)
         if step is None:
-            step = _default_etas(spectral_radius(kernel, start, samples.arrays))[1]
+            step = default_etas(spectral_radius(kernel, start, samples.arrays))[1]
         path = optimizer_path(kernel, start, step, steps, samples.arrays)
         chosen = sorted({round(k) for k in np.linspace(0, steps, min(points, steps + 1))})
         records: list[TermPoint] = []
@@ -198,7 +186,7 @@ def study_terms(
             records.append(measure_terms(kernel, path[k], counterterms, samples.arrays, step=k))
             if progress is not None:
                 progress(len(records), len(chosen))
-    return TermStudy(_describe(kernel, model), samples.name, seed, step, order, tuple(records))
+    return TermStudy(describe(kernel, model), samples.name, seed, step, order, tuple(records))
 
 
 def measure_terms(
@@ -243,7 +231,3 @@ def chain_rate(eta: float, curvature: float) -> float | None:
 def _cosine(vector: np.ndarray, gradient: np.ndarray) -> float:
     lengths = float(np.linalg.norm(vector) * np.linalg.norm(gradient))
     return float(vector @ gradient) / lengths if lengths else math.nan
-
-
-def _number(value: float) -> float | None:
-    return value if math.isfinite(value) else None

@@ -7,10 +7,9 @@ sum a feels the decay alone: ``a⁺ = (1 − ηλ) a`` in gradient descent, exac
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,8 +21,9 @@ from eomsym.derivation.linear_law import decay_law
 from eomsym.dynamics import Data, FieldKernel, optimizer_path
 from eomsym.dynamics.kernel import check_order
 from eomsym.errors import InputError
-from eomsym.models import MLP, Dataset, dataset, default_model, translation_invariant
-from eomsym.verification.convergence import _describe
+from eomsym.models import MLP, Dataset, dataset, translation_invariant
+from eomsym.verification.convergence import describe, model_for
+from eomsym.verification.study import Record
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -44,7 +44,7 @@ class RatePrediction:
 
 
 @dataclass(frozen=True, eq=False)
-class TranslationStudy:
+class TranslationStudy(Record):
     """Decay of the sums over classes in the layer before a softmax, measured on a training path.
 
     ``times`` (m,) and ``sums`` (m, n_in + 1) are some of the path's points, the last column the biases' sum;
@@ -80,32 +80,14 @@ class TranslationStudy:
     def to_dict(self) -> dict[str, Any]:
         """The JSON object of ``layers translation`` as plain values."""
         return {
-            "optimizer": self.optimizer,
-            "model": self.model,
-            "dataset": self.dataset,
-            "seed": self.seed,
-            "eta": self.eta,
-            "weight_decay": self.weight_decay,
-            "steps": self.steps,
-            "losses": list(self.losses),
-            "measured_rate": self.measured_rate,
-            "uncertainty": self.uncertainty,
-            "exact_rate": self.exact_rate,
+            **self.entries("optimizer", "model", "dataset", "seed", "eta", "weight_decay", "steps", "losses"),
+            **self.entries("measured_rate", "uncertainty", "exact_rate"),
             "predictions": [
-                {
-                    "order": prediction.order,
-                    "rate": prediction.rate,
-                    "error": prediction.error,
-                    "error_from_measured": abs(prediction.rate - self.measured_rate),
-                }
+                {**asdict(prediction), "error_from_measured": abs(prediction.rate - self.measured_rate)}
                 for prediction in self.predictions
             ],
             "passed": self.passed,
         }
-
-    def to_json(self) -> str:
-        """One line; numbers keep all their digits."""
-        return json.dumps(self.to_dict(), allow_nan=False)
 
 
 def study_translation(
@@ -131,7 +113,7 @@ def study_translation(
     steps = check_integer("steps", steps, 1)
     law = decay_law(eta, weight_decay, tuple(orders))
     samples = dataset(data, seed) if isinstance(data, str) else data
-    model = _with_decay(model, data, weight_decay)
+    model = replace(model_for(model, data), weight_decay=weight_decay)
     places = translation_invariant(model)
     kernel = kernel_for(KernelSpec(model, 0), output)
     with threadpool_limits(limits=1, user_api="blas"):
@@ -142,7 +124,7 @@ def study_translation(
     rate, uncertainty = _rate(sums[0], sums[-1], steps * eta)
     return TranslationStudy(
         optimizer="gradient-descent",
-        model=_describe(kernel, model),
+        model=describe(kernel, model),
         dataset=samples.name,
         seed=seed,
         eta=eta,
@@ -175,14 +157,6 @@ def translation_law_defect(kernel: FieldKernel, theta: np.ndarray, eta: float, o
     sums = _sums(theta, places)
     speeds = _sums(kernel.field(theta, eta, *data, order=order), places)
     return float(np.abs(speeds + rate * sums).max() / (rate * np.abs(sums).max()))
-
-
-def _with_decay(model: MLP | None, data: str | Dataset, weight_decay: float) -> MLP:
-    if model is None:
-        if not isinstance(data, str):
-            raise InputError("model: none given, and only a data set given by its name has a default; give an MLP")
-        model = default_model(data)
-    return MLP(model.layers, model.activation, model.loss, weight_decay, model.normalization)
 
 
 def _sums(theta: np.ndarray, places: np.ndarray) -> np.ndarray:

@@ -36,9 +36,8 @@ def _refuse_constant(name: str) -> None:
 
 @pytest.fixture
 def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Callable[..., Result]:
-    """``run("derive", "--order", "2")`` in an empty folder, ``tmp_path``, which holds the cache of kernels too."""
+    """``run("derive", "--order", "2")`` in an empty folder, ``tmp_path``."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("EOMSYM_CACHE", str(tmp_path / "cache"))
 
     def call(*arguments: str) -> Result:
         capsys.readouterr()

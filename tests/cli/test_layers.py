@@ -17,13 +17,11 @@ COMMANDS = {
 
 
 @pytest.fixture(scope="module")
-def studies(tmp_path_factory):
-    """One of each, as small as can be."""
-    folder = tmp_path_factory.mktemp("kernels")
-    model = MLP([2, 3, 2])
+def studies():
+    """One of each, small, with kernels that other tests take too."""
     return {
-        "study_translation": study_translation(model, "moons", eta=0.1, weight_decay=0.1, steps=200, output=folder),
-        "study_scale": study_scale(model, "moons", orders=[0, 1], output=folder),
+        "study_translation": study_translation(MLP([2, 8, 2]), "moons", eta=0.1, weight_decay=0.01, steps=200),
+        "study_scale": study_scale(MLP([2, 4, 2]), "moons", weight_decay=0.05),
         "study_terms": study_terms(COMMITTED[2].model, "moons", 3, steps=5, points=2),
     }
 

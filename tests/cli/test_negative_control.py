@@ -2,7 +2,7 @@
 
 from fractions import Fraction
 
-import eomsym.codegen.render
+import eomsym.codegen.mlp_context
 from eomsym.codegen.step_tables import logarithm
 
 
@@ -15,7 +15,7 @@ def altered_logarithm(descent):
 
 
 def test_verify_fails_when_a_coefficient_of_xi_1_is_altered(run, monkeypatch):
-    monkeypatch.setattr(eomsym.codegen.render, "logarithm", altered_logarithm)
+    monkeypatch.setattr(eomsym.codegen.mlp_context, "logarithm", altered_logarithm)
     options = ("--dataset", "moons", "--layers", "2,3,2", "--orders", "0:2", "--format", "json")
     result = run("verify", *options)
     assert result.status == 1

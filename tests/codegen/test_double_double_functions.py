@@ -3,6 +3,7 @@
 import importlib.util
 import sys
 
+import kernel_cache
 import mpmath
 import numpy as np
 import pytest
@@ -12,8 +13,10 @@ from mpmath import mp
 
 from eomsym.codegen.double_double_constants import CALLS, constants, with_callees, words
 from eomsym.codegen.double_double_statements import system_program
+from eomsym.codegen.manifest import digest
 from eomsym.codegen.templates import environment
 from eomsym.errors import InputError
+from eomsym.files import write_atomically
 from eomsym.models import ACTIVATIONS
 from eomsym.series import ELEMENTARY
 
@@ -40,10 +43,10 @@ ARITHMETIC = {"plus": mp.fadd, "times": mp.fmul, "over": mp.fdiv}
 
 
 @pytest.fixture(scope="module")
-def compiled(tmp_path_factory):
+def compiled():
     """All functions as kernels hold them, compiled for arrays: name to function of (highs, lows)."""
     lines = ["import math", "", "import numba", "import numba.extending", "import numpy as np", ""]
-    lines += ['jit = numba.njit(nogil=True, fastmath=False, error_model="numpy")', ""]
+    lines += ['jit = numba.njit(nogil=True, fastmath=False, error_model="numpy", cache=True)', ""]
     context = {"functions": with_callees(EXACT), "constants": constants()}
     for name in ("double_double.jinja", "double_double_functions.jinja"):
         lines.append(environment().get_template(name).render(context) + "\n\n")
@@ -53,14 +56,16 @@ def compiled(tmp_path_factory):
     for name in ARITHMETIC:
         lines += ["@jit", f"def map_{name}(x, out):"]
         lines += [f"    out[0, 0], out[1, 0] = _{name}(x[0, 0], x[1, 0], x[0, 1], x[1, 1])", "", ""]
-    path = tmp_path_factory.mktemp("functions") / "double_double_functions.py"
-    path.write_text("\n".join(lines))
-    spec = importlib.util.spec_from_file_location("double_double_functions", path)
+    source = "\n".join(lines).encode()
+    # Named by its content: numba keeps what it compiles beside it, for the next run.
+    path = kernel_cache.folder() / f"double_double_functions_{digest(source)[:32]}.py"
+    write_atomically(path, source)
+    spec = importlib.util.spec_from_file_location(path.stem, path)
     module = importlib.util.module_from_spec(spec)
-    sys.modules["double_double_functions"] = module
+    sys.modules[path.stem] = module
     spec.loader.exec_module(module)
     yield lambda name, pairs: _call(getattr(module, f"map_{name}"), pairs)
-    del sys.modules["double_double_functions"]
+    del sys.modules[path.stem]
 
 
 def _call(function, pairs):

@@ -1,5 +1,6 @@
 """Double-double kernels against plain gradient descent in many digits, and what they take and give."""
 
+from dataclasses import replace
 from fractions import Fraction
 
 import gmpy2
@@ -7,9 +8,10 @@ import high_precision
 import mpmath
 import numpy as np
 import pytest
+import shared_kernels
 
 import eomsym
-from eomsym.codegen import MAX_DOUBLE_DOUBLE_ORDER, DoubleDoubleKernel, KernelSpec
+from eomsym.codegen import MAX_DOUBLE_DOUBLE_ORDER, DoubleDoubleKernel, KernelSpec, kernel_for
 from eomsym.double_double import DoubleDouble
 from eomsym.errors import InputError
 from eomsym.models import ACTIVATIONS, LOSSES, MLP, VectorField
@@ -17,16 +19,14 @@ from eomsym.models import ACTIVATIONS, LOSSES, MLP, VectorField
 #: Relative error allowed in row k: about a digit an order is lost, from twice the bound of one operation on.
 TOLERANCE = 2e-31
 LOST = 10.0
-QUICK = [("tanh", "mse"), ("gelu", "cross-entropy")]
 
 
-def problem(activation, loss, layers=(2, 4, 3, 3), samples=67, weight_decay=0.0):
-    model = MLP(layers, activation, loss, weight_decay)
+def data(model, samples=67):
     random = np.random.default_rng(5)
-    inputs = random.standard_normal((samples, layers[0]))
-    if loss == "mse":
-        return model, inputs, random.standard_normal((samples, layers[-1]))
-    return model, inputs, random.integers(0, layers[-1], samples)
+    inputs = random.standard_normal((samples, model.layers[0]))
+    if model.loss == "mse":
+        return inputs, random.standard_normal((samples, model.layers[-1]))
+    return inputs, random.integers(0, model.layers[-1], samples)
 
 
 def exact(theta):
@@ -50,14 +50,13 @@ def relative_errors(rows, truth):
     return [float(size(exact(rows[k]) - row) / size(row)) for k, row in enumerate(truth)]
 
 
-def check_every_counterterm(activation, loss, folder, order=3):
-    model, inputs, targets = problem(activation, loss, weight_decay=0.3)
+def check_every_counterterm(kernel, order=3):
+    assert isinstance(kernel, DoubleDoubleKernel)
+    model, (inputs, targets) = kernel.model, data(kernel.model)
     random = np.random.default_rng(1)
     # A point that is no array of doubles: the low parts count.
     theta = DoubleDouble(model.initial(3), 1e-17 * random.standard_normal(model.size))
-    kernel = eomsym.load(eomsym.generate(model, order, precision="double-double", output=folder))
-    assert isinstance(kernel, DoubleDoubleKernel)
-    rows = kernel.counterterms(theta, inputs, targets)
+    rows = kernel.counterterms(theta, inputs, targets, order=order)
     with gmpy2.context(gmpy2.get_context(), precision=high_precision.BITS):
         errors = relative_errors(rows, reference(model, theta, inputs, targets, order + 1))
     assert all(error <= TOLERANCE * LOST**k for k, error in enumerate(errors)), errors
@@ -75,29 +74,33 @@ def check_every_counterterm(activation, loss, folder, order=3):
     assert float(slope / 2e-9 / rows[0][1]) == pytest.approx(1, abs=1e-12)
 
 
-@pytest.mark.parametrize(("activation", "loss"), QUICK)
-def test_every_counterterm(activation, loss, tmp_path):
-    check_every_counterterm(activation, loss, tmp_path)
+def spec_of(activation, loss):
+    return KernelSpec(MLP([2, 4, 3, 3], activation, loss, 0.3), 3, precision="double-double")
+
+
+def test_every_counterterm_with_one_hidden_layer():
+    check_every_counterterm(shared_kernels.kernel("tiny, double-double"))
+
+
+def test_every_counterterm_with_two_and_weight_decay():
+    check_every_counterterm(kernel_for(spec_of("gelu", "cross-entropy")))
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("loss", LOSSES)
 @pytest.mark.parametrize("activation", ACTIVATIONS)
-def test_every_counterterm_of_every_network(activation, loss, tmp_path):
-    if (activation, loss) not in QUICK:
-        check_every_counterterm(activation, loss, tmp_path)
+def test_every_counterterm_of_every_network(activation, loss):
+    check_every_counterterm(kernel_for(spec_of(activation, loss)))
 
 
 @pytest.fixture(scope="module")
-def high_order(tmp_path_factory):
+def high_order():
     """A kernel of order 13, what a study of order 12 needs."""
-    model = MLP([2, 3, 1], "tanh", "mse")
-    folder = tmp_path_factory.mktemp("kernels")
-    return eomsym.load(eomsym.generate(model, 13, precision="double-double", output=folder))
+    return kernel_for(replace(shared_kernels.SPECS["tiny, double-double"], order=13))
 
 
 def test_digits_that_are_left_at_order_13(high_order, monkeypatch):
-    model, inputs, targets = problem("tanh", "mse", (2, 3, 1), samples=3)
+    model, (inputs, targets) = high_order.model, data(high_order.model, samples=3)
     monkeypatch.setattr(high_precision, "SPACING_EXPONENT", -30)
     theta = model.initial(3)
     rows = high_order.counterterms(theta, inputs, targets)
@@ -110,7 +113,7 @@ def test_ball_arithmetic_agrees(high_order):
     pytest.importorskip("flint")
     from oracles.ball_arithmetic import modified_field, relative_error
 
-    model, inputs, targets = problem("tanh", "mse", (2, 3, 1), samples=3)
+    model, (inputs, targets) = high_order.model, data(high_order.model, samples=3)
     theta = model.initial(3)
     rows = high_order.counterterms(theta, inputs, targets)
     truth = modified_field(model.layers, theta, inputs, targets[:, 0], 14)
@@ -120,18 +123,18 @@ def test_ball_arithmetic_agrees(high_order):
     assert max(errors[:4]) <= 1e-30
 
 
-def test_the_kernel_of_doubles_is_the_same_but_for_its_round_off(high_order, tmp_path):
-    _, inputs, targets = problem("tanh", "mse", (2, 3, 1))
-    double = eomsym.load(eomsym.generate(high_order.model, 5, output=tmp_path))
+def test_the_kernel_of_doubles_is_the_same_but_for_its_round_off(high_order):
+    inputs, targets = data(high_order.model)
+    double = shared_kernels.kernel("tiny")
     theta = high_order.model.initial(0)
     truth = high_order.counterterms(theta, inputs, targets, order=5)
-    rows = double.counterterms(theta, inputs, targets)
+    rows = double.counterterms(theta, inputs, targets, order=5)
     errors = np.linalg.norm((truth - rows).high, axis=1) / np.linalg.norm(truth.high, axis=1)
     assert 0 < errors.max() < 1e-11
 
 
 def test_the_field_is_the_sum_of_the_terms(high_order):
-    _, inputs, targets = problem("tanh", "mse", (2, 3, 1))
+    inputs, targets = data(high_order.model)
     theta, eta = high_order.model.initial(0), Fraction(1, 3)
     rows = high_order.counterterms(theta, inputs, targets, order=4).to_fractions()
     total = -sum(row * eta**k for k, row in enumerate(rows))
@@ -175,9 +178,8 @@ def test_bad_series(high_order):
     assert rows.shape == (3, 13)
 
 
-def test_a_kernel_of_order_0_has_gradients_only(tmp_path):
-    model = MLP([1, 2], "identity", "cross-entropy")
-    kernel = eomsym.load(eomsym.generate(model, 0, precision="double-double", output=tmp_path))
+def test_a_kernel_of_order_0_has_gradients_only():
+    kernel = kernel_for(KernelSpec(MLP([1, 2], "identity", "cross-entropy"), 0, precision="double-double"))
     theta, data = np.zeros(4), (np.array([[1.0], [2.0]]), np.array([0, 1]))
     assert kernel.gradient(theta, *data).high == pytest.approx([0.25, -0.25, 0.0, 0.0])
     assert float(kernel.loss(theta, *data)) == pytest.approx(np.log(2))

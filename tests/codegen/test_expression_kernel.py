@@ -14,7 +14,6 @@ from eomsym.codegen.render import render
 from eomsym.errors import InputError, KernelError
 from eomsym.models import MLP, ExpressionLoss, VectorField
 from eomsym.models.functions import sigmoid, softplus
-from eomsym.series.levels import nodes, slope_weights, sum_weights
 
 LOGISTIC = " + ".join(
     f"softplus({sign}(w0*({a}) + w1*({b}) + c))/4"
@@ -220,16 +219,6 @@ def test_what_is_no_point_is_refused(kernel, theta, what):
 def test_outside_of_the_domain_the_value_is_nan(kernel):
     assert np.isnan(kernel("every function").loss(np.array([-3.0, 0.1])))
     assert np.isnan(kernel("every function").counterterms(np.array([-3.0, 0.1]))).any()
-
-
-def test_the_tables_of_a_kernel_are_those_of_the_reference(kernel):
-    module = kernel("rosenbrock")._module
-    steps = nodes(10)
-    for level in range(11):
-        width = max(level, 1)
-        np.testing.assert_array_equal(module.LINEAR[level, :width], [float(w) for w in slope_weights(level)])
-        for n, step in enumerate(steps):
-            np.testing.assert_array_equal(module.SUM[level, n, :width], sum_weights(level, step))
 
 
 def test_specifications_survive_json_and_the_bytes_are_the_same(folder):

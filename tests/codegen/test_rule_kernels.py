@@ -5,10 +5,11 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
+import shared_kernels
 from second_routes.number_algebra import modified_field_terms
 
 from eomsym import optimizers
-from eomsym.codegen import KernelSpec, generate, kernel_for, load
+from eomsym.codegen import KernelSpec, generate, load, write_kernel
 from eomsym.codegen.render import render
 from eomsym.codegen.rule_program import rule_program
 from eomsym.derivation import derive
@@ -28,17 +29,13 @@ def spec(name, **given):
     return KernelSpec(MODEL, ORDER, name, settings=tuple(entry.complete(given, trial=True).items()))
 
 
-REFERENCED = ("adam", "random-reshuffling", "alternating-players")
-
-
 @pytest.fixture(scope="module")
-def kernels(tmp_path_factory):
-    """Three compiled kernels stand for all: everything componentwise, fields of batches, fields of players."""
-    folder = tmp_path_factory.mktemp("kernels")
-    return {name: kernel_for(spec(name), folder) for name in REFERENCED}
+def kernels():
+    """Three compiled kernels stand for all."""
+    return {name: shared_kernels.kernel(name) for name in shared_kernels.RULES}
 
 
-@pytest.mark.parametrize("name", REFERENCED)
+@pytest.mark.parametrize("name", shared_kernels.RULES)
 def test_terms_are_those_of_the_reference(kernels, name):
     """The generated statements at their nodes against plain numbers at others, (order + 1, d)."""
     kernel = kernels[name]
@@ -137,10 +134,9 @@ def test_statements_of_heavy_ball():
 
 def test_loaded_again_a_kernel_knows_its_rule(tmp_path):
     made = derive("heavy-ball", order=1, beta="1/2")
-    path = generate(MLP([1, 1], "identity", "mse"), 1, optimizer="heavy-ball", output=tmp_path, beta="1/2")
-    kernel = load(path)
-    inputs, targets = np.array([[1.0], [2.0]]), np.array([[0.5], [0.0]])
-    theta = np.array([0.3, -0.1])
+    kernel = load(write_kernel(shared_kernels.SPECS["heavy-ball"], tmp_path))
+    random = np.random.default_rng(0)
+    inputs, targets, theta = random.standard_normal((4, 3)), random.standard_normal((4, 2)), kernel.model.initial(0)
     gradient = kernel.gradient(theta, inputs, targets)
     rows = kernel.counterterms(theta, inputs, targets)
     np.testing.assert_allclose(rows[0], float(made.gradient_coefficient) * gradient, rtol=1e-14)

@@ -1,11 +1,13 @@
 """Kernels in single precision: equal to those in double within single's round-off, and float32 in and out."""
 
 import re
+from dataclasses import replace
 
 import numpy as np
 import pytest
+import shared_kernels
 
-from eomsym.codegen import KernelSpec, generate, load
+from eomsym.codegen import KernelSpec, kernel_for
 from eomsym.codegen.render import render
 from eomsym.dynamics import integrate_equation_of_motion
 from eomsym.errors import InputError
@@ -14,26 +16,22 @@ from eomsym.verification import certify
 
 EPSILON = np.finfo(np.float32).eps
 CASES = {
-    "cross-entropy": (MLP([3, 5, 4, 2], "softplus", "cross-entropy", weight_decay=0.01), 5, "gradient-descent"),
-    "mse": (MLP([3, 4, 2], "tanh", "mse"), 3, "heavy-ball"),
-    "batch": (MLP([3, 4, 2], "tanh", "mse", normalization="batch"), 2, "gradient-descent"),
+    "cross-entropy": shared_kernels.SPECS["softplus cross-entropy"],
+    "mse": shared_kernels.SPECS["adam"],
+    "batch": shared_kernels.SPECS["batch"],
 }
 
 
 @pytest.fixture(scope="module", params=CASES)
-def pair(request, tmp_path_factory):
+def pair(request):
     """A kernel in single and in double precision, and arguments that are exact in both."""
-    model, order, optimizer = CASES[request.param]
-    folder = tmp_path_factory.mktemp("kernels")
-    kernels = [
-        load(generate(model, order, optimizer=optimizer, precision=precision, output=folder))
-        for precision in ("single", "double")
-    ]
-    random = np.random.default_rng(1)
-    inputs = random.standard_normal((70, 3), dtype=np.float32)
-    targets = random.standard_normal((70, 2), dtype=np.float32)
+    spec = CASES[request.param]
+    kernels = [kernel_for(replace(spec, precision=precision)) for precision in ("single", "double")]
+    model, random = spec.model, np.random.default_rng(1)
+    inputs = random.standard_normal((70, model.layers[0]), dtype=np.float32)
+    targets = random.standard_normal((70, model.layers[-1]), dtype=np.float32)
     if model.loss == "cross-entropy":
-        targets = random.integers(0, 2, 70)
+        targets = random.integers(0, model.layers[-1], 70)
     return *kernels, (model.initial(2).astype(np.float32), inputs, targets)
 
 

@@ -2,29 +2,30 @@
 
 import numpy as np
 import pytest
+import shared_kernels
 
-from eomsym.codegen import generate, load
+from eomsym.codegen import KernelSpec, load, write_kernel
 from eomsym.errors import InputError
-from eomsym.models import MLP, VectorField
+from eomsym.models import VectorField
 
 CASES = {
-    "gradient-descent": (MLP([3, 5, 2], "tanh", "cross-entropy", weight_decay=0.01), 6, "gradient-descent"),
-    "random-reshuffling": (MLP([3, 4, 2], "tanh", "mse"), 2, "random-reshuffling"),
-    "weight normalization": (MLP([3, 4, 2], "sigmoid", "mse", normalization="weight"), 5, "gradient-descent"),
-    "layer normalization": (MLP([3, 4, 2], "tanh", "mse", normalization="layer"), 2, "heavy-ball"),
+    "gradient-descent": shared_kernels.SPECS["tanh cross-entropy"],
+    "random-reshuffling": shared_kernels.SPECS["random-reshuffling"],
+    "weight normalization": shared_kernels.SPECS["weight"],
+    "layer normalization": shared_kernels.SPECS["heavy-ball"],
 }
 
 
 @pytest.fixture(scope="module", params=CASES)
 def path(request, tmp_path_factory):
-    model, order, optimizer = CASES[request.param]
-    return generate(model, order, optimizer=optimizer, output=tmp_path_factory.mktemp("kernels"))
+    return write_kernel(CASES[request.param], tmp_path_factory.mktemp("kernels"))
 
 
 def arguments(model, samples):
     random = np.random.default_rng(0)
-    targets = random.standard_normal((samples, 2)) if model.loss == "mse" else random.integers(0, 2, samples)
-    return model.initial(1), random.standard_normal((samples, 3)), targets
+    first, last = model.layers[0], model.layers[-1]
+    targets = random.standard_normal((samples, last)) if model.loss == "mse" else random.integers(0, last, samples)
+    return model.initial(1), random.standard_normal((samples, first)), targets
 
 
 def assert_close(found, expected):
@@ -47,15 +48,6 @@ def test_the_same_numbers(path, samples, threads):
     assert_close(shared.gradient_series(series, *given[1:]), alone.gradient_series(series, *given[1:]))
 
 
-@pytest.mark.parametrize("path", ["gradient-descent", "weight normalization"], indirect=True)
-def test_the_fast_way_too(path):
-    alone, shared = load(path), load(path, threads=2)
-    given = arguments(alone.model, 200)
-    found = shared.counterterms(*given, fast=True)
-    assert_close(found[:4], alone.counterterms(*given, fast=True)[:4])
-    assert not np.array_equal(found, shared.counterterms(*given))
-
-
 def test_every_run_gives_the_same_bytes(path):
     shared = load(path, threads=3)
     given = arguments(shared.model, 500)
@@ -71,11 +63,11 @@ def test_a_number_of_threads_is_asked_for(path, threads):
 
 @pytest.mark.parametrize(
     "model",
-    [VectorField("y; -x", ["x", "y"]), MLP([2, 2, 2], "sin", "mse", normalization="batch")],
+    [VectorField("y; -x", ["x", "y"]), shared_kernels.SPECS["batch"].model],
     ids=["no samples", "samples that need one another"],
 )
 def test_kernels_that_have_nothing_to_share(model, tmp_path):
-    file = generate(model, 1, output=tmp_path)
-    assert load(file, threads=1).order == 1
+    file = write_kernel(KernelSpec(model, 6), tmp_path)
+    assert load(file, threads=1).order == 6
     with pytest.raises(InputError, match="threads 2: only networks"):
         load(file, threads=2)

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from second_routes.number_algebra import modified_field_terms
-from second_routes.step_polynomial import modified_coefficients, step_polynomials
+from second_routes.step_polynomial import FORMS, modified_coefficients, step_polynomials
 from second_routes.truncated import TruncatedSeries
 
 from eomsym import optimizers
@@ -66,7 +66,7 @@ def test_symmetry_by_counting_the_ways_up_and_down(tree):
 
 @cache
 def polynomials(name: str):
-    return step_polynomials(optimizers.get(name).difference_form(), 6)
+    return step_polynomials(FORMS[name](), 6)
 
 
 def at(differences, s: int) -> Fraction:
@@ -237,7 +237,7 @@ def test_the_order_of_the_parameters_is_irrelevant_to_componentwise_methods_too(
 @pytest.mark.parametrize("order", range(1, 8))
 def test_where_all_differentials_are_equal(order):
     """For f = e^y at 0 all of them are 1, so f̃ is Σ b/σ over the trees of each order: plain iterates know it too."""
-    coefficients = modified_coefficients(optimizers.get("gradient-descent").difference_form(), order)
+    coefficients = modified_coefficients(FORMS["gradient-descent"](), order)
     found = sum(Fraction(coefficients[tree]) / tree.symmetry for tree in rooted_trees(order))
     assert found == exponential_field(order)
 

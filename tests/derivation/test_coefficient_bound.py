@@ -5,11 +5,10 @@ from math import lcm
 
 import pytest
 import sympy
-from second_routes.step_polynomial import modified_coefficients
+from second_routes.step_polynomial import FORMS, modified_coefficients
 
 from eomsym.derivation.coefficient_bound import bernoulli, coefficient_bound
 from eomsym.derivation.tree_tables import MAX_STREAMED_NODES
-from eomsym.optimizers import get
 
 
 def test_bernoulli_numbers_are_those_of_sympy():
@@ -20,7 +19,7 @@ def test_bernoulli_numbers_are_those_of_sympy():
 
 @pytest.mark.parametrize("nodes", range(1, 11))
 def test_no_coefficient_exceeds_the_bound(nodes):
-    coefficients = modified_coefficients(get("gradient-descent").difference_form(), nodes)
+    coefficients = modified_coefficients(FORMS["gradient-descent"](), nodes)
     largest = max(abs(value) for tree, value in coefficients.items() if tree.order == nodes)
     assert largest <= coefficient_bound(nodes)
 

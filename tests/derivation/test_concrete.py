@@ -8,7 +8,7 @@ import sympy
 from eomsym import optimizers
 from eomsym.derivation import counterterms_of_field, counterterms_sympy, derive
 from eomsym.errors import InputError
-from eomsym.optimizers import DifferenceForm, Evaluation, Optimizer, Parameter
+from eomsym.optimizers import Optimizer, Parameter, get
 
 x, y, a, b = sympy.symbols("x y a b")
 ROSENBROCK = (1 - x) ** 2 + 100 * (y - x**2) ** 2
@@ -65,11 +65,8 @@ def test_high_order_of_a_polynomial_is_quick():
 
 @pytest.fixture
 def heavy_ball(monkeypatch):
-    def form(beta):
-        return DifferenceForm({1: 1, 0: -(1 + beta), -1: beta}, (Evaluation(1, {0: 1}),))
-
     parameters = (Parameter("beta", "β", "", Fraction(0), Fraction(1)),)
-    entry = Optimizer("test-heavy-ball", (), "", "", parameters, lambda gradient, state, eta: state, form)
+    entry = Optimizer("test-heavy-ball", (), "", "", parameters, get("heavy-ball").step, ("velocity",))
     monkeypatch.setitem(optimizers._BY_ALIAS, entry.name, entry)
     return entry.name
 

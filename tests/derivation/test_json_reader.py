@@ -13,7 +13,7 @@ from eomsym import optimizers
 from eomsym.derivation import Counterterms, derive
 from eomsym.derivation.json_reader import parse_counterterms
 from eomsym.errors import InputError
-from eomsym.optimizers import DifferenceForm, Evaluation, Optimizer, Parameter
+from eomsym.optimizers import Optimizer, Parameter
 
 #: design.md §4, to the letter.
 CONTRACT = """
@@ -27,8 +27,10 @@ CONTRACT = """
 VALID = derive(order=3).to_json()
 
 
-def form(momentum, damping=1):
-    return DifferenceForm({1: 1, 0: -(1 + momentum), -1: momentum}, (Evaluation(damping, {0: 1}),))
+def damped_step(gradient, state, eta, momentum, damping):
+    theta, velocity = state
+    velocity = momentum * velocity + damping * gradient(theta)
+    return theta - eta * velocity, velocity
 
 
 @pytest.fixture
@@ -37,7 +39,7 @@ def heavy_ball(monkeypatch):
         Parameter("momentum", "β", "", Fraction(0), Fraction(1)),
         Parameter("damping", "d", "", Fraction(0), Fraction(2)),
     )
-    entry = Optimizer("test-heavy-ball", (), "", "", parameters, lambda gradient, state, eta: state, form)
+    entry = Optimizer("test-heavy-ball", (), "", "", parameters, damped_step, ("velocity",))
     monkeypatch.setitem(optimizers._BY_ALIAS, entry.name, entry)
     return entry.name
 

@@ -50,15 +50,18 @@ def test_what_has_no_law(eta, decay, named):
 def test_radius_of_methods_with_momentum(beta):
     """(1 − √β)² and ((1 − β)/(1 + β))², where the two roots of ``r² − (1 + β − x) r + β``, of Nesterov's, meet."""
     b = float(beta)
-    heavy_ball, nesterov = (optimizers.get(name).difference_form(beta=beta) for name in ("heavy-ball", "nesterov"))
+    heavy_ball, nesterov = (optimizers.get(name).rule(beta=beta) for name in ("heavy-ball", "nesterov"))
     assert series_radius(heavy_ball) == pytest.approx((1 - sqrt(b)) ** 2, rel=1e-9)
     assert series_radius(nesterov) == pytest.approx(((1 - b) / (1 + b)) ** 2, rel=1e-9)
 
 
-@pytest.mark.parametrize(("name", "radius"), [("gradient-descent", 1), ("implicit-euler", 1), ("optimistic", 0.5)])
+@pytest.mark.parametrize(
+    ("name", "radius"),
+    [("gradient-descent", 1), ("implicit-euler", 1), ("optimistic", 0.5), ("explicit-midpoint", sqrt(2))],
+)
 def test_radius_is_that_of_the_chains(name, radius):
     """The coefficients of the chains grow like radius^{−n}: a second route, by derivation."""
-    assert series_radius(optimizers.get(name).difference_form()) == pytest.approx(radius, rel=1e-12)
+    assert series_radius(optimizers.get(name).rule()) == pytest.approx(radius, rel=1e-12)
     terms = derive(name, order=10).terms
     chains = [abs(float(next(term.coefficient for term in row if term.tree.is_chain))) for row in terms]
     assert max(chains[-3:]) ** (1 / 11) == pytest.approx(1 / radius, rel=0.35)

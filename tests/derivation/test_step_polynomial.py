@@ -9,7 +9,10 @@ import pytest
 import sympy
 from hypothesis import given
 from hypothesis import strategies as st
+from second_routes.step_polynomial import FORMS as OF_OPTIMIZERS
 from second_routes.step_polynomial import (
+    DifferenceForm,
+    Evaluation,
     apply_operator,
     forward_differences,
     linear_coefficient,
@@ -20,27 +23,18 @@ from second_routes.step_polynomial import (
     values,
 )
 
-from eomsym import optimizers
 from eomsym.notation import elementary_differentials
-from eomsym.optimizers import DifferenceForm, Evaluation
 from eomsym.trees import LEAF, rooted_trees
 
 BETA = Fraction(9, 10)
 BETA_SYMBOL = sympy.field("beta", sympy.QQ)[1]
 
 
-def heavy_ball(beta):
-    return DifferenceForm(rho={1: 1, 0: -(1 + beta), -1: beta}, evaluations=(Evaluation(1, {0: 1}),))
-
-
-def nesterov(beta):
-    shifts = {0: 1 + beta, -1: -beta}
-    return DifferenceForm(rho={1: 1, 0: -(1 + beta), -1: beta}, evaluations=(Evaluation(1, shifts),))
-
+heavy_ball, nesterov = OF_OPTIMIZERS["heavy-ball"], OF_OPTIMIZERS["nesterov"]
 
 #: Update rules ρ(E) θ = η Σ_j w_j f(σ_j(E) θ) of theory.md §3, and a few of numerical analysis.
 FORMS = {
-    "explicit Euler": optimizers.get("gradient-descent").difference_form(),
+    "explicit Euler": OF_OPTIMIZERS["gradient-descent"](),
     "implicit Euler": DifferenceForm({1: 1, 0: -1}, (Evaluation(1, {1: 1}),)),
     "implicit midpoint": DifferenceForm({1: 1, 0: -1}, (Evaluation(1, {1: Fraction(1, 2), 0: Fraction(1, 2)}),)),
     "trapezoidal rule": DifferenceForm(
@@ -53,6 +47,19 @@ FORMS = {
 }
 
 ALL_FORMS = pytest.mark.parametrize("form", FORMS.values(), ids=FORMS)
+
+
+@pytest.mark.parametrize(
+    ("rho", "shifts", "message"),
+    [
+        ({1: 1, 0: -2}, {0: 1}, r"rho\(1\) = -1"),
+        ({1: 1, 0: -2, -1: 1}, {0: 1}, r"rho'\(1\) = 0"),
+        ({1: 1, 0: -1}, {0: 1, -1: 1}, r"sigma\(1\) = 2"),
+    ],
+)
+def test_inconsistent_difference_forms_are_refused(rho, shifts, message):
+    with pytest.raises(ValueError, match=message):
+        DifferenceForm(rho=rho, evaluations=(Evaluation(1, shifts),))
 
 
 def chain(nodes):

@@ -17,7 +17,6 @@ import eomsym
 from eomsym.derivation.coefficient_bound import bernoulli, coefficient_bound
 from eomsym.derivation.tree_tables import _fill, _tables
 from eomsym.errors import InputError
-from eomsym.optimizers import get
 from eomsym.tree_positions import block_start, tree_at
 from eomsym.trees import LEAF, count_rooted_trees, parse_tree, rooted_trees
 
@@ -32,7 +31,7 @@ def table():
 @pytest.fixture(scope="module")
 def engine():
     """b of all trees with up to 12 nodes by the general engine, with Python's integers and Fractions."""
-    return step_polynomial.modified_coefficients(get("gradient-descent").difference_form(), 12)
+    return step_polynomial.modified_coefficients(step_polynomial.FORMS["gradient-descent"](), 12)
 
 
 @pytest.mark.parametrize("nodes", range(1, 13))

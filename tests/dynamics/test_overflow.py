@@ -2,11 +2,10 @@
 
 import numpy as np
 import pytest
+import shared_kernels
 
-import eomsym
 from eomsym import dynamics
 from eomsym.errors import InputError, IntegrationError, OverflowInKernelError
-from eomsym.models import MLP
 
 
 class Quartic:
@@ -111,8 +110,8 @@ def test_the_memory_of_a_path_is_told_beforehand(closed_form):
 
 
 @pytest.fixture(scope="module")
-def kernel(tmp_path_factory):
-    return eomsym.load(eomsym.generate(MLP([2, 2, 3], "sin", "mse"), 1, output=tmp_path_factory.mktemp("kernels")))
+def kernel():
+    return shared_kernels.kernel("sin mse")
 
 
 def test_a_kernel_names_the_order_that_overflows(kernel):

@@ -10,9 +10,11 @@ import pytest
 from eomsym.errors import InputError
 from eomsym.models import ACTIVATIONS, MLP
 from eomsym.models.network import network_program
-from eomsym.series.levels import program_counterterms
+from eomsym.optimizers import gradient_descent
 from eomsym.series.number_rings import array_ring, decimal_ring
+from eomsym.step_index import program_counterterms
 
+DESCENT = gradient_descent.OPTIMIZER.rule()
 RANDOM = np.random.default_rng(5)
 INPUTS = RANDOM.standard_normal((3, 2))
 VALUES, LABELS = RANDOM.standard_normal((3, 2)), np.array([1, 0, 1])
@@ -35,7 +37,7 @@ def test_counter_terms_agree_with_plain_gradients_to_25_digits(model):
         digits = [[f"{-value:.30e}" for value in row] for row in expected]
     ring = decimal_ring(40)
     point = [ring.number(Fraction(value)) for value in theta.tolist()]
-    rows = program_counterterms(network_program(model, INPUTS, targets), point, [], 3, ring)
+    rows = program_counterterms(DESCENT, [network_program(model, INPUTS, targets)], point, [], 3, ring)
     for row, correct in zip(rows, digits, strict=True):
         scale = max(abs(float(text)) for text in correct)
         for value, text in zip(row, correct, strict=True):
@@ -46,10 +48,11 @@ def test_counter_terms_agree_with_plain_gradients_to_25_digits(model):
 def test_arrays_of_floats_follow_the_digits_at_every_point(model):
     program = network_program(model, INPUTS, VALUES if model.loss == "mse" else LABELS)
     points = np.array([model.initial(seed) for seed in (1, 2)])
-    arrays = program_counterterms(program, list(points.T), [], 4, array_ring())
+    arrays = program_counterterms(DESCENT, [program], list(points.T), [], 4, array_ring())
     ring = decimal_ring(30)
     for column, point in enumerate(points):
-        exact = program_counterterms(program, [ring.number(Fraction(x)) for x in point.tolist()], [], 4, ring)
+        start = [ring.number(Fraction(x)) for x in point.tolist()]
+        exact = program_counterterms(DESCENT, [program], start, [], 4, ring)
         for row, correct in zip(arrays, exact, strict=True):
             found = [np.broadcast_to(value, 2)[column] for value in row]
             expected = np.array(correct, dtype=float)

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from eomsym import optimizers
 from eomsym.errors import InputError
-from eomsym.optimizers import DifferenceForm, Evaluation, Parameter, read_rational
+from eomsym.optimizers import Parameter, read_rational
 
 ENTRIES = list(optimizers.REGISTRY.values())
 MOMENTUM = Parameter("momentum", "β", "share of the last step", Fraction(0), Fraction(1))
@@ -95,7 +95,8 @@ def test_exact_rationals(text, value):
 
 
 @pytest.mark.parametrize(
-    "value", [0.9, True, None, "", "1/0", "nan", "1e5", "1_000", "0x10", "1/-2", "9" * 41, "1 / 2", [1], "٣"]
+    "value",
+    [True, None, "", "1/0", "nan", float("nan"), "1_000", "0x10", "1/-2", "9" * 41, "1 / 2", [1], "٣"],
 )
 def test_anything_else_is_no_exact_rational(value):
     with pytest.raises(InputError, match="not an exact rational"):
@@ -113,16 +114,3 @@ def test_range_is_half_open():
     for value in ("1", "-0.001", 2):
         with pytest.raises(InputError, match="0 <= momentum < 1"):
             MOMENTUM.read(value)
-
-
-@pytest.mark.parametrize(
-    ("rho", "shifts", "message"),
-    [
-        ({1: 1, 0: -2}, {0: 1}, r"rho\(1\) = -1"),
-        ({1: 1, 0: -2, -1: 1}, {0: 1}, r"rho'\(1\) = 0"),
-        ({1: 1, 0: -1}, {0: 1, -1: 1}, r"sigma\(1\) = 2"),
-    ],
-)
-def test_inconsistent_difference_forms_are_refused(rho, shifts, message):
-    with pytest.raises(InputError, match=message):
-        DifferenceForm(rho=rho, evaluations=(Evaluation(1, shifts),))

@@ -1,10 +1,11 @@
-"""One small study for all tests of the room, with one kernel that is compiled once a test process."""
+"""One small study for all tests of the room, with one kernel."""
 
 from __future__ import annotations
 
 import json
 from pathlib import Path
 
+import kernel_cache
 import pytest
 
 from eomsym import studies
@@ -20,16 +21,10 @@ CHEAP = {
 }
 
 
-@pytest.fixture(scope="session")
-def _kernels(tmp_path_factory):
-    return tmp_path_factory.mktemp("kernels")
-
-
-@pytest.fixture(autouse=True)
-def kernels(_kernels, monkeypatch):
+@pytest.fixture
+def kernels():
     """The cache of kernels, in this process and in those that it starts."""
-    monkeypatch.setenv("EOMSYM_CACHE", str(_kernels))
-    return _kernels
+    return kernel_cache.folder()
 
 
 @pytest.fixture

@@ -4,23 +4,23 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
+import shared_kernels
 
 import eomsym
 from eomsym import optimizers
 from eomsym.codegen import KernelSpec, kernel_for
 from eomsym.errors import InputError, MissingExtraError
-from eomsym.models import MLP
 from eomsym.series import number_rings
 from eomsym.verification import certify, evaluation_noise, measure_accuracy
 
 pytest.importorskip("flint")
 from oracles.ball_arithmetic import BITS, modified_field
 
-MODEL = MLP([2, 3, 1], "tanh", "mse")
+MODEL = shared_kernels.SPECS["tiny"].model
 RANDOM = np.random.default_rng(8)
 DATA = RANDOM.standard_normal((4, 2)), RANDOM.standard_normal((4, 1))
 THETA = MODEL.initial(3)
-ORDER = 5
+ORDER = shared_kernels.SPECS["tiny"].order
 
 
 @pytest.fixture(scope="module")
@@ -28,14 +28,14 @@ def folder(tmp_path_factory):
     return tmp_path_factory.mktemp("kernels")
 
 
-@pytest.fixture(scope="module")
-def kernel(folder):
-    return eomsym.load(eomsym.generate(MODEL, ORDER, output=folder))
+@pytest.fixture
+def kernel():
+    return shared_kernels.kernel("tiny")
 
 
-@pytest.fixture(scope="module")
-def double_double(folder):
-    return eomsym.load(eomsym.generate(MODEL, ORDER, precision="double-double", output=folder))
+@pytest.fixture
+def double_double():
+    return shared_kernels.kernel("tiny, double-double")
 
 
 def distances(rows, truth):
@@ -111,15 +111,18 @@ def test_an_expression_with_parameters_in_exact_numbers(folder):
         pytest.param("simultaneous-players", marks=pytest.mark.slow),
     ],
 )
-def test_other_optimizers(name, folder):
-    settings = tuple(optimizers.get(name).complete({}, trial=True).items())
-    other = kernel_for(KernelSpec(MODEL, 2, name, settings=settings), folder)
+def test_other_optimizers(name):
+    if name in shared_kernels.RULES:
+        other = shared_kernels.kernel(name)
+    else:
+        settings = tuple(optimizers.get(name).complete({}, trial=True).items())
+        other = kernel_for(KernelSpec(MODEL, 2, name, settings=settings))
     assert max(certify(other, THETA, *DATA).relative_errors) < 1e-13
 
 
-def test_rows_that_vanish_have_absolute_bounds(folder):
+def test_rows_that_vanish_have_absolute_bounds():
     """ξ_0 of a symmetric method is 0: there is no relative error, and JSON says null."""
-    midpoint = kernel_for(KernelSpec(MODEL, 2, "implicit-midpoint"), folder)
+    midpoint = kernel_for(KernelSpec(MODEL, 2, "implicit-midpoint"))
     certificate = certify(midpoint, THETA, *DATA)
     assert certificate.relative_errors[1] == np.inf
     assert 0 < certificate.errors[1] < 1e-14
@@ -143,7 +146,7 @@ def test_what_cannot_be_certified(kernel, folder, monkeypatch):
 
 
 def test_a_second_evaluation_measures_what_is_certified(kernel, double_double, folder):
-    measured = measure_accuracy(kernel, THETA, *DATA, output=folder)
+    measured = measure_accuracy(kernel, THETA, *DATA)
     assert measured.shape == (ORDER + 1,)
     assert measured == pytest.approx(certify(kernel, THETA, *DATA).relative_errors, rel=0.05)
     assert measure_accuracy(kernel, THETA, *DATA, order=1, output=folder) == pytest.approx(measured[:2], rel=0.05)

@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import shared_kernels
 from threadpoolctl import threadpool_info
 
 from eomsym.dynamics import run_optimizer
@@ -73,10 +74,8 @@ class WrongHessian(Altered):
 
 @pytest.fixture(scope="module")
 def network():
-    """The committed kernel of order 5 of the default model of ``teacher``; compiled at most once."""
-    from eomsym.codegen import KernelSpec, kernel_for
-
-    return kernel_for(KernelSpec(MLP([2, 16, 16, 1], "tanh", "mse"), 5))
+    """The committed kernel of order 5 of the default model of ``teacher``."""
+    return shared_kernels.kernel("teacher")
 
 
 def verify_riccati(kernel, orders=range(4), **arguments):

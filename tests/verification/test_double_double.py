@@ -4,8 +4,8 @@ import json
 
 import numpy as np
 import pytest
+import shared_kernels
 
-from eomsym.codegen import KernelSpec, kernel_for
 from eomsym.errors import InputError
 from eomsym.models import default_model
 from eomsym.verification import verify
@@ -14,10 +14,10 @@ ORDERS = (0, 3, 5)
 
 
 @pytest.fixture(scope="module")
-def kernel(tmp_path_factory):
-    """The default network of the study, to order 6; compiled once."""
-    spec = KernelSpec(default_model("teacher-small"), 6, precision="double-double")
-    return kernel_for(spec, tmp_path_factory.mktemp("kernels"))
+def kernel():
+    """The default network of the study, beyond order 6."""
+    assert shared_kernels.SPECS["tiny, double-double"].model == default_model("teacher-small")
+    return shared_kernels.kernel("tiny, double-double")
 
 
 class OneOrderShort:

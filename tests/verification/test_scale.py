@@ -18,11 +18,8 @@ def told():
 
 
 @pytest.fixture(scope="module")
-def study(tmp_path_factory, told):
-    folder = tmp_path_factory.mktemp("kernel")
-    return study_scale(
-        MLP([2, 4, 2]), "moons", weight_decay=0.05, output=folder, progress=lambda *counts: told.append(counts)
-    )
+def study(told):
+    return study_scale(MLP([2, 4, 2]), "moons", weight_decay=0.05, progress=lambda *counts: told.append(counts))
 
 
 def test_progress_is_told_after_each_order(study, told):

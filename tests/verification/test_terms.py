@@ -6,9 +6,9 @@ import math
 
 import numpy as np
 import pytest
+import shared_kernels
 
 from eomsym import derive
-from eomsym.codegen import COMMITTED, kernel_for
 from eomsym.errors import InputError
 from eomsym.models import dataset
 from eomsym.verification import TermStudy, chain_rate, measure_terms, study_terms
@@ -18,7 +18,7 @@ DATA = dataset("teacher").arrays
 
 @pytest.fixture(scope="module")
 def kernel():
-    return kernel_for(COMMITTED[1])  # 2-16-16-1, tanh, mse, order 5
+    return shared_kernels.kernel("teacher")  # 2-16-16-1, tanh, mse, order 5
 
 
 @pytest.fixture(scope="module")
@@ -74,7 +74,7 @@ def test_chains_sum_to_the_rate_of_gradient_descent():
 
 def test_a_run_is_looked_at_at_evenly_spaced_steps():
     told = []
-    model = COMMITTED[2].model
+    model = shared_kernels.SPECS["moons"].model
     found = study_terms(model, "moons", 3, eta=0.2, steps=7, points=3, progress=lambda *counts: told.append(counts))
     assert told == [(1, 3), (2, 3), (3, 3)]
     assert [point.step for point in found.points] == [0, 4, 7]

@@ -5,8 +5,8 @@ import json
 
 import numpy as np
 import pytest
+import shared_kernels
 
-from eomsym.codegen import COMMITTED, kernel_for
 from eomsym.errors import InputError
 from eomsym.models import MLP, dataset, translation_invariant
 from eomsym.verification import study_translation, translation_law_defect
@@ -16,12 +16,12 @@ ETA, DECAY = 0.01, 0.01
 
 @pytest.fixture(scope="module")
 def kernel():
-    return kernel_for(COMMITTED[2])  # 2-8-2, softplus, cross-entropy, weight decay 0.01, order 3
+    return shared_kernels.kernel("moons")  # 2-8-2, softplus, cross-entropy, weight decay 0.01, order 3
 
 
 @pytest.fixture(scope="module")
-def study(tmp_path_factory):
-    return study_translation(MLP([2, 8, 2]), "moons", eta=ETA, weight_decay=DECAY, output=tmp_path_factory.mktemp("k"))
+def study():
+    return study_translation(MLP([2, 8, 2]), "moons", eta=ETA, weight_decay=DECAY)
 
 
 @pytest.mark.parametrize("order", range(4))

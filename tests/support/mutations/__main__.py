@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import argparse
+import ast
 import os
 import shutil
 import subprocess
@@ -37,6 +38,9 @@ def main() -> int:
     chosen = [fault for fault in FAULTS if options.only in fault.name]
     if not chosen:
         parser.error(f"--only: no fault contains {options.only!r}")
+    misfits = [f"{fault.name}: {reason}" for fault in FAULTS if (reason := misfit(fault, ROOT))]
+    if misfits:
+        parser.error("faults that do not fit the code as it is:\n" + "\n".join(misfits))
     with tempfile.TemporaryDirectory() as folder, ThreadPoolExecutor(options.jobs) as pool:
         copies: Queue[Path] = Queue()
         for number in range(options.jobs):
@@ -51,6 +55,22 @@ def main() -> int:
     for fault in survivors:
         print(f"survived: {fault.name}")
     return 0 if score >= NEEDED else 1
+
+
+def misfit(fault: Fault, root: Path) -> str:
+    """Why a fault cannot be planted in the files below ``root`` as they are, or nothing."""
+    text = (root / fault.file).read_text(encoding="utf-8")
+    if text.count(fault.old) != 1:
+        return f"stands {text.count(fault.old)} times in the file"
+    changed = text.replace(fault.old, fault.new)
+    try:  # a slip that Python itself refuses would prove nothing, nor one that means the same
+        meanings = [ast.dump(ast.parse(source)) if fault.file.endswith(".py") else source for source in (text, changed)]
+    except SyntaxError:
+        return "is no Python"
+    if meanings[0] == meanings[1]:
+        return "changes nothing"
+    missing = [place for place in fault.tests if not (root / place.partition("::")[0]).exists()]
+    return f"{missing[0]}: no such tests" if missing else ""
 
 
 def _copy(place: Path) -> Path:
@@ -84,8 +104,6 @@ def _outcome(fault: Fault, copies: Queue[Path]) -> tuple[bool, str]:
 def _planted(fault: Fault, place: Path) -> Iterator[None]:
     file = place / fault.file
     text = file.read_text(encoding="utf-8")
-    if text.count(fault.old) != 1:
-        raise SystemExit(f"{fault.name}: stands {text.count(fault.old)} times in the file; it must stand there once")
     file.write_text(text.replace(fault.old, fault.new), encoding="utf-8")
     try:
         yield
@@ -94,22 +112,19 @@ def _planted(fault: Fault, place: Path) -> Iterator[None]:
 
 
 def _tested(fault: Fault, place: Path) -> tuple[bool, str]:
-    """Whether pytest fails, and the first test that did."""
-    # The cache of kernels belongs to one fault: a mutated generator must not find what the right one has written.
-    with tempfile.TemporaryDirectory() as cache:
-        environment = os.environ | {
-            "PYTHONPATH": str(place),
-            "PYTHONDONTWRITEBYTECODE": "1",
-            "EOMSYM_CACHE": cache,
-            "OPENBLAS_NUM_THREADS": "1",
-        }
-        command = [sys.executable, "-m", "pytest", "-x", "-q", "-m", "not slow", "-p", "no:cacheprovider", *fault.tests]
-        try:
-            run = subprocess.run(
-                command, cwd=place, env=environment, capture_output=True, text=True, timeout=LIMIT, check=False
-            )
-        except subprocess.TimeoutExpired:
-            return True, ENDLESS
+    """Whether pytest fails, and the first test that did.
+
+    Each copy keeps its own compiled kernels (``kernel_cache``), from one fault to the next: they are found by their
+    bytes, so that a mutated generator does not meet what the right one has written.
+    """
+    environment = os.environ | {"PYTHONPATH": str(place), "PYTHONDONTWRITEBYTECODE": "1", "OPENBLAS_NUM_THREADS": "1"}
+    command = [sys.executable, "-m", "pytest", "-x", "-q", "-m", "not slow", "-p", "no:cacheprovider", *fault.tests]
+    try:
+        run = subprocess.run(
+            command, cwd=place, env=environment, capture_output=True, text=True, timeout=LIMIT, check=False
+        )
+    except subprocess.TimeoutExpired:
+        return True, ENDLESS
     failed = [line for line in run.stdout.splitlines() if line.startswith(("FAILED", "ERROR"))]
     return run.returncode != 0, failed[0][:120] if failed else ""
 

@@ -16,14 +16,55 @@ Numbers are integers as long as the data are integers (gradient descent: all the
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from functools import reduce
 from itertools import accumulate, pairwise
 from math import comb
 from operator import mul
 
 from eomsym.exact_numbers import Coefficient, divide
-from eomsym.optimizers import DifferenceForm
 from eomsym.trees import Tree, rooted_trees
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """One term ``weight · f(σ(E) θ)`` of an update rule; ``shifts`` maps the power of E to its coefficient in σ."""
+
+    weight: Coefficient
+    shifts: Mapping[int, Coefficient]
+
+
+@dataclass(frozen=True)
+class DifferenceForm:
+    """An update rule ``ρ(E) θ = η Σ_j w_j f(σ_j(E) θ)`` with ``f = −g``; ``rho`` maps a power of E to its coefficient.
+
+    Consistency needs ``ρ(1) = 0``, ``ρ'(1) ≠ 0`` and ``σ_j(1) = 1``; ``ValueError`` otherwise.
+    """
+
+    rho: Mapping[int, Coefficient]
+    evaluations: tuple[Evaluation, ...]
+
+    def __post_init__(self) -> None:
+        if sum(self.rho.values()) != 0:
+            raise ValueError(f"difference form: rho(1) = {sum(self.rho.values())}, but a fixed point needs rho(1) = 0")
+        if sum(power * value for power, value in self.rho.items()) == 0:
+            raise ValueError("difference form: rho'(1) = 0, but 1 must be a simple root of rho")
+        for evaluation in self.evaluations:
+            total = sum(evaluation.shifts.values())
+            if total != 1:
+                raise ValueError(f"difference form: sigma(1) = {total}, but f is evaluated at a mean, so sigma(1) = 1")
+
+
+GRADIENT = (Evaluation(1, {0: 1}),)
+#: Optimisers whose rule is a difference equation for θ alone, by name: their second description.
+FORMS = {
+    "gradient-descent": lambda: DifferenceForm({1: 1, 0: -1}, GRADIENT),
+    "simultaneous-players": lambda: DifferenceForm({1: 1, 0: -1}, GRADIENT),
+    "implicit-euler": lambda: DifferenceForm({1: 1, 0: -1}, (Evaluation(1, {1: 1}),)),
+    "optimistic": lambda: DifferenceForm({1: 1, 0: -1}, (Evaluation(2, {0: 1}), Evaluation(-1, {-1: 1}))),
+    "heavy-ball": lambda beta: DifferenceForm({1: 1, 0: -1 - beta, -1: beta}, GRADIENT),
+    "nesterov": lambda beta: DifferenceForm({1: 1, 0: -1 - beta, -1: beta}, (Evaluation(1, {0: 1 + beta, -1: -beta}),)),
+}
 
 
 def shift_operator(shifts: Mapping[int, Coefficient], terms: int) -> list[Coefficient]:
