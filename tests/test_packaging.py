@@ -56,7 +56,7 @@ def test_wheel_holds_what_it_needs_and_nothing_else(wheel):
     assert tops == {"eomsym", wheel.name.split("-py3")[0] + ".dist-info"}
     for suffix in (
         "eomsym/py.typed",
-        "eomsym/_data/templates/mlp.py.jinja",
+        "eomsym/_data/templates/mlp/kernel.py.jinja",
         "licenses/docs/LICENSE",
         "entry_points.txt",
     ):

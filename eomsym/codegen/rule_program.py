@@ -101,7 +101,7 @@ class StatementAlgebra(Algebra):
         return Named(name, self.statements)
 
     def coefficient(self, levels: Named, level: Level) -> str:
-        return f"_at({levels}, {level})" if level.offset < 0 else f"{levels}[{level}]"
+        return f"_coefficient({levels}, {level})" if level.offset < 0 else f"{levels}[{level}]"
 
     def theta(self) -> str:
         return ""

@@ -2,8 +2,9 @@
 
 from fractions import Fraction
 
-import eomsym.codegen.mlp_context
 from eomsym.codegen.step_tables import logarithm
+
+import eomsym.codegen.mlp_context
 
 
 def altered_logarithm(descent):

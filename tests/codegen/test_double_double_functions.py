@@ -48,7 +48,7 @@ def compiled():
     lines = ["import math", "", "import numba", "import numba.extending", "import numpy as np", ""]
     lines += ['jit = numba.njit(nogil=True, fastmath=False, error_model="numpy", cache=True)', ""]
     context = {"functions": with_callees(EXACT), "constants": constants()}
-    for name in ("double_double.jinja", "double_double_functions.jinja"):
+    for name in ("double_double/arithmetic.jinja", "double_double/functions.jinja"):
         lines.append(environment().get_template(name).render(context) + "\n\n")
     for name in EXACT:
         lines += ["@jit", f"def map_{name}(x, out):", "    for i in range(x.shape[1]):"]

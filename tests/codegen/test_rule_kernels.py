@@ -141,4 +141,4 @@ def test_loaded_again_a_kernel_knows_its_rule(tmp_path):
     rows = kernel.counterterms(theta, inputs, targets)
     np.testing.assert_allclose(rows[0], float(made.gradient_coefficient) * gradient, rtol=1e-14)
     slope = float(made.terms[0][0].coefficient) * kernel.hessian_vector(theta, gradient, inputs, targets)
-    np.testing.assert_allclose(rows[1], slope, rtol=1e-14)
+    np.testing.assert_allclose(rows[1], slope, rtol=1e-14, atol=1e-15)

@@ -28,11 +28,11 @@ def test_check_finds_an_edit_a_missing_file_and_a_stray_one(tmp_path):
     paths = write_committed(tmp_path)
     assert check_committed(tmp_path) == []
     text = paths[0].read_text()
-    paths[0].write_text(text.replace("a_2 += dz_2 * s_0", "a_2 += dz_2 * s_1", 1))
+    paths[0].write_text(text.replace("a_2 = z_1 * s_1 + dz_2 * s_0", "a_2 = z_1 * s_1 + dz_2 * s_1", 1))
     paths[1].unlink()
     (tmp_path / "stray.py").write_text("print('hello')\n")
     edited, missing, stray = check_committed(tmp_path)[1], check_committed(tmp_path)[0], check_committed(tmp_path)[2]
-    assert "-            a_2 += dz_2 * s_1" in edited
+    assert "-            a_2 = z_1 * s_1 + dz_2 * s_1" in edited
     assert paths[1].name in missing
     assert "stray.py" in stray
 
