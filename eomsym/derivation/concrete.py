@@ -70,7 +70,8 @@ def _by_series(
 
     Trees serve other optimisers than gradient descent, inexact numbers, and functions without a quadratic system.
     """
-    if counterterms.optimizer != "gradient-descent" or sympy.Tuple(model).has(sympy.Float):
+    parts = [model] if isinstance(model, sympy.Expr) else model
+    if counterterms.optimizer != "gradient-descent" or any(part.has(sympy.Float) for part in parts):
         return None
     try:
         program, symbols = lifted(model, variables)
