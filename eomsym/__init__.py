@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 __version__ = "0.1.0"
 
-_HOME = {
+_NAMES = {
     "eomsym.codegen": ("Kernel", "generate", "load"),
     "eomsym.derivation": ("Counterterms", "derive", "modified_equation"),
     "eomsym.derivation.tree_tables": ("TreeTable", "stream_coefficients", "stream_trees", "tree_table"),
@@ -34,6 +34,7 @@ _HOME = {
     "eomsym.errors": ("EomsymError",),
     "eomsym.verification": ("Certificate", "ConvergenceStudy", "certify", "measure_accuracy", "verify"),
 }
+_HOME = {name: home for home, names in _NAMES.items() for name in names}
 _ROOMS = (
     "codegen",
     "derivation",
@@ -75,9 +76,8 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    for home, names in _HOME.items():
-        if name in names:
-            return getattr(import_module(home), name)
+    if name in _HOME:
+        return getattr(import_module(_HOME[name]), name)
     if name in _ROOMS:
         return import_module(f"eomsym.{name}")
     raise AttributeError(f"module 'eomsym' has no attribute {name!r}")

@@ -284,7 +284,7 @@ def _map(function: Callable[..., Any], *arrays: np.ndarray) -> np.ndarray:
 
 def _words(value: Any) -> tuple[float, float]:
     """The two doubles whose sum is next to a number."""
-    exact = _fraction(value)
+    exact = exact_fraction(value)
     try:
         high = float(exact)
     except OverflowError:
@@ -292,7 +292,8 @@ def _words(value: Any) -> tuple[float, float]:
     return high, float(exact - Fraction(high))
 
 
-def _fraction(value: Any) -> Fraction:
+def exact_fraction(value: Any) -> Fraction:
+    """Of any kind of number, or of a decimal text.  Raises ``InputError`` for what is none, or is not finite."""
     if isinstance(value, bool):
         raise InputError(f"number {value!r}: a truth value; give a number")
     if isinstance(value, str):

@@ -20,9 +20,9 @@ RULES: Mapping[str, RuleMaker] = {
     "mul": rules.bilinear,
     "div": rules.divide,
     "abs": rules.absolute,
-    "log1p": elementary_rules.log1p,
-    "expm1": elementary_rules.expm1,
-    "exp2": elementary_rules.exp2,
+    "log1p": elementary_rules.of_affine("log", shift=1.0),
+    "expm1": elementary_rules.function("exp"),  # which differs at order 0 alone
+    "exp2": elementary_rules.of_affine("exp", factor=0.6931471805599453),
     "erfc": elementary_rules.erfc,
     "rsqrt": elementary_rules.root(Fraction(-1, 2)),
     "logaddexp": elementary_rules.logaddexp,

@@ -110,11 +110,6 @@ def function(name: str) -> RuleMaker:
     return lambda instruction, series, backend: System(ELEMENTARY[name], series[0], backend).rule()
 
 
-def reciprocal(instruction: Instruction, series: Sequence[Operand], backend: Backend) -> Rule:
-    """r = 1 / a."""
-    return System(ELEMENTARY["reciprocal"], series[0], backend).rule()
-
-
 def integer_power(exponent: int, base: Operand, backend: Backend) -> Rule:
     """By repeated squaring; negative powers through the reciprocal."""
     chain: list[tuple[Known, Callable[[int], Any]]] = []
@@ -184,21 +179,14 @@ def general_power(instruction: Instruction, series: Sequence[Operand], backend: 
     return rule
 
 
-def log1p(instruction: Instruction, series: Sequence[Operand], backend: Backend) -> Rule:
-    """log(1 + a)."""
-    seeds = {"log": lambda _: first_output(instruction)(series[0][0])}
-    return System(ELEMENTARY["log"], Affine(series[0], shift=1.0), backend, seeds).rule()
+def of_affine(name: str, factor: float = 1.0, shift: float = 0.0) -> RuleMaker:
+    """An elementary function of ``factor · a + shift`` that the library has one operation for, such as log(1 + a)."""
 
+    def maker(instruction: Instruction, series: Sequence[Operand], backend: Backend) -> Rule:
+        seeds = {name: lambda _: first_output(instruction)(series[0][0])}
+        return System(ELEMENTARY[name], Affine(series[0], factor, shift), backend, seeds).rule()
 
-def expm1(instruction: Instruction, series: Sequence[Operand], backend: Backend) -> Rule:
-    """exp(a) − 1, which differs from exp at order 0 only."""
-    return System(ELEMENTARY["exp"], series[0], backend).rule()
-
-
-def exp2(instruction: Instruction, series: Sequence[Operand], backend: Backend) -> Rule:
-    """2^a."""
-    seeds = {"exp": lambda _: first_output(instruction)(series[0][0])}
-    return System(ELEMENTARY["exp"], Affine(series[0], factor=0.6931471805599453), backend, seeds).rule()
+    return maker
 
 
 def erfc(instruction: Instruction, series: Sequence[Operand], backend: Backend) -> Rule:

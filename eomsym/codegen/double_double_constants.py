@@ -13,6 +13,8 @@ from typing import Any
 
 import mpmath
 
+from eomsym.double_double import exact_fraction
+
 DIGITS = 80
 #: Sample distance of the trapezoidal rule for the normal distribution: its error is exp(−2π²/g²) = 5e−35.
 NORMAL_SPACING = Fraction(1, 2)
@@ -49,7 +51,7 @@ def with_callees(functions: Iterable[str]) -> set[str]:
 
 def words(value: Any, count: int = 2) -> tuple[float, ...]:
     """``value``, an exact rational or an mpmath number, as the sum of ``count`` doubles, largest first."""
-    rest, parts = _fraction(value), []
+    rest, parts = exact_fraction(value), []
     for _ in range(count):
         parts.append(float(rest))
         rest -= Fraction(parts[-1])
@@ -74,10 +76,3 @@ def constants() -> dict[str, Any]:
             "normal_factor": words(spacing / mpmath.pi),
             "normal_frequency": words(2 * mpmath.pi / spacing),
         }
-
-
-def _fraction(value: Any) -> Fraction:
-    if isinstance(value, Fraction):
-        return value
-    number = mpmath.mpf(value)
-    return Fraction(int(number.man)) * Fraction(2) ** int(number.exp) * (-1 if number < 0 else 1)

@@ -128,22 +128,10 @@ def _touches_theta(tree: ColouredTree) -> bool:
     return tree.colour == 0 or any(map(_touches_theta, tree.children))
 
 
-def _rootings(tree: ColouredTree) -> list[ColouredTree]:
-    """The tree rooted at each of its nodes."""
-    found = [tree]
+def _rootings(tree: ColouredTree, above: tuple[ColouredTree, ...] = ()) -> list[ColouredTree]:
+    """The tree rooted at each of its nodes; what is above becomes one more child, and deeper nodes carry it along."""
+    found = [ColouredTree(tree.colour, (*tree.children, *above))]
     for index, child in enumerate(tree.children):
-        above = ColouredTree(tree.colour, (*tree.children[:index], *tree.children[index + 1 :]))
-        # Rooted at the child, what was above becomes one more child; deeper nodes carry it along.
-        moved = ColouredTree(child.colour, (*child.children, above))
-        found += [moved, *_below(child, above)]
-    return found
-
-
-def _below(node: ColouredTree, above: ColouredTree) -> list[ColouredTree]:
-    """All rootings at nodes below ``node``, which hangs under ``above``."""
-    found = []
-    for index, child in enumerate(node.children):
-        others = (*node.children[:index], *node.children[index + 1 :], above)
-        upper = ColouredTree(node.colour, others)
-        found += [ColouredTree(child.colour, (*child.children, upper)), *_below(child, upper)]
+        others = (*tree.children[:index], *tree.children[index + 1 :], *above)
+        found += _rootings(child, (ColouredTree(tree.colour, others),))
     return found

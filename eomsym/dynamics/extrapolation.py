@@ -22,6 +22,7 @@ from eomsym.double_double import DoubleDouble
 from eomsym.dynamics.integration import CONVERGENCE, Endpoint, evaluated
 from eomsym.dynamics.vectors import Vector, epsilon, is_finite, norm, rounded, stack
 from eomsym.errors import IntegrationError
+from eomsym.step_index import value_at, weights
 
 #: Columns of the table: more have a round-off of their own, fewer need more steps; see docs/high_order.md.
 COLUMNS = 6
@@ -160,11 +161,5 @@ class _Method:
 @cache
 def extrapolation_weights(first: int, last: int) -> list[Fraction]:
     """Weights of the columns ``first`` … ``last`` at step 0 of a polynomial in the square of the step 1/(2j)."""
-    nodes = range(first, last + 1)
-    weights = []
-    for j in nodes:
-        weight = Fraction(1)
-        for i in nodes:
-            weight *= Fraction(j * j, j * j - i * i) if i != j else 1
-        weights.append(weight)
-    return weights
+    squares = [Fraction(1, j * j) for j in range(first, last + 1)]
+    return list(map(Fraction, weights(squares, value_at(Fraction(0)))))

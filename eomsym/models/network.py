@@ -58,23 +58,17 @@ class _Writer:
         units, place = [self._number(value) for value in sample], 0
         layers = list(pairwise(self.model.layers))
         for layer, (rows, columns) in enumerate(layers):
-            biases = place + rows * columns
-            units = [
-                self.builder.total(
-                    [
-                        self.theta[biases + column],
-                        *(
-                            self.builder.multiply(self.theta[place + row * columns + column], unit)
-                            for row, unit in enumerate(units)
-                        ),
-                    ]
-                )
-                for column in range(columns)
-            ]
-            place = biases + columns
+            units = [self._unit(place + column, columns, units) for column in range(columns)]
+            place += (rows + 1) * columns
             if layer < len(layers) - 1:
                 units = [self.builder.function(self.model.activation, unit) for unit in units]
         return units
+
+    def _unit(self, place: int, columns: int, inputs: Sequence[int]) -> int:
+        """The unit whose weights and bias stand at this place of θ and every ``columns`` numbers after it."""
+        *weights, bias = self.theta[place : place + len(inputs) * columns + 1 : columns]
+        products = (self.builder.multiply(weight, unit) for weight, unit in zip(weights, inputs, strict=True))
+        return self.builder.total([bias, *products])
 
     def _number(self, value: float) -> int:
         return self.builder.number(Fraction(float(value)))

@@ -18,9 +18,6 @@ from eomsym.optimizers import (
     optimistic,
     two_players,
 )
-from eomsym.optimizers import (
-    runge_kutta as _runge_kutta,
-)
 from eomsym.optimizers._base import (
     Field,
     Optimizer,
@@ -40,7 +37,7 @@ from eomsym.optimizers._rule import (
 )
 from eomsym.optimizers._stepping import solve, sqrt
 from eomsym.optimizers._tracing import trace
-from eomsym.optimizers.runge_kutta import runge_kutta
+from eomsym.optimizers.runge_kutta import CLASSICAL, EXPLICIT_MIDPOINT, EXTRAGRADIENT, IMPLICIT_MIDPOINT, runge_kutta
 
 __all__ = [
     "REGISTRY",
@@ -78,10 +75,10 @@ REGISTRY: dict[str, Optimizer] = {
         heavy_ball.OPTIMIZER,
         nesterov.OPTIMIZER,
         optimistic.OPTIMIZER,
-        _runge_kutta.EXTRAGRADIENT,
-        _runge_kutta.EXPLICIT_MIDPOINT,
-        _runge_kutta.IMPLICIT_MIDPOINT,
-        _runge_kutta.CLASSICAL,
+        EXTRAGRADIENT,
+        EXPLICIT_MIDPOINT,
+        IMPLICIT_MIDPOINT,
+        CLASSICAL,
         decoupled_decay.OPTIMIZER,
         batches.IN_ORDER,
         batches.RESHUFFLED,

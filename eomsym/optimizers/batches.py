@@ -32,7 +32,7 @@ def fields(batches: Any) -> tuple[Field, ...]:
 
 
 def epoch(gradient: Callable[..., Any], theta: Any, eta: Any, order: Sequence[int]) -> Any:
-    """θ after one step on each batch, in this order."""
+    """θ after one step on each batch, or of each player, in this order."""
     for batch in order:
         theta = theta - eta * gradient(theta, batch)
     return theta

@@ -11,15 +11,14 @@ from typing import Any
 
 from eomsym.optimizers import gradient_descent
 from eomsym.optimizers._base import Field, Optimizer
+from eomsym.optimizers.batches import epoch
 
 _SOURCE = "Rosca, Wu, Dherin & Barrett, Discretization drift in two-player games, ICML 2021"
 
 
 def step_alternating(gradient: Callable[..., Any], state: tuple[Any, ...], eta: Any) -> tuple[Any, ...]:
     """One step of the first player, then one of the second."""
-    (theta,) = state
-    theta = theta - eta * gradient(theta, 0)
-    return (theta - eta * gradient(theta, 1),)
+    return (epoch(gradient, state[0], eta, (0, 1)),)
 
 
 SIMULTANEOUS = Optimizer(

@@ -56,16 +56,13 @@ class RingAlgebra(NodeAlgebra):
 
     def _sum(self, weights: Sequence[Coefficient], rows: Sequence[Row]) -> Row:
         terms = [
-            row if weight == 1 else self._scaled(self._ring.number(Fraction(weight)), row)
+            row if weight == 1 else [number * value for value in row]
             for weight, row in zip(weights, rows, strict=True)
-            if weight != 0
+            if weight != 0 and (number := self._ring.number(Fraction(weight))) is not None
         ]
         if not terms:
             return [self._ring.number(Fraction(0))] * len(self._point)
         return [sum(column[1:], column[0]) for column in zip(*terms, strict=True)]
-
-    def _scaled(self, number: Any, row: Row) -> Row:
-        return [number * value for value in row]
 
     def gradient(self, field: int) -> Callable[[list[Row]], list[Row]]:
         program, signs = self._programs[field], self._signs(field)

@@ -89,18 +89,9 @@ class StudyPlan:
             entry, exact = optimizers.get(choice.name), choice.exact
             time = self.steps * choice.etas[0] * entry.steps(**exact)
             settling = entry.transient(**exact) * choice.etas[0]
+            what = choice.name, choice.parameters, trained.model, trained.data, self.orders
             for eta in choice.etas:
-                yield Job(
-                    choice.name,
-                    choice.parameters,
-                    trained.model,
-                    trained.data,
-                    self.orders,
-                    eta,
-                    time,
-                    settling,
-                    seed,
-                )
+                yield Job(*what, eta, time, settling, seed)
 
     def to_dict(self) -> dict[str, Any]:
         """The plan in the words of a study file; ``plan_from_dict`` reads it."""

@@ -229,15 +229,9 @@ def _summary(order: int, rows: list[dict[str, Any]]) -> OrderSummary:
 
 
 def _record(order: int, rows: list[dict[str, Any]]) -> OrderRecord:
-    columns = {name: tuple(row[name] for row in rows) for name in ("eta", "error", "predicted_error", "floor")}
-    return OrderRecord(
-        order,
-        columns["eta"],
-        columns["error"],
-        columns["predicted_error"],
-        columns["floor"],
-        exponent=rows[0]["exponent"],
-    )
+    names = ("eta", "error", "predicted_error", "floor")
+    etas, errors, predicted, floors = (tuple(row[name] for row in rows) for name in names)
+    return OrderRecord(order, etas, errors, predicted, floors, rows[0]["exponent"])
 
 
 def _read_parquet(path: Path) -> polars.DataFrame:

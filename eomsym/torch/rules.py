@@ -133,7 +133,7 @@ RULES: dict[str, RuleMaker] = {
     "sigmoid": elementary_rules.function("sigmoid"),
     **dict.fromkeys(("mm", "bmm", "mv", "dot"), rules.bilinear),
     "pow": _power,
-    "reciprocal": elementary_rules.reciprocal,
+    "reciprocal": elementary_rules.function("reciprocal"),
     "where": rules.select,
     "maximum": rules.extremum,
     "minimum": rules.extremum,

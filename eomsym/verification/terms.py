@@ -206,18 +206,11 @@ def measure_terms(
         total = np.sum([part for _, part in parts], axis=0)
         size = float(np.linalg.norm(rows[1 + index]))
         defect = float(np.linalg.norm(total - rows[1 + index])) / size if size else float(np.linalg.norm(total))
-        records.append(
-            TermRecord(
-                index,
-                size,
-                _cosine(rows[1 + index], gradient),
-                defect,
-                tuple(
-                    TreeRecord(term.tree, str(term.coefficient), float(np.linalg.norm(part)), _cosine(part, gradient))
-                    for term, part in parts
-                ),
-            )
+        of_trees = tuple(
+            TreeRecord(term.tree, str(term.coefficient), float(np.linalg.norm(part)), _cosine(part, gradient))
+            for term, part in parts
         )
+        records.append(TermRecord(index, size, _cosine(rows[1 + index], gradient), defect, of_trees))
     loss = float(kernel.loss(theta, *data)) if hasattr(kernel, "loss") else math.nan
     sharpness = largest_eigenvalue(kernel, theta, data)
     return TermPoint(step, loss, float(np.linalg.norm(gradient)), sharpness, tuple(records))

@@ -258,7 +258,7 @@ FAULTS = [
     *_faults(
         "eomsym/optimizers/two_players.py",
         REGISTRY,
-        ("return (theta - eta * gradient(theta, 1),)", "return (theta + eta * gradient(theta, 1),)"),
+        ("eta, (0, 1)),)", "eta, (1, 0)),)"),
     ),
     *_faults(
         "eomsym/series/elementary.py",
@@ -420,7 +420,7 @@ FAULTS = [
     *_faults(
         "eomsym/dynamics/extrapolation.py",
         DYNAMICS,
-        ("Fraction(j * j, j * j - i * i)", "Fraction(j, j - i)"),
+        ("Fraction(1, j * j)", "Fraction(1, j)"),
         ("before + (2.0 * step) * self._evaluated", "before + step * self._evaluated"),
     ),
     *_faults(
