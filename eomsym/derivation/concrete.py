@@ -37,13 +37,16 @@ def counterterms_sympy(
     """``[ξ_0, ξ_1, …]`` of a loss, each a column in the order of ``variables``; expanded if the loss is a polynomial.
 
     Other symbols in the loss are constants.  Raises ``InputError`` if the loss is no SymPy expression (text is not
-    read) or the variables are not distinct symbols.
+    read), the variables are not distinct symbols, or the optimiser is one of players: theirs is a field.
     """
+    optimizers.check_one_gradient(optimizers.get(counterterms.optimizer), counterterms.parameters)
     if not isinstance(loss, sympy.Expr):
         raise InputError(f"loss {shown(loss)}: not a SymPy expression but {type(loss).__name__}; build it from symbols")
     names = check_variables(variables)
     quick = _by_series(counterterms, loss, names)
-    return quick or counterterms_of_field(counterterms, [loss.diff(name) for name in names], names)
+    if quick is not None:
+        return quick
+    return counterterms_of_field(counterterms, [loss.diff(name) for name in names], names)
 
 
 def counterterms_of_field(
@@ -52,7 +55,7 @@ def counterterms_of_field(
     """``[ξ_0, ξ_1, …]`` for a vector field in place of the gradient g, as in games; as ``counterterms_sympy`` else."""
     names = check_variables(variables)
     quick = _by_series(counterterms, check_field(field, names), names)
-    return quick or combinations_of_trees(counterterms.rows, field, names)
+    return combinations_of_trees(counterterms.rows, field, names) if quick is None else quick
 
 
 def general_of_fields(
@@ -140,7 +143,7 @@ def closed_form(
     """The equation of motion of an optimiser on a loss or vector field, exactly, to η^order.
 
     Raises ``InputError`` for an unknown optimiser, a parameter or an order that is out of range (0 … 20 for gradient
-    descent, 0 … 15 for others).
+    descent, 0 … 15 for others), and for players who share a loss.
     """
     entry = optimizers.get(optimizer)
     values = entry.read_parameters(parameters)

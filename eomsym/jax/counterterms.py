@@ -20,7 +20,7 @@ from eomsym.jax.tracing import flatten
 from eomsym.optimizers import Optimizer, rule_of_one_gradient
 from eomsym.step_index import array_counterterms, check_like, gradient_of, modified_field
 
-#: Beyond it float64 keeps few digits.
+#: What is left of the digits to this order stands in docs/high_order.md.
 MAX_JAX_ORDER = 16
 
 

@@ -55,6 +55,7 @@ __all__ = [
     "Stage",
     "State",
     "UpdateRule",
+    "check_one_gradient",
     "get",
     "is_built_in",
     "read_rational",
@@ -111,17 +112,21 @@ def get(name: str | Optimizer) -> Optimizer:
 def rule_of_one_gradient(optimizer: str | Optimizer, given: Mapping[str, object]) -> UpdateRule:
     """The rule of an optimiser at given parameters, the others at their defaults, for one loss or vector field.
 
-    Raises ``InputError`` as ``get`` and ``Optimizer.complete`` do, and for an optimiser of batches or players.
+    Raises ``InputError`` as ``get``, ``Optimizer.complete`` and ``check_one_gradient`` do.
     """
     entry = get(optimizer)
-    values = entry.complete(given)
-    kinds = {field.kind for field in entry.fields(**values)} - {"loss"}
+    check_one_gradient(entry, given)
+    return entry.rule(**entry.complete(given))
+
+
+def check_one_gradient(entry: Optimizer, given: Mapping[str, object]) -> None:
+    """Raises ``InputError`` for an optimiser of batches or players."""
+    kinds = {field.kind for field in entry.fields(**entry.complete(given))} - {"loss"}
     if kinds:
         raise InputError(
             f"optimizer {entry.name!r}: takes the gradients of batches or players ({', '.join(sorted(kinds))}), and "
             "here is one loss; take the kernel of a network, or an optimizer of one gradient"
         )
-    return entry.rule(**values)
 
 
 def is_built_in(entry: Optimizer) -> bool:

@@ -22,7 +22,7 @@ from eomsym.optimizers import Optimizer, rule_of_one_gradient
 from eomsym.step_index import array_counterterms, check_like, gradient_of, modified_field
 from eomsym.torch.rules import BACKEND, SCALAR_OPERATIONS
 
-#: Beyond it float64 keeps few digits.
+#: What is left of the digits to this order stands in docs/high_order.md.
 MAX_TORCH_ORDER = 16
 
 _COMPOSITE = [
