@@ -2,21 +2,21 @@
 
 from fractions import Fraction
 
-from eomsym.codegen.step_tables import logarithm
+from eomsym.step_index import DescentSchedule
 
-import eomsym.codegen.mlp_context
+LOGARITHM = DescentSchedule.logarithm
 
 
 def altered_logarithm(descent):
     """1 % off in the weight of step 1 in ``ξ_1 = Σ_i LOGARITHM[2][i] · [η²] g(y_i)``."""
-    table = logarithm(descent)
+    table = LOGARITHM(descent)
     if len(table) > 2:
         table[2][1] *= Fraction(101, 100)
     return table
 
 
 def test_verify_fails_when_a_coefficient_of_xi_1_is_altered(run, monkeypatch):
-    monkeypatch.setattr(eomsym.codegen.mlp_context, "logarithm", altered_logarithm)
+    monkeypatch.setattr(DescentSchedule, "logarithm", altered_logarithm)
     options = ("--dataset", "moons", "--layers", "2,3,2", "--orders", "0:2", "--format", "json")
     result = run("verify", *options)
     assert result.status == 1
