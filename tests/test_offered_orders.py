@@ -14,7 +14,9 @@ from eomsym.optimizers import REGISTRY, is_built_in
 LIMITS = (Path(__file__).parents[1] / "docs/limits.md").read_text(encoding="utf-8")
 LINES = [line for line in LIMITS.splitlines() if line.startswith(("| optimiser", "| `"))]
 HEADER, *ROWS = ([cell.strip() for cell in line.strip("|").split("|")] for line in LINES)
-TABLE = {name: dict(zip(HEADER[1:], row[1:], strict=True)) for row in ROWS for name in re.findall(r"`([\w-]+)`", row[0])}
+TABLE = {
+    name: dict(zip(HEADER[1:], row[1:], strict=True)) for row in ROWS for name in re.findall(r"`([\w-]+)`", row[0])
+}
 NETWORK, WRITTEN = MLP([2, 2], "tanh", "mse"), ExpressionLoss("x**4", ["x"])
 
 
