@@ -50,13 +50,13 @@ def _net(net: str, terms: Sequence[int], seconds: float) -> str:
         processes.progress(f"kernels: {net}, K = {count}")
         outcome = processes.measured("benchmarks.kernels", (net, count, seconds), limit=300)
         rows.append(_row(net, count, outcome))
-    header = ("K", "unit, ms", "kernel, ms", "min", "in units", "ratio of minima", "fast way", "to reach", "load, s")
+    header = ("K", "unit, ms", "kernel, ms", "min", "in units", "ratio of minima", "to reach", "load, s")
     return f"{title}\n{tables.table(header, rows)}"
 
 
 def _row(net: str, count: int, outcome: processes.Outcome) -> list[str]:
     if outcome.answer is None:
-        return [str(count), outcome.reason, *[tables.NONE] * 7]
+        return [str(count), outcome.reason, *[tables.NONE] * 6]
     unit, kernel = outcome.answer["unit"], outcome.answer["kernel"]
     milliseconds = Spread.of(kernel).scaled(1e3)
     reached = REFERENCE[net][cases.TERMS.index(count)]
@@ -67,7 +67,6 @@ def _row(net: str, count: int, outcome: processes.Outcome) -> list[str]:
         tables.number(milliseconds.minimum),
         tables.spread(Spread.of(ratios(kernel, unit))),
         tables.number(min(kernel) / min(unit)),
-        tables.number(min(outcome.answer["fast"]) / min(unit)),
         tables.number(reached),
         tables.number(outcome.answer["load"]),
     ]
@@ -87,12 +86,9 @@ def measure(net: str, terms: int, seconds: float) -> dict[str, object]:
     def counterterms() -> np.ndarray:
         return kernel.counterterms(case.theta, case.inputs, case.targets)
 
-    def fast() -> np.ndarray:
-        return kernel.counterterms(case.theta, case.inputs, case.targets, fast=True)
-
     counterterms()
-    rounds = rounds_for(seconds, 2 * once(counterterms) + once(lambda: gradient(case.theta)), fewest=7, most=60)
-    times = interleaved({"unit": lambda: gradient(case.theta), "kernel": counterterms, "fast": fast}, rounds)
+    rounds = rounds_for(seconds, once(counterterms) + once(lambda: gradient(case.theta)), fewest=7, most=60)
+    times = interleaved({"unit": lambda: gradient(case.theta), "kernel": counterterms}, rounds)
     return {**times, "load": load}
 
 

@@ -47,6 +47,7 @@ _ROOMS = (
     "notation",
     "optimizers",
     "series",
+    "step_index",
     "studies",
     "torch",
     "tree_positions",

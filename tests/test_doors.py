@@ -169,6 +169,14 @@ def test_compiled_kernels_do_the_same():
     np.testing.assert_allclose(one, other, rtol=1e-14)
 
 
+def test_a_kernel_knows_the_gradient_of_its_loss():
+    """Row 0 is c g, ten times g for this memory."""
+    kernel = interpreted(KernelSpec(MODELS["loss"], ORDER, "heavy-ball", settings=(("beta", 0.9),)))
+    plain = exact("loss", "gradient-descent", ())[0]
+    np.testing.assert_allclose(kernel.gradient(np.array(POINT)), plain, rtol=1e-14)
+    np.testing.assert_allclose(kernel.counterterms(np.array(POINT))[0], 10 * plain, rtol=1e-14)
+
+
 def test_there_are_fifteen():
     assert len(NAMES) == 15
 

@@ -32,7 +32,7 @@ class ExpressionKernel(LoadedKernel):
 
     def gradient(self, theta: np.ndarray, parameters: np.ndarray | None = None) -> np.ndarray:
         """The gradient g of the loss, or minus the vector field, (d,)."""
-        return self.counterterms(theta, parameters, order=0)[0]
+        return self.gradient_series(self._vector("theta", theta).reshape(1, -1), parameters)[0]
 
     def hessian_vector(self, theta: np.ndarray, vector: np.ndarray, parameters: np.ndarray | None = None) -> np.ndarray:
         """The derivative of g times a vector, (d,).  Raises ``InputError`` for a kernel of order 0."""

@@ -115,13 +115,14 @@ def rule_of_one_gradient(optimizer: str | Optimizer, given: Mapping[str, object]
     Raises ``InputError`` as ``get``, ``Optimizer.complete`` and ``check_one_gradient`` do.
     """
     entry = get(optimizer)
-    check_one_gradient(entry, given)
-    return entry.rule(**entry.complete(given))
+    values = entry.complete(given)
+    check_one_gradient(entry, values)
+    return entry.rule(**values)
 
 
-def check_one_gradient(entry: Optimizer, given: Mapping[str, object]) -> None:
-    """Raises ``InputError`` for an optimiser of batches or players."""
-    kinds = {field.kind for field in entry.fields(**entry.complete(given))} - {"loss"}
+def check_one_gradient(entry: Optimizer, values: Mapping[str, Coefficient]) -> None:
+    """Raises ``InputError`` for an optimiser of batches or players; ``values`` of the parameters that count something."""
+    kinds = {field.kind for field in entry.fields(**values)} - {"loss"}
     if kinds:
         raise InputError(
             f"optimizer {entry.name!r}: takes the gradients of batches or players ({', '.join(sorted(kinds))}), and "

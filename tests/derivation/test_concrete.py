@@ -6,8 +6,9 @@ import pytest
 import sympy
 
 from eomsym import optimizers
-from eomsym.derivation import counterterms_of_field, counterterms_sympy, derive
+from eomsym.derivation import closed_form, counterterms_of_field, counterterms_sympy, derive
 from eomsym.errors import InputError
+from eomsym.models import ExpressionLoss, VectorField
 from eomsym.optimizers import Optimizer, Parameter, get
 
 x, y, a, b = sympy.symbols("x y a b")
@@ -112,3 +113,13 @@ def test_a_field_must_fit_its_variables():
         counterterms_of_field(derive(order=1), [x], [x, y])
     with pytest.raises(InputError, match="not a SymPy expression"):
         counterterms_of_field(derive(order=1), ["x"], [x])
+
+
+def test_order_0_and_players():
+    x, y = sympy.symbols("x y")
+    assert closed_form(ExpressionLoss("x**4", ["x"]), 0).columns == (sympy.Matrix([4 * x**3]),)
+    # The field of players is not the gradient of their loss: with a loss alone the answer would be that of descent.
+    with pytest.raises(InputError, match="batches or players"):
+        closed_form(ExpressionLoss("x*y", ["x", "y"]), 1, "simultaneous-players")
+    players = closed_form(VectorField("-y; x", ["x", "y"]), 1, "simultaneous-players")
+    assert players.columns[1] == sympy.Matrix([x, y]) / 2
