@@ -121,7 +121,7 @@ def rule_of_one_gradient(optimizer: str | Optimizer, given: Mapping[str, object]
 
 
 def check_one_gradient(entry: Optimizer, values: Mapping[str, Coefficient]) -> None:
-    """Raises ``InputError`` for an optimiser of batches or players; ``values`` of the parameters that count something."""
+    """Raises ``InputError`` for an optimiser of batches or players; ``values`` hold the parameters that count."""
     kinds = {field.kind for field in entry.fields(**values)} - {"loss"}
     if kinds:
         raise InputError(

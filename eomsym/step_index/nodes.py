@@ -6,17 +6,16 @@ digits are left.  Without memory small steps on both sides of 0 are best, with m
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from fractions import Fraction
-from itertools import islice
 
+from eomsym.checks import check_integer
 from eomsym.optimizers import Linear, Stage, State, UpdateRule
 from eomsym.step_index.tables import Tables
 
 #: Iterates of gradient descent that a kernel visits one after the other, all coefficients at once: the cheap ones.
 FORWARD = (1, 2, 3)
-#: What follows them, level by level: chosen by the digits that are left on hard networks.
-AFTER_FORWARD = tuple(map(Fraction, ("-1", "1/2", "-1/2", "3/2", "-3/2", "-2", "5/2", "1/4", "-1/4", "-5/2", "7/2")))
+#: What follows them, level by level, as far as the highest order asks: chosen by the digits left on hard networks.
+AFTER_FORWARD = "-1 1/2 -1/2 3/2 -3/2 -2 5/2 1/4 -1/4 -5/2 7/2 -3 4 -7/2 9/2 -4 5"
 #: The unit where there is no memory.
 SMALL = Fraction(1, 3)
 
@@ -27,19 +26,9 @@ def two_sided(count: int, unit: Fraction = SMALL) -> tuple[Fraction, ...]:
 
 
 def forward_first(count: int) -> tuple[Fraction, ...]:
-    """0, then ``FORWARD``, then small steps on both sides: the nodes of a gradient-descent kernel."""
-    return tuple(islice(_forward_first(), count))
-
-
-def _forward_first() -> Iterator[Fraction]:
-    yield Fraction(0)
-    yield from map(Fraction, FORWARD)
-    yield from AFTER_FORWARD
-    far = Fraction(3)
-    while True:
-        yield -far
-        yield far + 1
-        far += Fraction(1, 2)
+    """0, then ``FORWARD``, then small steps on both sides: the nodes of a gradient-descent kernel, at most 21."""
+    nodes = (0, *FORWARD, *AFTER_FORWARD.split())
+    return tuple(map(Fraction, nodes[: check_integer("number of nodes", count, 1, len(nodes))]))
 
 
 def unit_of(rule: UpdateRule) -> Fraction:
