@@ -62,7 +62,7 @@ FLAT = frozenset(
 def _summed_products(instruction: Instruction, lefts: Any, rights: Any, backend: Backend) -> Any:
     """``Σ_i left_i · right_i`` of dot_general: one product an iterate, summed over i with what is contracted."""
     contracting, batch = instruction.params["dimension_numbers"]
-    numbers = (
+    numbers: Any = (
         tuple((0, *(axis + 2 for axis in axes)) for axes in contracting),
         tuple((1, *(axis + 2 for axis in axes)) for axes in batch),
     )

@@ -27,8 +27,8 @@ def two_sided(count: int, unit: Fraction = SMALL) -> tuple[Fraction, ...]:
 
 def forward_first(count: int) -> tuple[Fraction, ...]:
     """0, then ``FORWARD``, then small steps on both sides: the nodes of a gradient-descent kernel, at most 21."""
-    nodes = (0, *FORWARD, *AFTER_FORWARD.split())
-    return tuple(map(Fraction, nodes[: check_integer("number of nodes", count, 1, len(nodes))]))
+    nodes = [Fraction(0), *map(Fraction, FORWARD), *map(Fraction, AFTER_FORWARD.split())]
+    return tuple(nodes[: check_integer("number of nodes", count, 1, len(nodes))])
 
 
 def unit_of(rule: UpdateRule) -> Fraction:
