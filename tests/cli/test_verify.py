@@ -148,16 +148,11 @@ def test_warnings_go_to_stderr_or_into_the_json(run_with, study):
     assert (result.err, result.json["warnings"]) == ("", ["eta is large"])
 
 
-def test_interrupt_is_quiet(tmp_path):
-    process = subprocess.Popen(
-        [sys.executable, "-m", "eomsym", "verify", "--output", str(tmp_path)],
-        cwd=ROOT,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-    )
-    deadline = time.monotonic() + 60
-    while not list(tmp_path.glob("*.py")) and time.monotonic() < deadline:
-        time.sleep(0.05)  # until the kernel is written: now it is in the middle of its work
+def test_interrupt_is_quiet():
+    """In pure Python: numba may swallow an interrupt in a callback of its compiler."""
+    command = [sys.executable, "-m", "eomsym", "derive", "--order", "15"]
+    process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    time.sleep(4)  # now it is in the middle of its work
     process.send_signal(signal.SIGINT)
     out, err = process.communicate(timeout=60)
     assert (process.returncode, out, err) == (130, b"", b"")
