@@ -19,7 +19,7 @@ def registry(monkeypatch):
 
 
 def test_the_page_runs(registry, tmp_path, monkeypatch, capsys):
-    monkeypatch.setenv("EOMSYM_CACHE", str(tmp_path))
+    monkeypatch.chdir(tmp_path)  # where it leaves a kernel
     text = PAGE.read_text(encoding="utf-8")
     script = tmp_path / "page.py"
     script.write_text("\n".join(re.findall(r"```python\n(.*?)```", text, re.DOTALL)), encoding="utf-8")
