@@ -150,7 +150,7 @@ def test_warnings_go_to_stderr_or_into_the_json(run_with, study):
 
 
 def test_interrupt_is_quiet():
-    """In pure Python: numba may swallow an interrupt in a callback of its compiler."""
+    """In pure Python; while numba compiles, an interrupt was seen to be lost, for a reason that is not known."""
     command = [sys.executable, "-m", "eomsym", "derive", "--order", "15"]
     process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     time.sleep(4)  # now it is in the middle of its work
