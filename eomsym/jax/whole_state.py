@@ -40,7 +40,8 @@ def whole_state_terms(
     if len(memory) != len(entry.memory):
         raise InputError(f"memory: {len(memory)} states; {entry.name} has {', '.join(entry.memory)}")
     for name, state in zip(entry.memory, memory, strict=True):
-        parts, found = jax.tree.leaves(state), jax.tree.structure(state)
+        parts: list[Any] = jax.tree.leaves(state)
+        found: Any = jax.tree.structure(state)
         if found != structure or [part.shape for part in parts] != [part.shape for part in states[0]]:
             raise InputError(f"memory {name!r}: does not look like params; give arrays of the same shapes")
         states.append([checked_leaf(part) for part in parts])
