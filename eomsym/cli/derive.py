@@ -96,7 +96,7 @@ def derive(
     from eomsym.derivation import MAX_ORDER
     from eomsym.derivation.counterterms import STATES
     from eomsym.derivation.memory import tree_demand
-    from eomsym.optimizers import get
+    from eomsym.optimizers import chosen
 
     form = check_choice("--format", format_, FORMATS)
     model = _model(loss, field, variables, constants)
@@ -108,10 +108,11 @@ def derive(
         return
     highest = parsing.integer("--order", order, 0, MAX_ORDER, tree_demand)
     given: dict[str, Any] = dict(parsing.settings("--set", set_ or []))
+    entry: Any = optimizer
     if state == "slow":
-        given = dict(get(optimizer).read_parameters(given))
+        entry, given = chosen(optimizer, given)
     with output.progress("deriving"):
-        counterterms = derive_counterterms(optimizer, highest, state=state, **given)
+        counterterms = derive_counterterms(entry, highest, state=state, **given)
     _write(counterterms, form)
 
 
@@ -142,13 +143,12 @@ def _derive_closed_form(
 ) -> None:
     from eomsym.derivation import MAX_ORDER, closed_form
     from eomsym.derivation.polynomial_ring import MAX_CLOSED_FORM_ORDER
-    from eomsym.optimizers import get
+    from eomsym.optimizers import chosen
 
-    entry = get(optimizer)
+    entry, parameters = chosen(optimizer, parsing.settings("--set", settings))
     highest = parsing.integer(
         "--order", order, 0, MAX_CLOSED_FORM_ORDER if entry.name == "gradient-descent" else MAX_ORDER
     )
-    parameters = entry.read_parameters(parsing.settings("--set", settings))
     with output.progress("deriving"):
         result = closed_form(model, highest, entry.name, **parameters)
     _write(result, form)

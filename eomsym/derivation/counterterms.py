@@ -120,9 +120,11 @@ def derive(
 
     ``order`` is the highest power of η kept; 0 is gradient flow.  Further keywords are the optimiser's parameters, each
     an exact number (int, ``Fraction`` or text such as ``"9/10"`` and ``"0.9"``); those not given stay symbols.
-    ``optimizer`` is a name or an ``Optimizer`` of the user's own.  Optimisers with several fields, with decoupled decay
-    or with componentwise functions have ``GeneralCounterterms``.  With ``state="whole"`` the memory is not eliminated:
-    the result is the equation of motion of (θ, memory), and γ takes the place of each β: ``derive_whole_state``.
+    ``optimizer`` is a name, an ``Optimizer`` of the user's own, or a library's name with all that is given for it:
+    ``torch.SGD(momentum=1/3, nesterov=True)``, where what is not given has the library's default.  Optimisers with
+    several fields, with decoupled decay or with componentwise functions have ``GeneralCounterterms``.  With
+    ``state="whole"`` the memory is not eliminated: the result is the equation of motion of (θ, memory), and γ takes the
+    place of each β: ``derive_whole_state``.
     Raises ``InputError`` for an unknown optimiser, an unknown or ill-formed parameter, an order that is no integer
     from 0 to 15 (6 with several fields, 3 with componentwise functions), or what would take more than 4 GB.
     """
@@ -135,9 +137,8 @@ def derive_slow_manifold(
     optimizer: str | Optimizer, order: int, **parameters: object
 ) -> Counterterms | GeneralCounterterms:
     """``derive`` where all memory is eliminated."""
-    entry = optimizers.get(optimizer)
+    entry, values = optimizers.chosen(optimizer, parameters)
     order = check_order(order, demand=tree_demand)
-    values = entry.read_parameters(parameters)
     for parameter in entry.parameters:
         if parameter.integer and parameter.name not in values:
             values |= {parameter.name: entry.complete(values)[parameter.name]}

@@ -138,10 +138,12 @@ def derive_whole_state(optimizer: str | Optimizer, order: int, **parameters: obj
     Raises ``InputError`` for an optimiser without a slow memory or of several gradients, a bad value, or an order that
     is no integer from 0 to 6 (4 with componentwise functions).
     """
-    entry = optimizers.get(optimizer)
+    entry, told = optimizers.chosen(optimizer, {})
     scaling = whole_state(entry)
     check_one_gradient(entry, {})
-    values = scaling.read_parameters(parameters, complete=False)
+    kept = {parameter.name for parameter in scaling.parameters}
+    told = {name: value for name, value in told.items() if name in kept}  # a share stays free: γ is its letter
+    values = scaling.read_parameters(told | parameters, complete=False)
     names = [parameter.name for parameter in scaling.parameters if parameter.name not in values]
     rule = scaling.rule(**values, **_symbols(names))
     check_integer("order", order, 0, MAX_WHOLE_ORDER if rule.linear else MAX_WHOLE_VECTOR_ORDER)
