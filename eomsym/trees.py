@@ -186,7 +186,8 @@ def rooted_trees(order: int) -> tuple[Tree, ...]:
 class ColouredTree(_Node):
     """A rooted tree whose nodes carry colours 1, 2, …: which of several fields is differentiated there.
 
-    Colour 0 is reserved for ``THETA``, a leaf that stands for θ itself.  Ordered as trees are, then by colour.
+    Colour 0 is reserved for ``THETA``, a leaf that stands for θ itself, and −1, −2, … for leaves that stand for the
+    other slow states (``slow_leaf``).  Ordered as trees are, then by colour.
     """
 
     __slots__ = ("_key", "colour")
@@ -229,5 +230,10 @@ class ColouredTree(_Node):
         return f"ColouredTree({self})"
 
 
+def slow_leaf(index: int) -> ColouredTree:
+    """A slow state as a leaf; θ is number 0."""
+    return ColouredTree(-index)
+
+
 #: θ itself, as a leaf.
-THETA = ColouredTree(0)
+THETA = slow_leaf(0)

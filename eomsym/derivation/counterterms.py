@@ -9,11 +9,12 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from eomsym import optimizers
-from eomsym.checks import check_integer
+from eomsym.checks import check_choice, check_integer
 from eomsym.derivation.general_terms import GeneralCounterterms, GeneralTerm
 from eomsym.derivation.memory import check_memory, count_coloured_trees, tree_demand
 from eomsym.derivation.tree_algebra import modified_tree_coefficients
 from eomsym.derivation.vector_language import ComponentwiseFunction, Monomial, modified_vector_terms
+from eomsym.derivation.whole_state import WholeStateEquation, derive_whole_state
 from eomsym.errors import InputError
 from eomsym.exact_numbers import Coefficient, exact
 from eomsym.notation.json import counterterms_json
@@ -32,6 +33,8 @@ MAX_ORDER = 15
 #: Coloured trees and monomials are far more.
 MAX_COLOURED_ORDER = 6
 MAX_VECTOR_ORDER = 3
+#: The slow manifold, or θ with all that the optimiser remembers.
+STATES = ("slow", "whole")
 
 
 @dataclass(frozen=True)
@@ -111,18 +114,29 @@ class Counterterms:
 
 
 def derive(
-    optimizer: str | Optimizer = "gradient-descent", order: int = 2, **parameters: object
-) -> Counterterms | GeneralCounterterms:
+    optimizer: str | Optimizer = "gradient-descent", order: int = 2, *, state: str = "slow", **parameters: object
+) -> Counterterms | GeneralCounterterms | WholeStateEquation:
     """The counter terms ξ_0 … ξ_{order−1} of an optimiser, exactly, by step-index polynomials.
 
     ``order`` is the highest power of η kept; 0 is gradient flow.  Further keywords are the optimiser's parameters, each
     an exact number (int, ``Fraction`` or text such as ``"9/10"`` and ``"0.9"``); those not given stay symbols.
     ``optimizer`` is a name, an ``Optimizer`` of the user's own, or a library's name with all that is given for it:
     ``torch.SGD(momentum=1/3, nesterov=True)``, where what is not given has the library's default.  Optimisers with
-    several fields, with decoupled decay or with componentwise functions have ``GeneralCounterterms``.
+    several fields, with decoupled decay or with componentwise functions have ``GeneralCounterterms``.  With
+    ``state="whole"`` the memory is not eliminated: the result is the equation of motion of (θ, memory), and γ takes the
+    place of each β: ``derive_whole_state``.
     Raises ``InputError`` for an unknown optimiser, an unknown or ill-formed parameter, an order that is no integer
     from 0 to 15 (6 with several fields, 3 with componentwise functions), or what would take more than 4 GB.
     """
+    if check_choice("state", state, STATES) == "whole":
+        return derive_whole_state(optimizer, order, **parameters)
+    return derive_slow_manifold(optimizer, order, **parameters)
+
+
+def derive_slow_manifold(
+    optimizer: str | Optimizer, order: int, **parameters: object
+) -> Counterterms | GeneralCounterterms:
+    """``derive`` where all memory is eliminated."""
     entry, values = optimizers.chosen(optimizer, parameters)
     order = check_order(order, demand=tree_demand)
     for parameter in entry.parameters:
@@ -194,7 +208,7 @@ def symbolic_parameters(entry: Optimizer, given: Mapping[str, Fraction]) -> dict
 
 def derive_on_trees(optimizer: str | Optimizer, order: int, **parameters: object) -> Counterterms:
     """``derive`` for callers that need plain rooted trees; ``InputError`` too where the optimiser has other terms."""
-    counterterms = derive(optimizer, order, **parameters)
+    counterterms = derive_slow_manifold(optimizer, order, **parameters)
     if not isinstance(counterterms, Counterterms):
         raise InputError(
             f"optimizer {counterterms.optimizer!r}: this needs a series over plain rooted trees, which it has not; "

@@ -75,8 +75,15 @@ _SYMPY = _Style(
 class _Writer:
     """Writes terms in one notation; colours are shown where there are several fields."""
 
-    def __init__(self, style: _Style, coloured: bool, functions: Sequence[ComponentwiseFunction] = ()) -> None:
+    def __init__(
+        self,
+        style: _Style,
+        coloured: bool,
+        functions: Sequence[ComponentwiseFunction] = (),
+        memory: Sequence[str] = (),
+    ) -> None:
         self.style, self.coloured, self.functions = style, coloured, functions
+        self.states = [style.theta, *map(style.name, state_symbols(memory))]
 
     def sum(self, terms: GeneralSum) -> str:
         return signed_sum(((coefficient, self.basis(basis)) for coefficient, basis in terms), self.style.sum)
@@ -85,7 +92,7 @@ class _Writer:
         if isinstance(basis, ColouredTree):
             return self.tree(basis)
         style = self.style
-        parts = [style.power(style.theta, basis.position)] if basis.position else []
+        parts = [style.power(self.states[index], power) for index, power in basis.states]
         if basis.gradient:
             parts.append(style.power(style.derivative(0, 0, []), basis.gradient))
         parts += [style.power(style.name(self.functions[index].name), power) for index, power in basis.powers]
@@ -95,8 +102,8 @@ class _Writer:
         return style.sum.times.join(parts)
 
     def tree(self, tree: ColouredTree) -> str:
-        if tree.colour == 0:
-            return self.style.theta
+        if tree.colour <= 0:
+            return self.states[-tree.colour]
         return self.style.derivative(tree.colour if self.coloured else 0, len(tree.children), self.arguments(tree))
 
     def arguments(self, tree: ColouredTree) -> list[str]:
@@ -109,6 +116,31 @@ class _Writer:
             inside = self.sum((coefficient, monomial) for monomial, coefficient in reversed(function.argument))
             found.append((self.style.name(function.name), self.style.root(inside) if function.root else inside))
         return found
+
+
+#: Letters of memories, by the names that optimisers give them; ``square`` is v where no velocity is.
+_LETTERS = {"velocity": "v", "mean": "m"}
+
+
+def state_symbols(memory: Sequence[str]) -> list[str]:
+    """Short names of the slow states beside θ, one a memory: letters, or what the memory is called."""
+    letters = _LETTERS | {"square": "s" if "velocity" in memory else "v"}
+    return [letters.get(name, name.replace(" ", "_")) for name in memory]
+
+
+def whole_state_lines(
+    rows: Sequence[Sequence[GeneralSum]], functions: Sequence[ComponentwiseFunction], memory: Sequence[str], form: str
+) -> tuple[list[tuple[str, str]], list[list[tuple[str, str]]]]:
+    """Definitions of functions, then name and value of each term, a list for each state; ``form`` is a notation."""
+    style = {"text": _TEXT, "latex": _LATEX, "sympy": _SYMPY}[form]
+    writer = _Writer(style, False, functions, memory)
+    states = [[(name, writer.sum(row[i])) for row in rows] for i, name in enumerate(writer.states)]
+    return writer.definitions(), states
+
+
+def whole_state_basis(basis: Basis, functions: Sequence[ComponentwiseFunction], memory: Sequence[str]) -> str:
+    """A term of the whole state as SymPy reads it."""
+    return _Writer(_SYMPY, False, functions, memory).basis(basis)
 
 
 def general_text(

@@ -1,11 +1,18 @@
 """The one principle: along the iterates everything is polynomial in the step index, and known from a few nodes."""
 
-from eomsym.step_index.array_algebra import array_counterterms, check_like, gradient_of, modified_field
+from eomsym.step_index.array_algebra import (
+    array_counterterms,
+    array_whole_terms,
+    check_like,
+    gradient_of,
+    modified_field,
+)
 from eomsym.step_index.lookahead import lookahead
 from eomsym.step_index.nodes import integer_nodes, small_nodes, two_sided
+from eomsym.step_index.number_algebra import NumberAlgebra
 from eomsym.step_index.ring_algebra import program_counterterms
 from eomsym.step_index.schedule import DescentSchedule, descent_schedule
-from eomsym.step_index.solver import Algebra, NodeAlgebra, Solution, solve
+from eomsym.step_index.solver import Algebra, NodeAlgebra, Solution, solve, solve_slow
 from eomsym.step_index.tables import Matrix, Tables
 from eomsym.step_index.weights import logarithm, resolvent, sum_to, value_at, weights
 
@@ -14,9 +21,11 @@ __all__ = [
     "DescentSchedule",
     "Matrix",
     "NodeAlgebra",
+    "NumberAlgebra",
     "Solution",
     "Tables",
     "array_counterterms",
+    "array_whole_terms",
     "check_like",
     "descent_schedule",
     "gradient_of",
@@ -28,6 +37,7 @@ __all__ = [
     "resolvent",
     "small_nodes",
     "solve",
+    "solve_slow",
     "sum_to",
     "two_sided",
     "value_at",
