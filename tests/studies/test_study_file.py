@@ -91,6 +91,14 @@ def test_defaults_are_those_of_verify(read):
     assert plan.optimizers[0].exact == trial
 
 
+def test_a_library_s_name_gives_all_parameters(read):
+    text = "torch.SGD(momentum=0.5, nesterov=True)"
+    (choice,) = read(SMALL.replace("gradient-descent", text)).optimizers
+    assert (choice.name, choice.parameters) == ("nesterov-lookahead", (("beta", "1/2"),))
+    with pytest.raises(InputError, match="its name gives all parameters itself; write them in there"):
+        read(SMALL.replace('"gradient-descent"', f'"{text}"\nparameters = {{ beta = 0.5 }}'))
+
+
 def test_a_number_of_seeds_counts_from_0(read):
     assert read("seeds = 3\n" + SMALL).seeds == (0, 1, 2)
 
