@@ -3,6 +3,7 @@
 from eomsym.step_index.array_algebra import array_counterterms, check_like, gradient_of, modified_field
 from eomsym.step_index.lookahead import lookahead
 from eomsym.step_index.nodes import integer_nodes, small_nodes, two_sided
+from eomsym.step_index.quasi_polynomials import QuasiPolynomial
 from eomsym.step_index.ring_algebra import program_counterterms
 from eomsym.step_index.schedule import DescentSchedule, descent_schedule
 from eomsym.step_index.solver import Algebra, NodeAlgebra, Solution, solve
@@ -14,6 +15,7 @@ __all__ = [
     "DescentSchedule",
     "Matrix",
     "NodeAlgebra",
+    "QuasiPolynomial",
     "Solution",
     "Tables",
     "array_counterterms",
