@@ -18,10 +18,12 @@ from eomsym.errors import InputError
 __all__ = [
     "LEAF",
     "MAX_PARSED_NODES",
+    "MEMORY_LETTERS",
     "THETA",
     "ColouredTree",
     "Tree",
     "count_rooted_trees",
+    "memory_leaf",
     "parse_tree",
     "rooted_trees",
 ]
@@ -186,7 +188,8 @@ def rooted_trees(order: int) -> tuple[Tree, ...]:
 class ColouredTree(_Node):
     """A rooted tree whose nodes carry colours 1, 2, …: which of several fields is differentiated there.
 
-    Colour 0 is reserved for ``THETA``, a leaf that stands for θ itself.  Ordered as trees are, then by colour.
+    Colour 0 is reserved for ``THETA``, a leaf that stands for θ itself, those below for ``memory_leaf``.  Ordered as
+    trees are, then by colour.
     """
 
     __slots__ = ("_key", "colour")
@@ -231,3 +234,13 @@ class ColouredTree(_Node):
 
 #: θ itself, as a leaf.
 THETA = ColouredTree(0)
+
+#: What the first, second, … memory of an optimiser starts as is called: v₀, w₀, ….
+MEMORY_LETTERS = "vwuabc"
+
+
+def memory_leaf(index: int) -> ColouredTree:
+    """What memory ``index`` (1, 2, …) of an optimiser starts as, as a leaf.  Raises ``InputError`` above 6."""
+    if not 1 <= index <= len(MEMORY_LETTERS):
+        raise InputError(f"memory {index}: its start has no letter; give an index from 1 to {len(MEMORY_LETTERS)}")
+    return ColouredTree(-index)

@@ -19,6 +19,7 @@ FORMATS = ("text", "latex", "sympy", "json")
 EXAMPLES = examples(
     "eomsym derive --order 4",
     "eomsym derive heavy-ball --order 2 --set beta=9/10 --format latex",
+    "eomsym derive heavy-ball --order 2 --start",
     'eomsym derive --loss "x**4 + a*y**2" --variables x,y --parameters a',
 )
 
@@ -44,6 +45,10 @@ def derive(
         ),
     ] = None,
     format_: Annotated[str, typer.Option("--format", metavar="FORMAT", help="text, latex, sympy or json.")] = "text",
+    start: Annotated[
+        bool,
+        typer.Option("--start", help="Also where the flow of a method with memory starts: theta_0 + eta c_1 + ..."),
+    ] = False,
     loss: Annotated[
         str | None, typer.Option(metavar="EXPRESSION", help="Write everything out for this loss, as x**4 + a*y**2.")
     ] = None,
@@ -77,6 +82,8 @@ def derive(
 
     Optimisers with several gradients (g₁, g₂) or that divide componentwise
     (Adam) have terms of their own kind; sums and products are componentwise.
+    With --start also its shadow start for methods with memory, from which the
+    flow follows the iterates once the memory of the start has faded.
     With --loss they are written out in its variables: g, xi_0, xi_1, ...
     With --field "f; ..." it is the modified equation of y' = f(y):
     f_0 = f, f_1, ... multiply 1, eta, eta^2, ...
@@ -89,12 +96,14 @@ def derive(
     form = check_choice("--format", format_, FORMATS)
     model = _model(loss, field, variables, constants)
     if model is not None:
+        if start:
+            raise InputError("--start: is given on trees; leave --loss or --field out")
         _derive_closed_form(model, optimizer, order, set_ or [], form)
         return
     highest = parsing.integer("--order", order, 0, MAX_ORDER, tree_demand)
     parameters = get(optimizer).read_parameters(parsing.settings("--set", set_ or []))
     with output.progress("deriving"):
-        counterterms = derive_counterterms(optimizer, highest, **parameters)
+        counterterms = derive_counterterms(optimizer, highest, start=start, **parameters)
     _write(counterterms, form)
 
 

@@ -9,6 +9,7 @@ from eomsym.derivation.counterterms import MAX_ORDER, Counterterms, Term, check_
 from eomsym.derivation.general_terms import GeneralCounterterms, GeneralTerm
 from eomsym.derivation.linear_law import DecayLaw, decay_law, series_radius
 from eomsym.derivation.modified_loss import ModifiedLoss, modified_loss
+from eomsym.derivation.start_terms import StartTerms, start_terms
 
 if TYPE_CHECKING:
     from eomsym.derivation.concrete import (
@@ -29,6 +30,7 @@ __all__ = [
     "GeneralCounterterms",
     "GeneralTerm",
     "ModifiedLoss",
+    "StartTerms",
     "Term",
     "TreeTable",
     "check_order",
@@ -42,6 +44,7 @@ __all__ = [
     "modified_equation",
     "modified_loss",
     "series_radius",
+    "start_terms",
     "stream_coefficients",
     "stream_trees",
     "tree_table",

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from types import MappingProxyType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from eomsym import optimizers
-from eomsym.checks import check_integer
+from eomsym.checks import check_integer, shown
 from eomsym.derivation.general_terms import GeneralCounterterms, GeneralTerm
 from eomsym.derivation.memory import check_memory, count_coloured_trees, tree_demand
 from eomsym.derivation.tree_algebra import modified_tree_coefficients
@@ -26,6 +26,8 @@ from eomsym.trees import LEAF, THETA, ColouredTree, Tree, rooted_trees
 if TYPE_CHECKING:
     import sympy
     from matplotlib.figure import Figure
+
+    from eomsym.derivation.start_terms import StartTerms
 
 #: Number of rooted trees grows like 2.96^n: 20 nodes are 12.8 million trees of the last order alone.
 MAX_ORDER = 15
@@ -48,7 +50,7 @@ class Counterterms:
 
     ``terms[k]``, k < ``order``, lists every tree with ``k + 2`` nodes in canonical order, zero coefficients included.
     ``gradient_coefficient`` is c.  Coefficients are exact: ``Fraction``, or elements of a SymPy fraction field where a
-    parameter stays a symbol.
+    parameter stays a symbol.  ``shadow`` is the start of its flow, if it was derived too.
     """
 
     optimizer: str
@@ -56,6 +58,7 @@ class Counterterms:
     order: int
     gradient_coefficient: Coefficient
     terms: tuple[tuple[Term, ...], ...]
+    shadow: StartTerms | None = None
 
     @property
     def rows(self) -> list[list[tuple[Coefficient, Tree]]]:
@@ -63,26 +66,29 @@ class Counterterms:
         return [[(term.coefficient, term.tree) for term in terms] for terms in self.terms]
 
     def text(self) -> str:
-        """One line per counter term, as ``ξ_1 = 1/3 g'g'g + 1/12 g''(g,g)``."""
-        return counterterms_text(self.gradient_coefficient, self.rows)
+        """One line per counter term, as ``ξ_1 = 1/3 g'g'g + 1/12 g''(g,g)``, then the start if it was derived."""
+        text = counterterms_text(self.gradient_coefficient, self.rows)
+        return text if self.shadow is None else f"{text}\n{self.shadow.text()}"
 
     __str__ = text
 
     def latex(self) -> str:
         """An ``aligned`` LaTeX block in the notation of papers: g = ∇L, H = ∇²L, higher derivatives ∇^mL[…]."""
-        return counterterms_latex(self.gradient_coefficient, self.rows)
+        return counterterms_latex(self.gradient_coefficient, self.rows, self.shadow.equations if self.shadow else ())
 
     def mathtext(self) -> list[str]:
         r"""The same, line by line, for Matplotlib's mathtext: ``$\xi_{0} = …$``."""
-        return counterterms_mathtext(self.gradient_coefficient, self.rows)
+        return counterterms_mathtext(self.gradient_coefficient, self.rows, self.shadow.equations if self.shadow else ())
 
     def sympy_lines(self) -> str:
         """Lines ``NAME = EXPRESSION`` that SymPy reads, elementary differentials as nested functions."""
-        return counterterms_sympy_lines(self.gradient_coefficient, self.rows)
+        lines = counterterms_sympy_lines(self.gradient_coefficient, self.rows)
+        return "\n".join([lines, self.shadow.sympy_lines()]) if self.shadow and self.shadow.terms else lines
 
     def to_json(self) -> str:
         """The JSON object of the command line contract; ``Counterterms.from_json`` reads it back."""
-        return counterterms_json(self.optimizer, self.parameters, self.gradient_coefficient, self.rows)
+        start = self.shadow.rows if self.shadow else None
+        return counterterms_json(self.optimizer, self.parameters, self.gradient_coefficient, self.rows, start)
 
     @classmethod
     def from_json(cls, text: str) -> Counterterms:
@@ -100,6 +106,16 @@ class Counterterms:
 
         return counterterms_sympy(self, loss, variables)
 
+    def start(self, memory: Mapping[str, object] | None = None) -> StartTerms:
+        """Where the flow has to start to follow the iterates: θ̂_0 = θ_0 + Σ η^k c_k, to the order of the counter terms.
+
+        ``memory`` and errors are those of ``eomsym.derivation.start_terms``; for its numbers at a point there is
+        ``eomsym.dynamics.start_at``.
+        """
+        from eomsym.derivation.start_terms import start_terms
+
+        return start_terms(self.optimizer, self.order, self.parameters, memory)
+
     def plot(self, columns: int = 10) -> Figure:
         """The trees with their coefficients (``eomsym.derivation.figures.tree_figure``)."""
         from eomsym.derivation.figures import tree_figure
@@ -111,14 +127,15 @@ class Counterterms:
 
 
 def derive(
-    optimizer: str | Optimizer = "gradient-descent", order: int = 2, **parameters: object
+    optimizer: str | Optimizer = "gradient-descent", order: int = 2, *, start: Any = False, **parameters: object
 ) -> Counterterms | GeneralCounterterms:
     """The counter terms ξ_0 … ξ_{order−1} of an optimiser, exactly, by step-index polynomials.
 
     ``order`` is the highest power of η kept; 0 is gradient flow.  Further keywords are the optimiser's parameters, each
     an exact number (int, ``Fraction`` or text such as ``"9/10"`` and ``"0.9"``); those not given stay symbols.
     ``optimizer`` is a name or an ``Optimizer`` of the user's own.  Optimisers with several fields, with decoupled decay
-    or with componentwise functions have ``GeneralCounterterms``.
+    or with componentwise functions have ``GeneralCounterterms``.  With ``start=True`` the shadow start of a method with
+    memory is derived too (``eomsym.derivation.start_terms``).
     Raises ``InputError`` for an unknown optimiser, an unknown or ill-formed parameter, an order that is no integer
     from 0 to 15 (6 with several fields, 3 with componentwise functions), or what would take more than 4 GB.
     """
@@ -130,6 +147,19 @@ def derive(
             values |= {parameter.name: entry.complete(values)[parameter.name]}
     symbols = symbolic_parameters(entry, values)
     rule = entry.rule(**values, **symbols)
+    if start not in (True, False):
+        raise InputError(f"start {shown(start)}: give True for the shadow start too, or False")
+    if start:
+        from eomsym.derivation.start_terms import check_start
+
+        check_start(entry, rule, order)
+    found = _derived(entry, rule, values, order, len(symbols))
+    return replace(found, shadow=found.start()) if start else found
+
+
+def _derived(
+    entry: Optimizer, rule: UpdateRule, values: Mapping[str, Fraction], order: int, symbols: int
+) -> Counterterms | GeneralCounterterms:
     if not rule.linear:
         check_order(order, MAX_VECTOR_ORDER)
         fields, functions = modified_vector_terms(rule, order + 1)
@@ -137,7 +167,7 @@ def derive(
     fields_of = entry.fields(**values)
     if len(fields_of) > 1:
         check_order(order, MAX_COLOURED_ORDER)
-    check_memory(order, _count_trees(rule, len(fields_of), order + 1), len(symbols))
+    check_memory(order, _count_trees(rule, len(fields_of), order + 1), symbols)
     trees = modified_tree_coefficients(rule, order + 1)
     if len(fields_of) == 1 and not any(_holds_theta(tree) for field in trees for tree in field):
         return _plain(entry, values, order, {tree.plain: value for field in trees for tree, value in field.items()})

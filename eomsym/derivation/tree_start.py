@@ -26,8 +26,8 @@ def tree_start(
 ) -> list[dict[ColouredTree, Coefficient]]:
     """``[c_1, …, c_order]`` of ``θ̂_0 = θ_0 + Σ η^k c_k``: coefficients of ``F_g(τ)``, 1/σ included, no zeros.
 
-    ``memory`` has what state 1, 2, … starts as, where that is not zero.  Raises ``InputError`` for a rule with products,
-    quotients or roots.
+    ``memory`` has what state 1, 2, … starts as, where that is not zero.  Raises ``InputError`` for a rule with
+    products, quotients or roots.
     """
     if not rule.linear:
         raise InputError("rooted trees: this rule has componentwise products or roots, so its start has no trees")

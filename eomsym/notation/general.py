@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 
 from eomsym.exact_numbers import Coefficient
 from eomsym.notation.coefficients import coefficient_latex, coefficient_text
-from eomsym.notation.latex import aligned
+from eomsym.notation.latex import Equation, aligned
 from eomsym.notation.sums import TEXT, SumStyle, signed_sum
 from eomsym.notation.text import SUPERSCRIPTS, power_text, series_text
-from eomsym.trees import ColouredTree
+from eomsym.trees import MEMORY_LETTERS, ColouredTree
 
 if TYPE_CHECKING:
     from eomsym.derivation.vector_language import ComponentwiseFunction, Monomial
@@ -27,6 +27,7 @@ class _Style:
     """How one notation writes the pieces that both kinds of terms are made of."""
 
     theta: str
+    memory: Callable[[str], str]  # what a memory starts as, from its letter
     derivative: Callable[[int, int, list[str]], str]  # colour (0: only one field), how often, arguments
     power: Callable[[str, int], str]
     root: Callable[[str], str]
@@ -53,9 +54,10 @@ def _sympy_derivative(colour: int, count: int, arguments: list[str]) -> str:
     return f"{name}{'_' if colour else ''}{count}({', '.join(arguments)})"
 
 
-_TEXT = _Style("θ", _text_derivative, power_text, lambda inside: f"√({inside})", str, TEXT)
+_TEXT = _Style("θ", lambda letter: f"{letter}₀", _text_derivative, power_text, lambda inside: f"√({inside})", str, TEXT)
 _LATEX = _Style(
     r"\theta",
+    lambda letter: f"{letter}_{{0}}",
     _latex_derivative,
     lambda base, power: base + (f"^{{{power}}}" if power != 1 else ""),
     lambda inside: rf"\sqrt{{{inside}}}",
@@ -64,6 +66,7 @@ _LATEX = _Style(
 )
 _SYMPY = _Style(
     "theta",
+    lambda letter: f"{letter}_0",
     _sympy_derivative,
     lambda base, power: base + (f"**({power})" if power < 0 else f"**{power}" if power != 1 else ""),
     lambda inside: f"sqrt({inside})",
@@ -97,6 +100,8 @@ class _Writer:
     def tree(self, tree: ColouredTree) -> str:
         if tree.colour == 0:
             return self.style.theta
+        if tree.colour < 0:
+            return self.style.memory(MEMORY_LETTERS[-tree.colour - 1])
         return self.style.derivative(tree.colour if self.coloured else 0, len(tree.children), self.arguments(tree))
 
     def arguments(self, tree: ColouredTree) -> list[str]:
@@ -124,15 +129,19 @@ def general_text(
 
 
 def general_latex(
-    leading: GeneralSum, rows: Sequence[GeneralSum], fields: Sequence[str], functions: Sequence[ComponentwiseFunction]
+    leading: GeneralSum,
+    rows: Sequence[GeneralSum],
+    fields: Sequence[str],
+    functions: Sequence[ComponentwiseFunction],
+    more: Sequence[Equation] = (),
 ) -> str:
-    r"""An ``aligned`` block; products and functions of vectors are componentwise."""
+    r"""An ``aligned`` block; products and functions of vectors are componentwise; ``more`` equations come last."""
     writer = _Writer(_LATEX, len(fields) > 1, functions)
     powers = [r"\eta" * (k > 0) + (f"^{{{k}}}" if k > 1 else "") for k in range(len(rows))]
     series = " + ".join(power + rf"\xi_{{{k}}}" for k, power in enumerate(powers))
     flow = writer.sum(_negative(leading)) + (rf" - \eta\,\xi, \quad \xi = {series}" if rows else "")
     counterterms = [(rf"\xi_{{{k}}}", writer.sum(row)) for k, row in enumerate(rows)]
-    return aligned([(r"\dot{\theta}", flow), *writer.definitions(), *counterterms])
+    return aligned([(r"\dot{\theta}", flow), *writer.definitions(), *counterterms, *more])
 
 
 def general_sympy_lines(
@@ -153,6 +162,21 @@ def sympy_definitions(fields: Sequence[str], functions: Sequence[ComponentwiseFu
 def sympy_basis(basis: Basis, fields: Sequence[str], functions: Sequence[ComponentwiseFunction]) -> str:
     """A coloured tree or a monomial as SymPy reads it."""
     return _Writer(_SYMPY, len(fields) > 1, functions).basis(basis)
+
+
+def coloured_text(tree: ColouredTree, coloured: bool) -> str:
+    """A tree as ``g'(v₀)``; colours are shown where there are several fields."""
+    return _Writer(_TEXT, coloured).tree(tree)
+
+
+def coloured_latex(tree: ColouredTree, coloured: bool) -> str:
+    """The same in LaTeX."""
+    return _Writer(_LATEX, coloured).tree(tree)
+
+
+def coloured_sympy(terms: GeneralSum, coloured: bool) -> str:
+    """A combination of trees as SymPy reads it."""
+    return _Writer(_SYMPY, coloured).sum(terms)
 
 
 def modified_loss_text(

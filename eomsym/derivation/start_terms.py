@@ -1,0 +1,161 @@
+"""Where the slow manifold of a method with memory is entered, as terms: the shadow start of the equation of motion."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from types import MappingProxyType
+from typing import TYPE_CHECKING
+
+from eomsym import optimizers
+from eomsym.checks import shown
+from eomsym.derivation.counterterms import check_order, symbolic_parameters
+from eomsym.derivation.tree_start import Combination, tree_start
+from eomsym.errors import InputError
+from eomsym.exact_numbers import Coefficient, read_rational
+from eomsym.notation.start import start_equations, start_latex, start_sympy_lines, start_text
+from eomsym.optimizers import Optimizer, UpdateRule
+from eomsym.trees import ColouredTree, Tree, memory_leaf, rooted_trees
+
+if TYPE_CHECKING:
+    import sympy
+
+#: Ten seconds with a symbol at order 6; each order more takes four times as long.
+MAX_START_ORDER = 8
+
+Basis = Tree | ColouredTree
+
+
+@dataclass(frozen=True)
+class StartTerms:
+    """The shadow start ``θ̂_0 = θ_0 + Σ_{k≥1} η^k c_k``, ``c_k = Σ coefficient · F_g(tree)``.
+
+    ``terms[k − 1]`` maps trees to the coefficients of c_k, 1/σ included.  Of plain trees every one with k nodes is
+    there, zeros included.  Where they do not suffice (a memory that starts as a symbol, θ itself as a leaf, several
+    ``fields``) they are coloured trees, zeros left out.
+    """
+
+    terms: tuple[Mapping[Basis, Coefficient], ...]
+    fields: int = 1
+
+    @property
+    def rows(self) -> list[list[tuple[Coefficient, Basis]]]:
+        """The terms as plain pairs, for ``eomsym.notation``."""
+        return [[(coefficient, tree) for tree, coefficient in row.items()] for row in self.terms]
+
+    def text(self) -> str:
+        """The series, then one line a term: ``c_1 = beta/(1 - beta)**2 g``; of no terms ``θ̂_0 = θ_0``."""
+        return start_text(self.rows, self.fields > 1)
+
+    __str__ = text
+
+    def latex(self) -> str:
+        """The same as an ``aligned`` LaTeX block."""
+        return start_latex(self.rows, self.fields > 1)
+
+    @property
+    def equations(self) -> list[tuple[str, str]]:
+        """Left and right sides in LaTeX."""
+        return start_equations(self.rows, self.fields > 1)
+
+    def sympy_lines(self) -> str:
+        """Lines ``c_1 = EXPRESSION`` that SymPy reads."""
+        return start_sympy_lines(self.rows, self.fields > 1)
+
+    def to_sympy(self, loss: sympy.Expr, variables: Sequence[sympy.Symbol]) -> list[sympy.Matrix]:
+        """``[c_1, c_2, …]`` of a concrete loss, each a column of exact expressions in the order of ``variables``.
+
+        Raises ``InputError`` where the terms are not plain trees.
+        """
+        from eomsym.notation.sympy import combinations_of_trees
+
+        rows = [[(value, plain_tree(tree)) for value, tree in row] for row in self.rows]
+        return combinations_of_trees(rows, [loss.diff(name) for name in variables], variables)
+
+
+def start_terms(
+    optimizer: str | Optimizer,
+    order: int,
+    given: Mapping[str, object],
+    memory: Mapping[str, object] | None = None,
+) -> StartTerms:
+    """The shadow start to η^order, exactly; parameters that are not ``given`` stay symbols.
+
+    ``memory`` says what a memory starts as, by its name, where that is not the optimiser's own start: 0, ``"g"`` (the
+    gradient at θ_0), ``"v"`` (a symbol, for a hand-over with any value), or multiples of both, ``{"g": "9/10"}``.
+    Raises ``InputError`` for a rule with componentwise functions, an order above 8, an unknown memory or start.
+    """
+    entry = optimizers.get(optimizer)
+    values = entry.read_parameters(given)
+    rule = entry.rule(**values, **symbolic_parameters(entry, values))
+    check_start(entry, rule, order)
+    fields = len(entry.fields(**values))
+    starts = _read_memory(entry, memory or {}, fields)
+    found = tree_start(rule, starts, order) if entry.memory else [{} for _ in range(order)]
+    if fields == 1 and rule.linear and all(_is_plain(tree) for row in found for tree in row):
+        return StartTerms(tuple(_listed(row, k) for k, row in enumerate(found, start=1)))
+    return StartTerms(tuple(MappingProxyType(dict[Basis, Coefficient](row.items())) for row in found), fields)
+
+
+def check_start(entry: Optimizer, rule: UpdateRule, order: int) -> None:
+    """Raises ``InputError`` unless the start of this rule can be derived to this order."""
+    if not entry.memory:
+        return
+    if not rule.linear:
+        raise InputError(
+            f"start: {entry.name} has componentwise functions, whose start has no terms; "
+            "eomsym.dynamics.shadow_start(kernel, theta, eta, order) has its numbers"
+        )
+    check_order(order, MAX_START_ORDER)
+
+
+def plain_tree(tree: Basis) -> Tree:
+    """The tree without colours.  Raises ``InputError`` if it is none: a field's number or a start stands in it."""
+    if isinstance(tree, Tree):
+        return tree
+    if not _is_plain(tree):
+        raise InputError(
+            f"start: its tree {tree} is over more than one g; eomsym.dynamics.shadow_start(kernel, theta, eta, order) "
+            "has its numbers"
+        )
+    return tree.plain
+
+
+def _is_plain(tree: ColouredTree) -> bool:
+    return tree.colour == 1 and all(map(_is_plain, tree.children))
+
+
+def _listed(row: Mapping[ColouredTree, Coefficient], nodes: int) -> Mapping[Basis, Coefficient]:
+    known = {tree.plain: value for tree, value in row.items()}
+    return MappingProxyType({tree: known.get(tree, Fraction(0)) for tree in rooted_trees(nodes)})
+
+
+def _read_memory(entry: Optimizer, given: Mapping[str, object], fields: int) -> dict[int, Combination]:
+    if not isinstance(given, Mapping):
+        raise InputError(f"memory {shown(given)}: give starts by name, such as {{'velocity': 'v'}}")
+    for name in given:
+        if name not in entry.memory:
+            known = ", ".join(map(repr, entry.memory)) or "none"
+            raise InputError(f"memory {shown(name)}: {entry.name} does not have it; its memory is {known}")
+    return {
+        index: _read_combination(name, given[name], index, fields)
+        for index, name in enumerate(entry.memory, start=1)
+        if name in given
+    }
+
+
+def _read_combination(name: str, value: object, index: int, fields: int) -> Combination:
+    words = {"v": memory_leaf(index)} | ({"g": ColouredTree(1)} if fields == 1 else {})
+    if isinstance(value, str) and value in words:
+        value = {value: 1}
+    if isinstance(value, Mapping) and all(word in words for word in value):
+        return {words[word]: _read_number(name, number) for word, number in value.items()}
+    if isinstance(value, (int, float)) and value == 0:
+        return {}
+    allowed = " or ".join(map(repr, words))
+    raise InputError(f"memory {name!r} starts as {shown(value)}: give 0, {allowed}, or a mapping of these to numbers")
+
+
+def _read_number(name: str, value: object) -> Coefficient:
+    return value if hasattr(value, "numer") else read_rational(f"memory {name!r}", value)
