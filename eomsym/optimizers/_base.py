@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from eomsym.errors import InputError
 from eomsym.exact_numbers import Coefficient, read_rational
+from eomsym.optimizers._fading import trace_settled
 from eomsym.optimizers._rule import UpdateRule
 from eomsym.optimizers._tracing import trace
 
@@ -125,11 +126,14 @@ class Optimizer:
     """A registry entry, or a user's own optimiser.
 
     ``step(gradient, state, eta, **parameters)`` is one step: ``state`` is a tuple of arrays, θ first, the others
-    (named by ``memory``) starting at zero; it returns the next state.  ``gradient(point, field=0)`` is the gradient of
+    (named by ``memory``) starting at zero or as ``initial`` says; it returns the next state.  ``gradient(point, field=0)`` is the gradient of
     field number ``field`` of ``fields(**parameters)``.  The same function is run on arrays and on the symbols of
     ``trace``, so it may use ``+ − * /``, powers, ``eomsym.optimizers.sqrt`` and ``solve``, componentwise.
+    ``initial(gradient, theta, **parameters)`` gives the memory before the first step, where it is not zero, as a tuple;
+    what is one number for all parameters is an array of shape (1,) there, made as ``0 * theta[:1] + 1``.
     ``steps`` is how many step sizes of time one step takes (m for an epoch of m batches).  ``limits`` says where the
-    equation of motion does not hold.
+    equation of motion does not hold; ``numeric_only`` why there is none on a slow manifold, for rules that can only be
+    stepped.
     """
 
     name: str
@@ -142,6 +146,8 @@ class Optimizer:
     fields: Callable[..., tuple[Field, ...]] = _one_loss
     steps: Callable[..., int] = lambda **parameters: 1
     limits: str = ""
+    initial: Callable[..., tuple[Any, ...]] | None = None
+    numeric_only: str = ""
 
     def read_parameters(self, given: Mapping[str, object]) -> dict[str, Fraction]:
         """The given parameters as exact rationals.  Raises ``InputError`` for an unknown name or a bad value."""
@@ -164,12 +170,29 @@ class Optimizer:
         return {parameter.name: values[parameter.name] for parameter in self.parameters}
 
     def rule(self, **parameters: Coefficient) -> UpdateRule:
-        """The step as data, with exact numbers or ring elements as parameters."""
-        return trace(self.step, 1 + len(self.memory), parameters)
+        """The step as data, with exact numbers or ring elements as parameters, on the slow manifold.
 
-    def initial_state(self, theta: np.ndarray) -> tuple[np.ndarray, ...]:
-        """θ and a memory of zeros."""
-        return (theta, *(0 * theta for _ in self.memory))
+        States that only keep a share of themselves, such as a bias correction's β^n, are zero there and left out.
+        Raises ``InputError`` for what ``numeric_only`` speaks of.
+        """
+        if self.numeric_only:
+            raise InputError(f"optimizer {self.name!r}: it can be stepped but not derived, {self.numeric_only}")
+        return trace_settled(self.step, 1 + len(self.memory), parameters)
+
+    def initial_state(
+        self, theta: Any, gradient: Callable[..., Any] | None = None, **parameters: Any
+    ) -> tuple[Any, ...]:
+        """θ and the memory before the first step, for a flat vector of NumPy, JAX or PyTorch.
+
+        ``gradient`` and ``parameters`` are what ``step`` is given.  Raises ``InputError`` where the memory starts with a
+        gradient and none is given.
+        """
+        if self.initial is None:
+            return (theta, *(0 * theta for _ in self.memory))
+        return (theta, *self.initial(self._no_gradient if gradient is None else gradient, theta, **parameters))
+
+    def _no_gradient(self, point: Any, field: int = 0) -> Any:
+        raise InputError(f"optimizer {self.name!r}: its memory starts with a gradient; give one")
 
     def transient(self, **parameters: Fraction) -> int:
         """Steps until the start is forgotten, to the last bit of a double.
@@ -180,7 +203,8 @@ class Optimizer:
         """
         if not self.memory:
             return 0
-        rule = self.rule(**parameters)
+        self.rule(**parameters)  # says why not, where there is none
+        rule = trace(self.step, 1 + len(self.memory), parameters)
         shares = [abs(float(rule.self_coefficient(index))) for index in range(1, 1 + len(self.memory))]
         rate = max(0.5, math.sqrt(max(shares)))
         if rate >= 1:

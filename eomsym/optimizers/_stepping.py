@@ -46,9 +46,13 @@ def _iterate(equation: Callable[[tuple[Any, ...]], tuple[Any, ...]], start: tupl
 
 
 def sqrt(value: Any) -> Any:
-    """Componentwise square root of an array, or of a traced vector."""
-    if isinstance(value, Vector):
-        return value.sqrt()
+    """Componentwise square root of an array of NumPy, JAX or PyTorch, or of a traced vector."""
+    own = getattr(value, "sqrt", None)  # of traced vectors and of PyTorch
+    if own is not None:
+        return own()
+    namespace = getattr(value, "__array_namespace__", None)  # of JAX, under ``jit`` too, and of NumPy 2
+    if namespace is not None:
+        return namespace().sqrt(value)
     import numpy as np
 
     return np.sqrt(value)

@@ -27,6 +27,8 @@ from eomsym.optimizers._rule import (
 
 #: Floats in a step function are read as exact rationals up to this denominator: 0.5 is one half, 0.1 is refused.
 _LARGEST_DENOMINATOR = 1024
+#: Stands for the vector of ones while a combination is put together; the atom is written down where it is used.
+_ONES = -1
 
 
 def trace(step: Callable[..., Any], states: int, parameters: Mapping[str, Coefficient]) -> UpdateRule:
@@ -53,7 +55,7 @@ def _expand_stages(builder: _Builder, part: Vector) -> Vector:
     """A stage that stands without η is replaced by its definition, so that ``θ⁺ = y`` shows what it adds to θ."""
     total = Vector(builder, {})
     for (atom, power), value in part.terms.items():
-        kind = builder.atoms[atom]
+        kind = builder.atoms[atom] if atom != _ONES else None
         one = builder.stages[kind.index] if isinstance(kind, Stage) and power == 0 else None
         total = total + (Vector(builder, {(atom, power): value}) if one is None else one * value)
     return total
@@ -117,7 +119,16 @@ class Vector(_Linear):
         self.terms = {key: value for key, value in terms.items() if value != 0}
 
     def frozen(self) -> Linear:
-        return Linear(tuple((*key, self.terms[key]) for key in sorted(self.terms)))
+        terms = {}
+        for (atom, power), value in self.terms.items():
+            terms[self.builder.number(One()) if atom == _ONES else atom, power] = value
+        return Linear(tuple((*key, terms[key]) for key in sorted(terms)))
+
+    def constant(self) -> StepSize | None:
+        """The number of which it is a vector, None where it holds anything else than ones; zero is one."""
+        if any(atom != _ONES for atom, _ in self.terms):
+            return None
+        return StepSize({power: value for (_, power), value in self.terms.items()})
 
     def __add__(self, other: Any) -> Vector:
         terms = dict(self.terms)
@@ -127,6 +138,9 @@ class Vector(_Linear):
 
     def __mul__(self, other: Any) -> Vector:
         if isinstance(other, Vector):
+            for one, factor in ((self, other.constant()), (other, self.constant())):
+                if factor is not None:
+                    return one * factor
             return self.builder.vector(Product(self.frozen(), other.frozen()))
         terms: dict[tuple[int, int], Coefficient] = {}
         for (atom, power), value in self.terms.items():
@@ -137,6 +151,11 @@ class Vector(_Linear):
 
     def __truediv__(self, other: Any) -> Vector:
         if isinstance(other, Vector):
+            if not other.terms:
+                raise ZeroDivisionError("it divides by what is zero on the slow manifold")
+            constant = other.constant()
+            if constant is not None and set(constant.terms) == {0}:
+                return self * inverse(constant.terms[0])
             return self.builder.vector(Quotient(self.frozen(), other.frozen()))
         return self * inverse(exact_number(other))
 
@@ -155,6 +174,8 @@ class Vector(_Linear):
 
     def sqrt(self) -> Vector:
         """What ``np.sqrt`` and ``eomsym.optimizers.sqrt`` call."""
+        if self.terms == {(_ONES, 0): 1}:
+            return self
         return self.builder.vector(SquareRoot(self.frozen()))
 
 
@@ -166,11 +187,14 @@ class _Builder:
         self.numbers: dict[Atom, int] = {}
         self.stages: list[Vector] = []
 
-    def vector(self, atom: Atom) -> Vector:
+    def number(self, atom: Atom) -> int:
         if atom not in self.numbers:
             self.numbers[atom] = len(self.atoms)
             self.atoms.append(atom)
-        return Vector(self, {(self.numbers[atom], 0): 1})
+        return self.numbers[atom]
+
+    def vector(self, atom: Atom) -> Vector:
+        return Vector(self, {(self.number(atom), 0): 1})
 
     def gradient(self, point: Any, field: int = 0) -> Vector:
         if not isinstance(point, Vector):
@@ -178,7 +202,7 @@ class _Builder:
         return self.vector(Gradient(field, point.frozen()))
 
     def coerce(self, value: Any) -> Vector:
-        return value if isinstance(value, Vector) else self.vector(One()) * value
+        return value if isinstance(value, Vector) else Vector(self, {(_ONES, 0): 1}) * value
 
     def solve(self, equation: Callable[[Any], Any], count: int) -> tuple[Vector, ...]:
         first = len(self.stages)
