@@ -152,7 +152,7 @@ def derive(
     if start:
         from eomsym.derivation.start_terms import check_start
 
-        check_start(entry, rule, order)
+        check_start(entry, values | symbols, order)
     found = _derived(entry, rule, values, order, len(symbols))
     return replace(found, shadow=found.start()) if start else found
 

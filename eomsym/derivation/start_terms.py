@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from types import MappingProxyType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from eomsym import optimizers
 from eomsym.checks import shown
@@ -15,13 +15,13 @@ from eomsym.derivation.tree_start import Combination, tree_start
 from eomsym.errors import InputError
 from eomsym.exact_numbers import Coefficient, read_rational
 from eomsym.notation.start import start_equations, start_latex, start_sympy_lines, start_text
-from eomsym.optimizers import Optimizer, UpdateRule
-from eomsym.trees import ColouredTree, Tree, memory_leaf, rooted_trees
+from eomsym.optimizers import Gradient, Linear, Optimizer, State, UpdateRule
+from eomsym.trees import THETA, ColouredTree, Tree, memory_leaf, rooted_trees
 
 if TYPE_CHECKING:
     import sympy
 
-#: Ten seconds with a symbol at order 6; each order more takes four times as long.
+#: Four seconds with a symbol at order 6; each order more takes four times as long.
 MAX_START_ORDER = 8
 
 Basis = Tree | ColouredTree
@@ -88,26 +88,58 @@ def start_terms(
     """
     entry = optimizers.get(optimizer)
     values = entry.read_parameters(given)
-    rule = entry.rule(**values, **symbolic_parameters(entry, values))
-    check_start(entry, rule, order)
+    complete = values | symbolic_parameters(entry, values)
+    rule = check_start(entry, complete, order)
     fields = len(entry.fields(**values))
-    starts = _read_memory(entry, memory or {}, fields)
+    starts = own_memory(entry, complete) | _read_memory(entry, {} if memory is None else memory, fields)
     found = tree_start(rule, starts, order) if entry.memory else [{} for _ in range(order)]
     if fields == 1 and rule.linear and all(_is_plain(tree) for row in found for tree in row):
         return StartTerms(tuple(_listed(row, k) for k, row in enumerate(found, start=1)))
     return StartTerms(tuple(MappingProxyType(dict[Basis, Coefficient](row.items())) for row in found), fields)
 
 
-def check_start(entry: Optimizer, rule: UpdateRule, order: int) -> None:
-    """Raises ``InputError`` unless the start of this rule can be derived to this order."""
+def check_start(entry: Optimizer, parameters: Mapping[str, Coefficient], order: int) -> UpdateRule:
+    """The rule of all states, those that fade included; ``InputError`` unless its start has terms to this order."""
+    rule = optimizers.trace(entry.step, 1 + len(entry.memory), parameters)
     if not entry.memory:
-        return
+        return rule
     if not rule.linear:
         raise InputError(
             f"start: {entry.name} has componentwise functions, whose start has no terms; "
             "eomsym.dynamics.shadow_start(kernel, theta, eta, order) has its numbers"
         )
     check_order(order, MAX_START_ORDER)
+    return rule
+
+
+def own_memory(entry: Optimizer, parameters: Mapping[str, Coefficient]) -> dict[int, Combination]:
+    """What each memory of a linear rule starts as; ``InputError`` if it is no combination of θ and g there."""
+    initial = entry.initial
+    if initial is None:
+        return {}
+
+    def before(gradient: Callable[..., Any], state: tuple[Any, ...], eta: Any, **others: Any) -> tuple[Any, ...]:
+        return (state[0], *initial(gradient, state[0], **others))
+
+    rule = optimizers.trace(before, 1 + len(entry.memory), parameters)
+    return {index: _combination(entry, rule, rule.following[index]) for index in range(1, 1 + len(entry.memory))}
+
+
+def _combination(entry: Optimizer, rule: UpdateRule, linear: Linear) -> Combination:
+    theta = Linear(((rule.state(0), 0, 1),))
+    found: dict[ColouredTree, Coefficient] = {}
+    for number, power, coefficient in linear.terms:
+        match rule.atoms[number]:
+            case State(0) if power == 0:
+                found[THETA] = coefficient
+            case Gradient(field, point) if power == 0 and point == theta:
+                found[ColouredTree(field + 1)] = coefficient
+            case _:
+                raise InputError(
+                    f"start: the memory of {entry.name} starts as more than a multiple of theta and g there; "
+                    "eomsym.dynamics.shadow_start(kernel, theta, eta, order) has the numbers"
+                )
+    return found
 
 
 def plain_tree(tree: Basis) -> Tree:
