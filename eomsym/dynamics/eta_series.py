@@ -20,6 +20,11 @@ class EtaSeries:
     def __init__(self, rows: np.ndarray) -> None:
         self.rows = rows
 
+    @property
+    def rounds(self) -> int:
+        """How often a fixed point is iterated: each time one more coefficient is right."""
+        return len(self.rows)
+
     @classmethod
     def constant(cls, value: np.ndarray, terms: int) -> EtaSeries:
         """What does not depend on η, from its value (d,)."""
