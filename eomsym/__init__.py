@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     )
     from eomsym.double_double import DoubleDouble
     from eomsym.errors import EomsymError
+    from eomsym.optimizers import from_torch
     from eomsym.verification import Certificate, ConvergenceStudy, certify, measure_accuracy, verify
 
 __version__ = "0.1.0"
@@ -32,6 +33,7 @@ _NAMES = {
     "eomsym.derivation.tree_tables": ("TreeTable", "stream_coefficients", "stream_trees", "tree_table"),
     "eomsym.double_double": ("DoubleDouble",),
     "eomsym.errors": ("EomsymError",),
+    "eomsym.optimizers": ("from_torch",),
     "eomsym.verification": ("Certificate", "ConvergenceStudy", "certify", "measure_accuracy", "verify"),
 }
 _HOME = {name: home for home, names in _NAMES.items() for name in names}
@@ -65,6 +67,7 @@ __all__ = [
     "TreeTable",
     "certify",
     "derive",
+    "from_torch",
     "generate",
     "load",
     "measure_accuracy",

@@ -91,7 +91,7 @@ def derive(
     from eomsym import derive as derive_counterterms
     from eomsym.derivation import MAX_ORDER
     from eomsym.derivation.memory import tree_demand
-    from eomsym.optimizers import get
+    from eomsym.optimizers import chosen
 
     form = check_choice("--format", format_, FORMATS)
     model = _model(loss, field, variables, constants)
@@ -101,9 +101,9 @@ def derive(
         _derive_closed_form(model, optimizer, order, set_ or [], form)
         return
     highest = parsing.integer("--order", order, 0, MAX_ORDER, tree_demand)
-    parameters = get(optimizer).read_parameters(parsing.settings("--set", set_ or []))
+    entry, parameters = chosen(optimizer, parsing.settings("--set", set_ or []))
     with output.progress("deriving"):
-        counterterms = derive_counterterms(optimizer, highest, start=start, **parameters)
+        counterterms = derive_counterterms(entry, highest, start=start, **parameters)
     _write(counterterms, form)
 
 
@@ -134,13 +134,12 @@ def _derive_closed_form(
 ) -> None:
     from eomsym.derivation import MAX_ORDER, closed_form
     from eomsym.derivation.polynomial_ring import MAX_CLOSED_FORM_ORDER
-    from eomsym.optimizers import get
+    from eomsym.optimizers import chosen
 
-    entry = get(optimizer)
+    entry, parameters = chosen(optimizer, parsing.settings("--set", settings))
     highest = parsing.integer(
         "--order", order, 0, MAX_CLOSED_FORM_ORDER if entry.name == "gradient-descent" else MAX_ORDER
     )
-    parameters = entry.read_parameters(parsing.settings("--set", settings))
     with output.progress("deriving"):
         result = closed_form(model, highest, entry.name, **parameters)
     _write(result, form)

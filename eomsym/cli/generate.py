@@ -88,7 +88,7 @@ def mlp(
     from eomsym.codegen import PRECISIONS, max_kernel_order
     from eomsym.codegen import generate as generate_kernel
     from eomsym.models import MLP
-    from eomsym.optimizers import get
+    from eomsym.optimizers import chosen
 
     model = MLP(
         parsing.widths("--layers", layers),
@@ -97,11 +97,12 @@ def mlp(
         weight_decay=parsing.decimal("--weight-decay", weight_decay),
         normalization=normalization,
     )
-    settings: dict[str, Any] = get(optimizer).read_parameters(parsing.settings("--set", set_ or []))
+    entry, settings = chosen(optimizer, parsing.settings("--set", set_ or []))
     arithmetic = check_choice("--precision", precision, PRECISIONS)
     highest = parsing.integer("--order", order, 0, max_kernel_order(arithmetic))
     folder = parsing.folder("--output", output_)
-    path = generate_kernel(model, highest, optimizer=optimizer, precision=arithmetic, output=folder, **settings)
+    exact: dict[str, Any] = dict(settings)
+    path = generate_kernel(model, highest, optimizer=entry.name, precision=arithmetic, output=folder, **exact)
     output.write(str(path))
 
 

@@ -80,10 +80,10 @@ def verify(
     """
     from eomsym.codegen import max_kernel_order
     from eomsym.models import DEFAULT_DATASETS
-    from eomsym.optimizers import get
+    from eomsym.optimizers import chosen
 
-    entry = get(optimizer)
-    parameters: dict[str, Any] = dict(entry.read_parameters(parsing.settings("--set", set_ or [])))
+    entry, exact = chosen(optimizer, parsing.settings("--set", set_ or []))
+    parameters: dict[str, Any] = dict(exact)
     arithmetic = check_choice("--precision", precision, tuple(DEFAULT_DATASETS))
     dataset = dataset or DEFAULT_DATASETS[arithmetic]
     decay = parsing.decimal("--weight-decay", weight_decay)

@@ -46,9 +46,9 @@ class KernelSpec:
         written = not isinstance(self.model, MLP)
         highest = MAX_EXPRESSION_ORDER if written else max_kernel_order(self.precision)
         object.__setattr__(self, "order", check_order(self.order, highest))
-        entry = optimizers.get(self.optimizer)
+        entry, given = optimizers.chosen(self.optimizer, dict(self.settings))
         object.__setattr__(self, "optimizer", entry.name)
-        object.__setattr__(self, "settings", tuple(entry.complete(dict(self.settings)).items()))
+        object.__setattr__(self, "settings", tuple(entry.complete(given).items()))
         if written:
             optimizers.rule_of_one_gradient(entry, dict(self.settings))
         _check_precision(self.precision, self.model, self.optimizer)

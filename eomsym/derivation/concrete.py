@@ -145,8 +145,7 @@ def closed_form(
     Raises ``InputError`` for an unknown optimiser, a parameter or an order that is out of range (0 … 20 for gradient
     descent, 0 … 15 for others), and for players who share a loss.
     """
-    entry = optimizers.get(optimizer)
-    values = entry.read_parameters(parameters)
+    entry, values = optimizers.chosen(optimizer, parameters)
     if entry.name == "gradient-descent" and order > MAX_ORDER:
         check_order(order, MAX_CLOSED_FORM_ORDER)
         columns = program_columns(model.program, list(model.symbols.values()), order)

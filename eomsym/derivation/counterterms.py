@@ -133,15 +133,15 @@ def derive(
 
     ``order`` is the highest power of η kept; 0 is gradient flow.  Further keywords are the optimiser's parameters, each
     an exact number (int, ``Fraction`` or text such as ``"9/10"`` and ``"0.9"``); those not given stay symbols.
-    ``optimizer`` is a name or an ``Optimizer`` of the user's own.  Optimisers with several fields, with decoupled decay
-    or with componentwise functions have ``GeneralCounterterms``.  With ``start=True`` the shadow start of a method with
-    memory is derived too (``eomsym.derivation.start_terms``).
+    ``optimizer`` is a name, an ``Optimizer`` of the user's own, or a library's name with all that is given for it:
+    ``torch.SGD(momentum=1/3, nesterov=True)``, where what is not given has the library's default.  Optimisers with
+    several fields, with decoupled decay or with componentwise functions have ``GeneralCounterterms``.  With
+    ``start=True`` the shadow start of a method with memory is derived too (``eomsym.derivation.start_terms``).
     Raises ``InputError`` for an unknown optimiser, an unknown or ill-formed parameter, an order that is no integer
     from 0 to 15 (6 with several fields, 3 with componentwise functions), or what would take more than 4 GB.
     """
-    entry = optimizers.get(optimizer)
+    entry, values = optimizers.chosen(optimizer, parameters)
     order = check_order(order, demand=tree_demand)
-    values = entry.read_parameters(parameters)
     for parameter in entry.parameters:
         if parameter.integer and parameter.name not in values:
             values |= {parameter.name: entry.complete(values)[parameter.name]}

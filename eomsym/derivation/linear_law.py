@@ -57,12 +57,12 @@ def decay_law(
     Raises ``InputError`` for an optimiser whose steps on λa depend on more than ηλ, a step that is not below
     ``ηλ = 1``, a bad value.
     """
-    entry = optimizers.get(optimizer)
+    entry, given = optimizers.chosen(optimizer, parameters)
     step, strength = _positive("eta", eta), _positive("weight_decay", weight_decay)
     x = step * strength
     if x >= 1:
         raise InputError(f"eta {float(step)!r}: times weight_decay it is {float(x):.3g}; the law needs less than 1")
-    values = entry.complete(parameters)
+    values = entry.complete(given)
     multipliers = _multipliers(entry.rule(**values))
     if multipliers is None:
         raise InputError(

@@ -73,8 +73,8 @@ def modified_loss(
     Raises ``InputError`` for games, whose field is no gradient to begin with, and for componentwise functions: those
     terms are no combinations of trees.
     """
-    entry = optimizers.get(optimizer)
-    result = derive(entry, order, **parameters)
+    entry, given = optimizers.chosen(optimizer, parameters)
+    result = derive(entry, order, **given)
     values = dict(result.parameters)
     if any(field.is_game for field in entry.fields(**values)):
         raise InputError(f"modified loss: the field of {entry.name} is a game's, which is no gradient to begin with")

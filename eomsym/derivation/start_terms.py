@@ -86,8 +86,7 @@ def start_terms(
     gradient at θ_0), ``"v"`` (a symbol, for a hand-over with any value), or multiples of both, ``{"g": "9/10"}``.
     Raises ``InputError`` for a rule with componentwise functions, an order above 8, an unknown memory or start.
     """
-    entry = optimizers.get(optimizer)
-    values = entry.read_parameters(given)
+    entry, values = optimizers.chosen(optimizer, given)
     complete = values | symbolic_parameters(entry, values)
     rule = check_start(entry, complete, order)
     fields = len(entry.fields(**values))

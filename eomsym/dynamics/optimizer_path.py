@@ -109,11 +109,11 @@ def _bind_step(
     parameters: dict[str, object],
 ) -> tuple[Step, State]:
     """One step with everything else fixed, and the state to begin with."""
-    entry = optimizers.get(optimizer)
+    entry, given = optimizers.chosen(optimizer, parameters)
     eta = check_positive("eta", eta)
     if is_double_double(kernel) and entry.name != "gradient-descent":
         raise InputError(f"optimizer {entry.name!r}: in double-double arithmetic gradient-descent only; take it")
-    exact = entry.complete(parameters)
+    exact = entry.complete(given)
     values = {name: float(value) for name, value in exact.items()}
     gradient = field_gradient(kernel, data, entry.fields(**exact))
     return lambda state: entry.step(gradient, state, eta, **values), entry.initial_state(theta, gradient, **values)

@@ -32,6 +32,8 @@ LIFETIMES = 60 * math.log(2)
 WINDOW = 3
 #: More steps than this are refused: minutes.
 MAX_STEPS = 600_000
+#: Relative rounding of a number; of the steps it adds up like their root.
+ROUNDING = float(np.finfo(float).eps)
 #: A coefficient that is less certain than this part of it is lost, unless it is small beside what it was read from.
 LOST, SMALL = 0.01, 1e-8
 #: From the second on, a term of the start is at most this part of those before it: η^k c_k falls, where it says anything.
@@ -52,7 +54,9 @@ class ShadowStart:
 
     def at(self, eta: float, order: int | None = None) -> np.ndarray:
         """θ̂_0 for a learning rate, (d,), to η^order (all there are if none)."""
-        rows = self.coefficients[: check_integer("order", order, 0, len(self.coefficients)) if order is not None else None]
+        rows = self.coefficients[
+            : check_integer("order", order, 0, len(self.coefficients)) if order is not None else None
+        ]
         return self.theta + sum(eta**k * row for k, row in enumerate(rows, start=1))
 
 
@@ -74,8 +78,8 @@ def shadow_start(
     Raises ``InputError`` for a bad value, where the terms do not fall at this η, and where the memory is so long that
     it takes more than 600000 steps; ``IntegrationError`` where the digits are lost.
     """
-    entry = optimizers.get(optimizer)
-    exact = entry.complete(parameters)
+    entry, given = optimizers.chosen(optimizer, parameters)
+    exact = entry.complete(given)
     eta = None if eta is None else check_positive("eta", eta)
     check_order(kernel, order, "the shadow start")
     point = check_theta(kernel, theta)
@@ -91,7 +95,7 @@ def shadow_start(
     sets = [_nodes(faded, order, low, high) for low, high in ((1.0, WINDOW), (1.2, 0.85 * WINDOW))]
     seen = _run(lambda before: entry.step(gradient, before, step_size, **values), state, set().union(*sets))
     found, check, scales = (np.array(rows) for rows in _extrapolated(seen, sets, order))
-    errors = np.linalg.norm(found - check, axis=1) + np.finfo(float).eps * scales
+    errors = np.linalg.norm(found - check, axis=1) + ROUNDING * math.sqrt(max(seen)) * scales
     start = ShadowStart(point, found, errors, max(seen))
     _check_digits(start, scales)
     if eta is not None:

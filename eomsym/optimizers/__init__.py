@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from fractions import Fraction
 
 from eomsym.errors import InputError
 from eomsym.exact_numbers import Coefficient, read_rational
@@ -14,6 +15,7 @@ from eomsym.optimizers import (
     gradient_descent,
     heavy_ball,
     implicit_euler,
+    libraries,
     nesterov,
     optimistic,
     two_players,
@@ -37,9 +39,11 @@ from eomsym.optimizers._rule import (
 )
 from eomsym.optimizers._stepping import solve, sqrt
 from eomsym.optimizers._tracing import trace
+from eomsym.optimizers.libraries import LIBRARIES, from_torch
 from eomsym.optimizers.runge_kutta import CLASSICAL, EXPLICIT_MIDPOINT, EXTRAGRADIENT, IMPLICIT_MIDPOINT, runge_kutta
 
 __all__ = [
+    "LIBRARIES",
     "REGISTRY",
     "Atom",
     "Coefficient",
@@ -56,8 +60,11 @@ __all__ = [
     "State",
     "UpdateRule",
     "check_one_gradient",
+    "chosen",
+    "from_torch",
     "get",
     "is_built_in",
+    "read_optimizer",
     "read_rational",
     "register",
     "rule_of_one_gradient",
@@ -95,6 +102,9 @@ REGISTRY: dict[str, Optimizer] = {
 
 _BY_ALIAS = {alias: entry for entry in REGISTRY.values() for alias in (entry.name, *entry.aliases)}
 _BUILT_IN = frozenset(_BY_ALIAS)
+#: Rules that are reached by a library's name for them; found by their own name too, and not listed.
+_OF_LIBRARIES = frozenset(libraries.RULES) - _BUILT_IN
+_BY_ALIAS |= {name: libraries.RULES[name] for name in _OF_LIBRARIES}
 
 
 def get(name: str | Optimizer) -> Optimizer:
@@ -109,13 +119,38 @@ def get(name: str | Optimizer) -> Optimizer:
     return _BY_ALIAS[name]
 
 
+def chosen(name: str | Optimizer, given: Mapping[str, object]) -> tuple[Optimizer, dict[str, Fraction]]:
+    """The optimiser that is meant, and the parameters that are given for it, exact; what every door reads names with.
+
+    ``name`` is what ``get`` takes, or a library's name with options, ``torch.SGD(momentum=0.9)``, which gives all
+    parameters itself.  Raises ``InputError`` as ``get`` and ``Optimizer.read_parameters`` do, for a text that cannot be
+    read, and for parameters beside one.
+    """
+    if not libraries.is_library_text(name):
+        entry = get(name)
+        return entry, entry.read_parameters(given)
+    if given:
+        raise InputError(f"{next(iter(given))}: {str(name)[:80]!r} gives all parameters itself; write it in there")
+    return libraries.read_library_text(str(name))
+
+
+def read_optimizer(text: str) -> tuple[Optimizer, dict[str, Fraction]]:
+    """The optimiser and the hyperparameters that a text stands for: ``optax.adam(b1=0.9)``, or a name of the registry.
+
+    The text is parsed, never evaluated.  A library's name comes with all hyperparameters, at the library's defaults
+    where none is given; a name of the registry with none.  A learning rate is refused: it is eta, and given as such.
+    Raises ``InputError``, one line.
+    """
+    return chosen(text, {})
+
+
 def rule_of_one_gradient(optimizer: str | Optimizer, given: Mapping[str, object]) -> UpdateRule:
     """The rule of an optimiser at given parameters, the others at their defaults, for one loss or vector field.
 
     Raises ``InputError`` as ``get``, ``Optimizer.complete`` and ``check_one_gradient`` do.
     """
-    entry = get(optimizer)
-    values = entry.complete(given)
+    entry, exact = chosen(optimizer, given)
+    values = entry.complete(exact)
     check_one_gradient(entry, values)
     return entry.rule(**values)
 
@@ -132,7 +167,7 @@ def check_one_gradient(entry: Optimizer, values: Mapping[str, Coefficient]) -> N
 
 def is_built_in(entry: Optimizer) -> bool:
     """Whether the optimiser is eomsym's own: then every process finds the same one by its name."""
-    return entry.name in _BUILT_IN
+    return entry.name in _BUILT_IN or entry.name in _OF_LIBRARIES
 
 
 def register(entry: Optimizer) -> Optimizer:
@@ -143,7 +178,7 @@ def register(entry: Optimizer) -> Optimizer:
     for name in (entry.name, *entry.aliases):
         if not re.fullmatch(r"[a-z][a-z0-9]*(-[a-z0-9]+)*", name):
             raise InputError(f"optimizer {name!r}: not a name; use small letters, digits and hyphens, as in my-method")
-        if name in _BUILT_IN:
+        if name in _BUILT_IN or name in _OF_LIBRARIES:
             raise InputError(f"optimizer {name!r}: the name is taken; choose another")
     REGISTRY[entry.name] = entry
     _BY_ALIAS.update(dict.fromkeys((entry.name, *entry.aliases), entry))

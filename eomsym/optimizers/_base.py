@@ -126,9 +126,10 @@ class Optimizer:
     """A registry entry, or a user's own optimiser.
 
     ``step(gradient, state, eta, **parameters)`` is one step: ``state`` is a tuple of arrays, θ first, the others
-    (named by ``memory``) starting at zero or as ``initial`` says; it returns the next state.  ``gradient(point, field=0)`` is the gradient of
-    field number ``field`` of ``fields(**parameters)``.  The same function is run on arrays and on the symbols of
-    ``trace``, so it may use ``+ − * /``, powers, ``eomsym.optimizers.sqrt`` and ``solve``, componentwise.
+    (named by ``memory``) starting at zero, or as ``initial`` says; it returns the next state.
+    ``gradient(point, field=0)`` is the gradient of field number ``field`` of ``fields(**parameters)``.  The same
+    function is run on arrays and on the symbols of ``trace``, so it may use ``+ − * /``, powers,
+    ``eomsym.optimizers.sqrt`` and ``solve``, componentwise.
     ``initial(gradient, theta, **parameters)`` gives the memory before the first step, where it is not zero, as a tuple;
     what is one number for all parameters is an array of shape (1,) there, made as ``0 * theta[:1] + 1``.
     ``steps`` is how many step sizes of time one step takes (m for an epoch of m batches).  ``limits`` says where the
@@ -184,8 +185,8 @@ class Optimizer:
     ) -> tuple[Any, ...]:
         """θ and the memory before the first step, for a flat vector of NumPy, JAX or PyTorch.
 
-        ``gradient`` and ``parameters`` are what ``step`` is given.  Raises ``InputError`` where the memory starts with a
-        gradient and none is given.
+        ``gradient`` and ``parameters`` are what ``step`` is given.  Raises ``InputError`` where the memory starts with
+        a gradient and none is given.
         """
         if self.initial is None:
             return (theta, *(0 * theta for _ in self.memory))

@@ -34,5 +34,5 @@ def trace_settled(step: Callable[..., Any], states: int, parameters: Mapping[str
 def _fades(rule: UpdateRule, index: int) -> bool:
     """Whether a memory goes to zero by itself; a share that is a symbol stands for one below 1."""
     share = rule.self_coefficient(index)
-    alone = not rule.following[index].without(rule.state(index)).terms
-    return index > 0 and alone and not (isinstance(share, (int, Fraction)) and abs(share) >= 1)
+    fades = -1 < share < 1 if isinstance(share, (int, Fraction)) else True
+    return index > 0 and fades and not rule.following[index].without(rule.state(index)).terms

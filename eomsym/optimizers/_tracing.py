@@ -155,7 +155,7 @@ class Vector(_Linear):
                 raise ZeroDivisionError("it divides by what is zero on the slow manifold")
             constant = other.constant()
             if constant is not None and set(constant.terms) == {0}:
-                return self * inverse(constant.terms[0])
+                return self if constant.terms[0] == 1 else self * inverse(constant.terms[0])
             return self.builder.vector(Quotient(self.frozen(), other.frozen()))
         return self * inverse(exact_number(other))
 

@@ -88,7 +88,7 @@ def _seeds(value: Any) -> tuple[int, ...]:
 def _optimizers(value: Any, shared: tuple[float, ...] | None) -> Iterator[OptimizerChoice]:
     """The choices of one table: one for each combination of the values of its parameters."""
     table = entries.table("optimizer", value, OPTIMIZER_KEYS)
-    entry = optimizers.get(entries.text("optimizer", "name", table.get("name")))
+    entry, fixed = optimizers.chosen(entries.text("optimizer", "name", table.get("name")), {})
     where = f"optimizer {entry.name!r}"
     if not optimizers.is_built_in(entry):
         raise InputError(f"{where}: registered in this process only, so no worker knows it; take one of eomsym's own")
@@ -98,7 +98,9 @@ def _optimizers(value: Any, shared: tuple[float, ...] | None) -> Iterator[Optimi
     given = entries.mapping(where, "parameters", table.get("parameters", {}))
     for values in product(*map(entries.several, given.values())):
         named = dict(zip(given, map(_exact, values), strict=True))
-        complete = entry.complete(named, trial=True)
+        if fixed and named:
+            raise InputError(f"{where}: its name gives all parameters itself; write them in there")
+        complete = fixed or entry.complete(named, trial=True)
         yield OptimizerChoice(entry.name, tuple((name, str(number)) for name, number in complete.items()), etas)
 
 

@@ -88,8 +88,8 @@ def verify(
     after each point, perhaps from another thread.
     Raises ``InputError`` for a bad value and ``IntegrationError`` if a path leaves the floating-point numbers.
     """
-    entry = optimizers.get(optimizer)
-    values = entry.complete(parameters, trial=True)
+    entry, exact = optimizers.chosen(optimizer, parameters)
+    values = entry.complete(exact, trial=True)
     kept = check_orders(orders)
     if data == SUITED:
         data = DEFAULT_DATASETS.get((precision or "double") if kernel is None else _precision(kernel), "digits")
@@ -149,8 +149,8 @@ def measure_errors(
     more the last digits would depend on their number.
     Raises ``InputError`` for a bad value and ``IntegrationError`` if a path leaves the floating-point numbers.
     """
-    entry = optimizers.get(optimizer)
-    values = entry.complete(parameters, trial=True)
+    entry, exact = optimizers.chosen(optimizer, parameters)
+    values = entry.complete(exact, trial=True)
     problem = _pose(entry, values, None, data, kernel, None, seed, exponents, None, None)
 
     def predict(start: np.ndarray) -> ErrorPrediction:
