@@ -1,4 +1,4 @@
-"""Truncated power series in η whose coefficients are arrays: what a step function is run on to expand it from its start.
+"""Truncated power series in η with arrays as coefficients: what a step function is expanded with from its start.
 
 A step function knows them by duck typing: sums, products, quotients, powers, ``sqrt`` and a slice of the components.
 """
@@ -13,7 +13,7 @@ from eomsym.errors import InputError
 
 
 class EtaSeries:
-    """``Σ_k rows[k] η^k``, ``rows`` (terms, d), cut at ``η^terms``; one column stands for the same in all components."""
+    """``Σ_k rows[k] η^k``, ``rows`` (terms, d), cut at ``η^terms``; one column is the same in all components."""
 
     __array_ufunc__ = None  # NumPy's numbers on the left leave the operation to this class
 
