@@ -1,8 +1,8 @@
-"""The shadow start of any optimiser with memory in numbers: its own steps in power series of η, then what of them lasts.
+"""The shadow start of any optimiser with memory in numbers: its own steps as series in η, and what of them lasts.
 
-From the real start the iterate is ``θ_n = Σ_k η^k θ_n[k]``; once the memory has faded ``θ_n[k]`` is a polynomial in n of
-degree k, and its value at n = 0 is the coefficient c_k of the shadow start ``θ̂_0 = θ_0 + Σ_{k≥1} η^k c_k``, from which
-the equation of motion follows the iterates.  No formula of the optimiser is needed, only its step function.
+From the real start the iterate is ``θ_n = Σ_k η^k θ_n[k]``; once the memory has faded ``θ_n[k]`` is a polynomial in n
+of degree k, and its value at n = 0 is the coefficient c_k of the shadow start ``θ̂_0 = θ_0 + Σ_{k≥1} η^k c_k``, from
+which the equation of motion follows the iterates.  No formula of the optimiser is needed, only its step function.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ MAX_STEPS = 600_000
 ROUNDING = float(np.finfo(float).eps)
 #: A coefficient that is less certain than this part of it is lost, unless it is small beside what it was read from.
 LOST, SMALL = 0.01, 1e-8
-#: From the second on, a term of the start is at most this part of those before it: η^k c_k falls, where it says anything.
+#: From the second on, a term η^k c_k is at most this part of those before it, where the series says anything.
 FALL = 0.5
 
 
@@ -54,10 +54,9 @@ class ShadowStart:
 
     def at(self, eta: float, order: int | None = None) -> np.ndarray:
         """θ̂_0 for a learning rate, (d,), to η^order (all there are if none)."""
-        rows = self.coefficients[
-            : check_integer("order", order, 0, len(self.coefficients)) if order is not None else None
-        ]
-        return self.theta + sum(eta**k * row for k, row in enumerate(rows, start=1))
+        known = len(self.coefficients)
+        kept = known if order is None else check_integer("order", order, 0, known)
+        return self.theta + sum(eta**k * row for k, row in enumerate(self.coefficients[:kept], start=1))
 
 
 def shadow_start(
@@ -73,8 +72,8 @@ def shadow_start(
 ) -> ShadowStart:
     """The coefficients c_1 … c_order from the optimiser's real start at ``theta`` (d,), or from a given ``memory``.
 
-    ``kernel`` gives gradients along curves to at least this order; its own rule does not count.  ``memory`` is one array
-    for each state after θ, for a hand-over.  With ``eta`` it is checked that the series means something there.
+    ``kernel`` gives gradients along curves to at least this order; its own rule does not count.  ``memory`` is one
+    array for each state after θ, for a hand-over.  With ``eta`` it is checked that the series means something there.
     Raises ``InputError`` for a bad value, where the terms do not fall at this η, and where the memory is so long that
     it takes more than 600000 steps; ``IntegrationError`` where the digits are lost.
     """
@@ -94,7 +93,7 @@ def shadow_start(
     step_size = EtaSeries.eta(order + 1)
     sets = [_nodes(faded, order, low, high) for low, high in ((1.0, WINDOW), (1.2, 0.85 * WINDOW))]
     seen = _run(lambda before: entry.step(gradient, before, step_size, **values), state, set().union(*sets))
-    found, check, scales = (np.array(rows) for rows in _extrapolated(seen, sets, order))
+    found, check, scales = _extrapolated(seen, sets)
     errors = np.linalg.norm(found - check, axis=1) + ROUNDING * math.sqrt(max(seen)) * scales
     start = ShadowStart(point, found, errors, max(seen))
     _check_digits(start, scales)
@@ -114,10 +113,8 @@ def start_at(terms: StartTerms, kernel: SeriesKernel, theta: np.ndarray, data: D
     trees = [tree for row in rows for value, tree in row if value != 0]
     values = elementary_differentials(kernel, theta, trees, data)
     found = np.zeros((len(rows), kernel.size))
-    for total, row in zip(found, rows, strict=True):
-        for value, tree in row:
-            if value != 0:
-                total += value * values[tree]
+    for k, row in enumerate(rows):
+        found[k] = sum(value * values[tree] for value, tree in row if value != 0)
     return ShadowStart(check_theta(kernel, theta), found, np.zeros(len(rows)), 0)
 
 
@@ -157,13 +154,10 @@ def _first_state(
     start = EtaSeries.constant(point, terms)
     if memory is None:
         return entry.initial_state(start, gradient, **values)
-    shapes = [(1,), point.shape]
     given = [np.asarray(part, dtype=float) for part in memory]
-    if len(given) != len(entry.memory) or any(part.shape not in shapes for part in given):
-        names = ", ".join(entry.memory)
-        raise InputError(
-            f"memory: shapes {[part.shape for part in given]}; give one array of shape {point.shape} for each of {names}"
-        )
+    if len(given) != len(entry.memory) or any(part.shape not in ((1,), point.shape) for part in given):
+        names, shapes = ", ".join(entry.memory), [part.shape for part in given]
+        raise InputError(f"memory: shapes {shapes}; give one array of shape {point.shape} for each of {names}")
     return (start, *(EtaSeries.constant(part, terms) for part in given))
 
 
@@ -196,18 +190,16 @@ def _run(
 
 
 def _extrapolated(
-    seen: dict[int, np.ndarray], sets: Sequence[tuple[int, ...]], order: int
-) -> tuple[list[np.ndarray], list[np.ndarray], list[float]]:
-    """Each coefficient at n = 0 from both sets of nodes, and the size of what it is the sum of."""
-    found: tuple[list[np.ndarray], ...] = ([], [])
-    scales = []
-    for k in range(1, order + 1):
-        for rows, nodes in zip(found, sets, strict=True):
-            exact = weights(list(map(Fraction, nodes)), value_at(Fraction(0)))
-            parts = [float(weight) * seen[node][k] for weight, node in zip(exact, nodes, strict=True)]
-            rows.append(np.sum(parts, axis=0))
-        scales.append(float(np.sum(np.linalg.norm(parts, axis=1))))
-    return *found, scales
+    seen: dict[int, np.ndarray], sets: Sequence[tuple[int, ...]]
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The coefficients at n = 0 from both sets of nodes, (order, d), and the size of what each is the sum of."""
+    values, sizes = [], []
+    for nodes in sets:
+        exact = weights(list(map(Fraction, nodes)), value_at(Fraction(0)))
+        parts = np.array([float(weight) * seen[node][1:] for weight, node in zip(exact, nodes, strict=True)])
+        values.append(parts.sum(axis=0))
+        sizes.append(np.linalg.norm(parts, axis=2).sum(axis=0))
+    return values[0], values[1], sizes[0]
 
 
 def _check_digits(start: ShadowStart, scales: np.ndarray) -> None:
