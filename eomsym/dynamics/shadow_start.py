@@ -32,8 +32,8 @@ LIFETIMES = 60 * math.log(2)
 WINDOW = 3
 #: More steps than this are refused: minutes.
 MAX_STEPS = 600_000
-#: Relative rounding of a number; of the steps it adds up like their root.
-ROUNDING = float(np.finfo(float).eps)
+#: Relative rounding of a sum.  Late steps add the same again and again, so it may add up in proportion to their number.
+ROUNDING = float(np.finfo(float).eps) / 2
 #: A coefficient that is less certain than this part of it is lost, unless it is small beside what it was read from.
 LOST, SMALL = 0.01, 1e-8
 #: From the second on, a term η^k c_k is at most this part of those before it, where the series says anything.
@@ -94,7 +94,7 @@ def shadow_start(
     sets = [_nodes(faded, order, low, high) for low, high in ((1.0, WINDOW), (1.2, 0.85 * WINDOW))]
     seen = _run(lambda before: entry.step(gradient, before, step_size, **values), state, set().union(*sets))
     found, check, scales = _extrapolated(seen, sets)
-    errors = np.linalg.norm(found - check, axis=1) + ROUNDING * math.sqrt(max(seen)) * scales
+    errors = np.linalg.norm(found - check, axis=1) + ROUNDING * max(seen) * scales
     start = ShadowStart(point, found, errors, max(seen))
     _check_digits(start, scales)
     if eta is not None:
