@@ -18,12 +18,10 @@ from eomsym.errors import InputError
 __all__ = [
     "LEAF",
     "MAX_PARSED_NODES",
-    "MEMORY_LETTERS",
     "THETA",
     "ColouredTree",
     "Tree",
     "count_rooted_trees",
-    "memory_leaf",
     "parse_tree",
     "rooted_trees",
 ]
@@ -188,8 +186,8 @@ def rooted_trees(order: int) -> tuple[Tree, ...]:
 class ColouredTree(_Node):
     """A rooted tree whose nodes carry colours 1, 2, …: which of several fields is differentiated there.
 
-    Colour 0 is reserved for ``THETA``, a leaf that stands for θ itself, those below for ``memory_leaf``.  Ordered as
-    trees are, then by colour.
+    Colour 0 is reserved for ``THETA``, a leaf that stands for θ itself, and −1, −2, … for leaves that stand for the
+    other slow states (``slow_leaf``).  Ordered as trees are, then by colour.
     """
 
     __slots__ = ("_key", "colour")
@@ -232,15 +230,10 @@ class ColouredTree(_Node):
         return f"ColouredTree({self})"
 
 
-#: θ itself, as a leaf.
-THETA = ColouredTree(0)
-
-#: What the first, second, … memory of an optimiser starts as is called: v₀, w₀, ….
-MEMORY_LETTERS = "vwuabc"
-
-
-def memory_leaf(index: int) -> ColouredTree:
-    """What memory ``index`` (1, 2, …) of an optimiser starts as, as a leaf.  Raises ``InputError`` above 6."""
-    if not 1 <= index <= len(MEMORY_LETTERS):
-        raise InputError(f"memory {index}: its start has no letter; give an index from 1 to {len(MEMORY_LETTERS)}")
+def slow_leaf(index: int) -> ColouredTree:
+    """A slow state as a leaf; θ is number 0."""
     return ColouredTree(-index)
+
+
+#: θ itself, as a leaf.
+THETA = slow_leaf(0)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -12,7 +12,7 @@ from eomsym.cli.groups import examples
 from eomsym.errors import InputError
 
 if TYPE_CHECKING:
-    from eomsym.derivation import ClosedForm, Counterterms, GeneralCounterterms
+    from eomsym.derivation import ClosedForm, Counterterms, GeneralCounterterms, WholeStateEquation
     from eomsym.models import ExpressionLoss, VectorField
 
 FORMATS = ("text", "latex", "sympy", "json")
@@ -44,6 +44,13 @@ def derive(
             help="Give a parameter an exact value, 9/10 or 0.9; one not given stays a symbol. May be repeated.",
         ),
     ] = None,
+    state: Annotated[
+        str,
+        typer.Option(
+            metavar="STATE",
+            help="slow: the memory is eliminated. whole: theta and the memory, in powers of h; --set takes gamma.",
+        ),
+    ] = "slow",
     format_: Annotated[str, typer.Option("--format", metavar="FORMAT", help="text, latex, sympy or json.")] = "text",
     start: Annotated[
         bool,
@@ -87,27 +94,38 @@ def derive(
     With --loss they are written out in its variables: g, xi_0, xi_1, ...
     With --field "f; ..." it is the modified equation of y' = f(y):
     f_0 = f, f_1, ... multiply 1, eta, eta^2, ...
+
+    --state whole eliminates nothing: the equation of (theta, memory), which
+    begins at the real start. There beta = 1 - gamma h, and eta = h for
+    averages (Adam), h^2 for momentum.
     """
     from eomsym import derive as derive_counterterms
     from eomsym.derivation import MAX_ORDER
+    from eomsym.derivation.counterterms import STATES
     from eomsym.derivation.memory import tree_demand
     from eomsym.optimizers import chosen
 
     form = check_choice("--format", format_, FORMATS)
     model = _model(loss, field, variables, constants)
+    check_choice("--state", state, STATES)
+    if model is not None and state == "whole":
+        raise InputError("--state whole: not written out for a --loss or --field; leave one of the two out")
     if model is not None:
         if start:
             raise InputError("--start: is given on trees; leave --loss or --field out")
         _derive_closed_form(model, optimizer, order, set_ or [], form)
         return
     highest = parsing.integer("--order", order, 0, MAX_ORDER, tree_demand)
-    entry, parameters = chosen(optimizer, parsing.settings("--set", set_ or []))
+    given: dict[str, Any] = dict(parsing.settings("--set", set_ or []))
+    entry: Any = optimizer
+    if state == "slow":
+        entry, given = chosen(optimizer, given)
     with output.progress("deriving"):
-        counterterms = derive_counterterms(entry, highest, start=start, **parameters)
+        counterterms = derive_counterterms(entry, highest, state=state, start=start, **given)
     _write(counterterms, form)
 
 
-def _write(result: Counterterms | GeneralCounterterms | ClosedForm, form: str) -> None:
+def _write(result: Counterterms | GeneralCounterterms | WholeStateEquation | ClosedForm, form: str) -> None:
     notations = {"text": result.text, "latex": result.latex, "sympy": result.sympy_lines, "json": result.to_json}
     output.write(notations[form]())
 

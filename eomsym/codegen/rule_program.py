@@ -39,7 +39,7 @@ def rule_program(rule: UpdateRule, terms: int, gradient: str, partial: bool = Tr
     """
     tables = small_nodes(rule, terms)
     text = StatementAlgebra(rule, gradient, partial)
-    result = Solution(rule, text).advance(Level(0))
+    (result,) = Solution(rule, text).advance(Level(0))
     makers = {"EXTENSION": tables.extension} if partial else {}
     makers |= {name: partial_of(tables.resolvent, share) for name, share in text.shares.items()}
     makers |= {"SUM": tables.summation, "LOGARITHM": tables.logarithm}
@@ -103,7 +103,7 @@ class StatementAlgebra(Algebra):
     def coefficient(self, levels: Named, level: Level) -> str:
         return f"_coefficient({levels}, {level})" if level.offset < 0 else f"{levels}[{level}]"
 
-    def theta(self) -> str:
+    def slow(self, index: int) -> str:
         return ""
 
     def one(self, level: Level) -> str:

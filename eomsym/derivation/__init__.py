@@ -10,6 +10,7 @@ from eomsym.derivation.general_terms import GeneralCounterterms, GeneralTerm
 from eomsym.derivation.linear_law import DecayLaw, decay_law, series_radius
 from eomsym.derivation.modified_loss import ModifiedLoss, modified_loss
 from eomsym.derivation.start_terms import StartTerms, start_terms
+from eomsym.derivation.whole_state import WholeStateEquation, derive_whole_state
 
 if TYPE_CHECKING:
     from eomsym.derivation.concrete import (
@@ -33,6 +34,7 @@ __all__ = [
     "StartTerms",
     "Term",
     "TreeTable",
+    "WholeStateEquation",
     "check_order",
     "closed_form",
     "counterterms_of_field",
@@ -40,6 +42,7 @@ __all__ = [
     "decay_law",
     "derive",
     "derive_on_trees",
+    "derive_whole_state",
     "general_of_fields",
     "modified_equation",
     "modified_loss",

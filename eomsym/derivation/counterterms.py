@@ -6,14 +6,15 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from eomsym import optimizers
-from eomsym.checks import check_integer, shown
+from eomsym.checks import check_choice, check_integer
 from eomsym.derivation.general_terms import GeneralCounterterms, GeneralTerm
 from eomsym.derivation.memory import check_memory, count_coloured_trees, tree_demand
 from eomsym.derivation.tree_algebra import modified_tree_coefficients
 from eomsym.derivation.vector_language import ComponentwiseFunction, Monomial, modified_vector_terms
+from eomsym.derivation.whole_state import WholeStateEquation, derive_whole_state
 from eomsym.errors import InputError
 from eomsym.exact_numbers import Coefficient, exact
 from eomsym.notation.json import counterterms_json
@@ -34,6 +35,8 @@ MAX_ORDER = 15
 #: Coloured trees and monomials are far more.
 MAX_COLOURED_ORDER = 6
 MAX_VECTOR_ORDER = 3
+#: The slow manifold, or θ with all that the optimiser remembers.
+STATES = ("slow", "whole")
 
 
 @dataclass(frozen=True)
@@ -127,8 +130,13 @@ class Counterterms:
 
 
 def derive(
-    optimizer: str | Optimizer = "gradient-descent", order: int = 2, *, start: Any = False, **parameters: object
-) -> Counterterms | GeneralCounterterms:
+    optimizer: str | Optimizer = "gradient-descent",
+    order: int = 2,
+    *,
+    state: str = "slow",
+    start: bool = False,
+    **parameters: object,
+) -> Counterterms | GeneralCounterterms | WholeStateEquation:
     """The counter terms ξ_0 … ξ_{order−1} of an optimiser, exactly, by step-index polynomials.
 
     ``order`` is the highest power of η kept; 0 is gradient flow.  Further keywords are the optimiser's parameters, each
@@ -136,30 +144,32 @@ def derive(
     ``optimizer`` is a name, an ``Optimizer`` of the user's own, or a library's name with all that is given for it:
     ``torch.SGD(momentum=1/3, nesterov=True)``, where what is not given has the library's default.  Optimisers with
     several fields, with decoupled decay or with componentwise functions have ``GeneralCounterterms``.  With
-    ``start=True`` the shadow start of a method with memory is derived too (``eomsym.derivation.start_terms``).
+    ``start=True`` the shadow start of a method with memory is derived too (``start_terms``).
+    With ``state="whole"`` the memory is not eliminated: the result is the equation of motion of (θ, memory), and γ
+    takes the place of each β: ``derive_whole_state``.
     Raises ``InputError`` for an unknown optimiser, an unknown or ill-formed parameter, an order that is no integer
     from 0 to 15 (6 with several fields, 3 with componentwise functions), or what would take more than 4 GB.
     """
-    entry, values = optimizers.chosen(optimizer, parameters)
+    if check_choice("state", state, STATES) == "whole":
+        if start:
+            raise InputError("start: the whole state begins at its real start; leave start out, or take state slow")
+        return derive_whole_state(optimizer, order, **parameters)
+    if not start:
+        return derive_slow_manifold(optimizer, order, **parameters)
+    from eomsym.derivation.start_terms import start_terms
+
+    shadow = start_terms(optimizer, order, parameters)  # first, since it refuses more
+    return replace(derive_slow_manifold(optimizer, order, **parameters), shadow=shadow)
+
+
+def derive_slow_manifold(
+    optimizer: str | Optimizer, order: int, **parameters: object
+) -> Counterterms | GeneralCounterterms:
+    """``derive`` where all memory is eliminated."""
+    entry, values = chosen_with_counts(optimizer, parameters)
     order = check_order(order, demand=tree_demand)
-    for parameter in entry.parameters:
-        if parameter.integer and parameter.name not in values:
-            values |= {parameter.name: entry.complete(values)[parameter.name]}
     symbols = symbolic_parameters(entry, values)
     rule = entry.rule(**values, **symbols)
-    if start not in (True, False):
-        raise InputError(f"start {shown(start)}: give True for the shadow start too, or False")
-    if start:
-        from eomsym.derivation.start_terms import check_start
-
-        check_start(entry, values | symbols, order)
-    found = _derived(entry, rule, values, order, len(symbols))
-    return replace(found, shadow=found.start()) if start else found
-
-
-def _derived(
-    entry: Optimizer, rule: UpdateRule, values: Mapping[str, Fraction], order: int, symbols: int
-) -> Counterterms | GeneralCounterterms:
     if not rule.linear:
         check_order(order, MAX_VECTOR_ORDER)
         fields, functions = modified_vector_terms(rule, order + 1)
@@ -167,11 +177,22 @@ def _derived(
     fields_of = entry.fields(**values)
     if len(fields_of) > 1:
         check_order(order, MAX_COLOURED_ORDER)
-    check_memory(order, _count_trees(rule, len(fields_of), order + 1), symbols)
+    check_memory(order, _count_trees(rule, len(fields_of), order + 1), len(symbols))
     trees = modified_tree_coefficients(rule, order + 1)
     if len(fields_of) == 1 and not any(_holds_theta(tree) for field in trees for tree in field):
         return _plain(entry, values, order, {tree.plain: value for field in trees for tree, value in field.items()})
     return _general(entry, values, order, trees)
+
+
+def chosen_with_counts(
+    optimizer: str | Optimizer, given: Mapping[str, object]
+) -> tuple[Optimizer, dict[str, Fraction]]:
+    """The optimiser and its exact parameters; those that count something have their default where none is given."""
+    entry, values = optimizers.chosen(optimizer, given)
+    for parameter in entry.parameters:
+        if parameter.integer and parameter.name not in values:
+            values |= {parameter.name: entry.complete(values)[parameter.name]}
+    return entry, values
 
 
 def _count_trees(rule: UpdateRule, colours: int, nodes: int) -> int:
@@ -224,7 +245,7 @@ def symbolic_parameters(entry: Optimizer, given: Mapping[str, Fraction]) -> dict
 
 def derive_on_trees(optimizer: str | Optimizer, order: int, **parameters: object) -> Counterterms:
     """``derive`` for callers that need plain rooted trees; ``InputError`` too where the optimiser has other terms."""
-    counterterms = derive(optimizer, order, **parameters)
+    counterterms = derive_slow_manifold(optimizer, order, **parameters)
     if not isinstance(counterterms, Counterterms):
         raise InputError(
             f"optimizer {counterterms.optimizer!r}: this needs a series over plain rooted trees, which it has not; "

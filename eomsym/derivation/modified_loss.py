@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 from eomsym import optimizers
-from eomsym.derivation.counterterms import Counterterms, derive
+from eomsym.derivation.counterterms import Counterterms, derive_slow_manifold
 from eomsym.derivation.general_terms import GeneralCounterterms
 from eomsym.errors import InputError
 from eomsym.exact_numbers import Coefficient, exact
@@ -74,7 +74,7 @@ def modified_loss(
     terms are no combinations of trees.
     """
     entry, given = optimizers.chosen(optimizer, parameters)
-    result = derive(entry, order, **given)
+    result = derive_slow_manifold(entry, order, **given)
     values = dict(result.parameters)
     if any(field.is_game for field in entry.fields(**values)):
         raise InputError(f"modified loss: the field of {entry.name} is a game's, which is no gradient to begin with")

@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 from eomsym import optimizers
 from eomsym.checks import shown
-from eomsym.derivation.counterterms import check_order, symbolic_parameters
+from eomsym.derivation.counterterms import check_order, chosen_with_counts, symbolic_parameters
 from eomsym.derivation.tree_start import Combination, tree_start
 from eomsym.errors import InputError
 from eomsym.exact_numbers import Coefficient, read_rational
 from eomsym.notation.start import start_equations, start_latex, start_sympy_lines, start_text
 from eomsym.optimizers import Gradient, Linear, Optimizer, State, UpdateRule
-from eomsym.trees import THETA, ColouredTree, Tree, memory_leaf, rooted_trees
+from eomsym.trees import THETA, ColouredTree, Tree, rooted_trees, slow_leaf
 
 if TYPE_CHECKING:
     import sympy
@@ -33,11 +33,12 @@ class StartTerms:
 
     ``terms[k − 1]`` maps trees to the coefficients of c_k, 1/σ included.  Of plain trees every one with k nodes is
     there, zeros included.  Where they do not suffice (a memory that starts as a symbol, θ itself as a leaf, several
-    ``fields``) they are coloured trees, zeros left out.
+    ``fields``) they are coloured trees, zeros left out, leaf −i being what number i of the ``memory`` starts as.
     """
 
     terms: tuple[Mapping[Basis, Coefficient], ...]
     fields: int = 1
+    memory: tuple[str, ...] = ()
 
     @property
     def rows(self) -> list[list[tuple[Coefficient, Basis]]]:
@@ -46,22 +47,22 @@ class StartTerms:
 
     def text(self) -> str:
         """The series, then one line a term: ``c_1 = beta/(1 - beta)**2 g``; of no terms ``θ̂_0 = θ_0``."""
-        return start_text(self.rows, self.fields > 1)
+        return start_text(self.rows, self.fields > 1, self.memory)
 
     __str__ = text
 
     def latex(self) -> str:
         """The same as an ``aligned`` LaTeX block."""
-        return start_latex(self.rows, self.fields > 1)
+        return start_latex(self.rows, self.fields > 1, self.memory)
 
     @property
     def equations(self) -> list[tuple[str, str]]:
         """Left and right sides in LaTeX."""
-        return start_equations(self.rows, self.fields > 1)
+        return start_equations(self.rows, self.fields > 1, self.memory)
 
     def sympy_lines(self) -> str:
         """Lines ``c_1 = EXPRESSION`` that SymPy reads."""
-        return start_sympy_lines(self.rows, self.fields > 1)
+        return start_sympy_lines(self.rows, self.fields > 1, self.memory)
 
     def to_sympy(self, loss: sympy.Expr, variables: Sequence[sympy.Symbol]) -> list[sympy.Matrix]:
         """``[c_1, c_2, …]`` of a concrete loss, each a column of exact expressions in the order of ``variables``.
@@ -86,7 +87,7 @@ def start_terms(
     gradient at θ_0), ``"v"`` (a symbol, for a hand-over with any value), or multiples of both, ``{"g": "9/10"}``.
     Raises ``InputError`` for a rule with componentwise functions, an order above 8, an unknown memory or start.
     """
-    entry, values = optimizers.chosen(optimizer, given)
+    entry, values = chosen_with_counts(optimizer, given)
     complete = values | symbolic_parameters(entry, values)
     rule = check_start(entry, complete, order)
     fields = len(entry.fields(**values))
@@ -94,7 +95,8 @@ def start_terms(
     found = tree_start(rule, starts, order) if entry.memory else [{} for _ in range(order)]
     if fields == 1 and rule.linear and all(_is_plain(tree) for row in found for tree in row):
         return StartTerms(tuple(_listed(row, k) for k, row in enumerate(found, start=1)))
-    return StartTerms(tuple(MappingProxyType(dict[Basis, Coefficient](row.items())) for row in found), fields)
+    coloured = tuple(MappingProxyType(dict[Basis, Coefficient](row.items())) for row in found)
+    return StartTerms(coloured, fields, entry.memory)
 
 
 def check_start(entry: Optimizer, parameters: Mapping[str, Coefficient], order: int) -> UpdateRule:
@@ -177,7 +179,7 @@ def _read_memory(entry: Optimizer, given: Mapping[str, object], fields: int) -> 
 
 
 def _read_combination(name: str, value: object, index: int, fields: int) -> Combination:
-    words = {"v": memory_leaf(index)} | ({"g": ColouredTree(1)} if fields == 1 else {})
+    words = {"v": slow_leaf(index)} | ({"g": ColouredTree(1)} if fields == 1 else {})
     if isinstance(value, str) and value in words:
         value = {value: 1}
     if isinstance(value, Mapping) and all(word in words for word in value):

@@ -15,7 +15,7 @@ from operator import add, itemgetter, mul
 from eomsym.errors import InputError
 from eomsym.optimizers import Coefficient, UpdateRule
 from eomsym.step_index import Matrix, NodeAlgebra, integer_nodes, solve
-from eomsym.trees import THETA, ColouredTree
+from eomsym.trees import THETA, ColouredTree, slow_leaf
 
 Values = list[Coefficient]
 Series = dict[ColouredTree, Values]
@@ -42,8 +42,8 @@ def modified_tree_coefficients(rule: UpdateRule, terms: int) -> list[dict[Colour
 class TreeAlgebra(NodeAlgebra):
     """B-series whose coefficients depend on the step index: lists of values at the nodes."""
 
-    def theta(self) -> Series:
-        return {THETA: [1] * len(self.tables.nodes)}
+    def slow(self, index: int) -> Series:
+        return {slow_leaf(index): [1] * len(self.tables.nodes)}
 
     def extended(self, values: Series, level: int) -> Series:
         return self.transform(self.tables.extension(level), values)

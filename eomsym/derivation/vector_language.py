@@ -10,7 +10,7 @@ equal vectors have equal combinations.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from math import factorial, prod
@@ -22,20 +22,21 @@ from eomsym.step_index import Matrix, NodeAlgebra, Tables, integer_nodes, solve
 
 @dataclass(frozen=True, order=True)
 class Monomial:
-    """``θ^position · g^gradient · Π functions[i]^powers[i] · Π g^{(m)}(arguments)``, all of it componentwise.
+    """``Π z_i^states[i] · g^gradient · Π functions[i]^powers[i] · Π g^{(m)}(arguments)``, all of it componentwise.
 
-    Arguments and derivatives are sorted; ``powers`` pairs a function's number with its exponent, none zero.
+    Arguments and derivatives are sorted; ``powers`` pairs a function's number with its exponent, none zero, and
+    ``states`` that of a slow state, z_0 = θ.
     """
 
     derivatives: tuple[tuple[Monomial, ...], ...] = ()
     gradient: int = 0
     powers: tuple[tuple[int, int], ...] = ()
-    position: int = 0
+    states: tuple[tuple[int, int], ...] = ()
 
 
 Combination = dict[Monomial, Coefficient]
 GRADIENT = Monomial(gradient=1)
-POSITION = Monomial(position=1)
+POSITION = Monomial(states=((0, 1),))
 
 
 @dataclass(frozen=True)
@@ -62,8 +63,8 @@ class VectorAlgebra(NodeAlgebra):
         self.functions: list[ComponentwiseFunction] = []
         self._square: Combination | None = None  # what g² is, once a root has been taken of it
 
-    def theta(self) -> list[Combination]:
-        return [{POSITION: 1} for _ in self.tables.nodes]
+    def slow(self, index: int) -> list[Combination]:
+        return [{Monomial(states=((index, 1),)): 1} for _ in self.tables.nodes]
 
     def ones(self) -> list[Combination]:
         return [{Monomial(): 1} for _ in self.tables.nodes]
@@ -118,9 +119,12 @@ class VectorAlgebra(NodeAlgebra):
         if len(below) != 1:
             below = {self._function(below, root=False): 1}
         ((monomial, coefficient),) = below.items()
-        if monomial.derivatives or monomial.gradient or monomial.position:
+        if monomial.derivatives or monomial.gradient or _holds_theta(monomial):
             raise InputError("vector language: divides by g or its derivatives; add an epsilon to the denominator")
-        inverse = {Monomial(powers=tuple((index, -power) for index, power in monomial.powers)): 1 / _field(coefficient)}
+        powers, states = (
+            tuple((index, -power) for index, power in factors) for factors in (monomial.powers, monomial.states)
+        )
+        inverse = {Monomial(powers=powers, states=states): 1 / _field(coefficient)}
         return self.multiply(numerator, [inverse] * len(numerator))
 
     def root(self, argument: list[Combination]) -> list[Combination]:
@@ -128,7 +132,7 @@ class VectorAlgebra(NodeAlgebra):
 
     def _function(self, argument: Combination, root: bool) -> Monomial:
         """The function of g with this argument, as a monomial; a new one gets the next name."""
-        if any(monomial.position for monomial in argument):
+        if any(map(_holds_theta, argument)):
             raise InputError("vector language: a root or a denominator depends on theta itself; only g may stand there")
         made = ComponentwiseFunction("", root, tuple(sorted(argument.items())))
         known = [(f.root, f.argument) for f in self.functions]
@@ -181,15 +185,23 @@ def _sum(parts: Iterator[tuple[Coefficient, Combination]] | Sequence[tuple[Coeff
 
 
 def _product(left: Monomial, right: Monomial) -> Monomial:
-    powers: dict[int, int] = dict(left.powers)
-    for index, power in right.powers:
-        powers[index] = powers.get(index, 0) + power
     return Monomial(
         tuple(sorted(left.derivatives + right.derivatives)),
         left.gradient + right.gradient,
-        tuple(sorted((index, power) for index, power in powers.items() if power)),
-        left.position + right.position,
+        _merged(left.powers, right.powers),
+        _merged(left.states, right.states),
     )
+
+
+def _merged(left: Iterable[tuple[int, int]], right: Iterable[tuple[int, int]]) -> tuple[tuple[int, int], ...]:
+    powers: dict[int, int] = dict(left)
+    for index, power in right:
+        powers[index] = powers.get(index, 0) + power
+    return tuple(sorted((index, power) for index, power in powers.items() if power))
+
+
+def _holds_theta(monomial: Monomial) -> bool:
+    return any(index == 0 for index, _ in monomial.states)
 
 
 def _derivative(arguments: Sequence[Mapping[Monomial, Coefficient]]) -> Combination:

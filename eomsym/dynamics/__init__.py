@@ -5,6 +5,7 @@ from eomsym.dynamics.equation_of_motion import MotionEnd, integrate_equation_of_
 from eomsym.dynamics.error_prediction import ErrorPrediction, predict_discretization_error
 from eomsym.dynamics.extrapolation import integrate_by_extrapolation
 from eomsym.dynamics.kernel import Data, FieldKernel, RoundedKernel
+from eomsym.dynamics.kernel_series import kernel_counterterms, slow_memory, whole_state_terms
 from eomsym.dynamics.optimizer_path import OptimizerEnd, field_gradient, optimizer_path, run_optimizer
 from eomsym.dynamics.shadow_start import ShadowStart, shadow_start, start_at
 from eomsym.dynamics.spectrum import largest_eigenvalue, spectral_radius
@@ -22,11 +23,14 @@ __all__ = [
     "field_gradient",
     "integrate_by_extrapolation",
     "integrate_equation_of_motion",
+    "kernel_counterterms",
     "largest_eigenvalue",
     "optimizer_path",
     "predict_discretization_error",
     "run_optimizer",
     "shadow_start",
+    "slow_memory",
     "spectral_radius",
     "start_at",
+    "whole_state_terms",
 ]

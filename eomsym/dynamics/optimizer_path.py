@@ -69,25 +69,35 @@ def run_optimizer(
     *,
     optimizer: str | Optimizer = "gradient-descent",
     transient: int = 0,
+    memory: Sequence[Vector] | None = None,
     **parameters: object,
 ) -> OptimizerEnd:
     """The last iterate alone, with its round-off measured: the path is run twice, the second time disturbed.
 
     There each entry of each iterate (and of the memory) moves by a unit in the last place, up with probability 1/8 and
     down with 1/8, drawn from a fixed seed.  So growth and damping of the errors along the path are in the number, which
-    a formula for one step would miss.  ``transient`` more steps are run before, undisturbed.  Parameters that are not
-    given take their default values.  Raises as ``optimizer_path`` does.
+    a formula for one step would miss.  ``transient`` more steps are run before, undisturbed.  ``memory`` is what the
+    optimiser begins with, its own beginning if none is given.  Parameters that are not given take their default values.
+    Raises as ``optimizer_path`` does.
     """
     step, start = _bind_step(kernel, check_theta(kernel, theta), eta, data, optimizer, parameters)
+    if memory is not None:
+        start = (start[0], *memory)
+    settled = _last(_iterates(step, start, check_integer("transient", transient), eta))
+    (plain, *_), error = run_twice(step, settled, check_integer("steps", steps), eta)
+    return OptimizerEnd(plain, error, settled[0])
+
+
+def run_twice(step: Step, start: State, steps: int, eta: float) -> tuple[State, float]:
+    """The last state of so many steps, and how far round-off has moved its first part, ‖·‖₂, by a disturbed run."""
     random = np.random.default_rng(0)
 
     def disturbed(state: State) -> State:
         moved = (part + last_place(part) * random.choice(DISTURBANCES, part.size) for part in state)
         return step(tuple(moved))
 
-    settled = _last(_iterates(step, start, check_integer("transient", transient), eta))
-    plain, moved = (_last(_iterates(one, settled, check_integer("steps", steps), eta))[0] for one in (step, disturbed))
-    return OptimizerEnd(plain, norm(moved - plain), settled[0])
+    plain, moved = (_last(_iterates(one, start, steps, eta)) for one in (step, disturbed))
+    return plain, norm(moved[0] - plain[0])
 
 
 def field_gradient(kernel: FieldKernel, data: Data, fields: Sequence[Field]) -> Callable[..., np.ndarray]:

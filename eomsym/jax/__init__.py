@@ -12,5 +12,6 @@ if find_spec("jax") is None:
 from eomsym.jax.counterterms import counterterms, equation_of_motion
 from eomsym.jax.integration import integrate
 from eomsym.jax.lookahead import lookahead_field
+from eomsym.jax.whole_state import whole_state_terms
 
-__all__ = ["counterterms", "equation_of_motion", "integrate", "lookahead_field"]
+__all__ = ["counterterms", "equation_of_motion", "integrate", "lookahead_field", "whole_state_terms"]

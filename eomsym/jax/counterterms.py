@@ -13,6 +13,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
+from eomsym.array_series.program import FlatProgram
 from eomsym.checks import check_integer
 from eomsym.errors import InputError
 from eomsym.jax.rules import BACKEND
@@ -46,15 +47,9 @@ def counterterms(
     check_integer("order", order, 0, MAX_JAX_ORDER)
     rule = rule_of_one_gradient(optimizer, hyperparameters)
     leaves, structure = jax.tree.flatten(params)
-    leaves = [_checked(leaf) for leaf in leaves]
-    slope = gradient_of(loss_fn, field, jax.grad)
-
-    def gradient(*values: Any) -> list[Any]:
-        found = slope(jax.tree.unflatten(structure, values))
-        check_like(jax.tree.structure(found), structure, jax.tree.leaves(found), values)
-        return jax.tree.leaves(found)
-
-    rows = array_counterterms(rule, flatten(gradient, leaves), leaves, order + 1, BACKEND)
+    leaves = [checked_leaf(leaf) for leaf in leaves]
+    program = gradient_program(loss_fn, field, leaves, structure)
+    rows = array_counterterms(rule, program, leaves, order + 1, BACKEND)
     return [jax.tree.unflatten(structure, row) for row in rows]
 
 
@@ -64,7 +59,22 @@ def equation_of_motion(loss_fn: Callable[[Any], Any] | None, params: Any, eta: A
     return modified_field(rows, eta, jax.tree.map, lambda total, part: total.astype(part.dtype))
 
 
-def _checked(leaf: Any) -> Any:
+def gradient_program(
+    loss_fn: Callable[[Any], Any] | None, field: Callable[[Any], Any] | None, leaves: list[Any], structure: Any
+) -> FlatProgram:
+    """g as a function of the leaves, traced once."""
+    slope = gradient_of(loss_fn, field, jax.grad)
+
+    def gradient(*values: Any) -> list[Any]:
+        found = slope(jax.tree.unflatten(structure, values))
+        check_like(jax.tree.structure(found), structure, jax.tree.leaves(found), values)
+        return jax.tree.leaves(found)
+
+    return flatten(gradient, leaves)
+
+
+def checked_leaf(leaf: Any) -> Any:
+    """As an array of floating-point numbers.  Raises ``InputError`` if it is none."""
     array = jnp.asarray(leaf)
     if not jnp.issubdtype(array.dtype, jnp.floating):
         raise InputError(f"params: a leaf has type {array.dtype}; give floating-point arrays only")

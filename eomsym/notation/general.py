@@ -11,7 +11,7 @@ from eomsym.notation.coefficients import coefficient_latex, coefficient_text
 from eomsym.notation.latex import Equation, aligned
 from eomsym.notation.sums import TEXT, SumStyle, signed_sum
 from eomsym.notation.text import SUPERSCRIPTS, power_text, series_text
-from eomsym.trees import MEMORY_LETTERS, ColouredTree
+from eomsym.trees import ColouredTree
 
 if TYPE_CHECKING:
     from eomsym.derivation.vector_language import ComponentwiseFunction, Monomial
@@ -23,11 +23,11 @@ _SUBSCRIPTS = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
 
 
 @dataclass(frozen=True)
-class _Style:
+class Style:
     """How one notation writes the pieces that both kinds of terms are made of."""
 
     theta: str
-    memory: Callable[[str], str]  # what a memory starts as, from its letter
+    start: Callable[[str], str]  # what a memory starts as, from its name
     derivative: Callable[[int, int, list[str]], str]  # colour (0: only one field), how often, arguments
     power: Callable[[str, int], str]
     root: Callable[[str], str]
@@ -54,19 +54,19 @@ def _sympy_derivative(colour: int, count: int, arguments: list[str]) -> str:
     return f"{name}{'_' if colour else ''}{count}({', '.join(arguments)})"
 
 
-_TEXT = _Style("θ", lambda letter: f"{letter}₀", _text_derivative, power_text, lambda inside: f"√({inside})", str, TEXT)
-_LATEX = _Style(
+TEXT_STYLE = Style("θ", lambda name: f"{name}₀", _text_derivative, power_text, lambda inside: f"√({inside})", str, TEXT)
+LATEX_STYLE = Style(
     r"\theta",
-    lambda letter: f"{letter}_{{0}}",
+    lambda name: (name if len(name) == 1 else rf"\mathrm{{{name.replace('_', '-')}}}") + "_{0}",
     _latex_derivative,
     lambda base, power: base + (f"^{{{power}}}" if power != 1 else ""),
     lambda inside: rf"\sqrt{{{inside}}}",
     lambda name: f"{name[0]}_{{{name[1:]}}}" if name[1:] else name,
     SumStyle("-", coefficient_latex, r" \, ", (r"\left(", r"\right)")),
 )
-_SYMPY = _Style(
+SYMPY_STYLE = Style(
     "theta",
-    lambda letter: f"{letter}_0",
+    lambda name: f"{name}_0",
     _sympy_derivative,
     lambda base, power: base + (f"**({power})" if power < 0 else f"**{power}" if power != 1 else ""),
     lambda inside: f"sqrt({inside})",
@@ -75,11 +75,18 @@ _SYMPY = _Style(
 )
 
 
-class _Writer:
+class Writer:
     """Writes terms in one notation; colours are shown where there are several fields."""
 
-    def __init__(self, style: _Style, coloured: bool, functions: Sequence[ComponentwiseFunction] = ()) -> None:
+    def __init__(
+        self,
+        style: Style,
+        coloured: bool,
+        functions: Sequence[ComponentwiseFunction] = (),
+        memory: Sequence[str] = (),
+    ) -> None:
         self.style, self.coloured, self.functions = style, coloured, functions
+        self.states = [style.theta, *map(style.name, state_symbols(memory))]
 
     def sum(self, terms: GeneralSum) -> str:
         return signed_sum(((coefficient, self.basis(basis)) for coefficient, basis in terms), self.style.sum)
@@ -88,7 +95,7 @@ class _Writer:
         if isinstance(basis, ColouredTree):
             return self.tree(basis)
         style = self.style
-        parts = [style.power(style.theta, basis.position)] if basis.position else []
+        parts = [style.power(self.states[index], power) for index, power in basis.states]
         if basis.gradient:
             parts.append(style.power(style.derivative(0, 0, []), basis.gradient))
         parts += [style.power(style.name(self.functions[index].name), power) for index, power in basis.powers]
@@ -98,10 +105,8 @@ class _Writer:
         return style.sum.times.join(parts)
 
     def tree(self, tree: ColouredTree) -> str:
-        if tree.colour == 0:
-            return self.style.theta
-        if tree.colour < 0:
-            return self.style.memory(MEMORY_LETTERS[-tree.colour - 1])
+        if tree.colour <= 0:
+            return self.states[-tree.colour]
         return self.style.derivative(tree.colour if self.coloured else 0, len(tree.children), self.arguments(tree))
 
     def arguments(self, tree: ColouredTree) -> list[str]:
@@ -116,11 +121,43 @@ class _Writer:
         return found
 
 
+#: Letters of memories, by the names that optimisers give them; ``square`` is v where no velocity is.
+_LETTERS = {"velocity": "v", "mean": "m"}
+
+
+def state_symbols(memory: Sequence[str]) -> list[str]:
+    """Short names of the slow states beside θ, one a memory: letters, or what the memory is called."""
+    letters = _LETTERS | {"square": "s" if "velocity" in memory else "v"}
+    return [letters.get(name, name.replace(" ", "_")) for name in memory]
+
+
+def start_writer(style: Style, coloured: bool, memory: Sequence[str]) -> Writer:
+    """For trees whose leaves may be what a memory starts as, v₀."""
+    writer = Writer(style, coloured)
+    writer.states += map(style.start, state_symbols(memory))
+    return writer
+
+
+def whole_state_lines(
+    rows: Sequence[Sequence[GeneralSum]], functions: Sequence[ComponentwiseFunction], memory: Sequence[str], form: str
+) -> tuple[list[tuple[str, str]], list[list[tuple[str, str]]]]:
+    """Definitions of functions, then name and value of each term, a list for each state; ``form`` is a notation."""
+    style = {"text": TEXT_STYLE, "latex": LATEX_STYLE, "sympy": SYMPY_STYLE}[form]
+    writer = Writer(style, False, functions, memory)
+    states = [[(name, writer.sum(row[i])) for row in rows] for i, name in enumerate(writer.states)]
+    return writer.definitions(), states
+
+
+def whole_state_basis(basis: Basis, functions: Sequence[ComponentwiseFunction], memory: Sequence[str]) -> str:
+    """A term of the whole state as SymPy reads it."""
+    return Writer(SYMPY_STYLE, False, functions, memory).basis(basis)
+
+
 def general_text(
     leading: GeneralSum, rows: Sequence[GeneralSum], fields: Sequence[str], functions: Sequence[ComponentwiseFunction]
 ) -> str:
     """The equation of motion, what its letters mean, and one line per counter term."""
-    writer = _Writer(_TEXT, len(fields) > 1, functions)
+    writer = Writer(TEXT_STYLE, len(fields) > 1, functions)
     lines = [f"θ̇ = {writer.sum(_negative(leading))}{series_text(len(rows))}"]
     if len(fields) > 1:
         lines += [f"g{str(i).translate(_SUBSCRIPTS)}: {meaning}" for i, meaning in enumerate(fields, start=1)]
@@ -136,7 +173,7 @@ def general_latex(
     more: Sequence[Equation] = (),
 ) -> str:
     r"""An ``aligned`` block; products and functions of vectors are componentwise; ``more`` equations come last."""
-    writer = _Writer(_LATEX, len(fields) > 1, functions)
+    writer = Writer(LATEX_STYLE, len(fields) > 1, functions)
     powers = [r"\eta" * (k > 0) + (f"^{{{k}}}" if k > 1 else "") for k in range(len(rows))]
     series = " + ".join(power + rf"\xi_{{{k}}}" for k, power in enumerate(powers))
     flow = writer.sum(_negative(leading)) + (rf" - \eta\,\xi, \quad \xi = {series}" if rows else "")
@@ -148,7 +185,7 @@ def general_sympy_lines(
     leading: GeneralSum, rows: Sequence[GeneralSum], fields: Sequence[str], functions: Sequence[ComponentwiseFunction]
 ) -> str:
     """``leading``, the functions of g, and ``xi_0``, … as SymPy reads them; products are componentwise."""
-    writer = _Writer(_SYMPY, len(fields) > 1, functions)
+    writer = Writer(SYMPY_STYLE, len(fields) > 1, functions)
     lines = [f"{name} = {definition}" for name, definition in writer.definitions()]
     lines.append(f"leading = {writer.sum(leading)}")
     return "\n".join(lines + [f"xi_{k} = {writer.sum(row)}" for k, row in enumerate(rows)])
@@ -156,27 +193,12 @@ def general_sympy_lines(
 
 def sympy_definitions(fields: Sequence[str], functions: Sequence[ComponentwiseFunction]) -> dict[str, str]:
     """The componentwise functions of g as SymPy reads them."""
-    return dict(_Writer(_SYMPY, len(fields) > 1, functions).definitions())
+    return dict(Writer(SYMPY_STYLE, len(fields) > 1, functions).definitions())
 
 
 def sympy_basis(basis: Basis, fields: Sequence[str], functions: Sequence[ComponentwiseFunction]) -> str:
     """A coloured tree or a monomial as SymPy reads it."""
-    return _Writer(_SYMPY, len(fields) > 1, functions).basis(basis)
-
-
-def coloured_text(tree: ColouredTree, coloured: bool) -> str:
-    """A tree as ``g'(v₀)``; colours are shown where there are several fields."""
-    return _Writer(_TEXT, coloured).tree(tree)
-
-
-def coloured_latex(tree: ColouredTree, coloured: bool) -> str:
-    """The same in LaTeX."""
-    return _Writer(_LATEX, coloured).tree(tree)
-
-
-def coloured_sympy(terms: GeneralSum, coloured: bool) -> str:
-    """A combination of trees as SymPy reads it."""
-    return _Writer(_SYMPY, coloured).sum(terms)
+    return Writer(SYMPY_STYLE, len(fields) > 1, functions).basis(basis)
 
 
 def modified_loss_text(
@@ -185,7 +207,7 @@ def modified_loss_text(
     coloured: bool,
 ) -> str:
     """``L̃ = L + η (1/4 L'(g)) + …`` line by line, with the rest that is no gradient."""
-    writer, lines = _Writer(_TEXT, coloured), []
+    writer, lines = Writer(TEXT_STYLE, coloured), []
     for k, (level, left_over) in enumerate(zip(levels, rest, strict=True)):
         contractions = ((coefficient, _contraction(tree, writer)) for coefficient, tree in level)
         lines.append(f"{power_text('η', k) if k else 'L̃_0'}: {signed_sum(contractions, TEXT)}")
@@ -195,7 +217,7 @@ def modified_loss_text(
     return "\n".join(lines)
 
 
-def _contraction(tree: ColouredTree, writer: _Writer) -> str:
+def _contraction(tree: ColouredTree, writer: Writer) -> str:
     name = "L" + (str(tree.colour).translate(_SUBSCRIPTS) if writer.coloured else "")
     arguments = writer.arguments(tree)
     return name + "'" * len(arguments) + (f"({', '.join(arguments)})" if arguments else "")

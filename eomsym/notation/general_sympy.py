@@ -21,9 +21,13 @@ def general_combinations(
     functions: Sequence[ComponentwiseFunction],
     gradients: Sequence[Sequence[sympy.Expr]],
     variables: Sequence[sympy.Symbol],
+    memory: Sequence[Sequence[sympy.Expr]] = (),
 ) -> list[sympy.Matrix]:
-    """Each row as a column in the order of ``variables``, for vector fields in place of the gradients ``g_1``, …."""
-    size = len(variables)
+    """Each row as a column in the order of ``variables``, for vector fields in place of the gradients ``g_1``, ….
+
+    ``memory`` has the slow states other than θ.
+    """
+    size, states = len(variables), [list(variables), *memory]
     values: list[list[sympy.Expr]] = []
 
     def directional(field: Sequence[sympy.Expr], arguments: list[list[sympy.Expr]]) -> list[sympy.Expr]:
@@ -36,12 +40,13 @@ def general_combinations(
 
     def value(basis: Basis) -> list[sympy.Expr]:
         if isinstance(basis, ColouredTree):
-            if basis.colour == 0:
-                return list(variables)
+            if basis.colour <= 0:
+                return list(states[-basis.colour])
             field = list(gradients[basis.colour - 1])
             return directional(field, [value(child) for child in basis.children]) if basis.children else field
-        total = [name**basis.position * g**basis.gradient for name, g in zip(variables, gradients[0], strict=True)]
-        factors = [[entry**power for entry in values[index]] for index, power in basis.powers]
+        total = [g**basis.gradient for g in gradients[0]]
+        factors = [[entry**power for entry in states[index]] for index, power in basis.states]
+        factors += [[entry**power for entry in values[index]] for index, power in basis.powers]
         factors += [directional(gradients[0], [value(a) for a in arguments]) for arguments in basis.derivatives]
         return [sympy.Mul(old, *(factor[i] for factor in factors)) for i, old in enumerate(total)]
 

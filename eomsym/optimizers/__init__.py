@@ -39,6 +39,7 @@ from eomsym.optimizers._rule import (
 )
 from eomsym.optimizers._stepping import solve, sqrt
 from eomsym.optimizers._tracing import trace
+from eomsym.optimizers._whole import WholeState, whole_state
 from eomsym.optimizers.libraries import LIBRARIES, from_torch
 from eomsym.optimizers.runge_kutta import CLASSICAL, EXPLICIT_MIDPOINT, EXTRAGRADIENT, IMPLICIT_MIDPOINT, runge_kutta
 
@@ -59,6 +60,7 @@ __all__ = [
     "Stage",
     "State",
     "UpdateRule",
+    "WholeState",
     "check_one_gradient",
     "chosen",
     "from_torch",
@@ -72,6 +74,7 @@ __all__ = [
     "solve",
     "sqrt",
     "trace",
+    "whole_state",
 ]
 
 #: Every optimiser by its name, in the order in which they are listed to people.

@@ -23,8 +23,9 @@ class Parameter:
     """A parameter of an optimiser other than the step size, with the half-open range ``minimum ≤ value < supremum``.
 
     ``supremum`` None is no upper bound; ``open_minimum`` leaves the minimum out; ``reason`` says why the range ends
-    where it does.  ``integer`` parameters count something and shape the rule: they are never symbols.  ``default`` is
-    what people use; ``trial`` is a milder value whose transient is short, for verification (the default if None).
+    where it does.  ``integer`` parameters count something and shape the rule: they are never symbols.  A ``share`` is
+    what a memory keeps of itself in a step.  ``default`` is what people use; ``trial`` is a milder value whose
+    transient is short, for verification (the default if None).
     """
 
     name: str
@@ -37,6 +38,7 @@ class Parameter:
     open_minimum: bool = False
     integer: bool = False
     reason: str = ""
+    share: bool = False
 
     def read(self, value: object) -> Fraction:
         """``value`` as an exact rational.  Raises ``InputError`` if it is none or out of range."""

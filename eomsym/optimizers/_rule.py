@@ -88,7 +88,7 @@ Atom = State | Gradient | Stage | One | Product | Quotient | SquareRoot
 class UpdateRule:
     """A traced step: ``following[i]`` is state i after the step.
 
-    ``schedule`` lists all atoms but θ so that each needs, at the same power of η, only those before it.
+    ``schedule`` lists all atoms but slow states so that each needs, at the same power of η, only those before it.
     """
 
     atoms: tuple[Atom, ...]
@@ -101,9 +101,13 @@ class UpdateRule:
         return self.atoms.index(State(index))
 
     @property
-    def increment(self) -> Linear:
-        """``θ⁺ − θ``; every term has a power of η of at least 1."""
-        return self.following[0].without(self.state(0))
+    def slow(self) -> tuple[int, ...]:
+        """The states that keep themselves with weight 1 and move by powers of η only: θ first."""
+        return tuple(index for index in range(len(self.following)) if self.self_coefficient(index) == 1)
+
+    def moved(self, index: int) -> Linear:
+        """``state⁺ − state`` of a slow state; every term has a power of η of at least 1."""
+        return self.following[index].without(self.state(index))
 
     @property
     def linear(self) -> bool:

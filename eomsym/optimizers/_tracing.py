@@ -31,9 +31,10 @@ _LARGEST_DENOMINATOR = 1024
 _ONES = -1
 
 
-def trace(step: Callable[..., Any], states: int, parameters: Mapping[str, Coefficient]) -> UpdateRule:
+def trace(step: Callable[..., Any], states: int, parameters: Mapping[str, Any], slow: bool = False) -> UpdateRule:
     """The update rule of ``step(gradient, state, eta, **parameters)`` with ``states`` states, θ first.
 
+    With ``slow`` every state must keep itself with weight 1 and move by powers of η, as θ does, or forget.
     Raises ``InputError`` if the function does what has no step-index series: see the messages below.
     """
     builder = _Builder()
@@ -47,7 +48,7 @@ def trace(step: Callable[..., Any], states: int, parameters: Mapping[str, Coeffi
     stages = tuple(stage.frozen() for stage in builder.stages)
     following = tuple(_expand_stages(builder, part).frozen() for part in after)
     rule = UpdateRule(tuple(builder.atoms), stages, following, ())
-    _check(rule)
+    _check(rule, slow)
     return UpdateRule(rule.atoms, stages, following, _schedule(rule))
 
 
@@ -232,7 +233,7 @@ def inverse(value: Coefficient) -> Coefficient:
 def _linears(rule: UpdateRule, number: int) -> Iterator[Linear]:
     """The combinations that an atom is made of."""
     match rule.atoms[number]:
-        case State(index) if index > 0:
+        case State(index) if index not in rule.slow:
             yield rule.following[index].without(number)
         case Gradient(point=point):
             yield point
@@ -245,12 +246,12 @@ def _linears(rule: UpdateRule, number: int) -> Iterator[Linear]:
             yield argument
 
 
-def _check(rule: UpdateRule) -> None:
+def _check(rule: UpdateRule, slow: bool) -> None:
     theta = rule.state(0)
-    if rule.following[0].coefficient(theta) != 1 or rule.increment.atoms(0):
+    if rule.following[0].coefficient(theta) != 1 or rule.moved(0).atoms(0):
         raise InputError("step function: theta must move by eta times something, theta + eta * (...), and does not")
     for index in range(1, len(rule.following)):
-        if rule.self_coefficient(index) == 1:
+        if index in rule.slow and (not slow or rule.moved(index).atoms(0)):
             raise InputError(f"step function: state {index} keeps itself with weight 1, so it never settles")
     every = [*rule.following, *rule.stages, *(part for n in range(len(rule.atoms)) for part in _linears(rule, n))]
     if any(power < 0 for part in every for _, power, _ in part.terms):
@@ -259,8 +260,8 @@ def _check(rule: UpdateRule) -> None:
 
 def _schedule(rule: UpdateRule) -> tuple[int, ...]:
     """Topological order at one power of η."""
-    theta, done, order = rule.state(0), {rule.state(0)}, []
-    waiting = [number for number in range(len(rule.atoms)) if number != theta]
+    done, order = {rule.state(index) for index in rule.slow}, []
+    waiting = [number for number in range(len(rule.atoms)) if number not in done]
     while waiting:
         ready = [n for n in waiting if all(part.atoms(0) <= done for part in _linears(rule, n))]
         if not ready:

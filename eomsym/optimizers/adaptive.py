@@ -23,7 +23,7 @@ _SMOOTH = "at ε = 0 the step is the sign of g, which has no derivative where g 
 
 def _average(name: str, symbol: str, meaning: str, default: Fraction, trial: Fraction) -> Parameter:
     reason = "the memory β^k must fade, else there is no slow manifold"
-    return Parameter(name, symbol, meaning, Fraction(0), Fraction(1), default, trial, reason=reason)
+    return Parameter(name, symbol, meaning, Fraction(0), Fraction(1), default, trial, reason=reason, share=True)
 
 
 BETA1 = _average("beta1", "β₁", "memory of the mean of g", Fraction(9, 10), Fraction(1, 3))

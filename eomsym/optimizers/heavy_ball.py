@@ -21,6 +21,7 @@ MOMENTUM = Parameter(
     default=Fraction(9, 10),
     trial=Fraction(1, 2),
     reason="the memory β^k must fade, else there is no slow manifold",
+    share=True,
 )
 
 

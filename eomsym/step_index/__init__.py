@@ -1,12 +1,19 @@
 """The one principle: along the iterates everything is polynomial in the step index, and known from a few nodes."""
 
-from eomsym.step_index.array_algebra import array_counterterms, check_like, gradient_of, modified_field
+from eomsym.step_index.array_algebra import (
+    array_counterterms,
+    array_whole_terms,
+    check_like,
+    gradient_of,
+    modified_field,
+)
 from eomsym.step_index.lookahead import lookahead
 from eomsym.step_index.nodes import integer_nodes, small_nodes, two_sided
+from eomsym.step_index.number_algebra import NumberAlgebra
 from eomsym.step_index.quasi_polynomials import QuasiPolynomial
 from eomsym.step_index.ring_algebra import program_counterterms
 from eomsym.step_index.schedule import DescentSchedule, descent_schedule
-from eomsym.step_index.solver import Algebra, NodeAlgebra, Solution, solve
+from eomsym.step_index.solver import Algebra, NodeAlgebra, Solution, solve, solve_slow
 from eomsym.step_index.tables import Matrix, Tables
 from eomsym.step_index.weights import logarithm, resolvent, sum_to, value_at, weights
 
@@ -15,10 +22,12 @@ __all__ = [
     "DescentSchedule",
     "Matrix",
     "NodeAlgebra",
+    "NumberAlgebra",
     "QuasiPolynomial",
     "Solution",
     "Tables",
     "array_counterterms",
+    "array_whole_terms",
     "check_like",
     "descent_schedule",
     "gradient_of",
@@ -30,6 +39,7 @@ __all__ = [
     "resolvent",
     "small_nodes",
     "solve",
+    "solve_slow",
     "sum_to",
     "two_sided",
     "value_at",

@@ -14,21 +14,29 @@ from eomsym.array_series.program import FlatProgram
 from eomsym.errors import InputError
 from eomsym.optimizers import Coefficient, UpdateRule
 from eomsym.step_index.nodes import small_nodes
-from eomsym.step_index.solver import NodeAlgebra, solve
+from eomsym.step_index.solver import NodeAlgebra, solve, solve_slow
 from eomsym.step_index.tables import Matrix, Tables
 
 Arrays = list[Any]
 
 
 class ArrayAlgebra(NodeAlgebra):
-    """Vectors at one point, ``arguments``; ``program`` computes g from them."""
+    """Vectors at one point, ``arguments``; ``program`` computes g from them.  ``memory`` has the other slow states."""
 
-    def __init__(self, tables: Tables, program: FlatProgram, arguments: Sequence[Any], backend: Backend) -> None:
+    def __init__(
+        self,
+        tables: Tables,
+        program: FlatProgram,
+        arguments: Sequence[Any],
+        backend: Backend,
+        memory: Sequence[Sequence[Any]] = (),
+    ) -> None:
         super().__init__(tables)
         self._program, self._arguments, self._backend = program, list(arguments), backend
+        self._states = [self._arguments, *memory]
 
-    def theta(self) -> Arrays:
-        return [argument[None] for argument in self._arguments]
+    def slow(self, index: int) -> Arrays:
+        return [part[None] for part in self._states[index]]
 
     def ones(self) -> Arrays:
         return [0 * argument[None] + 1 for argument in self._arguments]
@@ -66,6 +74,19 @@ class ArrayAlgebra(NodeAlgebra):
 
     def root(self, argument: Arrays) -> Arrays:
         return [self._backend.seeds["sqrt"](value) for value in argument]
+
+
+def array_whole_terms(
+    rule: UpdateRule,
+    program: FlatProgram,
+    states: Sequence[Sequence[Any]],
+    terms: int,
+    backend: Backend,
+) -> list[list[Arrays]]:
+    """Rows ``f̃_0, …, f̃_{terms−1}`` of the field of the whole state, θ first; all of a rule's states are slow."""
+    theta, *memory = states
+    algebra = ArrayAlgebra(small_nodes(rule, terms), program, theta, backend, memory)
+    return [[[value[0] for value in field] for field in row] for row in solve_slow(rule, algebra, terms)]
 
 
 def array_counterterms(

@@ -37,7 +37,8 @@ def unit_of(rule: UpdateRule) -> Fraction:
     a is the share of itself that a state keeps in a step.  Measured for heavy ball on a quadratic, β from 1/5 to
     999/1000: twice the age leaves 1e−15 at order 12, the age 1e−11, steps of 1/3 nothing.
     """
-    shares = [abs(Fraction(rule.self_coefficient(atom.index))) for atom in rule.atoms if isinstance(atom, State)][1:]
+    fading = [atom.index for atom in rule.atoms if isinstance(atom, State) and atom.index not in rule.slow]
+    shares = [abs(Fraction(rule.self_coefficient(index))) for index in fading]
     longest = max(shares, default=Fraction(0))
     return SMALL + 2 * longest / (1 - longest)
 

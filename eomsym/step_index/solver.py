@@ -7,8 +7,9 @@ unknown at level k solves a linear difference equation with constant coefficient
     θ_{k+1}(s+1) − θ_{k+1}(s) = r_k(s),  θ_{k+1}(0) = 0,      z_k(s+1) = a z_k(s) + r_k(s),
 
 and both solutions are linear in the values of ``r_k``, with the exact weights of ``Tables``.  The modified field is
-``f̃_k = dθ_{k+1}/ds`` at s = 0.  The *algebra* decides what a vector is: a combination of trees, elements of a ring,
-arrays of a library, the text of a statement.
+``f̃_k = dθ_{k+1}/ds`` at s = 0.  States that move as θ does, by powers of η, are *slow*: they have a field of their
+own, and the memory of a whole state is one of them.  The *algebra* decides what a vector is: a combination of trees,
+elements of a ring, arrays of a library, the text of a statement.
 """
 
 from __future__ import annotations
@@ -44,8 +45,8 @@ class Algebra(ABC):
     """Vectors that depend on the step index: all that the solver asks for."""
 
     @abstractmethod
-    def theta(self) -> Values:
-        """θ, the same at every node."""
+    def slow(self, index: int) -> Values:
+        """A slow state at s = 0, the same at every node; θ is number 0."""
 
     @abstractmethod
     def one(self, level: Level) -> Values:
@@ -69,11 +70,11 @@ class Algebra(ABC):
 
     @abstractmethod
     def summed(self, values: Values, level: Level) -> Values:
-        """θ from its increments."""
+        """A slow state from its increments."""
 
     @abstractmethod
     def logarithm(self, values: Values, level: Level) -> Values:
-        """The modified field from the increments of θ."""
+        """The modified field of a slow state from its increments."""
 
     @abstractmethod
     def product(self, left: Levels, right: Levels, level: Level) -> Values:
@@ -160,6 +161,11 @@ def solve(rule: UpdateRule, algebra: Algebra, terms: int) -> list[Values]:
 
     Its tables must know enough nodes: ``terms``, or ``terms − 1`` (at least 1) if they are anchored.
     """
+    return [fields[0] for fields in solve_slow(rule, algebra, terms)]
+
+
+def solve_slow(rule: UpdateRule, algebra: Algebra, terms: int) -> list[list[Values]]:
+    """The same for each of ``rule.slow``, θ first: a row for each power of η."""
     solution = Solution(rule, algebra)
     return [solution.advance(level) for level in range(terms)]
 
@@ -170,18 +176,24 @@ class Solution:
     def __init__(self, rule: UpdateRule, algebra: Algebra) -> None:
         self._rule, self._algebra = rule, algebra
         self._levels = [algebra.quantity(number, "") for number in range(len(rule.atoms))]
-        self._theta = self._levels[rule.state(0)]
-        self._theta.append(algebra.theta())
+        for index in rule.slow:
+            self._levels[rule.state(index)].append(algebra.slow(index))
         self._gradients: dict[int, Callable[[Values], Values]] = {}
         self._operands: dict[tuple[int, str], Levels] = {}
 
-    def advance(self, level: Level) -> Values:
-        """The next level of every atom; returns that of the modified field."""
-        for number in self._rule.schedule:
+    def advance(self, level: Level) -> list[Values]:
+        """The next level of every atom; returns that of the modified field of each slow state."""
+        rule = self._rule
+        for number in rule.schedule:
             self._levels[number].append(self._level(number, level))
-        moved = self._linear(self._rule.increment, level + 1)
-        self._theta.append(self._algebra.summed(moved, level))
-        return self._algebra.logarithm(moved, level)
+        moves = [self._linear(rule.moved(index), level + 1) for index in rule.slow]
+        for index, moved in zip(rule.slow, moves, strict=True):
+            self._levels[rule.state(index)].append(self._algebra.summed(moved, level))
+        return [self._algebra.logarithm(moved, level) for moved in moves]
+
+    def levels(self, index: int) -> Levels:
+        """What is known of state ``index``."""
+        return self._levels[self._rule.state(index)]
 
     def _linear(self, linear: Linear, level: Level) -> Values:
         parts = [

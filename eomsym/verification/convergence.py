@@ -16,7 +16,7 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from eomsym import optimizers
-from eomsym.checks import check_integer, check_orders, check_positive
+from eomsym.checks import check_choice, check_integer, check_orders, check_positive
 from eomsym.derivation import series_radius
 from eomsym.derivation.tree_algebra import modified_tree_coefficients
 from eomsym.double_double import DoubleDouble
@@ -30,7 +30,7 @@ from eomsym.dynamics.vectors import rounded
 from eomsym.errors import InputError
 from eomsym.models import DEFAULT_DATASETS, MLP, Dataset, dataset, default_model
 from eomsym.optimizers import Optimizer
-from eomsym.verification.measurement import Measurement, Problem
+from eomsym.verification.measurement import MANIFOLD, SETTLED, STARTS, Measurement, Problem
 from eomsym.verification.study import ConvergenceStudy, OrderRecord
 
 Progress = Callable[[int, int], None]
@@ -43,6 +43,8 @@ LARGEST_STEP = 0.8
 LARGEST_STEP_WITH_MEMORY = 0.3
 #: The same for games: a player who ascends may leave in finite time.
 LARGEST_STEP_IN_A_GAME = 0.1
+#: An optimiser is not left to settle for longer.
+MAX_SETTLING = 10_000
 #: T is this many of the largest steps.
 STEPS = 8
 #: How often the largest step is halved.
@@ -61,6 +63,7 @@ def verify(
     orders: Iterable[int] = range(5),
     etas: Sequence[float] | None = None,
     *,
+    start: str = MANIFOLD,
     seed: int = 0,
     theta: np.ndarray | DoubleDouble | None = None,
     kernel: FieldKernel | None = None,
@@ -82,21 +85,25 @@ def verify(
     ``η max|λ| = 0.8``, rounded to two digits, and is halved five times, and more often where slope and ratio have not
     settled by then.  T is 8 of the largest steps.
     For other optimisers than gradient descent the growth of the field's terms at the start takes the place of max|λ|
-    where it is larger.  Those with a memory are compared after a transient whose length is computed from the
-    parameters; these are exact keywords, and those not given take the optimiser's trial values, which forget fast.
+    where it is larger.  The parameters are exact keywords, and those not given take the optimiser's trial values, which
+    forget fast.  ``start`` says what an optimiser with a memory begins with: ``manifold``, a memory on the slow
+    manifold above θ; ``shadow``, its own, while the equation of motion begins at the shadow start; ``settled``, its
+    own, and the paths are compared after a transient whose length is computed from the parameters, at most 10,000
+    steps.
     ``threads`` orders are measured at a time; the numbers do not depend on it.  ``progress(done, total)`` is called
     after each point, perhaps from another thread.
     Raises ``InputError`` for a bad value and ``IntegrationError`` if a path leaves the floating-point numbers.
     """
     entry, exact = optimizers.chosen(optimizer, parameters)
     values = entry.complete(exact, trial=True)
+    settling = settling_steps(entry, values, start)
     kept = check_orders(orders)
     if data == SUITED:
         data = DEFAULT_DATASETS.get((precision or "double") if kernel is None else _precision(kernel), "digits")
     threads = check_integer("threads", threads, 1)
     given = None if etas is None else _check_etas(etas)
     exponents = error_exponents(entry, values, kept)
-    problem = _pose(entry, values, model, data, kernel, theta, seed, exponents, precision, output)
+    problem = _pose(entry, values, model, data, kernel, theta, seed, exponents, precision, output, start)
     # Matrices here are small: more threads gain nothing on each product, cost a factor of ten where the cores are busy,
     # and make the last digits depend on their number.
     with threadpool_limits(limits=1, user_api="blas"):
@@ -111,7 +118,7 @@ def verify(
             predictions.append(problem.predict(start, time, kept, PREDICTION_ACCURACY))
             return predictions[-1]
 
-        measurement = Measurement(problem, time, predict, progress, settling=problem.transient * steps[0])
+        measurement = Measurement(problem, time, predict, progress, settling=settling * steps[0])
         records = measurement.records(kept, steps, extend=etas is None, threads=threads)
     return ConvergenceStudy(
         optimizer=entry.name,
@@ -123,7 +130,8 @@ def verify(
         orders=records,
         warnings=(*_step_warnings(entry, values, steps, radius), *_prediction_warnings(predictions[0])),
         parameters=tuple((name, str(value)) for name, value in values.items()),
-        transient=problem.transient,
+        transient=settling,
+        start=start if entry.memory else "",
         precision=_precision(problem.kernel),
     )
 
@@ -145,13 +153,14 @@ def measure_errors(
 
     ``kernel`` is one of a network, of order ``max(exponents)`` or more, and ``exponents`` what ``error_exponents``
     says of the orders.  ``time`` is T; ``settling`` the time that an optimiser with a memory is left to settle in
-    before.  The path starts at ``kernel.model.initial(seed)``.  The caller sees to it that BLAS has one thread: with
-    more the last digits would depend on their number.
+    before, 0 if it begins on its slow manifold.  The path starts at ``kernel.model.initial(seed)``.  The caller sees to
+    it that BLAS has one thread: with more the last digits would depend on their number.
     Raises ``InputError`` for a bad value and ``IntegrationError`` if a path leaves the floating-point numbers.
     """
     entry, exact = optimizers.chosen(optimizer, parameters)
     values = entry.complete(exact, trial=True)
-    problem = _pose(entry, values, None, data, kernel, None, seed, exponents, None, None)
+    start = SETTLED if settling else MANIFOLD
+    problem = _pose(entry, values, None, data, kernel, None, seed, exponents, None, None, start)
 
     def predict(start: np.ndarray) -> ErrorPrediction:
         return problem.predict(start, time, orders, PREDICTION_ACCURACY)
@@ -181,7 +190,7 @@ def _largest_step(entry: Optimizer, parameters: Mapping[str, Fraction], problem:
     """The largest step size times what it has to be small against."""
     if entry.fields(**parameters)[0].is_game:
         return LARGEST_STEP_IN_A_GAME
-    return LARGEST_STEP_WITH_MEMORY if problem.transient else LARGEST_STEP
+    return LARGEST_STEP_WITH_MEMORY if entry.memory else LARGEST_STEP
 
 
 def _growth_of_terms(problem: Problem) -> float:
@@ -208,6 +217,7 @@ def _pose(
     exponents: Mapping[int, int],
     precision: str | None,
     output: str | Path | None,
+    start: str,
 ) -> Problem:
     """What is trained, by what, and from where."""
     samples = dataset(data, seed) if isinstance(data, str) else data
@@ -222,13 +232,28 @@ def _pose(
     else:
         _check_kernel(kernel, model, order, precision)
     if theta is None:
-        start = getattr(kernel, "model", model)
-        if not isinstance(start, MLP):
+        own = getattr(kernel, "model", model)
+        if not isinstance(own, MLP):
             raise InputError("theta: this kernel has no model to draw it from; give a vector to start at")
-        theta = start.initial(seed)
+        theta = own.initial(seed)
+    if entry.memory and start == MANIFOLD and not hasattr(kernel, "gradient_series"):
+        raise InputError("start 'manifold': this kernel gives no gradient along a curve; take settled")
     arrays = () if samples is None else samples.arrays
-    transient = entry.transient(**parameters)
-    return Problem(entry.name, kernel, check_theta(kernel, theta), arrays, parameters, transient, exponents)
+    return Problem(entry.name, kernel, check_theta(kernel, theta), arrays, parameters, exponents, start)
+
+
+def settling_steps(entry: Optimizer, parameters: Mapping[str, Fraction], start: str) -> int:
+    """Steps of the largest size that are run before paths are compared.  Raises ``InputError`` if they are too many."""
+    check_choice("start", start, STARTS)
+    if start == MANIFOLD or not entry.memory:
+        return 0
+    steps = entry.transient(**parameters)
+    if steps > MAX_SETTLING:
+        raise InputError(
+            f"start {start!r}: {entry.name} takes {steps} steps to forget its own, at each step size, and "
+            f"{MAX_SETTLING} are allowed; start on the slow manifold, or follow its whole state"
+        )
+    return steps
 
 
 def model_for(model: MLP | None, data: str | Dataset | None) -> MLP:

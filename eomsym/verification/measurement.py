@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from fractions import Fraction
 from threading import Lock
+from typing import Any
 
 import numpy as np
 
@@ -22,14 +23,19 @@ from eomsym.dynamics import (
     integrate_equation_of_motion,
     predict_discretization_error,
     run_optimizer,
+    slow_memory,
 )
 from eomsym.dynamics.kernel import is_double_double
 from eomsym.dynamics.vectors import Vector, epsilon, norm, rounded
+from eomsym.optimizers import trace
 from eomsym.verification.accuracy import evaluation_noise
 from eomsym.verification.study import FLOOR_MARGIN, Floor, OrderRecord
 
 #: How often, at most, the smallest step of the user's or the default list is halved further.
 MORE_HALVINGS = 4
+#: What the path of an optimiser with a memory begins with: a memory on the slow manifold above θ; or its own, and the
+#: equation of motion at its shadow start; or its own, and the path is compared once that is forgotten.
+MANIFOLD, SHADOW, SETTLED = STARTS = ("manifold", "shadow", "settled")
 #: Each new attempt at an integration is this much tighter.
 TIGHTENING = 30
 
@@ -38,16 +44,17 @@ TIGHTENING = 30
 class Problem:
     """What is trained and from where: ``theta`` is (d,) of the kernel's arithmetic, ``data`` what it takes after it.
 
-    ``transient`` steps are run first; ``exponents`` has the power of η of each order's error.
+    ``start`` is one of ``STARTS``: what the path of an optimiser with a memory begins with.  ``exponents`` has the
+    power of η of each order's error.
     """
 
     optimizer: str
-    kernel: FieldKernel
+    kernel: Any
     theta: Vector
     data: Data
     parameters: Mapping[str, Fraction] = field(default_factory=dict)
-    transient: int = 0
     exponents: Mapping[int, int] = field(default_factory=dict)
+    start: str = MANIFOLD
 
     @property
     def steps(self) -> int:
@@ -59,6 +66,34 @@ class Problem:
         """The kernel in doubles, for what is needed to a few digits only."""
         return RoundedKernel(self.kernel) if is_double_double(self.kernel) else self.kernel
 
+    @property
+    def follows_gradient_flow(self) -> bool:
+        """Whether f̃_0 is −g, whose derivative the kernel has."""
+        return self.optimizer == "gradient-descent"
+
+    def path(self, eta: float, steps: int, settling: int) -> OptimizerEnd:
+        """The optimiser's own path, and where the equation of motion has to start for it."""
+        return run_optimizer(
+            self.kernel,
+            self.theta,
+            eta,
+            steps,
+            self.data,
+            optimizer=self.optimizer,
+            transient=settling,
+            memory=self._memory(eta) if self.start == MANIFOLD else None,
+            **self.parameters,
+        )
+
+    def _memory(self, eta: float) -> list[np.ndarray] | None:
+        """On the slow manifold above θ, so well that what is left of a transient is beyond the highest order."""
+        entry = optimizers.get(self.optimizer)
+        if not entry.memory:
+            return None
+        rule = trace(entry.step, 1 + len(entry.memory), self.parameters)
+        order, fields = max(self.exponents.values()), entry.fields(**self.parameters)
+        return slow_memory(self.kernel, rule, self.theta, eta, order, self.data, fields)
+
     def predict(self, theta: Vector, time: float, orders: Sequence[int], accuracy: float) -> ErrorPrediction:
         """The predicted errors of a path that starts at ``theta`` on the slow manifold."""
         return predict_discretization_error(
@@ -69,8 +104,25 @@ class Problem:
             self.data,
             accuracy=accuracy,
             exponents=self.exponents,
-            gradient_flow=self.optimizer == "gradient-descent",
+            gradient_flow=self.follows_gradient_flow,
         )
+
+
+class WholeProblem(Problem):
+    """The same of a whole state: ``kernel`` is a ``WholeStateKernel``, ``theta`` is z, and h takes the place of η."""
+
+    @property
+    def steps(self) -> int:
+        return 1
+
+    @property
+    def follows_gradient_flow(self) -> bool:
+        return False
+
+    def path(self, eta: float, steps: int, settling: int) -> OptimizerEnd:
+        """The optimiser's own path on its whole state."""
+        end: OptimizerEnd = self.kernel.run(self.theta, eta, steps, self.data)
+        return end
 
 
 @dataclass(frozen=True)
@@ -176,18 +228,9 @@ class Measurement:
         """End of the optimiser's path with the errors predicted for it, once for all orders."""
         if eta not in self._paths:
             problem, steps = self._problem, self._steps(eta)
-            end = run_optimizer(
-                problem.kernel,
-                problem.theta,
-                eta,
-                steps,
-                problem.data,
-                optimizer=problem.optimizer,
-                transient=math.ceil(self._settling / eta),
-                **problem.parameters,
-            )
-            # Without a transient all paths start at one point, so one prediction serves them all.
-            shared = [] if problem.transient else [prediction for _, prediction in self._paths.values()]
+            end = problem.path(eta, steps, math.ceil(self._settling / eta))
+            # Where paths start at one point, one prediction serves them all.
+            shared = [known for other, known in self._paths.values() if _is_same(other.start, end.start)]
             self._paths[eta] = end, shared[0] if shared else self._predict(end.start)
         return self._paths[eta]
 
@@ -197,6 +240,10 @@ class Measurement:
             self._total += added - skipped
             if self._progress is not None and not added:
                 self._progress(self._done, self._total)
+
+
+def _is_same(left: Vector, right: Vector) -> bool:
+    return norm(left - right) == 0
 
 
 def _is_settled(error: float, of_integrator: float, of_others: float) -> bool:

@@ -174,7 +174,8 @@ class ConvergenceStudy(Record):
     ``orders`` holds one record for each order; ``time`` is T; ``spectral_radius`` is max |λ| of the Hessian at the
     start; ``warnings`` are sentences for people.  ``parameters`` are the optimiser's, exact, as text; ``transient`` is
     the number of steps, of the largest step size, that it was left to settle in before its path was compared;
-    ``precision`` the arithmetic of both paths.
+    ``precision`` the arithmetic of both paths; ``start`` what an optimiser with a memory began with: ``manifold``,
+    ``shadow`` or ``settled``, empty if it has none.
     """
 
     optimizer: str
@@ -188,6 +189,7 @@ class ConvergenceStudy(Record):
     parameters: tuple[tuple[str, str], ...] = ()
     transient: int = 0
     precision: str = "double"
+    start: str = ""
 
     @property
     def passed(self) -> bool:
@@ -215,7 +217,7 @@ class ConvergenceStudy(Record):
         return {
             "optimizer": self.optimizer,
             "parameters": dict(self.parameters),
-            **self.entries("transient", "precision", "model", "dataset", "seed", "time", "spectral_radius"),
+            **self.entries("start", "transient", "precision", "model", "dataset", "seed", "time", "spectral_radius"),
             "orders": [record.to_dict() for record in self.orders],
             "warnings": list(self.warnings),
             "passed": self.passed,

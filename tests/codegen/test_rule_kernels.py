@@ -6,7 +6,7 @@ from fractions import Fraction
 import numpy as np
 import pytest
 import shared_kernels
-from second_routes.number_algebra import modified_field_terms
+from second_routes.modified_fields import modified_field_terms
 
 from eomsym import optimizers
 from eomsym.codegen import KernelSpec, generate, load, write_kernel

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
-from second_routes.number_algebra import modified_field_terms
+from second_routes.modified_fields import modified_field_terms
 from second_routes.step_polynomial import FORMS, modified_coefficients, step_polynomials
 from second_routes.truncated import TruncatedSeries
 

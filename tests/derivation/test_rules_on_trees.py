@@ -6,7 +6,7 @@ from math import comb, prod
 import numpy as np
 import pytest
 import sympy
-from second_routes.number_algebra import modified_field_terms
+from second_routes.modified_fields import modified_field_terms
 from second_routes.step_polynomial import FORMS, modified_coefficients
 from second_routes.truncated import TruncatedSeries
 

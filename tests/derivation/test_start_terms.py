@@ -14,7 +14,7 @@ from eomsym.derivation import Counterterms, derive, start_terms
 from eomsym.errors import InputError
 from eomsym.notation.coefficients import coefficient_expression
 from eomsym.optimizers import Optimizer, Parameter
-from eomsym.trees import Tree, memory_leaf, parse_tree
+from eomsym.trees import Tree, parse_tree, slow_leaf
 
 BETA = sympy.Symbol("beta")
 X, Y = sympy.symbols("x y")
@@ -109,7 +109,7 @@ def test_dampening_whose_first_buffer_is_the_gradient():
     equal(terms(derive(entry, 1).start()), [{"[]": "(beta-d)/(1-beta)**2"}])
     plain = derive(own("test-dampened-from-rest", dampened, "beta", "d"), 1, beta="1/2", d="1/3")
     assert plain.start({"velocity": {"g": "2/3"}}).terms[0][Tree()] == Fraction(1, 2 * 3) * 4
-    assert plain.start({"velocity": {"g": "2/3", "v": 2}}).terms[0][memory_leaf(1)] == -2
+    assert plain.start({"velocity": {"g": "2/3", "v": 2}}).terms[0][slow_leaf(1)] == -2
 
 
 def test_a_loss_of_one_variable():
@@ -231,13 +231,12 @@ def test_latex_and_lines_for_sympy_have_it():
     [
         (lambda: derive("adam", 1, start=True), r"adam has componentwise functions.*dynamics\.shadow_start\(kernel"),
         (lambda: derive("heavy-ball", 9, start=True), "order 9: out of range; give an integer from 0 to 8"),
-        (lambda: derive("heavy-ball", 1, start="v"), "start 'v': give True"),
+        (lambda: derive("heavy-ball", 1, state="whole", start=True), "the whole state begins at its real start"),
         (lambda: derive("heavy-ball", 1).start({"mass": 0}), "memory 'mass': heavy-ball does not have it"),
         (lambda: derive("gd", 1).start({"velocity": 0}), "memory 'velocity': gradient-descent does not.*is none"),
         (lambda: derive("heavy-ball", 1).start({"velocity": "w"}), "starts as 'w': give 0, 'v' or 'g'"),
         (lambda: derive("heavy-ball", 1).start({"velocity": {"g": "half"}}), "'half': not an exact rational"),
         (lambda: derive("heavy-ball", 1).start("v"), "memory 'v': give starts by name"),
-        (lambda: memory_leaf(7), "memory 7: its start has no letter"),
     ],
 )
 def test_bad_input_is_one_line(call, message):

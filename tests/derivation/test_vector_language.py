@@ -5,7 +5,7 @@ from fractions import Fraction
 import numpy as np
 import pytest
 import sympy
-from second_routes.number_algebra import modified_field_terms
+from second_routes.modified_fields import modified_field_terms
 from second_routes.truncated import TruncatedSeries
 
 from eomsym import optimizers

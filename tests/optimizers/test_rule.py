@@ -76,7 +76,7 @@ def test_a_rule_is_data():
     rule = optimizers.get("heavy-ball").rule(beta=beta)
     assert rule.atoms == (State(0), State(1), Gradient(0, Linear(((0, 0, 1),))))
     assert rule.following[1] == Linear(((1, 0, beta), (2, 0, 1)))
-    assert rule.increment == Linear(((1, 1, -beta), (2, 1, -1)))
+    assert rule.moved(0) == Linear(((1, 1, -beta), (2, 1, -1)))
     assert rule.linear
     assert not optimizers.get("adam").rule(**optimizers.get("adam").complete({})).linear
 

@@ -6,7 +6,7 @@ slow one generates the kernel of a small network for each.
 
 import numpy as np
 import pytest
-from second_routes.number_algebra import modified_field_terms
+from second_routes.modified_fields import modified_field_terms
 
 from eomsym import optimizers
 from eomsym.models import MLP, Dataset, dataset

@@ -143,7 +143,7 @@ FAULTS = [
         ),
         ("following[index].without(number), level)", "following[index], level)"),
         ("if power <= level\n", "if power < level\n"),
-        ("self._linear(self._rule.increment, level + 1)", "self._linear(self._rule.increment, level)"),
+        ("self._linear(rule.moved(index), level + 1)", "self._linear(rule.moved(index), level)"),
     ),
     *_faults(
         "eomsym/step_index/ring_algebra.py",

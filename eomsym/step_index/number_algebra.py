@@ -1,4 +1,4 @@
-"""The algebra of plain numbers for ``eomsym.step_index``: gradients by any function of a whole series.
+"""Vectors of plain numbers: a gradient that is known along any curve, ``Σ_k η^k x_k``, in whatever way.
 
 Values are arrays (nodes, d), of floats or of objects (``Fraction``, mpmath numbers).
 """
@@ -11,39 +11,42 @@ from typing import Any
 
 import numpy as np
 
-from eomsym.optimizers import UpdateRule
-from eomsym.step_index import NodeAlgebra, Tables, integer_nodes, solve
+from eomsym.step_index.solver import NodeAlgebra
+from eomsym.step_index.tables import Tables
 
 #: ``(field, series)`` → series: the gradient of a field along ``Σ_k η^k series[k]``, both (terms, d).
 GradientSeries = Callable[[int, np.ndarray], np.ndarray]
 
 
 class NumberAlgebra(NodeAlgebra):
-    """Vectors of numbers at one point ``theta`` (d,); ``number`` turns an exact rational into a number of that kind."""
+    """Vectors at one point; ``states`` has the slow states, θ (d,) first, the others (d,) or, if all alike, (1,).
+
+    ``number`` turns an exact rational into a number of that kind.
+    """
 
     def __init__(
         self,
         tables: Tables,
         gradient_series: GradientSeries,
-        theta: np.ndarray,
+        states: Sequence[np.ndarray],
         number: Callable[[Fraction], Any] = float,
         root: Callable[[Any], Any] = np.sqrt,
     ) -> None:
         super().__init__(tables)
-        self._gradient_series, self._theta = gradient_series, np.asarray(theta)
+        self._gradient_series, self._states = gradient_series, [np.asarray(state) for state in states]
         self._number, self._root = number, root
 
-    def theta(self) -> np.ndarray:
-        return np.array([self._theta] * len(self.tables.nodes))
+    def slow(self, index: int) -> np.ndarray:
+        return np.array([self._states[index]] * len(self.tables.nodes))
 
     def ones(self) -> np.ndarray:
-        return self.theta() * 0 + self._number(Fraction(1))
+        return self.slow(0) * 0 + self._number(Fraction(1))
 
     def combine(self, parts: Sequence[tuple[Any, np.ndarray]]) -> np.ndarray:
-        total = self.theta() * 0
-        for weight, values in parts:
-            total = total + values * self._number(Fraction(weight))
-        return total
+        if not parts:
+            return self.slow(0) * 0
+        terms = [values if weight == 1 else values * self._number(Fraction(weight)) for weight, values in parts]
+        return sum(terms[1:], terms[0])
 
     def transform(self, matrix: Sequence[Sequence[Any]], values: np.ndarray) -> np.ndarray:
         rows = [
@@ -57,6 +60,8 @@ class NumberAlgebra(NodeAlgebra):
 
         def along(point: np.ndarray) -> np.ndarray:
             levels.append(point)
+            if len(levels) == 1:  # η = 0: the same at every node
+                return np.array([self._gradient_series(field, point[:1])[0]] * len(point))
             nodes = range(len(self.tables.nodes))
             return np.array(
                 [self._gradient_series(field, np.array([level[node] for level in levels]))[-1] for node in nodes]
@@ -72,16 +77,3 @@ class NumberAlgebra(NodeAlgebra):
 
     def root(self, argument: np.ndarray) -> np.ndarray:
         return np.array([[self._root(value) for value in row] for row in argument])
-
-
-def modified_field_terms(
-    rule: UpdateRule,
-    gradient_series: GradientSeries,
-    theta: np.ndarray,
-    terms: int,
-    number: Callable[[Fraction], Any] = float,
-    root: Callable[[Any], Any] = np.sqrt,
-) -> list[np.ndarray]:
-    """``[f̃_0, …, f̃_{terms−1}]`` at a point, each (d,), at nodes that no kernel has."""
-    algebra = NumberAlgebra(integer_nodes(rule, terms), gradient_series, theta, number, root)
-    return [values[0] for values in solve(rule, algebra, terms)]

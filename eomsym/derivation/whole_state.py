@@ -1,0 +1,184 @@
+"""The equation of motion of an optimiser's whole state (θ, memory), exactly: nothing is eliminated.
+
+The memory is slow: ``1 − β = γh`` goes with the small parameter, and the rule is solved as any other, with a field for
+each state (``optimizers.whole_state`` has the scaling).  Heavy ball, to zeroth order: ``θ̈ + γθ̇ + g = 0``.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
+
+from eomsym import optimizers
+from eomsym.checks import check_integer
+from eomsym.derivation.general_terms import GeneralTerm, plain
+from eomsym.derivation.tree_algebra import TreeAlgebra
+from eomsym.derivation.vector_language import ComponentwiseFunction, VectorAlgebra
+from eomsym.exact_numbers import exact
+from eomsym.notation.coefficients import coefficient_text
+from eomsym.notation.general import state_symbols, whole_state_basis, whole_state_lines
+from eomsym.notation.latex import aligned
+from eomsym.optimizers import Optimizer, check_one_gradient, whole_state
+from eomsym.step_index import integer_nodes, solve_slow
+from eomsym.trees import ColouredTree
+
+if TYPE_CHECKING:
+    import sympy
+
+#: Monomials of componentwise functions are many.
+MAX_WHOLE_ORDER, MAX_WHOLE_VECTOR_ORDER = 6, 4
+
+
+@dataclass(frozen=True)
+class WholeStateEquation:
+    """``ż = F_0 + h F_1 + … + h^order F_order`` of the state z = (θ, memory), with ``η = h^power``, time nh.
+
+    ``terms[k][i]`` lists what is not zero in F_k of state i, θ first; coefficients are exact and hold 1/σ.  A tree's
+    leaf of colour −i is state i.  ``parameters`` are those given; ``shares`` pairs each β of the optimiser with its γ,
+    ``β = 1 − γh``.  With ``power`` 2 a memory is in units of 1/h: what is called v here is h times the optimiser's.
+    """
+
+    optimizer: str
+    parameters: Mapping[str, Fraction]
+    order: int
+    power: int
+    shares: tuple[tuple[str, str], ...]
+    memory: tuple[str, ...]
+    terms: tuple[tuple[tuple[GeneralTerm, ...], ...], ...]
+    functions: tuple[ComponentwiseFunction, ...] = ()
+
+    def text(self) -> str:
+        """What the letters mean, then one line per term."""
+        definitions, states = self._lines("text")
+        lines = [
+            self._scaling(),
+            "ż = F₀" + "".join(f" + {_power('h', k)} F{_lower(k)}" for k in range(1, len(self.terms))),
+        ]
+        lines += [f"{name} = {value}" for name, value in definitions]
+        for state in states:
+            lines += [f"{name}: F{_lower(k)} = {value}" for k, (name, value) in enumerate(state)]
+        return "\n".join(lines)
+
+    __str__ = text
+
+    def latex(self) -> str:
+        """The same as an ``aligned`` block, one equation a state; products are componentwise."""
+        definitions, states = self._lines("latex")
+        equations = [
+            (
+                rf"\dot{{{state[0][0]}}}",
+                " + ".join(
+                    value if k == 0 else rf"h{f'^{{{k}}}' if k > 1 else ''} \left({value}\right)"
+                    for k, (_, value) in enumerate(state)
+                    if value != "0" or len(state) == 1
+                ),
+            )
+            for state in states
+        ]
+        return aligned([*equations, *definitions])
+
+    def sympy_lines(self) -> str:
+        """Lines ``NAME_k = EXPRESSION`` that SymPy reads; products are componentwise."""
+        definitions, states = self._lines("sympy")
+        lines = [f"{name} = {value}" for name, value in definitions]
+        return "\n".join(lines + [f"{name}_{k} = {value}" for state in states for k, (name, value) in enumerate(state)])
+
+    def to_json(self) -> str:
+        """One JSON object; trees as bracket lists with colours, monomials as SymPy reads them."""
+        data = {
+            "optimizer": self.optimizer,
+            "parameters": {name: str(value) for name, value in self.parameters.items()},
+            "order": self.order,
+            "state": ["theta", *self.memory],
+            "scaling": {"eta": f"h^{self.power}", **{share: f"1 - {decay}*h" for share, decay in self.shares}},
+            "functions": dict(self._lines("sympy")[0]),
+            "terms": [
+                {"index": k, "fields": [[self._entry(term) for term in field] for field in row]}
+                for k, row in enumerate(self.terms)
+            ],
+        }
+        return json.dumps(data)
+
+    def to_sympy(
+        self, loss: sympy.Expr, variables: Sequence[sympy.Symbol], memory: Sequence[Sequence[sympy.Expr]]
+    ) -> list[list[sympy.Matrix]]:
+        """``F_k`` of each state for a concrete loss, as columns; ``memory`` has the other states' components."""
+        from eomsym.notation.general_sympy import general_combinations
+
+        gradient = [loss.diff(name) for name in variables]
+        return [
+            general_combinations([plain(field) for field in row], self.functions, [gradient], variables, memory)
+            for row in self.terms
+        ]
+
+    def _lines(self, form: str) -> tuple[list[tuple[str, str]], list[list[tuple[str, str]]]]:
+        rows = [[plain(field) for field in row] for row in self.terms]
+        return whole_state_lines(rows, self.functions, self.memory, form)
+
+    def _scaling(self) -> str:
+        letters = ", ".join(state_symbols(self.memory))
+        shares = ", ".join(f"{share} = 1 − {decay} h" for share, decay in self.shares)
+        units = f"; {letters} in units of 1/h" if self.power == 2 else ""
+        return f"η = {_power('h', self.power)}, {shares}; z = (θ, {letters}), time nh{units}"
+
+    def _entry(self, term: GeneralTerm) -> dict[str, Any]:
+        basis, coefficient = term.basis, coefficient_text(term.coefficient)
+        if isinstance(basis, ColouredTree):
+            return {"tree": str(basis), "symmetry": basis.symmetry, "coefficient": coefficient}
+        return {"term": whole_state_basis(basis, self.functions, self.memory), "coefficient": coefficient}
+
+
+def derive_whole_state(optimizer: str | Optimizer, order: int, **parameters: object) -> WholeStateEquation:
+    """The equation of motion of the whole state; γ takes the place of each share β, and what is not given is a symbol.
+
+    Raises ``InputError`` for an optimiser without a slow memory or of several gradients, a bad value, or an order that
+    is no integer from 0 to 6 (4 with componentwise functions).
+    """
+    entry, told = optimizers.chosen(optimizer, {})
+    scaling = whole_state(entry)
+    check_one_gradient(entry, {})
+    kept = {parameter.name for parameter in scaling.parameters}
+    told = {name: value for name, value in told.items() if name in kept}  # a share stays free: γ is its letter
+    values = scaling.read_parameters(told | parameters, complete=False)
+    names = [parameter.name for parameter in scaling.parameters if parameter.name not in values]
+    rule = scaling.rule(**values, **_symbols(names))
+    check_integer("order", order, 0, MAX_WHOLE_ORDER if rule.linear else MAX_WHOLE_VECTOR_ORDER)
+    tables = integer_nodes(rule, order + 1)
+    algebra = TreeAlgebra(tables) if rule.linear else VectorAlgebra(tables)
+    rows = solve_slow(rule, algebra, order + 1)
+    return WholeStateEquation(
+        entry.name,
+        MappingProxyType(values),
+        order,
+        scaling.power,
+        scaling.decays,
+        entry.memory,
+        tuple(tuple(_terms(field) for field in row) for row in rows),
+        tuple(getattr(algebra, "functions", ())),
+    )
+
+
+def _terms(field: Any) -> tuple[GeneralTerm, ...]:
+    """Of a series of trees, whose values still want 1/σ, or a list with one combination."""
+    if isinstance(field, list):
+        return tuple(GeneralTerm(basis, exact(value)) for basis, value in sorted(field[0].items()) if value != 0)
+    found = ((tree, values[0] * Fraction(1, tree.symmetry)) for tree, values in sorted(field.items(), reverse=True))
+    return tuple(GeneralTerm(tree, exact(value)) for tree, value in found if value != 0)
+
+
+def _symbols(names: Sequence[str]) -> dict[str, Any]:
+    import sympy
+
+    return dict(zip(names, sympy.field(list(names), sympy.QQ)[1:], strict=True)) if names else {}
+
+
+def _power(name: str, exponent: int) -> str:
+    return name + (str(exponent).translate(str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")) if exponent > 1 else "")
+
+
+def _lower(number: int) -> str:
+    return str(number).translate(str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉"))

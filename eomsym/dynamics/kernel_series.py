@@ -1,0 +1,88 @@
+"""What any optimiser obeys on any kernel that gives its gradient along a curve, by the solver of ``step_index``.
+
+A kernel of gradient descent serves all optimisers here: neither its counter terms nor its optimiser are used.  Level k
+asks for the gradient's series at every node, from its start: it costs about k times what a kernel that is generated for
+the optimiser takes, and needs no compilation.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from eomsym.checks import check_integer
+from eomsym.dynamics.differentials import SeriesKernel
+from eomsym.dynamics.kernel import Data, check_order, check_theta
+from eomsym.optimizers import Field, UpdateRule
+from eomsym.step_index import NumberAlgebra, Solution, small_nodes, solve, solve_slow
+
+
+def kernel_counterterms(
+    kernel: SeriesKernel,
+    rule: UpdateRule,
+    theta: np.ndarray,
+    order: int,
+    data: Data = (),
+    fields: Sequence[Field] = (Field(),),
+) -> np.ndarray:
+    """``−f̃_0, …, −f̃_order`` (order + 1, d) of a rule at ``theta`` (d,), on the slow manifold, per step.
+
+    Raises ``InputError`` for a bad point or an order above the kernel's.
+    """
+    algebra = _algebra(kernel, rule, [check_theta(kernel, theta)], order, data, fields)
+    return -np.array([values[0] for values in solve(rule, algebra, order + 1)])
+
+
+def slow_memory(
+    kernel: SeriesKernel,
+    rule: UpdateRule,
+    theta: np.ndarray,
+    eta: float,
+    order: int,
+    data: Data = (),
+    fields: Sequence[Field] = (Field(),),
+) -> list[np.ndarray]:
+    """The memory of a rule on its slow manifold above ``theta``, (d,) each, with powers of η up to ``order``.
+
+    Its distance from the manifold is O(η^{order+1}).  Raises as ``kernel_counterterms`` does.
+    """
+    algebra = _algebra(kernel, rule, [check_theta(kernel, theta)], order, data, fields)
+    solution = Solution(rule, algebra)
+    for level in range(order + 1):
+        solution.advance(level)
+    powers = eta ** np.arange(order + 1.0)
+    return [
+        np.tensordot(powers, np.array([level[0] for level in solution.levels(index)]), axes=1)
+        for index in range(1, len(rule.following))
+    ]
+
+
+def whole_state_terms(
+    kernel: SeriesKernel, rule: UpdateRule, states: Sequence[np.ndarray], order: int, data: Data = ()
+) -> list[list[np.ndarray]]:
+    """Rows ``F_0, …, F_order`` of the whole state's field, θ first; ``rule`` is one of ``optimizers.whole_state``.
+
+    ``states`` has θ (d,) and the memory in the rule's units.  Raises as ``kernel_counterterms`` does.
+    """
+    theta, *memory = states
+    algebra = _algebra(kernel, rule, [check_theta(kernel, theta), *memory], order, data, (Field(),))
+    return [[field[0] for field in row] for row in solve_slow(rule, algebra, order + 1)]
+
+
+def _algebra(
+    kernel: SeriesKernel,
+    rule: UpdateRule,
+    states: Sequence[np.ndarray],
+    order: int,
+    data: Data,
+    fields: Sequence[Field],
+) -> NumberAlgebra:
+    check_order(kernel, check_integer("order", order, 0), "the gradient along a curve")
+
+    def gradient_series(field: int, series: np.ndarray) -> np.ndarray:
+        chosen = fields[field]
+        cut = (array[chosen.samples(len(array))] for array in data)
+        return chosen.of_loss(kernel.gradient_series(np.ascontiguousarray(series), *cut))
+
+    return NumberAlgebra(small_nodes(rule, order + 1), gradient_series, states)

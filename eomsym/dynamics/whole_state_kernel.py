@@ -1,0 +1,75 @@
+"""The equation of motion of a whole state as a kernel: what paths ask of one, with z for θ and h for η."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from fractions import Fraction
+
+import numpy as np
+
+from eomsym.dynamics.differentials import SeriesKernel
+from eomsym.dynamics.kernel import Data, check_theta
+from eomsym.dynamics.kernel_series import whole_state_terms
+from eomsym.dynamics.optimizer_path import OptimizerEnd, field_gradient, run_twice
+from eomsym.optimizers import WholeState
+
+
+class WholeStateKernel:
+    """``ż = Σ_k h^k F_k(z)`` of an optimiser on the loss of any kernel that gives its gradient along a curve.
+
+    ``values`` are the parameters of ``scaling.rule``, γ in place of each share β.  The state z is one vector: θ (d,),
+    then the memory in the rule's units; ``shapes`` are those of the parts.
+    """
+
+    def __init__(
+        self, kernel: SeriesKernel, scaling: WholeState, values: Mapping[str, Fraction], shapes: Sequence[int]
+    ) -> None:
+        self._kernel, self._scaling, self._values = kernel, scaling, dict(values)
+        self._rule, self._cuts = scaling.rule(**values), np.cumsum(shapes)[:-1]
+        self.order, self.size = kernel.order, int(sum(shapes))
+
+    def parts(self, state: np.ndarray) -> list[np.ndarray]:
+        """θ and each memory."""
+        return np.split(state, self._cuts)
+
+    def counterterms(self, state: np.ndarray, *data: np.ndarray, order: int | None = None) -> np.ndarray:
+        """``−F_0, …, −F_order`` (order + 1, n)."""
+        rows = whole_state_terms(
+            self._kernel, self._rule, self.parts(state), self.order if order is None else order, data
+        )
+        return -np.array([np.concatenate(self._sized(row)) for row in rows])
+
+    def field(self, state: np.ndarray, h: float, *data: np.ndarray, order: int | None = None) -> np.ndarray:
+        """``Σ_{k≤order} h^k F_k`` (n,)."""
+        rows = self.counterterms(state, *data, order=order)
+        return -(h ** np.arange(float(len(rows)))) @ rows
+
+    def gradient(self, state: np.ndarray, *data: np.ndarray) -> np.ndarray:
+        """−F_0."""
+        return self.counterterms(state, *data, order=0)[0]
+
+    def hessian_vector(self, state: np.ndarray, vector: np.ndarray, *data: np.ndarray) -> np.ndarray:
+        """Not asked for: F_0 is no gradient, and what linearises it takes differences of ``counterterms``."""
+        raise NotImplementedError
+
+    def run(self, state: np.ndarray, h: float, steps: int, data: Data) -> OptimizerEnd:
+        """Where the optimiser itself arrives from a state, at ``β = 1 − γh``; as ``run_optimizer``, for all of z."""
+        entry, eta = self._scaling.optimizer, h**self._scaling.power
+        values = self._scaling.shares_at(h, self._values)
+        exact = {parameter.name: Fraction(values[parameter.name]) for parameter in entry.parameters}
+        gradient = field_gradient(self._kernel, data, entry.fields(**exact))
+        unit = h if self._scaling.power == 2 else 1.0
+
+        def step(states: tuple[np.ndarray, ...]) -> tuple[np.ndarray, ...]:
+            theta, *memory = self.parts(states[0])
+            after = entry.step(gradient, (theta, *(part / unit for part in memory)), eta, **values)
+            return (np.concatenate([after[0], *(part * unit for part in after[1:])]),)
+
+        start = check_theta(self, state)
+        (end,), error = run_twice(step, (start,), steps, h)
+        return OptimizerEnd(end, error, start)
+
+    def _sized(self, row: Sequence[np.ndarray]) -> list[np.ndarray]:
+        """What is one number for all parameters may come out as a vector of equal ones."""
+        sizes = np.diff([0, *self._cuts, self.size])
+        return [part[:size] for part, size in zip(row, sizes, strict=True)]

@@ -1,0 +1,148 @@
+"""The whole state: an optimiser's step with its memory as slow states, a rule in a small parameter h.
+
+A memory that keeps the share β of itself is slow as soon as 1 − β is small.  So 1 − β = γh goes with the small
+parameter, and nothing is eliminated: the state (θ, memory) has an equation of motion of its own, which begins at the
+real start.  A memory that is an average (Adam's) has η = h.  One that is a sum of gradients (heavy ball, Nesterov) has
+the inertial scaling η = h², and is counted in units of 1/h; to zeroth order ``θ̈ + γθ̇ + g = 0``.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Any
+
+from eomsym.errors import InputError
+from eomsym.exact_numbers import Coefficient
+from eomsym.optimizers._base import Optimizer, Parameter
+from eomsym.optimizers._rule import UpdateRule
+from eomsym.optimizers._tracing import StepSize, trace
+
+
+@dataclass(frozen=True)
+class WholeState:
+    """How an optimiser's state is scaled: ``power`` is p in ``η = h^p``, 2 if its memory is a sum, else 1."""
+
+    optimizer: Optimizer
+    power: int
+
+    @property
+    def shares(self) -> tuple[Parameter, ...]:
+        """The parameters that become ``1 − γh``."""
+        return tuple(parameter for parameter in self.optimizer.parameters if parameter.share)
+
+    @property
+    def decays(self) -> tuple[tuple[str, str], ...]:
+        """Each share's name and its γ's."""
+        return tuple((parameter.name, _decay_of(parameter).name) for parameter in self.shares)
+
+    @property
+    def parameters(self) -> tuple[Parameter, ...]:
+        """What the rule takes: γ in place of each share β."""
+        return tuple(map(_decay_of, self.optimizer.parameters))
+
+    def read_parameters(self, given: Mapping[str, object], complete: bool = True) -> dict[str, Fraction]:
+        """The rule's parameters as exact numbers; ``complete`` if none may be missing but those with a default.
+
+        Raises ``InputError`` for an unknown name, a bad value or a missing one.
+        """
+        known = {parameter.name: parameter for parameter in self.parameters}
+        for name in given:
+            if name not in known:
+                raise InputError(
+                    f"parameter {name!r}: the whole state of {self.optimizer.name} takes {', '.join(known)}"
+                )
+        values = {name: known[name].read(value) for name, value in given.items()}
+        for name, parameter in known.items():
+            if complete and name not in values:
+                if parameter.default is None:
+                    raise InputError(f"{name}: missing; give {parameter.bounds}, {parameter.meaning}")
+                values[name] = parameter.default
+        return values
+
+    def rule(self, **values: Coefficient) -> UpdateRule:
+        """One step in powers of h, all states slow; ``values`` has γ for each share and the other parameters."""
+        return _traced(self.optimizer, self.power, values)
+
+    def small_parameter(self, eta: float) -> float:
+        """h."""
+        return eta ** (1 / self.power)
+
+    def scaled(self, eta: Fraction, values: Mapping[str, Fraction]) -> dict[str, Fraction]:
+        """The rule's parameters at a given step size and given shares: ``γ = (1 − β)/h``."""
+        h = eta if self.power == 1 else Fraction(math.sqrt(eta))
+        names = {parameter.name for parameter in self.shares}
+        return {
+            _decay_name(name) if name in names else name: (1 - value) / h if name in names else value
+            for name, value in values.items()
+        }
+
+    def shares_at(self, h: float, values: Mapping[str, Fraction]) -> dict[str, float]:
+        """The optimiser's own parameters at another h of the same family: ``β = 1 − γh``.  Raises ``InputError``."""
+        found = {}
+        for parameter in self.optimizer.parameters:
+            decay = _decay_of(parameter).name
+            found[parameter.name] = 1 - float(values[decay]) * h if parameter.share else float(values[decay])
+            if parameter.share and found[parameter.name] < 0:
+                raise InputError(
+                    f"{decay} = {float(values[decay]):g}: times h = {h:g} it exceeds 1; take a smaller eta"
+                )
+        return found
+
+
+def whole_state(optimizer: Optimizer) -> WholeState:
+    """The scaling in which all of an optimiser's memory is slow.
+
+    Raises ``InputError`` for an optimiser without such a memory, or whose memories ask for different scalings.
+    """
+    if not any(parameter.share for parameter in optimizer.parameters):
+        raise InputError(
+            f"optimizer {optimizer.name!r}: has no memory that fades slowly, so its whole state is theta; "
+            "take heavy-ball, nesterov or adam, or leave state out"
+        )
+    trial = {
+        _decay_of(p).name: Fraction(1, 2) if p.share or p.default is None else p.default for p in optimizer.parameters
+    }
+    for power in (1, 2):
+        try:
+            rule = _traced(optimizer, power, trial)
+        except InputError as error:
+            refused = error
+            continue
+        if len(rule.slow) == 1 + len(optimizer.memory):
+            return WholeState(optimizer, power)
+        refused = InputError("step function: a state forgets at once")
+    raise InputError(f"optimizer {optimizer.name!r}: its whole state is not near the identity ({refused})") from refused
+
+
+def _traced(optimizer: Optimizer, power: int, values: Mapping[str, Coefficient]) -> UpdateRule:
+    settings: dict[str, Any] = {}
+    for parameter in optimizer.parameters:
+        value = values[_decay_of(parameter).name]
+        settings[parameter.name] = StepSize({0: 1, 1: -1 * value}) if parameter.share else value
+
+    def step(gradient: Callable[..., Any], state: tuple[Any, ...], h: StepSize) -> tuple[Any, ...]:
+        eta, unit, back = (h, 1, 1) if power == 1 else (h * h, StepSize({-1: 1}), h)
+        after = optimizer.step(gradient, (state[0], *(part * unit for part in state[1:])), eta, **settings)
+        return (after[0], *(part * back for part in after[1:]))
+
+    return trace(step, 1 + len(optimizer.memory), {}, slow=True)
+
+
+def _decay_name(name: str) -> str:
+    return name.replace("beta", "gamma") if "beta" in name else f"{name}_rate"
+
+
+def _decay_of(parameter: Parameter) -> Parameter:
+    """γ of a share β."""
+    if not parameter.share:
+        return parameter
+    return Parameter(
+        _decay_name(parameter.name),
+        parameter.symbol.replace("β", "γ"),
+        f"(1 − {parameter.symbol})/h, rate at which {parameter.meaning} fades",
+        Fraction(0),
+        None,
+    )
