@@ -7,6 +7,7 @@ from eomsym.dynamics.extrapolation import integrate_by_extrapolation
 from eomsym.dynamics.kernel import Data, FieldKernel, RoundedKernel
 from eomsym.dynamics.kernel_series import kernel_counterterms, slow_memory, whole_state_terms
 from eomsym.dynamics.optimizer_path import OptimizerEnd, field_gradient, optimizer_path, run_optimizer
+from eomsym.dynamics.shadow_start import ShadowStart, shadow_start, start_at
 from eomsym.dynamics.spectrum import largest_eigenvalue, spectral_radius
 
 __all__ = [
@@ -17,6 +18,7 @@ __all__ = [
     "OptimizerEnd",
     "RoundedKernel",
     "SeriesKernel",
+    "ShadowStart",
     "elementary_differentials",
     "field_gradient",
     "integrate_by_extrapolation",
@@ -26,7 +28,9 @@ __all__ = [
     "optimizer_path",
     "predict_discretization_error",
     "run_optimizer",
+    "shadow_start",
     "slow_memory",
     "spectral_radius",
+    "start_at",
     "whole_state_terms",
 ]

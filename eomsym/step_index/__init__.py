@@ -10,6 +10,7 @@ from eomsym.step_index.array_algebra import (
 from eomsym.step_index.lookahead import lookahead
 from eomsym.step_index.nodes import integer_nodes, small_nodes, two_sided
 from eomsym.step_index.number_algebra import NumberAlgebra
+from eomsym.step_index.quasi_polynomials import QuasiPolynomial
 from eomsym.step_index.ring_algebra import program_counterterms
 from eomsym.step_index.schedule import DescentSchedule, descent_schedule
 from eomsym.step_index.solver import Algebra, NodeAlgebra, Solution, solve, solve_slow
@@ -22,6 +23,7 @@ __all__ = [
     "Matrix",
     "NodeAlgebra",
     "NumberAlgebra",
+    "QuasiPolynomial",
     "Solution",
     "Tables",
     "array_counterterms",
