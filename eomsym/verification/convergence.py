@@ -248,8 +248,8 @@ def _pose(
     point = check_theta(kernel, theta)
     shadow = None
     if start == SHADOW and entry.memory:
-        settings: dict[str, Any] = dict(parameters)
-        shadow = shadow_start(source, point, None, order, arrays, optimizer=entry, **settings)
+        given: dict[str, Any] = dict(parameters)
+        shadow = shadow_start(source, point, None, order, arrays, optimizer=entry, **given)
     return Problem(entry.name, kernel, point, arrays, parameters, exponents, start, shadow)
 
 
