@@ -16,7 +16,7 @@ from eomsym.optimizers import trace, whole_state
 
 THETA = np.array([0.7, 0.4])
 DECAYS = {"gamma": Fraction(3, 2), "gamma1": Fraction(13, 10), "gamma2": Fraction(2, 5), "epsilon": Fraction(1, 10)}
-NAMES = ("heavy-ball", "nesterov", "adam", "adam-outside", "rmsprop", "nesterov-lookahead", "adam-corrected")
+NAMES = ("heavy-ball", "nesterov", "adam", "adam-outside", "nesterov-lookahead", "adam-corrected")
 SMALL = (1 / 160, 1 / 320)
 
 
