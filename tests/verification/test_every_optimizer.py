@@ -106,9 +106,9 @@ def study(entry, tamper=None, orders=range(4), start=None):
     rule, game = entry.rule(**values), entry.fields(**values)[0].kind in ("game", "player")
     # So that the path stays in the box: with momentum it travels during the transient, and a player ascends.
     eta = (0.004 if rule.linear else 0.02) if entry.memory else 0.05 if game else 0.05 / entry.steps(**values)
-    start = np.array([1.1, 0.3]) if game else START
+    theta = np.array([1.1, 0.3]) if game else START
     etas = [eta / 2**k for k in range(4)]
-    return verify(entry, None, SAMPLES, orders, etas, theta=start, kernel=kernel, threads=1, start=start, **values)
+    return verify(entry, None, SAMPLES, orders, etas, theta=theta, kernel=kernel, threads=1, start=start, **values)
 
 
 @pytest.mark.parametrize("entry", optimizers.REGISTRY.values(), ids=lambda entry: entry.name)
