@@ -8,6 +8,7 @@ from eomsym.dynamics.kernel import Data, FieldKernel, RoundedKernel
 from eomsym.dynamics.kernel_series import kernel_counterterms, slow_memory, whole_state_terms
 from eomsym.dynamics.optimizer_path import OptimizerEnd, field_gradient, optimizer_path, run_optimizer
 from eomsym.dynamics.spectrum import largest_eigenvalue, spectral_radius
+from eomsym.dynamics.whole_state import WholeState, follow_states, kernel_state, run_states
 
 __all__ = [
     "Data",
@@ -17,15 +18,19 @@ __all__ = [
     "OptimizerEnd",
     "RoundedKernel",
     "SeriesKernel",
+    "WholeState",
     "elementary_differentials",
     "field_gradient",
+    "follow_states",
     "integrate_by_extrapolation",
     "integrate_equation_of_motion",
     "kernel_counterterms",
+    "kernel_state",
     "largest_eigenvalue",
     "optimizer_path",
     "predict_discretization_error",
     "run_optimizer",
+    "run_states",
     "slow_memory",
     "spectral_radius",
     "whole_state_terms",

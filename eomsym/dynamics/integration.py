@@ -75,9 +75,10 @@ def integrate_path(
 
     As ``integrate``: two runs, the second with halved steps, each read between its steps by the method's own
     interpolation of order 7, whose error is in the difference too.  ``absolute`` is the error allowed per step, (n,) or
-    one.  Raises ``IntegrationError`` naming the time if the state leaves the floating-point numbers.
+    one.  A rate that is not finite, as where a step that is tried overshoots a root's zero, makes the step smaller.
+    Raises ``IntegrationError`` naming the time if the state leaves the floating-point numbers.
     """
-    counted = _Counted(rate, times[-1])
+    counted = _Counted(rate, times[-1], lenient=True)
     with np.errstate(all="ignore"):
         coarse, fine, state = _Reader(times, kept), _Reader(times, kept), start
         _, mesh = _adaptive_run(counted, start, times[-1], absolute, coarse)
@@ -85,6 +86,8 @@ def integrate_path(
             middle = (left + right) / 2
             state = _single_step(counted, state, left, middle, fine)
             state = _single_step(counted, state, middle, right, fine)
+    if not np.isfinite(state).all():
+        raise IntegrationError(f"path: not finite by time {times[-1]:g}; take less time")
     states = np.array([start[kept], *fine.states])
     difference = states - np.array([start[kept], *coarse.states])
     rounding = np.finfo(np.float64).eps * np.sqrt(2 * len(mesh)) * np.linalg.norm(states, axis=1)
@@ -112,20 +115,21 @@ class _Reader:
 
 
 class _Counted:
-    """The right-hand side as SciPy calls it, counting calls and refusing states that are not finite.
+    """The right-hand side as SciPy calls it, counting calls and refusing states that are not finite, unless lenient.
 
     The last value is kept: a step ends with the evaluation that the next one begins with.
     """
 
-    def __init__(self, rate: Rate, time: float) -> None:
-        self.rate, self.time, self.evaluations = rate, time, 0
+    def __init__(self, rate: Rate, time: float, lenient: bool = False) -> None:
+        self.rate, self.time, self.evaluations, self.lenient = rate, time, 0, lenient
         self._state, self._value = np.empty(0), np.empty(0)
 
     def __call__(self, now: float, state: np.ndarray) -> np.ndarray:
-        if not np.isfinite(state).all():
+        if not self.lenient and not np.isfinite(state).all():
             raise IntegrationError(f"path: not finite at time {now:g} of {self.time:g}; take less time")
         if not np.array_equal(state, self._state):
-            self._state, self._value = state.copy(), evaluated(self.rate, state, now, self.time)
+            value = self.rate(state) if self.lenient else evaluated(self.rate, state, now, self.time)
+            self._state, self._value = state.copy(), value
             self.evaluations += 1
         return self._value
 

@@ -51,7 +51,7 @@ def kernel_state(
     """The whole state of a rule on a kernel, from ``theta`` (d,) and the rule's own initial memory."""
     gradient = field_gradient(kernel, data, optimizer.fields(**values))
     numbers = {name: float(value) for name, value in values.items()}
-    state = tuple(np.atleast_1d(np.asarray(part, dtype=np.float64)) for part in optimizer.initial_state(theta, gradient, **numbers))
+    state = tuple(np.asarray(part, dtype=np.float64) for part in optimizer.initial_state(theta, gradient, **numbers))
     ends = np.cumsum([part.size for part in state])[:-1]
 
     def step(vector: np.ndarray) -> np.ndarray:
@@ -80,8 +80,8 @@ def run_states(whole: WholeState, steps: int, start: int = 0) -> np.ndarray:
     check_integer("steps", steps, 1)
     check_integer("start", start, whole.first, why=lambda _: "before that step a part of the state does not exist")
     if (steps + 1) * whole.start.nbytes > LARGEST_RUN:
-        size = (steps + 1) * whole.start.nbytes / 1e9
-        raise InputError(f"steps {steps}: all states of {whole.start.size} numbers take {size:.1f} GB; take fewer steps")
+        size = f"{(steps + 1) * whole.start.nbytes / 1e9:.1f} GB"
+        raise InputError(f"steps {steps}: all states of {whole.start.size} numbers take {size}; take fewer steps")
     state, rows = whole.start, np.empty((steps + 1, whole.start.size))
     for index in range(whole.first, start + steps + 1):
         if index > whole.first:
@@ -102,13 +102,23 @@ def _finite_step(whole: WholeState, state: np.ndarray, index: int) -> np.ndarray
     return following
 
 
+def _step_or_nan(whole: WholeState, state: np.ndarray) -> np.ndarray:
+    """The next state; NaN from and to where there are no numbers, as below the zero of a root."""
+    if np.isfinite(state).all():
+        try:
+            return whole.step(state)
+        except OverflowInKernelError:
+            pass
+    return np.full_like(state, np.nan)
+
+
 def follow_states(whole: WholeState, states: np.ndarray, order: int, tolerance: float = TOLERANCE) -> Path:
-    """θ along the equation of motion of the whole state, from ``states[0]``, at each of the run's steps, (steps + 1, d).
+    """θ along the equation of motion of the whole state, from ``states[0]``, at each step of the run, (steps + 1, d).
 
     ``states`` (steps + 1, m) is the run, whose own movement says how exact each component has to be: the memory may
     be smaller than θ by many orders of magnitude.  Raises ``IntegrationError`` if the path leaves the numbers.
     """
-    rate = partial(map_logarithm, whole.step, order=order)
+    rate = partial(map_logarithm, partial(_step_or_nan, whole), order=order)
     weights = sum(abs(float(weight)) for weight in lookahead_weights(order))
     moved = np.abs(np.diff(states, axis=0)).mean(axis=0)
     # No smaller than the round-off of the field, which an integrator would chase for ever.

@@ -40,11 +40,12 @@ def lookahead(
 def map_logarithm(
     step: Callable[[Any], Any], state: Any, order: int, tree_map: Callable[..., Any] = lambda f, *parts: f(*parts)
 ) -> Any:
-    """``Σ_{n≤order+1} (−1)^{n+1}/n Δⁿ z`` of the map ``step`` at ``state``: the speed of its equation of motion, a step.
+    """``Σ_{n≤order+1} (−1)^{n+1}/n Δⁿ z`` of the map ``step`` at ``state``: its equation of motion, per step.
 
-    The state is an array, or a tree of arrays with the ``tree_map`` of its library.  Summed as ``Σ_i w_i (z_{i+1} − z_i)``
-    over order + 1 steps from there: differences of what moved lose fewer digits than those of z.  It converges where
-    ``|r − 1| < 1`` for the multipliers r of the map.  Raises ``InputError`` for an order outside 0 … 20.
+    The state is an array, or a tree of arrays with the ``tree_map`` of its library.  Summed as
+    ``Σ_i w_i (z_{i+1} − z_i)`` over order + 1 steps from there: differences of what moved lose fewer digits than those
+    of z.  It converges where ``|r − 1| < 1`` for the multipliers r of the map.  Raises ``InputError`` for an order
+    outside 0 … 20.
     """
     check_integer("order", order, 0, MAX_LOOKAHEAD_ORDER)
     point, total = state, None
