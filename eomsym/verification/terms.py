@@ -21,7 +21,8 @@ from eomsym.dynamics import Data, largest_eigenvalue, optimizer_path, spectral_r
 from eomsym.dynamics.differentials import SeriesKernel, elementary_differentials
 from eomsym.models import MLP, Dataset, dataset
 from eomsym.trees import Tree
-from eomsym.verification.convergence import Progress, default_etas, describe, model_for
+from eomsym.verification.convergence import Progress
+from eomsym.verification.posing import default_etas, describe, model_for
 from eomsym.verification.study import Record, finite
 
 if TYPE_CHECKING:
