@@ -10,11 +10,11 @@ import jax.numpy as jnp
 import numpy as np
 from jax.flatten_util import ravel_pytree
 
-from eomsym.dynamics import WholeState
+from eomsym.dynamics import StateMap, Tally
 from eomsym.errors import InputError
 
 
-def optax_state(loss_fn: Callable[[Any], Any], params: Any, optimizer: Any) -> WholeState:
+def optax_state(loss_fn: Callable[[Any], Any], params: Any, optimizer: Any) -> StateMap:
     """The map of an optax transformation on (params, its state), θ = ``params`` in the order of their leaves.
 
     ``loss_fn`` maps ``params``, any pytree of floating-point arrays, to a scalar.  Computed in float64, under
@@ -43,7 +43,8 @@ def optax_state(loss_fn: Callable[[Any], Any], params: Any, optimizer: Any) -> W
         with jax.enable_x64(True):
             return np.array(jitted(jnp.asarray(flat)))
 
-    return WholeState(step, np.array(vector), size)
+    tally = Tally()
+    return StateMap(tally.counting(step), np.array(vector), size, tally=tally)
 
 
 def _check(step: Callable[[Any], Any], vector: Any, wanted: Any) -> None:

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch.utils import _pytree as pytree
 
-from eomsym.dynamics import WholeState
+from eomsym.dynamics import StateMap, Tally
 from eomsym.errors import InputError
 
 #: Classes whose step is no smooth function of the state, and why.
@@ -29,7 +29,7 @@ ROUGH = {
 ONES = frozenset({"mu_product"})
 
 
-def torch_state(loss_fn: Callable[[Any], Any], params: Any, optimizer: torch.optim.Optimizer) -> WholeState:
+def torch_state(loss_fn: Callable[[Any], Any], params: Any, optimizer: torch.optim.Optimizer) -> StateMap:
     """The map of ``optimizer`` on its whole state, θ = ``params`` in the order of their leaves, all in float64.
 
     ``loss_fn`` maps ``params``, any pytree of tensors, to a scalar.  ``optimizer`` is one on these very tensors, or on
@@ -45,15 +45,13 @@ def torch_state(loss_fn: Callable[[Any], Any], params: Any, optimizer: torch.opt
     own = _copied(optimizer, [moving[place] for place in places])
     machine = _Machine(own, moving, lambda: loss_fn(pytree.tree_unflatten(moving, structure)))
     first = 0 if any(own.state.values()) else machine.prepare()
-    return WholeState(machine.step, machine.read(), sum(leaf.numel() for leaf in moving), first)
+    tally = Tally()
+    return StateMap(tally.counting(machine.step), machine.read(), sum(map(torch.numel, moving)), first, tally)
 
 
-def learning_rate(optimizer: torch.optim.Optimizer) -> float:
-    """The learning rate of all groups.  Raises ``InputError`` if they have different ones."""
-    rates = {float(group["lr"]) for group in optimizer.param_groups}
-    if len(rates) > 1:
-        raise InputError(f"optimizer: its groups have the rates {sorted(rates)}; leave eta out and give all groups one")
-    return rates.pop()
+def learning_rates(optimizer: torch.optim.Optimizer) -> set[float]:
+    """The learning rates of all groups."""
+    return {float(group["lr"]) for group in optimizer.param_groups}
 
 
 def _check_smooth(optimizer: torch.optim.Optimizer) -> None:
@@ -89,7 +87,7 @@ def _places(leaves: Sequence[Any], optimizer: torch.optim.Optimizer) -> list[int
 def _copied(optimizer: torch.optim.Optimizer, tensors: Sequence[torch.Tensor]) -> Any:
     """A copy on other tensors, of doubles, a tensor at a time."""
     groups, after = [], iter(tensors)
-    theirs = {}
+    theirs: dict[torch.Tensor, torch.Tensor] = {}
     for group in optimizer.param_groups:
         made = {key: copy.deepcopy(value) for key, value in group.items() if key != "params"}
         made["params"] = [next(after) for _ in group["params"]]
