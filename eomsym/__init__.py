@@ -23,7 +23,8 @@ if TYPE_CHECKING:
     from eomsym.double_double import DoubleDouble
     from eomsym.errors import EomsymError
     from eomsym.optimizers import from_torch
-    from eomsym.verification import Certificate, ConvergenceStudy, certify, measure_accuracy, verify
+    from eomsym.verification import Certificate, ConvergenceStudy, Follow, certify, measure_accuracy, verify
+    from eomsym.verification.following import follow
 
 __version__ = "0.1.0"
 
@@ -34,7 +35,8 @@ _NAMES = {
     "eomsym.double_double": ("DoubleDouble",),
     "eomsym.errors": ("EomsymError",),
     "eomsym.optimizers": ("from_torch",),
-    "eomsym.verification": ("Certificate", "ConvergenceStudy", "certify", "measure_accuracy", "verify"),
+    "eomsym.verification": ("Certificate", "ConvergenceStudy", "Follow", "certify", "measure_accuracy", "verify"),
+    "eomsym.verification.following": ("follow",),
 }
 _HOME = {name: home for home, names in _NAMES.items() for name in names}
 _ROOMS = (
@@ -63,10 +65,12 @@ __all__ = [
     "Counterterms",
     "DoubleDouble",
     "EomsymError",
+    "Follow",
     "Kernel",
     "TreeTable",
     "certify",
     "derive",
+    "follow",
     "from_torch",
     "generate",
     "load",

@@ -4,11 +4,13 @@ from eomsym.dynamics.differentials import SeriesKernel, elementary_differentials
 from eomsym.dynamics.equation_of_motion import MotionEnd, integrate_equation_of_motion
 from eomsym.dynamics.error_prediction import ErrorPrediction, predict_discretization_error
 from eomsym.dynamics.extrapolation import integrate_by_extrapolation
-from eomsym.dynamics.kernel import Data, FieldKernel, RoundedKernel
+from eomsym.dynamics.integration import Path
+from eomsym.dynamics.kernel import Data, FieldKernel, RoundedKernel, is_double_double
 from eomsym.dynamics.kernel_series import kernel_counterterms, slow_memory, whole_state_terms
 from eomsym.dynamics.optimizer_path import OptimizerEnd, field_gradient, optimizer_path, run_optimizer
 from eomsym.dynamics.shadow_start import ShadowStart, shadow_start, start_at
 from eomsym.dynamics.spectrum import largest_eigenvalue, spectral_radius
+from eomsym.dynamics.state_map import StateMap, Tally, follow_slow, follow_states, kernel_state, run_states
 
 __all__ = [
     "Data",
@@ -16,18 +18,26 @@ __all__ = [
     "FieldKernel",
     "MotionEnd",
     "OptimizerEnd",
+    "Path",
     "RoundedKernel",
     "SeriesKernel",
     "ShadowStart",
+    "StateMap",
+    "Tally",
     "elementary_differentials",
     "field_gradient",
+    "follow_slow",
+    "follow_states",
     "integrate_by_extrapolation",
     "integrate_equation_of_motion",
+    "is_double_double",
     "kernel_counterterms",
+    "kernel_state",
     "largest_eigenvalue",
     "optimizer_path",
     "predict_discretization_error",
     "run_optimizer",
+    "run_states",
     "shadow_start",
     "slow_memory",
     "spectral_radius",

@@ -59,21 +59,83 @@ def integrate(rate: Rate, start: np.ndarray, time: float, absolute: np.ndarray |
     return Endpoint(fine, np.abs(fine - coarse) / (CONVERGENCE - 1) + rounding, counted.evaluations)
 
 
+@dataclass(frozen=True, eq=False)
+class Path:
+    """States at the times asked for, (times, kept); the size of their errors, ‖·‖₂, (times,); evaluations, all told."""
+
+    states: np.ndarray
+    error_estimates: np.ndarray
+    evaluations: int
+
+
+def integrate_path(
+    rate: Rate,
+    start: np.ndarray,
+    times: np.ndarray,
+    absolute: np.ndarray | float,
+    kept: slice = slice(None),
+    most: int = LARGEST_NUMBER_OF_STEPS,
+) -> Path:
+    """``y`` at ``times`` (rising, the first that of ``start``) for ``y' = rate(y)``, of it the entries ``kept``.
+
+    As ``integrate``: two runs, the second with halved steps, each read between its steps by the method's own
+    interpolation of order 7, whose error is in the difference too.  ``absolute`` is the error allowed per step, (n,) or
+    one; at ``most`` so many steps are taken.  A rate that is not finite, as where a step that is tried overshoots the
+    zero of a root, makes the step smaller.
+    Raises ``IntegrationError`` naming the time if the state leaves the floating-point numbers.
+    """
+    counted = _Counted(rate, times[-1], lenient=True)
+    with np.errstate(all="ignore"):
+        coarse, fine, state = _Reader(times, kept), _Reader(times, kept), start
+        _, mesh = _adaptive_run(counted, start, times[-1], absolute, coarse, most)
+        for left, right in pairwise(mesh):
+            middle = (left + right) / 2
+            state = _single_step(counted, state, left, middle, fine)
+            state = _single_step(counted, state, middle, right, fine)
+    if not np.isfinite(state).all():
+        raise IntegrationError(f"path: not finite by time {times[-1]:g}; take less time")
+    states = np.array([start[kept], *fine.states])
+    difference = states - np.array([start[kept], *coarse.states])
+    rounding = np.finfo(np.float64).eps * np.sqrt(2 * len(mesh)) * np.linalg.norm(states, axis=1)
+    estimates = np.linalg.norm(difference, axis=1) / (CONVERGENCE - 1) + rounding
+    return Path(states, estimates, counted.evaluations)
+
+
+class _Reader:
+    """Reads the states at given times, after the first, as a solver passes them."""
+
+    def __init__(self, times: np.ndarray, kept: slice) -> None:
+        self.states: list[np.ndarray] = []
+        self._times, self._kept = times[1:], kept
+
+    def __call__(self, solver: DOP853) -> None:
+        passed = self._times[len(self.states) :]
+        passed = passed[passed <= solver.t]
+        if not passed.size:
+            return
+        if passed.size == 1 and passed[0] == solver.t:  # costs no evaluation
+            self.states.append(solver.y[self._kept])
+            return
+        between = solver.dense_output()
+        self.states += [(solver.y if time == solver.t else between(time))[self._kept] for time in passed]
+
+
 class _Counted:
-    """The right-hand side as SciPy calls it, counting calls and refusing states that are not finite.
+    """The right-hand side as SciPy calls it, counting calls and refusing states that are not finite, unless lenient.
 
     The last value is kept: a step ends with the evaluation that the next one begins with.
     """
 
-    def __init__(self, rate: Rate, time: float) -> None:
-        self.rate, self.time, self.evaluations = rate, time, 0
+    def __init__(self, rate: Rate, time: float, lenient: bool = False) -> None:
+        self.rate, self.time, self.evaluations, self.lenient = rate, time, 0, lenient
         self._state, self._value = np.empty(0), np.empty(0)
 
     def __call__(self, now: float, state: np.ndarray) -> np.ndarray:
-        if not np.isfinite(state).all():
+        if not self.lenient and not np.isfinite(state).all():
             raise IntegrationError(f"path: not finite at time {now:g} of {self.time:g}; take less time")
         if not np.array_equal(state, self._state):
-            self._state, self._value = state.copy(), evaluated(self.rate, state, now, self.time)
+            value = self.rate(state) if self.lenient else evaluated(self.rate, state, now, self.time)
+            self._state, self._value = state.copy(), value
             self.evaluations += 1
         return self._value
 
@@ -89,25 +151,38 @@ def evaluated(rate: Callable[[Any], Any], state: Any, now: float, time: float) -
     return value
 
 
+def _unread(solver: DOP853) -> None:
+    """Nothing is read between the ends."""
+
+
 def _adaptive_run(
-    rate: _Counted, start: np.ndarray, time: float, absolute: np.ndarray | float
+    rate: _Counted,
+    start: np.ndarray,
+    time: float,
+    absolute: np.ndarray | float,
+    read: Callable[[DOP853], None] = _unread,
+    most: int = LARGEST_NUMBER_OF_STEPS,
 ) -> tuple[np.ndarray, list[float]]:
-    """State at the end, and the times between the steps."""
+    """State at the end, and the times between the at ``most`` so many steps; ``read`` sees the solver after each."""
     solver = DOP853(rate, 0.0, start, time, rtol=RELATIVE_FLOOR, atol=absolute)
     mesh = [0.0]
     while solver.status == "running":
-        if len(mesh) > LARGEST_NUMBER_OF_STEPS:
-            raise IntegrationError(f"path: more than {LARGEST_NUMBER_OF_STEPS} steps by time {solver.t:g} of {time:g}")
+        if len(mesh) > most:
+            raise IntegrationError(f"path: more than {most} steps by time {solver.t:g} of {time:g}")
         message = solver.step()
+        if solver.status == "failed":
+            raise IntegrationError(f"path: stopped at time {solver.t:g} of {time:g}: {message}")
         mesh.append(solver.t)
-    if solver.status == "failed":
-        raise IntegrationError(f"path: stopped at time {solver.t:g} of {time:g}: {message}")
+        read(solver)
     return solver.y, mesh
 
 
-def _single_step(rate: _Counted, state: np.ndarray, left: float, right: float) -> np.ndarray:
+def _single_step(
+    rate: _Counted, state: np.ndarray, left: float, right: float, read: Callable[[DOP853], None] = _unread
+) -> np.ndarray:
     """One step of the method, whatever its own error estimate says."""
     solver = DOP853(rate, left, state, right, first_step=right - left, atol=np.inf)
     while solver.status == "running":
         solver.step()
+    read(solver)
     return solver.y

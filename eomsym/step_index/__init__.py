@@ -7,7 +7,7 @@ from eomsym.step_index.array_algebra import (
     gradient_of,
     modified_field,
 )
-from eomsym.step_index.lookahead import lookahead
+from eomsym.step_index.lookahead import MAX_LOOKAHEAD_ORDER, lookahead, lookahead_weights, map_logarithm, rule_lookahead
 from eomsym.step_index.nodes import integer_nodes, small_nodes, two_sided
 from eomsym.step_index.number_algebra import NumberAlgebra
 from eomsym.step_index.quasi_polynomials import QuasiPolynomial
@@ -18,6 +18,7 @@ from eomsym.step_index.tables import Matrix, Tables
 from eomsym.step_index.weights import logarithm, resolvent, sum_to, value_at, weights
 
 __all__ = [
+    "MAX_LOOKAHEAD_ORDER",
     "Algebra",
     "DescentSchedule",
     "Matrix",
@@ -34,9 +35,12 @@ __all__ = [
     "integer_nodes",
     "logarithm",
     "lookahead",
+    "lookahead_weights",
+    "map_logarithm",
     "modified_field",
     "program_counterterms",
     "resolvent",
+    "rule_lookahead",
     "small_nodes",
     "solve",
     "solve_slow",

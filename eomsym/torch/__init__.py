@@ -12,5 +12,6 @@ if find_spec("torch") is None:
 from eomsym.torch.counterterms import counterterms, equation_of_motion
 from eomsym.torch.integration import integrate
 from eomsym.torch.lookahead import lookahead_field
+from eomsym.torch.optimizer_state import learning_rates, torch_state
 
-__all__ = ["counterterms", "equation_of_motion", "integrate", "lookahead_field"]
+__all__ = ["counterterms", "equation_of_motion", "integrate", "learning_rates", "lookahead_field", "torch_state"]

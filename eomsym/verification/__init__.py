@@ -19,6 +19,8 @@ from eomsym.verification.discretization import (
     recommend_step,
 )
 from eomsym.verification.equilibrium import ArgumentToy, Equilibrium, measure_equilibrium
+from eomsym.verification.follow_record import Follow, FollowedOrder
+from eomsym.verification.following import follow
 from eomsym.verification.scale import ScaleStudy, norm_law, scale_law_defect, study_scale
 from eomsym.verification.study import (
     FLOOR_MARGIN,
@@ -49,6 +51,8 @@ __all__ = [
     "Equilibrium",
     "ErrorMap",
     "Floor",
+    "Follow",
+    "FollowedOrder",
     "OrderAdvice",
     "OrderRecord",
     "RatePrediction",
@@ -61,6 +65,7 @@ __all__ = [
     "chain_rate",
     "error_exponents",
     "evaluation_noise",
+    "follow",
     "map_errors",
     "measure_accuracy",
     "measure_equilibrium",

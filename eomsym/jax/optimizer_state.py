@@ -1,0 +1,72 @@
+"""The whole state of a real optax transformation: parameters and optimiser state, counts as floats, are the map's."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.flatten_util import ravel_pytree
+
+from eomsym.dynamics import StateMap, Tally
+from eomsym.errors import InputError
+
+
+def optax_state(loss_fn: Callable[[Any], Any], params: Any, optimizer: Any) -> StateMap:
+    """The map of an optax transformation on (params, its state), θ = ``params`` in the order of their leaves.
+
+    ``loss_fn`` maps ``params``, any pytree of floating-point arrays, to a scalar.  Computed in float64, under
+    ``jax.jit``, whatever the setting outside.  Integers of the state, which count steps, become floats, so that half a
+    step has a meaning.  Raises ``InputError`` for a state with other leaves than numbers, and where counts as floats
+    give another first step than counts as integers.
+    """
+    import optax
+
+    with jax.enable_x64(True):
+        start = jax.tree.map(_double, params)
+        counted = optimizer.init(start)
+        state = jax.tree.map(_float, counted)
+        vector, unravel = ravel_pytree((start, state))
+
+        def move(state: Any) -> Any:
+            values, memory = state
+            updates, memory = optimizer.update(jax.grad(loss_fn)(values), memory, values)
+            return optax.apply_updates(values, updates), memory
+
+        jitted = jax.jit(lambda flat: ravel_pytree(move(unravel(flat)))[0])
+        size = sum(leaf.size for leaf in jax.tree.leaves(start))
+        _check(jitted, vector, ravel_pytree(jax.tree.map(_float, move((start, counted))))[0])
+
+    def step(flat: np.ndarray) -> np.ndarray:
+        with jax.enable_x64(True):
+            return np.array(jitted(jnp.asarray(flat)))
+
+    tally = Tally()
+    return StateMap(tally.counting(step), np.array(vector), size, tally=tally)
+
+
+def _check(step: Callable[[Any], Any], vector: Any, wanted: Any) -> None:
+    """Whether the state stays the same kind of state, finite, and half steps continue the whole ones."""
+    try:
+        found = step(vector)
+    except TypeError as error:
+        reason = str(error).splitlines()[0]
+        raise InputError(f"optimizer: its state cannot be held in floats ({reason}); take a smooth one") from error
+    if found.shape != wanted.shape or not bool(jnp.allclose(found, wanted, rtol=1e-9, atol=0, equal_nan=True)):
+        raise InputError("optimizer: counting steps in floats changes its first step; take one that is smooth in them")
+
+
+def _double(leaf: Any) -> Any:
+    array = jnp.asarray(leaf)
+    if not jnp.issubdtype(array.dtype, jnp.floating):
+        raise InputError(f"params: a leaf has type {array.dtype}; give floating-point arrays only")
+    return array.astype(jnp.float64)
+
+
+def _float(leaf: Any) -> Any:
+    array = jnp.asarray(leaf)
+    if not jnp.issubdtype(array.dtype, jnp.floating) and not jnp.issubdtype(array.dtype, jnp.signedinteger):
+        raise InputError(f"optimizer: a leaf of its state has type {array.dtype}, no number that moves; take another")
+    return array.astype(jnp.float64)

@@ -1,0 +1,226 @@
+"""What following a run found: a path of each order, their distances from the run, and what is to be learned from it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from eomsym.verification.study import Record, finite
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+#: What the equation of motion may be of: θ and its memory, or θ alone.
+STATES = ("whole", "slow")
+#: An order that leaves less than this of the movement unexplained is one to work with.
+SMALL = 1e-3
+#: A share of the run's own differences counts above this many times its round-off.
+MARGIN = 100
+
+
+@dataclass(frozen=True, eq=False)
+class FollowedOrder(Record):
+    """One order: ``path`` (steps + 1, d), None where it left the numbers, for which ``reason`` says where.
+
+    ``error`` is the distance to the run at the last step over the distance moved, ``floor`` what of it the integrator
+    may owe, measured; ``gradients`` is what the path took.
+    """
+
+    order: int
+    path: np.ndarray | None
+    error: float
+    floor: float
+    gradients: int
+    reason: str = ""
+
+    def to_dict(self) -> dict[str, Any]:
+        """The order's entry in the JSON of ``follow``."""
+        return {
+            "order": self.order,
+            "error": finite(self.error),
+            "floor": finite(self.floor),
+            **self.entries("gradients", "reason"),
+        }
+
+
+@dataclass(frozen=True, eq=False)
+class Follow(Record):
+    """A run of an optimiser and the paths of its equation of motion beside it.
+
+    ``iterates`` (steps + 1, d) are the run from step ``start`` on; ``whole`` and ``slow`` the orders of the equation of
+    the whole state and of that on the slow manifold.  ``run_gradients`` is what the run took, the ``start`` included.
+    """
+
+    optimizer: str
+    parameters: tuple[tuple[str, str], ...]
+    model: str
+    eta: float | None
+    steps: int
+    start: int
+    state: str
+    iterates: np.ndarray
+    whole: tuple[FollowedOrder, ...]
+    slow: tuple[FollowedOrder, ...]
+    run_gradients: int
+    no_slow: str = ""
+    dataset: str = ""
+    seed: int | None = None
+
+    #: It measures; there is nothing to fail.
+    passed = True
+
+    @property
+    def errors(self) -> dict[int, float]:
+        """Order → distance to the run at the last step over the distance moved; NaN where the path left the numbers.
+
+        Of the equation of the whole state; of that on the slow manifold where ``state`` is slow.
+        """
+        return {record.order: record.error for record in self._main}
+
+    @property
+    def slow_errors(self) -> dict[int, float]:
+        """The same of the equation on the slow manifold; empty where there is none."""
+        return {record.order: record.error for record in self.slow}
+
+    @property
+    def paths(self) -> dict[int, np.ndarray]:
+        """Order → θ at every step, (steps + 1, d); without orders whose path left the numbers."""
+        return {record.order: record.path for record in self._main if record.path is not None}
+
+    @property
+    def gradients(self) -> dict[int, int]:
+        """Order → gradients that its path took."""
+        return {record.order: record.gradients for record in self._main}
+
+    @property
+    def _main(self) -> tuple[FollowedOrder, ...]:
+        return self.whole if self.state == "whole" else self.slow
+
+    @cached_property
+    def moved(self) -> float:
+        """‖θ_run(end) − θ_run(start)‖₂."""
+        return float(np.linalg.norm(self.iterates[-1] - self.iterates[0]))
+
+    def distances(self, path: np.ndarray) -> np.ndarray:
+        """‖·‖₂ from a path to the run over the distance moved, at every step, (steps + 1,)."""
+        return np.linalg.norm(path - self.iterates, axis=1) / self.moved
+
+    def needed(self, error: float = SMALL) -> int | None:
+        """The lowest order whose error is at most this; None if there is none."""
+        return next((record.order for record in self._main if record.error <= error), None)
+
+    @cached_property
+    def shares(self) -> tuple[float, ...]:
+        """Median over the run of ``‖Δⁿθ‖/(n ‖Δθ‖)``, n = 1 … N + 2: the terms of the field, from the run's own steps.
+
+        N is the highest order followed; what round-off hides is left out.
+        """
+        highest = min(max(record.order for record in self._main) + 2, self.steps)
+        lengths = np.linalg.norm(np.diff(self.iterates, axis=0), axis=1)
+        rounding = np.finfo(np.float64).eps * np.linalg.norm(self.iterates[0]) / np.median(lengths)
+        found = []
+        for n in range(1, highest + 1):
+            sizes = np.linalg.norm(np.diff(self.iterates, n, axis=0), axis=1)
+            share = float(np.median(sizes / lengths[: len(sizes)])) / n
+            if share < MARGIN * 2**n * rounding:
+                break
+            found.append(share)
+        return tuple(found)
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """Sentences where higher orders are no better, and where a path left the numbers."""
+        said = [f"{kind} state, order {record.order}: {record.reason}" for kind, record in self._lost]
+        rising = next((n for n in range(2, len(self.shares)) if self.shares[n] >= self.shares[n - 1]), None)
+        if self.state == "whole" and rising is not None:
+            said.append(
+                f"the terms of the field stop falling at order {rising - 1}: higher orders are no better; the sum "
+                "converges where all multipliers r of a step have |r - 1| < 1; take a smaller learning rate"
+            )
+        return tuple(said)
+
+    @property
+    def _lost(self) -> list[tuple[str, FollowedOrder]]:
+        return [("whole", record) for record in self.whole if record.reason] + [
+            ("slow", record) for record in self.slow if record.reason
+        ]
+
+    @property
+    def sentence(self) -> str:
+        """What was learned, in one sentence."""
+        best, first = _best(self._main), self.needed()
+        what = "" if self.state == "whole" else "on the slow manifold "
+        if best is None:
+            return f"No order {what}stays near the run of {self.steps} steps."
+        lowest = best.order if first is None else first
+        text = f"Order {lowest} {what}explains {_percent(self.errors[lowest])} of the movement of {self.steps} steps"
+        if best.order != lowest:
+            text += f", order {best.order} {_percent(best.error)}"
+        if self.state == "whole" and self.slow:
+            beside = _best(self.slow)
+            most = "nothing" if beside is None else f"{_percent(beside.error)} at best"
+            text += f"; the slow manifold explains {most}"
+        return text + "."
+
+    def table(self) -> str:
+        """Order, error, what of it may be the integrator's, gradients; the slow manifold beside it if there is one."""
+        beside = self.slow_errors if self.state == "whole" else {}
+        head = ["order", "error", "integrator", "gradients", *(["slow manifold"] if beside else [])]
+        rows = [
+            [str(r.order), _short(r.error), _short(r.floor), str(r.gradients), *_cell(beside, r.order)]
+            for r in self._main
+        ]
+        widths = [max(map(len, column)) for column in zip(head, *rows, strict=True)]
+        lines = ["  ".join(cell.rjust(width) for cell, width in zip(row, widths, strict=True)) for row in [head, *rows]]
+        return "\n".join(lines)
+
+    def __str__(self) -> str:
+        return f"{self.table()}\n{self.sentence}"
+
+    def __repr__(self) -> str:
+        errors = ", ".join(f"{order}: {_short(error)}" for order, error in self.errors.items())
+        return f"Follow({self.optimizer}, steps {self.start} to {self.start + self.steps}, errors {{{errors}}})"
+
+    def plot(self) -> Figure:
+        """Distance to the run against the step (``eomsym.verification.follow_figure.follow_figure``)."""
+        from eomsym.verification.follow_figure import follow_figure
+
+        return follow_figure(self)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The JSON object of ``follow`` as plain values; what does not exist is ``None``."""
+        return {
+            "optimizer": self.optimizer,
+            "parameters": dict(self.parameters),
+            **self.entries("model", "dataset", "seed", "eta", "steps", "start", "state", "moved", "run_gradients"),
+            "orders": [record.to_dict() for record in self._main],
+            "slow": [record.to_dict() for record in self.slow],
+            **self.entries("shares", "sentence", "warnings", "no_slow"),
+        }
+
+
+def _best(records: Sequence[FollowedOrder]) -> FollowedOrder | None:
+    """The order that is nearest at the end, if it is nearer than where it began."""
+    near = [record for record in records if record.error < 1]
+    return min(near, key=lambda record: record.error, default=None)
+
+
+def _percent(error: float) -> str:
+    """What is explained, with a digit more than nines: 99.9993 % for 7e−6."""
+    if error == 0:
+        return "100 %"
+    digits = max(0, math.floor(-math.log10(error)) - 1)
+    return f"{100 * (1 - error):.{digits}f} %"
+
+
+def _short(number: float) -> str:
+    return f"{number:.1e}" if math.isfinite(number) else "none"
+
+
+def _cell(values: dict[int, float], order: int) -> list[str]:
+    return [_short(values[order])] if order in values else []
