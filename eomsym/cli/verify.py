@@ -15,7 +15,11 @@ from eomsym.errors import InputError
 if TYPE_CHECKING:
     from rich.table import Table
 
+    from eomsym.optimizers import Optimizer
     from eomsym.verification import ConvergenceStudy
+
+#: Real steps before a whole state is followed.
+MAX_BEGIN = 100_000
 
 EXAMPLES = examples(
     "eomsym verify --dataset moons --orders 0:3 --plot slopes.png",
@@ -51,6 +55,22 @@ def verify(
     loss: options.SuitedLoss = None,
     weight_decay: options.Decay = "0",
     normalization: options.Normalization = "none",
+    state: Annotated[
+        str,
+        typer.Option(
+            metavar="STATE",
+            help="slow: the memory is eliminated. whole: theta and the memory together, from the real start.",
+        ),
+    ] = "slow",
+    from_start: Annotated[
+        bool, typer.Option("--from-start", help="Begin with the optimizer's own memory, the flow at its shadow start.")
+    ] = False,
+    settle: Annotated[
+        bool, typer.Option("--settle", help="Begin with its own memory, and compare once that is forgotten.")
+    ] = False,
+    begin: Annotated[
+        str, typer.Option(metavar="K", help="With --state whole: take K real steps first.", show_default="0")
+    ] = "0",
     orders: Annotated[
         str,
         typer.Option(
@@ -77,6 +97,10 @@ def verify(
     The exit status is 1 if an order fails. Where no network is described, one
     that suits the data set is taken. Double precision shows orders to about 9;
     double-double arithmetic, for gradient-descent on tiny networks, 19.
+
+    An optimizer with a memory begins with one on its slow manifold. With
+    --state whole nothing is eliminated: 1 - beta shrinks with the small
+    parameter, eta (Adam) or h = sqrt(eta) (momentum), as at the values given.
     """
     from eomsym.codegen import max_kernel_order
     from eomsym.models import DEFAULT_DATASETS
@@ -90,7 +114,8 @@ def verify(
     model = suited_model(dataset, layers, activation, decay, normalization, loss)
     # A kernel one order higher is needed: it predicts the error of the order that is measured.
     kept = parsing.orders("--orders", orders, max_kernel_order(arithmetic) - 1)
-    etas = _etas(eta, halvings)
+    _check_start(state, from_start, settle)
+    etas = _etas(eta, halvings, state, entry)
     report = Report(format_, seed, plot, output_)
 
     from eomsym.verification import verify as study_convergence
@@ -102,8 +127,11 @@ def verify(
             dataset,
             kept,
             etas,
+            state=state,
+            start="shadow" if from_start else "settled" if settle else None,
+            begin=parsing.integer("--begin", begin, 0, MAX_BEGIN),
             seed=report.seed,
-            precision=arithmetic,
+            precision=None if state == "whole" and arithmetic == "double" else arithmetic,
             output=report.folder,
             progress=progress,
             **parameters,
@@ -111,7 +139,18 @@ def verify(
     return report.tell(study, _show)
 
 
-def _etas(eta: str | None, halvings: str | None) -> list[float] | None:
+def _check_start(state: str, from_start: bool, settle: bool) -> None:
+    """Raises ``InputError`` for choices that exclude one another."""
+    from eomsym.derivation.counterterms import STATES
+
+    check_choice("--state", state, STATES)
+    if from_start and settle:
+        raise InputError("--from-start, --settle: both given; give one of them")
+    if state == "whole" and (from_start or settle):
+        raise InputError("--state whole: begins at the real start; leave --from-start and --settle out")
+
+
+def _etas(eta: str | None, halvings: str | None, state: str, entry: Optimizer) -> list[float] | None:
     """The learning rates asked for; None leaves it to ``verify``, which halves until the slopes settle."""
     if eta is None:
         if halvings is not None:
@@ -120,14 +159,19 @@ def _etas(eta: str | None, halvings: str | None) -> list[float] | None:
     largest, times = parsing.positive("--eta", eta), 5
     if halvings is not None:
         times = parsing.integer("--halvings", halvings, 2, 16)
-    return [largest / 2**k for k in range(times + 1)]
+    power = 1
+    if state == "whole":  # the small parameter is halved
+        from eomsym.optimizers import whole_state
+
+        power = whole_state(entry).power
+    return [largest / 2 ** (k * power) for k in range(times + 1)]
 
 
 def _show(study: ConvergenceStudy) -> None:
     arithmetic = f", {study.precision}" if study.precision != "double" else ""
     output.write(
         f"{study.optimizer}{_settings(study)} on {study.dataset}: {study.model}, seed {study.seed}{arithmetic}\n"
-        f"time {study.time:g}, largest curvature {study.spectral_radius:.4g}"
+        f"time {study.time:g}, largest curvature {study.spectral_radius:.4g}{_followed(study)}"
     )
     output.show(_table(study))
     for record in study.orders:
@@ -144,8 +188,19 @@ def _settings(study: ConvergenceStudy) -> str:
     return f" ({values}{settled})" if values else settled
 
 
+def _followed(study: ConvergenceStudy) -> str:
+    """What the errors are of, where a memory is part of it."""
+    if study.state == "whole":
+        family = f"errors fall with {study.small_parameter}, 1 - beta with it"
+        return f"\nwhole state from its real start; {family}, and the first is at the values given"
+    return {"manifold": ", from the slow manifold", "shadow": ", from the shadow start"}.get(study.start, "")
+
+
 def _table(study: ConvergenceStudy) -> Table:
-    table = output.table(("order", "expected\nslope", "slope", "measured /\npredicted", "smallest\nerror", "verdict"))
+    first = ("first\nerror",) if study.state == "whole" else ()
+    table = output.table(
+        ("order", "expected\nslope", "slope", "measured /\npredicted", *first, "smallest\nerror", "verdict")
+    )
     table.columns[-1].justify = "left"
     for record in study.orders:
         counted = record.errors[: record.points_above_floor] or record.errors
@@ -154,6 +209,7 @@ def _table(study: ConvergenceStudy) -> Table:
             str(record.expected_slope),
             fixed(record.slope),
             fixed(record.extrapolated_ratio),
+            *(f"{record.errors[0]:.1e}" for _ in first),
             f"{min(counted):.1e}",
             "[green]passed[/]" if record.passed else "[red]failed[/]",
         )

@@ -16,27 +16,32 @@ from typing import Any
 from eomsym.checks import shown
 from eomsym.errors import InputError
 from eomsym.exact_numbers import read_rational
-from eomsym.optimizers import corrected, gradient_descent, heavy_ball, library_momentum, root_mean_square, stepped_only
+from eomsym.optimizers import corrected, library_momentum, optax_names, root_mean_square, stepped_only, torch_names
 from eomsym.optimizers._base import Optimizer
 from eomsym.optimizers._library import RATES, Choice, LibraryOptimizer
-from eomsym.optimizers.optax_names import ALIASES
-from eomsym.optimizers.torch_names import CLASSES
 from eomsym.optimizers.variants import coupled_decay, decoupled_decay, maximized
 
 #: Every optimiser that is known by a library's name for it, refused ones included.
-LIBRARIES: dict[str, LibraryOptimizer] = {entry.name: entry for entry in (*CLASSES, *ALIASES)}
+LIBRARIES: dict[str, LibraryOptimizer] = {entry.name: entry for entry in (*torch_names.CLASSES, *optax_names.ALIASES)}
 
-_PLAIN = (
-    gradient_descent.OPTIMIZER,
-    heavy_ball.OPTIMIZER,
-    *library_momentum.RULES,
-    *corrected.RULES,
-    *root_mean_square.RULES.values(),
-    *stepped_only.RULES,
+_TORCH = (
+    *torch_names.BASES,
+    *map(coupled_decay, torch_names.BASES),
+    *map(decoupled_decay, torch_names.DECOUPLED),
 )
-_DECAYING = (*_PLAIN, *map(coupled_decay, _PLAIN), *map(decoupled_decay, _PLAIN))
 #: The rules behind the names, by names of their own.
-RULES: dict[str, Optimizer] = {entry.name: entry for entry in (*_DECAYING, *map(maximized, _DECAYING))}
+RULES: dict[str, Optimizer] = {
+    entry.name: entry
+    for entry in (
+        *library_momentum.RULES,
+        *corrected.RULES,
+        *root_mean_square.RULES.values(),
+        *stepped_only.RULES,
+        *_TORCH,
+        *map(maximized, _TORCH),
+        *map(decoupled_decay, optax_names.DECOUPLED),
+    )
+}
 
 MAX_LENGTH = 1000
 _ALLOWED = re.compile(r"[A-Za-z0-9_.,=()/+\-\s]*", re.ASCII)

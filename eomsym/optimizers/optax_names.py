@@ -18,6 +18,9 @@ _NONE, _MASK, _TYPE = Fraction(0), "every parameter decays here", "the arithmeti
 _MOMENTS: dict[str, Value] = {"b1": Fraction(9, 10), "b2": Fraction(999, 1000)}
 _ADAM = _MOMENTS | {"eps": Fraction(1, 10**8), "eps_root": _NONE, "nesterov": False}
 
+#: The rules that are combined with decoupled decay here.
+DECOUPLED = (*ADAMS.values(), ADAN)
+
 
 def _sgd(momentum: Any, nesterov: bool) -> Choice:
     if momentum is None:

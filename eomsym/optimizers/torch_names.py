@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from fractions import Fraction
+from itertools import product
 from typing import Any
 
 from eomsym.errors import InputError
@@ -17,9 +18,24 @@ from eomsym.optimizers.stepped_only import ADADELTA, ADAGRAD, NADAM
 
 #: How a step is computed, not what it is.
 _HOW = frozenset(("foreach", "fused", "capturable", "differentiable"))
+_OFF = (False, True)
 _TENTH, _HUNDREDTH = Fraction(1, 10), Fraction(1, 100)
 _BETAS = (Fraction(9, 10), Fraction(999, 1000))
 _TINY = Fraction(1, 10**8)
+
+#: The rules that are combined with weight decay and ascent here, and those with decoupled decay.
+BASES = (
+    gradient_descent.OPTIMIZER,
+    heavy_ball.OPTIMIZER,
+    NESTEROV_LOOKAHEAD,
+    DAMPENED,
+    ADAM_CORRECTED,
+    *(ROOT_MEAN_SQUARE[rmsprop_name(False, *form)] for form in product(_OFF, (False,), ("", "momentum"), (False,))),
+    ADAGRAD,
+    ADADELTA,
+    NADAM,
+)
+DECOUPLED = (gradient_descent.OPTIMIZER, ADAM_CORRECTED, NADAM)
 
 
 def _sgd(momentum: Any, dampening: Any, weight_decay: Any, nesterov: bool, maximize: bool) -> Choice:

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from threadpoolctl import threadpool_limits
@@ -18,42 +19,42 @@ from threadpoolctl import threadpool_limits
 from eomsym import optimizers
 from eomsym.checks import check_choice, check_integer, check_orders, check_positive
 from eomsym.derivation import series_radius
+from eomsym.derivation.counterterms import STATES
 from eomsym.derivation.tree_algebra import modified_tree_coefficients
 from eomsym.double_double import DoubleDouble
 from eomsym.dynamics import (
     ErrorPrediction,
     FieldKernel,
+    shadow_start,
     spectral_radius,
 )
 from eomsym.dynamics.kernel import check_order, check_theta, is_double_double
 from eomsym.dynamics.vectors import rounded
 from eomsym.errors import InputError
-from eomsym.models import DEFAULT_DATASETS, MLP, Dataset, dataset, default_model
+from eomsym.models import DEFAULT_DATASETS, MLP, Dataset, dataset
 from eomsym.optimizers import Optimizer
-from eomsym.verification.measurement import MANIFOLD, SETTLED, STARTS, Measurement, Problem
+from eomsym.verification.measurement import MANIFOLD, SETTLED, SHADOW, STARTS, Measurement, Problem
+from eomsym.verification.posing import (
+    LARGEST_STEP,
+    LARGEST_STEP_WITH_MEMORY,
+    PREDICTION_ACCURACY,
+    STEPS,
+    default_etas,
+    describe,
+    growth_of_terms,
+    model_for,
+)
 from eomsym.verification.study import ConvergenceStudy, OrderRecord
+from eomsym.verification.whole_state import verify_whole_state
 
 Progress = Callable[[int, int], None]
 
 #: Stands for the data set that suits the precision.
 SUITED = "suited to the precision"
-#: Without step sizes given, the largest has η max|λ| of this size: well inside the radius of convergence, 1.
-LARGEST_STEP = 0.8
-#: The same for optimisers with a memory: they travel during their transient, and should not arrive.
-LARGEST_STEP_WITH_MEMORY = 0.3
 #: The same for games: a player who ascends may leave in finite time.
 LARGEST_STEP_IN_A_GAME = 0.1
 #: An optimiser is not left to settle for longer.
 MAX_SETTLING = 10_000
-#: T is this many of the largest steps.
-STEPS = 8
-#: How often the largest step is halved.
-HALVINGS = 5
-#: Allowed relative error of the predicted errors in one step of the integrator, and all told: beyond it we warn.
-#: The latter was a hundred times smaller than the former wherever it was measured.
-PREDICTION_ACCURACY = 1e-3
-#: A term this much smaller than f̃_0 is zero but for round-off.
-VANISHING = 1e-9
 
 
 def verify(
@@ -63,7 +64,9 @@ def verify(
     orders: Iterable[int] = range(5),
     etas: Sequence[float] | None = None,
     *,
-    start: str = MANIFOLD,
+    state: str = "slow",
+    start: str | None = None,
+    begin: int = 0,
     seed: int = 0,
     theta: np.ndarray | DoubleDouble | None = None,
     kernel: FieldKernel | None = None,
@@ -89,18 +92,28 @@ def verify(
     forget fast.  ``start`` says what an optimiser with a memory begins with: ``manifold``, a memory on the slow
     manifold above θ; ``shadow``, its own, while the equation of motion begins at the shadow start; ``settled``, its
     own, and the paths are compared after a transient whose length is computed from the parameters, at most 10,000
-    steps.
+    steps.  With ``state="whole"`` nothing of this: θ and memory are followed together from step ``begin`` on, and the
+    step sizes and shares are those of a family, see ``verify_whole_state``.
     ``threads`` orders are measured at a time; the numbers do not depend on it.  ``progress(done, total)`` is called
     after each point, perhaps from another thread.
     Raises ``InputError`` for a bad value and ``IntegrationError`` if a path leaves the floating-point numbers.
     """
+    threads = check_integer("threads", threads, 1)
+    if data == SUITED:
+        data = DEFAULT_DATASETS.get((precision or "double") if kernel is None else _precision(kernel), "digits")
+    if check_choice("state", state, STATES) == "whole":
+        if start is not None or precision not in (None, "double"):
+            raise InputError("state 'whole': has its real start, in doubles; leave start and precision out")
+        shared: dict[str, Any] = {"theta": theta, "kernel": kernel, "output": output, "progress": progress}
+        shared |= {"begin": begin, "seed": seed, "threads": threads, **parameters}
+        return verify_whole_state(optimizer, model, data, orders, etas, **shared)
+    if begin != 0:
+        raise InputError(f"begin {begin!r}: only a whole state begins after steps of its own; give state='whole' too")
+    start = MANIFOLD if start is None else start
     entry, exact = optimizers.chosen(optimizer, parameters)
     values = entry.complete(exact, trial=True)
     settling = settling_steps(entry, values, start)
     kept = check_orders(orders)
-    if data == SUITED:
-        data = DEFAULT_DATASETS.get((precision or "double") if kernel is None else _precision(kernel), "digits")
-    threads = check_integer("threads", threads, 1)
     given = None if etas is None else _check_etas(etas)
     exponents = error_exponents(entry, values, kept)
     problem = _pose(entry, values, model, data, kernel, theta, seed, exponents, precision, output, start)
@@ -108,17 +121,18 @@ def verify(
     # and make the last digits depend on their number.
     with threadpool_limits(limits=1, user_api="blas"):
         radius = spectral_radius(problem.rounded_kernel, rounded(problem.theta), problem.data)
-        growth = radius if entry.name == "gradient-descent" else max(radius, _growth_of_terms(problem))
+        growth = radius if entry.name == "gradient-descent" else max(radius, _growth(problem))
         fraction = _largest_step(entry, values, problem)
         steps = default_etas(growth, fraction) if given is None else given
-        time = STEPS * steps[0] * problem.steps
+        forgetting = settling * steps[0]
+        time = STEPS * steps[0] * problem.steps + (forgetting if start == SHADOW else 0)
         predictions: list[ErrorPrediction] = []
 
         def predict(start: np.ndarray) -> ErrorPrediction:
             predictions.append(problem.predict(start, time, kept, PREDICTION_ACCURACY))
             return predictions[-1]
 
-        measurement = Measurement(problem, time, predict, progress, settling=settling * steps[0])
+        measurement = Measurement(problem, time, predict, progress, settling=forgetting if start == SETTLED else 0)
         records = measurement.records(kept, steps, extend=etas is None, threads=threads)
     return ConvergenceStudy(
         optimizer=entry.name,
@@ -193,17 +207,8 @@ def _largest_step(entry: Optimizer, parameters: Mapping[str, Fraction], problem:
     return LARGEST_STEP_WITH_MEMORY if entry.memory else LARGEST_STEP
 
 
-def _growth_of_terms(problem: Problem) -> float:
-    """How fast the terms of the field grow at the start, ‖f̃_{k+1}‖/‖f̃_k‖: what η has to be small against.
-
-    Vanishing terms are passed over.  The largest ratio is taken: the ratios rise towards the reciprocal of the radius
-    of convergence.
-    """
-    terms = problem.rounded_kernel.counterterms(rounded(problem.theta), *problem.data)
-    sizes = np.linalg.norm(terms, axis=1)
-    present = [(index, size) for index, size in enumerate(sizes) if size > VANISHING * sizes[0]]
-    ratios = [(b / a) ** (1 / (j - i)) for (i, a), (j, b) in pairwise(present)]
-    return max(ratios, default=0.0)
+def _growth(problem: Problem) -> float:
+    return growth_of_terms(problem.rounded_kernel.counterterms(rounded(problem.theta), *problem.data))
 
 
 def _pose(
@@ -236,10 +241,14 @@ def _pose(
         if not isinstance(own, MLP):
             raise InputError("theta: this kernel has no model to draw it from; give a vector to start at")
         theta = own.initial(seed)
-    if entry.memory and start == MANIFOLD and not hasattr(kernel, "gradient_series"):
-        raise InputError("start 'manifold': this kernel gives no gradient along a curve; take settled")
+    if entry.memory and start != SETTLED and not hasattr(kernel, "gradient_series"):
+        raise InputError(f"start {start!r}: this kernel gives no gradient along a curve; take settled")
     arrays = () if samples is None else samples.arrays
-    return Problem(entry.name, kernel, check_theta(kernel, theta), arrays, parameters, exponents, start)
+    point = check_theta(kernel, theta)
+    shadow = None
+    if start == SHADOW and entry.memory:
+        shadow = shadow_start(kernel, point, None, order, arrays, optimizer=entry, **parameters)
+    return Problem(entry.name, kernel, point, arrays, parameters, exponents, start, shadow)
 
 
 def settling_steps(entry: Optimizer, parameters: Mapping[str, Fraction], start: str) -> int:
@@ -256,14 +265,6 @@ def settling_steps(entry: Optimizer, parameters: Mapping[str, Fraction], start: 
     return steps
 
 
-def model_for(model: MLP | None, data: str | Dataset | None) -> MLP:
-    if model is not None:
-        return model
-    if isinstance(data, str):
-        return default_model(data)
-    raise InputError("model: none given, and only a data set given by its name has a default; give an MLP or a kernel")
-
-
 def _check_kernel(kernel: FieldKernel, model: MLP | None, order: int, precision: str | None) -> None:
     check_order(kernel, order, f"verifying order {order - 1}")
     own = getattr(kernel, "model", model)
@@ -276,25 +277,6 @@ def _check_kernel(kernel: FieldKernel, model: MLP | None, order: int, precision:
 
 def _precision(kernel: FieldKernel) -> str:
     return "double-double" if is_double_double(kernel) else "double"
-
-
-def describe(kernel: FieldKernel, model: MLP | None) -> str:
-    """The model in a few words, such as ``64-32-10 tanh cross-entropy``."""
-    model = getattr(kernel, "model", model)
-    if not isinstance(model, MLP):
-        return type(kernel).__name__
-    decay = f" weight-decay {model.weight_decay!r}" if model.weight_decay else ""
-    normalised = f" {model.normalization}-normalization" if model.normalization != "none" else ""
-    return f"{'-'.join(map(str, model.layers))} {model.activation}{normalised} {model.loss}{decay}"
-
-
-def default_etas(radius: float, fraction: float = LARGEST_STEP) -> list[float]:
-    if not radius > 0:
-        raise InputError("etas: the Hessian vanishes at theta, so no step size suggests itself; give some")
-    digits = 1 - math.floor(math.log10(fraction / radius))
-    # Two digits: short in tables, and the same on every machine though the eigenvalue has its own last digits.
-    largest = round(fraction / radius, digits)
-    return [largest / 2**k for k in range(HALVINGS + 1)]
 
 
 def _check_etas(etas: Sequence[float]) -> list[float]:

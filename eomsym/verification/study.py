@@ -175,7 +175,8 @@ class ConvergenceStudy(Record):
     start; ``warnings`` are sentences for people.  ``parameters`` are the optimiser's, exact, as text; ``transient`` is
     the number of steps, of the largest step size, that it was left to settle in before its path was compared;
     ``precision`` the arithmetic of both paths; ``start`` what an optimiser with a memory began with: ``manifold``,
-    ``shadow`` or ``settled``, empty if it has none.
+    ``shadow`` or ``settled``, empty if it has none.  ``state`` is ``slow``, or ``whole`` where θ
+    and memory are followed together; ``etas`` of the records are then values of ``small_parameter``.
     """
 
     optimizer: str
@@ -190,6 +191,8 @@ class ConvergenceStudy(Record):
     transient: int = 0
     precision: str = "double"
     start: str = ""
+    state: str = "slow"
+    small_parameter: str = "eta"
 
     @property
     def passed(self) -> bool:
@@ -217,7 +220,18 @@ class ConvergenceStudy(Record):
         return {
             "optimizer": self.optimizer,
             "parameters": dict(self.parameters),
-            **self.entries("start", "transient", "precision", "model", "dataset", "seed", "time", "spectral_radius"),
+            **self.entries(
+                "state",
+                "small_parameter",
+                "start",
+                "transient",
+                "precision",
+                "model",
+                "dataset",
+                "seed",
+                "time",
+                "spectral_radius",
+            ),
             "orders": [record.to_dict() for record in self.orders],
             "warnings": list(self.warnings),
             "passed": self.passed,

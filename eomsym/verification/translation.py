@@ -22,7 +22,7 @@ from eomsym.dynamics import Data, FieldKernel, optimizer_path
 from eomsym.dynamics.kernel import check_order
 from eomsym.errors import InputError
 from eomsym.models import MLP, Dataset, dataset, translation_invariant
-from eomsym.verification.convergence import describe, model_for
+from eomsym.verification.posing import describe, model_for
 from eomsym.verification.study import Record
 
 if TYPE_CHECKING:

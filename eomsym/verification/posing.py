@@ -1,0 +1,67 @@
+"""What studies of convergence have in common: their step sizes, and their models by default."""
+
+from __future__ import annotations
+
+import math
+from itertools import pairwise
+
+import numpy as np
+
+from eomsym.dynamics import FieldKernel
+from eomsym.errors import InputError
+from eomsym.models import MLP, Dataset, default_model
+
+#: Without step sizes given, the largest has η max|λ| of this size: well inside the radius of convergence, 1.
+LARGEST_STEP = 0.8
+#: The same for optimisers with a memory: they travel during their transient, and should not arrive.
+LARGEST_STEP_WITH_MEMORY = 0.3
+#: T is this many of the largest steps.
+STEPS = 8
+#: How often the largest step is halved.
+HALVINGS = 5
+#: Allowed relative error of the predicted errors in one step of the integrator, and all told: beyond it we warn.
+#: The latter was a hundred times smaller than the former wherever it was measured.
+PREDICTION_ACCURACY = 1e-3
+#: A term this much smaller than f̃_0 is zero but for round-off.
+VANISHING = 1e-9
+
+
+def growth_of_terms(terms: np.ndarray) -> float:
+    """How fast the terms (order + 1, d) of a field grow, ‖f̃_{k+1}‖/‖f̃_k‖: what η has to be small against.
+
+    Vanishing terms are passed over.  The largest ratio is taken: the ratios rise towards the reciprocal of the radius
+    of convergence.
+    """
+    sizes = np.linalg.norm(terms, axis=1)
+    present = [(index, size) for index, size in enumerate(sizes) if size > VANISHING * sizes[0]]
+    ratios = [(b / a) ** (1 / (j - i)) for (i, a), (j, b) in pairwise(present)]
+    return max(ratios, default=0.0)
+
+
+def model_for(model: MLP | None, data: str | Dataset | None) -> MLP:
+    """The model given, or the one that suits a data set's name.  Raises ``InputError`` if there is none."""
+    if model is not None:
+        return model
+    if isinstance(data, str):
+        return default_model(data)
+    raise InputError("model: none given, and only a data set given by its name has a default; give an MLP or a kernel")
+
+
+def describe(kernel: FieldKernel, model: MLP | None) -> str:
+    """The model in a few words, such as ``64-32-10 tanh cross-entropy``."""
+    model = getattr(kernel, "model", model)
+    if not isinstance(model, MLP):
+        return type(kernel).__name__
+    decay = f" weight-decay {model.weight_decay!r}" if model.weight_decay else ""
+    normalised = f" {model.normalization}-normalization" if model.normalization != "none" else ""
+    return f"{'-'.join(map(str, model.layers))} {model.activation}{normalised} {model.loss}{decay}"
+
+
+def default_etas(radius: float, fraction: float = LARGEST_STEP) -> list[float]:
+    """Step sizes, halved each time, of which the largest times ``radius`` is ``fraction``."""
+    if not radius > 0:
+        raise InputError("etas: the Hessian vanishes at theta, so no step size suggests itself; give some")
+    digits = 1 - math.floor(math.log10(fraction / radius))
+    # Two digits: short in tables, and the same on every machine though the eigenvalue has its own last digits.
+    largest = round(fraction / radius, digits)
+    return [largest / 2**k for k in range(HALVINGS + 1)]
