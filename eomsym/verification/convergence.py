@@ -241,13 +241,15 @@ def _pose(
         if not isinstance(own, MLP):
             raise InputError("theta: this kernel has no model to draw it from; give a vector to start at")
         theta = own.initial(seed)
+    source: Any = kernel
     if entry.memory and start != SETTLED and not hasattr(kernel, "gradient_series"):
         raise InputError(f"start {start!r}: this kernel gives no gradient along a curve; take settled")
     arrays = () if samples is None else samples.arrays
     point = check_theta(kernel, theta)
     shadow = None
     if start == SHADOW and entry.memory:
-        shadow = shadow_start(kernel, point, None, order, arrays, optimizer=entry, **parameters)
+        given: dict[str, Any] = dict(parameters)
+        shadow = shadow_start(source, point, None, order, arrays, optimizer=entry, **given)
     return Problem(entry.name, kernel, point, arrays, parameters, exponents, start, shadow)
 
 
