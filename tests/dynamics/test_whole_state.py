@@ -6,6 +6,7 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
+from quartic_kernel import Quartic
 from second_routes.modified_fields import modified_field_terms
 
 from eomsym import optimizers
@@ -18,25 +19,6 @@ THETA = np.array([0.7, 0.4])
 DECAYS = {"gamma": Fraction(3, 2), "gamma1": Fraction(13, 10), "gamma2": Fraction(2, 5), "epsilon": Fraction(1, 10)}
 NAMES = ("heavy-ball", "nesterov", "adam", "adam-outside", "nesterov-lookahead", "adam-corrected")
 SMALL = (1 / 160, 1 / 320)
-
-
-class Quartic:
-    """``x⁴/4 + x y²/3 + x² + 3y²/4 + 3x/5 + y``."""
-
-    order, size = 8, 2
-
-    def gradient(self, theta):
-        return self.gradient_series(theta[None])[0]
-
-    def gradient_series(self, series):
-        x, y = series.T
-
-        def times(a, b):
-            return np.array([sum(a[i] * b[k - i] for i in range(k + 1)) for k in range(len(a))])
-
-        found = np.array([times(times(x, x), x) + times(y, y) / 3 + 2 * x, 2 * times(x, y) / 3 + 3 * y / 2]).T
-        found[0] += [3 / 5, 1]
-        return found
 
 
 KERNEL = Quartic()
