@@ -33,6 +33,8 @@ from eomsym.verification.posing import describe
 
 #: Tolerances of the integrator, tried in turn until its error is a hundredth of what is shown.
 TOLERANCES = (1e-5, 1e-9)
+#: On the slow manifold, which is off by far more.
+SLOW_TOLERANCES = (1e-3,)
 #: The integrator's share of a distance that is shown.
 LARGEST_FLOOR = 0.01
 #: Steps of the longest run.
@@ -117,7 +119,9 @@ def _followed(
         slow = [order for order in orders if order <= subject.slow_order]
         tasks += [("slow", order, partial(follow_slow, subject.slow_field(order), iterates)) for order in slow]
     for number, (kind, order, integrate) in enumerate(tasks, 1):
-        paths[kind].append(_measured(order, iterates, integrate, tally))
+        paths[kind].append(
+            _measured(order, iterates, integrate, tally, SLOW_TOLERANCES if kind == "slow" else TOLERANCES)
+        )
         if progress is not None:
             progress(number, len(tasks))
     return Follow(
@@ -140,7 +144,7 @@ def _measured(order: int, iterates: np.ndarray, integrate: Callable[[float], Pat
     """One order, more exactly where the integrator's own error would be seen."""
     moved = float(np.linalg.norm(iterates[-1] - iterates[0]))
     begun = tally.count
-    for tolerance in TOLERANCES:
+    for tolerance in tolerances:
         try:
             path = integrate(tolerance)
         except IntegrationError as fault:
