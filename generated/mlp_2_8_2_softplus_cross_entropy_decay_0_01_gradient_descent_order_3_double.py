@@ -111,26 +111,25 @@ FEW = 1200  # and, where both factors have samples along their rows, of at most 
 
 @jit
 def _at(array):
-    """Address of the first entry."""
-    return array.ctypes.data
+    """Address of the first entry, signed as offsets are."""
+    return np.int64(array.ctypes.data)
 
 
+# numba compiles a function once for each constant among its arguments: callers take sizes from arrays instead.
 @jit
-def _gemm(left, left_row, left_kind, right, right_row, right_kind, rows, inner, columns, target, target_row, add, numbers):
-    """target = left right (+ target if add) for row-major matrices; a FLIPPED factor is used transposed.
+def _gemm(left, left_row, left_kind, right, right_row, right_kind, rows, inner, columns, target, target_row, one, factor):
+    """target = left right + factor target for row-major matrices; a FLIPPED factor is used transposed.
 
-    BLAS thinks in columns: there it is target^T = right^T left^T.
+    BLAS thinks in columns: there it is target^T = right^T left^T; and it wants the addresses of 1 and of the factor.
     """
-    one = _at(numbers)
-    factor = one if add else one + ITEM
     _xxgemm(KIND, right_kind, left_kind, columns, rows, inner, one, right, right_row, left, left_row, factor, target, target_row)
 
 
 @jit
-def _multiply(left, left_row, left_kind, right, right_row, right_kind, rows, inner, columns, target, target_row, add, numbers):
+def _multiply(left, left_row, left_kind, right, right_row, right_kind, rows, inner, columns, target, target_row, one, factor):
     """The same in pieces that OpenBLAS does fast: cut along the inner dimension, or where that is short along the rows."""
     if rows * inner * columns <= SMALL:
-        _gemm(left, left_row, left_kind, right, right_row, right_kind, rows, inner, columns, target, target_row, add, numbers)
+        _gemm(left, left_row, left_kind, right, right_row, right_kind, rows, inner, columns, target, target_row, one, factor)
         return
     piece = SMALL // (rows * columns)
     if piece >= 16:
@@ -138,7 +137,7 @@ def _multiply(left, left_row, left_kind, right, right_row, right_kind, rows, inn
             size = min(piece, inner - begin)
             left_begin = left + ITEM * begin * (1 if left_kind == PLAIN else left_row)
             right_begin = right + ITEM * begin * (right_row if right_kind == PLAIN else 1)
-            _gemm(left_begin, left_row, left_kind, right_begin, right_row, right_kind, rows, size, columns, target, target_row, add or begin > 0, numbers)
+            _gemm(left_begin, left_row, left_kind, right_begin, right_row, right_kind, rows, size, columns, target, target_row, one, one if begin > 0 else factor)
         return
     piece = SMALL // (inner * columns)
     if piece < 16:
@@ -146,18 +145,18 @@ def _multiply(left, left_row, left_kind, right, right_row, right_kind, rows, inn
     for begin in range(0, rows, piece):
         size = min(piece, rows - begin)
         left_begin = left + ITEM * begin * (left_row if left_kind == PLAIN else 1)
-        _gemm(left_begin, left_row, left_kind, right, right_row, right_kind, size, inner, columns, target + ITEM * begin * target_row, target_row, add, numbers)
+        _gemm(left_begin, left_row, left_kind, right, right_row, right_kind, size, inner, columns, target + ITEM * begin * target_row, target_row, one, factor)
 
 
 @jit
-def _add_outer(left, right, rows, columns, target, numbers):
+def _add_outer(left, right, rows, columns, target, one, block):
     """target += left right^T, both factors one block of samples a row."""
     piece = FEW // columns
     if piece < 16:
         piece = rows
     for begin in range(0, rows, piece):
         size = min(piece, rows - begin)
-        _gemm(left + ITEM * begin * BLOCK, BLOCK, PLAIN, right, BLOCK, FLIPPED, size, BLOCK, columns, target + ITEM * begin * columns, columns, 1, numbers)
+        _gemm(left + ITEM * begin * block, block, PLAIN, right, block, FLIPPED, size, block, columns, target + ITEM * begin * columns, columns, one, one)
 
 
 @jit
@@ -356,8 +355,10 @@ def _loss_start(outputs, targets, low, count, weight_of_sample, cache):
             back[label, sample] *= -rest[sample]
         else:
             back[label, sample] -= weight_of_sample[sample]
-    cache[:OUTPUTS] = back
-    cache[2 * OUTPUTS] = top
+    for sample in range(BLOCK):  # whole slices would have numba compile an error message for shapes
+        for unit in range(OUTPUTS):
+            cache[unit, sample] = back[unit, sample]
+        cache[2 * OUTPUTS, sample] = top[sample]
     return loss
 
 
@@ -488,13 +489,13 @@ def _transpose(inputs, columns):
 
 
 @jit
-def _first_layer(series, slot, low, terms, degree, columns, known, argument, numbers):
+def _first_layer(series, slot, low, terms, degree, columns, known, argument, units, one, zero):
     """Coefficients of [W; b] x in the first layer; columns holds the block's inputs, one sample a column.
     """
+    inner, samples = columns.shape
     for k in range(min(low, 1), terms):
         if k <= degree:
-            place, inner = series[k, START[0] :], INPUTS + 1
-            _multiply(_at(place), FIRST, FLIPPED, _at(columns), BLOCK, PLAIN, FIRST, inner, BLOCK, _at(argument[k]), BLOCK, 0, numbers)
+            _multiply(_at(series[k, START[0] :]), units, FLIPPED, _at(columns), samples, PLAIN, units, inner, samples, _at(argument[k]), samples, one, zero)
         else:
             for i in range(FIRST * BLOCK):
                 argument[k, i] = 0.0
@@ -512,6 +513,10 @@ def _sweep(series, slot, low, terms, degree, backward, inputs, targets, share, w
     start = min(low, 1)
     columns, cache, output_cache, known, all_rows, all_outputs, spaces, centred, roots = workspace
     pile, slab, bias, numbers = spaces
+    one = _at(numbers)
+    zero = one + ITEM
+    width = columns.shape[2]  # BLOCK and FIRST, but no constants, see _gemm
+    first = bias.shape[0] // (TERMS * width)
     _pile_up(series, min(terms, degree + 1), pile, slab)
     gradient[low:terms] = 0.0
     bias[: terms * FIRST * BLOCK] = 0.0
@@ -526,7 +531,7 @@ def _sweep(series, slot, low, terms, degree, backward, inputs, targets, share, w
                 block, rows, outputs = begin + place, all_rows[place], all_outputs[place]
                 if layer == 0:
                     first_rows = rows[: TERMS * (FIRST + 1) * BLOCK].reshape((TERMS, (FIRST + 1) * BLOCK))
-                    _first_layer(series, slot, low, terms, degree, columns[block], known[block], first_rows, numbers)
+                    _first_layer(series, slot, low, terms, degree, columns[block], known[block], first_rows, fan_out, one, zero)
                     continue
                 _activate(layer - 1, rows, cache[block], start, terms)
                 active = _at(rows[ROWS[layer - 1] + VALUE * height :])
@@ -535,7 +540,7 @@ def _sweep(series, slot, low, terms, degree, backward, inputs, targets, share, w
                     lowest = max(0, k - degree)
                     weights = _at(pile[PILE[layer] + (TERMS - 1 - k + lowest) * (fan_in + 1) * fan_out :])
                     inner = (k + 1 - lowest) * (fan_in + 1)
-                    _multiply(weights, fan_out, FLIPPED, active + ITEM * lowest * height, BLOCK, PLAIN, fan_out, inner, BLOCK, argument, BLOCK, 0, numbers)
+                    _multiply(weights, fan_out, FLIPPED, active + ITEM * lowest * height, width, PLAIN, fan_out, inner, width, argument, width, one, zero)
 
         # Loss: output series to its gradient
         for place in range(together):
@@ -561,13 +566,13 @@ def _sweep(series, slot, low, terms, degree, backward, inputs, targets, share, w
                 delta = _at(outputs[OUTPUT_BACK:]) if layer == DEPTH - 1 else _at(rows[BACK[layer] :])
                 for k in range(low, terms):
                     for i in range(k + 1):
-                        _add_outer(active + ITEM * (k - i) * height, delta + ITEM * i * fan_out * BLOCK, fan_in + 1, fan_out, _at(gradient[k, START[layer] :]), numbers)
+                        _add_outer(active + ITEM * (k - i) * height, delta + ITEM * i * fan_out * BLOCK, fan_in + 1, fan_out, _at(gradient[k, START[layer] :]), one, width)
                 for k in range(terms):
                     lowest = max(0, k - degree)
                     weights = _at(slab[SLAB[layer] + (TERMS - 1 - k + lowest) * fan_out :])
                     inner = (k + 1 - lowest) * fan_out
                     target = _at(rows[BACK[layer - 1] + k * fan_in * BLOCK :])
-                    _multiply(weights, TERMS * fan_out, PLAIN, delta + ITEM * lowest * fan_out * BLOCK, BLOCK, PLAIN, fan_in, inner, BLOCK, target, BLOCK, 0, numbers)
+                    _multiply(weights, TERMS * fan_out, PLAIN, delta + ITEM * lowest * fan_out * BLOCK, width, PLAIN, fan_in, inner, width, target, width, one, zero)
                 _through(layer - 1, rows, terms)
         for place in range(together):
             first_sample = (begin + place) * BLOCK
@@ -575,7 +580,7 @@ def _sweep(series, slot, low, terms, degree, backward, inputs, targets, share, w
             first_back = all_rows[place, BACK[0] : ROWS[1]].reshape((TERMS, FIRST * BLOCK))
             for k in range(low, terms):
                 target = _at(gradient[k, START[0] :])
-                _multiply(_at(inputs[first_sample]), INPUTS, FLIPPED, _at(first_back[k]), BLOCK, FLIPPED, INPUTS, count, FIRST, target, FIRST, 1, numbers)
+                _multiply(_at(inputs[first_sample]), inputs.shape[1], FLIPPED, _at(first_back[k]), width, FLIPPED, inputs.shape[1], count, first, target, first, one, one)
                 for i in range(FIRST * BLOCK):
                     bias[k * FIRST * BLOCK + i] += first_back[k, i]
     for k in range(low, terms):

@@ -36,9 +36,9 @@ def settings_of(draw, name: str, every: bool):
 
 
 @settings(max_examples=60, deadline=None)
-@given(st.data(), st.sampled_from(PLAIN), st.integers(0, 4))
-def test_counter_terms(data, name, order):
-    counterterms = derive(name, order, **data.draw(settings_of(name, every=False)))
+@given(st.data(), st.sampled_from(PLAIN), st.integers(0, 4), st.booleans())
+def test_counter_terms(data, name, order, start):
+    counterterms = derive(name, order, start=start, **data.draw(settings_of(name, every=False)))
     text = counterterms.to_json()
     assert Counterterms.from_json(text) == counterterms
     assert Counterterms.from_json(json.dumps(json.loads(text), indent=3, sort_keys=True)) == counterterms

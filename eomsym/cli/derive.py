@@ -19,6 +19,7 @@ FORMATS = ("text", "latex", "sympy", "json")
 EXAMPLES = examples(
     "eomsym derive --order 4",
     "eomsym derive heavy-ball --order 2 --set beta=9/10 --format latex",
+    "eomsym derive heavy-ball --order 2 --start",
     'eomsym derive --loss "x**4 + a*y**2" --variables x,y --parameters a',
 )
 
@@ -51,6 +52,10 @@ def derive(
         ),
     ] = "slow",
     format_: Annotated[str, typer.Option("--format", metavar="FORMAT", help="text, latex, sympy or json.")] = "text",
+    start: Annotated[
+        bool,
+        typer.Option("--start", help="Also where the flow of a method with memory starts: theta_0 + eta c_1 + ..."),
+    ] = False,
     loss: Annotated[
         str | None, typer.Option(metavar="EXPRESSION", help="Write everything out for this loss, as x**4 + a*y**2.")
     ] = None,
@@ -84,6 +89,8 @@ def derive(
 
     Optimisers with several gradients (g₁, g₂) or that divide componentwise
     (Adam) have terms of their own kind; sums and products are componentwise.
+    With --start also its shadow start for methods with memory, from which the
+    flow follows the iterates once the memory of the start has faded.
     With --loss they are written out in its variables: g, xi_0, xi_1, ...
     With --field "f; ..." it is the modified equation of y' = f(y):
     f_0 = f, f_1, ... multiply 1, eta, eta^2, ...
@@ -104,6 +111,8 @@ def derive(
     if model is not None and state == "whole":
         raise InputError("--state whole: not written out for a --loss or --field; leave one of the two out")
     if model is not None:
+        if start:
+            raise InputError("--start: is given on trees; leave --loss or --field out")
         _derive_closed_form(model, optimizer, order, set_ or [], form)
         return
     highest = parsing.integer("--order", order, 0, MAX_ORDER, tree_demand)
@@ -112,7 +121,7 @@ def derive(
     if state == "slow":
         entry, given = chosen(optimizer, given)
     with output.progress("deriving"):
-        counterterms = derive_counterterms(entry, highest, state=state, **given)
+        counterterms = derive_counterterms(entry, highest, state=state, start=start, **given)
     _write(counterterms, form)
 
 

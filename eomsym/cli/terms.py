@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -24,6 +24,11 @@ MOST_STEPS, MOST_POINTS, HIGHEST_ORDER = 20_000, 50, 7
 
 
 def terms(
+    optimizer: options.Optimizer = "gradient-descent",
+    set_: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="NAME=VALUE", help="Give a parameter an exact value. May be repeated."),
+    ] = None,
     dataset: options.Dataset = "digits",
     layers: options.Layers = None,
     activation: options.SuitedActivation = None,
@@ -33,7 +38,7 @@ def terms(
     eta: Annotated[
         str | None, typer.Option(metavar="NUMBER", help="Learning rate; chosen to suit if not given.")
     ] = None,
-    steps: Annotated[str, typer.Option(metavar="N", help="Steps of gradient descent.")] = "100",
+    steps: Annotated[str, typer.Option(metavar="N", help="Steps of the optimizer.")] = "100",
     points: Annotated[str, typer.Option(metavar="N", help="Iterates that are looked at, both ends included.")] = "5",
     seed: options.Seed = "0",
     plot: options.Plot = None,
@@ -43,7 +48,7 @@ def terms(
 ) -> int:
     """Show which terms of the equation of motion matter.
 
-    Along a run of gradient descent: how large eta^(k+1) xi_k is beside the
+    Along a run of the optimizer, on its slow manifold: how large eta^(k+1) xi_k is beside the
     gradient g, and how far it points the same way (cosine); the same for every
     rooted tree in it; and eta times the sharpness, the largest eigenvalue of
     the Hessian, with a warning where the series stops being useful.
@@ -51,8 +56,11 @@ def terms(
     Every tree is evaluated by derivatives along straight lines. The exit status
     is 1 if their sum is not the counter term of the kernel.
     """
+    from eomsym.optimizers import chosen
     from eomsym.verification import study_terms
 
+    entry, exact = chosen(optimizer, parsing.settings("--set", set_ or []))
+    parameters: dict[str, Any] = dict(exact)
     decay = parsing.decimal("--weight-decay", weight_decay)
     model = suited_model(dataset, layers, activation, decay, normalization)
     highest = parsing.integer("--order", order, 1, HIGHEST_ORDER)
@@ -71,13 +79,16 @@ def terms(
             seed=report.seed,
             output=report.folder,
             progress=progress,
+            optimizer=entry,
+            **parameters,
         )
     return report.tell(study, _show)
 
 
 def _show(study: TermStudy) -> None:
+    values = ", ".join(f"{name} = {value}" for name, value in study.parameters)
     output.write(
-        f"gradient-descent on {study.dataset}: {study.model}\n"
+        f"{study.optimizer}{f' ({values})' if values else ''} on {study.dataset}: {study.model}\n"
         f"seed {study.seed}, eta {study.eta:g}: eta^(k+1) |xi_k| / |g|, and under it the cosine of xi_k with g"
     )
     output.show(_run_table(study))

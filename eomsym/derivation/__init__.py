@@ -9,6 +9,7 @@ from eomsym.derivation.counterterms import MAX_ORDER, Counterterms, Term, check_
 from eomsym.derivation.general_terms import GeneralCounterterms, GeneralTerm
 from eomsym.derivation.linear_law import DecayLaw, decay_law, series_radius
 from eomsym.derivation.modified_loss import ModifiedLoss, modified_loss
+from eomsym.derivation.start_terms import StartTerms, start_terms
 from eomsym.derivation.whole_state import WholeStateEquation, derive_whole_state
 
 if TYPE_CHECKING:
@@ -30,6 +31,7 @@ __all__ = [
     "GeneralCounterterms",
     "GeneralTerm",
     "ModifiedLoss",
+    "StartTerms",
     "Term",
     "TreeTable",
     "WholeStateEquation",
@@ -45,6 +47,7 @@ __all__ = [
     "modified_equation",
     "modified_loss",
     "series_radius",
+    "start_terms",
     "stream_coefficients",
     "stream_trees",
     "tree_table",

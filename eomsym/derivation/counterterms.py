@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from types import MappingProxyType
 from typing import TYPE_CHECKING
@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     import sympy
     from matplotlib.figure import Figure
 
+    from eomsym.derivation.start_terms import StartTerms
+
 #: Number of rooted trees grows like 2.96^n: 20 nodes are 12.8 million trees of the last order alone.
 MAX_ORDER = 15
 #: Coloured trees and monomials are far more.
@@ -51,7 +53,7 @@ class Counterterms:
 
     ``terms[k]``, k < ``order``, lists every tree with ``k + 2`` nodes in canonical order, zero coefficients included.
     ``gradient_coefficient`` is c.  Coefficients are exact: ``Fraction``, or elements of a SymPy fraction field where a
-    parameter stays a symbol.
+    parameter stays a symbol.  ``shadow`` is the start of its flow, if it was derived too.
     """
 
     optimizer: str
@@ -59,6 +61,7 @@ class Counterterms:
     order: int
     gradient_coefficient: Coefficient
     terms: tuple[tuple[Term, ...], ...]
+    shadow: StartTerms | None = None
 
     @property
     def rows(self) -> list[list[tuple[Coefficient, Tree]]]:
@@ -66,26 +69,29 @@ class Counterterms:
         return [[(term.coefficient, term.tree) for term in terms] for terms in self.terms]
 
     def text(self) -> str:
-        """One line per counter term, as ``ξ_1 = 1/3 g'g'g + 1/12 g''(g,g)``."""
-        return counterterms_text(self.gradient_coefficient, self.rows)
+        """One line per counter term, as ``ξ_1 = 1/3 g'g'g + 1/12 g''(g,g)``, then the start if it was derived."""
+        text = counterterms_text(self.gradient_coefficient, self.rows)
+        return text if self.shadow is None else f"{text}\n{self.shadow.text()}"
 
     __str__ = text
 
     def latex(self) -> str:
         """An ``aligned`` LaTeX block in the notation of papers: g = ∇L, H = ∇²L, higher derivatives ∇^mL[…]."""
-        return counterterms_latex(self.gradient_coefficient, self.rows)
+        return counterterms_latex(self.gradient_coefficient, self.rows, self.shadow.equations if self.shadow else ())
 
     def mathtext(self) -> list[str]:
         r"""The same, line by line, for Matplotlib's mathtext: ``$\xi_{0} = …$``."""
-        return counterterms_mathtext(self.gradient_coefficient, self.rows)
+        return counterterms_mathtext(self.gradient_coefficient, self.rows, self.shadow.equations if self.shadow else ())
 
     def sympy_lines(self) -> str:
         """Lines ``NAME = EXPRESSION`` that SymPy reads, elementary differentials as nested functions."""
-        return counterterms_sympy_lines(self.gradient_coefficient, self.rows)
+        lines = counterterms_sympy_lines(self.gradient_coefficient, self.rows)
+        return "\n".join([lines, self.shadow.sympy_lines()]) if self.shadow and self.shadow.terms else lines
 
     def to_json(self) -> str:
         """The JSON object of the command line contract; ``Counterterms.from_json`` reads it back."""
-        return counterterms_json(self.optimizer, self.parameters, self.gradient_coefficient, self.rows)
+        start = self.shadow.rows if self.shadow else None
+        return counterterms_json(self.optimizer, self.parameters, self.gradient_coefficient, self.rows, start)
 
     @classmethod
     def from_json(cls, text: str) -> Counterterms:
@@ -103,6 +109,16 @@ class Counterterms:
 
         return counterterms_sympy(self, loss, variables)
 
+    def start(self, memory: Mapping[str, object] | None = None) -> StartTerms:
+        """Where the flow has to start to follow the iterates: θ̂_0 = θ_0 + Σ η^k c_k, to the order of the counter terms.
+
+        ``memory`` and errors are those of ``eomsym.derivation.start_terms``; for its numbers at a point there is
+        ``eomsym.dynamics.start_at``.
+        """
+        from eomsym.derivation.start_terms import start_terms
+
+        return start_terms(self.optimizer, self.order, self.parameters, memory)
+
     def plot(self, columns: int = 10) -> Figure:
         """The trees with their coefficients (``eomsym.derivation.figures.tree_figure``)."""
         from eomsym.derivation.figures import tree_figure
@@ -114,7 +130,12 @@ class Counterterms:
 
 
 def derive(
-    optimizer: str | Optimizer = "gradient-descent", order: int = 2, *, state: str = "slow", **parameters: object
+    optimizer: str | Optimizer = "gradient-descent",
+    order: int = 2,
+    *,
+    state: str = "slow",
+    start: bool = False,
+    **parameters: object,
 ) -> Counterterms | GeneralCounterterms | WholeStateEquation:
     """The counter terms ξ_0 … ξ_{order−1} of an optimiser, exactly, by step-index polynomials.
 
@@ -123,25 +144,30 @@ def derive(
     ``optimizer`` is a name, an ``Optimizer`` of the user's own, or a library's name with all that is given for it:
     ``torch.SGD(momentum=1/3, nesterov=True)``, where what is not given has the library's default.  Optimisers with
     several fields, with decoupled decay or with componentwise functions have ``GeneralCounterterms``.  With
-    ``state="whole"`` the memory is not eliminated: the result is the equation of motion of (θ, memory), and γ takes the
-    place of each β: ``derive_whole_state``.
+    ``start=True`` the shadow start of a method with memory is derived too (``start_terms``).
+    With ``state="whole"`` the memory is not eliminated: the result is the equation of motion of (θ, memory), and γ
+    takes the place of each β: ``derive_whole_state``.
     Raises ``InputError`` for an unknown optimiser, an unknown or ill-formed parameter, an order that is no integer
     from 0 to 15 (6 with several fields, 3 with componentwise functions), or what would take more than 4 GB.
     """
     if check_choice("state", state, STATES) == "whole":
+        if start:
+            raise InputError("start: the whole state begins at its real start; leave start out, or take state slow")
         return derive_whole_state(optimizer, order, **parameters)
-    return derive_slow_manifold(optimizer, order, **parameters)
+    if not start:
+        return derive_slow_manifold(optimizer, order, **parameters)
+    from eomsym.derivation.start_terms import start_terms
+
+    shadow = start_terms(optimizer, order, parameters)  # first, since it refuses more
+    return replace(derive_slow_manifold(optimizer, order, **parameters), shadow=shadow)
 
 
 def derive_slow_manifold(
     optimizer: str | Optimizer, order: int, **parameters: object
 ) -> Counterterms | GeneralCounterterms:
     """``derive`` where all memory is eliminated."""
-    entry, values = optimizers.chosen(optimizer, parameters)
+    entry, values = chosen_with_counts(optimizer, parameters)
     order = check_order(order, demand=tree_demand)
-    for parameter in entry.parameters:
-        if parameter.integer and parameter.name not in values:
-            values |= {parameter.name: entry.complete(values)[parameter.name]}
     symbols = symbolic_parameters(entry, values)
     rule = entry.rule(**values, **symbols)
     if not rule.linear:
@@ -156,6 +182,17 @@ def derive_slow_manifold(
     if len(fields_of) == 1 and not any(_holds_theta(tree) for field in trees for tree in field):
         return _plain(entry, values, order, {tree.plain: value for field in trees for tree, value in field.items()})
     return _general(entry, values, order, trees)
+
+
+def chosen_with_counts(
+    optimizer: str | Optimizer, given: Mapping[str, object]
+) -> tuple[Optimizer, dict[str, Fraction]]:
+    """The optimiser and its exact parameters; those that count something have their default where none is given."""
+    entry, values = optimizers.chosen(optimizer, given)
+    for parameter in entry.parameters:
+        if parameter.integer and parameter.name not in values:
+            values |= {parameter.name: entry.complete(values)[parameter.name]}
+    return entry, values
 
 
 def _count_trees(rule: UpdateRule, colours: int, nodes: int) -> int:

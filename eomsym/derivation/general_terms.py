@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from eomsym.derivation.vector_language import ComponentwiseFunction, Monomial
 from eomsym.exact_numbers import Coefficient
@@ -15,6 +15,12 @@ from eomsym.trees import ColouredTree
 
 if TYPE_CHECKING:
     import sympy
+
+    from eomsym.derivation.start_terms import StartTerms
+
+
+#: Terms for ``eomsym.notation``.
+Pairs = list[tuple[Coefficient, ColouredTree | Monomial]]
 
 
 @dataclass(frozen=True)
@@ -40,24 +46,28 @@ class GeneralCounterterms:
     terms: tuple[tuple[GeneralTerm, ...], ...]
     fields: tuple[str, ...] = ()
     functions: tuple[ComponentwiseFunction, ...] = ()
+    shadow: StartTerms | None = None
 
     def text(self) -> str:
-        """The equation of motion, the definitions, then one line per counter term."""
-        return general_text(*self._plain)
+        """The equation of motion, the definitions, one line per counter term, then the start if it was derived."""
+        text = general_text(*self._plain)
+        return text if self.shadow is None else f"{text}\n{self.shadow.text()}"
 
     __str__ = text
 
     def latex(self) -> str:
         """The same as an ``aligned`` LaTeX block."""
-        return general_latex(*self._plain)
+        return general_latex(*self._plain, more=self.shadow.equations if self.shadow else ())
 
     def sympy_lines(self) -> str:
         """Lines ``NAME = EXPRESSION`` that SymPy reads."""
-        return general_sympy_lines(*self._plain)
+        lines = general_sympy_lines(*self._plain)
+        return "\n".join([lines, self.shadow.sympy_lines()]) if self.shadow and self.shadow.terms else lines
 
     def to_json(self) -> str:
         """One JSON object; there is no reader for it."""
-        return general_json(self.optimizer, self.parameters, *self._plain)
+        start = self.shadow.rows if self.shadow else None
+        return general_json(self.optimizer, self.parameters, *self._plain, start=start)
 
     def to_sympy(self, losses: Sequence[sympy.Expr], variables: Sequence[sympy.Symbol]) -> list[sympy.Matrix]:
         """``[leading, ξ_0, ξ_1, …]`` for concrete losses, one for each field, as columns of exact expressions."""
@@ -65,11 +75,17 @@ class GeneralCounterterms:
 
         return general_of_fields(self, [[loss.diff(name) for name in variables] for loss in losses], variables)
 
+    def start(self, memory: Mapping[str, object] | None = None) -> StartTerms:
+        """The shadow start, as for ``Counterterms.start``; ``InputError`` where there are componentwise functions."""
+        from eomsym.derivation.start_terms import start_terms
+
+        return start_terms(self.optimizer, self.order, self.parameters, memory)
+
     @property
-    def _plain(self) -> tuple[Any, ...]:
+    def _plain(self) -> tuple[Pairs, list[Pairs], tuple[str, ...], tuple[ComponentwiseFunction, ...]]:
         return plain(self.leading), [plain(row) for row in self.terms], self.fields, self.functions
 
 
-def plain(terms: Sequence[GeneralTerm]) -> list[tuple[Coefficient, ColouredTree | Monomial]]:
+def plain(terms: Sequence[GeneralTerm]) -> Pairs:
     """The terms as plain pairs, for ``eomsym.notation``."""
     return [(term.coefficient, term.basis) for term in terms]

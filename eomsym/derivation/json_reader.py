@@ -18,9 +18,10 @@ from typing import Any
 from eomsym import optimizers
 from eomsym.checks import shown
 from eomsym.derivation.counterterms import Counterterms, Term, check_order, symbolic_parameters
+from eomsym.derivation.start_terms import StartTerms
 from eomsym.errors import InputError
 from eomsym.exact_numbers import Coefficient, divide, exact
-from eomsym.notation.json import COUNTERTERM_KEYS, KEYS, TERM_KEYS
+from eomsym.notation.json import COUNTERTERM_KEYS, KEYS, START, TERM_KEYS
 from eomsym.trees import Tree, count_rooted_trees, parse_tree, rooted_trees
 
 _MAX_LENGTH = 2**27  # order 15 with rational coefficients takes a third of it
@@ -43,7 +44,9 @@ def parse_counterterms(text: str) -> Counterterms:
     Raises ``InputError`` for text that is no such object: other keys, an optimiser or a parameter that is not
     registered, trees missing, doubled or of the wrong size, a wrong symmetry, a coefficient that is not exact.
     """
-    data = _object("object", _load(text), KEYS)
+    loaded = _load(text)
+    has_start = isinstance(loaded, dict) and START in loaded
+    data = _object("object", loaded, (*KEYS, START) if has_start else KEYS)
     entry = optimizers.get(_word("optimizer", data["optimizer"]))
     given = _typed("parameters", data["parameters"], dict, "an object")
     parameters = entry.read_parameters(
@@ -54,8 +57,17 @@ def parse_counterterms(text: str) -> Counterterms:
     symbols = symbolic_parameters(entry, parameters)
     gradient_coefficient = _coefficient("gradient_coefficient", data["gradient_coefficient"], symbols)
     rows = _list("counterterms", data["counterterms"], order)
-    terms = tuple(_read_terms(index, row, symbols) for index, row in enumerate(rows))
-    return Counterterms(entry.name, MappingProxyType(parameters), order, gradient_coefficient, terms)
+    terms = tuple(_read_terms(f"counterterms[{index}]", index, row, 2, symbols) for index, row in enumerate(rows))
+    shadow = _read_start(data[START], order, symbols) if has_start else None
+    return Counterterms(entry.name, MappingProxyType(parameters), order, gradient_coefficient, terms, shadow)
+
+
+def _read_start(value: Any, order: int, symbols: Mapping[str, Coefficient]) -> StartTerms:
+    rows = [
+        _read_terms(f"{START}[{place}]", place + 1, row, 0, symbols)
+        for place, row in enumerate(_list(START, value, order))
+    ]
+    return StartTerms(tuple(MappingProxyType({term.tree: term.coefficient for term in row}) for row in rows))
 
 
 def _load(text: str) -> Any:
@@ -84,12 +96,14 @@ def _no_constant(name: str) -> Any:
     raise InputError(f"counter terms: {name} is no exact number; give the JSON that to_json wrote")
 
 
-def _read_terms(index: int, row: Any, symbols: Mapping[str, Coefficient]) -> tuple[Term, ...]:
-    place = f"counterterms[{index}]"
+def _read_terms(
+    place: str, index: int, row: Any, more_nodes: int, symbols: Mapping[str, Coefficient]
+) -> tuple[Term, ...]:
+    """The terms of an index, over trees with that many nodes and some more."""
     data = _object(place, row, COUNTERTERM_KEYS)
     if type(data["index"]) is not int or data["index"] != index:
         raise InputError(f"counter terms: {place}.index is {shown(data['index'])}; it must be {index}")
-    nodes = index + 2
+    nodes = index + more_nodes
     entries = _list(f"{place}.terms", data["terms"], count_rooted_trees(nodes))
     read = [_read_term(f"{place}.terms[{j}]", entry, nodes, symbols) for j, entry in enumerate(entries)]
     by_tree = {term.tree: term for term in read}

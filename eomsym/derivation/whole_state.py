@@ -141,9 +141,7 @@ def derive_whole_state(optimizer: str | Optimizer, order: int, **parameters: obj
     entry, told = optimizers.chosen(optimizer, {})
     scaling = whole_state(entry)
     check_one_gradient(entry, {})
-    kept = {parameter.name for parameter in scaling.parameters}
-    told = {name: value for name, value in told.items() if name in kept}  # a share stays free: γ is its letter
-    values = scaling.read_parameters(told | parameters, complete=False)
+    values = scaling.read_parameters(scaling.beside_shares(told) | parameters, complete=False)
     names = [parameter.name for parameter in scaling.parameters if parameter.name not in values]
     rule = scaling.rule(**values, **_symbols(names))
     check_integer("order", order, 0, MAX_WHOLE_ORDER if rule.linear else MAX_WHOLE_VECTOR_ORDER)

@@ -8,6 +8,7 @@ from eomsym.dynamics.integration import Path
 from eomsym.dynamics.kernel import Data, FieldKernel, RoundedKernel, is_double_double
 from eomsym.dynamics.kernel_series import kernel_counterterms, slow_memory, whole_state_terms
 from eomsym.dynamics.optimizer_path import OptimizerEnd, field_gradient, optimizer_path, run_optimizer
+from eomsym.dynamics.shadow_start import ShadowStart, shadow_start, start_at
 from eomsym.dynamics.spectrum import largest_eigenvalue, spectral_radius
 from eomsym.dynamics.state_map import StateMap, Tally, follow_slow, follow_states, kernel_state, run_states
 
@@ -20,6 +21,7 @@ __all__ = [
     "Path",
     "RoundedKernel",
     "SeriesKernel",
+    "ShadowStart",
     "StateMap",
     "Tally",
     "elementary_differentials",
@@ -36,7 +38,9 @@ __all__ = [
     "predict_discretization_error",
     "run_optimizer",
     "run_states",
+    "shadow_start",
     "slow_memory",
     "spectral_radius",
+    "start_at",
     "whole_state_terms",
 ]

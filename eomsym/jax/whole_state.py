@@ -11,7 +11,7 @@ from eomsym.checks import check_integer
 from eomsym.errors import InputError
 from eomsym.jax.counterterms import MAX_JAX_ORDER, checked_leaf, gradient_program
 from eomsym.jax.rules import BACKEND
-from eomsym.optimizers import Optimizer, check_one_gradient, get, whole_state
+from eomsym.optimizers import Optimizer, check_one_gradient, chosen, whole_state
 from eomsym.step_index import array_whole_terms
 
 
@@ -32,9 +32,10 @@ def whole_state_terms(
     slow memory, a rate that is missing or out of range, or a memory that does not look like ``params``.
     """
     check_integer("order", order, 0, MAX_JAX_ORDER)
-    entry = get(optimizer)
+    entry, told = chosen(optimizer, {})
     check_one_gradient(entry, {})
-    rule = whole_state(entry).rule(**whole_state(entry).read_parameters(rates))
+    scaling = whole_state(entry)
+    rule = scaling.rule(**scaling.read_parameters(scaling.beside_shares(told) | rates))
     leaves, structure = jax.tree.flatten(params)
     states = [[checked_leaf(leaf) for leaf in leaves]]
     if len(memory) != len(entry.memory):

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from eomsym.exact_numbers import Coefficient
 from eomsym.notation.coefficients import coefficient_latex, coefficient_text
-from eomsym.notation.latex import aligned
+from eomsym.notation.latex import Equation, aligned
 from eomsym.notation.sums import TEXT, SumStyle, signed_sum
 from eomsym.notation.text import SUPERSCRIPTS, power_text, series_text
 from eomsym.trees import ColouredTree
@@ -23,10 +23,11 @@ _SUBSCRIPTS = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
 
 
 @dataclass(frozen=True)
-class _Style:
+class Style:
     """How one notation writes the pieces that both kinds of terms are made of."""
 
     theta: str
+    start: Callable[[str], str]  # what a memory starts as, from its name
     derivative: Callable[[int, int, list[str]], str]  # colour (0: only one field), how often, arguments
     power: Callable[[str, int], str]
     root: Callable[[str], str]
@@ -53,17 +54,19 @@ def _sympy_derivative(colour: int, count: int, arguments: list[str]) -> str:
     return f"{name}{'_' if colour else ''}{count}({', '.join(arguments)})"
 
 
-_TEXT = _Style("θ", _text_derivative, power_text, lambda inside: f"√({inside})", str, TEXT)
-_LATEX = _Style(
+TEXT_STYLE = Style("θ", lambda name: f"{name}₀", _text_derivative, power_text, lambda inside: f"√({inside})", str, TEXT)
+LATEX_STYLE = Style(
     r"\theta",
+    lambda name: (name if len(name) == 1 else rf"\mathrm{{{name.replace('_', '-')}}}") + "_{0}",
     _latex_derivative,
     lambda base, power: base + (f"^{{{power}}}" if power != 1 else ""),
     lambda inside: rf"\sqrt{{{inside}}}",
     lambda name: f"{name[0]}_{{{name[1:]}}}" if name[1:] else name,
     SumStyle("-", coefficient_latex, r" \, ", (r"\left(", r"\right)")),
 )
-_SYMPY = _Style(
+SYMPY_STYLE = Style(
     "theta",
+    lambda name: f"{name}_0",
     _sympy_derivative,
     lambda base, power: base + (f"**({power})" if power < 0 else f"**{power}" if power != 1 else ""),
     lambda inside: f"sqrt({inside})",
@@ -72,12 +75,12 @@ _SYMPY = _Style(
 )
 
 
-class _Writer:
+class Writer:
     """Writes terms in one notation; colours are shown where there are several fields."""
 
     def __init__(
         self,
-        style: _Style,
+        style: Style,
         coloured: bool,
         functions: Sequence[ComponentwiseFunction] = (),
         memory: Sequence[str] = (),
@@ -128,26 +131,33 @@ def state_symbols(memory: Sequence[str]) -> list[str]:
     return [letters.get(name, name.replace(" ", "_")) for name in memory]
 
 
+def start_writer(style: Style, coloured: bool, memory: Sequence[str]) -> Writer:
+    """For trees whose leaves may be what a memory starts as, v₀."""
+    writer = Writer(style, coloured)
+    writer.states += map(style.start, state_symbols(memory))
+    return writer
+
+
 def whole_state_lines(
     rows: Sequence[Sequence[GeneralSum]], functions: Sequence[ComponentwiseFunction], memory: Sequence[str], form: str
 ) -> tuple[list[tuple[str, str]], list[list[tuple[str, str]]]]:
     """Definitions of functions, then name and value of each term, a list for each state; ``form`` is a notation."""
-    style = {"text": _TEXT, "latex": _LATEX, "sympy": _SYMPY}[form]
-    writer = _Writer(style, False, functions, memory)
+    style = {"text": TEXT_STYLE, "latex": LATEX_STYLE, "sympy": SYMPY_STYLE}[form]
+    writer = Writer(style, False, functions, memory)
     states = [[(name, writer.sum(row[i])) for row in rows] for i, name in enumerate(writer.states)]
     return writer.definitions(), states
 
 
 def whole_state_basis(basis: Basis, functions: Sequence[ComponentwiseFunction], memory: Sequence[str]) -> str:
     """A term of the whole state as SymPy reads it."""
-    return _Writer(_SYMPY, False, functions, memory).basis(basis)
+    return Writer(SYMPY_STYLE, False, functions, memory).basis(basis)
 
 
 def general_text(
     leading: GeneralSum, rows: Sequence[GeneralSum], fields: Sequence[str], functions: Sequence[ComponentwiseFunction]
 ) -> str:
     """The equation of motion, what its letters mean, and one line per counter term."""
-    writer = _Writer(_TEXT, len(fields) > 1, functions)
+    writer = Writer(TEXT_STYLE, len(fields) > 1, functions)
     lines = [f"θ̇ = {writer.sum(_negative(leading))}{series_text(len(rows))}"]
     if len(fields) > 1:
         lines += [f"g{str(i).translate(_SUBSCRIPTS)}: {meaning}" for i, meaning in enumerate(fields, start=1)]
@@ -156,22 +166,26 @@ def general_text(
 
 
 def general_latex(
-    leading: GeneralSum, rows: Sequence[GeneralSum], fields: Sequence[str], functions: Sequence[ComponentwiseFunction]
+    leading: GeneralSum,
+    rows: Sequence[GeneralSum],
+    fields: Sequence[str],
+    functions: Sequence[ComponentwiseFunction],
+    more: Sequence[Equation] = (),
 ) -> str:
-    r"""An ``aligned`` block; products and functions of vectors are componentwise."""
-    writer = _Writer(_LATEX, len(fields) > 1, functions)
+    r"""An ``aligned`` block; products and functions of vectors are componentwise; ``more`` equations come last."""
+    writer = Writer(LATEX_STYLE, len(fields) > 1, functions)
     powers = [r"\eta" * (k > 0) + (f"^{{{k}}}" if k > 1 else "") for k in range(len(rows))]
     series = " + ".join(power + rf"\xi_{{{k}}}" for k, power in enumerate(powers))
     flow = writer.sum(_negative(leading)) + (rf" - \eta\,\xi, \quad \xi = {series}" if rows else "")
     counterterms = [(rf"\xi_{{{k}}}", writer.sum(row)) for k, row in enumerate(rows)]
-    return aligned([(r"\dot{\theta}", flow), *writer.definitions(), *counterterms])
+    return aligned([(r"\dot{\theta}", flow), *writer.definitions(), *counterterms, *more])
 
 
 def general_sympy_lines(
     leading: GeneralSum, rows: Sequence[GeneralSum], fields: Sequence[str], functions: Sequence[ComponentwiseFunction]
 ) -> str:
     """``leading``, the functions of g, and ``xi_0``, … as SymPy reads them; products are componentwise."""
-    writer = _Writer(_SYMPY, len(fields) > 1, functions)
+    writer = Writer(SYMPY_STYLE, len(fields) > 1, functions)
     lines = [f"{name} = {definition}" for name, definition in writer.definitions()]
     lines.append(f"leading = {writer.sum(leading)}")
     return "\n".join(lines + [f"xi_{k} = {writer.sum(row)}" for k, row in enumerate(rows)])
@@ -179,12 +193,12 @@ def general_sympy_lines(
 
 def sympy_definitions(fields: Sequence[str], functions: Sequence[ComponentwiseFunction]) -> dict[str, str]:
     """The componentwise functions of g as SymPy reads them."""
-    return dict(_Writer(_SYMPY, len(fields) > 1, functions).definitions())
+    return dict(Writer(SYMPY_STYLE, len(fields) > 1, functions).definitions())
 
 
 def sympy_basis(basis: Basis, fields: Sequence[str], functions: Sequence[ComponentwiseFunction]) -> str:
     """A coloured tree or a monomial as SymPy reads it."""
-    return _Writer(_SYMPY, len(fields) > 1, functions).basis(basis)
+    return Writer(SYMPY_STYLE, len(fields) > 1, functions).basis(basis)
 
 
 def modified_loss_text(
@@ -193,7 +207,7 @@ def modified_loss_text(
     coloured: bool,
 ) -> str:
     """``L̃ = L + η (1/4 L'(g)) + …`` line by line, with the rest that is no gradient."""
-    writer, lines = _Writer(_TEXT, coloured), []
+    writer, lines = Writer(TEXT_STYLE, coloured), []
     for k, (level, left_over) in enumerate(zip(levels, rest, strict=True)):
         contractions = ((coefficient, _contraction(tree, writer)) for coefficient, tree in level)
         lines.append(f"{power_text('η', k) if k else 'L̃_0'}: {signed_sum(contractions, TEXT)}")
@@ -203,7 +217,7 @@ def modified_loss_text(
     return "\n".join(lines)
 
 
-def _contraction(tree: ColouredTree, writer: _Writer) -> str:
+def _contraction(tree: ColouredTree, writer: Writer) -> str:
     name = "L" + (str(tree.colour).translate(_SUBSCRIPTS) if writer.coloured else "")
     arguments = writer.arguments(tree)
     return name + "'" * len(arguments) + (f"({', '.join(arguments)})" if arguments else "")

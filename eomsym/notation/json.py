@@ -16,14 +16,21 @@ from eomsym.trees import ColouredTree, Tree
 if TYPE_CHECKING:
     from eomsym.derivation.vector_language import ComponentwiseFunction
     from eomsym.notation.general import GeneralSum
+    from eomsym.notation.start import StartRows
 
 KEYS = ("optimizer", "parameters", "order", "gradient_coefficient", "counterterms")
+#: The last key, where the start was derived too.
+START = "start"
 COUNTERTERM_KEYS = ("index", "terms")
 TERM_KEYS = ("tree", "symmetry", "coefficient")
 
 
 def counterterms_json(
-    optimizer: str, parameters: Mapping[str, Fraction], gradient_coefficient: Coefficient, rows: Rows
+    optimizer: str,
+    parameters: Mapping[str, Fraction],
+    gradient_coefficient: Coefficient,
+    rows: Rows,
+    start: StartRows | None = None,
 ) -> str:
     """One JSON object on one line; coefficients are exact and hold 1/σ, every tree is listed, zeros included."""
     values = (
@@ -33,7 +40,7 @@ def counterterms_json(
         coefficient_text(gradient_coefficient),
         [{"index": k, "terms": [_tree_term(tree, value) for value, tree in row]} for k, row in enumerate(rows)],
     )
-    return json.dumps(dict(zip(KEYS, values, strict=True)))
+    return json.dumps(dict(zip(KEYS, values, strict=True)) | _start(start))
 
 
 def general_json(
@@ -43,6 +50,7 @@ def general_json(
     rows: Sequence[GeneralSum],
     fields: Sequence[str],
     functions: Sequence[ComponentwiseFunction],
+    start: StartRows | None = None,
 ) -> str:
     """One JSON object: trees as bracket lists with colours, monomials as SymPy reads them."""
 
@@ -63,7 +71,14 @@ def general_json(
         "leading": entries(leading),
         "counterterms": [{"index": k, "terms": entries(row)} for k, row in enumerate(rows)],
     }
-    return json.dumps(data)
+    return json.dumps(data | _start(start))
+
+
+def _start(rows: StartRows | None) -> dict[str, Any]:
+    if rows is None:
+        return {}
+    terms = [[_tree_term(tree, value) for value, tree in row] for row in rows]
+    return {START: [dict(zip(COUNTERTERM_KEYS, entry, strict=True)) for entry in enumerate(terms, start=1)]}
 
 
 def _tree_term(tree: Tree | ColouredTree, coefficient: Coefficient) -> dict[str, Any]:

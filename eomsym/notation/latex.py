@@ -2,25 +2,31 @@ r"""Counter terms as LaTeX, in the notation of papers: g = ∇L, H = ∇²L, cha
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from eomsym.exact_numbers import Coefficient
 from eomsym.notation.sums import LATEX, Rows, Terms, signed_sum
 from eomsym.trees import Tree
 
-
-def counterterms_latex(gradient_coefficient: Coefficient, rows: Rows) -> str:
-    r"""An ``aligned`` block (amsmath, MathJax): the equation of motion and a line per counter term, zeros left out."""
-    return aligned(_equations(gradient_coefficient, rows))
+#: Left and right side.
+Equation = tuple[str, str]
 
 
-def counterterms_mathtext(gradient_coefficient: Coefficient, rows: Rows) -> list[str]:
+def counterterms_latex(gradient_coefficient: Coefficient, rows: Rows, more: Sequence[Equation] = ()) -> str:
+    r"""An ``aligned`` block (amsmath, MathJax): the equation of motion and a line per counter term, zeros left out.
+
+    ``more`` equations come last.
+    """
+    return aligned([*_equations(gradient_coefficient, rows), *more])
+
+
+def counterterms_mathtext(gradient_coefficient: Coefficient, rows: Rows, more: Sequence[Equation] = ()) -> list[str]:
     r"""The same lines for Matplotlib, whose mathtext knows neither ``aligned`` nor ``\tfrac``: ``$\xi_{0} = …$``."""
-    equations = _equations(gradient_coefficient, rows)
+    equations = [*_equations(gradient_coefficient, rows), *more]
     return [f"${left} = {right}$".replace(r"\tfrac", r"\frac") for left, right in equations]
 
 
-def aligned(equations: Iterable[tuple[str, str]]) -> str:
+def aligned(equations: Iterable[Equation]) -> str:
     """Left and right sides as an ``aligned`` block."""
     rows = [f"{left} &= {right}" for left, right in equations]
     return "\\begin{aligned}\n" + " \\\\\n".join(rows) + "\n\\end{aligned}"
@@ -38,7 +44,7 @@ def tree_latex(tree: Tree) -> str:
     return rf"{prefix}\nabla^{{{len(tree.children) + 1}}}L[{arguments}]"
 
 
-def _equations(gradient_coefficient: Coefficient, rows: Rows) -> list[tuple[str, str]]:
+def _equations(gradient_coefficient: Coefficient, rows: Rows) -> list[Equation]:
     flow = _sum([(-gradient_coefficient, Tree())])
     if rows:
         series = " + ".join(_power(index) + rf"\xi_{{{index}}}" for index in range(len(rows)))

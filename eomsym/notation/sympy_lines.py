@@ -17,10 +17,11 @@ from eomsym.trees import Tree
 def counterterms_sympy_lines(gradient_coefficient: Coefficient, rows: Rows) -> str:
     """One line for the coefficient of g, then one for each counter term."""
     lines = [f"gradient_coefficient = {coefficient_text(gradient_coefficient)}"]
-    return "\n".join(lines + [f"xi_{index} = {_sum(row)}" for index, row in enumerate(rows)])
+    return "\n".join(lines + [f"xi_{index} = {sum_of_trees(row)}" for index, row in enumerate(rows)])
 
 
-def _sum(row: Terms) -> str:
+def sum_of_trees(row: Terms) -> str:
+    """A combination of elementary differentials; of nothing, or of zeros alone, 0."""
     products = [_product(coefficient, tree) for coefficient, tree in row if coefficient != 0]
     return " + ".join(products).replace("+ -", "- ") or "0"
 

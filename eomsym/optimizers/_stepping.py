@@ -21,6 +21,11 @@ def solve(equation: Callable[[tuple[Any, ...]], tuple[Any, ...]], start: tuple[A
     """
     if isinstance(start[0], Vector):
         return start[0].builder.solve(equation, len(start))
+    rounds = getattr(start[0], "rounds", None)  # of power series in η
+    if rounds is not None:
+        for _ in range(rounds):
+            start = equation(start)
+        return start
     import numpy as np
 
     with np.errstate(over="ignore", invalid="ignore"):

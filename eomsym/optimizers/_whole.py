@@ -43,6 +43,11 @@ class WholeState:
         """What the rule takes: γ in place of each share β."""
         return tuple(map(_decay_of, self.optimizer.parameters))
 
+    def beside_shares(self, given: Mapping[str, object]) -> dict[str, object]:
+        """Of the optimiser's parameters those that the rule keeps: a share stays free, γ takes its place."""
+        kept = {parameter.name for parameter in self.parameters}
+        return {name: value for name, value in given.items() if name in kept}
+
     def read_parameters(self, given: Mapping[str, object], complete: bool = True) -> dict[str, Fraction]:
         """The rule's parameters as exact numbers; ``complete`` if none may be missing but those with a default.
 

@@ -9,7 +9,7 @@ from eomsym.step_index.array_algebra import (
 )
 from eomsym.step_index.lookahead import MAX_LOOKAHEAD_ORDER, lookahead, lookahead_weights, map_logarithm, rule_lookahead
 from eomsym.step_index.nodes import integer_nodes, small_nodes, two_sided
-from eomsym.step_index.number_algebra import NumberAlgebra
+from eomsym.step_index.quasi_polynomials import QuasiPolynomial
 from eomsym.step_index.ring_algebra import program_counterterms
 from eomsym.step_index.schedule import DescentSchedule, descent_schedule
 from eomsym.step_index.solver import Algebra, NodeAlgebra, Solution, solve, solve_slow
@@ -22,7 +22,7 @@ __all__ = [
     "DescentSchedule",
     "Matrix",
     "NodeAlgebra",
-    "NumberAlgebra",
+    "QuasiPolynomial",
     "Solution",
     "Tables",
     "array_counterterms",

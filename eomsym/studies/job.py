@@ -23,7 +23,8 @@ class Job:
     """Errors of the equation of motion of several ``orders`` at one step size ``eta``, along one path.
 
     ``parameters`` are all of the optimiser's, exact, as text.  ``time`` is T, where the paths are compared;
-    ``settling`` the time that an optimiser with a memory is left to settle in before; ``seed`` draws the starting point
+    ``settling`` the time that an optimiser with a memory is left to settle in before, 0 if it begins on its slow
+    manifold, as all new jobs do; ``seed`` draws the starting point
     and the data.
     """
 

@@ -88,10 +88,9 @@ class StudyPlan:
         for choice, trained, seed in product(self.optimizers, self.models, self.seeds):
             entry, exact = optimizers.get(choice.name), choice.exact
             time = self.steps * choice.etas[0] * entry.steps(**exact)
-            settling = entry.transient(**exact) * choice.etas[0]
             what = choice.name, choice.parameters, trained.model, trained.data, self.orders
             for eta in choice.etas:
-                yield Job(*what, eta, time, settling, seed)
+                yield Job(*what, eta, time, 0.0, seed)
 
     def to_dict(self) -> dict[str, Any]:
         """The plan in the words of a study file; ``plan_from_dict`` reads it."""

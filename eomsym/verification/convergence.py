@@ -25,6 +25,7 @@ from eomsym.double_double import DoubleDouble
 from eomsym.dynamics import (
     ErrorPrediction,
     FieldKernel,
+    shadow_start,
     spectral_radius,
 )
 from eomsym.dynamics.kernel import check_order, check_theta, is_double_double
@@ -32,7 +33,7 @@ from eomsym.dynamics.vectors import rounded
 from eomsym.errors import InputError
 from eomsym.models import DEFAULT_DATASETS, MLP, Dataset, dataset
 from eomsym.optimizers import Optimizer
-from eomsym.verification.measurement import MANIFOLD, SETTLED, STARTS, Measurement, Problem
+from eomsym.verification.measurement import MANIFOLD, SETTLED, SHADOW, STARTS, Measurement, Problem
 from eomsym.verification.posing import (
     LARGEST_STEP,
     LARGEST_STEP_WITH_MEMORY,
@@ -123,14 +124,15 @@ def verify(
         growth = radius if entry.name == "gradient-descent" else max(radius, _growth(problem))
         fraction = _largest_step(entry, values, problem)
         steps = default_etas(growth, fraction) if given is None else given
-        time = STEPS * steps[0] * problem.steps
+        forgetting = settling * steps[0]
+        time = STEPS * steps[0] * problem.steps + (forgetting if start == SHADOW else 0)
         predictions: list[ErrorPrediction] = []
 
         def predict(start: np.ndarray) -> ErrorPrediction:
             predictions.append(problem.predict(start, time, kept, PREDICTION_ACCURACY))
             return predictions[-1]
 
-        measurement = Measurement(problem, time, predict, progress, settling=settling * steps[0])
+        measurement = Measurement(problem, time, predict, progress, settling=forgetting if start == SETTLED else 0)
         records = measurement.records(kept, steps, extend=etas is None, threads=threads)
     return ConvergenceStudy(
         optimizer=entry.name,
@@ -239,10 +241,16 @@ def _pose(
         if not isinstance(own, MLP):
             raise InputError("theta: this kernel has no model to draw it from; give a vector to start at")
         theta = own.initial(seed)
-    if entry.memory and start == MANIFOLD and not hasattr(kernel, "gradient_series"):
-        raise InputError("start 'manifold': this kernel gives no gradient along a curve; take settled")
+    source: Any = kernel
+    if entry.memory and start != SETTLED and not hasattr(kernel, "gradient_series"):
+        raise InputError(f"start {start!r}: this kernel gives no gradient along a curve; take settled")
     arrays = () if samples is None else samples.arrays
-    return Problem(entry.name, kernel, check_theta(kernel, theta), arrays, parameters, exponents, start)
+    point = check_theta(kernel, theta)
+    shadow = None
+    if start == SHADOW and entry.memory:
+        given: dict[str, Any] = dict(parameters)
+        shadow = shadow_start(source, point, None, order, arrays, optimizer=entry, **given)
+    return Problem(entry.name, kernel, point, arrays, parameters, exponents, start, shadow)
 
 
 def settling_steps(entry: Optimizer, parameters: Mapping[str, Fraction], start: str) -> int:

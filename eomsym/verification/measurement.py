@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from threading import Lock
 from typing import Any
@@ -20,6 +20,7 @@ from eomsym.dynamics import (
     FieldKernel,
     OptimizerEnd,
     RoundedKernel,
+    ShadowStart,
     integrate_equation_of_motion,
     predict_discretization_error,
     run_optimizer,
@@ -55,6 +56,7 @@ class Problem:
     parameters: Mapping[str, Fraction] = field(default_factory=dict)
     exponents: Mapping[int, int] = field(default_factory=dict)
     start: str = MANIFOLD
+    shadow: ShadowStart | None = None
 
     @property
     def steps(self) -> int:
@@ -73,7 +75,7 @@ class Problem:
 
     def path(self, eta: float, steps: int, settling: int) -> OptimizerEnd:
         """The optimiser's own path, and where the equation of motion has to start for it."""
-        return run_optimizer(
+        end = run_optimizer(
             self.kernel,
             self.theta,
             eta,
@@ -84,6 +86,7 @@ class Problem:
             memory=self._memory(eta) if self.start == MANIFOLD else None,
             **self.parameters,
         )
+        return end if self.shadow is None else replace(end, start=self.shadow.at(eta))
 
     def _memory(self, eta: float) -> list[np.ndarray] | None:
         """On the slow manifold above θ, so well that what is left of a transient is beyond the highest order."""

@@ -15,11 +15,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from threadpoolctl import threadpool_limits
 
+from eomsym import optimizers
 from eomsym.checks import check_integer, check_positive
-from eomsym.derivation import Counterterms, derive_on_trees
-from eomsym.dynamics import Data, largest_eigenvalue, optimizer_path, spectral_radius
+from eomsym.derivation import Counterterms, derive_on_trees, series_radius
+from eomsym.dynamics import Data, kernel_counterterms, largest_eigenvalue, optimizer_path, spectral_radius
 from eomsym.dynamics.differentials import SeriesKernel, elementary_differentials
 from eomsym.models import MLP, Dataset, dataset
+from eomsym.optimizers import Optimizer, UpdateRule
 from eomsym.trees import Tree
 from eomsym.verification.convergence import Progress
 from eomsym.verification.posing import default_etas, describe, model_for
@@ -57,7 +59,7 @@ class TermRecord:
 
 @dataclass(frozen=True)
 class TermPoint:
-    """One iterate: loss, norm of g, the largest eigenvalue of H, and all counter terms."""
+    """One iterate: loss, norm of the first term (of gradient descent g), largest eigenvalue of H, all counter terms."""
 
     step: int
     loss: float
@@ -68,7 +70,10 @@ class TermPoint:
 
 @dataclass(frozen=True)
 class TermStudy(Record):
-    """The counter terms along a run of gradient descent, at some of its iterates."""
+    """The counter terms along a run of an optimiser, at some of its iterates.
+
+    ``parameters`` are the optimiser's, exact, as text; ``radius`` is the ηλ from which on its series diverges.
+    """
 
     model: str
     dataset: str
@@ -76,6 +81,9 @@ class TermStudy(Record):
     eta: float
     order: int
     points: tuple[TermPoint, ...]
+    optimizer: str = "gradient-descent"
+    parameters: tuple[tuple[str, str], ...] = ()
+    radius: float = 1.0
 
     @property
     def passed(self) -> bool:
@@ -84,16 +92,23 @@ class TermStudy(Record):
 
     @property
     def warnings(self) -> tuple[str, ...]:
-        """A sentence if ηλ_max reaches 1 anywhere."""
-        beyond = [point for point in self.points if self.eta * point.sharpness >= 1]
+        """A sentence if ηλ_max reaches the radius anywhere."""
+        beyond = [point for point in self.points if self.eta * point.sharpness >= self.radius]
         if not beyond:
             return ()
         worst = max(beyond, key=lambda point: point.sharpness)
-        return (
+        found = (
             f"eta = {self.eta:g} times the largest eigenvalue {worst.sharpness:.4g} is "
-            f"{self.eta * worst.sharpness:.3g} at step {worst.step}: from 1 on log(1 - eta lambda)/eta, the sum of the "
-            "chains, does not exist, and the terms grow with the order: gradient descent changes sign along that "
-            "eigenvector, which no flow does, though it is stable up to 2",
+            f"{self.eta * worst.sharpness:.3g} at step {worst.step}: from {self.radius:.3g} on "
+        )
+        if self.optimizer != "gradient-descent":
+            return (
+                f"{found}the series of {self.optimizer} on its slow manifold diverges, and more orders make it worse; "
+                "follow its whole state: eomsym follow, eomsym verify --state whole",
+            )
+        return (
+            f"{found}log(1 - eta lambda)/eta, the sum of the chains, does not exist, and the terms grow with the order"
+            ": gradient descent changes sign along that eigenvector, which no flow does, though it is stable up to 2",
         )
 
     def share(self, point: TermPoint, index: int) -> float:
@@ -109,7 +124,8 @@ class TermStudy(Record):
     def to_dict(self) -> dict[str, Any]:
         """The JSON object of ``terms`` as plain values; what does not exist is ``None``."""
         return {
-            "optimizer": "gradient-descent",
+            "optimizer": self.optimizer,
+            "parameters": dict(self.parameters),
             **self.entries("model", "dataset", "seed", "eta", "order"),
             "points": [self._point_dict(point) for point in self.points],
             "warnings": list(self.warnings),
@@ -123,7 +139,7 @@ class TermStudy(Record):
             "gradient_norm": point.gradient_norm,
             "sharpness": point.sharpness,
             "eta_sharpness": self.eta * point.sharpness,
-            "chain_rate": chain_rate(self.eta, point.sharpness),
+            "chain_rate": chain_rate(self.eta, point.sharpness) if self.optimizer == "gradient-descent" else None,
             "counterterms": [
                 {
                     "index": term.index,
@@ -157,8 +173,13 @@ def study_terms(
     seed: int = 0,
     output: str | Path | None = None,
     progress: Progress | None = None,
+    optimizer: str | Optimizer = "gradient-descent",
+    **parameters: object,
 ) -> TermStudy:
-    """Train by gradient descent and measure every counter term and every tree at evenly spaced iterates.
+    """Train by an optimiser and measure every counter term and every tree at evenly spaced iterates.
+
+    The optimiser is one whose series is over plain rooted trees; its parameters are exact keywords, those not given
+    take their defaults, and its terms are those on the slow manifold.
 
     ``eta`` is by default half of what makes ``η max|λ| = 0.8`` at the start; ``points`` counts both ends.
     ``progress(done, total)`` is called after each of them.
@@ -175,29 +196,53 @@ def study_terms(
     samples = dataset(data, seed) if isinstance(data, str) else data
     model = model_for(model, data)
     kernel = kernel_for(KernelSpec(model, order), output)
-    counterterms = derive_on_trees("gradient-descent", order)
+    entry, given = optimizers.chosen(optimizer, parameters)
+    values = entry.complete(given)
+    counterterms, rule = derive_on_trees(entry, order, **values), entry.rule(**values)
     with threadpool_limits(limits=1, user_api="blas"):
         start = model.initial(seed)
         if step is None:
-            step = default_etas(spectral_radius(kernel, start, samples.arrays))[1]
-        path = optimizer_path(kernel, start, step, steps, samples.arrays)
+            radius = min(1.0, series_radius(rule))
+            step = default_etas(spectral_radius(kernel, start, samples.arrays) / radius)[1]
+        path = optimizer_path(kernel, start, step, steps, samples.arrays, optimizer=entry, **values)
         chosen = sorted({round(k) for k in np.linspace(0, steps, min(points, steps + 1))})
         records: list[TermPoint] = []
         for k in chosen:
-            records.append(measure_terms(kernel, path[k], counterterms, samples.arrays, step=k))
+            records.append(measure_terms(kernel, path[k], counterterms, samples.arrays, step=k, rule=rule))
             if progress is not None:
                 progress(len(records), len(chosen))
-    return TermStudy(describe(kernel, model), samples.name, seed, step, order, tuple(records))
+    return TermStudy(
+        describe(kernel, model),
+        samples.name,
+        seed,
+        step,
+        order,
+        tuple(records),
+        entry.name,
+        tuple((name, str(value)) for name, value in values.items()),
+        series_radius(rule),
+    )
 
 
 def measure_terms(
-    kernel: SeriesKernel, theta: np.ndarray, counterterms: Counterterms, data: Data = (), *, step: int = 0
+    kernel: SeriesKernel,
+    theta: np.ndarray,
+    counterterms: Counterterms,
+    data: Data = (),
+    *,
+    step: int = 0,
+    rule: UpdateRule | None = None,
 ) -> TermPoint:
     """Every counter term and every tree at one point; the kernel's counter terms are those of ``counterterms``.
 
+    Those of another optimiser than the kernel's are computed from its ``rule``.
+
     Raises ``InputError`` if the kernel's order is lower, or the point is none.
     """
-    rows = kernel.counterterms(theta, *data, order=counterterms.order)
+    if rule is None or counterterms.optimizer == "gradient-descent":
+        rows = kernel.counterterms(theta, *data, order=counterterms.order)
+    else:
+        rows = kernel_counterterms(kernel, rule, theta, counterterms.order, data)
     gradient = rows[0]
     trees = [term.tree for terms in counterterms.terms for term in terms]
     values = elementary_differentials(kernel, theta, trees, data)

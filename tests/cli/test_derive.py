@@ -117,3 +117,40 @@ def test_a_terminal_without_unicode_gets_escapes(run_process):
     result = run_process("derive", "--order", "1", PYTHONIOENCODING="ascii")
     assert result.status == 0
     assert r"\u03be_0 = 1/2 g'g" in result.out
+
+
+def test_a_library_s_name_gives_the_parameters_itself(run):
+    text = "torch.SGD(momentum=1/3, nesterov=True)"
+    assert run("derive", text, "--order", "2").out == eomsym.derive(text, order=2).text() + "\n"
+    assert run("derive", text, "--format", "json").json["parameters"] == {"beta": "1/3"}
+    for arguments, reason in (
+        ((text, "--set", "beta=1/2"), "beta: 'torch.SGD(momentum=1/3, nesterov=True)' gives all parameters itself"),
+        (("torch.SGD(lr=0.1)",), "torch.SGD: lr is the step size, which is given as eta; leave it out here"),
+        (("torch.Adamax()",), "torch.Adamax: is no rule of eomsym"),
+        (("torch.NAdam()",), "it can be stepped but not derived"),
+    ):
+        refused = run("derive", *arguments)
+        assert (refused.status, refused.out) == (2, "")
+        assert reason in refused.err
+        assert refused.err.count("\n") == 1
+
+
+def test_the_start_is_shown_and_is_in_the_json(run):
+    """design.md §4: ``derive heavy-ball --order 2 --start``."""
+    found = eomsym.derive("heavy-ball", 2, start=True)
+    assert run("derive", "heavy-ball", "--order", "2", "--start").out == found.text() + "\n"
+    start = run("derive", "heavy-ball", "--order", "2", "--start", "--format", "json").json["start"]
+    assert [entry["index"] for entry in start] == [1, 2]
+    assert start[0]["terms"] == [{"tree": "[]", "symmetry": 1, "coefficient": "beta/(1 - beta)**2"}]
+    assert run("derive", "--start").out.endswith("θ̂_0 = θ_0\n")
+
+
+def test_a_start_without_terms_is_refused_in_one_line(run):
+    for words, message in (
+        (("adam", "--start"), "start: adam has componentwise functions"),
+        (("heavy-ball", "--order", "9", "--start"), "order 9: out of range"),
+        (("--start", "--loss", "x**2", "--variables", "x"), "--start: is given on trees; leave --loss"),
+    ):
+        result = run("derive", *words)
+        assert (result.status, result.out, result.err.count("\n")) == (2, "", 1)
+        assert message in result.err

@@ -72,11 +72,47 @@ def test_options_reach_the_library(run_with, study):
         "data": "teacher",
         "orders": (1, 3),
         "etas": [0.2, 0.1, 0.05],
+        "state": "slow",
+        "start": None,
+        "begin": 0,
         "seed": 7,
         "precision": "double-double",
         "output": Path("kernels"),
         "progress": None,  # stderr is no terminal here
     }
+
+
+@pytest.mark.parametrize(
+    ("words", "start", "state", "begin", "factor"),
+    [
+        (("--from-start",), "shadow", "slow", 0, 2),
+        (("--settle",), "settled", "slow", 0, 2),
+        (("--state", "whole", "--begin", "5"), None, "whole", 5, 4),
+    ],
+)
+def test_where_an_optimiser_with_memory_begins(run_with, study, words, start, state, begin, factor):
+    """With the inertial scaling of heavy ball h is halved, and so eta quartered."""
+    _, asked = run_with(study, "verify", "--optimizer", "heavy-ball", "--eta", "0.8", "--halvings", "2", *words)
+    assert (asked["start"], asked["state"], asked["begin"]) == (start, state, begin)
+    assert asked["etas"] == [0.8, 0.8 / factor, 0.8 / factor**2]
+
+
+@pytest.mark.parametrize(
+    ("words", "fault"),
+    [
+        (("--state", "half"), "--state 'half': unknown; choose from slow, whole"),
+        (("--from-start", "--settle"), "--from-start, --settle: both given"),
+        (("--state", "whole", "--settle"), "leave --from-start and --settle out"),
+        (("--state", "whole", "--optimizer", "optimistic"), "no memory that fades slowly"),
+        (("--optimizer", "adam", "--set", "beta2=0.999", "--settle"), "takes 83137 steps"),
+        (("--optimizer", "heavy-ball", "--begin", "3"), "give state='whole' too"),
+        (("--optimizer", "heavy-ball", "--set", "beta=1"), "give 0 <= beta < 1"),
+    ],
+)
+def test_a_start_that_cannot_be_is_told_at_once(run, words, fault):
+    result = run("verify", *words)
+    assert (result.status, result.out, result.err.count("\n")) == (2, "", 1)
+    assert fault in result.err
 
 
 def test_defaults_are_the_digits_and_the_network_that_suits_them(run_with, study):

@@ -89,7 +89,7 @@ def test_high_orders_keep_their_digits(loss):
 
 @pytest.mark.parametrize(
     "layers",
-    [(3, 2), (1, 1), (2, 40, 35, 2), (150, 300, 2)],
+    [(3, 2), (1, 1), (2, 40, 35, 2), (170, 96, 2)],
     ids=["no hidden layer", "one parameter pair", "outer products in pieces", "one hidden layer, products in pieces"],
 )
 def test_shapes_and_weight_decay(layers):

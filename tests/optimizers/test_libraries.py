@@ -3,6 +3,7 @@
 import ast
 import dataclasses
 import inspect
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -255,3 +256,19 @@ def test_all_aliases_of_optax_are_there_with_their_defaults():
     assert {f"optax.{name}" for name in aliases} <= set(LIBRARIES)
     for name in OPTAX:
         _check_defaults(f"optax.{name}", _defaults(getattr(optax, name)))
+
+
+def row(name, entry):
+    """The line of the page for one name."""
+    if entry.refused:
+        return f"| `{name}` | refused: {entry.refused} | |"
+    try:
+        return f"| `{name}` | yes | `{read_optimizer(f'{name}()')[0].name}` |"
+    except InputError as error:
+        return f"| `{name}` | in part | refused: {str(error).removeprefix(f'{name}: ')} |"
+
+
+def test_the_page_lists_every_name_as_it_is():
+    page = (Path(__file__).parents[2] / "docs/libraries.md").read_text(encoding="utf-8")
+    listed = [line for line in page.splitlines() if line.startswith(("| `torch.", "| `optax."))]
+    assert listed == [row(name, entry) for name, entry in LIBRARIES.items()]

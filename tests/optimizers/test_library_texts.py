@@ -231,3 +231,18 @@ def test_real_objects_of_pytorch(name, options, rule):
         from_torch(torch.optim.Rprop([weight]))
     with pytest.raises(InputError, match=r"no class of torch\.optim"):
         from_torch(type("Mine", (torch.optim.SGD,), {})([weight]))
+
+
+def test_jax_and_pytorch_take_a_text():
+    torch = pytest.importorskip("torch", reason="the extra 'torch' is not installed")
+    jax = pytest.importorskip("jax", reason="the extra 'jax' is not installed")
+    text, start = "torch.Adam(eps=0.1, betas=(0.5, 0.6))", [0.5, 0.7]
+
+    def loss(point):
+        return (point**4).sum()
+
+    of_torch = eomsym.torch.counterterms(loss, torch.tensor(start, dtype=torch.float64), 2, optimizer=text)
+    with jax.enable_x64(True):
+        of_jax = eomsym.jax.counterterms(loss, jax.numpy.asarray(start), 2, optimizer=text)
+    for one, other in zip(of_torch, of_jax, strict=True):
+        np.testing.assert_allclose(one.numpy(), other, rtol=1e-13)

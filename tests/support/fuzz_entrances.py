@@ -121,7 +121,8 @@ _OF_COMMANDS = (
 #: Every entrance, in the order of the table.
 NAMES = (
     *("loss", "field", "names", "--set", "--set batches", "number", "--layers", "--orders", "tree"),
-    *("counter terms JSON", "manifest", "kernel path", "--output", "--plot", "names of things", "command line"),
+    *("counter terms JSON", "manifest", "kernel path", "--output", "--plot", "names of things"),
+    *("libraries' names", "command line"),
     *(("study file",) if find_spec("eomsym.studies") else ()),
 )
 STUDIES = (
@@ -240,6 +241,9 @@ def entrances(folder: Path) -> list[Entrance]:
                  ("/", "..", ".", "a", "\0", ".png", ".svg", "/dev/", "null", " ", "x" * 256)),
         Entrance("names of things", _thing, (*optimizer_names, "digits", "tanh", "mse", "weight"),
                  ("-", "a", *optimizer_names)),
+        Entrance("libraries' names", optimizers.read_optimizer,
+                 ("torch.SGD(momentum=1/3, nesterov=True)", "optax.rmsprop()", "torch.Adam(betas=(.9, 1e-3))"),
+                 (*optimizers.LIBRARIES, *"()=,/-", "momentum", "betas", "eps", "b1", "True", "None", *_NUMBERS)),
         Entrance("command line", _command, COMMANDS, _OF_COMMANDS, lambda text: text.split(" ")),
         *([Entrance("study file", _study, STUDIES, _OF_STUDIES, _in_file(folder / "study.toml"))]
           if "study file" in NAMES else []),

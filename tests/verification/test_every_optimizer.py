@@ -47,8 +47,19 @@ class ToyKernel:
         samples = SAMPLES.inputs[:, 0]
         if field.kind == "batch":
             samples = np.split(samples, field.count)[field.index]
+        along_x, along_y = ToyKernel._along(series, samples.mean())
+        if field.kind == "game" or (field.kind == "player" and field.index == 1):
+            along_y = -along_y
+        if field.kind == "player":
+            along_x, along_y = ((along_x, 0 * along_y), (0 * along_x, along_y))[field.index]
+        return np.concatenate([along_x, along_y], axis=1)
+
+    def gradient_series(self, series, inputs, targets):
+        return np.concatenate(self._along(series, inputs.mean()), axis=1)
+
+    @staticmethod
+    def _along(series, c):
         x, y = np.split(series, 2, axis=1)
-        c = samples.mean()
 
         def times(a, b):
             return np.array([sum(a[i] * b[k - i] for i in range(k + 1)) for k in range(len(a))])
@@ -57,11 +68,7 @@ class ToyKernel:
         along_y = 6 * y / 5 + c * x / 3 + 2 * c * times(x, y) / 5
         along_x[0] += 4 / 5
         along_y[0] += 4 / 5
-        if field.kind == "game" or (field.kind == "player" and field.index == 1):
-            along_y = -along_y
-        if field.kind == "player":
-            along_x, along_y = ((along_x, 0 * along_y), (0 * along_x, along_y))[field.index]
-        return np.concatenate([along_x, along_y], axis=1)
+        return along_x, along_y
 
     def gradient(self, theta, inputs, targets):
         (x, y), c = theta, inputs.mean()
@@ -91,7 +98,7 @@ class ToyKernel:
         return -sum(eta**k * row for k, row in enumerate(rows))
 
 
-def study(entry, tamper=None, orders=range(4)):
+def study(entry, tamper=None, orders=range(4), start=None):
     values = entry.complete({p.name: MILD[p.name] for p in entry.parameters if p.name in MILD})
     kernel = ToyKernel(entry, values, max(error_exponents(entry, values, orders).values()))
     if tamper is not None:
@@ -99,9 +106,9 @@ def study(entry, tamper=None, orders=range(4)):
     rule, game = entry.rule(**values), entry.fields(**values)[0].kind in ("game", "player")
     # So that the path stays in the box: with momentum it travels during the transient, and a player ascends.
     eta = (0.004 if rule.linear else 0.02) if entry.memory else 0.05 if game else 0.05 / entry.steps(**values)
-    start = np.array([1.1, 0.3]) if game else START
+    theta = np.array([1.1, 0.3]) if game else START
     etas = [eta / 2**k for k in range(4)]
-    return verify(entry, None, SAMPLES, orders, etas, theta=start, kernel=kernel, threads=1, **values)
+    return verify(entry, None, SAMPLES, orders, etas, theta=theta, kernel=kernel, threads=1, start=start, **values)
 
 
 @pytest.mark.parametrize("entry", optimizers.REGISTRY.values(), ids=lambda entry: entry.name)
@@ -110,7 +117,22 @@ def test_slopes_and_predicted_errors(entry):
     assert found.passed, [
         (record.order, record.slope, record.extrapolated_ratio, record.reason) for record in found.orders
     ]
-    assert (found.transient > 0) == bool(entry.memory)
+    assert found.start == ("manifold" if entry.memory else "")
+
+
+@pytest.mark.parametrize("start", ["settled", "shadow"])
+@pytest.mark.parametrize("name", ["heavy-ball", "optimistic", "adam"])
+def test_an_optimiser_that_begins_with_its_own_memory(name, start):
+    found = study(optimizers.get(name), start=start)
+    assert found.passed, [(record.order, record.slope, record.reason) for record in found.orders]
+    assert found.transient > 0
+
+
+def test_a_memory_of_zero_is_no_start_on_the_slow_manifold(monkeypatch):
+    """Negative control: without the memory that the manifold asks for, order 1 falls like order 0."""
+    monkeypatch.setattr("eomsym.verification.measurement.Problem._memory", lambda problem, eta: None)
+    record = study(optimizers.get("heavy-ball"), orders=range(1, 2)).orders[0]
+    assert 0.8 < record.slope < 1.3
 
 
 @pytest.mark.parametrize("name", ["heavy-ball", "adam", "random-reshuffling", "implicit-midpoint"])

@@ -3,12 +3,14 @@
 import dataclasses
 import json
 import math
+from fractions import Fraction
 
 import numpy as np
 import pytest
 import shared_kernels
 
-from eomsym import derive
+from eomsym import derive, optimizers
+from eomsym.derivation import series_radius
 from eomsym.errors import InputError
 from eomsym.models import dataset
 from eomsym.verification import TermStudy, chain_rate, measure_terms, study_terms
@@ -55,6 +57,21 @@ def test_sizes_and_cosines_are_those_of_the_rows(kernel, study):
     zero = study.points[0].terms[2].trees[3]
     assert (zero.coefficient, zero.size) == ("0", 0)
     assert math.isnan(zero.cosine)
+
+
+@pytest.mark.parametrize(("beta", "radius"), [("9/10", 0.0026334), ("1/2", 0.0857864)])
+def test_terms_of_momentum_and_their_warning_at_the_radius(kernel, beta, radius):
+    """(1 − √β)², theory.md §16; the sum over heavy ball's trees is what the solver finds on the kernel of descent."""
+    values = {"beta": Fraction(beta)}
+    counterterms, rule = derive("heavy-ball", order=3, **values), optimizers.get("heavy-ball").rule(**values)
+    point = measure_terms(kernel, kernel.model.initial(0), counterterms, DATA, rule=rule)
+    assert max(term.defect for term in point.terms) < 1e-12
+    assert series_radius(rule) == pytest.approx(radius, rel=1e-4)
+    for factor, warned in ((0.9, False), (1.1, True)):
+        eta = factor * radius / point.sharpness
+        found = TermStudy("", "", 0, eta, 3, (point,), "heavy-ball", radius=series_radius(rule))
+        assert bool(found.warnings) == warned
+        assert not warned or "the series of heavy-ball on its slow manifold diverges" in found.warnings[0]
 
 
 def test_a_warning_from_where_eta_times_sharpness_is_1(study):

@@ -1,0 +1,101 @@
+"""Truncated power series in η with arrays as coefficients: what a step function is expanded with from its start.
+
+A step function knows them by duck typing: sums, products, quotients, powers, ``sqrt`` and a slice of the components.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from eomsym.errors import InputError
+
+
+class EtaSeries:
+    """``Σ_k rows[k] η^k``, ``rows`` (terms, d), cut at ``η^terms``; one column is the same in all components."""
+
+    __array_ufunc__ = None  # NumPy's numbers on the left leave the operation to this class
+
+    def __init__(self, rows: np.ndarray) -> None:
+        self.rows = rows
+
+    @property
+    def rounds(self) -> int:
+        """How often a fixed point is iterated: each time one more coefficient is right."""
+        return len(self.rows)
+
+    @classmethod
+    def constant(cls, value: np.ndarray, terms: int) -> EtaSeries:
+        """What does not depend on η, from its value (d,)."""
+        rows = np.zeros((terms, len(value)))
+        rows[0] = value
+        return cls(rows)
+
+    @classmethod
+    def eta(cls, terms: int) -> EtaSeries:
+        """η itself."""
+        rows = np.zeros((terms, 1))
+        rows[1:2] = 1
+        return cls(rows)
+
+    def __getitem__(self, components: slice) -> EtaSeries:
+        return EtaSeries(self.rows[:, components])
+
+    def __add__(self, other: Any) -> EtaSeries:
+        if isinstance(other, EtaSeries):
+            return EtaSeries(self.rows + other.rows)
+        rows = self.rows + np.zeros_like(other)
+        rows[0] = self.rows[0] + other
+        return EtaSeries(rows)
+
+    __radd__ = __add__
+
+    def __neg__(self) -> EtaSeries:
+        return EtaSeries(-self.rows)
+
+    def __sub__(self, other: Any) -> EtaSeries:
+        return EtaSeries(self.rows - other.rows) if isinstance(other, EtaSeries) else self + -other
+
+    def __rsub__(self, other: Any) -> EtaSeries:
+        return -self + other
+
+    def __mul__(self, other: Any) -> EtaSeries:
+        if not isinstance(other, EtaSeries):
+            return EtaSeries(self.rows * other)
+        total = self.rows[:1] * other.rows
+        for k in range(1, len(self.rows)):
+            total[k:] += self.rows[k] * other.rows[:-k]
+        return EtaSeries(total)
+
+    __rmul__ = __mul__
+
+    def __truediv__(self, other: Any) -> EtaSeries:
+        if not isinstance(other, EtaSeries):
+            return EtaSeries(self.rows / other)
+        below = other.rows
+        found = np.zeros(np.broadcast_shapes(self.rows.shape, below.shape))
+        for k in range(len(found)):
+            found[k] = (self.rows[k] - (below[k:0:-1] * found[:k]).sum(axis=0)) / below[0]
+        return EtaSeries(found)
+
+    def __rtruediv__(self, other: Any) -> EtaSeries:
+        return (self * 0 + other) / self
+
+    def __pow__(self, exponent: Any) -> EtaSeries:
+        if exponent == 0.5:
+            return self.sqrt()
+        if not isinstance(exponent, int) or exponent < 1:
+            raise InputError(f"step function: power {exponent!r}; take an integer of at least 1, or 1/2")
+        power = self
+        for _ in range(exponent - 1):
+            power = power * self
+        return power
+
+    def sqrt(self) -> EtaSeries:
+        """What ``eomsym.optimizers.sqrt`` calls."""
+        found = np.zeros_like(self.rows)
+        found[0] = np.sqrt(self.rows[0])
+        for k in range(1, len(found)):
+            found[k] = (self.rows[k] - (found[k - 1 : 0 : -1] * found[1:k]).sum(axis=0)) / (2 * found[0])
+        return EtaSeries(found)

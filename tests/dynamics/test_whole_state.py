@@ -1,0 +1,97 @@
+"""The whole state in numbers: its derived series against differences of real steps, and the memory of the manifold."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+
+import numpy as np
+import pytest
+from quartic_kernel import Quartic
+from second_routes.modified_fields import modified_field_terms
+
+from eomsym import optimizers
+from eomsym.dynamics import kernel_counterterms, slow_memory, whole_state_terms
+from eomsym.dynamics.whole_state_kernel import WholeStateKernel
+from eomsym.errors import InputError
+from eomsym.optimizers import trace, whole_state
+
+THETA = np.array([0.7, 0.4])
+DECAYS = {"gamma": Fraction(3, 2), "gamma1": Fraction(13, 10), "gamma2": Fraction(2, 5), "epsilon": Fraction(1, 10)}
+NAMES = ("heavy-ball", "nesterov", "adam", "adam-outside", "nesterov-lookahead", "adam-corrected")
+SMALL = (1 / 160, 1 / 320)
+
+
+KERNEL = Quartic()
+
+
+def family(name):
+    """The kernel of the whole state, and a state whose memory is not on the slow manifold."""
+    scaling = whole_state(optimizers.get(name))
+    values = {p.name: DECAYS[p.name] for p in scaling.parameters}
+    memory = {"velocity": [0.3, -0.2], "mean": [0.5, 0.2], "square": [3.0, 2.0]}
+    parts = [np.array(memory.get(part, [0.3])) for part in scaling.optimizer.memory]
+    sizes = [2, *map(len, parts)]
+    return WholeStateKernel(KERNEL, scaling, values, sizes), np.concatenate([THETA, *parts])
+
+
+def lookahead(whole, state, h, order):
+    """``(1/h) Σ (−1)^{n+1}/n Δⁿ z`` of the optimiser's own steps."""
+    states = [state]
+    for _ in range(order + 1):
+        states.append(whole.run(states[-1], h, 1, ()).theta)
+    differences, total = np.array(states), 0
+    for n in range(1, order + 2):
+        differences = np.diff(differences, axis=0)
+        total = total + (-1) ** (n + 1) / n * differences[0]
+    return total / h
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_series_and_differences_of_steps_agree_to_their_order(name):
+    """Their distance falls with slope N + 1 in the small parameter; with a term left out it falls with slope N."""
+    whole, state = family(name)
+    for order in range(4):
+        steps = [lookahead(whole, state, h, order) for h in SMALL]
+        errors = [
+            np.linalg.norm(whole.field(state, h, order=order) - step) for h, step in zip(SMALL, steps, strict=True)
+        ]
+        assert np.log2(errors[-2] / errors[-1]) == pytest.approx(order + 1, abs=0.1)
+        if order:
+            short = [
+                np.linalg.norm(whole.field(state, h, order=order - 1) - step)
+                for h, step in zip(SMALL, steps, strict=True)
+            ]
+            assert np.log2(short[-2] / short[-1]) == pytest.approx(order, abs=0.2)
+
+
+def test_the_memory_on_the_slow_manifold_stays_there():
+    """One step from (θ, memory(θ)) leads to (θ⁺, memory(θ⁺)), up to the power that is left out."""
+    entry, beta = optimizers.get("heavy-ball"), Fraction(9, 10)
+    rule = trace(entry.step, 2, {"beta": beta})
+    for order in (1, 3):
+        defects = []
+        for eta in (1e-4, 5e-5):
+            (velocity,) = slow_memory(KERNEL, rule, THETA, eta, order)
+            theta, after = entry.step(lambda at, field=0: KERNEL.gradient(at), (THETA, velocity), eta, float(beta))
+            defects.append(np.linalg.norm(after - slow_memory(KERNEL, rule, theta, eta, order)[0]))
+        assert np.log2(defects[0] / defects[1]) == pytest.approx(order + 1, abs=0.1)
+
+
+@pytest.mark.parametrize("name", ["heavy-ball", "adam", "implicit-midpoint"])
+def test_any_rule_on_a_kernel_of_gradients(name):
+    """Against plain numbers at integer nodes."""
+    entry = optimizers.get(name)
+    rule = entry.rule(**entry.complete({}, trial=True))
+    wanted = modified_field_terms(rule, lambda field, series: KERNEL.gradient_series(series), THETA, 5)
+    np.testing.assert_allclose(kernel_counterterms(KERNEL, rule, THETA, 4), -np.array(wanted), rtol=1e-10, atol=1e-11)
+
+
+def test_bad_input_is_named():
+    scaling = whole_state(optimizers.get("heavy-ball"))
+    rule = scaling.rule(gamma=Fraction(1))
+    with pytest.raises(InputError, match="order 9"):
+        whole_state_terms(KERNEL, rule, [THETA, THETA], 9)
+    with pytest.raises(InputError, match="missing; give 0 <= gamma"):
+        scaling.read_parameters({})
+    with pytest.raises(InputError, match="times h = 2 it exceeds 1"):
+        scaling.shares_at(2.0, {"gamma": Fraction(1)})
