@@ -26,11 +26,11 @@ TOLERANCE = 1e-5
 #: Steps of the integrator for a step of the run, beyond which a path is given up; a seventh is usual.
 MOST_STEPS = 20
 #: The same on the slow manifold, whose series soon leaves all measure where η is too large for it.
-MOST_SLOW_STEPS = 2
+MOST_SLOW_STEPS = 1
 #: A path this many times as far from its start as the run ever is will not come back.
 FARTHEST = 100.0
-#: What a short run has left for the integrator's beginning.
-SHORT = 20
+#: As many more at the beginning.
+SHORT = 100
 #: Bytes of the longest run that is kept.
 LARGEST_RUN = 4 * 10**9
 
@@ -141,7 +141,7 @@ def _path(rate: Rate, states: np.ndarray, size: int, tolerance: float, amplified
     noise = 4 * amplified * np.finfo(np.float64).eps * np.abs(states).max(axis=0)
     allowed = tolerance * moved + noise + np.finfo(np.float64).tiny
     times = np.arange(len(states), dtype=np.float64)
-    return integrate_path(rate, states[0], times, allowed, slice(0, size), most=most * len(states) + SHORT)
+    return integrate_path(rate, states[0], times, allowed, slice(0, size), most=lambda time: SHORT + most * time)
 
 
 def _within(function: Rate, iterates: np.ndarray) -> Rate:

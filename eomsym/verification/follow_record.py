@@ -136,6 +136,8 @@ class Follow(Record):
     def warnings(self) -> tuple[str, ...]:
         """Sentences where higher orders are no better, and where a path left the numbers."""
         said = [f"order {record.order}: {record.reason}" for record in self.whole if record.reason]
+        if said and self.start == 0:
+            said.append("where a memory is zero a root of it has no derivative: begin later, with start = 1 or 5")
         lost = [record for record in self.slow if record.reason]
         if lost:
             orders = ", ".join(str(record.order) for record in lost)
