@@ -74,18 +74,20 @@ def integrate_path(
     times: np.ndarray,
     absolute: np.ndarray | float,
     kept: slice = slice(None),
-    most: int = LARGEST_NUMBER_OF_STEPS,
+    most: Callable[[float], float] = lambda time: LARGEST_NUMBER_OF_STEPS,
 ) -> Path:
     """``y`` at ``times`` (rising, the first that of ``start``) for ``y' = rate(y)``, of it the entries ``kept``.
 
     As ``integrate``: two runs, the second with halved steps, each read between its steps by the method's own
     interpolation of order 7, whose error is in the difference too.  ``absolute`` is the error allowed per step, (n,) or
-    one; at ``most`` so many steps are taken.  A rate that is not finite, as where a step that is tried overshoots the
-    zero of a root, makes the step smaller.
+    one; a run that takes more than ``most(t)`` steps to time t is given up.  A rate that is not finite, as where a step
+    that is tried overshoots the zero of a root, makes the step smaller.
     Raises ``IntegrationError`` naming the time if the state leaves the floating-point numbers.
     """
     counted = _Counted(rate, times[-1], lenient=True)
     with np.errstate(all="ignore"):
+        if not np.isfinite(counted(times[0], start)).all():  # SciPy would look for a first step for ever
+            raise IntegrationError("path: its speed is not finite where it begins")
         coarse, fine, state = _Reader(times, kept), _Reader(times, kept), start
         _, mesh = _adaptive_run(counted, start, times[-1], absolute, coarse, most)
         for left, right in pairwise(mesh):
@@ -161,14 +163,17 @@ def _adaptive_run(
     time: float,
     absolute: np.ndarray | float,
     read: Callable[[DOP853], None] = _unread,
-    most: int = LARGEST_NUMBER_OF_STEPS,
+    most: Callable[[float], float] = lambda time: LARGEST_NUMBER_OF_STEPS,
 ) -> tuple[np.ndarray, list[float]]:
-    """State at the end, and the times between the at ``most`` so many steps; ``read`` sees the solver after each."""
+    """State at the end, and the times between its steps; ``read`` sees the solver after each.
+
+    A run that has taken more than ``most(t)`` steps at time t is given up.
+    """
     solver = DOP853(rate, 0.0, start, time, rtol=RELATIVE_FLOOR, atol=absolute)
     mesh = [0.0]
     while solver.status == "running":
-        if len(mesh) > most:
-            raise IntegrationError(f"path: more than {most} steps by time {solver.t:g} of {time:g}")
+        if len(mesh) > most(solver.t):
+            raise IntegrationError(f"path: more than {most(solver.t):.0f} steps by time {solver.t:g} of {time:g}")
         message = solver.step()
         if solver.status == "failed":
             raise IntegrationError(f"path: stopped at time {solver.t:g} of {time:g}: {message}")

@@ -25,8 +25,12 @@ from eomsym.step_index import lookahead_weights, map_logarithm
 TOLERANCE = 1e-5
 #: Steps of the integrator for a step of the run, beyond which a path is given up; a seventh is usual.
 MOST_STEPS = 20
+#: The same on the slow manifold, whose series soon leaves all measure where η is too large for it.
+MOST_SLOW_STEPS = 1
 #: A path this many times as far from its start as the run ever is will not come back.
 FARTHEST = 100.0
+#: As many more at the beginning.
+SHORT = 100
 #: Bytes of the longest run that is kept.
 LARGEST_RUN = 4 * 10**9
 
@@ -122,21 +126,22 @@ def follow_states(whole: StateMap, states: np.ndarray, order: int, tolerance: fl
     """
     weights = sum(abs(float(weight)) for weight in lookahead_weights(order))
     step = _within(whole.step, states[:, : whole.size])
-    return _path(partial(map_logarithm, step, order=order), states, whole.size, tolerance, weights)
+    rate = partial(map_logarithm, step, order=order)
+    return _path(rate, states, whole.size, tolerance, weights, MOST_STEPS)
 
 
 def follow_slow(rate: Rate, iterates: np.ndarray, tolerance: float = TOLERANCE) -> Path:
     """θ along a field ``rate`` of θ alone, per step, as ``follow_states`` does it; ``iterates`` (steps + 1, d)."""
-    return _path(_within(rate, iterates), iterates, iterates.shape[1], tolerance, 1.0)
+    return _path(_within(rate, iterates), iterates, iterates.shape[1], tolerance, 1.0, MOST_SLOW_STEPS)
 
 
-def _path(rate: Rate, states: np.ndarray, size: int, tolerance: float, amplified: float) -> Path:
+def _path(rate: Rate, states: np.ndarray, size: int, tolerance: float, amplified: float, most: int) -> Path:
     moved = np.abs(np.diff(states, axis=0)).mean(axis=0)
     # No smaller than the round-off of the field, which an integrator would chase for ever.
     noise = 4 * amplified * np.finfo(np.float64).eps * np.abs(states).max(axis=0)
     allowed = tolerance * moved + noise + np.finfo(np.float64).tiny
     times = np.arange(len(states), dtype=np.float64)
-    return integrate_path(rate, states[0], times, allowed, slice(0, size), most=MOST_STEPS * len(states))
+    return integrate_path(rate, states[0], times, allowed, slice(0, size), most=lambda time: SHORT + most * time)
 
 
 def _within(function: Rate, iterates: np.ndarray) -> Rate:
@@ -146,7 +151,7 @@ def _within(function: Rate, iterates: np.ndarray) -> Rate:
 
     def bounded(state: np.ndarray) -> np.ndarray:
         if np.isfinite(state).all() and np.linalg.norm(state[:size] - iterates[0]) <= farthest:
-            with suppress(OverflowInKernelError):
+            with suppress(InputError):  # the run itself has shown that θ and data fit
                 return function(state)
         return np.full_like(state, np.nan)
 

@@ -135,7 +135,13 @@ class Follow(Record):
     @property
     def warnings(self) -> tuple[str, ...]:
         """Sentences where higher orders are no better, and where a path left the numbers."""
-        said = [f"{kind} state, order {record.order}: {record.reason}" for kind, record in self._lost]
+        said = [f"order {record.order}: {record.reason}" for record in self.whole if record.reason]
+        if said and self.start == 0:
+            said.append("where a memory is zero a root of it has no derivative: begin later, with start = 1 or 5")
+        lost = [record for record in self.slow if record.reason]
+        if lost:
+            orders = ", ".join(str(record.order) for record in lost)
+            said.append(f"slow manifold, orders {orders}: no path to the end; {lost[0].reason}")
         rising = next((n for n in range(2, len(self.shares)) if self.shares[n] >= self.shares[n - 1]), None)
         if self.state == "whole" and rising is not None:
             said.append(
@@ -143,12 +149,6 @@ class Follow(Record):
                 "converges where all multipliers r of a step have |r - 1| < 1; take a smaller learning rate"
             )
         return tuple(said)
-
-    @property
-    def _lost(self) -> list[tuple[str, FollowedOrder]]:
-        return [("whole", record) for record in self.whole if record.reason] + [
-            ("slow", record) for record in self.slow if record.reason
-        ]
 
     @property
     def sentence(self) -> str:

@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import partial
-from typing import Any
+from pathlib import Path as FilePath
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from threadpoolctl import threadpool_limits
@@ -31,10 +32,18 @@ from eomsym.verification.convergence import Progress
 from eomsym.verification.follow_record import STATES, Follow, FollowedOrder
 from eomsym.verification.posing import describe
 
+if TYPE_CHECKING:
+    from eomsym.codegen import Kernel
+    from eomsym.models import MLP
+
 #: Tolerances of the integrator, tried in turn until its error is a hundredth of what is shown.
 TOLERANCES = (1e-5, 1e-9)
+#: On the slow manifold, which is off by far more.
+SLOW_TOLERANCES = (1e-3,)
 #: The integrator's share of a distance that is shown.
 LARGEST_FLOOR = 0.01
+#: What a kernel that is generated to follow has of the slow manifold.
+HIGHEST_SLOW_ORDER = 4
 #: Steps of the longest run.
 MOST_STEPS = 1_000_000
 
@@ -109,15 +118,16 @@ def _followed(
     iterates, taken = states[:, : whole.size].copy(), tally.count - begun
     if not np.linalg.norm(iterates[-1] - iterates[0]) > 0:
         raise InputError(f"steps {steps}: nothing moves in them; take more steps, or a memory that is not so near 1")
-    paths: dict[str, list[FollowedOrder]] = {"whole": [], "slow": []}
-    tasks: list[tuple[str, int, Callable[[float], Path]]] = []
+    tasks: list[tuple[bool, int, Callable[[float], Path]]] = []
     if state == "whole":
-        tasks += [("whole", order, partial(follow_states, whole, states, order)) for order in orders]
+        tasks += [(False, order, partial(follow_states, whole, states, order)) for order in orders]
     if subject.slow_field is not None:
         slow = [order for order in orders if order <= subject.slow_order]
-        tasks += [("slow", order, partial(follow_slow, subject.slow_field(order), iterates)) for order in slow]
-    for number, (kind, order, integrate) in enumerate(tasks, 1):
-        paths[kind].append(_measured(order, iterates, integrate, tally))
+        tasks += [(True, order, partial(follow_slow, subject.slow_field(order), iterates)) for order in slow]
+    found = []
+    for number, (is_slow, order, integrate) in enumerate(tasks, 1):
+        tolerances = SLOW_TOLERANCES if is_slow else TOLERANCES
+        found.append((is_slow, _measured(order, iterates, integrate, tally, tolerances)))
         if progress is not None:
             progress(number, len(tasks))
     return Follow(
@@ -129,18 +139,24 @@ def _followed(
         start=start,
         state=state,
         iterates=iterates,
-        whole=tuple(paths["whole"]),
-        slow=tuple(paths["slow"]),
+        whole=tuple(record for is_slow, record in found if not is_slow),
+        slow=tuple(record for is_slow, record in found if is_slow),
         run_gradients=taken,
         no_slow=subject.no_slow,
     )
 
 
-def _measured(order: int, iterates: np.ndarray, integrate: Callable[[float], Path], tally: Tally) -> FollowedOrder:
+def _measured(
+    order: int,
+    iterates: np.ndarray,
+    integrate: Callable[[float], Path],
+    tally: Tally,
+    tolerances: Sequence[float],
+) -> FollowedOrder:
     """One order, more exactly where the integrator's own error would be seen."""
     moved = float(np.linalg.norm(iterates[-1] - iterates[0]))
     begun = tally.count
-    for tolerance in TOLERANCES:
+    for tolerance in tolerances:
         try:
             path = integrate(tolerance)
         except IntegrationError as fault:
@@ -231,3 +247,12 @@ def _slow_field(
         return lambda theta: -powers @ kernel_counterterms(kernel, rule, theta, order, data, fields)
 
     return field, ""
+
+
+def kernel_to_follow(model: MLP, orders: Iterable[int], output: str | FilePath | None = None) -> Kernel:
+    """A kernel of a network for ``follow``: the committed one, or one that has the slow manifold to order 4 at most."""
+    from eomsym.codegen import COMMITTED, KernelSpec, kernel_for
+
+    made = KernelSpec(model, max(1, min(HIGHEST_SLOW_ORDER, max(orders))))
+    alike = (spec for spec in COMMITTED if (spec.model, spec.optimizer) == (made.model, made.optimizer))
+    return kernel_for(made if output else next(alike, made), output)
