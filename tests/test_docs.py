@@ -33,6 +33,7 @@ LONG = {
     "asymptotics.md",
     "tree_tables.md",
     "README.md",
+    "follow.md",
 }
 IDS = [page.name for page in PAGES]
 
@@ -98,6 +99,12 @@ WITH_EXAMPLES = [page for page in PAGES if page.name not in LONG and examples(pa
 def test_examples_print_what_the_page_says(page, tmp_path):
     programs = Path(sys.executable).parent
     check(page, tmp_path, programs, PYTHONPATH=str(ROOT))
+
+
+@pytest.mark.slow
+def test_following_adam_prints_what_the_page_says(tmp_path):
+    """A minute: 500 steps of Adam on digits, followed to order 4."""
+    check(DOCS / "follow.md", tmp_path, Path(sys.executable).parent, PYTHONPATH=str(ROOT))
 
 
 def check(page, folder, programs, **environment):
