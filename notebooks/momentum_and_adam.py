@@ -99,11 +99,13 @@ print(eomsym.derive("heavy-ball", order=2, state="whole").text())
 eta = 0.1 / curvature
 momentum = eomsym.follow(kernel, theta, eta, 40, *samples.arrays, optimizer="torch.SGD(momentum=0.9)", orders=ORDERS)
 print(momentum)
+
+# %%
 momentum.plot()
-plt.show()
 
 # %% [markdown]
-# From rest, at step 0, with nothing settled; the slow manifold beside it is off by a good part of the way at once, and each further order makes it worse.
+# From rest, at step 0, with nothing settled; the slow manifold beside it is off by a good part of the way at once, and has no path where
+# its series diverges.
 #
 # ## Adam at PyTorch's defaults
 #
@@ -113,8 +115,9 @@ plt.show()
 # %%
 adam = eomsym.follow(kernel, theta, 1e-3, ADAM_STEPS, *samples.arrays, optimizer="torch.Adam()", orders=ORDERS, start=5)
 print(adam)
+
+# %%
 adam.plot()
-plt.show()
 
 # %% [markdown]
 # ## Does each order do what theory says?

@@ -25,7 +25,7 @@ def whole_state_terms(
     field: Callable[[Any], Any] | None = None,
     **rates: object,
 ) -> list[tuple[Any, ...]]:
-    """``F_0, …, F_order`` of ``ż = Σ h^k F_k`` for z = (params, *memory), each a tuple of pytrees like ``params``.
+    """``F_0, …, F_order`` of ``ż = Σ h^k F_k``, ``z = (params, *memory)``: each a tuple of pytrees like ``params``.
 
     ``memory`` is in the units of ``derive(optimizer, order, state="whole")``, and γ takes the place of each share
     β = 1 − γh; ``loss_fn`` and ``field`` are as for ``counterterms``.  Raises ``InputError`` for an optimiser without a

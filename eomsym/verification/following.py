@@ -244,9 +244,25 @@ def _slow_field(
 
     def field(order: int) -> Callable[[np.ndarray], np.ndarray]:
         powers = eta ** np.arange(1.0, order + 2)
-        return lambda theta: -powers @ kernel_counterterms(kernel, rule, theta, order, data, fields)
+
+        def rate(theta: np.ndarray) -> np.ndarray:
+            rows = powers[:, None] * kernel_counterterms(kernel, rule, theta, order, data, fields)
+            _check_fall(np.linalg.norm(rows, axis=1))
+            return -rows.sum(axis=0)
+
+        return rate
 
     return field, ""
+
+
+def _check_fall(sizes: np.ndarray) -> None:
+    """From order 2 on a term that exceeds the first says that the series diverges: stiff then, and for nothing.
+
+    Raises ``IntegrationError``.
+    """
+    if len(sizes) > 2 and not sizes[1:].max() <= sizes[0]:
+        listed = ", ".join(f"{size:.1e}" for size in sizes)
+        raise IntegrationError(f"the terms of its series do not fall: {listed} a step")
 
 
 def kernel_to_follow(model: MLP, orders: Iterable[int], output: str | FilePath | None = None) -> Kernel:
