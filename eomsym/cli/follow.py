@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -64,7 +64,8 @@ def follow(
     from eomsym.models import dataset as samples_of
     from eomsym.optimizers import chosen
 
-    entry, parameters = chosen(optimizer, parsing.settings("--set", set_ or []))
+    settings: dict[str, Any] = dict(parsing.settings("--set", set_ or []))
+    chosen(optimizer, settings)
     decay = parsing.decimal("--weight-decay", weight_decay)
     model = suited_model(dataset, layers, activation, decay, normalization, loss)
     rate = parsing.positive("--eta", eta)
@@ -84,12 +85,12 @@ def follow(
             rate,
             count,
             *samples_of(dataset, report.seed).arrays,
-            optimizer=entry,
+            optimizer=optimizer,
             orders=kept,
             start=first,
             state=kind,
             progress=progress,
-            **parameters,
+            **settings,
         )
     return report.tell(replace(study, dataset=dataset, seed=report.seed), _show)
 

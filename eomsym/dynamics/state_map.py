@@ -30,7 +30,7 @@ MOST_SLOW_STEPS = 1
 #: A path this many times as far from its start as the run ever is will not come back.
 FARTHEST = 100.0
 #: As many more at the beginning.
-SHORT = 100
+SHORT, SLOW_SHORT = 100, 10
 #: Bytes of the longest run that is kept.
 LARGEST_RUN = 4 * 10**9
 
@@ -93,7 +93,8 @@ def run_states(whole: StateMap, steps: int, start: int = 0) -> np.ndarray:
     Raises ``InputError`` for counts that make no run, ``IntegrationError`` naming the first step that is not finite.
     """
     check_integer("steps", steps, 1)
-    check_integer("start", start, whole.first, why=lambda _: "before that step a part of the state does not exist")
+    if check_integer("start", start) < whole.first:
+        raise InputError(f"start {start}: a part of the state only exists after a step; give at least {whole.first}")
     if (steps + 1) * whole.start.nbytes > LARGEST_RUN:
         size = f"{(steps + 1) * whole.start.nbytes / 1e9:.1f} GB"
         raise InputError(f"steps {steps}: all states of {whole.start.size} numbers take {size}; take fewer steps")
@@ -127,21 +128,21 @@ def follow_states(whole: StateMap, states: np.ndarray, order: int, tolerance: fl
     weights = sum(abs(float(weight)) for weight in lookahead_weights(order))
     step = _within(whole.step, states[:, : whole.size])
     rate = partial(map_logarithm, step, order=order)
-    return _path(rate, states, whole.size, tolerance, weights, MOST_STEPS)
+    return _path(rate, states, whole.size, tolerance, weights, (SHORT, MOST_STEPS))
 
 
 def follow_slow(rate: Rate, iterates: np.ndarray, tolerance: float = TOLERANCE) -> Path:
     """θ along a field ``rate`` of θ alone, per step, as ``follow_states`` does it; ``iterates`` (steps + 1, d)."""
-    return _path(_within(rate, iterates), iterates, iterates.shape[1], tolerance, 1.0, MOST_SLOW_STEPS)
+    return _path(_within(rate, iterates), iterates, iterates.shape[1], tolerance, 1.0, (SLOW_SHORT, MOST_SLOW_STEPS))
 
 
-def _path(rate: Rate, states: np.ndarray, size: int, tolerance: float, amplified: float, most: int) -> Path:
+def _path(rate: Rate, states: np.ndarray, size: int, tolerance: float, amplified: float, most: tuple[int, int]) -> Path:
     moved = np.abs(np.diff(states, axis=0)).mean(axis=0)
     # No smaller than the round-off of the field, which an integrator would chase for ever.
     noise = 4 * amplified * np.finfo(np.float64).eps * np.abs(states).max(axis=0)
     allowed = tolerance * moved + noise + np.finfo(np.float64).tiny
     times = np.arange(len(states), dtype=np.float64)
-    return integrate_path(rate, states[0], times, allowed, slice(0, size), most=lambda time: SHORT + most * time)
+    return integrate_path(rate, states[0], times, allowed, slice(0, size), most=lambda time: most[0] + most[1] * time)
 
 
 def _within(function: Rate, iterates: np.ndarray) -> Rate:

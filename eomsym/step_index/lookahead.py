@@ -97,9 +97,8 @@ def _checked_memory(entry: Optimizer, wanted: Sequence[Any], given: Sequence[Any
         raise InputError(f"state: {len(given)} parts given; {entry.name} has {len(wanted)}: {names}")
     for name, part, like in zip(entry.memory, given, wanted, strict=True):
         if part.shape != like.shape:
-            raise InputError(
-                f"state: {name} has shape {tuple(part.shape)}; {entry.name} keeps {tuple(like.shape)} numbers there"
-            )
+            shapes = f"{name} has shape {tuple(part.shape)}; {entry.name} keeps one of {tuple(like.shape)} there"
+            raise InputError(f"state: as one vector {shapes}")
     return list(given)
 
 

@@ -163,8 +163,8 @@ class Follow(Record):
             text += f", order {best.order} {_percent(best.error)}"
         if self.state == "whole" and self.slow:
             beside = _best(self.slow)
-            most = "nothing" if beside is None else f"{_percent(beside.error)} at best"
-            text += f"; the slow manifold explains {most}"
+            most = "does not reach the end" if beside is None else f"explains {_percent(beside.error)} at best"
+            text += f"; the equation on the slow manifold {most}"
         return text + "."
 
     def table(self) -> str:
@@ -223,4 +223,5 @@ def _short(number: float) -> str:
 
 
 def _cell(values: dict[int, float], order: int) -> list[str]:
-    return [_short(values[order])] if order in values else []
+    """The slow manifold's, in a table that has it; the kernel may end before the whole state's orders do."""
+    return [_short(values.get(order, math.nan))] if values else []

@@ -219,7 +219,7 @@ def _of_kernel(
     slow, reason = _slow_field(kernel, entry, values, rate, data)
     return _Subject(
         whole=kernel_state(kernel, point, rate, data, entry, values),
-        optimizer=entry.name,
+        optimizer=entry.name if isinstance(optimizer, Optimizer) else optimizer,
         model=describe(kernel, None),
         eta=rate,
         parameters=tuple((name, str(value)) for name, value in values.items()),

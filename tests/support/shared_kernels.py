@@ -52,6 +52,7 @@ HEAVY_BALL = KernelSpec(
 _TINY = MLP([2, 3, 1], "tanh", "mse")
 SPECS = {
     **dict(zip(("digits", "teacher", "moons"), COMMITTED, strict=True)),
+    "iris": KernelSpec(MLP([4, 9, 3], "gelu", "cross-entropy"), 1),
     "tiny": KernelSpec(_TINY, 8),
     "tiny, double-double": KernelSpec(_TINY, 8, precision="double-double"),
     **ACCURACY,

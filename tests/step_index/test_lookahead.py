@@ -1,0 +1,42 @@
+"""The logarithm of a map by its own steps: against that of a matrix, and against the look-ahead field of descent."""
+
+import numpy as np
+import pytest
+
+from eomsym.errors import InputError
+from eomsym.step_index import lookahead, map_logarithm
+
+MATRIX = np.array([[0.9, 0.2, 0.0], [-0.1, 1.1, 0.05], [0.0, 0.1, 0.8]])
+STATE = np.array([1.0, -2.0, 0.5])
+
+
+@pytest.mark.parametrize("order", [0, 1, 2, 5, 20])
+def test_of_a_matrix_it_is_the_truncated_series_of_its_logarithm(order):
+    power, wanted = np.eye(3), np.zeros(3)
+    for n in range(1, order + 2):
+        power = power @ (MATRIX - np.eye(3))
+        wanted += (-1) ** (n + 1) / n * power @ STATE
+    np.testing.assert_allclose(map_logarithm(MATRIX.__matmul__, STATE, order), wanted, rtol=1e-9)
+
+
+def test_of_a_step_of_descent_it_is_the_field_of_descent():
+    def gradient(theta):
+        return theta + theta**3
+
+    found = map_logarithm(lambda theta: theta - 0.1 * gradient(theta), STATE, 3) / 0.1
+    wanted = lookahead(gradient, STATE, 0.1, 3, lambda f, *trees: f(*trees), lambda moved, _: moved)
+    np.testing.assert_allclose(found, wanted, rtol=1e-12)
+
+
+def test_a_state_may_be_a_tree():
+    def tree_map(function, *trees):
+        return {name: function(*(tree[name] for tree in trees)) for name in trees[0]}
+
+    found = map_logarithm(lambda z: {"a": z["b"], "b": 0.9 * z["a"]}, {"a": STATE, "b": 2 * STATE}, 2, tree_map)
+    both = map_logarithm(lambda z: np.concatenate([z[3:], 0.9 * z[:3]]), np.concatenate([STATE, 2 * STATE]), 2)
+    np.testing.assert_allclose(np.concatenate([found["a"], found["b"]]), both)
+
+
+def test_orders_out_of_range_are_refused():
+    with pytest.raises(InputError, match=r"order 21.*0 to 20"):
+        map_logarithm(np.sin, STATE, 21)
