@@ -45,7 +45,7 @@ def follow_figure(study: Follow) -> Figure:
     axes.yaxis.set_major_locator(LogLocator(numticks=10))
     axes.yaxis.set_minor_locator(NullLocator())
     handles = [Line2D([], [], color=colour, label=f"order {order}") for order, colour in colours.items()]
-    if study.slow:
+    if any(record.path is not None for record in study.slow):
         handles += [Line2D([], [], color=GREY, label="whole state")] if study.whole else []
         handles += [Line2D([], [], color=GREY, linestyle="--", label="slow manifold")]
     # Beside the axes: lines may run anywhere in them.
