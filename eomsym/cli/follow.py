@@ -76,7 +76,7 @@ def follow(
     report = Report(format_, seed, plot, output_)
 
     from eomsym.verification import follow as follow_run
-    from eomsym.verification.following import kernel_to_follow
+    from eomsym.verification import kernel_to_follow
 
     with output.progress("following") as progress:
         study = follow_run(

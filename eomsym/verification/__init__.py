@@ -20,7 +20,7 @@ from eomsym.verification.discretization import (
 )
 from eomsym.verification.equilibrium import ArgumentToy, Equilibrium, measure_equilibrium
 from eomsym.verification.follow_record import Follow, FollowedOrder
-from eomsym.verification.following import follow
+from eomsym.verification.following import follow, kernel_to_follow
 from eomsym.verification.scale import ScaleStudy, norm_law, scale_law_defect, study_scale
 from eomsym.verification.study import (
     FLOOR_MARGIN,
@@ -66,6 +66,7 @@ __all__ = [
     "error_exponents",
     "evaluation_noise",
     "follow",
+    "kernel_to_follow",
     "map_errors",
     "measure_accuracy",
     "measure_equilibrium",

@@ -13,7 +13,7 @@ VERIFY = ("verify", "--dataset", "moons", "--orders", "0:1")
 
 #: The command line, what the message must name, and what it must say would be right (or wrong).
 BAD = [
-    (("deriv",), "'deriv'", "derive, generate, layers, optimizers, study, terms, verify"),
+    (("deriv",), "'deriv'", "derive, follow, generate, layers, optimizers, study, terms, verify"),
     (("--frobnicate",), "'--frobnicate'", "--help"),
     (("--version=3",), "'--version'", "takes no value"),
     (("derive", "adamm"), "'adamm'", "gradient-descent"),
@@ -36,6 +36,15 @@ BAD = [
     (("derive", "--set", "order=3"), "'order'", "gradient-descent"),
     (("derive", "--set", "optimizer=3"), "'optimizer'", "gradient-descent"),
     (("derive", "--set", "__class__=3"), "'__class__'", "gradient-descent"),
+    (("follow", "--steps", "0"), "'0'", "1 to 100000"),
+    (("follow", "--start", "100001"), "'100001'", "0 to 100000"),
+    (("follow", "--orders", "0:21"), "'21'", "0 to 20"),
+    (("follow", "--eta", "0"), "'0'", "above 0"),
+    (("follow", "--state", "half"), "'half'", "whole, slow"),
+    (("follow", "--optimizer", "adamant"), "'adamant'", "gradient-descent"),
+    (("follow", "--optimizer", "heavy-ball", "--set", "beta=1"), "beta = 1", "0 <= beta < 1"),
+    (("follow", "--optimizer", "torch.Adam()", "--set", "beta1=1/2"), "beta1", "write it in there"),
+    (("follow", "--dataset", "moons", "--layers", "3,2"), "'3,2'", "first width is 2"),
     (("optimizers", "--format", "xml"), "'xml'", "table, json"),
     (("optimizers", "gradient-descent"), "gradient-descent", "usage: eomsym optimizers"),
     (("generate",), "generate", "--check"),

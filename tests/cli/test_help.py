@@ -29,6 +29,7 @@ HELPS = [
     ("generate", "mlp"),
     ("generate", "loss"),
     ("verify",),
+    ("follow",),
     ("optimizers",),
 ]
 HEAVY = ("numpy", "scipy", "sympy", "numba", "matplotlib", "sklearn", "jinja2", "polars", "distributed")
