@@ -26,11 +26,11 @@ TOLERANCE = 1e-5
 #: Steps of the integrator for a step of the run, beyond which a path is given up; a seventh is usual.
 MOST_STEPS = 20
 #: The same on the slow manifold, whose series soon leaves all measure where η is too large for it.
-MOST_SLOW_STEPS = 1
+MOST_SLOW_STEPS = 2
 #: A path this many times as far from its start as the run ever is will not come back.
 FARTHEST = 100.0
 #: As many more at the beginning.
-SHORT, SLOW_SHORT = 100, 10
+SHORT, SLOW_SHORT = 100, 20
 #: Bytes of the longest run that is kept.
 LARGEST_RUN = 4 * 10**9
 

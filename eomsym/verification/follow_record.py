@@ -180,7 +180,7 @@ class Follow(Record):
         return "\n".join(lines)
 
     def __str__(self) -> str:
-        return f"{self.table()}\n{self.sentence}".replace("; ", ";\n")
+        return f"{self.table()}\n{self.sentence}"
 
     def __repr__(self) -> str:
         errors = ", ".join(f"{order}: {_short(error)}" for order, error in self.errors.items())

@@ -51,7 +51,8 @@ def test_momentum_is_followed_from_rest_where_the_slow_manifold_is_far_off(fract
     assert found.errors[4] <= 1e-6
     assert found.errors[2] <= 2e-5
     assert list(found.slow_errors) == [0, 1], "what the kernel has"
-    assert min(found.slow_errors.values()) > 0.03
+    assert found.slow_errors[0] > 0.03
+    assert not found.slow_errors[1] <= 0.03
     assert "the slow manifold explains" in found.sentence
 
 
@@ -118,7 +119,7 @@ def test_what_is_told():
     lines = found.table().splitlines()
     assert lines[0].split()[:2] == ["order", "error"]
     assert lines[3].split()[-1] == "none", "the kernel has the slow manifold to order 1"
-    assert str(found).replace(";\n", "; ").endswith(found.sentence)
+    assert str(found).endswith(found.sentence)
     assert repr(found).startswith("Follow(torch.Adam(), steps 5 to 25, errors {0: ")
     assert found.needed(0.5) == 0
     assert found.needed(0) is None
