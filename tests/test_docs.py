@@ -33,6 +33,7 @@ LONG = {
     "asymptotics.md",
     "tree_tables.md",
     "README.md",
+    "follow.md",
 }
 IDS = [page.name for page in PAGES]
 
@@ -150,9 +151,9 @@ def test_changelog_has_an_entry_for_this_version():
 
 
 @pytest.mark.slow
-def test_the_readme_prints_what_it_says(tmp_path):
-    programs = Path(sys.executable).parent
-    check(ROOT / "README.md", tmp_path, programs, PYTHONPATH=str(ROOT))
+@pytest.mark.parametrize("page", [ROOT / "README.md", DOCS / "follow.md"], ids=lambda page: page.name)
+def test_pages_that_take_minutes_print_what_they_say(page, tmp_path):
+    check(page, tmp_path, Path(sys.executable).parent, PYTHONPATH=str(ROOT))
 
 
 @pytest.mark.slow
