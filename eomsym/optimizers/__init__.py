@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping
 from fractions import Fraction
 
+from eomsym.checks import shown
 from eomsym.errors import InputError
 from eomsym.exact_numbers import Coefficient, read_rational
 from eomsym.optimizers import (
@@ -118,7 +119,7 @@ def get(name: str | Optimizer) -> Optimizer:
     if isinstance(name, Optimizer):
         return name if _BY_ALIAS.get(name.name) is name else register(name)
     if not isinstance(name, str) or name not in _BY_ALIAS:
-        raise InputError(f"optimizer {name!r}: unknown; choose from {', '.join(REGISTRY)}")
+        raise InputError(f"optimizer {shown(name)}: unknown; choose from {', '.join(REGISTRY)}")
     return _BY_ALIAS[name]
 
 

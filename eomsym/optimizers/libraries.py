@@ -50,8 +50,8 @@ _EXAMPLE = "write it as torch.SGD(momentum=0.9, nesterov=True)"
 
 
 def is_library_text(name: object) -> bool:
-    """Whether it is meant as a library's name: no name of the registry has dots or brackets."""
-    return isinstance(name, str) and bool(re.search(r"[.(]", name))
+    """Whether it is meant as a library's name: a word, then a dot or a bracket, which no name of the registry has."""
+    return isinstance(name, str) and bool(re.match(r"\s*\w+\s*[.(]", name, re.ASCII))
 
 
 def read_library_text(text: str) -> Choice:

@@ -104,6 +104,7 @@ class _PatientKernel:
         self._left = MAX_EVALUATIONS
         self.model, self.order, self.size = kernel.model, kernel.order, kernel.size
         self.gradient, self.hessian_vector = kernel.gradient, kernel.hessian_vector
+        self.gradient_series = kernel.gradient_series  # asked once a path, for the memory that it begins with
 
     def counterterms(self, *arguments: Any, **order: int) -> np.ndarray:
         self._count()

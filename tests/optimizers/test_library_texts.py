@@ -82,7 +82,7 @@ def test_a_text_is_a_rule_and_all_its_hyperparameters(text, name, values):
         ("torch.Adam(eps='1')", r"character \"'\" is not allowed"),
         ("torch.Adam(**a)", r"character '\*' is not allowed"),
         ("torch.Adam(", "never closed|invalid syntax"),
-        ("(" * 999, "too many nested|never closed"),
+        ("torch.Adam(" + "(" * 900, "too many nested|never closed"),
         ("torch.Adam(eps=" + "-" * 800 + "1)", "eps is no number"),
         ("torch.Adam(eps=" + "1" * 1000 + ")", "1016 characters; give at most 1000"),
     ],
