@@ -28,5 +28,5 @@ OPTIMIZER = Optimizer(
     parameters=(MOMENTUM,),
     step=step,
     memory=("velocity",),
-    limits="holds after the transient β^k",
+    limits="holds after the transient β^k; on a quadratic the series converges for η λ < ((1 − β)/(1 + β))²",
 )
