@@ -232,8 +232,9 @@ class Measurement:
         if eta not in self._paths:
             problem, steps = self._problem, self._steps(eta)
             end = problem.path(eta, steps, math.ceil(self._settling / eta))
-            # Where paths start at one point, one prediction serves them all.
-            shared = [known for other, known in self._paths.values() if _is_same(other.start, end.start)]
+            # Where paths start at one point, one prediction serves them all.  Another thread may add a path meanwhile.
+            measured = list(self._paths.values())
+            shared = [known for other, known in measured if _is_same(other.start, end.start)]
             self._paths[eta] = end, shared[0] if shared else self._predict(end.start)
         return self._paths[eta]
 

@@ -116,6 +116,27 @@ def test_a_field_one_order_short_is_found(closed_form):
         assert record.slope == pytest.approx(record.order, abs=0.1)
 
 
+def test_another_thread_may_add_a_path_meanwhile(closed_form, monkeypatch):
+    """What other threads do at the worst moment, done by the comparison of two starts itself."""
+    from eomsym.verification import measurement
+
+    alive, same = [], measurement._is_same
+
+    class Watched(measurement.Measurement):
+        def __init__(self, *arguments, **options):
+            super().__init__(*arguments, **options)
+            alive.append(self)
+
+    def adding(left, right):
+        paths = alive[-1]._paths
+        paths[-1.0 - len(paths)] = next(iter(paths.values()))
+        return same(left, right)
+
+    monkeypatch.setattr(measurement, "_is_same", adding)
+    monkeypatch.setattr("eomsym.verification.convergence.Measurement", Watched)
+    assert verify_riccati(closed_form.Riccati(), threads=1).passed
+
+
 def test_the_ratio_sees_what_the_slope_does_not(closed_form):
     study = verify_riccati(WrongHessian(closed_form.Riccati()))
     assert not study.passed
