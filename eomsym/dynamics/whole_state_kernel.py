@@ -8,7 +8,7 @@ from fractions import Fraction
 import numpy as np
 
 from eomsym.dynamics.differentials import SeriesKernel
-from eomsym.dynamics.kernel import Data, check_theta
+from eomsym.dynamics.kernel import Data
 from eomsym.dynamics.kernel_series import whole_state_terms
 from eomsym.dynamics.optimizer_path import OptimizerEnd, field_gradient, run_twice
 from eomsym.optimizers import WholeState
@@ -18,7 +18,7 @@ class WholeStateKernel:
     """``ż = Σ_k h^k F_k(z)`` of an optimiser on the loss of any kernel that gives its gradient along a curve.
 
     ``values`` are the parameters of ``scaling.rule``, γ in place of each share β.  The state z is one vector: θ (d,),
-    then the memory in the rule's units; ``shapes`` are those of the parts.
+    then the memory in the rule's units; ``shapes`` are those of the parts.  F_0 is no gradient, so there is no Hessian.
     """
 
     def __init__(
@@ -48,10 +48,6 @@ class WholeStateKernel:
         """−F_0."""
         return self.counterterms(state, *data, order=0)[0]
 
-    def hessian_vector(self, state: np.ndarray, vector: np.ndarray, *data: np.ndarray) -> np.ndarray:
-        """Not asked for: F_0 is no gradient, and what linearises it takes differences of ``counterterms``."""
-        raise NotImplementedError
-
     def run(self, state: np.ndarray, h: float, steps: int, data: Data) -> OptimizerEnd:
         """Where the optimiser itself arrives from a state, at ``β = 1 − γh``; as ``run_optimizer``, for all of z."""
         entry, eta = self._scaling.optimizer, h**self._scaling.power
@@ -65,7 +61,7 @@ class WholeStateKernel:
             after = entry.step(gradient, (theta, *(part / unit for part in memory)), eta, **values)
             return (np.concatenate([after[0], *(part * unit for part in after[1:])]),)
 
-        start = check_theta(self, state)
+        start = np.array(state, dtype=np.float64)
         (end,), error = run_twice(step, (start,), steps, h)
         return OptimizerEnd(end, error, start)
 

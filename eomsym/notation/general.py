@@ -47,6 +47,13 @@ def _latex_derivative(colour: int, count: int, arguments: list[str]) -> str:
     return name + primes + (rf"\left[{', '.join(arguments)}\right]" if arguments else "")
 
 
+def _latex_name(name: str) -> str:
+    """A letter, its number as index; words upright."""
+    if name[1:].isdigit():
+        return f"{name[0]}_{{{name[1:]}}}"
+    return name if len(name) == 1 else rf"\mathrm{{{name.replace('_', '-')}}}"
+
+
 def _sympy_derivative(colour: int, count: int, arguments: list[str]) -> str:
     name = f"g_{colour}" if colour else "g"
     if not arguments:
@@ -57,11 +64,11 @@ def _sympy_derivative(colour: int, count: int, arguments: list[str]) -> str:
 TEXT_STYLE = Style("θ", lambda name: f"{name}₀", _text_derivative, power_text, lambda inside: f"√({inside})", str, TEXT)
 LATEX_STYLE = Style(
     r"\theta",
-    lambda name: (name if len(name) == 1 else rf"\mathrm{{{name.replace('_', '-')}}}") + "_{0}",
+    lambda name: _latex_name(name) + "_{0}",
     _latex_derivative,
     lambda base, power: base + (f"^{{{power}}}" if power != 1 else ""),
     lambda inside: rf"\sqrt{{{inside}}}",
-    lambda name: f"{name[0]}_{{{name[1:]}}}" if name[1:] else name,
+    _latex_name,
     SumStyle("-", coefficient_latex, r" \, ", (r"\left(", r"\right)")),
 )
 SYMPY_STYLE = Style(
@@ -123,12 +130,18 @@ class Writer:
 
 #: Letters of memories, by the names that optimisers give them; ``square`` is v where no velocity is.
 _LETTERS = {"velocity": "v", "mean": "m"}
+#: A bias correction's β^n, the share that the start still has: c1, c2, … in their order.
+_CORRECTION = "share of the start"
 
 
 def state_symbols(memory: Sequence[str]) -> list[str]:
     """Short names of the slow states beside θ, one a memory: letters, or what the memory is called."""
     letters = _LETTERS | {"square": "s" if "velocity" in memory else "v"}
-    return [letters.get(name, name.replace(" ", "_")) for name in memory]
+    corrections = [name for name in memory if name.startswith(_CORRECTION)]
+    letters |= {name: f"c{number}" for number, name in enumerate(corrections, start=1)}
+    full = [name.replace(" ", "_") for name in memory]
+    short = [letters.get(name, word) for name, word in zip(memory, full, strict=True)]
+    return short if len(set(short)) == len(short) else full
 
 
 def start_writer(style: Style, coloured: bool, memory: Sequence[str]) -> Writer:

@@ -104,8 +104,8 @@ def whole_state(optimizer: Optimizer) -> WholeState:
     """
     if not any(parameter.share for parameter in optimizer.parameters):
         raise InputError(
-            f"optimizer {optimizer.name!r}: has no memory that fades slowly, so its whole state is theta; "
-            "take heavy-ball, nesterov or adam, or leave state out"
+            f"optimizer {optimizer.name!r}: has no memory that fades slowly, so no share beta to go with the small "
+            "parameter; take heavy-ball, nesterov or adam, or differences of its steps (follow)"
         )
     trial = {
         _decay_of(p).name: Fraction(1, 2) if p.share or p.default is None else p.default for p in optimizer.parameters

@@ -15,8 +15,6 @@ from eomsym.verification.study import Record, finite
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-#: What the equation of motion may be of: θ and its memory, or θ alone.
-STATES = ("whole", "slow")
 #: An order that leaves less than this of the movement unexplained is one to work with.
 SMALL = 1e-3
 #: A share of the run's own differences counts above this many times its round-off.

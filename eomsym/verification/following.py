@@ -13,6 +13,7 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from eomsym.checks import check_choice, check_integer, check_orders, check_positive, shown
+from eomsym.derivation.counterterms import STATES
 from eomsym.dynamics import (
     Path,
     StateMap,
@@ -29,7 +30,7 @@ from eomsym.errors import InputError, IntegrationError
 from eomsym.optimizers import Optimizer, chosen
 from eomsym.step_index import MAX_LOOKAHEAD_ORDER
 from eomsym.verification.convergence import Progress
-from eomsym.verification.follow_record import STATES, Follow, FollowedOrder
+from eomsym.verification.follow_record import Follow, FollowedOrder
 from eomsym.verification.posing import describe
 
 if TYPE_CHECKING:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from fractions import Fraction
+from math import comb
 
 import numpy as np
 import pytest
+import sympy
 from quartic_kernel import Quartic
 from second_routes.modified_fields import modified_field_terms
 
-from eomsym import optimizers
+from eomsym import derive, optimizers
 from eomsym.dynamics import kernel_counterterms, slow_memory, whole_state_terms
 from eomsym.dynamics.whole_state_kernel import WholeStateKernel
 from eomsym.errors import InputError
@@ -27,7 +29,7 @@ KERNEL = Quartic()
 def family(name):
     """The kernel of the whole state, and a state whose memory is not on the slow manifold."""
     scaling = whole_state(optimizers.get(name))
-    values = {p.name: DECAYS[p.name] for p in scaling.parameters}
+    values = {p.name: DECAYS.get(p.name, Fraction(1, 5)) for p in scaling.parameters}
     memory = {"velocity": [0.3, -0.2], "mean": [0.5, 0.2], "square": [3.0, 2.0]}
     parts = [np.array(memory.get(part, [0.3])) for part in scaling.optimizer.memory]
     sizes = [2, *map(len, parts)]
@@ -62,6 +64,53 @@ def test_series_and_differences_of_steps_agree_to_their_order(name):
                 for h, step in zip(SMALL, steps, strict=True)
             ]
             assert np.log2(short[-2] / short[-1]) == pytest.approx(order, abs=0.2)
+
+
+X, Y = sympy.symbols("x y")
+LOSS = X**4 / 4 + X * Y**2 / 3 + X**2 + 3 * Y**2 / 4 + 3 * X / 5 + Y  # what Quartic is
+TOLD = {"adamw": {"decay": "1/5"}, "sgdw": {"decay": "1/5"}, "heavy-ball-dampened": {"dampening": "1/10"}}
+
+
+@pytest.mark.parametrize(
+    "name", ["heavy-ball", "nesterov", "sgdw", "heavy-ball-dampened", "adam", "adamw", "rmsprop", "adam-corrected"]
+)
+def test_terms_and_numbers_agree_to_the_highest_order(name):
+    """Trees and monomials written out in 40 digits against arrays at other nodes: two algebras of one solver."""
+    scaling = whole_state(optimizers.get(name))
+    rates = {p.name: DECAYS[p.name] for p in scaling.parameters if p.name in DECAYS} | TOLD.get(name, {})
+    rule = scaling.rule(**scaling.read_parameters(rates))
+    order = 6 if rule.linear else 4
+    whole, state = family(name)
+    numbers = whole_state_terms(KERNEL, rule, whole.parts(state), order)
+    memory = [[sympy.Symbol(f"z{i}_{j}") for j in range(2)] for i in range(len(scaling.optimizer.memory))]
+    values = dict(zip([X, Y], THETA, strict=True))
+    for symbols, part in zip(memory, whole.parts(state)[1:], strict=True):
+        values |= dict(zip(symbols, np.broadcast_to(part, 2), strict=True))
+    exact = derive(name, order=order, state="whole", **rates).to_sympy(LOSS, [X, Y], memory)
+    for row, found in zip(exact, numbers, strict=True):
+        for column, part in zip(row, found, strict=True):
+            wanted = np.array([float(entry.evalf(40, subs=values)) for entry in column])
+            np.testing.assert_allclose(np.broadcast_to(part, 2), wanted, rtol=1e-10, atol=1e-12)
+
+
+class Quadratic:
+    """``θ²/2``, one unknown."""
+
+    order, size = 10, 1
+
+    def gradient_series(self, series):
+        return series.copy()
+
+
+@pytest.mark.parametrize("beta", ["1/2", "9/10", "99/100", "999/1000"])
+def test_heavy_ball_on_a_quadratic_is_the_closed_form(beta):
+    """The logarithm of the larger root, shared/theory.md §3, to order 10 at the values that people use."""
+    share = Fraction(beta)
+    rule = optimizers.get("heavy-ball").rule(beta=share)
+    found = kernel_counterterms(Quadratic(), rule, np.ones(1), 10)[:, 0]
+    for n, row in enumerate(found, start=1):
+        total = sum(comb(n - 1, k) ** 2 * share**k for k in range(n)) / (n * (1 - share) ** (2 * n - 1))
+        assert row == pytest.approx(float(total), rel=1e-12)
 
 
 def test_the_memory_on_the_slow_manifold_stays_there():

@@ -141,7 +141,7 @@ def test_what_is_told():
         ({"start": 10**9}, "start 1000000000: out of range.*0 to 1000000"),
         ({"orders": (0, 21)}, "order 21: out of range.*0 to 20"),
         ({"orders": ()}, "at least one"),
-        ({"state": "half"}, "state 'half'.*whole, slow"),
+        ({"state": "half"}, "state 'half'.*slow, whole"),
         ({"beta": 1}, "beta = 1: out of range.*beta < 1"),
         ({"optimizer": "torch.Adam()", "beta1": 0.5}, "beta1.*gives all parameters itself"),
         ({"optimizer": "torch.Adam(betas=(1, 0.9))"}, "beta1 = 1"),
