@@ -36,7 +36,8 @@ def torch_state(loss_fn: Callable[[Any], Any], params: Any, optimizer: torch.opt
     tensors of these shapes in this order; it is copied and not touched.  What it has gathered already is the start; if
     it has made no step, its state before the first is zero where the object itself gives the same first step from
     there, and the run begins after the first step otherwise (``first`` is 1).
-    Raises ``InputError`` for parameters that do not fit, and for a class or option whose step is not smooth.
+    Raises ``InputError`` for parameters that do not fit, for a class or option whose step is not smooth, and for a loss
+    that gives another step each time.
     """
     _check_smooth(optimizer)
     leaves, structure = pytree.tree_flatten(params)
@@ -45,13 +46,25 @@ def torch_state(loss_fn: Callable[[Any], Any], params: Any, optimizer: torch.opt
     own = _copied(optimizer, [moving[place] for place in places])
     machine = _Machine(own, moving, lambda: loss_fn(pytree.tree_unflatten(moving, structure)))
     first = 0 if any(own.state.values()) else machine.prepare()
-    tally = Tally()
-    return StateMap(tally.counting(machine.step), machine.read(), sum(map(torch.numel, moving)), first, tally)
+    start, tally = machine.read(), Tally()
+    _check_repeatable(machine.step, start)
+    return StateMap(tally.counting(machine.step), start, sum(map(torch.numel, moving)), first, tally)
 
 
 def learning_rates(optimizer: torch.optim.Optimizer) -> set[float]:
     """The learning rates of all groups."""
     return {float(group["lr"]) for group in optimizer.param_groups}
+
+
+def _check_repeatable(step: Callable[[np.ndarray], np.ndarray], start: np.ndarray) -> None:
+    """A step that is drawn anew is no map: neither the run nor its equation of motion would be one."""
+    once, again = step(start), step(start)
+    # Sums in another sequence, by several threads, differ in their last digits.
+    if np.linalg.norm(again - once) > 1e-6 * np.linalg.norm(once - start):
+        raise InputError(
+            "loss_fn: two steps from one state differ, so the loss is random, by dropout or by the samples drawn; "
+            "call eval() on the model, and give all samples or the same ones"
+        )
 
 
 def _check_smooth(optimizer: torch.optim.Optimizer) -> None:

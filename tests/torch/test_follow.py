@@ -212,3 +212,18 @@ def test_without_a_state_it_is_the_one_before_the_first_step():
 def test_a_state_that_does_not_fit_is_refused(options, message):
     with pytest.raises(InputError, match=message):
         eomsym.torch.lookahead_field(torch.func.grad(quartic), POINT, 0.1, 2, **{"optimizer": "heavy-ball", **options})
+
+
+@pytest.mark.parametrize("part", ["dropout", "samples"])
+def test_a_loss_that_is_drawn_anew_is_refused(part):
+    params = parameters(iris.fresh())
+
+    def random_loss(these):
+        chosen = torch.randperm(len(INPUTS))[:32] if part == "samples" else slice(None)
+        hidden = functional.gelu(INPUTS[chosen] @ these["first"] + these["first_bias"])
+        hidden = functional.dropout(hidden, 0.1) if part == "dropout" else hidden
+        return functional.cross_entropy(hidden @ these["last"] + these["last_bias"], LABELS[chosen])
+
+    optimizer = torch.optim.SGD(params.values(), lr=0.01, momentum=0.9)
+    with pytest.raises(InputError, match="two steps from one state differ, so the loss is random"):
+        eomsym.follow(random_loss, params, None, 20, optimizer=optimizer, orders=(0,))
