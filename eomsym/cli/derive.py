@@ -20,6 +20,7 @@ EXAMPLES = examples(
     "eomsym derive --order 4",
     "eomsym derive heavy-ball --order 2 --set beta=9/10 --format latex",
     "eomsym derive heavy-ball --order 2 --start",
+    "eomsym derive --order 2 --schedule eta",
     'eomsym derive --loss "x**4 + a*y**2" --variables x,y --parameters a',
 )
 
@@ -56,6 +57,12 @@ def derive(
         bool,
         typer.Option("--start", help="Also where the flow of a method with memory starts: theta_0 + eta c_1 + ..."),
     ] = False,
+    schedule: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAMES", help="What depends on time: eta, as eta s(tau), and parameters; commas in between."
+        ),
+    ] = None,
     loss: Annotated[
         str | None, typer.Option(metavar="EXPRESSION", help="Write everything out for this loss, as x**4 + a*y**2.")
     ] = None,
@@ -95,6 +102,9 @@ def derive(
     With --field "f; ..." it is the modified equation of y' = f(y):
     f_0 = f, f_1, ... multiply 1, eta, eta^2, ...
 
+    With --schedule eta the learning rate is eta s(tau), tau = n eta, and s',
+    s'' are its derivatives: s_d1, s_d2 in sympy and json.
+
     --state whole eliminates nothing: the equation of (theta, memory), which
     begins at the real start. There beta = 1 - gamma h, and eta = h for
     averages (Adam), h^2 for momentum.
@@ -111,8 +121,8 @@ def derive(
     if model is not None and state == "whole":
         raise InputError("--state whole: not written out for a --loss or --field; leave one of the two out")
     if model is not None:
-        if start:
-            raise InputError("--start: is given on trees; leave --loss or --field out")
+        if start or schedule is not None:
+            raise InputError("--start, --schedule: are given on trees; leave --loss or --field out")
         _derive_closed_form(model, optimizer, order, set_ or [], form)
         return
     highest = parsing.integer("--order", order, 0, MAX_ORDER, tree_demand)
@@ -120,8 +130,9 @@ def derive(
     entry: Any = optimizer
     if state == "slow":
         entry, given = chosen(optimizer, given)
+    names = () if schedule is None else parsing.names("--schedule", schedule)
     with output.progress("deriving"):
-        counterterms = derive_counterterms(entry, highest, state=state, start=start, **given)
+        counterterms = derive_counterterms(entry, highest, state=state, start=start, schedule=names, **given)
     _write(counterterms, form)
 
 

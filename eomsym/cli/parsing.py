@@ -17,6 +17,7 @@ _DECIMAL = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]{1,3})?")
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _RANGE = re.compile(r"([0-9]{1,9}):([0-9]{1,9})")
 
+MAX_BATCHES = 10**6
 #: Formats of figures, by the suffix of their file name.
 FIGURE_SUFFIXES = (".png", ".pdf", ".svg")
 
@@ -93,6 +94,36 @@ def settings(name: str, texts: Sequence[str]) -> dict[str, str]:
             raise InputError(f"{name} {text!r}: {parameter} is set twice; set it once")
         values[parameter] = value
     return values
+
+
+def schedules(name: str, texts: Sequence[str]) -> dict[str, str] | None:
+    """Schedules from texts such as ``cosine(2)``, of the learning rate, and ``beta=1/2 + tau/10``; None for none."""
+    found: dict[str, str] = {}
+    for text in texts:
+        match = re.match(r"\s*([A-Za-z_][A-Za-z0-9_]*)\s*=", text)
+        of, value = (match[1], text[match.end() :]) if match else ("eta", text)
+        if of in found:
+            raise InputError(f"{name} {text!r}: {of} has two; give one, with pieces EXPR until TIME; EXPR")
+        found[of] = value.strip()
+    return found or None
+
+
+def batching(count: str | None, size: str | None, last: str | None, order: str) -> dict[str, object] | None:
+    """The options of batches as ``optimizers.read_batching`` takes them; None where there are none."""
+    if count is None and size is None:
+        if last is not None or order != "forward":
+            raise InputError("--last-batch, --batch-order: of what? give --batches or --batch-size too")
+        return None
+    if count is not None and size is not None:
+        raise InputError("--batches, --batch-size: both given; give one of them")
+    found: dict[str, object] = {"last": last, "order": order if order.isalpha() else _numbers("--batch-order", order)}
+    if count is not None:
+        return found | {"count": integer("--batches", count, 1, MAX_BATCHES)}
+    return found | {"size": integer("--batch-size", str(size), 1, MAX_BATCHES)}
+
+
+def _numbers(name: str, text: str) -> list[int]:
+    return [integer(name, part, 0, MAX_BATCHES) for part in text.split(",")]
 
 
 def figure_path(name: str, text: str) -> Path:

@@ -25,6 +25,7 @@ EXAMPLES = examples(
     "eomsym verify --dataset moons --orders 0:3 --plot slopes.png",
     "eomsym verify --optimizer nesterov --dataset teacher-small --orders 0:3",
     "eomsym verify --precision double-double --orders 0:10",
+    'eomsym verify --optimizer heavy-ball --schedule "(1+cos(pi*tau))/2" --batch-size 128 --last-batch drop',
 )
 
 
@@ -71,6 +72,21 @@ def verify(
     begin: Annotated[
         str, typer.Option(metavar="K", help="With --state whole: take K real steps first.", show_default="0")
     ] = "0",
+    schedule: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="[NAME=]EXPR",
+            help="The learning rate is eta times this, in tau = n eta; or cosine(2). Of a parameter: beta=EXPR.",
+        ),
+    ] = None,
+    batches: Annotated[str | None, typer.Option(metavar="M", help="Visit M batches one after the other.")] = None,
+    batch_size: Annotated[str | None, typer.Option(metavar="N", help="Or as many as there are of this size.")] = None,
+    last_batch: Annotated[
+        str | None, typer.Option(metavar="WHAT", help="A smaller last batch: drop, keep or weight (by its size).")
+    ] = None,
+    batch_order: Annotated[
+        str, typer.Option(metavar="ORDER", help="forward, palindrome (forward, then backward) or numbers 0,2,1.")
+    ] = "forward",
     orders: Annotated[
         str,
         typer.Option(
@@ -97,6 +113,9 @@ def verify(
     The exit status is 1 if an order fails. Where no network is described, one
     that suits the data set is taken. Double precision shows orders to about 9;
     double-double arithmetic, for gradient-descent on tiny networks, 19.
+
+    With --schedule and --batches paths are compared at the ends of rounds: a
+    round visits every batch once, and is one step for the whole data.
 
     An optimizer with a memory begins with one on its slow manifold. With
     --state whole nothing is eliminated: 1 - beta shrinks with the small
@@ -130,6 +149,8 @@ def verify(
             state=state,
             start="shadow" if from_start else "settled" if settle else None,
             begin=parsing.integer("--begin", begin, 0, MAX_BEGIN),
+            schedule=parsing.schedules("--schedule", schedule or []),
+            batching=parsing.batching(batches, batch_size, last_batch, batch_order),
             seed=report.seed,
             precision=None if state == "whole" and arithmetic == "double" else arithmetic,
             output=report.folder,
@@ -189,7 +210,13 @@ def _settings(study: ConvergenceStudy) -> str:
 
 
 def _followed(study: ConvergenceStudy) -> str:
-    """What the errors are of, where a memory is part of it."""
+    """What the errors are of, where a memory, a schedule or batches are part of it."""
+    loop = [f"{name} times {text}" if name == "eta" else f"{name} = {text}" for name, text in study.schedules]
+    loop += [f"rounds of {study.batches} batches"] if study.batches else []
+    return "".join(f"\n{part}" for part in loop) + _state(study)
+
+
+def _state(study: ConvergenceStudy) -> str:
     if study.state == "whole":
         family = f"errors fall with {study.small_parameter}, 1 - beta with it"
         return f"\nwhole state from its real start; {family}, and the first is at the values given"

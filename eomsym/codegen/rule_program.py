@@ -11,7 +11,20 @@ from dataclasses import dataclass
 from fractions import Fraction
 from functools import partial as partial_of
 
-from eomsym.optimizers import Atom, Coefficient, Gradient, One, Product, Quotient, SquareRoot, Stage, State, UpdateRule
+from eomsym.errors import InputError
+from eomsym.optimizers import (
+    Atom,
+    Coefficient,
+    Elapsed,
+    Gradient,
+    One,
+    Product,
+    Quotient,
+    SquareRoot,
+    Stage,
+    State,
+    UpdateRule,
+)
 from eomsym.step_index import Algebra, Matrix, Solution, small_nodes
 
 
@@ -137,6 +150,9 @@ class StatementAlgebra(Algebra):
     def logarithm(self, values: str, level: Level) -> str:
         return f"_apply(LOGARITHM, {level}, moved)[0]"
 
+    def elapsed(self, levels: Named, atom: Elapsed, level: Level) -> str:
+        raise InputError("kernel: is generated for constant parameters; give a schedule where it is evaluated")
+
     def product(self, left: Named, right: Named, level: Level) -> str:
         return f"sum({left}[i] * {right}[{level} - i] for i in range({level} + 1))"
 
@@ -159,6 +175,7 @@ _WORDS: dict[type[Atom], tuple[str, str]] = {
     Gradient: ("gradient", "gradient"),
     Stage: ("stage", "stage of an implicit step"),
     One: ("one", "ones"),
+    Elapsed: ("elapsed", "product with a power of the time elapsed"),
     Product: ("product", "componentwise product"),
     Quotient: ("quotient", "componentwise quotient"),
     SquareRoot: ("root", "componentwise square root"),

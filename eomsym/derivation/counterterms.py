@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
+from math import factorial
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
@@ -21,7 +22,8 @@ from eomsym.notation.json import counterterms_json
 from eomsym.notation.latex import counterterms_latex, counterterms_mathtext
 from eomsym.notation.sympy_lines import counterterms_sympy_lines
 from eomsym.notation.text import counterterms_text
-from eomsym.optimizers import Optimizer, UpdateRule
+from eomsym.optimizers import RATE, Loop, Optimizer, UpdateRule
+from eomsym.schedules import constant
 from eomsym.trees import LEAF, THETA, ColouredTree, Tree, rooted_trees
 
 if TYPE_CHECKING:
@@ -35,6 +37,8 @@ MAX_ORDER = 15
 #: Coloured trees and monomials are far more.
 MAX_COLOURED_ORDER = 6
 MAX_VECTOR_ORDER = 3
+#: The factor of η where that depends on time.
+RATE_SYMBOL = "s"
 #: The slow manifold, or θ with all that the optimiser remembers.
 STATES = ("slow", "whole")
 
@@ -135,6 +139,7 @@ def derive(
     *,
     state: str = "slow",
     start: bool = False,
+    schedule: Sequence[str] = (),
     **parameters: object,
 ) -> Counterterms | GeneralCounterterms | WholeStateEquation:
     """The counter terms ξ_0 … ξ_{order−1} of an optimiser, exactly, by step-index polynomials.
@@ -147,13 +152,20 @@ def derive(
     ``start=True`` the shadow start of a method with memory is derived too (``start_terms``).
     With ``state="whole"`` the memory is not eliminated: the result is the equation of motion of (θ, memory), and γ
     takes the place of each β: ``derive_whole_state``.
+    ``schedule`` names what depends on time τ = nη: ``eta``, whose factor is then s(τ), and parameters, which stay
+    symbols; derivatives s′, s″ have the symbols ``s_d1``, ``s_d2`` (``GeneralCounterterms``).
     Raises ``InputError`` for an unknown optimiser, an unknown or ill-formed parameter, an order that is no integer
-    from 0 to 15 (6 with several fields, 3 with componentwise functions), or what would take more than 4 GB.
+    from 0 to 15 (6 with a schedule or several fields, 3 with componentwise functions), or more than 4 GB to be held.
     """
+    names = (schedule,) if isinstance(schedule, str) else tuple(schedule)
+    if names and (start or state == "whole"):
+        raise InputError("schedule: is derived on the slow manifold; leave start and state 'whole' out")
     if check_choice("state", state, STATES) == "whole":
         if start:
             raise InputError("start: the whole state begins at its real start; leave start out, or take state slow")
         return derive_whole_state(optimizer, order, **parameters)
+    if names:
+        return derive_scheduled(optimizer, order, names, **parameters)
     if not start:
         return derive_slow_manifold(optimizer, order, **parameters)
     from eomsym.derivation.start_terms import start_terms
@@ -182,6 +194,35 @@ def derive_slow_manifold(
     if len(fields_of) == 1 and not any(_holds_theta(tree) for field in trees for tree in field):
         return _plain(entry, values, order, {tree.plain: value for field in trees for tree, value in field.items()})
     return _general(entry, values, order, trees)
+
+
+def derive_scheduled(
+    optimizer: str | Optimizer, order: int, names: Sequence[str], **parameters: object
+) -> GeneralCounterterms:
+    """``derive`` where η or parameters depend on time, with their derivatives as symbols."""
+    entry, values = chosen_with_counts(optimizer, parameters)
+    check_order(order, MAX_COLOURED_ORDER)
+    for name in names:
+        if name in values:
+            raise InputError(f"{name} = {values[name]}: depends on time, so it has no value; leave it out")
+    whole = Loop(entry, values, dict.fromkeys(names, constant()))
+    free = [parameter.name for parameter in entry.parameters if parameter.name not in {*values, *names}]
+    stems = {name: RATE_SYMBOL if name == RATE else name for name in names}
+    every = [*free, *(f"{stem}_d{m}" if m else stem for stem in stems.values() for m in range(order + 1))]
+    symbols = symbols_of(every)
+    loop = replace(whole, values={**values, **{name: symbols[name] for name in (*free, *stems) if name in symbols}})
+    taylor = {
+        name: [symbols[f"{stem}_d{m}" if m else stem] * Fraction(1, factorial(m)) for m in range(order + 1)]
+        for name, stem in stems.items()
+    }
+    rule = loop.rule(taylor)
+    if not rule.linear:
+        check_order(order, MAX_VECTOR_ORDER)
+        fields, functions = modified_vector_terms(rule, order + 1)
+        return replace(_general(entry, values, order, fields, functions), schedule=tuple(stems.values()))
+    check_memory(order, _count_trees(rule, len(loop.fields), order + 1), len(every))
+    trees = modified_tree_coefficients(rule, order + 1)
+    return replace(_general(entry, values, order, trees), schedule=tuple(stems.values()))
 
 
 def chosen_with_counts(
@@ -235,7 +276,11 @@ def _holds_theta(tree: ColouredTree) -> bool:
 
 def symbolic_parameters(entry: Optimizer, given: Mapping[str, Fraction]) -> dict[str, Coefficient]:
     """The optimiser's parameters that have no value, as generators of one fraction field over the rationals."""
-    names = [parameter.name for parameter in entry.parameters if parameter.name not in given]
+    return symbols_of([parameter.name for parameter in entry.parameters if parameter.name not in given])
+
+
+def symbols_of(names: Sequence[str]) -> dict[str, Coefficient]:
+    """Generators of one fraction field over the rationals, by their names."""
     if not names:
         return {}
     import sympy

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from eomsym.derivation.vector_language import ComponentwiseFunction, Monomial
 from eomsym.exact_numbers import Coefficient
+from eomsym.notation.coefficients import primed_latex, primed_text
 from eomsym.notation.general import general_latex, general_sympy_lines, general_text
 from eomsym.notation.json import general_json
 from eomsym.trees import ColouredTree
@@ -36,7 +37,8 @@ class GeneralCounterterms:
     """The equation of motion ``θ̇ = −leading − η Σ_k η^k ξ_k`` of an optimiser that needs more than plain trees.
 
     ``leading`` and each of ``terms`` list what is not zero.  ``fields`` says what ``g_1``, ``g_2``, … are of;
-    ``functions`` defines the componentwise functions of g.  Coefficients are exact, as in ``Counterterms``.
+    ``functions`` defines the componentwise functions of g; ``schedule`` has the symbols of what depends on time, whose
+    m-th derivative is the symbol with ``_dm`` behind it.  Coefficients are exact, as in ``Counterterms``.
     """
 
     optimizer: str
@@ -47,16 +49,19 @@ class GeneralCounterterms:
     fields: tuple[str, ...] = ()
     functions: tuple[ComponentwiseFunction, ...] = ()
     shadow: StartTerms | None = None
+    schedule: tuple[str, ...] = ()
 
     def text(self) -> str:
         """The equation of motion, the definitions, one line per counter term, then the start if it was derived."""
-        text = general_text(*self._plain)
+        text = primed_text(general_text(*self._plain)) if self.schedule else general_text(*self._plain)
         return text if self.shadow is None else f"{text}\n{self.shadow.text()}"
 
     __str__ = text
 
     def latex(self) -> str:
         """The same as an ``aligned`` LaTeX block."""
+        if self.schedule:
+            return primed_latex(general_latex(*self._plain))
         return general_latex(*self._plain, more=self.shadow.equations if self.shadow else ())
 
     def sympy_lines(self) -> str:
@@ -67,7 +72,7 @@ class GeneralCounterterms:
     def to_json(self) -> str:
         """One JSON object; there is no reader for it."""
         start = self.shadow.rows if self.shadow else None
-        return general_json(self.optimizer, self.parameters, *self._plain, start=start)
+        return general_json(self.optimizer, self.parameters, *self._plain, start=start, schedule=self.schedule)
 
     def to_sympy(self, losses: Sequence[sympy.Expr], variables: Sequence[sympy.Symbol]) -> list[sympy.Matrix]:
         """``[leading, ξ_0, ξ_1, …]`` for concrete losses, one for each field, as columns of exact expressions."""

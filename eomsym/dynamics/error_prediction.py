@@ -58,12 +58,16 @@ def predict_discretization_error(
     accuracy: float = 1e-6,
     exponents: Mapping[int, int] | None = None,
     gradient_flow: bool = True,
+    begun: np.ndarray | None = None,
+    places: Sequence[np.ndarray] = (),
 ) -> ErrorPrediction:
     """E_N(time) for all ``orders`` at once: one flow and one call of the counter terms serve them all.
 
     ``exponents`` says of an order whose next counter terms vanish which power of η is the first to be wrong, p > N + 1;
     then ``ξ_{p−1}`` drives the error.  Without ``gradient_flow`` the term f̃_0 of another optimiser takes the place of
     −g, and is differentiated by central differences: six digits or more, where three are needed.
+    ``begun`` (number of orders, d) is E_N at the start, where the path is not new there; zero if none.
+    ``places`` are more points at which the terms show their sizes, where some happen to vanish at the start.
     ``accuracy`` is the relative error allowed in one step of the integrator.  The kernel must have order
     ``max(orders) + 1``, for ξ_N.
     Raises ``InputError`` for a bad value, ``IntegrationError`` if the flow leaves the floating-point numbers.
@@ -87,12 +91,15 @@ def predict_discretization_error(
         return np.concatenate([-terms[0], *(terms[rows[1:]] - products)])
 
     with np.errstate(over="ignore", invalid="ignore"):
-        scales = time * np.linalg.norm(kernel.counterterms(start, *data, order=highest)[rows], axis=1)
+        sizes = [
+            np.linalg.norm(kernel.counterterms(place, *data, order=highest)[rows], axis=1) for place in (start, *places)
+        ]
+        scales = time * np.max(sizes, axis=0)
     if not np.isfinite(scales).all():
         raise IntegrationError(f"predicted errors: the terms to order {highest} are not finite at the start")
     # What starts at 0 has no size to be relative to: its own growth, time · ‖ξ_N‖, takes that place.
     allowed = accuracy * np.maximum(scales, np.finfo(np.float64).tiny / accuracy) / np.sqrt(kernel.size)
-    initial = np.concatenate([start, np.zeros(len(kept) * kernel.size)])
+    initial = np.concatenate([start, np.zeros(len(kept) * kernel.size) if begun is None else begun.ravel()])
     try:
         end = integrate(rate, initial, time, np.repeat(allowed, kernel.size))
     except IntegrationError as error:

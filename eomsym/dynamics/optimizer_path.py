@@ -83,7 +83,7 @@ def run_optimizer(
     step, start = _bind_step(kernel, check_theta(kernel, theta), eta, data, optimizer, parameters)
     if memory is not None:
         start = (start[0], *memory)
-    settled = _last(_iterates(step, start, check_integer("transient", transient), eta))
+    settled = last_state(step, start, check_integer("transient", transient), eta)
     (plain, *_), error = run_twice(step, settled, check_integer("steps", steps), eta)
     return OptimizerEnd(plain, error, settled[0])
 
@@ -96,8 +96,15 @@ def run_twice(step: Step, start: State, steps: int, eta: float) -> tuple[State, 
         moved = (part + last_place(part) * random.choice(DISTURBANCES, part.size) for part in state)
         return step(tuple(moved))
 
-    plain, moved = (_last(_iterates(one, start, steps, eta)) for one in (step, disturbed))
+    plain, moved = (last_state(one, start, steps, eta) for one in (step, disturbed))
     return plain, norm(moved[0] - plain[0])
+
+
+def last_state(step: Step, start: State, steps: int, eta: float) -> State:
+    """The state after so many steps.  Raises ``IntegrationError`` naming the first that is not finite."""
+    for state in _iterates(step, start, steps, eta):
+        last = state
+    return last
 
 
 def field_gradient(kernel: FieldKernel, data: Data, fields: Sequence[Field]) -> Callable[..., np.ndarray]:
@@ -142,9 +149,3 @@ def _iterates(step: Step, state: State, steps: int, eta: float) -> Iterator[Stat
         if not all(is_finite(part) for part in state):
             raise IntegrationError(f"optimizer path: step {index} is not finite; eta = {eta:g} is too large, take less")
         yield state
-
-
-def _last(iterates: Iterator[State]) -> State:
-    for state in iterates:
-        last = state
-    return last

@@ -8,9 +8,10 @@ which the equation of motion follows the iterates.  No formula of the optimiser 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import count
 from typing import Any
 
 import numpy as np
@@ -24,6 +25,7 @@ from eomsym.dynamics.eta_series import EtaSeries
 from eomsym.dynamics.kernel import Data, check_order, check_theta, is_double_double
 from eomsym.errors import InputError, IntegrationError, OverflowInKernelError
 from eomsym.optimizers import Field, Optimizer
+from eomsym.optimizers.loop import Loop
 from eomsym.step_index import value_at, weights
 
 #: Steps that are waited for: half the transient, which is counted for η > 0; there are so many lifetimes in it.
@@ -91,16 +93,49 @@ def shadow_start(
     values = {name: float(value) for name, value in exact.items()}
     state = _first_state(entry, point, order + 1, gradient, memory, values)
     step_size = EtaSeries.eta(order + 1)
-    sets = [_nodes(faded, order, low, high) for low, high in ((1.0, WINDOW), (1.2, 0.85 * WINDOW))]
-    seen = _run(lambda before: entry.step(gradient, before, step_size, **values), state, set().union(*sets))
-    found, check, scales = _extrapolated(seen, sets)
-    errors = np.linalg.norm(found - check, axis=1) + ROUNDING * max(seen) * scales
-    start = ShadowStart(point, found, errors, max(seen))
-    _check_digits(start, scales)
+    seen, sets = _seen(lambda before: entry.step(gradient, before, step_size, **values), state, faded, order)
+    start = _read(point, seen, sets)
     if eta is not None:
         speed = np.linalg.norm(seen[max(seen)][1] - seen[min(seen)][1]) / (max(seen) - min(seen))
         _check_series(start, eta, float(speed) * max(1.0, faded / LIFETIMES))
     return start
+
+
+def hand_over(
+    kernel: SeriesKernel,
+    loop: Loop,
+    state: np.ndarray,
+    order: int,
+    data: Data = (),
+    memory: Sequence[np.ndarray] | None = None,
+    pieces: Mapping[str, int] | None = None,
+) -> ShadowStart:
+    """The shadow start of a loop at ``state`` = (θ, τ), (d + 1,), with the optimiser's own memory or a given one.
+
+    Where a schedule begins a new piece the memory is still that of the old one: the path goes on from here.  ``pieces``
+    are those that hold from now on.  Raises as ``shadow_start`` does.
+    """
+    check_order(kernel, order, "the shadow start")
+    entry, point, tau = loop.optimizer, check_theta(kernel, state[:-1]), float(state[-1])
+    if not entry.memory or order == 0:
+        return ShadowStart(point, np.zeros((order, kernel.size)), np.zeros(order), 0)
+    values = loop.numbers_at(tau)
+    faded = math.ceil(_steps_to_fade(entry, {name: Fraction(value) for name, value in values.items()}) / loop.steps)
+    gradient = _gradient_of_series(kernel, data, loop.fields)
+    begun = _first_state(entry, point, order + 1, gradient, memory, values)
+    taylor = {
+        name: np.array(schedule.taylor(tau, order + 1, (pieces or {}).get(name)))[:, None]
+        for name, schedule in loop.schedules.items()
+    }
+    eta, rounds = EtaSeries.eta(order + 1), count()
+
+    def at(name: str, number: int) -> EtaSeries:
+        return EtaSeries(taylor[name] * float(number) ** np.arange(order + 1)[:, None])
+
+    def step(before: tuple[EtaSeries, ...]) -> tuple[EtaSeries, ...]:
+        return loop.round(gradient, before, eta, at, next(rounds) * loop.steps)
+
+    return _read(point, *_seen(step, begun, faded, order))
 
 
 def start_at(terms: StartTerms, kernel: SeriesKernel, theta: np.ndarray, data: Data = ()) -> ShadowStart:
@@ -159,6 +194,23 @@ def _first_state(
         names, shapes = ", ".join(entry.memory), [part.shape for part in given]
         raise InputError(f"memory: shapes {shapes}; give one array of shape {point.shape} for each of {names}")
     return (start, *(EtaSeries.constant(part, terms) for part in given))
+
+
+def _seen(
+    step: Callable[[tuple[EtaSeries, ...]], tuple[EtaSeries, ...]], state: tuple[EtaSeries, ...], faded: int, order: int
+) -> tuple[dict[int, np.ndarray], list[tuple[int, ...]]]:
+    """The run's coefficients at two sets of late steps, and these."""
+    sets = [_nodes(faded, order, low, high) for low, high in ((1.0, WINDOW), (1.2, 0.85 * WINDOW))]
+    return _run(step, state, set().union(*sets)), sets
+
+
+def _read(point: np.ndarray, seen: dict[int, np.ndarray], sets: Sequence[tuple[int, ...]]) -> ShadowStart:
+    """The start with its errors.  Raises ``IntegrationError`` where its digits are lost."""
+    found, check, scales = _extrapolated(seen, sets)
+    errors = np.linalg.norm(found - check, axis=1) + ROUNDING * max(seen) * scales
+    start = ShadowStart(point, found, errors, max(seen))
+    _check_digits(start, scales)
+    return start
 
 
 def _nodes(faded: int, order: int, low: float, high: float) -> tuple[int, ...]:

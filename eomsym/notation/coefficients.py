@@ -7,6 +7,7 @@ SymPy is imported only when a symbol is there.
 
 from __future__ import annotations
 
+import re
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
@@ -31,6 +32,27 @@ def coefficient_latex(coefficient: Coefficient) -> str:
     import sympy
 
     return str(sympy.latex(coefficient_expression(coefficient)))
+
+
+def primed_text(text: str) -> str:
+    """Derivatives by their primes: s′ for ``s_d1``, s⁽⁴⁾ for ``s_d4``."""
+    return re.sub(
+        r"_d([1-9])\b", lambda match: "′″‴"[int(match[1]) - 1] if match[1] < "4" else _in_brackets(match[1]), text
+    )
+
+
+def primed_latex(text: str) -> str:
+    """The same in LaTeX, where the index of a symbol stands in braces."""
+
+    def primes(match: re.Match[str]) -> str:
+        index = f"_{{{match[1]}}}" if match[1] else ""
+        return index + ("'" * int(match[2]) if match[2] < "4" else f"^{{({match[2]})}}")
+
+    return re.sub(r"_\{(?:(\w+) )?d([1-9])\}", primes, text)
+
+
+def _in_brackets(digit: str) -> str:
+    return f"⁽{digit.translate(str.maketrans('456789', '⁴⁵⁶⁷⁸⁹'))}⁾"
 
 
 def split_sign(coefficient: Coefficient) -> tuple[bool, Coefficient]:

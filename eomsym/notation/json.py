@@ -51,6 +51,7 @@ def general_json(
     fields: Sequence[str],
     functions: Sequence[ComponentwiseFunction],
     start: StartRows | None = None,
+    schedule: Sequence[str] = (),
 ) -> str:
     """One JSON object: trees as bracket lists with colours, monomials as SymPy reads them."""
 
@@ -71,7 +72,7 @@ def general_json(
         "leading": entries(leading),
         "counterterms": [{"index": k, "terms": entries(row)} for k, row in enumerate(rows)],
     }
-    return json.dumps(data | _start(start))
+    return json.dumps(data | ({"schedule": list(schedule)} if schedule else {}) | _start(start))
 
 
 def _start(rows: StartRows | None) -> dict[str, Any]:

@@ -28,6 +28,7 @@ from eomsym.optimizers._base import (
 )
 from eomsym.optimizers._rule import (
     Atom,
+    Elapsed,
     Gradient,
     Linear,
     One,
@@ -41,17 +42,24 @@ from eomsym.optimizers._rule import (
 from eomsym.optimizers._stepping import solve, sqrt
 from eomsym.optimizers._tracing import trace
 from eomsym.optimizers._whole import WholeState, whole_state
+from eomsym.optimizers.batches import Batches, cut, of_index_sets, read_batching
 from eomsym.optimizers.libraries import LIBRARIES, from_torch
+from eomsym.optimizers.loop import Loop
 from eomsym.optimizers.runge_kutta import CLASSICAL, EXPLICIT_MIDPOINT, EXTRAGRADIENT, IMPLICIT_MIDPOINT, runge_kutta
+from eomsym.schedules import RATE, read_schedules
 
 __all__ = [
     "LIBRARIES",
+    "RATE",
     "REGISTRY",
     "Atom",
+    "Batches",
     "Coefficient",
+    "Elapsed",
     "Field",
     "Gradient",
     "Linear",
+    "Loop",
     "One",
     "Optimizer",
     "Parameter",
@@ -64,9 +72,13 @@ __all__ = [
     "WholeState",
     "check_one_gradient",
     "chosen",
+    "cut",
     "from_torch",
     "get",
     "is_built_in",
+    "loop_of",
+    "of_index_sets",
+    "read_batching",
     "read_optimizer",
     "read_rational",
     "register",
@@ -146,6 +158,21 @@ def read_optimizer(text: str) -> tuple[Optimizer, dict[str, Fraction]]:
     Raises ``InputError``, one line.
     """
     return chosen(text, {})
+
+
+def loop_of(
+    optimizer: str | Optimizer, schedule: object = None, batching: object = None, samples: int = 0, **given: object
+) -> Loop:
+    """The run as it is made: an optimiser with its schedules and batches of so many samples.
+
+    ``schedule`` is read by ``schedules.read_schedules`` and ``batching`` by ``read_batching``; parameters not given
+    have their defaults.  Raises ``InputError`` as these, ``chosen`` and ``Loop`` do.
+    """
+    entry, exact = chosen(optimizer, given)
+    if batching is not None and samples == 0:
+        raise InputError("batching: this loss has no data; leave it out")
+    batches = None if batching is None else read_batching(batching, samples)
+    return Loop(entry, entry.complete(exact), read_schedules(schedule), batches)
 
 
 def rule_of_one_gradient(optimizer: str | Optimizer, given: Mapping[str, object]) -> UpdateRule:

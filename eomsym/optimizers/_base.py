@@ -62,7 +62,8 @@ class Parameter:
 class Field:
     """What one gradient of an update rule is the gradient of.
 
-    ``loss``: the loss.  ``batch``: the mean loss of batch ``index`` of ``count``, cut from the samples in their order.
+    ``loss``: the loss.  ``batch``: the mean loss of batch ``index`` of ``count``, equal parts of the samples in their
+    order, or those with the numbers ``members``.
     ``player``: two players share the parameters, half and half; each sees the gradient of its own half, player 0 of the
     loss, player 1 of minus the loss, and zero elsewhere.  ``game``: both players' gradients at once.
     """
@@ -70,6 +71,7 @@ class Field:
     kind: str = "loss"
     index: int = 0
     count: int = 1
+    members: tuple[int, ...] = ()
 
     @property
     def is_game(self) -> bool:
@@ -92,10 +94,14 @@ class Field:
             return "−∇_y L, zero elsewhere" if self.index else "∇_x L, zero elsewhere"
         return "(∇_x L, −∇_y L)" if self.kind == "game" else "gradient of the loss"
 
-    def samples(self, count: int) -> slice:
+    def samples(self, count: int) -> slice | list[int]:
         """Those of ``count`` samples that it sees.  Raises ``InputError`` if they do not make equal batches."""
         if self.kind != "batch":
             return slice(0, count)
+        if self.members:
+            first, last = self.members[0], self.members[-1]
+            in_a_row = self.members == tuple(range(first, last + 1))
+            return slice(first, last + 1) if in_a_row else list(self.members)
         share, rest = divmod(count, self.count)
         if rest:
             raise InputError(f"data: {count} samples do not make {self.count} equal batches; leave {rest} out")

@@ -7,7 +7,7 @@ from fractions import Fraction
 from typing import Any
 
 from eomsym.exact_numbers import Coefficient
-from eomsym.optimizers._rule import UpdateRule
+from eomsym.optimizers._rule import Elapsed, UpdateRule
 from eomsym.optimizers._tracing import trace
 
 
@@ -35,4 +35,10 @@ def _fades(rule: UpdateRule, index: int) -> bool:
     """Whether a memory goes to zero by itself; a share that is a symbol stands for one below 1."""
     share = rule.self_coefficient(index)
     fades = -1 < share < 1 if isinstance(share, (int, Fraction)) else True
-    return index > 0 and fades and not rule.following[index].without(rule.state(index)).terms
+    return index > 0 and fades and all(_is_itself(rule, index, atom) for atom, *_ in rule.following[index].terms)
+
+
+def _is_itself(rule: UpdateRule, index: int, number: int) -> bool:
+    """Whether an atom is the state, or its product with a power of the time elapsed: a share that depends on time."""
+    atom, state = rule.atoms[number], rule.state(index)
+    return number == state or (isinstance(atom, Elapsed) and {part for part, *_ in atom.operand.terms} == {state})

@@ -1,7 +1,7 @@
 """One step of an optimiser as data, an ``UpdateRule``.
 
-It is a short list of *atoms* (states, gradients at points, stages of implicit methods, componentwise products,
-quotients and roots), each given by linear combinations ``Σ coefficient · η^power · atom`` of others.  Trees, numbers,
+It is a short list of *atoms* (states, gradients at points, stages of implicit methods, powers of the time that has
+elapsed, componentwise products, quotients and roots), each given by linear combinations ``Σ coefficient · η^power · atom`` of others.  Trees, numbers,
 the vector language and generated kernels all read this one list.
 """
 
@@ -59,6 +59,20 @@ class One:
 
 
 @dataclass(frozen=True)
+class Elapsed:
+    """``operand · ((start + pace · s) η)^power``, power ≥ 1: what a number that depends on time multiplies it with.
+
+    At step index s a step of the rule is that far from the time at which the Taylor series of the number begins; an
+    epoch is a rule of many steps, ``pace``, of which this one is number ``start``.
+    """
+
+    operand: Linear
+    power: int
+    start: int = 0
+    pace: int = 1
+
+
+@dataclass(frozen=True)
 class Product:
     """Componentwise product."""
 
@@ -81,7 +95,7 @@ class SquareRoot:
     argument: Linear
 
 
-Atom = State | Gradient | Stage | One | Product | Quotient | SquareRoot
+Atom = State | Gradient | Stage | One | Elapsed | Product | Quotient | SquareRoot
 
 
 @dataclass(frozen=True)
@@ -112,7 +126,7 @@ class UpdateRule:
     @property
     def linear(self) -> bool:
         """Whether there is nothing componentwise: the modified field is then a series over rooted trees."""
-        return all(isinstance(atom, (State, Gradient, Stage)) for atom in self.atoms)
+        return all(isinstance(atom, (State, Gradient, Stage, Elapsed)) for atom in self.atoms)
 
     @property
     def evaluations(self) -> int:

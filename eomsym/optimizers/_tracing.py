@@ -14,6 +14,7 @@ from eomsym.errors import InputError
 from eomsym.exact_numbers import Coefficient
 from eomsym.optimizers._rule import (
     Atom,
+    Elapsed,
     Gradient,
     Linear,
     One,
@@ -40,7 +41,7 @@ def trace(step: Callable[..., Any], states: int, parameters: Mapping[str, Any], 
     builder = _Builder()
     before = tuple(builder.vector(State(index)) for index in range(states))
     try:
-        after = step(builder.gradient, before, StepSize({1: 1}), **parameters)
+        after = step(builder.gradient, before, StepSize({(1, 0): 1}), **parameters)
     except (TypeError, AttributeError, ZeroDivisionError) as error:
         raise InputError(f"step function: cannot be traced ({error}); use + - * / sqrt and powers only") from error
     if not isinstance(after, tuple) or len(after) != states or not all(isinstance(part, Vector) for part in after):
@@ -82,32 +83,62 @@ class _Linear:
 
 
 class StepSize(_Linear):
-    """A polynomial in the step size η: what ``eta`` is while a step function is traced."""
+    """A polynomial in the step size η, what ``eta`` is while a step function is traced; and in the time since then.
 
-    def __init__(self, terms: Mapping[int, Coefficient]) -> None:
-        self.terms = dict(terms)
+    ``terms`` has the coefficient of η^p t^m at (p, m), where t is the time of this step, ``clock = (start, pace)`` as
+    ``Elapsed`` has it: a number that depends on time is its Taylor polynomial there, with no power of t above ``most``.
+    """
+
+    def __init__(self, terms: Mapping[tuple[int, int], Coefficient], clock: tuple[int, int] = (0, 1), most: int = 0):
+        self.terms = {key: value for key, value in terms.items() if key[1] <= most}
+        self.clock, self.most = clock, most
 
     def __mul__(self, other: Any) -> Any:
         if isinstance(other, Vector):
             return other * self
-        terms: dict[int, Coefficient] = {}
-        for p, a in self.terms.items():
-            for q, b in _polynomial(other).items():
-                terms[p + q] = terms.get(p + q, 0) + a * b
-        return StepSize(terms)
+        right = self._like(other)
+        terms: dict[tuple[int, int], Coefficient] = {}
+        for (p, m), a in self.terms.items():
+            for (q, n), b in right.terms.items():
+                terms[p + q, m + n] = terms.get((p + q, m + n), 0) + a * b
+        return self._joined(terms, right)
 
     def __add__(self, other: Any) -> StepSize:
-        terms = dict(self.terms)
-        for power, value in _polynomial(other).items():
-            terms[power] = terms.get(power, 0) + value
-        return StepSize(terms)
+        right, terms = self._like(other), dict(self.terms)
+        for key, value in right.terms.items():
+            terms[key] = terms.get(key, 0) + value
+        return self._joined(terms, right)
 
     def __truediv__(self, other: Any) -> StepSize:
-        return self * inverse(exact_number(other))
+        return self * (other.inverse() if isinstance(other, StepSize) else inverse(exact_number(other)))
 
+    def __rtruediv__(self, other: Any) -> StepSize:
+        return self.inverse() * other
 
-def _polynomial(value: Any) -> Mapping[int, Coefficient]:
-    return value.terms if isinstance(value, StepSize) else {0: exact_number(value)}
+    def __pow__(self, exponent: int) -> StepSize:
+        power = StepSize({(0, 0): 1})
+        for _ in range(exponent):
+            power = power * self
+        return power
+
+    def inverse(self) -> StepSize:
+        """``1/self`` of a number that depends on time, not on η.  Raises ``InputError`` for another."""
+        if any(p for p, _ in self.terms):
+            raise InputError("step function: divides by eta; keep states of the size of a gradient instead")
+        found = [inverse(self.terms[0, 0])]
+        for m in range(1, self.most + 1):
+            found.append(-sum(self.terms.get((0, i), 0) * found[m - i] for i in range(1, m + 1)) * found[0])
+        return StepSize({(0, m): value for m, value in enumerate(found)}, self.clock, self.most)
+
+    def _joined(self, terms: Mapping[tuple[int, int], Coefficient], other: StepSize) -> StepSize:
+        """One of two numbers may be constant; both depend on the time of one step."""
+        clock = self.clock if self.most else other.clock
+        assert not (self.most and other.most) or self.clock == other.clock
+        return StepSize(terms, clock, max(self.most, other.most))
+
+    @staticmethod
+    def _like(value: Any) -> StepSize:
+        return value if isinstance(value, StepSize) else StepSize({(0, 0): exact_number(value)})
 
 
 class Vector(_Linear):
@@ -129,7 +160,7 @@ class Vector(_Linear):
         """The number of which it is a vector, None where it holds anything else than ones; zero is one."""
         if any(atom != _ONES for atom, _ in self.terms):
             return None
-        return StepSize({power: value for (_, power), value in self.terms.items()})
+        return StepSize({(power, 0): value for (_, power), value in self.terms.items()})
 
     def __add__(self, other: Any) -> Vector:
         terms = dict(self.terms)
@@ -143,22 +174,32 @@ class Vector(_Linear):
                 if factor is not None:
                     return one * factor
             return self.builder.vector(Product(self.frozen(), other.frozen()))
-        terms: dict[tuple[int, int], Coefficient] = {}
-        for (atom, power), value in self.terms.items():
-            for shift, factor in _polynomial(other).items():
-                key = atom, power + shift
-                terms[key] = terms.get(key, 0) + value * factor
-        return Vector(self.builder, terms)
+        number = StepSize._like(other)
+        total: dict[tuple[int, int], Coefficient] = {}
+        for exponent in sorted({m for _, m in number.terms}):
+            part = self._elapsed(exponent, number.clock)
+            for (atom, power), value in part.terms.items():
+                for (shift, m), factor in number.terms.items():
+                    if m == exponent:
+                        key = atom, power + shift
+                        total[key] = total.get(key, 0) + value * factor
+        return Vector(self.builder, total)
+
+    def _elapsed(self, power: int, clock: tuple[int, int]) -> Vector:
+        """Times t^power."""
+        if power == 0 or not self.terms:
+            return self
+        return self.builder.vector(Elapsed(self.frozen(), power, *clock))
 
     def __truediv__(self, other: Any) -> Vector:
         if isinstance(other, Vector):
             if not other.terms:
                 raise ZeroDivisionError("it divides by what is zero on the slow manifold")
             constant = other.constant()
-            if constant is not None and set(constant.terms) == {0}:
-                return self if constant.terms[0] == 1 else self * inverse(constant.terms[0])
+            if constant is not None and set(constant.terms) == {(0, 0)}:
+                return self if constant.terms[0, 0] == 1 else self * inverse(constant.terms[0, 0])
             return self.builder.vector(Quotient(self.frozen(), other.frozen()))
-        return self * inverse(exact_number(other))
+        return self * (other.inverse() if isinstance(other, StepSize) else inverse(exact_number(other)))
 
     def __rtruediv__(self, other: Any) -> Vector:
         return self.builder.coerce(other) / self
@@ -244,6 +285,7 @@ def _linears(rule: UpdateRule, number: int) -> Iterator[Linear]:
             yield right
         case SquareRoot(argument):
             yield argument
+        # ``Elapsed`` needs its operand at lower powers of η only
 
 
 def _check(rule: UpdateRule, slow: bool) -> None:
@@ -253,7 +295,8 @@ def _check(rule: UpdateRule, slow: bool) -> None:
     for index in range(1, len(rule.following)):
         if index in rule.slow and (not slow or rule.moved(index).atoms(0)):
             raise InputError(f"step function: state {index} keeps itself with weight 1, so it never settles")
-    every = [*rule.following, *rule.stages, *(part for n in range(len(rule.atoms)) for part in _linears(rule, n))]
+    inner = [part for n in range(len(rule.atoms)) for part in _linears(rule, n)]
+    every = [*rule.following, *rule.stages, *inner, *(a.operand for a in rule.atoms if isinstance(a, Elapsed))]
     if any(power < 0 for part in every for _, power, _ in part.terms):
         raise InputError("step function: divides by eta; keep states of the size of a gradient instead")
 

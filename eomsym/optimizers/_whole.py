@@ -126,10 +126,10 @@ def _traced(optimizer: Optimizer, power: int, values: Mapping[str, Coefficient])
     settings: dict[str, Any] = {}
     for parameter in optimizer.parameters:
         value = values[_decay_of(parameter).name]
-        settings[parameter.name] = StepSize({0: 1, 1: -1 * value}) if parameter.share else value
+        settings[parameter.name] = StepSize({(0, 0): 1, (1, 0): -1 * value}) if parameter.share else value
 
     def step(gradient: Callable[..., Any], state: tuple[Any, ...], h: StepSize) -> tuple[Any, ...]:
-        eta, unit, back = (h, 1, 1) if power == 1 else (h * h, StepSize({-1: 1}), h)
+        eta, unit, back = (h, 1, 1) if power == 1 else (h * h, StepSize({(-1, 0): 1}), h)
         after = optimizer.step(gradient, (state[0], *(part * unit for part in state[1:])), eta, **settings)
         return (after[0], *(part * back for part in after[1:]))
 

@@ -6,12 +6,15 @@ epoch's end over all m! orders.  Fields ``g_1 … g_m`` are the gradients of the
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from fractions import Fraction
 from itertools import permutations
 from math import factorial
 from typing import Any
 
+from eomsym.checks import check_choice, check_integer, shown
+from eomsym.errors import InputError
 from eomsym.optimizers._base import Field, Optimizer, Parameter
 
 BATCHES = Parameter(
@@ -79,3 +82,124 @@ RESHUFFLED = Optimizer(
     steps=steps,
     limits="the mean is taken after every epoch; it says nothing about the spread; samples a multiple of m",
 )
+
+
+#: What may become of a last batch that is smaller: left out; taken with its own mean, as a data loader does; or with
+#: its mean weighted by its size, so that the mean over a round is that of all samples.
+LAST = ("drop", "keep", "weight")
+#: In which order the batches of a round are visited: as they are; or forward, then backward.
+ORDERS = ("forward", "palindrome")
+
+
+@dataclass(frozen=True)
+class Batches:
+    """Batches of any size by the numbers of their samples, and the order in which a round visits them.
+
+    ``weights`` multiply the batches' mean gradients.  Raises ``InputError`` for a batch that is empty, a sample that is
+    in two batches, and an order that leaves out a batch or names one that is not there.
+    """
+
+    members: tuple[tuple[int, ...], ...]
+    order: tuple[int, ...]
+    weights: tuple[Fraction, ...]
+
+    def __post_init__(self) -> None:
+        seen = set[int]()
+        for index, batch in enumerate(self.members):
+            if not batch:
+                raise InputError(f"batches: number {index} is empty; give each at least one sample")
+            twice = seen.intersection(batch)
+            if twice or len(set(batch)) < len(batch):
+                raise InputError(
+                    f"batches: sample {min(twice, default=batch[0])} is there twice; give each sample once"
+                )
+            seen.update(batch)
+        if set(self.order) != set(range(len(self.members))):
+            raise InputError(
+                f"batches: order {shown(list(self.order))} of {len(self.members)} batches; name each by its number, "
+                f"0 to {len(self.members) - 1}, at least once"
+            )
+
+    @property
+    def visits(self) -> list[tuple[int, Fraction]]:
+        """``(batch, weight)`` of each step of a round."""
+        return [(index, self.weights[index]) for index in self.order]
+
+    @property
+    def fields(self) -> tuple[Field, ...]:
+        """The mean loss of each batch."""
+        return tuple(Field("batch", i, len(self.members), members) for i, members in enumerate(self.members))
+
+
+def cut(
+    samples: int, count: int | None = None, size: int | None = None, last: str | None = None, order: Any = "forward"
+) -> Batches:
+    """``samples`` in their order as ``count`` batches, or as batches of ``size``.
+
+    ``last`` says what becomes of the rest, one of ``LAST``; none means that there must be none.  ``order`` is one of
+    ``ORDERS``, or the numbers of the batches as a round visits them.  Raises ``InputError`` for what does not fit.
+    """
+    if (count is None) == (size is None):
+        raise InputError("batches: give either how many there are or their size")
+    if count is not None and check_integer("batches", count, 1) > samples:
+        raise InputError(f"batches {count}: there are {samples} samples; give at most as many batches")
+    if size is not None and check_integer("batch size", size, 1) > samples:
+        raise InputError(f"batch size {size}: there are {samples} samples; give at most as many")
+    each = samples // count if count is not None else int(size or 0)
+    whole, rest = divmod(samples, each)
+    whole = count if count is not None else whole
+    rest = samples - whole * each
+    starts = [each * index for index in range(whole)]
+    members = [tuple(range(start, start + each)) for start in starts]
+    if rest and last is None:
+        raise InputError(
+            f"batches: {samples} samples make {whole} batches of {each} and {rest} more; say what becomes of the last "
+            f"with one of {', '.join(LAST)}"
+        )
+    if rest and check_choice("last batch", last, LAST) != "drop":
+        members.append(tuple(range(whole * each, samples)))
+    sizes = [len(batch) for batch in members]
+    mean = Fraction(sum(sizes), len(sizes))
+    weights = [size / mean if last == "weight" else Fraction(1) for size in sizes]
+    return Batches(tuple(members), visiting(order, len(members)), tuple(weights))
+
+
+def of_index_sets(sets: Sequence[Sequence[int]], samples: int, order: Any = "forward") -> Batches:
+    """Batches given by the numbers of their samples, which must be all of them, ``0 … samples − 1``, each once."""
+    members = tuple(tuple(check_integer("sample", int(number), 0, samples - 1) for number in part) for part in sets)
+    missing = sorted(set(range(samples)).difference(*members))
+    if missing:
+        raise InputError(
+            f"batches: {len(missing)} of {samples} samples are in none, such as number {missing[0]}; put each into one, "
+            "or leave them out of the data"
+        )
+    return Batches(members, visiting(order, len(members)), (Fraction(1),) * len(members))
+
+
+def read_batching(given: Any, samples: int) -> Batches:
+    """``Batches`` from what a user gives for so many samples.
+
+    Either their number; or a mapping with ``count`` or ``size``, ``last`` and ``order`` as for ``cut``, or with
+    ``sets`` and ``order`` as for ``of_index_sets``; or ``Batches``.  Raises ``InputError``.
+    """
+    if isinstance(given, Batches):
+        largest = max(map(max, given.members))
+        if largest >= samples:
+            raise InputError(f"batches: sample {largest} is not there, the data have {samples}, numbered from 0")
+        return given
+    if not isinstance(given, Mapping):
+        return cut(samples, count=given)
+    options = dict(given)
+    known = ("sets", "order") if "sets" in options else ("count", "size", "last", "order")
+    for name in options:
+        if name not in known:
+            raise InputError(f"batching: {name!r} is unknown; it takes {', '.join(known)}")
+    return of_index_sets(options.pop("sets"), samples, **options) if "sets" in options else cut(samples, **options)
+
+
+def visiting(order: Any, count: int) -> tuple[int, ...]:
+    """The order of a round as numbers of batches."""
+    if isinstance(order, str):
+        forward = tuple(range(count))
+        return forward if check_choice("order of batches", order, ORDERS) == "forward" else forward + forward[::-1]
+    return tuple(check_integer("batch", int(number), 0, count - 1) for number in order)

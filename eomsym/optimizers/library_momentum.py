@@ -24,6 +24,15 @@ DAMPENING = Parameter(
     default=Fraction(0),
     reason="at 1 the velocity takes up no gradient but the first",
 )
+INNER_RATE = Parameter(
+    "rate",
+    "r",
+    "rate of the gradient, a schedule's place",
+    Fraction(0),
+    None,
+    default=Fraction(1),
+    reason="it is a rate",
+)
 ALPHA, BETA = (
     Parameter(name, symbol, meaning, Fraction(0), None, default=Fraction(1), reason="both are rates")
     for name, symbol, meaning in (("alpha", "α", "rate of the gradient"), ("beta", "β", "rate of its change"))
@@ -35,6 +44,14 @@ def _step_lookahead(gradient: Callable[..., Any], state: tuple[Any, ...], eta: A
     slope = gradient(theta)
     velocity = beta * velocity + slope
     return theta - eta * (slope + beta * velocity), velocity
+
+
+def _step_rate_inside(
+    gradient: Callable[..., Any], state: tuple[Any, ...], eta: Any, beta: Any, rate: Any
+) -> tuple[Any, ...]:
+    theta, velocity = state
+    velocity = beta * velocity + rate * gradient(theta)
+    return theta - eta * velocity, velocity
 
 
 def _step_dampened(
@@ -68,6 +85,16 @@ NESTEROV_LOOKAHEAD = Optimizer(
     memory=("velocity",),
     limits="holds after the transient β^k",
 )
+RATE_INSIDE = Optimizer(
+    name="heavy-ball-rate-inside",
+    aliases=(),
+    summary="v⁺ = β v + r g(θ), θ⁺ = θ − η v⁺: a rate r that depends on time acts on what enters the velocity",
+    source="Chollet et al., Keras, 2015: keras.optimizers.SGD, whose velocity is −η v",
+    parameters=(MOMENTUM, INNER_RATE),
+    step=_step_rate_inside,
+    memory=("velocity",),
+    limits="holds after the transient β^k",
+)
 DAMPENED = Optimizer(
     name="heavy-ball-dampened",
     aliases=(),
@@ -90,4 +117,4 @@ OPTIMISTIC = Optimizer(
     limits=optimistic.OPTIMIZER.limits,
     initial=lambda gradient, theta, alpha, beta: (gradient(theta),),
 )
-RULES = (NESTEROV_LOOKAHEAD, DAMPENED, OPTIMISTIC)
+RULES = (NESTEROV_LOOKAHEAD, RATE_INSIDE, DAMPENED, OPTIMISTIC)

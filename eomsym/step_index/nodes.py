@@ -9,13 +9,15 @@ from __future__ import annotations
 from fractions import Fraction
 
 from eomsym.checks import check_integer
-from eomsym.optimizers import Linear, Stage, State, UpdateRule
+from eomsym.optimizers import Coefficient, Elapsed, Linear, Stage, State, UpdateRule
 from eomsym.step_index.tables import Tables
 
 #: Iterates of gradient descent that a kernel visits one after the other, all coefficients at once: the cheap ones.
 FORWARD = (1, 2, 3)
 #: What follows them, level by level, as far as the highest order asks: chosen by the digits left on hard networks.
 AFTER_FORWARD = "-1 1/2 -1/2 3/2 -3/2 -2 5/2 1/4 -1/4 -5/2 7/2 -3 4 -7/2 9/2 -4 5"
+#: Of a share that is known in floating point.
+LARGEST_DENOMINATOR = 1000
 #: The unit where there is no memory.
 SMALL = Fraction(1, 3)
 
@@ -38,14 +40,21 @@ def unit_of(rule: UpdateRule) -> Fraction:
     999/1000: twice the age leaves 1e−15 at order 12, the age 1e−11, steps of 1/3 nothing.
     """
     fading = [atom.index for atom in rule.atoms if isinstance(atom, State) and atom.index not in rule.slow]
-    shares = [abs(Fraction(rule.self_coefficient(index))) for index in fading]
+    shares = [_short(abs(rule.self_coefficient(index))) for index in fading]
     longest = max(shares, default=Fraction(0))
     return SMALL + 2 * longest / (1 - longest)
 
 
+def _short(share: Coefficient) -> Fraction:
+    """A number that a schedule has at some time is as good with few digits: nodes may lie anywhere."""
+    return Fraction(share).limit_denominator(LARGEST_DENOMINATOR) if isinstance(share, float) else Fraction(share)
+
+
 def is_anchored(rule: UpdateRule) -> bool:
-    """Whether no quantity of the rule depends on η at s = 0: no memory, no stages, gradients at θ alone."""
+    """Whether no quantity of the rule depends on η at s = 0: no memory, no stages, gradients at θ and at time 0."""
     if any(isinstance(atom, Stage) or (isinstance(atom, State) and atom.index) for atom in rule.atoms):
+        return False
+    if any(isinstance(atom, Elapsed) and atom.start for atom in rule.atoms):
         return False
     operands = [part for atom in rule.atoms for part in vars(atom).values() if isinstance(part, Linear)]
     return all(power == 0 for operand in operands for _, power, _ in operand.terms)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from fractions import Fraction
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -34,26 +35,24 @@ class NumberAlgebra(NodeAlgebra):
     ) -> None:
         super().__init__(tables)
         self._gradient_series, self._states = gradient_series, [np.asarray(state) for state in states]
-        self._number, self._root = number, root
+        self._number, self._root = cache(lambda weight: number(Fraction(weight))), root
 
     def slow(self, index: int) -> np.ndarray:
         return np.array([self._states[index]] * len(self.tables.nodes))
 
     def ones(self) -> np.ndarray:
-        return self.slow(0) * 0 + self._number(Fraction(1))
+        return self.slow(0) * 0 + self._number(1)
 
     def combine(self, parts: Sequence[tuple[Any, np.ndarray]]) -> np.ndarray:
         if not parts:
             return self.slow(0) * 0
-        terms = [values if weight == 1 else values * self._number(Fraction(weight)) for weight, values in parts]
+        terms = [values if weight == 1 else values * self._number(weight) for weight, values in parts]
         return sum(terms[1:], terms[0])
 
     def transform(self, matrix: Sequence[Sequence[Any]], values: np.ndarray) -> np.ndarray:
-        rows = [
-            sum(self._number(Fraction(weight)) * value for weight, value in zip(row, values, strict=False))
-            for row in matrix
-        ]
-        return np.array(rows)
+        zero = 0 * values[0]
+        terms = ([(w, value) for w, value in zip(row, values, strict=False) if w != 0] for row in matrix)
+        return np.array([sum((self._number(w) * value for w, value in row), zero) for row in terms])
 
     def gradient(self, field: int) -> Callable[[np.ndarray], np.ndarray]:
         levels: list[np.ndarray] = []

@@ -21,6 +21,7 @@ from typing import Any
 
 from eomsym.optimizers import (
     Coefficient,
+    Elapsed,
     Gradient,
     Linear,
     One,
@@ -75,6 +76,10 @@ class Algebra(ABC):
     @abstractmethod
     def logarithm(self, values: Values, level: Level) -> Values:
         """The modified field of a slow state from its increments."""
+
+    @abstractmethod
+    def elapsed(self, levels: Levels, atom: Elapsed, level: Level) -> Values:
+        """A level of what stands in ``levels`` times a power of the time elapsed; level ≥ 1."""
 
     @abstractmethod
     def product(self, left: Levels, right: Levels, level: Level) -> Values:
@@ -137,6 +142,16 @@ class NodeAlgebra(Algebra):
 
     def logarithm(self, values: Values, level: Level) -> Values:
         return self.transform(self.tables.logarithm(level), values)
+
+    def elapsed(self, levels: Levels, atom: Elapsed, level: Level) -> Values:
+        if level < atom.power:
+            return self.combine([])
+        factors = [(atom.start + atom.pace * node) ** atom.power for node in self.tables.nodes]
+        if level == atom.power:  # at level 0 all is the same at every node
+            return self.transform(tuple((factor,) for factor in factors), levels[0])
+        places = range(len(factors))
+        diagonal = tuple(tuple(factor if i == j else 0 for j in places) for i, factor in enumerate(factors))
+        return self.transform(diagonal, levels[level - atom.power])
 
     def product(self, left: Levels, right: Levels, level: Level) -> Values:
         return self._convolution(left, right, range(level + 1), level)
@@ -228,6 +243,10 @@ class Solution:
                 return self._linear(rule.stages[index], level)
             case One():
                 return algebra.one(level)
+            case Elapsed(operand) as atom:  # the operand may itself depend on this atom, at higher levels
+                if level == 0:
+                    return algebra.combine([])
+                return algebra.elapsed(self._operand(number, "operand", operand, level - 1), atom, level)
         return self._componentwise(number, level)
 
     def _componentwise(self, number: int, level: Level) -> Values:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from functools import cache
+from functools import lru_cache
 
 from eomsym.optimizers import Coefficient
 from eomsym.step_index.weights import Functional, logarithm, resolvent, sum_to, value_at, weights
@@ -38,7 +38,7 @@ class Tables:
 
     def resolvent(self, share: Coefficient, level: int) -> Matrix:
         """``z`` at all nodes, where ``z(s+1) − share · z(s)`` is the polynomial."""
-        return self._matrix(level, _Resolvent(share))
+        return self._matrix(level, _Resolvent(Fraction(share) if isinstance(share, float) else share))
 
     def logarithm(self, level: int) -> Matrix:
         """``dQ/ds`` at 0 of the sum, one row."""
@@ -65,7 +65,7 @@ class _Resolvent:
         return resolvent(self.share, step)
 
 
-@cache
+@lru_cache(maxsize=4096)  # a share that depends on time has tables of its own at each time
 def _matrix(
     held: tuple[Fraction, ...],
     nodes: tuple[Fraction, ...],

@@ -6,10 +6,9 @@ that the variational equation predicts (``eomsym.dynamics.predict_discretization
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from fractions import Fraction
-from itertools import pairwise
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +16,7 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from eomsym import optimizers
-from eomsym.checks import check_choice, check_integer, check_orders, check_positive
+from eomsym.checks import check_choice, check_integer, check_orders
 from eomsym.derivation import series_radius
 from eomsym.derivation.counterterms import STATES
 from eomsym.derivation.tree_algebra import modified_tree_coefficients
@@ -32,17 +31,20 @@ from eomsym.dynamics.kernel import check_order, check_theta, is_double_double
 from eomsym.dynamics.vectors import rounded
 from eomsym.errors import InputError
 from eomsym.models import DEFAULT_DATASETS, MLP, Dataset, dataset
-from eomsym.optimizers import Optimizer
-from eomsym.verification.measurement import MANIFOLD, SETTLED, SHADOW, STARTS, Measurement, Problem
+from eomsym.optimizers import Optimizer, loop_of
+from eomsym.verification.loop import verify_loop
+from eomsym.verification.measurement import MANIFOLD, SETTLED, SHADOW, Measurement, Problem, settling_steps
 from eomsym.verification.posing import (
     LARGEST_STEP,
     LARGEST_STEP_WITH_MEMORY,
     PREDICTION_ACCURACY,
     STEPS,
+    check_etas,
     default_etas,
     describe,
     growth_of_terms,
     model_for,
+    starting_point,
 )
 from eomsym.verification.study import ConvergenceStudy, OrderRecord
 from eomsym.verification.whole_state import verify_whole_state
@@ -53,8 +55,6 @@ Progress = Callable[[int, int], None]
 SUITED = "suited to the precision"
 #: The same for games: a player who ascends may leave in finite time.
 LARGEST_STEP_IN_A_GAME = 0.1
-#: An optimiser is not left to settle for longer.
-MAX_SETTLING = 10_000
 
 
 def verify(
@@ -67,6 +67,8 @@ def verify(
     state: str = "slow",
     start: str | None = None,
     begin: int = 0,
+    schedule: object = None,
+    batching: object = None,
     seed: int = 0,
     theta: np.ndarray | DoubleDouble | None = None,
     kernel: FieldKernel | None = None,
@@ -94,6 +96,9 @@ def verify(
     own, and the paths are compared after a transient whose length is computed from the parameters, at most 10,000
     steps.  With ``state="whole"`` nothing of this: θ and memory are followed together from step ``begin`` on, and the
     step sizes and shares are those of a family, see ``verify_whole_state``.
+    ``schedule`` is one of the learning rate (``schedules.read_schedule``), a factor of η in ``tau`` = nη, or a mapping
+    with the names of parameters and ``eta``; ``batching`` says which batches are visited, see
+    ``optimizers.read_batching``.  Then paths are compared at the ends of rounds of all batches, see ``verify_loop``.
     ``threads`` orders are measured at a time; the numbers do not depend on it.  ``progress(done, total)`` is called
     after each point, perhaps from another thread.
     Raises ``InputError`` for a bad value and ``IntegrationError`` if a path leaves the floating-point numbers.
@@ -102,6 +107,8 @@ def verify(
     if data == SUITED:
         data = DEFAULT_DATASETS.get((precision or "double") if kernel is None else _precision(kernel), "digits")
     if check_choice("state", state, STATES) == "whole":
+        if schedule is not None or batching is not None:
+            raise InputError("state 'whole': takes neither schedule nor batching; leave them out, or take state 'slow'")
         if start is not None or precision not in (None, "double"):
             raise InputError("state 'whole': has its real start, in doubles; leave start and precision out")
         shared: dict[str, Any] = {"theta": theta, "kernel": kernel, "output": output, "progress": progress}
@@ -112,9 +119,16 @@ def verify(
     start = MANIFOLD if start is None else start
     entry, exact = optimizers.chosen(optimizer, parameters)
     values = entry.complete(exact, trial=True)
+    if schedule is not None or batching is not None:
+        if precision not in (None, "double"):
+            raise InputError(f"precision {precision!r}: schedules and batches are followed in doubles; leave it out")
+        whole: dict[str, Any] = {"theta": theta, "kernel": kernel, "output": output, "progress": progress}
+        whole |= {"start": start, "seed": seed, "threads": threads}
+        loop = partial(loop_of, entry, schedule, batching, **values)
+        return verify_loop(loop, model, data, orders, etas, **whole)
     settling = settling_steps(entry, values, start)
     kept = check_orders(orders)
-    given = None if etas is None else _check_etas(etas)
+    given = None if etas is None else check_etas(etas)
     exponents = error_exponents(entry, values, kept)
     problem = _pose(entry, values, model, data, kernel, theta, seed, exponents, precision, output, start)
     # Matrices here are small: more threads gain nothing on each product, cost a factor of ten where the cores are busy,
@@ -236,35 +250,16 @@ def _pose(
         )
     else:
         _check_kernel(kernel, model, order, precision)
-    if theta is None:
-        own = getattr(kernel, "model", model)
-        if not isinstance(own, MLP):
-            raise InputError("theta: this kernel has no model to draw it from; give a vector to start at")
-        theta = own.initial(seed)
     source: Any = kernel
     if entry.memory and start != SETTLED and not hasattr(kernel, "gradient_series"):
         raise InputError(f"start {start!r}: this kernel gives no gradient along a curve; take settled")
     arrays = () if samples is None else samples.arrays
-    point = check_theta(kernel, theta)
+    point = check_theta(kernel, starting_point(kernel, model, theta, seed))
     shadow = None
     if start == SHADOW and entry.memory:
         given: dict[str, Any] = dict(parameters)
         shadow = shadow_start(source, point, None, order, arrays, optimizer=entry, **given)
     return Problem(entry.name, kernel, point, arrays, parameters, exponents, start, shadow)
-
-
-def settling_steps(entry: Optimizer, parameters: Mapping[str, Fraction], start: str) -> int:
-    """Steps of the largest size that are run before paths are compared.  Raises ``InputError`` if they are too many."""
-    check_choice("start", start, STARTS)
-    if start == MANIFOLD or not entry.memory:
-        return 0
-    steps = entry.transient(**parameters)
-    if steps > MAX_SETTLING:
-        raise InputError(
-            f"start {start!r}: {entry.name} takes {steps} steps to forget its own, at each step size, and "
-            f"{MAX_SETTLING} are allowed; start on the slow manifold, or follow its whole state"
-        )
-    return steps
 
 
 def _check_kernel(kernel: FieldKernel, model: MLP | None, order: int, precision: str | None) -> None:
@@ -279,21 +274,6 @@ def _check_kernel(kernel: FieldKernel, model: MLP | None, order: int, precision:
 
 def _precision(kernel: FieldKernel) -> str:
     return "double-double" if is_double_double(kernel) else "double"
-
-
-def _check_etas(etas: Sequence[float]) -> list[float]:
-    steps = [check_positive("eta", eta) for eta in etas]
-    if len(steps) < 2:
-        raise InputError(f"etas {steps}: a slope needs at least two step sizes; give some, each half of the one before")
-    if any(after >= before for before, after in pairwise(steps)):
-        raise InputError(f"etas {steps}: not falling; give the largest first, each half of the one before")
-    if not math.isfinite(STEPS * steps[0]):
-        raise InputError(f"eta {steps[0]!r}: {STEPS} such steps are no finite time; give a smaller one")
-    for eta in steps:
-        count = STEPS * steps[0] / eta
-        if abs(count - round(count)) > 1e-12 * count:
-            raise InputError(f"eta {eta!r}: {STEPS} x {steps[0]!r} is not a whole number of such steps; halve instead")
-    return steps
 
 
 def _step_warnings(

@@ -13,11 +13,13 @@ from typing import Any
 import numpy as np
 
 from eomsym import optimizers
+from eomsym.checks import check_choice
 from eomsym.double_double import DoubleDouble, exact_product
 from eomsym.dynamics import (
     Data,
     ErrorPrediction,
     FieldKernel,
+    MotionEnd,
     OptimizerEnd,
     RoundedKernel,
     ShadowStart,
@@ -28,7 +30,8 @@ from eomsym.dynamics import (
 )
 from eomsym.dynamics.kernel import is_double_double
 from eomsym.dynamics.vectors import Vector, epsilon, norm, rounded
-from eomsym.optimizers import trace
+from eomsym.errors import InputError
+from eomsym.optimizers import Optimizer, trace
 from eomsym.verification.accuracy import evaluation_noise
 from eomsym.verification.study import FLOOR_MARGIN, Floor, OrderRecord
 
@@ -37,8 +40,24 @@ MORE_HALVINGS = 4
 #: What the path of an optimiser with a memory begins with: a memory on the slow manifold above θ; or its own, and the
 #: equation of motion at its shadow start; or its own, and the path is compared once that is forgotten.
 MANIFOLD, SHADOW, SETTLED = STARTS = ("manifold", "shadow", "settled")
+#: An optimiser is not left to settle for longer.
+MAX_SETTLING = 10_000
 #: Each new attempt at an integration is this much tighter.
 TIGHTENING = 30
+
+
+def settling_steps(entry: Optimizer, parameters: Mapping[str, Fraction], start: str) -> int:
+    """Steps of the largest size that are run before paths are compared.  Raises ``InputError`` if they are too many."""
+    check_choice("start", start, STARTS)
+    if start == MANIFOLD or not entry.memory:
+        return 0
+    steps = entry.transient(**parameters)
+    if steps > MAX_SETTLING:
+        raise InputError(
+            f"start {start!r}: {entry.name} takes {steps} steps to forget its own, at each step size, and "
+            f"{MAX_SETTLING} are allowed; start on the slow manifold, or follow its whole state"
+        )
+    return steps
 
 
 @dataclass(frozen=True, eq=False)
@@ -87,6 +106,10 @@ class Problem:
             **self.parameters,
         )
         return end if self.shadow is None else replace(end, start=self.shadow.at(eta))
+
+    def flow(self, start: Vector, eta: float, time: Any, order: int, accuracy: float) -> MotionEnd:
+        """The equation of motion of an order from ``start``."""
+        return integrate_equation_of_motion(self.kernel, start, eta, time, self.data, order=order, accuracy=accuracy)
 
     def _memory(self, eta: float) -> list[np.ndarray] | None:
         """On the slow manifold above θ, so well that what is left of a transient is beyond the highest order."""
@@ -195,15 +218,7 @@ class Measurement:
         accuracy = max(predicted, least)
         noise = self._noise(order, eta, target.start)
         while True:
-            end = integrate_equation_of_motion(
-                self._problem.kernel,
-                target.start,
-                eta,
-                self._time_of(eta),
-                self._problem.data,
-                order=order,
-                accuracy=accuracy,
-            )
+            end = self._problem.flow(target.start, eta, self._time_of(eta), order, accuracy)
             error = norm(end.theta - target.theta)
             if accuracy <= least or _is_settled(error, end.error_estimate, target.error_estimate + noise):
                 break

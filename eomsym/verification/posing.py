@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from itertools import pairwise
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 
+from eomsym.checks import check_positive
 from eomsym.dynamics import FieldKernel
+from eomsym.dynamics.kernel import check_order
 from eomsym.errors import InputError
 from eomsym.models import MLP, Dataset, default_model
 
@@ -65,3 +70,46 @@ def default_etas(radius: float, fraction: float = LARGEST_STEP) -> list[float]:
     # Two digits: short in tables, and the same on every machine though the eigenvalue has its own last digits.
     largest = round(fraction / radius, digits)
     return [largest / 2**k for k in range(HALVINGS + 1)]
+
+
+def series_kernel(
+    kernel: Any, model: MLP | None, data: str | Dataset | None, order: int, output: str | Path | None
+) -> Any:
+    """The kernel given, or one that is generated: of gradient descent, for its gradient along curves.
+
+    Raises ``InputError`` for one without, or of too low an order.
+    """
+    if kernel is None:
+        from eomsym.codegen import KernelSpec, kernel_for
+
+        return kernel_for(KernelSpec(model_for(model, data), order), output)
+    if not hasattr(kernel, "gradient_series"):
+        raise InputError("kernel: gives no gradient along a curve (gradient_series); take a generated one")
+    check_order(kernel, order, f"verifying order {order - 1}")
+    return kernel
+
+
+def starting_point(kernel: Any, model: MLP | None, theta: Any, seed: int) -> Any:
+    """θ as given, or drawn from the seed.  Raises ``InputError`` if there is no model to draw it from."""
+    if theta is not None:
+        return theta
+    own = getattr(kernel, "model", model)
+    if not isinstance(own, MLP):
+        raise InputError("theta: this kernel has no model to draw it from; give a vector to start at")
+    return own.initial(seed)
+
+
+def check_etas(etas: Sequence[float]) -> list[float]:
+    """Step sizes, falling, each a whole number of times in the time that is verified.  Raises ``InputError``."""
+    steps = [check_positive("eta", eta) for eta in etas]
+    if len(steps) < 2:
+        raise InputError(f"etas {steps}: a slope needs at least two step sizes; give some, each half of the one before")
+    if any(after >= before for before, after in pairwise(steps)):
+        raise InputError(f"etas {steps}: not falling; give the largest first, each half of the one before")
+    if not math.isfinite(STEPS * steps[0]):
+        raise InputError(f"eta {steps[0]!r}: {STEPS} such steps are no finite time; give a smaller one")
+    for eta in steps:
+        count = STEPS * steps[0] / eta
+        if abs(count - round(count)) > 1e-12 * count:
+            raise InputError(f"eta {eta!r}: {STEPS} x {steps[0]!r} is not a whole number of such steps; halve instead")
+    return steps

@@ -177,6 +177,8 @@ class ConvergenceStudy(Record):
     ``precision`` the arithmetic of both paths; ``start`` what an optimiser with a memory began with: ``manifold``,
     ``shadow`` or ``settled``, empty if it has none.  ``state`` is ``slow``, or ``whole`` where θ
     and memory are followed together; ``etas`` of the records are then values of ``small_parameter``.
+    ``schedules`` are (name, text), ``eta`` for the learning rate; ``batches`` is how many a round visits, 0 where all
+    samples are one.
     """
 
     optimizer: str
@@ -193,6 +195,8 @@ class ConvergenceStudy(Record):
     start: str = ""
     state: str = "slow"
     small_parameter: str = "eta"
+    schedules: tuple[tuple[str, str], ...] = ()
+    batches: int = 0
 
     @property
     def passed(self) -> bool:
@@ -232,6 +236,8 @@ class ConvergenceStudy(Record):
                 "time",
                 "spectral_radius",
             ),
+            **({"schedules": dict(self.schedules)} if self.schedules else {}),
+            **({"batches": self.batches} if self.batches else {}),
             "orders": [record.to_dict() for record in self.orders],
             "warnings": list(self.warnings),
             "passed": self.passed,

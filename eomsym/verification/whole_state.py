@@ -19,7 +19,7 @@ from threadpoolctl import threadpool_limits
 from eomsym import optimizers
 from eomsym.checks import check_integer, check_orders
 from eomsym.dynamics import spectral_radius
-from eomsym.dynamics.kernel import check_order, check_theta
+from eomsym.dynamics.kernel import check_theta
 from eomsym.dynamics.optimizer_path import field_gradient
 from eomsym.dynamics.whole_state_kernel import WholeStateKernel
 from eomsym.errors import InputError
@@ -33,7 +33,8 @@ from eomsym.verification.posing import (
     default_etas,
     describe,
     growth_of_terms,
-    model_for,
+    series_kernel,
+    starting_point,
 )
 from eomsym.verification.study import ConvergenceStudy
 
@@ -71,8 +72,8 @@ def verify_whole_state(
     check_one_gradient(entry, values)
     samples = dataset(data, seed) if isinstance(data, str) else data
     arrays = () if samples is None else samples.arrays
-    kernel = _kernel(kernel, model, data, max(kept) + 1, output)
-    point = check_theta(kernel, _start(kernel, model, theta, seed))
+    kernel = series_kernel(kernel, model, data, max(kept) + 1, output)
+    point = check_theta(kernel, starting_point(kernel, model, theta, seed))
     with threadpool_limits(limits=1, user_api="blas"):
         radius = spectral_radius(kernel, point, arrays)
         gradient = field_gradient(kernel, arrays, entry.fields(**values))
@@ -123,26 +124,6 @@ def _values(scaling: WholeState, given: Mapping[str, Fraction]) -> dict[str, Fra
     used, mild = entry.complete(given), entry.complete(given, trial=True)
     shares = {parameter.name for parameter in scaling.shares}
     return {name: (used if name in shares else mild)[name] for name in used}
-
-
-def _kernel(kernel: Any, model: MLP | None, data: str | Dataset | None, order: int, output: str | Path | None) -> Any:
-    if kernel is None:
-        from eomsym.codegen import KernelSpec, kernel_for
-
-        return kernel_for(KernelSpec(model_for(model, data), order), output)
-    if not hasattr(kernel, "gradient_series"):
-        raise InputError("kernel: gives no gradient along a curve (gradient_series); take a generated one")
-    check_order(kernel, order, f"verifying order {order - 1}")
-    return kernel
-
-
-def _start(kernel: Any, model: MLP | None, theta: np.ndarray | None, seed: int) -> Any:
-    if theta is not None:
-        return theta
-    own = getattr(kernel, "model", model)
-    if not isinstance(own, MLP):
-        raise InputError("theta: this kernel has no model to draw it from; give a vector to start at")
-    return own.initial(seed)
 
 
 def _problem(

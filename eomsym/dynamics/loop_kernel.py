@@ -1,0 +1,89 @@
+"""The equation of motion of a run as it is made, as a kernel: schedules and batches, with (θ, τ) for θ.
+
+Time is a slow state like any other, ``τ⁺ = τ + η``; so the field does not depend on time, and what integrates, predicts
+and verifies a field of θ does so for this one.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from eomsym.dynamics.differentials import SeriesKernel
+from eomsym.dynamics.kernel import Data
+from eomsym.dynamics.kernel_series import kernel_counterterms, slow_memory
+from eomsym.dynamics.optimizer_path import OptimizerEnd, field_gradient, last_state, run_twice
+from eomsym.errors import InputError
+from eomsym.optimizers.loop import Loop
+
+
+class LoopKernel:
+    """``d(θ, τ)/dt = Σ_k η^k F_k`` of a loop on the loss of any kernel that gives its gradient along a curve.
+
+    The last component is τ; where ``pieces`` are given, the schedules are continued from those pieces smoothly.
+    """
+
+    def __init__(self, kernel: SeriesKernel, loop: Loop, pieces: Mapping[str, int] | None = None) -> None:
+        self.inner, self.loop, self.pieces = kernel, loop, pieces
+        self.order, self.size = kernel.order, kernel.size + 1
+
+    def at(self, pieces: Mapping[str, int]) -> LoopKernel:
+        """The same with other pieces."""
+        return LoopKernel(self.inner, self.loop, pieces)
+
+    def counterterms(self, state: np.ndarray, *data: np.ndarray, order: int | None = None) -> np.ndarray:
+        """``−F_0, …, −F_order`` (order + 1, d + 1), in units of time: a round takes ``loop.steps`` step sizes."""
+        kept = self.order if order is None else order
+        rule = self.loop.rule_at(float(state[-1]), kept + 1, self.pieces)
+        rows = kernel_counterterms(self.inner, rule, state[:-1], kept, data, self.loop.fields) / self.loop.steps
+        time = np.zeros((kept + 1, 1))
+        time[0] = -1
+        return np.hstack([rows, time])
+
+    def field(self, state: np.ndarray, eta: float, *data: np.ndarray, order: int | None = None) -> np.ndarray:
+        """``Σ_{k≤order} η^k F_k`` (d + 1,)."""
+        rows = self.counterterms(state, *data, order=order)
+        return -(eta ** np.arange(float(len(rows)))) @ rows
+
+    def gradient(self, state: np.ndarray, *data: np.ndarray) -> np.ndarray:
+        """−F_0."""
+        return self.counterterms(state, *data, order=0)[0]
+
+    def memory(self, state: np.ndarray, eta: float, order: int, data: Data) -> list[np.ndarray]:
+        """What the optimiser remembers on the slow manifold above (θ, τ), to η^order."""
+        rule = self.loop.rule_at(float(state[-1]), order + 1, self.pieces)
+        return slow_memory(self.inner, rule, state[:-1], eta, order, data, self.loop.fields)
+
+    def run(
+        self,
+        state: np.ndarray,
+        eta: float,
+        rounds: int,
+        data: Data,
+        memory: list[np.ndarray] | None = None,
+        settling: int = 0,
+    ) -> OptimizerEnd:
+        """Where the optimiser itself arrives from (θ, τ), with ``memory`` or its own; as ``run_optimizer``.
+
+        ``settling`` rounds are run before.
+        """
+        gradient, loop = field_gradient(self.inner, data, self.loop.fields), self.loop
+        start = np.array(state, dtype=np.float64)
+        first = round(float(start[-1]) / eta)
+        if not math.isclose(first * eta, float(start[-1]), abs_tol=1e-9 * eta):
+            raise InputError(f"tau {start[-1]:g}: no whole number of steps of eta = {eta:g}; begin at one")
+        own = loop.optimizer.initial_state(start[:-1], gradient, **loop.numbers_at(float(start[-1])))
+        begun = own if memory is None else (own[0], *memory)
+
+        def step(states: tuple[Any, ...]) -> tuple[Any, ...]:
+            place, *rest = states
+            number = round(float(place[-1]) / eta)
+            after = loop.step(gradient, (place[:-1], *rest), eta, number)
+            return (np.append(after[0], (number + loop.steps) * eta), *after[1:])
+
+        settled = last_state(step, (start, *begun[1:]), settling, eta)
+        (end, *_), error = run_twice(step, settled, rounds, eta)
+        return OptimizerEnd(end, error, settled[0])

@@ -1,0 +1,138 @@
+"""The run as it is made: an optimiser, its schedules, and the batches that it sees one after the other.
+
+One *round* is one visit of all batches in their order, a single step where there is one batch; it is the rule whose
+equation of motion is asked for, traced like any other: the optimiser's own step function is run through the round.
+A number that depends on time enters as its Taylor polynomial at the time of the round, with the clock of each step.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from fractions import Fraction
+from typing import Any
+
+from eomsym.errors import InputError
+from eomsym.exact_numbers import Coefficient
+from eomsym.optimizers._base import Field, Optimizer
+from eomsym.optimizers._fading import trace_settled
+from eomsym.optimizers._rule import UpdateRule
+from eomsym.optimizers._tracing import StepSize
+from eomsym.optimizers.batches import Batches
+from eomsym.schedules import RATE, Schedule
+
+
+@dataclass(frozen=True, eq=False)
+class Loop:
+    """An optimiser with ``values`` for all parameters, ``schedules`` by the names of what they are of, and batches.
+
+    A schedule of ``RATE`` is a factor of η, outside of all memories, as libraries have it; one of a parameter takes the
+    place of its value.  Raises ``InputError`` for a schedule of what the optimiser does not have, of what counts
+    something, and for batches of an optimiser that has batches or players itself.
+    """
+
+    optimizer: Optimizer
+    values: Mapping[str, Fraction]
+    schedules: Mapping[str, Schedule] = field(default_factory=dict)
+    batches: Batches | None = None
+
+    def __post_init__(self) -> None:
+        known = {parameter.name: parameter for parameter in self.optimizer.parameters}
+        for name in self.schedules:
+            if name != RATE and (name not in known or known[name].integer):
+                listed = ", ".join((RATE, *(name for name, p in known.items() if not p.integer)))
+                raise InputError(
+                    f"schedule of {name!r}: {self.optimizer.name} has no such number; choose from {listed}"
+                )
+        if self.schedules and self.optimizer.steps(**self.values) != 1:
+            raise InputError(
+                f"schedule: one step of {self.optimizer.name} is an epoch; take an optimizer of one gradient with batching"
+            )
+        if self.batches is not None and {one.kind for one in self.optimizer.fields(**self.values)} != {"loss"}:
+            raise InputError(
+                f"batches: {self.optimizer.name} has batches or players of its own; take another optimizer"
+            )
+
+    @property
+    def steps(self) -> int:
+        """Step sizes of time in one round."""
+        return self.optimizer.steps(**self.values) if self.batches is None else len(self.batches.order)
+
+    @property
+    def fields(self) -> tuple[Field, ...]:
+        """What the round's gradients are of."""
+        return self.optimizer.fields(**self.values) if self.batches is None else self.batches.fields
+
+    @property
+    def breaks(self) -> tuple[float, ...]:
+        """Times at which a schedule begins a new piece."""
+        return tuple(sorted({time for schedule in self.schedules.values() for time in schedule.breaks}))
+
+    def check(self, time: float) -> None:
+        """Raises ``InputError`` where a schedule leaves what is allowed before ``time``."""
+        for name, schedule in self.schedules.items():
+            if name == RATE:
+                schedule.check_range(time, 0.0, None, "the learning rate")
+                continue
+            (parameter,) = (known for known in self.optimizer.parameters if known.name == name)
+            above = None if parameter.supremum is None else float(parameter.supremum)
+            schedule.check_range(time, float(parameter.minimum), above, name)
+
+    def rule(self, taylor: Mapping[str, Sequence[Coefficient]]) -> UpdateRule:
+        """One round on the slow manifold; ``taylor`` has the Taylor coefficients of each schedule at its first step."""
+
+        def step(gradient: Callable[..., Any], state: tuple[Any, ...], eta: StepSize) -> tuple[Any, ...]:
+            pace = self.steps
+            return self.round(gradient, state, eta, lambda name, number: _polynomial(taylor[name], (number, pace)))
+
+        return trace_settled(step, 1 + len(self.optimizer.memory), {})
+
+    def rule_at(self, tau: float, terms: int, pieces: Mapping[str, int] | None = None) -> UpdateRule:
+        """The same in numbers, at a time; ``pieces`` says which pieces of the schedules hold, those there if none."""
+        numbers = {
+            name: [float(value) for value in schedule.taylor(tau, terms, (pieces or {}).get(name))]
+            for name, schedule in self.schedules.items()
+        }
+        return self.rule(numbers)
+
+    def pieces_at(self, tau: float) -> dict[str, int]:
+        """The piece of each schedule that holds at a time."""
+        return {name: schedule.piece_at(tau) for name, schedule in self.schedules.items()}
+
+    def step(self, gradient: Callable[..., Any], state: tuple[Any, ...], eta: float, first: int) -> tuple[Any, ...]:
+        """One round in floating point, whose first step is number ``first`` of the run."""
+        return self.round(gradient, state, eta, lambda name, number: self.schedules[name](number * eta), first)
+
+    def numbers_at(self, tau: float) -> dict[str, float]:
+        """The parameters in floating point at a time."""
+        numbers = {name: float(value) for name, value in self.values.items()}
+        return numbers | {name: schedule(tau) for name, schedule in self.schedules.items() if name != RATE}
+
+    def round(
+        self,
+        gradient: Callable[..., Any],
+        state: tuple[Any, ...],
+        eta: Any,
+        scheduled: Callable[[str, int], Any],
+        first: int = 0,
+    ) -> tuple[Any, ...]:
+        """One round in any kind of numbers; ``scheduled(name, number)`` is a schedule's value at a step."""
+        exact = isinstance(eta, StepSize)
+        fixed = {name: value if exact else float(value) for name, value in self.values.items()}
+        visits = [(None, Fraction(1))] if self.batches is None else self.batches.visits
+        for number, (index, weight) in enumerate(visits, start=first):
+            values = {name: scheduled(name, number) for name in self.schedules}
+            rate = eta * values.pop(RATE) if RATE in values else eta
+            own = gradient if index is None else _of_batch(gradient, index, weight if exact else float(weight))
+            state = self.optimizer.step(own, state, rate, **{**fixed, **values})
+        return state
+
+
+def _of_batch(gradient: Callable[..., Any], index: int, weight: Any) -> Callable[..., Any]:
+    if weight == 1:
+        return lambda point, field=0: gradient(point, index)
+    return lambda point, field=0: weight * gradient(point, index)
+
+
+def _polynomial(taylor: Sequence[Coefficient], clock: tuple[int, int]) -> StepSize:
+    return StepSize({(0, m): value for m, value in enumerate(taylor)}, clock, len(taylor) - 1)

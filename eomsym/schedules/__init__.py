@@ -1,0 +1,36 @@
+"""Numbers of an optimiser that depend on time: learning rates that warm up and decay, momenta that change with them."""
+
+from eomsym.schedules.named import (
+    NAMED,
+    constant,
+    cosine,
+    exponential,
+    linear,
+    one_cycle,
+    one_cycle_momentum,
+    polynomial,
+    staircase,
+    warmup,
+)
+from eomsym.schedules.schedule import RATE, Piece, Schedule, joined, read_schedule, read_schedules
+from eomsym.schedules.torch_names import from_torch_scheduler
+
+__all__ = [
+    "NAMED",
+    "RATE",
+    "Piece",
+    "Schedule",
+    "constant",
+    "cosine",
+    "exponential",
+    "from_torch_scheduler",
+    "joined",
+    "linear",
+    "one_cycle",
+    "one_cycle_momentum",
+    "polynomial",
+    "read_schedule",
+    "read_schedules",
+    "staircase",
+    "warmup",
+]

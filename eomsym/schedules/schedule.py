@@ -1,0 +1,225 @@
+"""A number that depends on time ``tau = n η``: one smooth expression after the other, each with its Taylor series.
+
+``θ_{n+1} = θ_n − η s(nη) g(θ_n)`` is gradient descent for the field ``(τ̇, θ̇) = (1, −s(τ) g)``.  What the equation of
+motion needs of s are its derivatives, taken here as power series of the expression, never by differences.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache, cached_property
+from typing import TYPE_CHECKING, Any
+
+from eomsym.checks import check_finite, shown
+from eomsym.errors import InputError
+from eomsym.models.parser import parse_expression
+
+if TYPE_CHECKING:
+    import sympy
+
+    from eomsym.series.program import Program
+    from eomsym.series.rings import Ring
+
+#: What a schedule of the learning rate is called where there are others beside it.
+RATE = "eta"
+#: Where a schedule is looked at to see whether its values are allowed: so many points of each piece.
+POINTS = 257
+_EXAMPLE = "write it as (1+cos(pi*tau))/2, or with a name, cosine(2)"
+
+
+@dataclass(frozen=True)
+class Piece:
+    """A smooth expression in ``tau`` that holds from the time ``start`` on."""
+
+    start: float
+    expression: str
+
+    @cached_property
+    def as_sympy(self) -> sympy.Expr:
+        """The expression in SymPy's symbol tau."""
+        import sympy
+
+        return parse_expression(self.expression, {"tau": sympy.Symbol("tau"), "pi": sympy.pi})
+
+    @cached_property
+    def program(self) -> Program:
+        """The expression as a straight-line program on power series."""
+        import sympy
+
+        from eomsym.series.lifting import field_program
+
+        return field_program([self.as_sympy], [sympy.Symbol("tau")])
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """A factor s(τ), or a value β(τ), as pieces in the order of their starts; the first starts at 0.
+
+    At a start the new piece holds already.  Raises ``InputError`` for an expression that cannot be read, and for starts
+    that do not rise from 0.
+    """
+
+    pieces: tuple[Piece, ...]
+
+    def __post_init__(self) -> None:
+        starts = [piece.start for piece in self.pieces]
+        if not starts or starts[0] != 0 or any(b <= a for a, b in zip(starts, starts[1:], strict=False)):
+            raise InputError(f"schedule: its pieces start at {starts}; give starts that rise from 0")
+        for piece in self.pieces:
+            piece.program  # noqa: B018 - refuses here what cannot be evaluated later
+
+    @property
+    def breaks(self) -> tuple[float, ...]:
+        """Times at which one piece ends and another begins."""
+        return tuple(piece.start for piece in self.pieces[1:])
+
+    def piece_at(self, tau: float) -> int:
+        """The number of the piece that holds at a time, a thousand roundings before its start included.
+
+        So a step that would be at the start in exact arithmetic belongs to the new piece.
+        """
+        reached = tau + 1e-12 * (1 + abs(tau))
+        return max(index for index, piece in enumerate(self.pieces) if index == 0 or piece.start <= reached)
+
+    def __call__(self, tau: float) -> float:
+        """The value at a time."""
+        return float(self.taylor(tau, 1)[0])
+
+    def taylor(self, tau: Any, terms: int, piece: int | None = None, ring: Ring | None = None) -> list[Any]:
+        """``s^{(m)}(τ)/m!`` for m < ``terms``, of the piece that holds there or of another one.
+
+        In NumPy's floats, or in the numbers of another ``ring``; only the former are checked.
+        Raises ``InputError`` where the schedule has no such derivatives, and where it is undefined.
+        """
+        import numpy as np
+
+        from eomsym.series.rings import gradient_series
+
+        chosen = self.pieces[self.piece_at(tau) if piece is None else piece]
+        numbers = _floats() if ring is None else ring
+        curve = [[tau if ring is not None else np.float64(tau)], [numbers.number(1)]]  # type: ignore[arg-type]
+        curve += [[numbers.number(0)]] * (terms - 2)  # type: ignore[arg-type]
+        with np.errstate(all="ignore"):
+            found = [row[0] for row in gradient_series(chosen.program, curve[:terms], [], numbers)]
+        if ring is None:
+            self._check(found, tau, chosen)
+        return found
+
+    def check_range(self, time: float, least: float, below: float | None, what: str) -> None:
+        """Raises ``InputError`` where a value up to a time is less than ``least``, or not ``below``: naming the time."""
+        ends = [*self.breaks, math.inf]
+        for index, (piece, end) in enumerate(zip(self.pieces, ends, strict=True)):
+            last = min(end, time)
+            if last < piece.start:
+                return
+            for point in range(POINTS):
+                tau = piece.start + (last - piece.start) * point / (POINTS - 1)
+                value = float(self.taylor(tau, 1, index)[0])
+                # At the very end a decay arrives at 0 but for rounding.
+                if value < least - 1e-12 or (below is not None and value >= below):
+                    bound = f"at least {least:g}" + ("" if below is None else f" and below {below:g}")
+                    raise InputError(f"schedule of {what}: {value:.6g} at tau = {tau:.6g}; give one of {bound}")
+
+    @staticmethod
+    def _check(found: Sequence[Any], tau: float, piece: Piece) -> None:
+        for m, value in enumerate(found):
+            if not math.isfinite(value):
+                what = "is undefined" if m == 0 else "is not smooth"
+                raise InputError(
+                    f"schedule {shown(piece.expression)}: {what} at tau = {tau:.6g}; give one with derivatives there, "
+                    "or pieces that begin where it is smooth"
+                )
+
+    def __str__(self) -> str:
+        first, *others = self.pieces
+        return first.expression + "".join(f" until {piece.start!r}; {piece.expression}" for piece in others)
+
+
+@cache
+def _floats() -> Ring:
+    from eomsym.series.number_rings import array_ring
+
+    return array_ring()
+
+
+def joined(parts: Sequence[tuple[float, Schedule | str]]) -> Schedule:
+    """Schedules one after the other: each from its time on, with its own time counted from there.
+
+    Raises ``InputError`` for times that do not rise from 0.
+    """
+    pieces: list[Piece] = []
+    ends = [*(start for start, _ in parts[1:]), math.inf]
+    for (start, part), end in zip(parts, ends, strict=True):
+        for piece in read_schedule(part).pieces:
+            if start + piece.start < end:
+                pieces.append(Piece(start + piece.start, shifted(piece.expression, start)))
+    return Schedule(tuple(pieces))
+
+
+def shifted(expression: str, start: float) -> str:
+    """The expression with ``tau − start`` for tau."""
+    if start == 0:
+        return expression
+    import re
+
+    return re.sub(r"\btau\b", f"(tau - {start!r})", expression)
+
+
+def read_schedule(given: object) -> Schedule:
+    """A schedule from a ``Schedule``, a number, or a text: an expression in ``tau``, parsed and never evaluated.
+
+    A text may have pieces, ``tau/0.5 until 0.5; 1 + cos(pi*(tau-0.5))``, and a name in place of an expression,
+    ``cosine(2)``, see ``NAMED``.  Raises ``InputError``, one line.
+    """
+    if isinstance(given, Schedule):
+        return given
+    if isinstance(given, (int, float)) and not isinstance(given, bool):
+        return Schedule((Piece(0.0, repr(check_finite("schedule", given))),))
+    if not isinstance(given, str):
+        raise InputError(f"schedule {shown(given)}: neither a text nor a schedule; {_EXAMPLE}")
+    from eomsym.schedules.named import read_named
+
+    parts: list[tuple[float, Schedule]] = []
+    start = 0.0
+    for text in given.split(";"):
+        expression, found, end = text.partition(" until ")
+        named = read_named(expression.strip())
+        part = Schedule((Piece(0.0, expression.strip()),)) if named is None else named
+        parts.append((start, part))
+        start = _time(end, given) if found else math.inf
+    if math.isfinite(start) or any(math.isinf(start) for start, _ in parts):
+        raise InputError(f"schedule {shown(given)}: all pieces but the last end with until TIME; {_EXAMPLE}")
+    pieces: list[Piece] = []
+    for (start, part), (end, _) in zip(parts, [*parts[1:], (math.inf, None)], strict=True):
+        pieces += [Piece(max(piece.start, start), piece.expression) for piece in _within(part, start, end)]
+    return Schedule(tuple(pieces))
+
+
+def _within(schedule: Schedule, start: float, end: float) -> list[Piece]:
+    """The pieces that hold somewhere between two times."""
+    first = schedule.piece_at(start)
+    return [piece for piece in schedule.pieces[first:] if piece.start < end]
+
+
+def _time(text: str, whole: str) -> float:
+    try:
+        time = float(text)
+    except ValueError:
+        time = math.nan
+    if not (math.isfinite(time) and time > 0):
+        raise InputError(f"schedule {shown(whole)}: until {text.strip()!r} is no time; give a number above 0")
+    return time
+
+
+def read_schedules(given: object) -> dict[str, Schedule]:
+    """Schedules by what they are of: of the learning rate, ``RATE``, where one is given alone; else by a mapping.
+
+    Raises ``InputError`` as ``read_schedule`` does.
+    """
+    if given is None:
+        return {}
+    if isinstance(given, Mapping):
+        return {str(name): read_schedule(value) for name, value in given.items()}
+    return {RATE: read_schedule(given)}

@@ -1,0 +1,117 @@
+"""Schedulers of ``torch.optim.lr_scheduler`` to schedules: read from their attributes, step n at ``tau = n η``."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+from eomsym.errors import InputError
+from eomsym.schedules.named import (
+    constant,
+    cosine,
+    exponential,
+    linear,
+    one_cycle,
+    one_cycle_momentum,
+    polynomial,
+    staircase,
+)
+from eomsym.schedules.schedule import RATE, Piece, Schedule, joined
+
+
+def from_torch_scheduler(scheduler: Any) -> tuple[float, dict[str, Schedule]]:
+    """``(η, schedules)`` of a scheduler that has not been stepped yet.
+
+    η is the largest rate that the schedule's factor refers to; schedules are by name, ``eta`` and, where momentum is
+    cycled too, ``momentum``.  Raises ``InputError`` for a class that depends on more than the step, and for an object
+    that is no scheduler of PyTorch.
+    """
+    kind = type(scheduler)
+    if kind.__module__.split(".")[:3] != ["torch", "optim", "lr_scheduler"]:
+        raise InputError(f"schedule {kind.__module__}.{kind.__name__}: no scheduler of torch.optim.lr_scheduler")
+    if kind.__name__ == "OneCycleLR":
+        return _one_cycle(scheduler)
+    rates = {float(rate) for rate in getattr(scheduler, "base_lrs", ())} or {
+        float(rate) for inner in scheduler._schedulers for rate in inner.base_lrs
+    }
+    if len(rates) != 1:
+        raise InputError(f"schedule: groups have the rates {sorted(rates)}; give all groups the same")
+    (eta,) = rates
+    return eta, {RATE: _factor(scheduler, eta)}
+
+
+def _factor(scheduler: Any, eta: float) -> Schedule:
+    name = type(scheduler).__name__
+    if name not in _READERS:
+        reason = _REASONS.get(name, "it is not one of " + ", ".join((*_READERS, "OneCycleLR")))
+        raise InputError(f"schedule {name}: has no equation of motion here, since {reason}")
+    return _READERS[name](scheduler, eta)
+
+
+def _one_cycle(scheduler: Any) -> tuple[float, dict[str, Schedule]]:
+    (group,) = scheduler.optimizer.param_groups
+    if scheduler._anneal_func_type != "cos" or len(scheduler._schedule_phases) != 2:
+        raise InputError("schedule OneCycleLR: read for anneal_strategy='cos' and two phases; write another as pieces")
+    eta, total = float(group["max_lr"]), scheduler.total_steps - 1
+    turn, time = scheduler._schedule_phases[0]["end_step"] / total, total * eta
+    start, end = group["initial_lr"] / eta, group["min_lr"] / eta
+    schedules = {RATE: one_cycle(time, turn, start, end)}
+    if scheduler.cycle_momentum:
+        schedules["momentum"] = one_cycle_momentum(time, turn, group["max_momentum"], group["base_momentum"])
+    return eta, schedules
+
+
+def _periodic_cosine(scheduler: Any, eta: float) -> Schedule:
+    """PyTorch's goes up again after T_max steps."""
+    end = float(scheduler.eta_min) / eta
+    return Schedule((Piece(0.0, cosine(scheduler.T_max * eta, end).pieces[0].expression),))
+
+
+def _warm_restarts(scheduler: Any, eta: float) -> Schedule:
+    if scheduler.T_mult != 1:
+        raise InputError("schedule CosineAnnealingWarmRestarts: read for T_mult=1; write others as pieces")
+    time = scheduler.T_0 * eta
+    part = Schedule(cosine(time, float(scheduler.eta_min) / eta).pieces[:1])
+    undefined = Schedule((Piece(0.0, "log(-1 - tau)"),))
+    return joined([*((index * time, part) for index in range(MAX_RESTARTS)), (MAX_RESTARTS * time, undefined)])
+
+
+def _one_after_another(scheduler: Any, eta: float) -> Schedule:
+    starts = [0, *scheduler._milestones]
+    return joined(
+        [(start * eta, _factor(part, eta)) for start, part in zip(starts, scheduler._schedulers, strict=True)]
+    )
+
+
+def _product(scheduler: Any, eta: float) -> Schedule:
+    factors = [_factor(part, eta) for part in scheduler._schedulers]
+    starts = sorted({piece.start for factor in factors for piece in factor.pieces})
+    texts = [[factor.pieces[factor.piece_at(start)].expression for factor in factors] for start in starts]
+    return Schedule(
+        tuple(Piece(start, "*".join(f"({part})" for part in parts)) for start, parts in zip(starts, texts, strict=True))
+    )
+
+
+#: Restarts that are written out; later on the schedule is undefined, and says so.
+MAX_RESTARTS = 64
+
+_READERS: dict[str, Callable[[Any, float], Schedule]] = {
+    "CosineAnnealingLR": _periodic_cosine,
+    "CosineAnnealingWarmRestarts": _warm_restarts,
+    "ExponentialLR": lambda s, eta: exponential(-math.log(s.gamma) / eta),
+    "LinearLR": lambda s, eta: linear(s.total_iters * eta, s.start_factor, s.end_factor),
+    "ConstantLR": lambda s, eta: Schedule((*constant(s.factor).pieces, Piece(s.total_iters * eta, "1"))),
+    "PolynomialLR": lambda s, eta: polynomial(s.total_iters * eta, s.power),
+    "MultiStepLR": lambda s, eta: staircase([step * eta for step in sorted(s.milestones.elements())], s.gamma),
+    "SequentialLR": _one_after_another,
+    "ChainedScheduler": _product,
+}
+
+_REASONS = {
+    "ReduceLROnPlateau": "it depends on the losses of the run",
+    "LambdaLR": "it calls a Python function; write that as an expression in tau",
+    "MultiplicativeLR": "it calls a Python function; write that as an expression in tau",
+    "StepLR": "it has no last step; give the milestones to MultiStepLR, or staircase(times, gamma)",
+    "CyclicLR": "it has a kink at each turn without end; write as many turns as there are as pieces",
+}

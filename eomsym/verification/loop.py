@@ -1,0 +1,228 @@
+"""Does the equation of motion follow a run with schedules and batches, to each order, at the ends of its rounds?"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from threadpoolctl import threadpool_limits
+
+from eomsym.checks import check_orders
+from eomsym.dynamics import (
+    ErrorPrediction,
+    MotionEnd,
+    OptimizerEnd,
+    integrate_equation_of_motion,
+    predict_discretization_error,
+    spectral_radius,
+)
+from eomsym.dynamics.kernel import check_theta
+from eomsym.dynamics.loop_kernel import LoopKernel
+from eomsym.dynamics.shadow_start import hand_over
+from eomsym.dynamics.vectors import Vector
+from eomsym.errors import InputError
+from eomsym.models import MLP, Dataset, dataset
+from eomsym.optimizers import Loop
+from eomsym.verification.measurement import MANIFOLD, SETTLED, SHADOW, Measurement, Problem, settling_steps
+from eomsym.verification.posing import (
+    LARGEST_STEP,
+    LARGEST_STEP_WITH_MEMORY,
+    PREDICTION_ACCURACY,
+    STEPS,
+    check_etas,
+    default_etas,
+    describe,
+    growth_of_terms,
+    series_kernel,
+    starting_point,
+)
+from eomsym.verification.study import ConvergenceStudy
+
+#: Where in time the terms are looked at to choose a step size, as parts of the time that is verified.
+PLACES = (0.0, 0.25, 0.5, 0.75)
+#: Rounds in which the step size and the time, which depends on it, are fitted to one another.
+_FITTINGS = 3
+
+
+@dataclass(frozen=True, eq=False)
+class LoopProblem(Problem):
+    """A loop on a kernel of a network: ``kernel`` is a ``LoopKernel``, ``theta`` is (θ, τ)."""
+
+    kernel: LoopKernel
+
+    @property
+    def steps(self) -> int:
+        return self.kernel.loop.steps
+
+    @property
+    def follows_gradient_flow(self) -> bool:
+        return False
+
+    @property
+    def highest(self) -> int:
+        """The power of η to which memories and starts are made: beyond the errors that are measured."""
+        return max(self.exponents.values())
+
+    def path(self, eta: float, steps: int, settling: int) -> OptimizerEnd:
+        """The run, and where the equation of motion has to start for it."""
+        theta, memory = self.theta, None
+        if self.start == MANIFOLD and self.kernel.loop.optimizer.memory:
+            memory = self.kernel.memory(theta, eta, self.highest, self.data)
+        end = self.kernel.run(theta, eta, steps, self.data, memory, settling)
+        if self.start != SHADOW:
+            return end
+        begun = hand_over(self.kernel.inner, self.kernel.loop, theta, self.highest, self.data).at(eta)
+        return OptimizerEnd(end.theta, end.error_estimate, np.append(begun, theta[-1]))
+
+    def flow(self, start: Vector, eta: float, time: Any, order: int, accuracy: float) -> MotionEnd:
+        """The equation of motion, from piece to piece of the schedules: a new one begins at the first step in it."""
+        state, error, evaluations = start, 0.0, 0
+        ends = self._ends(float(start[-1]), time, eta)
+        for number, (kernel, begin, end) in enumerate(ends):
+            if number:
+                state = self._handed_over(ends[number - 1][0], kernel, state, eta)
+            if end > begin:
+                part = integrate_equation_of_motion(
+                    kernel, state, eta, end - begin, self.data, order=order, accuracy=accuracy
+                )
+                state, error, evaluations = part.theta, error + part.error_estimate, evaluations + part.evaluations
+            state = np.append(state[:-1], end)
+        return MotionEnd(state, error, evaluations)
+
+    def predict(self, theta: Vector, time: float, orders: Sequence[int], accuracy: float) -> ErrorPrediction:
+        """The predicted errors; what the memory does at a new piece is of a higher power of η."""
+        found: ErrorPrediction | None = None
+        for kernel, begin, end in self._ends(float(theta[-1]), time, None):
+            if end <= begin:
+                continue
+            state = theta if found is None else np.append(found.theta[:-1], begin)
+            found = predict_discretization_error(
+                kernel,
+                state,
+                end - begin,
+                orders,
+                self.data,
+                accuracy=accuracy,
+                exponents=self.exponents,
+                gradient_flow=False,
+                begun=None if found is None else found.coefficients,
+                places=[np.append(state[:-1], (begin + end) / 2)],
+            )
+        assert found is not None
+        return found
+
+    def _ends(self, begin: float, time: float, eta: float | None) -> list[tuple[LoopKernel, float, float]]:
+        """Each piece of the schedules with its kernel and times; for a step size at whole steps."""
+        loop = self.kernel.loop
+        inside = [each for each in loop.breaks if begin < each < (begin + time) * (1 - 1e-12)]
+        pieces = [loop.pieces_at(each) for each in (begin, *inside)]
+        times = [begin, *(each if eta is None else _at_a_step(each, eta, loop.steps) for each in inside), begin + time]
+        return [
+            (self.kernel.at(piece), first, min(last, begin + time))
+            for piece, first, last in zip(pieces, times, times[1:], strict=False)
+        ]
+
+    def _handed_over(self, before: LoopKernel, after: LoopKernel, state: np.ndarray, eta: float) -> np.ndarray:
+        """(θ, τ) on the slow manifold of the new piece: the memory is still that of the old one."""
+        if not after.loop.optimizer.memory:
+            return state
+        memory = before.memory(state, eta, self.highest, self.data)
+        start = hand_over(after.inner, after.loop, state, self.highest, self.data, memory, after.pieces)
+        return np.append(start.at(eta), state[-1])
+
+
+def _at_a_step(time: float, eta: float, steps: int) -> float:
+    """The time of the first step in a new piece.  Raises ``InputError`` if it is within a round of several batches."""
+    number = math.ceil(time / eta - 1e-9)
+    if number % steps:
+        raise InputError(
+            f"schedule: a piece begins at tau = {time:g}, within a round of {steps} steps of eta = {eta:g}; let it "
+            f"begin at a multiple of {steps * eta:g}"
+        )
+    return number * eta
+
+
+def verify_loop(
+    loop: Callable[[int], Loop],
+    model: MLP | None,
+    data: str | Dataset | None,
+    orders: Iterable[int],
+    etas: Sequence[float] | None,
+    *,
+    start: str = MANIFOLD,
+    seed: int = 0,
+    theta: np.ndarray | None = None,
+    kernel: Any = None,
+    output: str | Path | None = None,
+    threads: int = 2,
+    progress: Callable[[int, int], None] | None = None,
+) -> ConvergenceStudy:
+    """``verify(..., schedule=…, batching=…)``; ``loop`` makes the loop from the number of samples.
+
+    Any kernel with ``gradient_series`` will do, whatever optimiser it was generated for.  Paths are compared at the
+    ends of rounds, after 8 rounds of the largest step size.  Raises as ``verify`` does.
+    """
+    kept = check_orders(orders)
+    samples = dataset(data, seed) if isinstance(data, str) else data
+    arrays = () if samples is None else samples.arrays
+    inner = series_kernel(kernel, model, data, max(kept) + 1, output)
+    point = check_theta(inner, starting_point(inner, model, theta, seed))
+    made = loop(0 if samples is None else len(samples.inputs))
+    whole = LoopKernel(inner, made)
+    settling = _settling(made) if start == SETTLED else 0
+    problem = LoopProblem(
+        made.optimizer.name, whole, np.append(point, 0.0), arrays, made.values, {n: n + 1 for n in kept}, start
+    )
+    with threadpool_limits(limits=1, user_api="blas"):
+        radius = spectral_radius(inner, point, arrays)
+        steps = _default_steps(problem, radius) if etas is None else check_etas(etas)
+        rest = settling * steps[0] * made.steps
+        time = STEPS * steps[0] * made.steps
+        made.check(rest + time)
+
+        def predict(theta: np.ndarray) -> ErrorPrediction:
+            return problem.predict(theta, time, kept, PREDICTION_ACCURACY)
+
+        measurement = Measurement(problem, time, predict, progress, settling=rest / made.steps)
+        records = measurement.records(kept, steps, extend=etas is None, threads=threads)
+    return ConvergenceStudy(
+        optimizer=made.optimizer.name,
+        model=describe(inner, model),
+        dataset=data.name if isinstance(data, Dataset) else str(data or ""),
+        seed=seed,
+        time=time,
+        spectral_radius=radius,
+        orders=records,
+        parameters=(*((name, str(value)) for name, value in made.values.items() if name not in made.schedules),),
+        transient=settling * made.steps,
+        start=start if made.optimizer.memory else "",
+        schedules=tuple((name, str(schedule)) for name, schedule in made.schedules.items()),
+        batches=made.steps if made.batches is not None else 0,
+    )
+
+
+def _settling(loop: Loop) -> int:
+    """Rounds in which the memory forgets its own start."""
+    return math.ceil(settling_steps(loop.optimizer, loop.values, SETTLED) / loop.steps)
+
+
+def _default_steps(problem: LoopProblem, radius: float) -> list[float]:
+    """The largest step is a part of what the terms of the equation ask for, at some times of those to be verified."""
+    loop = problem.kernel.loop
+    plain = loop.steps == 1 and not loop.optimizer.memory
+    fraction = LARGEST_STEP if plain else LARGEST_STEP_WITH_MEMORY
+    eta = fraction / max(radius, np.finfo(float).tiny)
+    for _ in range(_FITTINGS):
+        time = STEPS * eta * loop.steps
+        growth = max(_growth(problem, place * time) for place in PLACES)
+        eta = fraction / growth if growth > 0 else eta
+    return default_etas(fraction / eta, fraction)
+
+
+def _growth(problem: LoopProblem, tau: float) -> float:
+    rows = problem.kernel.counterterms(np.append(problem.theta[:-1], tau), *problem.data)
+    return growth_of_terms(rows[:, :-1]) if np.linalg.norm(rows[0, :-1]) > 0 else 0.0
