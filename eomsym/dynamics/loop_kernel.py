@@ -52,6 +52,10 @@ class LoopKernel:
         """−F_0."""
         return self.counterterms(state, *data, order=0)[0]
 
+    def hessian_vector(self, state: np.ndarray, vector: np.ndarray, *data: np.ndarray) -> np.ndarray:
+        """−F_0 is no gradient.  Raises ``InputError``."""
+        raise InputError("hessian_vector: the field of (theta, tau) is no gradient; ask the loss's own kernel")
+
     def memory(self, state: np.ndarray, eta: float, order: int, data: Data) -> list[np.ndarray]:
         """What the optimiser remembers on the slow manifold above (θ, τ), to η^order."""
         rule = self.loop.rule_at(float(state[-1]), order + 1, self.pieces)

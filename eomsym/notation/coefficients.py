@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     import sympy
 
 
+_PRIMES = ("", "′", "″", "‴", "⁽⁴⁾", "⁽⁵⁾", "⁽⁶⁾", "⁽⁷⁾", "⁽⁸⁾", "⁽⁹⁾")
+
+
 def coefficient_text(coefficient: Coefficient) -> str:
     """``1/12``, ``-1/720``, ``(beta + 1)/(2*(1 - beta)**3)``: an exact rational or an expression in SymPy's syntax."""
     return str(coefficient if isinstance(coefficient, (int, Fraction)) else coefficient_expression(coefficient))
@@ -36,9 +39,7 @@ def coefficient_latex(coefficient: Coefficient) -> str:
 
 def primed_text(text: str) -> str:
     """Derivatives by their primes: s′ for ``s_d1``, s⁽⁴⁾ for ``s_d4``."""
-    return re.sub(
-        r"_d([1-9])\b", lambda match: "′″‴"[int(match[1]) - 1] if match[1] < "4" else _in_brackets(match[1]), text
-    )
+    return re.sub(r"_d([1-9])\b", lambda match: _PRIMES[int(match[1])], text)
 
 
 def primed_latex(text: str) -> str:
@@ -49,10 +50,6 @@ def primed_latex(text: str) -> str:
         return index + ("'" * int(match[2]) if match[2] < "4" else f"^{{({match[2]})}}")
 
     return re.sub(r"_\{(?:(\w+) )?d([1-9])\}", primes, text)
-
-
-def _in_brackets(digit: str) -> str:
-    return f"⁽{digit.translate(str.maketrans('456789', '⁴⁵⁶⁷⁸⁹'))}⁾"
 
 
 def split_sign(coefficient: Coefficient) -> tuple[bool, Coefficient]:

@@ -1,8 +1,8 @@
 """One step of an optimiser as data, an ``UpdateRule``.
 
 It is a short list of *atoms* (states, gradients at points, stages of implicit methods, powers of the time that has
-elapsed, componentwise products, quotients and roots), each given by linear combinations ``Σ coefficient · η^power · atom`` of others.  Trees, numbers,
-the vector language and generated kernels all read this one list.
+elapsed, componentwise products, quotients and roots), each given by linear combinations ``Σ coefficient · η^power ·
+atom`` of others.  Trees, numbers, the vector language and generated kernels all read this one list.
 """
 
 from __future__ import annotations

@@ -170,8 +170,8 @@ def of_index_sets(sets: Sequence[Sequence[int]], samples: int, order: Any = "for
     missing = sorted(set(range(samples)).difference(*members))
     if missing:
         raise InputError(
-            f"batches: {len(missing)} of {samples} samples are in none, such as number {missing[0]}; put each into one, "
-            "or leave them out of the data"
+            f"batches: {len(missing)} of {samples} samples are in none, such as number {missing[0]}; put each into "
+            "one, or leave them out of the data"
         )
     return Batches(members, visiting(order, len(members)), (Fraction(1),) * len(members))
 

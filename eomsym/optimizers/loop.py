@@ -46,7 +46,7 @@ class Loop:
                 )
         if self.schedules and self.optimizer.steps(**self.values) != 1:
             raise InputError(
-                f"schedule: one step of {self.optimizer.name} is an epoch; take an optimizer of one gradient with batching"
+                f"schedule: one step of {self.optimizer.name} is an epoch; take one of a single gradient with batching"
             )
         if self.batches is not None and {one.kind for one in self.optimizer.fields(**self.values)} != {"loss"}:
             raise InputError(

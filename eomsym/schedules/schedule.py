@@ -10,6 +10,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, cached_property
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from eomsym.checks import check_finite, shown
@@ -65,7 +66,7 @@ class Schedule:
 
     def __post_init__(self) -> None:
         starts = [piece.start for piece in self.pieces]
-        if not starts or starts[0] != 0 or any(b <= a for a, b in zip(starts, starts[1:], strict=False)):
+        if not starts or starts[0] != 0 or any(b <= a for a, b in pairwise(starts)):
             raise InputError(f"schedule: its pieces start at {starts}; give starts that rise from 0")
         for piece in self.pieces:
             piece.program  # noqa: B018 - refuses here what cannot be evaluated later
@@ -108,7 +109,7 @@ class Schedule:
         return found
 
     def check_range(self, time: float, least: float, below: float | None, what: str) -> None:
-        """Raises ``InputError`` where a value up to a time is less than ``least``, or not ``below``: naming the time."""
+        """Raises ``InputError`` where a value up to a time is less than ``least``, or not ``below``."""
         ends = [*self.breaks, math.inf]
         for index, (piece, end) in enumerate(zip(self.pieces, ends, strict=True)):
             last = min(end, time)

@@ -124,7 +124,8 @@ def verify(
             raise InputError(f"precision {precision!r}: schedules and batches are followed in doubles; leave it out")
         whole: dict[str, Any] = {"theta": theta, "kernel": kernel, "output": output, "progress": progress}
         whole |= {"start": start, "seed": seed, "threads": threads}
-        loop = partial(loop_of, entry, schedule, batching, **values)
+        numbers: dict[str, Any] = dict(values)
+        loop = partial(loop_of, entry, schedule, batching, **numbers)
         return verify_loop(loop, model, data, orders, etas, **whole)
     settling = settling_steps(entry, values, start)
     kept = check_orders(orders)

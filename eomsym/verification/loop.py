@@ -172,6 +172,7 @@ def verify_loop(
     inner = series_kernel(kernel, model, data, max(kept) + 1, output)
     point = check_theta(inner, starting_point(inner, model, theta, seed))
     made = loop(0 if samples is None else len(samples.inputs))
+    made.check(0.0)
     whole = LoopKernel(inner, made)
     settling = _settling(made) if start == SETTLED else 0
     problem = LoopProblem(
