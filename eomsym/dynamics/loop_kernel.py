@@ -20,6 +20,15 @@ from eomsym.errors import InputError
 from eomsym.optimizers.loop import Loop
 
 
+def loop_kernel(kernel: SeriesKernel, loop: Loop) -> LoopKernel:
+    """The kernel of a loop: that of the mean over all orders where its batches are reshuffled."""
+    if loop.batches is None or not loop.batches.reshuffled:
+        return LoopKernel(kernel, loop)
+    from eomsym.dynamics.reshuffled import ReshuffledKernel
+
+    return ReshuffledKernel(kernel, loop)
+
+
 class LoopKernel:
     """``d(θ, τ)/dt = Σ_k η^k F_k`` of a loop on the loss of any kernel that gives its gradient along a curve.
 
@@ -32,7 +41,7 @@ class LoopKernel:
 
     def at(self, pieces: Mapping[str, int]) -> LoopKernel:
         """The same with other pieces."""
-        return LoopKernel(self.inner, self.loop, pieces)
+        return type(self)(self.inner, self.loop, pieces)
 
     def counterterms(self, state: np.ndarray, *data: np.ndarray, order: int | None = None) -> np.ndarray:
         """``−F_0, …, −F_order`` (order + 1, d + 1), in units of time: a round takes ``loop.steps`` step sizes."""

@@ -1,6 +1,6 @@
 """The whole state: an optimiser's step with its memory as slow states, a rule in a small parameter h.
 
-A memory that keeps the share β of itself is slow as soon as 1 − β is small.  So 1 − β = γh goes with the small
+A state that moves by η is slow.  A memory that keeps the share β of itself is slow as soon as 1 − β is small.  So 1 − β = γh goes with the small
 parameter, and nothing is eliminated: the state (θ, memory) has an equation of motion of its own, which begins at the
 real start.  A memory that is an average (Adam's) has η = h.  One that is a sum of gradients (heavy ball, Nesterov) has
 the inertial scaling η = h², and is counted in units of 1/h; to zeroth order ``θ̈ + γθ̇ + g = 0``.
@@ -100,12 +100,13 @@ class WholeState:
 def whole_state(optimizer: Optimizer) -> WholeState:
     """The scaling in which all of an optimiser's memory is slow.
 
-    Raises ``InputError`` for an optimiser without such a memory, or whose memories ask for different scalings.
+    A state that keeps itself with weight 1 and moves by η, as Adagrad's sum in slow time, is slow as it stands.
+    Raises ``InputError`` for an optimiser without memory, with one that fades at once, or whose memories ask for
+    different scalings.
     """
-    if not any(parameter.share for parameter in optimizer.parameters):
+    if not optimizer.memory:
         raise InputError(
-            f"optimizer {optimizer.name!r}: has no memory that fades slowly, so no share beta to go with the small "
-            "parameter; take heavy-ball, nesterov or adam, or differences of its steps (follow)"
+            f"optimizer {optimizer.name!r}: has no memory, so its whole state is theta; leave state 'whole' out"
         )
     trial = {
         _decay_of(p).name: Fraction(1, 2) if p.share or p.default is None else p.default for p in optimizer.parameters
@@ -118,7 +119,7 @@ def whole_state(optimizer: Optimizer) -> WholeState:
             continue
         if len(rule.slow) == 1 + len(optimizer.memory):
             return WholeState(optimizer, power)
-        refused = InputError("step function: a state forgets at once")
+        refused = InputError("step function: a state forgets, by no share that is a parameter of its own")
     raise InputError(f"optimizer {optimizer.name!r}: its whole state is not near the identity ({refused})") from refused
 
 

@@ -89,19 +89,22 @@ RESHUFFLED = Optimizer(
 LAST = ("drop", "keep", "weight")
 #: In which order the batches of a round are visited: as they are; or forward, then backward.
 ORDERS = ("forward", "palindrome")
+#: Stands for the mean over all orders.
+RESHUFFLED_ORDER = "reshuffled"
 
 
 @dataclass(frozen=True)
 class Batches:
     """Batches of any size by the numbers of their samples, and the order in which a round visits them.
 
-    ``weights`` multiply the batches' mean gradients.  Raises ``InputError`` for a batch that is empty, a sample that is
+    ``weights`` multiply the batches' mean gradients; ``reshuffled`` stands for the mean over all orders.  Raises ``InputError`` for a batch that is empty, a sample that is
     in two batches, and an order that leaves out a batch or names one that is not there.
     """
 
     members: tuple[tuple[int, ...], ...]
     order: tuple[int, ...]
     weights: tuple[Fraction, ...]
+    reshuffled: bool = False
 
     def __post_init__(self) -> None:
         seen = set[int]()
@@ -137,7 +140,7 @@ def cut(
     """``samples`` in their order as ``count`` batches, or as batches of ``size``.
 
     ``last`` says what becomes of the rest, one of ``LAST``; none means that there must be none.  ``order`` is one of
-    ``ORDERS``, or the numbers of the batches as a round visits them.  Raises ``InputError`` for what does not fit.
+    ``ORDERS``, ``reshuffled``, or the numbers of the batches as a round visits them.  Raises ``InputError`` for what does not fit.
     """
     if (count is None) == (size is None):
         raise InputError("batches: give either how many there are or their size")
@@ -161,7 +164,7 @@ def cut(
     sizes = [len(batch) for batch in members]
     mean = Fraction(sum(sizes), len(sizes))
     weights = [size / mean if last == "weight" else Fraction(1) for size in sizes]
-    return Batches(tuple(members), visiting(order, len(members)), tuple(weights))
+    return Batches(tuple(members), visiting(order, len(members)), tuple(weights), order == RESHUFFLED_ORDER)
 
 
 def of_index_sets(sets: Sequence[Sequence[int]], samples: int, order: Any = "forward") -> Batches:
@@ -173,7 +176,8 @@ def of_index_sets(sets: Sequence[Sequence[int]], samples: int, order: Any = "for
             f"batches: {len(missing)} of {samples} samples are in none, such as number {missing[0]}; put each into "
             "one, or leave them out of the data"
         )
-    return Batches(members, visiting(order, len(members)), (Fraction(1),) * len(members))
+    weights = (Fraction(1),) * len(members)
+    return Batches(members, visiting(order, len(members)), weights, order == RESHUFFLED_ORDER)
 
 
 def read_batching(given: Any, samples: int) -> Batches:
@@ -201,5 +205,6 @@ def visiting(order: Any, count: int) -> tuple[int, ...]:
     """The order of a round as numbers of batches."""
     if isinstance(order, str):
         forward = tuple(range(count))
-        return forward if check_choice("order of batches", order, ORDERS) == "forward" else forward + forward[::-1]
+        kind = check_choice("order of batches", order, (*ORDERS, RESHUFFLED_ORDER))
+        return forward + forward[::-1] if kind == "palindrome" else forward
     return tuple(check_integer("batch", int(number), 0, count - 1) for number in order)

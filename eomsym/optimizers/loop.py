@@ -53,6 +53,18 @@ class Loop:
                 f"batches: {self.optimizer.name} has batches or players of its own; take another optimizer"
             )
 
+        reshuffled = self.batches is not None and self.batches.reshuffled
+        if reshuffled and (self.optimizer.name != "gradient-descent" or self.schedules):
+            raise InputError(
+                "batches: the mean over all orders is there for gradient-descent at a constant rate; take those, or "
+                "another order"
+            )
+
+    @property
+    def visits(self) -> list[tuple[int | None, Fraction]]:
+        """The batch of each step of a round, and the weight of its gradient."""
+        return [(None, Fraction(1))] if self.batches is None else [*self.batches.visits]
+
     @property
     def steps(self) -> int:
         """Step sizes of time in one round."""
@@ -119,8 +131,7 @@ class Loop:
         """One round in any kind of numbers; ``scheduled(name, number)`` is a schedule's value at a step."""
         exact = isinstance(eta, StepSize)
         fixed = {name: value if exact else float(value) for name, value in self.values.items()}
-        visits = [(None, Fraction(1))] if self.batches is None else self.batches.visits
-        for number, (index, weight) in enumerate(visits, start=first):
+        for number, (index, weight) in enumerate(self.visits, start=first):
             values = {name: scheduled(name, number) for name in self.schedules}
             rate = eta * values.pop(RATE) if RATE in values else eta
             own = gradient if index is None else _of_batch(gradient, index, weight if exact else float(weight))

@@ -42,7 +42,7 @@ MOMENTUM_DECAY = Parameter(
     default=Fraction(4, 1000),
     reason="the momentum must not fall below zero",
 )
-_SUM = "since its sum of squares never forgets: the steps shrink for ever"
+_SUM = "since its sum of squares never forgets; its equation is that of adagrad-slow-time, for eta = rate squared"
 _FEEDBACK = "since its mean of squared steps feeds on itself and settles like 1 − ε/(g² + ε) only"
 _CLOCK = "since its momentum rises like 1 − 0.96^(ψ n)/2, over thousands of steps whatever eta is"
 
@@ -63,6 +63,15 @@ def _step_adagrad_inside(
     slope = gradient(theta)
     total = total + slope**2
     return theta - eta * (slope / sqrt(total + epsilon)), total
+
+
+def _step_adagrad_in_slow_time(
+    gradient: Callable[..., Any], state: tuple[Any, ...], eta: Any, epsilon: Any, initial_sum: Any
+) -> tuple[Any, ...]:
+    theta, total = state
+    slope = gradient(theta)
+    total = total + eta * slope**2
+    return theta - eta * (slope / (sqrt(total) + epsilon)), total
 
 
 def _step_adadelta(
@@ -120,6 +129,21 @@ ADAGRAD_INSIDE = Optimizer(
     initial=lambda gradient, theta, initial_sum, **others: (0 * theta + initial_sum,),
     numeric_only=_SUM,
 )
+ADAGRAD_IN_SLOW_TIME = Optimizer(
+    name="adagrad-slow-time",
+    aliases=(),
+    summary="V⁺ = V + η g², θ⁺ = θ − η g/(√V⁺ + ε): Adagrad at the rate α = √η, whose sum is V/η and its ε is ε/α",
+    source=_ADAGRAD,
+    parameters=(
+        replace(EPSILON, default=Fraction(1, 10**10)),
+        replace(INITIAL_SUM, default=Fraction(1, 10), open_minimum=True),
+    ),
+    step=_step_adagrad_in_slow_time,
+    memory=("sum",),
+    limits="the equation of motion is that of (θ, V), state='whole'; V₀ > 0",
+    initial=lambda gradient, theta, initial_sum, **others: (0 * theta + initial_sum,),
+    numeric_only="since its sum is a slow state like θ: ask for its whole state",
+)
 ADADELTA = Optimizer(
     name="adadelta",
     aliases=(),
@@ -146,4 +170,4 @@ NADAM = Optimizer(
     initial=lambda gradient, theta, **others: (0 * theta, 0 * theta, *(ones(theta),) * 3),
     numeric_only=_CLOCK,
 )
-RULES = (ADAGRAD, ADAGRAD_INSIDE, ADADELTA, NADAM)
+RULES = (ADAGRAD, ADAGRAD_INSIDE, ADAGRAD_IN_SLOW_TIME, ADADELTA, NADAM)

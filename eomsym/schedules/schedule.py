@@ -185,11 +185,11 @@ def read_schedule(given: object) -> Schedule:
     parts: list[tuple[float, Schedule]] = []
     start = 0.0
     for text in given.split(";"):
-        expression, found, end = text.partition(" until ")
+        expression, found, until = text.partition(" until ")
         named = read_named(expression.strip())
         part = Schedule((Piece(0.0, expression.strip()),)) if named is None else named
         parts.append((start, part))
-        start = _time(end, given) if found else math.inf
+        start = _time(until, given) if found else math.inf
     if math.isfinite(start) or any(math.isinf(start) for start, _ in parts):
         raise InputError(f"schedule {shown(given)}: all pieces but the last end with until TIME; {_EXAMPLE}")
     pieces: list[Piece] = []

@@ -21,7 +21,7 @@ from eomsym.dynamics import (
     spectral_radius,
 )
 from eomsym.dynamics.kernel import check_theta
-from eomsym.dynamics.loop_kernel import LoopKernel
+from eomsym.dynamics.loop_kernel import LoopKernel, loop_kernel
 from eomsym.dynamics.shadow_start import hand_over
 from eomsym.dynamics.vectors import Vector
 from eomsym.errors import InputError
@@ -173,7 +173,7 @@ def verify_loop(
     point = check_theta(inner, starting_point(inner, model, theta, seed))
     made = loop(0 if samples is None else len(samples.inputs))
     made.check(0.0)
-    whole = LoopKernel(inner, made)
+    whole = loop_kernel(inner, made)
     settling = _settling(made) if start == SETTLED else 0
     problem = LoopProblem(
         made.optimizer.name, whole, np.append(point, 0.0), arrays, made.values, {n: n + 1 for n in kept}, start
