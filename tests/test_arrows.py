@@ -24,6 +24,7 @@ FLOORS = (
     ("series",),
     ("array_series",),
     ("models",),
+    ("schedules",),
     ("optimizers",),
     ("step_index",),
     ("derivation",),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from types import ModuleType
 from typing import Any
@@ -102,6 +103,11 @@ class Kernel(LoadedKernel):
             raise InputError(f"series: give a float64 array of shape (1 to {self.order + 1}, {self.size})")
         rows = np.stack([self._vector(f"series[{k}]", row) for k, row in enumerate(series)])
         return self._defined(self._call("gradient_series", rows, *self._data(inputs, targets)))
+
+    def gradient_along(self, inputs: np.ndarray, targets: np.ndarray) -> Callable[[np.ndarray], np.ndarray]:
+        """``gradient_series`` with these data, checked once: for many short calls.  A series is float64, in C order."""
+        arrays = self._data(inputs, targets)
+        return lambda series: np.asarray(self._defined(self._call("gradient_series", series, *arrays)))
 
     def counterterms(
         self, theta: np.ndarray, inputs: np.ndarray, targets: np.ndarray, order: int | None = None

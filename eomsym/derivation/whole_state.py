@@ -123,7 +123,8 @@ class WholeStateEquation:
         letters = ", ".join(state_symbols(self.memory))
         shares = ", ".join(f"{share} = 1 − {decay} h" for share, decay in self.shares)
         units = f"; {letters} in units of 1/h" if self.power == 2 else ""
-        return f"η = {_power('h', self.power)}, {shares}; z = (θ, {letters}), time nh{units}"
+        scaled = f"η = {_power('h', self.power)}" + (f", {shares}" if shares else "")
+        return f"{scaled}; z = (θ, {letters}), time nh{units}"
 
     def _entry(self, term: GeneralTerm) -> dict[str, Any]:
         basis, coefficient = term.basis, coefficient_text(term.coefficient)

@@ -7,7 +7,7 @@ the optimiser takes, and needs no compilation.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -81,9 +81,18 @@ def _algebra(
 ) -> NumberAlgebra:
     check_order(kernel, check_integer("order", order, 0), "the gradient along a curve")
 
+    along: dict[int, Callable[[np.ndarray], np.ndarray]] = {}
+
     def gradient_series(field: int, series: np.ndarray) -> np.ndarray:
         chosen = fields[field]
-        cut = (array[chosen.samples(len(array))] for array in data)
-        return chosen.of_loss(kernel.gradient_series(np.ascontiguousarray(series), *cut))
+        if field not in along:
+            along[field] = _gradient_along(kernel, [array[chosen.samples(len(array))] for array in data])
+        return chosen.of_loss(along[field](np.ascontiguousarray(series)))
 
     return NumberAlgebra(small_nodes(rule, order + 1), gradient_series, states)
+
+
+def _gradient_along(kernel: SeriesKernel, data: Data) -> Callable[[np.ndarray], np.ndarray]:
+    """The kernel's gradient along curves with these data; generated kernels check the data once."""
+    bound: Callable[..., Callable[[np.ndarray], np.ndarray]] | None = getattr(kernel, "gradient_along", None)
+    return bound(*data) if bound is not None else lambda series: kernel.gradient_series(series, *data)

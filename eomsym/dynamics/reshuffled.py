@@ -81,9 +81,9 @@ def reshuffled_counterterms(
     check_order(kernel, check_integer("order", order, 0, MAX_RESHUFFLED_ORDER), "derivatives of the gradient")
     sums = _Sums(kernel, check_theta(kernel, theta), data, batches)
     rows = np.zeros((order + 1, kernel.size))
-    for row, terms in zip(rows, symmetric_sums(order), strict=True):
+    for level, terms in enumerate(symmetric_sums(order)):
         for coefficient, tree in terms:
-            row -= float(coefficient) * sums.of(tree, {})
+            rows[level] -= float(coefficient) * sums.of(tree, {})
     return rows / len(batches.visits)
 
 

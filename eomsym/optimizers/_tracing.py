@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Mapping
 from fractions import Fraction
+from graphlib import CycleError, TopologicalSorter
 from typing import Any
 
 from eomsym.errors import InputError
@@ -54,13 +55,19 @@ def trace(step: Callable[..., Any], states: int, parameters: Mapping[str, Any], 
 
 
 def _expand_stages(builder: _Builder, part: Vector) -> Vector:
-    """A stage that stands without η is replaced by its definition, so that ``θ⁺ = y`` shows what it adds to θ."""
-    total = Vector(builder, {})
-    for (atom, power), value in part.terms.items():
-        kind = builder.atoms[atom] if atom != _ONES else None
-        one = builder.stages[kind.index] if isinstance(kind, Stage) and power == 0 else None
-        total = total + (Vector(builder, {(atom, power): value}) if one is None else one * value)
-    return total
+    """Stages that stand without η are replaced by their definitions, so that ``θ⁺ = y`` shows what it adds to θ."""
+    for _ in range(1 + len(builder.stages)):  # a stage that is a name for an expression may stand on another one
+        found = {
+            atom: kind.index
+            for atom, power in part.terms
+            if power == 0 and isinstance(kind := builder.kind(atom), Stage)
+        }
+        if not found:
+            break
+        last = max(found, key=lambda atom: found[atom])
+        rest = {key: value for key, value in part.terms.items() if key != (last, 0)}
+        part = Vector(builder, rest) + builder.stages[found[last]] * part.terms[last, 0]
+    return part
 
 
 class _Linear:
@@ -238,6 +245,13 @@ class _Builder:
     def vector(self, atom: Atom) -> Vector:
         return Vector(self, {(self.number(atom), 0): 1})
 
+    def kind(self, atom: int) -> Atom:
+        return One() if atom == _ONES else self.atoms[atom]
+
+    def named(self, parts: tuple[Vector, ...]) -> tuple[Vector, ...]:
+        """Each under a name of its own, so that what is made of it stays short."""
+        return self.solve(lambda _: parts, len(parts))
+
     def gradient(self, point: Any, field: int = 0) -> Vector:
         if not isinstance(point, Vector):
             raise InputError(f"step function: gradient of {type(point).__name__}; take it at a vector")
@@ -303,13 +317,12 @@ def _check(rule: UpdateRule, slow: bool) -> None:
 
 def _schedule(rule: UpdateRule) -> tuple[int, ...]:
     """Topological order at one power of η."""
-    done, order = {rule.state(index) for index in rule.slow}, []
-    waiting = [number for number in range(len(rule.atoms)) if number not in done]
-    while waiting:
-        ready = [n for n in waiting if all(part.atoms(0) <= done for part in _linears(rule, n))]
-        if not ready:
-            raise InputError("step function: states or stages depend on one another in one step without a factor eta")
-        order += ready
-        done |= set(ready)
-        waiting = [number for number in waiting if number not in done]
-    return tuple(order)
+    done = {rule.state(index) for index in rule.slow}
+    needs = {n: set().union(*(part.atoms(0) for part in _linears(rule, n))) - done for n in range(len(rule.atoms))}
+    sorter = TopologicalSorter({n: before for n, before in needs.items() if n not in done})
+    try:
+        return tuple(sorter.static_order())
+    except CycleError:
+        raise InputError(
+            "step function: states or stages depend on one another in one step without a factor eta"
+        ) from None

@@ -1,9 +1,10 @@
 """The whole state: an optimiser's step with its memory as slow states, a rule in a small parameter h.
 
-A state that moves by η is slow.  A memory that keeps the share β of itself is slow as soon as 1 − β is small.  So 1 − β = γh goes with the small
-parameter, and nothing is eliminated: the state (θ, memory) has an equation of motion of its own, which begins at the
-real start.  A memory that is an average (Adam's) has η = h.  One that is a sum of gradients (heavy ball, Nesterov) has
-the inertial scaling η = h², and is counted in units of 1/h; to zeroth order ``θ̈ + γθ̇ + g = 0``.
+A state that moves by η is slow, and so is a memory that keeps the share β of itself as soon as 1 − β is small.  So
+1 − β = γh goes with the small parameter, and nothing is eliminated: the state (θ, memory) has an equation of motion of
+its own, which begins at the real start.  A memory that is an average (Adam's) has η = h.  One that is a sum of
+gradients (heavy ball, Nesterov) has the inertial scaling η = h², and is counted in units of 1/h; to zeroth order
+``θ̈ + γθ̇ + g = 0``.
 """
 
 from __future__ import annotations
@@ -106,7 +107,7 @@ def whole_state(optimizer: Optimizer) -> WholeState:
     """
     if not optimizer.memory:
         raise InputError(
-            f"optimizer {optimizer.name!r}: has no memory, so its whole state is theta; leave state 'whole' out"
+            f"optimizer {optimizer.name!r}: has no memory that fades slowly or moves as theta does: its whole state is theta"
         )
     trial = {
         _decay_of(p).name: Fraction(1, 2) if p.share or p.default is None else p.default for p in optimizer.parameters

@@ -97,8 +97,9 @@ RESHUFFLED_ORDER = "reshuffled"
 class Batches:
     """Batches of any size by the numbers of their samples, and the order in which a round visits them.
 
-    ``weights`` multiply the batches' mean gradients; ``reshuffled`` stands for the mean over all orders.  Raises ``InputError`` for a batch that is empty, a sample that is
-    in two batches, and an order that leaves out a batch or names one that is not there.
+    ``weights`` multiply the batches' mean gradients; ``reshuffled`` stands for the mean over all orders.  Raises
+    ``InputError`` for a batch that is empty, a sample that is in two, and an order that leaves out a batch or names one
+    that is not there.
     """
 
     members: tuple[tuple[int, ...], ...]
@@ -140,7 +141,8 @@ def cut(
     """``samples`` in their order as ``count`` batches, or as batches of ``size``.
 
     ``last`` says what becomes of the rest, one of ``LAST``; none means that there must be none.  ``order`` is one of
-    ``ORDERS``, ``reshuffled``, or the numbers of the batches as a round visits them.  Raises ``InputError`` for what does not fit.
+    ``ORDERS``, ``reshuffled``, or the numbers of the batches as a round visits them.  Raises ``InputError`` for what
+    does not fit.
     """
     if (count is None) == (size is None):
         raise InputError("batches: give either how many there are or their size")

@@ -10,6 +10,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
+from functools import cached_property
+from itertools import count
 from typing import Any
 
 from eomsym.errors import InputError
@@ -101,18 +103,24 @@ class Loop:
 
     def rule_at(self, tau: float, terms: int, pieces: Mapping[str, int] | None = None) -> UpdateRule:
         """The same in numbers, at a time; ``pieces`` says which pieces of the schedules hold, those there if none."""
+        if not self.schedules:
+            return self._constant_rule
         numbers = {
             name: [float(value) for value in schedule.taylor(tau, terms, (pieces or {}).get(name))]
             for name, schedule in self.schedules.items()
         }
         return self.rule(numbers)
 
+    @cached_property
+    def _constant_rule(self) -> UpdateRule:
+        return self.rule({})
+
     def pieces_at(self, tau: float) -> dict[str, int]:
         """The piece of each schedule that holds at a time."""
         return {name: schedule.piece_at(tau) for name, schedule in self.schedules.items()}
 
-    def step(self, gradient: Callable[..., Any], state: tuple[Any, ...], eta: float, first: int) -> tuple[Any, ...]:
-        """One round in floating point, whose first step is number ``first`` of the run."""
+    def step(self, gradient: Callable[..., Any], state: tuple[Any, ...], eta: float, first: float) -> tuple[Any, ...]:
+        """One round in floating point, whose first step is number ``first`` of the run, or a time between two."""
         return self.round(gradient, state, eta, lambda name, number: self.schedules[name](number * eta), first)
 
     def numbers_at(self, tau: float) -> dict[str, float]:
@@ -125,15 +133,17 @@ class Loop:
         gradient: Callable[..., Any],
         state: tuple[Any, ...],
         eta: Any,
-        scheduled: Callable[[str, int], Any],
-        first: int = 0,
+        scheduled: Callable[[str, Any], Any],
+        first: float = 0,
     ) -> tuple[Any, ...]:
         """One round in any kind of numbers; ``scheduled(name, number)`` is a schedule's value at a step."""
         exact = isinstance(eta, StepSize)
         fixed = {name: value if exact else float(value) for name, value in self.values.items()}
-        for number, (index, weight) in enumerate(self.visits, start=first):
+        for number, (index, weight) in zip(count(first), self.visits, strict=False):
             values = {name: scheduled(name, number) for name in self.schedules}
             rate = eta * values.pop(RATE) if RATE in values else eta
+            if exact and number > first:
+                state = state[0].builder.named(state)  # else the last step would be a sum over all before it
             own = gradient if index is None else _of_batch(gradient, index, weight if exact else float(weight))
             state = self.optimizer.step(own, state, rate, **{**fixed, **values})
         return state

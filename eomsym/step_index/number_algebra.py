@@ -1,6 +1,7 @@
 """Vectors of plain numbers: a gradient that is known along any curve, ``Σ_k η^k x_k``, in whatever way.
 
-Values are arrays (nodes, d), of floats or of objects (``Fraction``, mpmath numbers).
+Values are arrays (nodes, d), of floats or of objects (``Fraction``, mpmath numbers); what is the same at every node, as
+all is at order 0, may have one row.
 """
 
 from __future__ import annotations
@@ -35,24 +36,34 @@ class NumberAlgebra(NodeAlgebra):
     ) -> None:
         super().__init__(tables)
         self._gradient_series, self._states = gradient_series, [np.asarray(state) for state in states]
+        self._matrices: dict[int, tuple[Any, np.ndarray]] = {}
         self._number, self._root = cache(lambda weight: number(Fraction(weight))), root
 
     def slow(self, index: int) -> np.ndarray:
-        return np.array([self._states[index]] * len(self.tables.nodes))
+        return self._states[index][None]
 
     def ones(self) -> np.ndarray:
         return self.slow(0) * 0 + self._number(1)
 
     def combine(self, parts: Sequence[tuple[Any, np.ndarray]]) -> np.ndarray:
         if not parts:
-            return self.slow(0) * 0
-        terms = [values if weight == 1 else values * self._number(weight) for weight, values in parts]
-        return sum(terms[1:], terms[0])
+            return np.array([self._states[0] * 0] * len(self.tables.nodes))
+        (weight, values), *others = parts
+        total = values if weight == 1 and others else values * self._number(weight)
+        for weight, values in others:
+            total = total + (values if weight == 1 else values * self._number(weight))
+        return total
 
     def transform(self, matrix: Sequence[Sequence[Any]], values: np.ndarray) -> np.ndarray:
-        zero = 0 * values[0]
-        terms = ([(w, value) for w, value in zip(row, values, strict=False) if w != 0] for row in matrix)
-        return np.array([sum((self._number(w) * value for w, value in row), zero) for row in terms])
+        known = self._matrices.get(id(matrix))
+        if known is None:  # kept with the matrix itself, whose place in memory is its key
+            known = matrix, np.array([[self._number(weight) for weight in row] for row in matrix])
+            self._matrices[id(matrix)] = known
+        weights = known[1]
+        return np.asarray(weights @ values[: weights.shape[1]])
+
+    def scaled(self, factors: Sequence[Fraction], values: np.ndarray, alike: bool) -> np.ndarray:
+        return np.array([[self._number(factor)] for factor in factors]) * values
 
     def gradient(self, field: int) -> Callable[[np.ndarray], np.ndarray]:
         levels: list[np.ndarray] = []
@@ -60,11 +71,12 @@ class NumberAlgebra(NodeAlgebra):
         def along(point: np.ndarray) -> np.ndarray:
             levels.append(point)
             if len(levels) == 1:  # η = 0: the same at every node
-                return np.array([self._gradient_series(field, point[:1])[0]] * len(point))
-            nodes = range(len(self.tables.nodes))
-            return np.array(
-                [self._gradient_series(field, np.array([level[node] for level in levels]))[-1] for node in nodes]
+                return self._gradient_series(field, point[:1])
+            curves = (
+                np.array([level[min(node, len(level) - 1)] for level in levels])
+                for node in range(len(self.tables.nodes))
             )
+            return np.array([self._gradient_series(field, curve)[-1] for curve in curves])
 
         return along
 

@@ -146,12 +146,16 @@ class NodeAlgebra(Algebra):
     def elapsed(self, levels: Levels, atom: Elapsed, level: Level) -> Values:
         if level < atom.power:
             return self.combine([])
-        factors = [(atom.start + atom.pace * node) ** atom.power for node in self.tables.nodes]
-        if level == atom.power:  # at level 0 all is the same at every node
-            return self.transform(tuple((factor,) for factor in factors), levels[0])
+        factors = tuple((atom.start + atom.pace * node) ** atom.power for node in self.tables.nodes)
+        return self.scaled(factors, levels[level - atom.power], alike=level == atom.power)
+
+    def scaled(self, factors: Sequence[Fraction], values: Values, alike: bool) -> Values:
+        """The value at each node times a factor of its own; ``alike`` where it is the same at every node."""
+        if alike:
+            return self.transform(tuple((factor,) for factor in factors), values)
         places = range(len(factors))
         diagonal = tuple(tuple(factor if i == j else 0 for j in places) for i, factor in enumerate(factors))
-        return self.transform(diagonal, levels[level - atom.power])
+        return self.transform(diagonal, values)
 
     def product(self, left: Levels, right: Levels, level: Level) -> Values:
         return self._convolution(left, right, range(level + 1), level)

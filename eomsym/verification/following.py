@@ -26,10 +26,12 @@ from eomsym.dynamics import (
     run_states,
 )
 from eomsym.dynamics.kernel import Data, check_theta
+from eomsym.dynamics.loop_kernel import loop_kernel
 from eomsym.errors import InputError, IntegrationError
-from eomsym.optimizers import Optimizer, chosen
+from eomsym.optimizers import Loop, Optimizer, chosen, loop_of
 from eomsym.step_index import MAX_LOOKAHEAD_ORDER
 from eomsym.verification.convergence import Progress
+from eomsym.verification.follow_loop import check_fall, loop_path, loop_state
 from eomsym.verification.follow_record import Follow, FollowedOrder
 from eomsym.verification.posing import describe
 
@@ -51,17 +53,19 @@ MOST_STEPS = 1_000_000
 
 @dataclass(frozen=True, eq=False)
 class _Subject:
-    """What is followed: a map, its names, and the slow-manifold equation, per step, where there is one."""
+    """What is followed: a map, its names, and its path on the slow manifold, where there is one."""
 
     whole: StateMap
     optimizer: str
     model: str
     eta: float | None = None
     parameters: tuple[tuple[str, str], ...] = ()
-    slow_field: Callable[[int], Callable[[np.ndarray], np.ndarray]] | None = None
+    #: ``(order, states, tolerance)`` → θ on the slow manifold beside the run.
+    slow_path: Callable[[int, np.ndarray, float], Path] | None = None
     slow_order: int = 0
     #: Why there is no slow-manifold equation.
     no_slow: str = ""
+    loop: Loop | None = None
 
 
 def follow(
@@ -74,6 +78,8 @@ def follow(
     orders: Iterable[int] = (0, 1, 2, 4),
     start: int = 0,
     state: str = "whole",
+    schedule: object = None,
+    batching: object = None,
     progress: Progress | None = None,
     **hyperparameters: object,
 ) -> Follow:
@@ -84,6 +90,10 @@ def follow(
     evaluation and no derivative; it converges where the multipliers r of a step have ``|r − 1| < 1`` (heavy ball:
     ηλ < 1).  Beside it goes the equation on the slow manifold, of θ alone, where there is one, to the kernel's order;
     with ``state="slow"`` it alone.
+
+    With a ``schedule`` of the learning rate or of parameters, and ``batching``, as ``verify`` has them, the run is made
+    with these; a step is then a round of all batches, and the slow manifold is what to look at (``state="slow"``),
+    from where the memory has forgotten its start.
 
     Either a ``kernel`` with its ``theta`` (d,), a learning rate ``eta`` and ``data`` as its functions take them, and
     ``optimizer`` a name, a library's (``"torch.Adam()"``) or an ``Optimizer``, with ``hyperparameters``, those not
@@ -98,8 +108,12 @@ def follow(
     check_integer("steps", steps, 1, MOST_STEPS)
     check_integer("start", start, 0, MOST_STEPS)
     with threadpool_limits(limits=1, user_api="blas"):
-        subject = _subject(kernel, theta, eta, data, optimizer, hyperparameters)
-        if state == "slow" and subject.slow_field is None:
+        if schedule is not None or batching is not None:
+            subject = _of_loop(kernel, theta, eta, data, optimizer, schedule, batching, hyperparameters)
+            _check_range(subject, steps + start)
+        else:
+            subject = _subject(kernel, theta, eta, data, optimizer, hyperparameters)
+        if state == "slow" and subject.slow_path is None:
             raise InputError(f"state 'slow': {subject.optimizer} has none here, {subject.no_slow}; take 'whole'")
         return _followed(subject, kept, steps, start, state, progress)
 
@@ -122,9 +136,9 @@ def _followed(
     tasks: list[tuple[bool, int, Callable[[float], Path]]] = []
     if state == "whole":
         tasks += [(False, order, partial(follow_states, whole, states, order)) for order in orders]
-    if subject.slow_field is not None:
+    if subject.slow_path is not None:
         slow = [order for order in orders if order <= subject.slow_order]
-        tasks += [(True, order, partial(follow_slow, subject.slow_field(order), iterates)) for order in slow]
+        tasks += [(True, order, partial(subject.slow_path, order, states)) for order in slow]
     found = []
     for number, (is_slow, order, integrate) in enumerate(tasks, 1):
         tolerances = SLOW_TOLERANCES if is_slow else TOLERANCES
@@ -207,6 +221,44 @@ def _of_optax(loss_fn: Any, params: Any, eta: Any, optimizer: Any) -> _Subject:
 _REAL = "it is derived from a rule on a kernel, and not from an object"
 
 
+def _of_loop(
+    kernel: Any,
+    theta: Any,
+    eta: Any,
+    data: Data,
+    optimizer: Any,
+    schedule: object,
+    batching: object,
+    hyperparameters: Mapping[str, object],
+) -> _Subject:
+    if not isinstance(optimizer, (str, Optimizer)) or not hasattr(kernel, "gradient_series"):
+        raise InputError("schedule, batching: are for a kernel with its gradient along a curve and an optimizer's name")
+    rate, point = check_positive("eta", eta), check_theta(kernel, theta)
+    given: dict[str, Any] = dict(hyperparameters)
+    loop = loop_of(optimizer, schedule, batching, len(data[0]) if data else 0, **given)
+    whole = loop_kernel(kernel, loop)
+    return _Subject(
+        whole=loop_state(whole, point, rate, data),
+        optimizer=loop.optimizer.name if isinstance(optimizer, Optimizer) else optimizer,
+        model=describe(kernel, None),
+        eta=rate,
+        parameters=(
+            *((name, str(value)) for name, value in loop.values.items() if name not in loop.schedules),
+            *((f"schedule of {name}", str(made)) for name, made in loop.schedules.items()),
+            *((("batches", str(loop.steps)),) if loop.batches is not None else ()),
+        ),
+        slow_path=partial(loop_path, whole, rate, data),
+        slow_order=kernel.order,
+        loop=loop,
+    )
+
+
+def _check_range(subject: _Subject, rounds: int) -> None:
+    assert subject.loop is not None
+    assert subject.eta is not None
+    subject.loop.check(rounds * subject.loop.steps * subject.eta)
+
+
 def _of_kernel(
     kernel: Any, theta: Any, eta: Any, data: Data, optimizer: str | Optimizer, hyperparameters: Mapping[str, object]
 ) -> _Subject:
@@ -224,10 +276,20 @@ def _of_kernel(
         model=describe(kernel, None),
         eta=rate,
         parameters=tuple((name, str(value)) for name, value in values.items()),
-        slow_field=slow,
+        slow_path=None if slow is None else partial(_slow_path, slow, point.size),
         slow_order=kernel.order,
         no_slow=reason,
     )
+
+
+def _slow_path(
+    field: Callable[[int], Callable[[np.ndarray], np.ndarray]],
+    size: int,
+    order: int,
+    states: np.ndarray,
+    tolerance: float,
+) -> Path:
+    return follow_slow(field(order), states[:, :size], tolerance)
 
 
 def _slow_field(
@@ -248,22 +310,12 @@ def _slow_field(
 
         def rate(theta: np.ndarray) -> np.ndarray:
             rows = powers[:, None] * kernel_counterterms(kernel, rule, theta, order, data, fields)
-            _check_fall(np.linalg.norm(rows, axis=1))
+            check_fall(np.linalg.norm(rows, axis=1))
             return -rows.sum(axis=0)
 
         return rate
 
     return field, ""
-
-
-def _check_fall(sizes: np.ndarray) -> None:
-    """From order 2 on a term that exceeds the first says that the series diverges: stiff then, and for nothing.
-
-    Raises ``IntegrationError``.
-    """
-    if len(sizes) > 2 and not sizes[1:].max() <= sizes[0]:
-        listed = ", ".join(f"{size:.1e}" for size in sizes)
-        raise IntegrationError(f"the terms of its series do not fall: {listed} a step")
 
 
 def kernel_to_follow(model: MLP, orders: Iterable[int], output: str | FilePath | None = None) -> Kernel:

@@ -22,9 +22,9 @@ from eomsym.dynamics import (
 )
 from eomsym.dynamics.kernel import check_theta
 from eomsym.dynamics.loop_kernel import LoopKernel, loop_kernel
+from eomsym.dynamics.loop_pieces import handed_over, pieces_between
 from eomsym.dynamics.shadow_start import hand_over
 from eomsym.dynamics.vectors import Vector
-from eomsym.errors import InputError
 from eomsym.models import MLP, Dataset, dataset
 from eomsym.optimizers import Loop
 from eomsym.verification.measurement import MANIFOLD, SETTLED, SHADOW, Measurement, Problem, settling_steps
@@ -81,10 +81,11 @@ class LoopProblem(Problem):
     def flow(self, start: Vector, eta: float, time: Any, order: int, accuracy: float) -> MotionEnd:
         """The equation of motion, from piece to piece of the schedules: a new one begins at the first step in it."""
         state, error, evaluations = start, 0.0, 0
-        ends = self._ends(float(start[-1]), time, eta)
-        for number, (kernel, begin, end) in enumerate(ends):
-            if number:
-                state = self._handed_over(ends[number - 1][0], kernel, state, eta)
+        previous = None
+        for kernel, begin, end in pieces_between(self.kernel, float(start[-1]), time, eta):
+            if previous is not None:
+                state = handed_over(previous, kernel, state, eta, self.highest, self.data)
+            previous = kernel
             if end > begin:
                 part = integrate_equation_of_motion(
                     kernel, state, eta, end - begin, self.data, order=order, accuracy=accuracy
@@ -96,7 +97,7 @@ class LoopProblem(Problem):
     def predict(self, theta: Vector, time: float, orders: Sequence[int], accuracy: float) -> ErrorPrediction:
         """The predicted errors; what the memory does at a new piece is of a higher power of η."""
         found: ErrorPrediction | None = None
-        for kernel, begin, end in self._ends(float(theta[-1]), time, None):
+        for kernel, begin, end in pieces_between(self.kernel, float(theta[-1]), time, None):
             if end <= begin:
                 continue
             state = theta if found is None else np.append(found.theta[:-1], begin)
@@ -114,36 +115,6 @@ class LoopProblem(Problem):
             )
         assert found is not None
         return found
-
-    def _ends(self, begin: float, time: float, eta: float | None) -> list[tuple[LoopKernel, float, float]]:
-        """Each piece of the schedules with its kernel and times; for a step size at whole steps."""
-        loop = self.kernel.loop
-        inside = [each for each in loop.breaks if begin < each < (begin + time) * (1 - 1e-12)]
-        pieces = [loop.pieces_at(each) for each in (begin, *inside)]
-        times = [begin, *(each if eta is None else _at_a_step(each, eta, loop.steps) for each in inside), begin + time]
-        return [
-            (self.kernel.at(piece), first, min(last, begin + time))
-            for piece, first, last in zip(pieces, times, times[1:], strict=False)
-        ]
-
-    def _handed_over(self, before: LoopKernel, after: LoopKernel, state: np.ndarray, eta: float) -> np.ndarray:
-        """(θ, τ) on the slow manifold of the new piece: the memory is still that of the old one."""
-        if not after.loop.optimizer.memory:
-            return state
-        memory = before.memory(state, eta, self.highest, self.data)
-        start = hand_over(after.inner, after.loop, state, self.highest, self.data, memory, after.pieces)
-        return np.append(start.at(eta), state[-1])
-
-
-def _at_a_step(time: float, eta: float, steps: int) -> float:
-    """The time of the first step in a new piece.  Raises ``InputError`` if it is within a round of several batches."""
-    number = math.ceil(time / eta - 1e-9)
-    if number % steps:
-        raise InputError(
-            f"schedule: a piece begins at tau = {time:g}, within a round of {steps} steps of eta = {eta:g}; let it "
-            f"begin at a multiple of {steps * eta:g}"
-        )
-    return number * eta
 
 
 def verify_loop(
