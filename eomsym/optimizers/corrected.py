@@ -1,7 +1,8 @@
 """Adam and its kin with bias correction, as PyTorch and optax have them.
 
 The moments are divided by ``1 − β^n``; ``β^n`` is a state of its own, one number, which starts at 1.  After the
-transient it is zero, so that the equation of motion is that of the method without correction, to all orders.  The
+transient it is zero, so that the equation of motion is that of the method without correction, to all orders.  ``adam``
+and ``adamw`` are those of ``torch.Adam`` and ``torch.AdamW``.  The
 Nesterov form looks one step ahead with the mean: ``β₁ m⁺/(1 − β₁^{n+1}) + (1 − β₁) g/(1 − β₁^n)``.
 """
 
@@ -16,6 +17,7 @@ from typing import Any
 from eomsym.optimizers._base import Optimizer
 from eomsym.optimizers._stepping import sqrt
 from eomsym.optimizers.adaptive import ADAM_OUTSIDE, BETA1, BETA2, EPSILON
+from eomsym.optimizers.variants import decoupled_decay
 
 ROOT_EPSILON = replace(EPSILON, name="root_epsilon", symbol="ε₂", meaning="added below the root")
 OUTER_EPSILON = replace(EPSILON, open_minimum=False, meaning="added to the root", reason="a distance from zero")
@@ -87,8 +89,8 @@ def _adan_step(
 def _adams() -> Iterator[Optimizer]:
     for nesterov, roots in product((False, True), (False, True)):
         yield Optimizer(
-            name=f"adam-corrected{'-nesterov' * nesterov}{'-two-epsilons' * roots}",
-            aliases=(),
+            name=f"adam{'-nesterov' * nesterov}{'-two-epsilons' * roots}",
+            aliases=() if nesterov or roots else ("adam-corrected",),
             summary=(
                 f"m⁺ = β₁ m + (1−β₁) g, v⁺ = β₂ v + (1−β₂) g², θ⁺ = θ − η m̂/(√{'(v̂ + ε₂)' if roots else 'v̂'} + ε), "
                 f"m̂ = {'β₁ m⁺/(1−β₁ⁿ⁺¹) + (1−β₁) g' if nesterov else 'm⁺'}/(1−β₁ⁿ), v̂ = v⁺/(1−β₂ⁿ)"
@@ -99,6 +101,8 @@ def _adams() -> Iterator[Optimizer]:
             memory=("mean", "square", "share of the start in the mean", "share of the start in the square"),
             limits=_INSIDE if roots else f"not smooth where a component of g vanishes; {_LIMITS}",
             initial=_start(2, 2),
+            definition=1 if nesterov or roots else 2,
+            formerly="" if nesterov or roots else "adam-inside",
         )
 
 
@@ -108,8 +112,7 @@ def _beliefs() -> Iterator[Optimizer]:
             name=f"adabelief{'-nesterov' * nesterov}",
             aliases=(),
             summary=(
-                f"as adam-corrected{'-nesterov' * nesterov}, v⁺ = β₂ v + (1−β₂) (g − m⁺)² + ε₂: the distrust in g, not "
-                "its size"
+                f"as adam{'-nesterov' * nesterov}, v⁺ = β₂ v + (1−β₂) (g − m⁺)² + ε₂: the distrust in g, not its size"
             ),
             source="Zhuang et al., AdaBelief optimizer, NeurIPS 2020",
             parameters=(BETA1, BETA2, OUTER_EPSILON, ROOT_EPSILON),
@@ -147,5 +150,6 @@ ADAN = Optimizer(
     limits=_INSIDE,
     initial=_adan_start,
 )
-ADAM_CORRECTED = ADAMS["adam-corrected"]
+ADAM = ADAMS["adam"]
+ADAMW = decoupled_decay(ADAM)
 RULES = (*ADAMS.values(), *BELIEFS.values(), ADAN)

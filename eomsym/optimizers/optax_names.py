@@ -29,7 +29,7 @@ def _sgd(momentum: Any, nesterov: bool) -> Choice:
 
 
 def _adam(b1: Any, b2: Any, eps: Any, eps_root: Any, nesterov: bool, weight_decay: Any = 0) -> Choice:
-    entry = ADAMS[f"adam-corrected{'-nesterov' * nesterov}{'-two-epsilons' * bool(eps_root)}"]
+    entry = ADAMS[f"adam{'-nesterov' * nesterov}{'-two-epsilons' * bool(eps_root)}"]
     values = {"beta1": b1, "beta2": b2, "epsilon": eps, **({"root_epsilon": eps_root} if eps_root else {})}
     return varied(entry, values, weight_decay, decoupled=True)
 

@@ -21,11 +21,11 @@ RATES = {
     "heavy-ball": {"gamma": "3/2"},
     "nesterov": {"gamma": "3/2"},
     "sgdw": {"gamma": "3/2", "decay": "1/5"},
-    "adam": {"gamma1": "3/2", "gamma2": "1/3", "epsilon": "1/10"},
+    "adam-inside": {"gamma1": "3/2", "gamma2": "1/3", "epsilon": "1/10"},
     "adam-outside": {"gamma1": "3/2", "gamma2": "1/3", "epsilon": "1/10"},
-    "adamw": {"gamma1": "3/2", "gamma2": "1/3", "epsilon": "1/10", "decay": "1/5"},
+    "adamw-uncorrected": {"gamma1": "3/2", "gamma2": "1/3", "epsilon": "1/10", "decay": "1/5"},
+    "rmsprop-inside": {"gamma2": "1/3", "epsilon": "1/10"},
     "rmsprop": {"gamma2": "1/3", "epsilon": "1/10"},
-    "rmsprop-outside": {"gamma2": "1/3", "epsilon": "1/10"},
 }
 
 

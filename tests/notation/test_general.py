@@ -33,7 +33,7 @@ def test_decoupled_decay_pulls_towards_zero():
 
 
 def test_text_of_adam():
-    assert derive("adam", order=1).text().splitlines() == [
+    assert derive("adam-inside", order=1).text().splitlines() == [
         "θ̇ = −g r⁻¹ − η ξ,  ξ = ξ_0",
         "r = √(g² + epsilon)",
         "ξ_0 = epsilon*(beta2 + 1)/(2*(1 - beta2)) r⁻³ g'(g r⁻¹)"

@@ -187,8 +187,8 @@ def test_the_iterates_are_those_of_the_library(text):
         ("torch.SGD(momentum=0.9, nesterov=True)", "nesterov"),
         ("torch.SGD(momentum=0.9)", "nesterov-lookahead"),
         ("torch.Adam()", "adam-outside"),
-        ("torch.Adam(eps=1e-3)", "adam"),
-        ("torch.RMSprop(eps=1e-3)", "rmsprop"),
+        ("torch.Adam(eps=1e-3)", "adam-inside"),
+        ("torch.RMSprop(eps=1e-3)", "rmsprop-inside"),
     ],
 )
 def test_another_definition_is_another_sequence(text, wrong):

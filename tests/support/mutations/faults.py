@@ -240,6 +240,10 @@ FAULTS = [
         "eomsym/optimizers/adaptive.py",
         (*REGISTRY, "tests/verification/test_every_optimizer.py"),
         ("return value / sqrt(square + epsilon)", "return value / (sqrt(square) + epsilon)"),
+    ),
+    *_faults(
+        "eomsym/optimizers/variants.py",
+        (*REGISTRY, "tests/verification/test_every_optimizer.py"),
         ("return moved - eta * (decay * state[0])", "return moved + eta * (decay * state[0])"),
     ),
     *_faults(

@@ -137,11 +137,11 @@ STEPS: dict[str, Callable[..., State]] = {
     "random-reshuffling": _reshuffled,
     "simultaneous-players": lambda s, h: (s[0] - h * (player(s[0], 1) + player(s[0], 2)),),
     "alternating-players": _alternating,
-    "rmsprop": _rmsprop(inside=True),
-    "rmsprop-outside": _rmsprop(inside=False),
-    "adam": _adam(inside=True),
+    "rmsprop": _rmsprop(inside=False),
+    "rmsprop-inside": _rmsprop(inside=True),
     "adam-outside": _adam(inside=False),
-    "adamw": _adam(inside=False),
+    "adam-inside": _adam(inside=True),
+    "adamw-uncorrected": _adam(inside=False),
 }
 #: Those whose memory is written here as the iterate before, which starts at θ; the memories of the others start at 0.
 LAST_ITERATE = ("heavy-ball", "nesterov")
