@@ -17,6 +17,7 @@ from typing import Any
 from eomsym.optimizers._base import Optimizer
 from eomsym.optimizers._stepping import sqrt
 from eomsym.optimizers.adaptive import ADAM_OUTSIDE, BETA1, BETA2, EPSILON
+from eomsym.optimizers.library_momentum import ALPHA, BETA
 from eomsym.optimizers.variants import decoupled_decay
 
 ROOT_EPSILON = replace(EPSILON, name="root_epsilon", symbol="ε₂", meaning="added below the root")
@@ -42,11 +43,10 @@ def corrected_mean(nesterov: bool, mean: Any, slope: Any, faded: Any, beta: Any)
     return beta * (mean / (1 - beta * faded)) + (1 - beta) * (slope / (1 - faded))
 
 
-def _adam_step(nesterov: bool, belief: bool) -> Callable[..., tuple[Any, ...]]:
-    def step(
+def _adam_direction(nesterov: bool, belief: bool) -> Callable[..., tuple[Any, ...]]:
+    def direction(
         gradient: Callable[..., Any],
         state: tuple[Any, ...],
-        eta: Any,
         beta1: Any,
         beta2: Any,
         epsilon: Any,
@@ -60,9 +60,42 @@ def _adam_step(nesterov: bool, belief: bool) -> Callable[..., tuple[Any, ...]]:
         faded1, faded2 = beta1 * faded1, beta2 * faded2
         under = square / (1 - faded2) + (0 if belief else root_epsilon)
         ahead = corrected_mean(nesterov, mean, slope, faded1, beta1)
-        return theta - eta * (ahead / (sqrt(under) + epsilon)), mean, square, faded1, faded2
+        return ahead / (sqrt(under) + epsilon), mean, square, faded1, faded2
+
+    return direction
+
+
+def _adam_step(nesterov: bool, belief: bool) -> Callable[..., tuple[Any, ...]]:
+    along = _adam_direction(nesterov, belief)
+
+    def step(gradient: Callable[..., Any], state: tuple[Any, ...], eta: Any, **values: Any) -> tuple[Any, ...]:
+        direction, *memory = along(gradient, state, **values)
+        return state[0] - eta * direction, *memory
 
     return step
+
+
+def _optimistic_step(nesterov: bool) -> Callable[..., tuple[Any, ...]]:
+    along = _adam_direction(nesterov, belief=False)
+
+    def step(
+        gradient: Callable[..., Any], state: tuple[Any, ...], eta: Any, alpha: Any, beta: Any, **values: Any
+    ) -> tuple[Any, ...]:
+        theta, *memory, last = state
+        direction, *memory = along(gradient, (theta, *memory), **values)
+        return theta - eta * ((alpha + beta) * direction - beta * last), *memory, direction
+
+    return step
+
+
+def _optimistic_start(nesterov: bool) -> Callable[..., tuple[Any, ...]]:
+    along, start = _adam_direction(nesterov, belief=False), _start(2, 2)
+
+    def initial(gradient: Callable[..., Any], theta: Any, alpha: Any, beta: Any, **values: Any) -> tuple[Any, ...]:
+        memory = start(gradient, theta)
+        return *memory, along(gradient, (theta, *memory), **values)[0]
+
+    return initial
 
 
 def _adan_step(
@@ -106,6 +139,24 @@ def _adams() -> Iterator[Optimizer]:
         )
 
 
+def _optimists() -> Iterator[Optimizer]:
+    for nesterov, roots in product((False, True), (False, True)):
+        plain = ADAMS[f"adam{'-nesterov' * nesterov}{'-two-epsilons' * roots}"]
+        yield replace(
+            plain,
+            name=f"{plain.name}-optimistic",
+            aliases=(),
+            summary=f"θ⁺ = θ − η ((α + β) r − β r₋), r what {plain.name} steps along, the first r₋ is r",
+            source=f"{plain.source}; Daskalakis et al., Training GANs with optimism, ICLR 2018",
+            parameters=(*plain.parameters, ALPHA, BETA),
+            step=_optimistic_step(nesterov),
+            memory=(*plain.memory, "last direction"),
+            initial=_optimistic_start(nesterov),
+            definition=1,
+            formerly="",
+        )
+
+
 def _beliefs() -> Iterator[Optimizer]:
     for nesterov in (False, True):
         yield Optimizer(
@@ -129,6 +180,7 @@ def _adan_start(gradient: Callable[..., Any], theta: Any, **parameters: Any) -> 
 
 BETA3 = replace(BETA2, name="beta3", symbol="β₃", default=Fraction(99, 100))
 ADAMS = {entry.name: entry for entry in _adams()}
+OPTIMISTS = {entry.name: entry for entry in _optimists()}
 BELIEFS = {entry.name: entry for entry in _beliefs()}
 ADAN = Optimizer(
     name="adan",
@@ -152,4 +204,4 @@ ADAN = Optimizer(
 )
 ADAM = ADAMS["adam"]
 ADAMW = decoupled_decay(ADAM)
-RULES = (*ADAMS.values(), *BELIEFS.values(), ADAN)
+RULES = (*ADAMS.values(), *OPTIMISTS.values(), *BELIEFS.values(), ADAN)
