@@ -40,6 +40,7 @@ _NAMES = {
     "eomsym.verification": ("Certificate", "ConvergenceStudy", "Follow", "certify", "measure_accuracy", "verify"),
     "eomsym.verification.following": ("follow",),
 }
+#: ``from_optax`` needs JAX, and is no part of ``__all__``, which must be there without.
 _HOME = {name: home for home, names in _NAMES.items() for name in names}
 _ROOMS = (
     "codegen",
@@ -73,7 +74,6 @@ __all__ = [
     "certify",
     "derive",
     "follow",
-    "from_optax",
     "from_torch",
     "generate",
     "load",

@@ -33,7 +33,7 @@ CASES = (
     ("adan", {}),
     ("adan", {"b1": 0.9, "b2": 0.8, "b3": 0.7, "eps": 1e-3, "eps_root": 2e-3, "weight_decay": 0.1}),
     ("rmsprop", {}),
-    ("rmsprop", {"initial_scale": 1.0, "momentum": 0.8}),
+    ("rmsprop", {"initial_scale": 1.0, "momentum": 0.25}),
     ("rmsprop", {"momentum": 0.5, "nesterov": True, "bias_correction": True}),
     ("rmsprop", {"centered": True, "eps": 0.1, "eps_in_sqrt": False, "momentum": 0.25}),
     ("adagrad", {}),
@@ -97,6 +97,10 @@ def test_the_iterates_of_chains(name):
     entry, values = eomsym.from_optax(transformation)
     assert distance(transformation, entry, values) < 1e-12
     assert f"its learning rate {RATE} being η" in entry.summary
+
+
+def test_it_is_the_package_s_own_name():
+    assert eomsym.from_optax is eomsym.jax.from_optax
 
 
 def test_twelve_aliases_are_read():
