@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     )
     from eomsym.double_double import DoubleDouble
     from eomsym.errors import EomsymError
-    from eomsym.jax import from_optax
+    from eomsym.jax import from_optax as from_optax
     from eomsym.optimizers import from_torch
     from eomsym.verification import Certificate, ConvergenceStudy, Follow, certify, measure_accuracy, verify
     from eomsym.verification.following import follow

@@ -126,7 +126,7 @@ def get(name: str | Optimizer) -> Optimizer:
     """
     if isinstance(name, Optimizer):
         return name if _BY_ALIAS.get(name.name) is name else register(name)
-    if name in _GONE:
+    if isinstance(name, str) and name in _GONE:
         raise InputError(f"optimizer {name!r}: is no name any more; write {_GONE[name]}")
     if not isinstance(name, str) or name not in _BY_ALIAS:
         raise InputError(f"optimizer {shown(name)}: unknown; choose from {', '.join(REGISTRY)}")

@@ -125,8 +125,9 @@ def _adams() -> Iterator[Optimizer]:
             name=f"adam{'-nesterov' * nesterov}{'-two-epsilons' * roots}",
             aliases=() if nesterov or roots else ("adam-corrected",),
             summary=(
-                f"m⁺ = β₁ m + (1−β₁) g, v⁺ = β₂ v + (1−β₂) g², θ⁺ = θ − η m̂/(√{'(v̂ + ε₂)' if roots else 'v̂'} + ε), "
-                f"m̂ = {'β₁ m⁺/(1−β₁ⁿ⁺¹) + (1−β₁) g' if nesterov else 'm⁺'}/(1−β₁ⁿ), v̂ = v⁺/(1−β₂ⁿ)"
+                f"m⁺ = β₁ m + (1−β₁) g, v⁺ = β₂ v + (1−β₂) g², θ⁺ = θ − η "
+                f"{'(β₁ m⁺/(1−β₁ⁿ⁺¹) + (1−β₁) g/(1−β₁ⁿ))' if nesterov else 'm⁺/(1−β₁ⁿ)'}"
+                f"/(√(v⁺/(1−β₂ⁿ){' + ε₂' * roots}) + ε)" + ("" if nesterov or roots else ": PyTorch's, in step n")
             ),
             source=ADAM_OUTSIDE.source + ("; Dozat, Incorporating Nesterov momentum into Adam, 2016" * nesterov),
             parameters=(BETA1, BETA2, OUTER_EPSILON, ROOT_EPSILON) if roots else (BETA1, BETA2, EPSILON),

@@ -49,7 +49,7 @@ def decoupled_decay(entry: Optimizer) -> Optimizer:
         entry,
         name="adamw" if of_adam else f"{entry.name}-decoupled-decay",
         aliases=(),
-        summary=f"{entry.summary}, with − η λ θ beside it",
+        summary=f"{'as adam' if of_adam else entry.summary}, with − η λ θ beside it{': as PyTorch has it' * of_adam}",
         source=entry.source + _SOURCE,
         parameters=(*entry.parameters, DECAY),
         step=step,

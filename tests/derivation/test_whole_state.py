@@ -196,7 +196,7 @@ def test_of_one_unknown_the_flow_is_one_step_to_the_highest_order(name, spoiled)
 
 
 def test_json_names_states_and_scaling():
-    data = json.loads(eomsym.derive("adam", order=1, state="whole", gamma1="1/2").to_json())
+    data = json.loads(eomsym.derive("adam-inside", order=1, state="whole", gamma1="1/2").to_json())
     assert data["state"] == ["theta", "mean", "square"]
     assert data["scaling"] == {"eta": "h^1", "beta1": "1 - gamma1*h", "beta2": "1 - gamma2*h"}
     assert data["parameters"] == {"gamma1": "1/2"}

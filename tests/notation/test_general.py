@@ -42,7 +42,7 @@ def test_text_of_adam():
 
 
 def test_latex_of_adam():
-    lines = derive("adam", order=1, beta1="9/10", beta2="99/100", epsilon="1/10").latex().splitlines()
+    lines = derive("adam-inside", order=1, beta1="9/10", beta2="99/100", epsilon="1/10").latex().splitlines()
     assert lines == [
         r"\begin{aligned}",
         r"\dot{\theta} &= -g \, r^{-1} - \eta\,\xi, \quad \xi = \xi_{0} \\",
