@@ -229,7 +229,7 @@ class _Reader:
     places: int = 2
     #: Places that are at least 0, and whether they are above; that a state is has to be shown where it was used.
     signs: dict[int, bool] = field(default_factory=dict)
-    signs_count: bool = False
+    signs_used: bool = False
 
     def place(self) -> int:
         self.places += 1
@@ -266,7 +266,7 @@ class _Reader:
         following = self.operand(after)
         if not isinstance(following, int):
             refuse(path, "is set to a number")
-        if self.signs_count and start > 0 and not self.signs.get(following):
+        if self.signs_used and start > 0 and not self.signs.get(following):
             refuse("gt")
         return Memory(path, place, following, start)
 
@@ -288,7 +288,7 @@ class _Reader:
         if any(isinstance(part, Count) for part in parts):
             return self._counted(name, *parts)
         if name == "gt" and parts[0] in self.signs and self.signs[parts[0]] and parts[1] == Number(0):
-            self.signs_count = True
+            self.signs_used = True
             return Number(True)
         if name == "rsqrt":
             return self.emit("div", Number(1), self.emit("sqrt", *parts))

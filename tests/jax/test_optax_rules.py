@@ -1,10 +1,13 @@
 """Rules that are read off optax transformations: stepped beside the real objects, against the table's, and refusals."""
 
+import sys
 from fractions import Fraction
+from pathlib import Path
 
 import numpy as np
 import pytest
 from interpreted import interpreted
+from page_examples import Session, examples
 
 import eomsym
 from eomsym.codegen import KernelSpec
@@ -236,3 +239,11 @@ def test_a_sequence_that_is_another_is_not_handed_out(monkeypatch):
     monkeypatch.setitem(FUNCTIONS, "sqrt", lambda value: value)
     with pytest.raises(InputError, match="what was read off is another sequence"):
         eomsym.from_optax(optax.adam(0.1))
+
+
+def test_the_page_says_what_comes_out(tmp_path):
+    root = Path(__file__).parents[2]
+    with Session(tmp_path, Path(sys.executable).parent, PYTHONPATH=str(root)) as session:
+        found = [part for part in examples(root / "docs/libraries.md", "jax") if part.kind == "python"]
+        assert [session.run(part) for part in found] == [part.expected for part in found]
+    assert len(found) == 1
