@@ -212,6 +212,10 @@ REFUSED = {
         lambda: optax.chain(optax.sgd(0.1), optax.add_decayed_weights(-0.01)),
         "no learning rate can be split off",
     ),
+    "cube after the rate": (
+        lambda: optax.chain(optax.sgd(0.1), optax.stateless_with_tree_map(lambda u, _: u**3)),
+        "no learning rate can be split off",
+    ),
     "no transformation": (lambda: optax.adam, "optax: function has no init and update; give a transformation"),
 }
 
@@ -232,6 +236,20 @@ def test_what_starts_with_the_parameters_is_refused():
     pulled = optax.GradientTransformation(lambda params: jax.tree.map(lambda part: 2 * part, params), update)
     with pytest.raises(InputError, match=r"the start of .* is not one finite number for all parameters"):
         eomsym.from_optax(pulled)
+
+
+def test_that_a_state_stays_positive_is_shown_and_not_assumed():
+    """Adagrad's sum of squares does; this one starts above zero and falls."""
+
+    def start(params):
+        return jax.tree.map(lambda part: 0 * part + 1.0, params)
+
+    def update(updates, state, params=None):
+        moved = jax.tree.map(lambda g, s: -0.1 * jax.numpy.where(s > 0, g, 0.0), updates, state)
+        return moved, jax.tree.map(lambda g, s: s - g, updates, state)
+
+    with pytest.raises(InputError, match="optax: gt jumps"):
+        eomsym.from_optax(optax.GradientTransformation(start, update))
 
 
 def test_a_sequence_that_is_another_is_not_handed_out(monkeypatch):
