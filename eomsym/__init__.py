@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     )
     from eomsym.double_double import DoubleDouble
     from eomsym.errors import EomsymError
+    from eomsym.jax import from_optax as from_optax
     from eomsym.optimizers import from_torch
     from eomsym.verification import Certificate, ConvergenceStudy, Follow, certify, measure_accuracy, verify
     from eomsym.verification.following import follow
@@ -34,10 +35,12 @@ _NAMES = {
     "eomsym.derivation.tree_tables": ("TreeTable", "stream_coefficients", "stream_trees", "tree_table"),
     "eomsym.double_double": ("DoubleDouble",),
     "eomsym.errors": ("EomsymError",),
+    "eomsym.jax": ("from_optax",),
     "eomsym.optimizers": ("from_torch",),
     "eomsym.verification": ("Certificate", "ConvergenceStudy", "Follow", "certify", "measure_accuracy", "verify"),
     "eomsym.verification.following": ("follow",),
 }
+#: ``from_optax`` needs JAX, and is no part of ``__all__``, which must be there without.
 _HOME = {name: home for home, names in _NAMES.items() for name in names}
 _ROOMS = (
     "codegen",

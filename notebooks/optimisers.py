@@ -35,7 +35,7 @@ from eomsym.optimizers import REGISTRY
 
 FAST = os.environ.get("EOMSYM_FAST") == "1"  # set by the tests: fewer optimisers are measured, same story
 ORDERS = range(3) if FAST else range(4)
-MEASURED = ("heavy-ball",) if FAST else ("heavy-ball", "random-reshuffling", "adam")
+MEASURED = ("heavy-ball",) if FAST else ("heavy-ball", "random-reshuffling", "adam-inside")
 
 for entry in REGISTRY.values():
     print(f"{entry.name:22} {entry.summary}")
@@ -55,10 +55,10 @@ print(eomsym.derive("heavy-ball", order=2, beta="9/10").text())
 # ## Adam
 #
 # Adam divides componentwise, so its terms are no trees any more, but products of three things: derivatives of $g$, powers of $g$, and powers of
-# $r=\sqrt{g^2+\epsilon}$. The first counter term is the one that is known from the literature. The second is not, and comes from the same program.
+# $r=\sqrt{g^2+\epsilon}$, where ε is inside the root; PyTorch's, `adam`, has it outside. The first counter term is the one that is known from the literature. The second is not, and comes from the same program.
 
 # %%
-adam = eomsym.derive("adam", order=2)
+adam = eomsym.derive("adam-inside", order=2)
 print(adam.text())
 
 # %% [markdown]

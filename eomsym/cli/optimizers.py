@@ -36,6 +36,7 @@ def _record(entry: Optimizer) -> dict[str, object]:
     return {
         "name": entry.name,
         "aliases": list(entry.aliases),
+        "definition": entry.definition,
         "update_rule": entry.summary,
         "parameters": [
             {

@@ -95,7 +95,10 @@ class Counterterms:
     def to_json(self) -> str:
         """The JSON object of the command line contract; ``Counterterms.from_json`` reads it back."""
         start = self.shadow.rows if self.shadow else None
-        return counterterms_json(self.optimizer, self.parameters, self.gradient_coefficient, self.rows, start)
+        definition = optimizers.get(self.optimizer).definition
+        return counterterms_json(
+            self.optimizer, self.parameters, self.gradient_coefficient, self.rows, start, definition
+        )
 
     @classmethod
     def from_json(cls, text: str) -> Counterterms:

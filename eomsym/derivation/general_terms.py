@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
+from eomsym import optimizers
 from eomsym.derivation.vector_language import ComponentwiseFunction, Monomial
 from eomsym.exact_numbers import Coefficient
 from eomsym.notation.coefficients import primed_latex, primed_text
@@ -72,7 +73,15 @@ class GeneralCounterterms:
     def to_json(self) -> str:
         """One JSON object; there is no reader for it."""
         start = self.shadow.rows if self.shadow else None
-        return general_json(self.optimizer, self.parameters, *self._plain, start=start, schedule=self.schedule)
+        definition = optimizers.get(self.optimizer).definition
+        return general_json(
+            self.optimizer,
+            self.parameters,
+            *self._plain,
+            start=start,
+            schedule=self.schedule,
+            definition=definition,
+        )
 
     def to_sympy(self, losses: Sequence[sympy.Expr], variables: Sequence[sympy.Symbol]) -> list[sympy.Matrix]:
         """``[leading, ξ_0, ξ_1, …]`` for concrete losses, one for each field, as columns of exact expressions."""

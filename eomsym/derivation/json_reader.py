@@ -21,7 +21,7 @@ from eomsym.derivation.counterterms import Counterterms, Term, check_order, symb
 from eomsym.derivation.start_terms import StartTerms
 from eomsym.errors import InputError
 from eomsym.exact_numbers import Coefficient, divide, exact
-from eomsym.notation.json import COUNTERTERM_KEYS, KEYS, START, TERM_KEYS
+from eomsym.notation.json import COUNTERTERM_KEYS, DEFINITION, KEYS, START, TERM_KEYS
 from eomsym.trees import Tree, count_rooted_trees, parse_tree, rooted_trees
 
 _MAX_LENGTH = 2**27  # order 15 with rational coefficients takes a third of it
@@ -45,8 +45,10 @@ def parse_counterterms(text: str) -> Counterterms:
     registered, trees missing, doubled or of the wrong size, a wrong symmetry, a coefficient that is not exact.
     """
     loaded = _load(text)
-    has_start = isinstance(loaded, dict) and START in loaded
-    data = _object("object", loaded, (*KEYS, START) if has_start else KEYS)
+    loaded = _typed("object", loaded, dict, "an object")
+    _check_definition(loaded)
+    has_start = START in loaded
+    data = _object("object", loaded, [*KEYS, *(key for key in (DEFINITION, START) if key in loaded)])
     entry = optimizers.get(_word("optimizer", data["optimizer"]))
     given = _typed("parameters", data["parameters"], dict, "an object")
     parameters = entry.read_parameters(
@@ -60,6 +62,12 @@ def parse_counterterms(text: str) -> Counterterms:
     terms = tuple(_read_terms(f"counterterms[{index}]", index, row, 2, symbols) for index, row in enumerate(rows))
     shadow = _read_start(data[START], order, symbols) if has_start else None
     return Counterterms(entry.name, MappingProxyType(parameters), order, gradient_coefficient, terms, shadow)
+
+
+def _check_definition(data: Mapping[str, Any]) -> None:
+    """First of all, so that terms of another rule are refused for that reason."""
+    if isinstance(data.get("optimizer"), str):
+        optimizers.read_written(_word("optimizer", data["optimizer"]), data.get(DEFINITION, 1), "derive")
 
 
 def _read_start(value: Any, order: int, symbols: Mapping[str, Coefficient]) -> StartTerms:

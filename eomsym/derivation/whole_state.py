@@ -91,6 +91,7 @@ class WholeStateEquation:
         """One JSON object; trees as bracket lists with colours, monomials as SymPy reads them."""
         data = {
             "optimizer": self.optimizer,
+            **optimizers.get(self.optimizer).written_definition,
             "parameters": {name: str(value) for name, value in self.parameters.items()},
             "order": self.order,
             "state": ["theta", *self.memory],

@@ -12,7 +12,16 @@ if find_spec("jax") is None:
 from eomsym.jax.counterterms import counterterms, equation_of_motion
 from eomsym.jax.integration import integrate
 from eomsym.jax.lookahead import lookahead_field
+from eomsym.jax.optax_rules import from_optax
 from eomsym.jax.optimizer_state import optax_state
 from eomsym.jax.whole_state import whole_state_terms
 
-__all__ = ["counterterms", "equation_of_motion", "integrate", "lookahead_field", "optax_state", "whole_state_terms"]
+__all__ = [
+    "counterterms",
+    "equation_of_motion",
+    "from_optax",
+    "integrate",
+    "lookahead_field",
+    "optax_state",
+    "whole_state_terms",
+]

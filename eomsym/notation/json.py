@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 KEYS = ("optimizer", "parameters", "order", "gradient_coefficient", "counterterms")
 #: The last key, where the start was derived too.
 START = "start"
+#: Which rule the optimiser's name means, where that is not the first one.
+DEFINITION = "definition"
 COUNTERTERM_KEYS = ("index", "terms")
 TERM_KEYS = ("tree", "symmetry", "coefficient")
 
@@ -31,6 +33,7 @@ def counterterms_json(
     gradient_coefficient: Coefficient,
     rows: Rows,
     start: StartRows | None = None,
+    definition: int = 1,
 ) -> str:
     """One JSON object on one line; coefficients are exact and hold 1/σ, every tree is listed, zeros included."""
     values = (
@@ -40,7 +43,7 @@ def counterterms_json(
         coefficient_text(gradient_coefficient),
         [{"index": k, "terms": [_tree_term(tree, value) for value, tree in row]} for k, row in enumerate(rows)],
     )
-    return json.dumps(dict(zip(KEYS, values, strict=True)) | _start(start))
+    return json.dumps(dict(zip(KEYS, values, strict=True)) | _definition(definition) | _start(start))
 
 
 def general_json(
@@ -52,6 +55,7 @@ def general_json(
     functions: Sequence[ComponentwiseFunction],
     start: StartRows | None = None,
     schedule: Sequence[str] = (),
+    definition: int = 1,
 ) -> str:
     """One JSON object: trees as bracket lists with colours, monomials as SymPy reads them."""
 
@@ -65,6 +69,7 @@ def general_json(
 
     data = {
         "optimizer": optimizer,
+        **_definition(definition),
         "parameters": {name: str(value) for name, value in parameters.items()},
         "order": len(rows),
         "fields": list(fields),
@@ -73,6 +78,10 @@ def general_json(
         "counterterms": [{"index": k, "terms": entries(row)} for k, row in enumerate(rows)],
     }
     return json.dumps(data | ({"schedule": list(schedule)} if schedule else {}) | _start(start))
+
+
+def _definition(number: int) -> dict[str, int]:
+    return {} if number == 1 else {DEFINITION: number}
 
 
 def _start(rows: StartRows | None) -> dict[str, Any]:

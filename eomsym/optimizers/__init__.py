@@ -12,11 +12,13 @@ from eomsym.exact_numbers import Coefficient, read_rational
 from eomsym.optimizers import (
     adaptive,
     batches,
+    corrected,
     decoupled_decay,
     gradient_descent,
     heavy_ball,
     implicit_euler,
     libraries,
+    library_momentum,
     nesterov,
     optimistic,
     two_players,
@@ -81,6 +83,7 @@ __all__ = [
     "read_batching",
     "read_optimizer",
     "read_rational",
+    "read_written",
     "register",
     "rule_of_one_gradient",
     "runge_kutta",
@@ -98,6 +101,7 @@ REGISTRY: dict[str, Optimizer] = {
         implicit_euler.OPTIMIZER,
         heavy_ball.OPTIMIZER,
         nesterov.OPTIMIZER,
+        library_momentum.NESTEROV_LOOKAHEAD,
         optimistic.OPTIMIZER,
         EXTRAGRADIENT,
         EXPLICIT_MIDPOINT,
@@ -109,10 +113,12 @@ REGISTRY: dict[str, Optimizer] = {
         two_players.SIMULTANEOUS,
         two_players.ALTERNATING,
         adaptive.RMSPROP,
-        adaptive.RMSPROP_OUTSIDE,
-        adaptive.ADAM,
+        adaptive.RMSPROP_INSIDE,
+        corrected.ADAM,
         adaptive.ADAM_OUTSIDE,
-        adaptive.ADAMW,
+        adaptive.ADAM_INSIDE,
+        corrected.ADAMW,
+        adaptive.ADAMW_UNCORRECTED,
     )
 }
 
@@ -120,6 +126,8 @@ _BY_ALIAS = {alias: entry for entry in REGISTRY.values() for alias in (entry.nam
 _BUILT_IN = frozenset(_BY_ALIAS)
 #: Rules that are reached by a library's name for them; found by their own name too, and not listed.
 _OF_LIBRARIES = frozenset(libraries.RULES) - _BUILT_IN
+#: Names that meant what their words do not say.
+_GONE = {"adam-pytorch": "adam for PyTorch's rule, or adam-outside for the one without bias correction"}
 _BY_ALIAS |= {name: libraries.RULES[name] for name in _OF_LIBRARIES}
 
 
@@ -130,9 +138,24 @@ def get(name: str | Optimizer) -> Optimizer:
     """
     if isinstance(name, Optimizer):
         return name if _BY_ALIAS.get(name.name) is name else register(name)
+    if isinstance(name, str) and name in _GONE:
+        raise InputError(f"optimizer {name!r}: is no name any more; write {_GONE[name]}")
     if not isinstance(name, str) or name not in _BY_ALIAS:
         raise InputError(f"optimizer {shown(name)}: unknown; choose from {', '.join(REGISTRY)}")
     return _BY_ALIAS[name]
+
+
+def read_written(name: str, definition: object, again: str) -> Optimizer:
+    """The optimiser that a file was made for; ``again`` is the verb for making it anew.
+
+    Raises ``InputError`` for a name that is not its own, and for a definition (1 if none stands there) that the name
+    does not mean now: what was made for another rule is never read as this one's.
+    """
+    entry = get(name)
+    if name != entry.name:
+        raise InputError(f"optimizer {name!r}: is called {entry.name!r} now; {again} {entry.name} anew")
+    entry.check_definition(definition, f"{again} {entry.formerly or entry.name}, or {entry.name} anew")
+    return entry
 
 
 def chosen(name: str | Optimizer, given: Mapping[str, object]) -> tuple[Optimizer, dict[str, Fraction]]:
@@ -209,7 +232,7 @@ def register(entry: Optimizer) -> Optimizer:
     for name in (entry.name, *entry.aliases):
         if not re.fullmatch(r"[a-z][a-z0-9]*(-[a-z0-9]+)*", name):
             raise InputError(f"optimizer {name!r}: not a name; use small letters, digits and hyphens, as in my-method")
-        if name in _BUILT_IN or name in _OF_LIBRARIES:
+        if name in _BUILT_IN or name in _OF_LIBRARIES or name in _GONE:
             raise InputError(f"optimizer {name!r}: the name is taken; choose another")
     REGISTRY[entry.name] = entry
     _BY_ALIAS.update(dict.fromkeys((entry.name, *entry.aliases), entry))

@@ -1,8 +1,8 @@
-"""Adam, AdamW and RMSProp: steps divided componentwise by the root of a moving average of squared gradients.
+"""RMSProp, and Adam without bias correction: steps divided by the root of a moving average of squared gradients.
 
 ``m⁺ = β₁ m + (1 − β₁) g``, ``v⁺ = β₂ v + (1 − β₂) g²``, then ``θ⁺ = θ − η m⁺/√(v⁺ + ε)`` (ε inside the root) or
-``θ⁺ = θ − η m⁺/(√v⁺ + ε)`` (outside, as PyTorch has it).  Bias correction is left out: it is 1 after the transient
-``β^k``, and the equation of motion is the flow on the slow manifold.
+``θ⁺ = θ − η m⁺/(√v⁺ + ε)`` (outside, as PyTorch has it).  ``adam`` and ``adamw`` themselves, with the bias correction
+of PyTorch, are in ``corrected``; after the transient ``β^k`` they have the same equation of motion.
 
 With ε outside, √v is not smooth where a component of g is zero: there the series in η does not exist, and it needs η
 small against |g_j/ġ_j|.  With ε inside it needs η small against √ε/|ġ_j|.
@@ -11,12 +11,13 @@ small against |g_j/ġ_j|.  With ε inside it needs η small against √ε/|ġ_j|
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from fractions import Fraction
 from typing import Any
 
 from eomsym.optimizers._base import Optimizer, Parameter
 from eomsym.optimizers._stepping import sqrt
-from eomsym.optimizers.decoupled_decay import DECAY
+from eomsym.optimizers.variants import decoupled_decay
 
 _SMOOTH = "at ε = 0 the step is the sign of g, which has no derivative where g = 0"
 
@@ -77,68 +78,59 @@ def _rmsprop_step(divided: Callable[..., Any]) -> Callable[..., tuple[Any, ...]]
     return step
 
 
-def adamw_step(
-    gradient: Callable[..., Any], state: tuple[Any, ...], eta: Any, decay: Any, **others: Any
-) -> tuple[Any, ...]:
-    """One step, ε outside the root, decay outside of both averages."""
-    moved, mean, square = ADAM_OUTSIDE.step(gradient, state, eta, **others)
-    return moved - eta * (decay * state[0]), mean, square
-
-
 _ADAM = (
     "Kingma & Ba, Adam: a method for stochastic optimization, ICLR 2015; first counter term: "
     "Cattaneo, Klusowski & Shigida, On the implicit bias of Adam, ICML 2024"
 )
-_ROUGH = "not smooth where a component of g vanishes; holds after the transient, without bias correction"
-_SLOW = "holds after the transient, without bias correction; η must be small against √ε/|dg/dt|"
+_ROUGH = "not smooth where a component of g vanishes; holds after the transient"
+_SLOW = "holds after the transient; η must be small against √ε/|dg/dt|"
+_UNCORRECTED = "; without bias correction"
+_RMSPROP = "Tieleman & Hinton, Lecture 6.5: RMSProp, COURSERA 2012"
 
-ADAM = Optimizer(
-    name="adam",
-    aliases=("adam-inside",),
+ADAM_INSIDE = Optimizer(
+    name="adam-inside",
+    aliases=(),
     summary="m⁺ = β₁ m + (1−β₁) g, v⁺ = β₂ v + (1−β₂) g², θ⁺ = θ − η m⁺/√(v⁺ + ε)",
     source=_ADAM,
     parameters=(BETA1, BETA2, EPSILON),
     step=_adam_step(_inside),
     memory=("mean", "square"),
-    limits=_SLOW,
+    limits=_SLOW + _UNCORRECTED,
 )
 ADAM_OUTSIDE = Optimizer(
     name="adam-outside",
-    aliases=("adam-pytorch",),
-    summary="as adam, θ⁺ = θ − η m⁺/(√v⁺ + ε)",
+    aliases=(),
+    summary="as adam-inside, θ⁺ = θ − η m⁺/(√v⁺ + ε)",
     source=_ADAM,
     parameters=(BETA1, BETA2, EPSILON),
     step=_adam_step(_outside),
     memory=("mean", "square"),
-    limits=_ROUGH,
-)
-ADAMW = Optimizer(
-    name="adamw",
-    aliases=(),
-    summary="as adam-outside, θ⁺ = θ − η (m⁺/(√v⁺ + ε) + λ θ)",
-    source="Loshchilov & Hutter, Decoupled weight decay regularization, ICLR 2019",
-    parameters=(BETA1, BETA2, EPSILON, DECAY),
-    step=adamw_step,
-    memory=("mean", "square"),
-    limits=_ROUGH,
+    limits=_ROUGH + _UNCORRECTED,
 )
 RMSPROP = Optimizer(
     name="rmsprop",
-    aliases=("rmsprop-inside",),
-    summary="v⁺ = β₂ v + (1−β₂) g², θ⁺ = θ − η g/√(v⁺ + ε)",
-    source="Tieleman & Hinton, Lecture 6.5: RMSProp, COURSERA 2012",
+    aliases=("rmsprop-outside", "rmsprop-pytorch"),
+    summary="v⁺ = β₂ v + (1−β₂) g², θ⁺ = θ − η g/(√v⁺ + ε): PyTorch's",
+    source=_RMSPROP,
+    parameters=(RHO, EPSILON),
+    step=_rmsprop_step(_outside),
+    memory=("square",),
+    limits=_ROUGH,
+    definition=2,
+    formerly="rmsprop-inside",
+)
+RMSPROP_INSIDE = Optimizer(
+    name="rmsprop-inside",
+    aliases=(),
+    summary="as rmsprop, θ⁺ = θ − η g/√(v⁺ + ε)",
+    source=_RMSPROP,
     parameters=(RHO, EPSILON),
     step=_rmsprop_step(_inside),
     memory=("square",),
     limits=_SLOW,
 )
-RMSPROP_OUTSIDE = Optimizer(
-    name="rmsprop-outside",
-    aliases=("rmsprop-pytorch",),
-    summary="as rmsprop, θ⁺ = θ − η g/(√v⁺ + ε)",
-    source="Tieleman & Hinton, Lecture 6.5: RMSProp, COURSERA 2012",
-    parameters=(RHO, EPSILON),
-    step=_rmsprop_step(_outside),
-    memory=("square",),
-    limits=_ROUGH,
+ADAMW_UNCORRECTED = replace(
+    decoupled_decay(ADAM_OUTSIDE),
+    name="adamw-uncorrected",
+    summary="as adam-outside, θ⁺ = θ − η (m⁺/(√v⁺ + ε) + λ θ)",
 )

@@ -1,7 +1,8 @@
 """Adam and its kin with bias correction, as PyTorch and optax have them.
 
 The moments are divided by ``1 − β^n``; ``β^n`` is a state of its own, one number, which starts at 1.  After the
-transient it is zero, so that the equation of motion is that of the method without correction, to all orders.  The
+transient it is zero, so that the equation of motion is that of the method without correction, to all orders.  ``adam``
+and ``adamw`` are those of ``torch.Adam`` and ``torch.AdamW``.  The
 Nesterov form looks one step ahead with the mean: ``β₁ m⁺/(1 − β₁^{n+1}) + (1 − β₁) g/(1 − β₁^n)``.
 """
 
@@ -16,6 +17,8 @@ from typing import Any
 from eomsym.optimizers._base import Optimizer
 from eomsym.optimizers._stepping import sqrt
 from eomsym.optimizers.adaptive import ADAM_OUTSIDE, BETA1, BETA2, EPSILON
+from eomsym.optimizers.library_momentum import ALPHA, BETA
+from eomsym.optimizers.variants import decoupled_decay
 
 ROOT_EPSILON = replace(EPSILON, name="root_epsilon", symbol="ε₂", meaning="added below the root")
 OUTER_EPSILON = replace(EPSILON, open_minimum=False, meaning="added to the root", reason="a distance from zero")
@@ -40,11 +43,10 @@ def corrected_mean(nesterov: bool, mean: Any, slope: Any, faded: Any, beta: Any)
     return beta * (mean / (1 - beta * faded)) + (1 - beta) * (slope / (1 - faded))
 
 
-def _adam_step(nesterov: bool, belief: bool) -> Callable[..., tuple[Any, ...]]:
-    def step(
+def _adam_direction(nesterov: bool, belief: bool) -> Callable[..., tuple[Any, ...]]:
+    def direction(
         gradient: Callable[..., Any],
         state: tuple[Any, ...],
-        eta: Any,
         beta1: Any,
         beta2: Any,
         epsilon: Any,
@@ -58,9 +60,42 @@ def _adam_step(nesterov: bool, belief: bool) -> Callable[..., tuple[Any, ...]]:
         faded1, faded2 = beta1 * faded1, beta2 * faded2
         under = square / (1 - faded2) + (0 if belief else root_epsilon)
         ahead = corrected_mean(nesterov, mean, slope, faded1, beta1)
-        return theta - eta * (ahead / (sqrt(under) + epsilon)), mean, square, faded1, faded2
+        return ahead / (sqrt(under) + epsilon), mean, square, faded1, faded2
+
+    return direction
+
+
+def _adam_step(nesterov: bool, belief: bool) -> Callable[..., tuple[Any, ...]]:
+    along = _adam_direction(nesterov, belief)
+
+    def step(gradient: Callable[..., Any], state: tuple[Any, ...], eta: Any, **values: Any) -> tuple[Any, ...]:
+        direction, *memory = along(gradient, state, **values)
+        return state[0] - eta * direction, *memory
 
     return step
+
+
+def _optimistic_step(nesterov: bool) -> Callable[..., tuple[Any, ...]]:
+    along = _adam_direction(nesterov, belief=False)
+
+    def step(
+        gradient: Callable[..., Any], state: tuple[Any, ...], eta: Any, alpha: Any, beta: Any, **values: Any
+    ) -> tuple[Any, ...]:
+        theta, *memory, last = state
+        direction, *memory = along(gradient, (theta, *memory), **values)
+        return theta - eta * ((alpha + beta) * direction - beta * last), *memory, direction
+
+    return step
+
+
+def _optimistic_start(nesterov: bool) -> Callable[..., tuple[Any, ...]]:
+    along, start = _adam_direction(nesterov, belief=False), _start(2, 2)
+
+    def initial(gradient: Callable[..., Any], theta: Any, alpha: Any, beta: Any, **values: Any) -> tuple[Any, ...]:
+        memory = start(gradient, theta)
+        return *memory, along(gradient, (theta, *memory), **values)[0]
+
+    return initial
 
 
 def _adan_step(
@@ -87,11 +122,12 @@ def _adan_step(
 def _adams() -> Iterator[Optimizer]:
     for nesterov, roots in product((False, True), (False, True)):
         yield Optimizer(
-            name=f"adam-corrected{'-nesterov' * nesterov}{'-two-epsilons' * roots}",
-            aliases=(),
+            name=f"adam{'-nesterov' * nesterov}{'-two-epsilons' * roots}",
+            aliases=() if nesterov or roots else ("adam-corrected",),
             summary=(
-                f"m⁺ = β₁ m + (1−β₁) g, v⁺ = β₂ v + (1−β₂) g², θ⁺ = θ − η m̂/(√{'(v̂ + ε₂)' if roots else 'v̂'} + ε), "
-                f"m̂ = {'β₁ m⁺/(1−β₁ⁿ⁺¹) + (1−β₁) g' if nesterov else 'm⁺'}/(1−β₁ⁿ), v̂ = v⁺/(1−β₂ⁿ)"
+                f"m⁺ = β₁ m + (1−β₁) g, v⁺ = β₂ v + (1−β₂) g², θ⁺ = θ − η "
+                f"{'(β₁ m⁺/(1−β₁ⁿ⁺¹) + (1−β₁) g/(1−β₁ⁿ))' if nesterov else 'm⁺/(1−β₁ⁿ)'}"
+                f"/(√(v⁺/(1−β₂ⁿ){' + ε₂' * roots}) + ε)" + ("" if nesterov or roots else ": PyTorch's, in step n")
             ),
             source=ADAM_OUTSIDE.source + ("; Dozat, Incorporating Nesterov momentum into Adam, 2016" * nesterov),
             parameters=(BETA1, BETA2, OUTER_EPSILON, ROOT_EPSILON) if roots else (BETA1, BETA2, EPSILON),
@@ -99,6 +135,26 @@ def _adams() -> Iterator[Optimizer]:
             memory=("mean", "square", "share of the start in the mean", "share of the start in the square"),
             limits=_INSIDE if roots else f"not smooth where a component of g vanishes; {_LIMITS}",
             initial=_start(2, 2),
+            definition=1 if nesterov or roots else 2,
+            formerly="" if nesterov or roots else "adam-inside",
+        )
+
+
+def _optimists() -> Iterator[Optimizer]:
+    for nesterov, roots in product((False, True), (False, True)):
+        plain = ADAMS[f"adam{'-nesterov' * nesterov}{'-two-epsilons' * roots}"]
+        yield replace(
+            plain,
+            name=f"{plain.name}-optimistic",
+            aliases=(),
+            summary=f"θ⁺ = θ − η ((α + β) r − β r₋), r what {plain.name} steps along, the first r₋ is r",
+            source=f"{plain.source}; Daskalakis et al., Training GANs with optimism, ICLR 2018",
+            parameters=(*plain.parameters, ALPHA, BETA),
+            step=_optimistic_step(nesterov),
+            memory=(*plain.memory, "last direction"),
+            initial=_optimistic_start(nesterov),
+            definition=1,
+            formerly="",
         )
 
 
@@ -108,8 +164,7 @@ def _beliefs() -> Iterator[Optimizer]:
             name=f"adabelief{'-nesterov' * nesterov}",
             aliases=(),
             summary=(
-                f"as adam-corrected{'-nesterov' * nesterov}, v⁺ = β₂ v + (1−β₂) (g − m⁺)² + ε₂: the distrust in g, not "
-                "its size"
+                f"as adam{'-nesterov' * nesterov}, v⁺ = β₂ v + (1−β₂) (g − m⁺)² + ε₂: the distrust in g, not its size"
             ),
             source="Zhuang et al., AdaBelief optimizer, NeurIPS 2020",
             parameters=(BETA1, BETA2, OUTER_EPSILON, ROOT_EPSILON),
@@ -126,6 +181,7 @@ def _adan_start(gradient: Callable[..., Any], theta: Any, **parameters: Any) -> 
 
 BETA3 = replace(BETA2, name="beta3", symbol="β₃", default=Fraction(99, 100))
 ADAMS = {entry.name: entry for entry in _adams()}
+OPTIMISTS = {entry.name: entry for entry in _optimists()}
 BELIEFS = {entry.name: entry for entry in _beliefs()}
 ADAN = Optimizer(
     name="adan",
@@ -147,5 +203,6 @@ ADAN = Optimizer(
     limits=_INSIDE,
     initial=_adan_start,
 )
-ADAM_CORRECTED = ADAMS["adam-corrected"]
-RULES = (*ADAMS.values(), *BELIEFS.values(), ADAN)
+ADAM = ADAMS["adam"]
+ADAMW = decoupled_decay(ADAM)
+RULES = (*ADAMS.values(), *OPTIMISTS.values(), *BELIEFS.values(), ADAN)

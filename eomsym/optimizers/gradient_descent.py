@@ -1,7 +1,8 @@
 """Gradient descent: ``θ_{k+1} = θ_k − η g(θ_k)``, the explicit Euler method for gradient flow.
 
 Its counter terms are those of the modified equation of explicit Euler.  Not to be confused with *stochastic* gradient
-descent, where g changes from step to step (``mini-batches``, ``random-reshuffling``).
+descent, where g changes from step to step (``mini-batches``, ``random-reshuffling``); the name ``sgd`` is what
+PyTorch and optax call this step.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ def step(gradient: Callable[..., Any], state: tuple[Any, ...], eta: Any) -> tupl
 
 OPTIMIZER = Optimizer(
     name="gradient-descent",
-    aliases=("gd", "explicit-euler"),
+    aliases=("gd", "sgd", "explicit-euler"),
     summary="θ⁺ = θ − η g(θ)",
     source=(
         "Miyagawa, Toward Equation of Motion for Deep Neural Networks, NeurIPS 2022; "

@@ -78,7 +78,7 @@ def _step_optimistic(
 NESTEROV_LOOKAHEAD = Optimizer(
     name="nesterov-lookahead",
     aliases=(),
-    summary="v⁺ = β v + g(y), y⁺ = y − η (g(y) + β v⁺): the look-ahead point y of Nesterov's method",
+    summary="v⁺ = β v + g(y), y⁺ = y − η (g(y) + β v⁺): Nesterov's look-ahead point, which PyTorch and optax keep",
     source="Sutskever, Martens, Dahl & Hinton, On the importance of initialization and momentum, ICML 2013",
     parameters=(MOMENTUM,),
     step=_step_lookahead,

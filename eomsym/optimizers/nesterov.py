@@ -23,10 +23,13 @@ def step(gradient: Callable[..., Any], state: tuple[Any, ...], eta: Any, beta: A
 OPTIMIZER = Optimizer(
     name="nesterov",
     aliases=("accelerated-gradient", "nag"),
-    summary="v⁺ = β v + g(θ − η β v), θ⁺ = θ − η v⁺",
+    summary="v⁺ = β v + g(θ − η β v), θ⁺ = θ − η v⁺: the textbook's θ; PyTorch and optax have nesterov-lookahead",
     source="Nesterov, Introductory Lectures on Convex Optimization, 2004, section 2.2 (constant step scheme)",
     parameters=(MOMENTUM,),
     step=step,
     memory=("velocity",),
-    limits="holds after the transient β^k; on a quadratic the series converges for η λ < ((1 − β)/(1 + β))²",
+    limits=(
+        "holds after the transient β^k; on a quadratic the series converges for η λ < ((1 − β)/(1 + β))²; not the "
+        "sequence of PyTorch and optax, which is nesterov-lookahead"
+    ),
 )

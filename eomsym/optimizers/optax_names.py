@@ -8,7 +8,7 @@ from typing import Any
 
 from eomsym.optimizers import gradient_descent, heavy_ball
 from eomsym.optimizers._library import KINK, SIGN, Choice, LibraryOptimizer, Value, varied
-from eomsym.optimizers.corrected import ADAMS, ADAN, BELIEFS
+from eomsym.optimizers.corrected import ADAMS, ADAN, BELIEFS, OPTIMISTS
 from eomsym.optimizers.library_momentum import NESTEROV_LOOKAHEAD, OPTIMISTIC
 from eomsym.optimizers.root_mean_square import RULES as ROOT_MEAN_SQUARE
 from eomsym.optimizers.root_mean_square import rmsprop_name
@@ -29,7 +29,7 @@ def _sgd(momentum: Any, nesterov: bool) -> Choice:
 
 
 def _adam(b1: Any, b2: Any, eps: Any, eps_root: Any, nesterov: bool, weight_decay: Any = 0) -> Choice:
-    entry = ADAMS[f"adam-corrected{'-nesterov' * nesterov}{'-two-epsilons' * bool(eps_root)}"]
+    entry = ADAMS[f"adam{'-nesterov' * nesterov}{'-two-epsilons' * bool(eps_root)}"]
     values = {"beta1": b1, "beta2": b2, "epsilon": eps, **({"root_epsilon": eps_root} if eps_root else {})}
     return varied(entry, values, weight_decay, decoupled=True)
 
@@ -69,14 +69,24 @@ def _adadelta(rho: Any, eps: Any, weight_decay: Any) -> Choice:
     return varied(ADADELTA, {"beta2": rho, "epsilon": eps}, weight_decay)
 
 
+def _optimistic_adam(alpha: Any = 1, beta: Any = 1, **options: Any) -> Choice:
+    entry, values = _adam(**options)
+    return OPTIMISTS[f"{entry.name}-optimistic"], {**values, "alpha": alpha, "beta": beta}
+
+
 def _optimistic(alpha: Any, beta: Any) -> Choice:
     return OPTIMISTIC, {"alpha": alpha, "beta": beta}
 
 
 def _named(
-    name: str, choose: Any, defaults: Mapping[str, Value], masked: str = "", typed: str = ""
+    name: str,
+    choose: Any,
+    defaults: Mapping[str, Value],
+    masked: str = "",
+    typed: str = "",
+    **fixed: tuple[object, str],
 ) -> LibraryOptimizer:
-    fixed: dict[str, tuple[object, str]] = {masked: (None, _MASK)} if masked else {}
+    fixed |= {masked: (None, _MASK)} if masked else {}
     fixed |= {typed: (None, _TYPE)} if typed else {}
     return LibraryOptimizer(f"optax.{name}", choose, defaults, fixed)
 
@@ -95,8 +105,6 @@ _REFUSED = {
     "lion": SIGN,
     "noisy_sgd": "it adds noise",
     "novograd": _LAYERS,
-    "optimistic_adam": "its optimism is the learning rate itself, so that a step is no polynomial in eta",
-    "optimistic_adam_v2": "nobody has written its rule down yet; it can be made as an own optimizer",
     "polyak_sgd": "its step depends on the value of the loss, and a rule knows gradients only",
     "radam": "it changes from one rule to another after some steps, at a bound on n and not on the state",
     "rprop": SIGN,
@@ -148,5 +156,18 @@ ALIASES = (
         "weight_decay_mask",
     ),
     _named("optimistic_gradient_descent", _optimistic, {"alpha": Fraction(1), "beta": Fraction(1)}),
+    _named(
+        "optimistic_adam",
+        _optimistic_adam,
+        _ADAM | {"nesterov": True},
+        typed="mu_dtype",
+        optimism=(None, "it is a second learning rate; optimistic_adam_v2 has beta, in units of the first"),
+    ),
+    _named(
+        "optimistic_adam_v2",
+        _optimistic_adam,
+        _ADAM | {"nesterov": True, "alpha": Fraction(1), "beta": Fraction(1)},
+        typed="mu_dtype",
+    ),
     *(LibraryOptimizer(f"optax.{name}", refused=reason) for name, reason in _REFUSED.items()),
 )

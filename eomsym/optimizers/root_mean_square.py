@@ -14,7 +14,7 @@ from typing import Any
 
 from eomsym.optimizers._base import Optimizer, Parameter
 from eomsym.optimizers._stepping import sqrt
-from eomsym.optimizers.adaptive import EPSILON, RHO, RMSPROP, RMSPROP_OUTSIDE
+from eomsym.optimizers.adaptive import EPSILON, RHO, RMSPROP, RMSPROP_INSIDE
 from eomsym.optimizers.corrected import ones
 from eomsym.optimizers.heavy_ball import MOMENTUM
 
@@ -36,7 +36,7 @@ def rmsprop_name(inside: bool, centered: bool, corrected: bool, momentum: str, s
     """The rule's name; ``momentum`` is empty, ``momentum`` or ``nesterov``."""
     words = ("centered" * centered, "corrected" * corrected, momentum, "started" * started)
     if not any(words):
-        return RMSPROP.name if inside else RMSPROP_OUTSIDE.name
+        return RMSPROP_INSIDE.name if inside else RMSPROP.name
     return "-".join(("rmsprop", "inside" if inside else "outside", *filter(None, words)))
 
 
@@ -81,10 +81,10 @@ def _rules() -> Iterator[Optimizer]:
     off = (False, True)
     for inside, centered, corrected, momentum, started in product(off, off, off, ("", "momentum", "nesterov"), off):
         name = rmsprop_name(inside, centered, corrected, momentum, started)
-        if name in (RMSPROP.name, RMSPROP_OUTSIDE.name):
+        if name in (RMSPROP.name, RMSPROP_INSIDE.name):
             continue
         names = ("square", *("mean",) * centered, *("faded",) * corrected, *("velocity",) * bool(momentum))
-        plain = RMSPROP if inside else RMSPROP_OUTSIDE
+        plain = RMSPROP_INSIDE if inside else RMSPROP
         yield Optimizer(
             name=name,
             aliases=(),
@@ -99,4 +99,4 @@ def _rules() -> Iterator[Optimizer]:
         )
 
 
-RULES = {entry.name: entry for entry in (RMSPROP, RMSPROP_OUTSIDE, *_rules())}
+RULES = {entry.name: entry for entry in (RMSPROP, RMSPROP_INSIDE, *_rules())}

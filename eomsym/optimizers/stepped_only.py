@@ -160,7 +160,7 @@ NADAM = Optimizer(
     aliases=(),
     summary=(
         "μₙ = β₁ (1 − 0.96^(ψ n)/2), θ⁺ = θ − η ((1−μₙ)/(1−μ₁⋯μₙ) g + μₙ₊₁/(1−μ₁⋯μₙ₊₁) m⁺)/(√v̂ + ε), "
-        "m, v and v̂ as in adam-corrected"
+        "v̂ = v⁺/(1−β₂ⁿ), m and v as in adam"
     ),
     source="Dozat, Incorporating Nesterov momentum into Adam, ICLR workshop 2016",
     parameters=(BETA1, BETA2, EPSILON, MOMENTUM_DECAY),

@@ -10,7 +10,7 @@ from typing import Any
 from eomsym.errors import InputError
 from eomsym.optimizers import gradient_descent, heavy_ball
 from eomsym.optimizers._library import KINK, SIGN, Choice, LibraryOptimizer, Value, varied
-from eomsym.optimizers.corrected import ADAM_CORRECTED
+from eomsym.optimizers.corrected import ADAM
 from eomsym.optimizers.library_momentum import DAMPENED, NESTEROV_LOOKAHEAD
 from eomsym.optimizers.root_mean_square import RULES as ROOT_MEAN_SQUARE
 from eomsym.optimizers.root_mean_square import rmsprop_name
@@ -29,13 +29,13 @@ BASES = (
     heavy_ball.OPTIMIZER,
     NESTEROV_LOOKAHEAD,
     DAMPENED,
-    ADAM_CORRECTED,
+    ADAM,
     *(ROOT_MEAN_SQUARE[rmsprop_name(False, *form)] for form in product(_OFF, (False,), ("", "momentum"), (False,))),
     ADAGRAD,
     ADADELTA,
     NADAM,
 )
-DECOUPLED = (gradient_descent.OPTIMIZER, ADAM_CORRECTED, NADAM)
+DECOUPLED = (gradient_descent.OPTIMIZER, ADAM, NADAM)
 
 
 def _sgd(momentum: Any, dampening: Any, weight_decay: Any, nesterov: bool, maximize: bool) -> Choice:
@@ -51,7 +51,7 @@ def _sgd(momentum: Any, dampening: Any, weight_decay: Any, nesterov: bool, maxim
 
 def _adam(betas: Any, eps: Any, weight_decay: Any, maximize: bool, decoupled_weight_decay: bool = False) -> Choice:
     values = {"beta1": betas[0], "beta2": betas[1], "epsilon": eps}
-    return varied(ADAM_CORRECTED, values, weight_decay, decoupled_weight_decay, maximize)
+    return varied(ADAM, values, weight_decay, decoupled_weight_decay, maximize)
 
 
 def _adamw(**options: Any) -> Choice:

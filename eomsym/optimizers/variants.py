@@ -38,21 +38,23 @@ def maximized(entry: Optimizer) -> Optimizer:
 
 @cache
 def decoupled_decay(entry: Optimizer) -> Optimizer:
-    """The method with ``− η λ θ`` beside its step."""
+    """The method with ``− η λ θ`` beside its step; of Adam it is AdamW."""
 
     def step(gradient: Gradient, state: tuple[Any, ...], eta: Any, decay: Any, **others: Any) -> tuple[Any, ...]:
         moved, *memory = entry.step(gradient, state, eta, **others)
         return moved - eta * (decay * state[0]), *memory
 
-    initial = entry.initial
+    initial, of_adam = entry.initial, entry.name == "adam"
     return replace(
         entry,
-        name=f"{entry.name}-decoupled-decay",
+        name="adamw" if of_adam else f"{entry.name}-decoupled-decay",
         aliases=(),
-        summary=f"{entry.summary}, with − η λ θ beside it",
+        summary=f"{'as adam' if of_adam else entry.summary}, with − η λ θ beside it{': as PyTorch has it' * of_adam}",
         source=entry.source + _SOURCE,
         parameters=(*entry.parameters, DECAY),
         step=step,
+        definition=2 if of_adam else 1,
+        formerly="adamw-uncorrected" if of_adam else "",
         initial=None
         if initial is None
         else lambda gradient, theta, decay, **others: initial(gradient, theta, **others),
@@ -79,5 +81,7 @@ def _changed(entry: Optimizer, word: str, meaning: str, change: Callable[..., Gr
         aliases=(),
         summary=f"{entry.summary}, with {meaning}",
         step=step,
+        definition=1,
+        formerly="",
         initial=None if entry.initial is None else initial,
     )

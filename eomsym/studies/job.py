@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
+from eomsym import optimizers
 from eomsym.errors import EomsymError
 from eomsym.models import MLP
 
@@ -47,12 +48,14 @@ class Job:
         """The record as plain JSON values."""
         values = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
         model = {**dataclasses.asdict(self.model), "layers": list(self.model.layers)}
+        values |= optimizers.get(self.optimizer).written_definition
         return {**values, "parameters": dict(self.parameters), "model": model, "orders": list(self.orders)}
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Job:
-        """The inverse of ``to_dict``."""
+        """The inverse of ``to_dict``.  Raises ``InputError`` for an optimiser whose name meant another rule."""
         values = dict(data)
+        optimizers.read_written(values["optimizer"], values.pop("definition", 1), "measure")
         values["parameters"] = tuple(values["parameters"].items())
         values["model"] = MLP(**values["model"])
         values["orders"] = tuple(values["orders"])

@@ -99,7 +99,12 @@ class StudyPlan:
             "steps": self.steps,
             "seeds": list(self.seeds),
             "optimizer": [
-                {"name": choice.name, "parameters": dict(choice.parameters), "etas": list(choice.etas)}
+                {
+                    "name": choice.name,
+                    **optimizers.get(choice.name).written_definition,
+                    "parameters": dict(choice.parameters),
+                    "etas": list(choice.etas),
+                }
                 for choice in self.optimizers
             ],
             "model": [_model_dict(choice) for choice in self.models],

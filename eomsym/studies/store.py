@@ -75,8 +75,8 @@ class ResultStore:
             return plan_from_dict(json.loads(self.plan_path.read_bytes()))
         except (OSError, ValueError, RecursionError) as error:
             raise InputError(
-                f"study folder {str(self.folder)!r}: no study was run in it, or its study.json was altered ({error}); "
-                "give a study file or a folder of results"
+                f"study folder {str(self.folder)!r}: no study was run in it, or its study.json was altered "
+                f"or is older ({error}); give a study file or a folder of results"
             ) from error
 
     def digests(self) -> set[str]:

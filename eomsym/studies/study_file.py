@@ -14,6 +14,7 @@ from eomsym import optimizers
 from eomsym.checks import check_finite, check_integer, shown
 from eomsym.errors import InputError
 from eomsym.models import MLP, default_model, outputs_fit
+from eomsym.optimizers import Optimizer
 from eomsym.studies import entries
 from eomsym.studies.plan import MAX_JOBS, ModelChoice, OptimizerChoice, StudyPlan
 
@@ -25,7 +26,7 @@ MAX_STEPS, MAX_SEED, MAX_WIDTH, MAX_ORDER = 100_000, 999_999_999, 100_000, 11
 MAX_EXPONENT = 400
 
 STUDY_KEYS = ("orders", "etas", "steps", "seeds", "optimizer", "model")
-OPTIMIZER_KEYS = ("name", "parameters", "etas")
+OPTIMIZER_KEYS = ("name", "definition", "parameters", "etas")
 MODEL_KEYS = ("data", "layers", "hidden", "activation", "loss", "weight-decay", "normalization")
 
 
@@ -88,7 +89,9 @@ def _seeds(value: Any) -> tuple[int, ...]:
 def _optimizers(value: Any, shared: tuple[float, ...] | None) -> Iterator[OptimizerChoice]:
     """The choices of one table: one for each combination of the values of its parameters."""
     table = entries.table("optimizer", value, OPTIMIZER_KEYS)
-    entry, fixed = optimizers.chosen(entries.text("optimizer", "name", table.get("name")), {})
+    name = entries.text("optimizer", "name", table.get("name"))
+    entry, fixed = optimizers.chosen(name, {})
+    _check_definition(name, entry, table)
     where = f"optimizer {entry.name!r}"
     if not optimizers.is_built_in(entry):
         raise InputError(f"{where}: registered in this process only, so no worker knows it; take one of eomsym's own")
@@ -102,6 +105,13 @@ def _optimizers(value: Any, shared: tuple[float, ...] | None) -> Iterator[Optimi
             raise InputError(f"{where}: its name gives all parameters itself; write them in there")
         complete = fixed or entry.complete(named, trial=True)
         yield OptimizerChoice(entry.name, tuple((name, str(number)) for name, number in complete.items()), etas)
+
+
+def _check_definition(name: str, entry: Optimizer, table: Mapping[str, Any]) -> None:
+    """A bare name whose meaning changed must say which it means; other names for it always meant the same."""
+    if "definition" in table or name == entry.name:
+        advice = f'write that name, or definition = {entry.definition} below name = "{entry.name}" for what it is now'
+        entry.check_definition(table.get("definition", 1), advice if entry.formerly else "leave it out")
 
 
 def _exact(value: Any) -> Any:

@@ -19,7 +19,7 @@ MEMORIES = ("1/2", "9/10", "99/100", "999/1000")
 #: Optimisers with the memories that people give them.
 SWEEP = [(name, {"beta": beta}) for name in ("heavy-ball", "nesterov", "sgdw") for beta in MEMORIES] + [
     (name, {"beta2": beta, "epsilon": "1e-8"})
-    for name in ("rmsprop", "rmsprop-outside", "adam", "adam-outside", "adamw")
+    for name in ("rmsprop", "rmsprop-inside", "adam", "adam-inside", "adamw")
     for beta in MEMORIES[2:]
 ]
 

@@ -59,7 +59,7 @@ def test_terms_are_those_of_the_reference(kernels, name):
 
 
 def test_the_gradient_is_plain_and_the_field_is_not(kernels):
-    adam = kernels["adam"]
+    adam = kernels["adam-inside"]
     gradient = adam.gradient(THETA, *DATA)
     # Theory page, section 3: Adam descends g/√(g² + ε) to leading order.
     np.testing.assert_allclose(

@@ -21,11 +21,11 @@ RATES = {
     "heavy-ball": {"gamma": "3/2"},
     "nesterov": {"gamma": "3/2"},
     "sgdw": {"gamma": "3/2", "decay": "1/5"},
-    "adam": {"gamma1": "3/2", "gamma2": "1/3", "epsilon": "1/10"},
+    "adam-inside": {"gamma1": "3/2", "gamma2": "1/3", "epsilon": "1/10"},
     "adam-outside": {"gamma1": "3/2", "gamma2": "1/3", "epsilon": "1/10"},
-    "adamw": {"gamma1": "3/2", "gamma2": "1/3", "epsilon": "1/10", "decay": "1/5"},
+    "adamw-uncorrected": {"gamma1": "3/2", "gamma2": "1/3", "epsilon": "1/10", "decay": "1/5"},
+    "rmsprop-inside": {"gamma2": "1/3", "epsilon": "1/10"},
     "rmsprop": {"gamma2": "1/3", "epsilon": "1/10"},
-    "rmsprop-outside": {"gamma2": "1/3", "epsilon": "1/10"},
 }
 
 
@@ -196,7 +196,7 @@ def test_of_one_unknown_the_flow_is_one_step_to_the_highest_order(name, spoiled)
 
 
 def test_json_names_states_and_scaling():
-    data = json.loads(eomsym.derive("adam", order=1, state="whole", gamma1="1/2").to_json())
+    data = json.loads(eomsym.derive("adam-inside", order=1, state="whole", gamma1="1/2").to_json())
     assert data["state"] == ["theta", "mean", "square"]
     assert data["scaling"] == {"eta": "h^1", "beta1": "1 - gamma1*h", "beta2": "1 - gamma2*h"}
     assert data["parameters"] == {"gamma1": "1/2"}

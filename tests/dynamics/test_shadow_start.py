@@ -24,7 +24,7 @@ MOMENTUM = {"beta": Fraction(9, 10)}
 @cache
 def kernel(name):
     """No component of g vanishes near THETA and on its way, where Adam would lose its digits."""
-    settings = {"adam": ADAM, "heavy-ball": MOMENTUM}[name]
+    settings = {"adam-inside": ADAM, "heavy-ball": MOMENTUM}[name]
     return kernel_for(KernelSpec(LOSS, 3, name, settings=tuple(settings.items())))
 
 
@@ -48,7 +48,7 @@ CORRECTED = Optimizer(
     (),
     "",
     "",
-    optimizers.get("adam").parameters,
+    optimizers.get("adam-inside").parameters,
     corrected_step,
     ("mean", "square", "first power", "second power"),
     initial=corrected_start,
@@ -90,15 +90,15 @@ def lambert(beta):
 
 def test_adam_in_closed_form():
     """§10: c_1 of uncorrected Adam as a sum, c_1 = 0 and c_2 of corrected Adam by Lambert series."""
-    g = kernel("adam").gradient(THETA)
+    g = kernel("adam-inside").gradient(THETA)
     beta1, beta2, epsilon = (float(value) for value in ADAM.values())
     n = np.arange(1, 20000)[:, None]
     phi = g / np.sqrt(g * g + epsilon)
     sum_ = np.sum(phi - (1 - beta1**n) * g / np.sqrt((1 - beta2**n) * g * g + epsilon), axis=0)
-    plain = shadow_start(kernel("adam"), THETA, 1e-4, 1, optimizer="adam", **ADAM)
+    plain = shadow_start(kernel("adam-inside"), THETA, 1e-4, 1, optimizer="adam-inside", **ADAM)
     assert np.linalg.norm(plain.coefficients[0] - sum_) <= plain.errors[0] <= 1e-8 * np.linalg.norm(sum_)
-    found = shadow_start(kernel("adam"), THETA, 1e-4, 2, optimizer=CORRECTED, **ADAM)
-    moved = kernel("adam").hessian_vector(THETA, phi)
+    found = shadow_start(kernel("adam-inside"), THETA, 1e-4, 2, optimizer=CORRECTED, **ADAM)
+    moved = kernel("adam-inside").hessian_vector(THETA, phi)
     by_mean, by_square = (g * g + epsilon) ** -0.5, -g / 2 * (g * g + epsilon) ** -1.5
     second = lambert(beta1) * by_mean * moved + lambert(beta2) * by_square * 2 * g * moved
     assert np.linalg.norm(found.coefficients[0]) <= found.errors[0] <= 1e-6
@@ -120,8 +120,8 @@ def slopes(name, optimizer, time, eta, steps, settings, shadow):
 
 
 CASES = {
-    "adam": ("adam", "adam", 0.5, 1.25e-4, 4000, ADAM, [1, 1, 1]),
-    "bias-corrected adam": ("adam", CORRECTED, 0.5, 1.25e-4, 4000, ADAM, [1, 2, 2]),
+    "adam-inside": ("adam-inside", "adam-inside", 0.5, 1.25e-4, 4000, ADAM, [1, 1, 1]),
+    "bias-corrected adam": ("adam-inside", CORRECTED, 0.5, 1.25e-4, 4000, ADAM, [1, 2, 2]),
     "heavy-ball": ("heavy-ball", "heavy-ball", 0.05, 5e-5, 1000, MOMENTUM, [1, 1, 1]),
 }
 
@@ -156,7 +156,7 @@ def test_an_implicit_step_is_solved_in_series():
 
 @pytest.mark.parametrize("name", ["gradient-descent", "implicit-midpoint"])
 def test_without_memory_it_is_where_one_stands(name):
-    found = shadow_start(kernel("adam"), THETA, 0.1, 2, optimizer=name)
+    found = shadow_start(kernel("adam-inside"), THETA, 0.1, 2, optimizer=name)
     assert not found.coefficients.any()
     np.testing.assert_array_equal(found.at(0.1), THETA)
 
@@ -185,12 +185,20 @@ def test_series_in_eta_do_what_their_values_do():
 @pytest.mark.parametrize(
     ("call", "error", "message"),
     [
-        (lambda k: shadow_start(k, THETA, 0.01, 4, optimizer="adam"), InputError, "order 4.*has order 3"),
-        (lambda k: shadow_start(k, [1.0], None, 2, optimizer="adam"), InputError, r"theta: shape \(1,\)"),
-        (lambda k: shadow_start(k, THETA, -1, 2, optimizer="adam"), InputError, "eta -1: give a finite number above 0"),
-        (lambda k: shadow_start(k, THETA, None, 2, optimizer="adam", beta2=1), InputError, "beta2 = 1: out of range"),
+        (lambda k: shadow_start(k, THETA, 0.01, 4, optimizer="adam-inside"), InputError, "order 4.*has order 3"),
+        (lambda k: shadow_start(k, [1.0], None, 2, optimizer="adam-inside"), InputError, r"theta: shape \(1,\)"),
         (
-            lambda k: shadow_start(k, THETA, None, 2, optimizer="adam", beta2="0.99999"),
+            lambda k: shadow_start(k, THETA, -1, 2, optimizer="adam-inside"),
+            InputError,
+            "eta -1: give a finite number above 0",
+        ),
+        (
+            lambda k: shadow_start(k, THETA, None, 2, optimizer="adam-inside", beta2=1),
+            InputError,
+            "beta2 = 1: out of range",
+        ),
+        (
+            lambda k: shadow_start(k, THETA, None, 2, optimizer="adam-inside", beta2="0.99999"),
             InputError,
             "so long that 1[0-9]+ steps are needed, and 600000 are allowed",
         ),
@@ -228,7 +236,7 @@ def test_series_in_eta_do_what_their_values_do():
 )
 def test_what_has_no_start_is_refused_in_one_line(call, error, message):
     with pytest.raises(error, match=message) as caught:
-        call(kernel("adam"))
+        call(kernel("adam-inside"))
     assert "\n" not in str(caught.value)
 
 

@@ -33,7 +33,7 @@ def test_decoupled_decay_pulls_towards_zero():
 
 
 def test_text_of_adam():
-    assert derive("adam", order=1).text().splitlines() == [
+    assert derive("adam-inside", order=1).text().splitlines() == [
         "θ̇ = −g r⁻¹ − η ξ,  ξ = ξ_0",
         "r = √(g² + epsilon)",
         "ξ_0 = epsilon*(beta2 + 1)/(2*(1 - beta2)) r⁻³ g'(g r⁻¹)"
@@ -42,7 +42,7 @@ def test_text_of_adam():
 
 
 def test_latex_of_adam():
-    lines = derive("adam", order=1, beta1="9/10", beta2="99/100", epsilon="1/10").latex().splitlines()
+    lines = derive("adam-inside", order=1, beta1="9/10", beta2="99/100", epsilon="1/10").latex().splitlines()
     assert lines == [
         r"\begin{aligned}",
         r"\dot{\theta} &= -g \, r^{-1} - \eta\,\xi, \quad \xi = \xi_{0} \\",

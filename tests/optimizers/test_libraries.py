@@ -75,6 +75,12 @@ OPTAX = {
     "adagrad": ("", "initial_accumulator_value=1, eps=1e-3"),
     "adadelta": ("", "rho=0.8, eps=1e-3, weight_decay=0.1"),
     "optimistic_gradient_descent": ("", "alpha=0.5, beta=0.7"),
+    "optimistic_adam": ("", "b1=0.8, b2=0.95, eps=1e-3, nesterov=False"),
+    "optimistic_adam_v2": (
+        "",
+        "alpha=0.5, beta=0.7, b1=0.8, b2=0.95, eps=1e-3, eps_root=1e-4",
+        "nesterov=False, beta=0",
+    ),
 }
 CASES = [
     *(f"torch.{name}({options})" for name, several in TORCH.items() for options in several),
@@ -174,6 +180,7 @@ def distance(one, other):
     return np.max(np.abs(one - other)) / np.max(np.abs(other))
 
 
+@pytest.mark.filterwarnings("ignore:`optimistic_adam` is deprecated")
 @pytest.mark.parametrize("text", CASES)
 def test_the_iterates_are_those_of_the_library(text):
     path = theirs(text)
@@ -187,8 +194,8 @@ def test_the_iterates_are_those_of_the_library(text):
         ("torch.SGD(momentum=0.9, nesterov=True)", "nesterov"),
         ("torch.SGD(momentum=0.9)", "nesterov-lookahead"),
         ("torch.Adam()", "adam-outside"),
-        ("torch.Adam(eps=1e-3)", "adam"),
-        ("torch.RMSprop(eps=1e-3)", "rmsprop"),
+        ("torch.Adam(eps=1e-3)", "adam-inside"),
+        ("torch.RMSprop(eps=1e-3)", "rmsprop-inside"),
     ],
 )
 def test_another_definition_is_another_sequence(text, wrong):

@@ -46,7 +46,7 @@ def run_rule(rule, gradient, state, eta):
 @pytest.mark.parametrize("entry", ENTRIES, ids=lambda entry: entry.name)
 def test_the_rule_says_what_the_step_does(entry):
     values = entry.complete({}, trial=True)
-    rule = entry.rule(**values)
+    rule = optimizers.trace(entry.step, 1 + len(entry.memory), values)
     if rule.stages:
         pytest.skip("implicit: the rule has no order of evaluation; see the test of stages")
     state = (np.array([0.4, -0.3, 1.2]), *(np.array([0.5, 0.3, 1.2]) + 0.1 * i for i in range(len(entry.memory))))
@@ -58,7 +58,7 @@ def test_the_rule_says_what_the_step_does(entry):
     for found, expected in zip(
         run_rule(rule, gradient, state, 0.1), entry.step(gradient, state, 0.1, **numbers), strict=True
     ):
-        np.testing.assert_allclose(found, expected, rtol=1e-14)
+        np.testing.assert_allclose(np.broadcast_to(found, expected.shape), expected, rtol=1e-14)
 
 
 @pytest.mark.parametrize("name", ["implicit-euler", "implicit-midpoint"])
@@ -160,5 +160,5 @@ def test_the_transient_forgets_the_start_to_the_last_bit(name, given):
         for _ in range(entry.transient(**values)):
             state = (np.array([0.3]), *entry.step(lambda point, field=0: 2 * point, state, 1e-3, **numbers)[1:])
         ends.append(state)
-    np.testing.assert_allclose(ends[0], ends[1], rtol=4e-16)
+    np.testing.assert_allclose(ends[0], ends[1], rtol=4e-16, atol=2**-60)
     assert optimizers.get("extragradient").transient() == 0

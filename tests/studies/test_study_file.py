@@ -104,7 +104,7 @@ def test_a_number_of_seeds_counts_from_0(read):
 
 
 def test_decimals_are_exact(read):
-    text = SMALL.replace('"gradient-descent"', '"adam"\nparameters = { epsilon = 1e-8, beta1 = 0.9 }')
+    text = SMALL.replace('"gradient-descent"', '"adam-inside"\nparameters = { epsilon = 1e-8, beta1 = 0.9 }')
     exact = dict(read(text).optimizers[0].parameters)
     assert (exact["epsilon"], exact["beta1"]) == ("1/100000000", "9/10")
 
@@ -119,7 +119,7 @@ def test_a_study_that_grows_keeps_its_jobs(read):
     orders=st.lists(st.integers(0, 11), min_size=1, max_size=4, unique=True),
     halvings=st.integers(0, 5),
     seeds=st.one_of(st.integers(1, 9), st.lists(st.integers(0, 99), min_size=1, max_size=4, unique=True)),
-    optimizer=st.sampled_from(["gradient-descent", "nesterov", "adam", "runge-kutta-4", "random-reshuffling"]),
+    optimizer=st.sampled_from(["gradient-descent", "nesterov", "adam-inside", "runge-kutta-4", "random-reshuffling"]),
     model=st.fixed_dictionaries(
         {"data": st.sampled_from(["moons", "teacher"])},
         optional={
@@ -223,7 +223,9 @@ def test_lists_that_multiply_beyond_all_memory_are_refused_soon(read, monkeypatc
     for module in ("plan", "study_file"):
         monkeypatch.setattr(f"eomsym.studies.{module}.MAX_JOBS", 50)
     values = ", ".join(f"{k}e-3" for k in range(1000))
-    text = SMALL.replace('"gradient-descent"', f'"adam"\nparameters = {{ beta1 = [{values}], beta2 = [{values}] }}')
+    text = SMALL.replace(
+        '"gradient-descent"', f'"adam-inside"\nparameters = {{ beta1 = [{values}], beta2 = [{values}] }}'
+    )
     with pytest.raises(InputError, match="51 jobs"):
         read(text)
     assert len(asked) == 51

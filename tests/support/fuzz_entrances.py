@@ -148,6 +148,7 @@ steps = 4
 seeds = [3, 4]
 [[optimizer]]
 name = "adam"
+definition = 2
 [[model]]
 data = "digits-small"
 layers = [8, 4, 10]
@@ -162,6 +163,7 @@ _OF_STUDIES = (
         "seeds",
         "name",
         "parameters",
+        "definition",
         "data",
         "layers",
         "hidden",

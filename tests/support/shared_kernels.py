@@ -40,7 +40,7 @@ ACCURACY = {
     "identity mse": _accuracy("identity", "mse", 0.3),
 }
 #: What stands for all rules: everything componentwise, fields of batches, fields of players.
-RULES = {name: _rule(name) for name in ("adam", "random-reshuffling", "alternating-players")}
+RULES = {name: _rule(name) for name in ("adam-inside", "random-reshuffling", "alternating-players")}
 NORMALIZED = {
     kind: _normalized(layers, kind)
     for kind, layers in (("weight", (2, 4, 3, 3)), ("layer", (2, 4, 3, 3)), ("batch", (2, 3, 2, 2)))

@@ -105,7 +105,7 @@ def test_an_expression_with_parameters_in_exact_numbers(folder):
 @pytest.mark.parametrize(
     "name",
     [
-        "adam",
+        "adam-inside",
         "alternating-players",
         "random-reshuffling",
         pytest.param("simultaneous-players", marks=pytest.mark.slow),

@@ -14,8 +14,8 @@ CASES = {
     "heavy-ball": {},
     "nesterov": {},
     "torch.SGD(momentum=0.9, nesterov=True)": {},
-    "adam": {},
-    "rmsprop": {},
+    "adam-inside": {},
+    "rmsprop-inside": {},
     "torch.Adam(eps=0.1)": {"begin": 5},
     "torch.AdamW(eps=0.1)": {"begin": 5},
 }

@@ -240,6 +240,22 @@ FAULTS = [
         "eomsym/optimizers/adaptive.py",
         (*REGISTRY, "tests/verification/test_every_optimizer.py"),
         ("return value / sqrt(square + epsilon)", "return value / (sqrt(square) + epsilon)"),
+    ),
+    *_faults(
+        "eomsym/optimizers/_base.py",
+        ("tests/test_definitions.py",),
+        ("type(written) is int and written == self.definition", "written is None or written >= 1"),
+    ),
+    *_faults(
+        "eomsym/jax/optax_reader.py",
+        ("tests/jax/test_optax_rules.py",),
+        ("return Count(ahead + more)", "return Count(ahead)"),
+        ("and not self.signs.get(following)", "and False"),
+        ("return not any(scales) or (operation.name", "return True or (operation.name"),
+    ),
+    *_faults(
+        "eomsym/optimizers/variants.py",
+        (*REGISTRY, "tests/verification/test_every_optimizer.py"),
         ("return moved - eta * (decay * state[0])", "return moved + eta * (decay * state[0])"),
     ),
     *_faults(

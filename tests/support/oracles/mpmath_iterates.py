@@ -82,6 +82,11 @@ def _nesterov(s: State, h, beta) -> State:
     return ahead - h * gradient(ahead), s[0]
 
 
+def _nesterov_lookahead(s: State, h, beta) -> State:
+    slope, before = gradient(s[0]), gradient(s[1])
+    return (1 + beta) * s[0] - beta * s[1] - h * ((1 + beta) * slope - beta * before), s[0]
+
+
 def _decoupled(s: State, h, beta, decay) -> State:
     velocity = beta * s[1] + gradient(s[0])
     return s[0] - h * velocity - h * decay * s[0], velocity
@@ -113,6 +118,14 @@ def _adam(inside: bool) -> Callable[..., State]:
     return step
 
 
+def _corrected(s: State, h, beta1, beta2, epsilon, decay=0) -> State:
+    """The third memory is the number of the step."""
+    g, n = gradient(s[0]), s[3][0] + 1
+    mean, square = beta1 * s[1] + (1 - beta1) * g, beta2 * s[2] + (1 - beta2) * g * g
+    move = mean / (1 - beta1**n) / (_root(square / (1 - beta2**n)) + epsilon)
+    return s[0] - h * (move + decay * s[0]), mean, square, s[3] + 1, s[4]
+
+
 def _rmsprop(inside: bool) -> Callable[..., State]:
     def step(s: State, h, beta2, epsilon) -> State:
         moved, _, square = _adam(inside)((s[0], 0 * s[0], s[1]), h, 0, beta2, epsilon)
@@ -127,6 +140,7 @@ STEPS: dict[str, Callable[..., State]] = {
     "implicit-euler": lambda s, h: (_fixed_point(lambda t: s[0] - h * gradient(t), s[0]),),
     "heavy-ball": _heavy_ball,
     "nesterov": _nesterov,
+    "nesterov-lookahead": _nesterov_lookahead,
     "optimistic": lambda s, h: (s[0] - 2 * h * gradient(s[0]) + h * s[1], gradient(s[0])),
     "extragradient": lambda s, h: (s[0] - h * gradient(s[0] - h * gradient(s[0])),),
     "explicit-midpoint": lambda s, h: (s[0] - h * gradient(s[0] - h / 2 * gradient(s[0])),),
@@ -137,14 +151,16 @@ STEPS: dict[str, Callable[..., State]] = {
     "random-reshuffling": _reshuffled,
     "simultaneous-players": lambda s, h: (s[0] - h * (player(s[0], 1) + player(s[0], 2)),),
     "alternating-players": _alternating,
-    "rmsprop": _rmsprop(inside=True),
-    "rmsprop-outside": _rmsprop(inside=False),
-    "adam": _adam(inside=True),
+    "rmsprop": _rmsprop(inside=False),
+    "rmsprop-inside": _rmsprop(inside=True),
+    "adam": _corrected,
     "adam-outside": _adam(inside=False),
-    "adamw": _adam(inside=False),
+    "adam-inside": _adam(inside=True),
+    "adamw": _corrected,
+    "adamw-uncorrected": _adam(inside=False),
 }
 #: Those whose memory is written here as the iterate before, which starts at θ; the memories of the others start at 0.
-LAST_ITERATE = ("heavy-ball", "nesterov")
+LAST_ITERATE = ("heavy-ball", "nesterov", "nesterov-lookahead")
 #: The highest f̃_k looked at; fewer for componentwise functions, whose terms swell.
 ORDER, ORDER_OF_COMPONENTWISE = 3, 2
 
