@@ -107,7 +107,8 @@ def whole_state(optimizer: Optimizer) -> WholeState:
     """
     if not optimizer.memory:
         raise InputError(
-            f"optimizer {optimizer.name!r}: has no memory that fades slowly or moves as theta does: its whole state is theta"
+            f"optimizer {optimizer.name!r}: has no memory that fades slowly or moves as theta does, so its whole state "
+            "is theta"
         )
     trial = {
         _decay_of(p).name: Fraction(1, 2) if p.share or p.default is None else p.default for p in optimizer.parameters

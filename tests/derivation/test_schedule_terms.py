@@ -84,7 +84,7 @@ def test_the_formula_of_a_constant_rate_is_not():
 
 
 def test_adam_has_its_terms_too():
-    text = eomsym.derive("adam", order=1, schedule="eta").text()
+    text = eomsym.derive("adam-inside", order=1, schedule="eta").text()
     assert "s′/2 g r⁻¹" in text, text
 
 

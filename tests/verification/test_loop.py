@@ -1,0 +1,166 @@
+"""Runs with schedules and batches: slopes N + 1 and predicted errors; and what they are not, order by order."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from sample_quartic import THETA, SampleQuartic, samples
+
+from eomsym.dynamics.loop_kernel import LoopKernel
+from eomsym.errors import InputError
+from eomsym.models import Dataset
+from eomsym.optimizers import Loop, cut, loop_of
+from eomsym.verification import verify
+from eomsym.verification.loop import verify_loop
+
+SMOOTH = "(1+cos(pi*tau/6))/2*(1-exp(-1-3*tau))"
+PIECES = "cosine(4, warmup=0.8)"
+NESTEROV = "torch.SGD(momentum=0.5, nesterov=True)"
+ETAS = [0.2 / 2**k for k in range(5)]
+
+
+class Samples(Dataset):
+    """Samples without targets."""
+
+    def __init__(self, count):
+        object.__setattr__(self, "name", "samples")
+        object.__setattr__(self, "inputs", samples(count))
+
+    @property
+    def arrays(self):
+        return (self.inputs,)
+
+
+def study(optimizer="gradient-descent", orders=range(4), count=16, **options):
+    return verify(optimizer, None, Samples(count), orders, theta=THETA, kernel=SampleQuartic(), threads=1, **options)
+
+
+CASES = {
+    "smooth": ("gradient-descent", {"schedule": SMOOTH}),
+    "warm-up and cosine": ("gradient-descent", {"schedule": PIECES, "etas": ETAS}),
+    "Nesterov of PyTorch, warm-up and cosine": (
+        NESTEROV,
+        {"schedule": "cosine(1, warmup=0.2)", "etas": [0.05 / 2**k for k in range(5)]},
+    ),
+    "momentum that changes": ("heavy-ball", {"schedule": {"eta": SMOOTH, "beta": "1/3 + tau/20"}}),
+    "eight batches, momentum and schedule": ("heavy-ball", {"schedule": SMOOTH, "batching": 8}),
+    "a smaller last batch": ("gradient-descent", {"batching": {"size": 5, "last": "keep"}}),
+    "palindrome": ("gradient-descent", {"batching": {"count": 4, "order": "palindrome"}}),
+    "Adam with batches": ("adam-inside", {"batching": 4, "epsilon": "1/2"}),
+}
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_slopes_and_predicted_errors(case):
+    optimizer, options = CASES[case]
+    found = study(optimizer, **options)
+    assert found.passed, [(record.order, record.slope, record.reason) for record in found.orders]
+
+
+@pytest.mark.parametrize("start", ["shadow", "settled"])
+def test_other_starts_than_the_slow_manifold(start):
+    found = study("heavy-ball", range(3), schedule=SMOOTH, batching=4, start=start)
+    assert found.passed, [(record.order, record.slope, record.reason) for record in found.orders]
+    assert (found.start, found.batches) == (start, 4)
+
+
+def test_reshuffled_batches_in_the_mean():
+    assert study("gradient-descent", range(3), 9, batching={"count": 3, "order": "reshuffled"}).passed
+
+
+def _slopes(found):
+    return [round(record.slope, 1) for record in found.orders]
+
+
+def test_a_frozen_schedule_is_order_one_whatever_the_order(monkeypatch):
+    """Negative control: the formula for a constant rate with s(τ) put in misses ½ η s′ g (shared/theory.md §9)."""
+    right = Loop.rule_at
+
+    def frozen(loop, tau, terms, pieces=None):
+        one = right(loop, tau, 1, pieces)
+        return one if loop.schedules else right(loop, tau, terms, pieces)
+
+    monkeypatch.setattr(Loop, "rule_at", frozen)
+    for record in study("gradient-descent", range(1, 4), schedule=SMOOTH).orders:
+        assert record.slope == pytest.approx(1, abs=0.15)
+        assert not record.passed
+
+
+def test_the_wrong_place_of_the_rate_is_order_one(monkeypatch):
+    """Negative control: PyTorch's rate outside of the buffer, followed by the equation for one inside."""
+    right = LoopKernel.counterterms
+    inside = loop_of("heavy-ball-rate-inside", {"rate": SMOOTH}, beta="1/2")
+
+    def wrong(kernel, *arguments, **options):
+        return right(LoopKernel(kernel.inner, inside, {"rate": 0}), *arguments, **options)
+
+    monkeypatch.setattr(LoopKernel, "counterterms", wrong)
+    for record in study("heavy-ball", range(1, 3), schedule=SMOOTH).orders:
+        assert record.slope == pytest.approx(1, abs=0.2)
+        assert not record.passed
+
+
+def test_the_terms_of_another_order_of_batches_are_order_one(monkeypatch):
+    """Negative control: ξ_0 of the mean over all orders for batches in a fixed one (shared/theory.md §13)."""
+    right = LoopKernel.counterterms
+
+    def wrong(kernel, *arguments, **options):
+        loop = loop_of("gradient-descent", None, cut(16, 4, order="palindrome"), 16)
+        return right(LoopKernel(kernel.inner, loop), *arguments, **options)
+
+    monkeypatch.setattr(LoopKernel, "counterterms", wrong)
+    for record in study("gradient-descent", range(1, 3), batching=4).orders:
+        assert record.slope == pytest.approx(1, abs=0.2)
+
+
+def test_adagrad_in_slow_time():
+    found = verify(
+        "adagrad-slow-time", None, Samples(8), range(4), theta=THETA, kernel=SampleQuartic(), state="whole", threads=1
+    )
+    assert found.passed, [(record.order, record.slope, record.reason) for record in found.orders]
+
+
+@pytest.mark.parametrize(
+    ("optimizer", "options", "named"),
+    [
+        ("gradient-descent", {"schedule": "-tau"}, "schedule of the learning rate: -"),
+        ("gradient-descent", {"schedule": "1 - 9*tau"}, "give one of at least 0"),
+        ("gradient-descent", {"schedule": "log(tau-1)"}, "is undefined at tau = 0"),
+        ("gradient-descent", {"schedule": "sqrt(tau)"}, "is not smooth at tau = 0"),
+        (
+            "heavy-ball",
+            {"schedule": {"beta": "1 + tau"}},
+            "beta: 1 at tau = 0; give one of at least 0 and below 1",
+        ),
+        ("heavy-ball", {"schedule": {"mu": "tau"}}, "choose from eta, beta"),
+        ("gradient-descent", {"batching": 5}, "say what becomes of the last"),
+        ("gradient-descent", {"batching": {"sets": [[0, 1]]}}, "are in none, such as number 2"),
+        ("gradient-descent", {"batching": 3, "schedule": "cosine(9, warmup=0.7)", "etas": ETAS}, "within a round"),
+        ("gradient-descent", {"batching": {"count": 8, "order": "reshuffled"}}, "a mean of 8! rounds"),
+        ("gradient-descent", {"schedule": SMOOTH, "precision": "double-double"}, "are followed in doubles"),
+        ("heavy-ball", {"schedule": SMOOTH, "state": "whole"}, "neither schedule nor batching"),
+    ],
+)
+def test_bad_input_is_named_in_one_line(optimizer, options, named):
+    count = 15 if options.get("batching") == 3 else 16
+    with pytest.raises(InputError) as caught:
+        study(optimizer, range(2), count, **options)
+    assert named in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_kernel_without_series_is_refused():
+    class Plain:
+        order, size = 4, 2
+
+    with pytest.raises(InputError, match="no gradient along a curve"):
+        verify_loop(lambda count: loop_of("gradient-descent"), None, None, [0], None, kernel=Plain(), theta=THETA)
+
+
+def test_the_study_says_what_was_run():
+    found = study("heavy-ball", range(2), schedule={"eta": SMOOTH, "beta": "1/3"}, batching=2)
+    data = found.to_dict()
+    assert data["schedules"] == {"eta": SMOOTH, "beta": "1/3"}
+    assert data["batches"] == 2
+    assert "beta" not in dict(found.parameters)
+    assert np.isfinite(found.time)
