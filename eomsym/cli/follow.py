@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 EXAMPLES = examples(
     'eomsym follow --optimizer "torch.Adam()" --eta 0.001 --steps 500 --start 5',
     'eomsym follow --optimizer "torch.SGD(momentum=0.9)" --eta 0.01 --plot f.png',
+    'eomsym follow --batch-size 32 --last-batch drop --schedule "cosine(2)" --state slow --steps 5',
 )
 MOST_STEPS, MOST_ORDER = 100_000, 20
 
@@ -37,6 +38,11 @@ def follow(
     state: Annotated[
         str, typer.Option(metavar="NAME", help="whole: parameters and memory, or slow: the slow manifold alone.")
     ] = "whole",
+    schedule: options.Schedule = None,
+    batches: options.Batches = None,
+    batch_size: options.BatchSize = None,
+    last_batch: options.LastBatch = None,
+    batch_order: options.BatchOrder = "forward",
     dataset: options.Dataset = "digits",
     layers: options.Layers = None,
     activation: options.SuitedActivation = None,
@@ -57,6 +63,9 @@ def follow(
     evaluation. The error is its distance to the run at the last step, over the
     distance that the run has moved; beside it that of the equation on the slow
     manifold, which has no memory.
+
+    With --batches or --batch-size a step is a round of all batches: look at
+    --state slow, from where the memory has forgotten its start.
 
     Adam and its kin divide by a root that is not smooth at zero, where their
     memory begins: give --start 1 or more.
@@ -89,6 +98,8 @@ def follow(
             orders=kept,
             start=first,
             state=kind,
+            schedule=parsing.schedules("--schedule", schedule or []),
+            batching=parsing.batching(batches, batch_size, last_batch, batch_order),
             progress=progress,
             **settings,
         )

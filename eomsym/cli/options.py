@@ -79,3 +79,19 @@ Quiet = Annotated[
     bool,
     typer.Option("--quiet", "-q", metavar="", callback=output.set_quiet, help="No progress bar and no warnings."),
 ]
+Schedule = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="[NAME=]EXPR",
+        help="The learning rate is eta times this, in tau = n eta; or cosine(2). Of a parameter: beta=EXPR.",
+    ),
+]
+Batches = Annotated[str | None, typer.Option(metavar="M", help="Visit M batches one after the other.")]
+BatchSize = Annotated[str | None, typer.Option(metavar="N", help="Or as many as there are of this size.")]
+LastBatch = Annotated[
+    str | None, typer.Option(metavar="WHAT", help="A smaller last batch: drop, keep or weight (by its size).")
+]
+BatchOrder = Annotated[
+    str,
+    typer.Option(metavar="ORDER", help="forward, palindrome (forward, then backward), reshuffled, or numbers 0,2,1."),
+]

@@ -72,21 +72,11 @@ def verify(
     begin: Annotated[
         str, typer.Option(metavar="K", help="With --state whole: take K real steps first.", show_default="0")
     ] = "0",
-    schedule: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="[NAME=]EXPR",
-            help="The learning rate is eta times this, in tau = n eta; or cosine(2). Of a parameter: beta=EXPR.",
-        ),
-    ] = None,
-    batches: Annotated[str | None, typer.Option(metavar="M", help="Visit M batches one after the other.")] = None,
-    batch_size: Annotated[str | None, typer.Option(metavar="N", help="Or as many as there are of this size.")] = None,
-    last_batch: Annotated[
-        str | None, typer.Option(metavar="WHAT", help="A smaller last batch: drop, keep or weight (by its size).")
-    ] = None,
-    batch_order: Annotated[
-        str, typer.Option(metavar="ORDER", help="forward, palindrome (forward, then backward) or numbers 0,2,1.")
-    ] = "forward",
+    schedule: options.Schedule = None,
+    batches: options.Batches = None,
+    batch_size: options.BatchSize = None,
+    last_batch: options.LastBatch = None,
+    batch_order: options.BatchOrder = "forward",
     orders: Annotated[
         str,
         typer.Option(

@@ -57,16 +57,13 @@ def trace(step: Callable[..., Any], states: int, parameters: Mapping[str, Any], 
 def _expand_stages(builder: _Builder, part: Vector) -> Vector:
     """Stages that stand without η are replaced by their definitions, so that ``θ⁺ = y`` shows what it adds to θ."""
     for _ in range(1 + len(builder.stages)):  # a stage that is a name for an expression may stand on another one
-        found = {
-            atom: kind.index
-            for atom, power in part.terms
-            if power == 0 and isinstance(kind := builder.kind(atom), Stage)
-        }
+        kinds = [(builder.kind(atom), atom) for atom, power in part.terms if power == 0]
+        found = [(kind.index, atom) for kind, atom in kinds if isinstance(kind, Stage)]
         if not found:
             break
-        last = max(found, key=lambda atom: found[atom])
-        rest = {key: value for key, value in part.terms.items() if key != (last, 0)}
-        part = Vector(builder, rest) + builder.stages[found[last]] * part.terms[last, 0]
+        index, atom = max(found)
+        rest = {key: value for key, value in part.terms.items() if key != (atom, 0)}
+        part = Vector(builder, rest) + builder.stages[index] * StepSize({(0, 0): part.terms[atom, 0]})
     return part
 
 
