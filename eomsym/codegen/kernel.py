@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import cached_property
 from types import ModuleType
 from typing import Any
 
@@ -12,6 +13,7 @@ import numpy as np
 from eomsym.codegen.spec import KernelSpec, Model
 from eomsym.errors import InputError, OverflowInKernelError
 from eomsym.models import LOSS_TABLE, MLP
+from eomsym.step_index.held import check_held, takes_roots
 
 
 class LoadedKernel:
@@ -56,6 +58,15 @@ class LoadedKernel:
         if isinstance(order, bool) or not isinstance(order, (int, np.integer)) or not 0 <= order <= self.order:
             raise InputError(f"order {order!r}: this kernel has orders 0 to {self.order}; generate one of higher order")
         return int(order)
+
+    @cached_property
+    def _takes_roots(self) -> bool:
+        return takes_roots(self.spec.rule)
+
+    def _check_held(self, order: int, theta: np.ndarray, gradient: Callable[[np.ndarray], np.ndarray]) -> None:
+        """Raises ``InputError`` where a root of the rule has no derivative."""
+        if order and self._takes_roots:
+            check_held(gradient, theta, self.spec.optimizer)
 
     def _vector(self, name: str, vector: np.ndarray) -> np.ndarray:
         array = float_array(name, vector, f"({self.size},)", self._real)
@@ -119,6 +130,7 @@ class Kernel(LoadedKernel):
         place, highest = self._vector("theta", theta), self._order(order)
         arrays = self._data(inputs, targets)
         self._check_batches(arrays[0])
+        self._check_held(highest, place, lambda at: self.gradient(at, *arrays))
         return self._defined(self._call("counterterms", place, highest, *arrays))
 
     def field(

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from eomsym.errors import InputError
+from eomsym.step_index.held import root_quotient
 
 
 class EtaSeries:
@@ -97,5 +98,6 @@ class EtaSeries:
         found = np.zeros_like(self.rows)
         found[0] = np.sqrt(self.rows[0])
         for k in range(1, len(found)):
-            found[k] = (self.rows[k] - (found[k - 1 : 0 : -1] * found[1:k]).sum(axis=0)) / (2 * found[0])
+            rest = self.rows[k] - (found[k - 1 : 0 : -1] * found[1:k]).sum(axis=0)
+            found[k] = root_quotient(rest, 2 * found[0])
         return EtaSeries(found)

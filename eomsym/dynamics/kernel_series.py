@@ -8,6 +8,7 @@ the optimiser takes, and needs no compilation.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 
 import numpy as np
 
@@ -16,6 +17,7 @@ from eomsym.dynamics.differentials import SeriesKernel
 from eomsym.dynamics.kernel import Data, check_order, check_theta
 from eomsym.optimizers import Field, UpdateRule
 from eomsym.step_index import Solution, small_nodes, solve, solve_slow
+from eomsym.step_index.held import check_held, takes_roots
 from eomsym.step_index.number_algebra import NumberAlgebra
 
 
@@ -81,6 +83,10 @@ def _algebra(
 ) -> NumberAlgebra:
     check_order(kernel, check_integer("order", order, 0), "the gradient along a curve")
 
+    if takes_roots(rule):
+        for chosen in fields:
+            check_held(partial(_gradient, kernel, data, chosen), states[0], "the optimizer")
+
     along: dict[int, Callable[[np.ndarray], np.ndarray]] = {}
 
     def gradient_series(field: int, series: np.ndarray) -> np.ndarray:
@@ -90,6 +96,10 @@ def _algebra(
         return chosen.of_loss(along[field](np.ascontiguousarray(series)))
 
     return NumberAlgebra(small_nodes(rule, order + 1), gradient_series, states)
+
+
+def _gradient(kernel: SeriesKernel, data: Data, field: Field, theta: np.ndarray) -> np.ndarray:
+    return np.asarray(kernel.gradient(theta, *(array[field.samples(len(array))] for array in data)))
 
 
 def _gradient_along(kernel: SeriesKernel, data: Data) -> Callable[[np.ndarray], np.ndarray]:

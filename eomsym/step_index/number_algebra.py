@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from eomsym.step_index.held import root_quotient
 from eomsym.step_index.solver import NodeAlgebra
 from eomsym.step_index.tables import Tables
 
@@ -85,6 +86,9 @@ class NumberAlgebra(NodeAlgebra):
 
     def divide(self, numerator: np.ndarray, denominator: np.ndarray) -> np.ndarray:
         return numerator / denominator
+
+    def below_root(self, rest: np.ndarray, root: np.ndarray) -> np.ndarray:
+        return root_quotient(rest, root)
 
     def root(self, argument: np.ndarray) -> np.ndarray:
         return np.array([[self._root(value) for value in row] for row in argument])

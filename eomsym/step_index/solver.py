@@ -169,7 +169,11 @@ class NodeAlgebra(Algebra):
             return self.root(argument)
         half = Fraction(1, 2)
         rest = [(half, argument), (-half, self._convolution(known, known, range(1, level), level))]
-        return self.divide(self.combine(rest if level > 1 else rest[:1]), known[0])
+        return self.below_root(self.combine(rest if level > 1 else rest[:1]), known[0])
+
+    def below_root(self, rest: Values, root: Values) -> Values:
+        """A higher level of a root: what is left of its argument over twice its level 0."""
+        return self.divide(rest, root)
 
     def _convolution(self, left: Levels, right: Levels, places: range, level: int) -> Values:
         return self.combine([(1, self.multiply(left[i], right[level - i])) for i in places])

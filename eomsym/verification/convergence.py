@@ -35,6 +35,7 @@ from eomsym.optimizers import Optimizer, loop_of
 from eomsym.verification.loop import verify_loop
 from eomsym.verification.measurement import MANIFOLD, SETTLED, SHADOW, Measurement, Problem, settling_steps
 from eomsym.verification.posing import (
+    HALVINGS,
     LARGEST_STEP,
     LARGEST_STEP_WITH_MEMORY,
     PREDICTION_ACCURACY,
@@ -53,6 +54,8 @@ Progress = Callable[[int, int], None]
 
 #: Stands for the data set that suits the precision.
 SUITED = "suited to the precision"
+#: How often the largest step is halved until the slow manifold has a memory at the start.
+MORE_HALVINGS = 10
 #: The same for games: a player who ascends may leave in finite time.
 LARGEST_STEP_IN_A_GAME = 0.1
 
@@ -139,6 +142,8 @@ def verify(
         growth = radius if entry.name == "gradient-descent" else max(radius, _growth(problem))
         fraction = _largest_step(entry, values, problem)
         steps = default_etas(growth, fraction) if given is None else given
+        if not problem.begins(steps[0]):
+            steps = _smaller(problem, steps[0], given)
         forgetting = settling * steps[0]
         time = STEPS * steps[0] * problem.steps + (forgetting if start == SHADOW else 0)
         predictions: list[ErrorPrediction] = []
@@ -220,6 +225,18 @@ def _largest_step(entry: Optimizer, parameters: Mapping[str, Fraction], problem:
     if entry.fields(**parameters)[0].is_game:
         return LARGEST_STEP_IN_A_GAME
     return LARGEST_STEP_WITH_MEMORY if entry.memory else LARGEST_STEP
+
+
+def _smaller(problem: Problem, eta: float, given: Sequence[float] | None) -> list[float]:
+    """Step sizes at which the memory of the slow manifold is one.  Raises ``InputError`` where the user gave others."""
+    smaller = [eta / 2**k for k in range(1, MORE_HALVINGS + 1)] if given is None else []
+    found = next((step for step in smaller if problem.begins(step)), None)
+    if found is None:
+        raise InputError(
+            f"start 'manifold': at eta = {eta:g} the memory there cannot be stepped from, a mean of squares is below 0 "
+            "where g is small against its change in a step; take a smaller eta, or start 'settled'"
+        )
+    return [found / 2**k for k in range(HALVINGS + 1)]
 
 
 def _growth(problem: Problem) -> float:

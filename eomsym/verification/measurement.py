@@ -30,7 +30,7 @@ from eomsym.dynamics import (
 )
 from eomsym.dynamics.kernel import is_double_double
 from eomsym.dynamics.vectors import Vector, epsilon, norm, rounded
-from eomsym.errors import InputError
+from eomsym.errors import InputError, IntegrationError
 from eomsym.optimizers import Optimizer, trace
 from eomsym.verification.accuracy import evaluation_noise
 from eomsym.verification.study import FLOOR_MARGIN, Floor, OrderRecord
@@ -106,6 +106,19 @@ class Problem:
             **self.parameters,
         )
         return end if self.shadow is None else replace(end, start=self.shadow.at(eta))
+
+    def begins(self, eta: float) -> bool:
+        """Whether the memory that the path begins with is one: a mean of squares on the slow manifold is not below 0.
+
+        It is where g is small against its change in a step, and then the step that takes its root is no number.
+        """
+        if self.start != MANIFOLD or not optimizers.get(self.optimizer).memory:
+            return True
+        try:
+            self.path(eta, 1, 0)
+        except IntegrationError:
+            return False
+        return True
 
     def flow(self, start: Vector, eta: float, time: Any, order: int, accuracy: float) -> MotionEnd:
         """The equation of motion of an order from ``start``."""
