@@ -1,0 +1,252 @@
+"""Whether series are those of the function: against real values a small way along one node's curve.
+
+Along a curve y(η) = Σ y_k η^k a series to order L differs from the function by O(η^{L+1}), so that half the step gives a
+difference smaller by 2^{L+1}.  A wrong coefficient k leaves a difference ∝ η^k.  Steps are so small that nothing else
+is seen and so large that round-off is not.
+"""
+
+from __future__ import annotations
+
+import math
+import warnings
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from eomsym.array_series.machine import Machine, known_as
+from eomsym.array_series.program import Instruction
+from eomsym.checks import check_choice
+from eomsym.errors import InputError, KinkWarning, PrecisionWarning, SeriesMismatchError
+
+SMOOTH = ("warn", "error", "ignore")
+#: A digit is lost an order (docs/high_order.md): rows with fewer digits than this are told of.
+DIGITS = 1e-3
+#: Where a wrong coefficient is looked for: the first omitted term is this power of the precision.
+PLACE = 0.6
+#: Sums of many numbers in another sequence differ by more than their last bit.
+ROUND_OFF = 256
+#: A step that proves too long is divided by this, so many times.
+SHORTER, TRIES = 8.0, 3
+
+Arrays = list[Any]
+
+
+class Watch:
+    """What is looked at while series are made; ``tell`` tells the user.
+
+    ``gradient`` maps lists of arrays to the library's own g; None to make no check.  ``smooth`` says what a kink is:
+    ``warn``, ``error``, or ``ignore``.  Raises ``InputError``, and ``SeriesMismatchError`` where the check fails.
+    """
+
+    def __init__(self, gradient: Callable[[Arrays], Arrays] | None, smooth: str, order: int) -> None:
+        self._gradient, self._smooth, self._order = gradient, check_choice("smooth", smooth, SMOOTH), order
+        self.kinks: str | None = None
+        self.digits: str | None = None
+
+    def begun(self, machine: Machine) -> None:
+        """Looks at what the program is made of, before the work is done."""
+        if not self._order:
+            return
+        names = ", ".join(dict.fromkeys(machine.kinks))
+        if names and self._smooth == "error":
+            raise InputError(f"loss_fn: not smooth, by {names}; take smooth operations, or smooth='warn'")
+        if names and self._smooth == "warn":
+            self.kinks = (
+                f"loss_fn: not smooth, by {names}: derivatives are taken on the side where the parameters are, and "
+                "paths that cross a kink follow no order better than gradient flow does; smooth='ignore' says no more"
+            )
+        precision, name = machine.coarsest
+        if precision * 10.0**self._order > DIGITS or name != "params":
+            where = "params" if name == "params" else f"the operation {name}"
+            self.digits = (
+                f"loss_fn: {where} in numbers of precision {precision:.0e}: of row {self._order} about "
+                f"{precision * 10.0**self._order:.0e} is wrong, relatively; give float64"
+            )
+
+    def done(self, machine: Machine) -> None:
+        """The check."""
+        if self._gradient is not None:
+            check_gradient(machine, self._gradient)
+
+    def tell(self) -> None:
+        """One warning of each kind, as if the caller's caller gave it."""
+        if self.kinks is not None:
+            warnings.warn(self.kinks, KinkWarning, stacklevel=3)
+        if self.digits is not None:
+            warnings.warn(self.digits, PrecisionWarning, stacklevel=3)
+
+
+@dataclass(frozen=True)
+class Defect:
+    """How far a series is from real values at η and η/2, in the largest norm."""
+
+    eta: float
+    whole: float
+    half: float
+    excess: float
+
+    @property
+    def fails(self) -> bool:
+        """Whether it falls more slowly than it should, and is no round-off; NaN is a failure."""
+        return not self.excess <= 1
+
+
+def check_gradient(machine: Machine, gradient: Callable[[Arrays], Arrays]) -> None:
+    """Raises ``SeriesMismatchError`` unless the results' series are those of ``gradient`` along the arguments'."""
+    curve = _Curve(machine)
+    points, slopes = curve.series(machine.program.arguments), curve.series(machine.program.results)
+    if not all(map(_finite, slopes)):
+        return
+    precision = machine.coarsest[0]
+    defect = least_defect(slopes, points, lambda eta: gradient([_sum(series, eta) for series in points]), precision)
+    if not defect.fails:
+        return
+    fault = _first_fault(curve)
+    if fault is None and machine.kinks and _is_traced_right(curve, gradient, defect, precision):
+        return  # the step crosses a kink, which the series do not
+    raise SeriesMismatchError(_message(fault, defect, curve.order))
+
+
+def least_defect(
+    made: Sequence[Arrays], given: Sequence[Arrays], real: Callable[[float], Arrays], precision: float
+) -> Defect:
+    """The defect of the series ``made`` of ``real``, at a step chosen by their sizes and those of ``given``."""
+    order = len(made[0]) - 1
+    rate = max(_rate(made), _rate(given), _rate([series[1:] for series in given if len(series) > 1]))
+    eta = precision ** (PLACE / (order + 1)) / rate if rate else 1.0
+    found: list[Defect] = []
+    for _ in range(TRIES):
+        found.append(_defect(made, real, eta, _noise(made, given, eta, precision)))
+        if not found[-1].fails:
+            break
+        eta /= SHORTER
+    return min(reversed(found), key=lambda defect: defect.excess if defect.excess == defect.excess else math.inf)
+
+
+def _defect(made: Sequence[Arrays], real: Callable[[float], Arrays], eta: float, noise: float) -> Defect:
+    factor = 2.0 ** len(made[0])
+    wholes = [value - _sum(series, eta) for value, series in zip(real(eta), made, strict=True)]
+    halves = [value - _sum(series, eta / 2) for value, series in zip(real(eta / 2), made, strict=True)]
+    worst = 0.0
+    for whole, half in zip(wholes, halves, strict=True):
+        # Twice the coefficient of an order too low, in which a right series has nothing.
+        worst = _worse(worst, _size(factor * half - whole) / (_size(whole) / 2 + factor * noise or 1.0))
+    return Defect(eta, max(map(_size, wholes)), max(map(_size, halves)), worst)
+
+
+def _noise(made: Sequence[Arrays], given: Sequence[Arrays], eta: float, precision: float) -> float:
+    """Round-off of the values, and of the arguments as it is carried into them."""
+    own = max(_largest(made, level) * eta**level for level in range(len(made[0])))
+    moved = _largest(given, 1) if len(made[0]) > 1 else 0.0
+    carried = _largest(given, 0) * _largest(made, 1) / moved if moved else 0.0
+    return ROUND_OFF * precision * (own + carried)
+
+
+def _rate(series: Sequence[Arrays]) -> float:
+    """How fast coefficients grow: 1 over the step at which terms are as large as the first."""
+    sizes = [_largest(series, level) for level in range(len(series[0]))] if series else []
+    if not sizes or not sizes[0]:
+        return 0.0
+    return max(((size / sizes[0]) ** (1 / level) for level, size in enumerate(sizes) if level), default=0.0)
+
+
+class _Curve:
+    """The series of a machine's values at the node that moves farthest."""
+
+    def __init__(self, machine: Machine) -> None:
+        self.machine = machine
+        self.order = machine.order
+        self._row = 0
+        if self.order and machine.program.arguments:
+            speeds = [machine.coefficient(number, 1) for number in machine.program.arguments]
+            rows = range(min(len(speed) for speed in speeds))
+            self._row = max(rows, key=lambda row: max(_size(speed[row]) for speed in speeds))
+
+    def series(self, numbers: Iterable[int]) -> list[Arrays]:
+        """Coefficients 0, 1, … of each of some values."""
+        machine, row = self.machine, self._row
+        return [
+            [machine.coefficient(number, 0)]
+            + [machine.coefficient(number, level)[row] for level in range(1, self.order + 1)]
+            for number in numbers
+        ]
+
+
+def _first_fault(curve: _Curve) -> Instruction | None:
+    """The first operation whose series are not those of its values along the series of its inputs."""
+    for instruction, _ in curve.machine.rules:
+        if _local_defect(curve, instruction).fails:
+            return instruction
+    return None
+
+
+def _local_defect(curve: _Curve, instruction: Instruction) -> Defect:
+    machine = curve.machine
+    kept = [place for place, number in enumerate(instruction.outputs) if machine.varies(number)]
+    made = curve.series(instruction.outputs[place] for place in kept)
+    moving = {number: curve.series([number])[0] for number in instruction.inputs if machine.varies(number)}
+
+    def real(eta: float) -> Arrays:
+        values = [
+            _sum(moving[number], eta) if number in moving else machine.coefficient(number, 0)
+            for number in instruction.inputs
+        ]
+        results = instruction.apply(*values)
+        return [results[place] for place in kept]
+
+    precision = machine.coarsest[0]
+    if instruction.name not in machine.backend.kinks:
+        return least_defect(made, list(moving.values()), real, precision)
+    # Linear on this side of the kink: its first coefficient alone, so near that hardly a value crosses.
+    first = [series[:2] for series in made]
+    rate = max(_rate(first), _rate([series[:2] for series in moving.values()]))
+    eta = precision**PLACE / rate if rate else 1.0
+    found = _defect(first, real, eta, 0.0)
+    allowed = DIGITS * eta * _largest(first, 1) + _noise(first, list(moving.values()), eta, precision)
+    return Defect(eta, found.whole, found.half, found.whole / (allowed or 1.0))
+
+
+def _is_traced_right(
+    curve: _Curve, gradient: Callable[[Arrays], Arrays], defect: Defect, precision: float
+) -> bool:
+    """Whether the program, on whichever side of its kinks, is the gradient."""
+    program = curve.machine.program
+    point = [_sum(series, defect.eta) for series in curve.series(program.arguments)]
+    own, real = program.run(point), gradient(point)
+    size = max(map(_size, real))
+    return all(_size(one - other) <= precision**PLACE * size for one, other in zip(own, real, strict=True))
+
+
+def _message(fault: Instruction | None, defect: Defect, order: int) -> str:
+    sizes = (
+        f"the gradient differs from its series by {defect.whole:.1e} at eta = {defect.eta:.1e} and by "
+        f"{defect.half:.1e} at half of it, where 1/{2 ** (order + 1)} of it should be left"
+    )
+    if fault is None:
+        return f"loss_fn: {sizes}; no operation is to blame, so the loss is another each time, or depends on more than params"
+    inside = "" if fault.name == known_as(fault) else f" (in {known_as(fault)})"
+    return f"loss_fn: {sizes}; they part at the operation {fault.name!r}{inside}: write the loss without it and report it"
+
+
+def _sum(series: Arrays, eta: float) -> Any:
+    total = series[-1]
+    for value in series[-2::-1]:
+        total = value + eta * total
+    return total
+
+
+def _largest(series: Sequence[Arrays], level: int) -> float:
+    return max((_size(part[level]) for part in series), default=0.0)
+
+
+def _size(value: Any) -> float:
+    """The largest magnitude, NaN if there is one."""
+    return float(abs(value).max()) if math.prod(value.shape) else 0.0
+
+
+def _finite(series: Arrays) -> bool:
+    return all(math.isfinite(_size(value)) for value in series)
+
+
+def _worse(one: float, other: float) -> float:
+    return other if other != other or other > one else one
