@@ -9,7 +9,7 @@ from typing import Any
 from eomsym.array_series import elementary_rules, rules
 from eomsym.array_series.machine import RuleMaker
 
-LINEAR = ("neg", "add", "sub", "reshape", "transpose", "squeeze", "slice", "stack", "cumsum", "copy")
+LINEAR = ("neg", "add", "sub", "reshape", "transpose", "squeeze", "slice", "stack", "cumsum")
 #: Of one result that is piecewise constant and jumps where values move.
 CHOICES = ("sign", "floor", "ceil", "round", "lt", "le", "gt", "ge", "argmax", "argmin")
 #: Piecewise constant.

@@ -19,6 +19,11 @@ def indexed(instruction: Instruction, series: Sequence[Operand], backend: Backen
     return _mapped(instruction, series, [backend.floating(operand[0]) for operand in series], backend)
 
 
+def held(instruction: Instruction, series: Sequence[Operand], backend: Backend) -> Rule:
+    """Linear in the first input; the others stay what they are."""
+    return _mapped(instruction, series, [place == 0 for place in range(len(series))], backend)
+
+
 def affine(instruction: Instruction, series: Sequence[Operand], backend: Backend) -> Rule:
     """As ``indexed``, for operations that put numbers of their own into the result: these count at order 0 only."""
     rule = indexed(instruction, series, backend)

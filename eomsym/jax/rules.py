@@ -26,6 +26,7 @@ LINEAR = [
     "rev",
     "concatenate",
     "convert_element_type",
+    "copy",
     "copy_p",
     "index",
     "split",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -157,7 +158,33 @@ def _embedding_backward(gradient: Any, places: Any, rows: int, padding: int, by_
     return gradient.new_zeros(rows, width).index_add(0, places.reshape(-1), kept.reshape(-1, width))
 
 
+def _strided(value: Any, size: Sequence[int], stride: Sequence[int], offset: Any = None) -> Any:
+    """By places: autograd makes such views of what is written to in place."""
+    return value.reshape(-1).index_select(0, _places(value, size, stride, offset)).reshape(list(size))
+
+
+def _strided_scatter(value: Any, part: Any, size: Sequence[int], stride: Sequence[int], offset: Any = None) -> Any:
+    places = _places(value, size, stride, offset)
+    return value.reshape(-1).scatter(0, places, part.reshape(-1)).reshape(value.shape)
+
+
+def _places(value: Any, size: Sequence[int], stride: Sequence[int], offset: Any) -> Any:
+    if not value.is_contiguous() or value.storage_offset():
+        raise InputError("loss_fn: writes in place into a view of a strange layout; write it out of place")
+    places = torch.full((), offset or 0, dtype=torch.int64, device=value.device)
+    for count, step in zip(size, stride, strict=True):
+        places = places.unsqueeze(-1) + step * torch.arange(count, device=value.device)
+    return places.reshape(-1)
+
+
+def _copy(to: Any, value: Any, *_: Any) -> Any:
+    return value.to(to.dtype).expand(to.shape)
+
+
 OWN: Mapping[Any, Callable[..., Any]] = {
+    aten.copy.default: _copy,
+    aten.as_strided.default: _strided,
+    aten.as_strided_scatter.default: _strided_scatter,
     aten.log_sigmoid_forward.default: _log_sigmoid,
     aten.log_sigmoid_backward.default: _log_sigmoid_backward,
     aten.var.correction: _variance,
@@ -174,6 +201,7 @@ OWN: Mapping[Any, Callable[..., Any]] = {
     aten.embedding_dense_backward.default: _embedding_backward,
     torch.ops.prims.broadcast_in_dim.default: _broadcast,
     torch.ops.prims.var.default: _plain_variance,
+    torch.ops.prims.sum.default: lambda value, dims, *, output_dtype=None: value.sum(dims, dtype=output_dtype),
 }
 
 
@@ -194,15 +222,65 @@ def _product(value: Any, dim: Any = None, keepdim: bool = False, *, dtype: Any =
     return value if keepdim else value.squeeze(dim)
 
 
-def _running_logsumexp(value: Any, dim: int, *, out: Any = None) -> Any:
-    shift = value.detach().amax(dim, keepdim=True).floor()
+def _running_product(value: Any, dim: int, *, dtype: Any = None) -> Any:
+    parts = (value if dtype is None else value.to(dtype)).unbind(dim)
+    return torch.stack(list(itertools.accumulate(parts, torch.mul)), dim)
+
+
+def _running_logsumexp(value: Any, dim: int) -> Any:
+    with proxy_tensor.disable_proxy_modes_tracing():
+        shift = value.detach().amax(dim, keepdim=True)
     return (value - shift).exp().cumsum(dim).log() + shift
 
 
-def _batch_norm(value: Any, weight: Any, bias: Any, mean: Any, variance: Any, *rest: Any) -> Any:
-    """With copies of the running statistics, which a look at the loss must not move."""
-    own = [part if part is None else part.clone() for part in (mean, variance)]
-    return torch.batch_norm(value, weight, bias, *own, *rest)
+def _binary_cross_entropy(
+    scores: Any, target: Any, weight: Any = None, *_: Any, reduction: str = "mean", pos_weight: Any = None, **__: Any
+) -> Any:
+    """Without the maximum that PyTorch takes out and puts back."""
+    share = 1 if pos_weight is None else (pos_weight - 1) * target + 1
+    losses = (1 - target) * scores - share * torch.nn.functional.logsigmoid(scores)
+    return _reduced(losses if weight is None else losses * weight, reduction)
+
+
+def _gaussian_likelihood(
+    value: Any, target: Any, variance: Any, full: bool = False, eps: float = 1e-6, reduction: str = "mean"
+) -> Any:
+    """Without the look at whether a variance is negative; below ``eps`` its derivative passes, as PyTorch has it."""
+    if isinstance(variance, torch.Tensor):
+        if variance.shape != value.shape and variance.shape == value.shape[:-1]:
+            variance = variance.unsqueeze(-1)
+        variance = variance + (variance.clamp(min=eps) - variance).detach()
+    else:
+        variance = torch.full_like(value, max(variance, eps))
+    losses = (variance.log() + (value - target) ** 2 / variance + (math.log(2 * math.pi) if full else 0)) / 2
+    return _reduced(losses, reduction)
+
+
+def _reduced(losses: Any, reduction: str) -> Any:
+    return {"mean": losses.mean, "sum": losses.sum, "none": lambda: losses}[reduction]()
+
+
+def _with_copies(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Of the running statistics, which a look at the loss must not move."""
+
+    def called(value: Any, mean: Any = None, variance: Any = None, *rest: Any, **options: Any) -> Any:
+        mean, variance = options.pop("running_mean", mean), options.pop("running_var", variance)
+        own = [part if part is None else part.clone() for part in (mean, variance)]
+        return function(value, *own, *rest, **options)
+
+    return called
+
+
+def _without_statistics(function: Callable[..., Any], uses_batch: int, name: str) -> Callable[..., Any]:
+    """Normalised by the samples themselves: what runs along has no part in it, and is left out."""
+
+    def called(value: Any, mean: Any = None, variance: Any = None, *rest: Any, **options: Any) -> Any:
+        mean, variance = options.pop("running_mean", mean), options.pop("running_var", variance)
+        if options.get(name, rest[uses_batch] if len(rest) > uses_batch else name == "use_input_stats"):
+            mean = variance = None
+        return function(value, mean, variance, *rest, **options)
+
+    return called
 
 
 def _counted(counter: Any, by: Any, **options: Any) -> Any:
@@ -212,14 +290,25 @@ def _counted(counter: Any, by: Any, **options: Any) -> Any:
     return torch.Tensor.add_(counter, by, **options)
 
 
+functional = torch.nn.functional
 #: What is put in place while the loss is evaluated, and while it is traced.
-EVALUATED: Mapping[Any, Callable[..., Any]] = {torch.batch_norm: _batch_norm, torch.Tensor.add_: _counted}
+EVALUATED: Mapping[Any, Callable[..., Any]] = {
+    functional.batch_norm: _with_copies(functional.batch_norm),
+    functional.instance_norm: _with_copies(functional.instance_norm),
+    torch.Tensor.add_: _counted,
+}
 TRACED: Mapping[Any, Callable[..., Any]] = {
-    **EVALUATED,
+    functional.batch_norm: _without_statistics(functional.batch_norm, 2, "training"),
+    functional.instance_norm: _without_statistics(functional.instance_norm, 2, "use_input_stats"),
+    torch.Tensor.add_: _counted,
     torch.prod: _product,
     torch.Tensor.prod: _product,
+    torch.cumprod: _running_product,
+    torch.Tensor.cumprod: _running_product,
     torch.logcumsumexp: _running_logsumexp,
     torch.Tensor.logcumsumexp: _running_logsumexp,
+    functional.binary_cross_entropy_with_logits: _binary_cross_entropy,
+    functional.gaussian_nll_loss: _gaussian_likelihood,
 }
 
 

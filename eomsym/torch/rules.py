@@ -22,6 +22,13 @@ SCALAR_OPERATIONS: dict[str, Callable[..., Any]] = {
     "where": torch.where,
 }
 
+_UPSAMPLED = (
+    *(f"{kind}{rank}d" for kind in ("nearest", "_nearest_exact") for rank in (1, 2, 3)),
+    "linear1d",
+    "bilinear2d",
+    "bicubic2d",
+    "trilinear3d",
+)
 #: ``detach`` is the identity: g is taken as it is, and along the iterates what is detached there moves too.
 LINEAR = [
     "sum",
@@ -54,12 +61,14 @@ LINEAR = [
     "unsafe_split_with_sizes",
     "avg_pool2d",
     "avg_pool3d",
-    "upsample_nearest2d",
-    "upsample_bilinear2d",
+    "_adaptive_avg_pool2d",
+    "_adaptive_avg_pool3d",
+    *(f"upsample_{kind}{end}" for kind in _UPSAMPLED for end in ("", "_backward")),
     "convert_element_type",
     "tril",
     "triu",
     "roll",
+    "diagonal_backward",
 ]
 #: Integers and bools among the inputs are places.
 INDEXED = (
@@ -70,6 +79,16 @@ INDEXED = (
     "scatter_add",
     "index_put",
     "index_add",
+)
+#: Of their other inputs the shape counts, or where they lie.
+HELD = (
+    "avg_pool2d_backward",
+    "avg_pool3d_backward",
+    "_adaptive_avg_pool2d_backward",
+    "_adaptive_avg_pool3d_backward",
+    "hardshrink_backward",
+    "softshrink_backward",
+    "hardsigmoid_backward",
 )
 #: They write a number.
 AFFINE = ("scatter", "constant_pad_nd")
@@ -101,10 +120,13 @@ KINKS = frozenset(
         "adaptive_max_pool3d",
         "fmod",
         "remainder",
+        "hardshrink",
+        "softshrink",
+        "hardsigmoid",
     ]
 )
 #: Their parts have kinks which cancel: a maximum is taken out and put back.
-SMOOTH = frozenset(["softmax", "log_softmax", "safe_softmax", "logsumexp", "logaddexp", "softplus", "log_sigmoid"])
+SMOOTH = frozenset(["softmax", "log_softmax", "safe_softmax", "logsumexp", "logaddexp", "softplus", "log_sigmoid", "mish", "lerp"])
 CHOICES = frozenset([*common.CHOICES, "sgn", "rounded quotient", "trunc", "argsort"])
 FLAT = frozenset(
     [
@@ -126,6 +148,7 @@ FLAT = frozenset(
         "new_ones",
         "new_full",
         "new_empty",
+        "empty_strided",
         "full",
         "arange",
         "scalar_tensor",
@@ -195,6 +218,7 @@ RULES: dict[str, RuleMaker] = {
     **dict.fromkeys(AFFINE, rules.affine),
     **dict.fromkeys(("mm", "bmm", "mv", "dot", "convolution"), rules.bilinear),
     **dict.fromkeys(KINKS, rules.piecewise),
+    **dict.fromkeys(HELD, rules.held),
     "sigmoid": elementary_rules.function("sigmoid"),
     "pow": _power,
     "reciprocal": elementary_rules.function("reciprocal"),

@@ -27,6 +27,13 @@ from eomsym.torch.rules import BACKEND, SCALAR_OPERATIONS
 #: What operations are called where users write them.
 USUAL = {"threshold": "relu", "max_pool2d_with_indices": "max_pool2d", "max_pool3d_with_indices": "max_pool3d", "sgn": "abs"}
 
+#: What PyTorch says where a loss cannot be followed, and what to do.
+UNTRACEABLE = {
+    "value out of a tracing tensor": "reads a number out of a tensor (item, float, tolist), which would stay what it "
+    "is; write it with tensors",
+    "use_reentrant": "checkpoint with use_reentrant=True cannot be followed; give use_reentrant=False",
+}
+
 Gradient = Callable[..., list[Any]]
 
 
@@ -71,12 +78,10 @@ def flatten(gradient: Gradient, arguments: Sequence[Any]) -> FlatProgram:
         try:
             first = make_fx(gradient)(*arguments)
         except RuntimeError as error:
-            if "value out of a tracing tensor" not in str(error):
+            reason = next((told for sign, told in UNTRACEABLE.items() if sign in str(error)), None)
+            if reason is None:
                 raise
-            raise InputError(
-                "loss_fn: reads a number out of a tensor (item, float, tolist), which stays what it is in a series; "
-                "write it with tensors, or use lookahead_field"
-            ) from error
+            raise InputError(f"loss_fn: {reason}, or use lookahead_field") from error
     with _plain():
         second = make_fx(torch.func.functionalize(first), decomposition_table=table(kept))(*arguments)
     return replace(_Reader(second).program, decisions=("if",) * asked.decided)
@@ -128,6 +133,8 @@ class _Reader:
 
     def _instruction(self, node: torch.fx.Node) -> Instruction:
         name = operation_name(node.target)
+        if getattr(getattr(node.target, "_schema", None), "is_mutable", False):
+            raise InputError(f"loss_fn: {_origin(node)!r} writes in place ({name}); write it out of place")
         operation = SCALAR_OPERATIONS.get(name, node.target)
         if name == "div" and node.kwargs.get("rounding_mode") is not None:
             name = "rounded quotient"
