@@ -30,7 +30,9 @@ class Backend:
     own derivative of a function of arrays at ``values``, along tangents that are rows, or None for what is still.
     ``precision(value)`` is the distance of 1 to the next number of its type; 0 for integers and bools.  ``flat`` names
     operations that are piecewise constant, ``choices`` those of them that jump where values move, ``kinks`` those whose
-    derivative does; in operations that a user knows by a name in ``smooth`` they cancel.
+    derivative does; in operations that a user knows by a name in ``smooth`` they cancel, as ``shifts`` do of which only
+    ``barriers``, which stop derivatives, know: a maximum is taken out of a sum of exponentials and put back.
+    ``concrete(value)`` says whether a value can be looked at now.
     """
 
     vmap: Callable[..., Any]
@@ -49,6 +51,9 @@ class Backend:
     kinks: frozenset[str]
     smooth: frozenset[str]
     advice: str
+    shifts: frozenset[str] = frozenset()
+    barriers: frozenset[str] = frozenset()
+    concrete: Callable[[Any], bool] = lambda value: True
 
 
 class Machine:
@@ -70,6 +75,7 @@ class Machine:
         self.kinks: list[str] = list(program.decisions)
         self.coarsest = max((backend.precision(value), "params") for value in arguments) if arguments else (0.0, "")
         needed, self._carried = program.needed(), program.needed(backend.flat)
+        self._bare = program.needed(backend.barriers)
         for instruction in program.instructions:
             if needed & set(instruction.outputs):
                 self._start(instruction)
@@ -115,7 +121,8 @@ class Machine:
             return
         names = [self._chosen[number] for number in instruction.inputs if number in self._chosen]
         own = instruction.name in self.backend.kinks | self.backend.choices and moving
-        if own and instruction.origin not in self.backend.smooth:
+        shift = instruction.name in self.backend.shifts and not self._bare & set(instruction.outputs)
+        if own and not shift and instruction.origin not in self.backend.smooth:
             names.append(known_as(instruction))
         if names:
             self._chosen |= {number: names[0] for number in instruction.outputs if number not in varying}

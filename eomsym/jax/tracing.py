@@ -12,6 +12,7 @@ from jax.extend import core
 
 from eomsym.array_series.program import FlatProgram, Instruction
 from eomsym.errors import InputError
+from eomsym.jax.rules import CHOICES, KINKS, SMOOTH
 
 #: Longest scan that is unrolled.
 MAX_SCAN = 256
@@ -31,6 +32,7 @@ class _Flattener:
         self.instructions: list[Instruction] = []
         self.constants: dict[int, Any] = {}
         self._count = 0
+        self._within: list[str] = []
 
     def new(self) -> int:
         self._count += 1
@@ -42,10 +44,16 @@ class _Flattener:
         return number
 
     def emit(
-        self, name: str, apply: Callable[..., list[Any]], inputs: Sequence[int], count: int, **params: Any
+        self,
+        name: str,
+        apply: Callable[..., list[Any]],
+        inputs: Sequence[int],
+        count: int,
+        origin: str = "",
+        **params: Any,
     ) -> list[int]:
         outputs = [self.new() for _ in range(count)]
-        self.instructions.append(Instruction(name, apply, tuple(inputs), tuple(outputs), params))
+        self.instructions.append(Instruction(name, apply, tuple(inputs), tuple(outputs), params, origin))
         return outputs
 
     def inline(self, jaxpr: Any, constants: Sequence[int], arguments: Sequence[int]) -> list[int]:
@@ -62,6 +70,11 @@ class _Flattener:
 
     def _equation(self, equation: Any, inputs: list[int]) -> list[int]:
         name, params = equation.primitive.name, equation.params
+        if name == "custom_jvp_call" and params.get("name") == "relu":
+            # Written out it is a maximum, whose derivative at 0 is a half; JAX's own of relu is 0.
+            return self.emit("relu", lambda value: [jnp.maximum(value, 0)], inputs, 1)
+        if name in WRITTEN_OUT:
+            return self._written_out(equation, inputs)
         if name == "custom_jvp_call" and _is_logaddexp(params):
             # Written out it has |a − b| in it, whose series is wrong where a = b.
             return self.emit("logaddexp", lambda a, b: [jnp.logaddexp(a, b)], inputs, 1)
@@ -73,13 +86,34 @@ class _Flattener:
             raise InputError("loss_fn: a while loop has no series; use jax.lax.scan, or lookahead_field")
         called = _called(params)
         if called is not None:
-            return self.inline(called.jaxpr, [self.constant(value) for value in called.consts], inputs)
+            return self._call(called, str(params.get("name", "")), inputs)
 
         def apply(*values: Any) -> list[Any]:
             result = equation.primitive.bind(*values, **params)
             return list(result) if equation.primitive.multiple_results else [result]
 
-        return self.emit(name, apply, inputs, len(equation.outvars), **params)
+        return self.emit(name, apply, inputs, len(equation.outvars), self._origin(name, equation), **params)
+
+    def _call(self, called: Any, name: str, inputs: list[int]) -> list[int]:
+        self._within.append(name)
+        results = self.inline(called.jaxpr, [self.constant(value) for value in called.consts], inputs)
+        self._within.pop()
+        return results
+
+    def _origin(self, name: str, equation: Any) -> str:
+        """What a user knows the operation as, where it matters."""
+        if name not in KINKS | CHOICES:
+            return ""
+        trace = equation.source_info.traceback
+        functions = {frame.function_name for frame in trace.frames} if trace else set()
+        within = next((called for called in reversed(self._within) if called and called[0] != "_"), "")
+        return next(iter(functions & SMOOTH), within)
+
+    def _written_out(self, equation: Any, inputs: list[int]) -> list[int]:
+        formula = WRITTEN_OUT[equation.primitive.name]
+        shapes = [jax.ShapeDtypeStruct(atom.aval.shape, atom.aval.dtype) for atom in equation.invars]
+        closed = jax.make_jaxpr(lambda *values: formula(*values, equation.params))(*shapes)
+        return self._call(closed, equation.primitive.name, inputs)
 
     def _scan(self, params: dict[str, Any], inputs: list[int]) -> list[int]:
         length, fixed, carried = params["length"], params["num_consts"], params["num_carry"]
@@ -114,6 +148,23 @@ class _Flattener:
             return [lax.select_n(jnp.broadcast_to(clamped, jnp.shape(values[0])), *values)]
 
         return self.emit("select_n", select, [index, *cases], 1)[0]
+
+
+def _product(value: Any, params: dict[str, Any]) -> Any:
+    """By halves."""
+    for axis in params["axes"]:
+        while value.shape[axis] > 1:
+            size = value.shape[axis]
+            half = size // 2
+            first, second, rest = (
+                lax.slice_in_dim(value, start, end, axis=axis)
+                for start, end in ((0, half), (half, 2 * half), (2 * half, size))
+            )
+            value = lax.concatenate([first * second, rest], axis)
+    return jnp.squeeze(value, params["axes"])
+
+
+WRITTEN_OUT = {"reduce_prod": _product}
 
 
 def _is_logaddexp(params: dict[str, Any]) -> bool:
