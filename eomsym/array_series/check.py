@@ -19,16 +19,28 @@ from eomsym.checks import check_choice
 from eomsym.errors import InputError, KinkWarning, PrecisionWarning, SeriesMismatchError
 
 SMOOTH = ("warn", "error", "ignore")
+COMPARISONS = frozenset(["lt", "le", "gt", "ge"])
 #: A digit is lost an order (docs/high_order.md): rows with fewer digits than this are told of.
 DIGITS = 1e-3
 #: Where a wrong coefficient is looked for: the first omitted term is this power of the precision.
 PLACE = 0.6
-#: Sums of many numbers in another sequence differ by more than their last bit.
-ROUND_OFF = 256
 #: A step that proves too long is divided by this, so many times.
-SHORTER, TRIES = 8.0, 3
+SHORTER, TRIES = 4.0, 2
 
 Arrays = list[Any]
+
+
+@dataclass(frozen=True)
+class Allowance:
+    """What may look like a wrong last coefficient: a share of the next, and units of the last place."""
+
+    share: float
+    units: float
+
+
+#: Of the whole gradient, where to look closer costs time only; and of one operation, which may sum many numbers, and
+#: whose next coefficient may happen to be zero.
+WHOLE, ONE = Allowance(0.25, 8), Allowance(0.6, 256)
 
 
 class Watch:
@@ -47,7 +59,8 @@ class Watch:
         """Looks at what the program is made of, before the work is done."""
         if not self._order:
             return
-        names = ", ".join(dict.fromkeys(machine.kinks))
+        told = dict.fromkeys(machine.kinks)
+        names = ", ".join([name for name in told if name not in COMPARISONS] or told)
         if names and self._smooth == "error":
             raise InputError(f"loss_fn: not smooth, by {names}; take smooth operations, or smooth='warn'")
         if names and self._smooth == "warn":
@@ -99,39 +112,43 @@ def check_gradient(machine: Machine, gradient: Callable[[Arrays], Arrays]) -> No
     if not all(map(_finite, slopes)):
         return
     precision = machine.coarsest[0]
-    defect = least_defect(slopes, points, lambda eta: gradient([_sum(series, eta) for series in points]), precision)
+    real = lambda eta: gradient([_sum(series, eta) for series in points])  # noqa: E731
+    defect = least_defect(slopes, points, real, precision, WHOLE)
     if not defect.fails:
         return
     fault = _first_fault(curve)
-    if fault is None and machine.kinks and _is_traced_right(curve, gradient, defect, precision):
-        return  # the step crosses a kink, which the series do not
+    if fault is None and _is_traced_right(curve, gradient, defect, precision):
+        return  # the step crosses a kink, which the series do not, or the next coefficient is small
     raise SeriesMismatchError(_message(fault, defect, curve.order))
 
 
 def least_defect(
-    made: Sequence[Arrays], given: Sequence[Arrays], real: Callable[[float], Arrays], precision: float
+    made: Sequence[Arrays], given: Sequence[Arrays], real: Callable[[float], Arrays], precision: float, allowed: Allowance
 ) -> Defect:
     """The defect of the series ``made`` of ``real``, at a step chosen by their sizes and those of ``given``."""
-    order = len(made[0]) - 1
+    terms = len(made[0])
     rate = max(_rate(made), _rate(given), _rate([series[1:] for series in given if len(series) > 1]))
-    eta = precision ** (PLACE / (order + 1)) / rate if rate else 1.0
-    found: list[Defect] = []
+    place = max(precision**PLACE, 10 * allowed.units * precision * 2.0**terms)
+    eta = place ** (1 / terms) / rate if rate else 1.0
+    found = _defect(made, real, eta, allowed.units * _noise(made, given, eta, precision), allowed.share)
     for _ in range(TRIES):
-        found.append(_defect(made, real, eta, _noise(made, given, eta, precision)))
-        if not found[-1].fails:
+        if not found.fails:
             break
+        # A step too long for this function, it may be; at shorter ones round-off would excuse what is wrong.
         eta /= SHORTER
-    return min(reversed(found), key=lambda defect: defect.excess if defect.excess == defect.excess else math.inf)
+        again = _defect(made, real, eta, 0.0, allowed.share)
+        found = found if again.fails else again
+    return found
 
 
-def _defect(made: Sequence[Arrays], real: Callable[[float], Arrays], eta: float, noise: float) -> Defect:
+def _defect(made: Sequence[Arrays], real: Callable[[float], Arrays], eta: float, noise: float, share: float) -> Defect:
     factor = 2.0 ** len(made[0])
     wholes = [value - _sum(series, eta) for value, series in zip(real(eta), made, strict=True)]
     halves = [value - _sum(series, eta / 2) for value, series in zip(real(eta / 2), made, strict=True)]
     worst = 0.0
     for whole, half in zip(wholes, halves, strict=True):
         # Twice the coefficient of an order too low, in which a right series has nothing.
-        worst = _worse(worst, _size(factor * half - whole) / (_size(whole) / 2 + factor * noise or 1.0))
+        worst = _worse(worst, _size(factor * half - whole) / (_size(whole) * share + factor * noise or 1.0))
     return Defect(eta, max(map(_size, wholes)), max(map(_size, halves)), worst)
 
 
@@ -140,7 +157,7 @@ def _noise(made: Sequence[Arrays], given: Sequence[Arrays], eta: float, precisio
     own = max(_largest(made, level) * eta**level for level in range(len(made[0])))
     moved = _largest(given, 1) if len(made[0]) > 1 else 0.0
     carried = _largest(given, 0) * _largest(made, 1) / moved if moved else 0.0
-    return ROUND_OFF * precision * (own + carried)
+    return precision * (own + carried)
 
 
 def _rate(series: Sequence[Arrays]) -> float:
@@ -187,24 +204,41 @@ def _local_defect(curve: _Curve, instruction: Instruction) -> Defect:
     made = curve.series(instruction.outputs[place] for place in kept)
     moving = {number: curve.series([number])[0] for number in instruction.inputs if machine.varies(number)}
 
-    def real(eta: float) -> Arrays:
+    def real(point: Callable[[Arrays], Any]) -> Arrays:
         values = [
-            _sum(moving[number], eta) if number in moving else machine.coefficient(number, 0)
+            point(moving[number]) if number in moving else machine.coefficient(number, 0)
             for number in instruction.inputs
         ]
         results = instruction.apply(*values)
         return [results[place] for place in kept]
 
-    precision = machine.coarsest[0]
+    precision, given = machine.coarsest[0], list(moving.values())
     if instruction.name not in machine.backend.kinks:
-        return least_defect(made, list(moving.values()), real, precision)
-    # Linear on this side of the kink: its first coefficient alone, so near that hardly a value crosses.
-    first = [series[:2] for series in made]
-    rate = max(_rate(first), _rate([series[:2] for series in moving.values()]))
-    eta = precision**PLACE / rate if rate else 1.0
-    found = _defect(first, real, eta, 0.0)
-    allowed = DIGITS * eta * _largest(first, 1) + _noise(first, list(moving.values()), eta, precision)
-    return Defect(eta, found.whole, found.half, found.whole / (allowed or 1.0))
+        return least_defect(made, given, lambda eta: real(lambda series: _sum(series, eta)), precision, ONE)
+    defects = [_bent_defect(made, given, real, level, precision) for level in range(1, curve.order + 1)]
+    return max(defects, key=lambda defect: math.inf if defect.fails else defect.excess, default=Defect(0.0, 0.0, 0.0, 0.0))
+
+
+def _bent_defect(
+    made: Sequence[Arrays],
+    given: Sequence[Arrays],
+    real: Callable[[Callable[[Arrays], Any]], Arrays],
+    level: int,
+    precision: float,
+) -> Defect:
+    """Of what is linear on each side of its kinks: a coefficient as a direction, where values lie on no kink."""
+    lines, sources = ([[series[0], series[level]] for series in many] for many in (made, given))
+    rate = max(_rate(lines), _rate(sources))
+    step = precision**PLACE / rate if rate else 1.0
+    allowed = DIGITS * step * _largest(lines, 1) + ONE.units * _noise(lines, sources, step, precision)
+    ahead, behind = (
+        real(lambda series, sign=sign: series[0] + sign * step * series[level]) for sign in (1, -1)
+    )
+    whole = max(
+        _size((on - start - step * slope) * (abs(on + back - 2 * start) <= allowed))
+        for on, back, (start, slope) in zip(ahead, behind, lines, strict=True)
+    )
+    return Defect(step, whole, whole, whole / (allowed or 1.0))
 
 
 def _is_traced_right(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 import jax
@@ -16,11 +17,18 @@ from eomsym.jax.rules import CHOICES, KINKS, SMOOTH
 
 #: Longest scan that is unrolled.
 MAX_SCAN = 256
+_HOME = str(Path("jax", "_src"))
+_WHILE = "loss_fn: a while loop has no series; use jax.lax.scan, or lookahead_field"
 
 
 def flatten(function: Callable[..., list[Any]], arguments: Sequence[Any]) -> FlatProgram:
     """The flat program of a function of arrays.  Raises ``InputError`` for loops whose length is not known."""
-    closed = jax.make_jaxpr(function)(*arguments)
+    try:
+        closed = jax.make_jaxpr(function)(*arguments)
+    except ValueError as error:
+        if "Reverse-mode differentiation does not work for lax.while_loop" not in str(error):
+            raise
+        raise InputError(_WHILE) from error
     flattener = _Flattener()
     numbers = [flattener.new() for _ in arguments]
     results = flattener.inline(closed.jaxpr, [flattener.constant(value) for value in closed.consts], numbers)
@@ -70,12 +78,12 @@ class _Flattener:
 
     def _equation(self, equation: Any, inputs: list[int]) -> list[int]:
         name, params = equation.primitive.name, equation.params
-        if name == "custom_jvp_call" and params.get("name") == "relu":
+        if name == "custom_jvp_call" and _is_jaxs("relu", params):
             # Written out it is a maximum, whose derivative at 0 is a half; JAX's own of relu is 0.
             return self.emit("relu", lambda value: [jnp.maximum(value, 0)], inputs, 1)
         if name in WRITTEN_OUT:
             return self._written_out(equation, inputs)
-        if name == "custom_jvp_call" and _is_logaddexp(params):
+        if name == "custom_jvp_call" and _is_jaxs("logaddexp", params):
             # Written out it has |a − b| in it, whose series is wrong where a = b.
             return self.emit("logaddexp", lambda a, b: [jnp.logaddexp(a, b)], inputs, 1)
         if name == "scan":
@@ -83,7 +91,7 @@ class _Flattener:
         if name == "cond":
             return self._cond(params, inputs)
         if name == "while":
-            raise InputError("loss_fn: a while loop has no series; use jax.lax.scan, or lookahead_field")
+            raise InputError(_WHILE)
         called = _called(params)
         if called is not None:
             return self._call(called, str(params.get("name", "")), inputs)
@@ -167,9 +175,10 @@ def _product(value: Any, params: dict[str, Any]) -> Any:
 WRITTEN_OUT = {"reduce_prod": _product}
 
 
-def _is_logaddexp(params: dict[str, Any]) -> bool:
-    """``jax.numpy.logaddexp``, on which softplus stands."""
-    return str(params["call_jaxpr"].jaxpr.debug_info.func_src_info).startswith("logaddexp at ")
+def _is_jaxs(name: str, params: dict[str, Any]) -> bool:
+    """Whether a function with a derivative of its own is JAX's of this name."""
+    source = str(params["call_jaxpr"].jaxpr.debug_info.func_src_info)
+    return source.startswith(f"{name} at ") and _HOME in source
 
 
 def _called(params: dict[str, Any]) -> Any:
