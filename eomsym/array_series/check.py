@@ -1,8 +1,8 @@
 """Whether series are those of the function: against real values a small way along one node's curve.
 
-Along a curve y(η) = Σ y_k η^k a series to order L differs from the function by O(η^{L+1}), so that half the step gives a
-difference smaller by 2^{L+1}.  A wrong coefficient k leaves a difference ∝ η^k.  Steps are so small that nothing else
-is seen and so large that round-off is not.
+Along a curve y(η) = Σ y_k η^k a series to order L differs from the function by O(η^{L+1}), so that half the step leaves
+1/2^{L+1} of the difference.  A wrong coefficient k leaves a difference ∝ η^k.  Steps are so small that nothing else is
+seen, and so large that round-off is not.
 """
 
 from __future__ import annotations
@@ -123,7 +123,11 @@ def check_gradient(machine: Machine, gradient: Callable[[Arrays], Arrays]) -> No
 
 
 def least_defect(
-    made: Sequence[Arrays], given: Sequence[Arrays], real: Callable[[float], Arrays], precision: float, allowed: Allowance
+    made: Sequence[Arrays],
+    given: Sequence[Arrays],
+    real: Callable[[float], Arrays],
+    precision: float,
+    allowed: Allowance,
 ) -> Defect:
     """The defect of the series ``made`` of ``real``, at a step chosen by their sizes and those of ``given``."""
     terms = len(made[0])
@@ -216,7 +220,9 @@ def _local_defect(curve: _Curve, instruction: Instruction) -> Defect:
     if instruction.name not in machine.backend.kinks:
         return least_defect(made, given, lambda eta: real(lambda series: _sum(series, eta)), precision, ONE)
     defects = [_bent_defect(made, given, real, level, precision) for level in range(1, curve.order + 1)]
-    return max(defects, key=lambda defect: math.inf if defect.fails else defect.excess, default=Defect(0.0, 0.0, 0.0, 0.0))
+    return max(
+        defects, key=lambda defect: math.inf if defect.fails else defect.excess, default=Defect(0.0, 0.0, 0.0, 0.0)
+    )
 
 
 def _bent_defect(
@@ -231,9 +237,8 @@ def _bent_defect(
     rate = max(_rate(lines), _rate(sources))
     step = precision**PLACE / rate if rate else 1.0
     allowed = DIGITS * step * _largest(lines, 1) + ONE.units * _noise(lines, sources, step, precision)
-    ahead, behind = (
-        real(lambda series, sign=sign: series[0] + sign * step * series[level]) for sign in (1, -1)
-    )
+    ahead = real(lambda series: series[0] + step * series[level])
+    behind = real(lambda series: series[0] - step * series[level])
     whole = max(
         _size((on - start - step * slope) * (abs(on + back - 2 * start) <= allowed))
         for on, back, (start, slope) in zip(ahead, behind, lines, strict=True)
@@ -241,9 +246,7 @@ def _bent_defect(
     return Defect(step, whole, whole, whole / (allowed or 1.0))
 
 
-def _is_traced_right(
-    curve: _Curve, gradient: Callable[[Arrays], Arrays], defect: Defect, precision: float
-) -> bool:
+def _is_traced_right(curve: _Curve, gradient: Callable[[Arrays], Arrays], defect: Defect, precision: float) -> bool:
     """Whether the program, on whichever side of its kinks, is the gradient."""
     program = curve.machine.program
     point = [_sum(series, defect.eta) for series in curve.series(program.arguments)]
@@ -258,9 +261,13 @@ def _message(fault: Instruction | None, defect: Defect, order: int) -> str:
         f"{defect.half:.1e} at half of it, where 1/{2 ** (order + 1)} of it should be left"
     )
     if fault is None:
-        return f"loss_fn: {sizes}; no operation is to blame, so the loss is another each time, or depends on more than params"
+        return (
+            f"loss_fn: {sizes}; no operation is to blame: the loss is another each time, or depends on more than params"
+        )
     inside = "" if fault.name == known_as(fault) else f" (in {known_as(fault)})"
-    return f"loss_fn: {sizes}; they part at the operation {fault.name!r}{inside}: write the loss without it and report it"
+    return (
+        f"loss_fn: {sizes}; they part at the operation {fault.name!r}{inside}: write the loss without it and report it"
+    )
 
 
 def _sum(series: Arrays, eta: float) -> Any:
@@ -284,4 +291,4 @@ def _finite(series: Arrays) -> bool:
 
 
 def _worse(one: float, other: float) -> float:
-    return other if other != other or other > one else one
+    return other if math.isnan(other) or other > one else one

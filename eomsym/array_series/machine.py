@@ -14,7 +14,6 @@ from typing import Any
 from eomsym.array_series.program import FlatProgram, Instruction
 from eomsym.errors import InputError
 
-
 EQUALITIES = frozenset(["eq", "isnan", "isinf"])
 CONJUNCTIONS = frozenset(["logical_and", "bitwise_and", "and"])
 

@@ -43,8 +43,14 @@ def counterterms(
     one gradient; its hyperparameters are exact numbers, text, or floats read by their shortest decimal, those not given
     take their defaults.  Works in the precision of ``params``, under ``jax.jit`` too.  All intermediate values are kept
     for ``order`` nodes (one more with memory): for models where this does not fit there is ``lookahead_field``.
+
+    ``check`` compares the series with JAX's own gradient at two points near by, where values are there to be looked at:
+    under ``jax.jit`` it is **not** made, so call once without.  ``smooth`` says what to do about operations with kinks,
+    such as relu and max pooling, which are taken as JAX's derivative takes them: ``warn`` (one ``KinkWarning``),
+    ``error``, or ``ignore``.  Warns (``PrecisionWarning``) where few digits are left.
     Raises ``InputError`` for an order outside 0 … 16, for parameters that are no floating-point arrays, for an
-    optimiser of batches or players, and for a primitive without a rule, such as a ``while`` loop.
+    optimiser of batches or players, and for a primitive without a rule, such as a ``while`` loop;
+    ``SeriesMismatchError``, with the operation to blame, where the check fails.
     """
     check_integer("order", order, 0, MAX_JAX_ORDER)
     rule = rule_of_one_gradient(optimizer, hyperparameters)

@@ -134,8 +134,11 @@ RULES: dict[str, RuleMaker] = {
 }
 
 
+_information: Any = jnp.finfo
+
+
 def _precision(value: Any) -> float:
-    return float(jnp.finfo(value.dtype).eps) if jnp.issubdtype(value.dtype, jnp.floating) else 0.0
+    return float(_information(value.dtype).eps) if jnp.issubdtype(value.dtype, jnp.floating) else 0.0
 
 
 def _combine(weights: list[list[float]], rows: Any) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -118,9 +119,8 @@ class _Flattener:
         return next(iter(functions & SMOOTH), within)
 
     def _written_out(self, equation: Any, inputs: list[int]) -> list[int]:
-        formula = WRITTEN_OUT[equation.primitive.name]
-        shapes = [jax.ShapeDtypeStruct(atom.aval.shape, atom.aval.dtype) for atom in equation.invars]
-        closed = jax.make_jaxpr(lambda *values: formula(*values, equation.params))(*shapes)
+        formula = partial(WRITTEN_OUT[equation.primitive.name], equation.params)
+        closed = jax.make_jaxpr(formula)(*(atom.aval for atom in equation.invars))
         return self._call(closed, equation.primitive.name, inputs)
 
     def _scan(self, params: dict[str, Any], inputs: list[int]) -> list[int]:
@@ -158,7 +158,7 @@ class _Flattener:
         return self.emit("select_n", select, [index, *cases], 1)[0]
 
 
-def _product(value: Any, params: dict[str, Any]) -> Any:
+def _product(params: dict[str, Any], value: Any) -> Any:
     """By halves."""
     for axis in params["axes"]:
         while value.shape[axis] > 1:
@@ -172,7 +172,7 @@ def _product(value: Any, params: dict[str, Any]) -> Any:
     return jnp.squeeze(value, params["axes"])
 
 
-WRITTEN_OUT = {"reduce_prod": _product}
+WRITTEN_OUT: dict[str, Callable[..., Any]] = {"reduce_prod": _product}
 
 
 def _is_jaxs(name: str, params: dict[str, Any]) -> bool:

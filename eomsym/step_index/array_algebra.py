@@ -75,8 +75,9 @@ class ArrayAlgebra(NodeAlgebra):
 
     def finish(self) -> None:
         """Has the watch look at what was made."""
-        for machine in self.machines if self._watch is not None else ():
-            self._watch.done(machine)
+        if self._watch is not None:
+            for machine in self.machines:
+                self._watch.done(machine)
 
     def multiply(self, left: Arrays, right: Arrays) -> Arrays:
         return [a * b for a, b in zip(left, right, strict=True)]

@@ -16,12 +16,13 @@ from eomsym.array_series.check import Watch
 from eomsym.checks import check_integer
 from eomsym.errors import InputError
 from eomsym.optimizers import Optimizer, rule_of_one_gradient
-from eomsym.step_index import array_counterterms, gradient_of, modified_field
+from eomsym.step_index import array_counterterms, modified_field
 from eomsym.torch.rules import BACKEND
 from eomsym.torch.tracing import evaluated, flatten, gradient_function
 
 #: What is left of the digits to this order stands in docs/high_order.md.
 MAX_TORCH_ORDER = 16
+
 
 def counterterms(
     loss_fn: Callable[[Any], Any] | None,
@@ -40,8 +41,14 @@ def counterterms(
     ``torch.func.functional_call``), to a scalar.  ``field``, given with None for a loss, maps them to g itself, what is
     subtracted: any vector field.  ``optimizer`` is a name or an ``Optimizer`` of one gradient; its hyperparameters are
     exact numbers, text, or floats read by their shortest decimal, those not given take their defaults.  Works in the
-    precision of ``params`` and on their device.  Raises ``InputError`` for an order outside 0 … 16, for parameters that
-    are no floating-point tensors, for an optimiser of batches or players, and for an operation without a rule.
+    precision of ``params`` and on their device.
+
+    ``check`` compares the series with PyTorch's own gradient at two points near by.  ``smooth`` says what to do about
+    operations with kinks, such as relu and max pooling, which are taken as PyTorch's derivative takes them: ``warn``
+    (one ``KinkWarning``), ``error``, or ``ignore``.  Warns (``PrecisionWarning``) where few digits are left.
+    Raises ``InputError`` for an order outside 0 … 16, for parameters that are no floating-point tensors, for an
+    optimiser of batches or players, for random numbers, and for an operation without a rule;
+    ``SeriesMismatchError``, with the operation to blame, where the check fails.
     """
     check_integer("order", order, 0, MAX_TORCH_ORDER)
     rule = rule_of_one_gradient(optimizer, hyperparameters)
@@ -51,7 +58,6 @@ def counterterms(
             kind = leaf.dtype if isinstance(leaf, torch.Tensor) else type(leaf).__name__
             raise InputError(f"params: a leaf is {kind}; give floating-point tensors only")
     leaves = [leaf.detach() for leaf in leaves]
-    gradient_of(loss_fn, field, torch.func.grad)
     gradient = gradient_function(loss_fn, field, structure)
     watch = Watch((lambda values: evaluated(gradient, values)) if check else None, smooth, order)
     with torch.no_grad():

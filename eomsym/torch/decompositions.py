@@ -107,9 +107,7 @@ def _convolution_backward(
             lost = [value.shape[2 + i] - reached[i] for i in range(rank)]
         # What a stride leaves over may be longer than the padding that an operation takes.
         extra = [min(left, max(s, d) - 1) for left, s, d in zip(lost, stride, dilation, strict=True)]
-        to_value = aten.convolution(
-            gradient, weight, None, stride, padding, dilation, not transposed, extra, groups
-        )
+        to_value = aten.convolution(gradient, weight, None, stride, padding, dilation, not transposed, extra, groups)
         rest = [left - made for left, made in zip(lost, extra, strict=True)]
         if any(rest):
             to_value = torch.nn.functional.pad(to_value, [part for left in reversed(rest) for part in (0, left)])
@@ -126,7 +124,13 @@ def _each(sizes: Sequence[int], rank: int) -> list[int]:
 
 
 def _weight_gradient(
-    moved: Any, still: Any, weight: Any, stride: Sequence[int], padding: Sequence[int], dilation: Sequence[int], groups: int
+    moved: Any,
+    still: Any,
+    weight: Any,
+    stride: Sequence[int],
+    padding: Sequence[int],
+    dilation: Sequence[int],
+    groups: int,
 ) -> Any:
     """``Σ_{n,p} still[n, o, p] moved[n, i, s p + d k − padding]``: samples and channels change places."""
     samples, channels = moved.shape[:2]
@@ -181,7 +185,7 @@ def _copy(to: Any, value: Any, *_: Any) -> Any:
     return value.to(to.dtype).expand(to.shape)
 
 
-OWN: Mapping[Any, Callable[..., Any]] = {
+OWN: dict[Any, Callable[..., Any]] = {
     aten.copy.default: _copy,
     aten.as_strided.default: _strided,
     aten.as_strided_scatter.default: _strided_scatter,
@@ -324,6 +328,8 @@ class InPlaceOf(torch.overrides.TorchFunctionMode):
         mode = proxy_tensor.get_proxy_mode() if func is torch.Tensor.__bool__ else None
         if mode is None:
             return self._replacements.get(func, func)(*args, **(kwargs or {}))
-        self.decided |= not proxy_tensor.get_proxy_slot(args[0], mode.tracer, True, lambda known: known.constant is not None)
+        self.decided |= not proxy_tensor.get_proxy_slot(
+            args[0], mode.tracer, True, lambda known: known.constant is not None
+        )
         with proxy_tensor.disable_proxy_modes_tracing():
             return func(*args)

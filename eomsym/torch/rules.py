@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
 import warnings
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
-from torch.autograd import forward_ad
+from torch.autograd import forward_ad as _forward_ad
 
 from eomsym.array_series import common, elementary_rules, rules
 from eomsym.array_series.machine import Backend, Known, Operand, Rule, RuleMaker
 from eomsym.array_series.program import Instruction
 
+_dual: Any = _forward_ad
 #: Operations of two tensors in which numbers may stand for one of them.
 SCALAR_OPERATIONS: dict[str, Callable[..., Any]] = {
     "add": torch.add,
@@ -126,7 +127,9 @@ KINKS = frozenset(
     ]
 )
 #: Their parts have kinks which cancel: a maximum is taken out and put back.
-SMOOTH = frozenset(["softmax", "log_softmax", "safe_softmax", "logsumexp", "logaddexp", "softplus", "log_sigmoid", "mish", "lerp"])
+SMOOTH = frozenset(
+    ["softmax", "log_softmax", "safe_softmax", "logsumexp", "logaddexp", "softplus", "log_sigmoid", "mish", "lerp"]
+)
 CHOICES = frozenset([*common.CHOICES, "sgn", "rounded quotient", "trunc", "argsort"])
 FLAT = frozenset(
     [
@@ -187,13 +190,13 @@ def _push(function: Callable[..., list[Any]], values: Sequence[Any], tangents: S
 
 
 def _pushed(function: Callable[..., list[Any]], values: Sequence[Any], tangents: Sequence[Any], row: int) -> list[Any]:
-    with warnings.catch_warnings(), forward_ad.dual_level():
+    with warnings.catch_warnings(), _dual.dual_level():
         warnings.simplefilter("ignore")  # forward mode compiles its formulas by a function that is deprecated
         moving = [
-            value if tangent is None else forward_ad.make_dual(value, tangent[row])
+            value if tangent is None else _dual.make_dual(value, tangent[row])
             for value, tangent in zip(values, tangents, strict=True)
         ]
-        parts = [forward_ad.unpack_dual(result) for result in function(*moving)]
+        parts = [_dual.unpack_dual(result) for result in function(*moving)]
     return [torch.zeros_like(part.primal) if part.tangent is None else part.tangent for part in parts]
 
 

@@ -20,12 +20,17 @@ from torch.utils import _pytree as pytree
 
 from eomsym.array_series.program import FlatProgram, Instruction
 from eomsym.errors import InputError
-from eomsym.step_index import check_like
+from eomsym.step_index import check_like, gradient_of
 from eomsym.torch.decompositions import EVALUATED, TRACED, InPlaceOf, operation_name, table
 from eomsym.torch.rules import BACKEND, SCALAR_OPERATIONS
 
 #: What operations are called where users write them.
-USUAL = {"threshold": "relu", "max_pool2d_with_indices": "max_pool2d", "max_pool3d_with_indices": "max_pool3d", "sgn": "abs"}
+USUAL = {
+    "threshold": "relu",
+    "max_pool2d_with_indices": "max_pool2d",
+    "max_pool3d_with_indices": "max_pool3d",
+    "sgn": "abs",
+}
 
 #: What PyTorch says where a loss cannot be followed, and what to do.
 UNTRACEABLE = {
@@ -41,12 +46,12 @@ def gradient_function(
     loss_fn: Callable[[Any], Any] | None, field: Callable[[Any], Any] | None, structure: Any
 ) -> Gradient:
     """g as a function of the leaves: of a loss by autograd, or the field itself.  Raises ``InputError``."""
+    function = gradient_of(loss_fn, field, lambda loss: loss)
 
     def of_loss(*values: Any) -> list[Any]:
-        assert loss_fn is not None
         with torch.enable_grad():
             moving = [value.detach().requires_grad_() for value in values]
-            loss = loss_fn(pytree.tree_unflatten(moving, structure))
+            loss = function(pytree.tree_unflatten(moving, structure))
             if not isinstance(loss, torch.Tensor) or loss.numel() != 1 or not loss.is_floating_point():
                 what = tuple(loss.shape) if isinstance(loss, torch.Tensor) else type(loss).__name__
                 raise InputError(f"loss_fn: returned {what}; return one real number")
@@ -56,9 +61,8 @@ def gradient_function(
         return [part.detach() for part in found]
 
     def of_field(*values: Any) -> list[Any]:
-        assert field is not None
         with torch.enable_grad():
-            found, made = pytree.tree_flatten(field(pytree.tree_unflatten(list(values), structure)))
+            found, made = pytree.tree_flatten(function(pytree.tree_unflatten(list(values), structure)))
         check_like(made, structure, found, values)
         return [part.detach() for part in found]
 
@@ -107,6 +111,7 @@ class _Reader:
         instructions: list[Instruction] = []
         arguments: list[int] = []
         results: tuple[int, ...] = ()
+        node: Any
         for node in graph.graph.nodes:
             if node.op == "placeholder":
                 arguments.append(self._number(node))
@@ -125,29 +130,39 @@ class _Reader:
                 "call eval() on the model where it is dropout, or draw before and hand over what was drawn"
             )
 
-    def _number(self, node: torch.fx.Node | None = None) -> int:
+    def _number(self, node: Any = None) -> int:
         self._count += 1
         if node is not None:
             self._numbers[node] = [self._count - 1]
         return self._count - 1
 
-    def _instruction(self, node: torch.fx.Node) -> Instruction:
+    def _instruction(self, node: Any) -> Instruction:
         name = operation_name(node.target)
         if getattr(getattr(node.target, "_schema", None), "is_mutable", False):
             raise InputError(f"loss_fn: {_origin(node)!r} writes in place ({name}); write it out of place")
-        operation = SCALAR_OPERATIONS.get(name, node.target)
         if name == "div" and node.kwargs.get("rounding_mode") is not None:
             name = "rounded quotient"
-        leaves, structure = pytree.tree_flatten((node.args, dict(node.kwargs)))
+        inputs, apply = self._operation(node, operation_name(node.target))
+        made = node.meta.get("val")
+        self._numbers[node] = [self._number() for _ in (made if isinstance(made, (tuple, list)) else [made])]
+        origin = _origin(node)
+        if torch.Tag.nondeterministic_seeded in getattr(node.target, "tags", ()):
+            self._random |= dict.fromkeys(self._numbers[node], origin)
+        static: dict[str, Any] = {"args": node.args[1:], "kwargs": node.kwargs}
+        return Instruction(name, apply, inputs, tuple(self._numbers[node]), static, origin)
+
+    def _operation(self, node: Any, name: str) -> tuple[tuple[int, ...], Callable[..., list[Any]]]:
+        """The numbers of its inputs, and it as a function of them."""
+        operation = SCALAR_OPERATIONS.get(name, node.target)
         if name == "pow" and not isinstance(node.args[0], torch.fx.Node):
             operation = torch.pow  # a number to the power of a tensor
+        leaves, structure = pytree.tree_flatten((node.args, dict(node.kwargs)))
         if operation is not node.target:
             leaves = [self._lifted(leaf, node) for leaf in node.args]
             structure = pytree.tree_structure((tuple(leaves), dict(node.kwargs)))
             leaves += list(node.kwargs.values())
         leaves = [_bounded(leaf, node) for leaf in leaves]
         places = [place for place, leaf in enumerate(leaves) if isinstance(leaf, (torch.fx.Node, _Constant))]
-        inputs = tuple(self._input(leaves[place]) for place in places)
 
         def apply(*values: Any) -> list[Any]:
             filled = list(leaves)
@@ -157,15 +172,9 @@ class _Reader:
             made = operation(*args, **kwargs)
             return list(made) if isinstance(made, (tuple, list)) else [made]
 
-        made = node.meta.get("val")
-        self._numbers[node] = [self._number() for _ in (made if isinstance(made, (tuple, list)) else [made])]
-        origin = _origin(node)
-        if torch.Tag.nondeterministic_seeded in getattr(node.target, "tags", ()):
-            self._random |= dict.fromkeys(self._numbers[node], origin)
-        static: dict[str, Any] = {"args": node.args[1:], "kwargs": node.kwargs}
-        return Instruction(name, apply, inputs, tuple(self._numbers[node]), static, origin)
+        return tuple(self._input(leaves[place]) for place in places), apply
 
-    def _lifted(self, leaf: Any, node: torch.fx.Node) -> Any:
+    def _lifted(self, leaf: Any, node: Any) -> Any:
         """A number that is added or multiplied as a tensor, so that it is known to have no series."""
         if isinstance(leaf, (int, float)) and not isinstance(leaf, bool):
             like = node.meta["val"]
@@ -180,14 +189,14 @@ class _Reader:
         return number
 
 
-def _origin(node: torch.fx.Node) -> str:
+def _origin(node: Any) -> str:
     """What the user knows the operation as: a derivative goes by the name of what it is the derivative of."""
     name = operation_name(node.meta.get("original_aten") or node.target)
     name = name.removesuffix("_data").removesuffix("_backward").removesuffix("_forward").strip("_")
     return USUAL.get(name, name)
 
 
-def _bounded(leaf: Any, node: torch.fx.Node) -> Any:
+def _bounded(leaf: Any, node: Any) -> Any:
     """Slices to the end carry the largest integer as their end, which not every operation takes under vmap."""
     if isinstance(leaf, int) and leaf == _ENDLESS:
         name = operation_name(node.target)

@@ -1,4 +1,4 @@
-"""Counter terms of PyTorch losses with nothing of the package's array programs: elementary differentials, nested jvp."""
+"""Counter terms of PyTorch losses without the package's array programs: elementary differentials, nested jvp."""
 
 import warnings
 

@@ -41,7 +41,8 @@ def without_cross_terms(_):
         left, right = series
         times = lambda a, b: instruction.apply(a, b)[0]  # noqa: E731
         return lambda level: [
-            backend.vmap(times, (None, 0))(left[0], right[level]) + backend.vmap(times, (0, None))(left[level], right[0])
+            backend.vmap(times, (None, 0))(left[0], right[level])
+            + backend.vmap(times, (0, None))(left[level], right[0])
         ]
 
     return planted
@@ -187,6 +188,4 @@ def test_a_relu_network_on_its_kinks_passes():
     inputs = torch.cat([torch.zeros(2, 4), torch.from_numpy(RANDOM.standard_normal((200, 4)))])
     params = {"w": W, "b": torch.zeros(4, dtype=torch.float64), "v": W.T.contiguous()}
     with pytest.warns(eomsym.errors.KinkWarning, match="not smooth, by relu:"):
-        eomsym.torch.counterterms(
-            lambda p: (torch.relu(inputs @ p["w"] + p["b"]) @ p["v"]).square().mean(), params, 3
-        )
+        eomsym.torch.counterterms(lambda p: (torch.relu(inputs @ p["w"] + p["b"]) @ p["v"]).square().mean(), params, 3)

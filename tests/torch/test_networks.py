@@ -215,9 +215,7 @@ def test_four_terms(name):
     make, by_hand, x = NETWORKS[name]
     network, params = module(make)
     before = {key: value.clone() for key, value in network.named_buffers()}
-    rows = eomsym.torch.counterterms(
-        lambda p: loss_of(torch.func.functional_call(network, p, (x,)), x), params, 4
-    )
+    rows = eomsym.torch.counterterms(lambda p: loss_of(torch.func.functional_call(network, p, (x,)), x), params, 4)
     assert all(torch.equal(value, before[key]) for key, value in network.named_buffers())
     for one, other in zip(rows, by_trees(lambda p: loss_of(by_hand(p, x), x), params, 4), strict=True):
         assert np.linalg.norm(flat(one) - other) <= 1e-9 * np.linalg.norm(other)
