@@ -10,10 +10,10 @@ from eomsym.array_series import elementary_rules, rules
 from eomsym.array_series.machine import RuleMaker
 
 LINEAR = ("neg", "add", "sub", "reshape", "transpose", "squeeze", "slice", "stack", "cumsum")
-#: Of one result that is piecewise constant and jumps where values move.
-CHOICES = ("sign", "floor", "ceil", "round", "lt", "le", "gt", "ge", "argmax", "argmin")
+#: Numbers that are piecewise constant.
+CHOICES = ("sign", "floor", "ceil", "round")
 #: Piecewise constant.
-FLAT = (*CHOICES, "eq", "ne")
+FLAT = (*CHOICES, "eq", "ne", "lt", "le", "gt", "ge", "argmax", "argmin")
 FUNCTIONS = ("exp", "log", "sin", "cos", "tan", "tanh", "sinh", "cosh", "atan", "erf", "sqrt")
 
 RULES: Mapping[str, RuleMaker] = {

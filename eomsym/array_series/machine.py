@@ -14,7 +14,9 @@ from typing import Any
 from eomsym.array_series.program import FlatProgram, Instruction
 from eomsym.errors import InputError
 
+#: Of floating-point numbers they make what is no such number, but jump on single points only.
 EQUALITIES = frozenset(["eq", "isnan", "isinf"])
+INEQUALITIES = frozenset(["ne", "is_finite", "isfinite", "logical_not", "not"])
 CONJUNCTIONS = frozenset(["logical_and", "bitwise_and", "and"])
 
 
@@ -28,7 +30,7 @@ class Backend:
     ``combine(weights, rows)`` is a matrix of floats times rows.  ``push(function, values, tangents)`` is the library's
     own derivative of a function of arrays at ``values``, along tangents that are rows, or None for what is still.
     ``precision(value)`` is the distance of 1 to the next number of its type; 0 for integers and bools.  ``flat`` names
-    operations that are piecewise constant, ``choices`` those of them that jump where values move, ``kinks`` those whose
+    operations that are piecewise constant, ``choices`` those of them that jump and make numbers, ``kinks`` those whose
     derivative does; in operations that a user knows by a name in ``smooth`` they cancel, as ``shifts`` do of which only
     ``barriers``, which stop derivatives, know: a maximum is taken out of a sum of exponentials and put back.
     ``concrete(value)`` says whether a value can be looked at now.
@@ -119,13 +121,21 @@ class Machine:
             self._rare |= set(instruction.outputs)
             return
         names = [self._chosen[number] for number in instruction.inputs if number in self._chosen]
-        own = instruction.name in self.backend.kinks | self.backend.choices and moving
         shift = instruction.name in self.backend.shifts and not self._bare & set(instruction.outputs)
-        if own and not shift and instruction.origin not in self.backend.smooth:
+        if moving and self._jumps(instruction) and not shift and instruction.origin not in self.backend.smooth:
             names.append(known_as(instruction))
         if names:
             self._chosen |= {number: names[0] for number in instruction.outputs if number not in varying}
             self.kinks += names if varying else []
+
+    def _jumps(self, instruction: Instruction) -> bool:
+        """Whether a result or its derivative jumps where inputs move: no number of floating point can do else."""
+        if instruction.name in self.backend.kinks | self.backend.choices:
+            return True
+        real = self.backend.floating
+        given = [real(self._series[number][0]) for number in instruction.inputs if number in self._moving]
+        made = [real(self._series[number][0]) for number in instruction.outputs]
+        return any(given) and not any(made) and instruction.name not in INEQUALITIES
 
     def advance(self, level: int, arguments: Sequence[Any]) -> None:
         """Appends coefficient ``level`` of all values, given that of the arguments, one row a node."""

@@ -12,6 +12,7 @@ import jax.numpy as jnp
 from jax import lax
 from jax.extend import core
 
+from eomsym.array_series.check import COMPARISONS
 from eomsym.array_series.program import FlatProgram, Instruction
 from eomsym.errors import InputError
 from eomsym.jax.rules import CHOICES, KINKS, SMOOTH
@@ -111,7 +112,7 @@ class _Flattener:
 
     def _origin(self, name: str, equation: Any) -> str:
         """What a user knows the operation as, where it matters."""
-        if name not in KINKS | CHOICES:
+        if name not in KINKS | CHOICES | COMPARISONS:
             return ""
         trace = equation.source_info.traceback
         functions = {frame.function_name for frame in trace.frames} if trace else set()

@@ -311,6 +311,7 @@ TRACED: Mapping[Any, Callable[..., Any]] = {
     torch.Tensor.cumprod: _running_product,
     torch.logcumsumexp: _running_logsumexp,
     torch.Tensor.logcumsumexp: _running_logsumexp,
+    torch._weight_norm: lambda value, size, dim=0: value * (size / torch.norm_except_dim(value, 2, dim)),
     functional.binary_cross_entropy_with_logits: _binary_cross_entropy,
     functional.gaussian_nll_loss: _gaussian_likelihood,
 }

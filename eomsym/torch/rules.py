@@ -130,7 +130,7 @@ KINKS = frozenset(
 SMOOTH = frozenset(
     ["softmax", "log_softmax", "safe_softmax", "logsumexp", "logaddexp", "softplus", "log_sigmoid", "mish", "lerp"]
 )
-CHOICES = frozenset([*common.CHOICES, "sgn", "rounded quotient", "trunc", "argsort"])
+CHOICES = frozenset([*common.CHOICES, "sgn", "rounded quotient", "trunc"])
 FLAT = frozenset(
     [
         *common.FLAT,

@@ -36,6 +36,8 @@ USUAL = {
 UNTRACEABLE = {
     "value out of a tracing tensor": "reads a number out of a tensor (item, float, tolist), which would stay what it "
     "is; write it with tensors",
+    "mutating a non-functional tensor": "writes in place into a tensor that is no parameter, such as a running "
+    "statistic; call eval() on the model",
     "use_reentrant": "checkpoint with use_reentrant=True cannot be followed; give use_reentrant=False",
 }
 
@@ -77,18 +79,24 @@ def evaluated(gradient: Gradient, values: Sequence[Any]) -> list[Any]:
 
 def flatten(gradient: Gradient, arguments: Sequence[Any]) -> FlatProgram:
     """The flat program of a gradient.  Raises ``InputError`` for what cannot be followed, random numbers among it."""
-    kept = frozenset(BACKEND.rules) | BACKEND.flat
-    with _plain(), InPlaceOf(TRACED) as asked:
-        try:
-            first = make_fx(gradient)(*arguments)
-        except RuntimeError as error:
-            reason = next((told for sign, told in UNTRACEABLE.items() if sign in str(error)), None)
-            if reason is None:
-                raise
-            raise InputError(f"loss_fn: {reason}, or use lookahead_field") from error
-    with _plain():
+    kept = frozenset(BACKEND.rules) | BACKEND.flat | {"complex", "polar"}
+    with _plain(), _explained(), InPlaceOf(TRACED) as asked:
+        first = make_fx(gradient)(*arguments)
+    with _plain(), _explained():
         second = make_fx(torch.func.functionalize(first), decomposition_table=table(kept))(*arguments)
     return replace(_Reader(second).program, decisions=("if",) * asked.decided)
+
+
+@contextmanager
+def _explained() -> Iterator[None]:
+    """Says what to do where PyTorch cannot follow a loss."""
+    try:
+        yield
+    except RuntimeError as error:
+        reason = next((told for sign, told in UNTRACEABLE.items() if sign in str(error)), None)
+        if reason is None:
+            raise
+        raise InputError(f"loss_fn: {reason}, or use lookahead_field") from error
 
 
 @contextmanager
@@ -139,6 +147,11 @@ class _Reader:
     def _instruction(self, node: Any) -> Instruction:
         name = operation_name(node.target)
         if getattr(getattr(node.target, "_schema", None), "is_mutable", False):
+            made = node.meta.get("val")
+            if isinstance(made, torch.Tensor) and made.is_complex():
+                raise InputError(
+                    f"loss_fn: {_origin(node)!r} makes complex numbers, which have no rules; write real ones"
+                )
             raise InputError(f"loss_fn: {_origin(node)!r} writes in place ({name}); write it out of place")
         if name == "div" and node.kwargs.get("rounding_mode") is not None:
             name = "rounded quotient"
@@ -154,10 +167,12 @@ class _Reader:
     def _operation(self, node: Any, name: str) -> tuple[tuple[int, ...], Callable[..., list[Any]]]:
         """The numbers of its inputs, and it as a function of them."""
         operation = SCALAR_OPERATIONS.get(name, node.target)
+        if node.target is torch.ops.aten.view.default or name == "_unsafe_view":
+            operation = torch.reshape  # series may lie otherwise in memory
         if name == "pow" and not isinstance(node.args[0], torch.fx.Node):
             operation = torch.pow  # a number to the power of a tensor
         leaves, structure = pytree.tree_flatten((node.args, dict(node.kwargs)))
-        if operation is not node.target:
+        if operation is not node.target and operation is not torch.reshape:
             leaves = [self._lifted(leaf, node) for leaf in node.args]
             structure = pytree.tree_structure((tuple(leaves), dict(node.kwargs)))
             leaves += list(node.kwargs.values())
