@@ -1,4 +1,4 @@
-"""Examples of one library in one process, one after the other: docs/own_loss.md, and what own_network.md says of PyTorch."""
+"""Examples of one library in one process: of docs/own_loss.md, and what own_network.md says of PyTorch."""
 
 import os
 import re

@@ -20,7 +20,9 @@ from eomsym.errors import InputError, KinkWarning, PrecisionWarning, SeriesMisma
 
 SMOOTH = ("warn", "error", "ignore")
 COMPARISONS = frozenset(["lt", "le", "gt", "ge"])
-#: A digit is lost an order (docs/high_order.md): rows with fewer digits than this are told of.
+#: Roundings in row N, measured on networks in float32: 10 · 3^N, more where steps divide by small roots.
+FIRST, EACH, DIVIDED = 10.0, 3.0, 300.0
+#: Rows with fewer digits than this are told of.
 DIGITS = 1e-3
 #: Where a wrong coefficient is looked for: the first omitted term is this power of the precision.
 PLACE = 0.6
@@ -46,12 +48,16 @@ WHOLE, ONE = Allowance(0.25, 8), Allowance(0.6, 256)
 class Watch:
     """What is looked at while series are made; ``tell`` tells the user.
 
-    ``gradient`` maps lists of arrays to the library's own g; None to make no check.  ``smooth`` says what a kink is:
-    ``warn``, ``error``, or ``ignore``.  Raises ``InputError``, and ``SeriesMismatchError`` where the check fails.
+    ``gradient`` maps lists of arrays to the library's own g; None to make no check.  ``smooth`` says what to do about a
+    kink: ``warn``, ``error``, or ``ignore``; ``linear`` whether the optimiser's step is.
+    Raises ``InputError``, and ``SeriesMismatchError`` where the check fails.
     """
 
-    def __init__(self, gradient: Callable[[Arrays], Arrays] | None, smooth: str, order: int) -> None:
+    def __init__(
+        self, gradient: Callable[[Arrays], Arrays] | None, smooth: str, order: int, linear: bool = True
+    ) -> None:
         self._gradient, self._smooth, self._order = gradient, check_choice("smooth", smooth, SMOOTH), order
+        self._roundings = FIRST * EACH**order * (1 if linear else DIVIDED)
         self.kinks: str | None = None
         self.digits: str | None = None
 
@@ -69,11 +75,12 @@ class Watch:
                 "paths that cross a kink follow no order better than gradient flow does; smooth='ignore' says no more"
             )
         precision, name = machine.coarsest
-        if precision * 10.0**self._order > DIGITS or name != "params":
+        lost = precision * self._roundings
+        if lost > DIGITS or name != "params":
             where = "params" if name == "params" else f"the operation {name}"
             self.digits = (
-                f"loss_fn: {where} in numbers of precision {precision:.0e}: of row {self._order} about "
-                f"{precision * 10.0**self._order:.0e} is wrong, relatively; give float64"
+                f"loss_fn: {where} in numbers of precision {precision:.0e}: of row {self._order} up to about "
+                f"{lost:.0e} is wrong, relatively; give float64"
             )
 
     def done(self, machine: Machine) -> None:

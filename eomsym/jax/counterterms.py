@@ -57,7 +57,7 @@ def counterterms(
     leaves, structure = jax.tree.flatten(params)
     leaves = [checked_leaf(leaf) for leaf in leaves]
     gradient = gradient_function(loss_fn, field, structure)
-    watch = Watch((lambda values: gradient(*values)) if check else None, smooth, order)
+    watch = Watch((lambda values: gradient(*values)) if check else None, smooth, order, rule.linear)
     rows = array_counterterms(rule, flatten(gradient, leaves), leaves, order + 1, BACKEND, watch)
     watch.tell()
     return [jax.tree.unflatten(structure, row) for row in rows]

@@ -59,7 +59,7 @@ def counterterms(
             raise InputError(f"params: a leaf is {kind}; give floating-point tensors only")
     leaves = [leaf.detach() for leaf in leaves]
     gradient = gradient_function(loss_fn, field, structure)
-    watch = Watch((lambda values: evaluated(gradient, values)) if check else None, smooth, order)
+    watch = Watch((lambda values: evaluated(gradient, values)) if check else None, smooth, order, rule.linear)
     with torch.no_grad():
         rows = array_counterterms(rule, flatten(gradient, leaves), leaves, order + 1, BACKEND, watch)
     watch.tell()

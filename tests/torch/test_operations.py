@@ -226,9 +226,32 @@ def test_random_numbers_of_others_are_caught_by_the_check():
 
 def test_few_digits_are_told_of():
     loss = lambda w: torch.tanh(w @ w).square().sum()  # noqa: E731
-    with pytest.warns(PrecisionWarning, match=r"params in numbers of precision 1e-07.*of row 4"):
-        eomsym.torch.counterterms(loss, W.float(), 4)
-    with pytest.warns(PrecisionWarning, match=r"the operation to_copy in numbers of precision 1e-07"):
+    with pytest.warns(PrecisionWarning, match=r"params in numbers of precision 1e-07: of row 7 up to about 3e-03"):
+        eomsym.torch.counterterms(loss, W.float(), 7)
+    with pytest.warns(PrecisionWarning, match=r"params .*of row 1 up to about 1e-03"):
+        eomsym.torch.counterterms(loss, W.float(), 1, optimizer="adam")
+    with pytest.warns(PrecisionWarning, match=r"the operation to_copy in numbers of precision 1e-07: of row 2"):
         eomsym.torch.counterterms(lambda w: loss(w.float()).double(), W, 2)
     with pytest.raises(InputError, match="smooth 'often': unknown; choose from warn, error, ignore"):
         eomsym.torch.counterterms(loss, W, 1, smooth="often")
+
+
+@pytest.mark.parametrize("optimizer", ["gradient-descent", "heavy-ball"])
+def test_what_is_not_told_of_has_its_digits(optimizer):
+    """Weights so large that most units saturate, where single precision is worst."""
+    random = torch.Generator().manual_seed(0)
+    inputs = torch.randn(50, 20, generator=random, dtype=torch.float64)
+    params = [2 * torch.randn(20, 20, generator=random, dtype=torch.float64) / 20**0.5 for _ in range(4)]
+
+    def loss(p):
+        x = inputs.to(p[0].dtype)
+        for weight in p:
+            x = torch.tanh(x @ weight)
+        return x.sum(1).square().mean()
+
+    exact, single = (
+        eomsym.torch.counterterms(loss, leaves, 6, optimizer=optimizer)
+        for leaves in (params, [leaf.float() for leaf in params])
+    )
+    for order, (one, other) in enumerate(zip(single, exact, strict=True)):
+        assert np.linalg.norm(flat(one) - flat(other)) <= 1.2e-7 * 10 * 3**order * np.linalg.norm(flat(other))
