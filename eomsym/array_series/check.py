@@ -21,7 +21,7 @@ from eomsym.errors import InputError, KinkWarning, PrecisionWarning, SeriesMisma
 SMOOTH = ("warn", "error", "ignore")
 COMPARISONS = frozenset(["lt", "le", "gt", "ge"])
 #: Roundings in row N, measured on networks in float32: 10 · 3^N, more where steps divide by small roots.
-FIRST, EACH, DIVIDED = 10.0, 3.0, 300.0
+FIRST, EACH, DIVIDED = 10.0, 3.0, 50.0
 #: Rows with fewer digits than this are told of.
 DIGITS = 1e-3
 #: Where a wrong coefficient is looked for: the first omitted term is this power of the precision.

@@ -132,7 +132,7 @@ def test_what_is_smooth_is_not_told_of(function):
 def test_few_digits_are_told_of():
     loss, w = FAULTS["tanh"][2], jnp.asarray(W)
     with pytest.warns(PrecisionWarning, match=r"params in numbers of precision 1e-07: of row 7"):
-        eomsym.jax.counterterms(loss, w.astype(jnp.float32), 7)
+        jax.make_jaxpr(lambda v: eomsym.jax.counterterms(loss, v, 7))(w.astype(jnp.float32))
     heads = lambda w: [(X[:4, :2] @ w[:2, :2]).reshape(1, 4, 1, 2)] * 3  # noqa: E731
     with pytest.warns(PrecisionWarning, match=r"the operation convert_element_type in numbers of precision 1e-07"):
         eomsym.jax.counterterms(lambda w: jnp.sum(jax.nn.dot_product_attention(*heads(w)) ** 2), w, 2)
