@@ -116,11 +116,11 @@ class Machine:
 
     def _note_kinks(self, instruction: Instruction, varying: set[int], moving: bool) -> None:
         """Follows what jumps until it meets something that moves: there the derivative jumps."""
+        names = [self._chosen[number] for number in instruction.inputs if number in self._chosen]
         joined = instruction.name in CONJUNCTIONS and bool(self._rare & set(instruction.inputs))
-        if joined or (moving and instruction.name in EQUALITIES):
+        if joined or (moving and not names and instruction.name in EQUALITIES):
             self._rare |= set(instruction.outputs)
             return
-        names = [self._chosen[number] for number in instruction.inputs if number in self._chosen]
         shift = instruction.name in self.backend.shifts and not self._bare & set(instruction.outputs)
         if moving and self._jumps(instruction) and not shift and instruction.origin not in self.backend.smooth:
             names.append(known_as(instruction))

@@ -27,6 +27,8 @@ def wavy(z):
 W, LINES, IMAGES, VOLUMES = normal(4, 4) / 2, normal(2, 3, 8), normal(2, 2, 6, 6), normal(2, 2, 4, 4, 4)
 K1, K2, K3, T1, T2 = (normal(*s) * 0.3 for s in ((4, 3, 3), (4, 2, 3, 3), (2, 2, 2, 2, 2), (3, 2, 3), (2, 2, 3, 3)))
 ONES, EYE = torch.ones(4, 4, dtype=torch.float64), torch.eye(4, dtype=torch.float64)
+SPECTRAL = torch.nn.utils.parametrizations.spectral_norm(torch.nn.Linear(4, 4).double())
+NORMED = torch.nn.utils.parametrizations.weight_norm(torch.nn.Linear(4, 4, bias=False).double())
 PLACES, CLASSES = torch.tensor([[0, 1], [1, 3]]), torch.tensor([0, 1, 2, 3])
 
 
@@ -38,6 +40,50 @@ def in_place(w):
     made = w * 2
     made[1:].mul_(w[1:]).add_(1)
     return wavy(made)
+
+
+def of_a_derivative(w):
+    """As losses of differential equations are."""
+    x = W[0].clone().requires_grad_()
+    value = torch.tanh(x @ w).sum()
+    return wavy(torch.autograd.grad(value, x, create_graph=True)[0]) + value
+
+
+def with_a_normal_weight(w):
+    weights = {"parametrizations.weight.original0": ONES[:, :1], "parametrizations.weight.original1": w}
+    return wavy(torch.func.functional_call(NORMED, weights, (W,)))
+
+
+def of_each_instance(w):
+    x = image(w)
+    centred = x - x.mean((2, 3), keepdim=True)
+    return wavy(centred / (centred.square().mean((2, 3), keepdim=True) + 1e-5).sqrt())
+
+
+class Rounded(torch.autograd.Function):
+    """Straight through: a derivative of its own, which is not that of its values."""
+
+    @staticmethod
+    def forward(ctx, x):
+        return torch.round(x)
+
+    @staticmethod
+    def backward(ctx, gradient):
+        return gradient
+
+
+class OfNumpy(torch.autograd.Function):
+    """Values that no trace sees."""
+
+    @staticmethod
+    def forward(ctx, x):
+        ctx.save_for_backward(x)
+        return torch.from_numpy(np.sin(x.detach().numpy())) ** 2
+
+    @staticmethod
+    def backward(ctx, gradient):
+        (x,) = ctx.saved_tensors
+        return gradient * torch.from_numpy(np.sin(2 * x.numpy()))
 
 
 #: A point, a loss, and the same written otherwise where PyTorch cannot differentiate it often enough.
@@ -130,6 +176,15 @@ SMOOTH = {
         W,
         lambda w: functional.cross_entropy(w @ w, CLASSES, label_smoothing=0.1, weight=1 + CLASSES.double()),
     ),
+    "a loss of a derivative": (
+        W,
+        of_a_derivative,
+        lambda w: wavy((1 - torch.tanh(W[0] @ w) ** 2) @ w.T) + torch.tanh(W[0] @ w).sum(),
+    ),
+    "samples by vmap": (W, lambda w: torch.vmap(lambda row: wavy(torch.tanh(w @ row)))(W).sum()),
+    "weight norm": (W, with_a_normal_weight, lambda w: wavy(W @ (w / w.square().sum(1, keepdim=True).sqrt()).T)),
+    "instance norm": (K2, lambda w: wavy(functional.instance_norm(image(w))), of_each_instance),
+    "small integers": (W, lambda w: wavy(w + torch.tensor([1, 2, 3, 4], dtype=torch.uint8)) + wavy(w * (W > 0))),
     "Poisson": (W, lambda w: functional.poisson_nll_loss(w @ w, W.abs())),
     "divergence": (
         W,
@@ -171,6 +226,8 @@ KINKED = {
     ),
     "floor": (W, lambda w: wavy(torch.floor(w / 0.3) * w**2), "floor"),
     "sign": (W, lambda w: wavy(torch.sign(w) * w**3), "sign"),
+    "by the largest": (W, lambda w: wavy((w.argmax(1)[:, None] == CLASSES) * w**2), "argmax"),
+    "to integers": (W, lambda w: wavy((3 * w).to(torch.int64) * w), "to_copy"),
     "where": (W, lambda w: wavy(torch.where(w > 0, w, w**2)), "gt"),
     "a mask of numbers": (W, lambda w: wavy((w > 0).double() * w**2), "gt"),
     "an if": (W, lambda w: wavy(w @ w) if w.sum() > 0 else wavy(w**3), "if"),
@@ -182,6 +239,10 @@ REFUSED = {
     "a permutation": (lambda w: wavy(w[torch.randperm(4)]), r"draws random numbers \(randperm\)"),
     "a number read": (lambda w: w.square().sum() * w.sum().item(), r"reads a number out of a tensor"),
     "reentrant": (lambda w: checkpoint(lambda v: v.sum(), w, use_reentrant=True), r"give use_reentrant=False"),
+    "a running statistic": (
+        lambda w: torch.func.functional_call(SPECTRAL, {"parametrizations.weight.original": w}, (W,)).square().sum(),
+        r"writes in place into a tensor that is no parameter.*call eval\(\)",
+    ),
     "determinant": (torch.det, r"'_linalg_det' has no rule.*lookahead_field"),
     "norm of order 1": (lambda w: torch.linalg.norm(w, ord=1), r"the norm of order 1"),
     "gamma function": (lambda w: torch.lgamma(3 + w).sum(), r"'digamma' has no rule"),
@@ -222,6 +283,21 @@ def test_what_is_refused(name):
 def test_random_numbers_of_others_are_caught_by_the_check():
     with pytest.raises(SeriesMismatchError, match="the loss is another each time"):
         eomsym.torch.counterterms(lambda w: ((w * torch.from_numpy(RANDOM.random((4, 4)))) ** 3).sum(), W, 1)
+
+
+def test_straight_through_moves_as_its_own_gradient_does():
+    """g = 3 w² + 2 w r where r = round(3 w) is what it is near by: ξ_0 = ½ (6 w + 2 r) g."""
+    with pytest.warns(KinkWarning, match="not smooth, by round:"):
+        rows = eomsym.torch.counterterms(lambda w: (Rounded.apply(3 * w) * w**2).sum(), W, 1)
+    whole = torch.round(3 * W)
+    gradient = 3 * W**2 + 2 * W * whole
+    np.testing.assert_allclose(rows[0], gradient, rtol=1e-13)
+    np.testing.assert_allclose(rows[1], (3 * W + whole) * gradient, rtol=1e-13)
+
+
+def test_values_that_no_trace_sees_are_caught_by_the_check():
+    with pytest.raises(SeriesMismatchError, match="no operation is to blame"):
+        eomsym.torch.counterterms(lambda w: OfNumpy.apply(w @ W).sum(), W, 2)
 
 
 def test_few_digits_are_told_of():
