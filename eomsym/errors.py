@@ -4,7 +4,16 @@ Every message names the value, says what is wrong with it and what would be righ
 as it is.
 """
 
-__all__ = ["EomsymError", "InputError", "IntegrationError", "KernelError", "MissingExtraError"]
+__all__ = [
+    "EomsymError",
+    "InputError",
+    "IntegrationError",
+    "KernelError",
+    "KinkWarning",
+    "MissingExtraError",
+    "PrecisionWarning",
+    "SeriesMismatchError",
+]
 
 
 class EomsymError(ValueError):
@@ -29,3 +38,15 @@ class IntegrationError(EomsymError):
 
 class MissingExtraError(EomsymError, ImportError):
     """A part of the package needs another package that is not installed."""
+
+
+class SeriesMismatchError(EomsymError):
+    """The power series of a model are not those of its own gradient; the terms would be wrong."""
+
+
+class KinkWarning(UserWarning):
+    """A loss has kinks: its terms hold on one side of them."""
+
+
+class PrecisionWarning(UserWarning):
+    """Few digits are left of the highest terms."""

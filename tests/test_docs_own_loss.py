@@ -1,4 +1,4 @@
-"""The examples of docs/own_loss.md, run as they stand; those of one library in one process, one after the other."""
+"""Examples of one library in one process: of docs/own_loss.md, and what own_network.md says of PyTorch."""
 
 import os
 import re
@@ -9,14 +9,17 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-EXAMPLES = re.findall(r"```python ?(\w*)\n(.*?)```", (ROOT / "docs" / "own_loss.md").read_text(encoding="utf-8"), re.S)
 
 
-@pytest.mark.parametrize("library", ["", "jax", "torch"])
-def test_the_examples_run(library, tmp_path):
+@pytest.mark.parametrize(
+    ("page", "library"), [("own_loss", ""), ("own_loss", "jax"), ("own_loss", "torch"), ("own_network", "torch")]
+)
+def test_the_examples_run(page, library, tmp_path):
+    text = (ROOT / "docs" / f"{page}.md").read_text(encoding="utf-8")
+    examples = re.findall(r"```python ?(\w*)\n(.*?)```", text, re.S)
     if library:
         pytest.importorskip(library, reason=f"the extra {library!r} is not installed")
-    program = "\n".join(text for name, text in EXAMPLES if name == library)
+    program = "\n".join(text for name, text in examples if name == library)
     assert program
     surroundings = {**os.environ, "PYTHONPATH": str(ROOT)}
     command = [sys.executable, "-W", "error::UserWarning", "-c", program]

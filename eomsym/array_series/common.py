@@ -9,9 +9,11 @@ from typing import Any
 from eomsym.array_series import elementary_rules, rules
 from eomsym.array_series.machine import RuleMaker
 
-LINEAR = ("neg", "add", "sub", "reshape", "transpose", "squeeze", "slice", "stack", "cumsum", "copy")
+LINEAR = ("neg", "add", "sub", "reshape", "transpose", "squeeze", "slice", "stack", "cumsum")
+#: Numbers that are piecewise constant.
+CHOICES = ("sign", "floor", "ceil", "round")
 #: Piecewise constant.
-FLAT = ("sign", "floor", "ceil", "round", "eq", "ne", "lt", "le", "gt", "ge", "argmax", "argmin")
+FLAT = (*CHOICES, "eq", "ne", "lt", "le", "gt", "ge", "argmax", "argmin")
 FUNCTIONS = ("exp", "log", "sin", "cos", "tan", "tanh", "sinh", "cosh", "atan", "erf", "sqrt")
 
 RULES: Mapping[str, RuleMaker] = {
@@ -19,7 +21,7 @@ RULES: Mapping[str, RuleMaker] = {
     **{name: elementary_rules.function(name) for name in FUNCTIONS},
     "mul": rules.bilinear,
     "div": rules.divide,
-    "abs": rules.absolute,
+    "abs": rules.piecewise,
     "log1p": elementary_rules.of_affine("log", shift=1.0),
     "expm1": elementary_rules.function("exp"),  # which differs at order 0 alone
     "exp2": elementary_rules.of_affine("exp", factor=0.6931471805599453),

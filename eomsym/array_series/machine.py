@@ -14,6 +14,11 @@ from typing import Any
 from eomsym.array_series.program import FlatProgram, Instruction
 from eomsym.errors import InputError
 
+#: Of floating-point numbers they make what is no such number, but jump on single points only.
+EQUALITIES = frozenset(["eq", "isnan", "isinf"])
+INEQUALITIES = frozenset(["ne", "is_finite", "isfinite", "logical_not", "not"])
+CONJUNCTIONS = frozenset(["logical_and", "bitwise_and", "and"])
+
 
 @dataclass(frozen=True)
 class Backend:
@@ -22,7 +27,13 @@ class Backend:
     ``vmap(function, axes)`` maps over the first axis where ``axes`` says 0; ``stack(arrays)`` makes a new first axis;
     ``zeros(rows, like)`` has one axis more than ``like``; ``ramp(n, rank, like)`` is 1 … n along the first of
     ``rank`` axes;
-    ``combine(weights, rows)`` is a matrix of floats times rows; ``flat`` names operations that are piecewise constant.
+    ``combine(weights, rows)`` is a matrix of floats times rows.  ``push(function, values, tangents)`` is the library's
+    own derivative of a function of arrays at ``values``, along tangents that are rows, or None for what is still.
+    ``precision(value)`` is the distance of 1 to the next number of its type; 0 for integers and bools.  ``flat`` names
+    operations that are piecewise constant, ``choices`` those of them that jump and make numbers, ``kinks`` those whose
+    derivative does; in operations that a user knows by a name in ``smooth`` they cancel, as ``shifts`` do of which only
+    ``barriers``, which stop derivatives, know: a maximum is taken out of a sum of exponentials and put back.
+    ``concrete(value)`` says whether a value can be looked at now.
     """
 
     vmap: Callable[..., Any]
@@ -30,11 +41,20 @@ class Backend:
     zeros: Callable[[int, Any], Any]
     ramp: Callable[[int, int, Any], Any]
     combine: Callable[[list[list[float]], Any], Any]
+    push: Callable[..., list[Any]]
     floating: Callable[[Any], bool]
+    is_complex: Callable[[Any], bool]
+    precision: Callable[[Any], float]
     seeds: Mapping[str, Callable[..., Any]]
     rules: Mapping[str, RuleMaker]
     flat: frozenset[str]
+    choices: frozenset[str]
+    kinks: frozenset[str]
+    smooth: frozenset[str]
     advice: str
+    shifts: frozenset[str] = frozenset()
+    barriers: frozenset[str] = frozenset()
+    concrete: Callable[[Any], bool] = lambda value: True
 
 
 class Machine:
@@ -47,40 +67,93 @@ class Machine:
         self._series: dict[int, list[Any]] = {number: [value] for number, value in program.constants.items()}
         self._series |= {number: [value] for number, value in zip(program.arguments, arguments, strict=True)}
         self._varying = set(program.arguments)
-        self._rules: list[tuple[Instruction, Rule]] = []
+        #: What depends on the arguments, by jumps too, and of that what jumps, with the name of the operation.
+        self._moving, self._chosen = set(program.arguments), dict[int, str]()
+        #: Conditions that hold nowhere but on single points.
+        self._rare: set[int] = set()
+        self.rules: list[tuple[Instruction, Rule]] = []
+        #: Operations with a kink, by the names that a user knows, and the coarsest number type of a series.
+        self.kinks: list[str] = list(program.decisions)
+        self.coarsest = max((backend.precision(value), "params") for value in arguments) if arguments else (0.0, "")
         needed, self._carried = program.needed(), program.needed(backend.flat)
+        self._bare = program.needed(backend.barriers)
         for instruction in program.instructions:
             if needed & set(instruction.outputs):
                 self._start(instruction)
+        self.kinks += [self._chosen[number] for number in program.results if number in self._chosen]
 
     def _start(self, instruction: Instruction) -> None:
         values = instruction.apply(*(self._series[number][0] for number in instruction.inputs))
         for number, value in zip(instruction.outputs, values, strict=True):
             self._series[number] = [value]
-        floating = any(map(self.backend.floating, values))
+        moving = any(number in self._moving for number in instruction.inputs)
+        floating = [n for n, value in zip(instruction.outputs, values, strict=True) if self.backend.floating(value)]
+        self._refuse_complex(instruction, values, moving)
+        self._moving |= set(instruction.outputs) if moving else set()
         carried = self._carried & set(instruction.outputs)
-        varying = carried and any(number in self._varying for number in instruction.inputs)
-        if not (varying and floating) or instruction.name in self.backend.flat:
+        varying = carried and floating and any(number in self._varying for number in instruction.inputs)
+        varies = bool(varying) and instruction.name not in self.backend.flat
+        self._note_kinks(instruction, set(floating) if varies else set(), moving)
+        if not varies:
             return
         if instruction.name not in self.backend.rules:
             raise InputError(
                 f"loss_fn: the operation {instruction.name!r} has no rule for power series; {self.backend.advice}"
             )
-        self._varying |= set(instruction.outputs)
+        self._varying |= set(floating)
+        precision = max(self.backend.precision(self._series[number][0]) for number in floating)
+        if precision > self.coarsest[0]:
+            self.coarsest = precision, known_as(instruction)
         operands = [Operand(self, number) for number in instruction.inputs]
-        self._rules.append((instruction, self.backend.rules[instruction.name](instruction, operands, self.backend)))
+        self.rules.append((instruction, self.backend.rules[instruction.name](instruction, operands, self.backend)))
+
+    def _refuse_complex(self, instruction: Instruction, values: Sequence[Any], moving: bool) -> None:
+        if moving and any(map(self.backend.is_complex, values)):
+            raise InputError(
+                f"loss_fn: {known_as(instruction)!r} makes complex numbers of the parameters, which have no rules; "
+                "write real and imaginary parts as arrays of their own, or use lookahead_field"
+            )
+
+    def _note_kinks(self, instruction: Instruction, varying: set[int], moving: bool) -> None:
+        """Follows what jumps until it meets something that moves: there the derivative jumps."""
+        names = [self._chosen[number] for number in instruction.inputs if number in self._chosen]
+        joined = instruction.name in CONJUNCTIONS and bool(self._rare & set(instruction.inputs))
+        if joined or (moving and not names and instruction.name in EQUALITIES):
+            self._rare |= set(instruction.outputs)
+            return
+        shift = instruction.name in self.backend.shifts and not self._bare & set(instruction.outputs)
+        if moving and self._jumps(instruction) and not shift and instruction.origin not in self.backend.smooth:
+            names.append(known_as(instruction))
+        if names:
+            self._chosen |= {number: names[0] for number in instruction.outputs if number not in varying}
+            self.kinks += names if varying else []
+
+    def _jumps(self, instruction: Instruction) -> bool:
+        """Whether a result or its derivative jumps where inputs move: no number of floating point can do else."""
+        if instruction.name in self.backend.kinks | self.backend.choices:
+            return True
+        real = self.backend.floating
+        given = [real(self._series[number][0]) for number in instruction.inputs if number in self._moving]
+        made = [real(self._series[number][0]) for number in instruction.outputs]
+        return any(given) and not any(made) and instruction.name not in INEQUALITIES
 
     def advance(self, level: int, arguments: Sequence[Any]) -> None:
         """Appends coefficient ``level`` of all values, given that of the arguments, one row a node."""
         for number, value in zip(self.program.arguments, arguments, strict=True):
             self._series[number].append(value)
-        for instruction, rule in self._rules:
+        for instruction, rule in self.rules:
             for number, value in zip(instruction.outputs, rule(level), strict=True):
-                self._series[number].append(value)
+                if number in self._varying:
+                    self._series[number].append(value)
 
     def outputs(self, level: int) -> list[Any]:
         """Coefficient ``level`` of the results, zero for those that do not vary."""
         return [self.coefficient(number, level) for number in self.program.results]
+
+    @property
+    def order(self) -> int:
+        """The highest coefficient known."""
+        return len(self._series[self.program.arguments[0]]) - 1 if self.program.arguments else 0
 
     def varies(self, number: int) -> bool:
         """Whether a value depends on the arguments."""
@@ -91,6 +164,11 @@ class Machine:
         if level == 0 or self.varies(number):
             return self._series[number][level]
         return self.backend.zeros(self.rows, self._series[number][0])
+
+
+def known_as(instruction: Instruction) -> str:
+    """The name of an operation that a user knows."""
+    return instruction.origin or instruction.name
 
 
 class Operand:

@@ -7,7 +7,6 @@ from typing import Any
 
 from eomsym.array_series.machine import Backend, Known, Operand, Rule, RuleMaker, Series
 from eomsym.array_series.program import Instruction
-from eomsym.errors import InputError
 
 
 def linear(instruction: Instruction, series: Sequence[Operand], backend: Backend) -> Rule:
@@ -18,6 +17,11 @@ def linear(instruction: Instruction, series: Sequence[Operand], backend: Backend
 def indexed(instruction: Instruction, series: Sequence[Operand], backend: Backend) -> Rule:
     """Linear in the floating-point inputs; the others say where, and hold at every order."""
     return _mapped(instruction, series, [backend.floating(operand[0]) for operand in series], backend)
+
+
+def held(instruction: Instruction, series: Sequence[Operand], backend: Backend) -> Rule:
+    """Linear in the first input; the others stay what they are."""
+    return _mapped(instruction, series, [place == 0 for place in range(len(series))], backend)
 
 
 def affine(instruction: Instruction, series: Sequence[Operand], backend: Backend) -> Rule:
@@ -127,32 +131,13 @@ def select(instruction: Instruction, series: Sequence[Operand], backend: Backend
     return rule
 
 
-def extremum(instruction: Instruction, series: Sequence[Operand], backend: Backend) -> Rule:
-    """max and min follow the larger or smaller argument, the mean where both are equal, as automatic derivatives do."""
-    left, right = series
-    best = instruction.apply(left[0], right[0])[0]
-    first, second = (left[0] == best) * (0 * best + 1), (right[0] == best) * (0 * best + 1)
-    share = first / (first + second)
+def piecewise(instruction: Instruction, series: Sequence[Operand], backend: Backend) -> Rule:
+    """Linear between kinks: max, abs, clip, sort, pooling; at and between them as the library's own derivative says."""
+    values = [operand[0] for operand in series]
+    moves = [operand.varies for operand in series]
 
     def rule(level: int) -> list[Any]:
-        return [backend.vmap(lambda a, b: share * a + (1 - share) * b, (0, 0))(left[level], right[level])]
+        tangents = [operand[level] if moved else None for operand, moved in zip(series, moves, strict=True)]
+        return backend.push(instruction.apply, values, tangents)
 
     return rule
-
-
-def absolute(instruction: Instruction, series: Sequence[Operand], backend: Backend) -> Rule:
-    """|a|."""
-    sign = (series[0][0] > 0) * (0 * series[0][0] + 1) - (series[0][0] < 0) * (0 * series[0][0] + 1)
-    return lambda level: [sign * series[0][level]]
-
-
-def masked(mask: Callable[..., Any]) -> RuleMaker:
-    """The first input where ``mask`` of the inputs' values says so, 0 elsewhere: clamp, relu."""
-
-    def maker(instruction: Instruction, series: Sequence[Operand], backend: Backend) -> Rule:
-        if any(operand.varies for operand in series[1:]):
-            raise InputError(f"loss_fn: {instruction.name} with bounds that vary has no rule; write it with where")
-        kept = mask(instruction, *(operand[0] for operand in series)) * (0 * series[0][0] + 1)
-        return lambda level: [kept * series[0][level]]
-
-    return maker

@@ -13,7 +13,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from eomsym.array_series.program import FlatProgram
+from eomsym.array_series.check import Watch
 from eomsym.checks import check_integer
 from eomsym.errors import InputError
 from eomsym.jax.rules import BACKEND
@@ -32,6 +32,8 @@ def counterterms(
     *,
     field: Callable[[Any], Any] | None = None,
     optimizer: str | Optimizer = "gradient-descent",
+    check: bool = True,
+    smooth: str = "warn",
     **hyperparameters: object,
 ) -> list[Any]:
     """``[−f̃_0, …, −f̃_order]`` of an optimiser on a loss, each a pytree like ``params``: of descent g, ξ_0, ξ_1, …
@@ -41,15 +43,23 @@ def counterterms(
     one gradient; its hyperparameters are exact numbers, text, or floats read by their shortest decimal, those not given
     take their defaults.  Works in the precision of ``params``, under ``jax.jit`` too.  All intermediate values are kept
     for ``order`` nodes (one more with memory): for models where this does not fit there is ``lookahead_field``.
+
+    ``check`` compares the series with JAX's own gradient at two points near by, where values are there to be looked at:
+    under ``jax.jit`` it is **not** made, so call once without.  ``smooth`` says what to do about operations with kinks,
+    such as relu and max pooling, which are taken as JAX's derivative takes them: ``warn`` (one ``KinkWarning``),
+    ``error``, or ``ignore``.  Warns (``PrecisionWarning``) where few digits are left.
     Raises ``InputError`` for an order outside 0 … 16, for parameters that are no floating-point arrays, for an
-    optimiser of batches or players, and for a primitive without a rule, such as a ``while`` loop.
+    optimiser of batches or players, and for a primitive without a rule, such as a ``while`` loop;
+    ``SeriesMismatchError``, with the operation to blame, where the check fails.
     """
     check_integer("order", order, 0, MAX_JAX_ORDER)
     rule = rule_of_one_gradient(optimizer, hyperparameters)
     leaves, structure = jax.tree.flatten(params)
     leaves = [checked_leaf(leaf) for leaf in leaves]
-    program = gradient_program(loss_fn, field, leaves, structure)
-    rows = array_counterterms(rule, program, leaves, order + 1, BACKEND)
+    gradient = gradient_function(loss_fn, field, structure)
+    watch = Watch((lambda values: gradient(*values)) if check else None, smooth, order, rule.linear)
+    rows = array_counterterms(rule, flatten(gradient, leaves), leaves, order + 1, BACKEND, watch)
+    watch.tell()
     return [jax.tree.unflatten(structure, row) for row in rows]
 
 
@@ -59,10 +69,10 @@ def equation_of_motion(loss_fn: Callable[[Any], Any] | None, params: Any, eta: A
     return modified_field(rows, eta, jax.tree.map, lambda total, part: total.astype(part.dtype))
 
 
-def gradient_program(
-    loss_fn: Callable[[Any], Any] | None, field: Callable[[Any], Any] | None, leaves: list[Any], structure: Any
-) -> FlatProgram:
-    """g as a function of the leaves, traced once."""
+def gradient_function(
+    loss_fn: Callable[[Any], Any] | None, field: Callable[[Any], Any] | None, structure: Any
+) -> Callable[..., list[Any]]:
+    """g as a function of the leaves.  Raises ``InputError`` unless it is given, and gives what it should."""
     slope = gradient_of(loss_fn, field, jax.grad)
 
     def gradient(*values: Any) -> list[Any]:
@@ -70,7 +80,7 @@ def gradient_program(
         check_like(jax.tree.structure(found), structure, jax.tree.leaves(found), values)
         return jax.tree.leaves(found)
 
-    return flatten(gradient, leaves)
+    return gradient
 
 
 def checked_leaf(leaf: Any) -> Any:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from fractions import Fraction
 from typing import Any
 
@@ -26,6 +26,7 @@ LINEAR = [
     "rev",
     "concatenate",
     "convert_element_type",
+    "copy",
     "copy_p",
     "index",
     "split",
@@ -34,13 +35,32 @@ LINEAR = [
     "sharding_constraint",
     "device_put",
     "reshard",
-    "real",
-    "imag",
-    "conj",
+    "optimization_barrier",
     "unstack",
 ]
 #: Integers among the inputs are places.
 INDEXED = ("gather", "scatter-add", "dynamic_slice", "dynamic_update_slice")
+CHOICES = frozenset(common.CHOICES)
+KINKS = frozenset(
+    [
+        "abs",
+        "max",
+        "min",
+        "reduce_max",
+        "reduce_min",
+        "clamp",
+        "sort",
+        "top_k",
+        "cummax",
+        "cummin",
+        "reduce_window_max",
+        "reduce_window_min",
+        "rem",
+        "relu",
+    ]
+)
+#: Functions of JAX whose parts have kinks which cancel.
+SMOOTH = frozenset(["logsumexp", "softmax", "log_softmax", "logaddexp", "softplus", "logaddexp2"])
 FLAT = frozenset(
     [
         *common.FLAT,
@@ -74,18 +94,26 @@ def _integer_power(instruction: Instruction, series: Sequence[Operand], backend:
     return elementary_rules.integer_power(instruction.params["y"], series[0], backend)
 
 
-def _reduced_extremum(instruction: Instruction, series: Sequence[Operand], backend: Backend) -> Rule:
-    """reduce_max and reduce_min: the mean of the places where the extremum lies."""
-    axes, operand = instruction.params["axes"], series[0]
-    best = jnp.expand_dims(instruction.apply(operand[0])[0], axes)
-    places = (operand[0] == best).astype(best.dtype)
-    shares = places / places.sum(axes, keepdims=True)
-    return lambda level: [jax.vmap(lambda value: (shares * value).sum(axes))(operand[level])]
+def _push(function: Callable[..., list[Any]], values: Sequence[Any], tangents: Sequence[Any]) -> list[Any]:
+    moving = [place for place, tangent in enumerate(tangents) if tangent is not None]
+
+    def along(*parts: Any) -> list[Any]:
+        filled = list(values)
+
+        def of(*arrays: Any) -> list[Any]:
+            for place, array in zip(moving, arrays, strict=True):
+                filled[place] = array
+            return function(*filled)
+
+        primal, tangent = jax.jvp(of, [values[place] for place in moving], list(parts))
+        return [t if jnp.issubdtype(p.dtype, jnp.inexact) else p for p, t in zip(primal, tangent, strict=True)]
+
+    return list(jax.vmap(along)(*(tangents[place] for place in moving)))
 
 
-def _clamp(instruction: Instruction, series: Sequence[Operand], backend: Backend) -> Rule:
-    low, value, high = series
-    return rules.masked(lambda _, v, a, b: (v > a) & (v < b))(instruction, [value, low, high], backend)
+def _relu(instruction: Instruction, series: Sequence[Operand], backend: Backend) -> Rule:
+    kept = (series[0][0] > 0).astype(series[0][0].dtype)
+    return lambda level: [kept * series[0][level]]
 
 
 RULES: dict[str, RuleMaker] = {
@@ -99,13 +127,18 @@ RULES: dict[str, RuleMaker] = {
     "pow": elementary_rules.general_power,
     "square": rules.square,
     "select_n": rules.select,
-    "max": rules.extremum,
-    "min": rules.extremum,
-    "reduce_max": _reduced_extremum,
-    "reduce_min": _reduced_extremum,
-    "clamp": _clamp,
+    "select_and_scatter_add": rules.held,
+    **dict.fromkeys(KINKS, rules.piecewise),
+    "relu": _relu,
     "cbrt": elementary_rules.root(Fraction(1, 3)),
 }
+
+
+_information: Any = jnp.finfo
+
+
+def _precision(value: Any) -> float:
+    return float(_information(value.dtype).eps) if jnp.issubdtype(value.dtype, jnp.floating) else 0.0
 
 
 def _combine(weights: list[list[float]], rows: Any) -> Any:
@@ -114,14 +147,23 @@ def _combine(weights: list[list[float]], rows: Any) -> Any:
 
 
 BACKEND = Backend(
+    push=_push,
     vmap=lambda function, axes: jax.vmap(function, in_axes=axes),
     stack=jnp.stack,
     zeros=lambda rows, like: jnp.zeros((rows, *like.shape), like.dtype),
     ramp=lambda count, rank, like: jnp.arange(1, count + 1, dtype=like.dtype).reshape(-1, *(1,) * (rank - 1)),
     combine=_combine,
-    floating=lambda value: bool(jnp.issubdtype(value.dtype, jnp.inexact)),
+    floating=lambda value: bool(jnp.issubdtype(value.dtype, jnp.floating)),
+    is_complex=lambda value: bool(jnp.issubdtype(value.dtype, jnp.complexfloating)),
+    precision=_precision,
     seeds=common.seeds(jnp, special.erf, jax.nn.sigmoid),
     rules=RULES,
     flat=FLAT,
+    choices=CHOICES,
+    kinks=KINKS,
+    smooth=SMOOTH,
+    shifts=frozenset(["reduce_max", "reduce_min", "max", "min"]),
+    barriers=frozenset(["stop_gradient"]),
+    concrete=lambda value: not isinstance(value, jax.core.Tracer),
     advice="write the loss without it, or use lookahead_field",
 )

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 import jax
@@ -10,16 +12,25 @@ import jax.numpy as jnp
 from jax import lax
 from jax.extend import core
 
+from eomsym.array_series.check import COMPARISONS
 from eomsym.array_series.program import FlatProgram, Instruction
 from eomsym.errors import InputError
+from eomsym.jax.rules import CHOICES, KINKS, SMOOTH
 
 #: Longest scan that is unrolled.
 MAX_SCAN = 256
+_HOME = str(Path("jax", "_src"))
+_WHILE = "loss_fn: a while loop has no series; use jax.lax.scan, or lookahead_field"
 
 
 def flatten(function: Callable[..., list[Any]], arguments: Sequence[Any]) -> FlatProgram:
     """The flat program of a function of arrays.  Raises ``InputError`` for loops whose length is not known."""
-    closed = jax.make_jaxpr(function)(*arguments)
+    try:
+        closed = jax.make_jaxpr(function)(*arguments)
+    except ValueError as error:
+        if "Reverse-mode differentiation does not work for lax.while_loop" not in str(error):
+            raise
+        raise InputError(_WHILE) from error
     flattener = _Flattener()
     numbers = [flattener.new() for _ in arguments]
     results = flattener.inline(closed.jaxpr, [flattener.constant(value) for value in closed.consts], numbers)
@@ -31,6 +42,7 @@ class _Flattener:
         self.instructions: list[Instruction] = []
         self.constants: dict[int, Any] = {}
         self._count = 0
+        self._within: list[str] = []
 
     def new(self) -> int:
         self._count += 1
@@ -42,10 +54,16 @@ class _Flattener:
         return number
 
     def emit(
-        self, name: str, apply: Callable[..., list[Any]], inputs: Sequence[int], count: int, **params: Any
+        self,
+        name: str,
+        apply: Callable[..., list[Any]],
+        inputs: Sequence[int],
+        count: int,
+        origin: str = "",
+        **params: Any,
     ) -> list[int]:
         outputs = [self.new() for _ in range(count)]
-        self.instructions.append(Instruction(name, apply, tuple(inputs), tuple(outputs), params))
+        self.instructions.append(Instruction(name, apply, tuple(inputs), tuple(outputs), params, origin))
         return outputs
 
     def inline(self, jaxpr: Any, constants: Sequence[int], arguments: Sequence[int]) -> list[int]:
@@ -62,7 +80,12 @@ class _Flattener:
 
     def _equation(self, equation: Any, inputs: list[int]) -> list[int]:
         name, params = equation.primitive.name, equation.params
-        if name == "custom_jvp_call" and _is_logaddexp(params):
+        if name == "custom_jvp_call" and _is_jaxs("relu", params):
+            # Written out it is a maximum, whose derivative at 0 is a half; JAX's own of relu is 0.
+            return self.emit("relu", lambda value: [jnp.maximum(value, 0)], inputs, 1)
+        if name in WRITTEN_OUT:
+            return self._written_out(equation, inputs)
+        if name == "custom_jvp_call" and _is_jaxs("logaddexp", params):
             # Written out it has |a − b| in it, whose series is wrong where a = b.
             return self.emit("logaddexp", lambda a, b: [jnp.logaddexp(a, b)], inputs, 1)
         if name == "scan":
@@ -70,16 +93,36 @@ class _Flattener:
         if name == "cond":
             return self._cond(params, inputs)
         if name == "while":
-            raise InputError("loss_fn: a while loop has no series; use jax.lax.scan, or lookahead_field")
+            raise InputError(_WHILE)
         called = _called(params)
         if called is not None:
-            return self.inline(called.jaxpr, [self.constant(value) for value in called.consts], inputs)
+            return self._call(called, str(params.get("name", "")), inputs)
 
         def apply(*values: Any) -> list[Any]:
             result = equation.primitive.bind(*values, **params)
             return list(result) if equation.primitive.multiple_results else [result]
 
-        return self.emit(name, apply, inputs, len(equation.outvars), **params)
+        return self.emit(name, apply, inputs, len(equation.outvars), self._origin(name, equation), **params)
+
+    def _call(self, called: Any, name: str, inputs: list[int]) -> list[int]:
+        self._within.append(name)
+        results = self.inline(called.jaxpr, [self.constant(value) for value in called.consts], inputs)
+        self._within.pop()
+        return results
+
+    def _origin(self, name: str, equation: Any) -> str:
+        """What a user knows the operation as, where it matters."""
+        if name not in KINKS | CHOICES | COMPARISONS:
+            return ""
+        trace = equation.source_info.traceback
+        functions = {frame.function_name for frame in trace.frames} if trace else set()
+        within = next((called for called in reversed(self._within) if called and called[0] != "_"), "")
+        return next(iter(functions & SMOOTH), within)
+
+    def _written_out(self, equation: Any, inputs: list[int]) -> list[int]:
+        formula = partial(WRITTEN_OUT[equation.primitive.name], equation.params)
+        closed = jax.make_jaxpr(formula)(*(atom.aval for atom in equation.invars))
+        return self._call(closed, equation.primitive.name, inputs)
 
     def _scan(self, params: dict[str, Any], inputs: list[int]) -> list[int]:
         length, fixed, carried = params["length"], params["num_consts"], params["num_carry"]
@@ -116,9 +159,27 @@ class _Flattener:
         return self.emit("select_n", select, [index, *cases], 1)[0]
 
 
-def _is_logaddexp(params: dict[str, Any]) -> bool:
-    """``jax.numpy.logaddexp``, on which softplus stands."""
-    return str(params["call_jaxpr"].jaxpr.debug_info.func_src_info).startswith("logaddexp at ")
+def _product(params: dict[str, Any], value: Any) -> Any:
+    """By halves."""
+    for axis in params["axes"]:
+        while value.shape[axis] > 1:
+            size = value.shape[axis]
+            half = size // 2
+            first, second, rest = (
+                lax.slice_in_dim(value, start, end, axis=axis)
+                for start, end in ((0, half), (half, 2 * half), (2 * half, size))
+            )
+            value = lax.concatenate([first * second, rest], axis)
+    return jnp.squeeze(value, params["axes"])
+
+
+WRITTEN_OUT: dict[str, Callable[..., Any]] = {"reduce_prod": _product}
+
+
+def _is_jaxs(name: str, params: dict[str, Any]) -> bool:
+    """Whether a function with a derivative of its own is JAX's of this name."""
+    source = str(params["call_jaxpr"].jaxpr.debug_info.func_src_info)
+    return source.startswith(f"{name} at ") and _HOME in source
 
 
 def _called(params: dict[str, Any]) -> Any:

@@ -7,10 +7,12 @@ from typing import Any
 
 import jax
 
+from eomsym.array_series.check import Watch
 from eomsym.checks import check_integer
 from eomsym.errors import InputError
-from eomsym.jax.counterterms import MAX_JAX_ORDER, checked_leaf, gradient_program
+from eomsym.jax.counterterms import MAX_JAX_ORDER, checked_leaf, gradient_function
 from eomsym.jax.rules import BACKEND
+from eomsym.jax.tracing import flatten
 from eomsym.optimizers import Optimizer, check_one_gradient, chosen, whole_state
 from eomsym.step_index import array_whole_terms
 
@@ -23,6 +25,8 @@ def whole_state_terms(
     *,
     optimizer: str | Optimizer,
     field: Callable[[Any], Any] | None = None,
+    check: bool = True,
+    smooth: str = "warn",
     **rates: object,
 ) -> list[tuple[Any, ...]]:
     """``F_0, …, F_order`` of ``ż = Σ h^k F_k``, ``z = (params, *memory)``: each a tuple of pytrees like ``params``.
@@ -46,6 +50,8 @@ def whole_state_terms(
         if found != structure or [part.shape for part in parts] != [part.shape for part in states[0]]:
             raise InputError(f"memory {name!r}: does not look like params; give arrays of the same shapes")
         states.append([checked_leaf(part) for part in parts])
-    program = gradient_program(loss_fn, field, states[0], structure)
-    rows = array_whole_terms(rule, program, states, order + 1, BACKEND)
+    gradient = gradient_function(loss_fn, field, structure)
+    watch = Watch((lambda values: gradient(*values)) if check else None, smooth, order, rule.linear)
+    rows = array_whole_terms(rule, flatten(gradient, states[0]), states, order + 1, BACKEND, watch)
+    watch.tell()
     return [tuple(jax.tree.unflatten(structure, part) for part in row) for row in rows]

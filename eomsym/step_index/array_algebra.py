@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from eomsym.array_series.check import Watch
 from eomsym.array_series.machine import Backend, Machine
 from eomsym.array_series.program import FlatProgram
 from eomsym.errors import InputError
@@ -30,8 +31,11 @@ class ArrayAlgebra(NodeAlgebra):
         arguments: Sequence[Any],
         backend: Backend,
         memory: Sequence[Sequence[Any]] = (),
+        watch: Watch | None = None,
     ) -> None:
         super().__init__(tables)
+        self._watch = watch
+        self.machines: list[Machine] = []
         self._program, self._arguments, self._backend = program, list(arguments), backend
         self._states = [self._arguments, *memory]
 
@@ -59,12 +63,21 @@ class ArrayAlgebra(NodeAlgebra):
             nonlocal machine, level
             if machine is None:
                 machine = Machine(self._program, [value[0] for value in point], len(self.tables.nodes), self._backend)
+                self.machines.append(machine)
+                if self._watch is not None:
+                    self._watch.begun(machine)
                 return [value[None] for value in machine.outputs(0)]
             level += 1
             machine.advance(level, point)
             return machine.outputs(level)
 
         return along
+
+    def finish(self) -> None:
+        """Has the watch look at what was made."""
+        if self._watch is not None:
+            for machine in self.machines:
+                self._watch.done(machine)
 
     def multiply(self, left: Arrays, right: Arrays) -> Arrays:
         return [a * b for a, b in zip(left, right, strict=True)]
@@ -82,19 +95,29 @@ def array_whole_terms(
     states: Sequence[Sequence[Any]],
     terms: int,
     backend: Backend,
+    watch: Watch | None = None,
 ) -> list[list[Arrays]]:
     """Rows ``f̃_0, …, f̃_{terms−1}`` of the field of the whole state, θ first; all of a rule's states are slow."""
     theta, *memory = states
-    algebra = ArrayAlgebra(small_nodes(rule, terms), program, theta, backend, memory)
-    return [[[value[0] for value in field] for field in row] for row in solve_slow(rule, algebra, terms)]
+    algebra = ArrayAlgebra(small_nodes(rule, terms), program, theta, backend, memory, watch)
+    rows = solve_slow(rule, algebra, terms)
+    algebra.finish()
+    return [[[value[0] for value in field] for field in row] for row in rows]
 
 
 def array_counterterms(
-    rule: UpdateRule, program: FlatProgram, arguments: Sequence[Any], terms: int, backend: Backend
+    rule: UpdateRule,
+    program: FlatProgram,
+    arguments: Sequence[Any],
+    terms: int,
+    backend: Backend,
+    watch: Watch | None = None,
 ) -> list[Arrays]:
     """``−f̃_0, …, −f̃_{terms−1}`` where the program computes g from θ: of descent g, ξ_0, ξ_1, …; lists of arrays."""
-    algebra = ArrayAlgebra(small_nodes(rule, terms), program, arguments, backend)
-    return [[-value[0] for value in values] for values in solve(rule, algebra, terms)]
+    algebra = ArrayAlgebra(small_nodes(rule, terms), program, arguments, backend, watch=watch)
+    rows = solve(rule, algebra, terms)
+    algebra.finish()
+    return [[-value[0] for value in values] for values in rows]
 
 
 def modified_field(rows: Sequence[Any], eta: Any, tree_map: Callable[..., Any], like: Callable[..., Any]) -> Any:

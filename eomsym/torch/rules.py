@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
+from torch.autograd import forward_ad as _forward_ad
 
 from eomsym.array_series import common, elementary_rules, rules
-from eomsym.array_series.machine import Backend, Operand, Rule, RuleMaker
+from eomsym.array_series.machine import Backend, Known, Operand, Rule, RuleMaker
 from eomsym.array_series.program import Instruction
 
+_dual: Any = _forward_ad
 #: Operations of two tensors in which numbers may stand for one of them.
 SCALAR_OPERATIONS: dict[str, Callable[..., Any]] = {
     "add": torch.add,
@@ -20,6 +23,13 @@ SCALAR_OPERATIONS: dict[str, Callable[..., Any]] = {
     "where": torch.where,
 }
 
+_UPSAMPLED = (
+    *(f"{kind}{rank}d" for kind in ("nearest", "_nearest_exact") for rank in (1, 2, 3)),
+    "linear1d",
+    "bilinear2d",
+    "bicubic2d",
+    "trilinear3d",
+)
 #: ``detach`` is the identity: g is taken as it is, and along the iterates what is detached there moves too.
 LINEAR = [
     "sum",
@@ -44,6 +54,22 @@ LINEAR = [
     "unfold",
     "repeat",
     "lift_fresh_copy",
+    "view_of",
+    "unbind",
+    "split",
+    "split_with_sizes",
+    "unsafe_split",
+    "unsafe_split_with_sizes",
+    "avg_pool2d",
+    "avg_pool3d",
+    "_adaptive_avg_pool2d",
+    "_adaptive_avg_pool3d",
+    *(f"upsample_{kind}{end}" for kind in _UPSAMPLED for end in ("", "_backward")),
+    "convert_element_type",
+    "tril",
+    "triu",
+    "roll",
+    "diagonal_backward",
 ]
 #: Integers and bools among the inputs are places.
 INDEXED = (
@@ -54,14 +80,61 @@ INDEXED = (
     "scatter_add",
     "index_put",
     "index_add",
-    "embedding_dense_backward",
+)
+#: Of their other inputs the shape counts, or where they lie.
+HELD = (
+    "avg_pool2d_backward",
+    "avg_pool3d_backward",
+    "_adaptive_avg_pool2d_backward",
+    "_adaptive_avg_pool3d_backward",
+    "hardshrink_backward",
+    "softshrink_backward",
+    "hardsigmoid_backward",
 )
 #: They write a number.
 AFFINE = ("scatter", "constant_pad_nd")
+#: Of several results where the others say which values were taken.
+KINKS = frozenset(
+    [
+        "abs",
+        "maximum",
+        "minimum",
+        "amax",
+        "amin",
+        "max",
+        "min",
+        "relu",
+        "clamp",
+        "clamp_min",
+        "clamp_max",
+        "sort",
+        "topk",
+        "kthvalue",
+        "median",
+        "nanmedian",
+        "mode",
+        "cummax",
+        "cummin",
+        "max_pool2d_with_indices",
+        "max_pool3d_with_indices",
+        "adaptive_max_pool2d",
+        "adaptive_max_pool3d",
+        "fmod",
+        "remainder",
+        "hardshrink",
+        "softshrink",
+        "hardsigmoid",
+    ]
+)
+#: Their parts have kinks which cancel: a maximum is taken out and put back.
+SMOOTH = frozenset(
+    ["softmax", "log_softmax", "safe_softmax", "logsumexp", "logaddexp", "softplus", "log_sigmoid", "mish", "lerp"]
+)
+CHOICES = frozenset([*common.CHOICES, "sgn", "rounded quotient", "trunc"])
 FLAT = frozenset(
     [
         *common.FLAT,
-        "rounded quotient",
+        *CHOICES,
         "isnan",
         "isinf",
         "logical_and",
@@ -78,6 +151,7 @@ FLAT = frozenset(
         "new_ones",
         "new_full",
         "new_empty",
+        "empty_strided",
         "full",
         "arange",
         "scalar_tensor",
@@ -96,23 +170,6 @@ def _power(instruction: Instruction, series: Sequence[Operand], backend: Backend
     return elementary_rules.constant_power(instruction, series[0], float(exponent), backend)
 
 
-def _reduced_extremum(instruction: Instruction, series: Sequence[Operand], backend: Backend) -> Rule:
-    """amax and amin: the mean of the places where the extremum lies."""
-    operand = series[0]
-    axes = tuple(instruction.params["args"][0]) if instruction.params["args"] else tuple(range(operand[0].ndim))
-    best = instruction.apply(operand[0])[0]
-    reduce = torch.amax if instruction.name == "amax" else torch.amin
-    places = (operand[0] == reduce(operand[0], axes, keepdim=True)).to(best.dtype)
-    shares = places / places.sum(axes, keepdim=True)
-    return lambda level: [
-        backend.vmap(lambda value: (shares * value).sum(axes).reshape(best.shape), (0,))(operand[level])
-    ]
-
-
-def _clamp(instruction: Instruction, series: Sequence[Operand], backend: Backend) -> Rule:
-    return rules.masked(lambda made, *values: values[0] == made.apply(*values)[0])(instruction, series, backend)
-
-
 def _vmap(function: Callable[..., Any], axes: tuple[int | None, ...]) -> Callable[..., Any]:
     return torch.func.vmap(function, in_dims=axes)
 
@@ -125,22 +182,51 @@ def _ramp(count: int, rank: int, like: Any) -> Any:
     return torch.arange(1, count + 1, dtype=like.dtype, device=like.device).reshape(-1, *(1,) * (rank - 1))
 
 
+def _push(function: Callable[..., list[Any]], values: Sequence[Any], tangents: Sequence[Any]) -> list[Any]:
+    """By forward mode, a row at a time: what has kinks has no rule for rows of many kinds."""
+    rows = next(len(tangent) for tangent in tangents if tangent is not None)
+    columns = zip(*(_pushed(function, values, tangents, row) for row in range(rows)), strict=True)
+    return [torch.stack(column) for column in columns]
+
+
+def _pushed(function: Callable[..., list[Any]], values: Sequence[Any], tangents: Sequence[Any], row: int) -> list[Any]:
+    with warnings.catch_warnings(), _dual.dual_level():
+        warnings.simplefilter("ignore")  # forward mode compiles its formulas by a function that is deprecated
+        moving = [
+            value if tangent is None else _dual.make_dual(value, tangent[row])
+            for value, tangent in zip(values, tangents, strict=True)
+        ]
+        parts = [_dual.unpack_dual(result) for result in function(*moving)]
+    return [torch.zeros_like(part.primal) if part.tangent is None else part.tangent for part in parts]
+
+
+def _inverse(instruction: Instruction, series: Sequence[Operand], backend: Backend) -> Rule:
+    """Y = A⁻¹ from A Y = 1."""
+    matrix, known = series[0], Known(instruction.apply(series[0][0])[0])
+
+    def rule(level: int) -> list[Any]:
+        total = matrix[level] @ known[0]
+        for i in range(1, level):
+            total = total + matrix[i] @ known[level - i]
+        known.values.append(-known[0] @ total)
+        return [known[level], None]
+
+    return rule
+
+
 RULES: dict[str, RuleMaker] = {
     **common.RULES,
     **dict.fromkeys(LINEAR, rules.linear),
     **dict.fromkeys(INDEXED, rules.indexed),
     **dict.fromkeys(AFFINE, rules.affine),
+    **dict.fromkeys(("mm", "bmm", "mv", "dot", "convolution"), rules.bilinear),
+    **dict.fromkeys(KINKS, rules.piecewise),
+    **dict.fromkeys(HELD, rules.held),
     "sigmoid": elementary_rules.function("sigmoid"),
-    **dict.fromkeys(("mm", "bmm", "mv", "dot"), rules.bilinear),
     "pow": _power,
     "reciprocal": elementary_rules.function("reciprocal"),
     "where": rules.select,
-    "maximum": rules.extremum,
-    "minimum": rules.extremum,
-    "amax": _reduced_extremum,
-    "amin": _reduced_extremum,
-    "relu": rules.masked(lambda _, value: value > 0),
-    "clamp": _clamp,
+    "linalg_inv_ex": _inverse,
 }
 
 BACKEND = Backend(
@@ -149,9 +235,15 @@ BACKEND = Backend(
     zeros=lambda rows, like: like.new_zeros((rows, *like.shape)),
     ramp=_ramp,
     combine=_combine,
+    push=_push,
     floating=lambda value: isinstance(value, torch.Tensor) and value.is_floating_point(),
+    is_complex=lambda value: isinstance(value, torch.Tensor) and value.is_complex(),
+    precision=lambda value: torch.finfo(value.dtype).eps if value.is_floating_point() else 0.0,
     seeds=common.seeds(torch, torch.erf, torch.sigmoid),
     rules=RULES,
     flat=FLAT,
+    choices=CHOICES,
+    kinks=KINKS,
+    smooth=SMOOTH,
     advice="write the loss without it, or use lookahead_field",
 )

@@ -31,10 +31,16 @@ BACKEND = Backend(
     zeros=lambda rows, like: np.zeros((rows, *np.shape(like)), np.asarray(like).dtype),
     ramp=lambda count, rank, like: np.arange(1.0, count + 1).reshape(-1, *(1,) * (rank - 1)),
     combine=lambda weights, rows: np.tensordot(np.array(weights), rows, axes=1),
+    push=lambda function, values, tangents: [],
     floating=lambda value: np.issubdtype(np.asarray(value).dtype, np.floating),
+    is_complex=np.iscomplexobj,
+    precision=lambda value: float(np.finfo(float).eps),
     seeds={"exp": np.exp},
     rules={"mul": rules.bilinear, "add": rules.linear, "take": rules.indexed, "exp": elementary_rules.function("exp")},
     flat=frozenset({"floor"}),
+    choices=frozenset({"floor"}),
+    kinks=frozenset(),
+    smooth=frozenset(),
     advice="write it otherwise",
 )
 POINT = np.array([0.3, -0.5])

@@ -122,7 +122,7 @@ def test_against_elementary_differentials(name):
     loss = LOSSES[name]
     params = jax.tree.map(jnp.asarray, W)
     exact = jax.jit(lambda p: by_trees(loss, p, 2))(params)
-    found = jax.jit(lambda p: vectors(eomsym.jax.counterterms(loss, p, 2)))(params)
+    found = jax.jit(lambda p: vectors(eomsym.jax.counterterms(loss, p, 2, smooth="ignore")))(params)
     assert len(found) == 3
     for one, other in zip(found, exact, strict=True):
         np.testing.assert_allclose(one, other, rtol=1e-11, atol=1e-12 * np.linalg.norm(other) + 1e-15)

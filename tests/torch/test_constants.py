@@ -53,7 +53,7 @@ PAIRS = {
 @pytest.mark.parametrize("name", PAIRS)
 def test_the_same_in_other_words(name):
     loss, other = PAIRS[name]
-    rows, expected = (eomsym.torch.counterterms(function, W, 2) for function in (loss, other))
+    rows, expected = (eomsym.torch.counterterms(function, W, 2, smooth="ignore") for function in (loss, other))
     for one, same in zip(rows, expected, strict=True):
         np.testing.assert_allclose(one, same, rtol=1e-13, atol=1e-15)
 

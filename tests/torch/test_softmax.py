@@ -51,7 +51,9 @@ PAIRS = {
 def test_against_pairwise_sums(name):
     loss, other_loss = PAIRS[name]
     for one, other in zip(
-        eomsym.torch.counterterms(loss, Z, 4), eomsym.torch.counterterms(other_loss, Z, 4), strict=True
+        eomsym.torch.counterterms(loss, Z, 4, smooth="ignore"),
+        eomsym.torch.counterterms(other_loss, Z, 4, smooth="ignore"),
+        strict=True,
     ):
         assert (one - other).abs().max() <= 1e-11 * other.abs().max()
 

@@ -89,7 +89,7 @@ def written_out(p):
 @pytest.mark.filterwarnings("ignore:`torch.jit", "ignore:There is a performance drop")
 @pytest.mark.parametrize("name", LOSSES)
 def test_against_elementary_differentials(name):
-    found = eomsym.torch.counterterms(LOSSES[name], W, 2)
+    found = eomsym.torch.counterterms(LOSSES[name], W, 2, smooth="ignore")
     reference = written_out if name == "layer norm" else LOSSES[name]
     for one, other in zip(found, by_trees(reference, W, 2), strict=True):
         np.testing.assert_allclose(flat(one), other, rtol=1e-10, atol=1e-12 * np.linalg.norm(other) + 1e-15)

@@ -1,0 +1,301 @@
+"""Whether series are those of the function: against real values a small way along one node's curve.
+
+Along a curve y(η) = Σ y_k η^k a series to order L differs from the function by O(η^{L+1}), so that half the step leaves
+1/2^{L+1} of the difference.  A wrong coefficient k leaves a difference ∝ η^k.  Steps are so small that nothing else is
+seen, and so large that round-off is not.
+"""
+
+from __future__ import annotations
+
+import math
+import warnings
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from eomsym.array_series.machine import Machine, known_as
+from eomsym.array_series.program import Instruction
+from eomsym.checks import check_choice
+from eomsym.errors import InputError, KinkWarning, PrecisionWarning, SeriesMismatchError
+
+SMOOTH = ("warn", "error", "ignore")
+COMPARISONS = frozenset(["lt", "le", "gt", "ge"])
+#: Roundings in row N, measured on networks in float32: 10 · 3^N, more where steps divide by small roots.
+FIRST, EACH, DIVIDED = 10.0, 3.0, 50.0
+#: Rows with fewer digits than this are told of.
+DIGITS = 1e-3
+#: Where a wrong coefficient is looked for: the first omitted term is this power of the precision.
+PLACE = 0.6
+#: A step that proves too long is divided by this, so many times.
+SHORTER, TRIES = 4.0, 2
+
+Arrays = list[Any]
+
+
+@dataclass(frozen=True)
+class Allowance:
+    """What may look like a wrong last coefficient: a share of the next, and units of the last place."""
+
+    share: float
+    units: float
+
+
+#: Of the whole gradient, where to look closer costs time only; and of one operation, which may sum many numbers, and
+#: whose next coefficient may happen to be zero.
+WHOLE, ONE = Allowance(0.25, 8), Allowance(0.6, 256)
+
+
+class Watch:
+    """What is looked at while series are made; ``tell`` tells the user.
+
+    ``gradient`` maps lists of arrays to the library's own g; None to make no check.  ``smooth`` says what to do about a
+    kink: ``warn``, ``error``, or ``ignore``; ``linear`` whether the optimiser's step is.
+    Raises ``InputError``, and ``SeriesMismatchError`` where the check fails.
+    """
+
+    def __init__(
+        self, gradient: Callable[[Arrays], Arrays] | None, smooth: str, order: int, linear: bool = True
+    ) -> None:
+        self._gradient, self._smooth, self._order = gradient, check_choice("smooth", smooth, SMOOTH), order
+        self._roundings = FIRST * EACH**order * (1 if linear else DIVIDED)
+        self.kinks: str | None = None
+        self.digits: str | None = None
+
+    def begun(self, machine: Machine) -> None:
+        """Looks at what the program is made of, before the work is done."""
+        if not self._order:
+            return
+        told = dict.fromkeys(machine.kinks)
+        names = ", ".join([name for name in told if name not in COMPARISONS] or told)
+        if names and self._smooth == "error":
+            raise InputError(f"loss_fn: not smooth, by {names}; take smooth operations, or smooth='warn'")
+        if names and self._smooth == "warn":
+            self.kinks = (
+                f"loss_fn: not smooth, by {names}: derivatives are taken on the side where the parameters are, and "
+                "paths that cross a kink follow no order better than gradient flow does; smooth='ignore' says no more"
+            )
+        precision, name = machine.coarsest
+        lost = precision * self._roundings
+        if lost > DIGITS or name != "params":
+            where = "params" if name == "params" else f"the operation {name}"
+            self.digits = (
+                f"loss_fn: {where} in numbers of precision {precision:.0e}: of row {self._order} up to about "
+                f"{lost:.0e} is wrong, relatively; give float64"
+            )
+
+    def done(self, machine: Machine) -> None:
+        """The check, where values are there to be looked at."""
+        seen = [machine.coefficient(number, machine.order) for number in machine.program.results]
+        if self._gradient is not None and all(map(machine.backend.concrete, seen)):
+            check_gradient(machine, self._gradient)
+
+    def tell(self) -> None:
+        """One warning of each kind, as if the caller's caller gave it."""
+        if self.kinks is not None:
+            warnings.warn(self.kinks, KinkWarning, stacklevel=3)
+        if self.digits is not None:
+            warnings.warn(self.digits, PrecisionWarning, stacklevel=3)
+
+
+@dataclass(frozen=True)
+class Defect:
+    """How far a series is from real values at η and η/2, in the largest norm."""
+
+    eta: float
+    whole: float
+    half: float
+    excess: float
+
+    @property
+    def fails(self) -> bool:
+        """Whether it falls more slowly than it should, and is no round-off; NaN is a failure."""
+        return not self.excess <= 1
+
+
+def check_gradient(machine: Machine, gradient: Callable[[Arrays], Arrays]) -> None:
+    """Raises ``SeriesMismatchError`` unless the results' series are those of ``gradient`` along the arguments'."""
+    curve = _Curve(machine)
+    points, slopes = curve.series(machine.program.arguments), curve.series(machine.program.results)
+    if not all(map(_finite, slopes)):
+        return
+    precision = machine.coarsest[0]
+    real = lambda eta: gradient([_sum(series, eta) for series in points])  # noqa: E731
+    defect = least_defect(slopes, points, real, precision, WHOLE)
+    if not defect.fails:
+        return
+    fault = _first_fault(curve)
+    if fault is None and _is_traced_right(curve, gradient, defect, precision):
+        return  # the step crosses a kink, which the series do not, or the next coefficient is small
+    raise SeriesMismatchError(_message(fault, defect, curve.order))
+
+
+def least_defect(
+    made: Sequence[Arrays],
+    given: Sequence[Arrays],
+    real: Callable[[float], Arrays],
+    precision: float,
+    allowed: Allowance,
+) -> Defect:
+    """The defect of the series ``made`` of ``real``, at a step chosen by their sizes and those of ``given``."""
+    terms = len(made[0])
+    rate = max(_rate(made), _rate(given), _rate([series[1:] for series in given if len(series) > 1]))
+    place = max(precision**PLACE, 10 * allowed.units * precision * 2.0**terms)
+    eta = place ** (1 / terms) / rate if rate else 1.0
+    found = _defect(made, real, eta, allowed.units * _noise(made, given, eta, precision), allowed.share)
+    for _ in range(TRIES):
+        if not found.fails:
+            break
+        # A step too long for this function, it may be; at shorter ones round-off would excuse what is wrong.
+        eta /= SHORTER
+        again = _defect(made, real, eta, 0.0, allowed.share)
+        found = found if again.fails else again
+    return found
+
+
+def _defect(made: Sequence[Arrays], real: Callable[[float], Arrays], eta: float, noise: float, share: float) -> Defect:
+    factor = 2.0 ** len(made[0])
+    wholes = [value - _sum(series, eta) for value, series in zip(real(eta), made, strict=True)]
+    halves = [value - _sum(series, eta / 2) for value, series in zip(real(eta / 2), made, strict=True)]
+    worst = 0.0
+    for whole, half in zip(wholes, halves, strict=True):
+        # Twice the coefficient of an order too low, in which a right series has nothing.
+        worst = _worse(worst, _size(factor * half - whole) / (_size(whole) * share + factor * noise or 1.0))
+    return Defect(eta, max(map(_size, wholes)), max(map(_size, halves)), worst)
+
+
+def _noise(made: Sequence[Arrays], given: Sequence[Arrays], eta: float, precision: float) -> float:
+    """Round-off of the values, and of the arguments as it is carried into them."""
+    own = max(_largest(made, level) * eta**level for level in range(len(made[0])))
+    moved = _largest(given, 1) if len(made[0]) > 1 else 0.0
+    carried = _largest(given, 0) * _largest(made, 1) / moved if moved else 0.0
+    return precision * (own + carried)
+
+
+def _rate(series: Sequence[Arrays]) -> float:
+    """How fast coefficients grow: 1 over the step at which terms are as large as the first."""
+    sizes = [_largest(series, level) for level in range(len(series[0]))] if series else []
+    if not sizes or not sizes[0]:
+        return 0.0
+    return max(((size / sizes[0]) ** (1 / level) for level, size in enumerate(sizes) if level), default=0.0)
+
+
+class _Curve:
+    """The series of a machine's values at the node that moves farthest."""
+
+    def __init__(self, machine: Machine) -> None:
+        self.machine = machine
+        self.order = machine.order
+        self._row = 0
+        if self.order and machine.program.arguments:
+            speeds = [machine.coefficient(number, 1) for number in machine.program.arguments]
+            rows = range(min(len(speed) for speed in speeds))
+            self._row = max(rows, key=lambda row: max(_size(speed[row]) for speed in speeds))
+
+    def series(self, numbers: Iterable[int]) -> list[Arrays]:
+        """Coefficients 0, 1, … of each of some values."""
+        machine, row = self.machine, self._row
+        return [
+            [machine.coefficient(number, 0)]
+            + [machine.coefficient(number, level)[row] for level in range(1, self.order + 1)]
+            for number in numbers
+        ]
+
+
+def _first_fault(curve: _Curve) -> Instruction | None:
+    """The first operation whose series are not those of its values along the series of its inputs."""
+    for instruction, _ in curve.machine.rules:
+        if _local_defect(curve, instruction).fails:
+            return instruction
+    return None
+
+
+def _local_defect(curve: _Curve, instruction: Instruction) -> Defect:
+    machine = curve.machine
+    kept = [place for place, number in enumerate(instruction.outputs) if machine.varies(number)]
+    made = curve.series(instruction.outputs[place] for place in kept)
+    moving = {number: curve.series([number])[0] for number in instruction.inputs if machine.varies(number)}
+
+    def real(point: Callable[[Arrays], Any]) -> Arrays:
+        values = [
+            point(moving[number]) if number in moving else machine.coefficient(number, 0)
+            for number in instruction.inputs
+        ]
+        results = instruction.apply(*values)
+        return [results[place] for place in kept]
+
+    precision, given = machine.coarsest[0], list(moving.values())
+    if instruction.name not in machine.backend.kinks:
+        return least_defect(made, given, lambda eta: real(lambda series: _sum(series, eta)), precision, ONE)
+    defects = [_bent_defect(made, given, real, level, precision) for level in range(1, curve.order + 1)]
+    return max(
+        defects, key=lambda defect: math.inf if defect.fails else defect.excess, default=Defect(0.0, 0.0, 0.0, 0.0)
+    )
+
+
+def _bent_defect(
+    made: Sequence[Arrays],
+    given: Sequence[Arrays],
+    real: Callable[[Callable[[Arrays], Any]], Arrays],
+    level: int,
+    precision: float,
+) -> Defect:
+    """Of what is linear on each side of its kinks: a coefficient as a direction, where values lie on no kink."""
+    lines, sources = ([[series[0], series[level]] for series in many] for many in (made, given))
+    rate = max(_rate(lines), _rate(sources))
+    step = precision**PLACE / rate if rate else 1.0
+    allowed = DIGITS * step * _largest(lines, 1) + ONE.units * _noise(lines, sources, step, precision)
+    ahead = real(lambda series: series[0] + step * series[level])
+    behind = real(lambda series: series[0] - step * series[level])
+    whole = max(
+        _size((on - start - step * slope) * (abs(on + back - 2 * start) <= allowed))
+        for on, back, (start, slope) in zip(ahead, behind, lines, strict=True)
+    )
+    return Defect(step, whole, whole, whole / (allowed or 1.0))
+
+
+def _is_traced_right(curve: _Curve, gradient: Callable[[Arrays], Arrays], defect: Defect, precision: float) -> bool:
+    """Whether the program, on whichever side of its kinks, is the gradient."""
+    program = curve.machine.program
+    point = [_sum(series, defect.eta) for series in curve.series(program.arguments)]
+    own, real = program.run(point), gradient(point)
+    size = max(map(_size, real))
+    return all(_size(one - other) <= precision**PLACE * size for one, other in zip(own, real, strict=True))
+
+
+def _message(fault: Instruction | None, defect: Defect, order: int) -> str:
+    sizes = (
+        f"the gradient differs from its series by {defect.whole:.1e} at eta = {defect.eta:.1e} and by "
+        f"{defect.half:.1e} at half of it, where 1/{2 ** (order + 1)} of it should be left"
+    )
+    if fault is None:
+        return (
+            f"loss_fn: {sizes}; no operation is to blame: the loss is another each time, or depends on more than params"
+        )
+    inside = "" if fault.name == known_as(fault) else f" (in {known_as(fault)})"
+    return (
+        f"loss_fn: {sizes}; they part at the operation {fault.name!r}{inside}: write the loss without it and report it"
+    )
+
+
+def _sum(series: Arrays, eta: float) -> Any:
+    total = series[-1]
+    for value in series[-2::-1]:
+        total = value + eta * total
+    return total
+
+
+def _largest(series: Sequence[Arrays], level: int) -> float:
+    return max((_size(part[level]) for part in series), default=0.0)
+
+
+def _size(value: Any) -> float:
+    """The largest magnitude, NaN if there is one."""
+    return float(abs(value).max()) if math.prod(value.shape) else 0.0
+
+
+def _finite(series: Arrays) -> bool:
+    return all(math.isfinite(_size(value)) for value in series)
+
+
+def _worse(one: float, other: float) -> float:
+    return other if math.isnan(other) or other > one else one

@@ -1,0 +1,231 @@
+"""A gradient in PyTorch as a flat program of ATen operations.
+
+Two turns: autograd is traced as it runs, then what that gave is traced again without views and operations in place,
+composite operations in the terms of fewer ones.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from typing import Any
+
+import torch
+from torch.fx import traceback
+from torch.fx.experimental.proxy_tensor import make_fx
+from torch.nn.attention import SDPBackend, sdpa_kernel
+from torch.utils import _pytree as pytree
+
+from eomsym.array_series.program import FlatProgram, Instruction
+from eomsym.errors import InputError
+from eomsym.step_index import check_like, gradient_of
+from eomsym.torch.decompositions import EVALUATED, TRACED, InPlaceOf, operation_name, table
+from eomsym.torch.rules import BACKEND, SCALAR_OPERATIONS
+
+#: What operations are called where users write them.
+USUAL = {
+    "threshold": "relu",
+    "max_pool2d_with_indices": "max_pool2d",
+    "max_pool3d_with_indices": "max_pool3d",
+    "sgn": "abs",
+}
+
+#: What PyTorch says where a loss cannot be followed, and what to do.
+UNTRACEABLE = {
+    "value out of a tracing tensor": "reads a number out of a tensor (item, float, tolist), which would stay what it "
+    "is; write it with tensors",
+    "mutating a non-functional tensor": "writes in place into a tensor that is no parameter, such as a running "
+    "statistic; call eval() on the model",
+    "use_reentrant": "checkpoint with use_reentrant=True cannot be followed; give use_reentrant=False",
+}
+
+Gradient = Callable[..., list[Any]]
+
+
+def gradient_function(
+    loss_fn: Callable[[Any], Any] | None, field: Callable[[Any], Any] | None, structure: Any
+) -> Gradient:
+    """g as a function of the leaves: of a loss by autograd, or the field itself.  Raises ``InputError``."""
+    function = gradient_of(loss_fn, field, lambda loss: loss)
+
+    def of_loss(*values: Any) -> list[Any]:
+        with torch.enable_grad():
+            moving = [value.detach().requires_grad_() for value in values]
+            loss = function(pytree.tree_unflatten(moving, structure))
+            if not isinstance(loss, torch.Tensor) or loss.numel() != 1 or not loss.is_floating_point():
+                what = tuple(loss.shape) if isinstance(loss, torch.Tensor) else type(loss).__name__
+                raise InputError(f"loss_fn: returned {what}; return one real number")
+            if not loss.requires_grad:
+                return [torch.zeros_like(value) for value in values]
+            found = torch.autograd.grad(loss.reshape(()), moving, allow_unused=True, materialize_grads=True)
+        return [part.detach() for part in found]
+
+    def of_field(*values: Any) -> list[Any]:
+        with torch.enable_grad():
+            found, made = pytree.tree_flatten(function(pytree.tree_unflatten(list(values), structure)))
+        check_like(made, structure, found, values)
+        return [part.detach() for part in found]
+
+    return of_field if loss_fn is None else of_loss
+
+
+def evaluated(gradient: Gradient, values: Sequence[Any]) -> list[Any]:
+    """g by PyTorch itself; running statistics stay what they are."""
+    with InPlaceOf(EVALUATED):
+        return gradient(*values)
+
+
+def flatten(gradient: Gradient, arguments: Sequence[Any]) -> FlatProgram:
+    """The flat program of a gradient.  Raises ``InputError`` for what cannot be followed, random numbers among it."""
+    kept = frozenset(BACKEND.rules) | BACKEND.flat | {"complex", "polar"}
+    with _plain(), _explained(), InPlaceOf(TRACED) as asked:
+        first = make_fx(gradient)(*arguments)
+    with _plain(), _explained():
+        second = make_fx(torch.func.functionalize(first), decomposition_table=table(kept))(*arguments)
+    return replace(_Reader(second).program, decisions=("if",) * asked.decided)
+
+
+@contextmanager
+def _explained() -> Iterator[None]:
+    """Says what to do where PyTorch cannot follow a loss."""
+    try:
+        yield
+    except RuntimeError as error:
+        reason = next((told for sign, told in UNTRACEABLE.items() if sign in str(error)), None)
+        if reason is None:
+            raise
+        raise InputError(f"loss_fn: {reason}, or use lookahead_field") from error
+
+
+@contextmanager
+def _plain() -> Iterator[None]:
+    """Attention and recurrent layers as plain operations; the names of what is decomposed are kept."""
+    with warnings.catch_warnings(), sdpa_kernel(SDPBackend.MATH), traceback.preserve_node_meta():
+        warnings.simplefilter("ignore")  # of settings of devices that are not there
+        with torch.backends.mkldnn.flags(enabled=False):
+            yield
+
+
+class _Reader:
+    """Reads a traced graph; every tensor and every number that an operation adds or multiplies gets a number."""
+
+    def __init__(self, graph: torch.fx.GraphModule) -> None:
+        self._numbers: dict[torch.fx.Node, list[int]] = {}
+        self._constants: dict[int, Any] = {}
+        self._count = 0
+        self._random: dict[int, str] = {}
+        instructions: list[Instruction] = []
+        arguments: list[int] = []
+        results: tuple[int, ...] = ()
+        node: Any
+        for node in graph.graph.nodes:
+            if node.op == "placeholder":
+                arguments.append(self._number(node))
+            elif node.op == "get_attr":
+                self._constants[self._number(node)] = getattr(graph, node.target)
+            elif node.op == "output":
+                results = tuple(self._numbers[part][0] for part in node.args[0])
+            elif operation_name(node.target) == "getitem":
+                self._numbers[node] = [self._numbers[node.args[0]][node.args[1]]]
+            else:
+                instructions.append(self._instruction(node))
+        self.program = FlatProgram(tuple(instructions), self._constants, tuple(arguments), results)
+        for number in self.program.needed() & set(self._random):
+            raise InputError(
+                f"loss_fn: draws random numbers ({self._random[number]}), so that no two gradients are of one loss; "
+                "call eval() on the model where it is dropout, or draw before and hand over what was drawn"
+            )
+
+    def _number(self, node: Any = None) -> int:
+        self._count += 1
+        if node is not None:
+            self._numbers[node] = [self._count - 1]
+        return self._count - 1
+
+    def _instruction(self, node: Any) -> Instruction:
+        name = operation_name(node.target)
+        if getattr(getattr(node.target, "_schema", None), "is_mutable", False):
+            made = node.meta.get("val")
+            if isinstance(made, torch.Tensor) and made.is_complex():
+                raise InputError(
+                    f"loss_fn: {_origin(node)!r} makes complex numbers, which have no rules; write real ones"
+                )
+            raise InputError(f"loss_fn: {_origin(node)!r} writes in place ({name}); write it out of place")
+        if name == "div" and node.kwargs.get("rounding_mode") is not None:
+            name = "rounded quotient"
+        inputs, apply = self._operation(node, operation_name(node.target))
+        made = node.meta.get("val")
+        self._numbers[node] = [self._number() for _ in (made if isinstance(made, (tuple, list)) else [made])]
+        origin = _origin(node)
+        if torch.Tag.nondeterministic_seeded in getattr(node.target, "tags", ()):
+            self._random |= dict.fromkeys(self._numbers[node], origin)
+        static: dict[str, Any] = {"args": node.args[1:], "kwargs": node.kwargs}
+        return Instruction(name, apply, inputs, tuple(self._numbers[node]), static, origin)
+
+    def _operation(self, node: Any, name: str) -> tuple[tuple[int, ...], Callable[..., list[Any]]]:
+        """The numbers of its inputs, and it as a function of them."""
+        operation = SCALAR_OPERATIONS.get(name, node.target)
+        if node.target is torch.ops.aten.view.default or name == "_unsafe_view":
+            operation = torch.reshape  # series may lie otherwise in memory
+        if name == "pow" and not isinstance(node.args[0], torch.fx.Node):
+            operation = torch.pow  # a number to the power of a tensor
+        leaves, structure = pytree.tree_flatten((node.args, dict(node.kwargs)))
+        if operation is not node.target and operation is not torch.reshape:
+            leaves = [self._lifted(leaf, node) for leaf in node.args]
+            structure = pytree.tree_structure((tuple(leaves), dict(node.kwargs)))
+            leaves += list(node.kwargs.values())
+        leaves = [_bounded(leaf, node) for leaf in leaves]
+        places = [place for place, leaf in enumerate(leaves) if isinstance(leaf, (torch.fx.Node, _Constant))]
+
+        def apply(*values: Any) -> list[Any]:
+            filled = list(leaves)
+            for place, value in zip(places, values, strict=True):
+                filled[place] = value
+            args, kwargs = pytree.tree_unflatten(filled, structure)
+            made = operation(*args, **kwargs)
+            return list(made) if isinstance(made, (tuple, list)) else [made]
+
+        return tuple(self._input(leaves[place]) for place in places), apply
+
+    def _lifted(self, leaf: Any, node: Any) -> Any:
+        """A number that is added or multiplied as a tensor, so that it is known to have no series."""
+        if isinstance(leaf, (int, float)) and not isinstance(leaf, bool):
+            like = node.meta["val"]
+            return _Constant(torch.tensor(leaf, dtype=like.dtype, device=like.device))
+        return leaf
+
+    def _input(self, leaf: Any) -> int:
+        if isinstance(leaf, torch.fx.Node):
+            return self._numbers[leaf][0]
+        number = self._number()
+        self._constants[number] = leaf.value
+        return number
+
+
+def _origin(node: Any) -> str:
+    """What the user knows the operation as: a derivative goes by the name of what it is the derivative of."""
+    name = operation_name(node.meta.get("original_aten") or node.target)
+    name = name.removesuffix("_data").removesuffix("_backward").removesuffix("_forward").strip("_")
+    return USUAL.get(name, name)
+
+
+def _bounded(leaf: Any, node: Any) -> Any:
+    """Slices to the end carry the largest integer as their end, which not every operation takes under vmap."""
+    if isinstance(leaf, int) and leaf == _ENDLESS:
+        name = operation_name(node.target)
+        sizes = node.args[1] if name == "slice_backward" else node.args[0].meta["val"].shape
+        place = {"slice": 1}.get(name, 2)
+        return sizes[node.args[place] if len(node.args) > place else 0]
+    return leaf
+
+
+_ENDLESS = 2**63 - 1
+
+
+@dataclass(eq=False)
+class _Constant:
+    """A number that became a tensor."""
+
+    value: torch.Tensor
