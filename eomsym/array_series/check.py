@@ -48,15 +48,15 @@ WHOLE, ONE = Allowance(0.25, 8), Allowance(0.6, 256)
 class Watch:
     """What is looked at while series are made; ``tell`` tells the user.
 
-    ``gradient`` maps lists of arrays to the library's own g; None to make no check.  ``smooth`` says what to do about a
-    kink: ``warn``, ``error``, or ``ignore``; ``linear`` whether the optimiser's step is.
+    ``gradients`` map lists of arrays to the library's own g of each loss; None to make no check.  ``smooth`` says what
+    to do about a kink: ``warn``, ``error``, or ``ignore``; ``linear`` whether the optimiser's step is.
     Raises ``InputError``, and ``SeriesMismatchError`` where the check fails.
     """
 
     def __init__(
-        self, gradient: Callable[[Arrays], Arrays] | None, smooth: str, order: int, linear: bool = True
+        self, gradients: Sequence[Callable[[Arrays], Arrays]] | None, smooth: str, order: int, linear: bool = True
     ) -> None:
-        self._gradient, self._smooth, self._order = gradient, check_choice("smooth", smooth, SMOOTH), order
+        self._gradients, self._smooth, self._order = gradients, check_choice("smooth", smooth, SMOOTH), order
         self._roundings = FIRST * EACH**order * (1 if linear else DIVIDED)
         self.kinks: str | None = None
         self.digits: str | None = None
@@ -83,11 +83,11 @@ class Watch:
                 f"{lost:.0e} is wrong, relatively; give float64"
             )
 
-    def done(self, machine: Machine) -> None:
-        """The check, where values are there to be looked at."""
+    def done(self, machine: Machine, field: int) -> None:
+        """The check of one loss, where values are there to be looked at."""
         seen = [machine.coefficient(number, machine.order) for number in machine.program.results]
-        if self._gradient is not None and all(map(machine.backend.concrete, seen)):
-            check_gradient(machine, self._gradient)
+        if self._gradients is not None and all(map(machine.backend.concrete, seen)):
+            check_gradient(machine, self._gradients[field])
 
     def tell(self) -> None:
         """One warning of each kind, as if the caller's caller gave it."""

@@ -7,7 +7,7 @@ with the order, where nested ``jvp`` doubles it, and few digits are lost (``step
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import jax
@@ -18,20 +18,25 @@ from eomsym.checks import check_integer
 from eomsym.errors import InputError
 from eomsym.jax.rules import BACKEND
 from eomsym.jax.tracing import flatten
-from eomsym.optimizers import Optimizer, rule_of_one_gradient
-from eomsym.step_index import array_counterterms, check_like, gradient_of, modified_field
+from eomsym.optimizers import Later, Optimizer, rule_of_losses
+from eomsym.schedules import Schedule, read_schedules
+from eomsym.series.rings import Ring
+from eomsym.step_index import array_counterterms, check_like, gradient_of, listed_models, modified_field
 
 #: What is left of the digits to this order stands in docs/high_order.md.
 MAX_JAX_ORDER = 16
 
 
 def counterterms(
-    loss_fn: Callable[[Any], Any] | None,
+    loss_fn: Callable[[Any], Any] | Sequence[Callable[[Any], Any]] | None,
     params: Any,
     order: int,
     *,
-    field: Callable[[Any], Any] | None = None,
+    field: Callable[[Any], Any] | Sequence[Callable[[Any], Any]] | None = None,
     optimizer: str | Optimizer = "gradient-descent",
+    schedule: object = None,
+    tau: Any = 0.0,
+    visits: Any = "forward",
     check: bool = True,
     smooth: str = "warn",
     **hyperparameters: object,
@@ -44,6 +49,11 @@ def counterterms(
     take their defaults.  Works in the precision of ``params``, under ``jax.jit`` too.  All intermediate values are kept
     for ``order`` nodes (one more with memory): for models where this does not fit there is ``lookahead_field``.
 
+    ``loss_fn``, or ``field``, may be a list, one for each batch or player: then a step is made for each in the order
+    ``visits``, ``forward``, ``palindrome`` or numbers, and g is their mean.  ``schedule`` is one of the learning rate,
+    a factor of η, or a mapping with the names of parameters and ``eta`` (``schedules.read_schedules``), taken at the
+    time ``tau`` = nη.
+
     ``check`` compares the series with JAX's own gradient at two points near by, where values are there to be looked at:
     under ``jax.jit`` it is **not** made, so call once without.  ``smooth`` says what to do about operations with kinks,
     such as relu and max pooling, which are taken as JAX's derivative takes them: ``warn`` (one ``KinkWarning``),
@@ -53,12 +63,17 @@ def counterterms(
     ``SeriesMismatchError``, with the operation to blame, where the check fails.
     """
     check_integer("order", order, 0, MAX_JAX_ORDER)
-    rule = rule_of_one_gradient(optimizer, hyperparameters)
+    models, schedules = listed_models(loss_fn, field), read_schedules(schedule)
+    rule, steps = rule_of_losses(
+        optimizer, hyperparameters, len(models), visits, schedules, lambda one: _taylor(one, tau, order + 1)
+    )
     leaves, structure = jax.tree.flatten(params)
     leaves = [checked_leaf(leaf) for leaf in leaves]
-    gradient = gradient_function(loss_fn, field, structure)
-    watch = Watch((lambda values: gradient(*values)) if check else None, smooth, order, rule.linear)
-    rows = array_counterterms(rule, flatten(gradient, leaves), leaves, order + 1, BACKEND, watch)
+    gradients = [gradient_function(loss, slope, structure) for loss, slope in models]
+    real = [lambda values, own=gradient: own(*values) for gradient in gradients] if check else None
+    watch = Watch(real, smooth, order, rule.linear)
+    programs = [flatten(gradient, leaves) for gradient in gradients]
+    rows = array_counterterms(rule, programs, leaves, order + 1, BACKEND, watch, steps)
     watch.tell()
     return [jax.tree.unflatten(structure, row) for row in rows]
 
@@ -67,6 +82,19 @@ def equation_of_motion(loss_fn: Callable[[Any], Any] | None, params: Any, eta: A
     """The modified vector field ``−g − Σ_k η^{k+1} ξ_k``, a pytree like ``params``; ``options`` of ``counterterms``."""
     rows = counterterms(loss_fn, params, order, **options)
     return modified_field(rows, eta, jax.tree.map, lambda total, part: total.astype(part.dtype))
+
+
+def _taylor(schedule: Schedule, tau: Any, terms: int) -> list[Any]:
+    """A schedule's Taylor coefficients at a number, or at a time that is traced."""
+    if not isinstance(tau, jax.core.Tracer):
+        return [float(value) for value in schedule.taylor(float(tau), terms)]
+    ring = Ring(float, {**BACKEND.seeds, "reciprocal": lambda z: 1 / z, "power": jnp.power})
+    pieces = [schedule.taylor(tau, terms, index, ring) for index in range(len(schedule.pieces))]
+    started = [tau >= piece.start for piece in schedule.pieces]
+    found = pieces[0]
+    for holds, piece in zip(started[1:], pieces[1:], strict=True):
+        found = [jnp.where(holds, new, old) for new, old in zip(piece, found, strict=True)]
+    return [Later(jnp.asarray(value)) for value in found]
 
 
 def gradient_function(

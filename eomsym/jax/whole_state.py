@@ -51,7 +51,7 @@ def whole_state_terms(
             raise InputError(f"memory {name!r}: does not look like params; give arrays of the same shapes")
         states.append([checked_leaf(part) for part in parts])
     gradient = gradient_function(loss_fn, field, structure)
-    watch = Watch((lambda values: gradient(*values)) if check else None, smooth, order, rule.linear)
-    rows = array_whole_terms(rule, flatten(gradient, states[0]), states, order + 1, BACKEND, watch)
+    watch = Watch([lambda values: gradient(*values)] if check else None, smooth, order, rule.linear)
+    rows = array_whole_terms(rule, [flatten(gradient, states[0])], states, order + 1, BACKEND, watch)
     watch.tell()
     return [tuple(jax.tree.unflatten(structure, part) for part in row) for row in rows]

@@ -42,11 +42,11 @@ from eomsym.optimizers._rule import (
     UpdateRule,
 )
 from eomsym.optimizers._stepping import solve, sqrt
-from eomsym.optimizers._tracing import trace
+from eomsym.optimizers._tracing import Later, number, trace
 from eomsym.optimizers._whole import WholeState, whole_state
 from eomsym.optimizers.batches import Batches, cut, of_index_sets, read_batching
 from eomsym.optimizers.libraries import LIBRARIES, from_torch
-from eomsym.optimizers.loop import Loop
+from eomsym.optimizers.loop import Loop, rule_of_losses
 from eomsym.optimizers.runge_kutta import CLASSICAL, EXPLICIT_MIDPOINT, EXTRAGRADIENT, IMPLICIT_MIDPOINT, runge_kutta
 from eomsym.schedules import RATE, read_schedules
 
@@ -60,6 +60,7 @@ __all__ = [
     "Elapsed",
     "Field",
     "Gradient",
+    "Later",
     "Linear",
     "Loop",
     "One",
@@ -79,12 +80,14 @@ __all__ = [
     "get",
     "is_built_in",
     "loop_of",
+    "number",
     "of_index_sets",
     "read_batching",
     "read_optimizer",
     "read_rational",
     "read_written",
     "register",
+    "rule_of_losses",
     "rule_of_one_gradient",
     "runge_kutta",
     "solve",

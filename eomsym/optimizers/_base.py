@@ -204,9 +204,13 @@ class Optimizer:
         States that only keep a share of themselves, such as a bias correction's β^n, are zero there and left out.
         Raises ``InputError`` for what ``numeric_only`` speaks of.
         """
+        self.check_derivable()
+        return trace_settled(self.step, 1 + len(self.memory), parameters)
+
+    def check_derivable(self) -> None:
+        """Raises ``InputError`` for a rule that has no equation of motion on a slow manifold."""
         if self.numeric_only:
             raise InputError(f"optimizer {self.name!r}: it can be stepped but not derived, {self.numeric_only}")
-        return trace_settled(self.step, 1 + len(self.memory), parameters)
 
     def initial_state(
         self, theta: Any, gradient: Callable[..., Any] | None = None, **parameters: Any

@@ -277,6 +277,41 @@ def exact_number(value: Any) -> Coefficient:
     raise InputError(f"step function: {value!r} is not exact; use integers, Fraction(1, 10) or a parameter")
 
 
+class Later:
+    """A number that is known when a compiled program runs, such as a rate at a traced time: it is neither 0 nor 1."""
+
+    __array_ufunc__ = None
+    __array_priority__ = 1000
+
+    def __init__(self, value: Any) -> None:
+        self.value = value
+
+    def __add__(self, other: Any) -> Later:
+        return Later(self.value + number(other))
+
+    def __mul__(self, other: Any) -> Later:
+        return Later(self.value * number(other))
+
+    def __rtruediv__(self, other: Any) -> Later:
+        return Later(number(other) / self.value)
+
+    __radd__, __rmul__ = __add__, __mul__
+
+    def __neg__(self) -> Later:
+        return Later(-self.value)
+
+    def __abs__(self) -> Later:
+        raise InputError(
+            "tau: nodes and weights depend on the share that a memory keeps, whose schedule needs a time that is known "
+            "when the program is compiled; give tau as a number"
+        )
+
+
+def number(value: Coefficient) -> Any:
+    """A coefficient in floating point, or what will be one."""
+    return value.value if isinstance(value, Later) else float(value)
+
+
 def inverse(value: Coefficient) -> Coefficient:
     """``1/value``, exactly."""
     return Fraction(1) / value if isinstance(value, (int, Fraction)) else 1 / value

@@ -20,7 +20,7 @@ from eomsym.optimizers._base import Field, Optimizer
 from eomsym.optimizers._fading import trace_settled
 from eomsym.optimizers._rule import UpdateRule
 from eomsym.optimizers._tracing import StepSize
-from eomsym.optimizers.batches import Batches
+from eomsym.optimizers.batches import Batches, visiting
 from eomsym.schedules import RATE, Schedule
 
 
@@ -95,6 +95,8 @@ class Loop:
     def rule(self, taylor: Mapping[str, Sequence[Coefficient]]) -> UpdateRule:
         """One round on the slow manifold; ``taylor`` has the Taylor coefficients of each schedule at its first step."""
 
+        self.optimizer.check_derivable()
+
         def step(gradient: Callable[..., Any], state: tuple[Any, ...], eta: StepSize) -> tuple[Any, ...]:
             pace = self.steps
             return self.round(gradient, state, eta, lambda name, number: _polynomial(taylor[name], (number, pace)))
@@ -157,3 +159,26 @@ def _of_batch(gradient: Callable[..., Any], index: int, weight: Any) -> Callable
 
 def _polynomial(taylor: Sequence[Coefficient], clock: tuple[int, int]) -> StepSize:
     return StepSize({(0, m): value for m, value in enumerate(taylor)}, clock, len(taylor) - 1)
+
+
+def rule_of_losses(
+    optimizer: str | Optimizer,
+    given: Mapping[str, object],
+    losses: int,
+    visits: Any,
+    schedules: Mapping[str, Schedule],
+    taylor: Callable[[Schedule], Sequence[Coefficient]],
+) -> tuple[UpdateRule, int]:
+    """The rule of a round over so many losses, visited in the order ``visits``, and the steps it takes.
+
+    ``taylor`` makes the coefficients of a schedule.  Raises ``InputError`` as ``chosen`` and ``Loop`` do.
+    """
+    from eomsym.optimizers import check_one_gradient, chosen
+
+    entry, exact = chosen(optimizer, given)
+    values = entry.complete(exact)
+    check_one_gradient(entry, values)
+    order = visiting(visits, losses)
+    batches = Batches(tuple((i,) for i in range(losses)), order, (Fraction(1),) * losses) if len(order) > 1 else None
+    loop = Loop(entry, values, schedules, batches)
+    return loop.rule({name: taylor(schedule) for name, schedule in schedules.items()}), loop.steps

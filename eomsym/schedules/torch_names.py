@@ -23,15 +23,19 @@ from eomsym.schedules.schedule import RATE, Piece, Schedule, joined
 def from_torch_scheduler(scheduler: Any) -> tuple[float, dict[str, Schedule]]:
     """``(η, schedules)`` of a scheduler that has not been stepped yet.
 
-    η is the largest rate that the schedule's factor refers to; schedules are by name, ``eta`` and, where momentum is
-    cycled too, ``momentum``.  Raises ``InputError`` for a class that depends on more than the step, and for an object
-    that is no scheduler of PyTorch.
+    η is the rate that the schedule's factor refers to; schedules are by name, ``eta`` and, where momentum is cycled
+    too, ``beta``, as ``heavy-ball`` calls it.  Raises ``InputError`` for a class that depends on more than the step,
+    for an object that is no scheduler of PyTorch, and for one that has been stepped.
     """
     kind = type(scheduler)
     if kind.__module__.split(".")[:3] != ["torch", "optim", "lr_scheduler"]:
         raise InputError(f"schedule {kind.__module__}.{kind.__name__}: no scheduler of torch.optim.lr_scheduler")
+    if getattr(scheduler, "last_epoch", 0) > 0:
+        steps = scheduler.last_epoch
+        raise InputError(f"schedule {kind.__name__}: has made {steps} step{'s' * (steps > 1)}; give a new one")
     if kind.__name__ == "OneCycleLR":
         return _one_cycle(scheduler)
+    _check_kind(kind.__name__)
     rates = {float(rate) for rate in getattr(scheduler, "base_lrs", ())} or {
         float(rate) for inner in scheduler._schedulers for rate in inner.base_lrs
     }
@@ -43,10 +47,14 @@ def from_torch_scheduler(scheduler: Any) -> tuple[float, dict[str, Schedule]]:
 
 def _factor(scheduler: Any, eta: float) -> Schedule:
     name = type(scheduler).__name__
+    _check_kind(name)
+    return _READERS[name](scheduler, eta)
+
+
+def _check_kind(name: str) -> None:
     if name not in _READERS:
         reason = _REASONS.get(name, "it is not one of " + ", ".join((*_READERS, "OneCycleLR")))
         raise InputError(f"schedule {name}: has no equation of motion here, since {reason}")
-    return _READERS[name](scheduler, eta)
 
 
 def _one_cycle(scheduler: Any) -> tuple[float, dict[str, Schedule]]:
@@ -58,7 +66,7 @@ def _one_cycle(scheduler: Any) -> tuple[float, dict[str, Schedule]]:
     start, end = group["initial_lr"] / eta, group["min_lr"] / eta
     schedules = {RATE: one_cycle(time, turn, start, end)}
     if scheduler.cycle_momentum:
-        schedules["momentum"] = one_cycle_momentum(time, turn, group["max_momentum"], group["base_momentum"])
+        schedules["beta"] = one_cycle_momentum(time, turn, group["max_momentum"], group["base_momentum"])
     return eta, schedules
 
 

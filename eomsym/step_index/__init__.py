@@ -5,6 +5,7 @@ from eomsym.step_index.array_algebra import (
     array_whole_terms,
     check_like,
     gradient_of,
+    listed_models,
     modified_field,
 )
 from eomsym.step_index.lookahead import MAX_LOOKAHEAD_ORDER, lookahead, lookahead_weights, map_logarithm, rule_lookahead
@@ -31,6 +32,7 @@ __all__ = [
     "descent_schedule",
     "gradient_of",
     "integer_nodes",
+    "listed_models",
     "logarithm",
     "lookahead",
     "lookahead_weights",

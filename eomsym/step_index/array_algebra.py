@@ -13,7 +13,7 @@ from eomsym.array_series.check import Watch
 from eomsym.array_series.machine import Backend, Machine
 from eomsym.array_series.program import FlatProgram
 from eomsym.errors import InputError
-from eomsym.optimizers import Coefficient, UpdateRule
+from eomsym.optimizers import Coefficient, UpdateRule, number
 from eomsym.step_index.nodes import small_nodes
 from eomsym.step_index.solver import NodeAlgebra, solve, solve_slow
 from eomsym.step_index.tables import Matrix, Tables
@@ -22,12 +22,15 @@ Arrays = list[Any]
 
 
 class ArrayAlgebra(NodeAlgebra):
-    """Vectors at one point, ``arguments``; ``program`` computes g from them.  ``memory`` has the other slow states."""
+    """Vectors at one point, ``arguments``; ``programs`` compute each field's g from them.
+
+    ``memory`` has the other slow states.
+    """
 
     def __init__(
         self,
         tables: Tables,
-        program: FlatProgram,
+        programs: Sequence[FlatProgram],
         arguments: Sequence[Any],
         backend: Backend,
         memory: Sequence[Sequence[Any]] = (),
@@ -35,8 +38,8 @@ class ArrayAlgebra(NodeAlgebra):
     ) -> None:
         super().__init__(tables)
         self._watch = watch
-        self.machines: list[Machine] = []
-        self._program, self._arguments, self._backend = program, list(arguments), backend
+        self._machines: list[tuple[int, Machine]] = []
+        self._programs, self._arguments, self._backend = programs, list(arguments), backend
         self._states = [self._arguments, *memory]
 
     def slow(self, index: int) -> Arrays:
@@ -48,7 +51,7 @@ class ArrayAlgebra(NodeAlgebra):
     def combine(self, parts: Sequence[tuple[Coefficient, Arrays]]) -> Arrays:
         if not parts:
             return [self._backend.zeros(len(self.tables.nodes), argument) for argument in self._arguments]
-        scaled = [values if weight == 1 else [float(weight) * value for value in values] for weight, values in parts]
+        scaled = [values if weight == 1 else [number(weight) * value for value in values] for weight, values in parts]
         return [sum(column[1:], column[0]) for column in zip(*scaled, strict=True)]
 
     def transform(self, matrix: Matrix, values: Arrays) -> Arrays:
@@ -62,8 +65,9 @@ class ArrayAlgebra(NodeAlgebra):
         def along(point: Arrays) -> Arrays:
             nonlocal machine, level
             if machine is None:
-                machine = Machine(self._program, [value[0] for value in point], len(self.tables.nodes), self._backend)
-                self.machines.append(machine)
+                start = [value[0] for value in point]
+                machine = Machine(self._programs[field], start, len(self.tables.nodes), self._backend)
+                self._machines.append((field, machine))
                 if self._watch is not None:
                     self._watch.begun(machine)
                 return [value[None] for value in machine.outputs(0)]
@@ -76,8 +80,8 @@ class ArrayAlgebra(NodeAlgebra):
     def finish(self) -> None:
         """Has the watch look at what was made."""
         if self._watch is not None:
-            for machine in self.machines:
-                self._watch.done(machine)
+            for field, machine in self._machines:
+                self._watch.done(machine, field)
 
     def multiply(self, left: Arrays, right: Arrays) -> Arrays:
         return [a * b for a, b in zip(left, right, strict=True)]
@@ -91,7 +95,7 @@ class ArrayAlgebra(NodeAlgebra):
 
 def array_whole_terms(
     rule: UpdateRule,
-    program: FlatProgram,
+    programs: Sequence[FlatProgram],
     states: Sequence[Sequence[Any]],
     terms: int,
     backend: Backend,
@@ -99,7 +103,7 @@ def array_whole_terms(
 ) -> list[list[Arrays]]:
     """Rows ``f̃_0, …, f̃_{terms−1}`` of the field of the whole state, θ first; all of a rule's states are slow."""
     theta, *memory = states
-    algebra = ArrayAlgebra(small_nodes(rule, terms), program, theta, backend, memory, watch)
+    algebra = ArrayAlgebra(small_nodes(rule, terms), programs, theta, backend, memory, watch)
     rows = solve_slow(rule, algebra, terms)
     algebra.finish()
     return [[[value[0] for value in field] for field in row] for row in rows]
@@ -107,17 +111,30 @@ def array_whole_terms(
 
 def array_counterterms(
     rule: UpdateRule,
-    program: FlatProgram,
+    programs: Sequence[FlatProgram],
     arguments: Sequence[Any],
     terms: int,
     backend: Backend,
     watch: Watch | None = None,
+    steps: int = 1,
 ) -> list[Arrays]:
-    """``−f̃_0, …, −f̃_{terms−1}`` where the program computes g from θ: of descent g, ξ_0, ξ_1, …; lists of arrays."""
-    algebra = ArrayAlgebra(small_nodes(rule, terms), program, arguments, backend, watch=watch)
+    """``−f̃_0, …, −f̃_{terms−1}`` where the programs compute g of each field from θ: of descent g, ξ_0, ξ_1, …
+
+    ``steps`` is how many step sizes of time a step of the rule takes.  Each is a list of arrays.
+    """
+    algebra = ArrayAlgebra(small_nodes(rule, terms), programs, arguments, backend, watch=watch)
     rows = solve(rule, algebra, terms)
     algebra.finish()
-    return [[-value[0] for value in values] for values in rows]
+    return [[-value[0] if steps == 1 else value[0] * (-1 / steps) for value in values] for values in rows]
+
+
+def listed_models(loss_fn: Any, field: Any) -> list[tuple[Any, Any]]:
+    """``(loss, None)`` or ``(None, field)`` for each of what is given: one, or a list that is visited in order."""
+    given = loss_fn if field is None else field
+    parts = list(given) if isinstance(given, (list, tuple)) else [given]
+    if not parts or (isinstance(given, (list, tuple)) and loss_fn is not None and field is not None):
+        raise InputError("loss_fn: give a loss or a list of them, or None and field=, not both; and at least one")
+    return [(part, None) if field is None else (loss_fn, part) for part in parts]
 
 
 def modified_field(rows: Sequence[Any], eta: Any, tree_map: Callable[..., Any], like: Callable[..., Any]) -> Any:

@@ -6,7 +6,7 @@ The gradient is traced to a flat program of ATen operations (``torch.tracing``);
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
@@ -15,8 +15,9 @@ from torch.utils import _pytree as pytree
 from eomsym.array_series.check import Watch
 from eomsym.checks import check_integer
 from eomsym.errors import InputError
-from eomsym.optimizers import Optimizer, rule_of_one_gradient
-from eomsym.step_index import array_counterterms, modified_field
+from eomsym.optimizers import Optimizer, rule_of_losses
+from eomsym.schedules import read_schedules
+from eomsym.step_index import array_counterterms, listed_models, modified_field
 from eomsym.torch.rules import BACKEND
 from eomsym.torch.tracing import evaluated, flatten, gradient_function
 
@@ -25,12 +26,15 @@ MAX_TORCH_ORDER = 16
 
 
 def counterterms(
-    loss_fn: Callable[[Any], Any] | None,
+    loss_fn: Callable[[Any], Any] | Sequence[Callable[[Any], Any]] | None,
     params: Any,
     order: int,
     *,
-    field: Callable[[Any], Any] | None = None,
+    field: Callable[[Any], Any] | Sequence[Callable[[Any], Any]] | None = None,
     optimizer: str | Optimizer = "gradient-descent",
+    schedule: object = None,
+    tau: Any = 0.0,
+    visits: Any = "forward",
     check: bool = True,
     smooth: str = "warn",
     **hyperparameters: object,
@@ -43,6 +47,11 @@ def counterterms(
     exact numbers, text, or floats read by their shortest decimal, those not given take their defaults.  Works in the
     precision of ``params`` and on their device.
 
+    ``loss_fn``, or ``field``, may be a list, one for each batch or player: then a step is made for each in the order
+    ``visits``, ``forward``, ``palindrome`` or numbers, and g is their mean.  ``schedule`` is one of the learning rate,
+    a factor of η, or a mapping with the names of parameters and ``eta`` (``schedules.read_schedules``), taken at the
+    time ``tau`` = nη.
+
     ``check`` compares the series with PyTorch's own gradient at two points near by.  ``smooth`` says what to do about
     operations with kinks, such as relu and max pooling, which are taken as PyTorch's derivative takes them: ``warn``
     (one ``KinkWarning``), ``error``, or ``ignore``.  Warns (``PrecisionWarning``) where few digits are left.
@@ -51,17 +60,22 @@ def counterterms(
     ``SeriesMismatchError``, with the operation to blame, where the check fails.
     """
     check_integer("order", order, 0, MAX_TORCH_ORDER)
-    rule = rule_of_one_gradient(optimizer, hyperparameters)
+    models, schedules = listed_models(loss_fn, field), read_schedules(schedule)
+    rule, steps = rule_of_losses(
+        optimizer, hyperparameters, len(models), visits, schedules, lambda one: one.taylor(tau, order + 1)
+    )
     leaves, structure = pytree.tree_flatten(params)
     for leaf in leaves:
         if not isinstance(leaf, torch.Tensor) or not leaf.is_floating_point():
             kind = leaf.dtype if isinstance(leaf, torch.Tensor) else type(leaf).__name__
             raise InputError(f"params: a leaf is {kind}; give floating-point tensors only")
     leaves = [leaf.detach() for leaf in leaves]
-    gradient = gradient_function(loss_fn, field, structure)
-    watch = Watch((lambda values: evaluated(gradient, values)) if check else None, smooth, order, rule.linear)
+    gradients = [gradient_function(loss, slope, structure) for loss, slope in models]
+    real = [lambda values, own=gradient: evaluated(own, values) for gradient in gradients] if check else None
+    watch = Watch(real, smooth, order, rule.linear)
     with torch.no_grad():
-        rows = array_counterterms(rule, flatten(gradient, leaves), leaves, order + 1, BACKEND, watch)
+        programs = [flatten(gradient, leaves) for gradient in gradients]
+        rows = array_counterterms(rule, programs, leaves, order + 1, BACKEND, watch, steps)
     watch.tell()
     return [pytree.tree_unflatten(row, structure) for row in rows]
 

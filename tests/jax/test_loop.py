@@ -1,0 +1,105 @@
+"""Schedules and lists of losses in JAX: the kernels' terms, at traced times too."""
+
+from __future__ import annotations
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from sample_quartic import THETA, SampleQuartic, samples
+
+import eomsym.jax
+from eomsym.dynamics.loop_kernel import LoopKernel
+from eomsym.errors import InputError
+from eomsym.optimizers import loop_of
+
+SCHEDULE = "tau/0.5 until 0.5; (1+cos(pi*(tau-0.5)))/2"
+CASES = {
+    "descent": ("sgd", {"schedule": SCHEDULE}, 1, "forward"),
+    "momentum": ("torch.SGD(momentum=0.9, nesterov=True)", {"schedule": SCHEDULE}, 4, "forward"),
+    "palindrome": ("heavy-ball", {"schedule": {"eta": "exp(-tau)"}}, 2, "palindrome"),
+    "Adam": ("adam-inside", {"schedule": "exp(-tau)", "epsilon": "1/2"}, 2, [1, 0]),
+}
+
+
+def loss(data):
+    a, b, c, d = jnp.asarray(data).T
+
+    def value(params):
+        x, y = params["w"]
+        return jnp.mean(x**4 / 4 + a * x * y**2 / 3 + (1 + b**2) * x**2 + 3 * y**2 / 4 + c * x + d * y)
+
+    return value
+
+
+def wanted(name, options, count, visits, tau, data):
+    given = {key: value for key, value in options.items() if key != "schedule"}
+    loop = loop_of(name, options["schedule"], {"count": count, "order": visits}, len(data), **given)
+    return LoopKernel(SampleQuartic(), loop).counterterms(np.append(THETA, tau), data, order=3)[:, :2]
+
+
+@pytest.fixture(autouse=True)
+def doubles():
+    with jax.enable_x64(True):
+        yield
+
+
+@pytest.mark.parametrize("tau", [0.25, 0.9])
+@pytest.mark.parametrize("case", CASES)
+def test_terms_are_those_of_the_kernels(case, tau):
+    name, options, count, visits = CASES[case]
+    data = samples(8)
+    losses = [loss(part) for part in np.split(data, count)]
+    params = {"w": jnp.asarray(THETA)}
+    rows = eomsym.jax.counterterms(losses, params, 3, optimizer=name, tau=tau, visits=visits, **options)
+    found = np.array([row["w"] for row in rows])
+    np.testing.assert_allclose(found, wanted(name, options, count, visits, tau, data), rtol=1e-9, atol=1e-11)
+
+
+def test_time_may_be_traced():
+    data, params = samples(8), {"w": jnp.asarray(THETA)}
+
+    @jax.jit
+    def field(params, tau):
+        return eomsym.jax.equation_of_motion(loss(data), params, 0.1, 3, schedule=SCHEDULE, tau=tau)["w"]
+
+    for tau in (0.25, 0.9):
+        rows = wanted("sgd", {"schedule": SCHEDULE}, 1, "forward", tau, data)
+        np.testing.assert_allclose(field(params, tau), -(0.1 ** np.arange(4.0)) @ rows, rtol=1e-10)
+
+
+def test_a_share_at_a_traced_time_is_refused_with_the_way_out():
+    def field(tau):
+        return eomsym.jax.counterterms(
+            loss(samples(4)),
+            {"w": jnp.asarray(THETA)},
+            1,
+            optimizer="heavy-ball",
+            schedule={"beta": "1/2+tau/9"},
+            tau=tau,
+        )
+
+    with pytest.raises(InputError, match="give tau as a number"):
+        jax.jit(field)(0.3)
+    assert len(field(0.3)) == 2
+
+
+@pytest.mark.parametrize(
+    ("options", "named"),
+    [
+        ({"schedule": "log(tau-1)"}, "undefined at tau = 0"),
+        ({"visits": [0, 0]}, "order [0, 0] of 2 batches"),
+        ({"visits": "random"}, "'random'"),
+        ({"optimizer": "mini-batches"}, "batches"),
+        ({"optimizer": "torch.Adagrad()"}, "never forgets"),
+    ],
+)
+def test_bad_input(options, named):
+    with pytest.raises(InputError) as caught:
+        eomsym.jax.counterterms([loss(samples(4))] * 2, {"w": jnp.asarray(THETA)}, 1, **options)
+    assert named in str(caught.value)
+
+
+def test_no_losses_are_refused():
+    with pytest.raises(InputError, match="at least one"):
+        eomsym.jax.counterterms([], {"w": jnp.asarray(THETA)}, 1)

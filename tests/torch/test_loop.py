@@ -1,0 +1,115 @@
+"""Schedules, lists of losses and of fields in PyTorch: the kernels' terms; schedulers beside the real objects."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from sample_quartic import THETA, SampleQuartic, samples
+from torch.optim import lr_scheduler as lr
+
+import eomsym.torch
+from eomsym.dynamics.loop_kernel import LoopKernel
+from eomsym.errors import InputError
+from eomsym.optimizers import loop_of
+from eomsym.schedules import from_torch_scheduler
+
+SCHEDULE = "cosine(2, warmup=0.5)"
+
+
+def loss(data):
+    a, b, c, d = torch.tensor(data.T)
+
+    def value(w):
+        x, y = w
+        return torch.mean(x**4 / 4 + a * x * y**2 / 3 + (1 + b**2) * x**2 + 3 * y**2 / 4 + c * x + d * y)
+
+    return value
+
+
+@pytest.mark.parametrize("as_fields", [False, True])
+@pytest.mark.parametrize("count", [1, 4])
+def test_terms_are_those_of_the_kernels(count, as_fields):
+    data, point = samples(8), torch.tensor(THETA)
+    losses = [loss(part) for part in np.split(data, count)]
+    models = (None, {"field": [torch.func.grad(one) for one in losses]}) if as_fields else (losses, {})
+    rows = eomsym.torch.counterterms(
+        models[0],
+        point,
+        3,
+        optimizer="heavy-ball",
+        beta="9/10",
+        schedule=SCHEDULE,
+        tau=0.7,
+        visits="palindrome",
+        **models[1],
+    )
+    loop = loop_of("heavy-ball", SCHEDULE, {"count": count, "order": "palindrome"}, 8, beta="9/10")
+    wanted = LoopKernel(SampleQuartic(), loop).counterterms(np.append(THETA, 0.7), data, order=3)[:, :2]
+    np.testing.assert_allclose(np.array([row.numpy() for row in rows]), wanted, rtol=1e-9, atol=1e-10)
+
+
+def two(optimizer):
+    return [lr.LinearLR(optimizer, start_factor=0.1, total_iters=10), lr.CosineAnnealingLR(optimizer, 40)]
+
+
+SCHEDULERS = {
+    "cosine": lambda o: lr.CosineAnnealingLR(o, 50, eta_min=0.01),
+    "exponential": lambda o: lr.ExponentialLR(o, 0.98),
+    "linear": lambda o: lr.LinearLR(o, start_factor=0.2, end_factor=0.7, total_iters=20),
+    "constant": lambda o: lr.ConstantLR(o, 0.25, 10),
+    "polynomial": lambda o: lr.PolynomialLR(o, total_iters=30, power=2.0),
+    "steps": lambda o: lr.MultiStepLR(o, [10, 30]),
+    "one cycle": lambda o: lr.OneCycleLR(o, 0.1, total_steps=61),
+    "one cycle, rate alone": lambda o: lr.OneCycleLR(o, 0.1, total_steps=61, cycle_momentum=False),
+    "restarts": lambda o: lr.CosineAnnealingWarmRestarts(o, 15, eta_min=0.02),
+    "one after another": lambda o: lr.SequentialLR(o, two(o), [10]),
+    "product": lambda o: lr.ChainedScheduler([lr.LinearLR(o, 0.1, total_iters=10), lr.ExponentialLR(o, 0.97)]),
+}
+
+
+@pytest.mark.parametrize("name", SCHEDULERS)
+def test_schedulers_are_read_as_they_run(name):
+    optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=0.1, momentum=0.9)
+    scheduler = SCHEDULERS[name](optimizer)
+    eta, schedules = from_torch_scheduler(scheduler)
+    for number in range(55):
+        group = optimizer.param_groups[0]
+        assert group["lr"] == pytest.approx(eta * schedules["eta"](number * eta), rel=1e-12, abs=1e-16)
+        if "beta" in schedules:
+            assert group["momentum"] == pytest.approx(schedules["beta"](number * eta), rel=1e-12)
+        optimizer.step()
+        scheduler.step()
+
+
+@pytest.mark.parametrize(
+    ("make", "named"),
+    [
+        (lr.ReduceLROnPlateau, "losses of the run"),
+        (lambda o: lr.LambdaLR(o, lambda n: 1.0), "Python function"),
+        (lambda o: lr.StepLR(o, 3), "MultiStepLR"),
+        (lambda o: lr.CosineAnnealingWarmRestarts(o, 3, T_mult=2), "T_mult"),
+        (lambda o: lr.OneCycleLR(o, 0.1, total_steps=9, anneal_strategy="linear"), "anneal_strategy"),
+        (lambda o: object(), "no scheduler"),
+    ],
+)
+def test_schedulers_of_another_kind_are_refused_with_the_reason(make, named):
+    optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=0.1, momentum=0.9)
+    with pytest.raises(InputError) as caught:
+        from_torch_scheduler(make(optimizer))
+    assert named in str(caught.value)
+
+
+def test_a_stepped_scheduler_is_refused():
+    optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=0.1)
+    scheduler = lr.ExponentialLR(optimizer, 0.9)
+    optimizer.step()
+    scheduler.step()
+    with pytest.raises(InputError, match="has made 1 step"):
+        from_torch_scheduler(scheduler)
+
+
+def test_rates_that_differ_are_refused():
+    groups = [{"params": [torch.nn.Parameter(torch.zeros(1))], "lr": rate} for rate in (0.1, 0.2)]
+    with pytest.raises(InputError, match=r"\[0\.1, 0\.2\]"):
+        from_torch_scheduler(lr.ExponentialLR(torch.optim.SGD(groups, lr=0.1), 0.9))
