@@ -13,6 +13,7 @@ from eomsym.jax.counterterms import counterterms, equation_of_motion
 from eomsym.jax.integration import integrate
 from eomsym.jax.lookahead import lookahead_field
 from eomsym.jax.optax_rules import from_optax
+from eomsym.jax.optax_schedules import from_optax_schedule
 from eomsym.jax.optimizer_state import optax_state
 from eomsym.jax.whole_state import whole_state_terms
 
@@ -20,6 +21,7 @@ __all__ = [
     "counterterms",
     "equation_of_motion",
     "from_optax",
+    "from_optax_schedule",
     "integrate",
     "lookahead_field",
     "optax_state",

@@ -1,0 +1,50 @@
+"""optax's schedules beside the real functions, step by step."""
+
+from __future__ import annotations
+
+import jax
+import jax.numpy as jnp
+import optax
+import pytest
+
+from eomsym.errors import InputError
+from eomsym.jax import from_optax_schedule
+
+SCHEDULES = {
+    "constant": optax.constant_schedule(0.1),
+    "cosine": optax.cosine_decay_schedule(0.1, 100, alpha=0.1),
+    "cosine, another power": optax.cosine_decay_schedule(0.1, 50, alpha=0.1, exponent=2.0),
+    "warm-up and cosine": optax.warmup_cosine_decay_schedule(0.01, 0.1, 10, 100, 0.01),
+    "exponential": optax.exponential_decay(0.1, 50, 0.9),
+    "exponential, later": optax.exponential_decay(0.1, 50, 0.9, transition_begin=20, end_value=0.05),
+    "warm-up and exponential": optax.warmup_exponential_decay_schedule(0.0, 0.1, 10, 20, 0.8),
+    "steps": optax.piecewise_constant_schedule(0.1, {30: 0.5, 70: 0.1}),
+    "linear": optax.linear_schedule(0.1, 0.01, 50, 5),
+    "polynomial": optax.polynomial_schedule(0.1, 0.01, 3, 60),
+    "joined": optax.join_schedules([optax.linear_schedule(0.0, 0.1, 10), optax.exponential_decay(0.1, 30, 0.5)], [10]),
+}
+
+
+@pytest.mark.parametrize("name", SCHEDULES)
+def test_schedules_are_read_as_they_run(name):
+    schedule, eta = SCHEDULES[name], 0.1
+    found = from_optax_schedule(schedule, eta)
+    with jax.enable_x64(True):
+        for number in range(130):
+            wanted = float(schedule(jnp.float64(number)))
+            assert eta * found(number * eta) == pytest.approx(wanted, rel=1e-9, abs=1e-13), number
+
+
+@pytest.mark.parametrize(
+    ("schedule", "named"),
+    [
+        (optax.exponential_decay(0.1, 50, 0.9, staircase=True), "floor"),
+        (optax.cosine_onecycle_schedule(100, 0.1), "stack"),
+        (lambda n: jnp.where(jnp.cos(n) > jnp.log(n + 2), 0.1, 0.2), "cannot be said"),
+        (0.1, "no function of the step"),
+    ],
+)
+def test_others_are_refused_with_the_reason(schedule, named):
+    with pytest.raises(InputError) as caught:
+        from_optax_schedule(schedule, 0.1)
+    assert named in str(caught.value)
