@@ -30,6 +30,12 @@ class SeriesKernel(FieldKernel, Protocol):
     def gradient_series(self) -> Callable[..., np.ndarray]: ...
 
 
+def gradient_along(kernel: SeriesKernel, data: Data) -> Callable[[np.ndarray], np.ndarray]:
+    """The kernel's gradient along curves with these data; generated kernels check the data once."""
+    bound: Callable[..., Callable[[np.ndarray], np.ndarray]] | None = getattr(kernel, "gradient_along", None)
+    return bound(*data) if bound is not None else lambda series: kernel.gradient_series(series, *data)
+
+
 def elementary_differentials(
     kernel: SeriesKernel, theta: np.ndarray, trees: Iterable[Tree], data: Data = ()
 ) -> dict[Tree, np.ndarray]:

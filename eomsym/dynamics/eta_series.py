@@ -5,11 +5,15 @@ A step function knows them by duck typing: sums, products, quotients, powers, ``
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
+from eomsym.dynamics.differentials import SeriesKernel, gradient_along
+from eomsym.dynamics.kernel import Data
 from eomsym.errors import InputError
+from eomsym.optimizers import Field
 from eomsym.step_index.held import root_quotient
 
 
@@ -101,3 +105,16 @@ class EtaSeries:
             rest = self.rows[k] - (found[k - 1 : 0 : -1] * found[1:k]).sum(axis=0)
             found[k] = root_quotient(rest, 2 * found[0])
         return EtaSeries(found)
+
+
+def gradient_of_series(kernel: SeriesKernel, data: Data, fields: Sequence[Field]) -> Callable[..., EtaSeries]:
+    """``(point, field=0)`` → the gradient of a field along a series."""
+    along: dict[int, Callable[[np.ndarray], np.ndarray]] = {}
+
+    def gradient(point: EtaSeries, field: int = 0) -> EtaSeries:
+        chosen = fields[field]
+        if field not in along:
+            along[field] = gradient_along(kernel, [array[chosen.samples(len(array))] for array in data])
+        return EtaSeries(chosen.of_loss(along[field](np.ascontiguousarray(point.rows))))
+
+    return gradient

@@ -13,7 +13,7 @@ from functools import partial
 import numpy as np
 
 from eomsym.checks import check_integer
-from eomsym.dynamics.differentials import SeriesKernel
+from eomsym.dynamics.differentials import SeriesKernel, gradient_along
 from eomsym.dynamics.kernel import Data, check_order, check_theta
 from eomsym.optimizers import Field, UpdateRule
 from eomsym.step_index import Solution, small_nodes, solve, solve_slow
@@ -83,26 +83,23 @@ def _algebra(
 ) -> NumberAlgebra:
     check_order(kernel, check_integer("order", order, 0), "the gradient along a curve")
 
-    if takes_roots(rule):
-        for chosen in fields:
-            check_held(partial(_gradient, kernel, data, chosen), states[0], "the optimizer")
-
+    check_roots(kernel, rule, states[0], data, fields)
     along: dict[int, Callable[[np.ndarray], np.ndarray]] = {}
 
     def gradient_series(field: int, series: np.ndarray) -> np.ndarray:
         chosen = fields[field]
         if field not in along:
-            along[field] = _gradient_along(kernel, [array[chosen.samples(len(array))] for array in data])
+            along[field] = gradient_along(kernel, [array[chosen.samples(len(array))] for array in data])
         return chosen.of_loss(along[field](np.ascontiguousarray(series)))
 
     return NumberAlgebra(small_nodes(rule, order + 1), gradient_series, states)
 
 
+def check_roots(kernel: SeriesKernel, rule: UpdateRule, theta: np.ndarray, data: Data, fields: Sequence[Field]) -> None:
+    """Raises ``InputError`` where a root of the rule has no derivative, by ``check_held`` for each field."""
+    for field in fields if takes_roots(rule) else ():
+        check_held(partial(_gradient, kernel, data, field), theta, "the optimizer")
+
+
 def _gradient(kernel: SeriesKernel, data: Data, field: Field, theta: np.ndarray) -> np.ndarray:
     return np.asarray(kernel.gradient(theta, *(array[field.samples(len(array))] for array in data)))
-
-
-def _gradient_along(kernel: SeriesKernel, data: Data) -> Callable[[np.ndarray], np.ndarray]:
-    """The kernel's gradient along curves with these data; generated kernels check the data once."""
-    bound: Callable[..., Callable[[np.ndarray], np.ndarray]] | None = getattr(kernel, "gradient_along", None)
-    return bound(*data) if bound is not None else lambda series: kernel.gradient_series(series, *data)

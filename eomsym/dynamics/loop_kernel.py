@@ -8,16 +8,22 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from itertools import count
 from typing import Any
 
 import numpy as np
 
 from eomsym.dynamics.differentials import SeriesKernel
-from eomsym.dynamics.kernel import Data
+from eomsym.dynamics.eta_series import EtaSeries, gradient_of_series
+from eomsym.dynamics.kernel import Data, check_order, check_theta
 from eomsym.dynamics.kernel_series import kernel_counterterms, slow_memory
 from eomsym.dynamics.optimizer_path import OptimizerEnd, field_gradient, last_state, run_twice
 from eomsym.errors import InputError
 from eomsym.optimizers.loop import Loop
+from eomsym.step_index import map_logarithm
+
+#: Steps of a round from which on whole rounds are the cheaper nodes.
+MANY_STEPS = 8
 
 
 def loop_kernel(kernel: SeriesKernel, loop: Loop) -> LoopKernel:
@@ -46,11 +52,40 @@ class LoopKernel:
     def counterterms(self, state: np.ndarray, *data: np.ndarray, order: int | None = None) -> np.ndarray:
         """``−F_0, …, −F_order`` (order + 1, d + 1), in units of time: a round takes ``loop.steps`` step sizes."""
         kept = self.order if order is None else order
-        rule = self.loop.rule_at(float(state[-1]), kept + 1, self.pieces)
-        rows = kernel_counterterms(self.inner, rule, state[:-1], kept, data, self.loop.fields) / self.loop.steps
+        if self.loop.steps >= MANY_STEPS and not self.loop.optimizer.memory:
+            rows = self._forward(state, kept, data) / self.loop.steps
+        else:
+            rule = self.loop.rule_at(float(state[-1]), kept + 1, self.pieces)
+            rows = kernel_counterterms(self.inner, rule, state[:-1], kept, data, self.loop.fields) / self.loop.steps
         time = np.zeros((kept + 1, 1))
         time[0] = -1
         return np.hstack([rows, time])
+
+    def _forward(self, state: np.ndarray, order: int, data: Data) -> np.ndarray:
+        """``−f̃_0, …, −f̃_order`` a round, from rounds 0 … order one after the other, all coefficients in one call.
+
+        Without memory what is known at s = 0 is all that is to be known, and whole rounds serve as nodes; one call of
+        the kernel for each step of a round where small nodes take one for each coefficient.
+        """
+        check_order(self.inner, order, "the gradient along a curve")
+        loop, tau = self.loop, float(state[-1])
+        gradient = gradient_of_series(self.inner, data, loop.fields)
+        taylor = {
+            name: np.array(schedule.taylor(tau, order + 2, (self.pieces or {}).get(name)))[:, None]
+            for name, schedule in loop.schedules.items()
+        }
+        powers, numbers = np.arange(order + 2)[:, None], count()
+
+        def step(states: tuple[EtaSeries]) -> tuple[EtaSeries]:
+            def at(name: str, number: int) -> EtaSeries:
+                return EtaSeries(taylor[name] * float(number) ** powers)
+
+            (after,) = loop.round(gradient, states, EtaSeries.eta(order + 2), at, next(numbers) * loop.steps)
+            return (after,)
+
+        start = (EtaSeries.constant(check_theta(self.inner, state[:-1]), order + 2),)
+        (moved,) = map_logarithm(step, start, order, lambda function, *parts: (function(*(part[0] for part in parts)),))
+        return -moved.rows[1:]
 
     def field(self, state: np.ndarray, eta: float, *data: np.ndarray, order: int | None = None) -> np.ndarray:
         """``Σ_{k≤order} η^k F_k`` (d + 1,)."""

@@ -21,10 +21,11 @@ from eomsym.checks import check_integer, check_positive
 from eomsym.derivation import StartTerms
 from eomsym.derivation.start_terms import plain_tree
 from eomsym.dynamics.differentials import SeriesKernel, elementary_differentials
-from eomsym.dynamics.eta_series import EtaSeries
+from eomsym.dynamics.eta_series import EtaSeries, gradient_of_series
 from eomsym.dynamics.kernel import Data, check_order, check_theta, is_double_double
+from eomsym.dynamics.kernel_series import check_roots
 from eomsym.errors import InputError, IntegrationError, OverflowInKernelError
-from eomsym.optimizers import Field, Optimizer
+from eomsym.optimizers import Optimizer
 from eomsym.optimizers.loop import Loop
 from eomsym.step_index import value_at, weights
 
@@ -89,7 +90,8 @@ def shadow_start(
     faded = _steps_to_fade(entry, exact)
     if faded == 0 or order == 0:
         return ShadowStart(point, np.zeros((order, kernel.size)), np.zeros(order), 0)
-    gradient = _gradient_of_series(kernel, data, entry.fields(**exact))
+    check_roots(kernel, entry.rule(**exact), point, data, entry.fields(**exact))
+    gradient = gradient_of_series(kernel, data, entry.fields(**exact))
     values = {name: float(value) for name, value in exact.items()}
     state = _first_state(entry, point, order + 1, gradient, memory, values)
     step_size = EtaSeries.eta(order + 1)
@@ -121,7 +123,8 @@ def hand_over(
         return ShadowStart(point, np.zeros((order, kernel.size)), np.zeros(order), 0)
     values = loop.numbers_at(tau)
     faded = math.ceil(_steps_to_fade(entry, {name: Fraction(value) for name, value in values.items()}) / loop.steps)
-    gradient = _gradient_of_series(kernel, data, loop.fields)
+    check_roots(kernel, loop.rule_at(tau, 1, pieces), point, data, loop.fields)
+    gradient = gradient_of_series(kernel, data, loop.fields)
     begun = _first_state(entry, point, order + 1, gradient, memory, values)
     taylor = {
         name: np.array(schedule.taylor(tau, order + 1, (pieces or {}).get(name)))[:, None]
@@ -167,15 +170,6 @@ def _steps_to_fade(entry: Optimizer, exact: dict[str, Fraction]) -> int:
             "allowed; give parameters that forget sooner"
         )
     return faded
-
-
-def _gradient_of_series(kernel: SeriesKernel, data: Data, fields: Sequence[Field]) -> Callable[..., EtaSeries]:
-    def gradient(point: EtaSeries, field: int = 0) -> EtaSeries:
-        chosen = fields[field]
-        rows = kernel.gradient_series(point.rows, *(array[chosen.samples(len(array))] for array in data))
-        return EtaSeries(chosen.of_loss(rows))
-
-    return gradient
 
 
 def _first_state(

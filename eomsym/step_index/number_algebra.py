@@ -52,7 +52,10 @@ class NumberAlgebra(NodeAlgebra):
         (weight, values), *others = parts
         total = values if weight == 1 and others else values * self._number(weight)
         for weight, values in others:
-            total = total + (values if weight == 1 else values * self._number(weight))
+            if weight == -1:
+                total = total - values
+            else:
+                total = total + (values if weight == 1 else values * self._number(weight))
         return total
 
     def transform(self, matrix: Sequence[Sequence[Any]], values: np.ndarray) -> np.ndarray:

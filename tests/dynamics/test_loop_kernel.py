@@ -55,6 +55,16 @@ def test_terms_are_those_of_the_rule_that_visits_every_order(name, order, m):
     np.testing.assert_allclose(found[:, :2], wanted, rtol=1e-11, atol=1e-13)
 
 
+@pytest.mark.parametrize("schedule", [None, "exp(-tau/2)"])
+def test_whole_rounds_as_nodes_give_the_same_terms_as_small_ones(schedule, monkeypatch):
+    data = samples(16)
+    kernel = LoopKernel(KERNEL, loop_of("gradient-descent", schedule, {"count": 8, "order": "palindrome"}, 16))
+    state = np.append(THETA, 0.3)
+    many = kernel.counterterms(state, data, order=4)
+    monkeypatch.setattr("eomsym.dynamics.loop_kernel.MANY_STEPS", 100)
+    np.testing.assert_allclose(many, kernel.counterterms(state, data, order=4), rtol=1e-10)
+
+
 def test_reshuffled_terms_are_there_for_many_batches():
     data, m = samples(60), 20
     found = reshuffled_counterterms(KERNEL, THETA, 2, (data,), cut(60, m))
