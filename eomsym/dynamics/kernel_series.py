@@ -102,4 +102,4 @@ def check_roots(kernel: SeriesKernel, rule: UpdateRule, theta: np.ndarray, data:
 
 
 def _gradient(kernel: SeriesKernel, data: Data, field: Field, theta: np.ndarray) -> np.ndarray:
-    return np.asarray(kernel.gradient(theta, *(array[field.samples(len(array))] for array in data)))
+    return gradient_along(kernel, [array[field.samples(len(array))] for array in data])(theta[None])[0]

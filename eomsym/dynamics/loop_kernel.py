@@ -24,6 +24,8 @@ from eomsym.step_index import map_logarithm
 
 #: Steps of a round from which on whole rounds are the cheaper nodes.
 MANY_STEPS = 8
+#: They lose digits with the order, ten of sixteen are left here.
+MOST_FORWARD = 3
 
 
 def loop_kernel(kernel: SeriesKernel, loop: Loop) -> LoopKernel:
@@ -52,7 +54,7 @@ class LoopKernel:
     def counterterms(self, state: np.ndarray, *data: np.ndarray, order: int | None = None) -> np.ndarray:
         """``−F_0, …, −F_order`` (order + 1, d + 1), in units of time: a round takes ``loop.steps`` step sizes."""
         kept = self.order if order is None else order
-        if self.loop.steps >= MANY_STEPS and not self.loop.optimizer.memory:
+        if self.loop.steps >= MANY_STEPS and kept <= MOST_FORWARD and not self.loop.optimizer.memory:
             rows = self._forward(state, kept, data) / self.loop.steps
         else:
             rule = self.loop.rule_at(float(state[-1]), kept + 1, self.pieces)
