@@ -340,7 +340,9 @@ def _check(rule: UpdateRule, slow: bool) -> None:
         raise InputError("step function: theta must move by eta times something, theta + eta * (...), and does not")
     for index in range(1, len(rule.following)):
         if index in rule.slow and (not slow or rule.moved(index).atoms(0)):
-            raise InputError(f"step function: state {index} keeps itself with weight 1, so it never settles")
+            raise InputError(
+                f"step function: state {index} keeps itself with weight 1, so it never settles; ask for the whole state"
+            )
     inner = [part for n in range(len(rule.atoms)) for part in _linears(rule, n)]
     every = [*rule.following, *rule.stages, *inner, *(a.operand for a in rule.atoms if isinstance(a, Elapsed))]
     if any(power < 0 for part in every for _, power, _ in part.terms):
