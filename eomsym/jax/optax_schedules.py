@@ -113,10 +113,10 @@ def _read(program: FlatProgram, constants: dict[int, float], point: float) -> tu
     turns = set[float]()
 
     def at(value: Any) -> float:
-        return float(sympy.sympify(value).subs(_STEP, point))
+        return float(value.subs(_STEP, point) if isinstance(value, sympy.Basic) else value)
 
     def compared(left: Any, right: Any) -> None:
-        difference = sympy.sympify(left) - right
+        difference = sympy.Add(left, -right)
         if difference.has(_STEP):
             turns.update(float(root) for root in _roots(difference) if float(root) > 0)
 
@@ -139,7 +139,7 @@ def _read(program: FlatProgram, constants: dict[int, float], point: float) -> tu
         else:
             raise InputError(f"schedule: the operation {name} has no pieces that are smooth; write it in tau")
         known[instruction.outputs[0]] = value
-    return sympy.sympify(known[program.results[0]]), turns
+    return sympy.Add(known[program.results[0]]), turns
 
 
 def _roots(difference: sympy.Expr) -> list[sympy.Expr]:

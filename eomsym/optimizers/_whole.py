@@ -122,6 +122,11 @@ def whole_state(optimizer: Optimizer) -> WholeState:
         if len(rule.slow) == 1 + len(optimizer.memory):
             return WholeState(optimizer, power)
         refused = InputError("step function: a state forgets, by no share that is a parameter of its own")
+    if not any(parameter.share for parameter in optimizer.parameters):
+        raise InputError(
+            f"optimizer {optimizer.name!r}: has no memory that fades slowly, so no share beta to go with the small "
+            "parameter; take heavy-ball, nesterov or adam, or differences of its steps (follow)"
+        ) from refused
     raise InputError(f"optimizer {optimizer.name!r}: its whole state is not near the identity ({refused})") from refused
 
 

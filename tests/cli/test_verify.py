@@ -75,6 +75,8 @@ def test_options_reach_the_library(run_with, study):
         "state": "slow",
         "start": None,
         "begin": 0,
+        "schedule": None,
+        "batching": None,
         "seed": 7,
         "precision": "double-double",
         "output": Path("kernels"),

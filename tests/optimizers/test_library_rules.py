@@ -76,7 +76,7 @@ def test_the_whole_rule_keeps_the_bias_correction():
 def test_parameters_may_be_polynomials_in_eta():
     """β₁ = 1/3 + η/7 goes wherever a number goes."""
     entry = get("adam")
-    rule = trace(entry.step, 5, {**SHARES, "beta1": StepSize({0: Fraction(1, 3), 1: Fraction(1, 7)})})
+    rule = trace(entry.step, 5, {**SHARES, "beta1": StepSize({(0, 0): Fraction(1, 3), (1, 0): Fraction(1, 7)})})
     assert rule.following[1].coefficient(rule.state(1), 1) == Fraction(1, 7)
     assert rule.following[3].coefficient(rule.state(3), 1) == Fraction(1, 7)
 

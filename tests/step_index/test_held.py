@@ -65,6 +65,8 @@ def test_a_root_of_zero_under_what_moves_is_no_number():
 
 
 def test_rules_that_take_roots_are_known():
-    taken = {name for name, entry in optimizers.REGISTRY.items() if takes_roots(entry.rule(**entry.complete({})))}
+    taken = {
+        name for name, entry in optimizers.REGISTRY.items() if takes_roots(entry.rule(**entry.complete({}, trial=True)))
+    }
     assert {"adam", "adamw", "rmsprop", "adam-inside"} <= taken
     assert not taken & {"gradient-descent", "heavy-ball", "sgdw"}
