@@ -128,10 +128,10 @@ def _read(program: FlatProgram, constants: dict[int, float], point: float) -> tu
     turns = set[float]()
 
     def at(value: Any) -> float:
-        return float(sympy.sympify(value).subs(_STEP, point))
+        return float(_expression(value).subs(_STEP, point))
 
     def compared(left: Any, right: Any) -> None:
-        difference = sympy.sympify(left) - right
+        difference = _expression(left) - right
         if difference.has(_STEP):
             turns.update(float(root) for root in _roots(difference) if float(root) > 0)
 
@@ -157,7 +157,12 @@ def _read(program: FlatProgram, constants: dict[int, float], point: float) -> tu
         else:
             raise InputError(f"schedule: the operation {name} has no pieces that are smooth; write it in tau")
         known[instruction.outputs[0]] = value
-    return sympy.sympify(known[program.results[0]]), turns
+    return _expression(known[program.results[0]]), turns
+
+
+def _expression(value: Any) -> sympy.Expr:
+    """A number as an expression; no text is read."""
+    return value if isinstance(value, sympy.Basic) else sympy.Float(value)
 
 
 def _roots(difference: sympy.Expr) -> list[sympy.Expr]:
