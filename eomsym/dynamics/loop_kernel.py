@@ -7,7 +7,7 @@ and verifies a field of θ does so for this one.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from itertools import count
 from typing import Any
 
@@ -107,6 +107,10 @@ class LoopKernel:
         rule = self.loop.rule_at(float(state[-1]), order + 1, self.pieces)
         return slow_memory(self.inner, rule, state[:-1], eta, order, data, self.loop.fields)
 
+    def step(self, gradient: Callable[..., Any], state: tuple[Any, ...], eta: float, first: float) -> tuple[Any, ...]:
+        """A round of the optimiser itself, see ``Loop.step``."""
+        return self.loop.step(gradient, state, eta, first)
+
     def run(
         self,
         state: np.ndarray,
@@ -125,13 +129,13 @@ class LoopKernel:
         first = round(float(start[-1]) / eta)
         if not math.isclose(first * eta, float(start[-1]), abs_tol=1e-9 * eta):
             raise InputError(f"tau {start[-1]:g}: no whole number of steps of eta = {eta:g}; begin at one")
-        own = loop.optimizer.initial_state(start[:-1], gradient, **loop.numbers_at(float(start[-1])))
+        own = loop.initial_state(start[:-1], gradient, float(start[-1]))
         begun = own if memory is None else (own[0], *memory)
 
         def step(states: tuple[Any, ...]) -> tuple[Any, ...]:
             place, *rest = states
             number = round(float(place[-1]) / eta)
-            after = loop.step(gradient, (place[:-1], *rest), eta, number)
+            after = self.step(gradient, (place[:-1], *rest), eta, number)
             return (np.append(after[0], (number + loop.steps) * eta), *after[1:])
 
         settled = last_state(step, (start, *begun[1:]), settling, eta)

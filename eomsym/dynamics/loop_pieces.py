@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from itertools import pairwise
 
 import numpy as np
 
@@ -17,15 +18,15 @@ def pieces_between(
 ) -> list[tuple[LoopKernel, float, float]]:
     """Each piece of the schedules with its kernel, its begin and its end; for a step size at whole rounds.
 
-    A new piece holds from the first step at which its time has come.  Raises ``InputError`` if that is within a round.
+    A new piece holds from the first step at which its time has come; one that ends before that is left out.  Raises
+    ``InputError`` if that is within a round.
     """
     loop, stop = kernel.loop, begin + time
     inside = [each for each in loop.breaks if begin < each < stop * (1 - 1e-12)]
     pieces = [loop.pieces_at(each) for each in (begin, *inside)]
     times = [begin, *(each if eta is None else _at_a_step(each, eta, loop.steps) for each in inside), stop]
-    return [
-        (kernel.at(piece), first, min(last, stop)) for piece, first, last in zip(pieces, times, times[1:], strict=False)
-    ]
+    parts = zip(pieces, pairwise(times), strict=True)
+    return [(kernel.at(piece), first, min(last, stop)) for piece, (first, last) in parts if min(last, stop) > first]
 
 
 def handed_over(

@@ -7,7 +7,9 @@ losses: sums over one batch, or over pairs of them, and no order is visited.
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable, Mapping
 from itertools import permutations
+from typing import Any
 
 import numpy as np
 
@@ -16,9 +18,8 @@ from eomsym.derivation.reshuffling import FREE, MAX_RESHUFFLED_ORDER, symmetric_
 from eomsym.dynamics.differentials import SeriesKernel, directional_derivative
 from eomsym.dynamics.kernel import Data, check_order, check_theta
 from eomsym.dynamics.loop_kernel import LoopKernel
-from eomsym.dynamics.optimizer_path import OptimizerEnd, field_gradient, run_twice
 from eomsym.errors import InputError
-from eomsym.optimizers import Batches
+from eomsym.optimizers import Batches, Loop
 from eomsym.trees import ColouredTree
 
 #: The mean over all orders is run with at most so many batches: 120 rounds for one.
@@ -28,46 +29,34 @@ MOST_BATCHES = 5
 class ReshuffledKernel(LoopKernel):
     """As ``LoopKernel`` for the mean over all orders in which a round may visit its batches."""
 
+    def __init__(self, kernel: SeriesKernel, loop: Loop, pieces: Mapping[str, int] | None = None) -> None:
+        super().__init__(kernel, loop, pieces)
+        self.order = min(kernel.order, MAX_RESHUFFLED_ORDER)
+
     def counterterms(self, state: np.ndarray, *data: np.ndarray, order: int | None = None) -> np.ndarray:
         """``−F_0, …, −F_order`` (order + 1, d + 1), order at most 3."""
-        kept = min(self.order, MAX_RESHUFFLED_ORDER) if order is None else order
+        kept = self.order if order is None else order
         assert self.loop.batches is not None
         rows = reshuffled_counterterms(self.inner, state[:-1], kept, data, self.loop.batches)
         time = np.zeros((kept + 1, 1))
         time[0] = -1
         return np.hstack([rows, time])
 
-    def run(
-        self,
-        state: np.ndarray,
-        eta: float,
-        rounds: int,
-        data: Data,
-        memory: list[np.ndarray] | None = None,
-        settling: int = 0,
-    ) -> OptimizerEnd:
+    def step(self, gradient: Callable[..., Any], state: tuple[Any, ...], eta: float, first: float) -> tuple[Any, ...]:
         """The mean is taken after every round.  Raises ``InputError`` for more than five batches: too many orders."""
-        gradient, visits = field_gradient(self.inner, data, self.loop.fields), self.loop.visits
+        (theta,), visits = state, self.loop.visits
         if len(visits) > MOST_BATCHES:
             raise InputError(
                 f"batches: the mean over all orders of {len(visits)} is a mean of {len(visits)}! rounds; at most "
                 f"{MOST_BATCHES} are run, the terms are there for any number"
             )
-        orders = list(permutations(visits))
-
-        def step(states: tuple[np.ndarray, ...]) -> tuple[np.ndarray, ...]:
-            (place,) = states
-            total = np.zeros(len(place) - 1)
-            for order in orders:
-                theta = place[:-1]
-                for index, weight in order:
-                    theta = theta - eta * float(weight or 1) * gradient(theta, index or 0)
-                total += theta - place[:-1]
-            return (np.append(place[:-1] + total / len(orders), place[-1] + len(visits) * eta),)
-
-        start = np.array(state, dtype=np.float64)
-        (end,), error = run_twice(step, (start,), rounds, eta)
-        return OptimizerEnd(end, error, start)
+        ends = []
+        for order in permutations(visits):
+            place = theta
+            for index, weight in order:
+                place = place - eta * float(weight) * gradient(place, index)
+            ends.append(place - theta)
+        return (theta + np.mean(ends, axis=0),)
 
 
 def reshuffled_counterterms(

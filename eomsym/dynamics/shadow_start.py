@@ -93,7 +93,7 @@ def shadow_start(
     check_roots(kernel, entry.rule(**exact), point, data, entry.fields(**exact))
     gradient = gradient_of_series(kernel, data, entry.fields(**exact))
     values = {name: float(value) for name, value in exact.items()}
-    state = _first_state(entry, point, order + 1, gradient, memory, values)
+    state = _first_state(entry, point, order + 1, memory, lambda theta: entry.initial_state(theta, gradient, **values))
     step_size = EtaSeries.eta(order + 1)
     seen, sets = _seen(lambda before: entry.step(gradient, before, step_size, **values), state, faded, order)
     start = _read(point, seen, sets)
@@ -125,7 +125,7 @@ def hand_over(
     faded = math.ceil(_steps_to_fade(entry, {name: Fraction(value) for name, value in values.items()}) / loop.steps)
     check_roots(kernel, loop.rule_at(tau, 1, pieces), point, data, loop.fields)
     gradient = gradient_of_series(kernel, data, loop.fields)
-    begun = _first_state(entry, point, order + 1, gradient, memory, values)
+    begun = _first_state(entry, point, order + 1, memory, lambda theta: loop.initial_state(theta, gradient, tau))
     taylor = {
         name: np.array(schedule.taylor(tau, order + 1, (pieces or {}).get(name)))[:, None]
         for name, schedule in loop.schedules.items()
@@ -176,13 +176,13 @@ def _first_state(
     entry: Optimizer,
     point: np.ndarray,
     terms: int,
-    gradient: Callable[..., EtaSeries],
     memory: Sequence[np.ndarray] | None,
-    values: dict[str, float],
+    initial: Callable[[EtaSeries], tuple[EtaSeries, ...]],
 ) -> tuple[EtaSeries, ...]:
+    """The state before the first step: ``initial`` makes it from θ where no memory is given."""
     start = EtaSeries.constant(point, terms)
     if memory is None:
-        return entry.initial_state(start, gradient, **values)
+        return initial(start)
     given = [np.asarray(part, dtype=float) for part in memory]
     if len(given) != len(entry.memory) or any(part.shape not in ((1,), point.shape) for part in given):
         names, shapes = ", ".join(entry.memory), [part.shape for part in given]

@@ -19,7 +19,7 @@ from eomsym.errors import InputError
 from eomsym.jax.rules import BACKEND
 from eomsym.jax.tracing import flatten
 from eomsym.optimizers import Later, Optimizer, rule_of_losses
-from eomsym.schedules import Schedule, read_schedules
+from eomsym.schedules import Schedule, reached, read_schedules
 from eomsym.series.rings import Ring
 from eomsym.step_index import array_counterterms, check_like, gradient_of, listed_models, modified_field
 
@@ -90,7 +90,7 @@ def _taylor(schedule: Schedule, tau: Any, terms: int) -> list[Any]:
         return [float(value) for value in schedule.taylor(float(tau), terms)]
     ring = Ring(float, {**BACKEND.seeds, "reciprocal": lambda z: 1 / z, "power": jnp.power})
     pieces = [schedule.taylor(tau, terms, index, ring) for index in range(len(schedule.pieces))]
-    started = [tau >= piece.start for piece in schedule.pieces]
+    started = [reached(tau) >= piece.start for piece in schedule.pieces]
     found = pieces[0]
     for holds, piece in zip(started[1:], pieces[1:], strict=True):
         found = [jnp.where(holds, new, old) for new, old in zip(piece, found, strict=True)]

@@ -22,6 +22,8 @@ from eomsym.schedules import Piece, Schedule
 
 #: Pieces of one schedule that are looked for.
 MOST_PIECES = 200
+#: Steps at which what is read is compared with the function: so many at the start, and then ever farther apart.
+LOOKED_AT, GROWTH, FAR = 100, 1.13, 70
 #: How far two values may be apart that are to be the same.
 SAME = 1e-9
 
@@ -44,8 +46,6 @@ _COMPARISONS: dict[str, Callable[[float, float], bool]] = {
     "le": lambda a, b: a <= b,
     "gt": lambda a, b: a > b,
     "ge": lambda a, b: a >= b,
-    "eq": lambda a, b: a == b,
-    "ne": lambda a, b: a != b,
 }
 
 
@@ -60,13 +60,28 @@ def from_optax_schedule(schedule: Callable[[Any], Any], eta: float) -> Schedule:
         try:
             program = flatten(lambda step: [schedule(step)], [jnp.float64(1)])
             values = {number: jnp.asarray(value) for number, value in program.constants.items()}
-        except (TypeError, ValueError, AttributeError) as error:
+            single = len(program.results) == 1 and not jnp.shape(schedule(jnp.float64(1)))
+        except (TypeError, ValueError, AttributeError, IndexError) as error:
             raise InputError(f"schedule {shown(schedule)}: no function of the step ({error})") from error
+        if not single:
+            raise InputError(f"schedule {shown(schedule)}: does not return a number; give one that does")
         constants = {number: float(value) for number, value in values.items() if not value.ndim}
         starts = _starts(program, constants)
         ends = zip(starts, [*starts[1:], math.inf], strict=True)
-        pieces = [_piece(program, constants, first, last, schedule, eta) for first, last in ends]
-    return Schedule(tuple(pieces))
+        made = Schedule(tuple(_piece(program, constants, first, last, schedule, eta) for first, last in ends))
+        _check(made, schedule, eta)
+    return made
+
+
+def _check(made: Schedule, schedule: Callable[[Any], Any], eta: float) -> None:
+    """Raises ``InputError`` where the two part, as at turns of a wave, of which only the first are found."""
+    far = (round(LOOKED_AT * GROWTH**k) for k in range(1, FAR))
+    for step in (*range(LOOKED_AT), *far, *(round(start / eta) + k for start in made.breaks for k in (-1, 0, 1))):
+        wanted, found = float(schedule(jnp.float64(step))), eta * made(step * eta)
+        if not math.isclose(wanted, found, rel_tol=SAME, abs_tol=SAME * eta):
+            raise InputError(
+                f"schedule: at step {step} it is {wanted:.6g}, and {found:.6g} as it was read; write pieces in tau"
+            )
 
 
 def _starts(program: FlatProgram, constants: dict[int, float]) -> list[float]:
@@ -113,15 +128,18 @@ def _read(program: FlatProgram, constants: dict[int, float], point: float) -> tu
     turns = set[float]()
 
     def at(value: Any) -> float:
-        return float(value.subs(_STEP, point) if isinstance(value, sympy.Basic) else value)
+        return float(_expression(value).subs(_STEP, point))
 
     def compared(left: Any, right: Any) -> None:
-        difference = sympy.Add(left, -right)
+        difference = _expression(left) - right
         if difference.has(_STEP):
             turns.update(float(root) for root in _roots(difference) if float(root) > 0)
 
     for instruction in program.instructions:
-        name, parts = instruction.name, [known[number] for number in instruction.inputs]
+        name = instruction.name
+        if not known.keys() >= set(instruction.inputs):
+            raise InputError(f"schedule: the operation {name} takes an array; write it in tau")
+        parts = [known[number] for number in instruction.inputs]
         if name in ("min", "max"):
             compared(*parts)
             value = (min if name == "min" else max)(parts, key=at)
@@ -139,7 +157,12 @@ def _read(program: FlatProgram, constants: dict[int, float], point: float) -> tu
         else:
             raise InputError(f"schedule: the operation {name} has no pieces that are smooth; write it in tau")
         known[instruction.outputs[0]] = value
-    return sympy.Add(known[program.results[0]]), turns
+    return _expression(known[program.results[0]]), turns
+
+
+def _expression(value: Any) -> sympy.Expr:
+    """A number as an expression; no text is read."""
+    return value if isinstance(value, sympy.Basic) else sympy.Float(value)
 
 
 def _roots(difference: sympy.Expr) -> list[sympy.Expr]:

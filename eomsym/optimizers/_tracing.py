@@ -120,6 +120,10 @@ class StepSize(_Linear):
         return self.inverse() * other
 
     def __pow__(self, exponent: int) -> StepSize:
+        if not isinstance(exponent, int):
+            raise InputError(f"step function: power {exponent!r} of eta or of a number that depends on time; take 1, 2")
+        if exponent < 0:
+            return self.inverse() ** -exponent
         power = StepSize({(0, 0): 1})
         for _ in range(exponent):
             power = power * self

@@ -6,7 +6,7 @@ epoch's end over all m! orders.  Fields ``g_1 … g_m`` are the gradients of the
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import permutations
@@ -171,7 +171,9 @@ def cut(
 
 def of_index_sets(sets: Sequence[Sequence[int]], samples: int, order: Any = "forward") -> Batches:
     """Batches given by the numbers of their samples, which must be all of them, ``0 … samples − 1``, each once."""
-    members = tuple(tuple(check_integer("sample", int(number), 0, samples - 1) for number in part) for part in sets)
+    if isinstance(sets, str) or not isinstance(sets, Iterable):
+        raise InputError(f"batches: sets {shown(sets)}; give a list of lists of sample numbers")
+    members = tuple(_numbers("sample", part, samples) for part in sets)
     missing = sorted(set(range(samples)).difference(*members))
     if missing:
         raise InputError(
@@ -209,4 +211,11 @@ def visiting(order: Any, count: int) -> tuple[int, ...]:
         forward = tuple(range(count))
         kind = check_choice("order of batches", order, (*ORDERS, RESHUFFLED_ORDER))
         return forward + forward[::-1] if kind == "palindrome" else forward
-    return tuple(check_integer("batch", int(number), 0, count - 1) for number in order)
+    return _numbers("batch", order, count)
+
+
+def _numbers(what: str, given: Any, count: int) -> tuple[int, ...]:
+    """Numbers below ``count``, as a tuple."""
+    if isinstance(given, str) or not isinstance(given, Iterable):
+        raise InputError(f"batches: {shown(given)} in place of the numbers of each {what}; give a list of integers")
+    return tuple(check_integer(what, number, 0, count - 1) for number in given)

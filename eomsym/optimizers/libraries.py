@@ -93,8 +93,10 @@ def from_torch(optimizer: Any) -> Choice:
     return entry.read({key: value for key, value in first.items() if key not in entry.ignored})
 
 
-#: Entries of a parameter group that are no options; the second rate is left by PyTorch's schedules.
-_OF_A_GROUP = frozenset(("params", "param_names", "initial_lr", *RATES))
+#: Entries of a parameter group that are no options; the rates and momenta are left by PyTorch's schedulers.
+_OF_A_GROUP = frozenset(
+    ("params", "param_names", "initial_lr", "max_lr", "min_lr", "max_momentum", "base_momentum", *RATES)
+)
 
 
 def _entry(name: str, text: str) -> LibraryOptimizer:

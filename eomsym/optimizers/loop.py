@@ -20,7 +20,7 @@ from eomsym.optimizers._base import Field, Optimizer
 from eomsym.optimizers._fading import trace_settled
 from eomsym.optimizers._rule import UpdateRule
 from eomsym.optimizers._tracing import StepSize
-from eomsym.optimizers.batches import Batches, visiting
+from eomsym.optimizers.batches import ORDERS, RESHUFFLED_ORDER, Batches, visiting
 from eomsym.schedules import RATE, Schedule
 
 
@@ -85,12 +85,23 @@ class Loop:
     def check(self, time: float) -> None:
         """Raises ``InputError`` where a schedule leaves what is allowed before ``time``."""
         for name, schedule in self.schedules.items():
-            if name == RATE:
-                schedule.check_range(time, 0.0, None, "the learning rate")
-                continue
-            (parameter,) = (known for known in self.optimizer.parameters if known.name == name)
-            above = None if parameter.supremum is None else float(parameter.supremum)
-            schedule.check_range(time, float(parameter.minimum), above, name)
+            for tau, value in schedule.looked_at(time):
+                self._check_value(name, value, f" at tau = {tau:.6g}")
+
+    def check_values(self, values: Mapping[str, Coefficient]) -> None:
+        """The same at one time, by the values there; those that are known only later are not looked at."""
+        for name, value in values.items():
+            if isinstance(value, float):
+                self._check_value(name, value, "")
+
+    def _check_value(self, name: str, value: float, where: str) -> None:
+        known = {parameter.name: parameter for parameter in self.optimizer.parameters}.get(name)
+        least, below = (0, None) if known is None else (known.minimum, known.supremum)
+        # At the very end a decay arrives at 0 but for rounding.
+        if value < least - 1e-12 or (below is not None and value >= below):
+            bound = f"at least {least}" + ("" if below is None else f" and below {below}")
+            what = "the learning rate" if known is None else name
+            raise InputError(f"schedule of {what}: {value:.6g}{where}; give one of {bound}")
 
     def rule(self, taylor: Mapping[str, Sequence[Coefficient]]) -> UpdateRule:
         """One round on the slow manifold; ``taylor`` has the Taylor coefficients of each schedule at its first step."""
@@ -124,6 +135,12 @@ class Loop:
     def step(self, gradient: Callable[..., Any], state: tuple[Any, ...], eta: float, first: float) -> tuple[Any, ...]:
         """One round in floating point, whose first step is number ``first`` of the run, or a time between two."""
         return self.round(gradient, state, eta, lambda name, number: self.schedules[name](number * eta), first)
+
+    def initial_state(self, theta: Any, gradient: Callable[..., Any], tau: float = 0.0) -> tuple[Any, ...]:
+        """θ and the memory before the first step; where that holds a gradient it is the first step's."""
+        index, weight = self.visits[0]
+        own = gradient if index is None else _of_batch(gradient, index, float(weight))
+        return self.optimizer.initial_state(theta, own, **self.numbers_at(tau))
 
     def numbers_at(self, tau: float) -> dict[str, float]:
         """The parameters in floating point at a time."""
@@ -179,6 +196,10 @@ def rule_of_losses(
     values = entry.complete(exact)
     check_one_gradient(entry, values)
     order = visiting(visits, losses)
+    if isinstance(visits, str) and visits == RESHUFFLED_ORDER:
+        raise InputError(f"visits {visits!r}: the mean over all orders is there for kernels; take {', '.join(ORDERS)}")
     batches = Batches(tuple((i,) for i in range(losses)), order, (Fraction(1),) * losses) if len(order) > 1 else None
     loop = Loop(entry, values, schedules, batches)
-    return loop.rule({name: taylor(schedule) for name, schedule in schedules.items()}), loop.steps
+    found = {name: taylor(schedule) for name, schedule in schedules.items()}
+    loop.check_values({name: values[0] for name, values in found.items()})
+    return loop.rule(found), loop.steps

@@ -12,7 +12,7 @@ from eomsym.schedules.named import (
     staircase,
     warmup,
 )
-from eomsym.schedules.schedule import RATE, Piece, Schedule, joined, read_schedule, read_schedules
+from eomsym.schedules.schedule import RATE, Piece, Schedule, joined, reached, read_schedule, read_schedules
 from eomsym.schedules.torch_names import from_torch_scheduler
 
 __all__ = [
@@ -29,6 +29,7 @@ __all__ = [
     "one_cycle",
     "one_cycle_momentum",
     "polynomial",
+    "reached",
     "read_schedule",
     "read_schedules",
     "staircase",

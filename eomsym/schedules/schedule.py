@@ -7,7 +7,7 @@ motion needs of s are its derivatives, taken here as power series of the express
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, cached_property
 from itertools import pairwise
@@ -81,8 +81,7 @@ class Schedule:
 
         So a step that would be at the start in exact arithmetic belongs to the new piece.
         """
-        reached = tau + 1e-12 * (1 + abs(tau))
-        return max(index for index, piece in enumerate(self.pieces) if index == 0 or piece.start <= reached)
+        return max(index for index, piece in enumerate(self.pieces) if index == 0 or piece.start <= reached(tau))
 
     def __call__(self, tau: float) -> float:
         """The value at a time."""
@@ -108,20 +107,13 @@ class Schedule:
             self._check(found, tau, chosen)
         return found
 
-    def check_range(self, time: float, least: float, below: float | None, what: str) -> None:
-        """Raises ``InputError`` where a value up to a time is less than ``least``, or not ``below``."""
-        ends = [*self.breaks, math.inf]
-        for index, (piece, end) in enumerate(zip(self.pieces, ends, strict=True)):
-            last = min(end, time)
-            if last < piece.start:
-                return
-            for point in range(POINTS):
-                tau = piece.start + (last - piece.start) * point / (POINTS - 1)
-                value = float(self.taylor(tau, 1, index)[0])
-                # At the very end a decay arrives at 0 but for rounding.
-                if value < least - 1e-12 or (below is not None and value >= below):
-                    bound = f"at least {least:g}" + ("" if below is None else f" and below {below:g}")
-                    raise InputError(f"schedule of {what}: {value:.6g} at tau = {tau:.6g}; give one of {bound}")
+    def looked_at(self, time: float) -> Iterator[tuple[float, float]]:
+        """``(tau, value)`` at many times up to ``time``, both ends of each piece included."""
+        for index, (piece, end) in enumerate(zip(self.pieces, [*self.breaks, math.inf], strict=True)):
+            length = min(end, time) - piece.start
+            for point in range(POINTS if length >= 0 else 0):
+                tau = piece.start + length * point / (POINTS - 1)
+                yield tau, float(self.taylor(tau, 1, index)[0])
 
     @staticmethod
     def _check(found: Sequence[Any], tau: float, piece: Piece) -> None:
@@ -136,6 +128,11 @@ class Schedule:
     def __str__(self) -> str:
         first, *others = self.pieces
         return first.expression + "".join(f" until {piece.start!r}; {piece.expression}" for piece in others)
+
+
+def reached(tau: Any) -> Any:
+    """The latest time that has come at a time, roundings included."""
+    return tau + 1e-12 * (1 + abs(tau))
 
 
 @cache

@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable
 from typing import Any
 
+from eomsym.checks import check_positive
 from eomsym.errors import InputError
 from eomsym.schedules.named import (
     constant,
@@ -25,7 +26,8 @@ def from_torch_scheduler(scheduler: Any) -> tuple[float, dict[str, Schedule]]:
 
     η is the rate that the schedule's factor refers to; schedules are by name, ``eta`` and, where momentum is cycled
     too, ``beta``, as ``heavy-ball`` calls it.  Raises ``InputError`` for a class that depends on more than the step,
-    for an object that is no scheduler of PyTorch, and for one that has been stepped.
+    for an object that is no scheduler of PyTorch, for one that has been stepped, and where the optimizer does not take
+    the rates as they come.
     """
     kind = type(scheduler)
     if kind.__module__.split(".")[:3] != ["torch", "optim", "lr_scheduler"]:
@@ -33,6 +35,8 @@ def from_torch_scheduler(scheduler: Any) -> tuple[float, dict[str, Schedule]]:
     if getattr(scheduler, "last_epoch", 0) > 0:
         steps = scheduler.last_epoch
         raise InputError(f"schedule {kind.__name__}: has made {steps} step{'s' * (steps > 1)}; give a new one")
+    if type(scheduler.optimizer).__name__ == "ASGD":
+        raise InputError("schedule: torch.optim.ASGD takes each rate one step late; give the schedule in tau")
     if kind.__name__ == "OneCycleLR":
         return _one_cycle(scheduler)
     _check_kind(kind.__name__)
@@ -41,7 +45,7 @@ def from_torch_scheduler(scheduler: Any) -> tuple[float, dict[str, Schedule]]:
     }
     if len(rates) != 1:
         raise InputError(f"schedule: groups have the rates {sorted(rates)}; give all groups the same")
-    (eta,) = rates
+    eta = check_positive("lr", *rates)
     return eta, {RATE: _factor(scheduler, eta)}
 
 
@@ -66,6 +70,8 @@ def _one_cycle(scheduler: Any) -> tuple[float, dict[str, Schedule]]:
     start, end = group["initial_lr"] / eta, group["min_lr"] / eta
     schedules = {RATE: one_cycle(time, turn, start, end)}
     if scheduler.cycle_momentum:
+        if "betas" in group:
+            raise InputError("schedule OneCycleLR: corrects Adam's bias by the last beta1; give cycle_momentum=False")
         schedules["beta"] = one_cycle_momentum(time, turn, group["max_momentum"], group["base_momentum"])
     return eta, schedules
 
@@ -93,6 +99,12 @@ def _one_after_another(scheduler: Any, eta: float) -> Schedule:
 
 
 def _product(scheduler: Any, eta: float) -> Schedule:
+    for part in scheduler._schedulers:
+        if type(part).__name__ not in _FACTORS:
+            raise InputError(
+                f"schedule ChainedScheduler: its {type(part).__name__} is no factor of what the others do; read for "
+                f"{', '.join(sorted(_FACTORS))}, or take SequentialLR"
+            )
     factors = [_factor(part, eta) for part in scheduler._schedulers]
     starts = sorted({piece.start for factor in factors for piece in factor.pieces})
     texts = [[factor.pieces[factor.piece_at(start)].expression for factor in factors] for start in starts]
@@ -101,13 +113,15 @@ def _product(scheduler: Any, eta: float) -> Schedule:
     )
 
 
+#: What multiplies the rate that it finds; others set or add to it.
+_FACTORS = frozenset(("ConstantLR", "ExponentialLR", "LinearLR", "MultiStepLR", "PolynomialLR"))
 #: Restarts that are written out; later on the schedule is undefined, and says so.
 MAX_RESTARTS = 64
 
 _READERS: dict[str, Callable[[Any, float], Schedule]] = {
     "CosineAnnealingLR": _periodic_cosine,
     "CosineAnnealingWarmRestarts": _warm_restarts,
-    "ExponentialLR": lambda s, eta: exponential(-math.log(s.gamma) / eta),
+    "ExponentialLR": lambda s, eta: exponential(-math.log(check_positive("gamma", s.gamma)) / eta),
     "LinearLR": lambda s, eta: linear(s.total_iters * eta, s.start_factor, s.end_factor),
     "ConstantLR": lambda s, eta: Schedule((*constant(s.factor).pieces, Piece(s.total_iters * eta, "1"))),
     "PolynomialLR": lambda s, eta: polynomial(s.total_iters * eta, s.power),

@@ -20,13 +20,13 @@ def loop_state(kernel: LoopKernel, theta: np.ndarray, eta: float, data: Data) ->
     """The whole state (θ, memory, τ) of a loop from its own start at τ = 0; its map is a round."""
     loop, tally = kernel.loop, Tally()
     gradient = tally.counting(field_gradient(kernel.inner, data, loop.fields))
-    begun = loop.optimizer.initial_state(theta, gradient, **loop.numbers_at(0.0))
+    begun = loop.initial_state(theta, gradient)
     ends = np.cumsum([part.size for part in begun])
 
     def step(vector: np.ndarray) -> np.ndarray:
         *parts, tau = np.split(vector, ends)
         # between steps, where a flow asks, the schedule is that of the time itself
-        after = loop.step(gradient, tuple(parts), eta, float(tau[0]) / eta)
+        after = kernel.step(gradient, tuple(parts), eta, float(tau[0]) / eta)
         return np.concatenate([*after, tau + loop.steps * eta])
 
     return StateMap(step, np.append(np.concatenate(begun), 0.0), theta.size, tally=tally)

@@ -248,7 +248,7 @@ def _of_loop(
             *((("batches", str(loop.steps)),) if loop.batches is not None else ()),
         ),
         slow_path=partial(loop_path, whole, rate, data),
-        slow_order=kernel.order,
+        slow_order=whole.order,
         loop=loop,
     )
 

@@ -86,20 +86,17 @@ class LoopProblem(Problem):
             if previous is not None:
                 state = handed_over(previous, kernel, state, eta, self.highest, self.data)
             previous = kernel
-            if end > begin:
-                part = integrate_equation_of_motion(
-                    kernel, state, eta, end - begin, self.data, order=order, accuracy=accuracy
-                )
-                state, error, evaluations = part.theta, error + part.error_estimate, evaluations + part.evaluations
-            state = np.append(state[:-1], end)
+            part = integrate_equation_of_motion(
+                kernel, state, eta, end - begin, self.data, order=order, accuracy=accuracy
+            )
+            error, evaluations = error + part.error_estimate, evaluations + part.evaluations
+            state = np.append(part.theta[:-1], end)
         return MotionEnd(state, error, evaluations)
 
     def predict(self, theta: Vector, time: float, orders: Sequence[int], accuracy: float) -> ErrorPrediction:
         """The predicted errors; what the memory does at a new piece is of a higher power of η."""
         found: ErrorPrediction | None = None
         for kernel, begin, end in pieces_between(self.kernel, float(theta[-1]), time, None):
-            if end <= begin:
-                continue
             state = theta if found is None else np.append(found.theta[:-1], begin)
             found = predict_discretization_error(
                 kernel,

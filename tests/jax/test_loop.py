@@ -103,3 +103,10 @@ def test_bad_input(options, named):
 def test_no_losses_are_refused():
     with pytest.raises(InputError, match="at least one"):
         eomsym.jax.counterterms([], {"w": jnp.asarray(THETA)}, 1)
+
+
+def test_a_traced_time_that_is_a_rounding_before_a_piece_is_in_it():
+    """Eight steps of 0.1, added up, are less than 0.8."""
+    at = jax.jit(lambda w, tau: eomsym.jax.counterterms(jnp.sum, w, 0, schedule="1 until 0.8; 1/2", tau=tau)[0])
+    assert sum([0.1] * 8) < 0.8
+    assert float(at(jnp.ones(1), sum([0.1] * 8))[0]) == 0.5

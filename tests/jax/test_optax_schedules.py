@@ -42,6 +42,12 @@ def test_schedules_are_read_as_they_run(name):
         (optax.cosine_onecycle_schedule(100, 0.1), "stack"),
         (lambda n: jnp.where(jnp.cos(n) > jnp.log(n + 2), 0.1, 0.2), "cannot be said"),
         (0.1, "no function of the step"),
+        (lambda n: jnp.where(jnp.sin(n / 50) > 0, 0.1, 0.05), "as it was read"),
+        (lambda n: jnp.maximum(jnp.cos(n / 10), 0.2) * 0.1, "as it was read"),
+        (lambda n: 0.1 * (1 + jnp.asarray(n / 7, int)), "as it was read"),
+        (lambda n: jnp.where(n == 20, 0.1, 0.05), "operation eq"),
+        (lambda n: jnp.array([0.1, 0.2]) * n, "does not return a number"),
+        (lambda n: jnp.interp(n, jnp.array([0.0, 10.0]), jnp.array([0.0, 0.1])), "takes an array"),
     ],
 )
 def test_others_are_refused_with_the_reason(schedule, named):

@@ -7,7 +7,8 @@ import pytest
 
 from eomsym import optimizers
 from eomsym.errors import InputError, IntegrationError
-from eomsym.optimizers import Gradient, Linear, Optimizer, Parameter, State, runge_kutta, solve, sqrt, trace
+from eomsym.optimizers import Gradient, Linear, Loop, Optimizer, Parameter, State, runge_kutta, solve, sqrt, trace
+from eomsym.schedules import constant
 
 ENTRIES = list(optimizers.REGISTRY.values())
 
@@ -162,3 +163,16 @@ def test_the_transient_forgets_the_start_to_the_last_bit(name, given):
         ends.append(state)
     np.testing.assert_allclose(ends[0], ends[1], rtol=4e-16, atol=2**-60)
     assert optimizers.get("extragradient").transient() == 0
+
+
+def test_powers_of_a_number_that_depends_on_time():
+    def step(gradient, state, eta, beta):
+        theta, velocity = state
+        velocity = beta * velocity + gradient(theta)
+        return theta - eta * (1 - beta) ** -1 * velocity, velocity
+
+    entry = Optimizer("power", (), "", "", (optimizers.get("heavy-ball").parameters[0],), step, ("velocity",))
+    rule = Loop(entry, {"beta": Fraction(1, 2)}, {"beta": constant(0.5)}).rule({"beta": [Fraction(1, 2), 0]})
+    assert [value for *_, value in rule.moved(0).terms] == [-1, -2]
+    with pytest.raises(InputError, match=r"power 0\.5 of eta"):
+        trace(lambda gradient, state, eta: (state[0] - eta**0.5 * gradient(state[0]),), 1, {})

@@ -10,7 +10,8 @@ import sympy
 
 from eomsym import schedules
 from eomsym.errors import InputError
-from eomsym.schedules import Piece, Schedule, joined, read_schedule, read_schedules
+from eomsym.optimizers import loop_of
+from eomsym.schedules import joined, read_schedule, read_schedules
 
 TAU = sympy.Symbol("tau")
 SMOOTH = ["(1+cos(pi*tau))/2", "exp(-tau)*(1-exp(-1-tau))", "1/(1+tau)**2", "sqrt(1+tau)", "tanh(2*tau) + 1/4", "3/4"]
@@ -102,7 +103,7 @@ def test_where_there_is_no_derivative_it_says_so(text, tau, named):
 
 def test_values_out_of_range_are_found_with_their_time():
     with pytest.raises(InputError, match=r"schedule of the learning rate: -0\.0\d+ at tau = 1\.5"):
-        read_schedule("1/2 until 1; 1/2 - (tau-1)").check_range(2.0, 0.0, None, "the learning rate")
+        loop_of("gradient-descent", "1/2 until 1; 1/2 - (tau-1)").check(2.0)
     with pytest.raises(InputError, match="and below 1"):
-        Schedule((Piece(0.0, "1/2 + tau"),)).check_range(1.0, 0.0, 1.0, "beta")
-    read_schedule("cosine(2)").check_range(5.0, 0.0, None, "the learning rate")
+        loop_of("heavy-ball", {"beta": "1/2 + tau"}).check(1.0)
+    loop_of("gradient-descent", "cosine(2)").check(5.0)

@@ -11,7 +11,7 @@ from torch.optim import lr_scheduler as lr
 import eomsym.torch
 from eomsym.dynamics.loop_kernel import LoopKernel
 from eomsym.errors import InputError
-from eomsym.optimizers import loop_of
+from eomsym.optimizers import from_torch, loop_of
 from eomsym.schedules import from_torch_scheduler
 
 SCHEDULE = "cosine(2, warmup=0.5)"
@@ -91,6 +91,11 @@ def test_schedulers_are_read_as_they_run(name):
         (lambda o: lr.CosineAnnealingWarmRestarts(o, 3, T_mult=2), "T_mult"),
         (lambda o: lr.OneCycleLR(o, 0.1, total_steps=9, anneal_strategy="linear"), "anneal_strategy"),
         (lambda o: object(), "no scheduler"),
+        (lambda o: lr.ChainedScheduler([lr.ExponentialLR(o, 0.9), lr.CosineAnnealingLR(o, 9, 0.1)]), "no factor"),
+        (lambda o: lr.ChainedScheduler([lr.ExponentialLR(o, 0.9), lr.CosineAnnealingWarmRestarts(o, 9)]), "no factor"),
+        (lambda o: lr.ExponentialLR(o, 0.0), "gamma"),
+        (lambda o: lr.ExponentialLR(torch.optim.ASGD(o.param_groups[0]["params"]), 0.9), "one step late"),
+        (lambda o: lr.OneCycleLR(torch.optim.Adam(o.param_groups[0]["params"]), 0.1, 9), "cycle_momentum=False"),
     ],
 )
 def test_schedulers_of_another_kind_are_refused_with_the_reason(make, named):
@@ -113,3 +118,40 @@ def test_rates_that_differ_are_refused():
     groups = [{"params": [torch.nn.Parameter(torch.zeros(1))], "lr": rate} for rate in (0.1, 0.2)]
     with pytest.raises(InputError, match=r"\[0\.1, 0\.2\]"):
         from_torch_scheduler(lr.ExponentialLR(torch.optim.SGD(groups, lr=0.1), 0.9))
+
+
+@pytest.mark.parametrize(
+    ("options", "named"),
+    [
+        ({"visits": "reshuffled"}, "mean over all orders"),
+        ({"visits": [0.9, 1]}, "not an integer"),
+        ({"visits": 2}, "list of integers"),
+        ({"schedule": "1 - tau", "tau": 2.0}, "learning rate: -1"),
+        ({"schedule": {"beta": "1 + tau"}, "optimizer": "heavy-ball"}, "beta: 1; give one of at least 0 and below 1"),
+    ],
+)
+def test_no_order_and_no_number_is_taken_for_another(options, named):
+    losses = [loss(part) for part in np.split(samples(4), 2)]
+    with pytest.raises(InputError, match=named):
+        eomsym.torch.counterterms(losses, torch.tensor(THETA), 1, **options)
+
+
+def test_an_optimizer_with_a_scheduler_is_read():
+    optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=0.1, momentum=0.9)
+    lr.OneCycleLR(optimizer, 0.1, total_steps=9)
+    assert from_torch(optimizer)[0].name == "heavy-ball"
+
+
+@pytest.mark.parametrize("order", [[0, 1], [1, 0, 0]])
+def test_a_memory_that_starts_with_a_gradient_starts_with_that_of_the_first_batch(order):
+    """PyTorch's dampening."""
+    data, eta = samples(8), 0.05
+    whole = torch.nn.Parameter(torch.tensor(THETA))
+    optimizer = torch.optim.SGD([whole], lr=eta, momentum=0.5, dampening=0.3)
+    for batch in order:
+        optimizer.zero_grad()
+        loss(np.split(data, 2)[batch])(whole).backward()
+        optimizer.step()
+    loop = loop_of("torch.SGD(momentum=0.5, dampening=0.3)", None, {"count": 2, "order": order}, 8)
+    end = LoopKernel(SampleQuartic(), loop).run(np.append(THETA, 0.0), eta, 1, (data,)).theta[:2]
+    np.testing.assert_allclose(end, whole.detach().numpy(), rtol=1e-13)

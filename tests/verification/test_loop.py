@@ -10,7 +10,7 @@ from eomsym.dynamics.loop_kernel import LoopKernel
 from eomsym.errors import InputError
 from eomsym.models import Dataset
 from eomsym.optimizers import Loop, cut, loop_of
-from eomsym.verification import verify
+from eomsym.verification import follow, verify
 from eomsym.verification.loop import verify_loop
 
 SMOOTH = "(1+cos(pi*tau/6))/2*(1-exp(-1-3*tau))"
@@ -164,3 +164,27 @@ def test_the_study_says_what_was_run():
     assert data["batches"] == 2
     assert "beta" not in dict(found.parameters)
     assert np.isfinite(found.time)
+
+
+def test_two_pieces_that_begin_within_one_step():
+    """The memory is handed over once, from the piece that was run to the one that is run next."""
+    two = {"eta": "1 until 0.081; 1/2", "beta": "1/5 until 0.082; 2/5"}
+    found = study("heavy-ball", range(3), schedule=two, etas=[0.02 / 2**k for k in range(4)])
+    assert found.passed, [(record.order, record.slope, record.reason) for record in found.orders]
+
+
+def test_reshuffled_batches_are_followed_in_the_mean():
+    options = {"batching": {"count": 3, "order": "reshuffled"}, "orders": (0, 1, 2, 4)}
+    found = follow(SampleQuartic(), THETA, 0.02, 20, samples(9), **options)
+    mean, slow = ([record.error for record in records] for records in (found.whole, found.slow))
+    assert mean[2] < 0.2 * mean[1] < 0.04 * mean[0]
+    assert len(slow) == 3
+    assert slow[2] < 0.1 * slow[1] < 0.01 * slow[0]
+
+
+@pytest.mark.parametrize(
+    "batching", [{"sets": [[0.5, 1], [2, 3]]}, {"sets": 3}, {"sets": [0, 1]}, {"count": 2, "order": 3}]
+)
+def test_batches_that_are_no_lists_of_integers(batching):
+    with pytest.raises(InputError, match=r"batches|sample"):
+        loop_of("gradient-descent", None, batching, 4)
