@@ -122,8 +122,8 @@ def derive(
         raise InputError("--state whole: not written out for a --loss or --field; leave one of the two out")
     if model is not None:
         if start or schedule is not None:
-            given = "--start" if start else "--schedule"
-            raise InputError(f"{given}: is given on trees; leave --loss or --field out")
+            option = "--start" if start else "--schedule"
+            raise InputError(f"{option}: is given on trees; leave --loss or --field out")
         _derive_closed_form(model, optimizer, order, set_ or [], form)
         return
     highest = parsing.integer("--order", order, 0, MAX_ORDER, tree_demand)

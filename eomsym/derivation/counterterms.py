@@ -211,6 +211,8 @@ def derive_scheduled(
     whole = Loop(entry, values, dict.fromkeys(names, constant()))
     free = [parameter.name for parameter in entry.parameters if parameter.name not in {*values, *names}]
     stems = {name: RATE_SYMBOL if name == RATE else name for name in names}
+    if RATE_SYMBOL in {parameter.name for parameter in entry.parameters}:
+        raise InputError(f"parameter {RATE_SYMBOL!r}: is what the factor of eta is called here; give it another name")
     every = [*free, *(f"{stem}_d{m}" if m else stem for stem in stems.values() for m in range(order + 1))]
     symbols = symbols_of(every)
     loop = replace(whole, values={**values, **{name: symbols[name] for name in (*free, *stems) if name in symbols}})

@@ -29,6 +29,12 @@ def pieces_between(
     return [(kernel.at(piece), first, min(last, stop)) for piece, (first, last) in parts if min(last, stop) > first]
 
 
+def entered_from(kernel: LoopKernel, begin: float, eta: float) -> LoopKernel | None:
+    """The kernel of the pieces before ``begin``, where new ones begin just then; None if none does."""
+    before, after = (kernel.loop.pieces_at(max(tau, 0.0)) for tau in (begin - eta / 2, begin))
+    return None if before == after else kernel.at(before)
+
+
 def handed_over(
     before: LoopKernel, after: LoopKernel, state: np.ndarray, eta: float, order: int, data: Data
 ) -> np.ndarray:

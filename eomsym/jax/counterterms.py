@@ -14,7 +14,7 @@ import jax
 import jax.numpy as jnp
 
 from eomsym.array_series.check import Watch
-from eomsym.checks import check_integer
+from eomsym.checks import check_finite, check_integer
 from eomsym.errors import InputError
 from eomsym.jax.rules import BACKEND
 from eomsym.jax.tracing import flatten
@@ -87,7 +87,7 @@ def equation_of_motion(loss_fn: Callable[[Any], Any] | None, params: Any, eta: A
 def _taylor(schedule: Schedule, tau: Any, terms: int) -> list[Any]:
     """A schedule's Taylor coefficients at a number, or at a time that is traced."""
     if not isinstance(tau, jax.core.Tracer):
-        return [float(value) for value in schedule.taylor(float(tau), terms)]
+        return [float(value) for value in schedule.taylor(check_finite("tau", tau), terms)]
     ring = Ring(float, {**BACKEND.seeds, "reciprocal": lambda z: 1 / z, "power": jnp.power})
     pieces = [schedule.taylor(tau, terms, index, ring) for index in range(len(schedule.pieces))]
     started = [reached(tau) >= piece.start for piece in schedule.pieces]

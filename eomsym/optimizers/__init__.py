@@ -46,7 +46,7 @@ from eomsym.optimizers._tracing import Later, number, trace
 from eomsym.optimizers._whole import WholeState, whole_state
 from eomsym.optimizers.batches import Batches, cut, of_index_sets, read_batching
 from eomsym.optimizers.libraries import LIBRARIES, from_torch
-from eomsym.optimizers.loop import Loop, rule_of_losses
+from eomsym.optimizers.loop import Loop, check_free, rule_of_losses
 from eomsym.optimizers.runge_kutta import CLASSICAL, EXPLICIT_MIDPOINT, EXTRAGRADIENT, IMPLICIT_MIDPOINT, runge_kutta
 from eomsym.schedules import RATE, read_schedules
 
@@ -194,11 +194,13 @@ def loop_of(
     ``schedule`` is read by ``schedules.read_schedules`` and ``batching`` by ``read_batching``; parameters not given
     have their defaults.  Raises ``InputError`` as these, ``chosen`` and ``Loop`` do.
     """
+    schedules = read_schedules(schedule)
+    check_free(given, schedules)
     entry, exact = chosen(optimizer, given)
     if batching is not None and samples == 0:
         raise InputError("batching: this loss has no data; leave it out")
     batches = None if batching is None else read_batching(batching, samples)
-    return Loop(entry, entry.complete(exact), read_schedules(schedule), batches)
+    return Loop(entry, entry.complete(exact), schedules, batches)
 
 
 def rule_of_one_gradient(optimizer: str | Optimizer, given: Mapping[str, object]) -> UpdateRule:

@@ -40,5 +40,5 @@ OPTIMIZER = Optimizer(
     parameters=(MOMENTUM, DECAY),
     step=step,
     memory=("velocity",),
-    limits="holds after the transient β^k; the decay is not multiplied by a schedule",
+    limits="holds after the transient β^k; a schedule of eta multiplies the decay too",
 )

@@ -28,9 +28,9 @@ from eomsym.schedules import RATE, Schedule
 class Loop:
     """An optimiser with ``values`` for all parameters, ``schedules`` by the names of what they are of, and batches.
 
-    A schedule of ``RATE`` is a factor of η, outside of all memories, as libraries have it; one of a parameter takes the
-    place of its value.  Raises ``InputError`` for a schedule of what the optimiser does not have, of what counts
-    something, and for batches of an optimiser that has batches or players itself.
+    A schedule of ``RATE`` is a factor of η wherever the step has it: outside of all memories in the libraries' rules.
+    One of a parameter takes the place of its value.  Raises ``InputError`` for a schedule of what the optimiser does
+    not have, of what counts something, and for batches of an optimiser that has batches or players itself.
     """
 
     optimizer: Optimizer
@@ -178,6 +178,12 @@ def _polynomial(taylor: Sequence[Coefficient], clock: tuple[int, int]) -> StepSi
     return StepSize({(0, m): value for m, value in enumerate(taylor)}, clock, len(taylor) - 1)
 
 
+def check_free(given: Mapping[str, object], schedules: Mapping[str, Schedule]) -> None:
+    """Raises ``InputError`` for a parameter that has a value and a schedule."""
+    for name in schedules.keys() & given.keys():
+        raise InputError(f"{name} = {given[name]}: has a schedule, so it has no value; leave one of the two out")
+
+
 def rule_of_losses(
     optimizer: str | Optimizer,
     given: Mapping[str, object],
@@ -192,6 +198,7 @@ def rule_of_losses(
     """
     from eomsym.optimizers import check_one_gradient, chosen
 
+    check_free(given, schedules)
     entry, exact = chosen(optimizer, given)
     values = entry.complete(exact)
     check_one_gradient(entry, values)

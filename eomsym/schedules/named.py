@@ -55,8 +55,9 @@ def polynomial(time: float, power: float = 1.0, end: float = 0.0) -> Schedule:
 def staircase(times: Sequence[float], factor: float = 0.1) -> Schedule:
     """1, multiplied by ``factor`` at each of the times."""
     factor = check_positive("factor", factor)
-    starts = [0.0, *(check_positive("time", time) for time in times)]
-    return Schedule(tuple(Piece(start, _text(factor**count)) for count, start in enumerate(starts)))
+    turns = [check_positive("time", time) for time in times]
+    starts = sorted({0.0, *turns})
+    return Schedule(tuple(Piece(start, _text(factor ** sum(turn <= start for turn in turns))) for start in starts))
 
 
 def one_cycle(time: float, rise: float = 0.3, start: float = 0.04, end: float = 4e-6) -> Schedule:

@@ -169,7 +169,8 @@ def read_schedule(given: object) -> Schedule:
     """A schedule from a ``Schedule``, a number, or a text: an expression in ``tau``, parsed and never evaluated.
 
     A text may have pieces, ``tau/0.5 until 0.5; 1 + cos(pi*(tau-0.5))``, and a name in place of an expression,
-    ``cosine(2)``, see ``NAMED``.  Raises ``InputError``, one line.
+    ``cosine(2)``, see ``NAMED``; time is counted from 0 in all of them (``joined`` counts each from its start).
+    Raises ``InputError``, one line.
     """
     if isinstance(given, Schedule):
         return given

@@ -13,7 +13,7 @@ import torch
 from torch.utils import _pytree as pytree
 
 from eomsym.array_series.check import Watch
-from eomsym.checks import check_integer
+from eomsym.checks import check_finite, check_integer
 from eomsym.errors import InputError
 from eomsym.optimizers import Optimizer, rule_of_losses
 from eomsym.schedules import read_schedules
@@ -60,6 +60,7 @@ def counterterms(
     ``SeriesMismatchError``, with the operation to blame, where the check fails.
     """
     check_integer("order", order, 0, MAX_TORCH_ORDER)
+    tau = check_finite("tau", tau)
     models, schedules = listed_models(loss_fn, field), read_schedules(schedule)
     rule, steps = rule_of_losses(
         optimizer, hyperparameters, len(models), visits, schedules, lambda one: one.taylor(tau, order + 1)

@@ -32,6 +32,8 @@ from eomsym.dynamics.vectors import rounded
 from eomsym.errors import InputError
 from eomsym.models import DEFAULT_DATASETS, MLP, Dataset, dataset
 from eomsym.optimizers import Optimizer, loop_of
+from eomsym.optimizers.loop import check_free
+from eomsym.schedules import read_schedules
 from eomsym.verification.loop import verify_loop
 from eomsym.verification.measurement import MANIFOLD, SETTLED, SHADOW, Measurement, Problem, settling_steps
 from eomsym.verification.posing import (
@@ -127,7 +129,10 @@ def verify(
             raise InputError(f"precision {precision!r}: schedules and batches are followed in doubles; leave it out")
         whole: dict[str, Any] = {"theta": theta, "kernel": kernel, "output": output, "progress": progress}
         whole |= {"start": start, "seed": seed, "threads": threads}
-        numbers: dict[str, Any] = dict(values)
+        check_free(parameters, read_schedules(schedule))
+        numbers: dict[str, Any] = {
+            name: value for name, value in values.items() if name not in read_schedules(schedule)
+        }
         loop = partial(loop_of, entry, schedule, batching, **numbers)
         return verify_loop(loop, model, data, orders, etas, **whole)
     settling = settling_steps(entry, values, start)

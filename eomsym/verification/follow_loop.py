@@ -11,7 +11,7 @@ from eomsym.dynamics import Path, StateMap, Tally, follow_slow
 from eomsym.dynamics.integration import Rate
 from eomsym.dynamics.kernel import Data
 from eomsym.dynamics.loop_kernel import LoopKernel
-from eomsym.dynamics.loop_pieces import handed_over, pieces_between
+from eomsym.dynamics.loop_pieces import entered_from, handed_over, pieces_between
 from eomsym.dynamics.optimizer_path import field_gradient
 from eomsym.errors import IntegrationError
 
@@ -38,7 +38,7 @@ def loop_path(kernel: LoopKernel, eta: float, data: Data, order: int, states: np
     run = np.hstack([states[:, :size], states[:, -1:]])
     begin, last = float(run[0, -1]), len(run) - 1
     paths: list[Path] = []
-    state, previous = run[0], None
+    state, previous = run[0], entered_from(kernel, begin, eta)
     for piece, first, end in pieces_between(kernel, begin, last * pace, eta):
         if previous is not None:
             state = handed_over(previous, piece, state, eta, max(order, 1), data)

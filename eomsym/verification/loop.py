@@ -25,6 +25,7 @@ from eomsym.dynamics.loop_kernel import LoopKernel, loop_kernel
 from eomsym.dynamics.loop_pieces import handed_over, pieces_between
 from eomsym.dynamics.shadow_start import hand_over
 from eomsym.dynamics.vectors import Vector
+from eomsym.errors import InputError
 from eomsym.models import MLP, Dataset, dataset
 from eomsym.optimizers import Loop
 from eomsym.verification.measurement import MANIFOLD, SETTLED, SHADOW, Measurement, Problem, settling_steps
@@ -188,6 +189,8 @@ def _default_steps(problem: LoopProblem, radius: float) -> list[float]:
     for _ in range(_FITTINGS):
         time = STEPS * eta * loop.steps
         growth = max(_growth(problem, place * time) for place in PLACES)
+        if growth == 0:
+            raise InputError("etas: nothing moves, the schedule or the gradient is 0 all along; give another")
         eta = fraction / growth if growth > 0 else eta
     return default_etas(fraction / eta, fraction)
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from eomsym.errors import InputError
-from eomsym.optimizers import Batches, cut, of_index_sets, read_batching
+from eomsym.optimizers import Batches, cut, loop_of, of_index_sets, read_batching
 
 
 def test_a_smaller_last_batch_is_dropped_kept_or_weighted_as_it_is_said():
@@ -66,3 +66,8 @@ def test_batches_that_do_not_fit_the_data_are_refused_in_one_line(given, named):
         read_batching(given, 10)
     assert named in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+def test_a_parameter_has_a_value_or_a_schedule():
+    with pytest.raises(InputError, match="beta = 1/2: has a schedule, so it has no value"):
+        loop_of("heavy-ball", {"beta": "1/2 + tau/9"}, beta="1/2")
