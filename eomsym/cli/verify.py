@@ -202,7 +202,7 @@ def _settings(study: ConvergenceStudy) -> str:
 def _followed(study: ConvergenceStudy) -> str:
     """What the errors are of, where a memory, a schedule or batches are part of it."""
     loop = [f"{name} times {text}" if name == "eta" else f"{name} = {text}" for name, text in study.schedules]
-    loop += [f"rounds of {study.batches} batches"] if study.batches else []
+    loop += [f"rounds of {study.batches} steps"] if study.batches else []
     return "".join(f"\n{part}" for part in loop) + _state(study)
 
 
