@@ -25,7 +25,7 @@ EXAMPLES = examples(
     "eomsym verify --dataset moons --orders 0:3 --plot slopes.png",
     "eomsym verify --optimizer nesterov --dataset teacher-small --orders 0:3",
     "eomsym verify --precision double-double --orders 0:10",
-    'eomsym verify --optimizer heavy-ball --schedule "(1+cos(pi*tau))/2" --batch-size 128 --last-batch drop',
+    'eomsym verify --dataset moons --batches 4 --schedule "(1+cos(pi*tau))/2"',
 )
 
 
