@@ -53,6 +53,7 @@ _ROOMS = (
     "models",
     "notation",
     "optimizers",
+    "schedules",
     "series",
     "step_index",
     "studies",

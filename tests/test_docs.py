@@ -34,6 +34,7 @@ LONG = {
     "tree_tables.md",
     "README.md",
     "follow.md",
+    "loops.md",
 }
 IDS = [page.name for page in PAGES]
 
@@ -151,7 +152,9 @@ def test_changelog_has_an_entry_for_this_version():
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("page", [ROOT / "README.md", DOCS / "follow.md"], ids=lambda page: page.name)
+@pytest.mark.parametrize(
+    "page", [ROOT / "README.md", DOCS / "follow.md", DOCS / "loops.md"], ids=lambda page: page.name
+)
 def test_pages_that_take_minutes_print_what_they_say(page, tmp_path):
     check(page, tmp_path, Path(sys.executable).parent, PYTHONPATH=str(ROOT))
 

@@ -1,4 +1,4 @@
-"""Examples of one library in one process: of docs/own_loss.md, and what own_network.md says of PyTorch."""
+"""Examples of one library in one process: of docs/own_loss.md, what own_network.md says of PyTorch, and loops.md."""
 
 import os
 import re
@@ -12,7 +12,15 @@ ROOT = Path(__file__).parents[1]
 
 
 @pytest.mark.parametrize(
-    ("page", "library"), [("own_loss", ""), ("own_loss", "jax"), ("own_loss", "torch"), ("own_network", "torch")]
+    ("page", "library"),
+    [
+        ("own_loss", ""),
+        ("own_loss", "jax"),
+        ("own_loss", "torch"),
+        ("own_network", "torch"),
+        ("loops", "jax"),
+        ("loops", "torch"),
+    ],
 )
 def test_the_examples_run(page, library, tmp_path):
     text = (ROOT / "docs" / f"{page}.md").read_text(encoding="utf-8")

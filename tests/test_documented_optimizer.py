@@ -25,6 +25,7 @@ def test_the_page_runs(registry, tmp_path, monkeypatch, capsys):
     script.write_text("\n".join(re.findall(r"```python\n(.*?)```", text, re.DOTALL)), encoding="utf-8")
     names = runpy.run_path(str(script))
     assert names["study"].passed  # quasi-hyperbolic momentum, slopes 1, 2, 3, 4
+    assert names["average_study"].passed
     printed = capsys.readouterr().out
-    for line in re.findall(r"^    (θ̇.*|ξ_0 = .*)$", text, re.MULTILINE):
+    for line in re.findall(r"^    (θ̇.*|ξ_0 = .*|θ: F.*|average: F.*)$", text, re.MULTILINE):
         assert line in printed

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 EXAMPLES = examples(
     'eomsym follow --optimizer "torch.Adam()" --eta 0.001 --steps 500 --start 5',
     'eomsym follow --optimizer "torch.SGD(momentum=0.9)" --eta 0.01 --plot f.png',
-    'eomsym follow --batches 3 --schedule "cosine(2)" --state slow --steps 5',
+    'eomsym follow --batches 3 --schedule "cosine(2)" --state slow --steps 50',
 )
 MOST_STEPS, MOST_ORDER = 100_000, 20
 

@@ -25,7 +25,7 @@ EXAMPLES = examples(
     "eomsym verify --dataset moons --orders 0:3 --plot slopes.png",
     "eomsym verify --optimizer nesterov --dataset teacher-small --orders 0:3",
     "eomsym verify --precision double-double --orders 0:10",
-    'eomsym verify --optimizer heavy-ball --schedule "cosine(9)" --batches 3',
+    'eomsym verify --dataset moons --batches 4 --schedule "(1+cos(pi*tau))/2"',
 )
 
 
@@ -202,7 +202,7 @@ def _settings(study: ConvergenceStudy) -> str:
 def _followed(study: ConvergenceStudy) -> str:
     """What the errors are of, where a memory, a schedule or batches are part of it."""
     loop = [f"{name} times {text}" if name == "eta" else f"{name} = {text}" for name, text in study.schedules]
-    loop += [f"rounds of {study.batches} batches"] if study.batches else []
+    loop += [f"rounds of {study.batches} steps"] if study.batches else []
     return "".join(f"\n{part}" for part in loop) + _state(study)
 
 

@@ -7,6 +7,7 @@ from eomsym.dynamics.extrapolation import integrate_by_extrapolation
 from eomsym.dynamics.integration import Path
 from eomsym.dynamics.kernel import Data, FieldKernel, RoundedKernel, is_double_double
 from eomsym.dynamics.kernel_series import kernel_counterterms, slow_memory, whole_state_terms
+from eomsym.dynamics.loop_kernel import LoopKernel, loop_kernel
 from eomsym.dynamics.optimizer_path import OptimizerEnd, field_gradient, optimizer_path, run_optimizer
 from eomsym.dynamics.shadow_start import ShadowStart, shadow_start, start_at
 from eomsym.dynamics.spectrum import largest_eigenvalue, spectral_radius
@@ -16,6 +17,7 @@ __all__ = [
     "Data",
     "ErrorPrediction",
     "FieldKernel",
+    "LoopKernel",
     "MotionEnd",
     "OptimizerEnd",
     "Path",
@@ -34,6 +36,7 @@ __all__ = [
     "kernel_counterterms",
     "kernel_state",
     "largest_eigenvalue",
+    "loop_kernel",
     "optimizer_path",
     "predict_discretization_error",
     "run_optimizer",

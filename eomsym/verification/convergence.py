@@ -129,10 +129,9 @@ def verify(
             raise InputError(f"precision {precision!r}: schedules and batches are followed in doubles; leave it out")
         whole: dict[str, Any] = {"theta": theta, "kernel": kernel, "output": output, "progress": progress}
         whole |= {"start": start, "seed": seed, "threads": threads}
-        check_free(parameters, read_schedules(schedule))
-        numbers: dict[str, Any] = {
-            name: value for name, value in values.items() if name not in read_schedules(schedule)
-        }
+        schedules = read_schedules(schedule)
+        check_free(parameters, schedules)
+        numbers: dict[str, Any] = {name: value for name, value in values.items() if name not in schedules}
         loop = partial(loop_of, entry, schedule, batching, **numbers)
         return verify_loop(loop, model, data, orders, etas, **whole)
     settling = settling_steps(entry, values, start)

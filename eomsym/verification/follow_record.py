@@ -166,11 +166,22 @@ class Follow(Record):
         return text + "."
 
     def table(self) -> str:
-        """Order, error, what of it may be the integrator's, gradients; the slow manifold beside it if there is one."""
-        beside = self.slow_errors if self.state == "whole" else {}
-        head = ["order", "error", "integrator", "gradients", *(["slow manifold"] if beside else [])]
+        """Order, error, what of it may be the integrator's; of the whole state gradients too, and the slow manifold."""
+        whole = self.state == "whole"
+        beside = self.slow_errors if whole else {}
+        head = [
+            "order",
+            "error",
+            "integrator",
+            *(["gradients"] if whole else []),
+            *(["slow manifold"] if beside else []),
+        ]
         rows = [
-            [str(r.order), _short(r.error), _short(r.floor), str(r.gradients), *_cell(beside, r.order)]
+            [
+                *(str(r.order), _short(r.error), _short(r.floor)),
+                *([str(r.gradients)] if whole else []),  # a series is no whole number of them
+                *_cell(beside, r.order),
+            ]
             for r in self._main
         ]
         widths = [max(map(len, column)) for column in zip(head, *rows, strict=True)]

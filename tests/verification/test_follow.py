@@ -88,6 +88,12 @@ def test_the_slow_manifold_alone():
     assert found.errors == found.slow_errors
     assert found.errors[1] < 0.1 * found.errors[0]
     assert "slow manifold" in found.sentence
+    assert found.table().splitlines()[0].split() == ["order", "error", "integrator"]
+
+
+def test_the_mean_over_all_orders_is_no_run():
+    with pytest.raises(InputError, match="no run to be followed"):
+        follow("gradient-descent", 0.1, 4, orders=[0], state="slow", batching={"count": 3, "order": "reshuffled"})
 
 
 def test_terms_that_do_not_fall_are_told_of():
