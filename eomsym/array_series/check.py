@@ -29,6 +29,9 @@ PLACE = 0.6
 #: A step that proves too long is divided by this, so many times.
 SHORTER, TRIES = 4.0, 2
 
+#: Where g is looked at again, ``scale · θ + shift``.
+AROUND = ((1.1, 0.1), (0.9, -0.2))
+
 Arrays = list[Any]
 
 
@@ -57,14 +60,17 @@ class Watch:
         self, gradients: Sequence[Callable[[Arrays], Arrays]] | None, smooth: str, order: int, linear: bool = True
     ) -> None:
         self._gradients, self._smooth, self._order = gradients, check_choice("smooth", smooth, SMOOTH), order
+        self._linear, self.holds = linear, False
         self._roundings = FIRST * EACH**order * (1 if linear else DIVIDED)
         self.kinks: str | None = None
         self.digits: str | None = None
 
-    def begun(self, machine: Machine) -> None:
+    def begun(self, machine: Machine, field: int) -> None:
         """Looks at what the program is made of, before the work is done."""
         if not self._order:
             return
+        if not self._linear and self._gradients is not None:
+            self._look_around(machine, self._gradients[field])
         told = dict.fromkeys(machine.kinks)
         names = ", ".join([name for name in told if name not in COMPARISONS] or told)
         if names and self._smooth == "error":
@@ -82,6 +88,20 @@ class Watch:
                 f"loss_fn: {where} in numbers of precision {precision:.0e}: of row {self._order} up to about "
                 f"{lost:.0e} is wrong, relatively; give float64"
             )
+
+    def _look_around(self, machine: Machine, gradient: Callable[[Arrays], Arrays]) -> None:
+        """Where g is 0 and all around too, parameters are held: 0/0 in a root is 0 then (``step_index.held``)."""
+        still = [value == 0 for value in machine.outputs(0)]
+        if not all(map(machine.backend.concrete, still)):
+            return
+        for scale, shift in AROUND if any(bool(part.any()) for part in still) else ():
+            places = [scale * machine.coefficient(number, 0) + shift for number in machine.program.arguments]
+            if any(bool(((part != 0) & zero).any()) for part, zero in zip(gradient(places), still, strict=True)):
+                raise InputError(
+                    "params: a component of g is 0 there, and not around, where a root or quotient of the optimizer "
+                    "has no derivative; take other params, or a rule with epsilon inside the root"
+                )
+        self.holds = True
 
     def done(self, machine: Machine, field: int) -> None:
         """The check of one loss, where values are there to be looked at."""

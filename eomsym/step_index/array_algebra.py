@@ -69,7 +69,7 @@ class ArrayAlgebra(NodeAlgebra):
                 machine = Machine(self._programs[field], start, len(self.tables.nodes), self._backend)
                 self._machines.append((field, machine))
                 if self._watch is not None:
-                    self._watch.begun(machine)
+                    self._watch.begun(machine, field)
                 return [value[None] for value in machine.outputs(0)]
             level += 1
             machine.advance(level, point)
@@ -88,6 +88,12 @@ class ArrayAlgebra(NodeAlgebra):
 
     def divide(self, numerator: Arrays, denominator: Arrays) -> Arrays:
         return [a / b for a, b in zip(numerator, denominator, strict=True)]
+
+    def below_root(self, rest: Arrays, root: Arrays) -> Arrays:
+        if self._watch is None or not self._watch.holds:
+            return self.divide(rest, root)
+        held = [(a == 0) & (b == 0) for a, b in zip(rest, root, strict=True)]
+        return [a / (b + still) for a, b, still in zip(rest, root, held, strict=True)]
 
     def root(self, argument: Arrays) -> Arrays:
         return [self._backend.seeds["sqrt"](value) for value in argument]

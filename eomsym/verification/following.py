@@ -236,10 +236,6 @@ def _of_loop(
     rate, point = check_positive("eta", eta), check_theta(kernel, theta)
     given: dict[str, Any] = dict(hyperparameters)
     loop = loop_of(optimizer, schedule, batching, len(data[0]) if data else 0, **given)
-    if loop.batches is not None and loop.batches.reshuffled:
-        raise InputError(
-            "batches: the mean over all orders is no run to be followed; verify measures it, or give an order"
-        )
     whole = loop_kernel(kernel, loop)
     return _Subject(
         whole=loop_state(whole, point, rate, data),

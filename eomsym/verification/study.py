@@ -177,8 +177,8 @@ class ConvergenceStudy(Record):
     ``precision`` the arithmetic of both paths; ``start`` what an optimiser with a memory began with: ``manifold``,
     ``shadow`` or ``settled``, empty if it has none.  ``state`` is ``slow``, or ``whole`` where θ
     and memory are followed together; ``etas`` of the records are then values of ``small_parameter``.
-    ``schedules`` are (name, text), ``eta`` for the learning rate; ``batches`` is how often a round visits one, 0 where all
-    samples are one.
+    ``schedules`` are (name, text), ``eta`` for the learning rate; ``batches`` is how often a round visits one, 0 where
+    all samples are one.
     """
 
     optimizer: str

@@ -110,3 +110,25 @@ def test_a_traced_time_that_is_a_rounding_before_a_piece_is_in_it():
     at = jax.jit(lambda w, tau: eomsym.jax.counterterms(jnp.sum, w, 0, schedule="1 until 0.8; 1/2", tau=tau)[0])
     assert sum([0.1] * 8) < 0.8
     assert float(at(jnp.ones(1), sum([0.1] * 8))[0]) == 0.5
+
+
+def still_loss(w):
+    """A loss that does not see its first parameter."""
+    inputs = jnp.asarray([[0.0, 1.0], [0.0, 2.0], [0.0, -0.5]])
+    return jnp.cosh(inputs @ w + 0.1).mean()
+
+
+def test_parameters_that_never_move_are_held():
+    given = {"optimizer": "adam-outside", "beta1": "1/3", "beta2": "2/5", "epsilon": "1/10"}
+    rows = eomsym.jax.counterterms(still_loss, jnp.asarray([0.7, 0.3]), 3, **given)
+    alone = eomsym.jax.counterterms(
+        lambda w: jnp.cosh(jnp.asarray([1.0, 2.0, -0.5]) * w + 0.1).mean(), jnp.asarray([0.3]), 3, **given
+    )
+    for row, other in zip(rows, alone, strict=True):
+        assert float(row[0]) == 0
+        assert float(row[1]) == pytest.approx(float(other[0]), rel=1e-12)
+
+
+def test_a_component_that_is_zero_at_a_point_alone_is_refused():
+    with pytest.raises(InputError, match="a component of g is 0 there, and not around"):
+        eomsym.jax.counterterms(lambda w: (w**4).sum(), jnp.asarray([0.0, 0.5]), 2, optimizer="adam-outside")

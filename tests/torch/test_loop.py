@@ -155,3 +155,30 @@ def test_a_memory_that_starts_with_a_gradient_starts_with_that_of_the_first_batc
     loop = loop_of("torch.SGD(momentum=0.5, dampening=0.3)", None, {"count": 2, "order": order}, 8)
     end = LoopKernel(SampleQuartic(), loop).run(np.append(THETA, 0.0), eta, 1, (data,)).theta[:2]
     np.testing.assert_allclose(end, whole.detach().numpy(), rtol=1e-13)
+
+
+def still_loss(w):
+    """A loss that does not see its first parameter."""
+    inputs = torch.tensor([[0.0, 1.0], [0.0, 2.0], [0.0, -0.5]], dtype=torch.float64)
+    return torch.cosh(inputs @ w + 0.1).mean()
+
+
+def test_parameters_that_never_move_are_held():
+    given = {"optimizer": "adam-outside", "beta1": "1/3", "beta2": "2/5", "epsilon": "1/10"}
+    rows = eomsym.torch.counterterms(still_loss, torch.tensor([0.7, 0.3], dtype=torch.float64), 3, **given)
+    alone = eomsym.torch.counterterms(
+        lambda w: torch.cosh(torch.tensor([1.0, 2.0, -0.5], dtype=torch.float64) * w + 0.1).mean(),
+        torch.tensor([0.3], dtype=torch.float64),
+        3,
+        **given,
+    )
+    for row, other in zip(rows, alone, strict=True):
+        assert float(row[0]) == 0
+        assert float(row[1]) == pytest.approx(float(other[0]), rel=1e-12)
+
+
+def test_a_component_that_is_zero_at_a_point_alone_is_refused():
+    with pytest.raises(InputError, match="a component of g is 0 there, and not around"):
+        eomsym.torch.counterterms(
+            lambda w: (w**4).sum(), torch.tensor([0.0, 0.5], dtype=torch.float64), 2, optimizer="adam-outside"
+        )

@@ -91,11 +91,6 @@ def test_the_slow_manifold_alone():
     assert found.table().splitlines()[0].split() == ["order", "error", "integrator"]
 
 
-def test_the_mean_over_all_orders_is_no_run():
-    with pytest.raises(InputError, match="no run to be followed"):
-        follow("gradient-descent", 0.1, 4, orders=[0], state="slow", batching={"count": 3, "order": "reshuffled"})
-
-
 def test_terms_that_do_not_fall_are_told_of():
     theta, curvature = iris.trained()
     assert follow("gradient-descent", 0.3 / curvature, 20, theta, orders=(0, 2)).warnings == ()
