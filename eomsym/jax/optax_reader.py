@@ -141,7 +141,7 @@ def read_program(transformation: Any, params: Any) -> tuple[Program, float]:
     def update(*parts: Any) -> list[Any]:
         slope, point = (jax.tree.unflatten(shape, [part]) for part in parts[:2])
         updates, after = transformation.update(slope, jax.tree.unflatten(structure, parts[2:]), point)
-        if jax.tree.structure(after) != structure:  # type: ignore[operator]
+        if jax.tree.structure(after) != structure:  # type: ignore[operator, unused-ignore]
             raise TypeError("its state changes its structure")
         return jax.tree.leaves((updates, after))
 

@@ -317,7 +317,7 @@ TRACED: Mapping[Any, Callable[..., Any]] = {
 }
 
 
-class InPlaceOf(torch.overrides.TorchFunctionMode):
+class InPlaceOf(torch.overrides.TorchFunctionMode):  # type: ignore[misc, unused-ignore]
     """Functions that stand in for others; ``decided`` says whether Python asked if a tensor that moves is true."""
 
     def __init__(self, replacements: Mapping[Any, Callable[..., Any]]) -> None:
