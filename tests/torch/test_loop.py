@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-import torch
 from sample_quartic import THETA, SampleQuartic, samples
-from torch.optim import lr_scheduler as lr
+
+torch = pytest.importorskip("torch")
+lr = pytest.importorskip("torch.optim.lr_scheduler")
 
 import eomsym.torch
 from eomsym.dynamics.loop_kernel import LoopKernel
