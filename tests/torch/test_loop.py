@@ -9,11 +9,11 @@ from sample_quartic import THETA, SampleQuartic, samples
 torch = pytest.importorskip("torch")
 lr = pytest.importorskip("torch.optim.lr_scheduler")
 
-import eomsym.torch
-from eomsym.dynamics.loop_kernel import LoopKernel
-from eomsym.errors import InputError
-from eomsym.optimizers import from_torch, loop_of
-from eomsym.schedules import from_torch_scheduler
+import eomsym.torch  # noqa: E402
+from eomsym.dynamics.loop_kernel import LoopKernel  # noqa: E402
+from eomsym.errors import InputError  # noqa: E402
+from eomsym.optimizers import from_torch, loop_of  # noqa: E402
+from eomsym.schedules import from_torch_scheduler  # noqa: E402
 
 SCHEDULE = "cosine(2, warmup=0.5)"
 
