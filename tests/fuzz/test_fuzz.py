@@ -64,7 +64,7 @@ BAD_BEHAVIOUR = {
     "raises": (lambda text: {}[text], "KeyError"),
     "exits": (lambda text: sys.exit(1), "SystemExit"),
     "asserts": (lambda text: (_ for _ in ()).throw(AssertionError("no")), "AssertionError"),
-    "hangs": (hangs, "more than 3.0 s"),
+    "hangs": (hangs, "more than 1.0 s"),
     "writes": (lambda text: Path("written").write_text(text), "Forbidden: open"),
     "makes a folder": (lambda text: Path("made").mkdir(), "Forbidden: os.mkdir"),
     "starts a process": (lambda text: subprocess.run(["true"], check=False), "Forbidden: subprocess.Popen"),

@@ -20,7 +20,7 @@ from typing import Any
 from eomsym.errors import EomsymError
 
 #: Seconds of processor time that an input may take.
-LONGEST = 3.0  # what is told apart is a hang, and machines are shared
+LONGEST = 1.0
 #: What breaks readers: bombs, signs that look like others, signs that are none, markup of templates and of shells.
 NASTY = (
     *(
