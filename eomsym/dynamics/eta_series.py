@@ -5,7 +5,7 @@ A step function knows them by duck typing: sums, products, quotients, powers, ``
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -14,6 +14,7 @@ from eomsym.dynamics.differentials import SeriesKernel, gradient_along
 from eomsym.dynamics.kernel import Data
 from eomsym.errors import InputError
 from eomsym.optimizers import Field
+from eomsym.schedules import Schedule
 from eomsym.step_index.held import root_quotient
 
 
@@ -105,6 +106,15 @@ class EtaSeries:
             rest = self.rows[k] - (found[k - 1 : 0 : -1] * found[1:k]).sum(axis=0)
             found[k] = root_quotient(rest, 2 * found[0])
         return EtaSeries(found)
+
+
+def series_of_schedules(
+    schedules: Mapping[str, Schedule], tau: float, terms: int, pieces: Mapping[str, int] | None
+) -> Callable[[str, float], EtaSeries]:
+    """``(name, number)`` → a schedule's value that many steps after ``tau``, of the pieces given or of those there."""
+    taylor = {name: made.taylor(tau, terms, (pieces or {}).get(name)) for name, made in schedules.items()}
+    rows, powers = {name: np.array(values)[:, None] for name, values in taylor.items()}, np.arange(terms)[:, None]
+    return lambda name, number: EtaSeries(rows[name] * float(number) ** powers)
 
 
 def gradient_of_series(kernel: SeriesKernel, data: Data, fields: Sequence[Field]) -> Callable[..., EtaSeries]:

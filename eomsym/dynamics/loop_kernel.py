@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from eomsym.dynamics.differentials import SeriesKernel
-from eomsym.dynamics.eta_series import EtaSeries, gradient_of_series
+from eomsym.dynamics.eta_series import EtaSeries, gradient_of_series, series_of_schedules
 from eomsym.dynamics.kernel import Data, check_order, check_theta
 from eomsym.dynamics.kernel_series import kernel_counterterms, slow_memory
 from eomsym.dynamics.optimizer_path import OptimizerEnd, field_gradient, last_state, run_twice
@@ -72,16 +72,9 @@ class LoopKernel:
         check_order(self.inner, order, "the gradient along a curve")
         loop, tau = self.loop, float(state[-1])
         gradient = gradient_of_series(self.inner, data, loop.fields)
-        taylor = {
-            name: np.array(schedule.taylor(tau, order + 2, (self.pieces or {}).get(name)))[:, None]
-            for name, schedule in loop.schedules.items()
-        }
-        powers, numbers = np.arange(order + 2)[:, None], count()
+        at, numbers = series_of_schedules(loop.schedules, tau, order + 2, self.pieces), count()
 
         def step(states: tuple[EtaSeries]) -> tuple[EtaSeries]:
-            def at(name: str, number: int) -> EtaSeries:
-                return EtaSeries(taylor[name] * float(number) ** powers)
-
             (after,) = loop.round(gradient, states, EtaSeries.eta(order + 2), at, next(numbers) * loop.steps)
             return (after,)
 
@@ -103,8 +96,8 @@ class LoopKernel:
         raise InputError("hessian_vector: the field of (theta, tau) is no gradient; ask the loss's own kernel")
 
     def memory(self, state: np.ndarray, eta: float, order: int, data: Data) -> list[np.ndarray]:
-        """What the optimiser remembers on the slow manifold above (θ, τ), to η^order."""
-        rule = self.loop.rule_at(float(state[-1]), order + 1, self.pieces)
+        """What the optimiser remembers on the slow manifold above (θ, τ), to η^order: all its states."""
+        rule = self.loop.rule_at(float(state[-1]), order + 1, self.pieces, complete=True)
         return slow_memory(self.inner, rule, state[:-1], eta, order, data, self.loop.fields)
 
     def step(self, gradient: Callable[..., Any], state: tuple[Any, ...], eta: float, first: float) -> tuple[Any, ...]:

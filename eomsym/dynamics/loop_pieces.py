@@ -11,6 +11,7 @@ from eomsym.dynamics.kernel import Data
 from eomsym.dynamics.loop_kernel import LoopKernel
 from eomsym.dynamics.shadow_start import hand_over
 from eomsym.errors import InputError
+from eomsym.schedules import reached
 
 
 def pieces_between(
@@ -47,7 +48,9 @@ def handed_over(
 
 
 def _at_a_step(time: float, eta: float, steps: int) -> float:
-    number = math.ceil(time / eta - 1e-9)
+    number = math.ceil(time / eta)
+    if reached((number - 1) * eta) >= time:  # it is but for rounding
+        number -= 1
     if number % steps:
         raise InputError(
             f"schedule: a piece begins at tau = {time:g}, within a round of {steps} steps of eta = {eta:g}; let it "

@@ -21,7 +21,7 @@ from eomsym.checks import check_integer, check_positive
 from eomsym.derivation import StartTerms
 from eomsym.derivation.start_terms import plain_tree
 from eomsym.dynamics.differentials import SeriesKernel, elementary_differentials
-from eomsym.dynamics.eta_series import EtaSeries, gradient_of_series
+from eomsym.dynamics.eta_series import EtaSeries, gradient_of_series, series_of_schedules
 from eomsym.dynamics.kernel import Data, check_order, check_theta, is_double_double
 from eomsym.dynamics.kernel_series import check_roots
 from eomsym.errors import InputError, IntegrationError, OverflowInKernelError
@@ -126,14 +126,8 @@ def hand_over(
     check_roots(kernel, loop.rule_at(tau, 1, pieces), point, data, loop.fields)
     gradient = gradient_of_series(kernel, data, loop.fields)
     begun = _first_state(entry, point, order + 1, memory, lambda theta: loop.initial_state(theta, gradient, tau))
-    taylor = {
-        name: np.array(schedule.taylor(tau, order + 1, (pieces or {}).get(name)))[:, None]
-        for name, schedule in loop.schedules.items()
-    }
-    eta, rounds = EtaSeries.eta(order + 1), count()
-
-    def at(name: str, number: int) -> EtaSeries:
-        return EtaSeries(taylor[name] * float(number) ** np.arange(order + 1)[:, None])
+    at, rounds = series_of_schedules(loop.schedules, tau, order + 1, pieces), count()
+    eta = EtaSeries.eta(order + 1)
 
     def step(before: tuple[EtaSeries, ...]) -> tuple[EtaSeries, ...]:
         return loop.round(gradient, before, eta, at, next(rounds) * loop.steps)

@@ -73,6 +73,6 @@ def _scipy(field: Callable[[Any], Any], params: Any, time: float, tolerance: flo
         np.asarray(start, dtype=np.float64),
         time,
         tolerance,
-        float(jax.numpy.finfo(start.dtype).eps),
+        float(jax.numpy.finfo(start.dtype).eps),  # type: ignore[no-untyped-call, unused-ignore]
     )
     return unravel(jax.numpy.asarray(end, start.dtype))

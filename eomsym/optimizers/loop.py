@@ -19,7 +19,7 @@ from eomsym.exact_numbers import Coefficient
 from eomsym.optimizers._base import Field, Optimizer
 from eomsym.optimizers._fading import trace_settled
 from eomsym.optimizers._rule import UpdateRule
-from eomsym.optimizers._tracing import StepSize
+from eomsym.optimizers._tracing import StepSize, trace
 from eomsym.optimizers.batches import ORDERS, RESHUFFLED_ORDER, Batches, visiting
 from eomsym.schedules import RATE, Schedule
 
@@ -54,7 +54,6 @@ class Loop:
             raise InputError(
                 f"batches: {self.optimizer.name} has batches or players of its own; take another optimizer"
             )
-
         reshuffled = self.batches is not None and self.batches.reshuffled
         if reshuffled and (self.optimizer.name != "gradient-descent" or self.schedules):
             raise InputError(
@@ -97,32 +96,38 @@ class Loop:
     def _check_value(self, name: str, value: float, where: str) -> None:
         known = {parameter.name: parameter for parameter in self.optimizer.parameters}.get(name)
         least, below = (0, None) if known is None else (known.minimum, known.supremum)
+        is_open = known is not None and known.open_minimum
         # At the very end a decay arrives at 0 but for rounding.
-        if value < least - 1e-12 or (below is not None and value >= below):
-            bound = f"at least {least}" + ("" if below is None else f" and below {below}")
+        too_low = value <= least if is_open else value < least - 1e-12
+        if too_low or (below is not None and value >= below):
+            bound = f"{'above' if is_open else 'at least'} {least}" + ("" if below is None else f" and below {below}")
             what = "the learning rate" if known is None else name
             raise InputError(f"schedule of {what}: {value:.6g}{where}; give one of {bound}")
 
-    def rule(self, taylor: Mapping[str, Sequence[Coefficient]]) -> UpdateRule:
-        """One round on the slow manifold; ``taylor`` has the Taylor coefficients of each schedule at its first step."""
+    def rule(self, taylor: Mapping[str, Sequence[Coefficient]], complete: bool = False) -> UpdateRule:
+        """One round on the slow manifold; ``taylor`` has the Taylor coefficients of each schedule at its first step.
 
+        States that only fade are zero there and left out, unless the rule is to be ``complete``.
+        """
         self.optimizer.check_derivable()
 
         def step(gradient: Callable[..., Any], state: tuple[Any, ...], eta: StepSize) -> tuple[Any, ...]:
             pace = self.steps
             return self.round(gradient, state, eta, lambda name, number: _polynomial(taylor[name], (number, pace)))
 
-        return trace_settled(step, 1 + len(self.optimizer.memory), {})
+        return (trace if complete else trace_settled)(step, 1 + len(self.optimizer.memory), {})
 
-    def rule_at(self, tau: float, terms: int, pieces: Mapping[str, int] | None = None) -> UpdateRule:
+    def rule_at(
+        self, tau: float, terms: int, pieces: Mapping[str, int] | None = None, complete: bool = False
+    ) -> UpdateRule:
         """The same in numbers, at a time; ``pieces`` says which pieces of the schedules hold, those there if none."""
-        if not self.schedules:
+        if not self.schedules and not complete:
             return self._constant_rule
         numbers = {
             name: [float(value) for value in schedule.taylor(tau, terms, (pieces or {}).get(name))]
             for name, schedule in self.schedules.items()
         }
-        return self.rule(numbers)
+        return self.rule(numbers, complete)
 
     @cached_property
     def _constant_rule(self) -> UpdateRule:

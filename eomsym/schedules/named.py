@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import ast
 import re
 from collections.abc import Callable, Sequence
 
 from eomsym.checks import check_finite, check_positive, shown
 from eomsym.errors import InputError
+from eomsym.exact_numbers import read_rational
 from eomsym.schedules.schedule import Piece, Schedule
 
 
@@ -116,7 +116,7 @@ def read_named(text: str) -> Schedule | None:
     positional, named = [], dict[str, float]()
     for part in filter(None, (piece.strip() for piece in match[2].split(","))):
         name, found, value = part.rpartition("=")
-        number = _number(value.strip(), text)
+        number = check_finite("schedule", read_rational(f"schedule {shown(text)}", value.strip()))
         if found:
             named[name.strip()] = number
         else:
@@ -126,13 +126,3 @@ def read_named(text: str) -> Schedule | None:
     except TypeError as error:
         reason = re.sub(r"^.*?\(\) ", "", str(error))
         raise InputError(f"schedule {shown(text)}: {reason}; see eomsym.schedules.{match[1]}") from None
-
-
-def _number(text: str, whole: str) -> float:
-    try:
-        value = ast.literal_eval(text) if re.fullmatch(r"[-+0-9.eE]+", text) else None
-    except (SyntaxError, ValueError):
-        value = None
-    if not isinstance(value, (int, float)):
-        raise InputError(f"schedule {shown(whole)}: {text!r} is no number; write it as cosine(2, warmup=0.5)")
-    return float(value)

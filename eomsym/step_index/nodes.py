@@ -9,7 +9,7 @@ from __future__ import annotations
 from fractions import Fraction
 
 from eomsym.checks import check_integer
-from eomsym.optimizers import Coefficient, Elapsed, Linear, Stage, State, UpdateRule
+from eomsym.optimizers import Coefficient, Linear, Stage, State, UpdateRule
 from eomsym.step_index.tables import Tables
 
 #: Iterates of gradient descent that a kernel visits one after the other, all coefficients at once: the cheap ones.
@@ -51,10 +51,8 @@ def _short(share: Coefficient) -> Fraction:
 
 
 def is_anchored(rule: UpdateRule) -> bool:
-    """Whether no quantity of the rule depends on η at s = 0: no memory, no stages, gradients at θ and at time 0."""
+    """Whether no quantity of the rule depends on η at s = 0: no memory, no stages, gradients at θ alone."""
     if any(isinstance(atom, Stage) or (isinstance(atom, State) and atom.index) for atom in rule.atoms):
-        return False
-    if any(isinstance(atom, Elapsed) and atom.start for atom in rule.atoms):
         return False
     operands = [part for atom in rule.atoms for part in vars(atom).values() if isinstance(part, Linear)]
     return all(power == 0 for operand in operands for _, power, _ in operand.terms)

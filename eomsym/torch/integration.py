@@ -24,7 +24,7 @@ def integrate(field: Callable[[Any], Any], params: Any, time: float, *, toleranc
     sizes = [leaf.numel() for leaf in leaves]
 
     def unravel(vector: np.ndarray) -> Any:
-        parts = torch.from_numpy(vector).split(sizes)
+        parts = torch.from_numpy(vector).split(sizes)  # type: ignore[no-untyped-call, unused-ignore]
         shaped = [part.reshape(leaf.shape).to(leaf) for part, leaf in zip(parts, leaves, strict=True)]
         return pytree.tree_unflatten(shaped, structure)
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from fractions import Fraction
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -45,6 +47,8 @@ from eomsym.verification.study import ConvergenceStudy
 
 #: Where in time the terms are looked at to choose a step size, as parts of the time that is verified.
 PLACES = (0.0, 0.25, 0.5, 0.75)
+#: Without step sizes given, a piece of a schedule has at least so many rounds.
+STEPS_IN_A_PIECE = 4
 #: Rounds in which the step size and the time, which depends on it, are fitted to one another.
 _FITTINGS = 3
 
@@ -177,7 +181,8 @@ def verify_loop(
 
 def _settling(loop: Loop) -> int:
     """Rounds in which the memory forgets its own start."""
-    return math.ceil(settling_steps(loop.optimizer, loop.values, SETTLED) / loop.steps)
+    values = {name: Fraction(value) for name, value in loop.numbers_at(0.0).items()}
+    return math.ceil(settling_steps(loop.optimizer, values, SETTLED) / loop.steps)
 
 
 def _default_steps(problem: LoopProblem, radius: float) -> list[float]:
@@ -185,13 +190,14 @@ def _default_steps(problem: LoopProblem, radius: float) -> list[float]:
     loop = problem.kernel.loop
     plain = loop.steps == 1 and not loop.optimizer.memory
     fraction = LARGEST_STEP if plain else LARGEST_STEP_WITH_MEMORY
+    shortest = min((after - before for before, after in pairwise((0.0, *loop.breaks))), default=math.inf)
     eta = fraction / max(radius, np.finfo(float).tiny)
     for _ in range(_FITTINGS):
         time = STEPS * eta * loop.steps
         growth = max(_growth(problem, place * time) for place in PLACES)
         if growth == 0:
             raise InputError("etas: nothing moves, the schedule or the gradient is 0 all along; give another")
-        eta = fraction / growth if growth > 0 else eta
+        eta = min(fraction / growth, shortest / (STEPS_IN_A_PIECE * loop.steps))
     return default_etas(fraction / eta, fraction)
 
 

@@ -9,13 +9,16 @@ import numpy as np
 import pytest
 from sample_quartic import THETA, SampleQuartic, samples
 
+import eomsym
 from eomsym import optimizers
 from eomsym.dynamics import integrate_equation_of_motion, kernel_counterterms
-from eomsym.dynamics.differentials import directional_derivative
+from eomsym.dynamics.differentials import directional_derivative, elementary_differentials
 from eomsym.dynamics.loop_kernel import LoopKernel, loop_kernel
 from eomsym.dynamics.reshuffled import reshuffled_counterterms
 from eomsym.errors import InputError
+from eomsym.notation.coefficients import coefficient_expression
 from eomsym.optimizers import cut, loop_of
+from eomsym.optimizers.heavy_ball import MOMENTUM
 
 KERNEL = SampleQuartic()
 
@@ -77,6 +80,40 @@ def test_reshuffled_terms_are_there_for_many_batches():
 
 PALINDROME = {"count": 2, "order": "palindrome"}
 SETS = {"sets": [[0, 3, 5], [1, 2, 4, 6, 7]]}
+
+
+@pytest.mark.parametrize("beta", [Fraction(9, 10), Fraction(999, 1000)])
+@pytest.mark.parametrize("optimizer", ["heavy-ball", "nesterov-lookahead"])
+def test_terms_to_high_order_are_the_exact_ones_on_trees(optimizer, beta):
+    """At the values that people use: coefficients in exact rationals, trees by directional derivatives."""
+    tau, order, data = 0.3, 4, samples(5)
+    schedule = "exp(-tau/2)"
+    exact = eomsym.derive(optimizer, order=order, schedule="eta", beta=beta)
+    value = np.exp(-tau / 2)
+    symbols = {"s": value} | {f"s_d{m}": value * (-0.5) ** m for m in range(1, order + 1)}
+    rows = [exact.leading, *exact.terms]
+    trees = {term.basis.plain for row in rows for term in row}
+    found = elementary_differentials(KERNEL, THETA, trees, (data,))
+    wanted = [
+        sum(float(coefficient_expression(term.coefficient).subs(symbols)) * found[term.basis.plain] for term in row)
+        for row in rows
+    ]
+    kernel = LoopKernel(KERNEL, loop_of(optimizer, schedule, beta=beta))
+    got = kernel.counterterms(np.append(THETA, tau), data, order=order)[:, :2]
+    for row, right in zip(got, wanted, strict=True):
+        assert np.linalg.norm(row - right) <= 1e-9 * np.linalg.norm(right)
+
+
+def test_weighted_batches_have_the_gradient_of_all_samples():
+    data = samples(10)
+    loop = loop_of("heavy-ball", None, {"size": 4, "last": "weight"}, 10, beta="9/10")
+    found = LoopKernel(KERNEL, loop).counterterms(np.append(THETA, 0.0), data, order=0)[0, :2]
+    np.testing.assert_allclose(found, 10 * KERNEL.gradient(THETA, data), rtol=1e-12)
+    kept = loop_of("heavy-ball", None, {"size": 4, "last": "keep"}, 10, beta="9/10")
+    other = LoopKernel(KERNEL, kept).counterterms(np.append(THETA, 0.0), data, order=0)[0, :2]
+    assert np.linalg.norm(other - found) > 1e-3, "a data loader's last batch counts more"
+
+
 CASES = {
     "descent": ("gradient-descent", {"eta": "(1+cos(pi*tau/3))/2"}, None, {}),
     "heavy ball": ("heavy-ball", {"eta": "exp(-tau/2)", "beta": "1/4 + tau/10"}, None, {}),
@@ -104,6 +141,42 @@ def test_terms_are_the_logarithm_of_real_rounds(case):
         errors.append([np.linalg.norm(flow.theta - end) for flow in flows])
     slopes = np.log2(np.array(errors[0]) / np.array(errors[1]))
     np.testing.assert_allclose(slopes, [1, 2, 3, 4], atol=0.25)
+
+
+def test_a_run_is_that_of_a_plain_loop():
+    """Heavy ball written out, with its rate, momentum and batches taken by hand."""
+    data, eta = samples(8), 0.01
+    loop = loop_of(
+        "heavy-ball",
+        {"eta": "cosine(0.2, warmup=0.04)", "beta": "9/10 - tau"},
+        {"sets": [[7, 0, 3], [1, 2, 4, 5, 6]]},
+        8,
+    )
+    theta, velocity = THETA, np.zeros(2)
+    for number in range(16):
+        tau = number * eta
+        rate = tau / 0.04 if tau < 0.04 else (1 + np.cos(np.pi * (tau - 0.04) / 0.16)) / 2
+        velocity = (0.9 - tau) * velocity + KERNEL.gradient(theta, data[[[7, 0, 3], [1, 2, 4, 5, 6]][number % 2]])
+        theta = theta - eta * rate * velocity
+    end = LoopKernel(KERNEL, loop).run(np.append(THETA, 0.0), eta, 8, (data,)).theta
+    np.testing.assert_allclose(end, [*theta, 0.16], rtol=1e-13)
+
+
+def test_a_number_that_depends_on_time_may_stand_below():
+    """Descent at the rate 1/(1 − β(τ)), written as a quotient in a step and as a schedule of the rate."""
+    below = optimizers.Optimizer(
+        name="descent-with-quotient",
+        aliases=(),
+        summary="θ⁺ = θ − η g/(1 − β)",
+        source="test",
+        parameters=(MOMENTUM,),
+        step=lambda gradient, state, eta, beta: (state[0] - eta / (1 - beta) * gradient(state[0]),),
+    )
+    data, state = samples(5), np.append(THETA, 0.2)
+    quotient = loop_of(below, {"beta": "tau/2 + tau**2/3"})
+    product = loop_of("gradient-descent", "1/(1 - tau/2 - tau**2/3)")
+    found, wanted = (LoopKernel(KERNEL, loop).counterterms(state, data, order=5) for loop in (quotient, product))
+    np.testing.assert_allclose(found, wanted, rtol=1e-11, atol=1e-12)
 
 
 def test_batches_of_what_has_batches_or_players_are_refused():

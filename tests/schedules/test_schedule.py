@@ -72,8 +72,10 @@ def test_numbers_and_mappings_are_read():
     [
         ("abs(tau)", "'abs' is unknown"),
         ("cosine(2, foo=1)", "foo"),
-        ("cosine(x)", "'x' is no number"),
+        ("cosine(x)", "'x': not an exact rational"),
         ("cosine(-2)", "above 0"),
+        ("cosine(1e999)", "not a finite number"),
+        ("cosine(" + 400 * "9" + ")", "not an exact rational"),
         ("cosine(1, warmup=2)", "warmup 2.0"),
         ("tau; 2", "until TIME"),
         ("tau until x; 2", "'x' is no time"),

@@ -14,7 +14,7 @@ from unittest import mock
 from fuzzing import Entrance
 
 import eomsym
-from eomsym import cli, optimizers
+from eomsym import cli, optimizers, schedules
 from eomsym.cli import parsing
 from eomsym.codegen import KernelSpec, write_kernel
 from eomsym.codegen.manifest import manifest_path, verified_source
@@ -122,7 +122,7 @@ _OF_COMMANDS = (
 NAMES = (
     *("loss", "field", "names", "--set", "--set batches", "number", "--layers", "--orders", "tree"),
     *("counter terms JSON", "manifest", "kernel path", "--output", "--plot", "names of things"),
-    *("libraries' names", "command line"),
+    *("libraries' names", "schedule", "--schedule", "--batch-order", "command line"),
     *(("study file",) if find_spec("eomsym.studies") else ()),
 )
 STUDIES = (
@@ -246,10 +246,32 @@ def entrances(folder: Path) -> list[Entrance]:
         Entrance("libraries' names", optimizers.read_optimizer,
                  ("torch.SGD(momentum=1/3, nesterov=True)", "optax.rmsprop()", "torch.Adam(betas=(.9, 1e-3))"),
                  (*optimizers.LIBRARIES, *"()=,/-", "momentum", "betas", "eps", "b1", "True", "None", *_NUMBERS)),
+        Entrance("schedule", _schedule, SCHEDULES, _OF_SCHEDULES),
+        Entrance("--schedule", lambda text: parsing.schedules("--schedule", text.split("|")), SCHEDULES, _OF_SCHEDULES),
+        Entrance("--batch-order", _batch_order, ("forward", "palindrome", "reshuffled", "2,0,1"),
+                 ("forward", "palin", *"0123,-. ")),
         Entrance("command line", _command, COMMANDS, _OF_COMMANDS, lambda text: text.split(" ")),
         *([Entrance("study file", _study, STUDIES, _OF_STUDIES, _in_file(folder / "study.toml"))]
           if "study file" in NAMES else []),
     ]  # fmt: skip
+
+
+SCHEDULES = (
+    *("(1+cos(pi*tau))/2", "cosine(2, warmup=0.5)", "tau/0.5 until 0.5; exp(0.5-tau)"),
+    *("one-cycle(1)", "warmup(0.5) until 1; exponential(2)", "polynomial(2, power=1.5)"),
+)
+_OF_SCHEDULES = ("cosine(", "until", "tau", "warmup=", "exp", "pi", "linear(1", *";=,()|", *_NUMBERS)
+
+
+def _schedule(text: str) -> None:
+    made = schedules.read_schedule(text)
+    made(0.3)
+    assert schedules.read_schedule(str(made)) == made
+
+
+def _batch_order(text: str) -> None:
+    given = parsing.batching("3", None, None, text)
+    optimizers.read_batching(given, 6)
 
 
 def _study(path: Path) -> None:

@@ -83,6 +83,32 @@ def test_schedulers_are_read_as_they_run(name):
         scheduler.step()
 
 
+RUNS = {
+    "torch.SGD(momentum=0.9, nesterov=True)": lambda p: torch.optim.SGD(p, lr=0.02, momentum=0.9, nesterov=True),
+    "torch.Adam()": lambda p: torch.optim.Adam(p, lr=0.02),
+    "torch.AdamW()": lambda p: torch.optim.AdamW(p, lr=0.02),
+    "torch.RMSprop()": lambda p: torch.optim.RMSprop(p, lr=0.02),
+}
+
+
+@pytest.mark.parametrize("name", RUNS)
+def test_runs_are_those_of_the_real_objects(name):
+    """Three batches, warm-up and cosine, decay beside the step included, at the defaults of PyTorch."""
+    data, params = samples(9), torch.nn.Parameter(torch.tensor(THETA))
+    optimizer = RUNS[name]([params])
+    scheduler = lr.SequentialLR(optimizer, two(optimizer), [10])
+    eta, schedules = from_torch_scheduler(scheduler)
+    losses = [loss(part) for part in np.split(data, 3)]
+    for number in range(45):
+        optimizer.zero_grad()
+        losses[number % 3](params).backward()
+        optimizer.step()
+        scheduler.step()
+    kernel = LoopKernel(SampleQuartic(), loop_of(name, schedules, 3, 9))
+    end = kernel.run(np.append(THETA, 0.0), eta, 15, (data,)).theta[:2]
+    np.testing.assert_allclose(end, params.detach().numpy(), rtol=1e-11)
+
+
 @pytest.mark.parametrize(
     ("make", "named"),
     [

@@ -57,6 +57,44 @@ def test_slopes_and_predicted_errors(case):
     assert found.passed, [(record.order, record.slope, record.reason) for record in found.orders]
 
 
+PEOPLE_USE = {
+    "momentum 9/10": ("heavy-ball", {"beta": "9/10"}),
+    "momentum 999/1000": ("heavy-ball", {"beta": "999/1000"}),
+    "Nesterov 99/100, batches": ("torch.SGD(momentum=0.99, nesterov=True)", {"batching": 4}),
+    "Adam": ("torch.Adam()", {}),
+    "AdamW, batches": ("torch.AdamW()", {"batching": 4}),
+}
+
+
+@pytest.mark.parametrize("case", PEOPLE_USE)
+def test_the_values_that_people_use(case):
+    """β and ε at the libraries' defaults; bias corrections are states that only fade, and have to be handed on too."""
+    optimizer, options = PEOPLE_USE[case]
+    found = study(optimizer, range(3), schedule="exp(-tau)", **options)
+    assert found.passed, [(record.order, record.slope, record.reason) for record in found.orders]
+
+
+def test_adam_over_a_break():
+    steps = [0.01 / 2**k for k in range(5)]
+    given = {"beta1": "1/2", "beta2": "1/3", "epsilon": "1e-8"}
+    assert study("adam", range(3), schedule="cosine(4, warmup=0.04)", etas=steps, **given).passed
+
+
+def test_without_the_hand_over_at_a_break_it_is_order_two(monkeypatch):
+    """Negative control: the velocity knows s′ from η² on, so that a jump of s′ moves the path by η³."""
+    monkeypatch.setattr("eomsym.verification.loop.handed_over", lambda before, after, state, *rest: state)
+    steps = [0.05 / 2**k for k in range(5)]
+    second, third = study(NESTEROV, range(2, 4), schedule="cosine(1, warmup=0.2)", etas=steps).orders
+    assert abs(second.extrapolated_ratio - 1) > 0.2
+    assert third.slope == pytest.approx(3, abs=0.1)
+
+
+def test_a_piece_that_is_short_makes_the_steps_short():
+    found = study("gradient-descent", range(2), schedule="warmup(0.001)")
+    assert found.passed
+    assert found.orders[0].etas[0] <= 0.001 / 4
+
+
 @pytest.mark.parametrize("start", ["shadow", "settled"])
 def test_other_starts_than_the_slow_manifold(start):
     found = study("heavy-ball", range(3), schedule=SMOOTH, batching=4, start=start)
@@ -171,6 +209,15 @@ def test_two_pieces_that_begin_within_one_step():
     two = {"eta": "1 until 0.081; 1/2", "beta": "1/5 until 0.082; 2/5"}
     found = study("heavy-ball", range(3), schedule=two, etas=[0.02 / 2**k for k in range(4)])
     assert found.passed, [(record.order, record.slope, record.reason) for record in found.orders]
+
+
+def test_what_is_followed_from_a_break_on_is_handed_over(monkeypatch):
+    """At τ = 0.5 the momentum jumps: the memory of the run is still that of before."""
+    options = {"optimizer": "heavy-ball", "schedule": {"beta": "1/5 until 0.5; 1/2"}, "orders": [2], "state": "slow"}
+    found = follow(SampleQuartic(), THETA, 0.005, 40, samples(6), start=100, **options).errors[2]
+    monkeypatch.setattr("eomsym.verification.follow_loop.entered_from", lambda *given: None)
+    without = follow(SampleQuartic(), THETA, 0.005, 40, samples(6), start=100, **options).errors[2]
+    assert found < 0.05 * without
 
 
 def test_reshuffled_batches_are_followed_in_the_mean():
