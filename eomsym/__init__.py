@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from eomsym.errors import EomsymError
     from eomsym.jax import from_optax as from_optax
     from eomsym.optimizers import from_torch
+    from eomsym.tracking import Tracker
     from eomsym.verification import Certificate, ConvergenceStudy, Follow, certify, measure_accuracy, verify
     from eomsym.verification.following import follow
 
@@ -37,6 +38,7 @@ _NAMES = {
     "eomsym.errors": ("EomsymError",),
     "eomsym.jax": ("from_optax",),
     "eomsym.optimizers": ("from_torch",),
+    "eomsym.tracking": ("Tracker",),
     "eomsym.verification": ("Certificate", "ConvergenceStudy", "Follow", "certify", "measure_accuracy", "verify"),
     "eomsym.verification.following": ("follow",),
 }
@@ -58,6 +60,7 @@ _ROOMS = (
     "step_index",
     "studies",
     "torch",
+    "tracking",
     "tree_positions",
     "trees",
     "verification",
@@ -71,6 +74,7 @@ __all__ = [
     "EomsymError",
     "Follow",
     "Kernel",
+    "Tracker",
     "TreeTable",
     "certify",
     "derive",
