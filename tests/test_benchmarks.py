@@ -182,4 +182,14 @@ def test_results_are_of_a_whole_run(capsys):
         main(["--quick", "--write"])
     assert stop.value.code == 2
     assert "whole run" in capsys.readouterr().err
-    assert set(SECTIONS) == {"kernels", "variants", "peers", "trees", "start-up", "symbols", "rounds", "studies"}
+    assert set(SECTIONS) == {
+        "kernels",
+        "variants",
+        "peers",
+        "trees",
+        "start-up",
+        "symbols",
+        "rounds",
+        "studies",
+        "tracker",
+    }

@@ -5,6 +5,7 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from eomsym.derivation.corrected_descent import CorrectedStep, corrected_step
 from eomsym.derivation.counterterms import MAX_ORDER, Counterterms, Term, check_order, derive, derive_on_trees
 from eomsym.derivation.general_terms import GeneralCounterterms, GeneralTerm
 from eomsym.derivation.linear_law import DecayLaw, decay_law, series_radius
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 __all__ = [
     "MAX_ORDER",
     "ClosedForm",
+    "CorrectedStep",
     "Counterterms",
     "DecayLaw",
     "GeneralCounterterms",
@@ -37,6 +39,7 @@ __all__ = [
     "WholeStateEquation",
     "check_order",
     "closed_form",
+    "corrected_step",
     "counterterms_of_field",
     "counterterms_sympy",
     "decay_law",

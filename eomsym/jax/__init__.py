@@ -9,6 +9,7 @@ from eomsym.errors import MissingExtraError
 if find_spec("jax") is None:
     raise MissingExtraError("eomsym.jax: the package jax is not installed; pip install 'eomsym[jax]'")
 
+from eomsym.jax.corrected import with_counterterm
 from eomsym.jax.counterterms import counterterms, equation_of_motion
 from eomsym.jax.integration import integrate
 from eomsym.jax.lookahead import lookahead_field
@@ -26,4 +27,5 @@ __all__ = [
     "lookahead_field",
     "optax_state",
     "whole_state_terms",
+    "with_counterterm",
 ]

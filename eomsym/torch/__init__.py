@@ -9,6 +9,7 @@ from eomsym.errors import MissingExtraError
 if find_spec("torch") is None:
     raise MissingExtraError("eomsym.torch: the package torch is not installed; pip install 'eomsym[torch]'")
 
+from eomsym.torch.corrected import Corrected
 from eomsym.torch.counterterms import counterterms, equation_of_motion
 from eomsym.torch.integration import integrate
 from eomsym.torch.lookahead import lookahead_field
@@ -16,6 +17,7 @@ from eomsym.torch.optimizer_state import learning_rates, torch_state
 from eomsym.torch.track import track
 
 __all__ = [
+    "Corrected",
     "counterterms",
     "equation_of_motion",
     "integrate",
