@@ -79,16 +79,21 @@ runs = {
 # Left: how far each is from gradient flow. Half of the counter term is half as far, twice of it twice as far; without it each order is a step nearer. Right: the squared gradient,
 # which the regulariser makes smaller, relative to gradient flow: the more of it, the smaller.
 
+
 # %%
-figure, (left, right) = panels(10, 3.8, 2)
-size = np.array([gradient(point) @ gradient(point) for point in flow])
-for name, (points, colour, style) in runs.items():
-    distance = np.linalg.norm(points - flow, axis=1)[1:] / np.linalg.norm(flow - start, axis=1)[1:]
-    left.plot(times[1:], distance, style, color=colour, label=name)
-    if style == "-":
-        squares = np.array([gradient(point) @ gradient(point) for point in points])
-        right.plot(times, squares / size - 1, style, color=colour, label=name)
-left.set(yscale="log", xlabel="time nη", ylabel="distance from gradient flow / moved")
-right.set(xlabel="time nη", ylabel="‖g‖² over that of gradient flow, − 1")
-figure.legend(*left.get_legend_handles_labels(), loc="outside right upper", frameon=False)
-figure
+def compare():
+    figure, (left, right) = panels(10, 3.8, 2)
+    size = np.array([gradient(point) @ gradient(point) for point in flow])
+    for name, (points, colour, style) in runs.items():
+        distance = np.linalg.norm(points - flow, axis=1)[1:] / np.linalg.norm(flow - start, axis=1)[1:]
+        left.plot(times[1:], distance, style, color=colour, label=name)
+        if style == "-":
+            squares = np.array([gradient(point) @ gradient(point) for point in points])
+            right.plot(times, squares / size - 1, style, color=colour, label=name)
+    left.set(yscale="log", xlabel="time nη", ylabel="distance from gradient flow / moved")
+    right.set(xlabel="time nη", ylabel="‖g‖² over that of gradient flow, − 1")
+    figure.legend(*left.get_legend_handles_labels(), loc="outside right upper", frameon=False)
+    return figure
+
+
+compare()

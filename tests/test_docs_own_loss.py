@@ -20,6 +20,9 @@ ROOT = Path(__file__).parents[1]
         ("own_network", "torch"),
         ("loops", "jax"),
         ("loops", "torch"),
+        ("tracker", "torch"),
+        ("corrected", "torch"),
+        ("corrected", "jax"),
     ],
 )
 def test_the_examples_run(page, library, tmp_path):
