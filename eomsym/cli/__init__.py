@@ -6,6 +6,7 @@ Nothing here imports numpy, sympy, scipy, numba or matplotlib before the command
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Sequence
 
@@ -24,6 +25,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     from eomsym.cli import messages, output
 
+    if sys.stderr is None:  # closed: what is told there is lost, as with /dev/null, and what is asked for is not
+        sys.stderr = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115  for the whole process
+    if sys.stdout is None:
+        return _refuse("standard output is closed; give it a file or /dev/null")
     try:
         output.survive_any_encoding()
         from eomsym.cli.app import run

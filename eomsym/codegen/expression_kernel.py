@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from eomsym.codegen.kernel import LoadedKernel, float_array, modified_field
-from eomsym.errors import InputError
+from eomsym.errors import InputError, OverflowInKernelError
 from eomsym.models import ExpressionLoss, VectorField
 
 
@@ -14,7 +14,7 @@ class ExpressionKernel(LoadedKernel):
 
     ``theta`` is float64 (d,) in the order of the model's variables; ``parameters`` float64 (p,) in the order of its
     parameters, left out where there are none.  Every method raises ``InputError`` for a wrong type or shape and for a
-    value that is not finite; where the loss is not defined, or terms of a long memory overflow, the result is NaN.
+    value that is not finite, and ``OverflowInKernelError`` where the loss is not defined or terms overflow.
     ``order`` arguments run from 0 to the kernel's order, the default; lower ones cost less.
     """
 
@@ -28,7 +28,7 @@ class ExpressionKernel(LoadedKernel):
         """The loss.  Raises ``InputError`` for a vector field, which has none."""
         if isinstance(self.model, VectorField):
             raise InputError("loss: a vector field has none; its value is field(theta, eta, order=0)")
-        return self._module.loss(self._vector("theta", theta), self._parameters(parameters))
+        return self._defined_loss(self._vector("theta", theta), self._parameters(parameters))
 
     def gradient(self, theta: np.ndarray, parameters: np.ndarray | None = None) -> np.ndarray:
         """The gradient g of the loss, or minus the vector field, (d,)."""
@@ -46,7 +46,10 @@ class ExpressionKernel(LoadedKernel):
         if not (isinstance(series, np.ndarray) and series.ndim == 2 and 1 <= len(series) <= self.order + 1):
             raise InputError(f"series: give a float64 array of shape (1 to {self.order + 1}, {self.size})")
         rows = np.stack([self._vector(f"series[{k}]", row) for k, row in enumerate(series)])
-        return self._module.gradient_series(rows, self._parameters(parameters))
+        values = self._parameters(parameters)
+        self._check_defined(rows[0], values)
+        with np.errstate(all="ignore"):  # what overflows is an error of its own
+            return self._finite(self._module.gradient_series(rows, values))
 
     def counterterms(
         self, theta: np.ndarray, parameters: np.ndarray | None = None, order: int | None = None
@@ -54,14 +57,38 @@ class ExpressionKernel(LoadedKernel):
         """``(order + 1, d)``: row k is −f̃_k; for gradient descent row 0 is g, row 1 + k is ξ_k."""
         place, highest, values = self._vector("theta", theta), self._order(order), self._parameters(parameters)
         self._check_held(highest, place, lambda at: self.gradient(at, parameters))
-        with np.errstate(all="ignore"):  # NaN says it
-            return self._module.counterterms(place, highest, values)
+        self._check_defined(place, values)
+        with np.errstate(all="ignore"):
+            return self._finite(self._module.counterterms(place, highest, values))
 
     def field(
         self, theta: np.ndarray, eta: float, parameters: np.ndarray | None = None, order: int | None = None
     ) -> np.ndarray:
         """The modified vector field ``−g − Σ_k η^{k+1} ξ_k``, (d,)."""
         return modified_field(self.counterterms(theta, parameters, order), eta)
+
+    def _check_defined(self, theta: np.ndarray, values: np.ndarray) -> None:
+        """The derivative of log x is there at x < 0 too, and would be taken for that of a loss."""
+        if not isinstance(self.model, VectorField):
+            self._defined_loss(theta, values)
+
+    def _defined_loss(self, theta: np.ndarray, values: np.ndarray) -> float:
+        with np.errstate(all="ignore"):
+            loss = float(self._module.loss(theta, values))
+        if not np.isfinite(loss):
+            what = "is not defined" if np.isnan(loss) else "leaves the range of floating-point numbers"
+            raise OverflowInKernelError(f"theta: the loss {what} at {_shown(theta)}; give another point")
+        return loss
+
+    @staticmethod
+    def _finite(rows: np.ndarray) -> np.ndarray:
+        if np.isfinite(rows).all():
+            return rows
+        order = next(k for k, row in enumerate(rows) if not np.isfinite(row).all())
+        raise OverflowInKernelError(
+            f"theta: what belongs to order {order} is not defined here, or leaves the range of floating-point numbers; "
+            "give another point, or a lower order"
+        )
 
     def _parameters(self, parameters: np.ndarray | None) -> np.ndarray:
         names = self.model.parameters
@@ -72,3 +99,7 @@ class ExpressionKernel(LoadedKernel):
         if values.shape != (len(names),):
             raise InputError(f"parameters: shape {values.shape}; they are {listed}, give ({len(names)},)")
         return values
+
+
+def _shown(theta: np.ndarray) -> str:
+    return "(" + ", ".join(f"{value:g}" for value in theta[:4]) + (", …)" if theta.size > 4 else ")")

@@ -22,6 +22,8 @@ PRECISIONS = ("single", "double", "double-double")
 MAX_KERNEL_ORDER = 12
 MAX_DOUBLE_DOUBLE_ORDER = 20
 MAX_EXPRESSION_ORDER = 16
+#: A file system takes names of 255 bytes, the suffix and numba's own additions to them included.
+LONGEST_NAME = 180
 
 Model = MLP | ExpressionLoss | VectorField
 
@@ -83,7 +85,10 @@ class KernelSpec:
         """The module name: an identifier that says what the kernel is of."""
         settings = "".join(f"_{name}_{value}" for name, value in self.settings)
         text = f"{_model_name(self.model)}_{self.optimizer}{settings}_order_{self.order}".replace("e-", "em")
-        return re.sub(r"\W", "_", f"{text}_{self.precision}", flags=re.ASCII)
+        name = re.sub(r"\W", "_", f"{text}_{self.precision}", flags=re.ASCII)
+        if len(name) <= LONGEST_NAME:
+            return name
+        return f"{name[: LONGEST_NAME - 13]}_{hashlib.sha256(name.encode()).hexdigest()[:12]}"
 
     def to_dict(self) -> dict[str, Any]:
         """The specification as plain JSON values."""

@@ -81,3 +81,17 @@ def test_warnings(capsys, quiet, err):
     output.warn("mind")
     output.set_quiet(False)
     assert capsys.readouterr() == ("", err)
+
+
+@pytest.mark.parametrize(("closed", "status"), [(">&-", 2), ("2>&-", 0), (">&- 2>&-", 2)])
+def test_closed_streams(closed, status, tmp_path):
+    """What is told on stderr is lost with it, a result is not; without stdout nothing can be done, in one line."""
+    command = f"{sys.executable} -m eomsym derive --order 2 {closed}"
+    surroundings = {**os.environ, "PYTHONPATH": str(ROOT)}
+    done = subprocess.run(
+        command, shell=True, cwd=tmp_path, env=surroundings, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == status
+    assert ("ξ_1 = 1/3 g'g'g" in done.stdout) == (status == 0)
+    said = "eomsym: standard output is closed; give it a file or /dev/null\n"
+    assert done.stderr == (said if closed == ">&-" else "")

@@ -11,7 +11,7 @@ import sympy
 import eomsym
 from eomsym.codegen import MAX_EXPRESSION_ORDER, KernelSpec, write_kernel
 from eomsym.codegen.render import render
-from eomsym.errors import InputError, KernelError
+from eomsym.errors import InputError, KernelError, OverflowInKernelError
 from eomsym.models import MLP, ExpressionLoss, VectorField
 from eomsym.models.functions import sigmoid, softplus
 
@@ -217,9 +217,10 @@ def test_what_is_no_point_is_refused(kernel, theta, what):
         kernel("rosenbrock").counterterms(np.ones(2), order=11)
 
 
-def test_outside_of_the_domain_the_value_is_nan(kernel):
-    assert np.isnan(kernel("every function").loss(np.array([-3.0, 0.1])))
-    assert np.isnan(kernel("every function").counterterms(np.array([-3.0, 0.1]))).any()
+@pytest.mark.parametrize("ask", ["loss", "gradient", "counterterms"])
+def test_outside_of_the_domain_there_is_no_value(kernel, ask):
+    with pytest.raises(OverflowInKernelError, match=r"theta: the loss is not defined at \(-3, 0\.1\); give another"):
+        getattr(kernel("every function"), ask)(np.array([-3.0, 0.1]))
 
 
 def test_specifications_survive_json_and_the_bytes_are_the_same(folder):

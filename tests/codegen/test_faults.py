@@ -528,3 +528,14 @@ def test_a_disk_that_is_full_while_numba_keeps_what_it_compiled(tmp_path):
         "cannot be compiled or taken from numba's cache (OSError: [Errno 27] File too large); see that" in done.stderr
     )
     assert process(LOAD, path, cwd=tmp_path, EOMSYM_CACHE=str(tmp_path / "cache")).stdout == "18.0\n"
+
+
+def test_names_of_long_networks_are_names_of_files(tmp_path):
+    """90 layers: a name of 300 letters, which no file system takes; networks that differ at its end only stay apart."""
+    deep, other = ([4, *[12] * 90, outputs] for outputs in (3, 2))
+    names = [KernelSpec(MLP(layers, "tanh", "mse"), 1).name for layers in (deep, other)]
+    assert names[0] != names[1]
+    assert all(name.isidentifier() and len(name) <= 180 for name in names)
+    path = write_kernel(KernelSpec(MLP(deep, "tanh", "mse"), 1), tmp_path)
+    assert path.stem == names[0]
+    assert KernelSpec(MLP([4, 3], "tanh", "mse"), 1).name == "mlp_4_3_tanh_mse_gradient_descent_order_1_double"
