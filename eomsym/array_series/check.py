@@ -59,6 +59,7 @@ class Watch:
     def __init__(
         self, gradients: Sequence[Callable[[Arrays], Arrays]] | None, smooth: str, order: int, linear: bool = True
     ) -> None:
+        self.looks = gradients is not None
         self._gradients, self._smooth, self._order = gradients, check_choice("smooth", smooth, SMOOTH), order
         self._linear, self.holds = linear, False
         self._roundings = FIRST * EACH**order * (1 if linear else DIVIDED)
@@ -200,23 +201,19 @@ def _rate(series: Sequence[Arrays]) -> float:
 
 
 class _Curve:
-    """The series of a machine's values at the node that moves farthest."""
+    """The series of a machine's values at the first node: its row is the first, but the last where others precede."""
 
     def __init__(self, machine: Machine) -> None:
         self.machine = machine
         self.order = machine.order
-        self._row = 0
-        if self.order and machine.program.arguments:
-            speeds = [machine.coefficient(number, 1) for number in machine.program.arguments]
-            rows = range(min(len(speed) for speed in speeds))
-            self._row = max(rows, key=lambda row: max(_size(speed[row]) for speed in speeds))
 
     def series(self, numbers: Iterable[int]) -> list[Arrays]:
         """Coefficients 0, 1, … of each of some values."""
-        machine, row = self.machine, self._row
+        machine = self.machine
+        rows = [machine.layout.first(level) for level in range(self.order + 1)]
         return [
             [machine.coefficient(number, 0)]
-            + [machine.coefficient(number, level)[row] for level in range(1, self.order + 1)]
+            + [machine.coefficient(number, level)[rows[level]] for level in range(1, self.order + 1)]
             for number in numbers
         ]
 

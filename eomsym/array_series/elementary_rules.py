@@ -8,7 +8,7 @@ from typing import Any
 
 from eomsym.array_series.machine import Affine, Backend, Known, Operand, Rule, RuleMaker, Series
 from eomsym.array_series.program import Instruction
-from eomsym.array_series.rules import first_output, times
+from eomsym.array_series.rules import first_output, pairs_of, times, total
 from eomsym.series.elementary import (
     ARGUMENT,
     ELEMENTARY,
@@ -38,12 +38,12 @@ class System:
         self._members: dict[str, Series] = {ARGUMENT: argument}
         for relation in function.relations:
             if isinstance(relation, Integral):
-                self._members[relation.target] = Known(all_seeds[relation.seed](argument[0]))
+                self._members[relation.target] = Known(argument.rows, all_seeds[relation.seed](argument[0]))
         for relation in function.relations:
             if isinstance(relation, Reciprocal):
-                self._members[relation.target] = Known(1 / self._members[relation.of][0])
+                self._members[relation.target] = Known(argument.rows, 1 / self._members[relation.of][0])
             elif isinstance(relation, Combination):
-                self._members[relation.target] = Known(self._combination(relation, 0))
+                self._members[relation.target] = Known(argument.rows, self._combination(relation, 0))
 
     @property
     def value(self) -> Series:
@@ -75,21 +75,21 @@ class System:
 
     def _integral(self, relation: Integral, level: int) -> Any:
         argument, factor = self._members[ARGUMENT], self._members[relation.factor]
-        total = level * argument[level] * factor[0]
-        if level > 1:
-            arguments = self._backend.stack([argument[i] for i in range(1, level)])
-            factors = self._backend.stack([factor[level - i] for i in range(1, level)])
-            total = total + (self._backend.ramp(level - 1, arguments.ndim, arguments) * arguments * factors).sum(0)
-        return total * (relation.sign / level)
+        moved = argument[level] * factor[0] * relation.sign
+        if level == 1:
+            return moved
+        pairs = enumerate(pairs_of(argument, factor, level), 1)
+        inner = total([(relation.sign * i / level) * (left * right) for i, (left, right) in pairs])
+        return moved + argument.rows.closed(level, inner)
 
     def _combination(self, relation: Combination, level: int) -> Any:
-        total: Any = relation.constant if level == 0 else 0
+        value: Any = relation.constant if level == 0 else 0
         for member in relation.linear:
-            total = total + self._members[member][level]
+            value = value + self._members[member][level]
         for product in relation.products:
-            total = total + product.sign * self._multiplied(product, level)
-        total = total if relation.weight == 1 else total * float(relation.weight)
-        return total if self._scale is _ONE else total * self._scale
+            value = value + product.sign * self._multiplied(product, level)
+        value = value if relation.weight == 1 else value * float(relation.weight)
+        return value if self._scale is _ONE else value * self._scale
 
     def _multiplied(self, product: Product, level: int) -> Any:
         return times(self._members[product.left], self._members[product.right], level, self._backend)
@@ -99,10 +99,10 @@ _ONE = 1
 
 
 def _reciprocal(of: Series, target: Series, level: int) -> Any:
-    total = of[level] * target[0]
-    for i in range(1, level):
-        total = total + of[i] * target[level - i]
-    return -total * target[0]
+    rest = of[level] * target[0]
+    if level > 1:
+        rest = rest + of.rows.closed(level, total([left * right for left, right in pairs_of(of, target, level)]))
+    return -rest * target[0]
 
 
 def function(name: str) -> RuleMaker:
@@ -115,7 +115,7 @@ def integer_power(exponent: int, base: Operand, backend: Backend) -> Rule:
     chain: list[tuple[Known, Callable[[int], Any]]] = []
 
     def multiply(left: Series, right: Series) -> Known:
-        result = Known(left[0] * right[0])
+        result = Known(left.rows, left[0] * right[0])
         chain.append((result, lambda level: times(left, right, level, backend)))
         return result
 
@@ -130,7 +130,7 @@ def integer_power(exponent: int, base: Operand, backend: Backend) -> Rule:
     if result is None:
         return lambda level: [0 * base[level]]
     if exponent < 0:
-        of, inverse = result, Known(1 / result[0])
+        of, inverse = result, Known(result.rows, 1 / result[0])
         chain.append((inverse, lambda level: _reciprocal(of, inverse, level)))
         result = inverse
     last = result
@@ -164,8 +164,8 @@ def general_power(instruction: Instruction, series: Sequence[Operand], backend: 
         whole = Instruction("power", lambda x: instruction.apply(x, exponent[0]), (), ())
         return constant_power(whole, base, exponent[0], backend)
     logarithm = System(ELEMENTARY["log"], base, backend) if base.varies else None
-    factor = logarithm.value if logarithm else Known(backend.seeds["log"](base[0]), varies=False)
-    product = Known(factor[0] * exponent[0])
+    factor = logarithm.value if logarithm else Known(base.rows, backend.seeds["log"](base[0]), varies=False)
+    product = Known(base.rows, factor[0] * exponent[0])
     result = System(
         ELEMENTARY["exp"], product, backend, {"exp": lambda _: first_output(instruction)(base[0], exponent[0])}
     )
@@ -198,7 +198,7 @@ def erfc(instruction: Instruction, series: Sequence[Operand], backend: Backend) 
 def logaddexp(instruction: Instruction, series: Sequence[Operand], backend: Backend) -> Rule:
     """``b + softplus(a − b)``."""
     left, right = series
-    difference = Known(left[0] - right[0])
+    difference = Known(left.rows, left[0] - right[0])
     system = System(ELEMENTARY["softplus"], difference, backend)
 
     def rule(level: int) -> list[Any]:

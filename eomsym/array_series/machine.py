@@ -1,15 +1,16 @@
 """Runs a flat program on truncated power series, coefficient by coefficient, for any array library.
 
 Coefficient 0 of a value is an array as the operation made it; higher ones have an additional first axis, one row a
-node.  A node is one series; what the nodes are is no business of the machine.  Values that do not depend on the
-arguments have coefficient 0 only.  Each kind of operation has one rule (``rules.py``, ``elementary_rules.py``).
+node.  Values that do not depend on the arguments have coefficient 0 only.  Each kind of operation has one rule
+(``rules.py``, ``elementary_rules.py``).  A rule is linear in the highest coefficients, which need no more rows than
+determine them; sums of products of lower ones are taken at fewer nodes still (``Layout``).
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 from eomsym.array_series.program import FlatProgram, Instruction
 from eomsym.errors import InputError
@@ -24,9 +25,9 @@ CONJUNCTIONS = frozenset(["logical_and", "bitwise_and", "and"])
 class Backend:
     """What is asked of an array library, and its operations: name to rule.
 
-    ``vmap(function, axes)`` maps over the first axis where ``axes`` says 0; ``stack(arrays)`` makes a new first axis;
-    ``zeros(rows, like)`` has one axis more than ``like``; ``ramp(n, rank, like)`` is 1 … n along the first of
-    ``rank`` axes;
+    ``vmap(function, axes)`` maps over the first axis where ``axes`` says 0; ``stack(arrays)`` makes a new first axis,
+    ``join(arrays)`` puts them one after the other along the first; ``row(array, i)`` is one of it;
+    ``zeros(rows, like)`` has one axis more than ``like``;
     ``combine(weights, rows)`` is a matrix of floats times rows.  ``push(function, values, tangents)`` is the library's
     own derivative of a function of arrays at ``values``, along tangents that are rows, or None for what is still.
     ``precision(value)`` is the distance of 1 to the next number of its type; 0 for integers and bools.  ``flat`` names
@@ -39,7 +40,8 @@ class Backend:
     vmap: Callable[..., Any]
     stack: Callable[[list[Any]], Any]
     zeros: Callable[[int, Any], Any]
-    ramp: Callable[[int, int, Any], Any]
+    join: Callable[[list[Any]], Any]
+    row: Callable[[Any, int], Any]
     combine: Callable[[list[list[float]], Any], Any]
     push: Callable[..., list[Any]]
     floating: Callable[[Any], bool]
@@ -57,12 +59,61 @@ class Backend:
     concrete: Callable[[Any], bool] = lambda value: True
 
 
-class Machine:
-    """Runs a flat program coefficient by coefficient, ``rows`` nodes at once; ``arguments`` are coefficients 0."""
+class Layout(Protocol):
+    """How many rows coefficients have: they are polynomials in what counts the nodes, and known from a few."""
 
-    def __init__(self, program: FlatProgram, arguments: Sequence[Any], rows: int, backend: Backend) -> None:
+    def rows(self, level: int) -> int:
+        """Of a coefficient."""
+
+    def inner(self, level: int) -> int:
+        """Of sums of products of lower ones with that level in sum, at the first nodes."""
+
+    def extension(self, level: int, rows: int) -> Sequence[Sequence[Any]]:
+        """The weights that give a coefficient at further nodes, up to ``rows`` in all."""
+
+    def closing(self, level: int) -> tuple[bool, Sequence[Sequence[Any]]]:
+        """What makes the coefficient's rows of inner ones: whether those are kept, and weights of further ones."""
+
+    def first(self, level: int) -> int:
+        """Which row is that of the first node."""
+
+
+class Rows:
+    """Coefficients' rows, extended to further nodes where products ask for them, each once."""
+
+    def __init__(self, layout: Layout, backend: Backend) -> None:
+        self._layout, self._backend = layout, backend
+
+    def extended(self, kept: dict[int, Any], values: Any, level: int, rows: int) -> Any:
+        """``values`` of a coefficient, at ``rows`` nodes; ``kept`` is the memory of what was found."""
+        found = kept.get(level, values)
+        if len(found) < rows:
+            weights = self._layout.extension(level, rows)[len(found) - len(values) :]
+            found = kept[level] = self._backend.join([found, self._combined(weights, values)])
+        return found[:rows] if len(found) > rows else found
+
+    def inner(self, level: int) -> int:
+        return self._layout.inner(level)
+
+    def closed(self, level: int, inner: Any) -> Any:
+        """The rows of a coefficient from those of a sum of products."""
+        kept, weights = self._layout.closing(level)
+        if not weights:
+            return inner
+        further = self._combined(weights, inner)
+        return self._backend.join([inner, further]) if kept else further
+
+    def _combined(self, weights: Sequence[Sequence[Any]], rows: Any) -> Any:
+        return self._backend.combine([[float(weight) for weight in row] for row in weights], rows)
+
+
+class Machine:
+    """Runs a flat program coefficient by coefficient at all nodes of a layout; ``arguments`` are coefficients 0."""
+
+    def __init__(self, program: FlatProgram, arguments: Sequence[Any], layout: Layout, backend: Backend) -> None:
         self.program = program
-        self.rows = rows
+        self.layout = layout
+        self.rows = Rows(layout, backend)
         self.backend = backend
         self._series: dict[int, list[Any]] = {number: [value] for number, value in program.constants.items()}
         self._series |= {number: [value] for number, value in zip(program.arguments, arguments, strict=True)}
@@ -72,6 +123,8 @@ class Machine:
         #: Conditions that hold nowhere but on single points.
         self._rare: set[int] = set()
         self.rules: list[tuple[Instruction, Rule]] = []
+        #: Coefficients at more nodes than their own, by number and level.
+        self.kept: dict[int, dict[int, Any]] = {}
         #: Operations with a kink, by the names that a user knows, and the coarsest number type of a series.
         self.kinks: list[str] = list(program.decisions)
         self.coarsest = max((backend.precision(value), "params") for value in arguments) if arguments else (0.0, "")
@@ -163,7 +216,7 @@ class Machine:
         """Coefficient ``level`` of a value."""
         if level == 0 or self.varies(number):
             return self._series[number][level]
-        return self.backend.zeros(self.rows, self._series[number][0])
+        return self.backend.zeros(self.layout.rows(level), self._series[number][0])
 
 
 def known_as(instruction: Instruction) -> str:
@@ -171,24 +224,44 @@ def known_as(instruction: Instruction) -> str:
     return instruction.origin or instruction.name
 
 
-class Operand:
+class Series:
+    """Coefficients of a value, by level."""
+
+    varies = True
+
+    def __init__(self, rows: Rows) -> None:
+        self.rows = rows
+        self._kept: dict[int, Any] = {}
+
+    def __getitem__(self, level: int) -> Any:
+        raise NotImplementedError
+
+    def inner(self, level: int, of: int) -> Any:
+        """A coefficient at the nodes at which products are taken that count in coefficient ``of``."""
+        return self.rows.extended(self._kept, self[level], level, self.rows.inner(of))
+
+
+class Operand(Series):
     """An input's coefficients."""
 
     def __init__(self, machine: Machine, number: int) -> None:
+        super().__init__(machine.rows)
         self._machine, self._number = machine, number
+        self._kept = machine.kept.setdefault(number, {})
 
     @property
-    def varies(self) -> bool:
+    def varies(self) -> bool:  # type: ignore[override]
         return self._machine.varies(self._number)
 
     def __getitem__(self, level: int) -> Any:
         return self._machine.coefficient(self._number, level)
 
 
-class Known:
+class Known(Series):
     """Coefficients that a rule keeps for itself; coefficient 0 first."""
 
-    def __init__(self, first: Any, varies: bool = True) -> None:
+    def __init__(self, rows: Rows, first: Any, varies: bool = True) -> None:
+        super().__init__(rows)
         self.values = [first]
         self.varies = varies
 
@@ -196,12 +269,11 @@ class Known:
         return self.values[level]
 
 
-class Affine:
+class Affine(Series):
     """``factor · of + shift``."""
 
-    varies = True
-
     def __init__(self, of: Operand, factor: float = 1.0, shift: float = 0.0) -> None:
+        super().__init__(of.rows)
         self._of, self._factor, self._shift = of, factor, shift
 
     def __getitem__(self, level: int) -> Any:
@@ -209,6 +281,5 @@ class Affine:
         return scaled + self._shift if level == 0 and self._shift else scaled
 
 
-Series = Operand | Known | Affine
 Rule = Callable[[int], list[Any]]
 RuleMaker = Callable[[Instruction, Sequence[Operand], Backend], Rule]

@@ -33,25 +33,32 @@ def affine(instruction: Instruction, series: Sequence[Operand], backend: Backend
 
 
 def _mapped(instruction: Instruction, series: Sequence[Operand], moves: Sequence[bool], backend: Backend) -> Rule:
-    axes = tuple(0 if moved else None for moved in moves)
-
     def rule(level: int) -> list[Any]:
         values = [operand[level if moved else 0] for operand, moved in zip(series, moves, strict=True)]
-        return list(backend.vmap(instruction.apply, axes)(*values))
+        return mapped(instruction, values, moves, backend)
 
     return rule
 
 
+def mapped(instruction: Instruction, values: Sequence[Any], moves: Sequence[bool], backend: Backend) -> list[Any]:
+    """An operation on every row of what moves; a single row costs nothing but itself."""
+    if all(len(value) == 1 for value, moved in zip(values, moves, strict=True) if moved):
+        single = [backend.row(value, 0) if moved else value for value, moved in zip(values, moves, strict=True)]
+        return [made[None] for made in instruction.apply(*single)]
+    return list(backend.vmap(instruction.apply, tuple(0 if moved else None for moved in moves))(*values))
+
+
 def bilinear(instruction: Instruction, series: Sequence[Operand], backend: Backend) -> Rule:
     """Linear in each of two inputs."""
-    return bilinear_with(_pairwise)(instruction, series, backend)
+    return bilinear_with(pairwise)(instruction, series, backend)
 
 
-Convolution = Callable[[Instruction, Any, Any, Backend], Any]
+Pairs = Sequence[tuple[Any, Any]]
+Convolution = Callable[[Instruction, Pairs, Backend], Any]
 
 
 def bilinear_with(convolve: Convolution) -> RuleMaker:
-    """As ``bilinear``; ``convolve(instruction, lefts, rights, …)`` is ``Σ_i left_i right_i``, axes (i, node, …)."""
+    """As ``bilinear``; ``convolve(instruction, pairs, …)`` is the sum of the products of pairs, row by row."""
 
     def maker(instruction: Instruction, series: Sequence[Operand], backend: Backend) -> Rule:
         left, right = series
@@ -60,9 +67,22 @@ def bilinear_with(convolve: Convolution) -> RuleMaker:
     return maker
 
 
-def _pairwise(instruction: Instruction, lefts: Any, rights: Any, backend: Backend) -> Any:
-    twice = backend.vmap(backend.vmap(first_output(instruction), (0, 0)), (0, 0))
-    return twice(lefts, rights).sum(0)
+def pairwise(instruction: Instruction, pairs: Pairs, backend: Backend) -> Any:
+    rows = [
+        total([instruction.apply(backend.row(left, row), backend.row(right, row))[0] for left, right in pairs])
+        for row in range(len(pairs[0][0]))
+    ]
+    return backend.stack(rows)
+
+
+def entrywise(instruction: Instruction, pairs: Pairs, backend: Backend) -> Any:
+    """Of numbers that stand in the same places."""
+    return total([left * right for left, right in pairs])
+
+
+def total(parts: Sequence[Any]) -> Any:
+    """The sum of some arrays."""
+    return sum(parts[1:], parts[0])
 
 
 def first_output(instruction: Instruction) -> Callable[..., Any]:
@@ -70,20 +90,22 @@ def first_output(instruction: Instruction) -> Callable[..., Any]:
     return lambda *values: instruction.apply(*values)[0]
 
 
+def pairs_of(left: Series, right: Series, level: int) -> list[tuple[Any, Any]]:
+    """What is multiplied in coefficient ``level`` of a product, but for coefficients 0: at the inner nodes."""
+    return [(left.inner(i, level), right.inner(level - i, level)) for i in range(1, level)]
+
+
 def _product(
     instruction: Instruction, convolve: Convolution, left: Series, right: Series, level: int, backend: Backend
 ) -> Any:
-    total = None
+    parts = []
     if right.varies:
-        total = backend.vmap(first_output(instruction), (None, 0))(left[0], right[level])
+        parts += mapped(instruction, [left[0], right[level]], [False, True], backend)
     if left.varies:
-        share = backend.vmap(first_output(instruction), (0, None))(left[level], right[0])
-        total = share if total is None else total + share
+        parts += mapped(instruction, [left[level], right[0]], [True, False], backend)
     if left.varies and right.varies and level > 1:
-        lefts = backend.stack([left[i] for i in range(1, level)])
-        rights = backend.stack([right[level - i] for i in range(1, level)])
-        total = total + convolve(instruction, lefts, rights, backend)
-    return total
+        parts.append(left.rows.closed(level, convolve(instruction, pairs_of(left, right, level), backend)))
+    return total(parts)
 
 
 _TIMES = Instruction("times", lambda left, right: [left * right], (), ())
@@ -93,23 +115,23 @@ def times(left: Series, right: Series, level: int, backend: Backend) -> Any:
     """Coefficient ``level`` of the product of two series."""
     if level == 0:
         return left[0] * right[0]
-    return _product(_TIMES, _pairwise, left, right, level, backend)
+    return _product(_TIMES, entrywise, left, right, level, backend)
 
 
 def divide(instruction: Instruction, series: Sequence[Operand], backend: Backend) -> Rule:
     """q = a / b from q b = a."""
     left, right = series
     over = first_output(instruction)
-    if not right.varies:
-        return lambda level: [backend.vmap(over, (0, None))(left[level], right[0])]
-    quotient = Known(over(left[0], right[0]))
+    quotient = Known(left.rows, over(left[0], right[0]))
 
     def rule(level: int) -> list[Any]:
-        subtract = backend.vmap(lambda b, q: b * q, (0, None))
-        rest = subtract(right[level], quotient[0])
-        for i in range(1, level):
-            rest = rest + backend.vmap(lambda b, q: b * q, (0, 0))(right[i], quotient[level - i])
-        quotient.values.append(backend.vmap(lambda a, p, b: (a - p) / b, (0, 0, None))(left[level], rest, right[0]))
+        rest = left[level]
+        if right.varies:
+            parts = mapped(_TIMES, [right[level], quotient[0]], [True, False], backend)
+            if level > 1:
+                parts.append(left.rows.closed(level, pairwise(_TIMES, pairs_of(right, quotient, level), backend)))
+            rest = backend.vmap(lambda a, p: a - p, (0, 0))(rest, total(parts))
+        quotient.values += mapped(instruction, [rest, right[0]], [True, False], backend)
         return [quotient[level]]
 
     return rule

@@ -79,15 +79,18 @@ FLAT = frozenset(
 )
 
 
-def _summed_products(instruction: Instruction, lefts: Any, rights: Any, backend: Backend) -> Any:
-    """``Σ_i left_i · right_i`` of dot_general: one product an iterate, summed over i with what is contracted."""
-    contracting, batch = instruction.params["dimension_numbers"]
-    numbers: Any = (
-        tuple((0, *(axis + 2 for axis in axes)) for axes in contracting),
-        tuple((1, *(axis + 2 for axis in axes)) for axes in batch),
-    )
-    rest = {name: instruction.params[name] for name in ("precision", "preferred_element_type")}
-    return lax.dot_general(lefts, rights, dimension_numbers=numbers, **rest)
+def _summed_products(instruction: Instruction, pairs: rules.Pairs, backend: Backend) -> Any:
+    """``Σ_i left_i · right_i`` of dot_general, a plain product a node: summed over i with what is contracted."""
+    contracting, _ = instruction.params["dimension_numbers"]
+    if not contracting[0]:
+        return rules.pairwise(instruction, pairs, backend)
+    rows = []
+    for row in range(len(pairs[0][0])):
+        left, right = (
+            lax.concatenate([backend.row(pair[side], row) for pair in pairs], contracting[side][0]) for side in (0, 1)
+        )
+        rows.append(instruction.apply(left, right)[0])
+    return jnp.stack(rows)
 
 
 def _integer_power(instruction: Instruction, series: Sequence[Operand], backend: Backend) -> Rule:
@@ -122,6 +125,7 @@ RULES: dict[str, RuleMaker] = {
     **dict.fromkeys(INDEXED, rules.indexed),
     "logistic": elementary_rules.function("sigmoid"),
     "conv_general_dilated": rules.bilinear,
+    "mul": rules.bilinear_with(rules.entrywise),
     "dot_general": rules.bilinear_with(_summed_products),
     "integer_pow": _integer_power,
     "pow": elementary_rules.general_power,
@@ -142,8 +146,9 @@ def _precision(value: Any) -> float:
 
 
 def _combine(weights: list[list[float]], rows: Any) -> Any:
-    matrix = jnp.asarray(np.array(weights), rows.dtype)
-    return jnp.tensordot(matrix, rows, axes=1, precision=lax.Precision.HIGHEST)
+    parts = [lax.index_in_dim(rows, place, keepdims=True) for place in range(len(rows))]
+    made = [[weight * part for weight, part in zip(line, parts, strict=True) if weight] for line in weights]
+    return lax.concatenate([rules.total(line or [0 * parts[0]]) for line in made], 0)
 
 
 BACKEND = Backend(
@@ -151,7 +156,8 @@ BACKEND = Backend(
     vmap=lambda function, axes: jax.vmap(function, in_axes=axes),
     stack=jnp.stack,
     zeros=lambda rows, like: jnp.zeros((rows, *like.shape), like.dtype),
-    ramp=lambda count, rank, like: jnp.arange(1, count + 1, dtype=like.dtype).reshape(-1, *(1,) * (rank - 1)),
+    join=lambda arrays: lax.concatenate(arrays, 0),
+    row=lambda array, place: lax.index_in_dim(array, place, keepdims=False),
     combine=_combine,
     floating=lambda value: bool(jnp.issubdtype(value.dtype, jnp.floating)),
     is_complex=lambda value: bool(jnp.issubdtype(value.dtype, jnp.complexfloating)),

@@ -14,9 +14,9 @@ from eomsym.array_series.machine import Backend, Machine
 from eomsym.array_series.program import FlatProgram
 from eomsym.errors import InputError
 from eomsym.optimizers import Coefficient, UpdateRule, number
-from eomsym.step_index.nodes import small_nodes
+from eomsym.step_index.layout import NodeLayout, layout_of, spread_tables
 from eomsym.step_index.solver import NodeAlgebra, solve, solve_slow
-from eomsym.step_index.tables import Matrix, Tables
+from eomsym.step_index.tables import Matrix
 
 Arrays = list[Any]
 
@@ -29,15 +29,15 @@ class ArrayAlgebra(NodeAlgebra):
 
     def __init__(
         self,
-        tables: Tables,
+        layout: NodeLayout,
         programs: Sequence[FlatProgram],
         arguments: Sequence[Any],
         backend: Backend,
         memory: Sequence[Sequence[Any]] = (),
         watch: Watch | None = None,
     ) -> None:
-        super().__init__(tables)
-        self._watch = watch
+        super().__init__(layout.tables)
+        self._layout, self._watch = layout, watch
         self._machines: list[tuple[int, Machine]] = []
         self._programs, self._arguments, self._backend = programs, list(arguments), backend
         self._states = [self._arguments, *memory]
@@ -56,7 +56,27 @@ class ArrayAlgebra(NodeAlgebra):
 
     def transform(self, matrix: Matrix, values: Arrays) -> Arrays:
         weights = [[float(weight) for weight in row] for row in matrix]
-        return [self._backend.combine(weights, value[: len(weights[0])]) for value in values]
+        return [
+            value[:1] if weights == [[1.0]] else self._backend.combine(weights, value[: len(weights[0])])
+            for value in values
+        ]
+
+    def summed(self, values: Arrays, level: int) -> Arrays:
+        if level == self._layout.last:
+            return []  # nothing asks for it
+        return self.transform(self._layout.summation(level), values)
+
+    def logarithm(self, values: Arrays, level: int) -> Arrays:
+        return self.transform(self._layout.logarithm(level), values)
+
+    def extended(self, values: Arrays, level: int) -> Arrays:
+        if level == 0 or self._layout.last is not None:
+            return values  # the same everywhere; or nothing else is asked for but the sum
+        weights = self._layout.extension(level, len(self.tables.nodes))
+        if not weights:
+            return values
+        further = self.transform(weights, values)
+        return [self._backend.join([one, other]) for one, other in zip(values, further, strict=True)]
 
     def gradient(self, field: int) -> Callable[[Arrays], Arrays]:
         machine: Machine | None = None
@@ -66,13 +86,14 @@ class ArrayAlgebra(NodeAlgebra):
             nonlocal machine, level
             if machine is None:
                 start = [value[0] for value in point]
-                machine = Machine(self._programs[field], start, len(self.tables.nodes), self._backend)
+                machine = Machine(self._programs[field], start, self._layout, self._backend)
                 self._machines.append((field, machine))
                 if self._watch is not None:
                     self._watch.begun(machine, field)
                 return [value[None] for value in machine.outputs(0)]
             level += 1
-            machine.advance(level, point)
+            rows = self._layout.rows(level)
+            machine.advance(level, [value[:rows] for value in point])
             return machine.outputs(level)
 
         return along
@@ -109,7 +130,7 @@ def array_whole_terms(
 ) -> list[list[Arrays]]:
     """Rows ``f̃_0, …, f̃_{terms−1}`` of the field of the whole state, θ first; all of a rule's states are slow."""
     theta, *memory = states
-    algebra = ArrayAlgebra(small_nodes(rule, terms), programs, theta, backend, memory, watch)
+    algebra = ArrayAlgebra(NodeLayout(spread_tables(rule, terms)), programs, theta, backend, memory, watch)
     rows = solve_slow(rule, algebra, terms)
     algebra.finish()
     return [[[value[0] for value in field] for field in row] for row in rows]
@@ -128,7 +149,8 @@ def array_counterterms(
 
     ``steps`` is how many step sizes of time a step of the rule takes.  Each is a list of arrays.
     """
-    algebra = ArrayAlgebra(small_nodes(rule, terms), programs, arguments, backend, watch=watch)
+    seen = watch is not None and watch.looks and all(map(backend.concrete, arguments))
+    algebra = ArrayAlgebra(layout_of(rule, terms, seen), programs, arguments, backend, watch=watch)
     rows = solve(rule, algebra, terms)
     algebra.finish()
     return [[-value[0] if steps == 1 else value[0] * (-1 / steps) for value in values] for values in rows]

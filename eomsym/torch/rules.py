@@ -178,10 +178,6 @@ def _combine(weights: list[list[float]], rows: Any) -> Any:
     return torch.tensordot(torch.tensor(weights, dtype=rows.dtype, device=rows.device), rows, dims=1)
 
 
-def _ramp(count: int, rank: int, like: Any) -> Any:
-    return torch.arange(1, count + 1, dtype=like.dtype, device=like.device).reshape(-1, *(1,) * (rank - 1))
-
-
 def _push(function: Callable[..., list[Any]], values: Sequence[Any], tangents: Sequence[Any]) -> list[Any]:
     """By forward mode, a row at a time: what has kinks has no rule for rows of many kinds."""
     rows = next(len(tangent) for tangent in tangents if tangent is not None)
@@ -202,13 +198,14 @@ def _pushed(function: Callable[..., list[Any]], values: Sequence[Any], tangents:
 
 def _inverse(instruction: Instruction, series: Sequence[Operand], backend: Backend) -> Rule:
     """Y = A⁻¹ from A Y = 1."""
-    matrix, known = series[0], Known(instruction.apply(series[0][0])[0])
+    matrix, known = series[0], Known(series[0].rows, instruction.apply(series[0][0])[0])
 
     def rule(level: int) -> list[Any]:
-        total = matrix[level] @ known[0]
-        for i in range(1, level):
-            total = total + matrix[i] @ known[level - i]
-        known.values.append(-known[0] @ total)
+        rest = matrix[level] @ known[0]
+        if level > 1:
+            inner = [left @ right for left, right in rules.pairs_of(matrix, known, level)]
+            rest = rest + matrix.rows.closed(level, rules.total(inner))
+        known.values.append(-known[0] @ rest)
         return [known[level], None]
 
     return rule
@@ -233,7 +230,8 @@ BACKEND = Backend(
     vmap=_vmap,
     stack=torch.stack,
     zeros=lambda rows, like: like.new_zeros((rows, *like.shape)),
-    ramp=_ramp,
+    join=torch.cat,
+    row=lambda array, place: array[place],
     combine=_combine,
     push=_push,
     floating=lambda value: isinstance(value, torch.Tensor) and value.is_floating_point(),
