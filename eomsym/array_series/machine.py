@@ -30,6 +30,7 @@ class Backend:
     ``zeros(rows, like)`` has one axis more than ``like``;
     ``combine(weights, rows)`` is a matrix of floats times rows.  ``push(function, values, tangents)`` is the library's
     own derivative of a function of arrays at ``values``, along tangents that are rows, or None for what is still.
+    ``accumulate(function, arrays)`` sums what a function, of the rows of some arrays, returns over all of them.
     ``precision(value)`` is the distance of 1 to the next number of its type; 0 for integers and bools.  ``flat`` names
     operations that are piecewise constant, ``choices`` those of them that jump and make numbers, ``kinks`` those whose
     derivative does; in operations that a user knows by a name in ``smooth`` they cancel, as ``shifts`` do of which only
@@ -47,6 +48,7 @@ class Backend:
     floating: Callable[[Any], bool]
     is_complex: Callable[[Any], bool]
     precision: Callable[[Any], float]
+    accumulate: Callable[..., list[Any]]
     seeds: Mapping[str, Callable[..., Any]]
     rules: Mapping[str, RuleMaker]
     flat: frozenset[str]
@@ -108,18 +110,29 @@ class Rows:
 
 
 class Machine:
-    """Runs a flat program coefficient by coefficient at all nodes of a layout; ``arguments`` are coefficients 0."""
+    """Runs a flat program coefficient by coefficient at all nodes of a layout.
 
-    def __init__(self, program: FlatProgram, arguments: Sequence[Any], layout: Layout, backend: Backend) -> None:
+    ``arguments`` are coefficients 0 of those that move, ``given`` are those after them, which do not.
+    """
+
+    def __init__(
+        self,
+        program: FlatProgram,
+        arguments: Sequence[Any],
+        layout: Layout,
+        backend: Backend,
+        given: Sequence[Any] = (),
+    ) -> None:
         self.program = program
+        self.arguments, self.given = program.arguments[: len(arguments)], given
         self.layout = layout
         self.rows = Rows(layout, backend)
         self.backend = backend
         self._series: dict[int, list[Any]] = {number: [value] for number, value in program.constants.items()}
-        self._series |= {number: [value] for number, value in zip(program.arguments, arguments, strict=True)}
-        self._varying = set(program.arguments)
+        self._series |= {number: [value] for number, value in zip(program.arguments, [*arguments, *given], strict=True)}
+        self._varying = set(self.arguments)
         #: What depends on the arguments, by jumps too, and of that what jumps, with the name of the operation.
-        self._moving, self._chosen = set(program.arguments), dict[int, str]()
+        self._moving, self._chosen = set(self.arguments), dict[int, str]()
         #: Conditions that hold nowhere but on single points.
         self._rare: set[int] = set()
         self.rules: list[tuple[Instruction, Rule]] = []
@@ -192,7 +205,7 @@ class Machine:
 
     def advance(self, level: int, arguments: Sequence[Any]) -> None:
         """Appends coefficient ``level`` of all values, given that of the arguments, one row a node."""
-        for number, value in zip(self.program.arguments, arguments, strict=True):
+        for number, value in zip(self.arguments, arguments, strict=True):
             self._series[number].append(value)
         for instruction, rule in self.rules:
             for number, value in zip(instruction.outputs, rule(level), strict=True):
@@ -206,7 +219,7 @@ class Machine:
     @property
     def order(self) -> int:
         """The highest coefficient known."""
-        return len(self._series[self.program.arguments[0]]) - 1 if self.program.arguments else 0
+        return len(self._series[self.arguments[0]]) - 1 if self.arguments else 0
 
     def varies(self, number: int) -> bool:
         """Whether a value depends on the arguments."""

@@ -79,18 +79,21 @@ FLAT = frozenset(
 )
 
 
+#: Sums of more rows than this are written as matrix products, which take longer and compile in less time.
+UNROLLED = 8
+
+
 def _summed_products(instruction: Instruction, pairs: rules.Pairs, backend: Backend) -> Any:
     """``Σ_i left_i · right_i`` of dot_general, a plain product a node: summed over i with what is contracted."""
     contracting, _ = instruction.params["dimension_numbers"]
     if not contracting[0]:
         return rules.pairwise(instruction, pairs, backend)
-    rows = []
-    for row in range(len(pairs[0][0])):
-        left, right = (
-            lax.concatenate([backend.row(pair[side], row) for pair in pairs], contracting[side][0]) for side in (0, 1)
-        )
-        rows.append(instruction.apply(left, right)[0])
-    return jnp.stack(rows)
+    left, right = (
+        lax.concatenate([pair[side] for pair in pairs], contracting[side][0] + 1) if len(pairs) > 1 else pairs[0][side]
+        for side in (0, 1)
+    )
+    products = [instruction.apply(backend.row(left, row), backend.row(right, row))[0] for row in range(len(left))]
+    return backend.stack(products)
 
 
 def _integer_power(instruction: Instruction, series: Sequence[Operand], backend: Backend) -> Rule:
@@ -146,12 +149,25 @@ def _precision(value: Any) -> float:
 
 
 def _combine(weights: list[list[float]], rows: Any) -> Any:
-    parts = [lax.index_in_dim(rows, place, keepdims=True) for place in range(len(rows))]
+    if len(weights[0]) > UNROLLED:
+        return jnp.tensordot(np.array(weights, rows.dtype), rows, axes=1, precision=lax.Precision.HIGHEST)
+    parts = [lax.index_in_dim(rows, place, keepdims=True) for place in range(len(weights[0]))]
     made = [[weight * part for weight, part in zip(line, parts, strict=True) if weight] for line in weights]
     return lax.concatenate([rules.total(line or [0 * parts[0]]) for line in made], 0)
 
 
+def _accumulate(function: Callable[..., list[Any]], arrays: Sequence[Any]) -> list[Any]:
+    shapes = jax.eval_shape(function, *(array[0] for array in arrays))
+    start = [jnp.zeros(shape.shape, shape.dtype) for shape in shapes]
+
+    def step(total: list[Any], batch: Sequence[Any]) -> tuple[list[Any], None]:
+        return [value + part for value, part in zip(total, function(*batch), strict=True)], None
+
+    return list(lax.scan(step, start, tuple(arrays))[0])
+
+
 BACKEND = Backend(
+    accumulate=_accumulate,
     push=_push,
     vmap=lambda function, axes: jax.vmap(function, in_axes=axes),
     stack=jnp.stack,

@@ -7,6 +7,7 @@ node, as all is at order 0, may have one row there.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from eomsym.array_series.check import Watch
@@ -21,8 +22,89 @@ from eomsym.step_index.tables import Matrix
 Arrays = list[Any]
 
 
+@dataclass(frozen=True)
+class Share:
+    """What is added to a g: ``weight`` times that of each of ``count`` batches of data.
+
+    ``program`` has the arrays of parameters as arguments, then those of a batch; ``batches`` are these with one more
+    axis, the first.  ``gradient`` is the library's own, of the same arguments.
+    """
+
+    program: FlatProgram
+    gradient: Callable[..., Arrays]
+    batches: tuple[Any, ...] = ()
+    count: int = 1
+    weight: float = 1.0
+
+    def first(self) -> list[Any]:
+        """The first batch."""
+        return [array[0] for array in self.batches]
+
+
+class _Along:
+    """A g along a point whose levels come one after the other.
+
+    Of many batches no more is kept than their sum: each level is made with all below it again.
+    """
+
+    def __init__(self, shares: Sequence[Share], layout: NodeLayout, backend: Backend, watch: Watch | None) -> None:
+        self._shares, self._layout, self._backend, self._watch = shares, layout, backend, watch
+        self._point: list[Arrays] = []
+        self._machine: Machine | None = None
+
+    def __call__(self, point: Arrays) -> Arrays:
+        level = len(self._point)
+        rows = self._layout.rows(level)
+        self._point.append([value[:rows] if level else value[0] for value in point])
+        found = self._total(level)
+        if level == 0 and self._watch is not None:
+            self._watch.begun(self._machine or self._started(*self._firsts[0]), found, self._own)
+        return found if level else [value[None] for value in found]
+
+    def finish(self) -> None:
+        """Has the watch look at what was made: at the first of many batches."""
+        if self._watch is None or not self._watch.looks or not all(map(self._backend.concrete, self._point[0])):
+            return
+        for share, data in self._firsts:
+            machine = self._machine or self._started(share, data)
+            self._watch.done(machine, lambda values, own=share.gradient, data=data: own(*values, *data))
+
+    @property
+    def _firsts(self) -> list[tuple[Share, list[Any]]]:
+        return [(share, share.first()) for share in self._shares]
+
+    def _total(self, level: int) -> Arrays:
+        if len(self._shares) == self._shares[0].count == 1:
+            if self._machine is None:
+                self._machine = self._started(*self._firsts[0])
+            else:
+                self._machine.advance(level, self._point[level])
+            return self._machine.outputs(level)
+        return self._sum(lambda share: lambda *data: self._started(share, data).outputs(level))
+
+    def _own(self, values: Arrays) -> Arrays:
+        """The library's."""
+        return self._sum(lambda share: lambda *data: share.gradient(*values, *data))
+
+    def _sum(self, made: Callable[[Share], Callable[..., Arrays]]) -> Arrays:
+        parts = []
+        for share in self._shares:
+            function = made(share)
+            many = share.count > 1
+            found = self._backend.accumulate(function, share.batches) if many else function(*share.first())
+            parts.append([value if share.weight == 1 else share.weight * value for value in found])
+        return [sum(column[1:], column[0]) for column in zip(*parts, strict=True)]
+
+    def _started(self, share: Share, data: Sequence[Any]) -> Machine:
+        """A machine that has come as far as the point is known."""
+        machine = Machine(share.program, self._point[0], self._layout, self._backend, list(data))
+        for level, values in enumerate(self._point[1:], 1):
+            machine.advance(level, values)
+        return machine
+
+
 class ArrayAlgebra(NodeAlgebra):
-    """Vectors at one point, ``arguments``; ``programs`` compute each field's g from them.
+    """Vectors at one point, ``arguments``; ``models`` are what each field's g is the sum of.
 
     ``memory`` has the other slow states.
     """
@@ -30,7 +112,7 @@ class ArrayAlgebra(NodeAlgebra):
     def __init__(
         self,
         layout: NodeLayout,
-        programs: Sequence[FlatProgram],
+        models: Sequence[Sequence[Share]],
         arguments: Sequence[Any],
         backend: Backend,
         memory: Sequence[Sequence[Any]] = (),
@@ -38,8 +120,8 @@ class ArrayAlgebra(NodeAlgebra):
     ) -> None:
         super().__init__(layout.tables)
         self._layout, self._watch = layout, watch
-        self._machines: list[tuple[int, Machine]] = []
-        self._programs, self._arguments, self._backend = programs, list(arguments), backend
+        self._gradients: list[_Along] = []
+        self._models, self._arguments, self._backend = models, list(arguments), backend
         self._states = [self._arguments, *memory]
 
     def slow(self, index: int) -> Arrays:
@@ -79,30 +161,13 @@ class ArrayAlgebra(NodeAlgebra):
         return [self._backend.join([one, other]) for one, other in zip(values, further, strict=True)]
 
     def gradient(self, field: int) -> Callable[[Arrays], Arrays]:
-        machine: Machine | None = None
-        level = 0
-
-        def along(point: Arrays) -> Arrays:
-            nonlocal machine, level
-            if machine is None:
-                start = [value[0] for value in point]
-                machine = Machine(self._programs[field], start, self._layout, self._backend)
-                self._machines.append((field, machine))
-                if self._watch is not None:
-                    self._watch.begun(machine, field)
-                return [value[None] for value in machine.outputs(0)]
-            level += 1
-            rows = self._layout.rows(level)
-            machine.advance(level, [value[:rows] for value in point])
-            return machine.outputs(level)
-
-        return along
+        self._gradients.append(_Along(self._models[field], self._layout, self._backend, self._watch))
+        return self._gradients[-1]
 
     def finish(self) -> None:
         """Has the watch look at what was made."""
-        if self._watch is not None:
-            for field, machine in self._machines:
-                self._watch.done(machine, field)
+        for gradient in self._gradients:
+            gradient.finish()
 
     def multiply(self, left: Arrays, right: Arrays) -> Arrays:
         return [a * b for a, b in zip(left, right, strict=True)]
@@ -122,7 +187,7 @@ class ArrayAlgebra(NodeAlgebra):
 
 def array_whole_terms(
     rule: UpdateRule,
-    programs: Sequence[FlatProgram],
+    models: Sequence[Sequence[Share]],
     states: Sequence[Sequence[Any]],
     terms: int,
     backend: Backend,
@@ -130,7 +195,7 @@ def array_whole_terms(
 ) -> list[list[Arrays]]:
     """Rows ``f̃_0, …, f̃_{terms−1}`` of the field of the whole state, θ first; all of a rule's states are slow."""
     theta, *memory = states
-    algebra = ArrayAlgebra(NodeLayout(spread_tables(rule, terms)), programs, theta, backend, memory, watch)
+    algebra = ArrayAlgebra(NodeLayout(spread_tables(rule, terms)), models, theta, backend, memory, watch)
     rows = solve_slow(rule, algebra, terms)
     algebra.finish()
     return [[[value[0] for value in field] for field in row] for row in rows]
@@ -138,19 +203,19 @@ def array_whole_terms(
 
 def array_counterterms(
     rule: UpdateRule,
-    programs: Sequence[FlatProgram],
+    models: Sequence[Sequence[Share]],
     arguments: Sequence[Any],
     terms: int,
     backend: Backend,
     watch: Watch | None = None,
     steps: int = 1,
 ) -> list[Arrays]:
-    """``−f̃_0, …, −f̃_{terms−1}`` where the programs compute g of each field from θ: of descent g, ξ_0, ξ_1, …
+    """``−f̃_0, …, −f̃_{terms−1}`` where the models are each field's g at θ: of descent g, ξ_0, ξ_1, …
 
     ``steps`` is how many step sizes of time a step of the rule takes.  Each is a list of arrays.
     """
     seen = watch is not None and watch.looks and all(map(backend.concrete, arguments))
-    algebra = ArrayAlgebra(layout_of(rule, terms, seen), programs, arguments, backend, watch=watch)
+    algebra = ArrayAlgebra(layout_of(rule, terms, seen), models, arguments, backend, watch=watch)
     rows = solve(rule, algebra, terms)
     algebra.finish()
     return [[-value[0] if steps == 1 else value[0] * (-1 / steps) for value in values] for values in rows]

@@ -111,6 +111,8 @@ def layout_of(rule: UpdateRule, terms: int, seen: bool) -> NodeLayout:
 def is_descent(rule: UpdateRule) -> bool:
     """Whether a step is η times a combination of θ and of gradients there, and nothing else."""
     theta = Linear(((rule.state(0), 0, 1),))
-    return len(rule.following) == 1 and all(power == 1 for _, power, _ in rule.moved(0).terms) and all(
-        isinstance(atom, State) or (isinstance(atom, Gradient) and atom.point == theta) for atom in rule.atoms
+    return (
+        len(rule.following) == 1
+        and all(power == 1 for _, power, _ in rule.moved(0).terms)
+        and all(isinstance(atom, State) or (isinstance(atom, Gradient) and atom.point == theta) for atom in rule.atoms)
     )

@@ -9,9 +9,17 @@ from eomsym.errors import MissingExtraError
 if find_spec("torch") is None:
     raise MissingExtraError("eomsym.torch: the package torch is not installed; pip install 'eomsym[torch]'")
 
-from eomsym.torch.counterterms import counterterms, equation_of_motion
+from eomsym.torch.counterterms import counterterms, equation_of_motion, traced
 from eomsym.torch.integration import integrate
 from eomsym.torch.lookahead import lookahead_field
 from eomsym.torch.optimizer_state import learning_rates, torch_state
 
-__all__ = ["counterterms", "equation_of_motion", "integrate", "learning_rates", "lookahead_field", "torch_state"]
+__all__ = [
+    "counterterms",
+    "equation_of_motion",
+    "integrate",
+    "learning_rates",
+    "lookahead_field",
+    "torch_state",
+    "traced",
+]

@@ -226,7 +226,17 @@ RULES: dict[str, RuleMaker] = {
     "linalg_inv_ex": _inverse,
 }
 
+
+def _accumulate(function: Callable[..., list[Any]], arrays: Sequence[Any]) -> list[Any]:
+    total, *rest = zip(*arrays, strict=True)
+    found = function(*total)
+    for batch in rest:
+        found = [value + part for value, part in zip(found, function(*batch), strict=True)]
+    return found
+
+
 BACKEND = Backend(
+    accumulate=_accumulate,
     vmap=_vmap,
     stack=torch.stack,
     zeros=lambda rows, like: like.new_zeros((rows, *like.shape)),
