@@ -52,7 +52,8 @@ WHOLE, ONE = Allowance(0.25, 8), Allowance(0.6, 256)
 class Watch:
     """What is looked at while series are made; ``tell`` tells the user.
 
-    ``looks`` says whether the check is made.  ``smooth`` says what to do about a kink: ``warn``, ``error``, or ``ignore``; ``linear`` whether the optimiser's step is.
+    ``looks`` says whether the check is made.  ``smooth`` says what to do about a kink: ``warn``, ``error``, or
+    ``ignore``; ``linear`` whether the optimiser's step is.
     Raises ``InputError``, and ``SeriesMismatchError`` where the check fails.
     """
 
@@ -64,7 +65,7 @@ class Watch:
         self.digits: str | None = None
 
     def begun(self, machine: Machine, found: Arrays, gradient: Gradient) -> None:
-        """Looks at what the program is made of, before the work is done; ``found`` is g, by ``gradient`` the library's."""
+        """Looks at what the program is made of, before the work is done; ``found`` is g, ``gradient`` the library's."""
         if not self._order:
             return
         if not self._linear and self.looks:
@@ -102,9 +103,8 @@ class Watch:
         self.holds = True
 
     def done(self, machine: Machine, gradient: Gradient) -> None:
-        """The check of one loss, where values are there to be looked at."""
-        seen = [machine.coefficient(number, machine.order) for number in machine.program.results]
-        if self.looks and all(map(machine.backend.concrete, seen)):
+        """The check of one loss."""
+        if self.looks:
             check_gradient(machine, gradient)
 
     def tell(self) -> None:

@@ -6,9 +6,9 @@ from collections.abc import Callable, Mapping, Sequence
 from fractions import Fraction
 from typing import Any
 
-from eomsym.array_series.machine import Affine, Backend, Known, Operand, Rule, RuleMaker, Series
+from eomsym.array_series.machine import Affine, Backend, Known, Operand, Row, Rule, RuleMaker, Series, total
 from eomsym.array_series.program import Instruction
-from eomsym.array_series.rules import first_output, pairs_of, times, total
+from eomsym.array_series.rules import added, entrywise, first_output, inner_rows, times
 from eomsym.series.elementary import (
     ARGUMENT,
     ELEMENTARY,
@@ -70,24 +70,33 @@ class System:
         if isinstance(relation, Integral):
             return self._integral(relation, level)
         if isinstance(relation, Reciprocal):
-            return _reciprocal(self._members[relation.of], target, level)
+            return _reciprocal(self._members[relation.of], target, level, self._backend)
         return self._combination(relation, level)
 
     def _integral(self, relation: Integral, level: int) -> Any:
         argument, factor = self._members[ARGUMENT], self._members[relation.factor]
-        moved = argument[level] * factor[0] * relation.sign
+        first = factor[0] if relation.sign == 1 else relation.sign * factor[0]
+        moved = [row * first for row in argument[level]]
         if level == 1:
             return moved
-        pairs = enumerate(pairs_of(argument, factor, level), 1)
-        inner = total([(relation.sign * i / level) * (left * right) for i, (left, right) in pairs])
-        return moved + argument.rows.closed(level, inner)
+
+        def convolve(arguments: Row, factors: Row) -> Any:
+            weighted = [(relation.sign * i / level) * row for i, row in enumerate(arguments, 1)]
+            return entrywise(_TIMES, weighted, factors, self._backend)
+
+        return added(moved, inner_rows(argument, factor, level, convolve))
 
     def _combination(self, relation: Combination, level: int) -> Any:
-        value: Any = relation.constant if level == 0 else 0
-        for member in relation.linear:
-            value = value + self._members[member][level]
-        for product in relation.products:
-            value = value + product.sign * self._multiplied(product, level)
+        linear = [self._members[member][level] for member in relation.linear]
+        products = [(product.sign, self._multiplied(product, level)) for product in relation.products]
+        if level == 0:
+            return self._scaled(
+                relation, total([relation.constant, *linear, *(sign * part for sign, part in products)])
+            )
+        rows = [*linear, *(part if sign == 1 else [sign * row for row in part] for sign, part in products)]
+        return [self._scaled(relation, row) for row in added(*rows)]
+
+    def _scaled(self, relation: Combination, value: Any) -> Any:
         value = value if relation.weight == 1 else value * float(relation.weight)
         return value if self._scale is _ONE else value * self._scale
 
@@ -96,13 +105,14 @@ class System:
 
 
 _ONE = 1
+_TIMES = Instruction("times", lambda left, right: [left * right], (), ())
 
 
-def _reciprocal(of: Series, target: Series, level: int) -> Any:
-    rest = of[level] * target[0]
+def _reciprocal(of: Series, target: Series, level: int, backend: Backend) -> Row:
+    rest = [row * target[0] for row in of[level]]
     if level > 1:
-        rest = rest + of.rows.closed(level, total([left * right for left, right in pairs_of(of, target, level)]))
-    return -rest * target[0]
+        rest = added(rest, inner_rows(of, target, level, lambda a, b: entrywise(_TIMES, a, b, backend)))
+    return [-row * target[0] for row in rest]
 
 
 def function(name: str) -> RuleMaker:
@@ -128,10 +138,10 @@ def integer_power(exponent: int, base: Operand, backend: Backend) -> Rule:
         remaining >>= 1
         squared = multiply(squared, squared) if remaining else squared
     if result is None:
-        return lambda level: [0 * base[level]]
+        return lambda level: [[0 * row for row in base[level]]]
     if exponent < 0:
         of, inverse = result, Known(result.rows, 1 / result[0])
-        chain.append((inverse, lambda level: _reciprocal(of, inverse, level)))
+        chain.append((inverse, lambda level: _reciprocal(of, inverse, level, backend)))
         result = inverse
     last = result
 
@@ -192,7 +202,7 @@ def of_affine(name: str, factor: float = 1.0, shift: float = 0.0) -> RuleMaker:
 def erfc(instruction: Instruction, series: Sequence[Operand], backend: Backend) -> Rule:
     """1 − erf(a)."""
     rule = System(ELEMENTARY["erf"], series[0], backend).rule()
-    return lambda level: [-rule(level)[0]]
+    return lambda level: [[-row for row in rule(level)[0]]]
 
 
 def logaddexp(instruction: Instruction, series: Sequence[Operand], backend: Backend) -> Rule:
@@ -202,8 +212,8 @@ def logaddexp(instruction: Instruction, series: Sequence[Operand], backend: Back
     system = System(ELEMENTARY["softplus"], difference, backend)
 
     def rule(level: int) -> list[Any]:
-        difference.values.append(backend.vmap(lambda a, b: a - b, (0, 0))(left[level], right[level]))
+        difference.values.append([a - b for a, b in zip(left[level], right[level], strict=True)])
         system.advance(level)
-        return [backend.vmap(lambda b, c: b + c, (0, 0))(right[level], system.value[level])]
+        return [added(right[level], system.value[level])]
 
     return rule

@@ -1,9 +1,10 @@
 """Runs a flat program on truncated power series, coefficient by coefficient, for any array library.
 
-Coefficient 0 of a value is an array as the operation made it; higher ones have an additional first axis, one row a
-node.  Values that do not depend on the arguments have coefficient 0 only.  Each kind of operation has one rule
-(``rules.py``, ``elementary_rules.py``).  A rule is linear in the highest coefficients, which need no more rows than
-determine them; sums of products of lower ones are taken at fewer nodes still (``Layout``).
+Coefficient 0 of a value is an array as the operation made it; higher ones are lists of such *rows*, one a node: apart
+from each other, so that a library sees plain products and sums of arrays.  Values that do not depend on the arguments
+have coefficient 0 only.  Each kind of operation has one rule (``rules.py``, ``elementary_rules.py``).  A rule is linear
+in the highest coefficients, which need no more rows than determine them; sums of products of lower ones are taken at
+fewer nodes still (``Layout``).
 """
 
 from __future__ import annotations
@@ -25,11 +26,9 @@ CONJUNCTIONS = frozenset(["logical_and", "bitwise_and", "and"])
 class Backend:
     """What is asked of an array library, and its operations: name to rule.
 
-    ``vmap(function, axes)`` maps over the first axis where ``axes`` says 0; ``stack(arrays)`` makes a new first axis,
-    ``join(arrays)`` puts them one after the other along the first; ``row(array, i)`` is one of it;
-    ``zeros(rows, like)`` has one axis more than ``like``;
-    ``combine(weights, rows)`` is a matrix of floats times rows.  ``push(function, values, tangents)`` is the library's
-    own derivative of a function of arrays at ``values``, along tangents that are rows, or None for what is still.
+    ``zeros(like)`` has the same shape; ``combine(numbers, arrays)`` and ``convolve(arrays, arrays)`` are sums of
+    products, in few operations however long they are.  ``push(function, values, tangents)`` is the library's own
+    derivative of a function of arrays at ``values``, along tangents that are arrays, or None for what is still.
     ``accumulate(function, arrays)`` sums what a function, of the rows of some arrays, returns over all of them.
     ``precision(value)`` is the distance of 1 to the next number of its type; 0 for integers and bools.  ``flat`` names
     operations that are piecewise constant, ``choices`` those of them that jump and make numbers, ``kinks`` those whose
@@ -38,12 +37,9 @@ class Backend:
     ``concrete(value)`` says whether a value can be looked at now.
     """
 
-    vmap: Callable[..., Any]
-    stack: Callable[[list[Any]], Any]
-    zeros: Callable[[int, Any], Any]
-    join: Callable[[list[Any]], Any]
-    row: Callable[[Any, int], Any]
-    combine: Callable[[list[list[float]], Any], Any]
+    zeros: Callable[[Any], Any]
+    combine: Callable[[list[float], list[Any]], Any]
+    convolve: Callable[[list[Any], list[Any]], Any]
     push: Callable[..., list[Any]]
     floating: Callable[[Any], bool]
     is_complex: Callable[[Any], bool]
@@ -80,33 +76,46 @@ class Layout(Protocol):
         """Which row is that of the first node."""
 
 
+Row = list[Any]
+
+
+#: Longer sums are taken as one operation: they take longer and compile in less time.
+LONG = 8
+
+
+def total(parts: Sequence[Any]) -> Any:
+    """The sum of some arrays."""
+    return sum(parts[1:], parts[0])
+
+
+def combined(weights: Sequence[Any], rows: Row, backend: Backend) -> Any:
+    """``Σ_i weights_i · rows_i``."""
+    terms = [(float(weight), row) for weight, row in zip(weights, rows, strict=False) if weight]
+    if len(terms) > LONG:
+        return backend.combine([weight for weight, _ in terms], [row for _, row in terms])
+    return total([row if weight == 1 else weight * row for weight, row in terms] or [0 * rows[0]])
+
+
 class Rows:
     """Coefficients' rows, extended to further nodes where products ask for them, each once."""
 
     def __init__(self, layout: Layout, backend: Backend) -> None:
-        self._layout, self._backend = layout, backend
+        self._layout, self.backend = layout, backend
 
-    def extended(self, kept: dict[int, Any], values: Any, level: int, rows: int) -> Any:
+    def extended(self, kept: dict[int, Row], values: Row, level: int, rows: int) -> Row:
         """``values`` of a coefficient, at ``rows`` nodes; ``kept`` is the memory of what was found."""
-        found = kept.get(level, values)
-        if len(found) < rows:
-            weights = self._layout.extension(level, rows)[len(found) - len(values) :]
-            found = kept[level] = self._backend.join([found, self._combined(weights, values)])
-        return found[:rows] if len(found) > rows else found
+        found = kept.setdefault(level, list(values))
+        weights = self._layout.extension(level, rows)[len(found) - len(values) :]
+        found += [combined(row, values, self.backend) for row in weights]
+        return found[:rows]
 
     def inner(self, level: int) -> int:
         return self._layout.inner(level)
 
-    def closed(self, level: int, inner: Any) -> Any:
+    def closed(self, level: int, inner: Row) -> Row:
         """The rows of a coefficient from those of a sum of products."""
         kept, weights = self._layout.closing(level)
-        if not weights:
-            return inner
-        further = self._combined(weights, inner)
-        return self._backend.join([inner, further]) if kept else further
-
-    def _combined(self, weights: Sequence[Sequence[Any]], rows: Any) -> Any:
-        return self._backend.combine([[float(weight) for weight in row] for row in weights], rows)
+        return (inner if kept else []) + [combined(row, inner, self.backend) for row in weights]
 
 
 class Machine:
@@ -229,7 +238,7 @@ class Machine:
         """Coefficient ``level`` of a value."""
         if level == 0 or self.varies(number):
             return self._series[number][level]
-        return self.backend.zeros(self.layout.rows(level), self._series[number][0])
+        return [self.backend.zeros(self._series[number][0])] * self.layout.rows(level)
 
 
 def known_as(instruction: Instruction) -> str:
@@ -290,8 +299,10 @@ class Affine(Series):
         self._of, self._factor, self._shift = of, factor, shift
 
     def __getitem__(self, level: int) -> Any:
-        scaled = self._of[level] if self._factor == 1.0 else self._factor * self._of[level]
-        return scaled + self._shift if level == 0 and self._shift else scaled
+        value = self._of[level]
+        if level == 0:
+            return self._factor * value + self._shift
+        return value if self._factor == 1.0 else [self._factor * row for row in value]
 
 
 Rule = Callable[[int], list[Any]]

@@ -5,47 +5,49 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from eomsym.array_series.machine import Backend, Known, Operand, Rule, RuleMaker, Series
+from eomsym.array_series.machine import LONG, Backend, Known, Operand, Row, Rule, RuleMaker, Series, total
 from eomsym.array_series.program import Instruction
 
 
 def linear(instruction: Instruction, series: Sequence[Operand], backend: Backend) -> Rule:
     """Linear in all inputs together, integers among them: what does not vary counts at order 0 only."""
-    return _mapped(instruction, series, [True] * len(series), backend)
+    return _mapped(instruction, series, [True] * len(series))
 
 
 def indexed(instruction: Instruction, series: Sequence[Operand], backend: Backend) -> Rule:
     """Linear in the floating-point inputs; the others say where, and hold at every order."""
-    return _mapped(instruction, series, [backend.floating(operand[0]) for operand in series], backend)
+    return _mapped(instruction, series, [backend.floating(operand[0]) for operand in series])
 
 
 def held(instruction: Instruction, series: Sequence[Operand], backend: Backend) -> Rule:
     """Linear in the first input; the others stay what they are."""
-    return _mapped(instruction, series, [place == 0 for place in range(len(series))], backend)
+    return _mapped(instruction, series, [place == 0 for place in range(len(series))])
 
 
 def affine(instruction: Instruction, series: Sequence[Operand], backend: Backend) -> Rule:
     """As ``indexed``, for operations that put numbers of their own into the result: these count at order 0 only."""
     rule = indexed(instruction, series, backend)
-    still = [backend.zeros(1, operand[0])[0] if backend.floating(operand[0]) else operand[0] for operand in series]
+    still = [backend.zeros(operand[0]) if backend.floating(operand[0]) else operand[0] for operand in series]
     own = instruction.apply(*still)
-    return lambda level: [value - part for value, part in zip(rule(level), own, strict=True)]
+    return lambda level: [[row - part for row in rows] for rows, part in zip(rule(level), own, strict=True)]
 
 
-def _mapped(instruction: Instruction, series: Sequence[Operand], moves: Sequence[bool], backend: Backend) -> Rule:
+def _mapped(instruction: Instruction, series: Sequence[Operand], moves: Sequence[bool]) -> Rule:
     def rule(level: int) -> list[Any]:
         values = [operand[level if moved else 0] for operand, moved in zip(series, moves, strict=True)]
-        return mapped(instruction, values, moves, backend)
+        return mapped(instruction.apply, values, moves)
 
     return rule
 
 
-def mapped(instruction: Instruction, values: Sequence[Any], moves: Sequence[bool], backend: Backend) -> list[Any]:
-    """An operation on every row of what moves; a single row costs nothing but itself."""
-    if all(len(value) == 1 for value, moved in zip(values, moves, strict=True) if moved):
-        single = [backend.row(value, 0) if moved else value for value, moved in zip(values, moves, strict=True)]
-        return [made[None] for made in instruction.apply(*single)]
-    return list(backend.vmap(instruction.apply, tuple(0 if moved else None for moved in moves))(*values))
+def mapped(function: Callable[..., list[Any]], values: Sequence[Any], moves: Sequence[bool]) -> list[Row]:
+    """A function of several results on every row of what moves."""
+    places = range(next(len(value) for value, moved in zip(values, moves, strict=True) if moved))
+    results = [
+        function(*(value[place] if moved else value for value, moved in zip(values, moves, strict=True)))
+        for place in places
+    ]
+    return [list(rows) for rows in zip(*results, strict=True)]
 
 
 def bilinear(instruction: Instruction, series: Sequence[Operand], backend: Backend) -> Rule:
@@ -53,12 +55,11 @@ def bilinear(instruction: Instruction, series: Sequence[Operand], backend: Backe
     return bilinear_with(pairwise)(instruction, series, backend)
 
 
-Pairs = Sequence[tuple[Any, Any]]
-Convolution = Callable[[Instruction, Pairs, Backend], Any]
+Convolution = Callable[[Instruction, list[Any], list[Any], Backend], Any]
 
 
 def bilinear_with(convolve: Convolution) -> RuleMaker:
-    """As ``bilinear``; ``convolve(instruction, pairs, …)`` is the sum of the products of pairs, row by row."""
+    """As ``bilinear``; ``convolve(instruction, lefts, rights, …)`` is ``Σ_i left_i right_i``."""
 
     def maker(instruction: Instruction, series: Sequence[Operand], backend: Backend) -> Rule:
         left, right = series
@@ -67,22 +68,16 @@ def bilinear_with(convolve: Convolution) -> RuleMaker:
     return maker
 
 
-def pairwise(instruction: Instruction, pairs: Pairs, backend: Backend) -> Any:
-    rows = [
-        total([instruction.apply(backend.row(left, row), backend.row(right, row))[0] for left, right in pairs])
-        for row in range(len(pairs[0][0]))
-    ]
-    return backend.stack(rows)
+def pairwise(instruction: Instruction, lefts: list[Any], rights: list[Any], backend: Backend) -> Any:
+    """One product after the other."""
+    return total([instruction.apply(left, right)[0] for left, right in zip(lefts, rights, strict=True)])
 
 
-def entrywise(instruction: Instruction, pairs: Pairs, backend: Backend) -> Any:
+def entrywise(instruction: Instruction, lefts: list[Any], rights: list[Any], backend: Backend) -> Any:
     """Of numbers that stand in the same places."""
-    return total([left * right for left, right in pairs])
-
-
-def total(parts: Sequence[Any]) -> Any:
-    """The sum of some arrays."""
-    return sum(parts[1:], parts[0])
+    if len(lefts) > LONG and lefts[0].ndim == rights[0].ndim:
+        return backend.convolve(lefts, rights)
+    return total([left * right for left, right in zip(lefts, rights, strict=True)])
 
 
 def first_output(instruction: Instruction) -> Callable[..., Any]:
@@ -90,22 +85,29 @@ def first_output(instruction: Instruction) -> Callable[..., Any]:
     return lambda *values: instruction.apply(*values)[0]
 
 
-def pairs_of(left: Series, right: Series, level: int) -> list[tuple[Any, Any]]:
-    """What is multiplied in coefficient ``level`` of a product, but for coefficients 0: at the inner nodes."""
-    return [(left.inner(i, level), right.inner(level - i, level)) for i in range(1, level)]
+def inner_rows(left: Series, right: Series, level: int, convolve: Callable[[list[Any], list[Any]], Any]) -> Row:
+    """``Σ_{0<i<level} left_i right_{level−i}``, of which ``convolve`` makes each row; level ≥ 2."""
+    lefts = zip(*(left.inner(i, level) for i in range(1, level)), strict=True)
+    rights = zip(*(right.inner(level - i, level) for i in range(1, level)), strict=True)
+    return left.rows.closed(level, [convolve(list(a), list(b)) for a, b in zip(lefts, rights, strict=True)])
+
+
+def added(*parts: Row) -> Row:
+    """Row by row."""
+    return [total(rows) for rows in zip(*parts, strict=True)]
 
 
 def _product(
     instruction: Instruction, convolve: Convolution, left: Series, right: Series, level: int, backend: Backend
-) -> Any:
+) -> Row:
     parts = []
     if right.varies:
-        parts += mapped(instruction, [left[0], right[level]], [False, True], backend)
+        parts += mapped(instruction.apply, [left[0], right[level]], [False, True])
     if left.varies:
-        parts += mapped(instruction, [left[level], right[0]], [True, False], backend)
+        parts += mapped(instruction.apply, [left[level], right[0]], [True, False])
     if left.varies and right.varies and level > 1:
-        parts.append(left.rows.closed(level, convolve(instruction, pairs_of(left, right, level), backend)))
-    return total(parts)
+        parts.append(inner_rows(left, right, level, lambda a, b: convolve(instruction, a, b, backend)))
+    return added(*parts)
 
 
 _TIMES = Instruction("times", lambda left, right: [left * right], (), ())
@@ -127,11 +129,11 @@ def divide(instruction: Instruction, series: Sequence[Operand], backend: Backend
     def rule(level: int) -> list[Any]:
         rest = left[level]
         if right.varies:
-            parts = mapped(_TIMES, [right[level], quotient[0]], [True, False], backend)
+            parts = [[row * quotient[0] for row in right[level]]]
             if level > 1:
-                parts.append(left.rows.closed(level, pairwise(_TIMES, pairs_of(right, quotient, level), backend)))
-            rest = backend.vmap(lambda a, p: a - p, (0, 0))(rest, total(parts))
-        quotient.values += mapped(instruction, [rest, right[0]], [True, False], backend)
+                parts.append(inner_rows(right, quotient, level, lambda a, b: entrywise(_TIMES, a, b, backend)))
+            rest = [row - taken for row, taken in zip(rest, added(*parts), strict=True)]
+        quotient.values.append([over(row, right[0]) for row in rest])
         return [quotient[level]]
 
     return rule
@@ -146,11 +148,10 @@ def select(instruction: Instruction, series: Sequence[Operand], backend: Backend
     """A choice among the inputs after the first, which does not vary."""
     which, *cases = series
 
-    def rule(level: int) -> list[Any]:
-        chosen = backend.vmap(lambda *values: instruction.apply(which[0], *values), (0,) * len(cases))
-        return list(chosen(*(case[level] for case in cases)))
+    def chosen(*values: Any) -> list[Any]:
+        return instruction.apply(which[0], *values)
 
-    return rule
+    return lambda level: mapped(chosen, [case[level] for case in cases], [True] * len(cases))
 
 
 def piecewise(instruction: Instruction, series: Sequence[Operand], backend: Backend) -> Rule:
@@ -158,8 +159,7 @@ def piecewise(instruction: Instruction, series: Sequence[Operand], backend: Back
     values = [operand[0] for operand in series]
     moves = [operand.varies for operand in series]
 
-    def rule(level: int) -> list[Any]:
-        tangents = [operand[level] if moved else None for operand, moved in zip(series, moves, strict=True)]
+    def along(*tangents: Any) -> list[Any]:
         return backend.push(instruction.apply, values, tangents)
 
-    return rule
+    return lambda level: mapped(along, [operand[level] if operand.varies else None for operand in series], moves)

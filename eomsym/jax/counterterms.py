@@ -48,8 +48,8 @@ def counterterms(
     for ``order`` nodes (one more with memory): for models where this does not fit there is ``lookahead_field``.
 
     With ``data``, a pytree of arrays whose first axis is the samples, it is ``loss_fn(params, data)``, or
-    ``field(params, data)``, a **mean over samples**.  ``batch_size`` then takes so many at a time, the rest last: memory
-    is that of one batch, however many there are, for about K/4 times the work at K = order + 1.
+    ``field(params, data)``, a **mean over samples**.  ``batch_size`` then takes so many at a time, the rest last:
+    memory is that of one batch, however many there are; each coefficient is made with all below it again.
 
     ``loss_fn``, or ``field``, may be a list, one for each batch or player: then a step is made for each in the order
     ``visits``, ``forward``, ``palindrome`` or numbers, and g is their mean.  ``schedule`` is one of the learning rate,

@@ -79,21 +79,13 @@ FLAT = frozenset(
 )
 
 
-#: Sums of more rows than this are written as matrix products, which take longer and compile in less time.
-UNROLLED = 8
-
-
-def _summed_products(instruction: Instruction, pairs: rules.Pairs, backend: Backend) -> Any:
-    """``Σ_i left_i · right_i`` of dot_general, a plain product a node: summed over i with what is contracted."""
+def _summed_products(instruction: Instruction, lefts: list[Any], rights: list[Any], backend: Backend) -> Any:
+    """``Σ_i left_i · right_i`` of dot_general, one product: summed over i with what is contracted."""
     contracting, _ = instruction.params["dimension_numbers"]
-    if not contracting[0]:
-        return rules.pairwise(instruction, pairs, backend)
-    left, right = (
-        lax.concatenate([pair[side] for pair in pairs], contracting[side][0] + 1) if len(pairs) > 1 else pairs[0][side]
-        for side in (0, 1)
-    )
-    products = [instruction.apply(backend.row(left, row), backend.row(right, row))[0] for row in range(len(left))]
-    return backend.stack(products)
+    if not contracting[0] or len(lefts) == 1:
+        return rules.pairwise(instruction, lefts, rights, backend)
+    joined = [lax.concatenate(parts, axes[0]) for parts, axes in zip((lefts, rights), contracting, strict=True)]
+    return instruction.apply(*joined)[0]
 
 
 def _integer_power(instruction: Instruction, series: Sequence[Operand], backend: Backend) -> Rule:
@@ -103,23 +95,19 @@ def _integer_power(instruction: Instruction, series: Sequence[Operand], backend:
 def _push(function: Callable[..., list[Any]], values: Sequence[Any], tangents: Sequence[Any]) -> list[Any]:
     moving = [place for place, tangent in enumerate(tangents) if tangent is not None]
 
-    def along(*parts: Any) -> list[Any]:
+    def of(*arrays: Any) -> list[Any]:
         filled = list(values)
+        for place, array in zip(moving, arrays, strict=True):
+            filled[place] = array
+        return function(*filled)
 
-        def of(*arrays: Any) -> list[Any]:
-            for place, array in zip(moving, arrays, strict=True):
-                filled[place] = array
-            return function(*filled)
-
-        primal, tangent = jax.jvp(of, [values[place] for place in moving], list(parts))
-        return [t if jnp.issubdtype(p.dtype, jnp.inexact) else p for p, t in zip(primal, tangent, strict=True)]
-
-    return list(jax.vmap(along)(*(tangents[place] for place in moving)))
+    primal, tangent = jax.jvp(of, [values[place] for place in moving], [tangents[place] for place in moving])
+    return [t if jnp.issubdtype(p.dtype, jnp.inexact) else p for p, t in zip(primal, tangent, strict=True)]
 
 
 def _relu(instruction: Instruction, series: Sequence[Operand], backend: Backend) -> Rule:
     kept = (series[0][0] > 0).astype(series[0][0].dtype)
-    return lambda level: [kept * series[0][level]]
+    return lambda level: [[kept * row for row in series[0][level]]]
 
 
 RULES: dict[str, RuleMaker] = {
@@ -127,8 +115,7 @@ RULES: dict[str, RuleMaker] = {
     **dict.fromkeys(LINEAR, rules.linear),
     **dict.fromkeys(INDEXED, rules.indexed),
     "logistic": elementary_rules.function("sigmoid"),
-    "conv_general_dilated": rules.bilinear,
-    "mul": rules.bilinear_with(rules.entrywise),
+    "conv_general_dilated": rules.bilinear_with(rules.pairwise),
     "dot_general": rules.bilinear_with(_summed_products),
     "integer_pow": _integer_power,
     "pow": elementary_rules.general_power,
@@ -148,12 +135,9 @@ def _precision(value: Any) -> float:
     return float(_information(value.dtype).eps) if jnp.issubdtype(value.dtype, jnp.floating) else 0.0
 
 
-def _combine(weights: list[list[float]], rows: Any) -> Any:
-    if len(weights[0]) > UNROLLED:
-        return jnp.tensordot(np.array(weights, rows.dtype), rows, axes=1, precision=lax.Precision.HIGHEST)
-    parts = [lax.index_in_dim(rows, place, keepdims=True) for place in range(len(weights[0]))]
-    made = [[weight * part for weight, part in zip(line, parts, strict=True) if weight] for line in weights]
-    return lax.concatenate([rules.total(line or [0 * parts[0]]) for line in made], 0)
+def _combine(weights: list[float], rows: list[Any]) -> Any:
+    stacked = jnp.stack(rows)
+    return jnp.tensordot(np.array(weights, stacked.dtype), stacked, axes=1, precision=lax.Precision.HIGHEST)
 
 
 def _accumulate(function: Callable[..., list[Any]], arrays: Sequence[Any]) -> list[Any]:
@@ -169,12 +153,9 @@ def _accumulate(function: Callable[..., list[Any]], arrays: Sequence[Any]) -> li
 BACKEND = Backend(
     accumulate=_accumulate,
     push=_push,
-    vmap=lambda function, axes: jax.vmap(function, in_axes=axes),
-    stack=jnp.stack,
-    zeros=lambda rows, like: jnp.zeros((rows, *like.shape), like.dtype),
-    join=lambda arrays: lax.concatenate(arrays, 0),
-    row=lambda array, place: lax.index_in_dim(array, place, keepdims=False),
+    zeros=jnp.zeros_like,
     combine=_combine,
+    convolve=lambda lefts, rights: (jnp.stack(lefts) * jnp.stack(rights)).sum(0),
     floating=lambda value: bool(jnp.issubdtype(value.dtype, jnp.floating)),
     is_complex=lambda value: bool(jnp.issubdtype(value.dtype, jnp.complexfloating)),
     precision=_precision,

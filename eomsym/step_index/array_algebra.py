@@ -1,17 +1,18 @@
 """Vectors of arrays of any library: a model's gradient as an array program, along all nodes at once.
 
-Values are lists of arrays, one for each array of parameters, with the nodes as first axis; what is the same at every
-node, as all is at order 0, may have one row there.
+Values are lists, one for each array of parameters, of lists of arrays, one for each node; what is the same at every
+node, as all is at order 0, may be there once.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from eomsym.array_series.check import Watch
-from eomsym.array_series.machine import Backend, Machine
+from eomsym.array_series.machine import Backend, Machine, combined, total
 from eomsym.array_series.program import FlatProgram
 from eomsym.errors import InputError
 from eomsym.optimizers import Coefficient, UpdateRule, number
@@ -55,19 +56,24 @@ class _Along:
     def __call__(self, point: Arrays) -> Arrays:
         level = len(self._point)
         rows = self._layout.rows(level)
-        self._point.append([value[:rows] if level else value[0] for value in point])
+        self._point.append(
+            [(rows * value if len(value) == 1 else value)[:rows] if level else value[0] for value in point]
+        )
         found = self._total(level)
         if level == 0 and self._watch is not None:
             self._watch.begun(self._machine or self._started(*self._firsts[0]), found, self._own)
-        return found if level else [value[None] for value in found]
+        return found if level else [[value] for value in found]
 
     def finish(self) -> None:
         """Has the watch look at what was made: at the first of many batches."""
-        if self._watch is None or not self._watch.looks or not all(map(self._backend.concrete, self._point[0])):
+        if self._watch is None or not self._watch.looks or not all(map(self._backend.concrete, self._seen())):
             return
         for share, data in self._firsts:
             machine = self._machine or self._started(share, data)
-            self._watch.done(machine, lambda values, own=share.gradient, data=data: own(*values, *data))
+            self._watch.done(machine, partial(_bound, share.gradient, data))
+
+    def _seen(self) -> list[Any]:
+        return [*self._point[0], *(row for level in self._point[1:] for rows in level for row in rows)]
 
     @property
     def _firsts(self) -> list[tuple[Share, list[Any]]]:
@@ -80,7 +86,14 @@ class _Along:
             else:
                 self._machine.advance(level, self._point[level])
             return self._machine.outputs(level)
-        return self._sum(lambda share: lambda *data: self._started(share, data).outputs(level))
+
+        def made(share: Share) -> Callable[..., Arrays]:
+            return lambda *data: [row for rows in self._started(share, data).outputs(level) for row in rows]
+
+        if level == 0:
+            return self._sum(lambda share: lambda *data: self._started(share, data).outputs(0))
+        found, rows = self._sum(made), self._layout.rows(level)
+        return [found[place : place + rows] for place in range(0, len(found), rows)]
 
     def _own(self, values: Arrays) -> Arrays:
         """The library's."""
@@ -92,8 +105,8 @@ class _Along:
             function = made(share)
             many = share.count > 1
             found = self._backend.accumulate(function, share.batches) if many else function(*share.first())
-            parts.append([value if share.weight == 1 else share.weight * value for value in found])
-        return [sum(column[1:], column[0]) for column in zip(*parts, strict=True)]
+            parts.append(found if share.weight == 1 else [share.weight * value for value in found])
+        return [total(column) for column in zip(*parts, strict=True)]
 
     def _started(self, share: Share, data: Sequence[Any]) -> Machine:
         """A machine that has come as far as the point is known."""
@@ -101,6 +114,10 @@ class _Along:
         for level, values in enumerate(self._point[1:], 1):
             machine.advance(level, values)
         return machine
+
+
+def _bound(gradient: Callable[..., Arrays], data: Sequence[Any], values: Arrays) -> Arrays:
+    return gradient(*values, *data)
 
 
 class ArrayAlgebra(NodeAlgebra):
@@ -125,23 +142,23 @@ class ArrayAlgebra(NodeAlgebra):
         self._states = [self._arguments, *memory]
 
     def slow(self, index: int) -> Arrays:
-        return [part[None] for part in self._states[index]]
+        return [[part] for part in self._states[index]]
 
     def ones(self) -> Arrays:
-        return [0 * argument[None] + 1 for argument in self._arguments]
+        return [[0 * argument + 1] for argument in self._arguments]
 
     def combine(self, parts: Sequence[tuple[Coefficient, Arrays]]) -> Arrays:
         if not parts:
-            return [self._backend.zeros(len(self.tables.nodes), argument) for argument in self._arguments]
-        scaled = [values if weight == 1 else [number(weight) * value for value in values] for weight, values in parts]
-        return [sum(column[1:], column[0]) for column in zip(*scaled, strict=True)]
+            return [[self._backend.zeros(argument)] for argument in self._arguments]
+        scaled = [values if weight == 1 else self._scaled(number(weight), values) for weight, values in parts]
+        return _rowwise(lambda *rows: total(rows), *scaled) if len(scaled) > 1 else scaled[0]
+
+    def _scaled(self, factor: Any, values: Arrays) -> Arrays:
+        return _rowwise(lambda row: factor * row, values)
 
     def transform(self, matrix: Matrix, values: Arrays) -> Arrays:
-        weights = [[float(weight) for weight in row] for row in matrix]
-        return [
-            value[:1] if weights == [[1.0]] else self._backend.combine(weights, value[: len(weights[0])])
-            for value in values
-        ]
+        held = [rows * len(matrix[0]) if matrix and len(rows) == 1 else rows for rows in values]
+        return [[combined(weights, rows, self._backend) for weights in matrix] for rows in held]
 
     def summed(self, values: Arrays, level: int) -> Arrays:
         if level == self._layout.last:
@@ -155,10 +172,8 @@ class ArrayAlgebra(NodeAlgebra):
         if level == 0 or self._layout.last is not None:
             return values  # the same everywhere; or nothing else is asked for but the sum
         weights = self._layout.extension(level, len(self.tables.nodes))
-        if not weights:
-            return values
         further = self.transform(weights, values)
-        return [self._backend.join([one, other]) for one, other in zip(values, further, strict=True)]
+        return [[*one, *other] for one, other in zip(values, further, strict=True)]
 
     def gradient(self, field: int) -> Callable[[Arrays], Arrays]:
         self._gradients.append(_Along(self._models[field], self._layout, self._backend, self._watch))
@@ -170,19 +185,27 @@ class ArrayAlgebra(NodeAlgebra):
             gradient.finish()
 
     def multiply(self, left: Arrays, right: Arrays) -> Arrays:
-        return [a * b for a, b in zip(left, right, strict=True)]
+        return _rowwise(lambda a, b: a * b, left, right)
 
     def divide(self, numerator: Arrays, denominator: Arrays) -> Arrays:
-        return [a / b for a, b in zip(numerator, denominator, strict=True)]
+        return _rowwise(lambda a, b: a / b, numerator, denominator)
 
     def below_root(self, rest: Arrays, root: Arrays) -> Arrays:
         if self._watch is None or not self._watch.holds:
             return self.divide(rest, root)
-        held = [(a == 0) & (b == 0) for a, b in zip(rest, root, strict=True)]
-        return [a / (b + still) for a, b, still in zip(rest, root, held, strict=True)]
+        return _rowwise(lambda a, b: a / (b + ((a == 0) & (b == 0))), rest, root)
 
     def root(self, argument: Arrays) -> Arrays:
-        return [self._backend.seeds["sqrt"](value) for value in argument]
+        return _rowwise(self._backend.seeds["sqrt"], argument)
+
+
+def _rowwise(function: Callable[..., Any], *values: Arrays) -> Arrays:
+    """At every node; what is the same at all is there once."""
+    found = []
+    for parts in zip(*values, strict=True):
+        places = range(max(map(len, parts)))
+        found.append([function(*(rows[place if len(rows) > 1 else 0] for rows in parts)) for place in places])
+    return found
 
 
 def array_whole_terms(

@@ -11,9 +11,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from functools import lru_cache
+from functools import lru_cache, partial
 
-from eomsym.optimizers import Gradient, Linear, State, UpdateRule
+from eomsym.optimizers import Coefficient, Gradient, Linear, State, UpdateRule
 from eomsym.step_index.nodes import small_nodes
 from eomsym.step_index.tables import Matrix, Tables
 from eomsym.step_index.weights import Functional, logarithm, summed, value_at, weights
@@ -56,7 +56,7 @@ class NodeLayout:
         return True, _doubly_vanishing(held, (value_at(self.tables.nodes[level - 1]),))
 
     def summation(self, level: int) -> Matrix:
-        """Coefficient ``level + 1`` of θ, at all nodes unless ``last`` is given, from coefficient ``level`` of its step."""
+        """Coefficient ``level + 1`` of θ, at all nodes unless ``last`` is given, from one of its step."""
         if level + 1 == self.last:
             return self.tables.of(level, [summed(functional) for functional in self._ends()])
         matrix = self.tables.summation(level)
@@ -75,9 +75,13 @@ def _doubly_vanishing(held: tuple[Fraction, ...], functionals: tuple[Functional,
     """Weights on the values of polynomials that are divisible by s²."""
     found = []
     for functional in functionals:
-        row = weights(held, lambda power, functional=functional: functional(power + 2))
+        row = weights(held, partial(_raised, functional))
         found.append(tuple(weight / node**2 for weight, node in zip(row, held, strict=True)))
     return tuple(found)
+
+
+def _raised(functional: Functional, power: int) -> Coefficient:
+    return functional(power + 2)
 
 
 def outermost_first(nodes: Sequence[Fraction]) -> tuple[Fraction, ...]:

@@ -46,8 +46,8 @@ def counterterms(
     followed once.
 
     With ``data``, a pytree of arrays whose first axis is the samples, it is ``loss_fn(params, data)``, or
-    ``field(params, data)``, a **mean over samples**.  ``batch_size`` then takes so many at a time, the rest last: memory
-    is that of one batch, however many there are, for about K/4 times the work at K = order + 1.
+    ``field(params, data)``, a **mean over samples**.  ``batch_size`` then takes so many at a time, the rest last:
+    memory is that of one batch, however many there are; each coefficient is made with all below it again.
 
     ``loss_fn``, or ``field``, may be a list, one for each batch or player: then a step is made for each in the order
     ``visits``, ``forward``, ``palindrome`` or numbers, and g is their mean.  ``schedule`` is one of the learning rate,
@@ -90,7 +90,7 @@ def equation_of_motion(loss_fn: Callable[[Any], Any] | None, params: Any, eta: A
 
 
 def traced(loss_fn: Callable[..., Any] | None, *, field: Callable[..., Any] | None = None) -> Traced:
-    """A loss, or field, for many calls of ``counterterms`` and ``equation_of_motion``: it is followed in the first only.
+    """A loss, or field, for many calls of ``counterterms`` and ``equation_of_motion``: followed in the first only.
 
     Whatever it reads besides its arguments has to stay as it is: a mode (``train``, ``eval``), numbers, tensors that
     are replaced.  ``check`` compares with the loss as it is now.  Raises ``InputError`` unless one of both is given.

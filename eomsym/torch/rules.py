@@ -170,26 +170,17 @@ def _power(instruction: Instruction, series: Sequence[Operand], backend: Backend
     return elementary_rules.constant_power(instruction, series[0], float(exponent), backend)
 
 
-def _vmap(function: Callable[..., Any], axes: tuple[int | None, ...]) -> Callable[..., Any]:
-    return torch.func.vmap(function, in_dims=axes)
-
-
-def _combine(weights: list[list[float]], rows: Any) -> Any:
-    return torch.tensordot(torch.tensor(weights, dtype=rows.dtype, device=rows.device), rows, dims=1)
+def _combine(weights: list[float], rows: list[Any]) -> Any:
+    stacked = torch.stack(rows)
+    return torch.tensordot(torch.tensor(weights, dtype=stacked.dtype, device=stacked.device), stacked, dims=1)
 
 
 def _push(function: Callable[..., list[Any]], values: Sequence[Any], tangents: Sequence[Any]) -> list[Any]:
-    """By forward mode, a row at a time: what has kinks has no rule for rows of many kinds."""
-    rows = next(len(tangent) for tangent in tangents if tangent is not None)
-    columns = zip(*(_pushed(function, values, tangents, row) for row in range(rows)), strict=True)
-    return [torch.stack(column) for column in columns]
-
-
-def _pushed(function: Callable[..., list[Any]], values: Sequence[Any], tangents: Sequence[Any], row: int) -> list[Any]:
+    """By forward mode."""
     with warnings.catch_warnings(), _dual.dual_level():
         warnings.simplefilter("ignore")  # forward mode compiles its formulas by a function that is deprecated
         moving = [
-            value if tangent is None else _dual.make_dual(value, tangent[row])
+            value if tangent is None else _dual.make_dual(value, tangent)
             for value, tangent in zip(values, tangents, strict=True)
         ]
         parts = [_dual.unpack_dual(result) for result in function(*moving)]
@@ -201,14 +192,17 @@ def _inverse(instruction: Instruction, series: Sequence[Operand], backend: Backe
     matrix, known = series[0], Known(series[0].rows, instruction.apply(series[0][0])[0])
 
     def rule(level: int) -> list[Any]:
-        rest = matrix[level] @ known[0]
+        rest = [row @ known[0] for row in matrix[level]]
         if level > 1:
-            inner = [left @ right for left, right in rules.pairs_of(matrix, known, level)]
-            rest = rest + matrix.rows.closed(level, rules.total(inner))
-        known.values.append(-known[0] @ rest)
-        return [known[level], None]
+            products = rules.inner_rows(matrix, known, level, lambda a, b: rules.pairwise(_MATMUL, a, b, backend))
+            rest = rules.added(rest, products)
+        known.values.append([-known[0] @ row for row in rest])
+        return [known[level], []]
 
     return rule
+
+
+_MATMUL = Instruction("matmul", lambda left, right: [left @ right], (), ())
 
 
 RULES: dict[str, RuleMaker] = {
@@ -216,7 +210,7 @@ RULES: dict[str, RuleMaker] = {
     **dict.fromkeys(LINEAR, rules.linear),
     **dict.fromkeys(INDEXED, rules.indexed),
     **dict.fromkeys(AFFINE, rules.affine),
-    **dict.fromkeys(("mm", "bmm", "mv", "dot", "convolution"), rules.bilinear),
+    **dict.fromkeys(("mm", "bmm", "mv", "dot", "convolution"), rules.bilinear_with(rules.pairwise)),
     **dict.fromkeys(KINKS, rules.piecewise),
     **dict.fromkeys(HELD, rules.held),
     "sigmoid": elementary_rules.function("sigmoid"),
@@ -237,12 +231,9 @@ def _accumulate(function: Callable[..., list[Any]], arrays: Sequence[Any]) -> li
 
 BACKEND = Backend(
     accumulate=_accumulate,
-    vmap=_vmap,
-    stack=torch.stack,
-    zeros=lambda rows, like: like.new_zeros((rows, *like.shape)),
-    join=torch.cat,
-    row=lambda array, place: array[place],
+    zeros=torch.zeros_like,
     combine=_combine,
+    convolve=lambda lefts, rights: (torch.stack(lefts) * torch.stack(rights)).sum(0),
     push=_push,
     floating=lambda value: isinstance(value, torch.Tensor) and value.is_floating_point(),
     is_complex=lambda value: isinstance(value, torch.Tensor) and value.is_complex(),

@@ -186,12 +186,22 @@ class _Reader:
             leaves += list(node.kwargs.values())
         leaves = [_bounded(leaf, node) for leaf in leaves]
         places = [place for place, leaf in enumerate(leaves) if isinstance(leaf, (torch.fx.Node, _Constant))]
+        args, kwargs = pytree.tree_unflatten(leaves, structure)
+        direct = [place for place, part in enumerate(args) if isinstance(part, (torch.fx.Node, _Constant))]
+
+        def filled(values: Sequence[Any]) -> Any:
+            if len(direct) == len(places):  # most are; lists within take longer
+                parts = list(args)
+                for place, value in zip(direct, values, strict=True):
+                    parts[place] = value
+                return parts, kwargs
+            parts = list(leaves)
+            for place, value in zip(places, values, strict=True):
+                parts[place] = value
+            return pytree.tree_unflatten(parts, structure)
 
         def apply(*values: Any) -> list[Any]:
-            filled = list(leaves)
-            for place, value in zip(places, values, strict=True):
-                filled[place] = value
-            args, kwargs = pytree.tree_unflatten(filled, structure)
+            args, kwargs = filled(values)
             made = operation(*args, **kwargs)
             return list(made) if isinstance(made, (tuple, list)) else [made]
 
