@@ -239,9 +239,12 @@ def array_counterterms(
     """
     seen = watch is not None and watch.looks and all(map(backend.concrete, arguments))
     algebra = ArrayAlgebra(layout_of(rule, terms, seen), models, arguments, backend, watch=watch)
-    rows = solve(rule, algebra, terms)
+    fields = solve(rule, algebra, terms)[::-1]
     algebra.finish()
-    return [[-value[0] if steps == 1 else value[0] * (-1 / steps) for value in values] for values in rows]
+    rows = []
+    while fields:  # one after the other, so that not all are there twice
+        rows.append([-value[0] if steps == 1 else value[0] * (-1 / steps) for value in fields.pop()])
+    return rows
 
 
 def listed_models(loss_fn: Any, field: Any) -> list[tuple[Any, Any]]:
