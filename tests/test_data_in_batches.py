@@ -1,6 +1,7 @@
 """Data in batches through both doors: the same rows as all at once, or a refusal; traced losses."""
 
 import importlib
+from contextlib import nullcontext
 
 import numpy as np
 import pytest
@@ -36,8 +37,7 @@ def torch_door():
 def door(request):
     """The module, its loss of params and data, params, data, and its gradient of a function."""
     name, array, loss, grad = request.param()
-    wide = importlib.import_module("jax").enable_x64 if name == "jax" else None
-    with wide(True) if wide else np.errstate():
+    with importlib.import_module("jax").enable_x64(True) if name == "jax" else nullcontext():
         params = {"w": array(W), "v": array(V)}
         yield (
             importlib.import_module(f"eomsym.{name}"),
@@ -50,17 +50,17 @@ def door(request):
 
 def distance(rows, others):
     return max(
-        float(abs(np.array(one[name]) - np.array(other[name])).max() / abs(np.array(other[name])).max())
+        float(abs(np.asarray(one[name]) - np.asarray(other[name])).max() / abs(np.asarray(other[name])).max())
         for one, other in zip(rows, others, strict=True)
         for name in other
     )
 
 
-@pytest.mark.parametrize("size", [None, 1, 3, 7, 99])
-def test_batches_of_any_size(door, size):
+@pytest.mark.parametrize(("size", "order"), [(None, 1), (1, 1), (3, 2), (99, 1)])
+def test_batches_of_any_size(door, size, order):
     module, loss, params, data, _ = door
-    whole = module.counterterms(lambda p: loss(p, data), params, 2)
-    assert distance(module.counterterms(loss, params, 2, data=data, batch_size=size), whole) < 1e-13
+    whole = module.counterterms(lambda p: loss(p, data), params, order)
+    assert distance(module.counterterms(loss, params, order, data=data, batch_size=size), whole) < 1e-13
 
 
 def test_unweighted_the_rest_would_count_too_much(door):
