@@ -24,6 +24,8 @@ WAYS = {
     "same algorithm in jnp": ("benchmarks.peer_jax_iterates", "jax"),
     "eomsym.jax": ("benchmarks.peer_eomsym_jax", "jax"),
     "torch.func nested jvp": ("benchmarks.peer_torch", "torch"),
+    "torch-jet": ("benchmarks.peer_torch_jet", "jet"),
+    "eomsym.torch": ("benchmarks.peer_eomsym_torch", "torch"),
 }
 #: Peers that issue 5 compares with on digits, and how many times faster than the best of them the kernel is to be.
 RIVALS = ("JAX nested jvp", "jax.experimental.jet")

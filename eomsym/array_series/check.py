@@ -33,6 +33,7 @@ SHORTER, TRIES = 4.0, 2
 AROUND = ((1.1, 0.1), (0.9, -0.2))
 
 Arrays = list[Any]
+Gradient = Callable[[Arrays], Arrays]
 
 
 @dataclass(frozen=True)
@@ -51,26 +52,24 @@ WHOLE, ONE = Allowance(0.25, 8), Allowance(0.6, 256)
 class Watch:
     """What is looked at while series are made; ``tell`` tells the user.
 
-    ``gradients`` map lists of arrays to the library's own g of each loss; None to make no check.  ``smooth`` says what
-    to do about a kink: ``warn``, ``error``, or ``ignore``; ``linear`` whether the optimiser's step is.
+    ``looks`` says whether the check is made.  ``smooth`` says what to do about a kink: ``warn``, ``error``, or
+    ``ignore``; ``linear`` whether the optimiser's step is.
     Raises ``InputError``, and ``SeriesMismatchError`` where the check fails.
     """
 
-    def __init__(
-        self, gradients: Sequence[Callable[[Arrays], Arrays]] | None, smooth: str, order: int, linear: bool = True
-    ) -> None:
-        self._gradients, self._smooth, self._order = gradients, check_choice("smooth", smooth, SMOOTH), order
+    def __init__(self, looks: bool, smooth: str, order: int, linear: bool = True) -> None:
+        self.looks, self._smooth, self._order = looks, check_choice("smooth", smooth, SMOOTH), order
         self._linear, self.holds = linear, False
         self._roundings = FIRST * EACH**order * (1 if linear else DIVIDED)
         self.kinks: str | None = None
         self.digits: str | None = None
 
-    def begun(self, machine: Machine, field: int) -> None:
-        """Looks at what the program is made of, before the work is done."""
+    def begun(self, machine: Machine, found: Arrays, gradient: Gradient) -> None:
+        """Looks at what the program is made of, before the work is done; ``found`` is g, ``gradient`` the library's."""
         if not self._order:
             return
-        if not self._linear and self._gradients is not None:
-            self._look_around(machine, self._gradients[field])
+        if not self._linear and self.looks:
+            self._look_around(machine, found, gradient)
         told = dict.fromkeys(machine.kinks)
         names = ", ".join([name for name in told if name not in COMPARISONS] or told)
         if names and self._smooth == "error":
@@ -89,13 +88,13 @@ class Watch:
                 f"{lost:.0e} is wrong, relatively; give float64"
             )
 
-    def _look_around(self, machine: Machine, gradient: Callable[[Arrays], Arrays]) -> None:
+    def _look_around(self, machine: Machine, found: Arrays, gradient: Gradient) -> None:
         """Where g is 0 and all around too, parameters are held: 0/0 in a root is 0 then (``step_index.held``)."""
-        still = [value == 0 for value in machine.outputs(0)]
+        still = [value == 0 for value in found]
         if not all(map(machine.backend.concrete, still)):
             return
         for scale, shift in AROUND if any(bool(part.any()) for part in still) else ():
-            places = [scale * machine.coefficient(number, 0) + shift for number in machine.program.arguments]
+            places = [scale * machine.coefficient(number, 0) + shift for number in machine.arguments]
             if any(bool(((part != 0) & zero).any()) for part, zero in zip(gradient(places), still, strict=True)):
                 raise InputError(
                     "params: a component of g is 0 there, and not around, where a root or quotient of the optimizer "
@@ -103,11 +102,10 @@ class Watch:
                 )
         self.holds = True
 
-    def done(self, machine: Machine, field: int) -> None:
-        """The check of one loss, where values are there to be looked at."""
-        seen = [machine.coefficient(number, machine.order) for number in machine.program.results]
-        if self._gradients is not None and all(map(machine.backend.concrete, seen)):
-            check_gradient(machine, self._gradients[field])
+    def done(self, machine: Machine, gradient: Gradient) -> None:
+        """The check of one loss."""
+        if self.looks:
+            check_gradient(machine, gradient)
 
     def tell(self) -> None:
         """One warning of each kind, as if the caller's caller gave it."""
@@ -132,10 +130,10 @@ class Defect:
         return not self.excess <= 1
 
 
-def check_gradient(machine: Machine, gradient: Callable[[Arrays], Arrays]) -> None:
+def check_gradient(machine: Machine, gradient: Gradient) -> None:
     """Raises ``SeriesMismatchError`` unless the results' series are those of ``gradient`` along the arguments'."""
     curve = _Curve(machine)
-    points, slopes = curve.series(machine.program.arguments), curve.series(machine.program.results)
+    points, slopes = curve.series(machine.arguments), curve.series(machine.program.results)
     if not all(map(_finite, slopes)):
         return
     precision = machine.coarsest[0]
@@ -200,23 +198,19 @@ def _rate(series: Sequence[Arrays]) -> float:
 
 
 class _Curve:
-    """The series of a machine's values at the node that moves farthest."""
+    """The series of a machine's values at the first node: its row is the first, but the last where others precede."""
 
     def __init__(self, machine: Machine) -> None:
         self.machine = machine
         self.order = machine.order
-        self._row = 0
-        if self.order and machine.program.arguments:
-            speeds = [machine.coefficient(number, 1) for number in machine.program.arguments]
-            rows = range(min(len(speed) for speed in speeds))
-            self._row = max(rows, key=lambda row: max(_size(speed[row]) for speed in speeds))
 
     def series(self, numbers: Iterable[int]) -> list[Arrays]:
         """Coefficients 0, 1, … of each of some values."""
-        machine, row = self.machine, self._row
+        machine = self.machine
+        rows = [machine.layout.first(level) for level in range(self.order + 1)]
         return [
             [machine.coefficient(number, 0)]
-            + [machine.coefficient(number, level)[row] for level in range(1, self.order + 1)]
+            + [machine.coefficient(number, level)[rows[level]] for level in range(1, self.order + 1)]
             for number in numbers
         ]
 
@@ -273,11 +267,11 @@ def _bent_defect(
     return Defect(step, whole, whole, whole / (allowed or 1.0))
 
 
-def _is_traced_right(curve: _Curve, gradient: Callable[[Arrays], Arrays], defect: Defect, precision: float) -> bool:
+def _is_traced_right(curve: _Curve, gradient: Gradient, defect: Defect, precision: float) -> bool:
     """Whether the program, on whichever side of its kinks, is the gradient."""
     program = curve.machine.program
-    point = [_sum(series, defect.eta) for series in curve.series(program.arguments)]
-    own, real = program.run(point), gradient(point)
+    point = [_sum(series, defect.eta) for series in curve.series(curve.machine.arguments)]
+    own, real = program.run([*point, *curve.machine.given]), gradient(point)
     size = max(map(_size, real))
     return all(_size(one - other) <= precision**PLACE * size for one, other in zip(own, real, strict=True))
 

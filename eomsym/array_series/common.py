@@ -19,7 +19,7 @@ FUNCTIONS = ("exp", "log", "sin", "cos", "tan", "tanh", "sinh", "cosh", "atan", 
 RULES: Mapping[str, RuleMaker] = {
     **dict.fromkeys(LINEAR, rules.linear),
     **{name: elementary_rules.function(name) for name in FUNCTIONS},
-    "mul": rules.bilinear,
+    "mul": rules.bilinear_with(rules.entrywise),
     "div": rules.divide,
     "abs": rules.piecewise,
     "log1p": elementary_rules.of_affine("log", shift=1.0),

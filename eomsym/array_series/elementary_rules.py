@@ -6,9 +6,9 @@ from collections.abc import Callable, Mapping, Sequence
 from fractions import Fraction
 from typing import Any
 
-from eomsym.array_series.machine import Affine, Backend, Known, Operand, Rule, RuleMaker, Series
+from eomsym.array_series.machine import Affine, Backend, Known, Operand, Row, Rule, RuleMaker, Series, total
 from eomsym.array_series.program import Instruction
-from eomsym.array_series.rules import first_output, times
+from eomsym.array_series.rules import added, entrywise, first_output, inner_rows, times
 from eomsym.series.elementary import (
     ARGUMENT,
     ELEMENTARY,
@@ -38,12 +38,12 @@ class System:
         self._members: dict[str, Series] = {ARGUMENT: argument}
         for relation in function.relations:
             if isinstance(relation, Integral):
-                self._members[relation.target] = Known(all_seeds[relation.seed](argument[0]))
+                self._members[relation.target] = Known(argument.rows, all_seeds[relation.seed](argument[0]))
         for relation in function.relations:
             if isinstance(relation, Reciprocal):
-                self._members[relation.target] = Known(1 / self._members[relation.of][0])
+                self._members[relation.target] = Known(argument.rows, 1 / self._members[relation.of][0])
             elif isinstance(relation, Combination):
-                self._members[relation.target] = Known(self._combination(relation, 0))
+                self._members[relation.target] = Known(argument.rows, self._combination(relation, 0))
 
     @property
     def value(self) -> Series:
@@ -70,39 +70,49 @@ class System:
         if isinstance(relation, Integral):
             return self._integral(relation, level)
         if isinstance(relation, Reciprocal):
-            return _reciprocal(self._members[relation.of], target, level)
+            return _reciprocal(self._members[relation.of], target, level, self._backend)
         return self._combination(relation, level)
 
     def _integral(self, relation: Integral, level: int) -> Any:
         argument, factor = self._members[ARGUMENT], self._members[relation.factor]
-        total = level * argument[level] * factor[0]
-        if level > 1:
-            arguments = self._backend.stack([argument[i] for i in range(1, level)])
-            factors = self._backend.stack([factor[level - i] for i in range(1, level)])
-            total = total + (self._backend.ramp(level - 1, arguments.ndim, arguments) * arguments * factors).sum(0)
-        return total * (relation.sign / level)
+        first = factor[0] if relation.sign == 1 else relation.sign * factor[0]
+        moved = [row * first for row in argument[level]]
+        if level == 1:
+            return moved
+
+        def convolve(arguments: Row, factors: Row) -> Any:
+            weighted = [(relation.sign * i / level) * row for i, row in enumerate(arguments, 1)]
+            return entrywise(_TIMES, weighted, factors, self._backend)
+
+        return added(moved, inner_rows(argument, factor, level, convolve))
 
     def _combination(self, relation: Combination, level: int) -> Any:
-        total: Any = relation.constant if level == 0 else 0
-        for member in relation.linear:
-            total = total + self._members[member][level]
-        for product in relation.products:
-            total = total + product.sign * self._multiplied(product, level)
-        total = total if relation.weight == 1 else total * float(relation.weight)
-        return total if self._scale is _ONE else total * self._scale
+        linear = [self._members[member][level] for member in relation.linear]
+        products = [(product.sign, self._multiplied(product, level)) for product in relation.products]
+        if level == 0:
+            return self._scaled(
+                relation, total([relation.constant, *linear, *(sign * part for sign, part in products)])
+            )
+        rows = [*linear, *(part if sign == 1 else [sign * row for row in part] for sign, part in products)]
+        return [self._scaled(relation, row) for row in added(*rows)]
+
+    def _scaled(self, relation: Combination, value: Any) -> Any:
+        value = value if relation.weight == 1 else value * float(relation.weight)
+        return value if self._scale is _ONE else value * self._scale
 
     def _multiplied(self, product: Product, level: int) -> Any:
         return times(self._members[product.left], self._members[product.right], level, self._backend)
 
 
 _ONE = 1
+_TIMES = Instruction("times", lambda left, right: [left * right], (), ())
 
 
-def _reciprocal(of: Series, target: Series, level: int) -> Any:
-    total = of[level] * target[0]
-    for i in range(1, level):
-        total = total + of[i] * target[level - i]
-    return -total * target[0]
+def _reciprocal(of: Series, target: Series, level: int, backend: Backend) -> Row:
+    rest = [row * target[0] for row in of[level]]
+    if level > 1:
+        rest = added(rest, inner_rows(of, target, level, lambda a, b: entrywise(_TIMES, a, b, backend)))
+    return [-row * target[0] for row in rest]
 
 
 def function(name: str) -> RuleMaker:
@@ -115,7 +125,7 @@ def integer_power(exponent: int, base: Operand, backend: Backend) -> Rule:
     chain: list[tuple[Known, Callable[[int], Any]]] = []
 
     def multiply(left: Series, right: Series) -> Known:
-        result = Known(left[0] * right[0])
+        result = Known(left.rows, left[0] * right[0])
         chain.append((result, lambda level: times(left, right, level, backend)))
         return result
 
@@ -128,10 +138,10 @@ def integer_power(exponent: int, base: Operand, backend: Backend) -> Rule:
         remaining >>= 1
         squared = multiply(squared, squared) if remaining else squared
     if result is None:
-        return lambda level: [0 * base[level]]
+        return lambda level: [[0 * row for row in base[level]]]
     if exponent < 0:
-        of, inverse = result, Known(1 / result[0])
-        chain.append((inverse, lambda level: _reciprocal(of, inverse, level)))
+        of, inverse = result, Known(result.rows, 1 / result[0])
+        chain.append((inverse, lambda level: _reciprocal(of, inverse, level, backend)))
         result = inverse
     last = result
 
@@ -164,8 +174,8 @@ def general_power(instruction: Instruction, series: Sequence[Operand], backend: 
         whole = Instruction("power", lambda x: instruction.apply(x, exponent[0]), (), ())
         return constant_power(whole, base, exponent[0], backend)
     logarithm = System(ELEMENTARY["log"], base, backend) if base.varies else None
-    factor = logarithm.value if logarithm else Known(backend.seeds["log"](base[0]), varies=False)
-    product = Known(factor[0] * exponent[0])
+    factor = logarithm.value if logarithm else Known(base.rows, backend.seeds["log"](base[0]), varies=False)
+    product = Known(base.rows, factor[0] * exponent[0])
     result = System(
         ELEMENTARY["exp"], product, backend, {"exp": lambda _: first_output(instruction)(base[0], exponent[0])}
     )
@@ -192,18 +202,18 @@ def of_affine(name: str, factor: float = 1.0, shift: float = 0.0) -> RuleMaker:
 def erfc(instruction: Instruction, series: Sequence[Operand], backend: Backend) -> Rule:
     """1 − erf(a)."""
     rule = System(ELEMENTARY["erf"], series[0], backend).rule()
-    return lambda level: [-rule(level)[0]]
+    return lambda level: [[-row for row in rule(level)[0]]]
 
 
 def logaddexp(instruction: Instruction, series: Sequence[Operand], backend: Backend) -> Rule:
     """``b + softplus(a − b)``."""
     left, right = series
-    difference = Known(left[0] - right[0])
+    difference = Known(left.rows, left[0] - right[0])
     system = System(ELEMENTARY["softplus"], difference, backend)
 
     def rule(level: int) -> list[Any]:
-        difference.values.append(backend.vmap(lambda a, b: a - b, (0, 0))(left[level], right[level]))
+        difference.values.append([a - b for a, b in zip(left[level], right[level], strict=True)])
         system.advance(level)
-        return [backend.vmap(lambda b, c: b + c, (0, 0))(right[level], system.value[level])]
+        return [added(right[level], system.value[level])]
 
     return rule

@@ -1,15 +1,17 @@
 """Runs a flat program on truncated power series, coefficient by coefficient, for any array library.
 
-Coefficient 0 of a value is an array as the operation made it; higher ones have an additional first axis, one row a
-node.  A node is one series; what the nodes are is no business of the machine.  Values that do not depend on the
-arguments have coefficient 0 only.  Each kind of operation has one rule (``rules.py``, ``elementary_rules.py``).
+Coefficient 0 of a value is an array as the operation made it; higher ones are lists of such *rows*, one a node: apart
+from each other, so that a library sees plain products and sums of arrays.  Values that do not depend on the arguments
+have coefficient 0 only.  Each kind of operation has one rule (``rules.py``, ``elementary_rules.py``).  A rule is linear
+in the highest coefficients, which need no more rows than determine them; sums of products of lower ones are taken at
+fewer nodes still (``Layout``).
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 from eomsym.array_series.program import FlatProgram, Instruction
 from eomsym.errors import InputError
@@ -24,11 +26,10 @@ CONJUNCTIONS = frozenset(["logical_and", "bitwise_and", "and"])
 class Backend:
     """What is asked of an array library, and its operations: name to rule.
 
-    ``vmap(function, axes)`` maps over the first axis where ``axes`` says 0; ``stack(arrays)`` makes a new first axis;
-    ``zeros(rows, like)`` has one axis more than ``like``; ``ramp(n, rank, like)`` is 1 … n along the first of
-    ``rank`` axes;
-    ``combine(weights, rows)`` is a matrix of floats times rows.  ``push(function, values, tangents)`` is the library's
-    own derivative of a function of arrays at ``values``, along tangents that are rows, or None for what is still.
+    ``zeros(like)`` has the same shape; ``combine(numbers, arrays)`` and ``convolve(arrays, arrays)`` are sums of
+    products, in few operations however long they are.  ``push(function, values, tangents)`` is the library's own
+    derivative of a function of arrays at ``values``, along tangents that are arrays, or None for what is still.
+    ``accumulate(function, arrays)`` sums what a function, of the rows of some arrays, returns over all of them.
     ``precision(value)`` is the distance of 1 to the next number of its type; 0 for integers and bools.  ``flat`` names
     operations that are piecewise constant, ``choices`` those of them that jump and make numbers, ``kinks`` those whose
     derivative does; in operations that a user knows by a name in ``smooth`` they cancel, as ``shifts`` do of which only
@@ -36,15 +37,14 @@ class Backend:
     ``concrete(value)`` says whether a value can be looked at now.
     """
 
-    vmap: Callable[..., Any]
-    stack: Callable[[list[Any]], Any]
-    zeros: Callable[[int, Any], Any]
-    ramp: Callable[[int, int, Any], Any]
-    combine: Callable[[list[list[float]], Any], Any]
+    zeros: Callable[[Any], Any]
+    combine: Callable[[list[float], list[Any]], Any]
+    convolve: Callable[[list[Any], list[Any]], Any]
     push: Callable[..., list[Any]]
     floating: Callable[[Any], bool]
     is_complex: Callable[[Any], bool]
     precision: Callable[[Any], float]
+    accumulate: Callable[..., list[Any]]
     seeds: Mapping[str, Callable[..., Any]]
     rules: Mapping[str, RuleMaker]
     flat: frozenset[str]
@@ -57,21 +57,96 @@ class Backend:
     concrete: Callable[[Any], bool] = lambda value: True
 
 
-class Machine:
-    """Runs a flat program coefficient by coefficient, ``rows`` nodes at once; ``arguments`` are coefficients 0."""
+class Layout(Protocol):
+    """How many rows coefficients have: they are polynomials in what counts the nodes, and known from a few."""
 
-    def __init__(self, program: FlatProgram, arguments: Sequence[Any], rows: int, backend: Backend) -> None:
+    def rows(self, level: int) -> int:
+        """Of a coefficient."""
+
+    def inner(self, level: int) -> int:
+        """Of sums of products of lower ones with that level in sum, at the first nodes."""
+
+    def extension(self, level: int, rows: int) -> Sequence[Sequence[Any]]:
+        """The weights that give a coefficient at further nodes, up to ``rows`` in all."""
+
+    def closing(self, level: int) -> tuple[bool, Sequence[Sequence[Any]]]:
+        """What makes the coefficient's rows of inner ones: whether those are kept, and weights of further ones."""
+
+    def first(self, level: int) -> int:
+        """Which row is that of the first node."""
+
+
+Row = list[Any]
+
+
+#: Longer sums are taken as one operation: they take longer and compile in less time.
+LONG = 8
+
+
+def total(parts: Sequence[Any]) -> Any:
+    """The sum of some arrays."""
+    return sum(parts[1:], parts[0])
+
+
+def combined(weights: Sequence[Any], rows: Row, backend: Backend) -> Any:
+    """``Σ_i weights_i · rows_i``."""
+    terms = [(float(weight), row) for weight, row in zip(weights, rows, strict=False) if weight]
+    if len(terms) > LONG:
+        return backend.combine([weight for weight, _ in terms], [row for _, row in terms])
+    return total([row if weight == 1 else weight * row for weight, row in terms] or [0 * rows[0]])
+
+
+class Rows:
+    """Coefficients' rows, extended to further nodes where products ask for them, each once."""
+
+    def __init__(self, layout: Layout, backend: Backend) -> None:
+        self._layout, self.backend = layout, backend
+
+    def extended(self, kept: dict[int, Row], values: Row, level: int, rows: int) -> Row:
+        """``values`` of a coefficient, at ``rows`` nodes; ``kept`` is the memory of what was found."""
+        found = kept.setdefault(level, list(values))
+        weights = self._layout.extension(level, rows)[len(found) - len(values) :]
+        found += [combined(row, values, self.backend) for row in weights]
+        return found[:rows]
+
+    def inner(self, level: int) -> int:
+        return self._layout.inner(level)
+
+    def closed(self, level: int, inner: Row) -> Row:
+        """The rows of a coefficient from those of a sum of products."""
+        kept, weights = self._layout.closing(level)
+        return (inner if kept else []) + [combined(row, inner, self.backend) for row in weights]
+
+
+class Machine:
+    """Runs a flat program coefficient by coefficient at all nodes of a layout.
+
+    ``arguments`` are coefficients 0 of those that move, ``given`` are those after them, which do not.
+    """
+
+    def __init__(
+        self,
+        program: FlatProgram,
+        arguments: Sequence[Any],
+        layout: Layout,
+        backend: Backend,
+        given: Sequence[Any] = (),
+    ) -> None:
         self.program = program
-        self.rows = rows
+        self.arguments, self.given = program.arguments[: len(arguments)], given
+        self.layout = layout
+        self.rows = Rows(layout, backend)
         self.backend = backend
         self._series: dict[int, list[Any]] = {number: [value] for number, value in program.constants.items()}
-        self._series |= {number: [value] for number, value in zip(program.arguments, arguments, strict=True)}
-        self._varying = set(program.arguments)
+        self._series |= {number: [value] for number, value in zip(program.arguments, [*arguments, *given], strict=True)}
+        self._varying = set(self.arguments)
         #: What depends on the arguments, by jumps too, and of that what jumps, with the name of the operation.
-        self._moving, self._chosen = set(program.arguments), dict[int, str]()
+        self._moving, self._chosen = set(self.arguments), dict[int, str]()
         #: Conditions that hold nowhere but on single points.
         self._rare: set[int] = set()
         self.rules: list[tuple[Instruction, Rule]] = []
+        #: Coefficients at more nodes than their own, by number and level.
+        self.kept: dict[int, dict[int, Any]] = {}
         #: Operations with a kink, by the names that a user knows, and the coarsest number type of a series.
         self.kinks: list[str] = list(program.decisions)
         self.coarsest = max((backend.precision(value), "params") for value in arguments) if arguments else (0.0, "")
@@ -139,7 +214,7 @@ class Machine:
 
     def advance(self, level: int, arguments: Sequence[Any]) -> None:
         """Appends coefficient ``level`` of all values, given that of the arguments, one row a node."""
-        for number, value in zip(self.program.arguments, arguments, strict=True):
+        for number, value in zip(self.arguments, arguments, strict=True):
             self._series[number].append(value)
         for instruction, rule in self.rules:
             for number, value in zip(instruction.outputs, rule(level), strict=True):
@@ -153,7 +228,7 @@ class Machine:
     @property
     def order(self) -> int:
         """The highest coefficient known."""
-        return len(self._series[self.program.arguments[0]]) - 1 if self.program.arguments else 0
+        return len(self._series[self.arguments[0]]) - 1 if self.arguments else 0
 
     def varies(self, number: int) -> bool:
         """Whether a value depends on the arguments."""
@@ -163,7 +238,7 @@ class Machine:
         """Coefficient ``level`` of a value."""
         if level == 0 or self.varies(number):
             return self._series[number][level]
-        return self.backend.zeros(self.rows, self._series[number][0])
+        return [self.backend.zeros(self._series[number][0])] * self.layout.rows(level)
 
 
 def known_as(instruction: Instruction) -> str:
@@ -171,24 +246,44 @@ def known_as(instruction: Instruction) -> str:
     return instruction.origin or instruction.name
 
 
-class Operand:
+class Series:
+    """Coefficients of a value, by level."""
+
+    varies = True
+
+    def __init__(self, rows: Rows) -> None:
+        self.rows = rows
+        self._kept: dict[int, Any] = {}
+
+    def __getitem__(self, level: int) -> Any:
+        raise NotImplementedError
+
+    def inner(self, level: int, of: int) -> Any:
+        """A coefficient at the nodes at which products are taken that count in coefficient ``of``."""
+        return self.rows.extended(self._kept, self[level], level, self.rows.inner(of))
+
+
+class Operand(Series):
     """An input's coefficients."""
 
     def __init__(self, machine: Machine, number: int) -> None:
+        super().__init__(machine.rows)
         self._machine, self._number = machine, number
+        self._kept = machine.kept.setdefault(number, {})
 
     @property
-    def varies(self) -> bool:
+    def varies(self) -> bool:  # type: ignore[override]
         return self._machine.varies(self._number)
 
     def __getitem__(self, level: int) -> Any:
         return self._machine.coefficient(self._number, level)
 
 
-class Known:
+class Known(Series):
     """Coefficients that a rule keeps for itself; coefficient 0 first."""
 
-    def __init__(self, first: Any, varies: bool = True) -> None:
+    def __init__(self, rows: Rows, first: Any, varies: bool = True) -> None:
+        super().__init__(rows)
         self.values = [first]
         self.varies = varies
 
@@ -196,19 +291,19 @@ class Known:
         return self.values[level]
 
 
-class Affine:
+class Affine(Series):
     """``factor · of + shift``."""
 
-    varies = True
-
     def __init__(self, of: Operand, factor: float = 1.0, shift: float = 0.0) -> None:
+        super().__init__(of.rows)
         self._of, self._factor, self._shift = of, factor, shift
 
     def __getitem__(self, level: int) -> Any:
-        scaled = self._of[level] if self._factor == 1.0 else self._factor * self._of[level]
-        return scaled + self._shift if level == 0 and self._shift else scaled
+        value = self._of[level]
+        if level == 0:
+            return self._factor * value + self._shift
+        return value if self._factor == 1.0 else [self._factor * row for row in value]
 
 
-Series = Operand | Known | Affine
 Rule = Callable[[int], list[Any]]
 RuleMaker = Callable[[Instruction, Sequence[Operand], Backend], Rule]

@@ -5,53 +5,61 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from eomsym.array_series.machine import Backend, Known, Operand, Rule, RuleMaker, Series
+from eomsym.array_series.machine import LONG, Backend, Known, Operand, Row, Rule, RuleMaker, Series, total
 from eomsym.array_series.program import Instruction
 
 
 def linear(instruction: Instruction, series: Sequence[Operand], backend: Backend) -> Rule:
     """Linear in all inputs together, integers among them: what does not vary counts at order 0 only."""
-    return _mapped(instruction, series, [True] * len(series), backend)
+    return _mapped(instruction, series, [True] * len(series))
 
 
 def indexed(instruction: Instruction, series: Sequence[Operand], backend: Backend) -> Rule:
     """Linear in the floating-point inputs; the others say where, and hold at every order."""
-    return _mapped(instruction, series, [backend.floating(operand[0]) for operand in series], backend)
+    return _mapped(instruction, series, [backend.floating(operand[0]) for operand in series])
 
 
 def held(instruction: Instruction, series: Sequence[Operand], backend: Backend) -> Rule:
     """Linear in the first input; the others stay what they are."""
-    return _mapped(instruction, series, [place == 0 for place in range(len(series))], backend)
+    return _mapped(instruction, series, [place == 0 for place in range(len(series))])
 
 
 def affine(instruction: Instruction, series: Sequence[Operand], backend: Backend) -> Rule:
     """As ``indexed``, for operations that put numbers of their own into the result: these count at order 0 only."""
     rule = indexed(instruction, series, backend)
-    still = [backend.zeros(1, operand[0])[0] if backend.floating(operand[0]) else operand[0] for operand in series]
+    still = [backend.zeros(operand[0]) if backend.floating(operand[0]) else operand[0] for operand in series]
     own = instruction.apply(*still)
-    return lambda level: [value - part for value, part in zip(rule(level), own, strict=True)]
+    return lambda level: [[row - part for row in rows] for rows, part in zip(rule(level), own, strict=True)]
 
 
-def _mapped(instruction: Instruction, series: Sequence[Operand], moves: Sequence[bool], backend: Backend) -> Rule:
-    axes = tuple(0 if moved else None for moved in moves)
-
+def _mapped(instruction: Instruction, series: Sequence[Operand], moves: Sequence[bool]) -> Rule:
     def rule(level: int) -> list[Any]:
         values = [operand[level if moved else 0] for operand, moved in zip(series, moves, strict=True)]
-        return list(backend.vmap(instruction.apply, axes)(*values))
+        return mapped(instruction.apply, values, moves)
 
     return rule
 
 
+def mapped(function: Callable[..., list[Any]], values: Sequence[Any], moves: Sequence[bool]) -> list[Row]:
+    """A function of several results on every row of what moves."""
+    places = range(next(len(value) for value, moved in zip(values, moves, strict=True) if moved))
+    results = [
+        function(*(value[place] if moved else value for value, moved in zip(values, moves, strict=True)))
+        for place in places
+    ]
+    return [list(rows) for rows in zip(*results, strict=True)]
+
+
 def bilinear(instruction: Instruction, series: Sequence[Operand], backend: Backend) -> Rule:
     """Linear in each of two inputs."""
-    return bilinear_with(_pairwise)(instruction, series, backend)
+    return bilinear_with(pairwise)(instruction, series, backend)
 
 
-Convolution = Callable[[Instruction, Any, Any, Backend], Any]
+Convolution = Callable[[Instruction, list[Any], list[Any], Backend], Any]
 
 
 def bilinear_with(convolve: Convolution) -> RuleMaker:
-    """As ``bilinear``; ``convolve(instruction, lefts, rights, …)`` is ``Σ_i left_i right_i``, axes (i, node, …)."""
+    """As ``bilinear``; ``convolve(instruction, lefts, rights, …)`` is ``Σ_i left_i right_i``."""
 
     def maker(instruction: Instruction, series: Sequence[Operand], backend: Backend) -> Rule:
         left, right = series
@@ -60,9 +68,16 @@ def bilinear_with(convolve: Convolution) -> RuleMaker:
     return maker
 
 
-def _pairwise(instruction: Instruction, lefts: Any, rights: Any, backend: Backend) -> Any:
-    twice = backend.vmap(backend.vmap(first_output(instruction), (0, 0)), (0, 0))
-    return twice(lefts, rights).sum(0)
+def pairwise(instruction: Instruction, lefts: list[Any], rights: list[Any], backend: Backend) -> Any:
+    """One product after the other."""
+    return total([instruction.apply(left, right)[0] for left, right in zip(lefts, rights, strict=True)])
+
+
+def entrywise(instruction: Instruction, lefts: list[Any], rights: list[Any], backend: Backend) -> Any:
+    """Of numbers that stand in the same places."""
+    if len(lefts) > LONG and lefts[0].ndim == rights[0].ndim:
+        return backend.convolve(lefts, rights)
+    return total([left * right for left, right in zip(lefts, rights, strict=True)])
 
 
 def first_output(instruction: Instruction) -> Callable[..., Any]:
@@ -70,20 +85,29 @@ def first_output(instruction: Instruction) -> Callable[..., Any]:
     return lambda *values: instruction.apply(*values)[0]
 
 
+def inner_rows(left: Series, right: Series, level: int, convolve: Callable[[list[Any], list[Any]], Any]) -> Row:
+    """``Σ_{0<i<level} left_i right_{level−i}``, of which ``convolve`` makes each row; level ≥ 2."""
+    lefts = zip(*(left.inner(i, level) for i in range(1, level)), strict=True)
+    rights = zip(*(right.inner(level - i, level) for i in range(1, level)), strict=True)
+    return left.rows.closed(level, [convolve(list(a), list(b)) for a, b in zip(lefts, rights, strict=True)])
+
+
+def added(*parts: Row) -> Row:
+    """Row by row."""
+    return [total(rows) for rows in zip(*parts, strict=True)]
+
+
 def _product(
     instruction: Instruction, convolve: Convolution, left: Series, right: Series, level: int, backend: Backend
-) -> Any:
-    total = None
+) -> Row:
+    parts = []
     if right.varies:
-        total = backend.vmap(first_output(instruction), (None, 0))(left[0], right[level])
+        parts += mapped(instruction.apply, [left[0], right[level]], [False, True])
     if left.varies:
-        share = backend.vmap(first_output(instruction), (0, None))(left[level], right[0])
-        total = share if total is None else total + share
+        parts += mapped(instruction.apply, [left[level], right[0]], [True, False])
     if left.varies and right.varies and level > 1:
-        lefts = backend.stack([left[i] for i in range(1, level)])
-        rights = backend.stack([right[level - i] for i in range(1, level)])
-        total = total + convolve(instruction, lefts, rights, backend)
-    return total
+        parts.append(inner_rows(left, right, level, lambda a, b: convolve(instruction, a, b, backend)))
+    return added(*parts)
 
 
 _TIMES = Instruction("times", lambda left, right: [left * right], (), ())
@@ -93,23 +117,23 @@ def times(left: Series, right: Series, level: int, backend: Backend) -> Any:
     """Coefficient ``level`` of the product of two series."""
     if level == 0:
         return left[0] * right[0]
-    return _product(_TIMES, _pairwise, left, right, level, backend)
+    return _product(_TIMES, entrywise, left, right, level, backend)
 
 
 def divide(instruction: Instruction, series: Sequence[Operand], backend: Backend) -> Rule:
     """q = a / b from q b = a."""
     left, right = series
     over = first_output(instruction)
-    if not right.varies:
-        return lambda level: [backend.vmap(over, (0, None))(left[level], right[0])]
-    quotient = Known(over(left[0], right[0]))
+    quotient = Known(left.rows, over(left[0], right[0]))
 
     def rule(level: int) -> list[Any]:
-        subtract = backend.vmap(lambda b, q: b * q, (0, None))
-        rest = subtract(right[level], quotient[0])
-        for i in range(1, level):
-            rest = rest + backend.vmap(lambda b, q: b * q, (0, 0))(right[i], quotient[level - i])
-        quotient.values.append(backend.vmap(lambda a, p, b: (a - p) / b, (0, 0, None))(left[level], rest, right[0]))
+        rest = left[level]
+        if right.varies:
+            parts = [[row * quotient[0] for row in right[level]]]
+            if level > 1:
+                parts.append(inner_rows(right, quotient, level, lambda a, b: entrywise(_TIMES, a, b, backend)))
+            rest = [row - taken for row, taken in zip(rest, added(*parts), strict=True)]
+        quotient.values.append([over(row, right[0]) for row in rest])
         return [quotient[level]]
 
     return rule
@@ -124,11 +148,10 @@ def select(instruction: Instruction, series: Sequence[Operand], backend: Backend
     """A choice among the inputs after the first, which does not vary."""
     which, *cases = series
 
-    def rule(level: int) -> list[Any]:
-        chosen = backend.vmap(lambda *values: instruction.apply(which[0], *values), (0,) * len(cases))
-        return list(chosen(*(case[level] for case in cases)))
+    def chosen(*values: Any) -> list[Any]:
+        return instruction.apply(which[0], *values)
 
-    return rule
+    return lambda level: mapped(chosen, [case[level] for case in cases], [True] * len(cases))
 
 
 def piecewise(instruction: Instruction, series: Sequence[Operand], backend: Backend) -> Rule:
@@ -136,8 +159,7 @@ def piecewise(instruction: Instruction, series: Sequence[Operand], backend: Back
     values = [operand[0] for operand in series]
     moves = [operand.varies for operand in series]
 
-    def rule(level: int) -> list[Any]:
-        tangents = [operand[level] if moved else None for operand, moved in zip(series, moves, strict=True)]
+    def along(*tangents: Any) -> list[Any]:
         return backend.push(instruction.apply, values, tangents)
 
-    return rule
+    return lambda level: mapped(along, [operand[level] if operand.varies else None for operand in series], moves)

@@ -13,26 +13,24 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from eomsym.array_series.check import Watch
-from eomsym.checks import check_finite, check_integer
+from eomsym.checks import check_finite
 from eomsym.errors import InputError
 from eomsym.jax.rules import BACKEND
 from eomsym.jax.tracing import flatten
-from eomsym.optimizers import Later, Optimizer, rule_of_losses
-from eomsym.schedules import Schedule, reached, read_schedules
+from eomsym.optimizers import Later, Optimizer
+from eomsym.schedules import Schedule, reached
 from eomsym.series.rings import Ring
-from eomsym.step_index import array_counterterms, check_like, gradient_of, listed_models, modified_field
-
-#: What is left of the digits to this order stands in docs/high_order.md.
-MAX_JAX_ORDER = 16
+from eomsym.step_index import Library, check_like, gradient_of, model_counterterms, modified_field
 
 
 def counterterms(
-    loss_fn: Callable[[Any], Any] | Sequence[Callable[[Any], Any]] | None,
+    loss_fn: Callable[..., Any] | Sequence[Callable[..., Any]] | None,
     params: Any,
     order: int,
     *,
-    field: Callable[[Any], Any] | Sequence[Callable[[Any], Any]] | None = None,
+    data: Any = None,
+    batch_size: int | None = None,
+    field: Callable[..., Any] | Sequence[Callable[..., Any]] | None = None,
     optimizer: str | Optimizer = "gradient-descent",
     schedule: object = None,
     tau: Any = 0.0,
@@ -49,6 +47,10 @@ def counterterms(
     take their defaults.  Works in the precision of ``params``, under ``jax.jit`` too.  All intermediate values are kept
     for ``order`` nodes (one more with memory): for models where this does not fit there is ``lookahead_field``.
 
+    With ``data``, a pytree of arrays whose first axis is the samples, it is ``loss_fn(params, data)``, or
+    ``field(params, data)``, a **mean over samples**.  ``batch_size`` then takes so many at a time, the rest last:
+    memory is that of one batch, however many there are; each coefficient is made with all below it again.
+
     ``loss_fn``, or ``field``, may be a list, one for each batch or player: then a step is made for each in the order
     ``visits``, ``forward``, ``palindrome`` or numbers, and g is their mean.  ``schedule`` is one of the learning rate,
     a factor of η, or a mapping with the names of parameters and ``eta`` (``schedules.read_schedules``), taken at the
@@ -62,20 +64,24 @@ def counterterms(
     optimiser of batches or players, and for a primitive without a rule, such as a ``while`` loop;
     ``SeriesMismatchError``, with the operation to blame, where the check fails.
     """
-    check_integer("order", order, 0, MAX_JAX_ORDER)
-    models, schedules = listed_models(loss_fn, field), read_schedules(schedule)
-    rule, steps = rule_of_losses(
-        optimizer, hyperparameters, len(models), visits, schedules, lambda one: _taylor(one, tau, order + 1)
+    rows, watch = model_counterterms(
+        LIBRARY,
+        loss_fn,
+        params,
+        order,
+        field,
+        data,
+        batch_size,
+        optimizer,
+        schedule,
+        lambda one: _taylor(one, tau, order + 1),
+        visits,
+        check,
+        smooth,
+        hyperparameters,
     )
-    leaves, structure = jax.tree.flatten(params)
-    leaves = [checked_leaf(leaf) for leaf in leaves]
-    gradients = [gradient_function(loss, slope, structure) for loss, slope in models]
-    real = [lambda values, own=gradient: own(*values) for gradient in gradients] if check else None
-    watch = Watch(real, smooth, order, rule.linear)
-    programs = [flatten(gradient, leaves) for gradient in gradients]
-    rows = array_counterterms(rule, programs, leaves, order + 1, BACKEND, watch, steps)
     watch.tell()
-    return [jax.tree.unflatten(structure, row) for row in rows]
+    return rows
 
 
 def equation_of_motion(loss_fn: Callable[[Any], Any] | None, params: Any, eta: Any, order: int, **options: Any) -> Any:
@@ -98,14 +104,16 @@ def _taylor(schedule: Schedule, tau: Any, terms: int) -> list[Any]:
 
 
 def gradient_function(
-    loss_fn: Callable[[Any], Any] | None, field: Callable[[Any], Any] | None, structure: Any
+    loss_fn: Callable[..., Any] | None, field: Callable[..., Any] | None, structure: Any, given: Any = None
 ) -> Callable[..., list[Any]]:
-    """g as a function of the leaves.  Raises ``InputError`` unless it is given, and gives what it should."""
+    """g as a function of the leaves, then those of data of the structure ``given``.  Raises ``InputError``."""
     slope = gradient_of(loss_fn, field, jax.grad)
+    count = structure.num_leaves
 
     def gradient(*values: Any) -> list[Any]:
-        found = slope(jax.tree.unflatten(structure, values))
-        check_like(jax.tree.structure(found), structure, jax.tree.leaves(found), values)
+        data = () if given is None else (jax.tree.unflatten(given, values[count:]),)
+        found = slope(jax.tree.unflatten(structure, values[:count]), *data)
+        check_like(jax.tree.structure(found), structure, jax.tree.leaves(found), values[:count])
         return jax.tree.leaves(found)
 
     return gradient
@@ -117,3 +125,16 @@ def checked_leaf(leaf: Any) -> Any:
     if not jnp.issubdtype(array.dtype, jnp.floating):
         raise InputError(f"params: a leaf has type {array.dtype}; give floating-point arrays only")
     return array
+
+
+LIBRARY = Library(
+    backend=BACKEND,
+    flatten=jax.tree.flatten,
+    unflatten=jax.tree.unflatten,
+    leaf=checked_leaf,
+    given=jnp.asarray,
+    gradient=gradient_function,
+    program=flatten,
+    real=lambda gradient, values: gradient(*values),
+    kind=lambda array: (array.shape, str(array.dtype)),
+)

@@ -79,15 +79,13 @@ FLAT = frozenset(
 )
 
 
-def _summed_products(instruction: Instruction, lefts: Any, rights: Any, backend: Backend) -> Any:
-    """``Σ_i left_i · right_i`` of dot_general: one product an iterate, summed over i with what is contracted."""
-    contracting, batch = instruction.params["dimension_numbers"]
-    numbers: Any = (
-        tuple((0, *(axis + 2 for axis in axes)) for axes in contracting),
-        tuple((1, *(axis + 2 for axis in axes)) for axes in batch),
-    )
-    rest = {name: instruction.params[name] for name in ("precision", "preferred_element_type")}
-    return lax.dot_general(lefts, rights, dimension_numbers=numbers, **rest)
+def _summed_products(instruction: Instruction, lefts: list[Any], rights: list[Any], backend: Backend) -> Any:
+    """``Σ_i left_i · right_i`` of dot_general, one product: summed over i with what is contracted."""
+    contracting, _ = instruction.params["dimension_numbers"]
+    if not contracting[0] or len(lefts) == 1:
+        return rules.pairwise(instruction, lefts, rights, backend)
+    joined = [lax.concatenate(parts, axes[0]) for parts, axes in zip((lefts, rights), contracting, strict=True)]
+    return instruction.apply(*joined)[0]
 
 
 def _integer_power(instruction: Instruction, series: Sequence[Operand], backend: Backend) -> Rule:
@@ -97,23 +95,19 @@ def _integer_power(instruction: Instruction, series: Sequence[Operand], backend:
 def _push(function: Callable[..., list[Any]], values: Sequence[Any], tangents: Sequence[Any]) -> list[Any]:
     moving = [place for place, tangent in enumerate(tangents) if tangent is not None]
 
-    def along(*parts: Any) -> list[Any]:
+    def of(*arrays: Any) -> list[Any]:
         filled = list(values)
+        for place, array in zip(moving, arrays, strict=True):
+            filled[place] = array
+        return function(*filled)
 
-        def of(*arrays: Any) -> list[Any]:
-            for place, array in zip(moving, arrays, strict=True):
-                filled[place] = array
-            return function(*filled)
-
-        primal, tangent = jax.jvp(of, [values[place] for place in moving], list(parts))
-        return [t if jnp.issubdtype(p.dtype, jnp.inexact) else p for p, t in zip(primal, tangent, strict=True)]
-
-    return list(jax.vmap(along)(*(tangents[place] for place in moving)))
+    primal, tangent = jax.jvp(of, [values[place] for place in moving], [tangents[place] for place in moving])
+    return [t if jnp.issubdtype(p.dtype, jnp.inexact) else p for p, t in zip(primal, tangent, strict=True)]
 
 
 def _relu(instruction: Instruction, series: Sequence[Operand], backend: Backend) -> Rule:
     kept = (series[0][0] > 0).astype(series[0][0].dtype)
-    return lambda level: [kept * series[0][level]]
+    return lambda level: [[kept * row for row in series[0][level]]]
 
 
 RULES: dict[str, RuleMaker] = {
@@ -121,7 +115,7 @@ RULES: dict[str, RuleMaker] = {
     **dict.fromkeys(LINEAR, rules.linear),
     **dict.fromkeys(INDEXED, rules.indexed),
     "logistic": elementary_rules.function("sigmoid"),
-    "conv_general_dilated": rules.bilinear,
+    "conv_general_dilated": rules.bilinear_with(rules.pairwise),
     "dot_general": rules.bilinear_with(_summed_products),
     "integer_pow": _integer_power,
     "pow": elementary_rules.general_power,
@@ -141,18 +135,27 @@ def _precision(value: Any) -> float:
     return float(_information(value.dtype).eps) if jnp.issubdtype(value.dtype, jnp.floating) else 0.0
 
 
-def _combine(weights: list[list[float]], rows: Any) -> Any:
-    matrix = jnp.asarray(np.array(weights), rows.dtype)
-    return jnp.tensordot(matrix, rows, axes=1, precision=lax.Precision.HIGHEST)
+def _combine(weights: list[float], rows: list[Any]) -> Any:
+    stacked = jnp.stack(rows)
+    return jnp.tensordot(np.array(weights, stacked.dtype), stacked, axes=1, precision=lax.Precision.HIGHEST)
+
+
+def _accumulate(function: Callable[..., list[Any]], arrays: Sequence[Any]) -> list[Any]:
+    shapes = jax.eval_shape(function, *(array[0] for array in arrays))
+    start = [jnp.zeros(shape.shape, shape.dtype) for shape in shapes]
+
+    def step(total: list[Any], batch: Sequence[Any]) -> tuple[list[Any], None]:
+        return [value + part for value, part in zip(total, function(*batch), strict=True)], None
+
+    return list(lax.scan(step, start, tuple(arrays))[0])
 
 
 BACKEND = Backend(
+    accumulate=_accumulate,
     push=_push,
-    vmap=lambda function, axes: jax.vmap(function, in_axes=axes),
-    stack=jnp.stack,
-    zeros=lambda rows, like: jnp.zeros((rows, *like.shape), like.dtype),
-    ramp=lambda count, rank, like: jnp.arange(1, count + 1, dtype=like.dtype).reshape(-1, *(1,) * (rank - 1)),
+    zeros=jnp.zeros_like,
     combine=_combine,
+    convolve=lambda lefts, rights: (jnp.stack(lefts) * jnp.stack(rights)).sum(0),
     floating=lambda value: bool(jnp.issubdtype(value.dtype, jnp.floating)),
     is_complex=lambda value: bool(jnp.issubdtype(value.dtype, jnp.complexfloating)),
     precision=_precision,

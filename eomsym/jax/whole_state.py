@@ -10,11 +10,11 @@ import jax
 from eomsym.array_series.check import Watch
 from eomsym.checks import check_integer
 from eomsym.errors import InputError
-from eomsym.jax.counterterms import MAX_JAX_ORDER, checked_leaf, gradient_function
+from eomsym.jax.counterterms import checked_leaf, gradient_function
 from eomsym.jax.rules import BACKEND
 from eomsym.jax.tracing import flatten
 from eomsym.optimizers import Optimizer, check_one_gradient, chosen, whole_state
-from eomsym.step_index import array_whole_terms
+from eomsym.step_index import MAX_ARRAY_ORDER, Share, array_whole_terms
 
 
 def whole_state_terms(
@@ -35,7 +35,7 @@ def whole_state_terms(
     β = 1 − γh; ``loss_fn`` and ``field`` are as for ``counterterms``.  Raises ``InputError`` for an optimiser without a
     slow memory, a rate that is missing or out of range, or a memory that does not look like ``params``.
     """
-    check_integer("order", order, 0, MAX_JAX_ORDER)
+    check_integer("order", order, 0, MAX_ARRAY_ORDER)
     entry, told = chosen(optimizer, {})
     check_one_gradient(entry, {})
     scaling = whole_state(entry)
@@ -51,7 +51,7 @@ def whole_state_terms(
             raise InputError(f"memory {name!r}: does not look like params; give arrays of the same shapes")
         states.append([checked_leaf(part) for part in parts])
     gradient = gradient_function(loss_fn, field, structure)
-    watch = Watch([lambda values: gradient(*values)] if check else None, smooth, order, rule.linear)
-    rows = array_whole_terms(rule, [flatten(gradient, states[0])], states, order + 1, BACKEND, watch)
+    watch = Watch(check, smooth, order, rule.linear)
+    rows = array_whole_terms(rule, [[Share(flatten(gradient, states[0]), gradient)]], states, order + 1, BACKEND, watch)
     watch.tell()
     return [tuple(jax.tree.unflatten(structure, part) for part in row) for row in rows]

@@ -1,6 +1,7 @@
 """The one principle: along the iterates everything is polynomial in the step index, and known from a few nodes."""
 
 from eomsym.step_index.array_algebra import (
+    Share,
     array_counterterms,
     array_whole_terms,
     check_like,
@@ -8,6 +9,7 @@ from eomsym.step_index.array_algebra import (
     listed_models,
     modified_field,
 )
+from eomsym.step_index.doors import MAX_ARRAY_ORDER, Library, Traced, model_counterterms
 from eomsym.step_index.lookahead import MAX_LOOKAHEAD_ORDER, lookahead, lookahead_weights, map_logarithm, rule_lookahead
 from eomsym.step_index.nodes import integer_nodes, small_nodes, two_sided
 from eomsym.step_index.quasi_polynomials import QuasiPolynomial
@@ -18,14 +20,18 @@ from eomsym.step_index.tables import Matrix, Tables
 from eomsym.step_index.weights import logarithm, resolvent, sum_to, value_at, weights
 
 __all__ = [
+    "MAX_ARRAY_ORDER",
     "MAX_LOOKAHEAD_ORDER",
     "Algebra",
     "DescentSchedule",
+    "Library",
     "Matrix",
     "NodeAlgebra",
     "QuasiPolynomial",
+    "Share",
     "Solution",
     "Tables",
+    "Traced",
     "array_counterterms",
     "array_whole_terms",
     "check_like",
@@ -37,6 +43,7 @@ __all__ = [
     "lookahead",
     "lookahead_weights",
     "map_logarithm",
+    "model_counterterms",
     "modified_field",
     "program_counterterms",
     "resolvent",

@@ -1,107 +1,216 @@
 """Vectors of arrays of any library: a model's gradient as an array program, along all nodes at once.
 
-Values are lists of arrays, one for each array of parameters, with the nodes as first axis; what is the same at every
-node, as all is at order 0, may have one row there.
+Values are lists, one for each array of parameters, of lists of arrays, one for each node; what is the same at every
+node, as all is at order 0, may be there once.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from eomsym.array_series.check import Watch
-from eomsym.array_series.machine import Backend, Machine
+from eomsym.array_series.machine import Backend, Machine, combined, total
 from eomsym.array_series.program import FlatProgram
 from eomsym.errors import InputError
 from eomsym.optimizers import Coefficient, UpdateRule, number
-from eomsym.step_index.nodes import small_nodes
+from eomsym.step_index.layout import NodeLayout, layout_of, spread_tables
 from eomsym.step_index.solver import NodeAlgebra, solve, solve_slow
-from eomsym.step_index.tables import Matrix, Tables
+from eomsym.step_index.tables import Matrix
 
 Arrays = list[Any]
 
 
+@dataclass(frozen=True)
+class Share:
+    """What is added to a g: ``weight`` times that of each of ``count`` batches of data.
+
+    ``program`` has the arrays of parameters as arguments, then those of a batch; ``batches`` are these with one more
+    axis, the first.  ``gradient`` is the library's own, of the same arguments.
+    """
+
+    program: FlatProgram
+    gradient: Callable[..., Arrays]
+    batches: tuple[Any, ...] = ()
+    count: int = 1
+    weight: float = 1.0
+
+    def first(self) -> list[Any]:
+        """The first batch."""
+        return [array[0] for array in self.batches]
+
+
+class _Along:
+    """A g along a point whose levels come one after the other.
+
+    Of many batches no more is kept than their sum: each level is made with all below it again.
+    """
+
+    def __init__(self, shares: Sequence[Share], layout: NodeLayout, backend: Backend, watch: Watch | None) -> None:
+        self._shares, self._layout, self._backend, self._watch = shares, layout, backend, watch
+        self._point: list[Arrays] = []
+        self._machine: Machine | None = None
+
+    def __call__(self, point: Arrays) -> Arrays:
+        level = len(self._point)
+        rows = self._layout.rows(level)
+        self._point.append(
+            [(rows * value if len(value) == 1 else value)[:rows] if level else value[0] for value in point]
+        )
+        found = self._total(level)
+        if level == 0 and self._watch is not None:
+            self._watch.begun(self._machine or self._started(*self._firsts[0]), found, self._own)
+        return found if level else [[value] for value in found]
+
+    def finish(self) -> None:
+        """Has the watch look at what was made: at the first of many batches."""
+        if self._watch is None or not self._watch.looks or not all(map(self._backend.concrete, self._seen())):
+            return
+        for share, data in self._firsts:
+            machine = self._machine or self._started(share, data)
+            self._watch.done(machine, partial(_bound, share.gradient, data))
+
+    def _seen(self) -> list[Any]:
+        return [*self._point[0], *(row for level in self._point[1:] for rows in level for row in rows)]
+
+    @property
+    def _firsts(self) -> list[tuple[Share, list[Any]]]:
+        return [(share, share.first()) for share in self._shares]
+
+    def _total(self, level: int) -> Arrays:
+        if len(self._shares) == self._shares[0].count == 1:
+            if self._machine is None:
+                self._machine = self._started(*self._firsts[0])
+            else:
+                self._machine.advance(level, self._point[level])
+            return self._machine.outputs(level)
+
+        def made(share: Share) -> Callable[..., Arrays]:
+            return lambda *data: [row for rows in self._started(share, data).outputs(level) for row in rows]
+
+        if level == 0:
+            return self._sum(lambda share: lambda *data: self._started(share, data).outputs(0))
+        found, rows = self._sum(made), self._layout.rows(level)
+        return [found[place : place + rows] for place in range(0, len(found), rows)]
+
+    def _own(self, values: Arrays) -> Arrays:
+        """The library's."""
+        return self._sum(lambda share: lambda *data: share.gradient(*values, *data))
+
+    def _sum(self, made: Callable[[Share], Callable[..., Arrays]]) -> Arrays:
+        parts = []
+        for share in self._shares:
+            function = made(share)
+            many = share.count > 1
+            found = self._backend.accumulate(function, share.batches) if many else function(*share.first())
+            parts.append(found if share.weight == 1 else [share.weight * value for value in found])
+        return [total(column) for column in zip(*parts, strict=True)]
+
+    def _started(self, share: Share, data: Sequence[Any]) -> Machine:
+        """A machine that has come as far as the point is known."""
+        machine = Machine(share.program, self._point[0], self._layout, self._backend, list(data))
+        for level, values in enumerate(self._point[1:], 1):
+            machine.advance(level, values)
+        return machine
+
+
+def _bound(gradient: Callable[..., Arrays], data: Sequence[Any], values: Arrays) -> Arrays:
+    return gradient(*values, *data)
+
+
 class ArrayAlgebra(NodeAlgebra):
-    """Vectors at one point, ``arguments``; ``programs`` compute each field's g from them.
+    """Vectors at one point, ``arguments``; ``models`` are what each field's g is the sum of.
 
     ``memory`` has the other slow states.
     """
 
     def __init__(
         self,
-        tables: Tables,
-        programs: Sequence[FlatProgram],
+        layout: NodeLayout,
+        models: Sequence[Sequence[Share]],
         arguments: Sequence[Any],
         backend: Backend,
         memory: Sequence[Sequence[Any]] = (),
         watch: Watch | None = None,
     ) -> None:
-        super().__init__(tables)
-        self._watch = watch
-        self._machines: list[tuple[int, Machine]] = []
-        self._programs, self._arguments, self._backend = programs, list(arguments), backend
+        super().__init__(layout.tables)
+        self._layout, self._watch = layout, watch
+        self._gradients: list[_Along] = []
+        self._models, self._arguments, self._backend = models, list(arguments), backend
         self._states = [self._arguments, *memory]
 
     def slow(self, index: int) -> Arrays:
-        return [part[None] for part in self._states[index]]
+        return [[part] for part in self._states[index]]
 
     def ones(self) -> Arrays:
-        return [0 * argument[None] + 1 for argument in self._arguments]
+        return [[0 * argument + 1] for argument in self._arguments]
 
     def combine(self, parts: Sequence[tuple[Coefficient, Arrays]]) -> Arrays:
         if not parts:
-            return [self._backend.zeros(len(self.tables.nodes), argument) for argument in self._arguments]
-        scaled = [values if weight == 1 else [number(weight) * value for value in values] for weight, values in parts]
-        return [sum(column[1:], column[0]) for column in zip(*scaled, strict=True)]
+            return [[self._backend.zeros(argument)] for argument in self._arguments]
+        scaled = [values if weight == 1 else self._scaled(number(weight), values) for weight, values in parts]
+        return _rowwise(lambda *rows: total(rows), *scaled) if len(scaled) > 1 else scaled[0]
+
+    def _scaled(self, factor: Any, values: Arrays) -> Arrays:
+        return _rowwise(lambda row: factor * row, values)
 
     def transform(self, matrix: Matrix, values: Arrays) -> Arrays:
-        weights = [[float(weight) for weight in row] for row in matrix]
-        return [self._backend.combine(weights, value[: len(weights[0])]) for value in values]
+        held = [rows * len(matrix[0]) if matrix and len(rows) == 1 else rows for rows in values]
+        return [[combined(weights, rows, self._backend) for weights in matrix] for rows in held]
+
+    def summed(self, values: Arrays, level: int) -> Arrays:
+        if level == self._layout.last:
+            return []  # nothing asks for it
+        return self.transform(self._layout.summation(level), values)
+
+    def logarithm(self, values: Arrays, level: int) -> Arrays:
+        return self.transform(self._layout.logarithm(level), values)
+
+    def extended(self, values: Arrays, level: int) -> Arrays:
+        if level == 0 or self._layout.last is not None:
+            return values  # the same everywhere; or nothing else is asked for but the sum
+        weights = self._layout.extension(level, len(self.tables.nodes))
+        further = self.transform(weights, values)
+        return [[*one, *other] for one, other in zip(values, further, strict=True)]
 
     def gradient(self, field: int) -> Callable[[Arrays], Arrays]:
-        machine: Machine | None = None
-        level = 0
-
-        def along(point: Arrays) -> Arrays:
-            nonlocal machine, level
-            if machine is None:
-                start = [value[0] for value in point]
-                machine = Machine(self._programs[field], start, len(self.tables.nodes), self._backend)
-                self._machines.append((field, machine))
-                if self._watch is not None:
-                    self._watch.begun(machine, field)
-                return [value[None] for value in machine.outputs(0)]
-            level += 1
-            machine.advance(level, point)
-            return machine.outputs(level)
-
-        return along
+        self._gradients.append(_Along(self._models[field], self._layout, self._backend, self._watch))
+        return self._gradients[-1]
 
     def finish(self) -> None:
         """Has the watch look at what was made."""
-        if self._watch is not None:
-            for field, machine in self._machines:
-                self._watch.done(machine, field)
+        for gradient in self._gradients:
+            gradient.finish()
 
     def multiply(self, left: Arrays, right: Arrays) -> Arrays:
-        return [a * b for a, b in zip(left, right, strict=True)]
+        return _rowwise(lambda a, b: a * b, left, right)
 
     def divide(self, numerator: Arrays, denominator: Arrays) -> Arrays:
-        return [a / b for a, b in zip(numerator, denominator, strict=True)]
+        return _rowwise(lambda a, b: a / b, numerator, denominator)
 
     def below_root(self, rest: Arrays, root: Arrays) -> Arrays:
         if self._watch is None or not self._watch.holds:
             return self.divide(rest, root)
-        held = [(a == 0) & (b == 0) for a, b in zip(rest, root, strict=True)]
-        return [a / (b + still) for a, b, still in zip(rest, root, held, strict=True)]
+        return _rowwise(lambda a, b: a / (b + ((a == 0) & (b == 0))), rest, root)
 
     def root(self, argument: Arrays) -> Arrays:
-        return [self._backend.seeds["sqrt"](value) for value in argument]
+        return _rowwise(self._backend.seeds["sqrt"], argument)
+
+
+def _rowwise(function: Callable[..., Any], *values: Arrays) -> Arrays:
+    """At every node; what is the same at all is there once."""
+    found = []
+    for parts in zip(*values, strict=True):
+        places = range(max(map(len, parts)))
+        found.append([function(*(rows[place if len(rows) > 1 else 0] for rows in parts)) for place in places])
+    return found
 
 
 def array_whole_terms(
     rule: UpdateRule,
-    programs: Sequence[FlatProgram],
+    models: Sequence[Sequence[Share]],
     states: Sequence[Sequence[Any]],
     terms: int,
     backend: Backend,
@@ -109,7 +218,7 @@ def array_whole_terms(
 ) -> list[list[Arrays]]:
     """Rows ``f̃_0, …, f̃_{terms−1}`` of the field of the whole state, θ first; all of a rule's states are slow."""
     theta, *memory = states
-    algebra = ArrayAlgebra(small_nodes(rule, terms), programs, theta, backend, memory, watch)
+    algebra = ArrayAlgebra(NodeLayout(spread_tables(rule, terms)), models, theta, backend, memory, watch)
     rows = solve_slow(rule, algebra, terms)
     algebra.finish()
     return [[[value[0] for value in field] for field in row] for row in rows]
@@ -117,21 +226,25 @@ def array_whole_terms(
 
 def array_counterterms(
     rule: UpdateRule,
-    programs: Sequence[FlatProgram],
+    models: Sequence[Sequence[Share]],
     arguments: Sequence[Any],
     terms: int,
     backend: Backend,
     watch: Watch | None = None,
     steps: int = 1,
 ) -> list[Arrays]:
-    """``−f̃_0, …, −f̃_{terms−1}`` where the programs compute g of each field from θ: of descent g, ξ_0, ξ_1, …
+    """``−f̃_0, …, −f̃_{terms−1}`` where the models are each field's g at θ: of descent g, ξ_0, ξ_1, …
 
     ``steps`` is how many step sizes of time a step of the rule takes.  Each is a list of arrays.
     """
-    algebra = ArrayAlgebra(small_nodes(rule, terms), programs, arguments, backend, watch=watch)
-    rows = solve(rule, algebra, terms)
+    seen = watch is not None and watch.looks and all(map(backend.concrete, arguments))
+    algebra = ArrayAlgebra(layout_of(rule, terms, seen), models, arguments, backend, watch=watch)
+    fields = solve(rule, algebra, terms)[::-1]
     algebra.finish()
-    return [[-value[0] if steps == 1 else value[0] * (-1 / steps) for value in values] for values in rows]
+    rows = []
+    while fields:  # one after the other, so that not all are there twice
+        rows.append([-value[0] if steps == 1 else value[0] * (-1 / steps) for value in fields.pop()])
+    return rows
 
 
 def listed_models(loss_fn: Any, field: Any) -> list[tuple[Any, Any]]:

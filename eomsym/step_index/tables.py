@@ -44,6 +44,10 @@ class Tables:
         """``dQ/ds`` at 0 of the sum, one row."""
         return (_row(self._held(level), logarithm, self._dropped(level)),)
 
+    def of(self, level: int, functionals: Sequence[Functional]) -> Matrix:
+        """Any functionals of it, a row each."""
+        return tuple(_row(self._held(level), functional, self._dropped(level)) for functional in functionals)
+
     def _matrix(self, level: int, functional_at: Callable[[Fraction], Functional]) -> Matrix:
         return _matrix(self._held(level), self.nodes, functional_at, self._dropped(level))
 

@@ -35,7 +35,14 @@ def logarithm(power: int) -> Coefficient:
 
 def sum_to(step: Fraction) -> Functional:
     """``Q(step)`` where ``Q(s+1) − Q(s) = s^m`` and ``Q(0) = 0``: Faulhaber's sum, at any rational step."""
-    return lambda power: _value(_antidifference(power), step)
+    return summed(value_at(step))
+
+
+def summed(functional: Functional) -> Functional:
+    """The functional of ``Q``, where ``Q(s+1) − Q(s) = s^m`` and ``Q(0) = 0``."""
+    return lambda power: sum(
+        (part * functional(place) for place, part in enumerate(_antidifference(power))), Fraction(0)
+    )
 
 
 def value_at(step: Fraction) -> Functional:

@@ -10,7 +10,7 @@ if find_spec("torch") is None:
     raise MissingExtraError("eomsym.torch: the package torch is not installed; pip install 'eomsym[torch]'")
 
 from eomsym.torch.corrected import Corrected
-from eomsym.torch.counterterms import counterterms, equation_of_motion
+from eomsym.torch.counterterms import counterterms, equation_of_motion, traced
 from eomsym.torch.integration import integrate
 from eomsym.torch.lookahead import lookahead_field
 from eomsym.torch.optimizer_state import learning_rates, torch_state
@@ -24,5 +24,6 @@ __all__ = [
     "learning_rates",
     "lookahead_field",
     "torch_state",
+    "traced",
     "track",
 ]

@@ -12,25 +12,22 @@ from typing import Any
 import torch
 from torch.utils import _pytree as pytree
 
-from eomsym.array_series.check import Watch
-from eomsym.checks import check_finite, check_integer
+from eomsym.checks import check_finite
 from eomsym.errors import InputError
-from eomsym.optimizers import Optimizer, rule_of_losses
-from eomsym.schedules import read_schedules
-from eomsym.step_index import array_counterterms, listed_models, modified_field
+from eomsym.optimizers import Optimizer
+from eomsym.step_index import Library, Traced, gradient_of, model_counterterms, modified_field
 from eomsym.torch.rules import BACKEND
 from eomsym.torch.tracing import evaluated, flatten, gradient_function
 
-#: What is left of the digits to this order stands in docs/high_order.md.
-MAX_TORCH_ORDER = 16
-
 
 def counterterms(
-    loss_fn: Callable[[Any], Any] | Sequence[Callable[[Any], Any]] | None,
+    loss_fn: Callable[..., Any] | Traced | Sequence[Callable[..., Any] | Traced] | None,
     params: Any,
     order: int,
     *,
-    field: Callable[[Any], Any] | Sequence[Callable[[Any], Any]] | None = None,
+    data: Any = None,
+    batch_size: int | None = None,
+    field: Callable[..., Any] | Sequence[Callable[..., Any]] | None = None,
     optimizer: str | Optimizer = "gradient-descent",
     schedule: object = None,
     tau: Any = 0.0,
@@ -45,7 +42,12 @@ def counterterms(
     ``torch.func.functional_call``), to a scalar.  ``field``, given with None for a loss, maps them to g itself, what is
     subtracted: any vector field.  ``optimizer`` is a name or an ``Optimizer`` of one gradient; its hyperparameters are
     exact numbers, text, or floats read by their shortest decimal, those not given take their defaults.  Works in the
-    precision of ``params`` and on their device.
+    precision of ``params`` and on their device.  Each call follows the loss anew; ``traced(loss_fn)`` in its place is
+    followed once.
+
+    With ``data``, a pytree of arrays whose first axis is the samples, it is ``loss_fn(params, data)``, or
+    ``field(params, data)``, a **mean over samples**.  ``batch_size`` then takes so many at a time, the rest last:
+    memory is that of one batch, however many there are; each coefficient is made with all below it again.
 
     ``loss_fn``, or ``field``, may be a list, one for each batch or player: then a step is made for each in the order
     ``visits``, ``forward``, ``palindrome`` or numbers, and g is their mean.  ``schedule`` is one of the learning rate,
@@ -59,29 +61,59 @@ def counterterms(
     optimiser of batches or players, for random numbers, and for an operation without a rule;
     ``SeriesMismatchError``, with the operation to blame, where the check fails.
     """
-    check_integer("order", order, 0, MAX_TORCH_ORDER)
     tau = check_finite("tau", tau)
-    models, schedules = listed_models(loss_fn, field), read_schedules(schedule)
-    rule, steps = rule_of_losses(
-        optimizer, hyperparameters, len(models), visits, schedules, lambda one: one.taylor(tau, order + 1)
-    )
-    leaves, structure = pytree.tree_flatten(params)
-    for leaf in leaves:
-        if not isinstance(leaf, torch.Tensor) or not leaf.is_floating_point():
-            kind = leaf.dtype if isinstance(leaf, torch.Tensor) else type(leaf).__name__
-            raise InputError(f"params: a leaf is {kind}; give floating-point tensors only")
-    leaves = [leaf.detach() for leaf in leaves]
-    gradients = [gradient_function(loss, slope, structure) for loss, slope in models]
-    real = [lambda values, own=gradient: evaluated(own, values) for gradient in gradients] if check else None
-    watch = Watch(real, smooth, order, rule.linear)
     with torch.no_grad():
-        programs = [flatten(gradient, leaves) for gradient in gradients]
-        rows = array_counterterms(rule, programs, leaves, order + 1, BACKEND, watch, steps)
+        rows, watch = model_counterterms(
+            LIBRARY,
+            loss_fn,
+            params,
+            order,
+            field,
+            data,
+            batch_size,
+            optimizer,
+            schedule,
+            lambda one: one.taylor(tau, order + 1),
+            visits,
+            check,
+            smooth,
+            hyperparameters,
+        )
     watch.tell()
-    return [pytree.tree_unflatten(row, structure) for row in rows]
+    return rows
 
 
 def equation_of_motion(loss_fn: Callable[[Any], Any] | None, params: Any, eta: Any, order: int, **options: Any) -> Any:
     """The modified vector field ``−g − Σ_k η^{k+1} ξ_k``, a pytree like ``params``; ``options`` of ``counterterms``."""
     rows = counterterms(loss_fn, params, order, **options)
     return modified_field(rows, eta, pytree.tree_map, lambda total, part: total)
+
+
+def traced(loss_fn: Callable[..., Any] | None, *, field: Callable[..., Any] | None = None) -> Traced:
+    """A loss, or field, for many calls of ``counterterms`` and ``equation_of_motion``: followed in the first only.
+
+    Whatever it reads besides its arguments has to stay as it is: a mode (``train``, ``eval``), numbers, tensors that
+    are replaced.  ``check`` compares with the loss as it is now.  Raises ``InputError`` unless one of both is given.
+    """
+    gradient_of(loss_fn, field, lambda loss: loss)
+    return Traced(loss_fn, field)
+
+
+def _leaf(leaf: Any) -> Any:
+    if not isinstance(leaf, torch.Tensor) or not leaf.is_floating_point():
+        kind = leaf.dtype if isinstance(leaf, torch.Tensor) else type(leaf).__name__
+        raise InputError(f"params: a leaf is {kind}; give floating-point tensors only")
+    return leaf.detach()
+
+
+LIBRARY = Library(
+    backend=BACKEND,
+    flatten=pytree.tree_flatten,
+    unflatten=lambda structure, leaves: pytree.tree_unflatten(leaves, structure),
+    leaf=_leaf,
+    given=lambda part: torch.as_tensor(part).detach(),
+    gradient=gradient_function,
+    program=flatten,
+    real=evaluated,
+    kind=lambda tensor: (tuple(tensor.shape), tensor.stride(), tensor.dtype, tensor.device),
+)

@@ -170,30 +170,17 @@ def _power(instruction: Instruction, series: Sequence[Operand], backend: Backend
     return elementary_rules.constant_power(instruction, series[0], float(exponent), backend)
 
 
-def _vmap(function: Callable[..., Any], axes: tuple[int | None, ...]) -> Callable[..., Any]:
-    return torch.func.vmap(function, in_dims=axes)
-
-
-def _combine(weights: list[list[float]], rows: Any) -> Any:
-    return torch.tensordot(torch.tensor(weights, dtype=rows.dtype, device=rows.device), rows, dims=1)
-
-
-def _ramp(count: int, rank: int, like: Any) -> Any:
-    return torch.arange(1, count + 1, dtype=like.dtype, device=like.device).reshape(-1, *(1,) * (rank - 1))
+def _combine(weights: list[float], rows: list[Any]) -> Any:
+    stacked = torch.stack(rows)
+    return torch.tensordot(torch.tensor(weights, dtype=stacked.dtype, device=stacked.device), stacked, dims=1)
 
 
 def _push(function: Callable[..., list[Any]], values: Sequence[Any], tangents: Sequence[Any]) -> list[Any]:
-    """By forward mode, a row at a time: what has kinks has no rule for rows of many kinds."""
-    rows = next(len(tangent) for tangent in tangents if tangent is not None)
-    columns = zip(*(_pushed(function, values, tangents, row) for row in range(rows)), strict=True)
-    return [torch.stack(column) for column in columns]
-
-
-def _pushed(function: Callable[..., list[Any]], values: Sequence[Any], tangents: Sequence[Any], row: int) -> list[Any]:
+    """By forward mode."""
     with warnings.catch_warnings(), _dual.dual_level():
         warnings.simplefilter("ignore")  # forward mode compiles its formulas by a function that is deprecated
         moving = [
-            value if tangent is None else _dual.make_dual(value, tangent[row])
+            value if tangent is None else _dual.make_dual(value, tangent)
             for value, tangent in zip(values, tangents, strict=True)
         ]
         parts = [_dual.unpack_dual(result) for result in function(*moving)]
@@ -202,16 +189,20 @@ def _pushed(function: Callable[..., list[Any]], values: Sequence[Any], tangents:
 
 def _inverse(instruction: Instruction, series: Sequence[Operand], backend: Backend) -> Rule:
     """Y = A⁻¹ from A Y = 1."""
-    matrix, known = series[0], Known(instruction.apply(series[0][0])[0])
+    matrix, known = series[0], Known(series[0].rows, instruction.apply(series[0][0])[0])
 
     def rule(level: int) -> list[Any]:
-        total = matrix[level] @ known[0]
-        for i in range(1, level):
-            total = total + matrix[i] @ known[level - i]
-        known.values.append(-known[0] @ total)
-        return [known[level], None]
+        rest = [row @ known[0] for row in matrix[level]]
+        if level > 1:
+            products = rules.inner_rows(matrix, known, level, lambda a, b: rules.pairwise(_MATMUL, a, b, backend))
+            rest = rules.added(rest, products)
+        known.values.append([-known[0] @ row for row in rest])
+        return [known[level], []]
 
     return rule
+
+
+_MATMUL = Instruction("matmul", lambda left, right: [left @ right], (), ())
 
 
 RULES: dict[str, RuleMaker] = {
@@ -219,7 +210,7 @@ RULES: dict[str, RuleMaker] = {
     **dict.fromkeys(LINEAR, rules.linear),
     **dict.fromkeys(INDEXED, rules.indexed),
     **dict.fromkeys(AFFINE, rules.affine),
-    **dict.fromkeys(("mm", "bmm", "mv", "dot", "convolution"), rules.bilinear),
+    **dict.fromkeys(("mm", "bmm", "mv", "dot", "convolution"), rules.bilinear_with(rules.pairwise)),
     **dict.fromkeys(KINKS, rules.piecewise),
     **dict.fromkeys(HELD, rules.held),
     "sigmoid": elementary_rules.function("sigmoid"),
@@ -229,12 +220,20 @@ RULES: dict[str, RuleMaker] = {
     "linalg_inv_ex": _inverse,
 }
 
+
+def _accumulate(function: Callable[..., list[Any]], arrays: Sequence[Any]) -> list[Any]:
+    total, *rest = zip(*arrays, strict=True)
+    found = function(*total)
+    for batch in rest:
+        found = [value + part for value, part in zip(found, function(*batch), strict=True)]
+    return found
+
+
 BACKEND = Backend(
-    vmap=_vmap,
-    stack=torch.stack,
-    zeros=lambda rows, like: like.new_zeros((rows, *like.shape)),
-    ramp=_ramp,
+    accumulate=_accumulate,
+    zeros=torch.zeros_like,
     combine=_combine,
+    convolve=lambda lefts, rights: (torch.stack(lefts) * torch.stack(rights)).sum(0),
     push=_push,
     floating=lambda value: isinstance(value, torch.Tensor) and value.is_floating_point(),
     is_complex=lambda value: isinstance(value, torch.Tensor) and value.is_complex(),

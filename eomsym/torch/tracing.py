@@ -45,27 +45,35 @@ Gradient = Callable[..., list[Any]]
 
 
 def gradient_function(
-    loss_fn: Callable[[Any], Any] | None, field: Callable[[Any], Any] | None, structure: Any
+    loss_fn: Callable[..., Any] | None, field: Callable[..., Any] | None, structure: Any, given: Any = None
 ) -> Gradient:
-    """g as a function of the leaves: of a loss by autograd, or the field itself.  Raises ``InputError``."""
+    """g as a function of the leaves, then those of data of the structure ``given``: of a loss by autograd, or a field.
+
+    Raises ``InputError``.
+    """
     function = gradient_of(loss_fn, field, lambda loss: loss)
+    count = structure.num_leaves
+
+    def called(params: Sequence[Any], arguments: Sequence[Any]) -> Any:
+        data = () if given is None else (pytree.tree_unflatten(list(arguments[count:]), given),)
+        return function(pytree.tree_unflatten(list(params), structure), *data)
 
     def of_loss(*values: Any) -> list[Any]:
         with torch.enable_grad():
-            moving = [value.detach().requires_grad_() for value in values]
-            loss = function(pytree.tree_unflatten(moving, structure))
+            moving = [value.detach().requires_grad_() for value in values[:count]]
+            loss = called(moving, values)
             if not isinstance(loss, torch.Tensor) or loss.numel() != 1 or not loss.is_floating_point():
                 what = tuple(loss.shape) if isinstance(loss, torch.Tensor) else type(loss).__name__
                 raise InputError(f"loss_fn: returned {what}; return one real number")
             if not loss.requires_grad:
-                return [torch.zeros_like(value) for value in values]
+                return [torch.zeros_like(value) for value in moving]
             found = torch.autograd.grad(loss.reshape(()), moving, allow_unused=True, materialize_grads=True)
         return [part.detach() for part in found]
 
     def of_field(*values: Any) -> list[Any]:
         with torch.enable_grad():
-            found, made = pytree.tree_flatten(function(pytree.tree_unflatten(list(values), structure)))
-        check_like(made, structure, found, values)
+            found, made = pytree.tree_flatten(called(values[:count], values))
+        check_like(made, structure, found, values[:count])
         return [part.detach() for part in found]
 
     return of_field if loss_fn is None else of_loss
@@ -178,12 +186,22 @@ class _Reader:
             leaves += list(node.kwargs.values())
         leaves = [_bounded(leaf, node) for leaf in leaves]
         places = [place for place, leaf in enumerate(leaves) if isinstance(leaf, (torch.fx.Node, _Constant))]
+        args, kwargs = pytree.tree_unflatten(leaves, structure)
+        direct = [place for place, part in enumerate(args) if isinstance(part, (torch.fx.Node, _Constant))]
+
+        def filled(values: Sequence[Any]) -> Any:
+            if len(direct) == len(places):  # most are; lists within take longer
+                parts = list(args)
+                for place, value in zip(direct, values, strict=True):
+                    parts[place] = value
+                return parts, kwargs
+            parts = list(leaves)
+            for place, value in zip(places, values, strict=True):
+                parts[place] = value
+            return pytree.tree_unflatten(parts, structure)
 
         def apply(*values: Any) -> list[Any]:
-            filled = list(leaves)
-            for place, value in zip(places, values, strict=True):
-                filled[place] = value
-            args, kwargs = pytree.tree_unflatten(filled, structure)
+            args, kwargs = filled(values)
             made = operation(*args, **kwargs)
             return list(made) if isinstance(made, (tuple, list)) else [made]
 

@@ -9,34 +9,37 @@ from eomsym.array_series.program import FlatProgram, Instruction
 from eomsym.errors import InputError
 
 
-def mapped(function, axes):
-    def over_rows(*values):
-        rows = next(len(value) for value, axis in zip(values, axes, strict=True) if axis == 0)
-        results = [
-            function(*(value[row] if axis == 0 else value for value, axis in zip(values, axes, strict=True)))
-            for row in range(rows)
-        ]
-        return (
-            [np.stack(column) for column in zip(*results, strict=True)]
-            if isinstance(results[0], list)
-            else (np.stack(results))
-        )
+class Independent:
+    """Three rows of every coefficient, whatever they stand for."""
 
-    return over_rows
+    def rows(self, level):
+        return 3
+
+    inner = rows
+
+    def extension(self, level, rows):
+        return ()
+
+    def closing(self, level):
+        return True, ()
 
 
 BACKEND = Backend(
-    vmap=mapped,
-    stack=np.stack,
-    zeros=lambda rows, like: np.zeros((rows, *np.shape(like)), np.asarray(like).dtype),
-    ramp=lambda count, rank, like: np.arange(1.0, count + 1).reshape(-1, *(1,) * (rank - 1)),
-    combine=lambda weights, rows: np.tensordot(np.array(weights), rows, axes=1),
+    zeros=np.zeros_like,
+    combine=np.dot,
+    convolve=lambda lefts, rights: (np.array(lefts) * np.array(rights)).sum(0),
+    accumulate=lambda function, arrays: [],
     push=lambda function, values, tangents: [],
     floating=lambda value: np.issubdtype(np.asarray(value).dtype, np.floating),
     is_complex=np.iscomplexobj,
     precision=lambda value: float(np.finfo(float).eps),
     seeds={"exp": np.exp},
-    rules={"mul": rules.bilinear, "add": rules.linear, "take": rules.indexed, "exp": elementary_rules.function("exp")},
+    rules={
+        "mul": rules.bilinear_with(rules.entrywise),
+        "add": rules.linear,
+        "take": rules.indexed,
+        "exp": elementary_rules.function("exp"),
+    },
     flat=frozenset({"floor"}),
     choices=frozenset({"floor"}),
     kinks=frozenset(),
@@ -53,10 +56,10 @@ def operation(name, function, inputs, output):
 
 def outputs(program):
     """Coefficients 0 … 4 of the first result, (5, 3, 2)."""
-    machine = Machine(program, [POINT], 3, BACKEND)
+    machine = Machine(program, [POINT], Independent(), BACKEND)
     rows = [np.broadcast_to(machine.outputs(0)[0], (3, 2))]
     for level, values in enumerate(CURVE, 1):
-        machine.advance(level, [values])
+        machine.advance(level, [list(values)])
         rows.append(machine.outputs(level)[0])
     return np.array(rows)
 

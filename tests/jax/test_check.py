@@ -20,7 +20,7 @@ def scaled(maker, factor, only):
 
     def planted(instruction, series, backend):
         rule = maker(instruction, series, backend)
-        return lambda level: [value * factor if level == only else value for value in rule(level)]
+        return lambda level: [[row * factor if level == only else row for row in rows] for rows in rule(level)]
 
     return planted
 

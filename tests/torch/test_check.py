@@ -25,9 +25,7 @@ def scaled(factor, only):
     def plant(maker):
         def planted(instruction, series, backend):
             rule = maker(instruction, series, backend)
-            return lambda level: [
-                value * factor if level == only and isinstance(value, torch.Tensor) else value for value in rule(level)
-            ]
+            return lambda level: [[row * factor if level == only else row for row in rows] for rows in rule(level)]
 
         return planted
 
@@ -41,8 +39,7 @@ def without_cross_terms(_):
         left, right = series
         times = lambda a, b: instruction.apply(a, b)[0]  # noqa: E731
         return lambda level: [
-            backend.vmap(times, (None, 0))(left[0], right[level])
-            + backend.vmap(times, (0, None))(left[level], right[0])
+            [times(left[0], b) + times(a, right[0]) for a, b in zip(left[level], right[level], strict=True)]
         ]
 
     return planted
@@ -52,20 +49,14 @@ def transposed(maker):
     """A product of square matrices whose second is transposed above order 0."""
 
     def planted(instruction, series, backend):
-        left, right = series
-        turned = lambda level: right[level] if level == 0 else right[level].transpose(-1, -2)  # noqa: E731
-        times = lambda a, b: instruction.apply(a, b)[0]  # noqa: E731
-
-        def rule(level):
-            if left[0].shape[-1] != left[0].shape[-2] or right[0].shape[-1] != right[0].shape[-2]:
-                return maker(instruction, series, backend)(level)
-            total = backend.vmap(times, (None, 0))(left[0], turned(level))
-            for i in range(1, level + 1):
-                axes = (0, 0) if i < level else (0, None)
-                total = total + backend.vmap(times, axes)(left[i], turned(level - i))
-            return [total]
-
-        return rule
+        right = series[1]
+        true = maker(instruction, series, backend)
+        if series[0][0].shape != right[0].shape or right[0].shape[0] != right[0].shape[1]:
+            return true
+        difference = lambda row: instruction.apply(series[0][0], row.transpose(-1, -2) - row)[0]  # noqa: E731
+        return lambda level: [
+            [value + difference(row) for value, row in zip(true(level)[0], right[level], strict=True)]
+        ]
 
     return planted
 
@@ -75,7 +66,7 @@ def counted_at_every_order(maker):
 
     def planted(instruction, series, backend):
         rule = maker(instruction, series, backend)
-        return lambda level: [value + 0.5 for value in rule(level)]
+        return lambda level: [[row + 0.5 for row in rows] for rows in rule(level)]
 
     return planted
 
@@ -84,7 +75,7 @@ def other_branch(_):
     def planted(instruction, series, backend):
         which, first, second = series
         flipped = lambda a, b: instruction.apply(~which[0], a, b)[0]  # noqa: E731
-        return lambda level: [backend.vmap(flipped, (0, 0))(first[level], second[level])]
+        return lambda level: [[flipped(a, b) for a, b in zip(first[level], second[level], strict=True)]]
 
     return planted
 
