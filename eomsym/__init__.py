@@ -24,7 +24,16 @@ if TYPE_CHECKING:
     from eomsym.errors import EomsymError
     from eomsym.jax import from_optax as from_optax
     from eomsym.optimizers import from_torch
-    from eomsym.verification import Certificate, ConvergenceStudy, Follow, certify, measure_accuracy, verify
+    from eomsym.verification import (
+        Audit,
+        Certificate,
+        ConvergenceStudy,
+        Follow,
+        audit,
+        certify,
+        measure_accuracy,
+        verify,
+    )
     from eomsym.verification.following import follow
 
 __version__ = "0.1.0"
@@ -37,7 +46,10 @@ _NAMES = {
     "eomsym.errors": ("EomsymError",),
     "eomsym.jax": ("from_optax",),
     "eomsym.optimizers": ("from_torch",),
-    "eomsym.verification": ("Certificate", "ConvergenceStudy", "Follow", "certify", "measure_accuracy", "verify"),
+    "eomsym.verification": (
+        *("Audit", "Certificate", "ConvergenceStudy", "Follow"),
+        *("audit", "certify", "measure_accuracy", "verify"),
+    ),
     "eomsym.verification.following": ("follow",),
 }
 #: ``from_optax`` needs JAX, and is no part of ``__all__``, which must be there without.
@@ -64,6 +76,7 @@ _ROOMS = (
 )
 
 __all__ = [
+    "Audit",
     "Certificate",
     "ConvergenceStudy",
     "Counterterms",
@@ -72,6 +85,7 @@ __all__ = [
     "Follow",
     "Kernel",
     "TreeTable",
+    "audit",
     "certify",
     "derive",
     "follow",

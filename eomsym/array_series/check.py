@@ -71,8 +71,7 @@ class Watch:
             return
         if not self._linear and self._gradients is not None:
             self._look_around(machine, self._gradients[field])
-        told = dict.fromkeys(machine.kinks)
-        names = ", ".join([name for name in told if name not in COMPARISONS] or told)
+        names = kinks_of(machine)
         if names and self._smooth == "error":
             raise InputError(f"loss_fn: not smooth, by {names}; take smooth operations, or smooth='warn'")
         if names and self._smooth == "warn":
@@ -115,6 +114,12 @@ class Watch:
             warnings.warn(self.kinks, KinkWarning, stacklevel=3)
         if self.digits is not None:
             warnings.warn(self.digits, PrecisionWarning, stacklevel=3)
+
+
+def kinks_of(machine: Machine) -> str:
+    """The operations with kinks, by the names that a user knows; comparisons only where there is nothing else."""
+    told = dict.fromkeys(machine.kinks)
+    return ", ".join([name for name in told if name not in COMPARISONS] or told)
 
 
 @dataclass(frozen=True)
@@ -219,6 +224,12 @@ class _Curve:
             + [machine.coefficient(number, level)[row] for level in range(1, self.order + 1)]
             for number in numbers
         ]
+
+
+def first_fault(machine: Machine) -> str | None:
+    """The name of the first operation whose series are wrong; None if there is none."""
+    fault = _first_fault(_Curve(machine))
+    return None if fault is None else fault.name
 
 
 def _first_fault(curve: _Curve) -> Instruction | None:

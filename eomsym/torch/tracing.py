@@ -71,6 +71,15 @@ def gradient_function(
     return of_field if loss_fn is None else of_loss
 
 
+def checked_leaves(leaves: Sequence[Any]) -> list[torch.Tensor]:
+    """Without their history.  Raises ``InputError`` unless they are floating-point tensors."""
+    for leaf in leaves:
+        if not isinstance(leaf, torch.Tensor) or not leaf.is_floating_point():
+            kind = leaf.dtype if isinstance(leaf, torch.Tensor) else type(leaf).__name__
+            raise InputError(f"params: a leaf is {kind}; give floating-point tensors only")
+    return [leaf.detach() for leaf in leaves]
+
+
 def evaluated(gradient: Gradient, values: Sequence[Any]) -> list[Any]:
     """g by PyTorch itself; running statistics stay what they are."""
     with InPlaceOf(EVALUATED):
@@ -85,6 +94,20 @@ def flatten(gradient: Gradient, arguments: Sequence[Any]) -> FlatProgram:
     with _plain(), _explained():
         second = make_fx(torch.func.functionalize(first), decomposition_table=table(kept))(*arguments)
     return replace(_Reader(second).program, decisions=("if",) * asked.decided)
+
+
+def flatten_loss(loss: Callable[[list[Any]], Any], arguments: Sequence[Any]) -> FlatProgram:
+    """The flat program of a loss of a list of tensors, of operations as PyTorch differentiates them."""
+    with plainly(), _explained():
+        graph = make_fx(lambda *values: [loss(list(values))])(*arguments)
+    return _Reader(graph).program
+
+
+@contextmanager
+def plainly() -> Iterator[None]:
+    """Where the loss itself is evaluated: attention as plain operations, running statistics as they are."""
+    with _plain(), InPlaceOf({function: TRACED[function] for function in EVALUATED}):
+        yield
 
 
 @contextmanager
