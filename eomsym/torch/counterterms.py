@@ -14,11 +14,12 @@ from torch.utils import _pytree as pytree
 
 from eomsym.array_series.check import Watch
 from eomsym.checks import check_finite, check_integer
+from eomsym.errors import InputError
 from eomsym.optimizers import Optimizer, rule_of_losses
 from eomsym.schedules import read_schedules
 from eomsym.step_index import array_counterterms, listed_models, modified_field
 from eomsym.torch.rules import BACKEND
-from eomsym.torch.tracing import checked_leaves, evaluated, flatten, gradient_function
+from eomsym.torch.tracing import evaluated, flatten, gradient_function
 
 #: What is left of the digits to this order stands in docs/high_order.md.
 MAX_TORCH_ORDER = 16
@@ -65,7 +66,11 @@ def counterterms(
         optimizer, hyperparameters, len(models), visits, schedules, lambda one: one.taylor(tau, order + 1)
     )
     leaves, structure = pytree.tree_flatten(params)
-    leaves = checked_leaves(leaves)
+    for leaf in leaves:
+        if not isinstance(leaf, torch.Tensor) or not leaf.is_floating_point():
+            kind = leaf.dtype if isinstance(leaf, torch.Tensor) else type(leaf).__name__
+            raise InputError(f"params: a leaf is {kind}; give floating-point tensors only")
+    leaves = [leaf.detach() for leaf in leaves]
     gradients = [gradient_function(loss, slope, structure) for loss, slope in models]
     real = [lambda values, own=gradient: evaluated(own, values) for gradient in gradients] if check else None
     watch = Watch(real, smooth, order, rule.linear)
