@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from eomsym.errors import EomsymError
     from eomsym.jax import from_optax as from_optax
     from eomsym.optimizers import from_torch
+    from eomsym.tracking import Tracker
     from eomsym.verification import (
         Audit,
         Certificate,
@@ -46,6 +47,7 @@ _NAMES = {
     "eomsym.errors": ("EomsymError",),
     "eomsym.jax": ("from_optax",),
     "eomsym.optimizers": ("from_torch",),
+    "eomsym.tracking": ("Tracker",),
     "eomsym.verification": (
         *("Audit", "Certificate", "ConvergenceStudy", "Follow"),
         *("audit", "certify", "measure_accuracy", "verify"),
@@ -70,6 +72,7 @@ _ROOMS = (
     "step_index",
     "studies",
     "torch",
+    "tracking",
     "tree_positions",
     "trees",
     "verification",
@@ -84,6 +87,7 @@ __all__ = [
     "EomsymError",
     "Follow",
     "Kernel",
+    "Tracker",
     "TreeTable",
     "audit",
     "certify",

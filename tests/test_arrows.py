@@ -30,6 +30,7 @@ FLOORS = (
     ("derivation",),
     ("codegen",),
     ("dynamics",),
+    ("tracking",),
     ("jax", "torch"),
     ("verification",),
     ("studies",),

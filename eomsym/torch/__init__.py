@@ -13,5 +13,14 @@ from eomsym.torch.counterterms import counterterms, equation_of_motion
 from eomsym.torch.integration import integrate
 from eomsym.torch.lookahead import lookahead_field
 from eomsym.torch.optimizer_state import learning_rates, torch_state
+from eomsym.torch.track import track
 
-__all__ = ["counterterms", "equation_of_motion", "integrate", "learning_rates", "lookahead_field", "torch_state"]
+__all__ = [
+    "counterterms",
+    "equation_of_motion",
+    "integrate",
+    "learning_rates",
+    "lookahead_field",
+    "torch_state",
+    "track",
+]

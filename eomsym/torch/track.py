@@ -1,0 +1,90 @@
+"""A tracker around a real PyTorch loop, through the hook that an optimiser calls after each step."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+
+from eomsym.checks import shown
+from eomsym.errors import InputError
+from eomsym.optimizers import from_torch
+from eomsym.torch.counterterms import counterterms
+from eomsym.torch.optimizer_state import learning_rates
+from eomsym.tracking import Tracker
+from eomsym.tracking.tracker import Callback
+from eomsym.tracking.verdict import steps_to_forget
+
+
+# Written small as it is used: in a with statement, as a function would be.
+class track(Tracker):
+    """``with track(optimizer, order=3, every=50) as run:`` around a training loop.
+
+    Options are those of ``eomsym.tracking.Tracker``.  All parameters of all groups are looked at, frozen ones and ones
+    on other devices included; a look after a group was added waits for iterates that have it.  The steps that the
+    memory takes to forget are read from the optimiser: momentum, β₁, and for RMSprop its α; steps that it made before
+    count where it knows their number.
+    ``exact`` is the loss as a function of the list of all parameters: then each look has the exact shares of the orders
+    beside it, by ``counterterms`` for this optimiser, at the price of these.
+    Raises ``InputError`` for what is no optimiser.  The loop's own exceptions pass, and it is never broken by this.
+    """
+
+    def __init__(
+        self,
+        optimizer: torch.optim.Optimizer,
+        order: int = 3,
+        every: int = 50,
+        *,
+        steps_per_epoch: int = 1,
+        callback: Callback | None = None,
+        exact: Callable[[list[torch.Tensor]], torch.Tensor] | None = None,
+    ) -> None:
+        if not isinstance(optimizer, torch.optim.Optimizer):
+            raise InputError(f"optimizer {shown(optimizer)}: give a torch.optim.Optimizer")
+        forgets = steps_to_forget([share for group in optimizer.param_groups for share in _kept(group)])
+        super().__init__(order, every, steps_per_epoch=steps_per_epoch, forgets=forgets, callback=callback)
+        self._optimizer, self._exact = optimizer, exact
+        self._hook: Any = None
+        self._made = max((int(state["step"]) for state in optimizer.state.values() if "step" in state), default=0)
+
+    def __enter__(self) -> track:
+        self._hook = self._optimizer.register_step_post_hook(self._stepped)
+        return self
+
+    def __exit__(self, *fault: object) -> None:
+        if self._hook is not None:
+            self._hook.remove()
+
+    def _stepped(self, *call: object) -> None:
+        self._made += 1
+        self(self._made, self._parameters)
+
+    @property
+    def _parameters(self) -> list[torch.Tensor]:
+        return [parameter for group in self._optimizer.param_groups for parameter in group["params"]]
+
+    def _terms(self) -> tuple[float, ...]:
+        try:
+            return () if self._exact is None else self._exact_shares()
+        except Exception as error:  # the shares of the run are there without
+            self._report(self._made, error, "no exact terms")
+            return ()
+
+    def _exact_shares(self) -> tuple[float, ...]:
+        assert self._exact is not None
+        rates = learning_rates(self._optimizer)
+        if len(rates) != 1:
+            raise InputError("exact: the groups have different learning rates; leave it out")
+        (eta,), (entry, given) = rates, from_torch(self._optimizer)
+        values: dict[str, Any] = dict(given)
+        point = [parameter.detach().double() for parameter in self._parameters]
+        rows: list[Any] = counterterms(self._exact, point, self.order, optimizer=entry, **values)
+        sizes = [float(sum(part.square().sum() for part in row)) ** 0.5 for row in rows]
+        return tuple(eta**n * size / sizes[0] for n, size in enumerate(sizes))
+
+
+def _kept(group: dict[str, Any]) -> list[float]:
+    """The shares of itself that a memory keeps, of those that the direction of a step hangs on."""
+    first = [group["betas"][0]] if "betas" in group else [group["alpha"]] if "alpha" in group else []
+    return [float(share) for share in [*first, group.get("momentum", 0)]]

@@ -1,0 +1,8 @@
+"""What a run says of itself: the share of each order in its steps, from its own iterates."""
+
+from __future__ import annotations
+
+from eomsym.tracking.record import Measurement, Track
+from eomsym.tracking.tracker import Tracker
+
+__all__ = ["Measurement", "Track", "Tracker"]

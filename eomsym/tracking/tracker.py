@@ -1,0 +1,164 @@
+"""A tracker: keeps the last iterates of a run where it is to be looked at, and looks."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+import numpy as np
+
+from eomsym.checks import check_integer
+from eomsym.errors import InputError
+from eomsym.step_index import lookahead_weights
+from eomsym.tracking.differences import Differences, as_numpy, differences
+from eomsym.tracking.record import Measurement, Track
+from eomsym.tracking.verdict import verdict
+
+#: An order higher than this asks for more differences than float64 has digits.
+HIGHEST_ORDER = 8
+#: Iterates that are kept at least: five show whether second differences come back after two steps.
+FEWEST_ITERATES = 5
+#: Looks at the run that a verdict is taken from together.
+TOGETHER = 10
+
+#: ``callback(step, entries)``.
+Callback = Callable[[int, dict[str, Any]], object]
+
+
+class Tracker(Track):
+    """How large each order of the discretization is in a run, from the run's own iterates: no gradient more.
+
+    Call it after each step with the number of steps made and the parameters: arrays of NumPy, JAX or PyTorch, in any
+    nest of lists, tuples and mappings.  At each ``every``-th step it takes differences of the last N + 2 iterates (five
+    at least), N = ``order``, and calls ``callback(step, entries)`` with the entries of one line of JSON.  With
+    ``steps_per_epoch`` it looks at the ends of epochs only, and ``every`` counts those: for batches in a fixed order.
+    ``forgets`` is how many steps the optimiser's memory takes to forget its start; before, the verdict is *transient*.
+    Memory: N + 2 copies of the parameters, in their type and where they are.
+    It never raises from a call; what cannot be measured is a sentence in ``problems``.
+    Raises ``InputError`` here for a bad number, and for ``table()`` and the like while nothing is measured.
+    """
+
+    def __init__(
+        self,
+        order: int = 3,
+        every: int = 50,
+        *,
+        steps_per_epoch: int = 1,
+        forgets: int = 0,
+        callback: Callback | None = None,
+    ) -> None:
+        super().__init__()
+        self.order = check_integer("order", order, 0, HIGHEST_ORDER)
+        self.every = check_integer("every", every, 1)
+        self.steps_per_epoch = check_integer("steps_per_epoch", steps_per_epoch, 1)
+        self.forgets = check_integer("forgets", forgets, 0)
+        if callback is not None and not callable(callback):
+            raise InputError(f"callback {callback!r}: is called with (step, entries); give a function")
+        self._callback = callback
+        self._iterates: deque[list[Any]] = deque(maxlen=max(order + 2, FEWEST_ITERATES))
+        self._recent: deque[Differences] = deque(maxlen=TOGETHER)
+        self._window: list[list[Any]] | None = None
+        self._last: int | None = None
+        self._steps = 0
+
+    def __call__(self, step: int, parameters: Any) -> None:
+        """Look at the parameters after ``step`` steps, if it is time."""
+        try:
+            self._observe(int(step), parameters)
+        except Exception as error:  # a user's loop is worth more than a measurement
+            self._iterates.clear()
+            self._report(step, error, "no measurement")
+
+    def _report(self, step: object, error: Exception, what: str) -> None:
+        if len(self.problems) < TOGETHER:
+            self.problems.append(f"At step {step}: {what} could be had ({type(error).__name__}: {error}).")
+
+    def _observe(self, step: int, parameters: Any) -> None:
+        self._steps = max(self._steps, step)
+        if step % self.steps_per_epoch:
+            return
+        number = step // self.steps_per_epoch
+        wanted = self._iterates.maxlen or 0
+        if -number % self.every >= wanted:  # none of the iterates that the next look takes
+            self._last = None
+            return
+        leaves = [_copied(leaf) for leaf in _leaves(parameters)]
+        if self._last != number - 1 or not _alike(self._iterates, leaves):
+            self._iterates.clear()
+        self._iterates.append(leaves)
+        self._last = number
+        if number % self.every == 0 and len(self._iterates) == wanted:
+            self._measure(step)
+
+    def _measure(self, step: int) -> None:
+        self._window = list(self._iterates)[-(self.order + 2) :]
+        whole = differences(list(self._iterates))
+        found = whole.last(self.order + 2)
+        self._recent.append(whole)
+        self.measurements.append(
+            Measurement(
+                step=step,
+                shares=found.shares,
+                seen=found.seen,
+                cosines=(whole.cosine(1), whole.cosine(2), whole.cosine(2, 2), whole.cosine(3)),
+                step_length=found.step,
+                verdict=verdict(self._recent, step, self.forgets),
+                terms=self._terms(),
+            )
+        )
+        if self._callback is not None:
+            self._callback(step, self.measurements[-1].to_dict())
+
+    def field(self, order: int | None = None) -> list[np.ndarray]:
+        """``η f̃`` to an order, the tracker's if none is given, at the first iterate of the last look, per parameter.
+
+        ``Σ_{n≤order+1} (−1)^{n+1}/n Δⁿθ`` of the run itself, float64.  Raises ``InputError`` while there is none.
+        """
+        order = self.order if order is None else check_integer("order", order, 0, self.order)
+        if self._window is None:
+            raise InputError(self._missing())
+        window = [[as_numpy(leaf).astype(np.float64) for leaf in leaves] for leaves in self._window[: order + 2]]
+        return [
+            sum(
+                float(w) * (after - before)
+                for w, before, after in zip(lookahead_weights(order), leaf, leaf[1:], strict=False)
+            )
+            for leaf in zip(*window, strict=True)
+        ]
+
+    def _terms(self) -> tuple[float, ...]:
+        """Exact shares, for those who can have them."""
+        return ()
+
+    def _missing(self) -> str:
+        wanted = (self._iterates.maxlen or 0) * self.steps_per_epoch
+        first = -(-wanted // (self.every * self.steps_per_epoch)) * self.every * self.steps_per_epoch
+        if self.problems:
+            return f"track: nothing is measured. {self.problems[0]}"
+        if self._steps == 0:
+            return "track: the optimizer has not stepped; make steps inside the context, or call the tracker after each"
+        return (
+            f"track: {self._steps} steps are made, and order {self.order} is measured first after {first}; make more, "
+            "or take a smaller every or order"
+        )
+
+
+def _leaves(parameters: Any) -> Iterable[Any]:
+    if isinstance(parameters, Mapping):
+        for name in parameters:
+            yield from _leaves(parameters[name])
+    elif isinstance(parameters, (list, tuple)):
+        for part in parameters:
+            yield from _leaves(part)
+    elif parameters is not None:
+        yield parameters if hasattr(parameters, "dtype") else np.asarray(parameters, dtype=np.float64)
+
+
+def _copied(leaf: Any) -> Any:
+    """As steps may write into a parameter, or give its memory away."""
+    return leaf.detach().clone() if hasattr(leaf, "detach") else leaf.copy()
+
+
+def _alike(iterates: Iterable[list[Any]], leaves: list[Any]) -> bool:
+    return all([leaf.shape for leaf in kept] == [leaf.shape for leaf in leaves] for kept in iterates)

@@ -1,0 +1,231 @@
+"""The tracker around real PyTorch loops: what each kind of run is told, and that no loop is broken."""
+
+import numpy as np
+import pytest
+from sklearn.datasets import load_digits
+
+torch = pytest.importorskip("torch", reason="the extra 'torch' is not installed")
+
+from torch import nn  # noqa: E402
+from torch.optim import lr_scheduler  # noqa: E402
+
+from eomsym.errors import InputError  # noqa: E402
+from eomsym.torch import counterterms, track  # noqa: E402
+from eomsym.tracking.verdict import EDGE, KINKS, NOISE, SERIES, TRANSIENT  # noqa: E402
+
+SAMPLES = 256
+
+
+@pytest.fixture(autouse=True)
+def one_thread():
+    """More threads than cores that are free wait for each other: ten times slower on matrices of this size."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+@pytest.fixture(scope="module")
+def digits():
+    pixels, labels = load_digits(return_X_y=True)
+    return torch.from_numpy(pixels[:SAMPLES] / 16), torch.from_numpy(labels[:SAMPLES])
+
+
+def perceptron():
+    return nn.Sequential(nn.Linear(64, 32), nn.Tanh(), nn.Linear(32, 10))
+
+
+def convolutional():
+    layers = nn.Conv2d(1, 8, 3), nn.ReLU(), nn.MaxPool2d(2), nn.Flatten(), nn.Linear(72, 10)
+    return nn.Sequential(nn.Unflatten(1, (1, 8, 8)), *layers)
+
+
+class Recurrent(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.lstm, self.out = nn.LSTM(8, 16, batch_first=True), nn.Linear(16, 10)
+
+    def forward(self, inputs):
+        return self.out(self.lstm(inputs.reshape(-1, 8, 8))[0][:, -1])
+
+
+def train(model, make, data, steps, every=20, order=3, batch=None, scheduler=None, **options):
+    """A tracked loop, as anybody writes it."""
+    inputs, labels = (part.to(next(model.parameters()).dtype) if part.is_floating_point() else part for part in data)
+    optimizer = make(model.parameters())
+    rates = scheduler(optimizer) if scheduler else None
+    with track(optimizer, order=order, every=every, **options) as run:
+        for _ in range(steps):
+            chosen = torch.randint(SAMPLES, (batch,)) if batch else slice(None)
+            optimizer.zero_grad()
+            nn.functional.cross_entropy(model(inputs[chosen]), labels[chosen]).backward()
+            optimizer.step()
+            if rates:
+                rates.step()
+    return run
+
+
+def descent(rate):
+    return lambda parameters: torch.optim.SGD(parameters, rate)
+
+
+def momentum(rate):
+    return lambda parameters: torch.optim.SGD(parameters, rate, momentum=0.9)
+
+
+def adam(rate):
+    return lambda parameters: torch.optim.Adam(parameters, rate)
+
+
+def cosine(optimizer):
+    return lr_scheduler.CosineAnnealingLR(optimizer, 201)
+
+
+RUNS = {
+    "descent": (SERIES, perceptron, descent(0.1), {}),
+    "momentum with cosine": (SERIES, perceptron, momentum(0.1), {"scheduler": cosine}),
+    "Adam after its transient": (SERIES, perceptron, adam(1e-3), {}),
+    "relu and max-pooling": (KINKS, convolutional, descent(0.1), {}),
+    "relu and max-pooling, momentum": (KINKS, convolutional, momentum(0.01), {}),
+    "batches of 8": (NOISE, perceptron, descent(0.1), {"batch": 8}),
+    "batches of 8, Adam": (NOISE, perceptron, adam(1e-3), {"batch": 8}),
+    "LSTM": (SERIES, Recurrent, descent(0.1), {}),
+}
+
+
+@pytest.mark.parametrize("order", [2, 3])
+@pytest.mark.parametrize("case", RUNS)
+def test_verdicts(case, order, digits):
+    wanted, make_model, make_optimizer, options = RUNS[case]
+    torch.manual_seed(order)
+    run = train(make_model().double(), make_optimizer, digits, 200, order=order, **options)
+    assert run.verdict == wanted, str(run)
+    assert not run.problems
+
+
+def test_adam_in_its_transient(digits):
+    torch.manual_seed(0)
+    run = train(perceptron().double(), adam(1e-3), digits, 40, every=8)
+    assert {one.verdict for one in run.measurements} == {TRANSIENT}
+    assert run.forgets == 88
+
+
+def test_single_precision_says_what_it_hides(digits):
+    torch.manual_seed(0)
+    run = train(perceptron(), descent(0.1), digits, 400, every=100)
+    assert run.verdict == SERIES
+    assert len(run.shares) in (2, 3)
+    assert "Rounding of theta hides orders above" in str(run)
+    assert "." in run.table().splitlines()[-1].split()
+
+
+def test_descent_at_its_edge():
+    torch.manual_seed(0)
+    inputs, targets = torch.randn(128, 8).double(), torch.randn(128, 1).double()
+    layers = nn.Linear(8, 16), nn.SiLU(), nn.Linear(16, 16), nn.SiLU(), nn.Linear(16, 1)
+    model = nn.Sequential(*layers).double()
+    optimizer = torch.optim.SGD(model.parameters(), 0.2)
+    with track(optimizer, every=25) as run:
+        for _ in range(600):
+            optimizer.zero_grad()
+            nn.functional.mse_loss(model(inputs), targets).backward()
+            optimizer.step()
+    assert run.verdict == EDGE
+    assert run.measurements[0].verdict == SERIES
+
+
+def test_the_step_at_which_an_optimizer_is_counts(digits):
+    """Adam knows how many steps it has made: resumed, it is in no transient."""
+    torch.manual_seed(0)
+    model = perceptron().double()
+    optimizer = adam(1e-3)(model.parameters())
+    for _ in range(80):
+        optimizer.zero_grad()
+        nn.functional.cross_entropy(model(digits[0]), digits[1]).backward()
+        optimizer.step()
+    run = train(model, lambda parameters: optimizer, digits, 20, every=20)
+    assert [(one.step, one.verdict) for one in run.measurements] == [(100, SERIES)]
+
+
+def test_groups_closures_clipping_frozen_and_added_parameters(digits):
+    torch.manual_seed(0)
+    model, added = perceptron().double(), nn.Parameter(torch.zeros(10, dtype=torch.float64))
+    model[0].bias.requires_grad_(False)
+    groups = [{"params": model[0].parameters(), "lr": 0.05}, {"params": model[2].parameters()}]
+    optimizer = torch.optim.SGD(groups, 0.1)
+
+    def closure():
+        optimizer.zero_grad()
+        loss = nn.functional.cross_entropy(model(digits[0]) + added, digits[1])
+        loss.backward()
+        nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        return loss
+
+    with track(optimizer, every=10) as run:
+        for number in range(50):
+            if number == 18:  # within what the look after 20 steps takes
+                optimizer.add_param_group({"params": [added]})
+            optimizer.step(closure)
+    assert [one.step for one in run.measurements] == [10, 30, 40, 50]
+    assert run.verdict == SERIES
+    assert len(run.field()) == 5
+
+
+def test_the_loops_own_exceptions_pass_and_the_hook_goes(digits):
+    torch.manual_seed(0)
+    model = perceptron().double()
+    optimizer = descent(0.1)(model.parameters())
+    run = track(optimizer, order=1, every=5)
+
+    def loop():
+        with run:
+            for number in range(20):
+                if number == 12:
+                    raise KeyError("mine")
+                optimizer.zero_grad()
+                nn.functional.cross_entropy(model(digits[0]), digits[1]).backward()
+                optimizer.step()
+
+    with pytest.raises(KeyError, match="mine"):
+        loop()
+    assert [one.step for one in run.measurements] == [5, 10]
+    optimizer.step()
+    assert len(run.measurements) == 2
+
+
+def tanh_loss(parameters):
+    hidden = torch.tanh(parameters[0] @ torch.tensor([0.3, -1.0], dtype=torch.float64))
+    return (hidden - parameters[1]).square().sum()
+
+
+def test_exact_terms_beside_the_shares():
+    parameters = [nn.Parameter(torch.tensor([[0.5, 1.0], [-0.3, 0.2]]).double()), nn.Parameter(torch.ones(2).double())]
+    optimizer = torch.optim.SGD(parameters, 0.05, momentum=0.9)
+    with track(optimizer, order=2, every=50, exact=tanh_loss) as run:
+        for _ in range(50):
+            optimizer.zero_grad()
+            tanh_loss(parameters).backward()
+            optimizer.step()
+    rows = counterterms(tanh_loss, [part.detach() for part in parameters], 2, optimizer="heavy-ball", beta="9/10")
+    sizes = [torch.cat([part.flatten() for part in row]).norm().item() for row in rows]
+    np.testing.assert_allclose(run.latest.terms, [0.05**n * size / sizes[0] for n, size in enumerate(sizes)], rtol=1e-9)
+    assert len(run.latest.to_dict()["terms"]) == 3
+
+
+def test_exact_terms_that_cannot_be_had_leave_the_shares():
+    parameters = [nn.Parameter(torch.ones(2, 2).double()), nn.Parameter(torch.ones(2).double())]
+    optimizer = descent(0.05)(parameters)
+    with track(optimizer, order=2, every=10, exact=lambda p: nn.functional.dropout(tanh_loss(p))) as run:
+        for _ in range(10):
+            optimizer.zero_grad()
+            tanh_loss(parameters).backward()
+            optimizer.step()
+    assert run.verdict == SERIES
+    assert run.latest.terms == ()
+    assert "no exact terms could be had" in str(run)
+    assert "random" in run.problems[0]
+
+
+def test_no_optimizer_is_refused():
+    with pytest.raises(InputError, match=r"give a torch\.optim\.Optimizer"):
+        track(3)

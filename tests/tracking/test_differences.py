@@ -1,0 +1,68 @@
+"""Differences of iterates against NumPy's own, and what rounding hides of them."""
+
+import numpy as np
+import pytest
+
+from eomsym.errors import InputError
+from eomsym.tracking import differences as module
+from eomsym.tracking.differences import differences
+
+
+def iterates(count=6, dtype=np.float64):
+    times = np.arange(count)[:, None]
+    rates = np.array([0.1, 0.02, 0.3, 0.05, 0.2])
+    return [[row[:3].reshape(3, 1).astype(dtype), row[3:].astype(dtype)] for row in np.exp(-rates * times)]
+
+
+@pytest.mark.parametrize("chunk", [2, 1 << 16])
+def test_products_are_those_of_whole_vectors(monkeypatch, chunk):
+    monkeypatch.setattr(module, "CHUNK", chunk)
+    found = differences(iterates())
+    rows = np.array([np.concatenate([part.ravel() for part in parts]) for parts in iterates()])
+    for n, product in enumerate(found.products, 1):
+        wanted = np.diff(rows, n, axis=0)
+        for lag, row in enumerate(product):
+            np.testing.assert_allclose(row, np.diag(wanted @ wanted.T, lag), rtol=1e-12)
+
+
+def test_the_last_iterates_are_a_part():
+    part, whole = differences(iterates()[2:]), differences(iterates()).last(4)
+    for mine, wanted in zip(whole.products, part.products, strict=True):
+        for my_row, row in zip(mine, wanted, strict=True):
+            np.testing.assert_allclose(my_row, row, rtol=1e-12)
+
+
+def test_shares_and_cosines_of_one_decaying_direction():
+    """θ_k = r^k: Δⁿ = (r − 1)ⁿ r^k, and all differences point the same way."""
+    found = differences([[np.array([0.8**k])] for k in range(5)])
+    sizes = [np.sqrt(np.mean(0.8 ** (2 * np.arange(5 - n)))) * 0.2**n for n in range(1, 5)]
+    np.testing.assert_allclose(found.shares, [size / sizes[0] / n for n, size in enumerate(sizes, 1)], rtol=1e-12)
+    assert found.cosine(1) == found.cosine(2, 2) == pytest.approx(1)
+    alternating = differences([[np.array([(-0.9) ** k])] for k in range(5)])
+    assert alternating.cosine(2) == pytest.approx(-1)
+    assert alternating.cosine(2, 2) == pytest.approx(1)
+    assert np.isnan(alternating.cosine(4))
+
+
+def test_rounding_is_as_large_as_it_is_said_to_be():
+    """Straight lines in float32 have second differences of rounding alone."""
+    generator = np.random.default_rng(0)
+    start, slope = generator.normal(size=(2, 20_000))
+    rows = [[(start + 1e-3 * slope * k).astype(np.float32)] for k in range(5)]
+    found = differences(rows)
+    np.testing.assert_allclose(found.shares[1:], found.noise[1:], rtol=0.15)
+    assert found.seen == 1
+    exact = differences([[start + 1e-3 * slope * k] for k in range(5)])
+    assert exact.shares[1] < 1e-11, "float64 rounds 2^29 times finer"
+
+
+def test_single_precision_shows_two_orders_where_double_shows_four():
+    rates = np.geomspace(1e-3, 1e-2, 50)
+    rows = [np.exp(-rates * k) for k in range(6)]
+    assert differences([[row] for row in rows]).seen == 5
+    assert differences([[row.astype(np.float32)] for row in rows]).seen == 2
+
+
+def test_other_numbers_than_floats_are_refused():
+    with pytest.raises(InputError, match=r"a leaf is complex128; give bfloat16, float16, float32, float64"):
+        differences([[np.array([1j])] for _ in range(3)])
