@@ -34,7 +34,9 @@ def wrong_rule(monkeypatch):
 
 @pytest.mark.usefixtures("wrong_rule")
 def test_a_wrong_rule_is_seen_each_time():
-    own = lambda w, x: second(w, x)  # noqa: E731  JAX keeps what it traced of a function, wrong rules in it
+    def own(w, x):  # JAX keeps what it traced of a function, wrong rules in it
+        return second(w, x)
+
     jax.jit(own)(W, X)  # says nothing
     compiled = checked_jit(own)
     for _ in range(2):
