@@ -87,7 +87,7 @@ def test_a_wrong_rule_is_blamed_on_eomsym(monkeypatch):
 
     def planted(instruction, series, backend):
         rule = maker(instruction, series, backend)
-        return lambda level: [value * (1.001 if level == 2 else 1) for value in rule(level)]
+        return lambda level: jax.tree.map(lambda row: row * (1.001 if level == 2 else 1), rule(level))
 
     monkeypatch.setitem(RULES, "tanh", planted)
     audit = eomsym.audit(SOUND["perceptron"], jnp.asarray(W))

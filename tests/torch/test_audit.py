@@ -6,6 +6,7 @@ torch = pytest.importorskip("torch", reason="the extra 'torch' is not installed"
 
 from torch import nn  # noqa: E402
 from torch.nn import functional  # noqa: E402
+from torch.utils import _pytree as pytree  # noqa: E402
 
 import eomsym  # noqa: E402
 from eomsym.errors import InputError  # noqa: E402
@@ -136,7 +137,7 @@ def test_a_wrong_rule_is_blamed_on_eomsym(order, factor, monkeypatch):
 
     def planted(instruction, series, backend):
         rule = maker(instruction, series, backend)
-        return lambda level: [value * (factor if level == order else 1) for value in rule(level)]
+        return lambda level: pytree.tree_map(lambda row: row * (factor if level == order else 1), rule(level))
 
     monkeypatch.setitem(RULES, "tanh", planted)
     audit = eomsym.audit(lambda w: torch.tanh(ROWS @ w).square().sum(), normal(5, 4))
