@@ -25,7 +25,16 @@ if TYPE_CHECKING:
     from eomsym.jax import from_optax as from_optax
     from eomsym.optimizers import from_torch
     from eomsym.tracking import Tracker
-    from eomsym.verification import Certificate, ConvergenceStudy, Follow, certify, measure_accuracy, verify
+    from eomsym.verification import (
+        Audit,
+        Certificate,
+        ConvergenceStudy,
+        Follow,
+        audit,
+        certify,
+        measure_accuracy,
+        verify,
+    )
     from eomsym.verification.following import follow
 
 __version__ = "0.1.0"
@@ -39,7 +48,10 @@ _NAMES = {
     "eomsym.jax": ("from_optax",),
     "eomsym.optimizers": ("from_torch",),
     "eomsym.tracking": ("Tracker",),
-    "eomsym.verification": ("Certificate", "ConvergenceStudy", "Follow", "certify", "measure_accuracy", "verify"),
+    "eomsym.verification": (
+        *("Audit", "Certificate", "ConvergenceStudy", "Follow"),
+        *("audit", "certify", "measure_accuracy", "verify"),
+    ),
     "eomsym.verification.following": ("follow",),
 }
 #: ``from_optax`` needs JAX, and is no part of ``__all__``, which must be there without.
@@ -67,6 +79,7 @@ _ROOMS = (
 )
 
 __all__ = [
+    "Audit",
     "Certificate",
     "ConvergenceStudy",
     "Counterterms",
@@ -76,6 +89,7 @@ __all__ = [
     "Kernel",
     "Tracker",
     "TreeTable",
+    "audit",
     "certify",
     "derive",
     "follow",

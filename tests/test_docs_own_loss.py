@@ -1,4 +1,4 @@
-"""Examples of one library in one process: of docs/own_loss.md, what own_network.md says of PyTorch, and loops.md."""
+"""Examples of one library in one process: own_loss.md, loops.md, audit.md, what own_network.md says of PyTorch."""
 
 import os
 import re
@@ -18,6 +18,7 @@ ROOT = Path(__file__).parents[1]
         ("own_loss", "jax"),
         ("own_loss", "torch"),
         ("own_network", "torch"),
+        ("audit", "torch"),
         ("loops", "jax"),
         ("loops", "torch"),
         ("tracker", "torch"),

@@ -70,8 +70,7 @@ class Watch:
             return
         if not self._linear and self.looks:
             self._look_around(machine, found, gradient)
-        told = dict.fromkeys(machine.kinks)
-        names = ", ".join([name for name in told if name not in COMPARISONS] or told)
+        names = kinks_of(machine)
         if names and self._smooth == "error":
             raise InputError(f"loss_fn: not smooth, by {names}; take smooth operations, or smooth='warn'")
         if names and self._smooth == "warn":
@@ -113,6 +112,12 @@ class Watch:
             warnings.warn(self.kinks, KinkWarning, stacklevel=3)
         if self.digits is not None:
             warnings.warn(self.digits, PrecisionWarning, stacklevel=3)
+
+
+def kinks_of(machine: Machine) -> str:
+    """The operations with kinks, by the names that a user knows; comparisons only where there is nothing else."""
+    told = dict.fromkeys(machine.kinks)
+    return ", ".join([name for name in told if name not in COMPARISONS] or told)
 
 
 @dataclass(frozen=True)
@@ -213,6 +218,12 @@ class _Curve:
             + [machine.coefficient(number, level)[rows[level]] for level in range(1, self.order + 1)]
             for number in numbers
         ]
+
+
+def first_fault(machine: Machine) -> str | None:
+    """The name of the first operation whose series are wrong; None if there is none."""
+    fault = _first_fault(_Curve(machine))
+    return None if fault is None else fault.name
 
 
 def _first_fault(curve: _Curve) -> Instruction | None:

@@ -46,9 +46,14 @@ class FlatProgram:
 
     def run(self, arguments: Sequence[Any]) -> list[Any]:
         """The results, as plain arrays."""
+        known = self.values(arguments)
+        return [known[number] for number in self.results]
+
+    def values(self, arguments: Sequence[Any]) -> dict[int, Any]:
+        """All that the results depend on, by number."""
         needed, known = self.needed(), {**self.constants, **dict(zip(self.arguments, arguments, strict=True))}
         for instruction in self.instructions:
             if needed & set(instruction.outputs):
                 values = instruction.apply(*(known[number] for number in instruction.inputs))
                 known.update(zip(instruction.outputs, values, strict=True))
-        return [known[number] for number in self.results]
+        return known

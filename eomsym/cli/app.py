@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from eomsym import __version__
-from eomsym.cli import derive, follow, generate, layers, optimizers, output, study, terms, verify
+from eomsym.cli import audit, derive, follow, generate, layers, optimizers, output, study, terms, verify
 from eomsym.cli.groups import examples, new_group
 
 app = new_group(
@@ -21,6 +21,7 @@ app = new_group(
     ),
     completion=True,
 )
+app.command(epilog=audit.EXAMPLES)(audit.audit)
 app.command(epilog=derive.EXAMPLES)(derive.derive)
 app.add_typer(generate.group, name="generate")
 app.command(epilog=verify.EXAMPLES)(verify.verify)

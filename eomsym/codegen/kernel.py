@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
 from types import ModuleType
@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from eomsym.codegen.parameters import packed, unpacked
 from eomsym.codegen.spec import KernelSpec, Model
 from eomsym.errors import InputError, OverflowInKernelError
 from eomsym.models import LOSS_TABLE, MLP
@@ -89,6 +90,21 @@ class Kernel(LoadedKernel):
         """The network that the kernel was generated for."""
         assert isinstance(self.spec.model, MLP)
         return self.spec.model
+
+    def pack(self, parameters: Mapping[str, Any]) -> np.ndarray:
+        """θ, (d,), of a ``state_dict`` of PyTorch's, matrices n_out × n_in, or flax's ``{name: {"kernel", "bias"}}``.
+
+        Layers stand in the order of the numbers in their names, or as they are given where one has none.
+        """
+        return packed(self.model, parameters, self._real)
+
+    def unpack(self, theta: np.ndarray, like: Mapping[str, Any] | None = None) -> dict[str, Any]:
+        """The parameters by name, those of ``like``, tensors where it has tensors; all are copies.
+
+        Without it NumPy arrays by the names ``0.weight``, ``0.bias``, ``2.weight``, … of a Sequential that has an
+        activation between each two Linear.
+        """
+        return unpacked(self.model, self._vector("theta", theta), like)
 
     def loss(self, theta: np.ndarray, inputs: np.ndarray, targets: np.ndarray) -> float:
         """The loss, weight decay included."""
@@ -209,7 +225,9 @@ def float_array(name: str, value: np.ndarray, shape: str, real: Any = np.float64
     if not np.isfinite(total) and not np.isfinite(value).all():
         place = tuple(int(i) for i in np.argwhere(~np.isfinite(value))[0])
         raise InputError(f"{name}: entry {place} is {value[place]}; every entry has to be finite")
-    return np.ascontiguousarray(value)
+    return np.require(
+        value, requirements=("C", "W")
+    )  # compiled functions take no array that is read only, as JAX's are
 
 
 def _labels(targets: np.ndarray, count: int, classes: int) -> np.ndarray:
@@ -219,7 +237,7 @@ def _labels(targets: np.ndarray, count: int, classes: int) -> np.ndarray:
     if targets.min() < 0 or targets.max() >= classes:
         wrong = targets[(targets < 0) | (targets >= classes)][0]
         raise InputError(f"targets: label {wrong} is out of range; this model has classes 0 to {classes - 1}")
-    return np.ascontiguousarray(targets)
+    return np.require(targets, requirements=("C", "W"))
 
 
 def _finite_number(name: str, value: float) -> float:

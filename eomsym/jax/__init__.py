@@ -9,6 +9,7 @@ from eomsym.errors import MissingExtraError
 if find_spec("jax") is None:
     raise MissingExtraError("eomsym.jax: the package jax is not installed; pip install 'eomsym[jax]'")
 
+from eomsym.jax.checked import checked_jit
 from eomsym.jax.corrected import with_counterterm
 from eomsym.jax.counterterms import counterterms, equation_of_motion
 from eomsym.jax.integration import integrate
@@ -19,6 +20,7 @@ from eomsym.jax.optimizer_state import optax_state
 from eomsym.jax.whole_state import whole_state_terms
 
 __all__ = [
+    "checked_jit",
     "counterterms",
     "equation_of_motion",
     "from_optax",

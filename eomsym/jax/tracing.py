@@ -17,28 +17,36 @@ from eomsym.array_series.program import FlatProgram, Instruction
 from eomsym.errors import InputError
 from eomsym.jax.rules import CHOICES, KINKS, SMOOTH
 
+#: Calls of functions that come with a derivative of their own.
+OWN_DERIVATIVES = frozenset({"custom_jvp_call", "custom_vjp_call"})
 #: Longest scan that is unrolled.
 MAX_SCAN = 256
 _HOME = str(Path("jax", "_src"))
 _WHILE = "loss_fn: a while loop has no series; use jax.lax.scan, or lookahead_field"
 
 
-def flatten(function: Callable[..., list[Any]], arguments: Sequence[Any]) -> FlatProgram:
-    """The flat program of a function of arrays.  Raises ``InputError`` for loops whose length is not known."""
+def flatten(
+    function: Callable[..., list[Any]], arguments: Sequence[Any], whole: frozenset[str] = frozenset()
+) -> FlatProgram:
+    """The flat program of a function of arrays; calls of the kinds in ``whole`` are operations.
+
+    Raises ``InputError`` for loops whose length is not known.
+    """
     try:
         closed = jax.make_jaxpr(function)(*arguments)
     except ValueError as error:
         if "Reverse-mode differentiation does not work for lax.while_loop" not in str(error):
             raise
         raise InputError(_WHILE) from error
-    flattener = _Flattener()
+    flattener = _Flattener(whole)
     numbers = [flattener.new() for _ in arguments]
     results = flattener.inline(closed.jaxpr, [flattener.constant(value) for value in closed.consts], numbers)
     return FlatProgram(tuple(flattener.instructions), flattener.constants, tuple(numbers), tuple(results))
 
 
 class _Flattener:
-    def __init__(self) -> None:
+    def __init__(self, whole: frozenset[str]) -> None:
+        self._whole = whole
         self.instructions: list[Instruction] = []
         self.constants: dict[int, Any] = {}
         self._count = 0
@@ -83,6 +91,9 @@ class _Flattener:
         if name == "custom_jvp_call" and _is_jaxs("relu", params):
             # Written out it is a maximum, whose derivative at 0 is a half; JAX's own of relu is 0.
             return self.emit("relu", lambda value: [jnp.maximum(value, 0)], inputs, 1)
+        if name in self._whole:
+            called = _called(params).jaxpr.debug_info.func_name
+            return self.emit(called, _with_its_derivative(equation), inputs, len(equation.outvars))
         if name in WRITTEN_OUT:
             return self._written_out(equation, inputs)
         if name == "custom_jvp_call" and _is_jaxs("logaddexp", params):
@@ -180,6 +191,15 @@ def _is_jaxs(name: str, params: dict[str, Any]) -> bool:
     """Whether a function with a derivative of its own is JAX's of this name."""
     source = str(params["call_jaxpr"].jaxpr.debug_info.func_src_info)
     return source.startswith(f"{name} at ") and _HOME in source
+
+
+def _with_its_derivative(equation: Any) -> Callable[..., list[Any]]:
+    def apply(*values: Any) -> list[Any]:
+        made = equation.primitive.get_bind_params(equation.params)
+        functions, params = made if isinstance(made, tuple) else ((), made)  # a tuple before JAX 0.10
+        return list(equation.primitive.bind(*functions, *values, **params))
+
+    return apply
 
 
 def _called(params: dict[str, Any]) -> Any:

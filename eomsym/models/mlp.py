@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from eomsym.checks import check_choice, check_integer
 from eomsym.errors import InputError
 from eomsym.models.losses import LOSS_TABLE
+from eomsym.models.torch_modules import read_sequential
 
 if TYPE_CHECKING:
     import numpy as np
@@ -55,6 +56,18 @@ class MLP:
         object.__setattr__(self, "loss", check_choice("loss", loss, LOSSES))
         object.__setattr__(self, "weight_decay", _check_weight_decay(weight_decay))
         object.__setattr__(self, "normalization", _check_normalization(normalization, self.layers))
+
+    @classmethod
+    def from_torch(
+        cls, sequential: object, loss: str = "cross-entropy", weight_decay: float = 0.0, normalization: str = "none"
+    ) -> MLP:
+        """The network of a ``torch.nn.Sequential`` of Linear with one kind of activation between each two.
+
+        Activations: Tanh, Sigmoid, SiLU, GELU without approximation, Identity (or none), and Softplus with beta 1 and a
+        threshold of 20 or more (above its threshold PyTorch's is the identity, off by 2e−9).  ``kernel.pack`` takes its
+        parameters.  Raises ``InputError`` that names the module there is nothing for, and why.
+        """
+        return cls(*read_sequential(sequential), loss, weight_decay, normalization)
 
     @property
     def size(self) -> int:

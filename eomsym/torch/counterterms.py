@@ -99,7 +99,8 @@ def traced(loss_fn: Callable[..., Any] | None, *, field: Callable[..., Any] | No
     return Traced(loss_fn, field)
 
 
-def _leaf(leaf: Any) -> Any:
+def checked_leaf(leaf: Any) -> Any:
+    """Without its history.  Raises ``InputError`` unless it is a floating-point tensor."""
     if not isinstance(leaf, torch.Tensor) or not leaf.is_floating_point():
         kind = leaf.dtype if isinstance(leaf, torch.Tensor) else type(leaf).__name__
         raise InputError(f"params: a leaf is {kind}; give floating-point tensors only")
@@ -110,7 +111,7 @@ LIBRARY = Library(
     backend=BACKEND,
     flatten=pytree.tree_flatten,
     unflatten=lambda structure, leaves: pytree.tree_unflatten(leaves, structure),
-    leaf=_leaf,
+    leaf=checked_leaf,
     given=lambda part: torch.as_tensor(part).detach(),
     gradient=gradient_function,
     program=flatten,

@@ -95,6 +95,20 @@ def flatten(gradient: Gradient, arguments: Sequence[Any]) -> FlatProgram:
     return replace(_Reader(second).program, decisions=("if",) * asked.decided)
 
 
+def flatten_loss(loss: Callable[[list[Any]], Any], arguments: Sequence[Any]) -> FlatProgram:
+    """The flat program of a loss of a list of tensors, of operations as PyTorch differentiates them."""
+    with plainly(), _explained():
+        graph = make_fx(lambda *values: [loss(list(values))])(*arguments)
+    return _Reader(graph).program
+
+
+@contextmanager
+def plainly() -> Iterator[None]:
+    """Where the loss itself is evaluated: attention as plain operations, running statistics as they are."""
+    with _plain(), InPlaceOf({function: TRACED[function] for function in EVALUATED}):
+        yield
+
+
 @contextmanager
 def _explained() -> Iterator[None]:
     """Says what to do where PyTorch cannot follow a loss."""

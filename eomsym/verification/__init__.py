@@ -8,6 +8,8 @@ from eomsym.verification.asymptotics import (
     program_asymptotics,
     study_asymptotics,
 )
+from eomsym.verification.audit_record import Audit, AuditRow
+from eomsym.verification.auditing import audit
 from eomsym.verification.certificate import Certificate, certify
 from eomsym.verification.convergence import error_exponents, measure_errors, verify
 from eomsym.verification.discretization import (
@@ -46,6 +48,8 @@ __all__ = [
     "SLOPE_TOLERANCE",
     "ArgumentToy",
     "AsymptoticStudy",
+    "Audit",
+    "AuditRow",
     "Certificate",
     "ConvergenceStudy",
     "Equilibrium",
@@ -61,6 +65,7 @@ __all__ = [
     "StepErrors",
     "TermStudy",
     "TranslationStudy",
+    "audit",
     "certify",
     "chain_rate",
     "error_exponents",

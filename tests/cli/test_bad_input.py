@@ -13,7 +13,7 @@ VERIFY = ("verify", "--dataset", "moons", "--orders", "0:1")
 
 #: The command line, what the message must name, and what it must say would be right (or wrong).
 BAD = [
-    (("deriv",), "'deriv'", "derive, follow, generate, layers, optimizers, study, terms, verify"),
+    (("deriv",), "'deriv'", "audit, derive, follow, generate, layers, optimizers, study, terms, verify"),
     (("--frobnicate",), "'--frobnicate'", "--help"),
     (("--version=3",), "'--version'", "takes no value"),
     (("derive", "adamm"), "'adamm'", "gradient-descent"),

@@ -24,6 +24,7 @@ HELPS = [
     ("study", "run"),
     ("study", "table"),
     ("study", "plot"),
+    ("audit",),
     ("derive",),
     ("generate",),
     ("generate", "mlp"),
