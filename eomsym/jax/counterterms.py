@@ -21,7 +21,15 @@ from eomsym.jax.tracing import flatten
 from eomsym.optimizers import Later, Optimizer, rule_of_losses
 from eomsym.schedules import Schedule, reached, read_schedules
 from eomsym.series.rings import Ring
-from eomsym.step_index import array_counterterms, check_like, gradient_of, listed_models, modified_field
+from eomsym.step_index import (
+    array_counterterms,
+    check_like,
+    gradient_of,
+    listed_models,
+    modified_field,
+    resummed_rows,
+    tell_growth,
+)
 
 #: What is left of the digits to this order stands in docs/high_order.md.
 MAX_JAX_ORDER = 16
@@ -78,9 +86,21 @@ def counterterms(
     return [jax.tree.unflatten(structure, row) for row in rows]
 
 
-def equation_of_motion(loss_fn: Callable[[Any], Any] | None, params: Any, eta: Any, order: int, **options: Any) -> Any:
-    """The modified vector field ``−g − Σ_k η^{k+1} ξ_k``, a pytree like ``params``; ``options`` of ``counterterms``."""
+def equation_of_motion(
+    loss_fn: Callable[[Any], Any] | None, params: Any, eta: Any, order: int, *, resum: bool = False, **options: Any
+) -> Any:
+    """The modified vector field ``−g − Σ_k η^{k+1} ξ_k``, a pytree like ``params``; ``options`` of ``counterterms``.
+
+    ``resum`` accelerates the sum (``step_index.resummation``), and warns where the terms grow too fast for that, but
+    not under ``jax.jit``.
+    """
     rows = counterterms(loss_fn, params, order, **options)
+    if resum:
+        found = resummed_rows([jax.tree.leaves(row) for row in rows], eta)
+        if not isinstance(found.growth, jax.core.Tracer):
+            tell_growth(float(found.growth))
+        leaves = zip(found.value, jax.tree.leaves(rows[0]), strict=True)
+        return jax.tree.unflatten(jax.tree.structure(rows[0]), [total.astype(part.dtype) for total, part in leaves])
     return modified_field(rows, eta, jax.tree.map, lambda total, part: total.astype(part.dtype))
 
 

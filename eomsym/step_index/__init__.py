@@ -8,12 +8,21 @@ from eomsym.step_index.array_algebra import (
     listed_models,
     modified_field,
 )
-from eomsym.step_index.lookahead import MAX_LOOKAHEAD_ORDER, lookahead, lookahead_weights, map_logarithm, rule_lookahead
+from eomsym.step_index.lookahead import (
+    MAX_LOOKAHEAD_ORDER,
+    check_growth,
+    lookahead,
+    lookahead_weights,
+    map_logarithm,
+    rule_lookahead,
+)
 from eomsym.step_index.nodes import integer_nodes, small_nodes, two_sided
 from eomsym.step_index.quasi_polynomials import QuasiPolynomial
+from eomsym.step_index.resummation import Resummed, resummed, resummed_rows, tell_growth
 from eomsym.step_index.ring_algebra import program_counterterms
 from eomsym.step_index.schedule import DescentSchedule, descent_schedule
 from eomsym.step_index.solver import Algebra, NodeAlgebra, Solution, solve, solve_slow
+from eomsym.step_index.subspace import SubspaceLogarithm, subspace_logarithm
 from eomsym.step_index.tables import Matrix, Tables
 from eomsym.step_index.weights import logarithm, resolvent, sum_to, value_at, weights
 
@@ -24,10 +33,13 @@ __all__ = [
     "Matrix",
     "NodeAlgebra",
     "QuasiPolynomial",
+    "Resummed",
     "Solution",
+    "SubspaceLogarithm",
     "Tables",
     "array_counterterms",
     "array_whole_terms",
+    "check_growth",
     "check_like",
     "descent_schedule",
     "gradient_of",
@@ -40,11 +52,15 @@ __all__ = [
     "modified_field",
     "program_counterterms",
     "resolvent",
+    "resummed",
+    "resummed_rows",
     "rule_lookahead",
     "small_nodes",
     "solve",
     "solve_slow",
+    "subspace_logarithm",
     "sum_to",
+    "tell_growth",
     "two_sided",
     "value_at",
     "weights",

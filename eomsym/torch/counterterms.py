@@ -17,7 +17,7 @@ from eomsym.checks import check_finite, check_integer
 from eomsym.errors import InputError
 from eomsym.optimizers import Optimizer, rule_of_losses
 from eomsym.schedules import read_schedules
-from eomsym.step_index import array_counterterms, listed_models, modified_field
+from eomsym.step_index import array_counterterms, listed_models, modified_field, resummed_rows, tell_growth
 from eomsym.torch.rules import BACKEND
 from eomsym.torch.tracing import evaluated, flatten, gradient_function
 
@@ -81,7 +81,16 @@ def counterterms(
     return [pytree.tree_unflatten(row, structure) for row in rows]
 
 
-def equation_of_motion(loss_fn: Callable[[Any], Any] | None, params: Any, eta: Any, order: int, **options: Any) -> Any:
-    """The modified vector field ``−g − Σ_k η^{k+1} ξ_k``, a pytree like ``params``; ``options`` of ``counterterms``."""
+def equation_of_motion(
+    loss_fn: Callable[[Any], Any] | None, params: Any, eta: Any, order: int, *, resum: bool = False, **options: Any
+) -> Any:
+    """The modified vector field ``−g − Σ_k η^{k+1} ξ_k``, a pytree like ``params``; ``options`` of ``counterterms``.
+
+    ``resum`` accelerates the sum (``step_index.resummation``), and warns where the terms grow too fast for that.
+    """
     rows = counterterms(loss_fn, params, order, **options)
+    if resum:
+        found = resummed_rows([pytree.tree_leaves(row) for row in rows], eta)
+        tell_growth(float(found.growth))
+        return pytree.tree_unflatten(found.value, pytree.tree_structure(rows[0]))
     return modified_field(rows, eta, pytree.tree_map, lambda total, part: total)
