@@ -18,6 +18,7 @@ from eomsym.verification.discretization import (
     recommend_order,
     recommend_step,
 )
+from eomsym.verification.edge import EdgePoint, edge_point
 from eomsym.verification.equilibrium import ArgumentToy, Equilibrium, measure_equilibrium
 from eomsym.verification.follow_record import Follow, FollowedOrder
 from eomsym.verification.following import follow, kernel_to_follow
@@ -48,6 +49,7 @@ __all__ = [
     "AsymptoticStudy",
     "Certificate",
     "ConvergenceStudy",
+    "EdgePoint",
     "Equilibrium",
     "ErrorMap",
     "Floor",
@@ -63,6 +65,7 @@ __all__ = [
     "TranslationStudy",
     "certify",
     "chain_rate",
+    "edge_point",
     "error_exponents",
     "evaluation_noise",
     "follow",

@@ -1,0 +1,186 @@
+"""Runs that go to the edge of stability and through it, and paths of flows beside them, with their gradients counted."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from itertools import islice
+from typing import Any
+
+import numpy as np
+from scipy.integrate import solve_ivp
+
+from eomsym import optimizers
+from eomsym.codegen import KernelSpec, kernel_for
+from eomsym.dynamics import StateMap, kernel_state, run_states
+from eomsym.models import MLP, dataset
+
+#: A path is given up that takes more gradients for a step of the run.
+MOST_GRADIENTS = 30
+#: Relative error allowed in a step of the integrator; absolute a tenth of it.
+TOLERANCE = 1e-5
+Rate = Callable[[np.ndarray], np.ndarray]
+
+
+class GivenUp(Exception):
+    """A path takes too long, or leaves the numbers."""
+
+
+@dataclass
+class Counter:
+    """A gradient that counts its calls and stops at the most."""
+
+    gradient: Rate
+    most: float = np.inf
+    count: int = 0
+
+    def __call__(self, theta: np.ndarray) -> np.ndarray:
+        self.count += 1
+        if self.count > self.most:
+            raise GivenUp("too many gradients")
+        return self.gradient(theta)
+
+
+@dataclass(frozen=True, eq=False)
+class Problem:
+    """A network, where it begins, and the optimiser that trains it; ``begin`` steps are run before."""
+
+    name: str
+    model: MLP
+    data: Sequence[np.ndarray]
+    theta: np.ndarray
+    eta: float
+    steps: int
+    optimizer: str = "gradient-descent"
+    settings: Mapping[str, object] = field(default_factory=dict)
+    begin: int = 0
+
+    @cached_property
+    def kernel(self) -> Any:
+        return kernel_for(KernelSpec(self.model, 2))
+
+    def gradient(self, theta: np.ndarray) -> np.ndarray:
+        return np.asarray(self.kernel.gradient(theta, *self.data))
+
+    def whole(self, counter: Rate | None = None) -> StateMap:
+        """Its map on the whole state, from where it begins to be followed."""
+        entry, given = optimizers.chosen(self.optimizer, dict(self.settings))
+        values = entry.complete(given)
+        numbers = {name: float(value) for name, value in values.items()}
+        begun = kernel_state(self.kernel, self.theta, self.eta, self.data, entry, values)
+        state = run_states(begun, max(self.begin, 1))[self.begin] if self.begin else begun.start
+        ends = np.cumsum([part.size for part in entry.initial_state(self.theta, self.gradient, **numbers)])[:-1]
+        gradient = counter or self.gradient
+
+        def step(vector: np.ndarray) -> np.ndarray:
+            parts = tuple(np.split(vector, ends))
+            return np.concatenate(entry.step(lambda point, _=0: gradient(point), parts, self.eta, **numbers))
+
+        return StateMap(step, state, self.theta.size)
+
+    @cached_property
+    def run(self) -> np.ndarray:
+        """The iterates themselves, (steps + 3, d)."""
+        return run_states(self.whole(), self.steps + 2)[:, : self.theta.size]
+
+    @property
+    def times(self) -> list[int]:
+        """Ten times, to the end."""
+        return [round(self.steps * k / 10) for k in range(1, 11)]
+
+    def midpoint(self, step: int) -> np.ndarray:
+        return (self.run[step] + 2 * self.run[step + 1] + self.run[step + 2]) / 4
+
+
+@dataclass(frozen=True)
+class Followed:
+    """Distances to the midpoints at ten times, as far as it went; gradients a step; seconds; why it ended."""
+
+    distances: list[float]
+    gradients: float
+    seconds: float
+    ended: str = ""
+
+
+def follow_rate(
+    problem: Problem,
+    rate_of: Callable[[Rate], Rate],
+    alternates: bool,
+    tolerance: float = TOLERANCE,
+    midpoints: bool = True,
+    most: float = MOST_GRADIENTS,
+) -> Followed:
+    """A flow, ``rate_of(step)`` in time of one step, from the problem's start; if it alternates, its centre is read.
+
+    Without ``midpoints`` it is compared with the iterates themselves.
+    """
+    counter = Counter(problem.gradient, most * problem.steps)
+    state_map = problem.whole(counter)
+    rate, size = rate_of(state_map.step), state_map.size
+
+    def survived(_: float, state: np.ndarray) -> np.ndarray:
+        try:
+            return rate(state)
+        except (ValueError, np.linalg.LinAlgError):
+            return np.full_like(state, np.nan)
+
+    begin, distances, ended, state, now = time.perf_counter(), [], "", state_map.start, 0
+    with np.errstate(all="ignore"):
+        for stop in problem.times:
+            try:
+                path = solve_ivp(survived, (now, stop), state, rtol=tolerance, atol=tolerance / 10, t_eval=[stop])
+            except (GivenUp, ValueError) as error:
+                ended = str(error)
+                break
+            if not path.success or not np.isfinite(path.y).all():
+                ended = "leaves the numbers"
+                break
+            state, now, here = path.y[:, -1], stop, counter.count
+            centre = state
+            if alternates and midpoints:
+                after = state_map.step(state)
+                centre = (state + 2 * after + state_map.step(after)) / 4
+            counter.count = here  # reading is not following
+            aim = problem.midpoint(stop) if midpoints else problem.run[stop]
+            distances.append(float(np.linalg.norm((centre if midpoints else state)[:size] - aim)))
+    return Followed(distances, counter.count / max(now, 1), time.perf_counter() - begin, ended)
+
+
+def follow_points(problem: Problem, points: Callable[[Counter], Iterator[np.ndarray]]) -> Followed:
+    """Anything that yields its centre at steps 0, 1, 2, …"""
+    counter, begin, distances = Counter(problem.gradient), time.perf_counter(), []
+    for step, centre in enumerate(islice(points(counter), problem.steps + 1)):
+        if step and step in problem.times:
+            distances.append(float(np.linalg.norm(centre - problem.midpoint(step))))
+    return Followed(distances, counter.count / problem.steps, time.perf_counter() - begin)
+
+
+def minute(seed: int = 0) -> Problem:
+    """The one-minute example of central flow's authors; ½ the mean of squares here, so that η is twice theirs."""
+    random = np.random.default_rng(seed)
+    data = (random.standard_normal((128, 8)), random.standard_normal((128, 1)))
+    model = MLP([8, 16, 16, 1], "silu", "mse")
+    return Problem(f"one minute, seed {seed}", model, data, model.initial(seed), 0.2, 1000)
+
+
+def heavy_ball() -> Problem:
+    """The same network by heavy ball, β = 9/10, whose edge is ηλ = 3.8."""
+    base = minute()
+    return Problem("heavy ball", base.model, base.data, base.theta, 0.08, 600, "heavy-ball")
+
+
+def adam() -> Problem:
+    """The same by Adam at PyTorch's defaults but for the rate, from step 5 on."""
+    base = minute()
+    return Problem("Adam", base.model, base.data, base.theta, 0.01, 400, "torch.Adam()", begin=5)
+
+
+def digits() -> Problem:
+    """Digits with tanh and cross-entropy, from small weights, so that the curvature rises."""
+    data, model = dataset("digits"), MLP([64, 32, 10], "tanh", "cross-entropy")
+    return Problem("digits", model, data.arrays, DIGITS_SCALE * model.initial(0), DIGITS_ETA, 200)
+
+
+DIGITS_SCALE, DIGITS_ETA = 0.3, 1.0
