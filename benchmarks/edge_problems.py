@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import islice
@@ -18,7 +18,7 @@ from eomsym.dynamics import StateMap, kernel_state, run_states
 from eomsym.models import MLP, dataset
 
 #: A path is given up that takes more gradients for a step of the run.
-MOST_GRADIENTS = 30
+MOST_GRADIENTS = 20
 #: Relative error allowed in a step of the integrator; absolute a tenth of it.
 TOLERANCE = 1e-5
 Rate = Callable[[np.ndarray], np.ndarray]
@@ -104,21 +104,17 @@ class Followed:
     ended: str = ""
 
 
-def follow_rate(
+def flow_states(
     problem: Problem,
     rate_of: Callable[[Rate], Rate],
-    alternates: bool,
+    times: Iterable[float],
     tolerance: float = TOLERANCE,
-    midpoints: bool = True,
-    most: float = MOST_GRADIENTS,
-) -> Followed:
-    """A flow, ``rate_of(step)`` in time of one step, from the problem's start; if it alternates, its centre is read.
-
-    Without ``midpoints`` it is compared with the iterates themselves.
-    """
-    counter = Counter(problem.gradient, most * problem.steps)
-    state_map = problem.whole(counter)
-    rate, size = rate_of(state_map.step), state_map.size
+    counter: Counter | None = None,
+    told: list[str] | None = None,
+) -> np.ndarray:
+    """The states (k, m) of a flow, ``rate_of(step)`` in time of one step, at those of the times that it reaches."""
+    whole = problem.whole(counter or Counter(problem.gradient, MOST_GRADIENTS * problem.steps))
+    rate, states, now = rate_of(whole.step), [], 0.0
 
     def survived(_: float, state: np.ndarray) -> np.ndarray:
         try:
@@ -126,9 +122,9 @@ def follow_rate(
         except (ValueError, np.linalg.LinAlgError):
             return np.full_like(state, np.nan)
 
-    begin, distances, ended, state, now = time.perf_counter(), [], "", state_map.start, 0
-    with np.errstate(all="ignore"):
-        for stop in problem.times:
+    state, ended = whole.start, ""
+    for stop in times:
+        if stop > now:
             try:
                 path = solve_ivp(survived, (now, stop), state, rtol=tolerance, atol=tolerance / 10, t_eval=[stop])
             except (GivenUp, ValueError) as error:
@@ -137,15 +133,39 @@ def follow_rate(
             if not path.success or not np.isfinite(path.y).all():
                 ended = "leaves the numbers"
                 break
-            state, now, here = path.y[:, -1], stop, counter.count
+            state, now = path.y[:, -1], stop
+        states.append(state)
+    if told is not None:
+        told.append(ended)
+    return np.array(states)
+
+
+def follow_rate(
+    problem: Problem,
+    rate_of: Callable[[Rate], Rate],
+    alternates: bool,
+    tolerance: float = TOLERANCE,
+    midpoints: bool = True,
+    most: float = MOST_GRADIENTS,
+) -> Followed:
+    """A flow beside the midpoints of the run; if it alternates, its own centre is read.
+
+    Without ``midpoints`` it is compared with the iterates themselves.
+    """
+    counter, told, begin = Counter(problem.gradient, most * problem.steps), list[str](), time.perf_counter()
+    with np.errstate(all="ignore"):
+        states = flow_states(problem, rate_of, problem.times, tolerance, counter, told)
+        seconds = time.perf_counter() - begin
+        reached = max(problem.times[: len(states)], default=1) if told[0] else problem.steps
+        whole, distances = problem.whole(), []
+        for stop, state in zip(problem.times, states, strict=False):
             centre = state
             if alternates and midpoints:
-                after = state_map.step(state)
-                centre = (state + 2 * after + state_map.step(after)) / 4
-            counter.count = here  # reading is not following
+                after = whole.step(state)
+                centre = (state + 2 * after + whole.step(after)) / 4
             aim = problem.midpoint(stop) if midpoints else problem.run[stop]
-            distances.append(float(np.linalg.norm((centre if midpoints else state)[:size] - aim)))
-    return Followed(distances, counter.count / max(now, 1), time.perf_counter() - begin, ended)
+            distances.append(float(np.linalg.norm(centre[: whole.size] - aim)))
+    return Followed(distances, counter.count / reached, seconds, told[0])
 
 
 def follow_points(problem: Problem, points: Callable[[Counter], Iterator[np.ndarray]]) -> Followed:
@@ -180,7 +200,7 @@ def adam() -> Problem:
 def digits() -> Problem:
     """Digits with tanh and cross-entropy, from small weights, so that the curvature rises."""
     data, model = dataset("digits"), MLP([64, 32, 10], "tanh", "cross-entropy")
-    return Problem("digits", model, data.arrays, DIGITS_SCALE * model.initial(0), DIGITS_ETA, 200)
+    return Problem("digits", model, data.arrays, DIGITS_SCALE * model.initial(0), DIGITS_ETA, 100)
 
 
 DIGITS_SCALE, DIGITS_ETA = 0.3, 1.0

@@ -51,6 +51,21 @@ def accelerated(states: np.ndarray) -> np.ndarray:
     return np.asarray(found.value[0])
 
 
+def accelerated_single(order: int) -> Callable[[Rate], Rate]:
+    """The look-ahead field of single steps, so accelerated."""
+
+    def rate_of(step: Rate) -> Rate:
+        def rate(state: np.ndarray) -> np.ndarray:
+            states = [state]
+            for _ in range(order + 1):
+                states.append(step(states[-1]))
+            return accelerated(np.array(states))
+
+        return rate
+
+    return rate_of
+
+
 def projected(states: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """An orthonormal basis of the leading differences (n, r), the map in it (r, r), the first difference in it (r,)."""
     differences = np.diff(states, axis=0)
@@ -81,6 +96,12 @@ def exact(multipliers: np.ndarray) -> np.ndarray:
     r = np.where(r.real < 0.02, 0.02, r)
     near = np.abs(r - 1) < 1e-6
     return np.where(near, 1 - (r - 1) / 2, np.log(np.where(near, 2, r)) / np.where(near, 1, r - 1))
+
+
+def doubted(multipliers: np.ndarray) -> np.ndarray:
+    """The same up to |r − 1| = 4/5, and 1 from |r − 1| = 1 on."""
+    share = np.clip((1 - np.abs(multipliers - 1)) / 0.2, 0, 1)
+    return 1 + share**2 * (3 - 2 * share) * (exact(multipliers) - 1)
 
 
 def pade(multipliers: np.ndarray) -> np.ndarray:

@@ -73,7 +73,7 @@ def even_steps(
     steps: int,
     data: Data = (),
     *,
-    order: int = 3,
+    order: int = 2,
     optimizer: str | Optimizer = "gradient-descent",
     state: Sequence[np.ndarray] | None = None,
     logarithm: str = "subspace",
@@ -99,15 +99,16 @@ def even_steps(
 def follow_even_steps(
     whole: StateMap,
     steps: int,
-    order: int = 3,
+    order: int = 2,
     *,
     logarithm: str = "subspace",
     tolerance: float = TOLERANCE,
     name: str = "this rule",
 ) -> EvenSteps:
-    """The even-step equation of any map on a whole state, from ``whole.start``; 2(order + 1) gradients a value.
+    """The even-step equation of any map on a whole state, from ``whole.start``.
 
-    ``logarithm`` is ``subspace`` (``step_index.subspace_logarithm``) or ``plain``, the sum of the look-ahead field.
+    ``logarithm`` is ``subspace`` (``step_index.subspace_logarithm``), for order + 1 gradients a value, or ``plain``, the
+    sum of the look-ahead field, for 2(order + 1).
     The integrator is the method of order 5 of Dormand and Prince.  Where a step that it tries leaves the numbers, the
     step is made smaller.
     """

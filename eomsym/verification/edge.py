@@ -16,8 +16,8 @@ from eomsym.errors import InputError, IntegrationError, ResummationWarning
 
 #: Up to which ηλ each description is the one to take: beyond its end terms or signs speak against it.
 HOLDS = ((0.5, "series"), (1.0, "resummed"), (2.0, "even-step"), (math.inf, "even-step, at the edge"))
-#: Orders of the even-step equation whose costs are told; the order that is tried.
-EVEN_ORDER = 3
+#: Order of the even-step equation that is tried.
+EVEN_ORDER = 2
 #: Error allowed in a step of the integrator over the length of the first step: what is told is no smaller.
 ACCURACY = 1e-7
 
@@ -70,7 +70,7 @@ def edge_point(
         gradient = _seconds(lambda: kernel.gradient(theta, *data))
         rows = _seconds(lambda: kernel.field(theta, eta, *data, order=order))
         resummed = _seconds(lambda: kernel.field(theta, eta, *data, order=order, resum=True))
-    costs = {"series": rows / gradient, "resummed": resummed / gradient, "even-step": 2.0 * (EVEN_ORDER + 1)}
+    costs = {"series": rows / gradient, "resummed": resummed / gradient, "even-step": EVEN_ORDER + 1.0}
     holds = next(name for limit, name in HOLDS if product < limit)
     return EdgePoint(step, product, holds, errors, costs)
 

@@ -13,7 +13,7 @@ STATE = np.array([1.0, -2.0, 0.5])
 
 @pytest.mark.parametrize("stride", [1, 2])
 def test_a_linear_map_on_three_dimensions_has_its_own_at_order_three(stride):
-    matrix = expm(GENERATOR / stride)
+    matrix = expm(GENERATOR)
     found = subspace_logarithm(matrix.__matmul__, STATE, 3, stride)
     np.testing.assert_allclose(found.value, logm(matrix).real @ STATE, rtol=1e-8)
     np.testing.assert_allclose(
@@ -28,9 +28,34 @@ def test_what_alternates_has_a_logarithm_in_two_steps():
     np.testing.assert_allclose(found, np.log(np.array([0.9, 0.8])) * STATE[:2], rtol=1e-9)
 
 
+@pytest.mark.parametrize("stride", [1, 2])
+def test_it_takes_a_step_more_than_its_order(stride):
+    calls = []
+
+    def step(z):
+        calls.append(1)
+        return expm(GENERATOR) @ z
+
+    subspace_logarithm(step, STATE, 3, stride)
+    assert len(calls) == 4
+
+
+def test_near_minus_one_it_is_the_logarithm_of_the_square_and_between_half_of_its_step():
+    """SciPy's logarithm of the square for −1.1, −0.7 ± 0.3i, 0.9; the step of two where μ is near neither 1 nor −1."""
+    matrix = np.zeros((4, 4))
+    matrix[0, 0], matrix[1:3, 1:3], matrix[3, 3] = -1.1, [[-0.7, 0.3], [-0.3, -0.7]], 0.9
+    start = np.array([0.1, 1.0, -2.0, 0.5])
+    found = subspace_logarithm(matrix.__matmul__, start, 4, 2).value
+    np.testing.assert_allclose(found, logm(matrix @ matrix).real @ start / 2, rtol=1e-8)
+    turned = np.array([[0.0, 1.0], [-1.0, 0.0]])
+    found = subspace_logarithm(turned.__matmul__, start[:2], 2, 2).value
+    np.testing.assert_allclose(found, (turned @ turned - np.eye(2)) @ start[:2] / 2, rtol=1e-8)
+
+
 def test_order_zero_is_the_step_and_so_is_what_is_far_from_one():
     step = np.diag([3.0, 0.9, 0.95]).__matmul__
     np.testing.assert_allclose(subspace_logarithm(step, STATE, 0).value, step(STATE) - STATE)
+    np.testing.assert_allclose(subspace_logarithm(step, STATE, 0, 2).value, (step(step(STATE)) - STATE) / 2)
     found = subspace_logarithm(step, STATE, 3).value
     np.testing.assert_allclose(found, np.array([2.0, np.log(0.9), np.log(0.95)]) * STATE, rtol=1e-8)
 

@@ -10,7 +10,7 @@ from eomsym.errors import InputError, IntegrationError
 from eomsym.step_index import resummed_rows
 from eomsym.verification import edge_point, study_terms
 
-CURVATURES = np.array([1.0, 0.3, 0.05])
+CURVATURES = np.array([1.0, 0.3])
 
 
 def quadratic(order=6):
@@ -25,7 +25,7 @@ def quadratic(order=6):
 
     return SimpleNamespace(
         order=order,
-        size=3,
+        size=2,
         gradient=lambda theta: CURVATURES * theta,
         counterterms=counterterms,
         field=field,
@@ -37,25 +37,25 @@ def quadratic(order=6):
     ("product", "holds"), [(0.3, "series"), (0.8, "resummed"), (1.6, "even-step"), (2.1, "even-step, at the edge")]
 )
 def test_the_description_that_holds_is_the_nearest_or_near_enough(product, holds):
-    point = edge_point(quadratic(), np.array([1.0, 2.0, -1.0]), product)
+    point = edge_point(quadratic(), np.array([1.0, 2.0]), product)
     assert point.product == pytest.approx(product)
     assert point.holds == holds
     name = holds.split(",")[0]
     assert point.errors[name] < 6e-2
     if product > 1:
         assert point.errors["series"] > 10 * point.errors["even-step"]
-    assert point.costs["even-step"] == 8
+    assert point.costs["even-step"] == 3
 
 
 def test_where_nothing_moves_nothing_can_be_said():
     with pytest.raises(IntegrationError, match="moves by 0"):
-        edge_point(quadratic(), np.zeros(3), 0.5)
+        edge_point(quadratic(), np.zeros(2), 0.5)
 
 
 def test_a_flow_that_leaves_the_numbers_has_no_error():
     kernel = quadratic()
-    kernel.field = lambda theta, eta, order=6, resum=False: np.full(3, np.nan)
-    found = edge_point(kernel, np.ones(3), 0.5)
+    kernel.field = lambda theta, eta, order=6, resum=False: np.full(2, np.nan)
+    found = edge_point(kernel, np.ones(2), 0.5)
     assert math.isnan(found.errors["series"])
     assert math.isfinite(found.errors["even-step"])
 
