@@ -167,8 +167,11 @@ def main() -> None:
     begin = time.perf_counter()
     with threadpool_limits(limits=1, user_api="blas"):
         for name in chosen:
-            SECTIONS[name]()
-        if options.figure is not None:
+            if name == "resummation":
+                resummation(options.figure)
+            else:
+                SECTIONS[name]()
+        if options.figure is not None and "minute" in chosen:
             draw(minute(), options.figure)
     print(f"\n{time.perf_counter() - begin:.0f} s")
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from scipy.integrate import solve_ivp
 
+from benchmarks.edge_figure import series_figure
 from benchmarks.edge_problems import GivenUp, Problem, follow_rate
 from benchmarks import logarithms
 from eomsym.codegen import KernelSpec, kernel_for
@@ -58,8 +60,9 @@ def pade_on(directions: np.ndarray) -> Sum:
     return sum_of
 
 
-def resummation() -> None:
-    """Digits after 200 steps: the defect of the flow over one step, over the step."""
+def resummation(folder: Path | None = None) -> None:
+    """Digits after 200 steps: the defect of the flow over one step, over the step; drawn into the folder."""
+    drawn: dict[str, dict[float, list[float | None]]] = {}
     kernel = kernel_for(KernelSpec(MLP([64, 32, 10], "tanh", "cross-entropy"), max(ORDERS)))
     data, theta = dataset("digits").arrays, kernel.model.initial(0)
     for _ in range(200):
@@ -75,15 +78,19 @@ def resummation() -> None:
         step = -product / curvature * kernel.gradient(theta, *data)
         growth = ""
         for name, sum_of in ways.items():
-            cells = []
+            defects: list[float | None] = []
             for order in ORDERS:
                 end = one_step(kernel, theta, product / curvature, order, data, sum_of)
-                cells.append("   –   " if end is None else f"{_defect(end, theta, step):.1e}")
+                defects.append(None if end is None else _defect(end, theta, step))
+            drawn.setdefault(name, {})[product] = defects
+            cells = ["   –   " if value is None else f"{value:.1e}" for value in defects]
             if name == "reduced rank":
                 rows = kernel.counterterms(theta, *data)
                 found = resummed([[-((product / curvature) ** k) * r] for k, r in enumerate(rows[:11])])
                 growth = f"  growth {found.growth:.2f}, estimate {found.error / np.linalg.norm(found.value[0]):.0e}"
             print(f"{product:4} {name:20} {' '.join(cells)}{growth if name == 'reduced rank' else ''}", flush=True)
+    if folder is not None:
+        series_figure(drawn, 10, ORDERS.index(10), folder)
 
 
 def _defect(end: np.ndarray, theta: np.ndarray, step: np.ndarray) -> float:
