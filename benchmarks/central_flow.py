@@ -28,7 +28,10 @@ MOST, CLOSE = 500, 1e-10
 
 @dataclass(frozen=True, eq=False)
 class CentralPoint:
-    """The centre (d,), the covariance of the oscillation as eigenvectors (d, k) and X (k, k), the curvatures (k,)."""
+    """The centre (d,), the covariance of the oscillation as eigenvectors (d, k) and X (k, k), the curvatures (k,).
+
+    All but θ are of the last substep.
+    """
 
     theta: np.ndarray
     directions: np.ndarray
@@ -67,6 +70,8 @@ def leading_directions(
     count = basis.shape[1]
     spanned, images = basis, hessian_times(gradient, theta, basis)
     for _ in range(refinements):
+        if spanned.shape[1] + count > theta.size:
+            break
         fresh = images[:, -count:]
         for _ in range(2):  # once more, for what cancels
             fresh = fresh - spanned @ (spanned.T @ fresh)

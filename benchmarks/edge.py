@@ -31,7 +31,6 @@ from benchmarks.edge_problems import (
 )
 from benchmarks.edge_series import resummation, stable_run
 
-
 #: What is kept may take more gradients for a step of the run than what is tried beside it.
 KEPT = 60
 
@@ -115,7 +114,7 @@ def with_memory(problem: Problem, share: float, most: float) -> None:
     if share:
         slow_manifold(problem, share)
     for order in (0, 2, 4):
-        row(f"whole state, stride 1, order {order}", flow(logarithms.plain(order, 1), True))
+        row(f"whole state, stride 1, order {order}", flow(logarithms.plain(order, 1), True, most=most))
     for order in (0, 2):
         row(f"whole state, even-step, plain {order}", flow(logarithms.plain(order), True))
     for order in (2, 4, 6):

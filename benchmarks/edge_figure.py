@@ -46,9 +46,9 @@ def draw(problem: Problem, folder: Path) -> None:
         style = {"color": colour, "lw": width, "label": name, "zorder": 3 if width > 1.5 else 2}
         loss.plot(times[: len(rows)], [problem.kernel.loss(row, *problem.data) for row in rows], **style)
         if name in ("run", "central flow", "even-step, subspace, order 2", "gradient flow"):
-            tops = np.array([largest(problem, row) for row in rows])
-            curvature.plot(times[: len(rows)], tops[:, 0], **style)
-            curvature.plot(times[: len(rows)], tops[:, 1], **{**style, "label": None, "ls": ":"})
+            tops = np.array([largest(problem, row) for row in rows[::2]])
+            curvature.plot(times[: len(rows) : 2], tops[:, 0], **style)
+            curvature.plot(times[: len(rows) : 2], tops[:, 1], **{**style, "label": None, "ls": ":"})
         if name != "run":
             distance.plot(times[: len(rows)], np.linalg.norm(rows - middles[: len(rows)], axis=1), **style)
     for level, text in ((1 / problem.eta, "1/η"), (2 / problem.eta, "2/η")):
@@ -106,4 +106,3 @@ def series_figure(rows: dict[str, dict[float, list[float | None]]], order: int, 
     axes.set(yscale="log", xlabel="η times the largest curvature", ylabel=f"defect of one step, order {order}")
     axes.legend(frameon=False, fontsize=8)
     figure.savefig(folder / "edge_series.png", dpi=110)
-

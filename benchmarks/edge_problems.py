@@ -1,4 +1,4 @@
-"""Runs that go to the edge of stability and through it, and paths of flows beside them, with their gradients counted."""
+"""Runs that go to the edge of stability and through it, and flows beside them, their gradients counted."""
 
 from __future__ import annotations
 

@@ -43,7 +43,9 @@ theta, eta, steps = model.initial(seed=0), 0.2, 200 if FAST else 1000
 run = optimizer_path(kernel, theta, eta, steps + 2, data)
 looks = range(0, steps + 1, 100)
 for k in looks:
-    print(f"step {k}: loss {kernel.loss(run[k], *data):.3f}, eta lambda {eta * largest_eigenvalue(kernel, run[k], data):.2f}")
+    print(
+        f"step {k}: loss {kernel.loss(run[k], *data):.3f}, eta lambda {eta * largest_eigenvalue(kernel, run[k], data):.2f}"
+    )
 
 # %% [markdown]
 # ## 1. Which description holds?

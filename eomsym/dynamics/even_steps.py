@@ -107,8 +107,8 @@ def follow_even_steps(
 ) -> EvenSteps:
     """The even-step equation of any map on a whole state, from ``whole.start``.
 
-    ``logarithm`` is ``subspace`` (``step_index.subspace_logarithm``), for order + 1 gradients a value, or ``plain``, the
-    sum of the look-ahead field, for 2(order + 1).
+    ``logarithm`` is ``subspace`` (``step_index.subspace_logarithm``), for order + 1 gradients a value, or ``plain``,
+    the sum of the look-ahead field, for 2(order + 1).
     The integrator is the method of order 5 of Dormand and Prince.  Where a step that it tries leaves the numbers, the
     step is made smaller.
     """

@@ -1,4 +1,4 @@
-"""The logarithm of a map in the span of its leading differences, with the stride chosen by direction, order 0 elsewhere.
+"""The logarithm of a map in the span of its leading differences, its stride chosen by direction, order 0 elsewhere.
 
 The plain sum of the look-ahead field is one polynomial for all multipliers, and right near 1 alone.  The states that it
 is made from also say what the map does in the span of their differences: there its matrix is small, its eigenvalues are

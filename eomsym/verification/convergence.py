@@ -115,7 +115,9 @@ def verify(
     if data == SUITED:
         data = DEFAULT_DATASETS.get((precision or "double") if kernel is None else _precision(kernel), "digits")
     if resum and (state != "slow" or schedule is not None or batching is not None or precision == "double-double"):
-        raise InputError("resum: is for kernels in doubles on the slow manifold; leave state, schedule and batching out")
+        raise InputError(
+            "resum: is for kernels in doubles on the slow manifold; leave state, schedule and batching out"
+        )
     if check_choice("state", state, STATES) == "whole":
         if schedule is not None or batching is not None:
             raise InputError("state 'whole': takes neither schedule nor batching; leave them out, or take state 'slow'")

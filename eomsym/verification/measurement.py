@@ -64,8 +64,8 @@ def settling_steps(entry: Optimizer, parameters: Mapping[str, Fraction], start: 
 class Problem:
     """What is trained and from where: ``theta`` is (d,) of the kernel's arithmetic, ``data`` what it takes after it.
 
-    ``resum`` takes the resummed field.  ``start`` is one of ``STARTS``: what the path of an optimiser with a memory begins with.  ``exponents`` has the
-    power of η of each order's error.
+    ``start`` is one of ``STARTS``: what the path of an optimiser with a memory begins with.  ``exponents`` has the
+    power of η of each order's error.  ``resum`` takes the resummed field.
     """
 
     optimizer: str

@@ -73,8 +73,8 @@ class OrderRecord(Record):
 
     ``errors`` are ‖θ_EoM(T) − θ_optimizer(T/η)‖₂; ``predicted_errors`` the same to leading order, η^{N+1}‖E_N(T)‖₂;
     ``floors`` what an error may owe to round-off and integration, ‖·‖₂; ``floor_parts`` says where each comes from,
-    and is empty where that is not known.  A ``resummed`` field has the slope of its order, and an error of its own: that
-    it is less than the predicted one of the plain field is what it is for.
+    and is empty where that is not known.  A ``resummed`` field has the slope of its order and
+    an error of its own, less than the predicted one of the plain field.
     """
 
     order: int

@@ -139,7 +139,13 @@ class TermStudy(Record):
 
     def _edge_dict(self, point: EdgePoint) -> dict[str, Any]:
         found = {name: finite(error) for name, error in point.errors.items()}
-        return {"step": point.step, "eta_sharpness": point.product, "holds": point.holds, "errors": found, "costs": point.costs}
+        return {
+            "step": point.step,
+            "eta_sharpness": point.product,
+            "holds": point.holds,
+            "errors": found,
+            "costs": point.costs,
+        }
 
     def _point_dict(self, point: TermPoint) -> dict[str, Any]:
         return {
@@ -192,8 +198,8 @@ def study_terms(
     take their defaults, and its terms are those on the slow manifold.
 
     ``eta`` is by default half of what makes ``η max|λ| = 0.8`` at the start; ``points`` counts both ends.
-    ``progress(done, total)`` is called after each of them.  With ``edge`` it is said of each, for gradient descent, which
-    description holds (``edge_point``).
+    ``progress(done, total)`` is called after each of them.  With ``edge`` it is said of each, for gradient
+    descent, which description holds (``edge_point``).
     Raises ``InputError`` for a bad value, ``IntegrationError`` if training diverges.
     """
     from eomsym.codegen import KernelSpec, kernel_for
