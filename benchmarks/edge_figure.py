@@ -53,7 +53,7 @@ def draw(problem: Problem, folder: Path) -> None:
             distance.plot(times[: len(rows)], np.linalg.norm(rows - middles[: len(rows)], axis=1), **style)
     for level, text in ((1 / problem.eta, "1/η"), (2 / problem.eta, "2/η")):
         curvature.axhline(level, color="black", lw=0.6, ls="--")
-        curvature.annotate(text, (times[-1], level), xytext=(2, 2), textcoords="offset points")
+        curvature.annotate(text, (times[-1], level), xytext=(-8, 3), textcoords="offset points")
     amplitude.plot(times, alternating, color="black", lw=1.0, label="run")
     of_central = [np.sqrt(max(np.trace(points[t].covariance), 1e-300)) for t in times]
     amplitude.plot(times, of_central, color="tab:green", lw=1.6, label="central flow, (tr Σ)^½")

@@ -15,7 +15,7 @@ LARGEST = 300_000  # bytes
 
 
 def test_each_use_has_its_notebook():
-    uses = {"derive", "generate", "high_order", "layers", "momentum_and_adam", "optimisers", "terms", "verify"}
+    uses = {"derive", "edge", "generate", "high_order", "layers", "momentum_and_adam", "optimisers", "terms", "verify"}
     assert uses <= {path.stem for path in NOTEBOOKS}
 
 

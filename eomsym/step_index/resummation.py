@@ -15,9 +15,9 @@ from typing import Any
 from eomsym.errors import ResummationWarning
 
 #: A difference of terms that its fellows make but for this part of it says nothing of its own, and is left out.
-RANK_CUTOFF = 1e-9
+RANK_CUTOFF = 1e-6
 #: Up to this growth of the terms their sum is accelerated, from the second on it is plain; between, a mean of both.
-FULL, NONE = 1.05, 1.2
+FULL, NONE = 0.92, 1.08
 
 Term = Sequence[Any]
 
