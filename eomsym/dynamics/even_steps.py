@@ -21,7 +21,7 @@ from eomsym.dynamics.kernel import Data, FieldKernel, check_theta
 from eomsym.dynamics.state_map import StateMap, kernel_state
 from eomsym.errors import InputError, IntegrationError
 from eomsym.optimizers import Optimizer, check_one_gradient
-from eomsym.step_index import MAX_LOOKAHEAD_ORDER, check_growth, map_logarithm, subspace_logarithm
+from eomsym.step_index import MAX_LOOKAHEAD_ORDER, check_growth, difference_growth, map_logarithm, subspace_logarithm
 
 #: How the logarithm is taken: in the span of the leading differences, or as the plain sum of the look-ahead field.
 LOGARITHMS = ("subspace", "plain")
@@ -124,18 +124,12 @@ def follow_even_steps(
 
     with np.errstate(all="ignore"):
         if plain and order and whole.start.size > whole.size:
-            check_growth(difference_growth(whole.step, whole.start, order), name)
+            states = [whole.start]
+            for _ in range(order + 1):
+                states.append(whole.step(whole.step(states[-1])))
+            check_growth(float(difference_growth([(state,) for state in states])), name)
         path = _integrated(_surviving(rate), whole.start, steps, tolerance)
     return EvenSteps(steps, whole.tally.count - before, path, whole)
-
-
-def difference_growth(step: Rate, state: np.ndarray, order: int) -> float:
-    """``(‖Δ^{n+1} z‖/‖Δ z‖)^{1/n}`` of every second state: |μ² − 1| of the multipliers μ of the step that matter."""
-    points = [state]
-    for _ in range(order + 1):
-        points.append(step(step(points[-1])))
-    first, last = points[1] - points[0], np.diff(points, order + 1, axis=0)[0]
-    return float((np.linalg.norm(last) / max(np.linalg.norm(first), np.finfo(np.float64).tiny)) ** (1 / order))
 
 
 def _with_memory(whole: StateMap, entry: Optimizer, state: Sequence[np.ndarray] | None) -> StateMap:

@@ -11,6 +11,7 @@ from eomsym.step_index.array_algebra import (
 from eomsym.step_index.lookahead import (
     MAX_LOOKAHEAD_ORDER,
     check_growth,
+    difference_growth,
     lookahead,
     lookahead_weights,
     map_logarithm,
@@ -42,6 +43,7 @@ __all__ = [
     "check_growth",
     "check_like",
     "descent_schedule",
+    "difference_growth",
     "gradient_of",
     "integer_nodes",
     "listed_models",

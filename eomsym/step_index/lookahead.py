@@ -131,7 +131,7 @@ def rule_lookahead(
 
     moved = map_logarithm(step, (theta, *given), order, _each, stride)
     if stride > 1 and order and entry.memory:
-        check_growth(number(_growth(visited[::stride])), entry.name)
+        check_growth(number(difference_growth(visited[::stride])), entry.name)
     return tuple(shaped(part / eta) if part.shape == theta.shape else part / eta for part in moved)
 
 
@@ -144,8 +144,8 @@ def check_growth(growth: float | None, name: str) -> None:
         )
 
 
-def _growth(states: Sequence[tuple[Any, ...]]) -> Any:
-    """``(‖Δ^{n+1} z‖/‖Δ z‖)^{1/n}`` of n + 2 states: about |r − 1| of the multiplier that leads."""
+def difference_growth(states: Sequence[tuple[Any, ...]]) -> Any:
+    """``(‖Δ^{n+1} z‖/‖Δ z‖)^{1/n}`` of n + 2 states, n ≥ 1: about |r − 1| of the multiplier that leads."""
     rows, sizes = list(states), []
     while len(rows) > 1:
         rows = [_each(lambda after, before: after - before, *pair) for pair in zip(rows[1:], rows, strict=False)]
