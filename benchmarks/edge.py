@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import argparse
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -67,7 +67,7 @@ def again(problem: Problem) -> Followed:
     return follow_points(problem, points)
 
 
-def compare(problem: Problem, brief: bool = False) -> None:
+def compare(problem: Problem, brief: bool = False, orders: Sequence[int] = (2, 3, 4, 5)) -> None:
     """Gradient descent: flows beside the run."""
     head(problem)
     flow = partial(follow_rate, problem)
@@ -81,7 +81,7 @@ def compare(problem: Problem, brief: bool = False) -> None:
     row("central flow, 2 directions, 1/step", follow_points(problem, centre_of(problem, 2, 1)))
     for order in (1,) if brief else (0, 1, 4):
         row(f"even-step, plain, order {order}", flow(logarithms.plain(order), True))
-    for order in (2, 4) if brief else (2, 3, 4, 5):
+    for order in orders:
         row(f"even-step, subspace, order {order}", flow(logarithms.subspace(order), True, most=KEPT))
 
 
@@ -147,8 +147,8 @@ SECTIONS: dict[str, Callable[[], None]] = {
     "stable": stable_run,
     "minute": lambda: compare(minute()),
     "logarithms": which_logarithm,
-    "seeds": lambda: [compare(minute(seed), brief=True) for seed in (1, 2, 3)] and None,
-    "digits": lambda: compare(digits(), brief=True),
+    "seeds": lambda: [compare(minute(seed), brief=True, orders=(2,)) for seed in (1, 2, 3)] and None,
+    "digits": lambda: compare(digits(), brief=True, orders=(2, 4)),
     "heavy-ball": lambda: with_memory(heavy_ball(), 0.9, KEPT),
     "adam": lambda: with_memory(adam(), 0.0, MOST_GRADIENTS),
 }

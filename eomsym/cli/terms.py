@@ -107,9 +107,7 @@ def _show(study: TermStudy) -> None:
     worst = max(term.defect for point in study.points for term in point.terms)
     output.write(f"sum over trees against the kernel: largest relative difference {worst:.1e}")
     if study.edge:
-        output.write(
-            "which description holds: error over two steps, and under it what a value of its field costs in gradients"
-        )
+        output.write("which holds: error over two steps, and under it the gradients a value costs")
         output.show(_edge_table(study))
     for warning in study.warnings:
         output.warn(warning)

@@ -119,8 +119,9 @@ def test_edge_is_told_in_a_table_and_in_json(run, studies, monkeypatch):
     monkeypatch.setenv("COLUMNS", "80")
     result = run(*COMMANDS["study_terms"], "--edge")
     assert asked["edge"]
-    assert "which description holds" in result.out
-    assert [line for line in result.out.splitlines() if "1.700" in line and line.count("even-step") == 1]
+    assert "which holds: error over two steps" in result.out
+    (line,) = [line for line in result.out.splitlines() if "1.700" in line]
+    assert line.count("even-step") == 1
     assert max(map(len, result.out.splitlines())) <= 80
     told = run(*COMMANDS["study_terms"], "--edge", "--format", "json").json["edge"]
     assert told[0]["errors"] == {"series": None, "resummed": 0.1, "even-step": 1e-3}
