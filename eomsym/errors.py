@@ -12,6 +12,7 @@ __all__ = [
     "KinkWarning",
     "MissingExtraError",
     "PrecisionWarning",
+    "ResummationWarning",
     "SeriesMismatchError",
 ]
 
@@ -50,3 +51,7 @@ class KinkWarning(UserWarning):
 
 class PrecisionWarning(UserWarning):
     """Few digits are left of the highest terms."""
+
+
+class ResummationWarning(UserWarning):
+    """A series has left its radius, and its sum is the plain one."""

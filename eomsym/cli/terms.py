@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 EXAMPLES = examples(
     "eomsym terms",
     "eomsym terms --dataset digits-small --order 3 --steps 200 --plot terms.png",
+    "eomsym terms --dataset digits-small --eta 0.8 --edge",
 )
 MOST_STEPS, MOST_POINTS, HIGHEST_ORDER = 20_000, 50, 7
 
@@ -40,6 +41,9 @@ def terms(
     ] = None,
     steps: Annotated[str, typer.Option(metavar="N", help="Steps of the optimizer.")] = "100",
     points: Annotated[str, typer.Option(metavar="N", help="Iterates that are looked at, both ends included.")] = "5",
+    edge: Annotated[
+        bool, typer.Option("--edge", help="Say which description holds at each iterate, and what a value costs.")
+    ] = False,
     seed: options.Seed = "0",
     plot: options.Plot = None,
     output_: options.Output = None,
@@ -52,6 +56,10 @@ def terms(
     gradient g, and how far it points the same way (cosine); the same for every
     rooted tree in it; and eta times the sharpness, the largest eigenvalue of
     the Hessian, with a warning where the series stops being useful.
+
+    With --edge also which description of gradient-descent holds: the series (eta
+    sharpness below 0.5), resummed (below 1), the even-step equation (below 2, and
+    through the edge), with the error of each over two steps and its cost.
 
     Every tree is evaluated by derivatives along straight lines. The exit status
     is 1 if their sum is not the counter term of the kernel.
@@ -79,6 +87,7 @@ def terms(
             seed=report.seed,
             output=report.folder,
             progress=progress,
+            edge=edge,
             optimizer=entry,
             **parameters,
         )
@@ -97,8 +106,20 @@ def _show(study: TermStudy) -> None:
     output.show(_tree_table(study, first, last))
     worst = max(term.defect for point in study.points for term in point.terms)
     output.write(f"sum over trees against the kernel: largest relative difference {worst:.1e}")
+    if study.edge:
+        output.write("which holds: error over two steps, and under it the gradients a value costs")
+        output.show(_edge_table(study))
     for warning in study.warnings:
         output.warn(warning)
+
+
+def _edge_table(study: TermStudy) -> Table:
+    table = output.table(("step", "eta times\nsharpness", "series", "resummed", "even-step", "holds"))
+    table.columns[-1].justify = "left"
+    for point in study.edge:
+        cells = [f"{point.errors[name]:.1e}\n{point.costs[name]:.1f}" for name in point.errors]
+        table.add_row(str(point.step), f"{point.product:.3f}", *cells, point.holds)
+    return table
 
 
 def _run_table(study: TermStudy) -> Table:

@@ -49,9 +49,17 @@ class DoubleDoubleKernel(Kernel):
         return self._unpacked(self._module.counterterms(_packed(place), highest, *self._data(inputs, targets)))
 
     def field(  # type: ignore[override]
-        self, theta: Any, eta: Any, inputs: np.ndarray, targets: np.ndarray, order: int | None = None
+        self,
+        theta: Any,
+        eta: Any,
+        inputs: np.ndarray,
+        targets: np.ndarray,
+        order: int | None = None,
+        resum: bool = False,
     ) -> DoubleDouble:
         """The modified vector field ``−g − Σ_k η^{k+1} ξ_k``, (d,); ``eta`` is any number ``DoubleDouble`` takes."""
+        if resum:
+            raise InputError("resum: works in doubles; generate a kernel of precision double, or leave it out")
         step = _number("eta", eta)
         rows = self.counterterms(theta, inputs, targets, order)
         total = rows[-1]

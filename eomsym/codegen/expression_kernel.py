@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from eomsym.codegen.kernel import LoadedKernel, float_array, modified_field
+from eomsym.codegen.kernel import LoadedKernel, float_array
 from eomsym.errors import InputError, OverflowInKernelError
 from eomsym.models import ExpressionLoss, VectorField
 
@@ -62,10 +62,15 @@ class ExpressionKernel(LoadedKernel):
             return self._finite(self._module.counterterms(place, highest, values))
 
     def field(
-        self, theta: np.ndarray, eta: float, parameters: np.ndarray | None = None, order: int | None = None
+        self,
+        theta: np.ndarray,
+        eta: float,
+        parameters: np.ndarray | None = None,
+        order: int | None = None,
+        resum: bool = False,
     ) -> np.ndarray:
-        """The modified vector field ``−g − Σ_k η^{k+1} ξ_k``, (d,)."""
-        return modified_field(self.counterterms(theta, parameters, order), eta)
+        """The modified vector field ``−g − Σ_k η^{k+1} ξ_k``, (d,); ``resum`` as in ``Kernel``."""
+        return self._summed(self.counterterms(theta, parameters, order), eta, resum)
 
     def _check_defined(self, theta: np.ndarray, values: np.ndarray) -> None:
         """The derivative of log x is there at x < 0 too, and would be taken for that of a loss."""

@@ -15,6 +15,7 @@ from eomsym.codegen.spec import KernelSpec, Model
 from eomsym.errors import InputError, OverflowInKernelError
 from eomsym.models import LOSS_TABLE, MLP
 from eomsym.step_index.held import check_held, takes_roots
+from eomsym.step_index.resummation import resummed_rows, tell_growth
 
 
 class LoadedKernel:
@@ -24,6 +25,7 @@ class LoadedKernel:
         self.spec = spec
         self.threads = threads
         self._module = module
+        self._told = False
 
     def __repr__(self) -> str:
         return f"Kernel({self.spec.name})"
@@ -68,6 +70,14 @@ class LoadedKernel:
         """Raises ``InputError`` where a root of the rule has no derivative."""
         if order and self._takes_roots:
             check_held(gradient, theta, self.spec.optimizer)
+
+    def _summed(self, rows: np.ndarray, eta: float, resum: bool) -> np.ndarray:
+        """The field of rows of terms, (d,).  Warns once for each kernel where they grow too fast to be resummed."""
+        if not resum:
+            return modified_field(rows, eta)
+        found = resummed_rows([[row] for row in rows], _finite_number("eta", eta))
+        self._told = self._told or tell_growth(float(found.growth))
+        return np.asarray(found.value[0])
 
     def _vector(self, name: str, vector: np.ndarray) -> np.ndarray:
         array = float_array(name, vector, f"({self.size},)", self._real)
@@ -156,9 +166,13 @@ class Kernel(LoadedKernel):
         inputs: np.ndarray,
         targets: np.ndarray,
         order: int | None = None,
+        resum: bool = False,
     ) -> np.ndarray:
-        """The modified vector field ``−g − Σ_k η^{k+1} ξ_k``, (d,)."""
-        return modified_field(self.counterterms(theta, inputs, targets, order), eta)
+        """The modified vector field ``−g − Σ_k η^{k+1} ξ_k``, (d,).
+
+        ``resum`` accelerates the sum by reduced rank extrapolation: nearer up to ηλ = 1 (``step_index.resummation``).
+        """
+        return self._summed(self.counterterms(theta, inputs, targets, order), eta, resum)
 
     def _call(self, function: str, *arguments: Any) -> Any:
         """A compiled function; its samples in parts, one a thread, where there are several."""

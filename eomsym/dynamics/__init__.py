@@ -3,6 +3,7 @@
 from eomsym.dynamics.differentials import SeriesKernel, elementary_differentials
 from eomsym.dynamics.equation_of_motion import MotionEnd, integrate_equation_of_motion
 from eomsym.dynamics.error_prediction import ErrorPrediction, predict_discretization_error
+from eomsym.dynamics.even_steps import EvenSteps, even_steps, follow_even_steps
 from eomsym.dynamics.extrapolation import integrate_by_extrapolation
 from eomsym.dynamics.integration import Path
 from eomsym.dynamics.kernel import Data, FieldKernel, RoundedKernel, is_double_double
@@ -16,6 +17,7 @@ from eomsym.dynamics.state_map import StateMap, Tally, follow_slow, follow_state
 __all__ = [
     "Data",
     "ErrorPrediction",
+    "EvenSteps",
     "FieldKernel",
     "LoopKernel",
     "MotionEnd",
@@ -27,7 +29,9 @@ __all__ = [
     "StateMap",
     "Tally",
     "elementary_differentials",
+    "even_steps",
     "field_gradient",
+    "follow_even_steps",
     "follow_slow",
     "follow_states",
     "integrate_by_extrapolation",

@@ -16,15 +16,19 @@ def integrate_vector(rate: Rate, start: np.ndarray, time: float, tolerance: floa
     ever and is raised to 100 times this.  Raises ``IntegrationError`` if the path leaves the floating-point numbers.
     """
     allowed = max(tolerance, 100 * precision)
-
-    def checked(now: float, state: np.ndarray) -> np.ndarray:
-        value = rate(state)
-        if not np.isfinite(value).all():
-            raise IntegrationError(f"path: not finite at time {now:g} of {time:g}; take less time")
-        return value
-
+    if not np.isfinite(rate(start)).all():
+        raise IntegrationError("path: its speed is not finite where it begins")
+    # A step that is tried may leave the field's domain: what is not finite there makes SciPy's step smaller.
     with np.errstate(over="ignore", invalid="ignore"):
-        path = solve_ivp(checked, (0.0, time), start, method="DOP853", rtol=allowed, atol=allowed, t_eval=[time])
+        path = solve_ivp(
+            lambda now, state: rate(state),
+            (0.0, time),
+            start,
+            method="DOP853",
+            rtol=allowed,
+            atol=allowed,
+            t_eval=[time],
+        )
     if not path.success:
         raise IntegrationError(f"path: stopped before time {time:g}: {path.message}")
     return path.y[:, -1]

@@ -45,6 +45,7 @@ def integrate_equation_of_motion(
     order: int | None = None,
     accuracy: float | None = None,
     method: str | None = None,
+    resum: bool = False,
 ) -> MotionEnd:
     """θ(time) of the equation of motion of the given order (the kernel's own if none), started at ``theta`` (d,).
 
@@ -53,6 +54,7 @@ def integrate_equation_of_motion(
     field costs little and many digits are wanted, and the only one for double-double kernels; without it the former
     where it can be.  The error reached is measured by a second run with half the steps and returned (see
     ``integration.integrate`` and ``extrapolation.integrate_by_extrapolation``).
+    ``resum`` takes the resummed field, of kernels that have it; where their terms grow too fast it is the plain one.
     Raises ``InputError`` for a bad value, ``IntegrationError`` naming order, η and
     time if the path leaves the floating-point numbers.
     """
@@ -68,8 +70,9 @@ def integrate_equation_of_motion(
     run: Any = integrate_by_extrapolation if _method(kernel, method) == "extrapolation" else integrate
     # SciPy's norm is the root mean square, so an error of ``accuracy`` in ‖·‖₂ is this much in each component.
     per_component = check_positive("accuracy", accuracy) / np.sqrt(kernel.size)
+    options: dict[str, Any] = {"order": order, **({"resum": True} if resum else {})}
     try:
-        end = run(lambda point: kernel.field(point, eta, *data, order=order), start, time, per_component)
+        end = run(lambda point: kernel.field(point, eta, *data, **options), start, time, per_component)
     except IntegrationError as error:
         raise IntegrationError(f"equation of motion of order {order}, eta = {eta:g}: {error}") from error
     return MotionEnd(end.state, float(np.linalg.norm(end.error_estimate)), end.evaluations)

@@ -20,7 +20,15 @@ from eomsym.jax.tracing import flatten
 from eomsym.optimizers import Later, Optimizer
 from eomsym.schedules import Schedule, reached
 from eomsym.series.rings import Ring
-from eomsym.step_index import Library, check_like, gradient_of, model_counterterms, modified_field
+from eomsym.step_index import (
+    Library,
+    check_like,
+    gradient_of,
+    model_counterterms,
+    modified_field,
+    resummed_rows,
+    tell_growth,
+)
 
 
 def counterterms(
@@ -84,9 +92,21 @@ def counterterms(
     return rows
 
 
-def equation_of_motion(loss_fn: Callable[[Any], Any] | None, params: Any, eta: Any, order: int, **options: Any) -> Any:
-    """The modified vector field ``−g − Σ_k η^{k+1} ξ_k``, a pytree like ``params``; ``options`` of ``counterterms``."""
+def equation_of_motion(
+    loss_fn: Callable[[Any], Any] | None, params: Any, eta: Any, order: int, *, resum: bool = False, **options: Any
+) -> Any:
+    """The modified vector field ``−g − Σ_k η^{k+1} ξ_k``, a pytree like ``params``; ``options`` of ``counterterms``.
+
+    ``resum`` accelerates the sum (``step_index.resummation``), and warns where the terms grow too fast for that, but
+    not under ``jax.jit``.
+    """
     rows = counterterms(loss_fn, params, order, **options)
+    if resum:
+        found = resummed_rows([jax.tree.leaves(row) for row in rows], eta)
+        if not isinstance(found.growth, jax.core.Tracer):
+            tell_growth(float(found.growth))
+        leaves = zip(found.value, jax.tree.leaves(rows[0]), strict=True)
+        return jax.tree.unflatten(jax.tree.structure(rows[0]), [total.astype(part.dtype) for total, part in leaves])
     return modified_field(rows, eta, jax.tree.map, lambda total, part: total.astype(part.dtype))
 
 

@@ -10,12 +10,22 @@ from eomsym.step_index.array_algebra import (
     modified_field,
 )
 from eomsym.step_index.doors import MAX_ARRAY_ORDER, Library, Traced, model_counterterms
-from eomsym.step_index.lookahead import MAX_LOOKAHEAD_ORDER, lookahead, lookahead_weights, map_logarithm, rule_lookahead
+from eomsym.step_index.lookahead import (
+    MAX_LOOKAHEAD_ORDER,
+    check_growth,
+    difference_growth,
+    lookahead,
+    lookahead_weights,
+    map_logarithm,
+    rule_lookahead,
+)
 from eomsym.step_index.nodes import integer_nodes, small_nodes, two_sided
 from eomsym.step_index.quasi_polynomials import QuasiPolynomial
+from eomsym.step_index.resummation import Resummed, resummed, resummed_rows, tell_growth
 from eomsym.step_index.ring_algebra import program_counterterms
 from eomsym.step_index.schedule import DescentSchedule, descent_schedule
 from eomsym.step_index.solver import Algebra, NodeAlgebra, Solution, solve, solve_slow
+from eomsym.step_index.subspace import SubspaceLogarithm, subspace_logarithm
 from eomsym.step_index.tables import Matrix, Tables
 from eomsym.step_index.weights import logarithm, resolvent, sum_to, value_at, weights
 
@@ -28,14 +38,18 @@ __all__ = [
     "Matrix",
     "NodeAlgebra",
     "QuasiPolynomial",
+    "Resummed",
     "Share",
     "Solution",
+    "SubspaceLogarithm",
     "Tables",
     "Traced",
     "array_counterterms",
     "array_whole_terms",
+    "check_growth",
     "check_like",
     "descent_schedule",
+    "difference_growth",
     "gradient_of",
     "integer_nodes",
     "listed_models",
@@ -47,11 +61,15 @@ __all__ = [
     "modified_field",
     "program_counterterms",
     "resolvent",
+    "resummed",
+    "resummed_rows",
     "rule_lookahead",
     "small_nodes",
     "solve",
     "solve_slow",
+    "subspace_logarithm",
     "sum_to",
+    "tell_growth",
     "two_sided",
     "value_at",
     "weights",

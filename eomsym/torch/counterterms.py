@@ -15,7 +15,15 @@ from torch.utils import _pytree as pytree
 from eomsym.checks import check_finite
 from eomsym.errors import InputError
 from eomsym.optimizers import Optimizer
-from eomsym.step_index import Library, Traced, gradient_of, model_counterterms, modified_field
+from eomsym.step_index import (
+    Library,
+    Traced,
+    gradient_of,
+    model_counterterms,
+    modified_field,
+    resummed_rows,
+    tell_growth,
+)
 from eomsym.torch.rules import BACKEND
 from eomsym.torch.tracing import evaluated, flatten, gradient_function
 
@@ -83,9 +91,18 @@ def counterterms(
     return rows
 
 
-def equation_of_motion(loss_fn: Callable[[Any], Any] | None, params: Any, eta: Any, order: int, **options: Any) -> Any:
-    """The modified vector field ``−g − Σ_k η^{k+1} ξ_k``, a pytree like ``params``; ``options`` of ``counterterms``."""
+def equation_of_motion(
+    loss_fn: Callable[[Any], Any] | None, params: Any, eta: Any, order: int, *, resum: bool = False, **options: Any
+) -> Any:
+    """The modified vector field ``−g − Σ_k η^{k+1} ξ_k``, a pytree like ``params``; ``options`` of ``counterterms``.
+
+    ``resum`` accelerates the sum (``step_index.resummation``), and warns where the terms grow too fast for that.
+    """
     rows = counterterms(loss_fn, params, order, **options)
+    if resum:
+        found = resummed_rows([pytree.tree_leaves(row) for row in rows], eta)
+        tell_growth(float(found.growth))
+        return pytree.tree_unflatten(found.value, pytree.tree_structure(rows[0]))
     return modified_field(rows, eta, pytree.tree_map, lambda total, part: total)
 
 

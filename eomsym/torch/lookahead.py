@@ -18,6 +18,7 @@ def lookahead_field(
     eta: Any,
     order: int,
     *,
+    stride: int = 1,
     optimizer: str | Optimizer = "gradient-descent",
     state: Sequence[Any] | None = None,
     **hyperparameters: object,
@@ -28,11 +29,16 @@ def lookahead_field(
     motion is O(η^{order+1}), so that paths have slope ``order + 1`` as well; it is not the truncated series and
     gives no single ξ_k.
 
+    ``stride`` 2 is the **even-step equation**, the logarithm of two steps at once from 2(order + 1) gradients: it
+    converges for ηλ up to 1 + √2, where stride 1 ends at ηλ = 1.
+
     Another ``optimizer``, a name, a library's (``"torch.Adam()"``) or an ``Optimizer`` of one gradient with its
     hyperparameters, gives the field of the **whole state**: a tuple ``(params, *memory)`` of trees, at ``params`` and
     the memory ``state``, a tuple of trees like ``params`` (of vectors of length 1 where one number serves all, as a
     bias correction's); without ``state``, at the rule's own before the first step.  Its distance to the logarithm of a
     step falls with the order where ``|r − 1| < 1`` for the multipliers r of the step: heavy ball ηλ < 1.
+    With stride 2 it does where ``|r² − 1| < 1``; elsewhere, as the differences of every second state show, it is
+    refused, and ``state`` has to be given.
     Raises ``InputError`` for an order outside 0 … 20, an optimiser of batches or players, and a state of another shape.
     """
     if optimizer != "gradient-descent":
@@ -43,8 +49,8 @@ def lookahead_field(
             parts = zip(vector.split(sizes), leaves, strict=True)
             return pytree.tree_unflatten([part.reshape(leaf.shape) for part, leaf in parts], structure)
 
-        return rule_lookahead(grad_fn, params, eta, order, optimizer, state, hyperparameters, _flat, shaped)
-    return lookahead(grad_fn, params, eta, order, pytree.tree_map, lambda moved, y: moved)
+        return rule_lookahead(grad_fn, params, eta, order, optimizer, state, hyperparameters, _flat, shaped, stride)
+    return lookahead(grad_fn, params, eta, order, pytree.tree_map, lambda moved, y: moved, stride)
 
 
 def _flat(tree: Any) -> torch.Tensor:

@@ -20,6 +20,7 @@ from eomsym.verification.discretization import (
     recommend_order,
     recommend_step,
 )
+from eomsym.verification.edge import EdgePoint, edge_point
 from eomsym.verification.equilibrium import ArgumentToy, Equilibrium, measure_equilibrium
 from eomsym.verification.follow_record import Follow, FollowedOrder
 from eomsym.verification.following import follow, kernel_to_follow
@@ -52,6 +53,7 @@ __all__ = [
     "AuditRow",
     "Certificate",
     "ConvergenceStudy",
+    "EdgePoint",
     "Equilibrium",
     "ErrorMap",
     "Floor",
@@ -68,6 +70,7 @@ __all__ = [
     "audit",
     "certify",
     "chain_rate",
+    "edge_point",
     "error_exponents",
     "evaluation_noise",
     "follow",

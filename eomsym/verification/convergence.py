@@ -7,6 +7,7 @@ that the variational equation predicts (``eomsym.dynamics.predict_discretization
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from fractions import Fraction
 from functools import partial
 from pathlib import Path
@@ -78,6 +79,7 @@ def verify(
     theta: np.ndarray | DoubleDouble | None = None,
     kernel: FieldKernel | None = None,
     precision: str | None = None,
+    resum: bool = False,
     output: str | Path | None = None,
     threads: int = 2,
     progress: Progress | None = None,
@@ -104,6 +106,7 @@ def verify(
     ``schedule`` is one of the learning rate (``schedules.read_schedule``), a factor of η in ``tau`` = nη, or a mapping
     with the names of parameters and ``eta``; ``batching`` says which batches are visited, see
     ``optimizers.read_batching``.  Then paths are compared at the ends of rounds of all batches, see ``verify_loop``.
+    ``resum`` measures the resummed field, of which no error is predicted: the slope alone is judged.
     ``threads`` orders are measured at a time; the numbers do not depend on it.  ``progress(done, total)`` is called
     after each point, perhaps from another thread.
     Raises ``InputError`` for a bad value and ``IntegrationError`` if a path leaves the floating-point numbers.
@@ -111,6 +114,10 @@ def verify(
     threads = check_integer("threads", threads, 1)
     if data == SUITED:
         data = DEFAULT_DATASETS.get((precision or "double") if kernel is None else _precision(kernel), "digits")
+    if resum and (state != "slow" or schedule is not None or batching is not None or precision == "double-double"):
+        raise InputError(
+            "resum: is for kernels in doubles on the slow manifold; leave state, schedule and batching out"
+        )
     if check_choice("state", state, STATES) == "whole":
         if schedule is not None or batching is not None:
             raise InputError("state 'whole': takes neither schedule nor batching; leave them out, or take state 'slow'")
@@ -141,6 +148,7 @@ def verify(
     problem = _pose(entry, values, model, data, kernel, theta, seed, exponents, precision, output, start)
     # Matrices here are small: more threads gain nothing on each product, cost a factor of ten where the cores are busy,
     # and make the last digits depend on their number.
+    problem = replace(problem, resum=resum)
     with threadpool_limits(limits=1, user_api="blas"):
         radius = spectral_radius(problem.rounded_kernel, rounded(problem.theta), problem.data)
         growth = radius if entry.name == "gradient-descent" else max(radius, _growth(problem))

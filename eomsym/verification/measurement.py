@@ -65,7 +65,7 @@ class Problem:
     """What is trained and from where: ``theta`` is (d,) of the kernel's arithmetic, ``data`` what it takes after it.
 
     ``start`` is one of ``STARTS``: what the path of an optimiser with a memory begins with.  ``exponents`` has the
-    power of η of each order's error.
+    power of η of each order's error.  ``resum`` takes the resummed field.
     """
 
     optimizer: str
@@ -76,6 +76,7 @@ class Problem:
     exponents: Mapping[int, int] = field(default_factory=dict)
     start: str = MANIFOLD
     shadow: ShadowStart | None = None
+    resum: bool = False
 
     @property
     def steps(self) -> int:
@@ -122,7 +123,9 @@ class Problem:
 
     def flow(self, start: Vector, eta: float, time: Any, order: int, accuracy: float) -> MotionEnd:
         """The equation of motion of an order from ``start``."""
-        return integrate_equation_of_motion(self.kernel, start, eta, time, self.data, order=order, accuracy=accuracy)
+        return integrate_equation_of_motion(
+            self.kernel, start, eta, time, self.data, order=order, accuracy=accuracy, resum=self.resum
+        )
 
     def _memory(self, eta: float) -> list[np.ndarray] | None:
         """On the slow manifold above θ, so well that what is left of a transient is beyond the highest order."""
@@ -214,7 +217,7 @@ class Measurement:
         remaining = list(etas)
         while remaining:
             points.append(self._point(order, remaining.pop(0)))
-            record = _collect(order, self._problem.exponents.get(order, order + 1), points)
+            record = _collect(order, self._problem.exponents.get(order, order + 1), points, self._problem.resum)
             if record.at_floor[-1]:
                 self._count(skipped=len(remaining))
                 break
@@ -285,7 +288,7 @@ def _is_settled(error: float, of_integrator: float, of_others: float) -> bool:
     return is_above or is_lost or of_integrator <= of_others
 
 
-def _collect(order: int, exponent: int, points: Sequence[Point]) -> OrderRecord:
+def _collect(order: int, exponent: int, points: Sequence[Point], resummed: bool) -> OrderRecord:
     return OrderRecord(
         order,
         etas=tuple(point.eta for point in points),
@@ -294,4 +297,5 @@ def _collect(order: int, exponent: int, points: Sequence[Point]) -> OrderRecord:
         floors=tuple(point.floor.total for point in points),
         exponent=exponent,
         floor_parts=tuple(point.floor for point in points),
+        resummed=resummed,
     )

@@ -20,10 +20,12 @@ from eomsym.checks import check_integer, check_positive
 from eomsym.derivation import Counterterms, derive_on_trees, series_radius
 from eomsym.dynamics import Data, kernel_counterterms, largest_eigenvalue, optimizer_path, spectral_radius
 from eomsym.dynamics.differentials import SeriesKernel, elementary_differentials
+from eomsym.errors import InputError
 from eomsym.models import MLP, Dataset, dataset
 from eomsym.optimizers import Optimizer, UpdateRule
 from eomsym.trees import Tree
 from eomsym.verification.convergence import Progress
+from eomsym.verification.edge import EdgePoint, edge_point
 from eomsym.verification.posing import default_etas, describe, model_for
 from eomsym.verification.study import Record, finite
 
@@ -73,6 +75,7 @@ class TermStudy(Record):
     """The counter terms along a run of an optimiser, at some of its iterates.
 
     ``parameters`` are the optimiser's, exact, as text; ``radius`` is the ηλ from which on its series diverges.
+    ``edge`` says at each point which description holds, where that was asked for.
     """
 
     model: str
@@ -84,6 +87,7 @@ class TermStudy(Record):
     optimizer: str = "gradient-descent"
     parameters: tuple[tuple[str, str], ...] = ()
     radius: float = 1.0
+    edge: tuple[EdgePoint, ...] = ()
 
     @property
     def passed(self) -> bool:
@@ -128,8 +132,19 @@ class TermStudy(Record):
             "parameters": dict(self.parameters),
             **self.entries("model", "dataset", "seed", "eta", "order"),
             "points": [self._point_dict(point) for point in self.points],
+            **({"edge": [self._edge_dict(point) for point in self.edge]} if self.edge else {}),
             "warnings": list(self.warnings),
             "passed": self.passed,
+        }
+
+    def _edge_dict(self, point: EdgePoint) -> dict[str, Any]:
+        found = {name: finite(error) for name, error in point.errors.items()}
+        return {
+            "step": point.step,
+            "eta_sharpness": point.product,
+            "holds": point.holds,
+            "errors": found,
+            "costs": point.costs,
         }
 
     def _point_dict(self, point: TermPoint) -> dict[str, Any]:
@@ -173,6 +188,7 @@ def study_terms(
     seed: int = 0,
     output: str | Path | None = None,
     progress: Progress | None = None,
+    edge: bool = False,
     optimizer: str | Optimizer = "gradient-descent",
     **parameters: object,
 ) -> TermStudy:
@@ -182,7 +198,8 @@ def study_terms(
     take their defaults, and its terms are those on the slow manifold.
 
     ``eta`` is by default half of what makes ``η max|λ| = 0.8`` at the start; ``points`` counts both ends.
-    ``progress(done, total)`` is called after each of them.
+    ``progress(done, total)`` is called after each of them.  With ``edge`` it is said of each, for gradient
+    descent, which description holds (``edge_point``).
     Raises ``InputError`` for a bad value, ``IntegrationError`` if training diverges.
     """
     from eomsym.codegen import KernelSpec, kernel_for
@@ -198,6 +215,8 @@ def study_terms(
     kernel = kernel_for(KernelSpec(model, order), output)
     entry, given = optimizers.chosen(optimizer, parameters)
     values = entry.complete(given)
+    if edge and entry.name != "gradient-descent":
+        raise InputError(f"edge: says what holds of gradient-descent, not of {entry.name}; leave it out")
     counterterms, rule = derive_on_trees(entry, order, **values), entry.rule(**values)
     with threadpool_limits(limits=1, user_api="blas"):
         start = model.initial(seed)
@@ -207,8 +226,11 @@ def study_terms(
         path = optimizer_path(kernel, start, step, steps, samples.arrays, optimizer=entry, **values)
         chosen = sorted({round(k) for k in np.linspace(0, steps, min(points, steps + 1))})
         records: list[TermPoint] = []
+        found: list[EdgePoint] = []
         for k in chosen:
             records.append(measure_terms(kernel, path[k], counterterms, samples.arrays, step=k, rule=rule))
+            if edge:
+                found.append(edge_point(kernel, path[k], step, samples.arrays, order, k))
             if progress is not None:
                 progress(len(records), len(chosen))
     return TermStudy(
@@ -221,6 +243,7 @@ def study_terms(
         entry.name,
         tuple((name, str(value)) for name, value in values.items()),
         series_radius(rule),
+        tuple(found),
     )
 
 

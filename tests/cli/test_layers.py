@@ -102,3 +102,30 @@ def test_terms_warns_on_stderr_where_the_series_ends(run, studies, monkeypatch):
     result = run(*COMMANDS["study_terms"])
     assert result.err.startswith("eomsym: warning: eta = ")
     assert result.err.count("\n") == 1
+
+
+def test_edge_is_told_in_a_table_and_in_json(run, studies, monkeypatch):
+    points = (
+        library.EdgePoint(3, 1.7, "even-step", {"series": float("nan"), "resummed": 0.1, "even-step": 1e-3}, COSTS),
+        library.EdgePoint(5, 0.3, "series", {"series": 1e-6, "resummed": 1e-8, "even-step": 1e-3}, COSTS),
+    )
+    asked = {}
+
+    def stand_in(*arguments, **rest):
+        asked.update(rest)
+        return dataclasses.replace(studies["study_terms"], edge=points)
+
+    monkeypatch.setattr(library, "study_terms", stand_in)
+    monkeypatch.setenv("COLUMNS", "80")
+    result = run(*COMMANDS["study_terms"], "--edge")
+    assert asked["edge"]
+    assert "which holds: error over two steps" in result.out
+    (line,) = [line for line in result.out.splitlines() if "1.700" in line]
+    assert line.count("even-step") == 1
+    assert max(map(len, result.out.splitlines())) <= 80
+    told = run(*COMMANDS["study_terms"], "--edge", "--format", "json").json["edge"]
+    assert told[0]["errors"] == {"series": None, "resummed": 0.1, "even-step": 1e-3}
+    assert told[1]["holds"] == "series"
+
+
+COSTS = {"series": 4.8, "resummed": 5.0, "even-step": 3.0}

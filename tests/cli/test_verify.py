@@ -78,6 +78,7 @@ def test_options_reach_the_library(run_with, study):
         "schedule": None,
         "batching": None,
         "seed": 7,
+        "resum": False,
         "precision": "double-double",
         "output": Path("kernels"),
         "progress": None,  # stderr is no terminal here

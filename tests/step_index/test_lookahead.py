@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from scipy.linalg import logm
 
 from eomsym.errors import InputError
 from eomsym.step_index import lookahead, map_logarithm
@@ -40,3 +41,35 @@ def test_a_state_may_be_a_tree():
 def test_orders_out_of_range_are_refused():
     with pytest.raises(InputError, match=r"order 21.*0 to 20"):
         map_logarithm(np.sin, STATE, 21)
+
+
+def test_with_stride_two_it_is_half_the_logarithm_of_the_square():
+    """Multipliers −0.9 and 0.7: those of the square are 0.81 and 0.49, and the sum with stride 1 diverges."""
+    matrix = np.array([[-0.9, 0.3], [0.0, 0.7]])
+    wanted = logm(matrix @ matrix).real @ STATE[:2] / 2
+    errors = [
+        [np.linalg.norm(map_logarithm(matrix.__matmul__, STATE[:2], n, stride=s) - wanted) for n in (0, 3, 9)]
+        for s in (1, 2)
+    ]
+    assert errors[0][0] < errors[0][1] < errors[0][2]
+    assert errors[1][0] > 10 * errors[1][1] > 50 * errors[1][2]
+
+
+@pytest.mark.parametrize("order", [0, 1, 4])
+def test_of_descent_with_stride_two_it_takes_twice_as_many_gradients(order):
+    calls = []
+
+    def gradient(theta):
+        calls.append(1)
+        return theta + theta**3
+
+    found = lookahead(gradient, STATE, 0.1, order, lambda f, *trees: f(*trees), lambda moved, _: moved, 2)
+    assert len(calls) == 2 * (order + 1)
+    wanted = map_logarithm(lambda theta: theta - 0.1 * gradient(theta), STATE, order, stride=2) / 0.1
+    np.testing.assert_allclose(found, wanted, rtol=1e-10)
+
+
+@pytest.mark.parametrize("stride", [0, 3, 1.5])
+def test_other_strides_are_refused(stride):
+    with pytest.raises(InputError, match=r"stride .* 1 to 2"):
+        map_logarithm(np.sin, STATE, 2, stride=stride)

@@ -1,0 +1,92 @@
+"""Which description of gradient descent holds at some weights, how near each is over two steps, and what it costs."""
+
+from __future__ import annotations
+
+import math
+import time
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from eomsym.dynamics import Data, even_steps, integrate_equation_of_motion, largest_eigenvalue
+from eomsym.dynamics.differentials import SeriesKernel
+from eomsym.errors import InputError, IntegrationError, ResummationWarning
+
+#: Up to which ηλ each description is the one to take: beyond its end terms or signs speak against it.
+HOLDS = ((0.5, "series"), (1.0, "resummed"), (2.0, "even-step"), (math.inf, "even-step, at the edge"))
+#: Order of the even-step equation that is tried.
+EVEN_ORDER = 2
+#: Error allowed in a step of the integrator over the length of the first step: what is told is no smaller.
+ACCURACY = 1e-7
+
+
+@dataclass(frozen=True)
+class EdgePoint:
+    """``product`` is η times the largest curvature; ``holds`` the description to take.
+
+    ``errors`` has by description the distance of its flow to the iterate after two steps, over the distance moved, NaN
+    where it leaves the numbers; ``costs`` a value of its field in gradients, as timed here or, where it is made of
+    gradients, counted.
+    """
+
+    step: int
+    product: float
+    holds: str
+    errors: dict[str, float]
+    costs: dict[str, float]
+
+
+def edge_point(
+    kernel: SeriesKernel, theta: np.ndarray, eta: float, data: Data = (), order: int | None = None, step: int = 0
+) -> EdgePoint:
+    """What holds at ``theta`` (d,) for gradient descent at this η: the series to ``order``, resummed, or even steps.
+
+    Raises ``InputError`` for a bad value and ``IntegrationError`` if gradient descent itself leaves the numbers.
+    """
+    order = kernel.order if order is None else order
+    product = eta * largest_eigenvalue(kernel, theta, data)
+    middle = theta - eta * kernel.gradient(theta, *data)
+    end = middle - eta * kernel.gradient(middle, *data)
+    moved = float(np.linalg.norm(end - theta))
+    if not 0 < moved < math.inf:
+        raise IntegrationError(f"edge: gradient descent moves by {moved:g} in two steps; take another theta or eta")
+    allowed = ACCURACY * float(np.linalg.norm(middle - theta))
+
+    def series(resum: bool) -> np.ndarray:
+        found = integrate_equation_of_motion(
+            kernel, theta, eta, 2 * eta, data, order=order, accuracy=allowed, resum=resum
+        )
+        return np.asarray(found.theta)
+
+    def even() -> np.ndarray:
+        return even_steps(kernel, theta, eta, 2, data, order=EVEN_ORDER, tolerance=ACCURACY).state(2)
+
+    flows = {"series": lambda: series(False), "resummed": lambda: series(True), "even-step": even}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ResummationWarning)  # what it says is said here in numbers
+        errors = {name: _distance(flow, end) / moved for name, flow in flows.items()}
+        gradient = _seconds(lambda: kernel.gradient(theta, *data))
+        rows = _seconds(lambda: kernel.field(theta, eta, *data, order=order))
+        resummed = _seconds(lambda: kernel.field(theta, eta, *data, order=order, resum=True))
+    costs = {"series": rows / gradient, "resummed": resummed / gradient, "even-step": EVEN_ORDER + 1.0}
+    holds = next(name for limit, name in HOLDS if product < limit)
+    return EdgePoint(step, product, holds, errors, costs)
+
+
+def _distance(flow: Callable[[], np.ndarray], end: np.ndarray) -> float:
+    try:
+        return float(np.linalg.norm(flow() - end))
+    except (InputError, IntegrationError):
+        return math.nan
+
+
+def _seconds(call: Callable[[], object], times: int = 5) -> float:
+    """The shortest of some."""
+    best = math.inf
+    for _ in range(times):
+        begin = time.perf_counter()
+        call()
+        best = min(best, time.perf_counter() - begin)
+    return best

@@ -1,0 +1,72 @@
+"""The resummed field of kernels: nearer to the step below ηλ = 1, the plain one beyond; no integration ends by it."""
+
+import warnings
+
+import numpy as np
+import pytest
+import shared_kernels
+
+from eomsym.codegen import KernelSpec, kernel_for
+from eomsym.dynamics import integrate_equation_of_motion, spectral_radius
+from eomsym.errors import InputError, ResummationWarning
+from eomsym.models import ExpressionLoss
+
+INPUTS = np.random.default_rng(1).standard_normal((20, 2))
+DATA = (INPUTS, np.sin(INPUTS[:, :1] - INPUTS[:, 1:]))
+
+
+def posed():
+    kernel = shared_kernels.kernel("tiny")
+    theta = kernel.model.initial(1)
+    return kernel, theta, spectral_radius(kernel, theta, DATA)
+
+
+def defect(kernel, theta, eta, data, order, resum):
+    """Of the flow over one step, relative to the step."""
+    moved = -eta * kernel.gradient(theta, *data)
+    end = integrate_equation_of_motion(
+        kernel, theta, eta, eta, data, order=order, accuracy=1e-11, method="extrapolation", resum=resum
+    )
+    return np.linalg.norm(end.theta - theta - moved) / np.linalg.norm(moved)
+
+
+@pytest.mark.parametrize(("x", "gain"), [(0.4, 20), (0.8, 4)])
+def test_the_defect_of_a_step_is_much_smaller(x, gain):
+    kernel, theta, curvature = posed()
+    plain, resummed = (defect(kernel, theta, x / curvature, DATA, 8, resum) for resum in (False, True))
+    assert resummed < plain / gain
+
+
+def test_beyond_one_it_is_the_plain_field_and_warns_once_for_each_kernel(monkeypatch):
+    kernel, theta, curvature = posed()
+    monkeypatch.setattr(kernel, "_told", False)
+    eta = 1.5 / curvature
+    with pytest.warns(ResummationWarning, match="estimates eta times the largest curvature"):
+        found = kernel.field(theta, eta, *DATA, resum=True)
+    np.testing.assert_allclose(found, kernel.field(theta, eta, *DATA), rtol=1e-10, atol=1e-13)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        kernel.field(theta, eta, *DATA, resum=True)
+        integrate_equation_of_motion(kernel, theta, eta, eta / 8, DATA, accuracy=1e-6, resum=True)
+
+
+def test_of_a_written_loss():
+    kernel = kernel_for(KernelSpec(ExpressionLoss("x**4/4 + x**2 + x*y + y**2", ("x", "y")), 8))
+    theta = np.array([0.3, -0.4])
+    plain, resummed = (defect(kernel, theta, 0.2, (), 8, resum) for resum in (False, True))
+    assert resummed < plain / 4
+
+
+def test_orders_zero_and_one_are_plain():
+    kernel, theta, curvature = posed()
+    for order in (0, 1):
+        plain, resummed = (
+            kernel.field(theta, 0.5 / curvature, *DATA, order=order, resum=resum) for resum in (False, True)
+        )
+        np.testing.assert_allclose(resummed, plain, rtol=1e-13, atol=1e-15)
+
+
+def test_in_double_double_it_is_refused():
+    kernel = shared_kernels.kernel("tiny, double-double")
+    with pytest.raises(InputError, match="resum: works in doubles"):
+        kernel.field(np.zeros(kernel.size), 0.1, *DATA, resum=True)
