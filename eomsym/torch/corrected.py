@@ -12,7 +12,7 @@ from eomsym.derivation import corrected_step
 from eomsym.errors import InputError
 
 
-class Corrected(torch.optim.Optimizer):
+class Corrected(torch.optim.Optimizer):  # type: ignore[misc, unused-ignore]
     """Steps of a ``torch.optim.SGD`` whose equation of motion is ``θ̇ = −g − (1 − strength) η ξ`` to η^order.
 
     Strength 1 follows gradient flow, 0 is SGD itself, −1 doubles the counter term; a step takes 1, 2, 3, 5 calls of the
