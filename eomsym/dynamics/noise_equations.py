@@ -16,13 +16,14 @@ from typing import Protocol
 import numpy as np
 
 from eomsym.dynamics.integration import integrate_path
-from eomsym.dynamics.vectors import is_finite
 from eomsym.errors import IntegrationError
 
 #: The error of the dense equations' integration allowed per step, of μ and of S.
 TOLERANCE = 1e-9
 #: Random signs that stand for the diagonal part.
 PROBES = 8
+#: What grows beyond this is lost, and its squares would leave the floating-point numbers.
+LARGEST = 1e60
 
 
 class NoisyLoss(Protocol):
@@ -82,20 +83,18 @@ class Spread:
         return self.columns @ self.columns.T + np.diag(self.diagonal)
 
     def directions(self, generator: np.random.Generator) -> np.ndarray:
-        """Columns (d, m) whose products stand for it, those of the diagonal part by random signs, right in the mean."""
-        return np.hstack([self.columns, self.outside(self.probes(generator))])
+        """Columns (d, m) whose products stand for it: after C, those of the diagonal part by random signs.
 
-    def probes(self, generator: np.random.Generator) -> np.ndarray:
-        """Columns whose products have the diagonal D, and off it zero in the mean; none where D is zero."""
+        That part is what C left over: it has no share in the directions of C, which are orthogonal, and its own trace.
+        """
         count = PROBES if self.diagonal.any() else 0
         signs = generator.choice([-1.0, 1.0], (len(self.diagonal), count))
-        return np.sqrt(self.diagonal / PROBES)[:, None] * signs
-
-    def outside(self, vectors: np.ndarray) -> np.ndarray:
-        """Without their parts along the columns, which are orthogonal: what the diagonal was left over by."""
+        probes = np.sqrt(self.diagonal / PROBES)[:, None] * signs
         lengths = np.linalg.norm(self.columns, axis=0)
         basis = self.columns[:, lengths > 0] / lengths[lengths > 0]
-        return vectors - basis @ (basis.T @ vectors)
+        outside = probes - basis @ (basis.T @ probes)
+        kept = np.maximum(np.linalg.norm(outside, axis=0), np.finfo(float).tiny)
+        return np.hstack([self.columns, outside * (np.linalg.norm(probes, axis=0) / kept)])
 
 
 def noise_factor(loss: NoisyLoss, draw: Draw, theta: np.ndarray) -> np.ndarray:
@@ -127,7 +126,12 @@ def dense_moments(
         return np.append(drift, growth)
 
     start = np.append(theta, np.zeros(size * size))
-    path = integrate_path(rate, start, eta * np.array(steps, dtype=float), TOLERANCE)
+    try:
+        path = integrate_path(rate, start, eta * np.array(steps, dtype=float), TOLERANCE)
+    except IntegrationError as fault:
+        raise IntegrationError(
+            f"noise: {fault}; it is too large for weak order 1: take a smaller eta or larger batches"
+        ) from fault
     for state in path.states:
         values, vectors = np.linalg.eigh(eta * state[size:].reshape(size, size))
         yield state[:size], Spread(vectors * np.sqrt(np.maximum(values, 0)), np.zeros(size))
@@ -140,23 +144,23 @@ def stepped_moments(
 
         μ⁺ = μ − ηg − (η/2) g''(K),    K⁺ = (1 − ηH) K (1 − ηH) + η²Σ,    K = ηS.
 
-    K is kept as ``rank`` orthogonal columns and, of what these leave out, the diagonal, which keeps the trace.  Products
-    with that part are taken by random signs of a fixed seed.
+    K is kept as ``rank`` orthogonal columns and, of what these leave out, the diagonal, which keeps the trace.
+    Products with that part are taken by random signs of a fixed seed.
     """
     size, generator = len(theta), np.random.default_rng(0)
     mean, spread = theta, Spread(np.zeros((size, min(rank, size))), np.zeros(size))
     for step in range(steps[-1] + 1):
         if step in steps:
             yield mean, spread
-        probes, kept = spread.probes(generator), spread.columns.shape[1]
-        columns = np.hstack([spread.columns, spread.outside(probes)])
+        columns, kept = spread.directions(generator), spread.columns.shape[1]
         slope, turned, bent = loss.along(mean, columns)
         with np.errstate(over="ignore", invalid="ignore"):
-            damped = eta * turned
-            fresh = np.hstack([spread.columns - damped[:, :kept], eta * noise_factor(loss, draw, mean)])
-            diagonal = ((probes - damped[:, kept:]) ** 2).sum(axis=1)
+            moved = columns - eta * turned
+            fresh = np.hstack([moved[:, :kept], eta * noise_factor(loss, draw, mean)])
+            diagonal = (moved[:, kept:] ** 2).sum(axis=1)
             mean = mean - eta * slope - eta / 2 * bent.sum(axis=1)
-        if not (is_finite(mean) and is_finite(fresh)):
+            size_now = np.linalg.norm(fresh) + np.linalg.norm(mean)
+        if not size_now < LARGEST:
             raise IntegrationError(f"noise: mean or covariance not finite after {step + 1} steps; take a smaller eta")
         spread = _compressed(fresh, diagonal, kept, generator)
 

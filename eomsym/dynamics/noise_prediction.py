@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -15,7 +14,7 @@ from eomsym.dynamics.kernel import Data, check_order, check_theta, is_double_dou
 from eomsym.dynamics.noise_equations import Draw, NoisyLoss, dense_moments, stepped_moments
 from eomsym.dynamics.noise_record import Ensemble, Noise, expectation
 from eomsym.dynamics.vectors import is_finite
-from eomsym.errors import InputError, IntegrationError
+from eomsym.errors import InputError, IntegrationError, OverflowInKernelError
 
 #: More parameters than these get ``RANK`` columns of the covariance where no rank is given.
 DENSE, RANK = 64, 64
@@ -157,7 +156,7 @@ def _runs(
     means, squares, values = [], [], []
     for step in range(marks[-1] + 1):
         if step in marks:
-            means.append(states.mean(axis=0))
+            means.append(states[0] + (states - states[0]).mean(axis=0))  # equal states are equal to the last digit
             squares.append(((states - means[-1]) ** 2).sum(axis=1) * runs / max(1, runs - 1))
             values.append([[function(state) for state in states] for function in measured.values()])
         for number in range(runs) if step < marks[-1] else ():
@@ -165,17 +164,21 @@ def _runs(
             states[number] -= eta * loss.gradient(states[number], chosen)
         if not is_finite(states):
             raise IntegrationError(f"run: not finite after {step + 1} steps; take a smaller eta")
-    root, found = np.sqrt(runs), np.moveaxis(np.array(values).reshape(len(marks), len(measured), runs), 1, 0)
+    found = np.moveaxis(np.array(values).reshape(len(marks), len(measured), runs), 1, 0)
     each = np.array(squares)
-    spread = partial(np.std, axis=1, ddof=1) if runs > 1 else lambda rows: np.zeros(len(rows))
+
+    def error(rows: np.ndarray) -> np.ndarray:
+        """The standard error of the mean of each row."""
+        return np.std(rows - rows[:, :1], axis=1, ddof=min(1, runs - 1)) / np.sqrt(runs)
+
     return Ensemble(
         runs=runs,
         seed=seed,
         means=np.array(means),
         traces=each.mean(axis=1),
-        trace_errors=spread(each) / root,
+        trace_errors=error(each),
         expectations={name: rows.mean(axis=1) for name, rows in zip(measured, found, strict=True)},
-        standard_errors={name: spread(rows) / root for name, rows in zip(measured, found, strict=True)},
+        standard_errors={name: error(rows) for name, rows in zip(measured, found, strict=True)},
     )
 
 
@@ -199,8 +202,12 @@ def _check_mean(loss: NoisyLoss, theta: np.ndarray) -> None:
         raise InputError(
             f"noise: {loss.samples} gradients of {loss.size} parameters do not fit; give samples that stand for all"
         )
-    slope, mean = loss.gradient(theta), loss.sample_gradients(theta).mean(axis=0)
-    if np.linalg.norm(slope - mean) > ROUND_OFF * (1 + np.linalg.norm(slope)):
+    slope = loss.gradient(theta)
+    try:
+        apart = np.linalg.norm(slope - loss.sample_gradients(theta).mean(axis=0))
+    except OverflowInKernelError:  # a normalisation over a single sample
+        apart = np.inf
+    if not apart < ROUND_OFF * (1 + np.linalg.norm(slope)):
         raise InputError("noise: the loss is no mean over its samples, as with batch normalisation; there is no Σ")
 
 
