@@ -162,7 +162,9 @@ def _derive_generator(optimizer: str, order: str, form: str, others: list[str]) 
         raise InputError(f"--noise, {others[0]}: do not go together; leave one of the two out")
     if form == "sympy":
         raise InputError("--format sympy: a generator is printed as text, latex or json")
-    _write(modified_generator(parsing.integer("--order", order, 0, MAX_GENERATOR_ORDER)), form)
+    most = MAX_GENERATOR_ORDER
+    highest = parsing.integer("--order", order, 0, most, lambda _: f"the generator is derived to order {most}")
+    _write(modified_generator(highest), form)
 
 
 def _write(

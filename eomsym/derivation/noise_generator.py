@@ -109,7 +109,7 @@ def modified_generator(order: int = 2) -> ModifiedGenerator:
     >>> print(modified_generator(1).text().splitlines()[3])
     L_1 = −1/2 g^i (∂_i g^j) ∂_j + 1/2 Σ^ij ∂_i∂_j
     """
-    check_integer("order", order, 0, MAX_GENERATOR_ORDER, lambda _: "to which the generator with noise is derived")
+    check_integer("order", order, 0, MAX_GENERATOR_ORDER, lambda _: f"it is derived to order {MAX_GENERATOR_ORDER}")
     return ModifiedGenerator(tuple(_level(level + 1) for level in range(order + 1)))
 
 

@@ -190,7 +190,7 @@ def low_rank(loss, rank, eta=0.4, steps=9):
 
 
 def test_low_rank_with_different_curvatures():
-    """The diagonal part mixes all directions, where noise stays longest in flat ones: its share says what is at stake."""
+    """The diagonal part mixes all directions, noise stays longest in flat ones: its share says what is at stake."""
     loss = quadratic(20, 60)
     exact, found = low_rank(loss, 20).trace, [low_rank(loss, rank) for rank in (2, 5, 10, 15)]
     apart = [abs(spread.trace / exact - 1) for spread in found]
