@@ -16,7 +16,8 @@ LARGEST = 300_000  # bytes
 
 def test_each_use_has_its_notebook():
     uses = {"derive", "generate", "high_order", "layers", "momentum_and_adam", "optimisers", "terms", "verify"} | {
-        "watch_your_run"
+        "noise",
+        "watch_your_run",
     }
     assert uses <= {path.stem for path in NOTEBOOKS}
 

@@ -152,6 +152,8 @@ def stepped_moments(
     for step in range(steps[-1] + 1):
         if step in steps:
             yield mean, spread
+        if step == steps[-1]:
+            return
         columns, kept = spread.directions(generator), spread.columns.shape[1]
         slope, turned, bent = loss.along(mean, columns)
         with np.errstate(over="ignore", invalid="ignore"):

@@ -13,29 +13,31 @@ if TYPE_CHECKING:
 
 
 def noise_figure(noise: Noise) -> Figure:
-    """Trace of the covariance and each observable against the step; bars are two standard errors of the ensemble."""
+    """Trace of the covariance, and what noise adds to the mean of each observable, against the step.
+
+    Bars are two standard errors of the ensemble.
+    """
     names, found = list(noise.expectations), noise.ensemble
-    figure, axes = panels(4.2 * (1 + len(names)), 3.4, 1 + len(names))
-    axes[0].plot(noise.steps, noise.traces, color=COLOURS[0], label="weak order 1")
-    axes[0].set(ylabel="trace of the covariance", xlabel="step")
-    for place, name in zip(axes[1:], names, strict=True):
-        place.plot(noise.steps, noise.without[name], "--", color=GREY, label="no noise")
-        place.plot(noise.steps, noise.expectations[name], color=COLOURS[0], label="weak order 1")
-        place.set(ylabel=f"mean {name}", xlabel="step")
+    figure, axes = panels(3.8 * (1 + len(names)), 3.6, 1 + len(names))
+    without = [0 * noise.traces, *(noise.without[name] for name in names)]
+    lines = [noise.traces, *noise.expectations.values()]
+    labels = ["trace of the covariance", *(f"{name}, more than without noise" for name in names)]
+    for place, values, base, label in zip(axes, lines, without, labels, strict=True):
+        place.axhline(0, color=GREY, linewidth=0.8)
+        place.plot(noise.steps, values - base, color=COLOURS[0], label="weak order 1")
+        place.set(title=label, xlabel="step")
     if found is not None:
         seen = [(found.traces, found.trace_errors)]
         seen += [(found.expectations[name], found.standard_errors[name]) for name in names]
-        for place, (values, errors) in zip(axes, seen, strict=True):
+        for place, (values, errors), base in zip(axes, seen, without, strict=True):
             place.errorbar(
                 noise.steps,
-                values,
+                values - base,
                 2 * errors,
                 fmt="o",
                 markersize=3,
                 color=COLOURS[1],
-                capsize=2,
                 label=f"{found.runs} runs",
             )
-    handles, labels = axes[-1].get_legend_handles_labels()
-    axes[-1].legend(handles, labels, frameon=False)
+    figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=2, frameon=False)
     return figure

@@ -20,7 +20,7 @@ from eomsym.errors import InputError, IntegrationError, OverflowInKernelError
 DENSE, RANK = 64, 64
 #: Numbers that all samples' gradients may take, 8 bytes each.
 MOST_NUMBERS = 2 * 10**8
-MOST_STEPS, MOST_RUNS = 1_000_000, 100_000
+MOST_STEPS, MOST_RUNS, FEWEST_RUNS = 1_000_000, 100_000, 10
 #: Relative difference of g from the mean of the samples' gradients that is round-off.
 ROUND_OFF = 1e-8
 
@@ -109,8 +109,8 @@ def predict_noise(
     pause = max(1, steps // 20) if every is None else check_integer("every", every, 1, steps)
     columns = check_integer("rank", rank, 1, size) if rank is not None else None if size <= DENSE else RANK
     runs, seed = check_integer("ensemble", ensemble, 0, MOST_RUNS), check_integer("seed", seed)
-    if runs == 1:
-        raise InputError("ensemble 1: one run has no spread; give 0 or at least 2")
+    if 0 < runs < FEWEST_RUNS:
+        raise InputError(f"ensemble {runs}: too few for a standard error; give 0 or at least {FEWEST_RUNS}")
     measured = _observables(observables, loss, restored)
     marks = tuple(sorted({*range(0, steps + 1, pause), steps}))
     with threadpool_limits(limits=1, user_api="blas"):
