@@ -20,6 +20,8 @@ from eomsym.errors import IntegrationError
 
 #: The error of the dense equations' integration allowed per step, of μ and of S.
 TOLERANCE = 1e-9
+#: Steps of the integrator for one of the optimiser: where descent is stable it takes less than one.
+PATIENCE = 10
 #: Random signs that stand for the diagonal part.
 PROBES = 8
 #: What grows beyond this is lost, and its squares would leave the floating-point numbers.
@@ -127,7 +129,8 @@ def dense_moments(
 
     start = np.append(theta, np.zeros(size * size))
     try:
-        path = integrate_path(rate, start, eta * np.array(steps, dtype=float), TOLERANCE)
+        times = eta * np.array(steps, dtype=float)
+        path = integrate_path(rate, start, times, TOLERANCE, most=lambda time: PATIENCE * (50 + time / eta))
     except IntegrationError as fault:
         raise IntegrationError(
             f"noise: {fault}; it is too large for weak order 1: take a smaller eta or larger batches"

@@ -113,19 +113,22 @@ def predict_noise(
         raise InputError(f"ensemble {runs}: too few for a standard error; give 0 or at least {FEWEST_RUNS}")
     measured = _observables(observables, loss, restored)
     marks = tuple(sorted({*range(0, steps + 1, pause), steps}))
+    means, traces, expected = [], [], []
     with threadpool_limits(limits=1, user_api="blas"):
         _check_mean(loss, theta)
         if columns is None:
             states = dense_moments(loss, draw, rate, theta, marks)
         else:
             states = stepped_moments(loss, draw, rate, theta, marks, columns)
-        means, traces, expected = [], [], []
-        for mean, spread in states:
-            means.append(mean)
-            traces.append(spread.trace)
-            expected.append([expectation(function, mean, spread) for function in measured.values()])
-        plain = _runs(loss, None, theta, rate, marks, 1, 0, measured)
-        beside = _runs(loss, draw, theta, rate, marks, runs, seed, measured) if runs else None
+        try:
+            for mean, spread in states:
+                means.append(mean)
+                traces.append(spread.trace)
+                expected.append([expectation(function, mean, spread) for function in measured.values()])
+            plain = _runs(loss, None, theta, rate, marks, 1, 0, measured)
+            beside = _runs(loss, draw, theta, rate, marks, runs, seed, measured) if runs else None
+        except OverflowInKernelError as fault:
+            raise IntegrationError(f"noise: {fault}; take a smaller eta") from fault
     return Noise(
         eta=rate,
         draw=draw,
@@ -204,7 +207,7 @@ def _check_mean(loss: NoisyLoss, theta: np.ndarray) -> None:
         )
     slope = loss.gradient(theta)
     try:
-        apart = np.linalg.norm(slope - loss.sample_gradients(theta).mean(axis=0))
+        apart = float(np.linalg.norm(slope - loss.sample_gradients(theta).mean(axis=0)))
     except OverflowInKernelError:  # a normalisation over a single sample
         apart = np.inf
     if not apart < ROUND_OFF * (1 + np.linalg.norm(slope)):

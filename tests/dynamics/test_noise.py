@@ -200,6 +200,13 @@ def test_low_rank_with_different_curvatures():
         assert error < spread.diagonal.sum() / spread.trace / 2
 
 
+def test_a_diagonal_with_most_of_the_trace_is_told():
+    settings = {"observables": (), "every": None, "ensemble": 0, "seed": 0}
+    loss, draw = quadratic(20, 60), Draw(60, 3, True)
+    told = [str(predict_noise(loss, draw, np.ones(20), 0.4, 9, rank=rank, **settings)) for rank in (1, 15)]
+    assert ["take a larger rank" in text for text in told] == [True, False]
+
+
 def test_more_columns_come_nearer():
     exact = of_network(steps=20, rank=13).traces[-1]
     apart = [abs(of_network(steps=20, rank=rank).traces[-1] / exact - 1) for rank in (1, 3, 6)]
@@ -292,6 +299,13 @@ def test_losses_and_kernels_that_have_no_noise_to_predict(tmp_path):
         eomsym.noise(tiny, THETA, 0.1, 3, INPUTS, TARGETS[:1])
     with pytest.raises(InputError, match="was not asked for; there are loss, norm2"):
         of_network().expected("accuracy")
+
+
+@pytest.mark.parametrize("options", [{"eta": 1e3, "rank": 13}, {"eta": 1e160, "rank": 13, "steps": 1}, {"eta": 1e3}])
+def test_a_step_too_large_says_so(options):
+    with pytest.raises(IntegrationError, match="take a smaller eta") as caught:
+        of_network(**{"steps": 60, **options})
+    assert "\n" not in str(caught.value)
 
 
 def test_a_path_that_leaves_the_numbers_says_so():
