@@ -16,11 +16,13 @@ if TYPE_CHECKING:
         TreeTable,
         derive,
         modified_equation,
+        modified_generator,
         stream_coefficients,
         stream_trees,
         tree_table,
     )
     from eomsym.double_double import DoubleDouble
+    from eomsym.dynamics import Noise, noise
     from eomsym.errors import EomsymError
     from eomsym.jax import from_optax as from_optax
     from eomsym.optimizers import from_torch
@@ -41,9 +43,11 @@ __version__ = "0.1.0"
 
 _NAMES = {
     "eomsym.codegen": ("Kernel", "generate", "load"),
-    "eomsym.derivation": ("Counterterms", "derive", "modified_equation"),
+    "eomsym.derivation": ("Counterterms", "derive", "modified_equation", "modified_generator"),
     "eomsym.derivation.tree_tables": ("TreeTable", "stream_coefficients", "stream_trees", "tree_table"),
     "eomsym.double_double": ("DoubleDouble",),
+    "eomsym.dynamics.noise_prediction": ("noise",),
+    "eomsym.dynamics.noise_record": ("Noise",),
     "eomsym.errors": ("EomsymError",),
     "eomsym.jax": ("from_optax",),
     "eomsym.optimizers": ("from_torch",),
@@ -87,6 +91,7 @@ __all__ = [
     "EomsymError",
     "Follow",
     "Kernel",
+    "Noise",
     "Tracker",
     "TreeTable",
     "audit",
@@ -98,6 +103,8 @@ __all__ = [
     "load",
     "measure_accuracy",
     "modified_equation",
+    "modified_generator",
+    "noise",
     "stream_coefficients",
     "stream_trees",
     "tree_table",

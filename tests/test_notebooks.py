@@ -16,7 +16,7 @@ LARGEST = 300_000  # bytes
 
 def test_each_use_has_its_notebook():
     uses = {"derive", "edge", "generate", "high_order", "layers", "momentum_and_adam", "optimisers", "terms", "verify"}
-    uses |= {"switch_the_regulariser_off", "watch_your_run"}
+    uses |= {"noise", "switch_the_regulariser_off", "watch_your_run"}
     assert uses <= {path.stem for path in NOTEBOOKS}
 
 

@@ -12,7 +12,7 @@ from eomsym.cli.groups import examples
 from eomsym.errors import InputError
 
 if TYPE_CHECKING:
-    from eomsym.derivation import ClosedForm, Counterterms, GeneralCounterterms, WholeStateEquation
+    from eomsym.derivation import ClosedForm, Counterterms, GeneralCounterterms, ModifiedGenerator, WholeStateEquation
     from eomsym.models import ExpressionLoss, VectorField
 
 FORMATS = ("text", "latex", "sympy", "json")
@@ -21,6 +21,7 @@ EXAMPLES = examples(
     "eomsym derive heavy-ball --order 2 --set beta=9/10 --format latex",
     "eomsym derive heavy-ball --order 2 --start",
     "eomsym derive --order 2 --schedule eta",
+    "eomsym derive gradient-descent --noise --order 2",
     'eomsym derive --loss "x**4 + a*y**2" --variables x,y --parameters a',
 )
 
@@ -63,6 +64,10 @@ def derive(
             metavar="NAMES", help="What depends on time: eta, as eta s(tau), and parameters; commas in between."
         ),
     ] = None,
+    noise: Annotated[
+        bool,
+        typer.Option("--noise", help="With random batches: the modified generator of expectations, orders 0 to 4."),
+    ] = False,
     loss: Annotated[
         str | None, typer.Option(metavar="EXPRESSION", help="Write everything out for this loss, as x**4 + a*y**2.")
     ] = None,
@@ -105,6 +110,10 @@ def derive(
     With --schedule eta the learning rate is eta s(tau), tau = n eta, and s',
     s'' are its derivatives: s_d1, s_d2 in sympy and json.
 
+    With --noise gradient descent is on batches drawn independently: expectations
+    obey E phi(theta_k) = exp(k eta L) phi with L = L_0 + eta L_1 + ..., printed
+    in index notation by the cumulants of a batch's gradient.
+
     --state whole eliminates nothing: the equation of (theta, memory), which
     begins at the real start. There beta = 1 - gamma h, and eta = h for
     averages (Adam), h^2 for momentum.
@@ -116,6 +125,11 @@ def derive(
     from eomsym.optimizers import chosen
 
     form = check_choice("--format", format_, FORMATS)
+    if noise:
+        others = {"--set": set_, "--start": start, "--schedule": schedule, "--loss": loss, "--field": field}
+        others |= {"--variables": variables, "--parameters": constants, "--state": state != "slow"}
+        _derive_generator(optimizer, order, form, [name for name, value in others.items() if value])
+        return
     model = _model(loss, field, variables, constants)
     check_choice("--state", state, STATES)
     if model is not None and state == "whole":
@@ -137,9 +151,27 @@ def derive(
     _write(counterterms, form)
 
 
-def _write(result: Counterterms | GeneralCounterterms | WholeStateEquation | ClosedForm, form: str) -> None:
-    notations = {"text": result.text, "latex": result.latex, "sympy": result.sympy_lines, "json": result.to_json}
-    output.write(notations[form]())
+def _derive_generator(optimizer: str, order: str, form: str, others: list[str]) -> None:
+    from eomsym.derivation import MAX_GENERATOR_ORDER, modified_generator
+    from eomsym.optimizers import chosen
+
+    entry, _ = chosen(optimizer, {})
+    if entry.name != "gradient-descent":
+        raise InputError(f"--noise: the generator is derived for gradient-descent, not for {entry.name}; leave it out")
+    if others:
+        raise InputError(f"--noise, {others[0]}: do not go together; leave one of the two out")
+    if form == "sympy":
+        raise InputError("--format sympy: a generator is printed as text, latex or json")
+    most = MAX_GENERATOR_ORDER
+    highest = parsing.integer("--order", order, 0, most, lambda _: f"the generator is derived to order {most}")
+    _write(modified_generator(highest), form)
+
+
+def _write(
+    result: Counterterms | GeneralCounterterms | WholeStateEquation | ClosedForm | ModifiedGenerator, form: str
+) -> None:
+    notations = {"text": "text", "latex": "latex", "sympy": "sympy_lines", "json": "to_json"}
+    output.write(getattr(result, notations[form])())
 
 
 def _model(

@@ -10,6 +10,7 @@ from eomsym.derivation.counterterms import MAX_ORDER, Counterterms, Term, check_
 from eomsym.derivation.general_terms import GeneralCounterterms, GeneralTerm
 from eomsym.derivation.linear_law import DecayLaw, decay_law, series_radius
 from eomsym.derivation.modified_loss import ModifiedLoss, modified_loss
+from eomsym.derivation.noise_generator import MAX_GENERATOR_ORDER, ModifiedGenerator, modified_generator
 from eomsym.derivation.start_terms import StartTerms, start_terms
 from eomsym.derivation.whole_state import WholeStateEquation, derive_whole_state
 
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from eomsym.derivation.tree_tables import TreeTable, stream_coefficients, stream_trees, tree_table
 
 __all__ = [
+    "MAX_GENERATOR_ORDER",
     "MAX_ORDER",
     "ClosedForm",
     "CorrectedStep",
@@ -32,6 +34,7 @@ __all__ = [
     "DecayLaw",
     "GeneralCounterterms",
     "GeneralTerm",
+    "ModifiedGenerator",
     "ModifiedLoss",
     "StartTerms",
     "Term",
@@ -48,6 +51,7 @@ __all__ = [
     "derive_whole_state",
     "general_of_fields",
     "modified_equation",
+    "modified_generator",
     "modified_loss",
     "series_radius",
     "start_terms",

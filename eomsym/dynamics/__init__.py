@@ -9,6 +9,9 @@ from eomsym.dynamics.integration import Path
 from eomsym.dynamics.kernel import Data, FieldKernel, RoundedKernel, is_double_double
 from eomsym.dynamics.kernel_series import kernel_counterterms, slow_memory, whole_state_terms
 from eomsym.dynamics.loop_kernel import LoopKernel, loop_kernel
+from eomsym.dynamics.noise_equations import Draw, Spread
+from eomsym.dynamics.noise_prediction import noise
+from eomsym.dynamics.noise_record import Ensemble, Noise
 from eomsym.dynamics.optimizer_path import OptimizerEnd, field_gradient, optimizer_path, run_optimizer
 from eomsym.dynamics.shadow_start import ShadowStart, shadow_start, start_at
 from eomsym.dynamics.spectrum import largest_eigenvalue, spectral_radius
@@ -16,16 +19,20 @@ from eomsym.dynamics.state_map import StateMap, Tally, follow_slow, follow_state
 
 __all__ = [
     "Data",
+    "Draw",
+    "Ensemble",
     "ErrorPrediction",
     "EvenSteps",
     "FieldKernel",
     "LoopKernel",
     "MotionEnd",
+    "Noise",
     "OptimizerEnd",
     "Path",
     "RoundedKernel",
     "SeriesKernel",
     "ShadowStart",
+    "Spread",
     "StateMap",
     "Tally",
     "elementary_differentials",
@@ -41,6 +48,7 @@ __all__ = [
     "kernel_state",
     "largest_eigenvalue",
     "loop_kernel",
+    "noise",
     "optimizer_path",
     "predict_discretization_error",
     "run_optimizer",

@@ -14,6 +14,7 @@ from eomsym.jax.corrected import with_counterterm
 from eomsym.jax.counterterms import counterterms, equation_of_motion
 from eomsym.jax.integration import integrate
 from eomsym.jax.lookahead import lookahead_field
+from eomsym.jax.noise import noise
 from eomsym.jax.optax_rules import from_optax
 from eomsym.jax.optax_schedules import from_optax_schedule
 from eomsym.jax.optimizer_state import optax_state
@@ -27,6 +28,7 @@ __all__ = [
     "from_optax_schedule",
     "integrate",
     "lookahead_field",
+    "noise",
     "optax_state",
     "whole_state_terms",
     "with_counterterm",

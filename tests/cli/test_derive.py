@@ -154,3 +154,35 @@ def test_a_start_without_terms_is_refused_in_one_line(run):
         result = run("derive", *words)
         assert (result.status, result.out, result.err.count("\n")) == (2, "", 1)
         assert message in result.err
+
+
+def test_noise_prints_the_generator(run):
+    generator = eomsym.modified_generator(2)
+    assert run("derive", "gradient-descent", "--noise", "--order", "2").out == generator.text() + "\n"
+    assert run("derive", "sgd", "--noise", "--order", "1").out == eomsym.modified_generator(1).text() + "\n"
+    assert run("derive", "--noise", "--format", "latex").out == generator.latex() + "\n"
+    assert run("derive", "--noise", "--format", "json").json == generator.to_dict()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--order", "5"], "--order '5': out of range, the generator is derived to order 4; give"),
+        (["--format", "sympy"], "--format sympy: a generator is printed as text, latex or json"),
+        (["--start"], "--noise, --start: do not go together"),
+        (["--state", "whole"], "--noise, --state: do not go together"),
+        (["--loss", "x**2", "--variables", "x"], "--noise, --loss: do not go together"),
+        (["--set", "beta=1/2"], "--noise, --set: do not go together"),
+    ],
+)
+def test_noise_with_what_it_does_not_go_with(run, arguments, message):
+    result = run("derive", "--noise", *arguments)
+    assert (result.status, result.out) == (2, "")
+    assert message in result.err
+    assert result.err.count("\n") == 1
+
+
+def test_noise_is_that_of_gradient_descent(run):
+    result = run("derive", "heavy-ball", "--noise")
+    assert result.status == 2
+    assert "--noise: the generator is derived for gradient-descent, not for heavy-ball" in result.err

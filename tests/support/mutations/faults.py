@@ -44,6 +44,7 @@ EXPRESSION = ("tests/codegen/test_expression_kernel.py",)
 DOUBLE_DOUBLE = ("tests/test_double_double.py",)
 DOUBLE_DOUBLE_KERNEL = ("tests/codegen/test_double_double_functions.py", "tests/codegen/test_double_double_kernel.py")
 DYNAMICS = ("tests/dynamics",)
+NOISE = ("tests/dynamics/test_noise.py",)
 VERIFICATION = ("tests/verification",)
 NOTATION = ("tests/notation",)
 MODELS = ("tests/models",)
@@ -443,6 +444,23 @@ FAULTS = [
         "eomsym/dynamics/integration.py",
         DYNAMICS,
         ("np.abs(fine - coarse) / (CONVERGENCE - 1)", "np.abs(fine - coarse) / (CONVERGENCE - 1) ** 3"),
+    ),
+    *_faults(
+        "eomsym/dynamics/noise_equations.py",
+        NOISE,
+        ("- eta / 2 * (turned @", "- eta * (turned @"),
+        ("mean - eta * slope - eta / 2 *", "mean - eta * slope - eta *"),
+        ("(self.samples - self.size) / (self.samples - 1)", "(self.samples - self.size) / self.samples"),
+        ("outside * (np.linalg.norm(probes, axis=0) / kept)", "outside"),
+        ("diagonal + outside)", "outside)"),
+    ),
+    *_faults(
+        "eomsym/derivation/noise_generator.py",
+        ("tests/derivation/test_noise_generator.py",),
+        ("Fraction((-1) ** n)", "Fraction(1)"),
+        ("weight /= factorial(sizes.count(size))", "weight /= sizes.count(size)"),
+        ("Fraction((-1) ** (len(parts) + 1), len(parts))", "Fraction((-1) ** (len(parts) + 1))"),
+        ("range(before, count + 1)", "range(before + 1, count + 1)"),
     ),
     *_faults(
         "eomsym/dynamics/spectrum.py",

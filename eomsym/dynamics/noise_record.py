@@ -1,0 +1,165 @@
+"""What noise does to a run: mean, covariance and expectations along its path, and an ensemble of real runs beside."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from eomsym.dynamics.noise_equations import Draw, Spread
+from eomsym.errors import InputError
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+#: A diagonal part with more of the trace than this was measured to be wrong by half at large learning rates.
+LARGE_SHARE = 0.5
+
+
+@dataclass(frozen=True, eq=False)
+class Ensemble:
+    """Real runs on batches drawn with a seed: means over them at each recorded step, and their standard errors.
+
+    ``means`` (steps, d); ``traces`` of the covariance (steps,), and ``expectations`` of observables by name.
+    """
+
+    runs: int
+    seed: int
+    means: np.ndarray
+    traces: np.ndarray
+    trace_errors: np.ndarray
+    expectations: Mapping[str, np.ndarray]
+    standard_errors: Mapping[str, np.ndarray]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values, without the means of θ."""
+        return {name: _plain(value) for name, value in vars(self).items() if name != "means"}
+
+
+@dataclass(frozen=True, eq=False)
+class Noise:
+    """Gradient descent on random batches, predicted to weak order 1, at the recorded ``steps``.
+
+    ``means`` (steps, d); ``traces`` (steps,) of the covariance; ``spread`` the covariance itself after the last step;
+    ``expectations`` of observables by name, and ``without`` their values along the run on all samples, which has no
+    noise.  ``rank`` is the number of columns kept of the covariance, None where it was dense.
+    """
+
+    eta: float
+    draw: Draw
+    rank: int | None
+    steps: tuple[int, ...]
+    means: np.ndarray
+    traces: np.ndarray
+    spread: Spread
+    expectations: Mapping[str, np.ndarray]
+    without: Mapping[str, np.ndarray]
+    ensemble: Ensemble | None
+    restored: Callable[[np.ndarray], Any]
+
+    @property
+    def mean(self) -> Any:
+        """The mean after the last step, in the form of the parameters."""
+        return self.restored(self.means[-1])
+
+    @property
+    def covariance(self) -> np.ndarray:
+        """The covariance after the last step, (d, d); of large models ``spread`` has its factors."""
+        return self.spread.matrix
+
+    @property
+    def outside(self) -> float:
+        """The share of the last covariance's trace of which only the diagonal is kept."""
+        return float(self.spread.diagonal.sum() / self.spread.trace) if self.spread.trace > 0 else 0.0
+
+    def expected(self, observable: str | Callable[[Any], Any]) -> Any:
+        """An observable's expectation: by its name at all recorded steps, of a function after the last one.
+
+        Functions take the parameters and give a number or an array.  Raises ``InputError`` for an unknown name.
+        """
+        if callable(observable):
+            return expectation(lambda theta: observable(self.restored(theta)), self.means[-1], self.spread)
+        if observable not in self.expectations:
+            names = ", ".join(self.expectations)
+            raise InputError(f"observable {observable!r}: was not asked for; there are {names or 'none'}")
+        return self.expectations[observable]
+
+    def table(self) -> str:
+        """Step, trace of the covariance and each observable: predicted, of the ensemble, and without noise."""
+        columns = {"step": [str(step) for step in self.steps], "trace": _column(self.traces)}
+        found = self.ensemble
+        if found is not None:
+            columns["ensemble"] = _column(found.traces, found.trace_errors)
+        for name, values in self.expectations.items():
+            columns[name] = _column(values)
+            if found is not None:
+                columns[f"{name}, ensemble"] = _column(found.expectations[name], found.standard_errors[name])
+            columns[f"{name}, no noise"] = _column(self.without[name])
+        widths = [max(map(len, [head, *cells])) for head, cells in columns.items()]
+        rows = [tuple(columns), *zip(*columns.values(), strict=True)]
+        return "\n".join("  ".join(map(str.rjust, row, widths)) for row in rows)
+
+    @property
+    def sentence(self) -> str:
+        """How the batches are drawn, how the covariance is kept, and how far the ensemble is at the last step."""
+        kind = "each sample anew" if self.draw.replacement else "its samples all different"
+        text = f"Batches of {self.draw.size} of {self.draw.samples}, {kind}, eta = {self.eta:g}"
+        if self.rank is not None:
+            text += f"; covariance of rank {self.rank} and a diagonal with {self.outside:.1%} of the trace"
+            text += ", which is much: take a larger rank" if self.outside > LARGE_SHARE else ""
+        found = self.ensemble
+        if found is not None and found.traces[-1] > 0:
+            parts = [f"trace {self.traces[-1] / found.traces[-1] - 1:+.1%}"]
+            pairs = ((name, self.expectations[name][-1], values[-1]) for name, values in found.expectations.items())
+            parts += [f"{name} {predicted / seen - 1:+.2%}" for name, predicted, seen in pairs if seen]
+            text += f"; predicted over {found.runs} runs: {', '.join(parts)}"
+        return text + "."
+
+    def plot(self) -> Figure:
+        """The trace of the covariance and each observable against the step, ensemble and noiseless run beside."""
+        from eomsym.dynamics.noise_figure import noise_figure
+
+        return noise_figure(self)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values, the covariance by its trace."""
+        names = ("eta", "rank", "outside", "steps", "traces", "expectations", "without")
+        return {
+            **{"samples": self.draw.samples, "batch_size": self.draw.size, "replacement": self.draw.replacement},
+            **{name: _plain(getattr(self, name)) for name in names},
+            "ensemble": None if self.ensemble is None else self.ensemble.to_dict(),
+        }
+
+    def __str__(self) -> str:
+        return f"{self.table()}\n{self.sentence}"
+
+    def __repr__(self) -> str:
+        values = ", ".join(f"{name} {values[-1]:.4g}" for name, values in self.expectations.items())
+        return f"Noise(steps 0 to {self.steps[-1]}, trace {self.traces[-1]:.3g}{', ' if values else ''}{values})"
+
+
+def expectation(function: Callable[[np.ndarray], Any], mean: np.ndarray, spread: Spread) -> Any:
+    """``φ(μ) + φ'':K/2`` for a covariance K, up to its square.
+
+    By differences along its columns, a standard deviation to both sides: exact where φ is quadratic.
+    """
+    centre = np.asarray(function(mean))
+    total = np.array(centre, dtype=float)
+    for column in spread.directions(np.random.default_rng(0)).T:
+        if column.any():
+            total += (np.asarray(function(mean + column)) + np.asarray(function(mean - column))) / 2 - centre
+    return total[()]
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {name: found.tolist() for name, found in value.items()}
+    return list(value) if isinstance(value, tuple) else value.tolist() if isinstance(value, np.ndarray) else value
+
+
+def _column(values: np.ndarray, errors: np.ndarray | None = None) -> list[str]:
+    if errors is None:
+        return [f"{value:.4g}" for value in values]
+    return [f"{value:.4g} ± {error:.1g}" for value, error in zip(values, errors, strict=True)]

@@ -1,0 +1,65 @@
+"""Noise of batches on JAX losses: the same numbers as on kernels, on any pytree, in any precision."""
+
+import numpy as np
+import pytest
+
+jax = pytest.importorskip("jax", reason="the extra 'jax' is not installed")
+
+import jax.numpy as jnp  # noqa: E402
+from shared_kernels import kernel  # noqa: E402
+
+import eomsym  # noqa: E402
+import eomsym.jax  # noqa: E402
+from eomsym.errors import InputError  # noqa: E402
+
+GENERATOR = np.random.default_rng(2)
+INPUTS, TARGETS, THETA = GENERATOR.normal(size=(6, 2)), GENERATOR.normal(size=(6, 1)), GENERATOR.normal(size=13) / 2
+PARAMS = {"first": [THETA[:6].reshape(2, 3), THETA[6:9]], "last": (THETA[9:12].reshape(3, 1), THETA[12:])}
+
+
+def loss(params, data):
+    inputs, targets = data
+    (weights, biases), (last, bias) = params["first"], params["last"]
+    return jnp.mean((jnp.tanh(inputs @ weights + biases) @ last + bias - targets) ** 2) / 2
+
+
+@pytest.mark.parametrize("options", [{}, {"rank": 4}, {"replacement": False, "batch_size": 3}])
+def test_the_same_as_on_a_kernel(options):
+    options = {"batch_size": 2, "every": 3, "ensemble": 10, "observables": ("loss", "norm2"), **options}
+    wanted = eomsym.noise(kernel("tiny"), THETA, 0.1, 7, INPUTS, TARGETS, **options)
+    found = eomsym.jax.noise(loss, PARAMS, 0.1, 7, (INPUTS, TARGETS), **options)
+    np.testing.assert_allclose(found.means, wanted.means, rtol=1e-12)
+    np.testing.assert_allclose(found.covariance, wanted.covariance, rtol=1e-8, atol=1e-14)
+    np.testing.assert_allclose(found.ensemble.means, wanted.ensemble.means, rtol=1e-12)
+    for name in ("loss", "norm2"):
+        np.testing.assert_allclose(found.expected(name), wanted.expected(name), rtol=1e-11)
+
+
+def test_parameters_come_back_as_they_were_given():
+    single = {"first": [jnp.asarray(part, jnp.float32) for part in PARAMS["first"]], "last": PARAMS["last"]}
+    found = eomsym.jax.noise(
+        loss, single, 0.1, 4, (INPUTS, TARGETS), observables={"bias": lambda params: params["last"][1][0]}
+    )
+    assert found.mean["first"][0].shape == (2, 3)
+    assert found.mean["first"][0].dtype == np.float64
+    assert found.expected("bias")[-1] == pytest.approx(found.mean["last"][1][0], rel=1e-12)
+    assert found.expected(lambda params: params["first"][1]).shape == (3,)
+
+
+def test_bad_input_is_one_line():
+    data = (INPUTS, TARGETS)
+    for wrong, message in [
+        ((), "without data"),
+        ((INPUTS, 1.0), "without data"),
+        ((INPUTS, TARGETS[:2]), "6, 2 samples|2, 6 samples"),
+    ]:
+        with pytest.raises(InputError, match=message):
+            eomsym.jax.noise(loss, PARAMS, 0.1, 3, wrong)
+    with pytest.raises(InputError, match=r"batch_size 7: .*without replacement there are 6 samples"):
+        eomsym.jax.noise(loss, PARAMS, 0.1, 3, data, batch_size=7, replacement=False)
+    with pytest.raises(InputError, match="no mean over its samples"):
+        eomsym.jax.noise(lambda params, data: 6 * loss(params, data) ** 2, PARAMS, 0.1, 3, data)
+    with pytest.raises(InputError, match="params: not finite"):
+        eomsym.jax.noise(loss, {**PARAMS, "last": (np.full((3, 1), np.nan), THETA[12:])}, 0.1, 3, data)
+    with pytest.raises(InputError, match="floating-point arrays only"):
+        eomsym.jax.noise(loss, {"first": np.arange(3)}, 0.1, 3, data)
