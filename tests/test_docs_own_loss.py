@@ -18,6 +18,7 @@ ROOT = Path(__file__).parents[1]
         ("own_loss", "jax"),
         ("own_loss", "torch"),
         ("own_network", "torch"),
+        ("own_network", "jax"),
         ("audit", "torch"),
         ("loops", "jax"),
         ("loops", "torch"),

@@ -1,5 +1,9 @@
 """Counter terms of JAX models, against the numba kernel and against elementary differentials by nested jvp."""
 
+import ast
+import re
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -219,3 +223,16 @@ def test_what_has_no_series_is_refused_in_one_line():
         with pytest.raises(InputError, match=what) as caught:
             eomsym.jax.counterterms(loss, point, order)
         assert "\n" not in str(caught.value)
+
+
+def test_quick_compilation_gives_the_same_rows():
+    """The options that docs/own_network.md recommends for many operations on few numbers."""
+    page = (Path(__file__).parents[2] / "docs" / "own_network.md").read_text(encoding="utf-8")
+    options = ast.literal_eval(re.search(r"^quickly = (\{.*?^\})", page, re.S | re.M)[1])
+    weights = jnp.linspace(-1, 1, 12).reshape(3, 4)
+
+    def rows(w):
+        return eomsym.jax.counterterms(lambda w: jnp.tanh(w @ w.T).sum() + (w**4).mean(), w, 3)
+
+    usual, quick = jax.jit(rows)(weights), jax.jit(rows, compiler_options=options)(weights)
+    np.testing.assert_allclose(quick, usual, rtol=1e-12, atol=1e-12)
