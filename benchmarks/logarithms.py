@@ -10,7 +10,8 @@ from collections.abc import Callable
 import numpy as np
 
 from benchmarks.central_flow import leading_directions
-from eomsym.step_index import map_logarithm, resummed, subspace_logarithm
+from eomsym.step_index import map_logarithm, resummed
+from eomsym.step_index.subspace import subspace_logarithm
 
 Rate = Callable[[np.ndarray], np.ndarray]
 Sum = Callable[[np.ndarray], np.ndarray]

@@ -9,6 +9,8 @@ import pytest
 import scheduling
 from hypothesis import settings
 
+from eomsym import optimizers
+
 # A deadline would be a timed assertion.
 settings.register_profile("eomsym", deadline=None)
 settings.load_profile("eomsym")
@@ -27,6 +29,18 @@ def pytest_collection_modifyitems(items):
 def pytest_collection_finish():
     # Modules and tests stay: the garbage collector need not look at them again whenever numba has compiled a little.
     gc.freeze()
+
+
+@pytest.fixture(autouse=True)
+def _own_registry():
+    """What a test makes known is forgotten after it: others look at all that is registered."""
+    tables = optimizers.REGISTRY, optimizers._BY_ALIAS
+    before = [dict(table) for table in tables]
+    yield
+    for table, entries in zip(tables, before, strict=True):
+        if table != entries:
+            table.clear()
+            table.update(entries)
 
 
 @pytest.hookimpl(optionalhook=True)

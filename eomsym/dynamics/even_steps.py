@@ -21,7 +21,8 @@ from eomsym.dynamics.kernel import Data, FieldKernel, check_theta
 from eomsym.dynamics.state_map import StateMap, kernel_state
 from eomsym.errors import InputError, IntegrationError
 from eomsym.optimizers import Optimizer, check_one_gradient
-from eomsym.step_index import MAX_LOOKAHEAD_ORDER, check_growth, difference_growth, map_logarithm, subspace_logarithm
+from eomsym.step_index import MAX_LOOKAHEAD_ORDER, check_growth, difference_growth, map_logarithm
+from eomsym.step_index.subspace import subspace_logarithm
 
 #: How the logarithm is taken: in the span of the leading differences, or as the plain sum of the look-ahead field.
 LOGARITHMS = ("subspace", "plain")

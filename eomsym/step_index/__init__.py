@@ -25,7 +25,6 @@ from eomsym.step_index.resummation import Resummed, resummed, resummed_rows, tel
 from eomsym.step_index.ring_algebra import program_counterterms
 from eomsym.step_index.schedule import DescentSchedule, descent_schedule
 from eomsym.step_index.solver import Algebra, NodeAlgebra, Solution, solve, solve_slow
-from eomsym.step_index.subspace import SubspaceLogarithm, subspace_logarithm
 from eomsym.step_index.tables import Matrix, Tables
 from eomsym.step_index.weights import logarithm, resolvent, sum_to, value_at, weights
 
@@ -41,7 +40,6 @@ __all__ = [
     "Resummed",
     "Share",
     "Solution",
-    "SubspaceLogarithm",
     "Tables",
     "Traced",
     "array_counterterms",
@@ -67,7 +65,6 @@ __all__ = [
     "small_nodes",
     "solve",
     "solve_slow",
-    "subspace_logarithm",
     "sum_to",
     "tell_growth",
     "two_sided",

@@ -5,7 +5,8 @@ import pytest
 from scipy.linalg import expm, logm
 
 from eomsym.errors import InputError
-from eomsym.step_index import map_logarithm, subspace_logarithm
+from eomsym.step_index import map_logarithm
+from eomsym.step_index.subspace import subspace_logarithm
 
 GENERATOR = np.array([[-0.3, 0.2, 0.0], [-0.2, -0.1, 0.05], [0.0, 0.1, -0.4]])
 STATE = np.array([1.0, -2.0, 0.5])

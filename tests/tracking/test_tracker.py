@@ -1,6 +1,7 @@
 """The tracker against exact counter terms, and with what a loop does to it."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -158,6 +159,25 @@ def test_a_loop_is_never_broken():
     descent(quartic, THETA, 0.02, 10, other)
     assert len(other.measurements) == 2
     assert "ZeroDivisionError" in str(other)
+
+
+def test_the_verdict_is_that_of_most_of_the_last_looks():
+    tracker = descent(quartic, THETA, 0.02, 40, Tracker(3, 10))
+    one = tracker.latest
+    for verdict in (SERIES, SERIES, KINKS, SERIES, KINKS):
+        tracker.measurements.append(replace(one, verdict=verdict))
+    assert tracker.latest.verdict == KINKS
+    assert tracker.verdict == SERIES
+    tracker.measurements.append(replace(one, verdict=KINKS))
+    assert tracker.verdict == KINKS
+
+
+def test_after_what_could_not_be_looked_at_iterates_are_gathered_anew():
+    tracker = Tracker(1, 10)
+    for step in range(1, 31):
+        tracker(step, ["no array"] if step == 18 else [np.array([0.9**step])])
+    assert [one.step for one in tracker.measurements] == [10, 30]
+    assert len(tracker.problems) == 1
 
 
 @pytest.mark.parametrize(
