@@ -9,6 +9,7 @@ fewer nodes still (``Layout``).
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -246,7 +247,7 @@ def known_as(instruction: Instruction) -> str:
     return instruction.origin or instruction.name
 
 
-class Series:
+class Series(ABC):
     """Coefficients of a value, by level."""
 
     varies = True
@@ -255,8 +256,8 @@ class Series:
         self.rows = rows
         self._kept: dict[int, Any] = {}
 
-    def __getitem__(self, level: int) -> Any:
-        raise NotImplementedError
+    @abstractmethod
+    def __getitem__(self, level: int) -> Any: ...
 
     def inner(self, level: int, of: int) -> Any:
         """A coefficient at the nodes at which products are taken that count in coefficient ``of``."""

@@ -55,7 +55,6 @@ class CorrectedStep:
         return runge_kutta(name, square, self.weights, source="modifying integrator, Chartier, Hairer & Vilmart, 2007")
 
 
-@cache
 def corrected_step(order: int, strength: object = 1) -> CorrectedStep:
     """The step whose equation of motion is ``θ̇ = −g − (1 − strength) η ξ`` to η^order, ξ that of gradient descent.
 
@@ -63,8 +62,11 @@ def corrected_step(order: int, strength: object = 1) -> CorrectedStep:
     gradients at orders 1, 2, 3, and one at order 0 or strength 0, where it is gradient descent.
     Raises ``InputError`` for an order outside 0 … 3 and a strength that is no number, or at which no method is found.
     """
-    check_integer("order", order, 0, HIGHEST_ORDER)
-    share = read_rational("strength", strength)
+    return _made(check_integer("order", order, 0, HIGHEST_ORDER), read_rational("strength", strength))
+
+
+@cache
+def _made(order: int, share: Fraction) -> CorrectedStep:
     if order == 0 or share == 0:
         return CorrectedStep(order, share, ((),), (Fraction(1),))
     wanted = map_weights(order, share)
@@ -74,7 +76,7 @@ def corrected_step(order: int, strength: object = 1) -> CorrectedStep:
             return CorrectedStep(order, share, matrix, weights)
         except ZeroDivisionError:
             continue
-    raise InputError(f"strength {strength}: no method of order {order} is found at it; take one near by")
+    raise InputError(f"strength {share}: no method of order {order} is found at it; take one near by")
 
 
 def map_weights(order: int, strength: Fraction) -> dict[Tree, Fraction]:

@@ -86,6 +86,7 @@ class Tracker(Track):
         leaves = [_copied(leaf) for leaf in _leaves(parameters)]
         if self._last != number - 1 or not _alike(self._iterates, leaves):
             self._iterates.clear()
+        self._window = None  # else twice as many copies were there while new ones are gathered
         self._iterates.append(leaves)
         self._last = number
         if number % self.every == 0 and len(self._iterates) == wanted:
@@ -113,11 +114,13 @@ class Tracker(Track):
     def field(self, order: int | None = None) -> list[np.ndarray]:
         """``η f̃`` to an order, the tracker's if none is given, at the first iterate of the last look, per parameter.
 
-        ``Σ_{n≤order+1} (−1)^{n+1}/n Δⁿθ`` of the run itself, float64.  Raises ``InputError`` while there is none.
+        ``Σ_{n≤order+1} (−1)^{n+1}/n Δⁿθ`` of the run itself, float64; there from a look on until iterates for the next
+        one are gathered.  Raises ``InputError`` while there is none.
         """
         order = self.order if order is None else check_integer("order", order, 0, self.order)
         if self._window is None:
-            raise InputError(self._missing())
+            gone = "track: the iterates of the last look are given up for those of the next; ask right after a look"
+            raise InputError(gone if self.measurements else self._missing())
         window = [[as_numpy(leaf).astype(np.float64) for leaf in leaves] for leaves in self._window[: order + 2]]
         return [
             sum(

@@ -85,6 +85,9 @@ def test_paths_follow_the_field_to_the_order(order, strength):
         (1, "x", "strength"),
         (1, float("nan"), "strength"),
         (1, None, "strength"),
+        (1, [1], "strength"),
+        (True, 1, "order True"),
+        (1, True, "strength"),
     ],
 )
 def test_bad_input(order, strength, named):

@@ -14,16 +14,6 @@ import eomsym  # noqa: E402
 import eomsym.torch  # noqa: E402
 from eomsym.errors import InputError  # noqa: E402
 
-
-@pytest.fixture(autouse=True)
-def one_thread():
-    """More threads than cores that are free wait for each other: ten times slower on matrices of this size."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
-
-
 INPUTS, LABELS = map(torch.from_numpy, iris.data())
 
 

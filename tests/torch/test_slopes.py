@@ -80,16 +80,6 @@ class Path:
         return integrate_vector(field, self.start.numpy(), time, 1e-8, 2e-16)
 
 
-@pytest.fixture
-def one_thread():
-    """Threads wait for each other longer than operations as small as these take."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-
-
-@pytest.mark.usefixtures("one_thread")
 @pytest.mark.parametrize("name", NETWORKS)
 def test_slopes_to_order_three(name):
     path = Path(*NETWORKS[name])

@@ -16,15 +16,6 @@ from eomsym.tracking.verdict import EDGE, KINKS, NOISE, SERIES, TRANSIENT  # noq
 SAMPLES = 256
 
 
-@pytest.fixture(autouse=True)
-def one_thread():
-    """More threads than cores that are free wait for each other: ten times slower on matrices of this size."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
-
-
 @pytest.fixture(scope="module")
 def digits():
     pixels, labels = load_digits(return_X_y=True)

@@ -1,6 +1,7 @@
 """The tracker against exact counter terms, and with what a loop does to it."""
 
 import json
+import weakref
 from dataclasses import replace
 
 import numpy as np
@@ -137,6 +138,36 @@ def test_iterates_are_kept_only_where_they_are_looked_at():
         tracker(step, np.array([0.99**step]).view(Counted))
     assert len(copies) == 2 * 5
     assert [one.step for one in tracker.measurements] == [50, 100]
+
+
+@pytest.mark.parametrize("every", [1, 4, 50])
+def test_no_more_copies_are_kept_than_iterates(every):
+    alive = weakref.WeakSet()
+
+    class Counted(np.ndarray):
+        __hash__ = object.__hash__
+
+        def copy(self, order="C"):
+            made = super().copy(order)
+            alive.add(made)
+            return made
+
+    tracker = Tracker(3, every)
+    most = 0
+    for step in range(1, 121):
+        tracker(step, np.array([0.99**step]).view(Counted))
+        most = max(most, len(alive))
+    assert not tracker.problems
+    assert most == 5
+    assert tracker.latest.step == 120 // every * every
+
+
+def test_the_field_goes_when_iterates_for_the_next_look_are_gathered():
+    tracker = descent(quartic, THETA, 0.02, 60, Tracker(3, 50))
+    assert tracker.field()[0].shape == (2,)
+    descent(quartic, THETA, 0.02, 48, tracker)
+    with pytest.raises(InputError, match="ask right after a look"):
+        tracker.field()
 
 
 def test_parameters_that_change_or_are_skipped_start_anew():
