@@ -159,6 +159,8 @@ def main() -> None:
     parser.add_argument("--only", default=",".join(SECTIONS), help=f"sections, out of {', '.join(SECTIONS)}")
     parser.add_argument("--figure", type=Path, help="draw the figures of the page into this folder")
     options = parser.parse_args()
+    if options.figure is not None:
+        options.figure.mkdir(parents=True, exist_ok=True)
     chosen = [name for name in options.only.split(",") if name]
     unknown = [name for name in chosen if name not in SECTIONS]
     if unknown:

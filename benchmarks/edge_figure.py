@@ -100,8 +100,8 @@ def series_figure(rows: dict[str, dict[float, list[float | None]]], order: int, 
     figure = Figure(figsize=(5, 3.6), layout="constrained")
     axes = figure.subplots()
     for name, by_product in rows.items():
-        pairs = [(x, values[place]) for x, values in by_product.items() if values[place] is not None]
-        axes.plot([x for x, _ in pairs], [y for _, y in pairs], "o-", ms=4, label=name)
+        found = [np.nan if values[place] is None else values[place] for values in by_product.values()]
+        axes.plot(list(by_product), found, "o-", ms=4, label=name)  # a line ends where a sum has no value
     axes.axvline(1, color="black", lw=0.6, ls="--")
     axes.set(yscale="log", xlabel="η times the largest curvature", ylabel=f"defect of one step, order {order}")
     axes.legend(frameon=False, fontsize=8)
