@@ -23,10 +23,11 @@ from eomsym.trees import LEAF, Tree, rooted_trees
 
 #: From order 4 on a method would have to meet 17 conditions and more.
 HIGHEST_ORDER = 3
-#: Where the stages are, in steps of descent, tried in turn: at some strengths one of them meets no condition.
+#: Where the stages are, in steps of descent, tried in turn: the first fail at strength 7/6 of order 3 alone, where the
+#: second do not, so that every strength has a method (the tests prove it).
 PLACES = (
     (Fraction(1, 2), Fraction(1), Fraction(1, 4), Fraction(3, 4)),
-    (Fraction(1, 3), Fraction(1), Fraction(2, 3), Fraction(1, 2)),
+    (Fraction(1, 4), Fraction(1, 2), Fraction(1, 3), Fraction(2, 3)),
 )
 
 _Field = Mapping[Tree, Fraction]

@@ -4,6 +4,7 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
+import sympy
 from hypothesis import given
 from hypothesis import strategies as st
 from sample_quartic import THETA as NEAR
@@ -12,9 +13,9 @@ from scipy.integrate import solve_ivp
 
 import eomsym
 from eomsym.derivation import corrected_step, derive
-from eomsym.derivation.corrected_descent import map_weights
+from eomsym.derivation.corrected_descent import PLACES, map_weights
 from eomsym.errors import InputError
-from eomsym.trees import rooted_trees
+from eomsym.trees import parse_tree, rooted_trees
 
 THETA = 2 * NEAR
 STRENGTHS = st.fractions(min_value=-3, max_value=3, max_denominator=12)
@@ -28,6 +29,33 @@ def test_the_equation_of_motion_is_the_one_asked_for(order, strength):
     for mine, theirs in zip(found.terms, plain.terms, strict=True):
         assert [term.coefficient for term in mine] == [(1 - strength) * term.coefficient for term in theirs]
     assert made.gradients == (1 if strength == 0 else {1: 2, 2: 3, 3: 5}[order])
+
+
+def test_every_strength_has_a_method():
+    """Weights of the map are polynomials in the strength, and a tableau fails where one of these vanishes: at order 3
+    each of the two placements has such a strength, and it is not the same one; at order 2 there is none but 0."""
+    s = sympy.Symbol("s")
+
+    def weight(text, order):
+        values = [(k, sympy.Rational(str(map_weights(order, Fraction(k))[parse_tree(text)]))) for k in range(order + 3)]
+        return sympy.interpolate(values, s)
+
+    def failing(places):
+        c2, c3, c4, c5 = (sympy.Rational(str(c)) for c in places)
+        moments = sympy.Matrix([[c**k for c in (c3, c4, c5)] for k in (1, 2, 3)])
+        b3, b4, b5 = moments.LUsolve(sympy.Matrix([weight(text, 3) for text in ("[[]]", "[[],[]]", "[[],[],[]]")]))
+        u3 = c3**2 / 2
+        right = sympy.Matrix([weight("[[[]]]", 3) - b3 * u3, weight("[[[]],[]]", 3) - b3 * c3 * u3])
+        u4, _ = sympy.Matrix([[b4, b5], [b4 * c4, b5 * c5]]).LUsolve(right)
+        last = sympy.Matrix([[c2, c3, c4], [c2**2, c3**2, c4**2], [0, u3, u4]]).det()
+        return set(sympy.roots(sympy.numer(sympy.together(b4 * b5 * sympy.numer(sympy.together(last)))), s))
+
+    assert [failing(places) for places in PLACES] == [{0, sympy.Rational(7, 6)}, {0, sympy.Rational(10, 9)}]
+    assert set(sympy.roots(weight("[[],[]]", 2) - sympy.Rational(str(PLACES[0][0])) * weight("[[]]", 2), s)) == {0}
+    made = corrected_step(3, "7/6")
+    found = derive(made.optimizer, 3).terms
+    for mine, theirs in zip(found, derive("gradient-descent", 3).terms, strict=True):
+        assert [term.coefficient for term in mine] == [Fraction(-1, 6) * term.coefficient for term in theirs]
 
 
 @pytest.mark.parametrize("order", [1, 2, 3])
