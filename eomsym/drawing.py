@@ -7,15 +7,18 @@ Figures are Matplotlib ``Figure`` objects, made without ``pyplot`` and without a
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+
+from eomsym.errors import InputError
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-__all__ = ["COLOURS", "GREY", "MARKERS", "line_style", "order_name", "panels", "short"]
+__all__ = ["COLOURS", "GREY", "MARKERS", "line_style", "lines_figure", "order_name", "panels", "short"]
 
 #: Okabe & Ito's colours that stay apart for colour-blind eyes (2008), the pale yellow left out.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
@@ -30,6 +33,31 @@ def panels(width: float, height: float, count: int = 1) -> tuple[Figure, Sequenc
     for axes in found:
         axes.spines[["top", "right"]].set_visible(False)
     return figure, found
+
+
+def lines_figure(rows: Sequence[Mapping[str, Any]]) -> Figure:
+    """Every column of real numbers against the first column of numbers; an axis is logarithmic where all are positive.
+
+    Raises ``InputError`` where there are no two columns of numbers.
+    """
+    numbers = [name for name in (rows[0] if rows else {}) if all(isinstance(row[name], (int, float)) for row in rows)]
+    lines = [name for name in numbers[1:] if any(isinstance(row[name], float) for row in rows)]
+    if not lines:
+        raise InputError("plot: there are no two columns of numbers to be drawn; take to_polars() or to_dict()")
+    figure, (axes,) = panels(4.6, 3.6)
+    places = [row[numbers[0]] for row in rows]
+    for index, name in enumerate(lines):
+        colour, marker = line_style(index)
+        axes.plot(places, [row[name] for row in rows], marker=marker, color=colour, label=name.replace("_", " "))
+    if all(not row[name] <= 0 for row in rows for name in lines):
+        axes.set(yscale="log")
+    if all(isinstance(place, float) and place > 0 for place in places):
+        axes.set(xscale="log")
+    else:
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axes.set(xlabel=numbers[0].replace("_", " "))
+    axes.legend(frameon=False)
+    return figure
 
 
 def line_style(index: int) -> tuple[str, str]:

@@ -29,6 +29,7 @@ from eomsym.notation.coefficients import coefficient_expression
 from eomsym.notation.general_sympy import general_combinations
 from eomsym.notation.latex import aligned
 from eomsym.notation.sympy import check_field, check_variables, combinations_of_trees
+from eomsym.result import Formula
 
 
 def counterterms_sympy(
@@ -83,8 +84,8 @@ def _by_series(
     return program_columns(program, symbols, counterterms.order)[1:] if ring_suits(program) else None
 
 
-@dataclass(frozen=True)
-class ClosedForm:
+@dataclass(frozen=True, repr=False)
+class ClosedForm(Formula):
     """``θ̇ = −c g − η Σ_k η^k ξ_k`` of a loss, or ``ẏ = Σ_k η^k f_k`` of a vector field, as exact expressions.
 
     ``columns`` is ``(c g, ξ_0, …, ξ_{order−1})`` for a loss and ``(f_0, …, f_order)`` for a field.

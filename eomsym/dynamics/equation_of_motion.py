@@ -14,6 +14,7 @@ from eomsym.dynamics.integration import integrate
 from eomsym.dynamics.kernel import Data, FieldKernel, check_order, check_theta, is_double_double
 from eomsym.dynamics.vectors import Vector, norm
 from eomsym.errors import InputError, IntegrationError
+from eomsym.result import Result
 
 #: Integrators by name.
 METHODS = ("dop853", "extrapolation")
@@ -22,8 +23,8 @@ DEFAULT_ACCURACY = 1e-14
 DEFAULT_ACCURACY_IN_DOUBLE_DOUBLE = 1e-29
 
 
-@dataclass(frozen=True, eq=False)
-class MotionEnd:
+@dataclass(frozen=True, eq=False, repr=False)
+class MotionEnd(Result):
     """Where the equation of motion arrives.
 
     ``theta`` is (d,), of the kernel's arithmetic; ``error_estimate`` bounds its integration error, ‖·‖₂;

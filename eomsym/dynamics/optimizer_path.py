@@ -13,6 +13,7 @@ from eomsym.dynamics.kernel import Data, FieldKernel, check_theta, is_double_dou
 from eomsym.dynamics.vectors import Vector, is_finite, last_place, norm, rounded, stack
 from eomsym.errors import InputError, IntegrationError, OverflowInKernelError
 from eomsym.optimizers import Field, Optimizer
+from eomsym.result import Result
 
 #: Bytes of a number, and of the longest path that is kept.
 ITEM, LARGEST_PATH = 8, 4 * 10**9
@@ -24,8 +25,8 @@ Step = Callable[[State], State]
 DISTURBANCES = np.array([-1.0, 0, 0, 0, 0, 0, 0, 1.0])
 
 
-@dataclass(frozen=True, eq=False)
-class OptimizerEnd:
+@dataclass(frozen=True, eq=False, repr=False)
+class OptimizerEnd(Result):
     """Where an optimiser arrives: ``theta`` (d,), and how far round-off has moved it, ‖·‖₂.
 
     ``start`` (d,) is where it was after the transient, from which the steps are counted.  Both are of the kernel's
