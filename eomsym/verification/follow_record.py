@@ -201,6 +201,14 @@ class Follow(Result):
 
         return follow_figure(self)
 
+    def plot_plane(self, coordinates: tuple[int, int] | None = None) -> Figure:
+        """The run and the path of each order in a plane (``eomsym.dynamics.trajectory_figure.trajectory_figure``)."""
+        from eomsym.dynamics.trajectory_figure import trajectory_figure
+
+        return trajectory_figure(
+            {"run": self.iterates, **{f"order {n}": path for n, path in self.paths.items()}}, coordinates
+        )
+
     def to_dict(self) -> dict[str, Any]:
         """The JSON object of ``follow`` as plain values; what does not exist is ``None``."""
         return {
