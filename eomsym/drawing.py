@@ -36,26 +36,32 @@ def panels(width: float, height: float, count: int = 1) -> tuple[Figure, Sequenc
 
 
 def lines_figure(rows: Sequence[Mapping[str, Any]]) -> Figure:
-    """Every column of real numbers against the first column of numbers; an axis is logarithmic where all are positive.
+    """Every column of real numbers against the first column of numbers, gaps where there is none.
 
-    Raises ``InputError`` where there are no two columns of numbers.
+    An axis is logarithmic where all its numbers are positive.  Raises ``InputError`` where there are no two rows or no
+    two columns of numbers.
     """
-    numbers = [name for name in (rows[0] if rows else {}) if all(isinstance(row[name], (int, float)) for row in rows)]
-    lines = [name for name in numbers[1:] if any(isinstance(row[name], float) for row in rows)]
-    if not lines:
-        raise InputError("plot: there are no two columns of numbers to be drawn; take to_polars() or to_dict()")
+    columns = {name: [row[name] for row in rows] for name in rows[0]} if rows else {}
+    numbers = {
+        name: [math.nan if value is None else value for value in values]
+        for name, values in columns.items()
+        if all(value is None or isinstance(value, (int, float)) for value in values)
+    }
+    (places, *_), lines = [*numbers.values(), ()], [*numbers][1:]
+    lines = [name for name in lines if any(isinstance(value, float) for value in columns[name])]
+    if not lines or len(rows) < 2:
+        raise InputError("plot: there are no two rows and columns of numbers to draw; take to_polars() or to_dict()")
     figure, (axes,) = panels(4.6, 3.6)
-    places = [row[numbers[0]] for row in rows]
     for index, name in enumerate(lines):
         colour, marker = line_style(index)
-        axes.plot(places, [row[name] for row in rows], marker=marker, color=colour, label=name.replace("_", " "))
-    if all(not row[name] <= 0 for row in rows for name in lines):
+        axes.plot(places, numbers[name], marker=marker, color=colour, label=name.replace("_", " "))
+    if all(not value <= 0 for name in lines for value in numbers[name]):
         axes.set(yscale="log")
     if all(isinstance(place, float) and place > 0 for place in places):
         axes.set(xscale="log")
     else:
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-    axes.set(xlabel=numbers[0].replace("_", " "))
+    axes.set(xlabel=next(iter(numbers)).replace("_", " "))
     axes.legend(frameon=False)
     return figure
 

@@ -9,9 +9,10 @@ import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
-from fractions import Fraction
+from decimal import Decimal
 from html import escape
 from importlib import import_module
+from numbers import Number
 from typing import TYPE_CHECKING, Any, Literal
 
 from eomsym.errors import InputError, MissingExtraError
@@ -121,13 +122,12 @@ class Result:
 
     def records(self) -> list[dict[str, Any]]:
         """The rows of the result as plain values, one dictionary each."""
-        return [{name: value for name, value in self._fields() if isinstance(value, (bool, int, float, str))}]
+        return [{name: plain(value) for name, value in self._fields() if isinstance(value, (Number, str))}]
 
     @property
     def summary(self) -> str:
         """What the result is, in half a line."""
-        (row,) = Result.records(self)
-        return ", ".join(f"{name} {_cell(value)}" for name, value in row.items())
+        return ", ".join(f"{name} {_cell(value)}" for name, value in self._fields() if isinstance(value, (Number, str)))
 
     def report(self) -> Sequence[str | Table]:
         """What people read, from above to below: sentences and tables."""
@@ -245,7 +245,7 @@ def finite(value: float) -> float | None:
     return float(value) if math.isfinite(value) else None
 
 
-def fixed(number: float, form: str = ".4f") -> str:
+def fixed(number: float | Decimal, form: str = ".4f") -> str:
     """A number as tables show it; ``none`` for what is not finite."""
     return format(number, form) if math.isfinite(number) else "none"
 
@@ -256,6 +256,6 @@ def small(number: float) -> str:
 
 
 def _cell(value: Any) -> str:
-    if isinstance(value, float) and not isinstance(value, Fraction):
+    if isinstance(value, (float, Decimal)):
         return fixed(value, ".4g")
     return "" if value is None else str(value)

@@ -10,6 +10,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from typing import Any
 
 import sympy
 
@@ -118,6 +119,14 @@ class ClosedForm(Formula):
         """An ``aligned`` LaTeX block."""
         names = (name.replace("xi", r"\xi") for name in self.names)
         return aligned(zip(names, map(_latex, self.columns), strict=True))
+
+    def records(self) -> list[dict[str, Any]]:
+        """One row a component, in SymPy's syntax."""
+        return [
+            {"column": name, "variable": variable, "expression": sympy.sstr(entry)}
+            for name, column in zip(self.names, self.columns, strict=True)
+            for variable, entry in zip(self.model.variables, column, strict=True)
+        ]
 
     def to_json(self) -> str:
         """One JSON object; expressions are texts in SymPy's syntax."""

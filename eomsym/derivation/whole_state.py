@@ -103,6 +103,16 @@ class WholeStateEquation(Formula):
         }
         return json.dumps(data)
 
+    def records(self) -> list[dict[str, Any]]:
+        """One row a term; trees as bracket lists with colours, monomials as SymPy reads them."""
+        states = ("theta", *self.memory)
+        return [
+            {"index": k, "state": state, **{"tree": None, "term": None}, **self._entry(term)}
+            for k, row in enumerate(self.terms)
+            for state, field in zip(states, row, strict=True)
+            for term in field
+        ]
+
     def to_sympy(
         self, loss: sympy.Expr, variables: Sequence[sympy.Symbol], memory: Sequence[Sequence[sympy.Expr]]
     ) -> list[list[sympy.Matrix]]:
