@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
@@ -11,9 +11,6 @@ from eomsym.checks import check_choice
 from eomsym.cli import options, output, parsing
 from eomsym.cli.groups import examples
 from eomsym.cli.measuring import Report, suited_model
-
-if TYPE_CHECKING:
-    from eomsym.verification import Follow
 
 EXAMPLES = examples(
     'eomsym follow --optimizer "torch.Adam()" --eta 0.001 --steps 500 --start 5',
@@ -103,14 +100,4 @@ def follow(
             progress=progress,
             **settings,
         )
-    return report.tell(replace(study, dataset=dataset, seed=report.seed), _show)
-
-
-def _show(study: Follow) -> None:
-    values = ", ".join(f"{name} = {value}" for name, value in study.parameters)
-    output.write(
-        f"{study.optimizer}{f' ({values})' if values else ''} on {study.dataset}: {study.model}, seed {study.seed}\n"
-        f"eta {study.eta:g}, steps {study.start} to {study.start + study.steps}\n\n{study}"
-    )
-    for warning in study.warnings:
-        output.warn(warning)
+    return report.tell(replace(study, dataset=dataset, seed=report.seed))

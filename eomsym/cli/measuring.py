@@ -2,28 +2,15 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from eomsym.checks import check_choice
 from eomsym.cli import options, output, parsing
 from eomsym.errors import InputError
 
 if TYPE_CHECKING:
-    from matplotlib.figure import Figure
-
     from eomsym.models import MLP
-
-
-class Study(Protocol):
-    """What a measurement returns."""
-
-    @property
-    def passed(self) -> bool: ...
-    def plot(self) -> Figure: ...
-    def to_json(self) -> str: ...
 
 
 class Report:
@@ -35,14 +22,14 @@ class Report:
         self._figure = None if plot is None else parsing.figure_path("--plot", plot)
         self.folder: Path | None = None if folder is None else parsing.folder("--output", folder)
 
-    def tell(self, study: Study, show: Callable[[Any], None]) -> int:
-        """Draws and prints a study, by ``show`` where no JSON is asked for; returns the exit status."""
+    def tell(self, study: Any) -> int:
+        """Draws and prints a result that says whether it ``passed``; returns the exit status."""
         if self._figure is not None:
             output.save(study.plot(), self._figure)
         if self._json:
             output.write(study.to_json())
         else:
-            show(study)
+            output.show_result(study)
         return 0 if study.passed else 1
 
 
@@ -71,8 +58,3 @@ def suited_model(
             f"the last is {suited.layers[-1]}"
         )
     return model
-
-
-def fixed(number: float, form: str = ".4f") -> str:
-    """A number as tables show it; ``none`` for what is not finite."""
-    return format(number, form) if math.isfinite(number) else "none"

@@ -9,14 +9,11 @@ import typer
 from eomsym.checks import check_choice
 from eomsym.cli import options, output, parsing
 from eomsym.cli.groups import examples
-from eomsym.cli.measuring import Report, fixed, suited_model
+from eomsym.cli.measuring import Report, suited_model
 from eomsym.errors import InputError
 
 if TYPE_CHECKING:
-    from rich.table import Table
-
     from eomsym.optimizers import Optimizer
-    from eomsym.verification import ConvergenceStudy
 
 #: Real steps before a whole state is followed.
 MAX_BEGIN = 100_000
@@ -152,7 +149,7 @@ def verify(
             progress=progress,
             **parameters,
         )
-    return report.tell(study, _show)
+    return report.tell(study)
 
 
 def _check_start(state: str, from_start: bool, settle: bool) -> None:
@@ -181,58 +178,3 @@ def _etas(eta: str | None, halvings: str | None, state: str, entry: Optimizer) -
 
         power = whole_state(entry).power
     return [largest / 2 ** (k * power) for k in range(times + 1)]
-
-
-def _show(study: ConvergenceStudy) -> None:
-    arithmetic = f", {study.precision}" if study.precision != "double" else ""
-    output.write(
-        f"{study.optimizer}{_settings(study)} on {study.dataset}: {study.model}, seed {study.seed}{arithmetic}\n"
-        f"time {study.time:g}, largest curvature {study.spectral_radius:.4g}{_followed(study)}"
-    )
-    output.show(_table(study))
-    for record in study.orders:
-        if record.reason:
-            output.write(f"order {record.order}: {record.reason}")
-    for warning in study.warnings:
-        output.warn(warning)
-
-
-def _settings(study: ConvergenceStudy) -> str:
-    """The parameters, and how long the optimiser was left to settle."""
-    values = ", ".join(f"{name} = {value}" for name, value in study.parameters)
-    settled = f", {study.transient} steps to settle" if study.transient else ""
-    return f" ({values}{settled})" if values else settled
-
-
-def _followed(study: ConvergenceStudy) -> str:
-    """What the errors are of, where a memory, a schedule or batches are part of it."""
-    loop = [f"{name} times {text}" if name == "eta" else f"{name} = {text}" for name, text in study.schedules]
-    loop += [f"rounds of {study.batches} steps"] if study.batches else []
-    return "".join(f"\n{part}" for part in loop) + _state(study)
-
-
-def _state(study: ConvergenceStudy) -> str:
-    if study.state == "whole":
-        family = f"errors fall with {study.small_parameter}, 1 - beta with it"
-        return f"\nwhole state from its real start; {family}, and the first is at the values given"
-    return {"manifold": ", from the slow manifold", "shadow": ", from the shadow start"}.get(study.start, "")
-
-
-def _table(study: ConvergenceStudy) -> Table:
-    first = ("first\nerror",) if study.state == "whole" else ()
-    table = output.table(
-        ("order", "expected\nslope", "slope", "measured /\npredicted", *first, "smallest\nerror", "verdict")
-    )
-    table.columns[-1].justify = "left"
-    for record in study.orders:
-        counted = record.errors[: record.points_above_floor] or record.errors
-        table.add_row(
-            str(record.order),
-            str(record.expected_slope),
-            fixed(record.slope),
-            fixed(record.extrapolated_ratio),
-            *(f"{record.errors[0]:.1e}" for _ in first),
-            f"{min(counted):.1e}",
-            "[green]passed[/]" if record.passed else "[red]failed[/]",
-        )
-    return table

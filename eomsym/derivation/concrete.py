@@ -10,6 +10,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from typing import Any
 
 import sympy
 
@@ -29,6 +30,7 @@ from eomsym.notation.coefficients import coefficient_expression
 from eomsym.notation.general_sympy import general_combinations
 from eomsym.notation.latex import aligned
 from eomsym.notation.sympy import check_field, check_variables, combinations_of_trees
+from eomsym.result import Formula
 
 
 def counterterms_sympy(
@@ -83,8 +85,8 @@ def _by_series(
     return program_columns(program, symbols, counterterms.order)[1:] if ring_suits(program) else None
 
 
-@dataclass(frozen=True)
-class ClosedForm:
+@dataclass(frozen=True, repr=False)
+class ClosedForm(Formula):
     """``θ̇ = −c g − η Σ_k η^k ξ_k`` of a loss, or ``ẏ = Σ_k η^k f_k`` of a vector field, as exact expressions.
 
     ``columns`` is ``(c g, ξ_0, …, ξ_{order−1})`` for a loss and ``(f_0, …, f_order)`` for a field.
@@ -117,6 +119,14 @@ class ClosedForm:
         """An ``aligned`` LaTeX block."""
         names = (name.replace("xi", r"\xi") for name in self.names)
         return aligned(zip(names, map(_latex, self.columns), strict=True))
+
+    def records(self) -> list[dict[str, Any]]:
+        """One row a component, in SymPy's syntax."""
+        return [
+            {"column": name, "variable": variable, "expression": sympy.sstr(entry)}
+            for name, column in zip(self.names, self.columns, strict=True)
+            for variable, entry in zip(self.model.variables, column, strict=True)
+        ]
 
     def to_json(self) -> str:
         """One JSON object; expressions are texts in SymPy's syntax."""

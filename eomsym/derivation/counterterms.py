@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 from math import factorial
 from types import MappingProxyType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from eomsym import optimizers
 from eomsym.checks import check_choice, check_integer
@@ -18,11 +18,13 @@ from eomsym.derivation.vector_language import ComponentwiseFunction, Monomial, m
 from eomsym.derivation.whole_state import WholeStateEquation, derive_whole_state
 from eomsym.errors import InputError
 from eomsym.exact_numbers import Coefficient, exact
+from eomsym.notation.coefficients import coefficient_text
 from eomsym.notation.json import counterterms_json
 from eomsym.notation.latex import counterterms_latex, counterterms_mathtext
 from eomsym.notation.sympy_lines import counterterms_sympy_lines
 from eomsym.notation.text import counterterms_text
 from eomsym.optimizers import RATE, Loop, Optimizer, UpdateRule
+from eomsym.result import Formula
 from eomsym.schedules import constant
 from eomsym.trees import LEAF, THETA, ColouredTree, Tree, rooted_trees
 
@@ -51,8 +53,8 @@ class Term:
     coefficient: Coefficient
 
 
-@dataclass(frozen=True)
-class Counterterms:
+@dataclass(frozen=True, repr=False)
+class Counterterms(Formula):
     """The equation of motion ``θ̇ = −c g − η Σ_k η^k ξ_k`` of an optimiser, with ``ξ_k = Σ coefficient · F_g(tree)``.
 
     ``terms[k]``, k < ``order``, lists every tree with ``k + 2`` nodes in canonical order, zero coefficients included.
@@ -67,6 +69,14 @@ class Counterterms:
     terms: tuple[tuple[Term, ...], ...]
     shadow: StartTerms | None = None
 
+    def records(self) -> list[dict[str, Any]]:
+        """One row a tree; coefficients are exact, as text."""
+        return [
+            {"index": k, "tree": str(tree), "symmetry": tree.symmetry, "coefficient": coefficient_text(coefficient)}
+            for k, row in enumerate(self.rows)
+            for coefficient, tree in row
+        ]
+
     @property
     def rows(self) -> list[list[tuple[Coefficient, Tree]]]:
         """The terms as plain pairs, for ``eomsym.notation``."""
@@ -76,8 +86,6 @@ class Counterterms:
         """One line per counter term, as ``ξ_1 = 1/3 g'g'g + 1/12 g''(g,g)``, then the start if it was derived."""
         text = counterterms_text(self.gradient_coefficient, self.rows)
         return text if self.shadow is None else f"{text}\n{self.shadow.text()}"
-
-    __str__ = text
 
     def latex(self) -> str:
         """An ``aligned`` LaTeX block in the notation of papers: g = ∇L, H = ∇²L, higher derivatives ∇^mL[…]."""

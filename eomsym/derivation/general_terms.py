@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from eomsym import optimizers
 from eomsym.derivation.vector_language import ComponentwiseFunction, Monomial
 from eomsym.exact_numbers import Coefficient
-from eomsym.notation.coefficients import primed_latex, primed_text
-from eomsym.notation.general import general_latex, general_sympy_lines, general_text
+from eomsym.notation.coefficients import coefficient_text, primed_latex, primed_text
+from eomsym.notation.general import general_latex, general_sympy_lines, general_text, sympy_basis
 from eomsym.notation.json import general_json
+from eomsym.result import Formula
 from eomsym.trees import ColouredTree
 
 if TYPE_CHECKING:
@@ -33,8 +34,8 @@ class GeneralTerm:
     coefficient: Coefficient
 
 
-@dataclass(frozen=True)
-class GeneralCounterterms:
+@dataclass(frozen=True, repr=False)
+class GeneralCounterterms(Formula):
     """The equation of motion ``θ̇ = −leading − η Σ_k η^k ξ_k`` of an optimiser that needs more than plain trees.
 
     ``leading`` and each of ``terms`` list what is not zero.  ``fields`` says what ``g_1``, ``g_2``, … are of;
@@ -52,12 +53,19 @@ class GeneralCounterterms:
     shadow: StartTerms | None = None
     schedule: tuple[str, ...] = ()
 
+    def records(self) -> list[dict[str, Any]]:
+        """One row a term, as SymPy reads it; of the leading terms index is None."""
+        _, _, fields, functions = self._plain
+        return [
+            {"index": k, "term": sympy_basis(basis, fields, functions), "coefficient": coefficient_text(coefficient)}
+            for k, row in ((None, self.leading), *enumerate(self.terms))
+            for coefficient, basis in plain(row)
+        ]
+
     def text(self) -> str:
         """The equation of motion, the definitions, one line per counter term, then the start if it was derived."""
         text = primed_text(general_text(*self._plain)) if self.schedule else general_text(*self._plain)
         return text if self.shadow is None else f"{text}\n{self.shadow.text()}"
-
-    __str__ = text
 
     def latex(self) -> str:
         """The same as an ``aligned`` LaTeX block."""

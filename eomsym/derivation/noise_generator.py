@@ -21,6 +21,7 @@ from eomsym.checks import check_integer
 from eomsym.notation.latex import aligned
 from eomsym.notation.sums import LATEX, TEXT, signed_sum
 from eomsym.notation.text import power_text
+from eomsym.result import Formula
 
 #: L_0 … L_4 have 1, 2, 6, 20 and 81 terms; nobody reads the next.
 MAX_GENERATOR_ORDER = 4
@@ -34,8 +35,8 @@ Operator = dict[Product, Fraction]
 NAMES = {1: ("g", "g"), 2: ("Σ", r"\Sigma")}
 
 
-@dataclass(frozen=True)
-class ModifiedGenerator:
+@dataclass(frozen=True, repr=False)
+class ModifiedGenerator(Formula):
     """``𝓛 = Σ_k η^k L_k``; ``terms[k]`` are coefficients and products of cumulants (see ``Product``) of L_k."""
 
     terms: tuple[tuple[tuple[Fraction, Product], ...], ...]
@@ -96,11 +97,18 @@ class ModifiedGenerator:
         """``to_dict`` on one line."""
         return json.dumps(self.to_dict())
 
-    def __str__(self) -> str:
-        return self.text()
+    def records(self) -> list[dict[str, Any]]:
+        """One row a term, in index notation."""
+        return [
+            {"index": k, "term": _text(product), "coefficient": str(coefficient)}
+            for k, row in enumerate(self.terms)
+            for coefficient, product in row
+        ]
 
-    def __repr__(self) -> str:
-        return f"ModifiedGenerator(order {self.order}, {[len(row) for row in self.terms]} terms)"
+    @property
+    def summary(self) -> str:
+        """The order and the numbers of terms."""
+        return f"order {self.order}, {[len(row) for row in self.terms]} terms"
 
 
 def modified_generator(order: int = 2) -> ModifiedGenerator:

@@ -23,6 +23,7 @@ from eomsym.notation.coefficients import coefficient_text
 from eomsym.notation.general import state_symbols, whole_state_basis, whole_state_lines
 from eomsym.notation.latex import aligned
 from eomsym.optimizers import Optimizer, check_one_gradient, whole_state
+from eomsym.result import Formula
 from eomsym.step_index import integer_nodes, solve_slow
 from eomsym.trees import ColouredTree
 
@@ -33,8 +34,8 @@ if TYPE_CHECKING:
 MAX_WHOLE_ORDER, MAX_WHOLE_VECTOR_ORDER = 6, 4
 
 
-@dataclass(frozen=True)
-class WholeStateEquation:
+@dataclass(frozen=True, repr=False)
+class WholeStateEquation(Formula):
     """``ż = F_0 + h F_1 + … + h^order F_order`` of the state z = (θ, memory), with ``η = h^power``, time nh.
 
     ``terms[k][i]`` lists what is not zero in F_k of state i, θ first; coefficients are exact and hold 1/σ.  A tree's
@@ -62,8 +63,6 @@ class WholeStateEquation:
         for state in states:
             lines += [f"{name}: F{_lower(k)} = {value}" for k, (name, value) in enumerate(state)]
         return "\n".join(lines)
-
-    __str__ = text
 
     def latex(self) -> str:
         """The same as an ``aligned`` block, one equation a state; products are componentwise."""
@@ -103,6 +102,16 @@ class WholeStateEquation:
             ],
         }
         return json.dumps(data)
+
+    def records(self) -> list[dict[str, Any]]:
+        """One row a term; trees as bracket lists with colours, monomials as SymPy reads them."""
+        states = ("theta", *self.memory)
+        return [
+            {"index": k, "state": state, **{"tree": None, "term": None}, **self._entry(term)}
+            for k, row in enumerate(self.terms)
+            for state, field in zip(states, row, strict=True)
+            for term in field
+        ]
 
     def to_sympy(
         self, loss: sympy.Expr, variables: Sequence[sympy.Symbol], memory: Sequence[Sequence[sympy.Expr]]
