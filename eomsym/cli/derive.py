@@ -53,7 +53,9 @@ def derive(
             help="slow: the memory is eliminated. whole: theta and the memory, in powers of h; --set takes gamma.",
         ),
     ] = "slow",
-    format_: Annotated[str, typer.Option("--format", metavar="FORMAT", help="text, latex, sympy or json.")] = "text",
+    format_: Annotated[
+        str, typer.Option("--format", metavar="FORMAT", help="text, latex, sympy or json; --json is json.")
+    ] = "text",
     start: Annotated[
         bool,
         typer.Option("--start", help="Also where the flow of a method with memory starts: theta_0 + eta c_1 + ..."),
@@ -131,7 +133,7 @@ def derive(
         _derive_generator(optimizer, order, form, [name for name, value in others.items() if value])
         return
     model = _model(loss, field, variables, constants)
-    check_choice("--state", state, STATES)
+    state = check_choice("--state", state, STATES)
     if model is not None and state == "whole":
         raise InputError("--state whole: not written out for a --loss or --field; leave one of the two out")
     if model is not None:

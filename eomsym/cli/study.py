@@ -53,9 +53,7 @@ def run(
         str | None,
         typer.Option(metavar="ADDRESS", help="Run on the workers of this dask scheduler, as tcp://host:8786."),
     ] = None,
-    retry_failed: Annotated[
-        bool, typer.Option("--retry-failed", metavar="", help="Try jobs again that have failed.")
-    ] = False,
+    retry_failed: Annotated[bool, typer.Option("--retry-failed", help="Try jobs again that have failed.")] = False,
     quiet: options.Quiet = False,
 ) -> int:
     """Measure every job of a study that has no result yet.
@@ -85,7 +83,9 @@ def table(
     place: Annotated[str, PLACE],
     optimizer: Annotated[str | None, OPTIMIZER] = None,
     data: Annotated[str | None, DATA] = None,
-    format_: Annotated[str, typer.Option("--format", metavar="FORMAT", help="table, json or csv.")] = "table",
+    format_: Annotated[
+        str, typer.Option("--format", metavar="FORMAT", help="table, json or csv; --json is json.")
+    ] = "table",
 ) -> None:
     """Show slopes and errors of a study, as far as it has come.
 

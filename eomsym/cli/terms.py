@@ -8,12 +8,13 @@ import typer
 
 from eomsym.cli import options, output, parsing
 from eomsym.cli.groups import examples
-from eomsym.cli.measuring import Report, suited_model
+from eomsym.cli.measuring import Report, data_of, suited_model
 
 EXAMPLES = examples(
     "eomsym terms",
     "eomsym terms --dataset digits-small --order 3 --steps 200 --plot terms.png",
     "eomsym terms --dataset digits-small --eta 0.8 --edge",
+    "eomsym terms --data own.csv --target y --scale standard",
 )
 MOST_STEPS, MOST_POINTS, HIGHEST_ORDER = 20_000, 50, 7
 
@@ -24,7 +25,12 @@ def terms(
         list[str] | None,
         typer.Option("--set", metavar="NAME=VALUE", help="Give a parameter an exact value. May be repeated."),
     ] = None,
-    dataset: options.Dataset = "digits",
+    dataset: options.NamedDataset = None,
+    data: options.Data = None,
+    target: options.Target = None,
+    inputs: options.Inputs = None,
+    header: options.Header = None,
+    scale: options.Scale = None,
     layers: options.Layers = None,
     activation: options.SuitedActivation = None,
     weight_decay: options.Decay = "0",
@@ -65,7 +71,8 @@ def terms(
     entry, exact = chosen(optimizer, parsing.settings("--set", set_ or []))
     parameters: dict[str, Any] = dict(exact)
     decay = parsing.decimal("--weight-decay", weight_decay)
-    model = suited_model(dataset, layers, activation, decay, normalization, no_bias=no_bias)
+    samples = data_of(dataset, data, target, inputs, header, scale, layers) or "digits"
+    model = suited_model(samples, layers, activation, decay, normalization, no_bias=no_bias)
     highest = parsing.integer("--order", order, 1, HIGHEST_ORDER)
     step = None if eta is None else parsing.positive("--eta", eta)
     count = parsing.integer("--steps", steps, 1, MOST_STEPS)
@@ -74,7 +81,7 @@ def terms(
     with output.progress("measuring terms") as progress:
         study = study_terms(
             model,
-            dataset,
+            samples,
             highest,
             eta=step,
             steps=count,
@@ -86,4 +93,4 @@ def terms(
             optimizer=entry,
             **parameters,
         )
-    return report.tell(study)
+    return report.tell(study, samples)

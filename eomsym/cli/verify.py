@@ -9,7 +9,7 @@ import typer
 from eomsym.checks import check_choice
 from eomsym.cli import options, output, parsing
 from eomsym.cli.groups import examples
-from eomsym.cli.measuring import Report, suited_model
+from eomsym.cli.measuring import Report, data_of, suited_model
 from eomsym.errors import InputError
 
 if TYPE_CHECKING:
@@ -22,6 +22,7 @@ EXAMPLES = examples(
     "eomsym verify --dataset moons --orders 0:3 --plot slopes.png",
     "eomsym verify --optimizer nesterov --dataset teacher-small --orders 0:3",
     "eomsym verify --precision double-double --orders 0:10",
+    "eomsym verify --data own.csv --target y --layers 3,8,1 --plot own.png",
     'eomsym verify --dataset moons --batches 4 --schedule "(1+cos(pi*tau))/2"',
 )
 
@@ -48,6 +49,11 @@ def verify(
             autocompletion=options.complete_dataset,
         ),
     ] = None,
+    data: options.Data = None,
+    target: options.Target = None,
+    inputs: options.Inputs = None,
+    header: options.Header = None,
+    scale: options.Scale = None,
     layers: options.Layers = None,
     activation: options.SuitedActivation = None,
     loss: options.SuitedLoss = None,
@@ -120,12 +126,12 @@ def verify(
     entry, exact = chosen(optimizer, parsing.settings("--set", set_ or []))
     parameters: dict[str, Any] = dict(exact)
     arithmetic = check_choice("--precision", precision, tuple(DEFAULT_DATASETS))
-    dataset = dataset or DEFAULT_DATASETS[arithmetic]
+    samples = data_of(dataset, data, target, inputs, header, scale, layers, loss) or DEFAULT_DATASETS[arithmetic]
     decay = parsing.decimal("--weight-decay", weight_decay)
-    model = suited_model(dataset, layers, activation, decay, normalization, loss, no_bias)
+    model = suited_model(samples, layers, activation, decay, normalization, loss, no_bias)
     # A kernel one order higher is needed: it predicts the error of the order that is measured.
     kept = parsing.orders("--orders", orders, max_kernel_order(arithmetic) - 1)
-    _check_start(state, from_start, settle)
+    state = _checked_state(state, from_start, settle)
     etas = _etas(eta, halvings, state, entry)
     report = Report(format_, seed, plot, output_)
 
@@ -135,7 +141,7 @@ def verify(
         study = study_convergence(
             entry.name,
             model,
-            dataset,
+            samples,
             kept,
             etas,
             state=state,
@@ -150,18 +156,19 @@ def verify(
             progress=progress,
             **parameters,
         )
-    return report.tell(study)
+    return report.tell(study, samples)
 
 
-def _check_start(state: str, from_start: bool, settle: bool) -> None:
-    """Raises ``InputError`` for choices that exclude one another."""
+def _checked_state(state: str, from_start: bool, settle: bool) -> str:
+    """The state that is meant.  Raises ``InputError`` for choices that exclude one another."""
     from eomsym.derivation.counterterms import STATES
 
-    check_choice("--state", state, STATES)
+    state = check_choice("--state", state, STATES)
     if from_start and settle:
         raise InputError("--from-start, --settle: both given; give one of them")
     if state == "whole" and (from_start or settle):
         raise InputError("--state whole: begins at the real start; leave --from-start and --settle out")
+    return state
 
 
 def _etas(eta: str | None, halvings: str | None, state: str, entry: Optimizer) -> list[float] | None:

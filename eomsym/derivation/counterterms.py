@@ -169,9 +169,10 @@ def derive(
     from 0 to 15 (6 with a schedule or several fields, 3 with componentwise functions), or more than 4 GB to be held.
     """
     names = (schedule,) if isinstance(schedule, str) else tuple(schedule)
+    state = check_choice("state", state, STATES)
     if names and (start or state == "whole"):
         raise InputError("schedule: is derived on the slow manifold; leave start and state 'whole' out")
-    if check_choice("state", state, STATES) == "whole":
+    if state == "whole":
         if start:
             raise InputError("start: the whole state begins at its real start; leave start out, or take state slow")
         return derive_whole_state(optimizer, order, **parameters)

@@ -159,7 +159,7 @@ def _checked_times(times: Sequence[float] | np.ndarray) -> np.ndarray:
 
 def _method(kernel: FieldKernel, method: str | None) -> str:
     if method is not None:
-        check_choice("method", method, METHODS)
+        method = check_choice("method", method, METHODS)
     if method == "dop853" and is_double_double(kernel):
         raise InputError("method 'dop853': works in doubles only; take extrapolation for a double-double kernel")
     return method or ("extrapolation" if is_double_double(kernel) else "dop853")

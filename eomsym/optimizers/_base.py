@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
-from eomsym.checks import shown
+from eomsym.checks import meant, shown, suggestion
 from eomsym.errors import InputError
 from eomsym.exact_numbers import Coefficient, read_rational
 from eomsym.optimizers._fading import trace_settled
@@ -181,11 +181,17 @@ class Optimizer:
     def read_parameters(self, given: Mapping[str, object]) -> dict[str, Fraction]:
         """The given parameters as exact rationals.  Raises ``InputError`` for an unknown name or a bad value."""
         known = {parameter.name: parameter for parameter in self.parameters}
-        for name in given:
-            if name not in known:
+        values: dict[str, Fraction] = {}
+        for written, value in given.items():
+            name = meant(written, tuple(known))
+            if name is None:
                 allowed = ", ".join(known) if known else "none, it has no parameters"
-                raise InputError(f"parameter {name!r}: {self.name} does not have it; it takes {allowed}")
-        return {name: known[name].read(value) for name, value in given.items()}
+                near = suggestion(written, (*known, "optimizer"))  # the keyword that is most often misspelt
+                raise InputError(f"parameter {written!r}: {self.name} does not have it; it takes {allowed}{near}")
+            if name in values:
+                raise InputError(f"parameter {written!r}: {name} is given twice; give it once")
+            values[name] = known[name].read(value)
+        return values
 
     def complete(self, given: Mapping[str, object], *, trial: bool = False) -> dict[str, Fraction]:
         """All parameters as exact rationals, those not given at their default (or trial) value."""

@@ -13,7 +13,8 @@ import numpy as np
 from eomsym.dynamics import Data, top_eigenpair
 from eomsym.dynamics.differentials import gradient_along
 from eomsym.errors import InputError
-from eomsym.models import LOSS_TABLE, MLP, ArrayExpression
+from eomsym.models import LOSS_TABLE, MLP
+from eomsym.models.array_expression import ArrayExpression
 from eomsym.verification.differences import derivative
 
 Value = Callable[[np.ndarray], Any]

@@ -203,7 +203,7 @@ def study_scale(
 
     kept = check_orders(orders)
     weight_decay = check_positive("weight_decay", weight_decay)
-    samples = dataset(data, seed) if isinstance(data, str) else data
+    samples = dataset(data, seed)
     model = model_for(model, data)
     kind = normalization if model.normalization == "none" else model.normalization
     model = replace(model, weight_decay=weight_decay, normalization=kind)

@@ -64,6 +64,15 @@ class OrderRecord(Result):
     floor_parts: tuple[Floor, ...] = ()
     resummed: bool = False
 
+    def __post_init__(self) -> None:
+        for name in (
+            "etas",
+            "errors",
+            "predicted_errors",
+            "floors",
+        ):  # NumPy's numbers are not JSON's, nor their truths
+            object.__setattr__(self, name, tuple(map(float, getattr(self, name))))
+
     @property
     def expected_slope(self) -> int:
         """N + 1; more, given as ``exponent``, where the next counter terms vanish for every loss."""

@@ -289,7 +289,7 @@ def study_terms(
         check_integer("points", points, 2),
     )
     step = None if eta is None else check_positive("eta", eta)
-    samples = dataset(data, seed) if isinstance(data, str) else data
+    samples = dataset(data, seed)
     model = model_for(model, data)
     kernel = kernel_for(KernelSpec(model, order), output)
     entry, given = optimizers.chosen(optimizer, parameters)

@@ -138,7 +138,7 @@ def study_translation(
     eta, weight_decay = check_positive("eta", eta), check_positive("weight_decay", weight_decay)
     steps = check_integer("steps", steps, 1)
     law = decay_law(eta, weight_decay, tuple(orders))
-    samples = dataset(data, seed) if isinstance(data, str) else data
+    samples = dataset(data, seed)
     model = replace(model_for(model, data), weight_decay=weight_decay)
     places = translation_invariant(model)
     kernel = kernel_for(KernelSpec(model, 0), output)
