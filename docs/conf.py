@@ -19,8 +19,8 @@ release = version = eomsym.__version__
 extensions = [
     "myst_nb",
     "sphinx.ext.autodoc",
-    "sphinx.ext.mathjax",
     "command_help",
+    "mathml",
 ]
 root_doc = "docs/index"
 include_patterns = ["docs/*.md", "notebooks/*.ipynb", "benchmarks/RESULTS.md"]
@@ -43,6 +43,7 @@ python_use_unqualified_type_names = True
 python_maximum_signature_line_length = 100
 
 html_theme = "furo"
+html_math_renderer = "mathml"
 html_title = f"eomsym {release}"
 html_static_path = []
 html_show_sourcelink = False

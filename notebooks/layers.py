@@ -73,7 +73,7 @@ for eta in (0.01, 0.1, 1.0, 10.0):
 # |---|---|
 # | gradient flow | $\dot N = -2\lambda N$ |
 # | order 1 | adds $\eta(\lVert q\rVert^2 - \lambda^2 N)$ |
-# | order 2 | adds $\eta^2(q^\top H_f (q_{\rm all} + \lambda\theta_{\rm other}) - \frac23 \lambda^3 N)$ |
+# | order 2 | adds $\eta^2(q^\top H_f (q_{\mathrm{all}} + \lambda\theta_{\mathrm{other}}) - \frac23 \lambda^3 N)$ |
 # | gradient descent | $N^+ = (1-\eta\lambda)^2 N + \eta^2 \lVert q\rVert^2$ |
 #
 # Without weight decay gradient flow would *conserve* the norm; gradient descent makes it grow in every step.
