@@ -17,6 +17,7 @@ import sympy
 from eomsym import optimizers
 from eomsym.checks import shown
 from eomsym.derivation.counterterms import MAX_ORDER, Counterterms, check_order, derive_on_trees
+from eomsym.derivation.formula import Formula, meanings
 from eomsym.derivation.general_terms import GeneralCounterterms, plain
 from eomsym.derivation.polynomial_ring import (
     MAX_CLOSED_FORM_ORDER,
@@ -28,9 +29,9 @@ from eomsym.errors import InputError
 from eomsym.models import ExpressionLoss, VectorField
 from eomsym.notation.coefficients import coefficient_expression
 from eomsym.notation.general_sympy import general_combinations
-from eomsym.notation.latex import aligned
+from eomsym.notation.latex import motion_equations, series_latex
 from eomsym.notation.sympy import check_field, check_variables, combinations_of_trees
-from eomsym.result import Formula
+from eomsym.notation.typesetting import Equation
 
 
 def counterterms_sympy(
@@ -115,10 +116,18 @@ class ClosedForm(Formula):
         lines = (f"{name} = [{_listed(column)}]" for name, column in zip(self.names, self.columns, strict=True))
         return "\n".join(lines)
 
-    def latex(self) -> str:
-        """An ``aligned`` LaTeX block."""
+    def equations(self) -> list[Equation]:
+        """Left and right sides in LaTeX, one a column."""
         names = (name.replace("xi", r"\xi") for name in self.names)
-        return aligned(zip(names, map(_latex, self.columns), strict=True))
+        return list(zip(names, map(_latex, self.columns), strict=True))
+
+    def where(self) -> list[Equation]:
+        """The equation of motion that the columns are of, and the loss or field."""
+        if isinstance(self.model, VectorField):
+            field = _latex(sympy.Matrix(self.model.as_sympy))
+            return [(r"\dot{y}", series_latex("f", self.order + 1)), (r"f(y)", field)]
+        motion = motion_equations("-g", self.order)
+        return [*motion, ("L", sympy.latex(self.model.as_sympy)), *meanings(self.optimizer, self.parameters, motion)]
 
     def records(self) -> list[dict[str, Any]]:
         """One row a component, in SymPy's syntax."""

@@ -37,6 +37,13 @@ def coefficient_latex(coefficient: Coefficient) -> str:
     return str(sympy.latex(coefficient_expression(coefficient)))
 
 
+def symbol_latex(name: str) -> str:
+    r"""A symbol of coefficients: ``\beta_{1}`` for ``beta1``."""
+    import sympy
+
+    return str(sympy.latex(sympy.Symbol(name)))
+
+
 def primed_text(text: str) -> str:
     """Derivatives by their primes: s′ for ``s_d1``, s⁽⁴⁾ for ``s_d4``."""
     return re.sub(r"_d([1-9])\b", lambda match: _PRIMES[int(match[1])], text)
