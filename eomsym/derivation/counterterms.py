@@ -94,7 +94,7 @@ class Counterterms(Formula):
 
     def where(self) -> list[Equation]:
         """The update rule, and what the symbols mean."""
-        return meanings(self.optimizer, self.parameters, self.equations())
+        return meanings(self.optimizer, self.parameters, self.equations(), fading=self.shadow is None)
 
     def mathtext(self) -> list[str]:
         r"""The equations, line by line, for Matplotlib's mathtext: ``$\xi_{0} = …$``."""

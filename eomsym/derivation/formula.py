@@ -16,6 +16,9 @@ from eomsym.notation.typesetting import TEXTWIDTH, Equation, aligned, document
 from eomsym.optimizers import Field, rule_latex
 from eomsym.result import Result
 
+WHERE = r"\text{where}"
+STEP = r"\text{a step takes the parameters $\theta$ to $\theta^{+}$:}"
+
 
 class Formula(Result):
     """A formula of an ``optimizer``: ``text`` is what people read, ``latex`` what notebooks and papers show."""
@@ -61,7 +64,7 @@ class Formula(Result):
 
     def _set(self) -> list[Equation]:
         meanings = self.where()
-        return [*self.equations(), *([("", r"\text{where}"), *meanings] if meanings else [])]
+        return [*self.equations(), *([("", WHERE), *meanings] if meanings else [])]
 
     def _repr_latex_(self) -> str:
         return f"$${self.latex()}$$"
@@ -75,11 +78,16 @@ _IN_WORDS = {"²": "$^{2}$", "η": r"$\eta$", "κ": r"$\kappa$", "β": r"$\beta$
 
 
 def meanings(
-    name: str, given: Mapping[str, Fraction], equations: Sequence[Equation], functions: Sequence[Equation] = ()
+    name: str,
+    given: Mapping[str, Fraction],
+    equations: Sequence[Equation],
+    functions: Sequence[Equation] = (),
+    fading: bool = True,
 ) -> list[Equation]:
     """The update rule of an optimiser, definitions of functions of g, and what other symbols of the equations mean.
 
-    An optimiser that is not registered has neither a rule nor parameters here.
+    With ``fading`` a memory's start has to fade before the equation holds.  An optimiser that is not registered has
+    neither a rule nor parameters here.
     """
     try:
         entry = optimizers.get(name)
@@ -95,19 +103,24 @@ def meanings(
         if parameter.name not in values
     ]
     rate = (r"\eta", r"\text{learning rate}")
-    return [*steps, *functions, *_derivatives(fields, [*equations, *functions]), rate, *symbols, *_products(functions)]
+    derivatives = _derivatives(fields, [*equations, *functions])
+    faded = [("", r"\text{from when the start of the memory has faded on}")] if entry.memory and fading else []
+    return [("", STEP), *steps, *functions, *derivatives, rate, *symbols, *_products(functions), *faded]
 
 
 def _derivatives(fields: Sequence[Field], equations: Sequence[Equation]) -> Iterator[Equation]:
     """The gradients and those of their derivatives that occur."""
-    text = " ".join(right for _, right in equations)
+    text, several = " ".join(right for _, right in equations), len(fields) > 1
+    index = "_{i}" if several else ""
     for number, field in enumerate(fields, start=1):
-        index = f"_{{{number}}}" if len(fields) > 1 else ""
-        yield f"g{index}", field.latex
-        if re.search(rf"H{re.escape(index)}(?![a-z])", text):
-            yield f"H{index}", rf"\nabla g{index}"
-        if rf"}}g{index}[" in text:
-            yield rf"\nabla^{{m}}g{index}[u, v, \dots]", r"\text{$m$-th derivative along $u, v, \dots$}"
+        yield f"g_{{{number}}}" if several else "g", field.latex
+    if re.search(r"(?<!\\)\bH", text):
+        yield f"H{index}", rf"\nabla g{index}"
+    if re.search(r"\\nabla\^\{\d+\}g", text):
+        yield (
+            "",
+            rf"\text{{$\nabla^{{m}}g{index}[u, v, \dots]$: $m$-th derivative of $g{index}$ along $u$, $v$, \dots}}",
+        )
 
 
 def _products(functions: Sequence[Equation]) -> list[Equation]:

@@ -82,7 +82,8 @@ class GeneralCounterterms(Formula):
         """The update rule, the functions of g, and what the symbols mean."""
         _, functions = general_equations(*self._plain)
         rate = [(name, RATE_MEANING) for name in self.schedule if name == RATE_SYMBOL]
-        return [*meanings(self.optimizer, self.parameters, self.equations(), functions), *rate]
+        found = meanings(self.optimizer, self.parameters, self.equations(), functions, self.shadow is None)
+        return [*found, *rate]
 
     def sympy_lines(self) -> str:
         """Lines ``NAME = EXPRESSION`` that SymPy reads."""

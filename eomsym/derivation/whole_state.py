@@ -86,7 +86,7 @@ class WholeStateEquation(Formula):
         units = [("", rf"\text{{${memory}$ here: $h$ times the optimiser's}}")] if self.power == 2 else []
         derivative = ("", r"\text{the dot: the derivative by the time $n h$ after $n$ steps}")
         scaling = [(r"\eta", power_latex("h", self.power).removesuffix(r"\,")), *shares, *units, derivative]
-        return [*scaling, *meanings(self.optimizer, {}, self.equations(), functions)]
+        return [*scaling, *meanings(self.optimizer, {}, self.equations(), functions, fading=False)]
 
     def sympy_lines(self) -> str:
         """Lines ``NAME_k = EXPRESSION`` that SymPy reads; products are componentwise."""

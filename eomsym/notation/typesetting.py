@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from textwrap import wrap
 
 #: Left and right side; without a left side the right one stands alone.
 Equation = tuple[str, str]
@@ -35,7 +34,7 @@ _OF_CHARACTERS = {
     **dict.fromkeys("mwMW", 10.9),
     **{",": 4.5, " ": 0.0, "~": 3.4},
 }
-_LETTER, _CAPITAL, _WORD = 6.1, 8.6, 4.9
+_LETTER, _CAPITAL, _WORD = 6.1, 9.2, 4.9
 _WIDE_IN_WORDS = dict.fromkeys("mwMWABCDEFGHKLNOPQRSTUVXYZ", 8.4)
 
 
@@ -103,7 +102,10 @@ class _Reader:
 
 
 def aligned(equations: Iterable[Equation], room: float = TEXTWIDTH) -> str:
-    """Left and right sides as an ``aligned`` block (amsmath, MathJax) no wider than ``room``, in pt at 10 pt."""
+    """Left and right sides as an ``aligned`` block (amsmath, MathJax) no wider than ``room``, in pt at 10 pt.
+
+    A single factor that is wider stays whole.
+    """
     return "\\begin{aligned}\n" + " \\\\\n".join(_rows(list(equations), room)) + "\n\\end{aligned}"
 
 
@@ -112,7 +114,7 @@ def document(title: str, equations: Iterable[Equation], room: float = TEXTWIDTH)
     rows = " \\\\\n".join(_rows(list(equations), room))
     return (
         "\\documentclass{article}\n\\usepackage{amsmath}\n\\allowdisplaybreaks\n\\begin{document}\n"
-        f"\\section*{{{title}}}\n\\begin{{align*}}\n{rows}\n\\end{{align*}}\n\\end{{document}}"
+        f"\\section*{{\\raggedright {title}}}\n\\begin{{align*}}\n{rows}\n\\end{{align*}}\n\\end{{document}}"
     )
 
 
@@ -126,15 +128,28 @@ def _rows(equations: Sequence[Equation], room: float) -> Iterator[str]:
 
 def _lines(text: str, room: float) -> list[str]:
     """The text in lines that fit, the first without an indent."""
-    if text.startswith(r"\text{") and text.endswith("}") and text.count("{") == 1:
-        most = max(20, int(room / 5.4))
-        return [rf"\text{{{part}}}" for part in wrap(text[6:-1], most)]
+    if text.startswith(_TEXT) and _closing(text, len(_TEXT)) == len(text) - 1:
+        return _lines_of_words(text[len(_TEXT) : -1], room - _INDENT)
     lines = [""]
     for piece in _fitting(text, room - _INDENT):
         if lines[-1] and width(lines[-1] + piece) > room - (_INDENT if len(lines) > 1 else 0):
             lines.append("")
         lines[-1] += piece if lines[-1] or len(lines) == 1 else _continued(piece)
     return [line.strip() for line in lines]
+
+
+_TEXT = r"\text{"
+
+
+def _lines_of_words(text: str, room: float) -> list[str]:
+    lines: list[str] = []
+    for word in re.findall(r"(?:\$[^$]*\$|[^\s$])+", text):
+        longer = f"{lines[-1]} {word}" if lines else ""
+        if longer and width(f"{_TEXT}{longer}}}") <= room:
+            lines[-1] = longer
+        else:
+            lines.append(word)
+    return [f"{_TEXT}{line}}}" for line in lines]
 
 
 def _continued(piece: str) -> str:
@@ -144,7 +159,7 @@ def _continued(piece: str) -> str:
 
 def _fitting(text: str, room: float) -> Iterator[str]:
     """The pieces between which a line may end; where one is too wide, those of that one."""
-    for piece in _pieces(text):
+    for piece in _split(text, (" + ", " - ")):
         if width(piece) <= room:
             yield piece
         elif (looser := _with_numerator_in_brackets(piece)) != piece:
@@ -152,11 +167,6 @@ def _fitting(text: str, room: float) -> Iterator[str]:
         else:
             first, *factors = _split(piece, (r" \, ",))
             yield from (first, *(r" \cdot " + factor.removeprefix(r" \, ") for factor in factors))
-
-
-def _pieces(text: str) -> list[str]:
-    """Terms of a sum, each with the sign before it, and what commas separate."""
-    return [part for term in _split(text, (" + ", " - ")) for part in _split(term, (r" \quad ",))]
 
 
 def _split(text: str, marks: tuple[str, ...]) -> list[str]:
@@ -180,16 +190,22 @@ _FRACTION_BEGIN = r"\frac{"
 
 
 def _with_numerator_in_brackets(piece: str) -> str:
-    r"""``\frac{a + b}{c} d`` as ``\frac{1}{c} \bigl(a + b\bigr) d``, where it begins with one; else the piece."""
+    r"""``\frac{a + b}{c} d`` as ``\frac{1}{c} \bigl(a + b\bigr) d``, where it begins with one; else the piece.
+
+    Of a product ``\frac{a \left(b + c\right)}{d}`` the last factor.
+    """
     begin = piece.find(_FRACTION_BEGIN)
     if begin < 0 or piece[:begin].strip(" +-"):
         return piece
     end = _closing(piece, begin + len(_FRACTION_BEGIN))
-    numerator = piece[begin + len(_FRACTION_BEGIN) : end]
+    numerator, close = piece[begin + len(_FRACTION_BEGIN) : end], _closing(piece, end + 2)
+    factor = "1"
+    if numerator.endswith(r"\right)"):
+        factor, _, numerator = numerator.removesuffix(r"\right)").rpartition(r"\left(")
     if len(_split(numerator, (" + ", " - "))) < 2:
         return piece
-    close = _closing(piece, end + 2)
-    return rf"{piece[:begin]}\frac{{1{piece[end : close + 1]} \bigl({numerator}\bigr){piece[close + 1 :]}"
+    fraction = rf"\frac{{{factor.strip() or '1'}{piece[end : close + 1]}"
+    return rf"{piece[:begin]}{fraction} \bigl({numerator}\bigr){piece[close + 1 :]}"
 
 
 def _closing(text: str, begin: int) -> int:

@@ -102,7 +102,7 @@ class Field:
             return rf"\text{{{self.meaning}}}"
         if self.kind == "player":
             return r"(0, -\nabla_{y}L)" if self.index else r"(\nabla_{x}L, 0)"
-        return r"(\nabla_{x}L, -\nabla_{y}L)" if self.kind == "game" else r"\nabla L"
+        return r"(\nabla_{x}L, -\nabla_{y}L)" if self.kind == "game" else r"\nabla L \text{, of the loss } L"
 
     def samples(self, count: int) -> slice | list[int]:
         """Those of ``count`` samples that it sees.  Raises ``InputError`` if they do not make equal batches."""
