@@ -9,6 +9,7 @@ from fractions import Fraction
 from typing import Any
 
 from eomsym import optimizers
+from eomsym.checks import check_positive
 from eomsym.derivation.symbols import symbolic_parameters
 from eomsym.errors import InputError
 from eomsym.notation.coefficients import symbol_latex
@@ -16,6 +17,8 @@ from eomsym.notation.typesetting import TEXTWIDTH, Equation, aligned, document
 from eomsym.optimizers import Field, rule_latex
 from eomsym.result import Result
 
+#: Narrower than a column of any journal, in pt.
+LEAST_WIDTH = 150
 WHERE = r"\text{where}"
 STEP = r"\text{a step takes the parameters $\theta$ to $\theta^{+}$:}"
 
@@ -34,6 +37,10 @@ class Formula(Result):
         """As unicode text."""
         raise NotImplementedError
 
+    def sympy_lines(self) -> str:
+        """As lines that SymPy reads.  Raises ``InputError`` where there are none."""
+        raise InputError(f"{type(self).__name__}: has no lines for SymPy; take text(), latex() or to_json()")
+
     def equations(self) -> list[Equation]:
         """Left and right sides in LaTeX."""
         raise NotImplementedError
@@ -45,14 +52,15 @@ class Formula(Result):
     def latex(self, width: float = TEXTWIDTH) -> str:
         """An ``aligned`` block (amsmath, MathJax) no wider than ``width``, in pt at 10 pt, and what its symbols mean.
 
-        The default width is that of the text of LaTeX's article.
+        The default width is that of the text of LaTeX's article.  A single factor that is wider stays whole.
+        Raises ``InputError`` for a width below 150.
         """
-        return aligned(self._set(), width)
+        return aligned(self._set(), _checked(width))
 
     def document(self, width: float = TEXTWIDTH) -> str:
-        """A LaTeX document that compiles alone."""
+        """A LaTeX document that compiles alone, on as many pages as it needs; the rest as for ``latex``."""
         title = f"Equation of motion: {self.summary}"
-        return document(title.replace("_", r"\_"), self._set(), width)
+        return document(title.replace("_", r"\_"), self._set(), _checked(width))
 
     def report(self) -> Sequence[str]:
         """The text."""
@@ -71,6 +79,12 @@ class Formula(Result):
 
     def _repr_html_(self) -> None:  # type: ignore[override]
         """None: notebooks then take the LaTeX."""
+
+
+def _checked(width: float) -> float:
+    if check_positive("width", width) < LEAST_WIDTH:
+        raise InputError(f"width {width!r}: no line of a formula fits; give at least {LEAST_WIDTH}, in pt")
+    return width
 
 
 #: What stands in the words of parameters.
@@ -104,7 +118,7 @@ def meanings(
     ]
     rate = (r"\eta", r"\text{learning rate}")
     derivatives = _derivatives(fields, [*equations, *functions])
-    faded = [("", r"\text{from when the start of the memory has faded on}")] if entry.memory and fading else []
+    faded = [("", r"\text{valid once the start of the memory has faded}")] if entry.memory and fading else []
     return [("", STEP), *steps, *functions, *derivatives, rate, *symbols, *_products(functions), *faded]
 
 

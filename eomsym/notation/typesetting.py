@@ -34,8 +34,8 @@ _OF_CHARACTERS = {
     **dict.fromkeys("mwMW", 10.9),
     **{",": 4.5, " ": 0.0, "~": 3.4},
 }
-_LETTER, _CAPITAL, _WORD = 6.1, 9.2, 4.9
-_WIDE_IN_WORDS = dict.fromkeys("mwMWABCDEFGHKLNOPQRSTUVXYZ", 8.4)
+_LETTER, _CAPITAL, _WORD = 6.2, 9.2, 4.9
+_IN_WORDS = {**dict.fromkeys("mwMWABCDEFGHKLNOPQRSTUVXYZ", 8.4), r"\dots": 16.0}
 
 
 def width(text: str) -> float:
@@ -97,7 +97,7 @@ class _Reader:
         """A group of words, mathematics between dollar signs."""
         total, self._place = 0.0, self._place + 1
         while (token := self._next()) != "}":
-            total += self.row("$") if token == "$" else _WIDE_IN_WORDS.get(token, _WORD)
+            total += self.row("$") if token == "$" else _IN_WORDS.get(token, _WORD)
         return total
 
 
@@ -130,11 +130,13 @@ def _lines(text: str, room: float) -> list[str]:
     """The text in lines that fit, the first without an indent."""
     if text.startswith(_TEXT) and _closing(text, len(_TEXT)) == len(text) - 1:
         return _lines_of_words(text[len(_TEXT) : -1], room - _INDENT)
-    lines = [""]
+    lines, left = [""], room
     for piece in _fitting(text, room - _INDENT):
-        if lines[-1] and width(lines[-1] + piece) > room - (_INDENT if len(lines) > 1 else 0):
+        if lines[-1] and width(piece) > left:
             lines.append("")
+            left = room - _INDENT
         lines[-1] += piece if lines[-1] or len(lines) == 1 else _continued(piece)
+        left -= width(piece)
     return [line.strip() for line in lines]
 
 
