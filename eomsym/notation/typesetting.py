@@ -34,8 +34,13 @@ _OF_CHARACTERS = {
     **dict.fromkeys("mwMW", 10.9),
     **{",": 4.5, " ": 0.0, "~": 3.4},
 }
-_LETTER, _CAPITAL, _WORD = 6.2, 9.2, 4.9
-_IN_WORDS = {**dict.fromkeys("mwMWABCDEFGHKLNOPQRSTUVXYZ", 8.4), r"\dots": 16.0}
+_LETTER, _CAPITAL, _WORD = 6.2, 9.2, 5.1
+_IN_WORDS = {
+    **dict.fromkeys("ABCDEFGHKLNOPQRSTUVXYZmwMW", 8.4),
+    **dict.fromkeys("bdhknpquvxy", 5.6),
+    **dict.fromkeys("frts ", 4.0),
+    r"\dots": 16.0,
+}
 
 
 def width(text: str) -> float:

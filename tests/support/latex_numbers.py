@@ -1,7 +1,7 @@
 r"""Numbers from LaTeX, by a reading of its own: what is printed is evaluated where every vector is one number.
 
-Juxtaposition is a product, ``H[u]`` and ``\nabla^{m}g[u, v]`` are numbers times what they act on.  Where g is a function
-``g\left(x\right)`` is a call, and g alone its value at θ.
+Juxtaposition is a product, ``H[u]`` and ``\nabla^{m}g[u, v]`` are numbers times what they act on.  Where g is a
+function ``g\left(x\right)`` is a call, and g alone its value at θ.
 """
 
 import re
