@@ -30,7 +30,7 @@ _OF_CHARACTERS = {
     **dict.fromkeys("()", 3.9),
     **dict.fromkeys("[]|.:;'", 2.9),
     **dict.fromkeys("0123456789/", 5.0),
-    **dict.fromkeys("ijlrtI", 4.6),
+    **dict.fromkeys("ijlrtI", 4.8),
     **dict.fromkeys("mwMW", 10.9),
     **{",": 4.5, " ": 0.0, "~": 3.4},
 }
