@@ -62,7 +62,7 @@ def lines_figure(rows: Sequence[Mapping[str, Any]]) -> Figure:
     else:
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.set(xlabel=next(iter(numbers)).replace("_", " "))
-    axes.legend(frameon=False)
+    figure.legend(loc="outside right upper", frameon=False)
     return figure
 
 

@@ -192,39 +192,6 @@ class Result:
         return [(name, getattr(self, name)) for name in names if not name.startswith("_")]
 
 
-class Formula(Result):
-    """A result that is a formula of an ``optimizer``: ``text`` is what people read, ``latex`` what notebooks show."""
-
-    @property
-    def summary(self) -> str:
-        """The optimiser, what it was given, and the order."""
-        found: Any = self
-        values = "".join(f", {name} = {value}" for name, value in found.parameters.items())
-        return f"{found.optimizer}{values}, order {found.order}"
-
-    def text(self) -> str:
-        """As unicode text."""
-        raise NotImplementedError
-
-    def latex(self) -> str:
-        """As LaTeX."""
-        raise NotImplementedError
-
-    def report(self) -> Sequence[str]:
-        """The text."""
-        return [self.text()]
-
-    def to_dict(self) -> dict[str, Any]:
-        """What ``to_json`` writes, as plain values."""
-        return dict(json.loads(self.to_json()))
-
-    def _repr_latex_(self) -> str:
-        return f"$${self.latex()}$$"
-
-    def _repr_html_(self) -> None:  # type: ignore[override]
-        """None: notebooks then take the LaTeX."""
-
-
 def plain(value: Any) -> Any:
     """A value as JSON has it; exact numbers as text, what is not finite as None."""
     if isinstance(value, Result):

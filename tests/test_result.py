@@ -17,11 +17,12 @@ import eomsym
 from eomsym import derivation, dynamics, studies, tracking, verification
 from eomsym.cli import output
 from eomsym.derivation import corrected_step, decay_law, derive, modified_generator, modified_loss
+from eomsym.derivation.formula import Formula
 from eomsym.dynamics import Ensemble, Noise
 from eomsym.dynamics.noise_equations import Draw, Spread
 from eomsym.errors import InputError, MissingExtraError
 from eomsym.models import ExpressionLoss
-from eomsym.result import Formula, Result, Table, plain
+from eomsym.result import Result, Table, plain
 from eomsym.tracking import Measurement, Tracker
 from eomsym.trees import rooted_trees
 from eomsym.verification import (

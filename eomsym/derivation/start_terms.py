@@ -11,14 +11,16 @@ from typing import TYPE_CHECKING, Any
 
 from eomsym import optimizers
 from eomsym.checks import shown
-from eomsym.derivation.counterterms import check_order, chosen_with_counts, symbolic_parameters
+from eomsym.derivation.counterterms import check_order, chosen_with_counts
+from eomsym.derivation.formula import Formula
+from eomsym.derivation.symbols import symbolic_parameters
 from eomsym.derivation.tree_start import Combination, tree_start
 from eomsym.errors import InputError
 from eomsym.exact_numbers import Coefficient, read_rational
 from eomsym.notation.coefficients import coefficient_text
-from eomsym.notation.start import start_equations, start_latex, start_sympy_lines, start_text
+from eomsym.notation.start import start_equations, start_sympy_lines, start_text
+from eomsym.notation.typesetting import Equation
 from eomsym.optimizers import Gradient, Linear, Optimizer, State, UpdateRule
-from eomsym.result import Formula
 from eomsym.trees import THETA, ColouredTree, Tree, rooted_trees, slow_leaf
 
 if TYPE_CHECKING:
@@ -52,10 +54,6 @@ class StartTerms(Formula):
         """The series, then one line a term: ``c_1 = beta/(1 - beta)**2 g``; of no terms ``θ̂_0 = θ_0``."""
         return start_text(self.rows, self.fields > 1, self.memory)
 
-    def latex(self) -> str:
-        """The same as an ``aligned`` LaTeX block."""
-        return start_latex(self.rows, self.fields > 1, self.memory)
-
     @property
     def summary(self) -> str:
         """The order and the numbers of terms."""
@@ -79,8 +77,7 @@ class StartTerms(Formula):
         """``to_dict`` on one line."""
         return json.dumps(self.to_dict())
 
-    @property
-    def equations(self) -> list[tuple[str, str]]:
+    def equations(self) -> list[Equation]:
         """Left and right sides in LaTeX."""
         return start_equations(self.rows, self.fields > 1, self.memory)
 

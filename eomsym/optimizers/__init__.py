@@ -28,6 +28,7 @@ from eomsym.optimizers._base import (
     Optimizer,
     Parameter,
 )
+from eomsym.optimizers._latex import rule_latex
 from eomsym.optimizers._rule import (
     Atom,
     Elapsed,
@@ -87,6 +88,7 @@ __all__ = [
     "read_rational",
     "read_written",
     "register",
+    "rule_latex",
     "rule_of_losses",
     "rule_of_one_gradient",
     "runge_kutta",

@@ -95,6 +95,15 @@ class Field:
             return "−∇_y L, zero elsewhere" if self.index else "∇_x L, zero elsewhere"
         return "(∇_x L, −∇_y L)" if self.kind == "game" else "gradient of the loss"
 
+    @property
+    def latex(self) -> str:
+        """In LaTeX, for the same."""
+        if self.kind == "batch":
+            return rf"\text{{{self.meaning}}}"
+        if self.kind == "player":
+            return r"(0, -\nabla_{y}L)" if self.index else r"(\nabla_{x}L, 0)"
+        return r"(\nabla_{x}L, -\nabla_{y}L)" if self.kind == "game" else r"\nabla L \text{, of the loss } L"
+
     def samples(self, count: int) -> slice | list[int]:
         """Those of ``count`` samples that it sees.  Raises ``InputError`` if they do not make equal batches."""
         if self.kind != "batch":
