@@ -16,7 +16,7 @@ from eomsym.errors import InputError
 from eomsym.models import LOSS_TABLE, MLP
 from eomsym.optimizers import Optimizer
 from eomsym.verification.convergence import Progress
-from eomsym.verification.drift_record import Drift, shown
+from eomsym.verification.drift_record import Drift, shown, six
 from eomsym.verification.drifting import drift
 from eomsym.verification.observables import read_observable
 from eomsym.verification.study import Record, finite
@@ -106,7 +106,7 @@ class ConservationStudy(Record):
         for found in self.drifts:
             kept = np.linalg.norm(found.change) <= 5 * found.round_off
             change = "round-off" if kept else shown(found.change)
-            ratios = "  ".join(f"{'' if kept else format(found.ratios[order], '.6f'):>9}" for order in orders)
+            ratios = "  ".join(f"{'' if kept else six(found.ratios[order]):>9}" for order in orders)
             order = "never" if found.broken_at is None else str(found.broken_at)
             lines.append(f"{found.observable:<{max(width, 26)}}  {order:>9}  {change:>15}  {ratios}".rstrip())
         return "\n".join([*lines, "under the orders: predicted over measured change"])
