@@ -14,6 +14,7 @@ from eomsym.errors import InputError
 if TYPE_CHECKING:
     from eomsym.models import MLP, Dataset
 
+
 #: Characters of a line about one's own data; JSON has all.
 MOST_TOLD = 400
 

@@ -131,23 +131,32 @@ class Drift(Result):
     @property
     def summary(self) -> str:
         """The observable, what moves it, and where."""
-        return f"{self.observable}, {self.optimizer} on {self.model}, eta {self.eta:g}, {self.steps} steps"
+        values = ", ".join(f"{name} = {value}" for name, value in self.parameters)
+        place = f"{self.dataset}: {self.model}, seed {self.seed}" if self.dataset else self.model
+        return f"{self.observable}: {self.optimizer}{f' ({values})' if values else ''} on {place}, eta {self.eta:g}"
 
     def report(self) -> list[str | Table]:
         """The rows and what each order predicts, then what was measured."""
         lines = []
         for order, row in enumerate(self.rows):
             size = "0 (identically)" if self.vanishing and self.vanishing[order] else shown(row)
+            told = ["", "", "", self.reasons.get(order, "")]
             if order in self.predicted:
-                told = [shown(self.predicted[order][-1]), f"{self.errors[order]:.2e}", f"{self.ratios[order]:.6f}"]
-                lines.append([str(order), size, *told, "round-off" if self.at_floor[order] else ""])
-            else:
-                lines.append([str(order), size, "", "", "", self.reasons.get(order, "")])
+                nothing = bool(self.vanishing) and all(self.vanishing[: order + 1])
+                change = "0" if nothing else shown(self.predicted[order][-1])
+                lost = "round-off" if self.at_floor[order] else ""
+                told = [change, f"{self.errors[order]:.2e}", six(self.ratios[order]), lost]
+            lines.append([str(order), size, *told])
         head = ["order", "row k", "predicted change", "error", "predicted / measured", ""]
         what = "change in 1 step" if self.steps == 1 else f"change in {self.steps} steps"
-        return [Table(head, lines, words=(-1,)), f"{what}, measured: {shown(self.change)}"]
+        return [f"{self.summary}\n", Table(head, lines, words=(-1,)), f"{what}, measured: {shown(self.change)}"]
 
 
 def shown(value: np.ndarray) -> str:
     """A number; of an array its norm."""
-    return f"{float(value):.8g}" if np.ndim(value) == 0 else f"|{float(np.linalg.norm(value)):.8g}|"
+    return f"{float(value):.6g}" if np.ndim(value) == 0 else f"|{float(np.linalg.norm(value)):.6g}|"
+
+
+def six(ratio: float) -> str:
+    """A ratio to six decimals, without the sign of a zero."""
+    return f"{round(ratio, 6) + 0.0:.6f}"
