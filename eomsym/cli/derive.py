@@ -151,6 +151,8 @@ def derive(
     with output.progress("deriving"):
         counterterms = derive_counterterms(entry, highest, state=state, start=start, schedule=names, **given)
     _write(counterterms, form)
+    if form == "text" and state == "slow":
+        output.note_conditions(entry.name, entry.limits)
 
 
 def _derive_generator(optimizer: str, order: str, form: str, others: list[str]) -> None:

@@ -35,7 +35,7 @@ class Report:
     """The options that say where a study begins and where it goes, read before anything long is done."""
 
     def __init__(self, format_: str, seed: str, plot: str | None, folder: str | None) -> None:
-        self._json = check_choice("--format", format_, ("table", "json")) == "json"
+        self.json = check_choice("--format", format_, ("table", "json")) == "json"
         self.seed = parsing.integer("--seed", seed, 0, options.LARGEST_SEED)
         self._figure = None if plot is None else parsing.figure_path("--plot", plot)
         self.folder: Path | None = None if folder is None else parsing.folder("--output", folder)
@@ -47,7 +47,7 @@ class Report:
         """
         if self._figure is not None:
             output.save(study.plot(), self._figure)
-        if self._json:
+        if self.json:
             own = {} if isinstance(data, str) else {"data": data.about}
             output.write(json.dumps(study.to_dict() | own, allow_nan=False))
         else:

@@ -21,7 +21,12 @@ EXAMPLES = examples("eomsym optimizers", "eomsym optimizers --format json")
 def optimizers(
     format_: options.Format = "table",
 ) -> None:
-    """List the optimisers that can be derived, with update rule and parameters."""
+    """List the optimisers that can be derived.
+
+    Below the update rule stands on which conditions its equation of motion holds;
+    beside a parameter, at which value the tests verify it, as 'eomsym verify'
+    does by default.
+    """
     from eomsym.optimizers import REGISTRY
 
     form = check_choice("--format", format_, FORMATS)
@@ -46,6 +51,7 @@ def _record(entry: Optimizer) -> dict[str, object]:
                 "minimum": str(parameter.minimum),
                 "supremum": None if parameter.supremum is None else str(parameter.supremum),
                 "default": None if parameter.default is None else str(parameter.default),
+                "verified_at": None if parameter.verified_at is None else str(parameter.verified_at),
             }
             for parameter in entry.parameters
         ],
@@ -59,10 +65,12 @@ def _table(entries: list[Optimizer]) -> Table:
     table.columns[0].no_wrap = True
     for entry in entries:
         names = "\n".join((entry.name, *(f"  = {alias}" for alias in entry.aliases)))
-        table.add_row(names, entry.summary, "\n".join(map(_describe, entry.parameters)) or "none")
+        rule = f"{entry.summary}\n[italic]{entry.limits}[/]" if entry.limits else entry.summary
+        table.add_row(names, rule, "\n".join(map(_describe, entry.parameters)) or "none")
     return table
 
 
 def _describe(parameter: Parameter) -> str:
-    default = "" if parameter.default is None else f" (default {parameter.default})"
-    return f"{parameter.bounds}: {parameter.symbol}, {parameter.meaning}{default}"
+    known = {"default": parameter.default, "verified at": parameter.verified_at}
+    values = ", ".join(f"{word} {value}" for word, value in known.items() if value is not None)
+    return f"{parameter.bounds}: {parameter.symbol}, {parameter.meaning}{f' ({values})' if values else ''}"

@@ -158,7 +158,10 @@ def verify(
             progress=progress,
             **parameters,
         )
-    return report.tell(study, _show, samples)
+    status = report.tell(study, _show, samples)
+    if not report.json:
+        output.note_conditions(entry.name, entry.limits)
+    return status
 
 
 def _checked_state(state: str, from_start: bool, settle: bool) -> str:

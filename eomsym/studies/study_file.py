@@ -14,7 +14,7 @@ from typing import Any
 from eomsym import optimizers
 from eomsym.checks import check_choice, check_finite, check_integer, shown
 from eomsym.errors import InputError
-from eomsym.models import DATASETS, LOSS_TABLE, LOSSES, MLP, DataFile, check_fit, default_model
+from eomsym.models import DATASETS, LOSS_TABLE, LOSSES, MLP, DataFile, Dataset, check_fit, default_model
 from eomsym.models.data_files import columns, is_data_file
 from eomsym.optimizers import Optimizer
 from eomsym.studies import entries
@@ -131,8 +131,7 @@ def _models(value: Any) -> Iterator[ModelChoice]:
     if "layers" in table and "hidden" in table:
         raise InputError("model: both layers and hidden; give all widths, or those of the hidden layers alone")
     for name in entries.several(table["data"]):
-        data = _named(table, entries.text("model", "data", name))
-        suited = default_model(data)
+        data, suited = _data(table, entries.text("model", "data", name))
         layers, loss = _layers(table, suited), entries.text("model", "loss", table.get("loss", suited.loss))
         axes = (
             table.get("activation", suited.activation),
@@ -150,20 +149,27 @@ def _models(value: Any) -> Iterator[ModelChoice]:
             yield ModelChoice(data, check_fit(model, suited, data, "model: layers", "model: loss"))
 
 
-def _named(table: Mapping[str, Any], data: str) -> str:
-    """A data set by its name; a file by the text that says how it is read, and by its digest which file is meant."""
-    if not is_data_file(data):
-        for key in FILE_KEYS:
-            if key in table:
-                raise InputError(f"model: {key} is said of a file, and {data!r} is none; leave it out")
-        return check_choice("dataset", data, DATASETS)
-    loss = table.get("loss")
-    labels = None if loss is None else LOSS_TABLE[check_choice("model: loss", loss, LOSSES)].labels
-    file = DataFile.parse(data)
-    read = {key: columns(table[key]) for key in ("inputs",) if key in table}
-    read |= {"targets": columns(table["target"])} if "target" in table else {}
-    read |= {key: table[key] for key in ("header", "scale") if key in table}
-    return str(replace(file, labels=labels if file.labels is None else file.labels, **read).pinned)
+def _data(table: Mapping[str, Any], name: str) -> tuple[str, MLP]:
+    """The name of a data set and the network that suits it.
+
+    A file's name says how it is read, and by its digest which one is meant.
+    """
+    read = {key: table[key] for key in FILE_KEYS if key in table}
+    if not is_data_file(name):
+        if read:
+            raise InputError(f"model: {next(iter(read))} is said of a file, and {name!r} is none; leave it out")
+        data = check_choice("dataset", name, DATASETS)
+        return data, default_model(data)
+    if not isinstance(read.get("header", True), bool):
+        raise InputError(f"model: header {shown(read['header'])}: neither true nor false; give one of them")
+    if "loss" in table:
+        read["labels"] = LOSS_TABLE[check_choice("model: loss", table["loss"], LOSSES)].labels
+    read |= {key: columns(read[key]) for key in ("target", "inputs") if key in read}
+    if "target" in read:
+        read["targets"] = read.pop("target")
+    file = replace(DataFile.parse(name), **read).pinned
+    samples = Dataset.from_file(file)
+    return str(replace(file, labels=samples.targets.ndim == 1)), default_model(samples)
 
 
 def _layers(table: Mapping[str, Any], suited: MLP) -> tuple[int, ...]:

@@ -35,6 +35,7 @@ from eomsym.models import DEFAULT_DATASETS, MLP, Dataset
 from eomsym.optimizers import Optimizer, loop_of
 from eomsym.optimizers.loop import check_free
 from eomsym.schedules import read_schedules
+from eomsym.verification.effort import tell_effort
 from eomsym.verification.loop import verify_loop
 from eomsym.verification.measurement import MANIFOLD, SETTLED, SHADOW, STARTS, Measurement, Problem, settling_steps
 from eomsym.verification.posing import (
@@ -160,6 +161,7 @@ def verify(
             steps = _smaller(problem, steps[0], given)
         forgetting = settling * steps[0]
         time = STEPS * steps[0] * problem.steps + (forgetting if start == SHADOW else 0)
+        tell_effort(problem.rounded_kernel, rounded(problem.theta), problem.data, kept, steps, time, radius)
         predictions: list[ErrorPrediction] = []
 
         def predict(start: np.ndarray) -> ErrorPrediction:
