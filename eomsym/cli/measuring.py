@@ -52,7 +52,7 @@ class Report:
             output.write(json.dumps(study.to_dict() | own, allow_nan=False))
         else:
             if not isinstance(data, str):
-                output.write(_described(data.about))
+                output.write(described(data.about))
             show(study)
         return 0 if study.passed else 1
 
@@ -90,7 +90,7 @@ def data_of(
     return Dataset.from_file(DataFile(file, columns(target), columns(inputs), header, how, labels))
 
 
-def _described(about: Mapping[str, Any]) -> str:
+def described(about: Mapping[str, Any]) -> str:
     """What a file holds, and what was done to it, on a line of its own."""
     kind = "a value" if about["classes"] is None else f"classes {', '.join(about['classes'])}"
     names = {part: ", ".join(about[part]) for part in ("inputs", "targets")}

@@ -14,6 +14,7 @@ from typing import Any
 from eomsym import optimizers
 from eomsym.checks import check_choice, check_finite, check_integer, shown
 from eomsym.errors import InputError
+from eomsym.files import read_bounded
 from eomsym.models import DATASETS, LOSS_TABLE, LOSSES, MLP, DataFile, Dataset, check_fit, default_model
 from eomsym.models.data_files import columns, is_data_file
 from eomsym.optimizers import Optimizer
@@ -38,13 +39,13 @@ def read_plan(path: str | Path) -> StudyPlan:
     """The plan in a study file (TOML).  Raises ``InputError`` that names the file and what is wrong in it."""
     file = Path(path)
     try:
-        if file.stat().st_size > MAX_FILE_BYTES:
-            raise InputError(f"study {str(file)!r}: larger than {MAX_FILE_BYTES} bytes; give a study file")
-        text = file.read_bytes().decode()
-    except OSError as error:
-        raise InputError(f"study {str(file)!r}: cannot be read ({error.strerror}); give a study file") from error
+        text = read_bounded(file, MAX_FILE_BYTES).decode()
     except UnicodeDecodeError as error:
         raise InputError(f"study {str(file)!r}: byte {error.start} is not UTF-8; give a study file") from error
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        right = "give a study file, with orders, [[optimizer]] and [[model]]"
+        raise InputError(f"study {str(file)!r}: cannot be read ({reason}); {right}") from error
     try:
         # Decimal fractions as they are written, because parameters are exact.
         return plan_from_dict(tomllib.loads(text, parse_float=_decimal))
@@ -160,6 +161,10 @@ def _data(table: Mapping[str, Any], name: str) -> tuple[str, MLP]:
             raise InputError(f"model: {next(iter(read))} is said of a file, and {name!r} is none; leave it out")
         data = check_choice("dataset", name, DATASETS)
         return data, default_model(data)
+    written = DataFile.parse(name)
+    if written.sha256 and "loss" in table and "layers" in table:  # of a plan, which was checked when it was made
+        widths = entries.integers("model", "layers", table["layers"], 1, MAX_WIDTH)
+        return str(written), MLP(widths, loss=entries.text("model", "loss", table["loss"]))
     if not isinstance(read.get("header", True), bool):
         raise InputError(f"model: header {shown(read['header'])}: neither true nor false; give one of them")
     if "loss" in table:
@@ -167,7 +172,8 @@ def _data(table: Mapping[str, Any], name: str) -> tuple[str, MLP]:
     read |= {key: columns(read[key]) for key in ("target", "inputs") if key in read}
     if "target" in read:
         read["targets"] = read.pop("target")
-    file = replace(DataFile.parse(name), **read).pinned
+    file = replace(written, **read)
+    file = file if file.sha256 else file.pinned
     samples = Dataset.from_file(file)
     return str(replace(file, labels=samples.targets.ndim == 1)), default_model(samples)
 

@@ -488,6 +488,14 @@ def test_a_cache_that_others_can_write_to_is_refused(tmp_path, monkeypatch):
     )
 
 
+def test_a_cache_that_is_open_to_all_is_refused_though_its_inside_is_not(tmp_path, monkeypatch):
+    monkeypatch.setenv("EOMSYM_CACHE", str(tmp_path))
+    locate.code_cache()
+    tmp_path.chmod(0o777)
+    with pytest.raises(KernelError, match="where other users can write; set EOMSYM_CACHE"):
+        locate.code_cache()
+
+
 def test_no_home(monkeypatch):
     for name in ("EOMSYM_CACHE", "XDG_CACHE_HOME"):
         monkeypatch.delenv(name, raising=False)
