@@ -105,7 +105,11 @@ def test_classes(file, column, options, labels, classes):
         ("a,b\n1,2\n", {"target": "a,b"}, "one or more of each"),
         ("a,a\n1,2\n", {}, "name each, and none twice"),
         (",b\n0,2\n", {}, "name each"),
-        ("a,b\n1,2\n", {"header": False}, r"line 1, column 1 \('1'\): 'a' is no finite number; say with header"),
+        (
+            "a,b\n1,2\n",
+            {"header": False},
+            r"line 1, column 1 \('1'\): 'a' is no finite number; say that line 1 is a header",
+        ),
         ("a,b\n", {}, "holds no sample"),
         ("", {}, "one or more of each"),
         ('a,b\n1,"2\n', {}, "line 2: unexpected end of data"),
