@@ -187,13 +187,7 @@ FILES = [
 
 @pytest.mark.parametrize("file", FILES, ids=str)
 def test_a_text_says_all_of_it(file):
-    # A comma stands between columns in a text, so that none can have one in its name there.
-    expected = [column.strip() for name in file.targets for column in name.split(",")]
-    again = DataFile.parse(str(file))
-    assert again.targets == tuple(expected)
-    assert (again.path, again.inputs, again.header, again.scale, again.labels, again.sha256) == (
-        *(file.path, file.inputs, file.header, file.scale, file.labels, file.sha256),
-    )
+    assert DataFile.parse(str(file)) == file
 
 
 @pytest.mark.parametrize(
