@@ -29,7 +29,7 @@ SCALES = ("none", "standard", "range")
 DIGITS = 16
 _KEYS = ("target", "inputs", "header", "scale", "labels", "sha256")
 _ANSWERS = {"yes": True, "no": False}
-_WORDS = {truth: word for word, truth in _ANSWERS.items()}
+_WORDS = {None: "", True: "yes", False: "no"}
 
 
 @dataclass(frozen=True)
@@ -65,9 +65,9 @@ class DataFile:
         entries = {
             "target": ",".join(_escaped(name, "%&,") for name in self.targets),
             "inputs": ",".join(_escaped(name, "%&,") for name in self.inputs),
-            "header": _WORDS.get(self.header, ""),
+            "header": _WORDS[self.header],
             "scale": "" if self.scale == "none" else self.scale,
-            "labels": _WORDS.get(self.labels, ""),
+            "labels": _WORDS[self.labels],
             "sha256": self.sha256,
         }
         query = "&".join(f"{key}={value}" for key, value in entries.items() if value)

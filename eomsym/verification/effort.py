@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
+from functools import partial
 from time import perf_counter
 from typing import Any
 
@@ -41,8 +42,8 @@ def tell_effort(
         return 0.0
     steps = RUNS * sum(round(time / eta) for eta in etas)
     evaluations = len(etas) * (EVALUATIONS + STIFF_EVALUATIONS * time * radius)
-    of_field = sum(_seconds(lambda n=order: kernel.field(theta, etas[-1], *data, order=n)) for order in orders)
-    seconds = steps * _seconds(lambda: kernel.gradient(theta, *data)) + evaluations * of_field
+    of_fields = sum(_seconds(partial(kernel.field, theta, etas[-1], *data, order=order)) for order in orders)
+    seconds = steps * _seconds(partial(kernel.gradient, theta, *data)) + evaluations * of_fields
     if seconds > WORTH_TELLING:
         _logger.info(
             "%d steps of the optimiser, and its equation of motion over a time of %.3g at a curvature of %.3g: "
