@@ -7,11 +7,11 @@ name of a data set stands.
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import unquote
 
 from eomsym.checks import check_choice, shown, suggestion
 from eomsym.errors import InputError
@@ -92,9 +92,9 @@ class DataFile:
             for key in ("header", "labels")
             if key in entries
         }
-        targets, inputs = (tuple(map(unquote, columns(entries.get(key)))) for key in ("target", "inputs"))
+        targets, inputs = (tuple(map(_restored, columns(entries.get(key)))) for key in ("target", "inputs"))
         scale, digest = entries.get("scale", "none"), entries.get("sha256", "")
-        return cls(unquote(path), targets, inputs, scale=scale, sha256=digest, **answers)
+        return cls(_restored(path), targets, inputs, scale=scale, sha256=digest, **answers)
 
     @property
     def pinned(self) -> DataFile:
@@ -156,6 +156,10 @@ def is_data_file(text: str) -> bool:
 
 def _escaped(text: str, signs: str) -> str:
     return "".join(f"%{ord(sign):02X}" if sign in signs else sign for sign in text)
+
+
+def _restored(text: str) -> str:
+    return re.sub("%([0-9A-F]{2})", lambda code: chr(int(code[1], 16)), text)
 
 
 def columns(given: str | int | Iterable[str | int] | None) -> tuple[str, ...]:

@@ -67,7 +67,7 @@ def read_csv(file: DataFile, stream: BufferedReader) -> Table:
 def read_npz(file: DataFile, stream: BufferedReader) -> Table:
     """Two arrays of a file: inputs (n, n_in) and targets (n,) or (n, n_out), of numbers; (n,) of words for classes."""
     try:
-        with np.load(stream, allow_pickle=False) as arrays:
+        with np.load(stream) as arrays:  # which refuses to run what is pickled, unless it is asked to
             inputs, targets = (
                 arrays[_place(file, one, arrays.files, "array")]
                 for one in (_one(file, "inputs", file.inputs), _one(file, "targets", file.targets))

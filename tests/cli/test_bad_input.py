@@ -18,7 +18,7 @@ BAD = [
     (("terms", "Heavy_Ball"), "(Heavy_Ball)", "did you mean --optimizer heavy-ball?"),
     (("verify", "--optimiser", "adam"), "'--optimiser'", "did you mean --optimizer?"),
     (("derive", "heavybal"), "'heavybal'", "did you mean 'heavy-ball'?"),
-    (("derive", "adam", "--set", "beta_3=1/2"), "'beta_3'", "did you mean 'beta1'?"),
+    (("derive", "adam", "--set", "beta_3=1/2"), "'beta_3'", "did you mean 'beta2'?"),
     (("derive", "adam", "--set", "beta1=1/2", "--set", "Beta_1=1/2"), "'Beta_1'", "beta1 is given twice"),
     (("recommend",), "'--accuracy'", "missing"),
     (("recommend", "--accuracy", "-1"), "'-1'", "above 0"),
