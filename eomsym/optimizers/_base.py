@@ -53,6 +53,11 @@ class Parameter:
         return number
 
     @property
+    def verified_at(self) -> Fraction | None:
+        """The value at which ``verify`` measures by default, and the tests measure slopes and predicted errors."""
+        return self.default if self.trial is None else self.trial
+
+    @property
     def bounds(self) -> str:
         """The range as people write it: ``0 <= momentum < 1``."""
         above = "" if self.supremum is None else f" < {self.supremum}"
@@ -207,7 +212,7 @@ class Optimizer:
         values = self.read_parameters(given)
         for parameter in self.parameters:
             if parameter.name not in values:
-                value = parameter.trial if trial and parameter.trial is not None else parameter.default
+                value = parameter.verified_at if trial else parameter.default
                 if value is None:
                     raise InputError(f"{parameter.name}: has no default value; give {parameter.bounds}")
                 values[parameter.name] = value
