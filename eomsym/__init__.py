@@ -71,6 +71,7 @@ _ROOMS = (
     "models",
     "notation",
     "optimizers",
+    "result",
     "schedules",
     "series",
     "step_index",

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from rich.table import Table as RichTable
 
+__all__ = ["Result", "Table"]
+
 #: Cells that say how it ended.
 _COLOURS = {"passed": "green", "failed": "red"}
 #: No table is wider: its text is not made to fit a terminal.
