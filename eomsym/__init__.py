@@ -75,6 +75,7 @@ _ROOMS = (
     "models",
     "notation",
     "optimizers",
+    "result",
     "schedules",
     "series",
     "step_index",

@@ -63,14 +63,11 @@ class ErrorMap(Result):
         orders = ", ".join(map(str, self.orders))
         return f"orders {orders}, times {self.times.min():g} to {self.times.max():g}, {len(self.etas)} etas"
 
-    def records(self) -> list[dict[str, Any]]:
+    def column_values(self) -> dict[str, Any]:
         """One row for each combination."""
-        axes = product(self.orders, self.times.tolist(), self.etas.tolist())
-        found = zip(axes, self.predicted.ravel().tolist(), self.measured.ravel().tolist(), strict=True)
-        return [
-            {"order": order, "time": time, "eta": eta, "predicted": predicted, "measured": measured}
-            for (order, time, eta), predicted, measured in found
-        ]
+        orders, times, etas = zip(*product(self.orders, self.times, self.etas), strict=True)
+        found = {"predicted": self.predicted.ravel(), "measured": self.measured.ravel()}
+        return {"order": orders, "time": times, "eta": etas, **found}
 
 
 @dataclass(frozen=True, repr=False)
@@ -103,10 +100,10 @@ class StepAdvice(Result):
         """Everything but the trials, as plain values."""
         return {name: value for name, value in asdict(self).items() if name != "trials"}
 
-    def records(self) -> list[dict[str, Any]]:
+    def column_values(self) -> dict[str, Any]:
         """One row a trial, most steps first."""
-        trials = sorted(self.trials, reverse=True)
-        return [{"eta": self.time / steps, "steps": steps, "measured_error": error} for steps, error in trials]
+        steps, errors = zip(*sorted(self.trials, reverse=True), strict=True)
+        return {"eta": [self.time / count for count in steps], "steps": steps, "measured_error": errors}
 
 
 @dataclass(frozen=True, repr=False)
@@ -130,10 +127,9 @@ class OrderAdvice(Result):
         """The order with the smallest measured error."""
         return int(np.argmin(self.measured))
 
-    def records(self) -> list[dict[str, Any]]:
+    def column_values(self) -> dict[str, Any]:
         """One row for each order."""
-        found = zip(self.defects, self.measured, strict=True)
-        return [{"order": n, "defect": defect, "measured": measured} for n, (defect, measured) in enumerate(found)]
+        return {"order": list(range(len(self.defects))), "defect": self.defects, "measured": self.measured}
 
 
 def map_errors(
