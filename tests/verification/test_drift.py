@@ -296,7 +296,7 @@ def test_record(tmp_path):
         assert [one["order"] for one in entry["predictions"]] == [0, 1, 2]
         assert "0 (identically)" in str(found)
         figure = found.plot()
-        assert [len(axes.lines) for axes in figure.axes] == [4, 4]
+        assert [len(axes.lines) for axes in figure.axes] == [4, 3]
         figure.savefig(tmp_path / "drift.png")
 
 
