@@ -14,6 +14,7 @@ import eomsym
 from eomsym import optimizers
 from eomsym.dynamics import top_eigenpair
 from eomsym.errors import InputError
+from eomsym.models import ExpressionLoss
 from eomsym.verification import conserved_quantities, drift, read_observable, study_conservation
 from eomsym.verification.differences import derivative
 from eomsym.verification.observables import NAMES
@@ -100,6 +101,17 @@ def test_rows_of_a_quadratic(closed_form):
     exact = [-2 * np.sum(np.array([0.5, 2.0]) ** (k + 1) * theta**2) / (k + 1) for k in range(6)]
     np.testing.assert_allclose(found.rows, exact, rtol=1e-13)
     assert found.step == pytest.approx(np.sum(((1 - 0.1 * kernel.eigenvalues) ** 2 - 1) * theta**2), rel=1e-13)
+
+
+def test_variables_of_a_written_loss(closed_form):
+    """x² and y² decay with rates of their own, so the rows of their difference are the differences of the rows."""
+    kernel = closed_form.Quadratic([0.5, 2.0])
+    kernel.model = ExpressionLoss("x**2/4 + y**2", ["x", "y"])
+    found = drift(kernel, "x**2 - y**2", np.array([0.4, -1.1]), 0.1, order=2)
+    exact = [-2 * (0.5 ** (k + 1) * 0.16 - 2.0 ** (k + 1) * 1.21) / (k + 1) for k in range(3)]
+    np.testing.assert_allclose(found.rows, exact, rtol=1e-13)
+    with pytest.raises(InputError, match="is of a network's layers, and this kernel is of none"):
+        drift(kernel, "norm2:1", np.ones(2), 0.1)
 
 
 def test_momentum_divides_the_first_row():
