@@ -13,8 +13,10 @@ if TYPE_CHECKING:
     from eomsym.codegen import Kernel, generate, load
     from eomsym.derivation import (
         Counterterms,
+        Design,
         TreeTable,
         derive,
+        design,
         modified_equation,
         modified_generator,
         stream_coefficients,
@@ -43,7 +45,7 @@ __version__ = "0.1.0"
 
 _NAMES = {
     "eomsym.codegen": ("Kernel", "generate", "load"),
-    "eomsym.derivation": ("Counterterms", "derive", "modified_equation", "modified_generator"),
+    "eomsym.derivation": ("Counterterms", "Design", "derive", "design", "modified_equation", "modified_generator"),
     "eomsym.derivation.tree_tables": ("TreeTable", "stream_coefficients", "stream_trees", "tree_table"),
     "eomsym.double_double": ("DoubleDouble",),
     "eomsym.dynamics.noise_prediction": ("noise",),
@@ -87,6 +89,7 @@ __all__ = [
     "Certificate",
     "ConvergenceStudy",
     "Counterterms",
+    "Design",
     "DoubleDouble",
     "EomsymError",
     "Follow",
@@ -97,6 +100,7 @@ __all__ = [
     "audit",
     "certify",
     "derive",
+    "design",
     "follow",
     "from_torch",
     "generate",
