@@ -8,17 +8,23 @@ from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-#: Each names a module and a page, in the order of the gallery.
-NAMES = ("balance", "two_players", "heavy_ball", "deep_linear", "adam", "softmax")
 HERE = Path(__file__).parent
-FOLDER = HERE.parents[1] / "docs" / "reproductions"
+DOCS = HERE.parents[1] / "docs"
+#: A module and a page each, in the order of the gallery, and where in the docs its files lie.
+PLACES = dict.fromkeys(("balance", "two_players", "heavy_ball", "deep_linear", "adam", "softmax"), "reproductions")
+PLACES["implicit_regularisation"] = "."
 
 Numbers = dict[str, Any]
 
 
-def read(name: str, folder: Path = FOLDER) -> Numbers:
+def file(name: str, suffix: str, folder: Path = DOCS) -> Path:
+    """Where the numbers (``.json``), the picture (``.png``) or the page (``.md``) is."""
+    return folder / PLACES[name] / f"{name}{suffix}"
+
+
+def read(name: str) -> Numbers:
     """The numbers of the last run."""
-    return json.loads((folder / f"{name}.json").read_text(encoding="utf-8"))
+    return json.loads(file(name, ".json").read_text(encoding="utf-8"))
 
 
 def page(name: str, numbers: Numbers) -> str:
