@@ -24,6 +24,7 @@ from eomsym.verification.edge import EdgePoint, edge_point
 from eomsym.verification.equilibrium import ArgumentToy, Equilibrium, measure_equilibrium
 from eomsym.verification.follow_record import Follow, FollowedOrder
 from eomsym.verification.following import follow, kernel_to_follow
+from eomsym.verification.regulariser import ImplicitRegulariser, implicit_regulariser
 from eomsym.verification.scale import ScaleStudy, norm_law, scale_law_defect, study_scale
 from eomsym.verification.study import (
     FLOOR_MARGIN,
@@ -59,6 +60,7 @@ __all__ = [
     "Floor",
     "Follow",
     "FollowedOrder",
+    "ImplicitRegulariser",
     "OrderAdvice",
     "OrderRecord",
     "RatePrediction",
@@ -74,6 +76,7 @@ __all__ = [
     "error_exponents",
     "evaluation_noise",
     "follow",
+    "implicit_regulariser",
     "kernel_to_follow",
     "map_errors",
     "measure_accuracy",
