@@ -13,6 +13,7 @@ DOCS = HERE.parents[1] / "docs"
 #: A module and a page each, in the order of the gallery, and where in the docs its files lie.
 PLACES = dict.fromkeys(("balance", "two_players", "heavy_ball", "deep_linear", "adam", "softmax"), "reproductions")
 PLACES["implicit_regularisation"] = "."
+PLACES["data_order"] = "reproductions"
 
 Numbers = dict[str, Any]
 

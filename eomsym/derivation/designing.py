@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     import sympy
 
 #: Tried in turn for a coefficient that the conditions leave free and that has no default.
-TRIED = tuple(map(Fraction, ("1/2", "1", "-1", "1/3", "2", "2/3", "-2", "3/2", "0", "1/4", "3/4", "3", "-3", "4", "-4")))
+TRIED = tuple(Fraction(n, 12) for n in (6, 12, -12, 4, 24, 8, -24, 18, 0, 3, 9, 36, -36, 48, -48))
 #: Gröbner bases that are made before the search is given up.
 MOST_BASES = 400
 
@@ -52,7 +52,7 @@ class Design(Optimizer):
 
 
 def design(
-    family: Optimizer,
+    family: str | Optimizer,
     *,
     vanishing: int = 0,
     gradient: int = 0,
@@ -63,7 +63,8 @@ def design(
 ) -> Design:
     """A member of a family of optimisers whose counter terms ξ_k meet exact conditions.
 
-    ``family`` is an ``Optimizer`` whose parameters are free coefficients; ``fixed`` gives values to some.  Conditions:
+    ``family`` is an ``Optimizer``, or its name, whose parameters are the free coefficients; ``fixed`` gives values to
+    some.  Conditions:
     ``vanishing=p``: ξ_0 … ξ_{p−1} are zero; ``gradient=p``: they are gradients for every loss;
     ``loss={1: {"[[]]": "1/8"}}``: the term with η¹ of the modified loss is ‖g‖²/8, trees standing for S_π as in
     ``modified_loss``; ``order_free=q``: ξ_0 … ξ_{q−1} are the same for all orders of the batches, however many there
@@ -75,27 +76,23 @@ def design(
     none is found that is rational and in range; ``InputError`` for conditions that make no sense.
     """
     demands = read_demands(pace, vanishing, gradient, loss, order_free)
-    given = family.read_parameters(fixed)
-    free = [one for one in family.parameters if one.name not in given and not one.integer]
+    entry, given = optimizers.chosen(family, fixed)
+    free = [one for one in entry.parameters if one.name not in given and not one.integer]
     if not free:
-        raise InputError(f"design: {family.name} has no free coefficient; give a family with a parameter that has none")
-    rows = tree_rows(derive_slow_manifold(family, demands.order, **given))
-    counted = any(one.integer and one.name in given for one in family.parameters)
-    if 0 < demands.order_free >= len(rows[0]) and not counted:
-        raise InputError(
-            f"order_free {demands.order_free}: is derived of {demands.order_free + 1} batches, here are {len(rows[0])}"
-        )
-    conditions = _distinct(demands.conditions(rows))
+        raise InputError(f"design: {entry.name} has no free coefficient; take a family, or give fewer values")
+    rows = tree_rows(derive_slow_manifold(entry, demands.order, **given))
+    counted = any(one.integer and one.name in given for one in entry.parameters)
+    conditions = _distinct(demands.conditions(rows, proof=not counted))
     values, chosen = _System(free, conditions, rows).solved()
-    ordered = {one.name: {**given, **values}[one.name] for one in family.parameters if one.name in {*given, *values}}
+    ordered = {one.name: {**given, **values}[one.name] for one in entry.parameters if one.name in {*given, *values}}
     written = " ".join(f"{name}={value}" for name, value in ordered.items())
-    name = f"{family.name}-{hashlib.sha256(written.encode()).hexdigest()[:8]}"
+    name = f"{entry.name}-{hashlib.sha256(written.encode()).hexdigest()[:8]}"
     return optimizers.member(
-        family,
+        entry,
         ordered,
         name,
         Design,
-        summary=f"{family.summary}, {written}",
+        summary=f"{entry.summary}, {written}",
         coefficients=ordered,
         chosen=chosen,
         conditions=conditions,
@@ -214,15 +211,24 @@ class _System:
         return allowed
 
     def _check_signs(self) -> None:
-        """A condition that is a sum of positive terms has no solution where every coefficient is positive."""
-        for condition, equation in zip(self.conditions, self.equations, strict=True):
-            used = [self.parameters[symbol.name] for symbol in equation.free_symbols]
-            if all(one.minimum >= 0 and one.open_minimum for one in used):
-                signs = {term > 0 for term in equation.as_coefficients_dict().values()}
-                if len(signs) == 1:
-                    raise UnsolvableError(
-                        f"design: not with positive coefficients, of which it is a sum without cancellation: {condition}"
-                    )
+        """Raises ``UnsolvableError`` if positive coefficients are asked to make a sum of positive terms zero.
+
+        Such a sum is looked for among linear combinations of the conditions in which mixed products cancel.
+        """
+        import sympy
+
+        if not self.equations or not all(one.minimum >= 0 and one.open_minimum for one in self.parameters.values()):
+            return
+        parts = [equation.as_coefficients_dict() for equation in self.equations]
+        terms = sorted({term for part in parts for term in part}, key=lambda term: (-len(term.free_symbols), str(term)))
+        reduced, _ = sympy.Matrix([[part[term] for term in terms] for part in parts]).rref()
+        for row in (sympy.Matrix(reduced) * sympy.Matrix(terms)).tolist():
+            values = row[0].as_coefficients_dict().values()
+            if row[0] != 0 and min(values) > 0:
+                raise UnsolvableError(
+                    f"design: not with positive coefficients: the conditions combine to {row[0]} = 0, which has no "
+                    "solution in them"
+                )
 
     def _find_contradiction(self) -> None:
         """Raises ``UnsolvableError`` with conditions that contradict each other, as few as can be, if there are."""
@@ -261,7 +267,7 @@ def _in_range(parameter: Parameter, value: Fraction) -> bool:
         return False
 
 
-def _rational(value: Fraction) -> sympy.Rational:
+def _rational(value: int | Fraction) -> sympy.Rational:
     import sympy
 
     return sympy.Rational(value.numerator, value.denominator)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import pairwise
 
 from eomsym.checks import check_integer, shown
 from eomsym.derivation.modified_loss import rooted_at_each, split_gradient
@@ -49,16 +50,21 @@ class Demands:
         """The order to which counter terms are needed."""
         return max([self.vanishing, self.gradient, self.order_free, *self.loss])
 
-    def conditions(self, rows: Sequence[Row]) -> Iterator[Condition]:
+    def conditions(self, rows: Sequence[Row], proof: bool = True) -> Iterator[Condition]:
         """On ``rows`` = [leading, ξ_0, ξ_1, …], lowest order first; those that hold anyway are left out.
 
-        Raises ``InputError`` where a loss is wanted of several fields, or order is not to count for one.
+        ``proof`` says that order-free is to hold for any number of batches.  Raises ``InputError`` where a loss is
+        wanted of several fields, or where there are too few batches for their order.
         """
         colours = sorted({tree.colour for tree in rows[0]})
         if self.loss and len(colours) > 1:
             raise InputError("loss: a modified loss of several fields cannot be wanted; ask for gradient, or leave it")
         if self.order_free and len(colours) < 2:
             raise InputError("order_free: there are no batches here; take a family that has, such as batch_passes")
+        if proof and len(colours) <= self.order_free:  # trees of ξ_{q−1} have q + 1 nodes, of as many batches at most
+            raise InputError(
+                f"order_free {self.order_free}: is derived of {self.order_free + 1} batches, here are {len(colours)}"
+            )
         writer = Writer(TEXT_STYLE, len(colours) > 1)
         for purpose, tree, value in self._all(rows, colours):
             if value != 0:
@@ -81,18 +87,25 @@ class Demands:
                     value = found.get(free, Fraction(0)) - self.loss[k + 1].get(free, Fraction(0))
                     yield f"η^{k + 1} of the modified loss is as wanted", f"S of {free}", value
             if k < self.order_free:
-                for first, second in zip(colours, colours[1:], strict=False):  # neighbours make all orders
+                for first, second in pairwise(colours):  # neighbours make all orders
                     yield from _exchanged(k, row, {first: second, second: first})
 
 
 def read_demands(pace: object, vanishing: object, gradient: object, loss: object, order_free: object) -> Demands:
     """What a user asks for.  Raises ``InputError`` for what is no order, no number or no tree, or asks for nothing."""
-    if loss is not None and not isinstance(loss, Mapping):
-        raise InputError(f'loss {shown(loss)}; give trees and coefficients by the power of eta: {{1: {{"[[]]": "1/8"}}}}')
-    wanted = {check_integer("loss, power of eta", k, 1): _read_loss(int(k), trees) for k, trees in (loss or {}).items()}
+    wanted = {}
+    if loss is not None:
+        if not isinstance(loss, Mapping) or not all(isinstance(trees, Mapping) for trees in loss.values()):
+            raise InputError(f'loss {shown(loss)}; give trees and coefficients by powers of eta, {{1: {{"[[]]": 1}}}}')
+        wanted = {check_integer("loss, power of eta", k, 1): _read_loss(k, trees) for k, trees in loss.items()}
     speed = None if pace is None else read_rational("pace", pace)
-    orders = [check_integer("vanishing", vanishing), check_integer("gradient", gradient)]
-    demands = Demands(speed, *orders, wanted, check_integer("order_free", order_free))
+    demands = Demands(
+        pace=speed,
+        vanishing=check_integer("vanishing", vanishing),
+        gradient=check_integer("gradient", gradient),
+        loss=wanted,
+        order_free=check_integer("order_free", order_free),
+    )
     if demands.order == 0:
         raise InputError("design: nothing is asked for; give vanishing, gradient, loss or order_free")
     return demands

@@ -7,12 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields as fields_of
+from dataclasses import replace
 from fractions import Fraction
 from typing import Any
 
 from eomsym.checks import check_integer, shown
 from eomsym.errors import InputError
-from eomsym.optimizers._base import Field, Optimizer, Parameter
+from eomsym.optimizers._base import Optimizer, Parameter
 from eomsym.optimizers._stepping import number_for, runge_kutta_step
 from eomsym.optimizers.batches import BATCHES, epoch, fields
 
@@ -70,7 +71,7 @@ def batch_passes(visits: Sequence[int], *, positive: bool = False) -> Optimizer:
     passes = tuple(check_integer("visit", visit, -99, 99) for visit in visits)
     weights = sorted({abs(visit) for visit in passes})
     if not passes or weights != list(range(1, len(weights) + 1)):
-        raise InputError(f"visits {list(passes)}: the weights are numbered from 1 on; give each number, such as [1, -1]")
+        raise InputError(f"visits {list(passes)}: weights are numbered from 1 on, and none is left out, as in [1, -1]")
 
     def step(
         gradient: Callable[..., Any], state: tuple[Any, ...], eta: Any, batches: Any, **values: Any
@@ -82,7 +83,7 @@ def batch_passes(visits: Sequence[int], *, positive: bool = False) -> Optimizer:
         return (theta,)
 
     directions = "-".join(f"{'f' if visit > 0 else 'r'}{abs(visit)}" for visit in passes)
-    count = Parameter(**{**_as_mapping(BATCHES), "default": Fraction(3), "supremum": None, "reason": ""})
+    count = replace(BATCHES, default=Fraction(3), supremum=None, reason="")
     return Optimizer(
         name=f"passes-{directions}",
         aliases=(),
@@ -107,24 +108,17 @@ def member(family: Optimizer, values: Mapping[str, Fraction], name: str, kind: t
         own = {key: number_for(state[0], value) for key, value in values.items()}
         return family.step(gradient, state, eta, **own, **others)
 
-    def batches(**others: Any) -> tuple[Field, ...]:
-        return family.fields(**values, **others)
-
     initial = family.initial
     return kind(
         **{
-            **_as_mapping(family),
+            **{one.name: getattr(family, one.name) for one in fields_of(family)},
             "name": name,
             "aliases": (),
             "parameters": tuple(one for one in family.parameters if one.name not in values),
             "step": step,
-            "fields": batches,
+            "fields": lambda **others: family.fields(**values, **others),
             "steps": lambda **others: family.steps(**values, **others),
             "initial": initial and (lambda gradient, theta, **others: initial(gradient, theta, **floats, **others)),
             **more,
         }
     )
-
-
-def _as_mapping(entry: Any) -> dict[str, Any]:
-    return {one.name: getattr(entry, one.name) for one in fields_of(entry)}
