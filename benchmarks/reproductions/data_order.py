@@ -9,7 +9,7 @@ import re
 import tempfile
 from collections.abc import Callable, Mapping
 from fractions import Fraction
-from itertools import permutations, product
+from itertools import product
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -21,8 +21,7 @@ from eomsym.derivation.order_conditions import read_demands
 from eomsym.drawing import line_style, panels
 from eomsym.errors import UnsolvableError
 from eomsym.models import MLP, dataset
-from eomsym.optimizers import Optimizer, Parameter, batch_passes
-from eomsym.optimizers.batches import epoch, fields
+from eomsym.optimizers import Optimizer, batch_passes
 
 BATCHES, SIZE, DRAWS, PASSES = 10, 179, 20, 8
 ETAS = tuple(0.05 * 0.5**k for k in range(12))
@@ -60,19 +59,6 @@ def spread(
     return float(np.sqrt(np.mean(np.sum((ends - np.mean(ends, 0)) ** 2, 1))))
 
 
-def four_passes(orders: tuple[tuple[int, ...], ...]) -> Optimizer:
-    """Four passes over three batches, each in an order and with a weight of its own."""
-
-    def step(gradient: Callable, state: tuple, eta: object, **weights: object) -> tuple:
-        (theta,) = state
-        for weight, order in zip(weights.values(), orders, strict=True):
-            theta = epoch(gradient, theta, eta * weight, order)
-        return (theta,)
-
-    numbers = tuple(Parameter(f"w{i}", f"w{i}", "weight", Fraction(-1000), Fraction(1000)) for i in range(1, 5))
-    return Optimizer("four-passes", (), "", "", numbers, step, fields=lambda **_: fields(3), steps=lambda **_: 4 * 3)
-
-
 def verdict(family: Optimizer, **more: object) -> str:
     """What the solver says of a family: its weights, or why there are none."""
     try:
@@ -87,8 +73,7 @@ def verdict(family: Optimizer, **more: object) -> str:
 
 def measure(progress: Callable[[int, int], None]) -> Numbers:
     signs = list(product((1, -1), repeat=3))
-    orders = list(product(permutations(range(3)), repeat=3))
-    total, done = len(signs) + len(orders) + len(SCHEMES) * len(ETAS), 0
+    total, done = len(signs) + len(SCHEMES) * len(ETAS), 0
 
     def tick(value: object) -> object:
         nonlocal done
@@ -100,14 +85,11 @@ def measure(progress: Callable[[int, int], None]) -> Numbers:
     patterns = [[1, *(sign * number for sign, number in zip(part, (2, 3, 4), strict=True))] for part in signs]
     directions = {"".join("FR"[visit < 0] for visit in visits): visits for visits in patterns}
     proofs = {name: tick(verdict(batch_passes(visits))) for name, visits in directions.items()}
-    every = [str(tick(verdict(four_passes((tuple(range(3)), *part))))) for part in orders]
     measured = _spreads(made.coefficients, tick)
     return {
         "weights": [str(weight) for name, weight in made.coefficients.items()],
         "condition": str(made.conditions[-1]),
         "proofs": proofs,
-        "every": {"basis": every.count("basis {1}"), "real": sum("no real root" in text for text in every)},
-        "patterns": len(every),
         "positive": verdict(batch_passes(PALINDROMES, positive=True)),
         "triple": verdict(batch_passes([1, -1, 2, -2, 1, -1])),
         "two": verdict(batch_passes([1, -2, -3, 4]), batches=2),
