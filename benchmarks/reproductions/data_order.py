@@ -64,10 +64,11 @@ def verdict(family: Optimizer, **more: object) -> str:
     try:
         made = eomsym.design(family, order_free=2, pace=1, **more)
     except UnsolvableError as error:
-        text = str(error)
-        if "condition has no solution" in text:
+        text = re.sub(r"^design: (.*?: |no member.*?; )?|; fix .*$", "", str(error))
+        if "condition has no solution" in str(error):
             return "basis {1}"
-        return re.sub(r"^design: (.*?: )?|; fix .*$", "", text)
+        powers = [int(power) for power in re.findall(r"\*\*(\d+)", text)]
+        return text if max(powers) < 4 else f"an equation of degree {max(powers)}"
     return ", ".join(str(value) for name, value in made.coefficients.items() if name.startswith("w"))
 
 

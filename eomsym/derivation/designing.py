@@ -99,6 +99,10 @@ def design(
     )
 
 
+class _GivenUpError(Exception):
+    """The search has taken too long."""
+
+
 class _System:
     """The equations, in SymPy's symbols, and what is known of the unknowns."""
 
@@ -120,8 +124,11 @@ class _System:
     def solved(self) -> tuple[dict[str, Fraction], dict[str, str]]:
         """Values, and reasons for those that were chosen.  Raises ``UnsolvableError``."""
         self._check_signs()
-        for values, reasons in self._solutions(self.equations, self.proper, tuple(self.parameters), {}):
-            return values, reasons
+        try:
+            for values, reasons in self._solutions(self.equations, self.proper, tuple(self.parameters), {}):
+                return values, reasons
+        except _GivenUpError:
+            self.unreal, self.obstacle = False, f"the search was given up after {MOST_BASES} Gröbner bases"
         if self.unreal and self.obstacle:
             raise UnsolvableError(f"design: no real coefficients meet the conditions: {self.obstacle}")
         self._find_contradiction()
@@ -168,9 +175,7 @@ class _System:
             return unknown[0], self._tried(unknown[0]), equations
         self.bases += 1
         if self.bases > MOST_BASES:
-            raise UnsolvableError(
-                f"design: no member was found in {MOST_BASES} tries; fix coefficients at values of your own"
-            )
+            raise _GivenUpError
         symbols = [*([self.inverse] if proper else []), *(self.symbols[name] for name in reversed(unknown))]
         basis = sympy.groebner([*equations, *proper], *symbols, order="grevlex", domain=sympy.QQ)
         if basis.exprs == [1]:
@@ -236,7 +241,7 @@ class _System:
 
         def contradict(numbers: Sequence[int]) -> bool:
             chosen = [*(self.equations[i] for i in numbers), *self.proper]
-            return sympy.groebner(chosen, order="grevlex", domain=sympy.QQ).exprs == [1]
+            return sympy.groebner(chosen, self.inverse, *self.symbols.values(), order="grevlex").exprs == [1]
 
         numbers = next((range(n) for n in range(1, len(self.equations) + 1) if contradict(range(n))), None)
         if numbers is None:

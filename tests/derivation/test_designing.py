@@ -173,6 +173,20 @@ def test_a_design_with_memory_goes_through_a_kernel(tmp_path):
     assert rows[2] == pytest.approx(exact[1], rel=1e-9)
 
 
+def test_a_design_goes_through_the_door_of_a_framework():
+    torch = pytest.importorskip("torch")
+    pytest.importorskip("eomsym.torch")
+    made = eomsym.design(runge_kutta_family(2), loss={1: {"[[]]": "1/8"}})
+    x, y = torch.tensor([0.3, -0.7], dtype=torch.float64)
+    rows = eomsym.torch.counterterms(
+        lambda z: z[0] ** 4 / 4 + z[0] * z[1] + z[1] ** 2, torch.stack([x, y]), 1, optimizer=made
+    )
+    slope_of = torch.stack([x**3 + y, x + 2 * y])
+    hessian = torch.tensor([[3 * 0.3**2, 1.0], [1.0, 2.0]], dtype=torch.float64)
+    assert rows[0].numpy() == pytest.approx(slope_of.numpy(), rel=1e-13)
+    assert rows[1].numpy() == pytest.approx((hessian @ slope_of / 4).numpy(), rel=1e-13)
+
+
 # Four batches: gradients of losses in the plane that have nothing in common.
 BATCHES = (
     lambda z: np.array([z[0] ** 3 + z[1], z[0] + 2 * z[1]]),
@@ -294,6 +308,13 @@ def test_two_batches_have_a_round_of_four_passes_with_equal_weights():
     assert [parameter.name for parameter in made.parameters] == []  # for two batches only
 
 
+def test_three_batches_have_a_round_with_equal_weights_too():
+    """The palindromes of all six orders, forward and reversed; the six orders alone know theirs."""
+    orders = list(permutations(range(3)))
+    assert not knows_the_order([(1, part) for order in orders for part in (order, order[::-1])], 3)
+    assert knows_the_order([(1, order) for order in orders], 3)
+
+
 @pytest.mark.parametrize("signs", list(product((1, -1), repeat=3)), ids=str)
 def test_no_four_passes_forget_the_order_of_three_batches(signs):
     with pytest.raises(UnsolvableError, match=r"this condition has no solution: ξ_|has no real root$"):
@@ -315,6 +336,15 @@ def test_no_four_passes_of_any_orders_forget_the_order_of_three_batches():
             assert last.count_roots() == 0, orders
 
 
+IDLE = Optimizer(
+    name="idle",
+    aliases=(),
+    summary="gradient descent with a coefficient that stands nowhere",
+    source="a family of this test",
+    parameters=(Parameter("idle", "c", "nothing", Fraction(-1), Fraction(1)),),
+    step=lambda gradient, state, eta, idle: (state[0] - eta * gradient(state[0]),),
+)
+
 UNSOLVABLE = {
     "two stages are too few": (runge_kutta_family(2), {"vanishing": 2}, r"g'\(g'\(g\)\): .* = 0; beside it: ξ_0"),
     "no look-ahead is enough": (LOOK_AHEAD, {"vanishing": 2}, "no solution: ξ_1 vanishes, at g'"),
@@ -329,6 +359,7 @@ UNSOLVABLE = {
         {"order_free": 2, "pace": 1},
         r"w1\*\*3 - 6\*w1\*\*2 \+ 9\*w1 - 9/2 = 0 has no rational root",
     ),
+    "a coefficient that does nothing": (IDLE, {"vanishing": 1}, r"no solution: ξ_0 vanishes, at g'\(g\): 1/2 = 0$"),
     "no look-ahead at all": ("heavy-ball", {"vanishing": 1}, r"beta \+ 1 = 0 has no rational root in its range"),
     "out of its range": (LOOK_AHEAD, {"vanishing": 1, "beta": "9999/10000"}, "no rational root in its range"),
 }
@@ -340,6 +371,14 @@ def test_what_has_no_solution_is_said_with_the_equation(case):
     with pytest.raises(UnsolvableError, match=message) as caught:
         eomsym.design(family, **wanted)
     assert "\n" not in str(caught.value)
+
+
+def test_a_search_that_is_given_up_says_so(monkeypatch):
+    monkeypatch.setattr("eomsym.derivation.designing.MOST_BASES", 3)
+    with pytest.raises(UnsolvableError, match="was found; the search was given up after 3 Gröbner bases; fix"):
+        eomsym.design(batch_passes([1, -1, 2, -2, 3, -3, 4, -4]), order_free=2, pace=1)
+    with pytest.raises(UnsolvableError, match="this condition has no solution: ξ_1 vanishes"):  # it is still proved
+        eomsym.design(LOOK_AHEAD, vanishing=2)
 
 
 RK2 = runge_kutta_family(2)
