@@ -67,8 +67,8 @@ def verdict(family: Optimizer, **more: object) -> str:
         text = re.sub(r"^design: (.*?: |no member.*?; )?|; fix .*$", "", str(error))
         if "condition has no solution" in str(error):
             return "basis {1}"
-        powers = [int(power) for power in re.findall(r"\*\*(\d+)", text)]
-        return text if max(powers) < 4 else f"an equation of degree {max(powers)}"
+        degree = max(int(power) for power in re.findall(r"\*\*(\d+)", text))
+        return text if degree < 4 else re.sub("^.* = 0 ", f"an equation of degree {degree} in w1 ", text)
     return ", ".join(str(value) for name, value in made.coefficients.items() if name.startswith("w"))
 
 
