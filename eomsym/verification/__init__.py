@@ -20,10 +20,13 @@ from eomsym.verification.discretization import (
     recommend_order,
     recommend_step,
 )
+from eomsym.verification.drift_record import Drift
+from eomsym.verification.drifting import drift
 from eomsym.verification.edge import EdgePoint, edge_point
 from eomsym.verification.equilibrium import ArgumentToy, Equilibrium, measure_equilibrium
 from eomsym.verification.follow_record import Follow, FollowedOrder
 from eomsym.verification.following import follow, kernel_to_follow
+from eomsym.verification.observables import Observable
 from eomsym.verification.regulariser import ImplicitRegulariser, implicit_regulariser
 from eomsym.verification.scale import ScaleStudy, norm_law, scale_law_defect, study_scale
 from eomsym.verification.study import (
@@ -54,6 +57,7 @@ __all__ = [
     "AuditRow",
     "Certificate",
     "ConvergenceStudy",
+    "Drift",
     "EdgePoint",
     "Equilibrium",
     "ErrorMap",
@@ -61,6 +65,7 @@ __all__ = [
     "Follow",
     "FollowedOrder",
     "ImplicitRegulariser",
+    "Observable",
     "OrderAdvice",
     "OrderRecord",
     "RatePrediction",
@@ -72,6 +77,7 @@ __all__ = [
     "audit",
     "certify",
     "chain_rate",
+    "drift",
     "edge_point",
     "error_exponents",
     "evaluation_noise",
