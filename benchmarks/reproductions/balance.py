@@ -10,6 +10,7 @@ import multiprocessing
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import pairwise
 
 import numpy as np
@@ -53,6 +54,13 @@ class Problem:
     theta: np.ndarray
     inputs: np.ndarray
     targets: np.ndarray
+
+    @cached_property
+    def moments(self) -> tuple[np.ndarray, np.ndarray]:
+        """As many samples as inputs with the same gradient, which has the data in XᵀX and XᵀY only: by X = QR."""
+        rotation, inputs = np.linalg.qr(self.inputs)
+        scale = (INPUTS / SAMPLES) ** 0.5
+        return np.ascontiguousarray(scale * inputs), np.ascontiguousarray(scale * rotation.T @ self.targets)
 
 
 def problem(seed: int) -> Problem:
@@ -117,21 +125,20 @@ class Motion:
 
     def end(self, start: Problem, eta: float, steps: int, order: int, accuracy: float | None = None) -> np.ndarray:
         """θ after so many steps."""
-        step = SCALE * eta
-        data = start.inputs, start.targets
+        step, data = SCALE * eta, start.moments
         return integrate_equation_of_motion(
             self.kernel, start.theta, step, step * steps, data, order=order, accuracy=accuracy
         ).theta
 
     def even_end(self, start: Problem, eta: float) -> np.ndarray:
         """The same by the even-step equation, which goes on beyond ηλ = 1."""
-        data = start.inputs, start.targets
-        path = even_steps(self.kernel, start.theta, SCALE * eta, STEPS, data, order=max(ORDERS), tolerance=1e-6)
+        rate, order = SCALE * eta, max(ORDERS)
+        path = even_steps(self.kernel, start.theta, rate, STEPS, start.moments, order=order, tolerance=1e-6)
         return path.state(STEPS)
 
     def product(self, start: Problem, theta: np.ndarray, eta: float) -> float:
         """ηλ."""
-        return SCALE * eta * largest_eigenvalue(self.kernel, theta, (start.inputs, start.targets))
+        return SCALE * eta * largest_eigenvalue(self.kernel, theta, start.moments)
 
 
 def drifts(motion: Motion, start: Problem, eta: float) -> Numbers | None:
