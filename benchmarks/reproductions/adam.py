@@ -7,6 +7,7 @@ there, and half the ε in Adam here.
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import pairwise
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -44,8 +45,17 @@ def measure(progress: Callable[[int, int], None]) -> Numbers:
     ).sol
     descent = optimizer_path(kernel, theta, 2 * DESCENT, round(TIME / DESCENT), data)
     found = eomsym.follow(
-        kernel, theta, ADAM, STEPS, *data, optimizer="adam", orders=ORDERS, start=START, progress=progress,
-        epsilon=EPSILON, **BETAS,
+        kernel,
+        theta,
+        ADAM,
+        STEPS,
+        *data,
+        optimizer="adam",
+        orders=ORDERS,
+        start=START,
+        progress=progress,
+        epsilon=EPSILON,
+        **BETAS,
     )
     kept = slice(EVERY, None, EVERY)
     adam = found.iterates[kept]
@@ -61,7 +71,9 @@ def measure(progress: Callable[[int, int], None]) -> Numbers:
         },
         "descent": relative([nearest(flow, point) for point in descent[kept]], descent[kept] - theta),
         "adam": relative([nearest(flow, point) for point in adam], adam - theta),
-        "orders": [relative(np.linalg.norm(found.paths[n][kept] - adam, axis=1), adam - found.iterates[0]) for n in ORDERS],
+        "orders": [
+            relative(np.linalg.norm(found.paths[n][kept] - adam, axis=1), adam - found.iterates[0]) for n in ORDERS
+        ],
         "errors": [found.errors[order] for order in ORDERS],
         "floors": [record.floor for record in found.whole],
         "gradients": [found.gradients[order] for order in ORDERS],
@@ -70,8 +82,7 @@ def measure(progress: Callable[[int, int], None]) -> Numbers:
 
 def glorot(layers: tuple[int, ...], random: np.random.Generator) -> list[np.ndarray]:
     """Normal, with variance 2/(n_in + n_out), as there."""
-    sizes = zip(layers[:-1], layers[1:], strict=True)
-    return [random.standard_normal(a * b) * (2 / (a + b)) ** 0.5 for a, b in sizes]
+    return [random.standard_normal(a * b) * (2 / (a + b)) ** 0.5 for a, b in pairwise(layers)]
 
 
 def nearest(flow: Callable[[float], np.ndarray], point: np.ndarray) -> float:

@@ -6,6 +6,7 @@ They take ever smaller steps to see gradient flow; here gradient flow and what s
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import pairwise
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -24,8 +25,7 @@ EVERY = 20
 
 def xavier(layers: tuple[int, ...], random: np.random.Generator) -> np.ndarray:
     """Uniform with bound √(6/(n_in + n_out)), as their code has it."""
-    sizes = zip(layers[:-1], layers[1:], strict=True)
-    return np.concatenate([random.uniform(-1, 1, a * b) * (6 / (a + b)) ** 0.5 for a, b in sizes])
+    return np.concatenate([random.uniform(-1, 1, a * b) * (6 / (a + b)) ** 0.5 for a, b in pairwise(layers)])
 
 
 def measure(progress: Callable[[int, int], None]) -> Numbers:
@@ -92,7 +92,9 @@ def draw(numbers: Numbers) -> Figure:
         style = {"color": "black", "ls": ("-", "--", "-.", ":")[index], "lw": 0.9}
         distance.semilogy(steps, row["line"], **style, label=f"steps of η/{row['ratio']}")
         cost.loglog(row["gradients"], row["distance"], "kx")
-        cost.annotate(f"η/{row['ratio']}", (row["gradients"], row["distance"]), xytext=(0, 6), textcoords="offset points")
+        cost.annotate(
+            f"η/{row['ratio']}", (row["gradients"], row["distance"]), xytext=(0, 6), textcoords="offset points"
+        )
     for row in numbers["orders"]:
         colour, marker = line_style(row["order"])
         distance.semilogy(steps, row["line"], color=colour, label=order_name(row["order"]))
