@@ -125,21 +125,25 @@ class Drift(Record):
         }
 
     def __str__(self) -> str:
-        lines = [f"{'order':>5}  {'row k':>14}  {'predicted change':>17}  {'error':>9}  predicted / measured"]
+        lines = [f"{'order':>5}  {'row k':>15}  {'predicted change':>17}  {'error':>9}  predicted / measured"]
         for order, row in enumerate(self.rows):
             size = "0 (identically)" if self.vanishing and self.vanishing[order] else shown(row)
+            told = self.reasons.get(order, "")
             if order in self.predicted:
+                nothing = bool(self.vanishing) and all(self.vanishing[: order + 1])
+                change = "0" if nothing else shown(self.predicted[order][-1])
                 lost = "  (round-off)" if self.at_floor[order] else ""
-                told = (
-                    f"{shown(self.predicted[order][-1]):>17}  {self.errors[order]:9.2e}  {self.ratios[order]:.6f}{lost}"
-                )
-            else:
-                told = self.reasons.get(order, "")
-            lines.append(f"{order:5d}  {size:>14}  {told}".rstrip())
+                told = f"{change:>17}  {self.errors[order]:9.2e}  {six(self.ratios[order])}{lost}"
+            lines.append(f"{order:5d}  {size:>15}  {told}".rstrip())
         what = "change in 1 step" if self.steps == 1 else f"change in {self.steps} steps"
         return "\n".join([*lines, f"{what}, measured: {shown(self.change)}"])
 
 
 def shown(value: np.ndarray) -> str:
     """A number; of an array its norm."""
-    return f"{float(value):.8g}" if np.ndim(value) == 0 else f"|{float(np.linalg.norm(value)):.8g}|"
+    return f"{float(value):.6g}" if np.ndim(value) == 0 else f"|{float(np.linalg.norm(value)):.6g}|"
+
+
+def six(ratio: float) -> str:
+    """A ratio to six decimals, without the sign of a zero."""
+    return f"{round(ratio, 6) + 0.0:.6f}"
