@@ -33,9 +33,11 @@ if TYPE_CHECKING:
         Audit,
         Certificate,
         ConvergenceStudy,
+        Drift,
         Follow,
         audit,
         certify,
+        drift,
         measure_accuracy,
         verify,
     )
@@ -55,8 +57,8 @@ _NAMES = {
     "eomsym.optimizers": ("from_torch",),
     "eomsym.tracking": ("Tracker",),
     "eomsym.verification": (
-        *("Audit", "Certificate", "ConvergenceStudy", "Follow"),
-        *("audit", "certify", "measure_accuracy", "verify"),
+        *("Audit", "Certificate", "ConvergenceStudy", "Drift", "Follow"),
+        *("audit", "certify", "drift", "measure_accuracy", "verify"),
     ),
     "eomsym.verification.following": ("follow",),
 }
@@ -91,6 +93,7 @@ __all__ = [
     "Counterterms",
     "Design",
     "DoubleDouble",
+    "Drift",
     "EomsymError",
     "Follow",
     "Kernel",
@@ -101,6 +104,7 @@ __all__ = [
     "certify",
     "derive",
     "design",
+    "drift",
     "follow",
     "from_torch",
     "generate",

@@ -24,7 +24,7 @@ from eomsym.models import MLP, dataset
 from eomsym.optimizers import Optimizer, batch_passes
 
 BATCHES, SIZE, DRAWS, PASSES = 10, 179, 20, 8
-ETAS = tuple(0.05 * 0.5**k for k in range(12))
+ETAS = tuple(0.05 * 0.5**k for k in range(11))
 PALINDROMES = [1, -1, 2, -2, 3, -3, 4, -4]
 #: The number of each pass's weight, negative where it is reversed.  A scheme draws a new order whenever it begins.
 SCHEMES = {
