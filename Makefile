@@ -102,6 +102,10 @@ bench-quick: $(VENV)/.installed  ## the same, smaller, in under three minutes
 bench-results: $(VENV)/.installed  ## the whole run into benchmarks/RESULTS.md
 	$(BENCH_PYTHON) -m benchmarks --write
 
+.PHONY: reproductions
+reproductions: $(VENV)/.installed-all  ## published results made again: numbers, pictures and pages of docs/reproductions
+	$(TEST_ENVIRONMENT) $(BIN)/python -m benchmarks.reproductions
+
 # Other people's programs, in an environment of their own: they are large, and their presence would change the tests.
 ORACLES := .venv-oracles
 

@@ -28,6 +28,7 @@ from eomsym.verification.equilibrium import ArgumentToy, Equilibrium, measure_eq
 from eomsym.verification.follow_record import Follow, FollowedOrder
 from eomsym.verification.following import follow, kernel_to_follow
 from eomsym.verification.observables import Observable, read_observable
+from eomsym.verification.regulariser import ImplicitRegulariser, implicit_regulariser
 from eomsym.verification.scale import ScaleStudy, norm_law, scale_law_defect, study_scale
 from eomsym.verification.study import (
     FLOOR_MARGIN,
@@ -65,6 +66,7 @@ __all__ = [
     "Floor",
     "Follow",
     "FollowedOrder",
+    "ImplicitRegulariser",
     "Observable",
     "OrderAdvice",
     "OrderRecord",
@@ -83,6 +85,7 @@ __all__ = [
     "error_exponents",
     "evaluation_noise",
     "follow",
+    "implicit_regulariser",
     "kernel_for_drift",
     "kernel_to_follow",
     "map_errors",
