@@ -15,6 +15,7 @@ from itertools import pairwise
 
 import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.ticker import NullFormatter
 from threadpoolctl import threadpool_limits
 
 from benchmarks.reproductions.pages import Numbers
@@ -288,6 +289,7 @@ def draw(numbers: Numbers) -> Figure:
         name = f"{order_name(order)}: {numbers['slopes'][order][0]:.2f}"
         left.loglog([row["eta"] for row in rows], values, color=colour, marker=marker, label=name)
     left.axhline(rows[0]["floor"], color=GREY, lw=0.8, ls="--")
-    left.set(xlabel="η", title="left of the drift at fixed time, and its slope")
-    left.legend(frameon=False, fontsize=8)
+    left.set(xlabel="η", title="left of the drift at fixed time, and its slope", ylim=(None, 10))
+    left.xaxis.set_minor_formatter(NullFormatter())
+    left.legend(frameon=False, fontsize=8, loc="upper left", ncols=2)
     return figure
