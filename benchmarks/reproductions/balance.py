@@ -213,7 +213,13 @@ def measure(progress: Callable[[int, int], None]) -> Numbers:
         for found in pool.map(one_seed, SEEDS):
             seeds.append(found)
             progress(len(seeds), len(SEEDS))
-    return {"seeds": seeds, "published": PUBLISHED, **summary(seeds)}
+    return {"seeds": seeds, "published": PUBLISHED, **summary(seeds), "first_steps": first_steps(seeds)}
+
+
+def first_steps(seeds: Sequence[Numbers], eta: float = 0.1, steps: int = 2) -> list[float]:
+    """The share of the drift that is made by then."""
+    index = RATES.index(eta)
+    return [descend(problem(row["seed"]), eta, steps)[1] / row["rates"][index]["measured"] for row in seeds]
 
 
 def summary(seeds: Sequence[Numbers]) -> Numbers:
