@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,8 @@ from scipy.special import logsumexp, softmax
 from eomsym.dynamics import Data, top_eigenpair
 from eomsym.dynamics.differentials import gradient_along
 from eomsym.errors import InputError
-from eomsym.models import LOSS_TABLE, MLP, ArrayExpression
+from eomsym.models import LOSS_TABLE, MLP
+from eomsym.models.array_expression import ArrayExpression
 from eomsym.models.outputs import outputs_along
 from eomsym.verification.differences import derivative
 
@@ -77,6 +79,13 @@ def read_observable(observable: Any, kernel: Any, data: Data, test: Data | None 
     raise InputError(
         f"observable {observable!r}: give a name ({', '.join(NAMES)}), an expression, or a function of theta"
     )
+
+
+def check_observable(observable: str, model: MLP) -> None:
+    """Raises ``InputError`` for an expression, or a layer, that the network does not have: before there is a kernel."""
+    if observable.strip() not in _OF_KERNEL:
+        theta = model.initial(0)
+        _expression(observable.strip(), SimpleNamespace(model=model)).along(theta, theta)
 
 
 def _called(function: Any) -> str:
