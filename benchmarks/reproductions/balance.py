@@ -15,6 +15,7 @@ from itertools import pairwise
 
 import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.ticker import NullFormatter
 from threadpoolctl import threadpool_limits
 
 from benchmarks.reproductions.pages import Numbers
@@ -212,7 +213,13 @@ def measure(progress: Callable[[int, int], None]) -> Numbers:
         for found in pool.map(one_seed, SEEDS):
             seeds.append(found)
             progress(len(seeds), len(SEEDS))
-    return {"seeds": seeds, "published": PUBLISHED, **summary(seeds)}
+    return {"seeds": seeds, "published": PUBLISHED, **summary(seeds), "first_steps": first_steps(seeds)}
+
+
+def first_steps(seeds: Sequence[Numbers], eta: float = 0.1, steps: int = 2) -> list[float]:
+    """The share of the drift that is made by then."""
+    index = RATES.index(eta)
+    return [descend(problem(row["seed"]), eta, steps)[1] / row["rates"][index]["measured"] for row in seeds]
 
 
 def summary(seeds: Sequence[Numbers]) -> Numbers:
@@ -288,6 +295,7 @@ def draw(numbers: Numbers) -> Figure:
         name = f"{order_name(order)}: {numbers['slopes'][order][0]:.2f}"
         left.loglog([row["eta"] for row in rows], values, color=colour, marker=marker, label=name)
     left.axhline(rows[0]["floor"], color=GREY, lw=0.8, ls="--")
-    left.set(xlabel="η", title="left of the drift at fixed time, and its slope")
-    left.legend(frameon=False, fontsize=8)
+    left.set(xlabel="η", title="left of the drift at fixed time, and its slope", ylim=(None, 10))
+    left.xaxis.set_minor_formatter(NullFormatter())
+    left.legend(frameon=False, fontsize=8, loc="upper left", ncols=2)
     return figure

@@ -10,6 +10,7 @@ from itertools import pairwise
 
 import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.ticker import NullFormatter
 
 import eomsym
 from benchmarks.reproductions.pages import Numbers
@@ -99,8 +100,9 @@ def draw(numbers: Numbers) -> Figure:
         colour, marker = line_style(row["order"])
         distance.semilogy(steps, row["line"], color=colour, label=order_name(row["order"]))
         cost.loglog(row["gradients"], row["error"], marker=marker, color=colour, ls="", label=order_name(row["order"]))
-    distance.set(xlabel="step of η", title="distance to the run with η, over the distance moved", ylim=(None, 10))
+    distance.set(xlabel="step of η", title="distance to the run with η, over the distance moved", ylim=(None, 30))
     distance.legend(frameon=False, fontsize=8, ncols=2)
+    cost.xaxis.set_minor_formatter(NullFormatter())
     cost.set(xlabel="gradients", title="the same at the end, against what it takes")
     cost.legend(frameon=False, fontsize=8, loc="lower left")
     return figure
