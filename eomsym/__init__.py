@@ -31,9 +31,11 @@ if TYPE_CHECKING:
         Audit,
         Certificate,
         ConvergenceStudy,
+        Drift,
         Follow,
         audit,
         certify,
+        drift,
         measure_accuracy,
         verify,
     )
@@ -53,8 +55,8 @@ _NAMES = {
     "eomsym.optimizers": ("from_torch",),
     "eomsym.tracking": ("Tracker",),
     "eomsym.verification": (
-        *("Audit", "Certificate", "ConvergenceStudy", "Follow"),
-        *("audit", "certify", "measure_accuracy", "verify"),
+        *("Audit", "Certificate", "ConvergenceStudy", "Drift", "Follow"),
+        *("audit", "certify", "drift", "measure_accuracy", "verify"),
     ),
     "eomsym.verification.following": ("follow",),
 }
@@ -88,6 +90,7 @@ __all__ = [
     "ConvergenceStudy",
     "Counterterms",
     "DoubleDouble",
+    "Drift",
     "EomsymError",
     "Follow",
     "Kernel",
@@ -97,6 +100,7 @@ __all__ = [
     "audit",
     "certify",
     "derive",
+    "drift",
     "follow",
     "from_torch",
     "generate",

@@ -61,7 +61,7 @@ def models(draw):
     normalization = draw(st.sampled_from(["none", "weight", "batch", "layer"]))
     decay = draw(st.floats(0, 1e300, allow_nan=False))
     try:
-        return MLP(layers, draw(st.sampled_from(ACTIVATIONS)), loss, decay, normalization)
+        return MLP(layers, draw(st.sampled_from(ACTIVATIONS)), loss, decay, normalization, draw(st.booleans()))
     except InputError:  # one output for cross-entropy, no hidden layer to normalise
         assume(False)
 

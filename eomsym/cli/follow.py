@@ -49,6 +49,7 @@ def follow(
     loss: options.SuitedLoss = None,
     weight_decay: options.Decay = "0",
     normalization: options.Normalization = "none",
+    no_bias: options.NoBias = False,
     seed: options.Seed = "0",
     plot: options.Plot = None,
     output_: options.Output = None,
@@ -76,7 +77,7 @@ def follow(
     settings: dict[str, Any] = dict(parsing.settings("--set", set_ or []))
     chosen(optimizer, settings)
     decay = parsing.decimal("--weight-decay", weight_decay)
-    model = suited_model(dataset, layers, activation, decay, normalization, loss)
+    model = suited_model(dataset, layers, activation, decay, normalization, loss, no_bias)
     rate = parsing.positive("--eta", eta)
     count = parsing.integer("--steps", steps, 1, MOST_STEPS)
     first = parsing.integer("--start", start, 0, MOST_STEPS)

@@ -68,6 +68,7 @@ def mlp(
     loss: options.Loss = "cross-entropy",
     weight_decay: options.Decay = "0",
     normalization: options.Normalization = "none",
+    no_bias: options.NoBias = False,
     optimizer: options.Optimizer = "gradient-descent",
     set_: Annotated[
         list[str] | None,
@@ -96,6 +97,7 @@ def mlp(
         loss=loss,
         weight_decay=parsing.decimal("--weight-decay", weight_decay),
         normalization=normalization,
+        bias=not no_bias,
     )
     entry, settings = chosen(optimizer, parsing.settings("--set", set_ or []))
     arithmetic = check_choice("--precision", precision, PRECISIONS)

@@ -32,6 +32,7 @@ def translation(
     dataset: options.Dataset = "digits",
     layers: options.Layers = None,
     activation: options.SuitedActivation = None,
+    no_bias: options.NoBias = False,
     eta: Annotated[str, typer.Option(metavar="NUMBER", help="Learning rate.")] = "0.01",
     weight_decay: options.Decay = "0.01",
     steps: Annotated[str, typer.Option(metavar="N", help="Steps of gradient descent.")] = "2000",
@@ -54,7 +55,7 @@ def translation(
     from eomsym.verification import study_translation
 
     decay = parsing.positive("--weight-decay", weight_decay)
-    model = suited_model(dataset, layers, activation, decay)
+    model = suited_model(dataset, layers, activation, decay, no_bias=no_bias)
     kept = parsing.orders("--orders", orders, HIGHEST_ORDER)
     step, count = parsing.positive("--eta", eta), parsing.integer("--steps", steps, 1, MOST_STEPS)
     report = Report(format_, seed, plot, output_)
@@ -73,6 +74,7 @@ def scale(
     normalization: Annotated[
         str, typer.Option(metavar="NAME", help="weight, batch or layer.", autocompletion=options.complete_normalization)
     ] = "weight",
+    no_bias: options.NoBias = False,
     eta: options.LargestEta = None,
     weight_decay: options.Decay = "0.01",
     orders: Orders = "0:2",
@@ -98,7 +100,7 @@ def scale(
 
     kind = check_choice("--normalization", normalization, [name for name in NORMALIZATIONS if name != "none"])
     decay = parsing.positive("--weight-decay", weight_decay)
-    model = suited_model(dataset, layers, activation, decay, kind)
+    model = suited_model(dataset, layers, activation, decay, kind, no_bias=no_bias)
     kept = parsing.orders("--orders", orders, HIGHEST_ORDER)
     step = None if eta is None else parsing.positive("--eta", eta)
     if step is not None and step * decay >= 1:

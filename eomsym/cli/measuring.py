@@ -53,6 +53,7 @@ def suited_model(
     decay: float,
     normalization: str = "none",
     loss: str | None = None,
+    no_bias: bool = False,
 ) -> MLP:
     """The network that is described; what is None is that of the one that suits the data set.
 
@@ -62,7 +63,7 @@ def suited_model(
 
     suited = default_model(dataset)
     widths = suited.layers if layers is None else parsing.widths("--layers", layers)
-    model = MLP(widths, activation or suited.activation, loss or suited.loss, decay, normalization)
+    model = MLP(widths, activation or suited.activation, loss or suited.loss, decay, normalization, not no_bias)
     if model.loss != suited.loss:
         raise InputError(f"--loss {model.loss!r}: the targets of {dataset} are not for it; take {suited.loss}")
     if model.layers[0] != suited.layers[0] or not outputs_fit(model, suited):

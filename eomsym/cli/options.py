@@ -64,6 +64,7 @@ Normalization = Annotated[
     str,
     typer.Option(metavar="NAME", help="none, weight, batch or layer.", autocompletion=complete_normalization),
 ]
+NoBias = Annotated[bool, typer.Option("--no-bias", metavar="", help="A network without bias vectors.")]
 Decay = Annotated[str, typer.Option("--weight-decay", metavar="NUMBER", help="Strength of the weight decay.")]
 LargestEta = Annotated[
     str | None, typer.Option("--eta", metavar="NUMBER", help="Largest learning rate; chosen to suit if not given.")

@@ -35,6 +35,7 @@ def terms(
     activation: options.SuitedActivation = None,
     weight_decay: options.Decay = "0",
     normalization: options.Normalization = "none",
+    no_bias: options.NoBias = False,
     order: Annotated[str, typer.Option(metavar="N", help="Highest power of the learning rate kept, 1 to 7.")] = "4",
     eta: Annotated[
         str | None, typer.Option(metavar="NUMBER", help="Learning rate; chosen to suit if not given.")
@@ -70,7 +71,7 @@ def terms(
     entry, exact = chosen(optimizer, parsing.settings("--set", set_ or []))
     parameters: dict[str, Any] = dict(exact)
     decay = parsing.decimal("--weight-decay", weight_decay)
-    model = suited_model(dataset, layers, activation, decay, normalization)
+    model = suited_model(dataset, layers, activation, decay, normalization, no_bias=no_bias)
     highest = parsing.integer("--order", order, 1, HIGHEST_ORDER)
     step = None if eta is None else parsing.positive("--eta", eta)
     count = parsing.integer("--steps", steps, 1, MOST_STEPS)

@@ -56,6 +56,7 @@ def verify(
     loss: options.SuitedLoss = None,
     weight_decay: options.Decay = "0",
     normalization: options.Normalization = "none",
+    no_bias: options.NoBias = False,
     state: Annotated[
         str,
         typer.Option(
@@ -124,7 +125,7 @@ def verify(
     arithmetic = check_choice("--precision", precision, tuple(DEFAULT_DATASETS))
     dataset = dataset or DEFAULT_DATASETS[arithmetic]
     decay = parsing.decimal("--weight-decay", weight_decay)
-    model = suited_model(dataset, layers, activation, decay, normalization, loss)
+    model = suited_model(dataset, layers, activation, decay, normalization, loss, no_bias)
     # A kernel one order higher is needed: it predicts the error of the order that is measured.
     kept = parsing.orders("--orders", orders, max_kernel_order(arithmetic) - 1)
     _check_start(state, from_start, settle)

@@ -51,7 +51,7 @@ def mlp_context(spec: KernelSpec) -> dict[str, Any]:
     return {
         "spec": spec,
         "description": description(model, spec.precision),
-        "layout": layout(model.layers, len(slot), terms),
+        "layout": layout(model, len(slot), terms),
         "block": BLOCK,
         "small": SMALL,
         "few": FEW,
@@ -97,7 +97,7 @@ def double_double_context(spec: KernelSpec) -> dict[str, Any]:
     return {
         "spec": spec,
         "description": description(spec.model, spec.precision),
-        "layout": double_double_layout(spec.model.layers),
+        "layout": double_double_layout(spec.model),
         "block": BLOCK,
         "targets_type": targets_type(spec),
         "activation": activation,
@@ -116,21 +116,23 @@ def description(model: MLP, precision: str) -> list[str]:
     decay = f", weight decay {model.weight_decay!r}" if model.weight_decay else ""
     widths = "-".join(map(str, model.layers))
     normalised = f", {model.normalization} normalization" if model.normalization != "none" else ""
+    after = " and then its bias" if model.bias else ", no biases"
     return [
         f"Model: {widths}, {model.activation}{normalised}, {model.loss}{decay}; {precision} precision.",
-        "Input: theta, each layer's weight matrix (n_in x n_out, row-major) and then its bias; inputs; targets.",
+        f"Input: theta, each layer's weight matrix (n_in x n_out, row-major){after}; inputs; targets.",
     ]
 
 
-def layout(layers: Sequence[int], slots: int, terms: int) -> dict[str, tuple[int, ...]]:
+def layout(model: MLP, slots: int, terms: int) -> dict[str, tuple[int, ...]]:
     """Offsets that the kernel needs, as literals; the last entry of each is the size of the whole."""
-    sizes = [(rows + 1) * columns for rows, columns in pairwise(layers)]
+    layers, bias = model.layers, model.bias
+    sizes = [(rows + bias) * columns for rows, columns in pairwise(layers)]
     hidden = layers[1:-1]
 
     def ends(parts: Iterable[int]) -> tuple[int, ...]:
         return (0, *accumulate(parts))
 
-    rows = ends((slots * (units + 1) + units) * terms * BLOCK for units in hidden)
+    rows = ends((slots * (units + bias) + units) * terms * BLOCK for units in hidden)
     return {
         "start": ends(sizes),
         "rows": rows,
@@ -152,9 +154,10 @@ def vectorised(lines: Sequence[str]) -> set[str]:
     return {name for name in ("exp", "tanh") if any(f"_{name}(" in line for line in lines)}
 
 
-def double_double_layout(layers: Sequence[int]) -> dict[str, Any]:
+def double_double_layout(model: MLP) -> dict[str, Any]:
     """Offsets that the double-double kernel needs, as literals: where weights, biases and hidden units start."""
-    starts = [0, *accumulate((rows + 1) * columns for rows, columns in pairwise(layers))]
+    layers = model.layers
+    starts = [0, *accumulate((rows + model.bias) * columns for rows, columns in pairwise(layers))]
     hidden = layers[1:-1]
     return {
         "weights": tuple(starts[:-1]),

@@ -16,41 +16,41 @@ from eomsym.models import MLP
 MATRICES = {"weight": True, "kernel": False}
 FORMS = (
     "give a state_dict {'0.weight': (n_out, n_in), '0.bias': (n_out,), …} or flax's {name: {'kernel': (n_in, n_out), "
-    "'bias': (n_out,)}, …}"
+    "'bias': (n_out,)}, …}, no bias for a model without"
 )
 
 
 def packed(model: MLP, parameters: Any, real: Any) -> np.ndarray:
     """θ.  Raises ``InputError`` for other names, shapes or numbers than those of the network."""
-    leaves, layers = _layers(parameters), list(pairwise(model.layers))
+    leaves, layers = _layers(parameters, model.bias), list(pairwise(model.layers))
     if len(leaves) != len(layers):
         raise InputError(f"parameters: {len(leaves)} layers; this model has {len(layers)}, of widths {model.layers}")
     parts = []
     for (name, leaf), (rows, columns) in zip(leaves, layers, strict=True):
         kind = next(iter(leaf))
         shapes = {kind: (columns, rows) if MATRICES[kind] else (rows, columns), "bias": (columns,)}
-        matrix, bias = (_array(f"{name}.{key}", leaf[key], shape, real) for key, shape in shapes.items())
-        parts += [(matrix.T if MATRICES[kind] else matrix).reshape(-1), bias]
+        matrix, *bias = (_array(f"{name}.{key}", value, shapes[key], real) for key, value in leaf.items())
+        parts += [(matrix.T if MATRICES[kind] else matrix).reshape(-1), *bias]
     return np.concatenate(parts)
 
 
 def unpacked(model: MLP, theta: np.ndarray, like: Any) -> dict[str, Any]:
     """θ by names: those of ``like``, or of a Sequential that has an activation between each two layers."""
-    shapes = list(pairwise(model.layers))
-    named = _layers(like) if like is not None else [(str(2 * i), {"weight": 0, "bias": 0}) for i in range(len(shapes))]
-    if len(named) != len(shapes):
-        raise InputError(f"like: {len(named)} layers; this model has {len(shapes)}, of widths {model.layers}")
+    layers, members = model.split(theta), ("weight", "bias")[: 1 + model.bias]
+    default = [(str(2 * i), dict.fromkeys(members)) for i in range(len(layers))]
+    named = _layers(like, model.bias) if like is not None else default
+    if len(named) != len(layers):
+        raise InputError(f"like: {len(named)} layers; this model has {len(layers)}, of widths {model.layers}")
     found: dict[str, Any] = {}
-    for (name, leaf), (rows, columns) in zip(named, shapes, strict=True):
-        size = rows * columns
-        matrix, bias, theta = theta[:size].reshape(rows, columns), theta[size : size + columns], theta[size + columns :]
+    for (name, leaf), (matrix, bias) in zip(named, layers, strict=True):
         kind = next(iter(leaf))
-        own = {kind: _as(leaf[kind], matrix.T if MATRICES[kind] else matrix), "bias": _as(leaf["bias"], bias)}
+        values = {kind: matrix.T if MATRICES[kind] else matrix, "bias": bias}
+        own = {key: _as(given, values[key]) for key, given in leaf.items()}
         found |= {f"{name}.{key}": value for key, value in own.items()} if MATRICES[kind] else {name: own}
     return found
 
 
-def _layers(parameters: Any) -> list[tuple[str, dict[str, Any]]]:
+def _layers(parameters: Any, bias: bool) -> list[tuple[str, dict[str, Any]]]:
     """Name and members of each layer, the matrix first.
 
     By the numbers in the names where all have some, since a tree of JAX sorts ``Dense_10`` before ``Dense_2``; in the
@@ -65,11 +65,12 @@ def _layers(parameters: Any) -> list[tuple[str, dict[str, Any]]]:
         else:
             layer, _, member = str(name).rpartition(".")
             layers.setdefault(layer, {})[member] = value
+    rest = ("bias",) if bias else ()
     for name, members in layers.items():
-        matrix = next((kind for kind in MATRICES if set(members) == {kind, "bias"}), None)
+        matrix = next((kind for kind in MATRICES if set(members) == {kind, *rest}), None)
         if matrix is None:
             raise InputError(f"parameters: {name or 'they'} has {', '.join(map(str, members)) or 'nothing'}; {FORMS}")
-        layers[name] = {matrix: members[matrix], "bias": members["bias"]}
+        layers[name] = {key: members[key] for key in (matrix, *rest)}
     numbers = {name: [int(digits) for digits in re.findall(r"\d+", name)] for name in layers}
     ordered = sorted(layers, key=lambda name: numbers[name]) if all(numbers.values()) else layers
     return [(name, layers[name]) for name in ordered]

@@ -112,6 +112,7 @@ class KernelSpec:
         kind = data.get("kind") if isinstance(data, Mapping) else None
         if not isinstance(kind, str) or kind not in _ENTRIES:
             raise InputError(f"kernel specification: kind {kind!r} is unknown; choose from {', '.join(_ENTRIES)}")
+        data = {**{name: value for name, value in _UNWRITTEN.items() if name in _ENTRIES[kind]}, **data}
         expected = {"kind", *_ENTRIES[kind], "optimizer", "settings", "order", "precision"}
         if set(data) - {"definition"} != expected:
             raise InputError(f"kernel specification {data!r}: give exactly {', '.join(sorted(expected))}")
@@ -129,11 +130,13 @@ class KernelSpec:
 _KINDS: Mapping[type, str] = {MLP: "mlp", ExpressionLoss: "loss", VectorField: "field"}
 #: What describes a model of each kind, in the order of its constructor's arguments.
 _ENTRIES = {
-    "mlp": ("layers", "activation", "loss", "weight_decay", "normalization"),
+    "mlp": ("layers", "activation", "loss", "weight_decay", "normalization", "bias"),
     "loss": ("expression", "variables", "parameters"),
     "field": ("expressions", "variables", "parameters"),
 }
 _LISTS = {"layers", "expressions", "variables", "parameters"}
+#: Entries that are younger than kernels which people keep: written only where they are something else.
+_UNWRITTEN = {"bias": True}
 
 
 def max_kernel_order(precision: str) -> int:
@@ -159,7 +162,8 @@ def _check_precision(precision: str, model: Model, optimizer: str) -> None:
 
 def _model_dict(model: Model) -> dict[str, Any]:
     values = {entry: getattr(model, entry) for entry in _ENTRIES[_KINDS[type(model)]]}
-    return {entry: list(value) if isinstance(value, tuple) else value for entry, value in values.items()}
+    written = {entry: value for entry, value in values.items() if _UNWRITTEN.get(entry) != value}
+    return {entry: list(value) if isinstance(value, tuple) else value for entry, value in written.items()}
 
 
 def _model_name(model: Model) -> str:
@@ -167,7 +171,8 @@ def _model_name(model: Model) -> str:
         normalization = f"_{model.normalization}_normalization" if model.normalization != "none" else ""
         decay = f"_decay_{model.weight_decay!r}" if model.weight_decay else ""
         widths = "_".join(map(str, model.layers))
-        return f"mlp_{widths}_{model.activation}_{model.loss}{normalization}{decay}"
+        bias = "" if model.bias else "_no_bias"
+        return f"mlp_{widths}_{model.activation}_{model.loss}{bias}{normalization}{decay}"
     # Expressions are no file names: a digest tells them apart, the variables help people.
     description = repr(sorted(_model_dict(model).items()))
     digest = hashlib.sha256(description.encode()).hexdigest()[:12]

@@ -24,8 +24,10 @@ if TYPE_CHECKING:
 
 #: Digits of the exact rate: differences of order N + 1 in ηλ stay visible for all orders that can be derived.
 DIGITS = 80
-#: Newton's method doubles the digits, and starts with some.
-NEWTON_STEPS = 12
+#: Newton's method doubles the digits once it is near; where two multipliers are about to meet it halves the distance.
+NEWTON_STEPS = 200
+#: The step after which the next would be below the last digit.
+SMALL_STEP = Decimal("1e-45")
 
 
 @dataclass(frozen=True)
@@ -55,7 +57,7 @@ def decay_law(
     ``eta`` and ``weight_decay`` are taken as the exact numbers that they are.  Decay that is decoupled from the
     momentum acts on such a quantity as in plain gradient descent, ``a⁺ = (1 − ηλ) a``: take that law then.
     Raises ``InputError`` for an optimiser whose steps on λa depend on more than ηλ, a step that is not below
-    ``ηλ = 1``, a bad value.
+    ``ηλ = 1`` or where a oscillates (heavy ball: ``ηλ > (1 − √β)²``), a bad value.
     """
     entry, given = optimizers.chosen(optimizer, parameters)
     step, strength = _positive("eta", eta), _positive("weight_decay", weight_decay)
@@ -78,6 +80,11 @@ def decay_law(
     with localcontext(prec=DIGITS):
         rates = tuple(_decimal(sums[order]) for order in orders)
         multiplier = _principal_root(multipliers, x, -_decimal(sums[-1] * step))
+        if multiplier is None:
+            raise InputError(
+                f"eta {float(step)!r}: times weight_decay it is {float(x):.3g}, where {entry.name} oscillates and has "
+                f"no decay rate; below {series_radius(entry.rule(**values)):.4g} it has one"
+            )
         return DecayLaw(tuple(orders), rates, -multiplier.ln() / _decimal(step))
 
 
@@ -134,8 +141,8 @@ def _roots(end: sympy.Expr) -> list[complex]:
     return [] if polynomial.is_ground else [complex(root) for root in polynomial.sqf_part().nroots()]
 
 
-def _principal_root(polynomial: sympy.Poly, x: Fraction, logarithm: Decimal) -> Decimal:
-    """The root of the polynomial at x that is near ``exp(logarithm)``, by Newton's method."""
+def _principal_root(polynomial: sympy.Poly, x: Fraction, logarithm: Decimal) -> Decimal | None:
+    """The positive root of the polynomial at x near ``exp(logarithm)``, by Newton's method; None if it finds none."""
     at = (coefficient.subs("x", x) for coefficient in polynomial.all_coeffs())
     coefficients = [_decimal(Fraction(int(value.p), int(value.q))) for value in at]
     root = logarithm.exp()
@@ -143,8 +150,11 @@ def _principal_root(polynomial: sympy.Poly, x: Fraction, logarithm: Decimal) -> 
         value, slope = Decimal(0), Decimal(0)
         for coefficient in coefficients:
             value, slope = value * root + coefficient, slope * root + value
-        root -= value / slope
-    return root
+        move = value / slope if value and slope else Decimal(0)
+        root -= move
+        if abs(move) < SMALL_STEP:
+            return root if root > 0 and (slope or not value) else None
+    return None
 
 
 def _positive(name: str, value: Fraction | float) -> Fraction:

@@ -14,7 +14,7 @@ from eomsym.dynamics.noise_prediction import noise
 from eomsym.dynamics.noise_record import Ensemble, Noise
 from eomsym.dynamics.optimizer_path import OptimizerEnd, field_gradient, optimizer_path, run_optimizer
 from eomsym.dynamics.shadow_start import ShadowStart, shadow_start, start_at
-from eomsym.dynamics.spectrum import largest_eigenvalue, spectral_radius
+from eomsym.dynamics.spectrum import largest_eigenvalue, spectral_radius, top_eigenpair
 from eomsym.dynamics.state_map import StateMap, Tally, follow_slow, follow_states, kernel_state, run_states
 
 __all__ = [
@@ -57,5 +57,6 @@ __all__ = [
     "slow_memory",
     "spectral_radius",
     "start_at",
+    "top_eigenpair",
     "whole_state_terms",
 ]

@@ -1,5 +1,6 @@
 """What is trained: networks, losses and vector fields of the user's own, data sets."""
 
+from eomsym.models.array_expression import ArrayExpression
 from eomsym.models.data import DATASETS, DEFAULT_DATASETS, Dataset, dataset, default_model, outputs_fit
 from eomsym.models.expression import ExpressionLoss, VectorField
 from eomsym.models.invariance import scale_invariant, translation_invariant
@@ -14,6 +15,7 @@ __all__ = [
     "LOSS_TABLE",
     "MLP",
     "NORMALIZATIONS",
+    "ArrayExpression",
     "Dataset",
     "ExpressionLoss",
     "Loss",

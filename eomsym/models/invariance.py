@@ -5,7 +5,6 @@ Weight decay does change; what is invariant is the loss without it, f.
 
 from __future__ import annotations
 
-from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from eomsym.errors import InputError
@@ -19,14 +18,14 @@ def translation_invariant(model: MLP) -> np.ndarray:
     """Places in θ of the layer before a softmax, (n_in + 1, n_out): f does not change if one row is moved by c.
 
     Softmax does not notice a number added to all its arguments, so each input's weights to all classes may be moved
-    together; the last row are the biases.  Raises ``InputError`` if the model has no softmax.
+    together; the last row are the biases, if there are any.  Raises ``InputError`` if the model has no softmax.
     """
     import numpy as np
 
     if model.loss != "cross-entropy":
         raise InputError(f"loss {model.loss!r}: no softmax, so no layer is translation-invariant; take cross-entropy")
     rows, columns = model.layers[-2:]
-    return np.arange(model.size - (rows + 1) * columns, model.size).reshape(rows + 1, columns)
+    return np.arange(model.size)[-(rows + model.bias) * columns :].reshape(-1, columns)
 
 
 def scale_invariant(model: MLP) -> tuple[np.ndarray, ...]:
@@ -40,11 +39,7 @@ def scale_invariant(model: MLP) -> tuple[np.ndarray, ...]:
     if model.normalization == "none":
         raise InputError("normalization 'none': no layer is scale-invariant; take weight, batch or layer")
     groups: list[np.ndarray] = []
-    start = 0
-    for rows, columns in pairwise(model.layers[:-1]):
-        places = np.arange(start, start + (rows + 1) * columns)
-        start += places.size
-        groups += (
-            [places] if model.normalization == "layer" else list(places[: rows * columns].reshape(rows, columns).T)
-        )
+    for matrix, bias in model.split(np.arange(model.size))[:-1]:
+        whole = [np.concatenate([matrix.ravel(), bias])]
+        groups += whole if model.normalization == "layer" else list(matrix.T)
     return tuple(groups)

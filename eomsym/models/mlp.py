@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from eomsym.checks import check_choice, check_integer
@@ -28,7 +29,7 @@ class MLP:
     ``layers`` are the widths from input to output.  ``loss`` is ``mse`` (½‖out − y‖²) or
     ``cross-entropy`` (−log softmax).
     ``weight_decay`` λ adds ``λ/2 ‖θ‖²``, biases included.  The parameter vector θ holds, for each layer in order, the
-    matrix W (n_in × n_out, row-major) and the bias (n_out), with ``z = a W + b``.
+    matrix W (n_in × n_out, row-major) and the bias (n_out), with ``z = a W + b``; with ``bias=False`` there are none.
     ``normalization`` stands before the activation of each hidden layer, without affine part and without an ε that would
     break the invariance: ``weight`` divides each unit's weights by their norm, ``z = a w/‖w‖ + b`` (Salimans & Kingma
     2016, its gain left out); ``batch`` takes mean and deviation over all samples (Ioffe & Szegedy 2015); ``layer``
@@ -42,6 +43,7 @@ class MLP:
     loss: str
     weight_decay: float
     normalization: str
+    bias: bool
 
     def __init__(
         self,
@@ -50,29 +52,43 @@ class MLP:
         loss: str = "cross-entropy",
         weight_decay: float = 0.0,
         normalization: str = "none",
+        bias: bool = True,
     ) -> None:
         object.__setattr__(self, "layers", _check_layers(layers, loss))
         object.__setattr__(self, "activation", _check_activation(activation))
         object.__setattr__(self, "loss", check_choice("loss", loss, LOSSES))
         object.__setattr__(self, "weight_decay", _check_weight_decay(weight_decay))
         object.__setattr__(self, "normalization", _check_normalization(normalization, self.layers))
+        if not isinstance(bias, bool):
+            raise InputError(f"bias {bias!r}: give True or False")
+        object.__setattr__(self, "bias", bias)
 
     @classmethod
     def from_torch(
         cls, sequential: object, loss: str = "cross-entropy", weight_decay: float = 0.0, normalization: str = "none"
     ) -> MLP:
-        """The network of a ``torch.nn.Sequential`` of Linear with one kind of activation between each two.
+        """The network of a ``torch.nn.Sequential`` of Linear, all with bias or all without, and one kind of activation.
 
         Activations: Tanh, Sigmoid, SiLU, GELU without approximation, Identity (or none), and Softplus with beta 1 and a
         threshold of 20 or more (above its threshold PyTorch's is the identity, off by 2e−9).  ``kernel.pack`` takes its
         parameters.  Raises ``InputError`` that names the module there is nothing for, and why.
         """
-        return cls(*read_sequential(sequential), loss, weight_decay, normalization)
+        layers, activation, bias = read_sequential(sequential)
+        return cls(layers, activation, loss, weight_decay, normalization, bias)
 
     @property
     def size(self) -> int:
         """Number of parameters d."""
-        return sum((rows + 1) * columns for rows, columns in zip(self.layers, self.layers[1:], strict=False))
+        return sum((rows + self.bias) * columns for rows, columns in pairwise(self.layers))
+
+    def split(self, vectors: np.ndarray) -> list[tuple[np.ndarray, np.ndarray]]:
+        """Each layer's W (…, n_in, n_out) and b (…, n_out), or (…, 0) without biases, of vectors (…, d), as views."""
+        parts, start, shape = [], 0, vectors.shape[:-1]
+        for rows, columns in pairwise(self.layers):
+            middle, end = start + rows * columns, start + (rows + self.bias) * columns
+            parts.append((vectors[..., start:middle].reshape(*shape, rows, columns), vectors[..., middle:end]))
+            start = end
+        return parts
 
     def initial(self, seed: int = 0) -> np.ndarray:
         """A random parameter vector (d,): weights normal with variance 1/n_in, biases normal with deviation 0.1."""
@@ -80,9 +96,9 @@ class MLP:
 
         random = np.random.default_rng(seed)
         parts = []
-        for rows, columns in zip(self.layers, self.layers[1:], strict=False):
+        for rows, columns in pairwise(self.layers):
             parts.append(random.standard_normal(rows * columns) / math.sqrt(rows))
-            parts.append(0.1 * random.standard_normal(columns))
+            parts.append(0.1 * random.standard_normal(columns * self.bias))
         return np.concatenate(parts)
 
 

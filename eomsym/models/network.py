@@ -59,16 +59,17 @@ class _Writer:
         layers = list(pairwise(self.model.layers))
         for layer, (rows, columns) in enumerate(layers):
             units = [self._unit(place + column, columns, units) for column in range(columns)]
-            place += (rows + 1) * columns
+            place += (rows + self.model.bias) * columns
             if layer < len(layers) - 1:
                 units = [self.builder.function(self.model.activation, unit) for unit in units]
         return units
 
     def _unit(self, place: int, columns: int, inputs: Sequence[int]) -> int:
         """The unit whose weights and bias stand at this place of θ and every ``columns`` numbers after it."""
-        *weights, bias = self.theta[place : place + len(inputs) * columns + 1 : columns]
-        products = (self.builder.multiply(weight, unit) for weight, unit in zip(weights, inputs, strict=True))
-        return self.builder.total([bias, *products])
+        count = len(inputs)
+        numbers = self.theta[place : place + (count + self.model.bias - 1) * columns + 1 : columns]
+        products = (self.builder.multiply(weight, unit) for weight, unit in zip(numbers[:count], inputs, strict=True))
+        return self.builder.total([*numbers[count:], *products])
 
     def _number(self, value: float) -> int:
         return self.builder.number(Fraction(float(value)))

@@ -66,17 +66,22 @@ def parse_expression(text: str, symbols: Mapping[str, sympy.Symbol]) -> sympy.Ex
     ``symbols`` are the names it may use.  Raises ``InputError``, one line, for anything outside of arithmetic, powers
     and the functions in ``FUNCTIONS``, and for numbers, powers or texts that are too large.
     """
-    tree = _syntax_tree(text)
+    tree = syntax_tree(text)
     expression = _Reader(text, symbols).read(tree, 0)
     return _check_real(expression, text)
 
 
-def _syntax_tree(text: object) -> ast.expr:
+def syntax_tree(text: object, more: str = "") -> ast.expr:
+    """The syntax tree of a text of letters, digits, ``_ . + - * / ( ) ,`` and the characters ``more``.
+
+    Raises ``InputError``, one line, for what is no such text, and for one that is too long or nested too deeply.
+    """
     if not isinstance(text, str):
         raise InputError(f"expression {_shown(text)}: not a text; {_EXAMPLE}")
     if len(text) > MAX_LENGTH:
         raise InputError(f"expression {_shown(text)}: {len(text)} characters; give at most {MAX_LENGTH}")
-    place = _ALLOWED.match(text).end()  # type: ignore[union-attr]
+    plain = re.sub(f"[{re.escape(more)}]", "+", text) if more else text
+    place = _ALLOWED.match(plain).end()  # type: ignore[union-attr]
     if place < len(text):
         hint = "write ** for powers" if text[place] == "^" else _EXAMPLE
         raise InputError(f"expression {_shown(text)}: character {text[place]!r} is not allowed; {hint}")
@@ -153,7 +158,7 @@ class _Reader:
                 return self._power(self.read(left, depth + 1), self.read(right, depth + 1))
             case ast.Call():
                 return self._call(node, depth)
-        raise self.refuse(f"{self._piece(node)} is {_kind(node)}, which is not allowed; {_EXAMPLE}")
+        raise self.refuse(f"{self._piece(node)} is {kind_of(node)}, which is not allowed; {_EXAMPLE}")
 
     def _terms(self, node: ast.expr, depth: int) -> list[Any]:
         """The summands of a chain of + and −, which Python nests as deep as it is long."""
@@ -258,7 +263,7 @@ def _depth(number: Any) -> int:
     return 0 if number.is_Rational else 1 + max(map(_depth, number.args), default=0)
 
 
-def _kind(node: ast.expr) -> str:
+def kind_of(node: ast.expr) -> str:
     """A node's name in words: IfExp is 'an if exp'."""
     words = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", type(node).__name__).lower()
     if isinstance(node, ast.BinOp):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from eomsym.errors import InputError
@@ -21,8 +21,11 @@ LEAST_THRESHOLD = 20
 OTHERWISE = "counter terms of any module are made by eomsym.torch.counterterms"
 
 
-def read_sequential(sequential: Any) -> tuple[list[int], str]:
-    """Widths and activation.  Raises ``InputError`` that names the module that an ``MLP`` has nothing for, and why."""
+def read_sequential(sequential: Any) -> tuple[list[int], str, bool]:
+    """Widths, activation, and whether there are biases.
+
+    Raises ``InputError`` that names the module that an ``MLP`` has nothing for, and why.
+    """
     widths: list[int] = []
     activations: dict[str, str] = {}
     layers: list[Any] = []
@@ -33,7 +36,7 @@ def read_sequential(sequential: Any) -> tuple[list[int], str]:
             if widths and not between:
                 activations.setdefault("identity", place)
             widths += [module.in_features] if not widths else []
-            _check_linear(place, module, widths[-1], any(module is layer for layer in layers))
+            _check_linear(place, module, widths[-1], layers)
             layers.append(module)
             widths.append(module.out_features)
             between = False
@@ -48,7 +51,7 @@ def read_sequential(sequential: Any) -> tuple[list[int], str]:
     if len(activations) > 1:
         one, other = list(activations)[:2]
         raise InputError(f"sequential: module {activations[other]} is {other}, others {one}; an MLP has one for all")
-    return widths, next(iter(activations), "identity")
+    return widths, next(iter(activations), "identity"), layers[0].bias is not None
 
 
 def _modules(sequential: Any, within: str) -> Iterator[tuple[str, Any]]:
@@ -67,11 +70,12 @@ def _kind(module: Any) -> str:
     return type(module).__name__ if type(module).__module__.startswith("torch.nn.modules.") else ""
 
 
-def _check_linear(place: str, module: Any, width: int, again: bool) -> None:
-    if again:
+def _check_linear(place: str, module: Any, width: int, before: Sequence[Any]) -> None:
+    if any(module is layer for layer in before):
         _refuse(place, "Linear", "stands there twice, with the same weights; an MLP has other ones in each layer")
-    if module.bias is None:
-        _refuse(place, "Linear", "without a bias; an MLP has one in each layer")
+    if before and (module.bias is None) != (before[0].bias is None):
+        one, others = ("out", "") if module.bias is None else ("", "out")
+        _refuse(place, "Linear", f"with{one} a bias, the first with{others}; an MLP has one in each layer or in none")
     if module.in_features != width:
         _refuse(place, "Linear", f"takes {module.in_features} features where there are {width}")
 

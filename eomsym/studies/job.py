@@ -48,6 +48,8 @@ class Job:
         """The record as plain JSON values."""
         values = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
         model = {**dataclasses.asdict(self.model), "layers": list(self.model.layers)}
+        if self.model.bias:  # younger than results that people keep: written only where there are none
+            del model["bias"]
         values |= optimizers.get(self.optimizer).written_definition
         return {**values, "parameters": dict(self.parameters), "model": model, "orders": list(self.orders)}
 

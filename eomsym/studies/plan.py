@@ -115,7 +115,8 @@ def describe(model: MLP) -> str:
     """The model in a few words, such as ``64-32-10 tanh cross-entropy``."""
     decay = f" decay={model.weight_decay!r}" if model.weight_decay else ""
     normalization = f" {model.normalization}-normalized" if model.normalization != "none" else ""
-    return f"{'-'.join(map(str, model.layers))} {model.activation} {model.loss}{normalization}{decay}"
+    bias = "" if model.bias else " no-bias"
+    return f"{'-'.join(map(str, model.layers))} {model.activation} {model.loss}{normalization}{bias}{decay}"
 
 
 def describe_settings(parameters: Iterable[tuple[str, str]]) -> str:
@@ -142,4 +143,5 @@ def _model_dict(choice: ModelChoice) -> dict[str, Any]:
         "loss": model.loss,
         "weight-decay": model.weight_decay,
         "normalization": model.normalization,
+        **({} if model.bias else {"bias": False}),
     }

@@ -27,7 +27,7 @@ MAX_EXPONENT = 400
 
 STUDY_KEYS = ("orders", "etas", "steps", "seeds", "optimizer", "model")
 OPTIMIZER_KEYS = ("name", "definition", "parameters", "etas")
-MODEL_KEYS = ("data", "layers", "hidden", "activation", "loss", "weight-decay", "normalization")
+MODEL_KEYS = ("data", "layers", "hidden", "activation", "loss", "weight-decay", "normalization", "bias")
 
 
 def read_plan(path: str | Path) -> StudyPlan:
@@ -120,7 +120,7 @@ def _exact(value: Any) -> Any:
 
 
 def _models(value: Any) -> Iterator[ModelChoice]:
-    """The choices of one table: one for each combination of data, activation, weight decay and normalization."""
+    """The choices of one table: one for each combination of data, activation, weight decay, normalization and bias."""
     table = entries.table("model", value, MODEL_KEYS)
     if "data" not in table:
         raise InputError("model: no data; give the name of a data set, or several, as data = ['moons', 'digits']")
@@ -133,14 +133,16 @@ def _models(value: Any) -> Iterator[ModelChoice]:
             table.get("activation", suited.activation),
             table.get("weight-decay", 0),
             table.get("normalization", "none"),
+            table.get("bias", True),
         )
-        for activation, decay, normalization in product(*map(entries.several, axes)):
+        for activation, decay, normalization, bias in product(*map(entries.several, axes)):
             model = MLP(
                 layers,
                 entries.text("model", "activation", activation),
                 loss,
                 check_finite("model: weight-decay", decay),
                 entries.text("model", "normalization", normalization),
+                bias,
             )
             _check_fit(model, suited, data)
             yield ModelChoice(data, model)

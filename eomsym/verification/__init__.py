@@ -20,10 +20,14 @@ from eomsym.verification.discretization import (
     recommend_order,
     recommend_step,
 )
+from eomsym.verification.drift_record import Drift
+from eomsym.verification.drifting import drift
 from eomsym.verification.edge import EdgePoint, edge_point
 from eomsym.verification.equilibrium import ArgumentToy, Equilibrium, measure_equilibrium
 from eomsym.verification.follow_record import Follow, FollowedOrder
 from eomsym.verification.following import follow, kernel_to_follow
+from eomsym.verification.observables import Observable
+from eomsym.verification.regulariser import ImplicitRegulariser, implicit_regulariser
 from eomsym.verification.scale import ScaleStudy, norm_law, scale_law_defect, study_scale
 from eomsym.verification.study import (
     FLOOR_MARGIN,
@@ -53,12 +57,15 @@ __all__ = [
     "AuditRow",
     "Certificate",
     "ConvergenceStudy",
+    "Drift",
     "EdgePoint",
     "Equilibrium",
     "ErrorMap",
     "Floor",
     "Follow",
     "FollowedOrder",
+    "ImplicitRegulariser",
+    "Observable",
     "OrderAdvice",
     "OrderRecord",
     "RatePrediction",
@@ -70,10 +77,12 @@ __all__ = [
     "audit",
     "certify",
     "chain_rate",
+    "drift",
     "edge_point",
     "error_exponents",
     "evaluation_noise",
     "follow",
+    "implicit_regulariser",
     "kernel_to_follow",
     "map_errors",
     "measure_accuracy",

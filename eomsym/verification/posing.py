@@ -59,7 +59,8 @@ def describe(kernel: FieldKernel, model: MLP | None) -> str:
         return type(kernel).__name__
     decay = f" weight-decay {model.weight_decay!r}" if model.weight_decay else ""
     normalised = f" {model.normalization}-normalization" if model.normalization != "none" else ""
-    return f"{'-'.join(map(str, model.layers))} {model.activation}{normalised} {model.loss}{decay}"
+    bias = "" if model.bias else " no-bias"
+    return f"{'-'.join(map(str, model.layers))} {model.activation}{normalised} {model.loss}{bias}{decay}"
 
 
 def default_etas(radius: float, fraction: float = LARGEST_STEP) -> list[float]:

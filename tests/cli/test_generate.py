@@ -10,14 +10,14 @@ from eomsym.codegen.templates import environment
 from eomsym.models import MLP
 
 NET = ("--layers", "4,3,2", "--activation", "softplus", "--loss", "mse", "--weight-decay", "1e-2", "--order", "2")
-NET += ("--normalization", "layer")
+NET += ("--normalization", "layer", "--no-bias")
 
 
 def test_writes_what_the_library_writes(run, tmp_path):
     result = run("generate", "mlp", *NET, "--output", "kernels")
     assert (result.status, result.err) == (0, "")
     written = tmp_path / result.out.strip()
-    expected = generate(MLP([4, 3, 2], "softplus", "mse", 0.01, "layer"), 2, output=tmp_path / "expected")
+    expected = generate(MLP([4, 3, 2], "softplus", "mse", 0.01, "layer", bias=False), 2, output=tmp_path / "expected")
     assert written.parent == tmp_path / "kernels"
     assert written.name == expected.name
     assert written.read_bytes() == expected.read_bytes()

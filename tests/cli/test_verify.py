@@ -64,11 +64,11 @@ def test_options_reach_the_library(run_with, study):
     """Every option that describes the experiment, none at its default."""
     net = ("--layers", "2,5,1", "--activation", "sin", "--loss", "mse", "--weight-decay", "0.5", "--seed", "7")
     more = ("--optimizer", "gd", "--dataset", "teacher", "--orders", "1,3", "--output", "kernels")
-    more += ("--precision", "double-double", "--normalization", "weight")
+    more += ("--precision", "double-double", "--normalization", "weight", "--no-bias")
     _, asked = run_with(study, "verify", *net, *more, "--eta", "0.2", "--halvings", "2")
     assert asked == {
         "optimizer": "gradient-descent",
-        "model": MLP([2, 5, 1], "sin", "mse", 0.5, "weight"),
+        "model": MLP([2, 5, 1], "sin", "mse", 0.5, "weight", bias=False),
         "data": "teacher",
         "orders": (1, 3),
         "etas": [0.2, 0.1, 0.05],

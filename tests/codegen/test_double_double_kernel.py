@@ -224,3 +224,9 @@ def test_the_file_imports_nothing_else_and_its_size_hardly_depends_on_the_order(
         "_tanh_mse_gradient_descent_order_2_double_double"
     )
     assert KernelSpec.from_dict(KernelSpec(model, 3, precision="double-double").to_dict()).precision == "double-double"
+
+
+def test_without_biases():
+    check_every_counterterm(
+        kernel_for(KernelSpec(MLP([2, 3, 1], "tanh", "mse", bias=False), 3, "gradient-descent", "double-double"))
+    )

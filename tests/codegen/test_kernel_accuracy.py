@@ -7,7 +7,7 @@ import pytest
 import shared_kernels
 
 from eomsym.codegen import KernelSpec, kernel_for
-from eomsym.models import ACTIVATIONS, LOSSES, MLP
+from eomsym.models import ACTIVATIONS, LOSSES, MLP, NORMALIZATIONS
 
 TOLERANCE = 1e-11
 SAMPLES = 67  # one full block and a bit
@@ -102,6 +102,15 @@ def test_shapes_and_weight_decay(layers):
     step = 1e-5 * np.eye(model.size)[0]
     slope = kernel.loss(theta + step, inputs, targets) - kernel.loss(theta - step, inputs, targets)
     assert slope / 2e-5 == pytest.approx(truth[0][0], rel=1e-6)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("normalization", NORMALIZATIONS)
+@pytest.mark.parametrize("first", [2, 170], ids=["", "first layer reused"])
+def test_networks_without_biases(normalization, first):
+    check_every_counterterm(
+        kernel_for(KernelSpec(MLP([first, 4, 3, 2], "tanh", "cross-entropy", 0.1, normalization, bias=False), 3))
+    )
 
 
 def test_the_reference_itself():

@@ -58,6 +58,19 @@ def changed(parameters, **entries):
     return parameters | {name.replace("_", ".", 1): value for name, value in entries.items()}
 
 
+def test_without_biases():
+    kernel = shared_kernels.kernel("identity mse, no bias")
+    made = kernel.unpack(theta_of(kernel))
+    assert [(name, value.shape) for name, value in made.items()] == [
+        (f"{2 * i}.weight", (columns, rows)) for i, (rows, columns) in enumerate(SHAPES)
+    ]
+    np.testing.assert_array_equal(kernel.pack(made), theta_of(kernel))
+    flax_tree = kernel.unpack(theta_of(kernel), {f"Dense_{i}": {"kernel": 0} for i in range(3)})
+    np.testing.assert_array_equal(kernel.pack(flax_tree), theta_of(kernel))
+    with pytest.raises(InputError, match=r"0 has weight, bias; give .*, no bias for a model without"):
+        kernel.pack(made | {"0.bias": np.zeros(4)})
+
+
 REFUSED = {
     "a list": (lambda p: list(p.values()), "parameters: list; give a state_dict"),
     "a layer less": (lambda p: dict(list(p.items())[:4]), r"2 layers; this model has 3, of widths \(2, 4, 3, 3\)"),

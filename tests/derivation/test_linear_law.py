@@ -46,6 +46,22 @@ def test_what_has_no_law(eta, decay, named):
         decay_law(eta, decay, [0])
 
 
+@pytest.mark.parametrize("beta", ["1/4", "7/10", "9/10", "99/100"])
+def test_heavy_ball_has_a_rate_until_its_multipliers_meet(beta):
+    """The larger root of ``r² − (1 + β − x) r + β`` by its formula; beyond ``(1 − √β)²`` it is complex: no number then."""
+    exact = Fraction(beta)
+    end = (1 - sqrt(exact)) ** 2
+    for x in (0.1 * end, 0.9 * end, 0.999 * end):
+        b, step = Decimal(exact.numerator) / exact.denominator, Decimal(x)
+        half = (1 + b - step) / 2
+        wanted = -(half + (half**2 - b).sqrt()).ln() / step
+        found = decay_law(x, 1, [3], "heavy-ball", beta=beta).exact
+        assert float(found) == pytest.approx(float(wanted), rel=1e-15)
+    for x in (1.001 * end, 1.1 * end, min(4 * end, 0.9)):
+        with pytest.raises(InputError, match="heavy-ball oscillates"):
+            decay_law(x, 1, [3], "heavy-ball", beta=beta)
+
+
 @pytest.mark.parametrize("beta", [Fraction(1, 4), Fraction(1, 2), Fraction(9, 10), Fraction(99, 100)])
 def test_radius_of_methods_with_momentum(beta):
     """(1 − √β)² and ((1 − β)/(1 + β))², where the two roots of ``r² − (1 + β − x) r + β``, of Nesterov's, meet."""

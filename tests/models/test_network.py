@@ -21,6 +21,7 @@ VALUES, LABELS = RANDOM.standard_normal((3, 2)), np.array([1, 0, 1])
 MODELS = [MLP([2, 3, 2], activation=name, loss="mse", weight_decay=0.1) for name in ACTIVATIONS] + [
     MLP([2, 2, 2, 2], activation="tanh", loss="cross-entropy"),
     MLP([2, 2], loss="cross-entropy", weight_decay=0.25),
+    MLP([2, 3, 2, 1, 2], "sin", "cross-entropy", 0.1, bias=False),
 ]
 
 

@@ -44,6 +44,11 @@ def test_one_inside_another():
     assert MLP.from_torch(nn.Sequential(nn.Linear(4, 2))) == MLP([4, 2], "identity")
 
 
+def test_without_biases():
+    made = nn.Sequential(nn.Linear(4, 3, bias=False), nn.Tanh(), nn.Linear(3, 2, bias=False))
+    assert MLP.from_torch(made) == MLP([4, 3, 2], "tanh", bias=False)
+
+
 class Own(nn.Linear):
     """What it does is its own affair."""
 
@@ -64,7 +69,14 @@ REFUSED = {
         "module 3 is silu, others tanh; an MLP has one for all",
     ),
     "one left out": (nn.Sequential(nn.Linear(2, 2), nn.Tanh(), nn.Linear(2, 2), nn.Linear(2, 2)), "identity"),
-    "no bias": (nn.Sequential(nn.Linear(2, 2, bias=False)), r"module 0 \(Linear\): without a bias"),
+    "one bias missing": (
+        nn.Sequential(nn.Linear(2, 2), nn.Linear(2, 2, bias=False)),
+        r"module 1 \(Linear\): without a bias, the first with; an MLP has one in each layer or in none",
+    ),
+    "one bias left": (
+        nn.Sequential(nn.Linear(2, 2, bias=False), nn.Linear(2, 2)),
+        r"module 1 \(Linear\): with a bias, the first without; an MLP has one",
+    ),
     "widths": (
         nn.Sequential(nn.Linear(2, 2), nn.Tanh(), nn.Linear(3, 2)),
         r"module 2 \(Linear\): takes 3 .* there are 2",

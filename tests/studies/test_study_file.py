@@ -35,6 +35,7 @@ weight-decay = [0, 0.01]
 data = "teacher"
 layers = [2, 4, 1]
 normalization = "weight"
+bias = false
 """
 SMALL = 'orders = [0]\netas = [0.2]\n[[optimizer]]\nname = "gradient-descent"\n[[model]]\ndata = "moons"\n'
 
@@ -61,7 +62,9 @@ def test_everything_times_everything(read):
     assert len(plan.models) == 2 * 2 * 2 + 1
     assert plan.models[3].model == MLP([2, 3, 2], "sin", "cross-entropy", 0.01)
     assert plan.models[4].model.layers == (8, 3, 10)
-    assert plan.models[8].model == MLP([2, 4, 1], "tanh", "mse", 0.0, "weight")
+    assert plan.models[8].model == MLP([2, 4, 1], "tanh", "mse", 0.0, "weight", bias=False)
+    assert "no-bias" in str(plan.models[8])
+    assert studies.plan_from_dict(plan.to_dict()) == plan
     jobs = list(plan.jobs())
     assert len(jobs) == len(plan) == (2 + 3 + 3) * 9 * 2
     assert len({job.digest for job in jobs}) == len(jobs)

@@ -55,8 +55,9 @@ def gradient(model, theta: np.ndarray, inputs: np.ndarray, targets: np.ndarray) 
     weights, activations, arguments, backs, place = [], [inputs], [], [], 0
     for layer, (rows, columns) in enumerate(pairwise(model.layers)):
         weight = theta[place : place + rows * columns].reshape(rows, columns)
-        bias = theta[place + rows * columns : place + (rows + 1) * columns]
-        place += (rows + 1) * columns
+        place += rows * columns
+        bias = theta[place : place + columns] if model.bias else 0
+        place += columns * model.bias
         weight_back = argument_back = _same
         if layer < len(model.layers) - 2 and model.normalization == "weight":
             weight, weight_back = _normalised(weight, axis=0, centre=False)
@@ -82,7 +83,7 @@ def gradient(model, theta: np.ndarray, inputs: np.ndarray, targets: np.ndarray) 
     for layer in range(len(weights) - 1, -1, -1):
         weight_back, argument_back = backs[layer]
         delta = argument_back(delta)
-        parts += [delta.sum(axis=0), weight_back(activations[layer].T.dot(delta)).ravel()]
+        parts += [delta.sum(axis=0)] * model.bias + [weight_back(activations[layer].T.dot(delta)).ravel()]
         if layer:
             delta = delta.dot(weights[layer].T) * _map(derivative)(arguments[layer - 1])
     return np.concatenate(parts[::-1]) + mpfr(model.weight_decay) * theta
@@ -107,7 +108,7 @@ def counterterms(
 def problem(model, samples: int = 6) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Parameters of size 0.7, inputs and targets of a network, at random."""
     random, classes = np.random.default_rng(0), model.layers[-1]
-    theta = 0.7 * random.standard_normal(sum((rows + 1) * columns for rows, columns in pairwise(model.layers)))
+    theta = 0.7 * random.standard_normal(sum((rows + model.bias) * columns for rows, columns in pairwise(model.layers)))
     inputs = random.standard_normal((samples, model.layers[0]))
     mse = model.loss == "mse"
     return theta, inputs, random.standard_normal((samples, classes)) if mse else random.integers(0, classes, samples)

@@ -25,6 +25,7 @@ MODELS = (
         for index, activation in enumerate(ACTIVATIONS)
     ),
     *(MLP([2, 4, 3, 2], "tanh", "mse", normalization=name) for name in ("weight", "layer", "batch")),
+    MLP([2, 4, 3, 2], "tanh", "mse", bias=False),
 )
 _FUNCTIONS: dict[str, Callable] = {
     "tanh": jnp.tanh,
@@ -71,8 +72,9 @@ def _loss(model: MLP, theta, inputs, targets):
     value, place = inputs, 0
     for layer, (rows, columns) in enumerate(pairwise(model.layers)):
         weight = theta[place : place + rows * columns].reshape(rows, columns)
-        bias = theta[place + rows * columns : place + (rows + 1) * columns]
-        place += (rows + 1) * columns
+        place += rows * columns
+        bias = theta[place : place + columns] if model.bias else 0
+        place += columns * model.bias
         hidden = layer < len(model.layers) - 2
         value = _layer(model, value, weight, bias) if hidden else value @ weight + bias
     if model.loss == "mse":

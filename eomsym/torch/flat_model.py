@@ -1,0 +1,67 @@
+"""A PyTorch loss as a kernel: θ is one float64 vector of NumPy, in the order of the leaves of its parameters."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+import torch
+from torch.utils import _pytree as pytree
+
+from eomsym.errors import InputError
+from eomsym.torch.counterterms import counterterms
+
+
+class FlatModel:
+    """What paths and observables ask of a kernel, of ``loss_fn(params)``; ``theta`` is where ``params`` stand, (d,).
+
+    Everything is computed in float64 on the processor; ``params`` are copied.
+    """
+
+    order = 16
+
+    def __init__(self, loss_fn: Callable[[Any], Any], params: Any) -> None:
+        leaves, self._structure = pytree.tree_flatten(params)
+        if not all(isinstance(leaf, torch.Tensor) and leaf.is_floating_point() for leaf in leaves):
+            raise InputError("params: a leaf is no floating-point tensor; give such tensors only")
+        self._shapes = [leaf.shape for leaf in leaves]
+        self.theta = torch.cat([leaf.detach().cpu().double().reshape(-1) for leaf in leaves]).numpy()
+        self.size, self._loss_fn = self.theta.size, loss_fn
+        self._slope = torch.func.grad(lambda flat: loss_fn(self._shaped(flat)))
+
+    def loss(self, theta: np.ndarray) -> float:
+        """The loss."""
+        return float(self._loss_fn(self._shaped(torch.tensor(theta))))
+
+    def gradient(self, theta: np.ndarray) -> np.ndarray:
+        """g, (d,)."""
+        return np.array(self._slope(torch.tensor(theta)).detach())
+
+    def hessian_vector(self, theta: np.ndarray, vector: np.ndarray) -> np.ndarray:
+        """Hv, (d,)."""
+        return np.array(torch.func.jvp(self._slope, (torch.tensor(theta),), (torch.tensor(vector),))[1].detach())
+
+    def counterterms(self, theta: np.ndarray, order: int, optimizer: Any, values: Mapping[str, Any]) -> np.ndarray:
+        """``eomsym.torch.counterterms`` as rows, (order + 1, d)."""
+        params = self._shaped(torch.tensor(theta))
+        rows = counterterms(self._loss_fn, params, order, optimizer=optimizer, **values)
+        return np.array(
+            [torch.cat([leaf.detach().reshape(-1) for leaf in pytree.tree_leaves(row)]).numpy() for row in rows]
+        )
+
+    def observed(self, function: Callable[[Any], Any]) -> tuple[Callable[..., Any], Callable[..., Any]]:
+        """A function of ``params`` as one of θ, and its derivative along a vector, by ``torch.func.jvp``."""
+
+        def flat(theta: Any) -> Any:
+            return torch.as_tensor(function(self._shaped(theta)))
+
+        def along(theta: np.ndarray, vector: np.ndarray) -> Any:
+            return np.array(torch.func.jvp(flat, (torch.tensor(theta),), (torch.tensor(vector),))[1].detach())
+
+        return lambda theta: np.array(flat(torch.tensor(theta)).detach()), along
+
+    def _shaped(self, flat: Any) -> Any:
+        sizes = [shape.numel() for shape in self._shapes]
+        parts = zip(flat.split(sizes), self._shapes, strict=True)
+        return pytree.tree_unflatten([part.reshape(shape) for part, shape in parts], self._structure)

@@ -1,0 +1,145 @@
+"""What an observable does along a run: rows of its equation of motion, and its change, measured and predicted."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from eomsym.verification.study import Record, finite
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+_NONE = np.empty(0)
+
+
+@dataclass(frozen=True, eq=False)
+class Drift(Record):
+    """``φ̇ = Σ_k η^k φ_k`` at the start, and the change of φ in ``steps`` steps.
+
+    ``rows`` (order + 1, …) are φ_0, φ_1, …, each of the observable's shape; ``step`` (…) its exact change in one step
+    of the optimiser; ``value`` (…) what it is at the start.  ``measured`` (m, …) is the change at the steps ``marks``
+    (m,), ``predicted`` the same by order; ``floors`` what of a prediction the integrator may owe at the end, ‖·‖₂, and
+    ``round_off`` what of the measurement rounding may.  ``vanishing`` says of each row whether it vanishes identically,
+    as far as random points tell; it is empty for a whole state.  ``pace`` is the time of one step.
+    """
+
+    observable: str
+    exact_derivative: bool
+    optimizer: str
+    parameters: tuple[tuple[str, str], ...]
+    model: str
+    eta: float
+    steps: int
+    start: int
+    state: str
+    pace: float
+    value: np.ndarray = field(default_factory=lambda: _NONE)
+    rows: np.ndarray = field(default_factory=lambda: _NONE)
+    step: np.ndarray = field(default_factory=lambda: _NONE)
+    marks: np.ndarray = field(default_factory=lambda: _NONE)
+    measured: np.ndarray = field(default_factory=lambda: _NONE)
+    predicted: Mapping[int, np.ndarray] = field(default_factory=dict)
+    floors: Mapping[int, float] = field(default_factory=dict)
+    reasons: Mapping[int, str] = field(default_factory=dict)
+    round_off: float = 0.0
+    vanishing: tuple[bool, ...] = ()
+    warnings: tuple[str, ...] = ()
+    dataset: str = ""
+    seed: int | None = None
+
+    @property
+    def change(self) -> np.ndarray:
+        """What φ has changed by at the last step, (…)."""
+        return np.asarray(self.measured[-1])
+
+    @property
+    def errors(self) -> dict[int, float]:
+        """Distance of the predicted change from the measured one at the last step, ‖·‖₂, by order."""
+        return {order: float(np.linalg.norm(path[-1] - self.change)) for order, path in self.predicted.items()}
+
+    @property
+    def ratios(self) -> dict[int, float]:
+        """Predicted over measured change at the last step, by order; of arrays, the share along the measured one."""
+        square = float(np.vdot(self.change, self.change))
+        return {
+            order: float(np.vdot(path[-1], self.change)) / square if square else math.nan
+            for order, path in self.predicted.items()
+        }
+
+    @property
+    def at_floor(self) -> dict[int, bool]:
+        """Whether the error of an order is lost in round-off and integration."""
+        return {order: error < 5 * (self.floors[order] + self.round_off) for order, error in self.errors.items()}
+
+    @property
+    def broken_at(self) -> int | None:
+        """The first k whose φ_k does not vanish identically; None where all do, or where it is not known."""
+        return next((k for k, vanishes in enumerate(self.vanishing) if not vanishes), None)
+
+    @property
+    def passed(self) -> bool:
+        """Whether every order's path stayed in the numbers."""
+        return not self.reasons
+
+    def plot(self) -> Figure:
+        """Change against step, measured and predicted (``eomsym.verification.drift_figure.drift_figure``)."""
+        from eomsym.verification.drift_figure import drift_figure
+
+        return drift_figure(self)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The JSON object of ``drift`` as plain values."""
+        errors, ratios, lost = self.errors, self.ratios, self.at_floor
+        return {
+            **self.entries("observable", "exact_derivative", "optimizer"),
+            "parameters": dict(self.parameters),
+            **self.entries("model", "dataset", "seed", "eta", "steps", "start", "state"),
+            "shape": list(self.value.shape),
+            "value": self.value.tolist(),
+            "rows": self.rows.tolist(),
+            "vanishing": list(self.vanishing),
+            "broken_at": self.broken_at,
+            "step": self.step.tolist(),
+            "change": self.change.tolist(),
+            "round_off": self.round_off,
+            "predictions": [
+                {
+                    "order": order,
+                    "change": path[-1].tolist(),
+                    "error": errors[order],
+                    "ratio": finite(ratios[order]),
+                    "floor": self.floors[order],
+                    "at_floor": lost[order],
+                }
+                for order, path in self.predicted.items()
+            ],
+            "path": {"steps": self.marks.tolist(), "measured": self.measured.tolist()},
+            "warnings": list(self.warnings),
+            "reasons": {str(order): reason for order, reason in self.reasons.items()},
+            "passed": self.passed,
+        }
+
+    def __str__(self) -> str:
+        lines = [f"{'order':>5}  {'row k':>14}  {'predicted change':>17}  {'error':>9}  predicted / measured"]
+        for order, row in enumerate(self.rows):
+            size = "0 (identically)" if self.vanishing and self.vanishing[order] else shown(row)
+            if order in self.predicted:
+                lost = "  (round-off)" if self.at_floor[order] else ""
+                told = (
+                    f"{shown(self.predicted[order][-1]):>17}  {self.errors[order]:9.2e}  {self.ratios[order]:.6f}{lost}"
+                )
+            else:
+                told = self.reasons.get(order, "")
+            lines.append(f"{order:5d}  {size:>14}  {told}".rstrip())
+        what = "change in 1 step" if self.steps == 1 else f"change in {self.steps} steps"
+        return "\n".join([*lines, f"{what}, measured: {shown(self.change)}"])
+
+
+def shown(value: np.ndarray) -> str:
+    """A number; of an array its norm."""
+    return f"{float(value):.8g}" if np.ndim(value) == 0 else f"|{float(np.linalg.norm(value)):.8g}|"

@@ -1,0 +1,317 @@
+"""How a quantity moves along a run: what the equation of motion says of it, order by order, beside the run itself."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from functools import partial
+from typing import Any
+
+import numpy as np
+from threadpoolctl import threadpool_limits
+
+from eomsym.checks import check_choice, check_integer, check_orders, check_positive
+from eomsym.derivation.counterterms import STATES
+from eomsym.dynamics import Data, StateMap, is_double_double, kernel_counterterms, kernel_state, run_states, slow_memory
+from eomsym.dynamics.integration import integrate_path
+from eomsym.dynamics.kernel import check_order, check_theta
+from eomsym.errors import EomsymError, InputError, IntegrationError
+from eomsym.optimizers import Optimizer, chosen, trace
+from eomsym.step_index import MAX_LOOKAHEAD_ORDER, map_logarithm
+from eomsym.verification.convergence import Progress
+from eomsym.verification.drift_record import Drift
+from eomsym.verification.observables import Observable, read_observable
+from eomsym.verification.posing import describe, growth_of_terms
+
+#: Tolerances of the integrator, relative to what moves, tried in turn until its error is a hundredth of what is shown.
+TOLERANCES = (1e-6, 1e-10, 1e-14)
+LARGEST_FLOOR = 0.01
+#: Points of a path that are kept, about.
+KEPT = 100
+MOST_STEPS = 1_000_000
+#: How many random points say whether a row vanishes identically, how far they lie, in units of θ's root mean square,
+#: and what is zero beside the derivative along a random direction as long as the row.
+POINTS, DISTANCE, ZERO = 3, 0.3, 1e-8
+
+
+@dataclass(frozen=True, eq=False)
+class _System:
+    """An optimiser's map z → z⁺ on θ and memory, (m,), and its vector field, all per step.
+
+    ``terms(z, order)`` are the terms of the field, (order + 1, m): term k goes with η^{k+1}.
+    """
+
+    map: StateMap
+    terms: Callable[[np.ndarray, int], np.ndarray]
+    pace: float  # time of a step: η, or as many as a step of the rule takes
+
+
+def drift(
+    kernel: Any,
+    observable: Any,
+    theta: Any,
+    eta: float,
+    *data: np.ndarray,
+    order: int = 3,
+    orders: Iterable[int] | None = None,
+    optimizer: str | Optimizer | None = None,
+    steps: int = 1,
+    start: int = 0,
+    state: str = "slow",
+    test: Data | None = None,
+    progress: Progress | None = None,
+    **hyperparameters: object,
+) -> Drift:
+    """Rows φ_0 … φ_order of ``φ̇ = Σ_k η^k φ_k`` at θ, and the change of φ in ``steps`` steps, measured and predicted.
+
+    ``observable`` is a name (``loss``, ``norm2``, ``norm2:2``, ``balance:1``, ``balance-matrix:1``, ``gradient-norm2``,
+    ``margin``, ``sharpness``, ``sharpness-share``, ``test-loss`` with other samples as ``test``), an expression in the
+    layers' ``W1``, ``b1``, … or the variables of a written loss, a function of θ (d,), differentiated by differences
+    that are refused where it is not smooth, or a pair (function, its derivative along v).
+    ``kernel`` with ``theta`` (d,) and ``data``; or a loss function of JAX or PyTorch in its place and ``params``, any
+    pytree, as θ: observables are then functions of ``params``, differentiated by the library.
+    ``optimizer`` is by default the kernel's own; with ``hyperparameters``, those not given at their defaults.  An
+    optimiser with a memory begins on its slow manifold; with ``state="whole"`` with its own memory, after ``start``
+    real steps, and row k is then of term k + 1 of the difference series of its map, over η^k.
+    The prediction of an order integrates φ̇ along the equation of motion of that order; ``orders`` says of which.
+
+    Raises ``InputError`` for a bad value, an observable that is not smooth, and one of a layer that there is not;
+    ``IntegrationError`` if the run leaves the floating-point numbers.
+    """
+    check_choice("state", state, STATES)
+    order = check_integer("order", order, 0, MAX_LOOKAHEAD_ORDER)
+    kept = tuple(range(order + 1)) if orders is None else tuple(sorted(check_orders(orders)))
+    if max(kept) > order:
+        raise InputError(f"orders {list(kept)}: beyond order {order}, of which there are rows; give order={max(kept)}")
+    rate, count = check_positive("eta", eta), check_integer("steps", steps, 1, MOST_STEPS)
+    if state == "slow" and start:
+        raise InputError(f"start {start}: only a whole state begins after steps of its own; give state='whole' too")
+    kernel, theta, observable = _model(kernel, theta, observable)
+    if is_double_double(kernel):
+        raise InputError("kernel: its numbers are double-double, observables are of doubles; generate one in double")
+    point = check_theta(kernel, theta)
+    entry, values = _optimizer(kernel, optimizer, hyperparameters)
+    with threadpool_limits(limits=1, user_api="blas"):
+        system = _system(kernel, point, rate, data, entry, values, order, state)
+        quantity = read_observable(observable, kernel, data, test)
+        states = run_states(system.map, count, start)
+        return _measured(
+            Drift(
+                observable=quantity.name,
+                exact_derivative=quantity.exact,
+                optimizer=optimizer if isinstance(optimizer, str) else entry.name,
+                parameters=tuple((name, str(value)) for name, value in values.items()),
+                model=describe(kernel, None) if hasattr(kernel, "model") else "own loss",
+                eta=rate,
+                steps=count,
+                start=start,
+                state=state,
+                pace=system.pace,
+            ),
+            system,
+            quantity,
+            states,
+            order,
+            kept,
+            progress,
+        )
+
+
+def _model(kernel: Any, theta: Any, observable: Any) -> tuple[Any, Any, Any]:
+    """A loss function of JAX or PyTorch as a kernel, and a function of its parameters as one of θ."""
+    if not callable(kernel) or hasattr(kernel, "gradient"):
+        return kernel, theta, observable
+    flat_model: Any
+    torch: Any = sys.modules.get("torch")
+    if torch is not None and any(isinstance(leaf, torch.Tensor) for leaf in torch.utils._pytree.tree_leaves(theta)):
+        from eomsym.torch.flat_model import FlatModel as flat_model
+    else:
+        from eomsym.jax.flat_model import FlatModel as flat_model
+    made = flat_model(kernel, theta)
+    if callable(observable):
+        observable = Observable(getattr(observable, "__name__", "function"), *made.observed(observable))
+    return made, made.theta, observable
+
+
+def _optimizer(
+    kernel: Any, optimizer: str | Optimizer | None, given: Mapping[str, object]
+) -> tuple[Optimizer, dict[str, Fraction]]:
+    spec = getattr(kernel, "spec", None)
+    if optimizer is None:
+        own = dict(spec.settings) if spec is not None and not given else dict(given)
+        entry, exact = chosen("gradient-descent" if spec is None else spec.optimizer, own)
+    else:
+        entry, exact = chosen(optimizer, given)
+    return entry, entry.complete(exact)
+
+
+def _system(
+    kernel: Any,
+    point: np.ndarray,
+    eta: float,
+    data: Data,
+    entry: Optimizer,
+    values: dict[str, Fraction],
+    order: int,
+    state: str,
+) -> _System:
+    whole = kernel_state(kernel, point, eta, data, entry, values)
+    pace = eta * entry.steps(**values)
+    if state == "whole":
+        return _System(whole, partial(_differences, whole.step), pace)
+    check_order(kernel, order, "the rows of an observable")
+    rows = _rows(kernel, entry, values, data)
+    powers = eta ** np.arange(1.0, order + 2)
+
+    def terms(z: np.ndarray, kept: int) -> np.ndarray:
+        found = np.zeros((kept + 1, z.size))
+        found[:, : point.size] = -powers[: kept + 1, None] * rows(z[: point.size], kept)
+        return found
+
+    if entry.memory:
+        if not hasattr(kernel, "gradient_series"):
+            raise InputError(
+                f"optimizer {entry.name!r}: has a memory, and this model no slow manifold; give state='whole'"
+            )
+        rule = trace(entry.step, 1 + len(entry.memory), values)
+        depth = min(order + 1, kernel.order)
+        memory = slow_memory(kernel, rule, point, eta, depth, data, entry.fields(**values))
+        sizes = [part.size for part in entry.initial_state(point, lambda at, field=0: 0 * at, **_floats(values))[1:]]
+        begun = [point, *(part[:size] for part, size in zip(memory, sizes, strict=True))]
+        whole = replace(whole, start=np.concatenate(begun))
+    return _System(whole, terms, pace)
+
+
+def _floats(values: Mapping[str, Fraction]) -> dict[str, float]:
+    return {name: float(value) for name, value in values.items()}
+
+
+def _rows(
+    kernel: Any, entry: Optimizer, values: dict[str, Fraction], data: Data
+) -> Callable[[np.ndarray, int], np.ndarray]:
+    """``−f̃_0 …`` of a step, (order + 1, d), by whatever the kernel has for this optimiser."""
+    spec, steps = getattr(kernel, "spec", None), entry.steps(**values)
+    if hasattr(kernel, "observed"):  # a model of JAX or PyTorch
+        return lambda theta, order: steps * kernel.counterterms(theta, order, entry, values)
+    own = ("gradient-descent", {}) if spec is None else (spec.optimizer, dict(spec.settings))
+    if own == (entry.name, values):
+        return lambda theta, order: steps * kernel.counterterms(theta, *data, order=order)
+    rule, fields = entry.rule(**values), entry.fields(**values)
+    return lambda theta, order: kernel_counterterms(kernel, rule, theta, order, data, fields)
+
+
+def _differences(step: Callable[[np.ndarray], np.ndarray], z: np.ndarray, order: int) -> np.ndarray:
+    """``(−1)^k/(k + 1) Δ^{k+1} z``, whose sum is the logarithm of the map."""
+    states = [z]
+    for _ in range(order + 1):
+        states.append(step(states[-1]))
+    row, found = np.diff(states, axis=0), []
+    for k in range(order + 1):
+        found.append((-1) ** k / (k + 1) * row[0])
+        row = np.diff(row, axis=0)
+    return np.array(found)
+
+
+def _measured(
+    record: Drift,
+    system: _System,
+    quantity: Observable,
+    states: np.ndarray,
+    order: int,
+    orders: Sequence[int],
+    progress: Progress | None,
+) -> Drift:
+    size, z = system.map.size, states[0]
+    terms = system.terms(z, order)
+    # θ leads with η^{k+1}, a rate with η^k and the pace
+    units = record.pace * record.eta ** np.arange(order + 1.0)
+    rows = np.array([quantity.along(z[:size], term[:size]) / unit for term, unit in zip(terms, units, strict=True)])
+    marks = sorted({round(k) for k in np.linspace(0, record.steps, min(record.steps, KEPT) + 1)} | {0, 1})
+    begin = quantity.value(z[:size])
+    found = replace(
+        record,
+        value=begin,
+        rows=rows,
+        step=quantity.value(states[1][:size]) - begin,
+        marks=np.array(marks),
+        measured=np.array([quantity.value(states[k][:size]) - begin for k in marks]),
+        round_off=_round_off(quantity, states, size),
+        vanishing=_vanishing(system, quantity, z, order) if record.state == "slow" else (),
+        warnings=_warnings(terms),
+    )
+    predicted, floors, reasons = {}, {}, {}
+    for number, kept in enumerate(orders, 1):
+        try:
+            predicted[kept], floors[kept] = _predicted(found, system, quantity, states, kept)
+        except IntegrationError as fault:
+            reasons[kept] = str(fault)
+        if progress is not None:
+            progress(number, len(orders))
+    return replace(found, predicted=predicted, floors=floors, reasons=reasons)
+
+
+def _predicted(
+    record: Drift, system: _System, quantity: Observable, states: np.ndarray, order: int
+) -> tuple[np.ndarray, float]:
+    """∫ φ̇ along the equation of motion of an order at the marks, (marks, …), and the integrator's error at the end."""
+    size, z = system.map.size, states[0]
+    shape, cut = record.measured.shape[1:], z.size
+
+    def field(at: np.ndarray) -> np.ndarray:
+        if record.state == "whole":
+            return np.asarray(map_logarithm(system.map.step, at, order))
+        return system.terms(at, order).sum(axis=0)
+
+    def rate(both: np.ndarray) -> np.ndarray:
+        if not np.isfinite(both).all():
+            return np.full_like(both, np.nan)
+        try:
+            moved = field(both[:cut])
+            return np.concatenate([moved, np.ravel(quantity.along(both[:size], moved[:size]))])
+        except EomsymError:  # a trial step that leaves the domain: the integrator takes a smaller one
+            return np.full_like(both, np.nan)
+
+    begin = np.concatenate([z, np.zeros(int(np.prod(shape)))])
+    speed = np.abs(rate(begin))
+    moved = np.concatenate([np.abs(np.diff(states, axis=0)).mean(axis=0), speed[cut:]])
+    noise = 4 * np.finfo(np.float64).eps * np.abs(begin)
+    kept = slice(cut, None)
+    for tolerance in TOLERANCES:
+        allowed = tolerance * np.maximum(moved, tolerance * moved.max()) + noise + np.finfo(np.float64).tiny
+        path = integrate_path(rate, begin, np.asarray(record.marks, dtype=np.float64), allowed, kept)
+        found, floor = path.states.reshape(-1, *shape), float(path.error_estimates[-1])
+        if floor <= LARGEST_FLOOR * np.linalg.norm(found[-1] - record.measured[-1]) or floor <= record.round_off:
+            break
+    return found, floor
+
+
+def _round_off(quantity: Observable, states: np.ndarray, size: int) -> float:
+    """About how far round-off has moved the measured change, ‖·‖₂."""
+    end, random = states[-1][:size], np.random.default_rng(0)
+    unit = np.finfo(np.float64).eps
+    pushed = quantity.along(end, unit * np.sqrt(len(states)) * np.abs(end) * random.standard_normal(size))
+    return float(np.linalg.norm(pushed) + 2 * unit * np.linalg.norm(quantity.value(end)))
+
+
+def _vanishing(system: _System, quantity: Observable, z: np.ndarray, order: int) -> tuple[bool, ...]:
+    """Of each row whether it vanishes at random points around θ: as it is analytic, it then does everywhere."""
+    random, size = np.random.default_rng(0), system.map.size
+    spread = DISTANCE * (float(np.sqrt(np.mean(z[:size] ** 2))) or 1.0)
+    vanishing = np.ones(order + 1, dtype=bool)
+    for _ in range(POINTS):
+        point = z.copy()
+        point[:size] += spread * random.standard_normal(size)
+        sizes = [np.linalg.norm(quantity.along(point[:size], random.standard_normal(size))) for _ in range(4)]
+        for k, term in enumerate(system.terms(point, order)):
+            found = np.linalg.norm(quantity.along(point[:size], term[:size]))
+            vanishing[k] &= bool(found <= ZERO * max(sizes) * np.linalg.norm(term[:size]))
+    return tuple(map(bool, vanishing))
+
+
+def _warnings(terms: np.ndarray) -> tuple[str, ...]:
+    growth = growth_of_terms(terms) if len(terms) > 1 else 0.0
+    if growth < 1:
+        return ()
+    return (f"the terms of the series grow by {growth:.2g} an order here: higher orders say less; take a smaller eta",)

@@ -1,0 +1,248 @@
+"""Quantities that are followed along a run: what each is, and its exact derivative along any direction of θ."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from eomsym.dynamics import Data, top_eigenpair
+from eomsym.dynamics.differentials import gradient_along
+from eomsym.errors import InputError
+from eomsym.models import LOSS_TABLE, MLP, ArrayExpression
+from eomsym.verification.differences import derivative
+
+Value = Callable[[np.ndarray], Any]
+Along = Callable[[np.ndarray, np.ndarray], Any]
+
+#: Names that stand for an expression; {0} is a layer and {1} the next one.
+SHORTHANDS = {
+    "norm2": "norm2(theta)",
+    "norm2:": "norm2(W{0})",
+    "balance:": "norm2(W{1}) - norm2(W{0})",
+    "balance-matrix:": "W{0}.T @ W{0} - W{1} @ W{1}.T",
+}
+NAMES = (
+    *("loss", "test-loss", "gradient-norm2", "margin", "sharpness", "sharpness-share"),
+    *(f"{name}1" if name.endswith(":") else name for name in SHORTHANDS),
+)
+#: Beyond so many parameters no trace of the Hessian is taken.
+MOST_FOR_TRACE = 3000
+
+
+@dataclass(frozen=True)
+class Observable:
+    """``value(θ)`` is a number or an array; ``along(θ, v)`` its derivative along v (d,), of the same shape.
+
+    ``exact`` says whether the derivative is that of the formula, or one of differences.
+    """
+
+    name: str
+    value: Value
+    along: Along
+    exact: bool = True
+
+
+def read_observable(observable: Any, kernel: Any, data: Data, test: Data | None = None) -> Observable:
+    """What is meant by a name, an expression, a function of θ (d,), or a pair (function, its derivative along v).
+
+    Names are those in ``NAMES``, with the number of a layer after the colon; an expression is one in the layers'
+    ``W1``, ``b1``, … or the variables of a written loss, and ``theta`` (``models.ArrayExpression``).  ``test`` are
+    other samples, for ``test-loss``.  Raises ``InputError`` for what is unknown or has no meaning for this kernel.
+    """
+    if isinstance(observable, Observable):
+        return observable
+    if isinstance(observable, str):
+        name = observable.strip()
+        if name in _OF_KERNEL:
+            return _OF_KERNEL[name](kernel, data, test)
+        return _expression(name, kernel)
+    if isinstance(observable, tuple) and len(observable) == 2 and all(map(callable, observable)):
+        function, slope = observable
+        return Observable(_called(function), _checked(function), lambda at, along: _array(slope(at, along)))
+    if callable(observable):
+        return Observable(_called(observable), _checked(observable), partial(derivative, _checked(observable)), False)
+    raise InputError(
+        f"observable {observable!r}: give a name ({', '.join(NAMES)}), an expression, or a function of theta"
+    )
+
+
+def _called(function: Any) -> str:
+    return str(getattr(function, "__name__", "function"))
+
+
+def _checked(function: Callable[[np.ndarray], Any]) -> Value:
+    return lambda theta: _array(function(theta))
+
+
+def _array(value: Any) -> np.ndarray:
+    """As float64.  Raises ``InputError`` for what are no finite numbers."""
+    try:
+        array = np.asarray(value, dtype=np.float64)
+    except (TypeError, ValueError):
+        raise InputError(f"observable: gave {type(value).__name__}; it has to give a number or an array") from None
+    if not np.isfinite(array).all():
+        raise InputError("observable: it or its derivative is not finite here; give one that is smooth at theta")
+    return array
+
+
+def _expression(text: str, kernel: Any) -> Observable:
+    """One of ``SHORTHANDS``, or an expression as it is."""
+    found = re.fullmatch(r"([a-z0-9-]+:)(\d{1,4})", text)
+    if found and found[1] in SHORTHANDS:
+        layer, shorthand = int(found[2]), SHORTHANDS[found[1]]
+        last = len(_model(kernel, text).layers) - 1 - ("{1}" in shorthand)
+        if not 1 <= layer <= last:
+            having = f"layers 1 to {last}" if last else "one layer only"
+            what = "layers with one after it" if "{1}" in shorthand else "layers"
+            raise InputError(f"observable {text!r}: there is no layer {layer}; this model has {having} ({what})")
+        formula = shorthand.format(layer, layer + 1)
+    elif ":" in text or re.fullmatch(r"[a-z]+(-[a-z0-9]+)+", text):
+        raise InputError(f"observable {text!r}: unknown; choose from {', '.join(NAMES)}, or write an expression")
+    else:
+        formula = SHORTHANDS.get(text, text)
+    made = ArrayExpression(formula)
+
+    def dual(theta: np.ndarray, direction: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        return made.dual(arrays_of(kernel, theta), arrays_of(kernel, direction))
+
+    return Observable(text, lambda at: dual(at, np.zeros_like(at))[0], lambda at, along: dual(at, along)[1])
+
+
+def arrays_of(kernel: Any, vector: np.ndarray) -> Mapping[str, np.ndarray]:
+    """θ, or a direction, by the names that an expression may use."""
+    model: Any = getattr(kernel, "model", None)
+    arrays = {"theta": vector}
+    if isinstance(model, MLP):
+        for layer, (matrix, bias) in enumerate(model.split(vector), start=1):
+            arrays |= {f"W{layer}": matrix, **({f"b{layer}": bias} if model.bias else {})}
+    elif hasattr(model, "variables"):
+        arrays |= dict(zip(model.variables, vector, strict=True))
+    return arrays
+
+
+def _model(kernel: Any, name: str) -> MLP:
+    model = getattr(kernel, "model", None)
+    if not isinstance(model, MLP):
+        raise InputError(f"observable {name!r}: is of a network's layers, and this kernel is of none")
+    return model
+
+
+def _loss(kernel: Any, data: Data, test: Data | None) -> Observable:
+    if not hasattr(kernel, "loss"):
+        raise InputError("observable 'loss': this kernel gives none; give a function")
+    return Observable(
+        "loss",
+        lambda at: np.float64(kernel.loss(at, *data)),
+        lambda at, along: np.float64(kernel.gradient(at, *data) @ along),
+    )
+
+
+def _test_loss(kernel: Any, data: Data, test: Data | None) -> Observable:
+    """The loss on other samples, without weight decay."""
+    if test is None:
+        raise InputError("observable 'test-loss': no samples to test with; give test=(inputs, targets)")
+    decay = _model(kernel, "test-loss").weight_decay
+    return Observable(
+        "test-loss",
+        lambda at: np.float64(kernel.loss(at, *test) - decay / 2 * (at @ at)),
+        lambda at, along: np.float64((kernel.gradient(at, *test) - decay * at) @ along),
+    )
+
+
+def _gradient_norm(kernel: Any, data: Data, test: Data | None) -> Observable:
+    """‖g‖², of which ``2 g·Hv`` is the derivative."""
+
+    def value(theta: np.ndarray) -> Any:
+        g = kernel.gradient(theta, *data)
+        return np.float64(g @ g)
+
+    def along(theta: np.ndarray, direction: np.ndarray) -> Any:
+        return np.float64(2 * kernel.gradient(theta, *data) @ kernel.hessian_vector(theta, direction, *data))
+
+    return Observable("gradient-norm2", value, along)
+
+
+def _margin(kernel: Any, data: Data, test: Data | None) -> Observable:
+    """The mean over samples of the log-odds of the label, ``z_y − log Σ_{j≠y} exp z_j``: a margin that is smooth.
+
+    With the loss l of one sample it is ``−log(e^l − 1)``, so that one call of the kernel a sample is enough.
+    """
+    model = _model(kernel, "margin")
+    if not LOSS_TABLE[model.loss].labels:
+        raise InputError("observable 'margin': is of class labels, and this loss has none; take cross-entropy")
+    samples = [tuple(array[i : i + 1] for array in data) for i in range(len(data[0]))]
+    decay = model.weight_decay
+
+    def losses(theta: np.ndarray) -> np.ndarray:
+        own = decay / 2 * float(theta @ theta)
+        found = np.array([kernel.loss(theta, *sample) - own for sample in samples])
+        if found.min() <= 1e-12:
+            raise InputError("observable 'margin': a sample is so certain that its margin has no digits left")
+        return found
+
+    def along(theta: np.ndarray, direction: np.ndarray) -> Any:
+        odds = 1 / -np.expm1(-losses(theta))
+        slopes = [(kernel.gradient(theta, *sample) - decay * theta) @ direction for sample in samples]
+        return np.float64(-np.mean(odds * slopes))
+
+    return Observable("margin", lambda at: np.float64(-np.mean(np.log(np.expm1(losses(at))))), along)
+
+
+def _sharpness(kernel: Any, data: Data, test: Data | None) -> Observable:
+    """The largest eigenvalue of H; along r it moves by ``r·g''(v, v)``, v its eigenvector (Hellmann & Feynman)."""
+    pair = partial(top_eigenpair, kernel, data=data)
+    second = _second_derivative(kernel, data)
+    return Observable(
+        "sharpness",
+        lambda at: np.float64(pair(at)[0]),
+        lambda at, along: np.float64(along @ second(at, pair(at)[1])),
+    )
+
+
+def _sharpness_share(kernel: Any, data: Data, test: Data | None) -> Observable:
+    """The largest eigenvalue of H over its trace, the sum of all."""
+    if kernel.size > MOST_FOR_TRACE:
+        raise InputError(
+            f"observable 'sharpness-share': takes a product with H for each parameter; "
+            f"{kernel.size} are too many, at most {MOST_FOR_TRACE}"
+        )
+    pair, second, units = (
+        partial(top_eigenpair, kernel, data=data),
+        _second_derivative(kernel, data),
+        np.eye(kernel.size),
+    )
+
+    def trace(theta: np.ndarray) -> float:
+        return float(sum(kernel.hessian_vector(theta, unit, *data) @ unit for unit in units))
+
+    def along(theta: np.ndarray, direction: np.ndarray) -> Any:
+        (top, vector), whole = pair(theta), trace(theta)
+        slope = direction @ second(theta, vector)
+        return _array((slope - top / whole * sum(direction @ second(theta, unit) for unit in units)) / whole)
+
+    return Observable("sharpness-share", lambda at: _array(pair(at)[0] / trace(at)), along)
+
+
+def _second_derivative(kernel: Any, data: Data) -> Callable[[np.ndarray, np.ndarray], np.ndarray]:
+    """``g''(v, v)``, (d,): twice the second coefficient of g along ``θ + ηv``."""
+    if kernel.order < 2 or not hasattr(kernel, "gradient_series"):
+        raise InputError(
+            "observable 'sharpness': takes a third derivative of the loss; give a kernel of order 2 or more"
+        )
+    series = gradient_along(kernel, data)
+    return lambda theta, vector: 2 * series(np.stack([theta, vector, np.zeros_like(theta)]))[2]
+
+
+_OF_KERNEL: Mapping[str, Callable[[Any, Data, Data | None], Observable]] = {
+    "loss": _loss,
+    "test-loss": _test_loss,
+    "gradient-norm2": _gradient_norm,
+    "margin": _margin,
+    "sharpness": _sharpness,
+    "sharpness-share": _sharpness_share,
+}

@@ -1,0 +1,125 @@
+"""Implicit regularisation in numbers: the modified loss at a point, and how much of a step is its gradient.
+
+A free tree π falls into two rooted ones where an edge is cut, and ``S_π = F(τ_1)·F(τ_2)``: the index on the edge is what
+is summed.  So the elementary differentials of half the size give every value, and no derivative of the loss is taken
+that the equation of motion does not have.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from eomsym import optimizers
+from eomsym.checks import check_positive
+from eomsym.derivation import modified_loss
+from eomsym.dynamics import Data, SeriesKernel, elementary_differentials, kernel_counterterms
+from eomsym.errors import InputError
+from eomsym.optimizers import Optimizer
+from eomsym.trees import ColouredTree, Tree
+from eomsym.verification.study import Record
+
+
+@dataclass(frozen=True, eq=False)
+class ImplicitRegulariser(Record):
+    """The modified loss ``L̃ = Σ_k values[k]`` at a point; values[0] is the loss that gradient flow descends.
+
+    The equation of motion is ``θ̇ = −Σ_k (gradients[k] + rests[k])``: gradients[k] is the gradient of values[k],
+    rests[k] the part that no loss gives; (order + 1, d) each.  The powers of η are inside.
+    """
+
+    optimizer: str
+    parameters: tuple[tuple[str, str], ...]
+    eta: float
+    values: tuple[float, ...]
+    gradients: np.ndarray
+    rests: np.ndarray
+
+    @property
+    def loss(self) -> float:
+        """L̃."""
+        return sum(self.values)
+
+    @property
+    def shares(self) -> tuple[float, ...]:
+        """‖gradients[k]‖ over the length of the whole field: what a step owes to each part of the modified loss."""
+        return self._over_field(self.gradients)
+
+    @property
+    def rest_shares(self) -> tuple[float, ...]:
+        """The same of ``rests``."""
+        return self._over_field(self.rests)
+
+    def _over_field(self, rows: np.ndarray) -> tuple[float, ...]:
+        whole = np.linalg.norm(np.sum(self.gradients + self.rests, axis=0))
+        return tuple(float(np.linalg.norm(row) / whole) for row in rows) if whole > 0 else (0.0,) * len(rows)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Without the vectors."""
+        return {**self.entries("optimizer", "eta", "values", "shares", "rest_shares"), "parameters": dict(self.parameters)}
+
+    def __str__(self) -> str:
+        lines = ["power of η   value in L̃   of the step   no gradient"]
+        columns = zip(self.values, self.shares, self.rest_shares, strict=True)
+        lines += [f"{k:^10} {value:12.4e} {share:13.2e} {rest:13.2e}" for k, (value, share, rest) in enumerate(columns)]
+        return "\n".join(lines)
+
+
+def implicit_regulariser(
+    kernel: SeriesKernel,
+    theta: np.ndarray,
+    eta: float,
+    *data: np.ndarray,
+    order: int = 1,
+    optimizer: str | Optimizer = "gradient-descent",
+    **parameters: object,
+) -> ImplicitRegulariser:
+    """The modified loss of an optimiser at ``theta`` (d,) up to ``η^order``: for gradient descent ``L + (η/4)‖g‖² + …``.
+
+    Parameters that are not given take their default values.  Raises ``InputError`` for optimisers without a modified
+    loss (games, componentwise ones such as Adam, several batches), for an order above the kernel's and for a bad value.
+    """
+    entry, given = optimizers.chosen(optimizer, parameters)
+    values = entry.complete(given)
+    step = check_positive("eta", eta)
+    found = modified_loss(entry, order, **values)
+    if found.fields > 1:
+        raise InputError(f"optimizer {entry.name!r}: takes {found.fields} losses, a kernel has one; take a name with one")
+    rows = kernel_counterterms(kernel, entry.rule(**values), np.asarray(theta), order, data)
+    trees = {half for level in found.levels for term in level for half in _halves(term.tree)}
+    trees |= {_plain(tree) for rest in found.rest for tree in rest}
+    differentials = elementary_differentials(kernel, theta, trees, data)
+    loss = float(kernel.loss(theta, *data))  # type: ignore[attr-defined]
+
+    def contraction(tree: ColouredTree) -> float:
+        halves = [differentials[half] for half in _halves(tree)]
+        return float(halves[0] @ halves[1]) if halves else loss
+
+    levels = [sum(float(term.coefficient) * contraction(term.tree) for term in level) for level in found.levels]
+    rests = np.zeros_like(rows)
+    for row, rest in zip(rests, found.rest, strict=True):
+        for tree, coefficient in rest.items():
+            row += float(coefficient) * differentials[_plain(tree)]
+    powers = step ** np.arange(order + 1.0)
+    return ImplicitRegulariser(
+        optimizer=entry.name,
+        parameters=tuple((name, str(value)) for name, value in values.items()),
+        eta=step,
+        values=tuple(float(power * level) for power, level in zip(powers, levels, strict=True)),
+        gradients=powers[:, None] * (rows - rests),
+        rests=powers[:, None] * rests,
+    )
+
+
+def _halves(tree: ColouredTree) -> Iterator[Tree]:
+    """The two rooted trees that are left when the root's first edge is cut; none for a single node."""
+    if tree.children:
+        yield _plain(tree.children[0])
+        yield Tree(map(_plain, tree.children[1:]))
+
+
+def _plain(tree: ColouredTree) -> Tree:
+    return Tree(map(_plain, tree.children))
