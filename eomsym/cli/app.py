@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from eomsym import __version__
-from eomsym.cli import audit, derive, follow, generate, layers, optimizers, output, study, terms, verify
+from eomsym.cli import audit, derive, drift, follow, generate, layers, optimizers, output, study, terms, verify
 from eomsym.cli.groups import examples, new_group
 
 app = new_group(
@@ -26,6 +26,7 @@ app.command(epilog=derive.EXAMPLES)(derive.derive)
 app.add_typer(generate.group, name="generate")
 app.command(epilog=verify.EXAMPLES)(verify.verify)
 app.command(epilog=follow.EXAMPLES)(follow.follow)
+app.command(epilog=drift.EXAMPLES)(drift.drift)
 app.add_typer(layers.group, name="layers")
 app.command(epilog=terms.EXAMPLES)(terms.terms)
 app.command(epilog=optimizers.EXAMPLES)(optimizers.optimizers)

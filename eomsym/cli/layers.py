@@ -14,7 +14,7 @@ from eomsym.cli.measuring import Report, suited_model
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from eomsym.verification import Equilibrium, ScaleStudy, TranslationStudy
+    from eomsym.verification import ConservationStudy, Equilibrium, ScaleStudy, TranslationStudy
 
 MOST_STEPS, HIGHEST_ORDER = 20_000, 11
 
@@ -118,6 +118,58 @@ def scale(
             progress=progress,
         )
     return report.tell(study, _show_scale)
+
+
+@group.command(epilog=examples("eomsym layers conserved", "eomsym layers conserved --activation identity --no-bias"))
+def conserved(
+    optimizer: options.Optimizer = "gradient-descent",
+    dataset: options.Dataset = "digits-small",
+    layers: options.Layers = None,
+    activation: options.SuitedActivation = None,
+    normalization: options.Normalization = "none",
+    no_bias: options.NoBias = False,
+    eta: Annotated[str, typer.Option(metavar="NUMBER", help="Learning rate.")] = "0.01",
+    steps: Annotated[str, typer.Option(metavar="N", help="Steps over which a change is measured.")] = "10",
+    orders: Orders = "0:3",
+    seed: options.Seed = "0",
+    output_: options.Output = None,
+    quiet: options.Quiet = False,
+    format_: options.Format = "table",
+) -> int:
+    """What gradient flow conserves, and which order breaks it.
+
+    Of every quantity that is known to be conserved: the first order at which a
+    step of the optimizer changes it, the change that is measured over --steps,
+    and what each order predicts of it. See eomsym drift for one quantity.
+
+    The exit status is 1 if gradient flow does not conserve one of them.
+    """
+    from eomsym.models import dataset as samples_of
+    from eomsym.verification import conserved_quantities, kernel_for_drift, study_conservation
+
+    model = suited_model(dataset, layers, activation, 0.0, normalization, no_bias=no_bias)
+    conserved_quantities(model)  # refuses before a kernel is generated for nothing
+    kept = parsing.orders("--orders", orders, HIGHEST_ORDER)
+    step, count = parsing.positive("--eta", eta), parsing.integer("--steps", steps, 1, MOST_STEPS)
+    report = Report(format_, seed, None, output_)
+    with output.progress("measuring") as progress:
+        study = study_conservation(
+            kernel_for_drift(model, max(kept), report.folder),
+            model.initial(report.seed),
+            step,
+            *samples_of(dataset, report.seed).arrays,
+            order=max(kept),
+            orders=kept,
+            optimizer=optimizer,
+            steps=count,
+            progress=progress,
+        )
+    return report.write(study, _show_conserved)
+
+
+def _show_conserved(study: ConservationStudy) -> None:
+    first = study.drifts[0]
+    output.write(f"{first.optimizer}: {first.model}, eta {first.eta:g}, {first.steps} steps\n\n{study}")
 
 
 def _show_translation(study: TranslationStudy) -> None:

@@ -17,13 +17,18 @@ if TYPE_CHECKING:
     from eomsym.models import MLP
 
 
-class Study(Protocol):
+class Found(Protocol):
     """What a measurement returns."""
 
     @property
     def passed(self) -> bool: ...
-    def plot(self) -> Figure: ...
     def to_json(self) -> str: ...
+
+
+class Study(Found, Protocol):
+    """One that can be drawn."""
+
+    def plot(self) -> Figure: ...
 
 
 class Report:
@@ -39,6 +44,10 @@ class Report:
         """Draws and prints a study, by ``show`` where no JSON is asked for; returns the exit status."""
         if self._figure is not None:
             output.save(study.plot(), self._figure)
+        return self.write(study, show)
+
+    def write(self, study: Found, show: Callable[[Any], None]) -> int:
+        """The same without a figure."""
         if self._json:
             output.write(study.to_json())
         else:

@@ -47,7 +47,8 @@ class FlatModel:
     def counterterms(self, theta: np.ndarray, order: int, optimizer: Any, values: Mapping[str, Any]) -> np.ndarray:
         """``eomsym.jax.counterterms`` as rows, (order + 1, d)."""
         with jax.enable_x64(True):
-            rows = counterterms(self._loss_fn, self._shaped(theta), order, optimizer=optimizer, **values)
+            params = self._shaped(jnp.asarray(theta))
+            rows = counterterms(self._loss_fn, params, order, optimizer=optimizer, **values)
             return np.array([ravel_pytree(row)[0] for row in rows])
 
     def observed(self, function: Callable[[Any], Any]) -> tuple[Callable[..., Any], Callable[..., Any]]:

@@ -11,6 +11,7 @@ from eomsym.verification.asymptotics import (
 from eomsym.verification.audit_record import Audit, AuditRow
 from eomsym.verification.auditing import audit
 from eomsym.verification.certificate import Certificate, certify
+from eomsym.verification.conservation import ConservationStudy, conserved_quantities, study_conservation
 from eomsym.verification.convergence import error_exponents, measure_errors, verify
 from eomsym.verification.discretization import (
     ErrorMap,
@@ -21,12 +22,12 @@ from eomsym.verification.discretization import (
     recommend_step,
 )
 from eomsym.verification.drift_record import Drift
-from eomsym.verification.drifting import drift
+from eomsym.verification.drifting import drift, kernel_for_drift
 from eomsym.verification.edge import EdgePoint, edge_point
 from eomsym.verification.equilibrium import ArgumentToy, Equilibrium, measure_equilibrium
 from eomsym.verification.follow_record import Follow, FollowedOrder
 from eomsym.verification.following import follow, kernel_to_follow
-from eomsym.verification.observables import Observable
+from eomsym.verification.observables import Observable, read_observable
 from eomsym.verification.regulariser import ImplicitRegulariser, implicit_regulariser
 from eomsym.verification.scale import ScaleStudy, norm_law, scale_law_defect, study_scale
 from eomsym.verification.study import (
@@ -56,6 +57,7 @@ __all__ = [
     "Audit",
     "AuditRow",
     "Certificate",
+    "ConservationStudy",
     "ConvergenceStudy",
     "Drift",
     "EdgePoint",
@@ -77,12 +79,14 @@ __all__ = [
     "audit",
     "certify",
     "chain_rate",
+    "conserved_quantities",
     "drift",
     "edge_point",
     "error_exponents",
     "evaluation_noise",
     "follow",
     "implicit_regulariser",
+    "kernel_for_drift",
     "kernel_to_follow",
     "map_errors",
     "measure_accuracy",
@@ -92,10 +96,12 @@ __all__ = [
     "measure_terms",
     "norm_law",
     "program_asymptotics",
+    "read_observable",
     "recommend_order",
     "recommend_step",
     "scale_law_defect",
     "study_asymptotics",
+    "study_conservation",
     "study_scale",
     "study_terms",
     "study_translation",

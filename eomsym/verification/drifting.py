@@ -7,7 +7,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import partial
-from typing import Any
+from pathlib import Path as FilePath
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from threadpoolctl import threadpool_limits
@@ -25,15 +26,24 @@ from eomsym.verification.drift_record import Drift
 from eomsym.verification.observables import Observable, read_observable
 from eomsym.verification.posing import describe, growth_of_terms
 
+if TYPE_CHECKING:
+    from eomsym.codegen import Kernel
+    from eomsym.models import MLP
+
 #: Tolerances of the integrator, relative to what moves, tried in turn until its error is a hundredth of what is shown.
 TOLERANCES = (1e-6, 1e-10, 1e-14)
 LARGEST_FLOOR = 0.01
 #: Points of a path that are kept, about.
 KEPT = 100
 MOST_STEPS = 1_000_000
-#: How many random points say whether a row vanishes identically, how far they lie, in units of θ's root mean square,
-#: and what is zero beside the derivative along a random direction as long as the row.
-POINTS, DISTANCE, ZERO = 3, 0.3, 1e-8
+#: Sharpness moves by a second derivative of g.
+LEAST_ORDER = 2
+#: How many random points say whether a row vanishes, and how far they lie, in units of θ's root mean square.
+POINTS, DISTANCE = 3, 0.3
+#: What is zero beside the derivative along a random direction as long as the row.
+ZERO = 1e-8
+#: A row that moves by this part of itself where θ moves by this part of it is made of rounding errors.
+ANEW, LAST_DIGITS = 0.01, 1e-14
 
 
 @dataclass(frozen=True, eq=False)
@@ -119,6 +129,16 @@ def drift(
         )
 
 
+def kernel_for_drift(model: MLP, order: int, output: str | FilePath | None = None) -> Kernel:
+    """A kernel of a network for ``drift`` to this order, for every optimiser and observable: committed or generated."""
+    from eomsym.codegen import COMMITTED, KernelSpec, kernel_for, max_kernel_order
+
+    needed = min(max(order + 1, LEAST_ORDER), max_kernel_order("double"))
+    alike = (spec for spec in COMMITTED if spec.model == model and spec.order >= needed)
+    made = KernelSpec(model, needed)
+    return kernel_for(made if output else next(alike, made), output)
+
+
 def _model(kernel: Any, theta: Any, observable: Any) -> tuple[Any, Any, Any]:
     """A loss function of JAX or PyTorch as a kernel, and a function of its parameters as one of θ."""
     if not callable(kernel) or hasattr(kernel, "gradient"):
@@ -181,6 +201,11 @@ def _system(
         sizes = [part.size for part in entry.initial_state(point, lambda at, field=0: 0 * at, **_floats(values))[1:]]
         begun = [point, *(part[:size] for part, size in zip(memory, sizes, strict=True))]
         whole = replace(whole, start=np.concatenate(begun))
+        if not np.isfinite(whole.step(whole.start)).all():
+            raise InputError(
+                f"eta {eta:g}: {entry.name} has no memory on its slow manifold here, where a mean of squares would be "
+                "below zero; give a smaller one, or state='whole'"
+            )
     return _System(whole, terms, pace)
 
 
@@ -239,7 +264,7 @@ def _measured(
         measured=np.array([quantity.value(states[k][:size]) - begin for k in marks]),
         round_off=_round_off(quantity, states, size),
         vanishing=_vanishing(system, quantity, z, order) if record.state == "slow" else (),
-        warnings=_warnings(terms),
+        warnings=_warnings(terms, record.eta),
     )
     predicted, floors, reasons = {}, {}, {}
     for number, kept in enumerate(orders, 1):
@@ -296,22 +321,29 @@ def _round_off(quantity: Observable, states: np.ndarray, size: int) -> float:
 
 
 def _vanishing(system: _System, quantity: Observable, z: np.ndarray, order: int) -> tuple[bool, ...]:
-    """Of each row whether it vanishes at random points around θ: as it is analytic, it then does everywhere."""
+    """Of each row whether it vanishes at random points around θ: as it is analytic, it then does everywhere.
+
+    It does where the term is no more than round-off, which another last digit of θ makes anew, and where φ' is zero
+    along it, beside what φ' is along others.
+    """
     random, size = np.random.default_rng(0), system.map.size
     spread = DISTANCE * (float(np.sqrt(np.mean(z[:size] ** 2))) or 1.0)
     vanishing = np.ones(order + 1, dtype=bool)
     for _ in range(POINTS):
-        point = z.copy()
+        point, near = z.copy(), z.copy()
         point[:size] += spread * random.standard_normal(size)
-        sizes = [np.linalg.norm(quantity.along(point[:size], random.standard_normal(size))) for _ in range(4)]
-        for k, term in enumerate(system.terms(point, order)):
-            found = np.linalg.norm(quantity.along(point[:size], term[:size]))
-            vanishing[k] &= bool(found <= ZERO * max(sizes) * np.linalg.norm(term[:size]))
+        near[:size] = point[:size] * (1 + LAST_DIGITS * random.standard_normal(size))
+        sensitivity = quantity.sensitivity(point[:size])
+        for k, (term, other) in enumerate(zip(system.terms(point, order), system.terms(near, order), strict=True)):
+            length = np.linalg.norm(term[:size])
+            if np.linalg.norm(term - other) <= ANEW * length:
+                along = np.linalg.norm(quantity.along(point[:size], term[:size]))
+                vanishing[k] &= bool(along <= ZERO * sensitivity * length)
     return tuple(map(bool, vanishing))
 
 
-def _warnings(terms: np.ndarray) -> tuple[str, ...]:
-    growth = growth_of_terms(terms) if len(terms) > 1 else 0.0
+def _warnings(terms: np.ndarray, eta: float) -> tuple[str, ...]:
+    growth = eta * growth_of_terms(terms / eta ** np.arange(len(terms))[:, None])
     if growth < 1:
         return ()
     return (f"the terms of the series grow by {growth:.2g} an order here: higher orders say less; take a smaller eta",)

@@ -9,11 +9,13 @@ from functools import partial
 from typing import Any
 
 import numpy as np
+from scipy.special import logsumexp, softmax
 
 from eomsym.dynamics import Data, top_eigenpair
 from eomsym.dynamics.differentials import gradient_along
 from eomsym.errors import InputError
 from eomsym.models import LOSS_TABLE, MLP, ArrayExpression
+from eomsym.models.outputs import outputs_along
 from eomsym.verification.differences import derivative
 
 Value = Callable[[np.ndarray], Any]
@@ -32,6 +34,7 @@ NAMES = (
 )
 #: Beyond so many parameters no trace of the Hessian is taken.
 MOST_FOR_TRACE = 3000
+DIRECTIONS = 4
 
 
 @dataclass(frozen=True)
@@ -45,6 +48,11 @@ class Observable:
     value: Value
     along: Along
     exact: bool = True
+
+    def sensitivity(self, theta: np.ndarray) -> float:
+        """The largest of ‖derivative‖ along a few random directions: about the norm of the gradient."""
+        directions = np.random.default_rng(0).standard_normal((DIRECTIONS, theta.size))
+        return max(float(np.linalg.norm(self.along(theta, direction))) for direction in directions)
 
 
 def read_observable(observable: Any, kernel: Any, data: Data, test: Data | None = None) -> Observable:
@@ -168,29 +176,21 @@ def _gradient_norm(kernel: Any, data: Data, test: Data | None) -> Observable:
 
 
 def _margin(kernel: Any, data: Data, test: Data | None) -> Observable:
-    """The mean over samples of the log-odds of the label, ``z_y − log Σ_{j≠y} exp z_j``: a margin that is smooth.
-
-    With the loss l of one sample it is ``−log(e^l − 1)``, so that one call of the kernel a sample is enough.
-    """
+    """The mean over samples of ``z_y − log Σ_{j≠y} exp z_j``, the log-odds of the label: a margin that is smooth."""
     model = _model(kernel, "margin")
     if not LOSS_TABLE[model.loss].labels:
         raise InputError("observable 'margin': is of class labels, and this loss has none; take cross-entropy")
-    samples = [tuple(array[i : i + 1] for array in data) for i in range(len(data[0]))]
-    decay = model.weight_decay
+    inputs, labels = data
+    own = np.arange(model.layers[-1]) == labels[:, None]
 
-    def losses(theta: np.ndarray) -> np.ndarray:
-        own = decay / 2 * float(theta @ theta)
-        found = np.array([kernel.loss(theta, *sample) - own for sample in samples])
-        if found.min() <= 1e-12:
-            raise InputError("observable 'margin': a sample is so certain that its margin has no digits left")
-        return found
+    def dual(theta: np.ndarray, direction: np.ndarray) -> tuple[Any, Any]:
+        scores, slopes = outputs_along(model, theta, direction, inputs)
+        others = np.where(own, -np.inf, scores)
+        weights = softmax(others, axis=1)
+        margins = scores[own] - logsumexp(others, axis=1)
+        return np.mean(margins), np.mean(slopes[own] - (weights * slopes).sum(axis=1))
 
-    def along(theta: np.ndarray, direction: np.ndarray) -> Any:
-        odds = 1 / -np.expm1(-losses(theta))
-        slopes = [(kernel.gradient(theta, *sample) - decay * theta) @ direction for sample in samples]
-        return np.float64(-np.mean(odds * slopes))
-
-    return Observable("margin", lambda at: np.float64(-np.mean(np.log(np.expm1(losses(at))))), along)
+    return Observable("margin", lambda at: dual(at, 0 * at)[0], lambda at, along: dual(at, along)[1])
 
 
 def _sharpness(kernel: Any, data: Data, test: Data | None) -> Observable:

@@ -19,6 +19,8 @@ HELPS = [
     ("layers",),
     ("layers", "translation"),
     ("layers", "scale"),
+    ("layers", "conserved"),
+    ("drift",),
     ("terms",),
     ("study",),
     ("study", "run"),

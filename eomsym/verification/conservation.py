@@ -1,0 +1,148 @@
+"""What gradient flow conserves in a network, and at which order a step of an optimiser breaks it.
+
+A symmetry of the loss has its conserved quantity (Kunin et al., Neural mechanics, ICLR 2021); the balance of linear
+layers is that of Du, Hu & Lee, Algorithmic regularization in learning deep homogeneous models, NeurIPS 2018.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from eomsym.errors import InputError
+from eomsym.models import LOSS_TABLE, MLP
+from eomsym.optimizers import Optimizer
+from eomsym.verification.convergence import Progress
+from eomsym.verification.drift_record import Drift, shown
+from eomsym.verification.drifting import drift
+from eomsym.verification.observables import read_observable
+from eomsym.verification.study import Record, finite
+
+
+def conserved_quantities(model: MLP) -> dict[str, str]:
+    """Observables that gradient flow conserves, each with the symmetry that it belongs to; not all that there may be.
+
+    *Rescaling*: neighbouring linear layers, ``W_l → W_l A`` and ``W_{l+1} → A⁻¹ W_{l+1}``, a bias counting as a row
+    of W_l.  *Scale*: weights before a normalisation.  *Translation*: the layer before a softmax.
+    Raises ``InputError`` for weight decay, with which they decay, and for a network without any.
+    """
+    if model.weight_decay:
+        raise InputError(
+            f"weight_decay {model.weight_decay!r}: what gradient flow would conserve decays with it; give none, or see "
+            "eomsym layers translation and scale"
+        )
+    hidden, last = range(1, len(model.layers) - 1), len(model.layers) - 1
+    found: dict[str, str] = {}
+    for layer in hidden if model.activation == "identity" and model.normalization == "none" else ():
+        if model.bias:
+            found[f"norm2(W{layer + 1}) - norm2(W{layer}) - norm2(b{layer})"] = "rescaling"
+            found[f"W{layer}.T @ W{layer} + outer(b{layer}) - W{layer + 1} @ W{layer + 1}.T"] = "rescaling"
+        else:
+            found |= {f"balance:{layer}": "rescaling", f"balance-matrix:{layer}": "rescaling"}
+    for layer in hidden if model.normalization != "none" else ():
+        whole = f"norm2(W{layer}) + norm2(b{layer})" if model.bias else f"norm2:{layer}"
+        found[whole if model.normalization == "layer" else f"columns(W{layer}**2)"] = "scale"
+    if LOSS_TABLE[model.loss].labels:
+        found |= {f"rows(W{last})": "translation", **({f"sum(b{last})": "translation"} if model.bias else {})}
+    if not found:
+        raise InputError(
+            f"model: {model.activation} layers before {model.loss} conserve nothing that is known here; take "
+            "identity, a normalization or cross-entropy"
+        )
+    return found
+
+
+@dataclass(frozen=True, eq=False)
+class ConservationStudy(Record):
+    """For each conserved quantity its ``Drift`` and, by its name, the symmetry.
+
+    ``flow`` is how far gradient flow is from conserving it at the start, ``|φ̇|`` over that along a random direction.
+    """
+
+    drifts: tuple[Drift, ...]
+    symmetries: Mapping[str, str]
+    flow: Mapping[str, float]
+
+    #: Round-off of a sum that cancels.
+    TOLERANCE = 1e-12
+
+    @property
+    def passed(self) -> bool:
+        """Whether gradient flow conserves all, and every order's path stayed in the numbers."""
+        return all(found.passed for found in self.drifts) and max(self.flow.values()) <= self.TOLERANCE
+
+    def to_dict(self) -> dict[str, Any]:
+        """The JSON object of ``layers conserved`` as plain values."""
+        first = self.drifts[0]
+        return {
+            **first.entries("optimizer", "model", "dataset", "seed", "eta", "steps"),
+            "parameters": dict(first.parameters),
+            "laws": [
+                {
+                    "observable": found.observable,
+                    "symmetry": self.symmetries[found.observable],
+                    "flow": self.flow[found.observable],
+                    "broken_at": found.broken_at,
+                    "change": found.change.tolist(),
+                    "round_off": found.round_off,
+                    "predictions": [
+                        {"order": order, "error": error, "ratio": finite(found.ratios[order])}
+                        for order, error in found.errors.items()
+                    ],
+                }
+                for found in self.drifts
+            ],
+            "passed": self.passed,
+        }
+
+    def __str__(self) -> str:
+        width = max(len(found.observable) for found in self.drifts)
+        orders = list(self.drifts[0].predicted)
+        heads = "  ".join(f"{f'order {order}':>9}" for order in orders)
+        lines = [f"{'conserved by gradient flow':<{max(width, 26)}}  broken at  {'measured change':>15}  {heads}"]
+        for found in self.drifts:
+            kept = np.linalg.norm(found.change) <= 5 * found.round_off
+            change = "round-off" if kept else shown(found.change)
+            ratios = "  ".join(f"{'' if kept else format(found.ratios[order], '.6f'):>9}" for order in orders)
+            order = "never" if found.broken_at is None else str(found.broken_at)
+            lines.append(f"{found.observable:<{max(width, 26)}}  {order:>9}  {change:>15}  {ratios}".rstrip())
+        return "\n".join([*lines, "under the orders: predicted over measured change"])
+
+
+def study_conservation(
+    kernel: Any,
+    theta: np.ndarray,
+    eta: float,
+    *data: np.ndarray,
+    order: int = 3,
+    optimizer: str | Optimizer | None = None,
+    steps: int = 1,
+    progress: Progress | None = None,
+    **options: Any,
+) -> ConservationStudy:
+    """``drift`` of all ``conserved_quantities`` of the kernel's network, with its ``options``.
+
+    Raises ``InputError`` for a kernel of no network, and as ``drift`` and ``conserved_quantities`` do.
+    """
+    model = getattr(kernel, "model", None)
+    if not isinstance(model, MLP):
+        raise InputError("kernel: of no network, so no conserved quantity is known; give one of an MLP")
+    laws = conserved_quantities(model)
+    drifts, flow = [], {}
+    for number, name in enumerate(laws, 1):
+        found = drift(kernel, name, theta, eta, *data, order=order, optimizer=optimizer, steps=steps, **options)
+        drifts.append(found)
+        flow[name] = _flow(kernel, name, theta, data)
+        if progress is not None:
+            progress(number, len(laws))
+    return ConservationStudy(tuple(drifts), laws, flow)
+
+
+def _flow(kernel: Any, name: str, theta: np.ndarray, data: tuple[np.ndarray, ...]) -> float:
+    """``|φ'·g|`` over that along a random direction as long as g."""
+    quantity, g = read_observable(name, kernel, data), kernel.gradient(theta, *data)
+    along = float(np.linalg.norm(quantity.along(theta, g)))
+    return along / (quantity.sensitivity(theta) * float(np.linalg.norm(g)))
