@@ -68,7 +68,7 @@ return {
   raw: formulas.filter((formula) => !formula.querySelector("mjx-container svg")).length,
   faults: [...document.querySelectorAll("[data-mjx-error]")].map((fault) => fault.textContent),
   unnamed: names.filter((name) => !name || name.endsWith(".png")).length,
-  lost: [...document.images].filter((image) => !image.naturalWidth && image.loading !== "lazy").map((image) => image.src),
+  lost: [...document.images].filter((image) => !image.naturalWidth).map((image) => image.src),
   overflow: document.documentElement.scrollWidth - innerWidth,
 };
 """

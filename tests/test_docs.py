@@ -71,6 +71,12 @@ def test_every_page_and_notebook_is_in_the_table_of_contents_once():
     assert sorted(entries) == sorted(pages | notebooks | {"../benchmarks/RESULTS"}), "docs/index.md lists them"
 
 
+def test_each_notebook_is_linked_from_a_page_on_what_it_shows():
+    pages = [page for page in DOCS.glob("*.md") if page.stem not in {"index", "questions"}]
+    linked = {target for page in pages for target in re.findall(r"notebooks/(\w+)\.ipynb", page.read_text("utf-8"))}
+    assert linked == {path.stem for path in (ROOT / "notebooks").glob("*.ipynb")}
+
+
 @pytest.mark.parametrize("page", PAGES, ids=IDS)
 def test_commands_exist_with_their_options(page):
     for code in code_of(page):
@@ -108,6 +114,18 @@ def check(page, folder, programs, **environment):
             printed = session.run(example)
             if example.expected is not None:
                 assert printed == example.expected, f"{page.name}, line {example.line}: {example.source}"
+
+
+def test_each_question_is_answered_in_ten_lines_with_a_notebook():
+    text = (DOCS / "questions.md").read_text(encoding="utf-8")
+    _, *questions = re.split(r"^## ", text, flags=re.MULTILINE)
+    assert len(questions) == 8
+    for question in questions:
+        fences = [token for token in MarkdownIt().parse(question) if token.type == "fence"]
+        assert any(fence.info.startswith(("console", "python")) for fence in fences), question
+        assert all(len(fence.content.splitlines()) <= 10 for fence in fences), question
+        assert re.search(r"\]\(\.\./notebooks/\w+\.ipynb(#[\w-]+)?\)", question), question
+    assert DOCS / "questions.md" in WITH_EXAMPLES
 
 
 def test_the_tutorial_is_among_them():

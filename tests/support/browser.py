@@ -29,7 +29,7 @@ class Visit:
 
 
 def visit(page: Path, script: str, width: int = WIDE, query: str = "") -> Visit:
-    """Opens a copy of the page beside it and runs the body of an asynchronous function in it, which returns JSON's values."""
+    """Opens a copy of the page beside it and runs the body of an asynchronous function there; returns JSON."""
     copy, log = page.with_name(f"visited-{page.name}"), page.with_name("visited.netlog")
     report = (
         "<script>window.addEventListener('load', async () => {const found = await (async () => {" + script + "})();"
