@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import zlib
 from pathlib import Path
 from urllib.parse import quote
 
 import pytest
 from browser import CHROMIUM, NARROW, visit
+
+import eomsym
 
 ROOT = Path(__file__).parents[1]
 pytestmark = pytest.mark.slow
@@ -59,6 +62,20 @@ FOUND = """
 await new Promise((go) => setTimeout(go, 5000));
 return [...document.querySelectorAll("#search-results li a")].map((link) => link.href);
 """
+
+
+def test_every_public_name_is_documented(built):
+    """In the index of the reference: what ``__all__`` of a room names, there or in the module that it comes from."""
+    packed = (built / "objects.inv").read_bytes().split(b"\n", 4)[4]
+    entries = {line.split(" ")[0] for line in zlib.decompress(packed).decode().splitlines()}
+    documented = {(entry.split(".")[1], entry.rpartition(".")[2]) for entry in entries if entry.count(".") >= 2}
+    rooms = [room for room in eomsym._ROOMS if room not in {"jax", "torch"}]
+    public = {(room, name) for room in rooms for name in getattr(eomsym, room).__all__}
+    elsewhere = {("optimizers", "RATE")}  # of schedules
+    assert public - documented == elsewhere
+    assert len(public) > 150
+
+
 LOOK = """
 await window.MathJax?.startup?.promise;
 const formulas = [...document.querySelectorAll(".math.notranslate")];
