@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from eomsym.dynamics import Noise, noise
     from eomsym.errors import EomsymError
     from eomsym.jax import from_optax as from_optax
+    from eomsym.models import Dataset
     from eomsym.optimizers import from_torch
     from eomsym.tracking import Tracker
     from eomsym.verification import (
@@ -52,6 +53,7 @@ _NAMES = {
     "eomsym.dynamics.noise_record": ("Noise",),
     "eomsym.errors": ("EomsymError",),
     "eomsym.jax": ("from_optax",),
+    "eomsym.models": ("Dataset",),
     "eomsym.optimizers": ("from_torch",),
     "eomsym.tracking": ("Tracker",),
     "eomsym.verification": (
@@ -89,6 +91,7 @@ __all__ = [
     "Certificate",
     "ConvergenceStudy",
     "Counterterms",
+    "Dataset",
     "DoubleDouble",
     "Drift",
     "EomsymError",

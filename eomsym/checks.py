@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import difflib
 import math
-from collections.abc import Callable, Iterable
+import re
+from collections.abc import Callable, Iterable, Sequence
 from decimal import Decimal
 from numbers import Integral, Real
 from typing import Any
@@ -28,11 +30,49 @@ def check_integer(
     return number
 
 
-def check_choice(name: str, value: Any, choices: Iterable[str]) -> Any:
-    """``value``, one of ``choices``, spelled as it is."""
-    if not isinstance(value, str) or value not in choices:
-        raise InputError(f"{name} {value!r}: unknown; choose from {', '.join(choices)}")
-    return value
+def check_choice(name: str, value: Any, choices: Iterable[str], listed: Iterable[str] = ()) -> str:
+    """The one of ``choices`` that is meant (``meant``); the message lists those ``listed``, by default all."""
+    known = tuple(choices)
+    found = meant(value, known)
+    if found is None:
+        right = f"choose from {', '.join(listed or known)}{suggestion(value, known)}"
+        raise InputError(f"{name} {shown(value)}: unknown; {right}")
+    return found
+
+
+def meant(value: Any, names: Sequence[str]) -> str | None:
+    """The one of ``names`` that ``value`` spells, up to case, hyphens, and -ise for -ize; None for none or several."""
+    if not isinstance(value, str) or value in names:
+        return value if isinstance(value, str) else None
+    alike = [name for name in names if _folded(name) == _folded(value)]
+    return alike[0] if len(alike) == 1 else None
+
+
+def nearest(value: Any, names: Iterable[str]) -> str | None:
+    """The one of ``names`` that ``value`` was probably meant to be; None where none is near."""
+    by_fold = {_folded(name): name for name in names}
+    near = difflib.get_close_matches(_folded(str(value)[:SHOWN]), by_fold, 1)
+    return by_fold[near[0]] if near else None
+
+
+def suggestion(value: Any, names: Iterable[str]) -> str:
+    """The end of a message: ``; did you mean 'heavy-ball'?``, or nothing where no name is near."""
+    near = nearest(value, names)
+    return f"; did you mean {near!r}?" if near else ""
+
+
+def check_array(name: str, value: Any) -> Any:
+    """An array of any kind as a plain NumPy array, anything else as it is.  Raises ``InputError`` for a masked one."""
+    import numpy as np
+
+    if type(value) is np.ndarray or not hasattr(value, "__array__"):
+        return value
+    if isinstance(value, np.ma.MaskedArray):
+        raise InputError(f"{name}: a masked array; leave the masked entries out, or fill them with .filled(value)")
+    try:
+        return np.asarray(value)
+    except (TypeError, ValueError, RuntimeError) as error:  # a tracer of JAX's, a tensor that asks for its gradient
+        raise InputError(f"{name}: {type(value).__name__} gives no NumPy array ({str(error)[:SHOWN]})") from error
 
 
 def check_orders(orders: Iterable[Any]) -> tuple[int, ...]:
@@ -70,6 +110,11 @@ def shown(value: Any) -> str:
     except ValueError:  # an integer of thousands of digits
         return f"<{type(value).__name__}>"
     return written if len(written) <= SHOWN else f"{written[:SHOWN]}..."
+
+
+def _folded(name: str) -> str:
+    """A name as it is compared."""
+    return re.sub(r"is(?=[ea])", "iz", re.sub(r"[\s_-]", "", name.casefold()))
 
 
 def _float(value: Any) -> float:

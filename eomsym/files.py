@@ -6,8 +6,9 @@ import os
 import stat
 import tempfile
 import time
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from io import BufferedReader
 from pathlib import Path
 
 from eomsym.errors import EomsymError
@@ -52,14 +53,21 @@ def write_together(files: Sequence[tuple[Path, bytes]]) -> bool:
     return bool(changes)
 
 
-def read_bounded(path: Path, largest: int) -> bytes:
-    """The bytes of a regular file that has at most ``largest``.  Raises ``OSError`` or ``ValueError`` for any other.
+@contextmanager
+def open_regular(path: Path) -> Iterator[BufferedReader]:
+    """A regular file, open for reading in binary.  Raises ``OSError`` or ``ValueError`` for any other.
 
     A pipe or a device would have no end, or never begin.
     """
     with open(os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)), "rb") as stream:
         if not stat.S_ISREG(os.fstat(stream.fileno()).st_mode):
             raise ValueError("not a regular file")
+        yield stream
+
+
+def read_bounded(path: Path, largest: int) -> bytes:
+    """The bytes of a regular file that has at most ``largest``.  Raises ``OSError`` or ``ValueError`` for any other."""
+    with open_regular(path) as stream:
         content = stream.read(largest + 1)
     if len(content) > largest:
         raise ValueError(f"larger than {largest} bytes")

@@ -18,7 +18,7 @@ PACKAGE = Path(eomsym.__file__).parent
 FLOORS = (
     ("errors",),
     ("checks", "drawing", "exact_numbers", "files"),
-    ("double_double", "trees"),
+    ("double_double", "result", "trees"),
     ("tree_positions",),
     ("notation",),
     ("series",),

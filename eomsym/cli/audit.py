@@ -56,9 +56,10 @@ def audit(
         from eomsym.verification import audit as audited
 
         found = _told(path, lambda: audited(names["loss"], names.get("params"), names.get("data"), order=highest))
-    output.write(found.to_json() if as_json else f"{found.framework}, {found.size} parameters\n\n{found}")
-    for warning in () if as_json else found.warnings:
-        output.warn(warning)
+    if as_json:
+        output.write(found.to_json())
+    else:
+        output.show_result(found)
     return 0 if found.passed else 1
 
 

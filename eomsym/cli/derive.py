@@ -12,13 +12,14 @@ from eomsym.cli.groups import examples
 from eomsym.errors import InputError
 
 if TYPE_CHECKING:
-    from eomsym.derivation import ClosedForm, Counterterms, GeneralCounterterms, ModifiedGenerator, WholeStateEquation
+    from eomsym.derivation.formula import Formula
     from eomsym.models import ExpressionLoss, VectorField
 
 FORMATS = ("text", "latex", "sympy", "json")
 EXAMPLES = examples(
     "eomsym derive --order 4",
     "eomsym derive heavy-ball --order 2 --set beta=9/10 --format latex",
+    "eomsym derive adam --format latex --document > adam.tex",
     "eomsym derive heavy-ball --order 2 --start",
     "eomsym derive --order 2 --schedule eta",
     "eomsym derive gradient-descent --noise --order 2",
@@ -53,7 +54,16 @@ def derive(
             help="slow: the memory is eliminated. whole: theta and the memory, in powers of h; --set takes gamma.",
         ),
     ] = "slow",
-    format_: Annotated[str, typer.Option("--format", metavar="FORMAT", help="text, latex, sympy or json.")] = "text",
+    format_: Annotated[
+        str, typer.Option("--format", metavar="FORMAT", help="text, latex, sympy or json; --json is json.")
+    ] = "text",
+    document: Annotated[
+        bool, typer.Option("--document", help="With --format latex: a document that compiles alone.")
+    ] = False,
+    width: Annotated[
+        str | None,
+        typer.Option(metavar="PT", help="With --format latex: break lines at this width.", show_default="345"),
+    ] = None,
     start: Annotated[
         bool,
         typer.Option("--start", help="Also where the flow of a method with memory starts: theta_0 + eta c_1 + ..."),
@@ -93,7 +103,7 @@ def derive(
     xi_k, exactly, as
 
       text    one line per counter term, such as 1/3 g'g'g + 1/12 g''(g,g)
-      latex   an aligned block
+      latex   an aligned block, and what its symbols mean
       sympy   lines NAME = EXPRESSION for sympy.parse_expr: g is the gradient,
               g1(u) its derivative along u, g2(u, v) the second derivative
               along u and v, ...
@@ -124,14 +134,14 @@ def derive(
     from eomsym.derivation.memory import tree_demand
     from eomsym.optimizers import chosen
 
-    form = check_choice("--format", format_, FORMATS)
+    form = _Form(format_, document, width)
     if noise:
         others = {"--set": set_, "--start": start, "--schedule": schedule, "--loss": loss, "--field": field}
         others |= {"--variables": variables, "--parameters": constants, "--state": state != "slow"}
         _derive_generator(optimizer, order, form, [name for name, value in others.items() if value])
         return
     model = _model(loss, field, variables, constants)
-    check_choice("--state", state, STATES)
+    state = check_choice("--state", state, STATES)
     if model is not None and state == "whole":
         raise InputError("--state whole: not written out for a --loss or --field; leave one of the two out")
     if model is not None:
@@ -148,10 +158,28 @@ def derive(
     names = () if schedule is None else parsing.names("--schedule", schedule)
     with output.progress("deriving"):
         counterterms = derive_counterterms(entry, highest, state=state, start=start, schedule=names, **given)
-    _write(counterterms, form)
+    form.write(counterterms)
 
 
-def _derive_generator(optimizer: str, order: str, form: str, others: list[str]) -> None:
+class _Form:
+    """The notation that is asked for, and how wide and in what it stands."""
+
+    def __init__(self, name: str, document: bool, width: str | None) -> None:
+        self.name = check_choice("--format", name, FORMATS)
+        given = [option for option, value in (("--document", document), ("--width", width)) if value]
+        if given and name != "latex":
+            raise InputError(f"{given[0]}: is of LaTeX; add --format latex")
+        self._document = document
+        self._width = {} if width is None else {"width": parsing.positive("--width", width)}
+
+    def write(self, result: Formula) -> None:
+        if self.name == "latex":
+            output.write((result.document if self._document else result.latex)(**self._width))
+        else:
+            output.write({"text": result.text, "sympy": result.sympy_lines, "json": result.to_json}[self.name]())
+
+
+def _derive_generator(optimizer: str, order: str, form: _Form, others: list[str]) -> None:
     from eomsym.derivation import MAX_GENERATOR_ORDER, modified_generator
     from eomsym.optimizers import chosen
 
@@ -160,18 +188,11 @@ def _derive_generator(optimizer: str, order: str, form: str, others: list[str]) 
         raise InputError(f"--noise: the generator is derived for gradient-descent, not for {entry.name}; leave it out")
     if others:
         raise InputError(f"--noise, {others[0]}: do not go together; leave one of the two out")
-    if form == "sympy":
+    if form.name == "sympy":
         raise InputError("--format sympy: a generator is printed as text, latex or json")
     most = MAX_GENERATOR_ORDER
     highest = parsing.integer("--order", order, 0, most, lambda _: f"the generator is derived to order {most}")
-    _write(modified_generator(highest), form)
-
-
-def _write(
-    result: Counterterms | GeneralCounterterms | WholeStateEquation | ClosedForm | ModifiedGenerator, form: str
-) -> None:
-    notations = {"text": "text", "latex": "latex", "sympy": "sympy_lines", "json": "to_json"}
-    output.write(getattr(result, notations[form])())
+    form.write(modified_generator(highest))
 
 
 def _model(
@@ -192,7 +213,7 @@ def _model(
 
 
 def _derive_closed_form(
-    model: ExpressionLoss | VectorField, optimizer: str, order: str, settings: list[str], form: str
+    model: ExpressionLoss | VectorField, optimizer: str, order: str, settings: list[str], form: _Form
 ) -> None:
     from eomsym.derivation import MAX_ORDER, closed_form
     from eomsym.derivation.polynomial_ring import MAX_CLOSED_FORM_ORDER
@@ -204,4 +225,4 @@ def _derive_closed_form(
     )
     with output.progress("deriving"):
         result = closed_form(model, highest, entry.name, **parameters)
-    _write(result, form)
+    form.write(result)

@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     import numpy as np
 
     from eomsym.models import Dataset
-    from eomsym.verification import Drift
 
 EXAMPLES = examples(
     "eomsym drift norm2:1 --eta 0.1",
@@ -112,7 +111,7 @@ def drift(
             progress=progress,
             **settings,
         )
-    return report.tell(replace(study, dataset=dataset, seed=report.seed), _show)
+    return report.tell(replace(study, dataset=dataset, seed=report.seed))
 
 
 def _samples(samples: Dataset, observable: str) -> tuple[tuple[np.ndarray, ...], tuple[np.ndarray, ...] | None]:
@@ -124,13 +123,3 @@ def _samples(samples: Dataset, observable: str) -> tuple[tuple[np.ndarray, ...],
     left_out = np.arange(len(samples.arrays[0])) % HELD_OUT == 0
     trained, tested = (tuple(array[rows] for array in samples.arrays) for rows in (~left_out, left_out))
     return trained, tested
-
-
-def _show(study: Drift) -> None:
-    values = ", ".join(f"{name} = {value}" for name, value in study.parameters)
-    output.write(
-        f"{study.observable}: {study.optimizer}{f' ({values})' if values else ''} on {study.dataset}: {study.model}, "
-        f"seed {study.seed}, eta {study.eta:g}\n\n{study}"
-    )
-    for warning in study.warnings:
-        output.warn(warning)

@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
 from eomsym.checks import check_choice
 from eomsym.cli import options, output, parsing
 from eomsym.cli.groups import examples
-from eomsym.cli.measuring import Report, suited_model
-
-if TYPE_CHECKING:
-    from eomsym.verification import Follow
+from eomsym.cli.measuring import Report, data_of, suited_model
 
 EXAMPLES = examples(
     'eomsym follow --optimizer "torch.Adam()" --eta 0.001 --steps 500 --start 5',
@@ -43,7 +40,12 @@ def follow(
     batch_size: options.BatchSize = None,
     last_batch: options.LastBatch = None,
     batch_order: options.BatchOrder = "forward",
-    dataset: options.Dataset = "digits",
+    dataset: options.NamedDataset = None,
+    data: options.Data = None,
+    target: options.Target = None,
+    inputs: options.Inputs = None,
+    header: options.Header = None,
+    scale: options.Scale = None,
     layers: options.Layers = None,
     activation: options.SuitedActivation = None,
     loss: options.SuitedLoss = None,
@@ -77,7 +79,8 @@ def follow(
     settings: dict[str, Any] = dict(parsing.settings("--set", set_ or []))
     chosen(optimizer, settings)
     decay = parsing.decimal("--weight-decay", weight_decay)
-    model = suited_model(dataset, layers, activation, decay, normalization, loss, no_bias)
+    samples = data_of(dataset, data, target, inputs, header, scale, layers, loss) or "digits"
+    model = suited_model(samples, layers, activation, decay, normalization, loss, no_bias)
     rate = parsing.positive("--eta", eta)
     count = parsing.integer("--steps", steps, 1, MOST_STEPS)
     first = parsing.integer("--start", start, 0, MOST_STEPS)
@@ -88,13 +91,14 @@ def follow(
     from eomsym.verification import follow as follow_run
     from eomsym.verification import kernel_to_follow
 
+    drawn = samples_of(samples, report.seed)
     with output.progress("following") as progress:
         study = follow_run(
             kernel_to_follow(model, kept, report.folder),
             model.initial(report.seed),
             rate,
             count,
-            *samples_of(dataset, report.seed).arrays,
+            *drawn.arrays,
             optimizer=optimizer,
             orders=kept,
             start=first,
@@ -104,14 +108,4 @@ def follow(
             progress=progress,
             **settings,
         )
-    return report.tell(replace(study, dataset=dataset, seed=report.seed), _show)
-
-
-def _show(study: Follow) -> None:
-    values = ", ".join(f"{name} = {value}" for name, value in study.parameters)
-    output.write(
-        f"{study.optimizer}{f' ({values})' if values else ''} on {study.dataset}: {study.model}, seed {study.seed}\n"
-        f"eta {study.eta:g}, steps {study.start} to {study.start + study.steps}\n\n{study}"
-    )
-    for warning in study.warnings:
-        output.warn(warning)
+    return report.tell(replace(study, dataset=drawn.name, seed=report.seed), samples)

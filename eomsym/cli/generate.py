@@ -9,6 +9,7 @@ import typer
 from eomsym.checks import check_choice
 from eomsym.cli import options, output, parsing
 from eomsym.cli.groups import examples, new_group
+from eomsym.cli.measuring import data_of, suited_model
 from eomsym.errors import InputError
 
 LOSS_EXAMPLES = examples(
@@ -39,7 +40,6 @@ def generate(
         bool,
         typer.Option(
             "--check",
-            metavar="",
             help="Compare the committed kernels with what would be generated; exit 1 with a diff.",
         ),
     ] = False,
@@ -60,12 +60,22 @@ def generate(
 
 @group.command(epilog=MLP_EXAMPLES)
 def mlp(
-    layers: Annotated[str, typer.Option(metavar="WIDTHS", help="Widths from input to output, such as 64,32,10.")],
     order: Annotated[
         str, typer.Option(metavar="N", help="Highest power of the learning rate kept, 0 to 12, or 20 in double-double.")
     ],
-    activation: options.Activation = "tanh",
-    loss: options.Loss = "cross-entropy",
+    layers: Annotated[
+        str | None,
+        typer.Option(
+            metavar="WIDTHS", help="Widths from input to output, such as 64,32,10; with --data they may be left out."
+        ),
+    ] = None,
+    data: options.Data = None,
+    target: options.Target = None,
+    inputs: options.Inputs = None,
+    header: options.Header = None,
+    scale: options.Scale = None,
+    activation: options.SuitedActivation = None,
+    loss: options.SuitedLoss = None,
     weight_decay: options.Decay = "0",
     normalization: options.Normalization = "none",
     no_bias: options.NoBias = False,
@@ -84,21 +94,23 @@ def mlp(
     """Generate the kernel of a multilayer perceptron; prints the path of the file.
 
     The file holds loss, gradient, counter terms and the field of the equation
-    of motion, and imports only numpy, numba and math.
+    of motion, and imports only numpy, numba and math. What is left out suits
+    the --data; without them it is tanh and cross-entropy.
     """
     from eomsym.codegen import PRECISIONS, max_kernel_order
     from eomsym.codegen import generate as generate_kernel
     from eomsym.models import MLP
     from eomsym.optimizers import chosen
 
-    model = MLP(
-        parsing.widths("--layers", layers),
-        activation=activation,
-        loss=loss,
-        weight_decay=parsing.decimal("--weight-decay", weight_decay),
-        normalization=normalization,
-        bias=not no_bias,
-    )
+    decay = parsing.decimal("--weight-decay", weight_decay)
+    samples = data_of(None, data, target, inputs, header, scale, layers, loss)
+    if samples is not None:
+        model = suited_model(samples, layers, activation, decay, normalization, loss, no_bias)
+    elif layers is None:
+        raise InputError("option '--layers': missing; give the widths, such as 64,32,10, or the data with --data")
+    else:
+        widths = parsing.widths("--layers", layers)
+        model = MLP(widths, activation or "tanh", loss or "cross-entropy", decay, normalization, not no_bias)
     entry, settings = chosen(optimizer, parsing.settings("--set", set_ or []))
     arithmetic = check_choice("--precision", precision, PRECISIONS)
     highest = parsing.integer("--order", order, 0, max_kernel_order(arithmetic))
@@ -118,7 +130,7 @@ def loss(
     ] = None,
     field: Annotated[
         bool,
-        typer.Option("--field", metavar="", help="A differential equation: right-hand sides, ; in between."),
+        typer.Option("--field", help="A differential equation: right-hand sides, ; in between."),
     ] = False,
     optimizer: options.Optimizer = "gradient-descent",
     precision: Annotated[str, typer.Option(metavar="NAME", help="Arithmetic of the kernel: double.")] = "double",

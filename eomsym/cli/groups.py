@@ -5,21 +5,47 @@ from __future__ import annotations
 from typing import Any
 
 import typer
-from typer.core import TyperGroup
+from typer.core import TyperCommand, TyperGroup
 
-from eomsym.errors import InputError
+from eomsym.checks import check_choice
 
 
-class _Group(TyperGroup):
+class _PlainFlags:
+    """Help without a type beside options that take no value."""
+
+    def get_params(self, ctx: Any) -> list[Any]:
+        found: list[Any] = super().get_params(ctx)  # type: ignore[misc]
+        for option in found:
+            if getattr(option, "is_flag", False):
+                option.metavar = ""
+        return found
+
+
+class _Group(_PlainFlags, TyperGroup):
     """Lists its commands by name, and refuses an unknown one in the package's own words."""
 
     def list_commands(self, ctx: Any) -> list[str]:
         return sorted(self.commands)
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
-        if args[0] not in self.commands:
-            raise InputError(f"command {args[0]!r}: unknown; choose from {', '.join(self.list_commands(ctx))}")
-        return super().resolve_command(ctx, args)
+        name = check_choice("command", args[0], self.list_commands(ctx))
+        return super().resolve_command(ctx, [name, *args[1:]])
+
+
+class _Command(_PlainFlags, TyperCommand):
+    """Takes ``--json`` for ``--format json`` where there is a format."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        if any("--format" in parameter.opts for parameter in self.params):
+            args = ["--format=json" if argument == "--json" else argument for argument in args]
+        return super().parse_args(ctx, args)
+
+
+class Typer(typer.Typer):
+    """An application whose commands are of this kind."""
+
+    def command(self, name: str | None = None, **settings: Any) -> Any:  # type: ignore[override]
+        return super().command(name, cls=_Command, **settings)
 
 
 def new_group(help: str, epilog: str | None = None, completion: bool = False) -> typer.Typer:
@@ -27,8 +53,9 @@ def new_group(help: str, epilog: str | None = None, completion: bool = False) ->
 
     ``completion`` adds the options that install the shell's completion, which belong to the outermost group.
     """
-    return typer.Typer(
+    return Typer(
         cls=_Group,
+        context_settings={"help_option_names": ["-h", "--help"]},
         help=help,
         epilog=epilog,
         add_completion=completion,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
@@ -10,11 +10,6 @@ from eomsym.checks import check_choice
 from eomsym.cli import options, output, parsing
 from eomsym.cli.groups import examples, new_group
 from eomsym.cli.measuring import Report, suited_model
-
-if TYPE_CHECKING:
-    from rich.table import Table
-
-    from eomsym.verification import ConservationStudy, Equilibrium, ScaleStudy, TranslationStudy
 
 MOST_STEPS, HIGHEST_ORDER = 20_000, 11
 
@@ -63,7 +58,7 @@ def translation(
         study = study_translation(
             model, dataset, kept, eta=step, weight_decay=decay, steps=count, seed=report.seed, output=report.folder
         )
-    return report.tell(study, _show_translation)
+    return report.tell(study)
 
 
 @group.command(epilog=examples("eomsym layers scale", "eomsym layers scale --normalization layer --plot norms.png"))
@@ -117,7 +112,7 @@ def scale(
             output=report.folder,
             progress=progress,
         )
-    return report.tell(study, _show_scale)
+    return report.tell(study)
 
 
 @group.command(epilog=examples("eomsym layers conserved", "eomsym layers conserved --activation identity --no-bias"))
@@ -164,76 +159,4 @@ def conserved(
             steps=count,
             progress=progress,
         )
-    return report.write(study, _show_conserved)
-
-
-def _show_conserved(study: ConservationStudy) -> None:
-    first = study.drifts[0]
-    output.write(f"{first.optimizer}: {first.model}, eta {first.eta:g}, {first.steps} steps\n\n{study}")
-
-
-def _show_translation(study: TranslationStudy) -> None:
-    output.write(
-        f"{study.optimizer} on {study.dataset}: {study.model}\n"
-        f"seed {study.seed}, eta {study.eta:g}, {study.steps} steps, "
-        f"loss {study.losses[0]:.4f} to {study.losses[1]:.4f}"
-    )
-    output.show(_translation_table(study))
-
-
-def _translation_table(study: TranslationStudy) -> Table:
-    table = output.table(("rate", "off by"), words=("sums over the classes decay with",))
-    for prediction in study.predictions:
-        name = "gradient flow (order 0)" if prediction.order == 0 else f"equation of motion, order {prediction.order}"
-        table.add_row(name, f"{prediction.rate:.19f}", f"{prediction.error:.3e}")
-    table.add_section()
-    table.add_row("-log(1 - eta lambda) / eta", f"{study.exact_rate:.19f}", "")
-    table.add_row("measured", f"{study.measured_rate:.19f}", f"{abs(study.measured_rate - study.exact_rate):.3e}")
-    return table
-
-
-def _show_scale(study: ScaleStudy) -> None:
-    path = study.path
-    output.write(
-        f"{study.dataset}: {study.model}\n"
-        f"seed {study.seed}, {study.groups} scale-invariant groups, eta {study.eta:g} and halves, "
-        f"time {path.times[-1]:g}\n"
-        f"squared norm {path.descent[0]:.6f} to {path.descent[-1]:.6f}, by the exact law {path.recursion[-1]:.6f}"
-    )
-    output.show(_scale_table(study))
-    output.write(
-        f"equilibrium of the toy c arg(w), c = {study.equilibrium.strength:g}, eta {study.eta:g}: norm, angle per step"
-    )
-    output.show(_equilibrium_table(study.equilibrium))
-    for record in study.orders:
-        if record.reason:
-            output.write(f"order {record.order}: {record.reason}")
-
-
-def _scale_table(study: ScaleStudy) -> Table:
-    columns = "order", "squared norm\nat the end", "slope of\nits error", "measured /\npredicted", "law holds\nto"
-    table = output.table(columns)
-    for record in study.orders:
-        defect = study.law_defects.get(record.order)
-        table.add_row(
-            str(record.order),
-            f"{study.path.motion[record.order][-1]:.6f}",
-            f"{record.slope:.4f}",
-            f"{record.extrapolated_ratio:.4f}",
-            "" if defect is None else f"{defect:.1e}",
-        )
-    return table
-
-
-def _equilibrium_table(found: Equilibrium) -> Table:
-    table = output.table(("norm", "angle"), words=("",))
-    table.add_row("gradient flow (order 0)", "none", "none")
-    for order in found.norms:
-        table.add_row(f"equation of motion, order {order}", f"{found.norms[order]:.12f}", f"{found.angles[order]:.12f}")
-    table.add_section()
-    table.add_row("gradient descent, exact", f"{found.exact_norm:.12f}", f"{found.exact_angle:.12f}")
-    if found.measured_norm is None:
-        table.add_row("gradient descent, measured", "too slow", "too slow")
-    else:
-        table.add_row("gradient descent, measured", f"{found.measured_norm:.12f}", f"{found.measured_angle:.12f}")
-    return table
+    return report.tell(study)

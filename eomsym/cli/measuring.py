@@ -2,33 +2,21 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable
+import json
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from eomsym.checks import check_choice
 from eomsym.cli import options, output, parsing
 from eomsym.errors import InputError
 
 if TYPE_CHECKING:
-    from matplotlib.figure import Figure
-
-    from eomsym.models import MLP
+    from eomsym.models import MLP, Dataset
 
 
-class Found(Protocol):
-    """What a measurement returns."""
-
-    @property
-    def passed(self) -> bool: ...
-    def to_json(self) -> str: ...
-
-
-class Study(Found, Protocol):
-    """One that can be drawn."""
-
-    def plot(self) -> Figure: ...
+#: Characters of a line about one's own data; JSON has all.
+MOST_TOLD = 400
 
 
 class Report:
@@ -40,23 +28,71 @@ class Report:
         self._figure = None if plot is None else parsing.figure_path("--plot", plot)
         self.folder: Path | None = None if folder is None else parsing.folder("--output", folder)
 
-    def tell(self, study: Study, show: Callable[[Any], None]) -> int:
-        """Draws and prints a study, by ``show`` where no JSON is asked for; returns the exit status."""
+    def tell(self, study: Any, data: str | Dataset = "") -> int:
+        """Draws and prints a result that says whether it ``passed``; returns the exit status.
+
+        Of one's own ``data`` it is said what was read and how it was scaled.
+        """
         if self._figure is not None:
             output.save(study.plot(), self._figure)
-        return self.write(study, show)
-
-    def write(self, study: Found, show: Callable[[Any], None]) -> int:
-        """The same without a figure."""
         if self._json:
-            output.write(study.to_json())
+            own = {} if isinstance(data, str) else {"data": data.about}
+            output.write(json.dumps(study.to_dict() | own, allow_nan=False))
         else:
-            show(study)
+            if not isinstance(data, str):
+                output.write(_described(data.about))
+            output.show_result(study)
         return 0 if study.passed else 1
 
 
+def data_of(
+    dataset: str | None,
+    file: str | None,
+    target: str | None,
+    inputs: str | None,
+    header: bool | None,
+    scale: str | None,
+    layers: str | None = None,
+    loss: str | None = None,
+) -> str | Dataset | None:
+    """The name of a data set, or the samples in a file; None where neither is given.
+
+    The target is a class where the loss is for classes, and a value where it is not or the network has one output; else
+    the file decides.  Raises ``InputError`` for options that do not go together, and as ``DataFile`` does.
+    """
+    from eomsym.models import LOSS_TABLE, LOSSES, DataFile, Dataset
+    from eomsym.models.data_files import columns
+
+    if file is None:
+        given = {"--target": target, "--inputs": inputs, "--header": header, "--scale": scale}
+        for option, value in given.items():
+            if value is not None:
+                raise InputError(f"{option}: of what? give the file with --data too")
+        return dataset
+    if dataset is not None:
+        raise InputError("--data, --dataset: both given; give one of them")
+    labels = None if loss is None else LOSS_TABLE[check_choice("--loss", loss, LOSSES)].labels
+    if labels is None and layers is not None and parsing.widths("--layers", layers)[-1] == 1:
+        labels = False
+    how = "none" if scale is None else scale
+    return Dataset.from_file(DataFile(file, columns(target), columns(inputs), header, how, labels))
+
+
+def _described(about: Mapping[str, Any]) -> str:
+    """What a file holds, and what was done to it, on a line of its own."""
+    kind = "a value" if about["classes"] is None else f"classes {', '.join(about['classes'])}"
+    names = {part: ", ".join(about[part]) for part in ("inputs", "targets")}
+    lines = [
+        f"{about['file']}: {about['samples']} samples; inputs {names['inputs']}; target {names['targets']}, {kind}"
+    ]
+    for part, by in about.get("scaling", {}).items():
+        numbers = (f"({shift:.6g}, {spread:.6g})" for shift, spread in zip(by["shift"], by["spread"], strict=True))
+        lines.append(f"{part} scaled ({about['scale']}): (value - shift)/spread, with {', '.join(numbers)}")
+    return "\n".join(line if len(line) <= MOST_TOLD else f"{line[:MOST_TOLD]} ..." for line in lines)
+
+
 def suited_model(
-    dataset: str,
+    dataset: str | Dataset,
     layers: str | None,
     activation: str | None,
     decay: float,
@@ -68,21 +104,9 @@ def suited_model(
 
     Raises ``InputError`` if the data cannot be the model's, before a kernel is generated for nothing.
     """
-    from eomsym.models import MLP, default_model, outputs_fit
+    from eomsym.models import MLP, check_fit, default_model
 
     suited = default_model(dataset)
     widths = suited.layers if layers is None else parsing.widths("--layers", layers)
     model = MLP(widths, activation or suited.activation, loss or suited.loss, decay, normalization, not no_bias)
-    if model.loss != suited.loss:
-        raise InputError(f"--loss {model.loss!r}: the targets of {dataset} are not for it; take {suited.loss}")
-    if model.layers[0] != suited.layers[0] or not outputs_fit(model, suited):
-        raise InputError(
-            f"--layers {','.join(map(str, model.layers))!r}: for {dataset} the first width is {suited.layers[0]} and "
-            f"the last is {suited.layers[-1]}"
-        )
-    return model
-
-
-def fixed(number: float, form: str = ".4f") -> str:
-    """A number as tables show it; ``none`` for what is not finite."""
-    return format(number, form) if math.isfinite(number) else "none"
+    return check_fit(model, suited, dataset if isinstance(dataset, str) else dataset.name, "--layers", "--loss")

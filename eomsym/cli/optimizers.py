@@ -8,10 +8,9 @@ from typing import TYPE_CHECKING
 from eomsym.checks import check_choice
 from eomsym.cli import options, output
 from eomsym.cli.groups import examples
+from eomsym.result import Row, Table
 
 if TYPE_CHECKING:
-    from rich.table import Table
-
     from eomsym.optimizers import Optimizer, Parameter
 
 FORMATS = ("table", "json")
@@ -55,12 +54,11 @@ def _record(entry: Optimizer) -> dict[str, object]:
 
 
 def _table(entries: list[Optimizer]) -> Table:
-    table = output.table(words=("optimiser", "update rule", "parameters (--set)"), show_lines=True)
-    table.columns[0].no_wrap = True
+    rows: list[Row | None] = []
     for entry in entries:
         names = "\n".join((entry.name, *(f"  = {alias}" for alias in entry.aliases)))
-        table.add_row(names, entry.summary, "\n".join(map(_describe, entry.parameters)) or "none")
-    return table
+        rows += [None, [names, entry.summary, "\n".join(map(_describe, entry.parameters)) or "none"]]
+    return Table(["optimiser", "update rule", "parameters (--set)"], rows, words=(0, 1, 2), boxed=True, fixed=(0,))
 
 
 def _describe(parameter: Parameter) -> str:

@@ -48,6 +48,36 @@ Dataset = Annotated[
         autocompletion=complete_dataset,
     ),
 ]
+#: The same where a file may take its place, and None stands for what suits.
+NamedDataset = Annotated[
+    str | None,
+    typer.Option(
+        metavar="NAME",
+        help="digits, digits-small, moons, teacher or teacher-small.",
+        show_default="digits",
+        autocompletion=complete_dataset,
+    ),
+]
+Data = Annotated[str | None, typer.Option(metavar="FILE", help="Own data instead: .csv, or .npz with two arrays.")]
+Target = Annotated[
+    str | None,
+    typer.Option(metavar="COLUMNS", help="What is learnt, by name or number from 1.", show_default="the last column"),
+]
+Inputs = Annotated[
+    str | None, typer.Option(metavar="COLUMNS", help="What it is learnt from.", show_default="all other columns")
+]
+Header = Annotated[
+    bool | None,
+    typer.Option("--header/--no-header", help="Whether line 1 names the columns.", show_default="if it has no number"),
+]
+Scale = Annotated[
+    str | None,
+    typer.Option(
+        metavar="HOW",
+        help="Of inputs and values: none, standard (mean 0, deviation 1) or range (0 to 1).",
+        show_default="none",
+    ),
+]
 Layers = Annotated[str | None, typer.Option(metavar="WIDTHS", help="Widths, such as 64,32,10.")]
 _activation = typer.Option(
     metavar="NAME",
@@ -55,16 +85,14 @@ _activation = typer.Option(
     autocompletion=_from_models("ACTIVATIONS"),
 )
 _loss = typer.Option(metavar="NAME", help="cross-entropy or mse.", autocompletion=_from_models("LOSSES"))
-Activation = Annotated[str, _activation]
-Loss = Annotated[str, _loss]
-#: The same where None stands for what suits the data set.
+#: None stands for what suits the data set.
 SuitedActivation = Annotated[str | None, _activation]
 SuitedLoss = Annotated[str | None, _loss]
 Normalization = Annotated[
     str,
     typer.Option(metavar="NAME", help="none, weight, batch or layer.", autocompletion=complete_normalization),
 ]
-NoBias = Annotated[bool, typer.Option("--no-bias", metavar="", help="A network without bias vectors.")]
+NoBias = Annotated[bool, typer.Option("--no-bias", help="A network without bias vectors.")]
 Decay = Annotated[str, typer.Option("--weight-decay", metavar="NUMBER", help="Strength of the weight decay.")]
 LargestEta = Annotated[
     str | None, typer.Option("--eta", metavar="NUMBER", help="Largest learning rate; chosen to suit if not given.")
@@ -75,10 +103,10 @@ Plot = Annotated[str | None, typer.Option(metavar="FILE", help="Draw what was fo
 Output = Annotated[
     str | None, typer.Option("--output", metavar="DIR", help="Keep the generated kernel in this folder.")
 ]
-Format = Annotated[str, typer.Option("--format", metavar="FORMAT", help="table or json.")]
+Format = Annotated[str, typer.Option("--format", metavar="FORMAT", help="table or json; --json is json.")]
 Quiet = Annotated[
     bool,
-    typer.Option("--quiet", "-q", metavar="", callback=output.set_quiet, help="No progress bar and no warnings."),
+    typer.Option("--quiet", "-q", callback=output.set_quiet, help="No progress bar and no warnings."),
 ]
 Schedule = Annotated[
     list[str] | None,

@@ -5,17 +5,18 @@ from __future__ import annotations
 import io
 import os
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from eomsym.files import write_atomically
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from rich.console import Console, RenderableType
-    from rich.table import Table
+
+    from eomsym.result import Result
 
 #: 128 + SIGPIPE, what a shell reports for a program whose reader went away (``eomsym derive --order 9 | head -1``).
 READER_GONE = 141
@@ -60,14 +61,17 @@ def show(renderable: RenderableType) -> None:
     write(captured.get())
 
 
-def table(numbers: Sequence[str] = (), words: Sequence[str] = (), **style: Any) -> Table:
-    """An empty table: columns of words, then columns of numbers; ``style`` is rich's."""
-    from rich.table import Table
-
-    made = Table(**style)
-    for column in (*words, *numbers):
-        made.add_column(column, justify="left" if column in words else "right")
-    return made
+def show_result(result: Result) -> None:
+    """What was found on stdout, and on stderr what people are warned of."""
+    for part in result.report():
+        if isinstance(part, str):
+            write(part)
+        elif part.boxed:
+            show(part)
+        else:
+            write(str(part))
+    for warning in getattr(result, "warnings", ()):
+        warn(warning)
 
 
 def warn(sentence: str) -> None:

@@ -43,9 +43,10 @@ def decimal(name: str, text: str, minimum: float = 0.0) -> float:
 
 def positive(name: str, text: str) -> float:
     """A finite decimal number above 0."""
-    if decimal(name, text) == 0:
+    number = decimal(name, text, -float("inf"))
+    if number <= 0:
         raise InputError(f"{name} {text!r}: not positive; give a number above 0, such as 0.01")
-    return float(text)
+    return number
 
 
 def orders(name: str, text: str, maximum: int) -> tuple[int, ...]:

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import sys
-from itertools import zip_longest
 from pathlib import Path
-from textwrap import wrap
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -13,20 +11,13 @@ import typer
 from eomsym.checks import check_choice
 from eomsym.cli import INTERRUPTED, options, output, parsing
 from eomsym.cli.groups import examples, new_group
-from eomsym.cli.measuring import fixed
 from eomsym.errors import InputError
 
 if TYPE_CHECKING:
-    from rich.table import Table
-
-    from eomsym.studies import Case, Executor, OrderSummary, StudyResults, StudyRun
+    from eomsym.studies import Executor, StudyRun
 
 FORMATS = ("table", "json", "csv")
 EXECUTORS = ("serial", "processes")
-#: Characters of the first column: what is left of 80.
-CASE_WIDTH = 19
-#: Reasons of failed jobs that are told one by one.
-MOST_REASONS = 5
 
 
 group = new_group(
@@ -62,9 +53,7 @@ def run(
         str | None,
         typer.Option(metavar="ADDRESS", help="Run on the workers of this dask scheduler, as tcp://host:8786."),
     ] = None,
-    retry_failed: Annotated[
-        bool, typer.Option("--retry-failed", metavar="", help="Try jobs again that have failed.")
-    ] = False,
+    retry_failed: Annotated[bool, typer.Option("--retry-failed", help="Try jobs again that have failed.")] = False,
     quiet: options.Quiet = False,
 ) -> int:
     """Measure every job of a study that has no result yet.
@@ -94,7 +83,9 @@ def table(
     place: Annotated[str, PLACE],
     optimizer: Annotated[str | None, OPTIMIZER] = None,
     data: Annotated[str | None, DATA] = None,
-    format_: Annotated[str, typer.Option("--format", metavar="FORMAT", help="table, json or csv.")] = "table",
+    format_: Annotated[
+        str, typer.Option("--format", metavar="FORMAT", help="table, json or csv; --json is json.")
+    ] = "table",
 ) -> None:
     """Show slopes and errors of a study, as far as it has come.
 
@@ -112,8 +103,7 @@ def table(
     elif form == "csv":
         output.write(results.to_csv())
     else:
-        output.show(_table(results))
-        _tell_gaps(results)
+        output.show_result(results)
 
 
 @group.command(epilog=examples("eomsym study plot sweep.toml sweep.pdf --optimizer heavy-ball"))
@@ -134,7 +124,8 @@ def plot(
 
     results = read_results(place).only(optimizer=optimizer, data=data)
     output.save(results.plot(), figure)
-    _tell_gaps(results)
+    for warning in results.warnings:
+        output.warn(warning)
 
 
 def _executor(name: str, workers: str | None, scheduler: str | None) -> Executor:
@@ -154,39 +145,3 @@ def _executor(name: str, workers: str | None, scheduler: str | None) -> Executor
 
 def _tell(done: StudyRun, folder: Path) -> None:
     output.write(f"{done.jobs} jobs: {done.found} found, {done.measured} measured, {done.failed} failed; in {folder}")
-
-
-def _table(results: StudyResults) -> Table:
-    columns = "order", "expected\nslope", "slope", "ratio", "smallest\nerror", "passed"
-    table = output.table(columns, words=("case",))
-    table.columns[0].width = CASE_WIDTH
-    for column in table.columns[1:]:
-        column.no_wrap = True
-    for case in results.cases:
-        table.add_section()
-        for name, cells in zip_longest(_lines(case), map(_cells, case.orders), fillvalue=None):
-            table.add_row(name or "", *(cells or ()))
-    return table
-
-
-def _lines(case: Case) -> list[str]:
-    """The case beside its orders, a part on each line: nothing is repeated and no line is left empty for it."""
-    parts = (case.optimizer, case.parameters, case.model, case.data)
-    return [line for part in parts for line in wrap(part, CASE_WIDTH, break_on_hyphens=False)]
-
-
-def _cells(summary: OrderSummary) -> tuple[str, ...]:
-    passed = f"{summary.passed}/{len(summary.seeds)}"
-    numbers = fixed(summary.slope), fixed(summary.extrapolated_ratio), fixed(summary.smallest_error, ".1e")
-    return (str(summary.order), str(summary.expected_slope), *numbers, passed)
-
-
-def _tell_gaps(results: StudyResults) -> None:
-    """On stderr: what is not in the table."""
-    if results.missing:
-        output.warn(f"{results.missing} jobs of the study have no result yet")
-    failures = list(results.failures.items())
-    for job, reason in failures[:MOST_REASONS]:
-        output.warn(f"job {job[:12]} failed: {reason}")
-    if len(failures) > MOST_REASONS:
-        output.warn(f"{len(failures) - MOST_REASONS} more jobs failed; --format json has all reasons")

@@ -2,24 +2,19 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
 from eomsym.cli import options, output, parsing
 from eomsym.cli.groups import examples
-from eomsym.cli.measuring import Report, fixed, suited_model
-
-if TYPE_CHECKING:
-    from rich.table import Table
-
-    from eomsym.verification import TermStudy
-    from eomsym.verification.terms import TermPoint
+from eomsym.cli.measuring import Report, data_of, suited_model
 
 EXAMPLES = examples(
     "eomsym terms",
     "eomsym terms --dataset digits-small --order 3 --steps 200 --plot terms.png",
     "eomsym terms --dataset digits-small --eta 0.8 --edge",
+    "eomsym terms --data own.csv --target y --scale standard",
 )
 MOST_STEPS, MOST_POINTS, HIGHEST_ORDER = 20_000, 50, 7
 
@@ -30,7 +25,12 @@ def terms(
         list[str] | None,
         typer.Option("--set", metavar="NAME=VALUE", help="Give a parameter an exact value. May be repeated."),
     ] = None,
-    dataset: options.Dataset = "digits",
+    dataset: options.NamedDataset = None,
+    data: options.Data = None,
+    target: options.Target = None,
+    inputs: options.Inputs = None,
+    header: options.Header = None,
+    scale: options.Scale = None,
     layers: options.Layers = None,
     activation: options.SuitedActivation = None,
     weight_decay: options.Decay = "0",
@@ -71,7 +71,8 @@ def terms(
     entry, exact = chosen(optimizer, parsing.settings("--set", set_ or []))
     parameters: dict[str, Any] = dict(exact)
     decay = parsing.decimal("--weight-decay", weight_decay)
-    model = suited_model(dataset, layers, activation, decay, normalization, no_bias=no_bias)
+    samples = data_of(dataset, data, target, inputs, header, scale, layers) or "digits"
+    model = suited_model(samples, layers, activation, decay, normalization, no_bias=no_bias)
     highest = parsing.integer("--order", order, 1, HIGHEST_ORDER)
     step = None if eta is None else parsing.positive("--eta", eta)
     count = parsing.integer("--steps", steps, 1, MOST_STEPS)
@@ -80,7 +81,7 @@ def terms(
     with output.progress("measuring terms") as progress:
         study = study_terms(
             model,
-            dataset,
+            samples,
             highest,
             eta=step,
             steps=count,
@@ -92,60 +93,4 @@ def terms(
             optimizer=entry,
             **parameters,
         )
-    return report.tell(study, _show)
-
-
-def _show(study: TermStudy) -> None:
-    values = ", ".join(f"{name} = {value}" for name, value in study.parameters)
-    output.write(
-        f"{study.optimizer}{f' ({values})' if values else ''} on {study.dataset}: {study.model}\n"
-        f"seed {study.seed}, eta {study.eta:g}: eta^(k+1) |xi_k| / |g|, and under it the cosine of xi_k with g"
-    )
-    output.show(_run_table(study))
-    first, last = study.points[0], study.points[-1]
-    output.write(f"trees at step {first.step} and at step {last.step}: share of coefficient times tree, cosine with g")
-    output.show(_tree_table(study, first, last))
-    worst = max(term.defect for point in study.points for term in point.terms)
-    output.write(f"sum over trees against the kernel: largest relative difference {worst:.1e}")
-    if study.edge:
-        output.write("which holds: error over two steps, and under it the gradients a value costs")
-        output.show(_edge_table(study))
-    for warning in study.warnings:
-        output.warn(warning)
-
-
-def _edge_table(study: TermStudy) -> Table:
-    table = output.table(("step", "eta times\nsharpness", "series", "resummed", "even-step", "holds"))
-    table.columns[-1].justify = "left"
-    for point in study.edge:
-        cells = [f"{point.errors[name]:.1e}\n{point.costs[name]:.1f}" for name in point.errors]
-        table.add_row(str(point.step), f"{point.product:.3f}", *cells, point.holds)
-    return table
-
-
-def _run_table(study: TermStudy) -> Table:
-    table = output.table(("step", "loss", "eta times\nsharpness", *(f"xi_{k}" for k in range(study.order))))
-    for point in study.points:
-        cells = [f"{study.share(point, term.index):.1e}\n{fixed(term.cosine, '+.2f')}" for term in point.terms]
-        table.add_row(str(point.step), f"{point.loss:.4f}", f"{study.eta * point.sharpness:.3f}", *cells)
-    return table
-
-
-def _tree_table(study: TermStudy, first: TermPoint, last: TermPoint) -> Table:
-    from eomsym.notation.text import tree_text
-
-    table = output.table(("coefficient", "first", "cosine", "last", "cosine"), words=("", "tree"))
-    for before, after in zip(first.terms, last.terms, strict=True):
-        table.add_section()
-        power = study.eta ** (before.index + 1)
-        for number, (old, new) in enumerate(zip(before.trees, after.trees, strict=True)):
-            table.add_row(
-                "" if number else f"xi_{before.index}",
-                tree_text(old.tree),
-                old.coefficient,
-                f"{power * old.size / first.gradient_norm:.1e}",
-                fixed(old.cosine, "+.2f"),
-                f"{power * new.size / last.gradient_norm:.1e}",
-                fixed(new.cosine, "+.2f"),
-            )
-    return table
+    return report.tell(study, samples)

@@ -9,14 +9,11 @@ import typer
 from eomsym.checks import check_choice
 from eomsym.cli import options, output, parsing
 from eomsym.cli.groups import examples
-from eomsym.cli.measuring import Report, fixed, suited_model
+from eomsym.cli.measuring import Report, data_of, suited_model
 from eomsym.errors import InputError
 
 if TYPE_CHECKING:
-    from rich.table import Table
-
     from eomsym.optimizers import Optimizer
-    from eomsym.verification import ConvergenceStudy
 
 #: Real steps before a whole state is followed.
 MAX_BEGIN = 100_000
@@ -25,6 +22,7 @@ EXAMPLES = examples(
     "eomsym verify --dataset moons --orders 0:3 --plot slopes.png",
     "eomsym verify --optimizer nesterov --dataset teacher-small --orders 0:3",
     "eomsym verify --precision double-double --orders 0:10",
+    "eomsym verify --data own.csv --target y --layers 3,8,1 --plot own.png",
     'eomsym verify --dataset moons --batches 4 --schedule "(1+cos(pi*tau))/2"',
 )
 
@@ -51,6 +49,11 @@ def verify(
             autocompletion=options.complete_dataset,
         ),
     ] = None,
+    data: options.Data = None,
+    target: options.Target = None,
+    inputs: options.Inputs = None,
+    header: options.Header = None,
+    scale: options.Scale = None,
     layers: options.Layers = None,
     activation: options.SuitedActivation = None,
     loss: options.SuitedLoss = None,
@@ -123,12 +126,12 @@ def verify(
     entry, exact = chosen(optimizer, parsing.settings("--set", set_ or []))
     parameters: dict[str, Any] = dict(exact)
     arithmetic = check_choice("--precision", precision, tuple(DEFAULT_DATASETS))
-    dataset = dataset or DEFAULT_DATASETS[arithmetic]
+    samples = data_of(dataset, data, target, inputs, header, scale, layers, loss) or DEFAULT_DATASETS[arithmetic]
     decay = parsing.decimal("--weight-decay", weight_decay)
-    model = suited_model(dataset, layers, activation, decay, normalization, loss, no_bias)
+    model = suited_model(samples, layers, activation, decay, normalization, loss, no_bias)
     # A kernel one order higher is needed: it predicts the error of the order that is measured.
     kept = parsing.orders("--orders", orders, max_kernel_order(arithmetic) - 1)
-    _check_start(state, from_start, settle)
+    state = _checked_state(state, from_start, settle)
     etas = _etas(eta, halvings, state, entry)
     report = Report(format_, seed, plot, output_)
 
@@ -138,7 +141,7 @@ def verify(
         study = study_convergence(
             entry.name,
             model,
-            dataset,
+            samples,
             kept,
             etas,
             state=state,
@@ -153,18 +156,19 @@ def verify(
             progress=progress,
             **parameters,
         )
-    return report.tell(study, _show)
+    return report.tell(study, samples)
 
 
-def _check_start(state: str, from_start: bool, settle: bool) -> None:
-    """Raises ``InputError`` for choices that exclude one another."""
+def _checked_state(state: str, from_start: bool, settle: bool) -> str:
+    """The state that is meant.  Raises ``InputError`` for choices that exclude one another."""
     from eomsym.derivation.counterterms import STATES
 
-    check_choice("--state", state, STATES)
+    state = check_choice("--state", state, STATES)
     if from_start and settle:
         raise InputError("--from-start, --settle: both given; give one of them")
     if state == "whole" and (from_start or settle):
         raise InputError("--state whole: begins at the real start; leave --from-start and --settle out")
+    return state
 
 
 def _etas(eta: str | None, halvings: str | None, state: str, entry: Optimizer) -> list[float] | None:
@@ -182,58 +186,3 @@ def _etas(eta: str | None, halvings: str | None, state: str, entry: Optimizer) -
 
         power = whole_state(entry).power
     return [largest / 2 ** (k * power) for k in range(times + 1)]
-
-
-def _show(study: ConvergenceStudy) -> None:
-    arithmetic = f", {study.precision}" if study.precision != "double" else ""
-    output.write(
-        f"{study.optimizer}{_settings(study)} on {study.dataset}: {study.model}, seed {study.seed}{arithmetic}\n"
-        f"time {study.time:g}, largest curvature {study.spectral_radius:.4g}{_followed(study)}"
-    )
-    output.show(_table(study))
-    for record in study.orders:
-        if record.reason:
-            output.write(f"order {record.order}: {record.reason}")
-    for warning in study.warnings:
-        output.warn(warning)
-
-
-def _settings(study: ConvergenceStudy) -> str:
-    """The parameters, and how long the optimiser was left to settle."""
-    values = ", ".join(f"{name} = {value}" for name, value in study.parameters)
-    settled = f", {study.transient} steps to settle" if study.transient else ""
-    return f" ({values}{settled})" if values else settled
-
-
-def _followed(study: ConvergenceStudy) -> str:
-    """What the errors are of, where a memory, a schedule or batches are part of it."""
-    loop = [f"{name} times {text}" if name == "eta" else f"{name} = {text}" for name, text in study.schedules]
-    loop += [f"rounds of {study.batches} steps"] if study.batches else []
-    return "".join(f"\n{part}" for part in loop) + _state(study)
-
-
-def _state(study: ConvergenceStudy) -> str:
-    if study.state == "whole":
-        family = f"errors fall with {study.small_parameter}, 1 - beta with it"
-        return f"\nwhole state from its real start; {family}, and the first is at the values given"
-    return {"manifold": ", from the slow manifold", "shadow": ", from the shadow start"}.get(study.start, "")
-
-
-def _table(study: ConvergenceStudy) -> Table:
-    first = ("first\nerror",) if study.state == "whole" else ()
-    table = output.table(
-        ("order", "expected\nslope", "slope", "measured /\npredicted", *first, "smallest\nerror", "verdict")
-    )
-    table.columns[-1].justify = "left"
-    for record in study.orders:
-        counted = record.errors[: record.points_above_floor] or record.errors
-        table.add_row(
-            str(record.order),
-            str(record.expected_slope),
-            fixed(record.slope),
-            fixed(record.extrapolated_ratio),
-            *(f"{record.errors[0]:.1e}" for _ in first),
-            f"{min(counted):.1e}",
-            "[green]passed[/]" if record.passed else "[red]failed[/]",
-        )
-    return table

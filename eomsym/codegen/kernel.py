@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from eomsym.checks import check_array
 from eomsym.codegen.parameters import packed, unpacked
 from eomsym.codegen.spec import KernelSpec, Model
 from eomsym.errors import InputError, OverflowInKernelError
@@ -89,10 +90,11 @@ class LoadedKernel:
 class Kernel(LoadedKernel):
     """The compiled functions of one generated file, with arguments checked before any of them runs.
 
-    ``theta`` is float64 (d,); ``inputs`` float64 (n, n_in); ``targets`` float64 (n, n_out) for ``mse`` and int64
-    labels (n,) for ``cross-entropy``; where the kernel's precision is single, float32 takes the place of float64,
-    in results too.  Every method raises ``InputError`` for a wrong type, shape or label, and for a
-    value that is not finite.  ``order`` arguments run from 0 to the kernel's order, the default; lower ones cost less.
+    ``theta`` is float64 (d,); ``inputs`` float64 (n, n_in); ``targets`` float64 (n, n_out), or (n,) for one output, for
+    ``mse``, and integer labels (n,) for ``cross-entropy``.  Arrays of any library are taken, read-only and
+    memory-mapped ones too.  Where the kernel's precision is single, float32 takes the place of float64, in results too.
+    Every method raises ``InputError`` for a wrong type, shape or label, for a masked array, and for a value that is not
+    finite.  ``order`` arguments run from 0 to the kernel's order, the default; lower ones cost less.
     """
 
     @property
@@ -213,6 +215,7 @@ class Kernel(LoadedKernel):
         if LOSS_TABLE[self.model.loss].labels:
             return array, _labels(targets, len(array), outputs)
         values = float_array("targets", targets, f"({len(array)}, {outputs})", self._real)
+        values = values[:, np.newaxis] if values.ndim == outputs == 1 else values
         if values.shape != (len(array), outputs):
             raise InputError(f"targets: shape {values.shape}; give ({len(array)}, {outputs}) for these inputs")
         return array, values
@@ -228,7 +231,8 @@ def modified_field(rows: np.ndarray, eta: float) -> np.ndarray:
 
 
 def float_array(name: str, value: np.ndarray, shape: str, real: Any = np.float64) -> np.ndarray:
-    """``value`` in C order.  Raises ``InputError`` unless it is an array of finite numbers of type ``real``."""
+    """``value`` as NumPy's, in C order.  Raises ``InputError`` unless it is an array of finite numbers of ``real``."""
+    value = check_array(name, value)
     if not isinstance(value, np.ndarray) or value.dtype != real:
         kind = value.dtype if isinstance(value, np.ndarray) else type(value).__name__
         want = np.dtype(real).name
@@ -245,13 +249,14 @@ def float_array(name: str, value: np.ndarray, shape: str, real: Any = np.float64
 
 
 def _labels(targets: np.ndarray, count: int, classes: int) -> np.ndarray:
-    if not isinstance(targets, np.ndarray) or targets.dtype != np.int64 or targets.shape != (count,):
+    targets = check_array("targets", targets)
+    if not isinstance(targets, np.ndarray) or targets.dtype.kind not in "iu" or targets.shape != (count,):
         kind = f"{targets.dtype} {targets.shape}" if isinstance(targets, np.ndarray) else type(targets).__name__
-        raise InputError(f"targets: {kind} given; cross-entropy takes int64 class labels of shape ({count},)")
+        raise InputError(f"targets: {kind} given; cross-entropy takes integer class labels of shape ({count},)")
     if targets.min() < 0 or targets.max() >= classes:
         wrong = targets[(targets < 0) | (targets >= classes)][0]
         raise InputError(f"targets: label {wrong} is out of range; this model has classes 0 to {classes - 1}")
-    return np.require(targets, requirements=("C", "W"))
+    return np.require(targets, np.int64, requirements=("C", "W"))
 
 
 def _finite_number(name: str, value: float) -> float:

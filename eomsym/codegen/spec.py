@@ -47,7 +47,7 @@ class KernelSpec:
             raise InputError(
                 f"model {self.model!r}: kernels are generated for eomsym.models.MLP, ExpressionLoss or VectorField"
             )
-        check_choice("precision", self.precision, PRECISIONS)
+        object.__setattr__(self, "precision", check_choice("precision", self.precision, PRECISIONS))
         written = not isinstance(self.model, MLP)
         highest = MAX_EXPRESSION_ORDER if written else max_kernel_order(self.precision)
         object.__setattr__(self, "order", check_order(self.order, highest))

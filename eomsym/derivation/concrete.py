@@ -7,15 +7,17 @@ polynomial ring (``derivation.polynomial_ring``), everything else tree by tree (
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from typing import Any
 
 import sympy
 
 from eomsym import optimizers
 from eomsym.checks import shown
 from eomsym.derivation.counterterms import MAX_ORDER, Counterterms, check_order, derive_on_trees
+from eomsym.derivation.formula import Formula, meanings
 from eomsym.derivation.general_terms import GeneralCounterterms, plain
 from eomsym.derivation.polynomial_ring import (
     MAX_CLOSED_FORM_ORDER,
@@ -27,8 +29,9 @@ from eomsym.errors import InputError
 from eomsym.models import ExpressionLoss, VectorField
 from eomsym.notation.coefficients import coefficient_expression
 from eomsym.notation.general_sympy import general_combinations
-from eomsym.notation.latex import aligned
+from eomsym.notation.latex import motion_equations, series_latex
 from eomsym.notation.sympy import check_field, check_variables, combinations_of_trees
+from eomsym.notation.typesetting import Equation
 
 
 def counterterms_sympy(
@@ -83,8 +86,8 @@ def _by_series(
     return program_columns(program, symbols, counterterms.order)[1:] if ring_suits(program) else None
 
 
-@dataclass(frozen=True)
-class ClosedForm:
+@dataclass(frozen=True, repr=False)
+class ClosedForm(Formula):
     """``θ̇ = −c g − η Σ_k η^k ξ_k`` of a loss, or ``ẏ = Σ_k η^k f_k`` of a vector field, as exact expressions.
 
     ``columns`` is ``(c g, ξ_0, …, ξ_{order−1})`` for a loss and ``(f_0, …, f_order)`` for a field.
@@ -113,10 +116,35 @@ class ClosedForm:
         lines = (f"{name} = [{_listed(column)}]" for name, column in zip(self.names, self.columns, strict=True))
         return "\n".join(lines)
 
-    def latex(self) -> str:
-        """An ``aligned`` LaTeX block."""
+    def equations(self) -> list[Equation]:
+        r"""Left and right sides in LaTeX, one a component: ``\xi_{0,x}``, of one variable ``\xi_0``."""
         names = (name.replace("xi", r"\xi") for name in self.names)
-        return aligned(zip(names, map(_latex, self.columns), strict=True))
+        return [
+            pair for name, column in zip(names, self.columns, strict=True) for pair in self._components(name, column)
+        ]
+
+    def where(self) -> list[Equation]:
+        """The equation of motion that the columns are of, and the loss or field."""
+        if isinstance(self.model, VectorField):
+            field = self._components("f", self.model.as_sympy)
+            return [(r"\dot{y}", series_latex("f", self.order + 1)), *field]
+        motion = motion_equations("-g", self.order)
+        return [*motion, ("L", sympy.latex(self.model.as_sympy)), *meanings(self.optimizer, self.parameters, motion)]
+
+    def _components(self, name: str, column: Iterable[sympy.Expr]) -> list[Equation]:
+        if len(self.model.variables) == 1:
+            return [(name, sympy.latex(*column))]
+        stem, _, index = name.partition("_")
+        places = (f"{index},{variable}" if index else variable for variable in self.model.variables)
+        return [(f"{stem}_{{{place}}}", sympy.latex(entry)) for place, entry in zip(places, column, strict=True)]
+
+    def records(self) -> list[dict[str, Any]]:
+        """One row a component, in SymPy's syntax."""
+        return [
+            {"column": name, "variable": variable, "expression": sympy.sstr(entry)}
+            for name, column in zip(self.names, self.columns, strict=True)
+            for variable, entry in zip(self.model.variables, column, strict=True)
+        ]
 
     def to_json(self) -> str:
         """One JSON object; expressions are texts in SymPy's syntax."""
@@ -170,7 +198,3 @@ def _listed(column: sympy.Matrix) -> str:
 
 def _tuple(column: sympy.Matrix) -> str:
     return _listed(column) if len(column) == 1 else f"({_listed(column)})"
-
-
-def _latex(column: sympy.Matrix) -> str:
-    return sympy.latex(column[0] if len(column) == 1 else column)

@@ -19,6 +19,7 @@ from eomsym.derivation.counterterms import derive
 from eomsym.errors import InputError
 from eomsym.exact_numbers import read_rational
 from eomsym.optimizers import Optimizer, runge_kutta
+from eomsym.result import Result
 from eomsym.trees import LEAF, Tree, rooted_trees
 
 #: From order 4 on a method would have to meet 17 conditions and more.
@@ -33,8 +34,8 @@ PLACES = (
 _Field = Mapping[Tree, Fraction]
 
 
-@dataclass(frozen=True)
-class CorrectedStep:
+@dataclass(frozen=True, repr=False)
+class CorrectedStep(Result):
     """``y_i = θ − η Σ_j matrix[i][j] g(y_j)``, ``θ⁺ = θ − η Σ_i weights[i] g(y_i)``, exact; y_0 is θ."""
 
     order: int

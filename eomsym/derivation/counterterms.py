@@ -7,21 +7,25 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 from math import factorial
 from types import MappingProxyType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from eomsym import optimizers
 from eomsym.checks import check_choice, check_integer
-from eomsym.derivation.general_terms import GeneralCounterterms, GeneralTerm
+from eomsym.derivation.formula import Formula, meanings
+from eomsym.derivation.general_terms import RATE_SYMBOL, GeneralCounterterms, GeneralTerm
 from eomsym.derivation.memory import check_memory, count_coloured_trees, tree_demand
+from eomsym.derivation.symbols import symbolic_parameters, symbols_of
 from eomsym.derivation.tree_algebra import modified_tree_coefficients
 from eomsym.derivation.vector_language import ComponentwiseFunction, Monomial, modified_vector_terms
 from eomsym.derivation.whole_state import WholeStateEquation, derive_whole_state
 from eomsym.errors import InputError
 from eomsym.exact_numbers import Coefficient, exact
+from eomsym.notation.coefficients import coefficient_text
 from eomsym.notation.json import counterterms_json
-from eomsym.notation.latex import counterterms_latex, counterterms_mathtext
+from eomsym.notation.latex import counterterms_equations, mathtext
 from eomsym.notation.sympy_lines import counterterms_sympy_lines
 from eomsym.notation.text import counterterms_text
+from eomsym.notation.typesetting import Equation
 from eomsym.optimizers import RATE, Loop, Optimizer, UpdateRule
 from eomsym.schedules import constant
 from eomsym.trees import LEAF, THETA, ColouredTree, Tree, rooted_trees
@@ -37,8 +41,6 @@ MAX_ORDER = 15
 #: Coloured trees and monomials are far more.
 MAX_COLOURED_ORDER = 6
 MAX_VECTOR_ORDER = 3
-#: The factor of η where that depends on time.
-RATE_SYMBOL = "s"
 #: The slow manifold, or θ with all that the optimiser remembers.
 STATES = ("slow", "whole")
 
@@ -51,8 +53,8 @@ class Term:
     coefficient: Coefficient
 
 
-@dataclass(frozen=True)
-class Counterterms:
+@dataclass(frozen=True, repr=False)
+class Counterterms(Formula):
     """The equation of motion ``θ̇ = −c g − η Σ_k η^k ξ_k`` of an optimiser, with ``ξ_k = Σ coefficient · F_g(tree)``.
 
     ``terms[k]``, k < ``order``, lists every tree with ``k + 2`` nodes in canonical order, zero coefficients included.
@@ -67,6 +69,14 @@ class Counterterms:
     terms: tuple[tuple[Term, ...], ...]
     shadow: StartTerms | None = None
 
+    def records(self) -> list[dict[str, Any]]:
+        """One row a tree; coefficients are exact, as text."""
+        return [
+            {"index": k, "tree": str(tree), "symmetry": tree.symmetry, "coefficient": coefficient_text(coefficient)}
+            for k, row in enumerate(self.rows)
+            for coefficient, tree in row
+        ]
+
     @property
     def rows(self) -> list[list[tuple[Coefficient, Tree]]]:
         """The terms as plain pairs, for ``eomsym.notation``."""
@@ -77,15 +87,18 @@ class Counterterms:
         text = counterterms_text(self.gradient_coefficient, self.rows)
         return text if self.shadow is None else f"{text}\n{self.shadow.text()}"
 
-    __str__ = text
+    def equations(self) -> list[Equation]:
+        """Left and right sides in LaTeX: g = ∇L, H = ∇g, higher derivatives ∇^m g[…]; then the start."""
+        start = self.shadow.equations() if self.shadow else []
+        return [*counterterms_equations(self.gradient_coefficient, self.rows), *start]
 
-    def latex(self) -> str:
-        """An ``aligned`` LaTeX block in the notation of papers: g = ∇L, H = ∇²L, higher derivatives ∇^mL[…]."""
-        return counterterms_latex(self.gradient_coefficient, self.rows, self.shadow.equations if self.shadow else ())
+    def where(self) -> list[Equation]:
+        """The update rule, and what the symbols mean."""
+        return meanings(self.optimizer, self.parameters, self.equations(), fading=self.shadow is None)
 
     def mathtext(self) -> list[str]:
-        r"""The same, line by line, for Matplotlib's mathtext: ``$\xi_{0} = …$``."""
-        return counterterms_mathtext(self.gradient_coefficient, self.rows, self.shadow.equations if self.shadow else ())
+        r"""The equations, line by line, for Matplotlib's mathtext: ``$\xi_{0} = …$``."""
+        return mathtext(self.equations())
 
     def sympy_lines(self) -> str:
         """Lines ``NAME = EXPRESSION`` that SymPy reads, elementary differentials as nested functions."""
@@ -161,9 +174,10 @@ def derive(
     from 0 to 15 (6 with a schedule or several fields, 3 with componentwise functions), or more than 4 GB to be held.
     """
     names = (schedule,) if isinstance(schedule, str) else tuple(schedule)
+    state = check_choice("state", state, STATES)
     if names and (start or state == "whole"):
         raise InputError("schedule: is derived on the slow manifold; leave start and state 'whole' out")
-    if check_choice("state", state, STATES) == "whole":
+    if state == "whole":
         if start:
             raise InputError("start: the whole state begins at its real start; leave start out, or take state slow")
         return derive_whole_state(optimizer, order, **parameters)
@@ -277,20 +291,6 @@ def _general(
 def _holds_theta(tree: ColouredTree) -> bool:
     """Whether θ itself is one of the leaves."""
     return tree == THETA or any(map(_holds_theta, tree.children))
-
-
-def symbolic_parameters(entry: Optimizer, given: Mapping[str, Fraction]) -> dict[str, Coefficient]:
-    """The optimiser's parameters that have no value, as generators of one fraction field over the rationals."""
-    return symbols_of([parameter.name for parameter in entry.parameters if parameter.name not in given])
-
-
-def symbols_of(names: Sequence[str]) -> dict[str, Coefficient]:
-    """Generators of one fraction field over the rationals, by their names."""
-    if not names:
-        return {}
-    import sympy
-
-    return dict(zip(names, sympy.field(names, sympy.QQ)[1:], strict=True))
 
 
 def derive_on_trees(optimizer: str | Optimizer, order: int, **parameters: object) -> Counterterms:

@@ -5,14 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from eomsym import optimizers
+from eomsym.derivation.formula import Formula, meanings
 from eomsym.derivation.vector_language import ComponentwiseFunction, Monomial
 from eomsym.exact_numbers import Coefficient
-from eomsym.notation.coefficients import primed_latex, primed_text
-from eomsym.notation.general import general_latex, general_sympy_lines, general_text
+from eomsym.notation.coefficients import coefficient_text, primed_latex, primed_text
+from eomsym.notation.general import general_equations, general_sympy_lines, general_text, sympy_basis
 from eomsym.notation.json import general_json
+from eomsym.notation.typesetting import Equation
 from eomsym.trees import ColouredTree
 
 if TYPE_CHECKING:
@@ -21,6 +23,9 @@ if TYPE_CHECKING:
     from eomsym.derivation.start_terms import StartTerms
 
 
+#: The factor of η where that depends on time.
+RATE_SYMBOL = "s"
+RATE_MEANING = r"\text{factor of $\eta$, a function of $\tau = n\eta$ with derivatives $s'$, $s''$}"
 #: Terms for ``eomsym.notation``.
 Pairs = list[tuple[Coefficient, ColouredTree | Monomial]]
 
@@ -33,8 +38,8 @@ class GeneralTerm:
     coefficient: Coefficient
 
 
-@dataclass(frozen=True)
-class GeneralCounterterms:
+@dataclass(frozen=True, repr=False)
+class GeneralCounterterms(Formula):
     """The equation of motion ``θ̇ = −leading − η Σ_k η^k ξ_k`` of an optimiser that needs more than plain trees.
 
     ``leading`` and each of ``terms`` list what is not zero.  ``fields`` says what ``g_1``, ``g_2``, … are of;
@@ -52,18 +57,33 @@ class GeneralCounterterms:
     shadow: StartTerms | None = None
     schedule: tuple[str, ...] = ()
 
+    def records(self) -> list[dict[str, Any]]:
+        """One row a term, as SymPy reads it; of the leading terms index is None."""
+        _, _, fields, functions = self._plain
+        return [
+            {"index": k, "term": sympy_basis(basis, fields, functions), "coefficient": coefficient_text(coefficient)}
+            for k, row in ((None, self.leading), *enumerate(self.terms))
+            for coefficient, basis in plain(row)
+        ]
+
     def text(self) -> str:
         """The equation of motion, the definitions, one line per counter term, then the start if it was derived."""
         text = primed_text(general_text(*self._plain)) if self.schedule else general_text(*self._plain)
         return text if self.shadow is None else f"{text}\n{self.shadow.text()}"
 
-    __str__ = text
-
-    def latex(self) -> str:
-        """The same as an ``aligned`` LaTeX block."""
+    def equations(self) -> list[Equation]:
+        """Left and right sides in LaTeX; then the start."""
+        equations, _ = general_equations(*self._plain)
         if self.schedule:
-            return primed_latex(general_latex(*self._plain))
-        return general_latex(*self._plain, more=self.shadow.equations if self.shadow else ())
+            return [(left, primed_latex(right)) for left, right in equations]
+        return [*equations, *(self.shadow.equations() if self.shadow else [])]
+
+    def where(self) -> list[Equation]:
+        """The update rule, the functions of g, and what the symbols mean."""
+        _, functions = general_equations(*self._plain)
+        rate = [(name, RATE_MEANING) for name in self.schedule if name == RATE_SYMBOL]
+        found = meanings(self.optimizer, self.parameters, self.equations(), functions, self.shadow is None)
+        return [*found, *rate]
 
     def sympy_lines(self) -> str:
         """Lines ``NAME = EXPRESSION`` that SymPy reads."""

@@ -17,8 +17,9 @@ from typing import Any
 
 from eomsym import optimizers
 from eomsym.checks import shown
-from eomsym.derivation.counterterms import Counterterms, Term, check_order, symbolic_parameters
+from eomsym.derivation.counterterms import Counterterms, Term, check_order
 from eomsym.derivation.start_terms import StartTerms
+from eomsym.derivation.symbols import symbolic_parameters
 from eomsym.errors import InputError
 from eomsym.exact_numbers import Coefficient, divide, exact
 from eomsym.notation.json import COUNTERTERM_KEYS, DEFINITION, KEYS, START, TERM_KEYS

@@ -11,13 +11,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal, localcontext
 from fractions import Fraction
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from eomsym import optimizers
 from eomsym.checks import check_positive
 from eomsym.derivation.counterterms import derive_on_trees
 from eomsym.errors import InputError
 from eomsym.optimizers import Gradient, Stage, State, UpdateRule
+from eomsym.result import Result
 
 if TYPE_CHECKING:
     import sympy
@@ -30,13 +31,18 @@ NEWTON_STEPS = 200
 SMALL_STEP = Decimal("1e-45")
 
 
-@dataclass(frozen=True)
-class DecayLaw:
+@dataclass(frozen=True, repr=False)
+class DecayLaw(Result):
     """Decay rates: of the equation of motion of each of ``orders``, ``rates``, and of the optimiser, ``exact``."""
 
     orders: tuple[int, ...]
     rates: tuple[Decimal, ...]
     exact: Decimal
+
+    def records(self) -> list[dict[str, Any]]:
+        """One row for each order."""
+        found = zip(self.orders, self.rates, self.errors, strict=True)
+        return [{"order": order, "rate": float(rate), "error": float(error)} for order, rate, error in found]
 
     @property
     def errors(self) -> tuple[Decimal, ...]:

@@ -17,14 +17,17 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from fractions import Fraction
+from typing import Any
 
 from eomsym import optimizers
 from eomsym.derivation.counterterms import Counterterms, derive_slow_manifold
 from eomsym.derivation.general_terms import GeneralCounterterms
 from eomsym.errors import InputError
 from eomsym.exact_numbers import Coefficient, exact
+from eomsym.notation.coefficients import coefficient_text
 from eomsym.notation.general import modified_loss_text
 from eomsym.optimizers import Optimizer
+from eomsym.result import Result
 from eomsym.trees import ColouredTree, Tree
 
 _Trees = dict[ColouredTree, Coefficient]
@@ -38,8 +41,8 @@ class LossTerm:
     coefficient: Coefficient
 
 
-@dataclass(frozen=True)
-class ModifiedLoss:
+@dataclass(frozen=True, repr=False)
+class ModifiedLoss(Result):
     """``L̃ = Σ_k η^k Σ coefficient · S_π`` (``levels[k]``), and what of the field is not its gradient.
 
     ``rest[k]`` maps rooted trees to the coefficients of ``F_g(τ)`` in ``η^k``: the equation of motion is
@@ -62,7 +65,23 @@ class ModifiedLoss:
         levels = [[(term.coefficient, term.tree) for term in level] for level in self.levels]
         return modified_loss_text(levels, self.rest, self.fields > 1)
 
-    __str__ = text
+    @property
+    def summary(self) -> str:
+        """The optimiser, the highest power of η, and the powers whose terms are no gradients."""
+        no = ", ".join(str(k) for k, gradient in enumerate(self.is_gradient) if not gradient)
+        return f"{self.optimizer}, order {len(self.levels) - 1}, no gradient in powers {no or 'none'}"
+
+    def report(self) -> list[str]:
+        """The text."""
+        return [self.text()]
+
+    def records(self) -> list[dict[str, Any]]:
+        """One row a term of the modified loss; ``tree`` is the first rooting of its free tree."""
+        return [
+            {"power": k, "tree": str(term.tree), "coefficient": coefficient_text(term.coefficient)}
+            for k, level in enumerate(self.levels)
+            for term in level
+        ]
 
 
 def modified_loss(

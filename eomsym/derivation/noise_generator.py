@@ -18,9 +18,11 @@ from string import ascii_lowercase
 from typing import Any
 
 from eomsym.checks import check_integer
-from eomsym.notation.latex import aligned
+from eomsym.derivation.formula import Formula
+from eomsym.notation.latex import series_latex
 from eomsym.notation.sums import LATEX, TEXT, signed_sum
 from eomsym.notation.text import power_text
+from eomsym.notation.typesetting import Equation
 
 #: L_0 … L_4 have 1, 2, 6, 20 and 81 terms; nobody reads the next.
 MAX_GENERATOR_ORDER = 4
@@ -32,10 +34,11 @@ Product = tuple[tuple[int, ...], ...]
 Operator = dict[Product, Fraction]
 
 NAMES = {1: ("g", "g"), 2: ("Σ", r"\Sigma")}
+MEANING = {1: "mean", 2: "covariance"}
 
 
-@dataclass(frozen=True)
-class ModifiedGenerator:
+@dataclass(frozen=True, repr=False)
+class ModifiedGenerator(Formula):
     """``𝓛 = Σ_k η^k L_k``; ``terms[k]`` are coefficients and products of cumulants (see ``Product``) of L_k."""
 
     terms: tuple[tuple[tuple[Fraction, Product], ...], ...]
@@ -66,18 +69,25 @@ class ModifiedGenerator:
     def text(self) -> str:
         """A line for each L_k in index notation, repeated indices summed; then what kind of generator it is."""
         series = " + ".join(f"{power_text('η', k)} L_{k}" if k else "L_0" for k in range(self.order + 1))
-        meaning = {1: "g mean", 2: "Σ covariance"}
-        names = [meaning.get(n, f"{_kappa(n)} cumulant {n}") for n in range(1, self.order + 2)]
+        names = [f"{_name(n)} {MEANING.get(n, f'cumulant {n}')}" for n in range(1, self.order + 2)]
         head = [f"E φ(θ_k) = exp(kη𝓛) φ,  𝓛 = {series}", f"of the batch gradient: {', '.join(names)}"]
         rows = [f"L_{k} = {signed_sum(((c, _text(p)) for c, p in row), TEXT)}" for k, row in enumerate(self.terms)]
         return "\n".join([*head, *rows, self.sentence])
 
-    def latex(self) -> str:
-        r"""The same lines as an ``aligned`` block, without the sentence."""
-        powers = ["", r"\eta ", *(rf"\eta^{{{k}}} " for k in range(2, self.order + 1))]
-        series = " + ".join(f"{power}L_{k}" for k, power in enumerate(powers[: self.order + 1]))
-        rows = [(f"L_{k}", signed_sum(((c, _latex(p)) for c, p in row), LATEX)) for k, row in enumerate(self.terms)]
-        return aligned([(r"\mathcal{L}", series), *rows])
+    def equations(self) -> list[Equation]:
+        """The same lines in LaTeX, without the sentence."""
+        rows = [(f"L_{{{k}}}", signed_sum(((c, _latex(p)) for c, p in row), LATEX)) for k, row in enumerate(self.terms)]
+        return [(r"\mathcal{L}", series_latex("L", self.order + 1)), *rows]
+
+    def where(self) -> list[Equation]:
+        """What the symbols mean."""
+        names = [(_cumulant_latex(n), MEANING.get(n, f"cumulant {n}")) for n in range(1, self.order + 2)]
+        return [
+            ("", r"\text{$E\,\varphi(\theta_k) = \exp(k \eta \mathcal{L})\, \varphi$ after $k$ steps}"),
+            *((name, rf"\text{{{meaning} of the gradient of a batch}}") for name, meaning in names),
+            ("", r"\text{$\partial_i$: derivative by $\theta_i$; repeated indices are summed}"),
+            (r"\eta", r"\text{learning rate}"),
+        ]
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values; a factor is a cumulant with its indices, and those of the derivatives taken of it."""
@@ -96,11 +106,18 @@ class ModifiedGenerator:
         """``to_dict`` on one line."""
         return json.dumps(self.to_dict())
 
-    def __str__(self) -> str:
-        return self.text()
+    def records(self) -> list[dict[str, Any]]:
+        """One row a term, in index notation."""
+        return [
+            {"index": k, "term": _text(product), "coefficient": str(coefficient)}
+            for k, row in enumerate(self.terms)
+            for coefficient, product in row
+        ]
 
-    def __repr__(self) -> str:
-        return f"ModifiedGenerator(order {self.order}, {[len(row) for row in self.terms]} terms)"
+    @property
+    def summary(self) -> str:
+        """The order and the numbers of terms."""
+        return f"order {self.order}, {[len(row) for row in self.terms]} terms"
 
 
 def modified_generator(order: int = 2) -> ModifiedGenerator:
@@ -200,15 +217,19 @@ def _entry(term: Product) -> dict[str, Any]:
 
 
 def _text(term: Product) -> str:
-    return _written(term, "∂_{}", "^{}", lambda n: NAMES.get(n, (_kappa(n),))[0])
+    return _written(term, "∂_{}", "^{}", _name)
 
 
 def _latex(term: Product) -> str:
-    return _written(term, r"\partial_{{{}}}", "^{{{}}}", lambda n: NAMES.get(n, ("", rf"\kappa_{{{n}}}"))[1])
+    return _written(term, r"\partial_{{{}}}", "^{{{}}}", _cumulant_latex)
 
 
-def _kappa(n: int) -> str:
-    return "κ" + chr(ord("₀") + n)
+def _name(n: int) -> str:
+    return NAMES[n][0] if n in NAMES else "κ" + chr(ord("₀") + n)
+
+
+def _cumulant_latex(n: int) -> str:
+    return NAMES[n][1] if n in NAMES else rf"\kappa_{{{n}}}"
 
 
 def _written(term: Product, derivative: str, upper: str, name: Any) -> str:

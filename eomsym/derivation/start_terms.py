@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
@@ -10,11 +11,15 @@ from typing import TYPE_CHECKING, Any
 
 from eomsym import optimizers
 from eomsym.checks import shown
-from eomsym.derivation.counterterms import check_order, chosen_with_counts, symbolic_parameters
+from eomsym.derivation.counterterms import check_order, chosen_with_counts
+from eomsym.derivation.formula import Formula
+from eomsym.derivation.symbols import symbolic_parameters
 from eomsym.derivation.tree_start import Combination, tree_start
 from eomsym.errors import InputError
 from eomsym.exact_numbers import Coefficient, read_rational
-from eomsym.notation.start import start_equations, start_latex, start_sympy_lines, start_text
+from eomsym.notation.coefficients import coefficient_text
+from eomsym.notation.start import start_equations, start_sympy_lines, start_text
+from eomsym.notation.typesetting import Equation
 from eomsym.optimizers import Gradient, Linear, Optimizer, State, UpdateRule
 from eomsym.trees import THETA, ColouredTree, Tree, rooted_trees, slow_leaf
 
@@ -27,8 +32,8 @@ MAX_START_ORDER = 8
 Basis = Tree | ColouredTree
 
 
-@dataclass(frozen=True)
-class StartTerms:
+@dataclass(frozen=True, repr=False)
+class StartTerms(Formula):
     """The shadow start ``θ̂_0 = θ_0 + Σ_{k≥1} η^k c_k``, ``c_k = Σ coefficient · F_g(tree)``.
 
     ``terms[k − 1]`` maps trees to the coefficients of c_k, 1/σ included.  Of plain trees every one with k nodes is
@@ -49,14 +54,30 @@ class StartTerms:
         """The series, then one line a term: ``c_1 = beta/(1 - beta)**2 g``; of no terms ``θ̂_0 = θ_0``."""
         return start_text(self.rows, self.fields > 1, self.memory)
 
-    __str__ = text
-
-    def latex(self) -> str:
-        """The same as an ``aligned`` LaTeX block."""
-        return start_latex(self.rows, self.fields > 1, self.memory)
-
     @property
-    def equations(self) -> list[tuple[str, str]]:
+    def summary(self) -> str:
+        """The order and the numbers of terms."""
+        return f"order {len(self.terms)}, {[len(row) for row in self.terms]} terms"
+
+    def records(self) -> list[dict[str, Any]]:
+        """One row a tree; coefficients are exact, as text."""
+        return [
+            {"index": k, "tree": str(tree), "coefficient": coefficient_text(coefficient)}
+            for k, row in enumerate(self.rows, start=1)
+            for coefficient, tree in row
+        ]
+
+    def to_dict(self) -> dict[str, Any]:
+        """The terms, as in the JSON of ``derive``."""
+        rows = ({name: value for name, value in row.items() if name != "index"} for row in self.records())
+        terms = [[next(rows) for _ in row] for row in self.rows]
+        return {"start": [{"index": k, "terms": row} for k, row in enumerate(terms, start=1)]}
+
+    def to_json(self) -> str:
+        """``to_dict`` on one line."""
+        return json.dumps(self.to_dict())
+
+    def equations(self) -> list[Equation]:
         """Left and right sides in LaTeX."""
         return start_equations(self.rows, self.fields > 1, self.memory)
 

@@ -15,13 +15,15 @@ from typing import TYPE_CHECKING, Any
 
 from eomsym import optimizers
 from eomsym.checks import check_integer
+from eomsym.derivation.formula import Formula, meanings
 from eomsym.derivation.general_terms import GeneralTerm, plain
 from eomsym.derivation.tree_algebra import TreeAlgebra
 from eomsym.derivation.vector_language import ComponentwiseFunction, VectorAlgebra
 from eomsym.exact_numbers import exact
-from eomsym.notation.coefficients import coefficient_text
+from eomsym.notation.coefficients import coefficient_text, symbol_latex
 from eomsym.notation.general import state_symbols, whole_state_basis, whole_state_lines
-from eomsym.notation.latex import aligned
+from eomsym.notation.latex import power_latex
+from eomsym.notation.typesetting import Equation
 from eomsym.optimizers import Optimizer, check_one_gradient, whole_state
 from eomsym.step_index import integer_nodes, solve_slow
 from eomsym.trees import ColouredTree
@@ -33,8 +35,8 @@ if TYPE_CHECKING:
 MAX_WHOLE_ORDER, MAX_WHOLE_VECTOR_ORDER = 6, 4
 
 
-@dataclass(frozen=True)
-class WholeStateEquation:
+@dataclass(frozen=True, repr=False)
+class WholeStateEquation(Formula):
     """``ż = F_0 + h F_1 + … + h^order F_order`` of the state z = (θ, memory), with ``η = h^power``, time nh.
 
     ``terms[k][i]`` lists what is not zero in F_k of state i, θ first; coefficients are exact and hold 1/σ.  A tree's
@@ -63,23 +65,28 @@ class WholeStateEquation:
             lines += [f"{name}: F{_lower(k)} = {value}" for k, (name, value) in enumerate(state)]
         return "\n".join(lines)
 
-    __str__ = text
-
-    def latex(self) -> str:
-        """The same as an ``aligned`` block, one equation a state; products are componentwise."""
-        definitions, states = self._lines("latex")
-        equations = [
-            (
-                rf"\dot{{{state[0][0]}}}",
-                " + ".join(
-                    value if k == 0 else rf"h{f'^{{{k}}}' if k > 1 else ''} \left({value}\right)"
-                    for k, (_, value) in enumerate(state)
-                    if value != "0" or len(state) == 1
-                ),
+    def equations(self) -> list[Equation]:
+        """Left and right sides in LaTeX, one equation a state; products are componentwise."""
+        _, states = self._lines("latex")
+        series = (
+            " + ".join(
+                value if k == 0 else rf"{power_latex('h', k)}\bigl({value}\bigr)"
+                for k, (_, value) in enumerate(state)
+                if value != "0" or len(state) == 1
             )
             for state in states
-        ]
-        return aligned([*equations, *definitions])
+        )
+        return [(rf"\dot{{{state[0][0]}}}", right) for state, right in zip(states, series, strict=True)]
+
+    def where(self) -> list[Equation]:
+        """The scaling, the update rule, the functions that occur, and what the symbols mean."""
+        functions, states = self._lines("latex")
+        shares = [(symbol_latex(share), f"1 - {symbol_latex(decay)} h") for share, decay in self.shares]
+        memory = ", ".join(state[0][0] for state in states[1:])
+        units = [("", rf"\text{{${memory}$ here: $h$ times the optimiser's}}")] if self.power == 2 else []
+        derivative = ("", r"\text{the dot: the derivative by the time $n h$ after $n$ steps}")
+        scaling = [(r"\eta", power_latex("h", self.power).removesuffix(r"\,")), *shares, *units, derivative]
+        return [*scaling, *meanings(self.optimizer, {}, self.equations(), functions, fading=False)]
 
     def sympy_lines(self) -> str:
         """Lines ``NAME_k = EXPRESSION`` that SymPy reads; products are componentwise."""
@@ -103,6 +110,16 @@ class WholeStateEquation:
             ],
         }
         return json.dumps(data)
+
+    def records(self) -> list[dict[str, Any]]:
+        """One row a term; trees as bracket lists with colours, monomials as SymPy reads them."""
+        states = ("theta", *self.memory)
+        return [
+            {"index": k, "state": state, **{"tree": None, "term": None}, **self._entry(term)}
+            for k, row in enumerate(self.terms)
+            for state, field in zip(states, row, strict=True)
+            for term in field
+        ]
 
     def to_sympy(
         self, loss: sympy.Expr, variables: Sequence[sympy.Symbol], memory: Sequence[Sequence[sympy.Expr]]

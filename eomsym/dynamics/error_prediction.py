@@ -16,13 +16,14 @@ from eomsym.checks import check_positive
 from eomsym.dynamics.integration import integrate
 from eomsym.dynamics.kernel import Data, FieldKernel, check_order, check_theta
 from eomsym.errors import InputError, IntegrationError
+from eomsym.result import Result
 
 #: Relative width of a central difference: truncation and round-off are both about 1e−10.
 DIFFERENCE = 1e-5
 
 
-@dataclass(frozen=True, eq=False)
-class ErrorPrediction:
+@dataclass(frozen=True, eq=False, repr=False)
+class ErrorPrediction(Result):
     """E_N at the end of the flow for several orders N.
 
     ``coefficients`` is (number of orders, d), row i for ``orders[i]``, whose error falls like ``η^exponents[i]``;

@@ -21,6 +21,7 @@ from eomsym.dynamics.kernel import Data, FieldKernel, check_theta
 from eomsym.dynamics.state_map import StateMap, kernel_state
 from eomsym.errors import InputError, IntegrationError
 from eomsym.optimizers import Optimizer, check_one_gradient
+from eomsym.result import Result
 from eomsym.step_index import MAX_LOOKAHEAD_ORDER, check_growth, difference_growth, map_logarithm
 from eomsym.step_index.subspace import subspace_logarithm
 
@@ -32,8 +33,8 @@ TOLERANCE = 1e-5
 MOST_STEPS, SHORT = 10, 100
 
 
-@dataclass(frozen=True, eq=False)
-class EvenSteps:
+@dataclass(frozen=True, eq=False, repr=False)
+class EvenSteps(Result):
     """A path of the even-step equation, to be read at times from 0 to ``steps``, in steps of the optimiser.
 
     ``gradients`` counts those that its integration took; reading costs two more a time.

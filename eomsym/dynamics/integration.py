@@ -9,13 +9,17 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from scipy.integrate import DOP853
+from scipy.integrate import DOP853, DenseOutput, OdeSolution
 
 from eomsym.dynamics.vectors import is_finite
 from eomsym.errors import IntegrationError, OverflowInKernelError
+from eomsym.result import Result
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 Rate = Callable[[np.ndarray], np.ndarray]
 
@@ -59,13 +63,62 @@ def integrate(rate: Rate, start: np.ndarray, time: float, absolute: np.ndarray |
     return Endpoint(fine, np.abs(fine - coarse) / (CONVERGENCE - 1) + rounding, counted.evaluations)
 
 
-@dataclass(frozen=True, eq=False)
-class Path:
-    """States at the times asked for, (times, kept); the size of their errors, ‖·‖₂, (times,); evaluations, all told."""
+@dataclass(frozen=True, eq=False, repr=False)
+class Path(Result):
+    """``states`` at ``times``, (times, kept); the size of their errors, ‖·‖₂, (times,); evaluations, all told.
 
+    SciPy's names of the same are there too, as ``solve_ivp`` has them: ``t`` (times,), ``y`` (kept, times), ``nfev``,
+    ``sol`` (a function of time, or of several, None unless it was asked for), ``success`` and ``message``.  What fails
+    is an error here, so a path always succeeds.
+    """
+
+    times: np.ndarray
     states: np.ndarray
     error_estimates: np.ndarray
     evaluations: int
+    sol: OdeSolution | None = None
+
+    success = True
+    message = "The path reaches the last of the times."
+
+    @property
+    def t(self) -> np.ndarray:
+        """``times``."""
+        return self.times
+
+    @property
+    def y(self) -> np.ndarray:
+        """``states``, transposed."""
+        return self.states.T
+
+    @property
+    def nfev(self) -> int:
+        """``evaluations``."""
+        return self.evaluations
+
+    @property
+    def summary(self) -> str:
+        """How much there is, and the largest error."""
+        error = f"error at most {self.error_estimates.max():.1e}"
+        return f"{len(self.times)} times to {self.times[-1]:g}, {self.states.shape[1]} numbers, {error}"
+
+    def records(self) -> list[dict[str, Any]]:
+        """One row a time: its error and the numbers of its state."""
+        rows = zip(self.times.tolist(), self.error_estimates.tolist(), self.states.tolist(), strict=True)
+        return [
+            {"time": time, "error_estimate": error, **{f"theta_{i}": value for i, value in enumerate(state)}}
+            for time, error, state in rows
+        ]
+
+    def to_dict(self) -> dict[str, Any]:
+        """All but the function of time."""
+        return self.entries("times", "states", "error_estimates", "evaluations")
+
+    def plot(self, coordinates: tuple[int, int] | None = None) -> Figure:
+        """The path in the plane of two coordinates, or of its two largest principal components."""
+        from eomsym.dynamics.trajectory_figure import trajectory_figure
+
+        return trajectory_figure({"path": self.states}, coordinates)
 
 
 def integrate_path(
@@ -75,20 +128,21 @@ def integrate_path(
     absolute: np.ndarray | float,
     kept: slice = slice(None),
     most: Callable[[float], float] = lambda time: LARGEST_NUMBER_OF_STEPS,
+    dense: bool = False,
 ) -> Path:
-    """``y`` at ``times`` (rising, the first that of ``start``) for ``y' = rate(y)``, of it the entries ``kept``.
+    """``y`` at ``times`` (rising, the first that of ``start``, 0) for ``y' = rate(y)``, of it the entries ``kept``.
 
     As ``integrate``: two runs, the second with halved steps, each read between its steps by the method's own
-    interpolation of order 7, whose error is in the difference too.  ``absolute`` is the error allowed per step, (n,) or
-    one; a run that takes more than ``most(t)`` steps to time t is given up.  A rate that is not finite, as where a step
-    that is tried overshoots the zero of a root, makes the step smaller.
+    interpolation of order 7, whose error is in the difference too; ``dense`` keeps it.  ``absolute`` is the error
+    allowed per step, (n,) or one; a run that takes more than ``most(t)`` steps to time t is given up.  A rate that is
+    not finite, as where a step that is tried overshoots the zero of a root, makes the step smaller.
     Raises ``IntegrationError`` naming the time if the state leaves the floating-point numbers.
     """
     counted = _Counted(rate, times[-1], lenient=True)
     with np.errstate(all="ignore"):
         if not np.isfinite(counted(times[0], start)).all():  # SciPy would look for a first step for ever
             raise IntegrationError("path: its speed is not finite where it begins")
-        coarse, fine, state = _Reader(times, kept), _Reader(times, kept), start
+        coarse, fine, state = _Reader(times, kept), _Reader(times, kept, dense), start
         _, mesh = _adaptive_run(counted, start, times[-1], absolute, coarse, most)
         for left, right in pairwise(mesh):
             middle = (left + right) / 2
@@ -100,17 +154,22 @@ def integrate_path(
     difference = states - np.array([start[kept], *coarse.states])
     rounding = np.finfo(np.float64).eps * np.sqrt(2 * len(mesh)) * np.linalg.norm(states, axis=1)
     estimates = np.linalg.norm(difference, axis=1) / (CONVERGENCE - 1) + rounding
-    return Path(states, estimates, counted.evaluations)
+    sol = OdeSolution(fine.ends, fine.pieces) if dense else None
+    return Path(times, states, estimates, counted.evaluations, sol)
 
 
 class _Reader:
     """Reads the states at given times, after the first, as a solver passes them."""
 
-    def __init__(self, times: np.ndarray, kept: slice) -> None:
+    def __init__(self, times: np.ndarray, kept: slice, dense: bool = False) -> None:
         self.states: list[np.ndarray] = []
+        self.ends, self.pieces, self._dense = [float(times[0])], list[DenseOutput](), dense
         self._times, self._kept = times[1:], kept
 
     def __call__(self, solver: DOP853) -> None:
+        if self._dense:
+            self.ends.append(solver.t)
+            self.pieces.append(solver.dense_output())
         passed = self._times[len(self.states) :]
         passed = passed[passed <= solver.t]
         if not passed.size:
@@ -118,7 +177,7 @@ class _Reader:
         if passed.size == 1 and passed[0] == solver.t:  # costs no evaluation
             self.states.append(solver.y[self._kept])
             return
-        between = solver.dense_output()
+        between = self.pieces[-1] if self._dense else solver.dense_output()
         self.states += [(solver.y if time == solver.t else between(time))[self._kept] for time in passed]
 
 

@@ -17,6 +17,7 @@ import numpy as np
 
 from eomsym.dynamics.integration import integrate_path
 from eomsym.errors import IntegrationError
+from eomsym.result import Result
 
 #: The error of the dense equations' integration allowed per step, of μ and of S.
 TOLERANCE = 1e-9
@@ -67,8 +68,8 @@ class Draw:
         return generator.choice(self.samples, self.size, replace=self.replacement)
 
 
-@dataclass(frozen=True, eq=False)
-class Spread:
+@dataclass(frozen=True, eq=False, repr=False)
+class Spread(Result):
     """A covariance ``C Cᵀ + diag(D)``: ``columns`` C (d, r), ``diagonal`` D (d,)."""
 
     columns: np.ndarray

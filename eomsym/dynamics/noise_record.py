@@ -10,6 +10,7 @@ import numpy as np
 
 from eomsym.dynamics.noise_equations import Draw, Spread
 from eomsym.errors import InputError
+from eomsym.result import Result, Table, plain
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -18,8 +19,8 @@ if TYPE_CHECKING:
 LARGE_SHARE = 0.5
 
 
-@dataclass(frozen=True, eq=False)
-class Ensemble:
+@dataclass(frozen=True, eq=False, repr=False)
+class Ensemble(Result):
     """Real runs on batches drawn with a seed: means over them at each recorded step, and their standard errors.
 
     ``means`` (steps, d); ``traces`` of the covariance (steps,), and ``expectations`` of observables by name.
@@ -35,11 +36,11 @@ class Ensemble:
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values, without the means of θ."""
-        return {name: _plain(value) for name, value in vars(self).items() if name != "means"}
+        return self.entries(*(name for name in vars(self) if name != "means"))
 
 
-@dataclass(frozen=True, eq=False)
-class Noise:
+@dataclass(frozen=True, eq=False, repr=False)
+class Noise(Result):
     """Gradient descent on random batches, predicted to weak order 1, at the recorded ``steps``.
 
     ``means`` (steps, d); ``traces`` (steps,) of the covariance; ``spread`` the covariance itself after the last step;
@@ -86,20 +87,32 @@ class Noise:
             raise InputError(f"observable {observable!r}: was not asked for; there are {names or 'none'}")
         return self.expectations[observable]
 
-    def table(self) -> str:
-        """Step, trace of the covariance and each observable: predicted, of the ensemble, and without noise."""
-        columns = {"step": [str(step) for step in self.steps], "trace": _column(self.traces)}
+    @property
+    def summary(self) -> str:
+        """The last step's trace and expectations."""
+        values = ", ".join(f"{name} {values[-1]:.4g}" for name, values in self.expectations.items())
+        return f"steps 0 to {self.steps[-1]}, trace {self.traces[-1]:.3g}{', ' if values else ''}{values}"
+
+    def records(self) -> list[dict[str, Any]]:
+        """One row a recorded step: trace and observables, each predicted, of the ensemble, and without noise."""
+        columns: dict[str, Any] = {"step": self.steps, "trace": self.traces}
         found = self.ensemble
         if found is not None:
-            columns["ensemble"] = _column(found.traces, found.trace_errors)
+            columns |= {"ensemble": found.traces, "ensemble_error": found.trace_errors}
         for name, values in self.expectations.items():
-            columns[name] = _column(values)
+            columns[name] = values
             if found is not None:
-                columns[f"{name}, ensemble"] = _column(found.expectations[name], found.standard_errors[name])
-            columns[f"{name}, no noise"] = _column(self.without[name])
-        widths = [max(map(len, [head, *cells])) for head, cells in columns.items()]
-        rows = [tuple(columns), *zip(*columns.values(), strict=True)]
-        return "\n".join("  ".join(map(str.rjust, row, widths)) for row in rows)
+                errors = found.standard_errors[name]
+                columns |= {f"{name}, ensemble": found.expectations[name], f"{name}, ensemble_error": errors}
+            columns[f"{name}, no noise"] = self.without[name]
+        return [dict(zip(columns, row, strict=True)) for row in zip(*map(plain, columns.values()), strict=True)]
+
+    def report(self) -> list[str | Table]:
+        """The records, standard errors behind a ±, and how the ensemble compares."""
+        rows = self.records()
+        names = [name for name in rows[0] if not name.endswith("ensemble_error")]
+        cells = [[_cell(row, name) for name in names] for row in rows]
+        return [Table(names, cells), self.sentence]
 
     @property
     def sentence(self) -> str:
@@ -128,16 +141,8 @@ class Noise:
         names = ("eta", "rank", "outside", "steps", "traces", "expectations", "without")
         return {
             **{"samples": self.draw.samples, "batch_size": self.draw.size, "replacement": self.draw.replacement},
-            **{name: _plain(getattr(self, name)) for name in names},
-            "ensemble": None if self.ensemble is None else self.ensemble.to_dict(),
+            **self.entries(*names, "ensemble"),
         }
-
-    def __str__(self) -> str:
-        return f"{self.table()}\n{self.sentence}"
-
-    def __repr__(self) -> str:
-        values = ", ".join(f"{name} {values[-1]:.4g}" for name, values in self.expectations.items())
-        return f"Noise(steps 0 to {self.steps[-1]}, trace {self.traces[-1]:.3g}{', ' if values else ''}{values})"
 
 
 def expectation(function: Callable[[np.ndarray], Any], mean: np.ndarray, spread: Spread) -> Any:
@@ -153,13 +158,6 @@ def expectation(function: Callable[[np.ndarray], Any], mean: np.ndarray, spread:
     return total[()]
 
 
-def _plain(value: Any) -> Any:
-    if isinstance(value, Mapping):
-        return {name: found.tolist() for name, found in value.items()}
-    return list(value) if isinstance(value, tuple) else value.tolist() if isinstance(value, np.ndarray) else value
-
-
-def _column(values: np.ndarray, errors: np.ndarray | None = None) -> list[str]:
-    if errors is None:
-        return [f"{value:.4g}" for value in values]
-    return [f"{value:.4g} ± {error:.1g}" for value, error in zip(values, errors, strict=True)]
+def _cell(row: Mapping[str, Any], name: str) -> str:
+    error = row.get(f"{name}_error")
+    return f"{row[name]:.4g}" + ("" if error is None else f" ± {error:.1g}") if name != "step" else str(row[name])

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
 from eomsym import optimizers
-from eomsym.checks import check_integer, check_positive
+from eomsym.checks import check_integer, check_positive, shown
 from eomsym.dynamics.kernel import Data, FieldKernel, check_theta, is_double_double
 from eomsym.dynamics.vectors import Vector, is_finite, last_place, norm, rounded, stack
 from eomsym.errors import InputError, IntegrationError, OverflowInKernelError
 from eomsym.optimizers import Field, Optimizer
+from eomsym.result import Result
 
 #: Bytes of a number, and of the longest path that is kept.
 ITEM, LARGEST_PATH = 8, 4 * 10**9
@@ -24,8 +26,8 @@ Step = Callable[[State], State]
 DISTURBANCES = np.array([-1.0, 0, 0, 0, 0, 0, 0, 1.0])
 
 
-@dataclass(frozen=True, eq=False)
-class OptimizerEnd:
+@dataclass(frozen=True, eq=False, repr=False)
+class OptimizerEnd(Result):
     """Where an optimiser arrives: ``theta`` (d,), and how far round-off has moved it, ‖·‖₂.
 
     ``start`` (d,) is where it was after the transient, from which the steps are counted.  Both are of the kernel's
@@ -41,7 +43,7 @@ def optimizer_path(
     kernel: FieldKernel,
     theta: Vector,
     eta: float,
-    steps: int,
+    steps: int | Sequence[int],
     data: Data = (),
     *,
     optimizer: str | Optimizer = "gradient-descent",
@@ -49,15 +51,26 @@ def optimizer_path(
 ) -> Vector:
     """All iterates θ_0 … θ_steps as one (steps + 1, d) array of the kernel's arithmetic; row 0 is ``theta``.
 
+    Of rising ``steps`` those iterates alone are kept, one a row.
     Raises ``InputError`` for an unknown optimiser or a bad value, ``IntegrationError`` naming the first step that is
     not finite.
     """
     step, start = _bind_step(kernel, check_theta(kernel, theta), eta, data, optimizer, parameters)
-    count = check_integer("steps", steps)
-    if (count + 1) * kernel.size * ITEM > LARGEST_PATH:
-        size = (count + 1) * kernel.size * ITEM / 1e9
-        raise InputError(f"steps {count}: all iterates of {kernel.size} numbers take {size:.1f} GB; take fewer steps")
-    return stack([state[0] for state in _iterates(step, start, count, eta)])
+    kept: Sequence[int]
+    if isinstance(steps, (Sequence, np.ndarray)):
+        kept = [check_integer("steps", number) for number in steps]
+        if not kept or any(after <= before for before, after in pairwise(kept)):
+            raise InputError(f"steps {shown(list(steps))}: not rising; sort them and give each once")
+    else:
+        kept = range(check_integer("steps", steps) + 1)
+    if len(kept) * kernel.size * ITEM > LARGEST_PATH:
+        size = len(kept) * kernel.size * ITEM / 1e9
+        raise InputError(
+            f"steps {kept[-1]}: {len(kept)} iterates of {kernel.size} numbers take {size:.1f} GB; take fewer steps"
+        )
+    wanted = set(kept)
+    iterates = enumerate(_iterates(step, start, kept[-1], eta))
+    return stack([state[0] for index, state in iterates if index in wanted])
 
 
 def run_optimizer(

@@ -27,6 +27,7 @@ from eomsym.dynamics.kernel_series import check_roots
 from eomsym.errors import InputError, IntegrationError, OverflowInKernelError
 from eomsym.optimizers import Optimizer
 from eomsym.optimizers.loop import Loop
+from eomsym.result import Result
 from eomsym.step_index import value_at, weights
 
 #: Steps that are waited for: half the transient, which is counted for η > 0; there are so many lifetimes in it.
@@ -43,8 +44,8 @@ LOST, SMALL = 0.01, 1e-8
 FALL = 0.5
 
 
-@dataclass(frozen=True, eq=False)
-class ShadowStart:
+@dataclass(frozen=True, eq=False, repr=False)
+class ShadowStart(Result):
     """``θ̂_0 = theta + Σ_{k≥1} η^k coefficients[k − 1]``, (order, d); ``errors`` (order,) estimate theirs, ‖·‖₂.
 
     ``steps`` is how many steps of the optimiser it was read from, 0 where nothing was extrapolated.

@@ -12,7 +12,7 @@ if find_spec("jax") is None:
 from eomsym.jax.checked import checked_jit
 from eomsym.jax.corrected import with_counterterm
 from eomsym.jax.counterterms import counterterms, equation_of_motion
-from eomsym.jax.integration import integrate
+from eomsym.jax.integration import integrate, ode_term
 from eomsym.jax.lookahead import lookahead_field
 from eomsym.jax.noise import noise
 from eomsym.jax.optax_rules import from_optax
@@ -29,6 +29,7 @@ __all__ = [
     "integrate",
     "lookahead_field",
     "noise",
+    "ode_term",
     "optax_state",
     "whole_state_terms",
     "with_counterterm",

@@ -28,6 +28,7 @@ class FlatModel:
         self.theta, self.size, self._loss_fn = np.array(vector), vector.size, loss_fn
         self._flat = jax.jit(lambda flat: loss_fn(self._shaped(flat)))
         self._slope = jax.jit(jax.grad(self._flat))
+        self._rows: dict[Any, Callable[..., Any]] = {}
 
     def loss(self, theta: np.ndarray) -> float:
         """The loss."""
@@ -47,9 +48,16 @@ class FlatModel:
     def counterterms(self, theta: np.ndarray, order: int, optimizer: Any, values: Mapping[str, Any]) -> np.ndarray:
         """``eomsym.jax.counterterms`` as rows, (order + 1, d)."""
         with jax.enable_x64(True):
-            params = self._shaped(jnp.asarray(theta))
-            rows = counterterms(self._loss_fn, params, order, optimizer=optimizer, **values)
-            return np.array([ravel_pytree(row)[0] for row in rows])
+            point = jnp.asarray(theta)
+            if not self._rows:  # looked at once, not under jit, with the check of the first order
+                counterterms(self._loss_fn, self._shaped(point), 1, optimizer=optimizer, **values)
+
+            def rows(flat: Any) -> Any:
+                found = counterterms(self._loss_fn, self._shaped(flat), order, optimizer=optimizer, **values)
+                return jnp.stack([ravel_pytree(row)[0] for row in found])
+
+            key = (order, optimizer.name, *values.items())
+            return np.array(self._rows.setdefault(key, jax.jit(rows))(point))
 
     def observed(self, function: Callable[[Any], Any]) -> tuple[Callable[..., Any], Callable[..., Any]]:
         """A function of ``params`` as one of θ, and its derivative along a vector, by ``jax.jvp``."""

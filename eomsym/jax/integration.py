@@ -42,13 +42,25 @@ def integrate(
     return _diffrax(field, params, time, tolerance, max_steps)
 
 
+def ode_term(field: Callable[[Any], Any]) -> Any:
+    """``diffrax.ODETerm`` of a field of pytrees, as ``integrate`` takes it, for ``diffrax.diffeqsolve``.
+
+    Times to save at, events and adjoints are then diffrax's.  Raises ``MissingExtraError`` without diffrax.
+    """
+    if find_spec("diffrax") is None:
+        raise MissingExtraError("ode_term: diffrax is not installed; pip install 'eomsym[jax]'")
+    import diffrax
+
+    return diffrax.ODETerm(lambda t, state, args: field(state))
+
+
 def _diffrax(field: Callable[[Any], Any], params: Any, time: float, tolerance: float, max_steps: int) -> Any:
     import diffrax
 
     from eomsym.errors import IntegrationError
 
     solution = diffrax.diffeqsolve(
-        diffrax.ODETerm(lambda t, state, args: field(state)),
+        ode_term(field),
         diffrax.Dopri8(),
         t0=0.0,
         t1=time,

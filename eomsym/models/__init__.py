@@ -1,7 +1,7 @@
 """What is trained: networks, losses and vector fields of the user's own, data sets."""
 
-from eomsym.models.array_expression import ArrayExpression
-from eomsym.models.data import DATASETS, DEFAULT_DATASETS, Dataset, dataset, default_model, outputs_fit
+from eomsym.models.data import DATASETS, DEFAULT_DATASETS, Dataset, check_fit, dataset, default_model
+from eomsym.models.data_files import DataFile
 from eomsym.models.expression import ExpressionLoss, VectorField
 from eomsym.models.invariance import scale_invariant, translation_invariant
 from eomsym.models.losses import LOSS_TABLE, Loss
@@ -15,14 +15,14 @@ __all__ = [
     "LOSS_TABLE",
     "MLP",
     "NORMALIZATIONS",
-    "ArrayExpression",
+    "DataFile",
     "Dataset",
     "ExpressionLoss",
     "Loss",
     "VectorField",
+    "check_fit",
     "dataset",
     "default_model",
-    "outputs_fit",
     "scale_invariant",
     "translation_invariant",
 ]

@@ -1,4 +1,4 @@
-"""Data sets: scikit-learn's digits and two that are made from a seed, with a network that suits each.
+"""Data sets: scikit-learn's digits, some that are made from a seed, and one's own, with a network that suits each.
 
 Bits do not depend on the number of threads or the BLAS at hand: nothing is multiplied in floating point, or the result
 is rounded far above the round-off.
@@ -6,13 +6,15 @@ is rounded far above the round-off.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
 from functools import partial
-from typing import TYPE_CHECKING
+from os import PathLike, fspath
+from typing import TYPE_CHECKING, Any
 
-from eomsym.checks import check_choice, check_integer
+from eomsym.checks import check_array, check_choice, check_integer
 from eomsym.errors import InputError
+from eomsym.models.data_files import DataFile, columns, is_data_file
 from eomsym.models.mlp import MLP
 
 if TYPE_CHECKING:
@@ -23,17 +25,46 @@ if TYPE_CHECKING:
 class Dataset:
     """Samples and what they should be mapped to.
 
-    ``inputs`` is (n, n_in) float64; ``targets`` is (n,) int64 class labels or (n, n_out) float64 values.
-    Raises ``InputError`` if the shapes or types are not these, or an input is not finite.
+    ``inputs`` is (n, n_in) float64; ``targets`` is (n,) integer class labels, kept as int64, or (n, n_out) float64
+    values, (n,) for one output.  Arrays of any library are taken, read-only and memory-mapped ones too.
+    ``about`` is what a file says of itself, as plain values: names of columns, classes, scaling.
+    Raises ``InputError`` if the shapes or types are not these, an array is masked, or a number is not finite.
     """
 
     name: str
     inputs: np.ndarray
     targets: np.ndarray
+    about: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        _check_inputs(self.name, self.inputs)
-        _check_targets(self.name, self.targets, len(self.inputs))
+        inputs, targets = (check_array(f"dataset {self.name!r}", part) for part in (self.inputs, self.targets))
+        _check_inputs(self.name, inputs)
+        object.__setattr__(self, "inputs", inputs)
+        object.__setattr__(self, "targets", _checked_targets(self.name, targets, len(inputs)))
+
+    @classmethod
+    def from_csv(
+        cls,
+        path: str | PathLike[str],
+        target: str | int | Iterable[str | int] | None = None,
+        *,
+        inputs: str | int | Iterable[str | int] | None = None,
+        header: bool | None = None,
+        scale: str = "none",
+        labels: bool | None = None,
+    ) -> Dataset:
+        """The samples in a CSV or NPZ file; what each argument says, and what it is by default: see ``DataFile``.
+
+        Raises ``InputError`` that names the file, and the line and column of what is no finite number.
+        """
+        file = DataFile(fspath(path), columns(target), columns(inputs), header, scale, labels)
+        return cls.from_file(file)
+
+    @classmethod
+    def from_file(cls, file: DataFile) -> Dataset:
+        """The samples in a file, which is read as it says.  Raises ``InputError`` as ``DataFile.read`` does."""
+        table, about = file.read()
+        return cls(file.title, table.inputs, table.targets, about)
 
     @property
     def arrays(self) -> tuple[np.ndarray, np.ndarray]:
@@ -49,32 +80,48 @@ class _Entry:
     model: MLP
 
 
-def dataset(name: str, seed: int = 0) -> Dataset:
-    """The data set called ``name``; one of ``DATASETS``.
+def dataset(name: str | Dataset, seed: int = 0) -> Dataset:
+    """The data set called ``name``: one of ``DATASETS``, or a file, as in ``house.csv?target=price``; or as it is.
 
-    ``seed`` draws the samples of all but ``digits``, which does not depend on it.
-    Raises ``InputError`` for an unknown name, or a seed that is no integer ≥ 0.
+    ``seed`` draws the samples of all but ``digits`` and files, which do not depend on it.
+    Raises ``InputError`` for an unknown name, a file that cannot be read, or a seed that is no integer ≥ 0.
     """
-    entry = _entry(name)
-    return Dataset(name, *entry.make(check_integer("seed", seed)))
+    if isinstance(name, Dataset):
+        return name
+    if isinstance(name, str) and is_data_file(name):
+        return Dataset.from_file(DataFile.parse(name))
+    known = check_choice("dataset", name, _REGISTRY)
+    return Dataset(known, *_REGISTRY[known].make(check_integer("seed", seed)))
 
 
-def default_model(name: str) -> MLP:
-    """A small network that suits the data set called ``name``.  Raises ``InputError`` for an unknown name."""
-    return _entry(name).model
+def default_model(data: str | Dataset) -> MLP:
+    """A small network that suits a data set, by its name or itself.  Raises ``InputError`` as ``dataset`` does."""
+    if isinstance(data, str) and not is_data_file(data):
+        return _REGISTRY[check_choice("dataset", data, _REGISTRY)].model
+    samples = dataset(data)
+    if samples.targets.ndim == 1:
+        classes = max(2, 1 + int(samples.targets.max()), len(samples.about.get("classes") or ()))
+        return MLP([samples.inputs.shape[1], HIDDEN, classes], activation="tanh", loss="cross-entropy")
+    return MLP([samples.inputs.shape[1], HIDDEN, samples.targets.shape[1]], activation="tanh", loss="mse")
 
 
-def outputs_fit(model: MLP, suited: MLP) -> bool:
-    """Whether the last width of a model serves the targets that ``suited`` is for, by the same loss.
+def check_fit(model: MLP, suited: MLP, data: str, layers: str = "layers", loss: str = "loss") -> MLP:
+    """``model`` if it serves the data that ``suited`` is for; ``layers`` and ``loss`` are what the user calls these.
 
-    Classes that never occur do no harm; values without a target would.
+    Classes that never occur do no harm, so that there may be more outputs; values without a target would.
+    Raises ``InputError`` for another loss or number of inputs, and for outputs that do not fit.
     """
-    width, wanted = model.layers[-1], suited.layers[-1]
-    return width >= wanted if model.loss == "cross-entropy" else width == wanted
-
-
-def _entry(name: str) -> _Entry:
-    return _REGISTRY[check_choice("dataset", name, _REGISTRY)]
+    if model.loss != suited.loss:
+        raise InputError(f"{loss} {model.loss!r}: the targets of {data} are not for it; take {suited.loss}")
+    given, wanted = (",".join(map(str, network.layers)) for network in (model, suited))
+    least = model.loss == "cross-entropy"
+    fits = model.layers[-1] >= suited.layers[-1] if least else model.layers[-1] == suited.layers[-1]
+    if model.layers[0] != suited.layers[0] or not fits:
+        raise InputError(
+            f"{layers} {given!r}: do not fit {data}, where the first width is {suited.layers[0]} and the last is "
+            f"{suited.layers[-1]}{' or more' if least else ''}; give them as {wanted}"
+        )
+    return model
 
 
 def _check_inputs(name: str, inputs: np.ndarray) -> None:
@@ -87,15 +134,23 @@ def _check_inputs(name: str, inputs: np.ndarray) -> None:
         raise InputError(f"dataset {name!r}: inputs hold NaN or infinity; give finite numbers")
 
 
-def _check_targets(name: str, targets: np.ndarray, samples: int) -> None:
+def _checked_targets(name: str, targets: np.ndarray, samples: int) -> np.ndarray:
+    """Labels as int64, values with an axis of outputs."""
     import numpy as np
 
     shape, kind = np.shape(targets), getattr(targets, "dtype", type(targets).__name__)
-    if (len(shape), kind) not in {(1, np.dtype(np.int64)), (2, np.dtype(np.float64))} or shape[0] != samples:
+    is_labels = isinstance(targets, np.ndarray) and targets.dtype.kind in "iu" and len(shape) == 1
+    is_values = kind == np.float64 and len(shape) in (1, 2)
+    if not (is_labels or is_values) or shape[0] != samples:
         raise InputError(
-            f"dataset {name!r}: targets are {kind} of shape {shape}; give int64 labels of shape ({samples},) "
+            f"dataset {name!r}: targets are {kind} of shape {shape}; give integer labels of shape ({samples},) "
             f"or float64 values of shape ({samples}, outputs)"
         )
+    if is_labels:
+        return targets.astype(np.int64, copy=False)
+    if not np.isfinite(targets).all():
+        raise InputError(f"dataset {name!r}: targets hold NaN or infinity; give finite numbers")
+    return targets.reshape(samples, -1)
 
 
 def _digit_pixels() -> tuple[np.ndarray, np.ndarray]:
@@ -164,6 +219,8 @@ _REGISTRY = {
     "teacher": _Entry(_teacher, MLP([2, 16, 16, 1], activation="tanh", loss="mse")),
 }
 
+#: Width of the hidden layer of a network for one's own data, if none is given.
+HIDDEN = 16
 #: The names that ``dataset`` knows.
 DATASETS = tuple(_REGISTRY)
 

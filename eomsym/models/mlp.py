@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
-from eomsym.checks import check_choice, check_integer
+from eomsym.checks import check_choice, check_integer, meant
 from eomsym.errors import InputError
-from eomsym.models.losses import LOSS_TABLE
+from eomsym.models.losses import LOSS_TABLE, Loss
 from eomsym.models.torch_modules import read_sequential
 
 if TYPE_CHECKING:
@@ -57,9 +57,10 @@ class MLP:
         normalization: str = "none",
         bias: bool = True,
     ) -> None:
-        object.__setattr__(self, "layers", _check_layers(layers, loss))
+        loss = check_choice("loss", loss, LOSSES)
+        object.__setattr__(self, "layers", _check_layers(layers, LOSS_TABLE[loss]))
         object.__setattr__(self, "activation", _check_activation(activation))
-        object.__setattr__(self, "loss", check_choice("loss", loss, LOSSES))
+        object.__setattr__(self, "loss", loss)
         object.__setattr__(self, "weight_decay", _check_weight_decay(weight_decay))
         object.__setattr__(self, "normalization", _check_normalization(normalization, self.layers))
         if not isinstance(bias, bool):
@@ -105,25 +106,25 @@ class MLP:
         return np.concatenate(parts)
 
 
-def _check_layers(layers: Sequence[int], loss: str) -> tuple[int, ...]:
+def _check_layers(layers: Sequence[int], loss: Loss) -> tuple[int, ...]:
     widths = tuple(layers)
     if len(widths) < 2:
         raise InputError(f"layers {list(widths)}: give at least an input and an output width, such as 64,32,10")
     if len(widths) > MAX_LAYERS:
         raise InputError(f"layers: {len(widths)} widths given; give at most {MAX_LAYERS}")
     widths = tuple(check_integer(f"layers {list(widths)}: width", width, 1, MAX_WIDTH) for width in widths)
-    least = LOSS_TABLE[loss].least_outputs if loss in LOSS_TABLE else 1
-    if widths[-1] < least:
+    if widths[-1] < loss.least_outputs:
         raise InputError(
-            f"layers {list(widths)}: {loss} needs at least {least} outputs, the last width is {widths[-1]}"
+            f"layers {list(widths)}: {loss.name} needs at least {loss.least_outputs} outputs, the last width is "
+            f"{widths[-1]}"
         )
     return widths
 
 
 def _check_activation(activation: str) -> str:
-    if activation == "relu":
+    if meant(activation, ("relu",)):
         raise InputError("activation 'relu': it has no second derivative, hence no counter term; take softplus or gelu")
-    return str(check_choice("activation", activation, ACTIVATIONS))
+    return check_choice("activation", activation, ACTIVATIONS)
 
 
 def _check_weight_decay(weight_decay: float) -> float:
@@ -137,7 +138,7 @@ def _check_weight_decay(weight_decay: float) -> float:
 
 
 def _check_normalization(normalization: str, layers: tuple[int, ...]) -> str:
-    check_choice("normalization", normalization, NORMALIZATIONS)
+    normalization = check_choice("normalization", normalization, NORMALIZATIONS)
     if normalization != "none" and len(layers) < 3:
         raise InputError(
             f"normalization {normalization!r}: layers {list(layers)} have no hidden layer; give one or more"

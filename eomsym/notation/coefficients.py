@@ -34,7 +34,16 @@ def coefficient_latex(coefficient: Coefficient) -> str:
         return rf"{sign}\tfrac{{{abs(coefficient.numerator)}}}{{{coefficient.denominator}}}"
     import sympy
 
-    return str(sympy.latex(coefficient_expression(coefficient)))
+    expression = coefficient_expression(coefficient)
+    names = {symbol: symbol_latex(symbol.name) for symbol in expression.free_symbols}
+    return str(sympy.latex(expression, symbol_names=names))
+
+
+def symbol_latex(name: str) -> str:
+    r"""A symbol of coefficients: ``\beta_{1}`` for ``beta1``, words upright."""
+    import sympy
+
+    return re.sub("^[a-zA-Z]{2,}", r"\\mathrm{\g<0>}", sympy.latex(sympy.Symbol(name)))
 
 
 def primed_text(text: str) -> str:

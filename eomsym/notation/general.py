@@ -4,20 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from eomsym.exact_numbers import Coefficient
-from eomsym.notation.coefficients import coefficient_latex, coefficient_text
-from eomsym.notation.latex import Equation, aligned
-from eomsym.notation.sums import TEXT, SumStyle, signed_sum
+from eomsym.notation.coefficients import coefficient_text
+from eomsym.notation.latex import derivative_latex, motion_equations
+from eomsym.notation.sums import LATEX, TEXT, SumStyle, signed_sum
 from eomsym.notation.text import SUPERSCRIPTS, power_text, series_text
+from eomsym.notation.typesetting import Equation
 from eomsym.trees import ColouredTree
 
 if TYPE_CHECKING:
     from eomsym.derivation.vector_language import ComponentwiseFunction, Monomial
 
-    Basis = ColouredTree | Monomial
-    GeneralSum = Iterable[tuple[Coefficient, Basis]]
+    Basis: TypeAlias = "ColouredTree | Monomial"
+    GeneralSum: TypeAlias = Iterable[tuple[Coefficient, Basis]]
 
 _SUBSCRIPTS = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
 
@@ -41,12 +42,6 @@ def _text_derivative(colour: int, count: int, arguments: list[str]) -> str:
     return name + primes + (f"({', '.join(arguments)})" if arguments else "")
 
 
-def _latex_derivative(colour: int, count: int, arguments: list[str]) -> str:
-    name = f"g_{{{colour}}}" if colour else "g"
-    primes = "'" * count if count < 4 else f"^{{({count})}}"
-    return name + primes + (rf"\left[{', '.join(arguments)}\right]" if arguments else "")
-
-
 def _latex_name(name: str) -> str:
     """A letter, its number as index; words upright."""
     if name[1:].isdigit():
@@ -65,11 +60,11 @@ TEXT_STYLE = Style("θ", lambda name: f"{name}₀", _text_derivative, power_text
 LATEX_STYLE = Style(
     r"\theta",
     lambda name: _latex_name(name) + "_{0}",
-    _latex_derivative,
+    derivative_latex,
     lambda base, power: base + (f"^{{{power}}}" if power != 1 else ""),
     lambda inside: rf"\sqrt{{{inside}}}",
     _latex_name,
-    SumStyle("-", coefficient_latex, r" \, ", (r"\left(", r"\right)")),
+    LATEX,
 )
 SYMPY_STYLE = Style(
     "theta",
@@ -178,20 +173,13 @@ def general_text(
     return "\n".join(lines + [f"ξ_{k} = {writer.sum(row)}" for k, row in enumerate(rows)])
 
 
-def general_latex(
-    leading: GeneralSum,
-    rows: Sequence[GeneralSum],
-    fields: Sequence[str],
-    functions: Sequence[ComponentwiseFunction],
-    more: Sequence[Equation] = (),
-) -> str:
-    r"""An ``aligned`` block; products and functions of vectors are componentwise; ``more`` equations come last."""
+def general_equations(
+    leading: GeneralSum, rows: Sequence[GeneralSum], fields: Sequence[str], functions: Sequence[ComponentwiseFunction]
+) -> tuple[list[Equation], list[Equation]]:
+    """Left and right sides in LaTeX: equation of motion and counter terms; then the functions that stand in them."""
     writer = Writer(LATEX_STYLE, len(fields) > 1, functions)
-    powers = [r"\eta" * (k > 0) + (f"^{{{k}}}" if k > 1 else "") for k in range(len(rows))]
-    series = " + ".join(power + rf"\xi_{{{k}}}" for k, power in enumerate(powers))
-    flow = writer.sum(_negative(leading)) + (rf" - \eta\,\xi, \quad \xi = {series}" if rows else "")
     counterterms = [(rf"\xi_{{{k}}}", writer.sum(row)) for k, row in enumerate(rows)]
-    return aligned([(r"\dot{\theta}", flow), *writer.definitions(), *counterterms, *more])
+    return [*motion_equations(writer.sum(_negative(leading)), len(rows)), *counterterms], writer.definitions()
 
 
 def general_sympy_lines(

@@ -1,62 +1,74 @@
-r"""Counter terms as LaTeX, in the notation of papers: g = ∇L, H = ∇²L, chains H²g, higher derivatives ∇³L[g, Hg]."""
+r"""Counter terms as LaTeX, in one notation for all optimisers: g the gradient, H = ∇g, ∇²g[u, v] along u and v, …
+
+With gradients of several fields each has its index: ``H_{1}g_{2}``, ``\nabla^{2}g_{1}[g_{2}, g_{1}]``.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import re
+from collections.abc import Sequence
 
 from eomsym.exact_numbers import Coefficient
 from eomsym.notation.sums import LATEX, Rows, Terms, signed_sum
+from eomsym.notation.typesetting import Equation
 from eomsym.trees import Tree
 
-#: Left and right side.
-Equation = tuple[str, str]
+
+def counterterms_equations(gradient_coefficient: Coefficient, rows: Rows) -> list[Equation]:
+    """Left and right sides: the equation of motion, its series, and each counter term, zeros left out."""
+    flow = _sum([(-gradient_coefficient, Tree())])
+    return motion_equations(flow, len(rows)) + [(rf"\xi_{{{k}}}", _sum(row)) for k, row in enumerate(rows)]
 
 
-def counterterms_latex(gradient_coefficient: Coefficient, rows: Rows, more: Sequence[Equation] = ()) -> str:
-    r"""An ``aligned`` block (amsmath, MathJax): the equation of motion and a line per counter term, zeros left out.
-
-    ``more`` equations come last.
-    """
-    return aligned([*_equations(gradient_coefficient, rows), *more])
-
-
-def counterterms_mathtext(gradient_coefficient: Coefficient, rows: Rows, more: Sequence[Equation] = ()) -> list[str]:
-    r"""The same lines for Matplotlib, whose mathtext knows neither ``aligned`` nor ``\tfrac``: ``$\xi_{0} = …$``."""
-    equations = [*_equations(gradient_coefficient, rows), *more]
+def mathtext(equations: Sequence[Equation]) -> list[str]:
+    r"""Lines for Matplotlib, whose mathtext does not know ``\tfrac``: ``$\xi_{0} = …$``."""
     return [f"${left} = {right}$".replace(r"\tfrac", r"\frac") for left, right in equations]
 
 
-def aligned(equations: Iterable[Equation]) -> str:
-    """Left and right sides as an ``aligned`` block."""
-    rows = [f"{left} &= {right}" for left, right in equations]
-    return "\\begin{aligned}\n" + " \\\\\n".join(rows) + "\n\\end{aligned}"
+def motion_equations(flow: str, terms: int) -> list[Equation]:
+    """``θ̇ = flow − η ξ`` and the series of ξ in so many terms."""
+    if not terms:
+        return [(r"\dot{\theta}", flow)]
+    return [(r"\dot{\theta}", rf"{flow} - \eta\,\xi"), (r"\xi", series_latex(r"\xi", terms))]
+
+
+def series_latex(name: str, terms: int) -> str:
+    """``name_0 + η name_1 + …``."""
+    return " + ".join(power_latex(r"\eta", k) + f"{name}_{{{k}}}" for k in range(terms))
+
+
+def power_latex(name: str, exponent: int) -> str:
+    """A power as a factor before what follows."""
+    if exponent == 0:
+        return ""
+    return rf"{name}\," if exponent == 1 else rf"{name}^{{{exponent}}}\,"
+
+
+def derivative_latex(colour: int, count: int, arguments: Sequence[str]) -> str:
+    """A derivative of the gradient of a field (0 if there is only one) along its arguments; chains as powers of H."""
+    index = f"_{{{colour}}}" if colour else ""
+    if count == 0:
+        return f"g{index}"
+    if count > 1:
+        return rf"\nabla^{{{count}}}g{index}[{', '.join(arguments)}]"
+    (argument,) = arguments
+    if not re.fullmatch(r"H.*|\\nabla.*|\\?[a-zA-Z]+(_\{\w+\})?", argument) or r" \, " in _without_brackets(argument):
+        return f"H{index}[{argument}]"
+    chain = re.match(rf"H{re.escape(index)}(?!_)(?:\^\{{(\d+)\}})?", argument)
+    if chain is None:
+        return f"H{index}{argument}"
+    return f"H{index}^{{{int(chain[1] or 1) + 1}}}{argument[chain.end() :]}"
 
 
 def tree_latex(tree: Tree) -> str:
-    r"""The elementary differential of a tree: ``Hg``, ``H^{2}g``, ``\nabla^{3}L[g, Hg]``, smallest arguments first."""
-    hessians = 0
-    while len(tree.children) == 1:
-        hessians, tree = hessians + 1, tree.children[0]
-    prefix = ("", "H")[hessians] if hessians < 2 else f"H^{{{hessians}}}"
-    if not tree.children:
-        return f"{prefix}g"
-    arguments = ", ".join(tree_latex(child) for child in reversed(tree.children))
-    return rf"{prefix}\nabla^{{{len(tree.children) + 1}}}L[{arguments}]"
+    r"""The elementary differential of a tree: ``Hg``, ``H^{2}g``, ``\nabla^{2}g[g, Hg]``, smallest arguments first."""
+    return derivative_latex(0, len(tree.children), [tree_latex(child) for child in reversed(tree.children)])
 
 
-def _equations(gradient_coefficient: Coefficient, rows: Rows) -> list[Equation]:
-    flow = _sum([(-gradient_coefficient, Tree())])
-    if rows:
-        series = " + ".join(_power(index) + rf"\xi_{{{index}}}" for index in range(len(rows)))
-        flow += rf" - \eta\,\xi, \quad \xi = {series}"
-    equations = [(r"\dot{\theta}", rf"{flow}, \quad g = \nabla L, \; H = \nabla^{{2}}L")]
-    return equations + [(rf"\xi_{{{index}}}", _sum(row)) for index, row in enumerate(rows)]
-
-
-def _power(exponent: int) -> str:
-    if exponent == 0:
-        return ""
-    return r"\eta\," if exponent == 1 else rf"\eta^{{{exponent}}}\,"
+def _without_brackets(text: str) -> str:
+    while (shorter := re.sub(r"\[[^\[\]]*\]", "", text)) != text:
+        text = shorter
+    return text
 
 
 def _sum(row: Terms) -> str:

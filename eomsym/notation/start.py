@@ -6,10 +6,11 @@ from collections.abc import Callable, Sequence
 
 from eomsym.exact_numbers import Coefficient
 from eomsym.notation.general import LATEX_STYLE, SYMPY_STYLE, TEXT_STYLE, start_writer
-from eomsym.notation.latex import Equation, aligned, tree_latex
+from eomsym.notation.latex import power_latex, tree_latex
 from eomsym.notation.sums import LATEX, TEXT, SumStyle, signed_sum
 from eomsym.notation.sympy_lines import sum_of_trees
 from eomsym.notation.text import power_text, tree_text
+from eomsym.notation.typesetting import Equation
 from eomsym.trees import ColouredTree, Tree
 
 #: ``Σ coefficient · F_g(tree)`` for each power of η, from the first on.
@@ -25,15 +26,10 @@ def start_text(rows: StartRows, coloured: bool, memory: Sequence[str]) -> str:
     return "\n".join([f"θ̂_0 = θ_0{series}", *lines])
 
 
-def start_latex(rows: StartRows, coloured: bool, memory: Sequence[str]) -> str:
-    """The same as an ``aligned`` block, terms that are zero left out."""
-    return aligned(start_equations(rows, coloured, memory))
-
-
 def start_equations(rows: StartRows, coloured: bool, memory: Sequence[str]) -> list[Equation]:
     """Left and right sides in LaTeX."""
     kept = _kept(rows)
-    series = "".join(rf" + {_power(k)}c_{{{k}}}" for k in range(1, len(kept) + 1))
+    series = "".join(" + " + power_latex(r"\eta", k) + f"c_{{{k}}}" for k in range(1, len(kept) + 1))
     name = _namer(tree_latex, start_writer(LATEX_STYLE, coloured, memory).tree)
     nonzero = [[term for term in row if term[0] != 0] for row in kept]
     equations = [(f"c_{{{k}}}", _sum(row, name, LATEX)) for k, row in enumerate(nonzero, start=1)]
@@ -64,7 +60,3 @@ def _sum(
     row: Sequence[tuple[Coefficient, Tree | ColouredTree]], name: Callable[[Tree | ColouredTree], str], style: SumStyle
 ) -> str:
     return signed_sum(((coefficient, name(tree)) for coefficient, tree in row), style)
-
-
-def _power(exponent: int) -> str:
-    return r"\eta\," if exponent == 1 else rf"\eta^{{{exponent}}}\,"

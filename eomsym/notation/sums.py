@@ -34,7 +34,7 @@ class SumStyle:
 
 
 TEXT = SumStyle("−", coefficient_text, " ", ("(", ")"))
-LATEX = SumStyle("-", coefficient_latex, " ", (r"\left(", r"\right)"))
+LATEX = SumStyle("-", coefficient_latex, r" \, ", (r"\left(", r"\right)"))
 
 
 def signed_sum(parts: Iterable[tuple[Coefficient, str]], style: SumStyle) -> str:

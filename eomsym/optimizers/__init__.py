@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from fractions import Fraction
 
-from eomsym.checks import shown
+from eomsym.checks import check_choice
 from eomsym.errors import InputError
 from eomsym.exact_numbers import Coefficient, read_rational
 from eomsym.optimizers import (
@@ -28,6 +28,7 @@ from eomsym.optimizers._base import (
     Optimizer,
     Parameter,
 )
+from eomsym.optimizers._latex import rule_latex
 from eomsym.optimizers._rule import (
     Atom,
     Elapsed,
@@ -87,6 +88,7 @@ __all__ = [
     "read_rational",
     "read_written",
     "register",
+    "rule_latex",
     "rule_of_losses",
     "rule_of_one_gradient",
     "runge_kutta",
@@ -135,7 +137,7 @@ _BY_ALIAS |= {name: libraries.RULES[name] for name in _OF_LIBRARIES}
 
 
 def get(name: str | Optimizer) -> Optimizer:
-    """The optimiser called ``name`` (or one of its aliases).  Raises ``InputError`` if there is none.
+    """The optimiser called ``name`` or by an alias, up to case and hyphens.  Raises ``InputError`` if there is none.
 
     An ``Optimizer`` that is not registered is registered, so that kernels and results find it by its name.
     """
@@ -143,9 +145,7 @@ def get(name: str | Optimizer) -> Optimizer:
         return name if _BY_ALIAS.get(name.name) is name else register(name)
     if isinstance(name, str) and name in _GONE:
         raise InputError(f"optimizer {name!r}: is no name any more; write {_GONE[name]}")
-    if not isinstance(name, str) or name not in _BY_ALIAS:
-        raise InputError(f"optimizer {shown(name)}: unknown; choose from {', '.join(REGISTRY)}")
-    return _BY_ALIAS[name]
+    return _BY_ALIAS[check_choice("optimizer", name, _BY_ALIAS, REGISTRY)]
 
 
 def read_written(name: str, definition: object, again: str) -> Optimizer:

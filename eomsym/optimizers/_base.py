@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
-from eomsym.checks import shown
+from eomsym.checks import meant, shown, suggestion
 from eomsym.errors import InputError
 from eomsym.exact_numbers import Coefficient, read_rational
 from eomsym.optimizers._fading import trace_settled
@@ -94,6 +94,15 @@ class Field:
         if self.kind == "player":
             return "−∇_y L, zero elsewhere" if self.index else "∇_x L, zero elsewhere"
         return "(∇_x L, −∇_y L)" if self.kind == "game" else "gradient of the loss"
+
+    @property
+    def latex(self) -> str:
+        """In LaTeX, for the same."""
+        if self.kind == "batch":
+            return rf"\text{{{self.meaning}}}"
+        if self.kind == "player":
+            return r"(0, -\nabla_{y}L)" if self.index else r"(\nabla_{x}L, 0)"
+        return r"(\nabla_{x}L, -\nabla_{y}L)" if self.kind == "game" else r"\nabla L \text{, of the loss } L"
 
     def samples(self, count: int) -> slice | list[int]:
         """Those of ``count`` samples that it sees.  Raises ``InputError`` if they do not make equal batches."""
@@ -181,11 +190,17 @@ class Optimizer:
     def read_parameters(self, given: Mapping[str, object]) -> dict[str, Fraction]:
         """The given parameters as exact rationals.  Raises ``InputError`` for an unknown name or a bad value."""
         known = {parameter.name: parameter for parameter in self.parameters}
-        for name in given:
-            if name not in known:
+        values: dict[str, Fraction] = {}
+        for written, value in given.items():
+            name = meant(written, tuple(known))
+            if name is None:
                 allowed = ", ".join(known) if known else "none, it has no parameters"
-                raise InputError(f"parameter {name!r}: {self.name} does not have it; it takes {allowed}")
-        return {name: known[name].read(value) for name, value in given.items()}
+                near = suggestion(written, (*known, "optimizer"))  # the keyword that is most often misspelt
+                raise InputError(f"parameter {written!r}: {self.name} does not have it; it takes {allowed}{near}")
+            if name in values:
+                raise InputError(f"parameter {written!r}: {name} is given twice; give it once")
+            values[name] = known[name].read(value)
+        return values
 
     def complete(self, given: Mapping[str, object], *, trial: bool = False) -> dict[str, Fraction]:
         """All parameters as exact rationals, those not given at their default (or trial) value."""

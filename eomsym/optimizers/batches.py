@@ -161,12 +161,13 @@ def cut(
             f"batches: {samples} samples make {whole} batches of {each} and {rest} more; say what becomes of the last "
             f"with one of {', '.join(LAST)}"
         )
-    if rest and check_choice("last batch", last, LAST) != "drop":
+    last = last and check_choice("last batch", last, LAST)
+    if rest and last != "drop":
         members.append(tuple(range(whole * each, samples)))
     sizes = [len(batch) for batch in members]
     mean = Fraction(sum(sizes), len(sizes))
     weights = [size / mean if last == "weight" else Fraction(1) for size in sizes]
-    return Batches(tuple(members), visiting(order, len(members)), tuple(weights), order == RESHUFFLED_ORDER)
+    return Batches(tuple(members), visiting(order, len(members)), tuple(weights), is_reshuffled(order))
 
 
 def of_index_sets(sets: Sequence[Sequence[int]], samples: int, order: Any = "forward") -> Batches:
@@ -181,7 +182,7 @@ def of_index_sets(sets: Sequence[Sequence[int]], samples: int, order: Any = "for
             "one, or leave them out of the data"
         )
     weights = (Fraction(1),) * len(members)
-    return Batches(members, visiting(order, len(members)), weights, order == RESHUFFLED_ORDER)
+    return Batches(members, visiting(order, len(members)), weights, is_reshuffled(order))
 
 
 def read_batching(given: Any, samples: int) -> Batches:
@@ -209,9 +210,17 @@ def visiting(order: Any, count: int) -> tuple[int, ...]:
     """The order of a round as numbers of batches."""
     if isinstance(order, str):
         forward = tuple(range(count))
-        kind = check_choice("order of batches", order, (*ORDERS, RESHUFFLED_ORDER))
-        return forward + forward[::-1] if kind == "palindrome" else forward
+        return forward + forward[::-1] if _named_order(order) == "palindrome" else forward
     return _numbers("batch", order, count)
+
+
+def is_reshuffled(order: Any) -> bool:
+    """Whether every round has an order of its own."""
+    return isinstance(order, str) and _named_order(order) == RESHUFFLED_ORDER
+
+
+def _named_order(order: str) -> str:
+    return check_choice("order of batches", order, (*ORDERS, RESHUFFLED_ORDER))
 
 
 def _numbers(what: str, given: Any, count: int) -> tuple[int, ...]:

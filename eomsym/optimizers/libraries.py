@@ -13,7 +13,7 @@ import warnings
 from fractions import Fraction
 from typing import Any
 
-from eomsym.checks import shown
+from eomsym.checks import meant, shown, suggestion
 from eomsym.errors import InputError
 from eomsym.exact_numbers import read_rational
 from eomsym.optimizers import corrected, library_momentum, optax_names, root_mean_square, stepped_only, torch_names
@@ -100,12 +100,14 @@ _OF_A_GROUP = frozenset(
 
 
 def _entry(name: str, text: str) -> LibraryOptimizer:
-    found = LIBRARIES.get(re.sub(r"^torch\.optim\.", "torch.", name))
+    short = re.sub(r"^torch\.optim\.", "torch.", name)
+    found = meant(short, tuple(LIBRARIES))
     if found is None:
         library = name.split(".", maxsplit=1)[0]
         known = [entry for entry in LIBRARIES if entry.startswith(f"{library}.")] or list(LIBRARIES)
-        raise InputError(f"optimizer {shown(text)}: {name} is unknown; choose from {', '.join(known)}")
-    return found
+        right = f"choose from {', '.join(known)}{suggestion(short, known)}"
+        raise InputError(f"optimizer {shown(text)}: {name} is unknown; {right}")
+    return LIBRARIES[found]
 
 
 def _syntax_tree(text: str) -> ast.expr:

@@ -20,7 +20,7 @@ from eomsym.optimizers._base import Field, Optimizer
 from eomsym.optimizers._fading import trace_settled
 from eomsym.optimizers._rule import UpdateRule
 from eomsym.optimizers._tracing import StepSize, trace
-from eomsym.optimizers.batches import ORDERS, RESHUFFLED_ORDER, Batches, visiting
+from eomsym.optimizers.batches import ORDERS, Batches, is_reshuffled, visiting
 from eomsym.schedules import RATE, Schedule
 
 
@@ -208,7 +208,7 @@ def rule_of_losses(
     values = entry.complete(exact)
     check_one_gradient(entry, values)
     order = visiting(visits, losses)
-    if isinstance(visits, str) and visits == RESHUFFLED_ORDER:
+    if is_reshuffled(visits):
         raise InputError(f"visits {visits!r}: the mean over all orders is there for kernels; take {', '.join(ORDERS)}")
     batches = Batches(tuple((i,) for i in range(losses)), order, (Fraction(1),) * losses) if len(order) > 1 else None
     loop = Loop(entry, values, schedules, batches)

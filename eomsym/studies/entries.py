@@ -5,12 +5,11 @@ Every function raises ``InputError``; ``where`` is the table that the entry stan
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from typing import Any
 
-from eomsym.checks import check_finite, check_integer, shown
+from eomsym.checks import check_finite, check_integer, nearest, shown
 from eomsym.errors import InputError
 
 
@@ -20,8 +19,8 @@ def table(where: str, value: Any, allowed: Sequence[str]) -> Mapping[str, Any]:
         raise InputError(f"{where}: {shown(value)} is no table; give its keys: {', '.join(allowed)}")
     for key in value:
         if key not in allowed:
-            near = difflib.get_close_matches(str(key), allowed, 1)
-            right = f"did you mean {near[0]!r}?" if near else f"choose from {', '.join(allowed)}"
+            near = nearest(key, allowed)
+            right = f"did you mean {near!r}?" if near else f"choose from {', '.join(allowed)}"
             raise InputError(f"{where}: key {shown(key)} is unknown; {right}")
     return value
 

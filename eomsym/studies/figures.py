@@ -57,16 +57,16 @@ def _draw_case(axes: Axes, case: Case) -> None:
     optimizer = f"{case.optimizer}, {case.parameters}" if case.parameters else case.optimizer
     axes.set_title("\n".join(shorten(line, 46) for line in (optimizer, f"{case.model}, {case.data}")), fontsize=9)
     axes.set(xscale="log", yscale="log", ylabel="error")
-    records = [record for summary in case.orders for record in summary.records]
+    records = [record for summary in case.orders for record in summary.by_seed]
     if not records:
         axes.text(0.5, 0.5, "every job failed", transform=axes.transAxes, ha="center")
         return
     for summary in case.orders:
         colour, marker = line_style(summary.order)
-        for record in summary.records:
+        for record in summary.by_seed:
             axes.plot(record.etas, record.predicted_errors, "--", color=colour, linewidth=0.8)
             draw_errors(axes, record, colour, marker)
-        lowest = min(summary.records, key=lambda record: record.predicted_errors[-1])
+        lowest = min(summary.by_seed, key=lambda record: record.predicted_errors[-1])
         label_at_end(axes, lowest, short(summary.slope, 2), colour)
     eta_axis(axes, records, room=0.45)
     etas = sorted({eta for record in records for eta in record.etas}, reverse=True)

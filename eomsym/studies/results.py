@@ -13,18 +13,20 @@ import statistics
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import groupby
+from itertools import groupby, zip_longest
 from pathlib import Path
+from textwrap import wrap
 from typing import TYPE_CHECKING, Any
 
 from eomsym import optimizers
 from eomsym.errors import InputError
 from eomsym.files import write_atomically
+from eomsym.result import Result, Row, Table, fixed, small
 from eomsym.studies.job import JobResult
 from eomsym.studies.plan import StudyPlan, describe, describe_settings
 from eomsym.studies.store import ResultStore
 from eomsym.studies.study_file import read_plan
-from eomsym.verification.study import OrderRecord, Record, finite
+from eomsym.verification.study import OrderRecord
 
 if TYPE_CHECKING:
     import polars
@@ -48,50 +50,60 @@ COLUMNS = {
     "floor": float,
     "reason": str,
 }
+#: Characters of the first column of the table: what is left of 80.
+CASE_WIDTH = 19
+#: Reasons of failed jobs that are told one by one.
+MOST_REASONS = 5
 _CASE = ("optimizer", "parameters", "model", "data")
 
 
-@dataclass(frozen=True)
-class OrderSummary(Record):
+@dataclass(frozen=True, repr=False)
+class OrderSummary(Result):
     """One order in one case: a record over the step sizes for each seed, and what is common to them."""
 
     order: int
     seeds: tuple[int, ...]
-    records: tuple[OrderRecord, ...]
+    by_seed: tuple[OrderRecord, ...]
 
     @property
     def expected_slope(self) -> int:
         """The power of η with which the error falls."""
-        return self.records[0].expected_slope
+        return self.by_seed[0].expected_slope
 
     @property
     def slope(self) -> float:
         """The median over the seeds; NaN where none has a slope."""
-        return _median(record.slope for record in self.records)
+        return _median(record.slope for record in self.by_seed)
 
     @property
     def extrapolated_ratio(self) -> float:
         """Measured over predicted error at η = 0, the median over the seeds; NaN where none has one."""
-        return _median(record.extrapolated_ratio for record in self.records)
+        return _median(record.extrapolated_ratio for record in self.by_seed)
 
     @property
     def smallest_error(self) -> float:
         """The smallest error above the floor, the median over the seeds; NaN where none is above it."""
-        return _median(min(record.errors[: record.points_above_floor], default=math.nan) for record in self.records)
+        return _median(min(record.errors[: record.points_above_floor], default=math.nan) for record in self.by_seed)
+
+    @property
+    def cells(self) -> tuple[str, ...]:
+        """What a table shows of it."""
+        numbers = fixed(self.slope), fixed(self.extrapolated_ratio), small(self.smallest_error)
+        return (str(self.order), str(self.expected_slope), *numbers, f"{self.passed}/{len(self.seeds)}")
 
     @property
     def passed(self) -> int:
         """How many seeds are verified, by the standard of ``eomsym.verify``."""
-        return sum(record.passed for record in self.records)
+        return sum(record.passed for record in self.by_seed)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values; a number that does not exist is ``None``."""
-        numbers = {name: finite(getattr(self, name)) for name in ("slope", "extrapolated_ratio", "smallest_error")}
-        return {**self.entries("order", "expected_slope"), **numbers, "passed": self.passed, "seeds": len(self.seeds)}
+        names = ("order", "expected_slope", "slope", "extrapolated_ratio", "smallest_error", "passed")
+        return self.entries(*names) | {"seeds": len(self.seeds)}
 
 
-@dataclass(frozen=True)
-class Case(Record):
+@dataclass(frozen=True, repr=False)
+class Case(Result):
     """One optimiser, with its parameters as text, on one model and its data."""
 
     optimizer: str
@@ -102,11 +114,21 @@ class Case(Record):
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values."""
-        return {**self.entries(*_CASE), "orders": [summary.to_dict() for summary in self.orders]}
+        return self.entries(*_CASE, "orders")
+
+    def records(self) -> list[dict[str, Any]]:
+        """One row for each order."""
+        return [{**self.entries(*_CASE), **summary.to_dict()} for summary in self.orders]
+
+    @property
+    def lines(self) -> list[str]:
+        """The case beside its orders, a part on each line: nothing is repeated and no line is left empty for it."""
+        parts = (self.optimizer, self.parameters, self.model, self.data)
+        return [line for part in parts for line in wrap(part, CASE_WIDTH, break_on_hyphens=False)]
 
 
-@dataclass(frozen=True, eq=False)
-class StudyResults(Record):
+@dataclass(frozen=True, eq=False, repr=False)
+class StudyResults(Result):
     """What there is of a study: ``frame`` has the columns ``COLUMNS``; ``missing`` jobs have no result yet."""
 
     frame: polars.DataFrame
@@ -147,15 +169,41 @@ class StudyResults(Record):
     def to_dict(self) -> dict[str, Any]:
         """The JSON object of ``eomsym study table`` as plain values."""
         failures = [{"job": job, "reason": reason} for job, reason in self.failures.items()]
-        cases = [case.to_dict() for case in self.cases]
-        return {"jobs": self.jobs, "missing": self.missing, "failures": failures, "cases": cases}
+        return {"jobs": self.jobs, "missing": self.missing, "failures": failures, **self.entries("cases")}
 
     def to_csv(self) -> str:
         """One line for each order of each case, below a line of names."""
-        import polars
+        return self.to_polars().write_csv()
 
-        rows = [{**case.entries(*_CASE), **summary.to_dict()} for case in self.cases for summary in case.orders]
-        return polars.DataFrame(rows, infer_schema_length=None).write_csv()
+    def records(self) -> list[dict[str, Any]]:
+        """One row for each order of each case; those for each job and order are in ``frame``."""
+        return [row for case in self.cases for row in case.records()]
+
+    @property
+    def summary(self) -> str:
+        """How much there is."""
+        return f"{self.jobs} jobs, {self.missing} missing, {len(self.failures)} failed, {len(self.cases)} cases"
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What is not in the table."""
+        said = [f"{self.missing} jobs of the study have no result yet"] if self.missing else []
+        failures = list(self.failures.items())
+        said += [f"job {job[:12]} failed: {reason}" for job, reason in failures[:MOST_REASONS]]
+        if len(failures) > MOST_REASONS:
+            said.append(f"{len(failures) - MOST_REASONS} more jobs failed; --format json has all reasons")
+        return tuple(said)
+
+    def report(self) -> list[str | Table]:
+        """A row for each order of each case."""
+        head = ["case", "order", "expected\nslope", "slope", "ratio", "smallest\nerror", "passed"]
+        rows: list[Row | None] = []
+        for case in self.cases:
+            cells = (summary.cells for summary in case.orders)
+            rows += [None, *([name, *found] for name, found in zip_longest(case.lines, cells, fillvalue=""))]
+        return [Table(head, rows, words=(0,), boxed=True, fixed=tuple(range(1, 7)), width=CASE_WIDTH)]
+
+    dimensions = (*_CASE, "order")
 
     def write_parquet(self, path: str | Path) -> None:
         """The frame as a Parquet file, whole or not at all."""

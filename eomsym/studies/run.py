@@ -7,6 +7,7 @@ from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
+from eomsym.result import Result
 from eomsym.studies.executors import Executor, Serial, WorkerLost
 from eomsym.studies.job import Job, JobResult
 from eomsym.studies.journal import Journal
@@ -19,8 +20,8 @@ from eomsym.studies.store import ResultStore
 Progress = Callable[[str, int, int], None]
 
 
-@dataclass(frozen=True)
-class StudyRun:
+@dataclass(frozen=True, repr=False)
+class StudyRun(Result):
     """What one run has done: of ``jobs``, ``found`` had a result before, and ``measured`` have one from this run.
 
     ``failed`` counts the jobs of the study whose result is a reason why there are no errors, from whatever run.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from decimal import Decimal
 from fractions import Fraction
 from itertools import islice, product
@@ -11,9 +12,10 @@ from pathlib import Path
 from typing import Any
 
 from eomsym import optimizers
-from eomsym.checks import check_finite, check_integer, shown
+from eomsym.checks import check_choice, check_finite, check_integer, shown
 from eomsym.errors import InputError
-from eomsym.models import MLP, default_model, outputs_fit
+from eomsym.models import DATASETS, LOSS_TABLE, LOSSES, MLP, DataFile, check_fit, default_model
+from eomsym.models.data_files import columns, is_data_file
 from eomsym.optimizers import Optimizer
 from eomsym.studies import entries
 from eomsym.studies.plan import MAX_JOBS, ModelChoice, OptimizerChoice, StudyPlan
@@ -28,6 +30,8 @@ MAX_EXPONENT = 400
 STUDY_KEYS = ("orders", "etas", "steps", "seeds", "optimizer", "model")
 OPTIMIZER_KEYS = ("name", "definition", "parameters", "etas")
 MODEL_KEYS = ("data", "layers", "hidden", "activation", "loss", "weight-decay", "normalization", "bias")
+#: How files are read that ``data`` names.
+FILE_KEYS = ("target", "inputs", "header", "scale")
 
 
 def read_plan(path: str | Path) -> StudyPlan:
@@ -121,13 +125,14 @@ def _exact(value: Any) -> Any:
 
 def _models(value: Any) -> Iterator[ModelChoice]:
     """The choices of one table: one for each combination of data, activation, weight decay, normalization and bias."""
-    table = entries.table("model", value, MODEL_KEYS)
+    table = entries.table("model", value, (*MODEL_KEYS, *FILE_KEYS))
     if "data" not in table:
         raise InputError("model: no data; give the name of a data set, or several, as data = ['moons', 'digits']")
     if "layers" in table and "hidden" in table:
         raise InputError("model: both layers and hidden; give all widths, or those of the hidden layers alone")
-    for data in entries.several(table["data"]):
-        suited = default_model(entries.text("model", "data", data))
+    for name in entries.several(table["data"]):
+        data = _named(table, entries.text("model", "data", name))
+        suited = default_model(data)
         layers, loss = _layers(table, suited), entries.text("model", "loss", table.get("loss", suited.loss))
         axes = (
             table.get("activation", suited.activation),
@@ -144,8 +149,23 @@ def _models(value: Any) -> Iterator[ModelChoice]:
                 entries.text("model", "normalization", normalization),
                 bias,
             )
-            _check_fit(model, suited, data)
-            yield ModelChoice(data, model)
+            yield ModelChoice(data, check_fit(model, suited, data, "model: layers", "model: loss"))
+
+
+def _named(table: Mapping[str, Any], data: str) -> str:
+    """A data set by its name; a file by the text that says how it is read, and by its digest which file is meant."""
+    if not is_data_file(data):
+        for key in FILE_KEYS:
+            if key in table:
+                raise InputError(f"model: {key} is said of a file, and {data!r} is none; leave it out")
+        return check_choice("dataset", data, DATASETS)
+    loss = table.get("loss")
+    labels = None if loss is None else LOSS_TABLE[check_choice("model: loss", loss, LOSSES)].labels
+    file = DataFile.parse(data)
+    read: dict[str, Any] = {key: columns(table[key]) for key in ("inputs",) if key in table}
+    read |= {"targets": columns(table["target"])} if "target" in table else {}
+    read |= {key: table[key] for key in ("header", "scale") if key in table}
+    return str(replace(file, labels=labels if file.labels is None else file.labels, **read).pinned)
 
 
 def _layers(table: Mapping[str, Any], suited: MLP) -> tuple[int, ...]:
@@ -156,13 +176,3 @@ def _layers(table: Mapping[str, Any], suited: MLP) -> tuple[int, ...]:
         hidden = entries.integers("model", "hidden", table["hidden"], 1, MAX_WIDTH)
         return (suited.layers[0], *hidden, suited.layers[-1])
     return suited.layers
-
-
-def _check_fit(model: MLP, suited: MLP, data: str) -> None:
-    if model.loss != suited.loss:
-        raise InputError(f"model: loss {model.loss!r} is not for the targets of {data}; take {suited.loss}")
-    if model.layers[0] != suited.layers[0] or not outputs_fit(model, suited):
-        raise InputError(
-            f"model: layers {list(model.layers)} do not fit {data}, where the first width is {suited.layers[0]} and "
-            f"the last {suited.layers[-1]}; give these, or the widths of the hidden layers as hidden"
-        )

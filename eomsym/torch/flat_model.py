@@ -7,10 +7,11 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch.autograd.functional import hvp, jvp
 from torch.utils import _pytree as pytree
 
 from eomsym.errors import InputError
-from eomsym.torch.counterterms import counterterms
+from eomsym.torch.counterterms import counterterms, traced
 
 
 class FlatModel:
@@ -28,38 +29,41 @@ class FlatModel:
         self._shapes = [leaf.shape for leaf in leaves]
         self.theta = torch.cat([leaf.detach().cpu().double().reshape(-1) for leaf in leaves]).numpy()
         self.size, self._loss_fn = self.theta.size, loss_fn
-        self._slope = torch.func.grad(lambda flat: loss_fn(self._shaped(flat)))
+        self._slope, self._traced = torch.func.grad(self._flat), traced(loss_fn)
 
     def loss(self, theta: np.ndarray) -> float:
         """The loss."""
-        return float(self._loss_fn(self._shaped(torch.tensor(theta))))
+        return float(self._flat(torch.tensor(theta)))
 
     def gradient(self, theta: np.ndarray) -> np.ndarray:
         """g, (d,)."""
-        return np.array(self._slope(torch.tensor(theta)).detach())
+        return self._slope(torch.tensor(theta)).detach().numpy()
 
     def hessian_vector(self, theta: np.ndarray, vector: np.ndarray) -> np.ndarray:
         """Hv, (d,)."""
-        return np.array(torch.func.jvp(self._slope, (torch.tensor(theta),), (torch.tensor(vector),))[1].detach())
+        return hvp(self._flat, torch.tensor(theta), torch.tensor(vector))[1].numpy()  # type: ignore[no-untyped-call, unused-ignore]
 
     def counterterms(self, theta: np.ndarray, order: int, optimizer: Any, values: Mapping[str, Any]) -> np.ndarray:
         """``eomsym.torch.counterterms`` as rows, (order + 1, d)."""
         params = self._shaped(torch.tensor(theta))
-        rows = counterterms(self._loss_fn, params, order, optimizer=optimizer, **values)
+        rows = counterterms(self._traced, params, order, optimizer=optimizer, **values)
         return np.array(
             [torch.cat([leaf.detach().reshape(-1) for leaf in pytree.tree_leaves(row)]).numpy() for row in rows]
         )
 
     def observed(self, function: Callable[[Any], Any]) -> tuple[Callable[..., Any], Callable[..., Any]]:
-        """A function of ``params`` as one of θ, and its derivative along a vector, by ``torch.func.jvp``."""
+        """A function of ``params`` as one of θ, and its derivative along a vector, by ``torch.autograd``."""
 
         def flat(theta: Any) -> Any:
             return torch.as_tensor(function(self._shaped(theta)))
 
         def along(theta: np.ndarray, vector: np.ndarray) -> Any:
-            return np.array(torch.func.jvp(flat, (torch.tensor(theta),), (torch.tensor(vector),))[1].detach())
+            return jvp(flat, torch.tensor(theta), torch.tensor(vector))[1].numpy()  # type: ignore[no-untyped-call, unused-ignore]
 
-        return lambda theta: np.array(flat(torch.tensor(theta)).detach()), along
+        return lambda theta: flat(torch.tensor(theta)).detach().numpy(), along
+
+    def _flat(self, flat: Any) -> Any:
+        return self._loss_fn(self._shaped(flat))
 
     def _shaped(self, flat: Any) -> Any:
         sizes = [shape.numel() for shape in self._shapes]

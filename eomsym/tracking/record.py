@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
-import math
 from collections import Counter
-from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from eomsym.errors import InputError
+from eomsym.result import Result, Table, plain, small
 from eomsym.tracking.verdict import MEANING
 
 if TYPE_CHECKING:
@@ -19,8 +18,8 @@ if TYPE_CHECKING:
 LATEST = 5
 
 
-@dataclass(frozen=True)
-class Measurement:
+@dataclass(frozen=True, repr=False)
+class Measurement(Result):
     """One look at a run, at the iterate after ``step`` steps and those before it.
 
     ``shares`` are ``‖Δⁿθ‖/(n‖Δθ‖)``, n = 1 … N + 1: the share of order n − 1 in a step (theory §14).  The first
@@ -41,17 +40,13 @@ class Measurement:
         """Plain values for JSON; what does not exist is ``None``."""
         names = ("steps", "second_differences", "second_differences_after_two", "third_differences")
         return {
-            "step": self.step,
-            "verdict": self.verdict,
-            "shares": [_finite(share) for share in self.shares],
-            "seen": self.seen,
-            "step_length": _finite(self.step_length),
-            "cosines": dict(zip(names, map(_finite, self.cosines), strict=True)),
+            **self.entries("step", "verdict", "shares", "seen", "step_length"),
+            "cosines": dict(zip(names, plain(self.cosines), strict=True)),
             **({"terms": list(self.terms)} if self.terms else {}),
         }
 
 
-class Track:
+class Track(Result):
     """All measurements of a run.  ``problems`` are sentences about what could not be measured."""
 
     def __init__(self) -> None:
@@ -91,14 +86,32 @@ class Track:
 
     def table(self, most: int = 20) -> str:
         """Step, share of each order (a dot where round-off hides it) and verdict, of the last ``most`` measurements."""
-        rows = [_row(one) for one in (self.measurements or [self.latest])[-most:]]
+        return str(self._rows(most))
+
+    @property
+    def summary(self) -> str:
+        """The latest step, the verdict and the shares."""
+        if not self.measurements:
+            return self._missing()
+        return f"step {self.latest.step}, {self.verdict}, shares ({', '.join(map(_text, self.shares))})"
+
+    def records(self) -> list[dict[str, Any]]:
+        """One row a measurement and order; shares that round-off hides are None."""
+        return [
+            {"step": one.step, "verdict": one.verdict, "order": n, "share": share if n < max(1, one.seen) else None}
+            for one in self.measurements
+            for n, share in enumerate(one.shares)
+        ]
+
+    def report(self) -> list[str | Table]:
+        """The last measurements and what they mean."""
+        return [self._rows(20), self.sentence] if self.measurements else [self._missing()]
+
+    def _rows(self, most: int) -> Table:
         head = ["step", *(f"order {n}" for n in range(len(self.latest.shares))), "cos step", "cos 2nd", "verdict"]
-        widths = [max(map(len, column)) for column in zip(head, *rows, strict=True)]
-        lines = (
-            "  ".join([*(cell.rjust(width) for cell, width in zip(row[:-1], widths[:-1], strict=True)), row[-1]])
-            for row in [head, *rows]
-        )
-        return "\n".join(lines)
+        return Table(head, [_row(one) for one in self.measurements[-most:]], words=(-1,))
+
+    dimensions = ("step", "order")
 
     def to_dict(self) -> dict[str, Any]:
         """All of it as plain values."""
@@ -118,27 +131,11 @@ class Track:
 
         return track_figure(self.measurements or [self.latest])
 
-    def __str__(self) -> str:
-        return f"{self.table()}\n{self.sentence}" if self.measurements else self._missing()
-
-    def __repr__(self) -> str:
-        if not self.measurements:
-            return f"{type(self).__name__}({self._missing()})"
-        return f"{type(self).__name__}(step {self.latest.step}, {self.verdict}, shares {_texts(self.shares)})"
-
 
 def _row(one: Measurement) -> list[str]:
     shares = [_text(share) if n < max(1, one.seen) else "." for n, share in enumerate(one.shares)]
     return [str(one.step), *shares, *(f"{cosine:.2f}" for cosine in one.cosines[:2]), one.verdict]
 
 
-def _texts(shares: Iterable[float]) -> str:
-    return "(" + ", ".join(map(_text, shares)) + ")"
-
-
 def _text(share: float) -> str:
-    return "1" if share == 1 else f"{share:.1e}"
-
-
-def _finite(value: float) -> float | None:
-    return value if math.isfinite(value) else None
+    return "1" if share == 1 else small(share)

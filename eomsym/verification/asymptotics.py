@@ -25,6 +25,7 @@ from eomsym.errors import EomsymError, InputError
 from eomsym.models import MLP
 from eomsym.models.network import network_program
 from eomsym.optimizers import gradient_descent
+from eomsym.result import Result
 from eomsym.series.number_rings import array_ring, decimal_ring
 from eomsym.series.program import Program
 from eomsym.series.rings import Ring, gradient_series
@@ -42,8 +43,8 @@ DIGITS = 50
 LEAST_ORDER, HIGHEST_ORDER = 4, 60
 
 
-@dataclass(frozen=True)
-class StepErrors:
+@dataclass(frozen=True, repr=False)
+class StepErrors(Result):
     """‖flow of order N over one step − one step of gradient descent‖₂ at one η, for each N of ``orders``.
 
     ``uncertainties`` are the errors that integration and round-off may have; both are infinite where a path left the
@@ -55,14 +56,19 @@ class StepErrors:
     errors: tuple[float, ...]
     uncertainties: tuple[float, ...]
 
+    def records(self) -> list[dict[str, Any]]:
+        """One row for each order."""
+        found = zip(self.orders, self.errors, self.uncertainties, strict=True)
+        return [{"order": order, "error": error, "uncertainty": uncertain} for order, error, uncertain in found]
+
     @property
     def best_order(self) -> int:
         """The order with the smallest error among those measured."""
         return self.orders[int(np.argmin(self.errors))]
 
 
-@dataclass(frozen=True)
-class AsymptoticStudy:
+@dataclass(frozen=True, repr=False)
+class AsymptoticStudy(Result):
     """Sizes of the counter terms at one point, and the two numbers that say how they go on.
 
     ``sizes[N]`` is ‖ξ_N‖₂; ``gradient_norm`` is ‖g‖₂.  ``curvature`` is λ, the eigenvalue of the Hessian (of the
@@ -78,6 +84,13 @@ class AsymptoticStudy:
     digits: int
     agreement: float
     steps: tuple[StepErrors, ...] = ()
+
+    def records(self) -> list[dict[str, Any]]:
+        """One row for each counter term: its size, the ratio of the next to it, and what the two laws say of that."""
+        laws = (self.ratios, self.curvature_ratios, self.singularity_ratios)
+        ratios = zip(self.sizes, *([*law.tolist(), math.nan] for law in laws), strict=True)
+        names = ("size", "ratio", "curvature_ratio", "singularity_ratio")
+        return [{"index": n, **dict(zip(names, row, strict=True))} for n, row in enumerate(ratios)]
 
     @property
     def ratios(self) -> np.ndarray:

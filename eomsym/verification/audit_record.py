@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from eomsym.verification.study import Record, finite
+from eomsym.result import Result, Table, plain, small
 
 #: The routes: rules of eomsym, the framework's derivatives of derivatives, differences of its first gradients.
 ROUTES = SERIES, NESTED, DIFFERENCES = ("series", "nested", "differences")
@@ -17,8 +17,8 @@ PAIRS = ((SERIES, NESTED), (SERIES, DIFFERENCES), (NESTED, DIFFERENCES))
 BLUNT = 0.1
 
 
-@dataclass(frozen=True, eq=False)
-class AuditRow(Record):
+@dataclass(frozen=True, eq=False, repr=False)
+class AuditRow(Result):
     """One Taylor coefficient of the gradient: its ``size``, the largest of its numbers, by the routes.
 
     ``apart`` has the distance of two routes over it, ``error`` the estimate of what differences may be wrong by, over
@@ -34,14 +34,12 @@ class AuditRow(Record):
 
     def to_dict(self) -> dict[str, Any]:
         """The row in the JSON of ``audit``."""
-        pairs = {f"{one}_{other}": finite(self.apart.get((one, other), math.nan)) for one, other in PAIRS}
-        return {"order": self.order, "size": finite(self.size), **pairs, "error": finite(self.error)} | {
-            "verdict": self.verdict or None
-        }
+        pairs = {f"{one}_{other}": plain(self.apart.get((one, other))) for one, other in PAIRS}
+        return {**self.entries("order", "size"), **pairs, **self.entries("error"), "verdict": self.verdict or None}
 
 
-@dataclass(frozen=True, eq=False)
-class Audit(Record):
+@dataclass(frozen=True, eq=False, repr=False)
+class Audit(Result):
     """Derivatives of a model by three routes; ``operation`` is where the one to blame goes wrong, if that was found."""
 
     framework: str
@@ -88,34 +86,29 @@ class Audit(Record):
         }
         return f"From order {row.order} on {said[str(self.blame)]}"
 
-    def table(self) -> str:
+    @property
+    def summary(self) -> str:
+        """The framework, the order, and what is to blame."""
+        return f"{self.framework}, order {self.order}, blame {self.blame}, operation {self.operation}"
+
+    def records(self) -> list[dict[str, Any]]:
+        """One row for each order."""
+        return [row.to_dict() for row in self.rows]
+
+    def report(self) -> list[str | Table]:
         """For each order the size of the coefficient, how far the routes are apart, and what differences may owe."""
         head = ["order", "size", *(f"{one} - {other}" for one, other in PAIRS), "error of differences", "apart"]
         rows = [
             [
-                *(str(row.order), _short(row.size)),
-                *(_short(row.apart.get(pair, math.nan)) for pair in PAIRS),
-                *(_short(row.error), row.verdict or "none"),
+                *(str(row.order), small(row.size)),
+                *(small(row.apart.get(pair, math.nan)) for pair in PAIRS),
+                *(small(row.error), row.verdict or "none"),
             ]
             for row in self.rows
         ]
-        widths = [max(map(len, column)) for column in zip(head, *rows, strict=True)]
-        lines = ["  ".join(cell.rjust(width) for cell, width in zip(row, widths, strict=True)) for row in [head, *rows]]
-        return "\n".join(lines)
-
-    def __str__(self) -> str:
-        return f"{self.table()}\n{self.sentence}"
-
-    def __repr__(self) -> str:
-        return f"Audit({self.framework}, order {self.order}, blame {self.blame}, operation {self.operation})"
+        return [f"{self.framework}, {self.size} parameters", "", Table(head, rows), self.sentence]
 
     def to_dict(self) -> dict[str, Any]:
         """The JSON object of ``audit`` as plain values; what does not exist is ``None``."""
-        rows = {"rows": [row.to_dict() for row in self.rows]}
-        return {**self.entries("framework", "order", "size", "passed", "blame", "operation"), **rows} | self.entries(
-            "sentence", "warnings"
-        )
-
-
-def _short(number: float) -> str:
-    return f"{number:.1e}" if math.isfinite(number) else "none"
+        names = ("framework", "order", "size", "passed", "blame", "operation", "rows", "sentence", "warnings")
+        return self.entries(*names)

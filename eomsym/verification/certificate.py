@@ -19,11 +19,11 @@ from eomsym.errors import InputError
 from eomsym.models import MLP
 from eomsym.models.network import network_program
 from eomsym.optimizers import Field
+from eomsym.result import Result
 from eomsym.series.number_rings import ball_ring
 from eomsym.series.program import Program
 from eomsym.series.rings import Ring
 from eomsym.step_index import integer_nodes, program_counterterms
-from eomsym.verification.study import Record, finite
 
 if TYPE_CHECKING:
     from eomsym.codegen.kernel import LoadedKernel
@@ -37,8 +37,8 @@ TIGHTNESS = 0.01
 Row = list[Any]  # of balls, (d,)
 
 
-@dataclass(frozen=True)
-class Certificate(Record):
+@dataclass(frozen=True, repr=False)
+class Certificate(Result):
     """Proven bounds for rows 0 … order of ``kernel.counterterms`` at one point, ‖·‖₂.
 
     ``errors[k]`` is an upper bound of the distance between row k and the true −f̃_k (ξ_{k−1} for gradient descent);
@@ -57,11 +57,22 @@ class Certificate(Record):
         """Upper bounds of error over size; inf for a row that may vanish."""
         return tuple(error / size if size > 0 else np.inf for error, size in zip(self.errors, self.sizes, strict=True))
 
+    @property
+    def summary(self) -> str:
+        """The kernel and the worst bound."""
+        return (
+            f"{self.kernel}, rows 0 to {len(self.errors) - 1}, relative errors at most {max(self.relative_errors):.1e}"
+        )
+
+    def records(self) -> list[dict[str, Any]]:
+        """One row for each row of the kernel's counter terms."""
+        columns = zip(self.errors, self.relative_errors, self.sizes, self.radii, strict=True)
+        names = ("error", "relative_error", "size", "radius")
+        return [{"row": k, **dict(zip(names, column, strict=True))} for k, column in enumerate(columns)]
+
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON values; a relative error that does not exist is None."""
-        relative = list(map(finite, self.relative_errors))
-        errors = {**self.entries("kernel", "errors"), "relative_errors": relative}
-        return {**errors, **self.entries("sizes", "radii", "bits")}
+        return self.entries("kernel", "errors", "relative_errors", "sizes", "radii", "bits")
 
 
 def certify(kernel: Any, theta: Any, *data: np.ndarray, order: int | None = None) -> Certificate:

@@ -15,11 +15,11 @@ import numpy as np
 from eomsym.errors import InputError
 from eomsym.models import LOSS_TABLE, MLP
 from eomsym.optimizers import Optimizer
+from eomsym.result import Result, Table, finite
 from eomsym.verification.convergence import Progress
-from eomsym.verification.drift_record import Drift, shown
+from eomsym.verification.drift_record import Drift, shown, six
 from eomsym.verification.drifting import drift
 from eomsym.verification.observables import read_observable
-from eomsym.verification.study import Record, finite
 
 
 def conserved_quantities(model: MLP) -> dict[str, str]:
@@ -55,8 +55,8 @@ def conserved_quantities(model: MLP) -> dict[str, str]:
     return found
 
 
-@dataclass(frozen=True, eq=False)
-class ConservationStudy(Record):
+@dataclass(frozen=True, eq=False, repr=False)
+class ConservationStudy(Result):
     """For each conserved quantity its ``Drift`` and, by its name, the symmetry.
 
     ``flow`` is how far gradient flow is from conserving it at the start, ``|φ̇|`` over that along a random direction.
@@ -98,18 +98,27 @@ class ConservationStudy(Record):
             "passed": self.passed,
         }
 
-    def __str__(self) -> str:
-        width = max(len(found.observable) for found in self.drifts)
-        orders = list(self.drifts[0].predicted)
-        heads = "  ".join(f"{f'order {order}':>9}" for order in orders)
-        lines = [f"{'conserved by gradient flow':<{max(width, 26)}}  broken at  {'measured change':>15}  {heads}"]
+    def records(self) -> list[dict[str, Any]]:
+        """One row a law."""
+        return [{name: value for name, value in law.items() if name != "predictions"} for law in self.to_dict()["laws"]]
+
+    @property
+    def summary(self) -> str:
+        """The optimiser, the network, and how far."""
+        first = self.drifts[0]
+        return f"{first.optimizer}: {first.model}, eta {first.eta:g}, {first.steps} steps"
+
+    def report(self) -> list[str | Table]:
+        """What is conserved, where it is broken, and how well each order says by how much."""
+        orders, lines = list(self.drifts[0].predicted), []
         for found in self.drifts:
             kept = np.linalg.norm(found.change) <= 5 * found.round_off
             change = "round-off" if kept else shown(found.change)
-            ratios = "  ".join(f"{'' if kept else format(found.ratios[order], '.6f'):>9}" for order in orders)
+            ratios = ["" if kept else six(found.ratios[order]) for order in orders]
             order = "never" if found.broken_at is None else str(found.broken_at)
-            lines.append(f"{found.observable:<{max(width, 26)}}  {order:>9}  {change:>15}  {ratios}".rstrip())
-        return "\n".join([*lines, "under the orders: predicted over measured change"])
+            lines.append([found.observable, order, change, *ratios])
+        head = ["conserved by gradient flow", "broken at", "measured change", *(f"order {order}" for order in orders)]
+        return [f"{self.summary}\n", Table(head, lines, words=(0,)), "under the orders: predicted over measured change"]
 
 
 def study_conservation(

@@ -31,18 +31,19 @@ from eomsym.dynamics import (
 from eomsym.dynamics.kernel import check_order, check_theta, is_double_double
 from eomsym.dynamics.vectors import rounded
 from eomsym.errors import InputError
-from eomsym.models import DEFAULT_DATASETS, MLP, Dataset, dataset
+from eomsym.models import DEFAULT_DATASETS, MLP, Dataset
 from eomsym.optimizers import Optimizer, loop_of
 from eomsym.optimizers.loop import check_free
 from eomsym.schedules import read_schedules
 from eomsym.verification.loop import verify_loop
-from eomsym.verification.measurement import MANIFOLD, SETTLED, SHADOW, Measurement, Problem, settling_steps
+from eomsym.verification.measurement import MANIFOLD, SETTLED, SHADOW, STARTS, Measurement, Problem, settling_steps
 from eomsym.verification.posing import (
     HALVINGS,
     LARGEST_STEP,
     LARGEST_STEP_WITH_MEMORY,
     PREDICTION_ACCURACY,
     STEPS,
+    arrays_of,
     check_etas,
     default_etas,
     describe,
@@ -112,13 +113,14 @@ def verify(
     Raises ``InputError`` for a bad value and ``IntegrationError`` if a path leaves the floating-point numbers.
     """
     threads = check_integer("threads", threads, 1)
+    state = check_choice("state", state, STATES)
     if data == SUITED:
         data = DEFAULT_DATASETS.get((precision or "double") if kernel is None else _precision(kernel), "digits")
     if resum and (state != "slow" or schedule is not None or batching is not None or precision == "double-double"):
         raise InputError(
             "resum: is for kernels in doubles on the slow manifold; leave state, schedule and batching out"
         )
-    if check_choice("state", state, STATES) == "whole":
+    if state == "whole":
         if schedule is not None or batching is not None:
             raise InputError("state 'whole': takes neither schedule nor batching; leave them out, or take state 'slow'")
         if start is not None or precision not in (None, "double"):
@@ -128,7 +130,7 @@ def verify(
         return verify_whole_state(optimizer, model, data, orders, etas, **shared)
     if begin != 0:
         raise InputError(f"begin {begin!r}: only a whole state begins after steps of its own; give state='whole' too")
-    start = MANIFOLD if start is None else start
+    start = MANIFOLD if start is None else check_choice("start", start, STARTS)
     entry, exact = optimizers.chosen(optimizer, parameters)
     values = entry.complete(exact, trial=True)
     if schedule is not None or batching is not None:
@@ -269,7 +271,6 @@ def _pose(
     start: str,
 ) -> Problem:
     """What is trained, by what, and from where."""
-    samples = dataset(data, seed) if isinstance(data, str) else data
     order = max(exponents.values())
     if kernel is None:
         from eomsym.codegen import KernelSpec, kernel_for
@@ -283,7 +284,7 @@ def _pose(
     source: Any = kernel
     if entry.memory and start != SETTLED and not hasattr(kernel, "gradient_series"):
         raise InputError(f"start {start!r}: this kernel gives no gradient along a curve; take settled")
-    arrays = () if samples is None else samples.arrays
+    arrays = arrays_of(data, seed)
     point = check_theta(kernel, starting_point(kernel, model, theta, seed))
     shadow = None
     if start == SHADOW and entry.memory:

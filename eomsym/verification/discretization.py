@@ -9,6 +9,8 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import product
+from typing import Any
 
 import numpy as np
 
@@ -22,6 +24,7 @@ from eomsym.dynamics import (
 )
 from eomsym.dynamics.kernel import check_order, check_theta
 from eomsym.errors import InputError, IntegrationError
+from eomsym.result import Result
 
 #: Relative error allowed in one step of the integration of a prediction; it was far smaller where it was measured.
 PREDICTION_ACCURACY = 1e-4
@@ -31,8 +34,8 @@ MARGIN = 1e-4
 MOST_TRIALS, MOST_STEPS = 40, 100_000
 
 
-@dataclass(frozen=True, eq=False)
-class ErrorMap:
+@dataclass(frozen=True, eq=False, repr=False)
+class ErrorMap(Result):
     """``‖θ_EoM(t) − θ_GD‖₂`` for several orders, times and step sizes: (orders, times, etas), predicted and measured.
 
     A measured error is NaN where the time is no whole number of steps, or where a path leaves the numbers.
@@ -49,9 +52,26 @@ class ErrorMap:
         """Measured over predicted; tends to 1 as η tends to 0."""
         return self.measured / self.predicted
 
+    dimensions = ("order", "time", "eta")
 
-@dataclass(frozen=True)
-class StepAdvice:
+    @property
+    def summary(self) -> str:
+        """What was combined."""
+        orders = ", ".join(map(str, self.orders))
+        return f"orders {orders}, times {self.times.min():g} to {self.times.max():g}, {len(self.etas)} etas"
+
+    def records(self) -> list[dict[str, Any]]:
+        """One row for each combination."""
+        axes = product(self.orders, self.times.tolist(), self.etas.tolist())
+        found = zip(axes, self.predicted.ravel().tolist(), self.measured.ravel().tolist(), strict=True)
+        return [
+            {"order": order, "time": time, "eta": eta, "predicted": predicted, "measured": measured}
+            for (order, time, eta), predicted, measured in found
+        ]
+
+
+@dataclass(frozen=True, repr=False)
+class StepAdvice(Result):
     """The largest step size η = time/steps whose measured error is at most ``accuracy``.
 
     ``suggested`` is what the prediction alone gave; ``predicted_error`` and ``measured_error`` are those of ``eta``;
@@ -68,9 +88,14 @@ class StepAdvice:
     measured_error: float
     trials: tuple[tuple[int, float], ...]
 
+    def records(self) -> list[dict[str, Any]]:
+        """One row a trial, most steps first."""
+        trials = sorted(self.trials, reverse=True)
+        return [{"eta": self.time / steps, "steps": steps, "measured_error": error} for steps, error in trials]
 
-@dataclass(frozen=True)
-class OrderAdvice:
+
+@dataclass(frozen=True, repr=False)
+class OrderAdvice(Result):
     """Where the series in η turns at a point: ``defects[N]`` is ``η^{N+2}‖ξ_N‖``, what order N leaves out in one step.
 
     ``order`` has the smallest.  ``turns`` says whether larger ones follow; if not, a higher order may be better still.
@@ -89,6 +114,11 @@ class OrderAdvice:
     def best_measured(self) -> int:
         """The order with the smallest measured error."""
         return int(np.argmin(self.measured))
+
+    def records(self) -> list[dict[str, Any]]:
+        """One row for each order."""
+        found = zip(self.defects, self.measured, strict=True)
+        return [{"order": n, "defect": defect, "measured": measured} for n, (defect, measured) in enumerate(found)]
 
 
 def map_errors(

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from eomsym.verification.study import Record, finite
+from eomsym.result import Result, Table, finite
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 _NONE = np.empty(0)
 
 
-@dataclass(frozen=True, eq=False)
-class Drift(Record):
+@dataclass(frozen=True, eq=False, repr=False)
+class Drift(Result):
     """``φ̇ = Σ_k η^k φ_k`` at the start, and the change of φ in ``steps`` steps.
 
     ``rows`` (order + 1, …) are φ_0, φ_1, …, each of the observable's shape; ``step`` (…) its exact change in one step
@@ -124,22 +124,39 @@ class Drift(Record):
             "passed": self.passed,
         }
 
-    def __str__(self) -> str:
-        lines = [f"{'order':>5}  {'row k':>14}  {'predicted change':>17}  {'error':>9}  predicted / measured"]
+    def records(self) -> list[dict[str, Any]]:
+        """One row for each order that was predicted."""
+        return list(self.to_dict()["predictions"])
+
+    @property
+    def summary(self) -> str:
+        """The observable, what moves it, and where."""
+        values = ", ".join(f"{name} = {value}" for name, value in self.parameters)
+        place = f"{self.dataset}: {self.model}, seed {self.seed}" if self.dataset else self.model
+        return f"{self.observable}: {self.optimizer}{f' ({values})' if values else ''} on {place}, eta {self.eta:g}"
+
+    def report(self) -> list[str | Table]:
+        """The rows and what each order predicts, then what was measured."""
+        lines = []
         for order, row in enumerate(self.rows):
             size = "0 (identically)" if self.vanishing and self.vanishing[order] else shown(row)
+            told = ["", "", "", self.reasons.get(order, "")]
             if order in self.predicted:
-                lost = "  (round-off)" if self.at_floor[order] else ""
-                told = (
-                    f"{shown(self.predicted[order][-1]):>17}  {self.errors[order]:9.2e}  {self.ratios[order]:.6f}{lost}"
-                )
-            else:
-                told = self.reasons.get(order, "")
-            lines.append(f"{order:5d}  {size:>14}  {told}".rstrip())
+                nothing = bool(self.vanishing) and all(self.vanishing[: order + 1])
+                change = "0" if nothing else shown(self.predicted[order][-1])
+                lost = "round-off" if self.at_floor[order] else ""
+                told = [change, f"{self.errors[order]:.2e}", six(self.ratios[order]), lost]
+            lines.append([str(order), size, *told])
+        head = ["order", "row k", "predicted change", "error", "predicted / measured", ""]
         what = "change in 1 step" if self.steps == 1 else f"change in {self.steps} steps"
-        return "\n".join([*lines, f"{what}, measured: {shown(self.change)}"])
+        return [f"{self.summary}\n", Table(head, lines, words=(-1,)), f"{what}, measured: {shown(self.change)}"]
 
 
 def shown(value: np.ndarray) -> str:
     """A number; of an array its norm."""
-    return f"{float(value):.8g}" if np.ndim(value) == 0 else f"|{float(np.linalg.norm(value)):.8g}|"
+    return f"{float(value):.6g}" if np.ndim(value) == 0 else f"|{float(np.linalg.norm(value)):.6g}|"
+
+
+def six(ratio: float) -> str:
+    """A ratio to six decimals, without the sign of a zero."""
+    return f"{round(ratio, 6) + 0.0:.6f}"

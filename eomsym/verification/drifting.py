@@ -201,7 +201,9 @@ def _system(
         sizes = [part.size for part in entry.initial_state(point, lambda at, field=0: 0 * at, **_floats(values))[1:]]
         begun = [point, *(part[:size] for part, size in zip(memory, sizes, strict=True))]
         whole = replace(whole, start=np.concatenate(begun))
-        if not np.isfinite(whole.step(whole.start)).all():
+        with np.errstate(invalid="ignore"):
+            begins = bool(np.isfinite(whole.step(whole.start)).all())
+        if not begins:
             raise InputError(
                 f"eta {eta:g}: {entry.name} has no memory on its slow manifold here, where a mean of squares would be "
                 "below zero; give a smaller one, or state='whole'"

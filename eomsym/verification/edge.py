@@ -7,12 +7,14 @@ import time
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from eomsym.dynamics import Data, even_steps, integrate_equation_of_motion, largest_eigenvalue
 from eomsym.dynamics.differentials import SeriesKernel
 from eomsym.errors import InputError, IntegrationError, ResummationWarning
+from eomsym.result import Result
 
 #: Up to which ηλ each description is the one to take: beyond its end terms or signs speak against it.
 HOLDS = ((0.5, "series"), (1.0, "resummed"), (2.0, "even-step"), (math.inf, "even-step, at the edge"))
@@ -22,8 +24,8 @@ EVEN_ORDER = 2
 ACCURACY = 1e-7
 
 
-@dataclass(frozen=True)
-class EdgePoint:
+@dataclass(frozen=True, repr=False)
+class EdgePoint(Result):
     """``product`` is η times the largest curvature; ``holds`` the description to take.
 
     ``errors`` has by description the distance of its flow to the iterate after two steps, over the distance moved, NaN
@@ -36,6 +38,10 @@ class EdgePoint:
     holds: str
     errors: dict[str, float]
     costs: dict[str, float]
+
+    def records(self) -> list[dict[str, Any]]:
+        """One row for each description."""
+        return [{"description": name, "error": error, "cost": self.costs[name]} for name, error in self.errors.items()]
 
 
 def edge_point(

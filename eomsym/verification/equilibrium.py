@@ -18,6 +18,7 @@ from scipy.optimize import brentq
 from eomsym.checks import check_positive
 from eomsym.errors import InputError
 from eomsym.optimizers import gradient_descent
+from eomsym.result import Result, Table
 from eomsym.series.number_rings import array_ring
 from eomsym.series.program import Program, ProgramBuilder
 from eomsym.step_index import program_counterterms
@@ -73,8 +74,8 @@ def _toy_program() -> Program:
     return builder.finish([along_x, along_y], None, 2, 2)
 
 
-@dataclass(frozen=True)
-class Equilibrium:
+@dataclass(frozen=True, repr=False)
+class Equilibrium(Result):
     """Norm and angle per step of the toy at equilibrium: exact and measured of gradient descent, and of each order.
 
     ``norms`` and ``angles`` map an order to the equation of motion's; order 0, gradient flow, has none, and another
@@ -90,6 +91,28 @@ class Equilibrium:
     exact_angle: float
     measured_angle: float | None
     angles: dict[int, float]
+
+    def records(self) -> list[dict[str, Any]]:
+        """One row for each order, then those of gradient descent, whose order is None."""
+        rows: list[dict[str, Any]] = [
+            {"order": order, "what": f"equation of motion, order {order}", "norm": norm, "angle": self.angles[order]}
+            for order, norm in self.norms.items()
+        ]
+        rows.insert(0, {"order": 0, "what": "gradient flow (order 0)", "norm": None, "angle": None})
+        found = {"exact": (self.exact_norm, self.exact_angle), "measured": (self.measured_norm, self.measured_angle)}
+        return rows + [
+            {"order": None, "what": f"gradient descent, {name}", "norm": norm, "angle": angle}
+            for name, (norm, angle) in found.items()
+        ]
+
+    def report(self) -> list[str | Table]:
+        """The equilibrium of each order, then gradient descent's."""
+        rows = [
+            [row["what"], *(_shown(row[name], row["order"]) for name in ("norm", "angle"))] for row in self.records()
+        ]
+        table = Table(["", "norm", "angle"], [*rows[:-2], None, *rows[-2:]], words=(0,), boxed=True)
+        toy = f"equilibrium of the toy c arg(w), c = {self.strength:g}, eta {self.eta:g}: norm, angle per step"
+        return [toy, table]
 
     def norm_dict(self) -> dict[str, Any]:
         """For JSON: ‖w‖."""
@@ -144,6 +167,12 @@ def _motion_equilibrium(toy: ArgumentToy, eta: float, order: int, near: float) -
         return None
     radius = brentq(outwards, low, high, xtol=1e-15, rtol=8.9e-16)
     return radius, abs(eta * float(toy.field(np.array([radius, 0.0]), eta, order=order)[1]) / radius)
+
+
+def _shown(number: float | None, order: int | None) -> str:
+    if number is None:
+        return "none" if order == 0 else "too slow"
+    return f"{number:.12f}"
 
 
 def _entry(exact: float, measured: float | None, orders: dict[int, float], name: str) -> dict[str, Any]:

@@ -51,7 +51,8 @@ def loop_path(kernel: LoopKernel, eta: float, data: Data, order: int, states: np
         state = paths[-1].states[-1]
     states = np.vstack([paths[0].states, *(path.states[1:] for path in paths[1:])])
     errors = np.concatenate([paths[0].error_estimates, *(path.error_estimates[1:] for path in paths[1:])])
-    return Path(states[:, :size], errors, sum(path.evaluations for path in paths))
+    times = np.arange(len(states), dtype=np.float64)
+    return Path(times, states[:, :size], errors, sum(path.evaluations for path in paths))
 
 
 def _rate(kernel: LoopKernel, eta: float, data: Data, order: int) -> Rate:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from eomsym.verification.study import Record, finite
+from eomsym.result import Result, Table, plain, small
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -21,8 +21,8 @@ SMALL = 1e-3
 MARGIN = 100
 
 
-@dataclass(frozen=True, eq=False)
-class FollowedOrder(Record):
+@dataclass(frozen=True, eq=False, repr=False)
+class FollowedOrder(Result):
     """One order: ``path`` (steps + 1, d), None where it left the numbers, for which ``reason`` says where.
 
     ``error`` is the distance to the run at the last step over the distance moved, ``floor`` what of it the integrator
@@ -38,16 +38,11 @@ class FollowedOrder(Record):
 
     def to_dict(self) -> dict[str, Any]:
         """The order's entry in the JSON of ``follow``."""
-        return {
-            "order": self.order,
-            "error": finite(self.error),
-            "floor": finite(self.floor),
-            **self.entries("gradients", "reason"),
-        }
+        return self.entries("order", "error", "floor", "gradients", "reason")
 
 
-@dataclass(frozen=True, eq=False)
-class Follow(Record):
+@dataclass(frozen=True, eq=False, repr=False)
+class Follow(Result):
     """A run of an optimiser and the paths of its equation of motion beside it.
 
     ``iterates`` (steps + 1, d) are the run from step ``start`` on; ``whole`` and ``slow`` the orders of the equation of
@@ -165,35 +160,40 @@ class Follow(Record):
             text += f"; the equation on the slow manifold {most}"
         return text + "."
 
-    def table(self) -> str:
-        """Order, error, what of it may be the integrator's; of the whole state gradients too, and the slow manifold."""
+    @property
+    def summary(self) -> str:
+        """The optimiser, the steps and the error of each order."""
+        errors = ", ".join(f"{order}: {small(error)}" for order, error in self.errors.items())
+        return f"{self.optimizer}, steps {self.start} to {self.start + self.steps}, errors {{{errors}}}"
+
+    def records(self) -> list[dict[str, Any]]:
+        """One row for each order; of the slow manifold its error."""
+        beside = self.slow_errors
+        return [record.to_dict() | {"slow_error": plain(beside.get(record.order))} for record in self._main]
+
+    def report(self) -> list[str | Table]:
+        """What was run, the errors with what of them may be the integrator's, and what was learned."""
+        values = ", ".join(f"{name} = {value}" for name, value in self.parameters)
+        where = f" on {self.dataset}: {self.model}, seed {self.seed}" if self.dataset else f": {self.model}"
+        eta = "" if self.eta is None else f"eta {self.eta:g}, "
+        head = f"{self.optimizer}{f' ({values})' if values else ''}{where}\n"
+        return [f"{head}{eta}steps {self.start} to {self.start + self.steps}", "", self._orders, self.sentence]
+
+    @property
+    def _orders(self) -> Table:
+        """Of the whole state gradients too (a series is no whole number of them), and the slow manifold."""
         whole = self.state == "whole"
         beside = self.slow_errors if whole else {}
-        head = [
-            "order",
-            "error",
-            "integrator",
-            *(["gradients"] if whole else []),
-            *(["slow manifold"] if beside else []),
-        ]
+        more = [*(["gradients"] if whole else []), *(["slow manifold"] if beside else [])]
         rows = [
             [
-                *(str(r.order), _short(r.error), _short(r.floor)),
-                *([str(r.gradients)] if whole else []),  # a series is no whole number of them
-                *_cell(beside, r.order),
+                *(str(record.order), small(record.error), small(record.floor)),
+                *([str(record.gradients)] if whole else []),
+                *([small(beside.get(record.order, math.nan))] if beside else []),  # its kernel may end before
             ]
-            for r in self._main
+            for record in self._main
         ]
-        widths = [max(map(len, column)) for column in zip(head, *rows, strict=True)]
-        lines = ["  ".join(cell.rjust(width) for cell, width in zip(row, widths, strict=True)) for row in [head, *rows]]
-        return "\n".join(lines)
-
-    def __str__(self) -> str:
-        return f"{self.table()}\n{self.sentence}"
-
-    def __repr__(self) -> str:
-        errors = ", ".join(f"{order}: {_short(error)}" for order, error in self.errors.items())
-        return f"Follow({self.optimizer}, steps {self.start} to {self.start + self.steps}, errors {{{errors}}})"
+        return Table(["order", "error", "integrator", *more], rows)
 
     def plot(self) -> Figure:
         """Distance to the run against the step (``eomsym.verification.follow_figure.follow_figure``)."""
@@ -201,14 +201,21 @@ class Follow(Record):
 
         return follow_figure(self)
 
+    def plot_plane(self, coordinates: tuple[int, int] | None = None) -> Figure:
+        """The run and the path of each order in a plane (``eomsym.dynamics.trajectory_figure.trajectory_figure``)."""
+        from eomsym.dynamics.trajectory_figure import trajectory_figure
+
+        return trajectory_figure(
+            {"run": self.iterates, **{f"order {n}": path for n, path in self.paths.items()}}, coordinates
+        )
+
     def to_dict(self) -> dict[str, Any]:
         """The JSON object of ``follow`` as plain values; what does not exist is ``None``."""
         return {
             "optimizer": self.optimizer,
             "parameters": dict(self.parameters),
             **self.entries("model", "dataset", "seed", "eta", "steps", "start", "state", "moved", "run_gradients"),
-            "orders": [record.to_dict() for record in self._main],
-            "slow": [record.to_dict() for record in self.slow],
+            **{"orders": plain(self._main), "slow": plain(self.slow)},
             **self.entries("shares", "sentence", "warnings", "no_slow"),
         }
 
@@ -225,12 +232,3 @@ def _percent(error: float) -> str:
         return "100 %"
     digits = max(0, math.floor(-math.log10(error)) - 1)
     return f"{100 * (1 - error):.{digits}f} %"
-
-
-def _short(number: float) -> str:
-    return f"{number:.1e}" if math.isfinite(number) else "none"
-
-
-def _cell(values: dict[int, float], order: int) -> list[str]:
-    """The slow manifold's, in a table that has it; the kernel may end before the whole state's orders do."""
-    return [_short(values.get(order, math.nan))] if values else []

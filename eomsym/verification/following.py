@@ -103,7 +103,7 @@ def follow(
     ``progress(done, total)`` is called after each path.  Orders whose path leaves the numbers get the error NaN.
     Raises ``InputError`` for a bad value, ``IntegrationError`` if the run itself leaves the floating-point numbers.
     """
-    check_choice("state", state, STATES)
+    state = check_choice("state", state, STATES)
     kept = _check_orders(orders)
     check_integer("steps", steps, 1, MOST_STEPS)
     check_integer("start", start, 0, MOST_STEPS)

@@ -28,7 +28,7 @@ from eomsym.dynamics.loop_pieces import handed_over, pieces_between
 from eomsym.dynamics.shadow_start import hand_over
 from eomsym.dynamics.vectors import Vector
 from eomsym.errors import InputError
-from eomsym.models import MLP, Dataset, dataset
+from eomsym.models import MLP, Dataset
 from eomsym.optimizers import Loop
 from eomsym.verification.measurement import MANIFOLD, SETTLED, SHADOW, Measurement, Problem, settling_steps
 from eomsym.verification.posing import (
@@ -36,6 +36,7 @@ from eomsym.verification.posing import (
     LARGEST_STEP_WITH_MEMORY,
     PREDICTION_ACCURACY,
     STEPS,
+    arrays_of,
     check_etas,
     default_etas,
     describe,
@@ -140,11 +141,10 @@ def verify_loop(
     ends of rounds, after 8 rounds of the largest step size.  Raises as ``verify`` does.
     """
     kept = check_orders(orders)
-    samples = dataset(data, seed) if isinstance(data, str) else data
-    arrays = () if samples is None else samples.arrays
+    arrays = arrays_of(data, seed)
     inner = series_kernel(kernel, model, data, max(kept) + 1, output)
     point = check_theta(inner, starting_point(inner, model, theta, seed))
-    made = loop(0 if samples is None else len(samples.inputs))
+    made = loop(len(arrays[0]) if arrays else 0)
     made.check(0.0)
     whole = loop_kernel(inner, made)
     settling = _settling(made) if start == SETTLED else 0

@@ -13,7 +13,6 @@ from typing import Any
 import numpy as np
 
 from eomsym import optimizers
-from eomsym.checks import check_choice
 from eomsym.double_double import DoubleDouble, exact_product
 from eomsym.dynamics import (
     Data,
@@ -48,7 +47,6 @@ TIGHTENING = 30
 
 def settling_steps(entry: Optimizer, parameters: Mapping[str, Fraction], start: str) -> int:
     """Steps of the largest size that are run before paths are compared.  Raises ``InputError`` if they are too many."""
-    check_choice("start", start, STARTS)
     if start == MANIFOLD or not entry.memory:
         return 0
     steps = entry.transient(**parameters)

@@ -14,7 +14,8 @@ from scipy.special import logsumexp, softmax
 from eomsym.dynamics import Data, top_eigenpair
 from eomsym.dynamics.differentials import gradient_along
 from eomsym.errors import InputError
-from eomsym.models import LOSS_TABLE, MLP, ArrayExpression
+from eomsym.models import LOSS_TABLE, MLP
+from eomsym.models.array_expression import ArrayExpression
 from eomsym.models.outputs import outputs_along
 from eomsym.verification.differences import derivative
 

@@ -14,7 +14,7 @@ from eomsym.checks import check_positive
 from eomsym.dynamics import FieldKernel
 from eomsym.dynamics.kernel import check_order
 from eomsym.errors import InputError
-from eomsym.models import MLP, Dataset, default_model
+from eomsym.models import MLP, Dataset, dataset, default_model
 
 #: Without step sizes given, the largest has η max|λ| of this size: well inside the radius of convergence, 1.
 LARGEST_STEP = 0.8
@@ -50,6 +50,11 @@ def model_for(model: MLP | None, data: str | Dataset | None) -> MLP:
     if isinstance(data, str):
         return default_model(data)
     raise InputError("model: none given, and only a data set given by its name has a default; give an MLP or a kernel")
+
+
+def arrays_of(data: str | Dataset | None, seed: int) -> tuple[np.ndarray, ...]:
+    """What a kernel is given beside θ: inputs and targets, or nothing for a loss without data."""
+    return () if data is None else dataset(data, seed).arrays
 
 
 def describe(kernel: FieldKernel, model: MLP | None) -> str:

@@ -30,10 +30,11 @@ from eomsym.dynamics import (
 )
 from eomsym.errors import InputError
 from eomsym.models import MLP, Dataset, dataset, scale_invariant
+from eomsym.result import Result, Table, fixed, plain, small
 from eomsym.verification.convergence import Progress
 from eomsym.verification.equilibrium import Equilibrium, measure_equilibrium
 from eomsym.verification.posing import default_etas, describe, model_for
-from eomsym.verification.study import OrderRecord, Record, finite
+from eomsym.verification.study import OrderRecord
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -62,8 +63,8 @@ class NormPath:
     motion: dict[int, np.ndarray]
 
 
-@dataclass(frozen=True, eq=False)
-class ScaleStudy(Record):
+@dataclass(frozen=True, eq=False, repr=False)
+class ScaleStudy(Result):
     """The norm of scale-invariant weights on a training run.
 
     ``orders`` holds for each order the errors of the squared norms, ‖·‖₂ over all groups, against the step size;
@@ -107,9 +108,46 @@ class ScaleStudy(Record):
 
         return scale_figure(self)
 
+    @property
+    def summary(self) -> str:
+        """The model, the number of groups and how each order ended."""
+        found = ", ".join(f"{record.order} {record.verdict}" for record in self.orders)
+        return f"{self.model} on {self.dataset}, {self.groups} groups, orders {found}"
+
+    def records(self) -> list[dict[str, Any]]:
+        """One row a recorded time: squared norms measured, by the exact law, and of each order."""
+        path = self.path
+        columns = {"time": path.times, "gradient_descent": path.descent, "exact_law": path.recursion}
+        columns |= {f"order_{order}": norms for order, norms in path.motion.items()}
+        return [dict(zip(columns, row, strict=True)) for row in zip(*map(plain, columns.values()), strict=True)]
+
+    def report(self) -> list[str | Table]:
+        """What was trained, a row for each order, the equilibrium of the toy, and why an order is not verified."""
+        path = self.path
+        head = ["order", "squared norm\nat the end", "slope of\nits error", "measured /\npredicted", "law holds\nto"]
+        rows = [
+            [
+                *(str(record.order), f"{path.motion[record.order][-1]:.6f}"),
+                *(fixed(record.slope), fixed(record.extrapolated_ratio)),
+                small(self.law_defects[record.order]) if record.order in self.law_defects else "",
+            ]
+            for record in self.orders
+        ]
+        return [
+            f"{self.dataset}: {self.model}\n"
+            f"seed {self.seed}, {self.groups} scale-invariant groups, eta {self.eta:g} and halves, "
+            f"time {path.times[-1]:g}\n"
+            f"squared norm {path.descent[0]:.6f} to {path.descent[-1]:.6f}, by the exact law {path.recursion[-1]:.6f}",
+            Table(head, rows, boxed=True),
+            *self.equilibrium.report(),
+            *(f"order {record.order}: {record.reason}" for record in self.orders if record.reason),
+        ]
+
     def to_dict(self) -> dict[str, Any]:
         """The JSON object of ``layers scale`` as plain values."""
         measured = self.rate(self.path.descent)
+        rates = {order: self.rate(norms) for order, norms in self.path.motion.items()}
+        names = ("expected_slope", "slope", "local_slopes", "etas", "error_ratio", "passed", "reason")
         return {
             "optimizer": "gradient-descent",
             **self.entries("model", "dataset", "seed", "eta", "weight_decay", "groups"),
@@ -118,29 +156,23 @@ class ScaleStudy(Record):
             "predictions": [
                 {
                     "order": record.order,
-                    "rate": self.rate(self.path.motion[record.order]),
-                    "error": abs(self.rate(self.path.motion[record.order]) - measured),
-                    "expected_slope": record.expected_slope,
-                    "slope": finite(record.slope),
-                    "local_slopes": list(map(finite, record.local_slopes)),
-                    "etas": list(record.etas),
+                    "rate": rates[record.order],
+                    "error": abs(rates[record.order] - measured),
+                    **record.entries(*names),
                     "norm_errors": list(record.errors),
-                    "error_ratio": list(map(finite, record.error_ratio)),
                     "law_defect": self.law_defects.get(record.order),
-                    "passed": record.passed,
-                    "reason": record.reason,
                 }
                 for record in self.orders
             ],
-            "slope": [finite(record.slope) for record in self.orders],
+            "slope": [plain(record.slope) for record in self.orders],
             "norm_path": {
-                "times": self.path.times.tolist(),
-                "gradient_descent": self.path.descent.tolist(),
-                "exact_law": self.path.recursion.tolist(),
+                "times": plain(self.path.times),
+                "gradient_descent": plain(self.path.descent),
+                "exact_law": plain(self.path.recursion),
                 "orders": [
-                    {"order": order, "squared_norms": norms.tolist()} for order, norms in self.path.motion.items()
+                    {"order": order, "squared_norms": plain(norms)} for order, norms in self.path.motion.items()
                 ],
-                "effective_learning_rates": self.effective_learning_rates.tolist(),
+                "effective_learning_rates": plain(self.effective_learning_rates),
             },
             "equilibrium_norm": self.equilibrium.norm_dict(),
             "angle": self.equilibrium.angle_dict(),
@@ -171,7 +203,7 @@ def study_scale(
 
     kept = check_orders(orders)
     weight_decay = check_positive("weight_decay", weight_decay)
-    samples = dataset(data, seed) if isinstance(data, str) else data
+    samples = dataset(data, seed)
     model = model_for(model, data)
     kind = normalization if model.normalization == "none" else model.normalization
     model = replace(model, weight_decay=weight_decay, normalization=kind)

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import json
 import math
-from abc import ABC, abstractmethod
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+
+from eomsym.result import Result, Table, fixed, small
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -24,28 +24,6 @@ RATIO_TOLERANCE = 0.02
 FLOOR_MARGIN = 100
 #: Two points have a slope, but only a third says that it has settled.
 LEAST_POINTS = 3
-
-
-class Record(ABC):
-    """What was found, as JSON."""
-
-    @abstractmethod
-    def to_dict(self) -> dict[str, Any]:
-        """The JSON object as plain values."""
-
-    def to_json(self) -> str:
-        """The JSON object of the command line contract, one line; numbers keep all their digits, NaN becomes null."""
-        return json.dumps(self.to_dict(), allow_nan=False)
-
-    def entries(self, *names: str) -> dict[str, Any]:
-        """Attributes by name; sequences as lists."""
-        values = {name: getattr(self, name) for name in names}
-        return {name: list(value) if isinstance(value, tuple) else value for name, value in values.items()}
-
-
-def finite(value: float) -> float | None:
-    """The number, or None for one that does not exist."""
-    return value if math.isfinite(value) else None
 
 
 @dataclass(frozen=True)
@@ -67,8 +45,8 @@ class Floor:
         return self.optimizer + self.integration + self.evaluation
 
 
-@dataclass(frozen=True)
-class OrderRecord(Record):
+@dataclass(frozen=True, repr=False)
+class OrderRecord(Result):
     """One order N: what was measured at each step size, largest first.
 
     ``errors`` are ‖θ_EoM(T) − θ_optimizer(T/η)‖₂; ``predicted_errors`` the same to leading order, η^{N+1}‖E_N(T)‖₂;
@@ -85,6 +63,15 @@ class OrderRecord(Record):
     exponent: int = 0
     floor_parts: tuple[Floor, ...] = ()
     resummed: bool = False
+
+    def __post_init__(self) -> None:
+        for name in (
+            "etas",
+            "errors",
+            "predicted_errors",
+            "floors",
+        ):  # NumPy's numbers are not JSON's, nor their truths
+            object.__setattr__(self, name, tuple(map(float, getattr(self, name))))
 
     @property
     def expected_slope(self) -> int:
@@ -153,25 +140,42 @@ class OrderRecord(Record):
         """Whether the error falls with slope N + 1 and is the predicted one."""
         return not self.reason
 
+    @property
+    def summary(self) -> str:
+        """Order, slope and how it ended."""
+        return f"order {self.order}, slope {fixed(self.slope)}, {self.verdict}"
+
+    @property
+    def verdict(self) -> str:
+        """``passed`` or ``failed``."""
+        return "passed" if self.passed else "failed"
+
+    def records(self) -> list[dict[str, Any]]:
+        """One row a step size."""
+        columns = {
+            "eta": self.etas,
+            "error": self.errors,
+            "predicted_error": self.predicted_errors,
+            "error_ratio": self.error_ratio,
+            "floor": self.floors,
+            "at_floor": self.at_floor,
+        }
+        rows = zip(*columns.values(), strict=True)
+        return [{"order": self.order, **dict(zip(columns, row, strict=True))} for row in rows]
+
     def to_dict(self) -> dict[str, Any]:
         """The order's entry in the JSON of ``verify``; a number that does not exist is ``None``."""
+        numbers = ("etas", "errors", "predicted_errors", "error_ratio", "extrapolated_ratio", "floors")
         return {
-            "order": self.order,
-            "expected_slope": self.expected_slope,
-            "slope": finite(self.slope),
-            "local_slopes": list(map(finite, self.local_slopes)),
-            **self.entries("etas", "errors", "predicted_errors"),
-            "error_ratio": list(map(finite, self.error_ratio)),
-            "extrapolated_ratio": finite(self.extrapolated_ratio),
-            **self.entries("floors"),
+            **self.entries("order", "expected_slope", "slope", "local_slopes", *numbers),
             "floor_parts": [asdict(part) for part in self.floor_parts],
             **self.entries("at_floor", "passed", "reason"),
             **({"resummed": True} if self.resummed else {}),
         }
 
 
-@dataclass(frozen=True)
-class ConvergenceStudy(Record):
+@dataclass(frozen=True, repr=False)
+class ConvergenceStudy(Result):
     """A convergence study of the equation of motion of one optimiser on one model.
 
     ``orders`` holds one record for each order; ``time`` is T; ``spectral_radius`` is max |λ| of the Hessian at the
@@ -222,28 +226,66 @@ class ConvergenceStudy(Record):
 
         return convergence_figure(self)
 
+    dimensions = ("order", "eta")
+
+    @property
+    def summary(self) -> str:
+        """The optimiser, the orders and how each ended."""
+        found = ", ".join(f"{record.order} {record.verdict}" for record in self.orders)
+        return f"{self.optimizer} on {self.dataset or 'own data'}, orders {found}"
+
+    def records(self) -> list[dict[str, Any]]:
+        """One row for each order and step size."""
+        return [row for record in self.orders for row in record.records()]
+
+    def report(self) -> list[str | Table]:
+        """What was compared, a row for each order, and why one is not verified."""
+        values = ", ".join(f"{name} = {value}" for name, value in self.parameters)
+        settled = f", {self.transient} steps to settle" if self.transient else ""
+        arithmetic = f", {self.precision}" if self.precision != "double" else ""
+        head = (
+            f"{self.optimizer}{f' ({values}{settled})' if values else settled} on {self.dataset}: {self.model}, "
+            f"seed {self.seed}{arithmetic}\ntime {self.time:g}, largest curvature {self.spectral_radius:.4g}"
+        )
+        reasons = [f"order {record.order}: {record.reason}" for record in self.orders if record.reason]
+        return [head + self._followed, self._orders, *reasons]
+
+    @property
+    def _followed(self) -> str:
+        """What the errors are of, where a memory, a schedule or batches are part of it."""
+        loop = [f"{name} times {text}" if name == "eta" else f"{name} = {text}" for name, text in self.schedules]
+        loop += [f"rounds of {self.batches} steps"] if self.batches else []
+        begun = {"manifold": ", from the slow manifold", "shadow": ", from the shadow start"}.get(self.start, "")
+        if self.state == "whole":
+            family = f"errors fall with {self.small_parameter}, 1 - beta with it"
+            begun = f"\nwhole state from its real start; {family}, and the first is at the values given"
+        return "".join(f"\n{part}" for part in loop) + begun
+
+    @property
+    def _orders(self) -> Table:
+        first = ["first\nerror"] if self.state == "whole" else []
+        head = ["order", "expected\nslope", "slope", "measured /\npredicted", *first, "smallest\nerror", "verdict"]
+        rows = [
+            [
+                *(str(record.order), str(record.expected_slope)),
+                *(fixed(record.slope), fixed(record.extrapolated_ratio)),
+                *(small(record.errors[0]) for _ in first),
+                *(small(min(record.errors[: record.points_above_floor] or record.errors)), record.verdict),
+            ]
+            for record in self.orders
+        ]
+        return Table(head, rows, words=(-1,), boxed=True)
+
     def to_dict(self) -> dict[str, Any]:
         """The JSON object of ``verify`` as plain values."""
+        names = ("state", "small_parameter", "start", "transient", "precision", "model", "dataset", "seed", "time")
         return {
             "optimizer": self.optimizer,
             "parameters": dict(self.parameters),
-            **self.entries(
-                "state",
-                "small_parameter",
-                "start",
-                "transient",
-                "precision",
-                "model",
-                "dataset",
-                "seed",
-                "time",
-                "spectral_radius",
-            ),
+            **self.entries(*names, "spectral_radius"),
             **({"schedules": dict(self.schedules)} if self.schedules else {}),
             **({"batches": self.batches} if self.batches else {}),
-            "orders": [record.to_dict() for record in self.orders],
-            "warnings": list(self.warnings),
-            "passed": self.passed,
+            **self.entries("slopes", "orders", "warnings", "passed"),
         }
 
 

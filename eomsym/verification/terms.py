@@ -22,12 +22,13 @@ from eomsym.dynamics import Data, kernel_counterterms, largest_eigenvalue, optim
 from eomsym.dynamics.differentials import SeriesKernel, elementary_differentials
 from eomsym.errors import InputError
 from eomsym.models import MLP, Dataset, dataset
+from eomsym.notation.text import tree_text
 from eomsym.optimizers import Optimizer, UpdateRule
+from eomsym.result import Result, Row, Table, finite, fixed, small
 from eomsym.trees import Tree
 from eomsym.verification.convergence import Progress
 from eomsym.verification.edge import EdgePoint, edge_point
 from eomsym.verification.posing import default_etas, describe, model_for
-from eomsym.verification.study import Record, finite
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -70,8 +71,8 @@ class TermPoint:
     terms: tuple[TermRecord, ...]
 
 
-@dataclass(frozen=True)
-class TermStudy(Record):
+@dataclass(frozen=True, repr=False)
+class TermStudy(Result):
     """The counter terms along a run of an optimiser, at some of its iterates.
 
     ``parameters`` are the optimiser's, exact, as text; ``radius`` is the ηλ from which on its series diverges.
@@ -124,6 +125,84 @@ class TermStudy(Record):
         from eomsym.verification.figures import terms_figure
 
         return terms_figure(self)
+
+    dimensions = ("step", "index")
+
+    @property
+    def summary(self) -> str:
+        """What was run, how far and how it ended."""
+        steps = f"steps {self.points[0].step} to {self.points[-1].step}"
+        return f"{self.optimizer} on {self.dataset}, order {self.order}, {steps}, passed {self.passed}"
+
+    def records(self) -> list[dict[str, Any]]:
+        """One row for each iterate and counter term."""
+        return [
+            {
+                **{"step": point.step, "index": term.index, "loss": point.loss},
+                **{
+                    "eta_sharpness": self.eta * point.sharpness,
+                    "size": term.size,
+                    "share": self.share(point, term.index),
+                },
+                **{"cosine": term.cosine, "tree_sum_defect": term.defect},
+            }
+            for point in self.points
+            for term in point.terms
+        ]
+
+    def report(self) -> list[str | Table]:
+        """The terms along the run, the trees at its ends, and which description holds, if that was asked for."""
+        values = ", ".join(f"{name} = {value}" for name, value in self.parameters)
+        first, last = self.points[0], self.points[-1]
+        worst = max(term.defect for point in self.points for term in point.terms)
+        parts: list[str | Table] = [
+            f"{self.optimizer}{f' ({values})' if values else ''} on {self.dataset}: {self.model}\n"
+            f"seed {self.seed}, eta {self.eta:g}: eta^(k+1) |xi_k| / |g|, and under it the cosine of xi_k with g",
+            self._run_table(),
+            f"trees at step {first.step} and at step {last.step}: share of coefficient times tree, cosine with g",
+            self._tree_table(),
+            f"sum over trees against the kernel: largest relative difference {worst:.1e}",
+        ]
+        if self.edge:
+            parts += ["which holds: error over two steps, and under it the gradients a value costs", self._edge_table()]
+        return parts
+
+    def _run_table(self) -> Table:
+        head = ["step", "loss", "eta times\nsharpness", *(f"xi_{k}" for k in range(self.order))]
+        rows = [
+            [
+                *(str(point.step), f"{point.loss:.4f}", f"{self.eta * point.sharpness:.3f}"),
+                *(f"{small(self.share(point, term.index))}\n{fixed(term.cosine, '+.2f')}" for term in point.terms),
+            ]
+            for point in self.points
+        ]
+        return Table(head, rows, boxed=True)
+
+    def _tree_table(self) -> Table:
+        first, last = self.points[0], self.points[-1]
+        rows: list[Row | None] = []
+        for before, after in zip(first.terms, last.terms, strict=True):
+            power = self.eta ** (before.index + 1)
+            rows.append(None)
+            for number, (old, new) in enumerate(zip(before.trees, after.trees, strict=True)):
+                shares = power * old.size / first.gradient_norm, power * new.size / last.gradient_norm
+                found = zip(map(small, shares), (fixed(tree.cosine, "+.2f") for tree in (old, new)), strict=True)
+                name = "" if number else f"xi_{before.index}"
+                rows.append([name, tree_text(old.tree), old.coefficient, *(cell for pair in found for cell in pair)])
+        head = ["", "tree", "coefficient", "first", "cosine", "last", "cosine"]
+        return Table(head, rows, words=(0, 1), boxed=True)
+
+    def _edge_table(self) -> Table:
+        rows = [
+            [
+                *(str(point.step), f"{point.product:.3f}"),
+                *(f"{point.errors[name]:.1e}\n{point.costs[name]:.1f}" for name in point.errors),
+                point.holds,
+            ]
+            for point in self.edge
+        ]
+        head = ["step", "eta times\nsharpness", "series", "resummed", "even-step", "holds"]
+        return Table(head, rows, words=(-1,), boxed=True)
 
     def to_dict(self) -> dict[str, Any]:
         """The JSON object of ``terms`` as plain values; what does not exist is ``None``."""
@@ -210,7 +289,7 @@ def study_terms(
         check_integer("points", points, 2),
     )
     step = None if eta is None else check_positive("eta", eta)
-    samples = dataset(data, seed) if isinstance(data, str) else data
+    samples = dataset(data, seed)
     model = model_for(model, data)
     kernel = kernel_for(KernelSpec(model, order), output)
     entry, given = optimizers.chosen(optimizer, parameters)

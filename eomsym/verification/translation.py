@@ -22,8 +22,8 @@ from eomsym.dynamics import Data, FieldKernel, optimizer_path
 from eomsym.dynamics.kernel import check_order
 from eomsym.errors import InputError
 from eomsym.models import MLP, Dataset, dataset, translation_invariant
+from eomsym.result import Result, Table
 from eomsym.verification.posing import describe, model_for
-from eomsym.verification.study import Record
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -43,8 +43,8 @@ class RatePrediction:
     error: float
 
 
-@dataclass(frozen=True, eq=False)
-class TranslationStudy(Record):
+@dataclass(frozen=True, eq=False, repr=False)
+class TranslationStudy(Result):
     """Decay of the sums over classes in the layer before a softmax, measured on a training path.
 
     ``times`` (m,) and ``sums`` (m, n_in + 1) are some of the path's points, the last column the biases' sum;
@@ -76,6 +76,32 @@ class TranslationStudy(Record):
         from eomsym.verification.figures import translation_figure
 
         return translation_figure(self)
+
+    @property
+    def summary(self) -> str:
+        """What was trained, and the two rates."""
+        rates = f"measured rate {self.measured_rate:.10g}, exact {self.exact_rate:.10g}"
+        return f"{self.model} on {self.dataset}, {self.steps} steps, {rates}"
+
+    def records(self) -> list[dict[str, Any]]:
+        """One row for each order."""
+        return [asdict(prediction) for prediction in self.predictions]
+
+    def report(self) -> list[str | Table]:
+        """What was trained, then the rate of each order, the exact and the measured one."""
+        rows: list[list[str] | None] = []
+        for found in self.predictions:
+            name = "gradient flow (order 0)" if found.order == 0 else f"equation of motion, order {found.order}"
+            rows.append([name, f"{found.rate:.19f}", f"{found.error:.3e}"])
+        off = f"{abs(self.measured_rate - self.exact_rate):.3e}"
+        rows += [None, ["-log(1 - eta lambda) / eta", f"{self.exact_rate:.19f}", ""]]
+        rows.append(["measured", f"{self.measured_rate:.19f}", off])
+        return [
+            f"{self.optimizer} on {self.dataset}: {self.model}\n"
+            f"seed {self.seed}, eta {self.eta:g}, {self.steps} steps, "
+            f"loss {self.losses[0]:.4f} to {self.losses[1]:.4f}",
+            Table(["sums over the classes decay with", "rate", "off by"], rows, words=(0,), boxed=True),
+        ]
 
     def to_dict(self) -> dict[str, Any]:
         """The JSON object of ``layers translation`` as plain values."""
@@ -112,7 +138,7 @@ def study_translation(
     eta, weight_decay = check_positive("eta", eta), check_positive("weight_decay", weight_decay)
     steps = check_integer("steps", steps, 1)
     law = decay_law(eta, weight_decay, tuple(orders))
-    samples = dataset(data, seed) if isinstance(data, str) else data
+    samples = dataset(data, seed)
     model = replace(model_for(model, data), weight_decay=weight_decay)
     places = translation_invariant(model)
     kernel = kernel_for(KernelSpec(model, 0), output)

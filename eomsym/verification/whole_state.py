@@ -23,13 +23,14 @@ from eomsym.dynamics.kernel import check_theta
 from eomsym.dynamics.optimizer_path import field_gradient
 from eomsym.dynamics.whole_state_kernel import WholeStateKernel
 from eomsym.errors import InputError
-from eomsym.models import MLP, Dataset, dataset
+from eomsym.models import MLP, Dataset
 from eomsym.optimizers import Optimizer, WholeState, check_one_gradient, whole_state
 from eomsym.verification.measurement import Measurement, WholeProblem
 from eomsym.verification.posing import (
     LARGEST_STEP_WITH_MEMORY,
     PREDICTION_ACCURACY,
     STEPS,
+    arrays_of,
     default_etas,
     describe,
     growth_of_terms,
@@ -70,8 +71,7 @@ def verify_whole_state(
     scaling, kept = whole_state(entry), check_orders(orders)
     values = _values(scaling, given)
     check_one_gradient(entry, values)
-    samples = dataset(data, seed) if isinstance(data, str) else data
-    arrays = () if samples is None else samples.arrays
+    arrays = arrays_of(data, seed)
     kernel = series_kernel(kernel, model, data, max(kept) + 1, output)
     point = check_theta(kernel, starting_point(kernel, model, theta, seed))
     with threadpool_limits(limits=1, user_api="blas"):

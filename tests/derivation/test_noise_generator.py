@@ -188,8 +188,8 @@ def test_json_and_latex():
         "derivatives": "ij",
     }
     assert data["diffusion"] is False
-    assert r"- \tfrac{1}{6} \kappa_{3}^{ijk} \partial_{i}\partial_{j}\partial_{k}" in generator.latex()
-    assert r"\mathcal{L} &= L_0 + \eta L_1 + \eta^{2} L_2 \\" in generator.latex()
+    assert r"- \tfrac{1}{6} \, \kappa_{3}^{ijk} \partial_{i}\partial_{j}\partial_{k}" in generator.latex()
+    assert r"\mathcal{L} &= L_{0} + \eta\,L_{1} + \eta^{2}\,L_{2} \\" in generator.latex()
     assert repr(generator) == "ModifiedGenerator(order 2, [1, 2, 6] terms)"
     assert isinstance(generator, ModifiedGenerator)
 

@@ -207,7 +207,7 @@ def test_json_names_states_and_scaling():
 
 def test_latex_and_sympy_say_the_same():
     equation = eomsym.derive("heavy-ball", order=1, state="whole")
-    assert r"\dot{v} &= -\gamma \, v + g + h \left(" in equation.latex()
+    assert r"\dot{v} &= -\gamma \, v + g + h\,\bigl(" in equation.latex()
     lines = dict(line.split(" = ") for line in equation.sympy_lines().splitlines())
     g1 = sympy.Function("g1")
     gamma, v, g = sympy.symbols("gamma v g")

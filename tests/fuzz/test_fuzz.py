@@ -1,5 +1,6 @@
 """Every text entrance under hostile text: some hundred inputs here, ten thousand each with ``make fuzz``."""
 
+import gc
 import os
 import subprocess
 import sys
@@ -81,6 +82,26 @@ def test_the_harness_finds_what_it_looks_for(call, problem, tmp_path, monkeypatc
     assert text == "x"
     assert problem in found
     assert list(tmp_path.iterdir()) == []
+
+
+def test_an_input_is_not_charged_for_the_garbage_of_others():
+    collected = []
+
+    class Garbage:
+        def __del__(self):
+            collected.append(self)
+
+    circle = Garbage()
+    circle.itself = circle
+    del circle
+    frozen = []
+    fuzzing.run(
+        fuzzing.Entrance("any", lambda text: frozen.append((len(collected), gc.get_freeze_count())), ["x"], []), 1
+    )
+    ((garbage, objects),) = frozen
+    assert garbage == 1
+    assert objects > 0
+    assert gc.get_freeze_count() == 0
 
 
 @pytest.mark.slow

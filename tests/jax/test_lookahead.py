@@ -147,3 +147,22 @@ def test_a_path_with_a_pole_is_an_error(solver):
         pytest.importorskip("diffrax")
     with pytest.raises(IntegrationError):
         eomsym.jax.integrate(lambda y: y**2, jnp.ones(1), 2.0, solver=solver, max_steps=500)
+
+
+def test_a_term_of_diffrax_saves_at_times_and_agrees_with_scipy():
+    diffrax = pytest.importorskip("diffrax", reason="the extra 'jax' has it")
+    field = lambda y: -y - 0.1 * y**3  # noqa: E731
+    times = jnp.array([0.5, 2.0])
+    found = diffrax.diffeqsolve(
+        eomsym.jax.ode_term(field),
+        diffrax.Dopri8(),
+        0.0,
+        2.0,
+        None,
+        jnp.array([1.0, -2.0]),
+        saveat=diffrax.SaveAt(ts=times),
+        stepsize_controller=diffrax.PIDController(rtol=1e-10, atol=1e-10),
+    )
+    for time, state in zip(times, found.ys, strict=True):
+        peer = eomsym.jax.integrate(field, jnp.array([1.0, -2.0]), float(time), solver="scipy")
+        np.testing.assert_allclose(state, peer, rtol=1e-8)

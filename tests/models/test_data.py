@@ -118,7 +118,11 @@ def test_a_seed_that_is_none_is_refused(seed):
         ([[0.0]], np.zeros(1, dtype=np.int64), "inputs are list"),
         (np.full((3, 2), np.nan), np.zeros(3, dtype=np.int64), "NaN"),
         (np.zeros((3, 2)), np.zeros(4, dtype=np.int64), r"targets are int64 of shape \(4,\)"),
-        (np.zeros((3, 2)), np.zeros(3), "targets are float64"),
+        (np.zeros((3, 2)), np.zeros((3, 1, 1)), "targets are float64"),
+        (np.zeros((3, 2)), np.zeros(3, dtype=bool), "targets are bool"),
+        (np.zeros((3, 2)), np.full(3, np.inf), "targets hold NaN or infinity"),
+        (np.ma.array(np.zeros((3, 2)), mask=True), np.zeros(3), "a masked array"),
+        (np.zeros((3, 2)), np.ma.zeros(3), "a masked array"),
         (np.zeros((3, 2)), [0, 1, 2], "targets are list"),
     ],
 )

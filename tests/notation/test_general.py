@@ -42,14 +42,22 @@ def test_text_of_adam():
 
 
 def test_latex_of_adam():
-    lines = derive("adam-inside", order=1, beta1="9/10", beta2="99/100", epsilon="1/10").latex().splitlines()
-    assert lines == [
-        r"\begin{aligned}",
-        r"\dot{\theta} &= -g \, r^{-1} - \eta\,\xi, \quad \xi = \xi_{0} \\",
-        r"r &= \sqrt{g^{2} + \tfrac{1}{10}} \\",
-        r"\xi_{0} &= \tfrac{199}{20} \, r^{-3} \, g'\left[g \, r^{-1}\right]"
-        r" - 90 \, r^{-1} \, g'\left[g \, r^{-1}\right]",
-        r"\end{aligned}",
+    found = derive("adam-inside", order=1, beta1="9/10", beta2="99/100", epsilon="1/10")
+    assert found.equations() == [
+        (r"\dot{\theta}", r"-g \, r^{-1} - \eta\,\xi"),
+        (r"\xi", r"\xi_{0}"),
+        (r"\xi_{0}", r"\tfrac{199}{20} \, r^{-3} \, H[g \, r^{-1}] - 90 \, r^{-1} \, H[g \, r^{-1}]"),
+    ]
+    assert found.where()[:5] == [
+        ("", r"\text{a step takes the parameters $\theta$ to $\theta^{+}$:}"),
+        (
+            r"\theta^{+}",
+            r"\theta - \eta \, \frac{\tfrac{9}{10} \, m + \tfrac{1}{10} \, g}"
+            r"{\sqrt{\tfrac{99}{100} \, v + \tfrac{1}{100} \, g^{2} + \tfrac{1}{10}}}",
+        ),
+        (r"m^{+}", r"\tfrac{9}{10} \, m + \tfrac{1}{10} \, g"),
+        (r"v^{+}", r"\tfrac{99}{100} \, v + \tfrac{1}{100} \, g^{2}"),
+        ("r", r"\sqrt{g^{2} + \tfrac{1}{10}}"),
     ]
 
 

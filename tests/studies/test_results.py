@@ -93,9 +93,9 @@ def test_cases_in_the_sequence_of_the_study(results):
 def test_summaries_are_medians_over_seeds(results):
     summary = results.cases[0].orders[1]
     assert summary.expected_slope == 3
-    assert summary.slope == summary.records[1].slope == pytest.approx(3, abs=0.01)
+    assert summary.slope == summary.by_seed[1].slope == pytest.approx(3, abs=0.01)
     assert summary.extrapolated_ratio == pytest.approx(1, abs=1e-9)
-    assert summary.smallest_error == summary.records[1].errors[-1] == pytest.approx(4 * 0.05**3, rel=1e-2)
+    assert summary.smallest_error == summary.by_seed[1].errors[-1] == pytest.approx(4 * 0.05**3, rel=1e-2)
     assert summary.passed == 3
 
 
@@ -112,7 +112,7 @@ def test_failed_and_missing_jobs_are_told_and_leave_the_rest(results, wide):
     job = list(wide.jobs())[-3]
     assert results.failures == {job.digest: "path: step 3 is not finite"}
     last = results.cases[-1].orders[0]
-    assert [len(record.etas) for record in last.records] == [4, 4, 1]
+    assert [len(record.etas) for record in last.by_seed] == [4, 4, 1]
     assert last.passed == 2
     assert math.isfinite(last.slope)
 

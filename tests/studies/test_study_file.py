@@ -187,7 +187,7 @@ BAD = [
     ('data = "moons"', "data = 3", "data 3 is no text"),
     ('data = "moons"', 'data = ["moons", "moons"]', "stands there 2 times"),
     ('data = "moons"', 'data = "moons"\nlayers = [3, 2]', "do not fit moons"),
-    ('data = "moons"', 'data = "teacher"\nlayers = [2, 2]', "the last 1"),
+    ('data = "moons"', 'data = "teacher"\nlayers = [2, 2]', "the last is 1"),
     ('data = "moons"', 'data = "moons"\nlayers = [2, 2]\nhidden = [2]', "both layers and hidden"),
     ('data = "moons"', 'data = "moons"\nhidden = [0]', "hidden 0"),
     ('data = "moons"', 'data = "moons"\nloss = "mse"', "take cross-entropy"),

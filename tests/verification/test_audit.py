@@ -87,7 +87,7 @@ def test_the_record():
     )
     lines = str(audit).splitlines()
     assert lines[-1] == audit.sentence
-    assert [line.split()[-1] for line in lines[:-1]] == ["apart", "none", "none", "nested"]
+    assert [line.split()[-1] for line in audit.table().splitlines()] == ["apart", "none", "none", "nested"]
     record = json.loads(audit.to_json())
     assert record["warnings"] == ["a note"]
     assert record["rows"][2]["series_nested"] == pytest.approx(0.01 / 1.01)

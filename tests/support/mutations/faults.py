@@ -501,7 +501,7 @@ FAULTS = [
     *_faults(
         "eomsym/notation/latex.py",
         NOTATION,
-        (r"\nabla^{{{len(tree.children) + 1}}}", r"\nabla^{{{len(tree.children)}}}"),
+        (r"\nabla^{{{count}}}g", r"\nabla^{{{count + 1}}}g"),
     ),
     *_faults("eomsym/notation/sums.py", NOTATION, ('f" {style.minus} " if text', '" + " if text')),
     *_faults("eomsym/notation/text.py", NOTATION, ('("\'" * count if count < 5', '("\'" * (count + 1) if count < 5')),

@@ -1,0 +1,195 @@
+"""One's own data from a file: CSV, read line by line, or the arrays of an NPZ file; scaled where that is asked for.
+
+Such data are named by a text that says how the file is read, ``house.csv?target=price&scale=standard``, wherever the
+name of a data set stands.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qsl, quote, unquote, urlencode
+
+from eomsym.checks import check_choice, shown, suggestion
+from eomsym.errors import InputError
+from eomsym.files import open_regular
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from eomsym.models.data_tables import Table
+
+SUFFIXES = (".csv", ".npz")
+#: ``standard``: mean 0 and deviation 1; ``range``: from 0 to 1.
+SCALES = ("none", "standard", "range")
+#: Hexadecimal digits of the SHA-256 that says which file is meant.
+DIGITS = 16
+_KEYS = ("target", "inputs", "header", "scale", "labels", "sha256")
+_ANSWERS = {"yes": True, "no": False}
+
+
+@dataclass(frozen=True)
+class DataFile:
+    """A CSV or NPZ file and how it is read.
+
+    ``targets`` and ``inputs`` are columns by name, or by number counted from 1; by default the last column, and all
+    that are no targets.  Of an NPZ file each is the name of one array, by default ``targets`` and ``inputs``.
+    ``header``: whether the first line names the columns; None: it does if no number stands in it.
+    ``scale``, one of ``SCALES``, is of inputs and values, each column by itself; a constant one is only shifted.
+    ``labels``: whether the target is a class, in words or as a number from 0 on; None: it is if it is written in words,
+    or if its whole numbers run from 0 to some number and leave none out.
+    ``sha256`` begins the digest of the file that is meant; empty for the one that is there.
+    Raises ``InputError`` for a name that ends otherwise and for an unknown scale.
+    """
+
+    path: str
+    targets: tuple[str, ...] = ()
+    inputs: tuple[str, ...] = ()
+    header: bool | None = None
+    scale: str = "none"
+    labels: bool | None = None
+    sha256: str = ""
+
+    def __post_init__(self) -> None:
+        if not self.path.lower().endswith(SUFFIXES):
+            raise InputError(
+                f"data {shown(self.path)}: neither CSV nor NPZ; give a file whose name ends in .csv or .npz"
+            )
+        object.__setattr__(self, "scale", check_choice("scale", self.scale, SCALES))
+
+    def __str__(self) -> str:
+        said = {
+            name: word
+            for word, truth in _ANSWERS.items()
+            for name in ("header", "labels")
+            if getattr(self, name) is truth
+        }
+        entries = {
+            "target": ",".join(self.targets),
+            "inputs": ",".join(self.inputs),
+            "header": said.get("header", ""),
+            "scale": "" if self.scale == "none" else self.scale,
+            "labels": said.get("labels", ""),
+            "sha256": self.sha256,
+        }
+        query = urlencode({key: value for key, value in entries.items() if value}, safe=", ", quote_via=quote)
+        return quote(self.path, safe="/\\: ,;()[]+=@!~'") + (f"?{query}" if query else "")
+
+    @property
+    def title(self) -> str:
+        """The text without the digest, as people read it."""
+        return str(replace(self, sha256=""))
+
+    @classmethod
+    def parse(cls, text: str) -> DataFile:
+        """The inverse of ``str``.  Raises ``InputError`` for an unknown key and an answer other than yes and no."""
+        path, _, query = text.partition("?")
+        entries = dict(parse_qsl(query, keep_blank_values=True))
+        for key in entries:
+            if key not in _KEYS:
+                right = f"write it as {path}?target=NAME with {', '.join(_KEYS)}{suggestion(key, _KEYS)}"
+                raise InputError(f"data {shown(text)}: {key!r} is unknown; {right}")
+        answers = {
+            key: _ANSWERS[check_choice(f"data {shown(text)}: {key}", entries[key], _ANSWERS)]
+            for key in ("header", "labels")
+            if key in entries
+        }
+        return cls(
+            unquote(path),
+            columns(entries.get("target")),
+            columns(entries.get("inputs")),
+            scale=entries.get("scale", "none"),
+            sha256=entries.get("sha256", ""),
+            **answers,
+        )
+
+    @property
+    def pinned(self) -> DataFile:
+        """The same with the digest of the file that is there now."""
+        return replace(self, sha256=self._digest())
+
+    def refuse(self, fault: str) -> InputError:
+        """The error of this file."""
+        return InputError(f"data {shown(self.path)}: {fault}")
+
+    def read(self) -> tuple[Table, dict[str, Any]]:
+        """What stands in the file, scaled, and what there is to say of it, as plain values.
+
+        Raises ``InputError`` that names the file, and line and column of what is no finite number, of a ragged line and
+        of a class that is none.
+        """
+        from eomsym.models.data_tables import read_csv, read_npz
+
+        if self.sha256 and self.sha256 != self._digest():
+            raise self.refuse(f"has changed since it had the digest {self.sha256}; measure it anew, or put it back")
+        reader = read_npz if self.path.lower().endswith(".npz") else read_csv
+        try:
+            with open_regular(Path(self.path)) as stream:
+                table = reader(self, stream)
+        except InputError:
+            raise
+        except (OSError, ValueError) as error:
+            raise self._unreadable(error) from error
+        if not len(table.inputs):
+            raise self.refuse("holds no sample; give one row or more below the names of the columns")
+        parts = {"inputs": table.inputs} | ({} if table.is_labelled else {"targets": table.targets})
+        said: dict[str, Any] = {
+            "file": self.path,
+            "samples": len(table.inputs),
+            "inputs": list(table.names),
+            "targets": list(table.target_names),
+            "classes": _classes(table),
+            "scale": self.scale,
+        }
+        if self.scale != "none":
+            said["scaling"] = {part: _scaled(self.scale, values) for part, values in parts.items()}
+        return table, said
+
+    def _digest(self) -> str:
+        try:
+            with open_regular(Path(self.path)) as stream:
+                return hashlib.file_digest(stream, "sha256").hexdigest()[:DIGITS]
+        except (OSError, ValueError) as error:
+            raise self._unreadable(error) from error
+
+    def _unreadable(self, error: Exception) -> InputError:
+        return self.refuse(f"cannot be read ({getattr(error, 'strerror', None) or error}); give a CSV or NPZ file")
+
+
+def is_data_file(text: str) -> bool:
+    """Whether a text is meant as a file of data rather than as the name of a data set."""
+    return text.partition("?")[0].lower().endswith(SUFFIXES)
+
+
+def columns(given: str | int | Iterable[str | int] | None) -> tuple[str, ...]:
+    """Columns from a text ``a,b``, a number, or a list of names and numbers."""
+    if given is None:
+        return ()
+    listed = given.split(",") if isinstance(given, str) else [given] if isinstance(given, int) else given
+    return tuple(str(column).strip() for column in listed)
+
+
+def _classes(table: Table) -> list[str] | None:
+    """The names of the classes by their numbers; None where the targets are values."""
+    if not table.is_labelled:
+        return None
+    return list(table.classes) or [str(label) for label in range(int(table.targets.max()) + 1)]
+
+
+def _scaled(scale: str, values: np.ndarray) -> dict[str, list[float]]:
+    """Scales ``values`` (n, columns) in place, column by column, and says by what: ``(value - shift)/spread``."""
+    import numpy as np
+
+    done: dict[str, list[float]] = {"shift": [], "spread": []}
+    for column in values.T:
+        low, high = float(column.min()), float(column.max())
+        shift, spread = (float(column.mean()), float(column.std())) if scale == "standard" else (low, high - low)
+        if low == high:
+            shift, spread = low, 1.0
+        np.divide(np.subtract(column, shift, out=column), spread, out=column)
+        done["shift"].append(shift)
+        done["spread"].append(spread)
+    return done

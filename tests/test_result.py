@@ -1,0 +1,282 @@
+"""Results that print: each is a line, a text, a table of HTML, JSON, a frame and a figure, from one description."""
+
+import inspect
+import io
+import json
+import math
+import re
+from dataclasses import replace
+from html.parser import HTMLParser
+from importlib import import_module
+
+import numpy as np
+import polars
+import pytest
+
+import eomsym
+from eomsym import derivation, dynamics, studies, tracking, verification
+from eomsym.cli import output
+from eomsym.derivation import corrected_step, decay_law, derive, modified_generator, modified_loss
+from eomsym.derivation.formula import Formula
+from eomsym.dynamics import Ensemble, Noise
+from eomsym.dynamics.noise_equations import Draw, Spread
+from eomsym.errors import InputError, MissingExtraError
+from eomsym.models import ExpressionLoss
+from eomsym.result import Result, Table, plain
+from eomsym.tracking import Measurement, Tracker
+from eomsym.trees import rooted_trees
+from eomsym.verification import (
+    Audit,
+    AuditRow,
+    Certificate,
+    ConvergenceStudy,
+    EdgePoint,
+    ErrorMap,
+    Follow,
+    FollowedOrder,
+    OrderAdvice,
+    OrderRecord,
+    StepAdvice,
+    StepErrors,
+    TermStudy,
+    TranslationStudy,
+)
+from eomsym.verification.asymptotics import AsymptoticStudy
+from eomsym.verification.equilibrium import Equilibrium
+from eomsym.verification.scale import NormPath, ScaleStudy
+from eomsym.verification.terms import TermPoint, TermRecord, TreeRecord
+from eomsym.verification.translation import RatePrediction
+
+ETAS = (0.4, 0.2, 0.1, 0.05)
+ROOMS = derivation, dynamics, studies, tracking, verification
+
+
+def order_record(order):
+    errors = tuple(1.01 * eta ** (order + 1) for eta in ETAS)
+    return OrderRecord(order, ETAS, errors, tuple(eta ** (order + 1) for eta in ETAS), (1e-12,) * 4)
+
+
+STUDY = ConvergenceStudy(
+    "heavy-ball", "2-1 tanh", "made <up>", 0, 3.2, 2.0, tuple(map(order_record, (0, 2))), ("a note",)
+)
+
+
+def term_study():
+    trees = tuple(TreeRecord(tree, "1/3", 2.0, math.nan) for tree in rooted_trees(3))
+    terms = (TermRecord(0, 1.0, 0.5, 0.0, ()), TermRecord(1, 2.0, -0.3, 0.0, trees))
+    edge = (EdgePoint(0, 0.5, "resummed", {"series": math.nan, "resummed": 0.1}, {"series": 2.0, "resummed": 2.5}),)
+    points = tuple(TermPoint(step, 1.0, 4.0, 5.0, terms) for step in (0, 10))
+    return TermStudy("2-1 tanh", "none", 0, 0.1, 2, points, edge=edge)
+
+
+def scale_study():
+    path = NormPath(np.array([0.0, 1.0]), np.array([2.0, 1.5]), np.array([2.0, 1.5]), {0: np.array([2.0, 1.4])})
+    toy = Equilibrium(0.1, 0.1, 1.0, 1.2, None, {1: 1.3}, 0.1, None, {1: 0.11})
+    return ScaleStudy("2-1 tanh", "none", 0, 0.01, 1, (order_record(0),), {0: 1e-15}, path, toy)
+
+
+def noise():
+    name = {"loss": np.array([1.0, 0.5])}
+    ensemble = Ensemble(10, 0, np.zeros((2, 3)), np.ones(2), 0.1 * np.ones(2), name, {"loss": 0.01 * np.ones(2)})
+    spread = Spread(np.ones((3, 1)), np.zeros(3))
+    return Noise(0.1, Draw(9, 3, True), 1, (0, 5), np.zeros((2, 3)), np.ones(2), spread, name, name, ensemble, np.copy)
+
+
+def follow():
+    run = np.cumsum(np.ones((4, 2)), axis=0)
+    orders = (FollowedOrder(0, run + 0.1, 0.1, 1e-9, 40), FollowedOrder(1, None, math.nan, math.nan, 9, "path: left"))
+    return Follow("torch.Adam()", (("eta", "1/10"),), "2-1 tanh", 0.1, 3, 0, "whole", run, orders, (), 3)
+
+
+def track():
+    tracker = Tracker(order=1)
+    tracker.measurements.append(Measurement(5, (1.0, 0.1), 1, (1.0, 0.9, 0.8, 0.7), 0.2, "series"))
+    return tracker
+
+
+def study_results():
+    rows = [
+        (f"job{eta}", "gradient-descent", 1, "", "2-1", "moons", 0, 0, eta, 1.0, 1, 1.01 * eta, eta, 1e-12, "")
+        for eta in ETAS
+    ]
+    return studies.StudyResults(polars.DataFrame(rows, schema=studies.results.COLUMNS, orient="row"), missing=2)
+
+
+AUDIT_ROWS = tuple(AuditRow(order, 1.0, {("series", "nested"): 1e-16}, 1e-9, "") for order in (0, 1))
+RESULTS = {
+    "convergence": STUDY,
+    "order": order_record(1),
+    "terms": term_study(),
+    "scale": scale_study(),
+    "translation": TranslationStudy(
+        *("gradient-descent", "2-1", "none", 0, 0.01, 0.01, 9, 0.01, 1e-17, 0.01),
+        *((RatePrediction(0, 0.01, 1e-6),), (2.0, 1.0), np.array([0.0, 1.0]), np.ones((2, 1))),
+    ),
+    "asymptotics": AsymptoticStudy((1.0, 2.0, 3.0), 1.0, 2.0, 0.5, 50, 1e-12),
+    "steps": StepErrors(0.1, (0, 2), (0.1, math.inf), (1e-9, math.inf)),
+    "audit": Audit("PyTorch 2", 1, 4, AUDIT_ROWS, None, ("a note",)),
+    "certificate": Certificate("kernel", (1e-16, 1e-15), (1.0, 0.0), (1e-18, 1e-18), 106),
+    "error map": ErrorMap((0, 1), np.array([1.0]), np.array(ETAS), np.ones((2, 1, 4)), np.full((2, 1, 4), math.nan)),
+    "step advice": StepAdvice(1, 1.0, 1e-3, 0.1, 0.05, 20, 1e-4, 1e-4, ((10, 1e-2), (20, 1e-4))),
+    "order advice": OrderAdvice(0.1, 1, True, (0.1, 0.01), (0.1, math.inf)),
+    "edge": term_study().edge[0],
+    "follow": follow(),
+    "track": track(),
+    "measurement": track().latest,
+    "noise": noise(),
+    "study": study_results(),
+    "derive": derive("heavy-ball", order=2),
+    "derive Adam": derive("adam", order=1),
+    "whole state": derive("heavy-ball", order=1, state="whole"),
+    "start": derive("heavy-ball", order=2, start=True).shadow,
+    "generator": modified_generator(2),
+    "modified loss": modified_loss(order=2),
+    "law": decay_law(0.01, 0.01, range(3)),
+    "closed": derivation.closed_form(ExpressionLoss("x**2*y", ["x", "y"]), 1),
+    "corrected": corrected_step(2),
+}
+#: What has no two columns of numbers cannot be drawn.
+NO_FIGURE = {"measurement", "start", "generator", "modified loss", "corrected", "derive Adam", "whole state", "closed"}
+
+
+class Cells(HTMLParser):
+    """Reads the cells of tables and checks that every tag is closed."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.open, self.cells = [], []
+        self.feed(text)
+        assert not self.open
+
+    def handle_starttag(self, tag, attributes):
+        if tag != "br":
+            self.open.append(tag)
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+    def handle_data(self, data):
+        if self.open[-1:] == ["td"]:
+            self.cells.append(data)
+
+
+@pytest.mark.parametrize("name", RESULTS)
+def test_every_form_of_every_result(name):
+    result = RESULTS[name]
+    assert re.fullmatch(rf"{type(result).__name__}\(.+\)", repr(result))
+    assert len(repr(result)) <= 160
+    assert len(str(result)) > len(type(result).__name__)
+    assert "array(" not in str(result)
+    assert json.loads(json.dumps(result.to_dict(), allow_nan=False)) == json.loads(result.to_json())
+    rows = result.records()
+    assert result.to_polars().height == len(rows) > 0
+    assert {type(value) for row in rows for value in row.values()} <= {int, float, str, bool, type(None)}
+    if name in NO_FIGURE:
+        with pytest.raises(InputError, match="no two rows and columns of numbers"):
+            result.plot()
+    else:
+        stream = io.BytesIO()
+        result.plot().savefig(stream)
+        assert stream.tell() > 1000
+
+
+@pytest.mark.parametrize("name", [name for name, result in RESULTS.items() if isinstance(result, Formula)])
+def test_a_notebook_shows_a_formula_as_latex(name):
+    result = RESULTS[name]
+    assert result._repr_html_() is None
+    assert result._repr_latex_() == f"$${result.latex()}$$"
+
+
+def test_a_notebook_shows_the_table_of_the_text_and_markup_of_people_is_text():
+    html = STUDY._repr_html_()
+    assert "made &lt;up&gt;" in html
+    rows = "0 1 1.0000 1.0100 5.1e-02 passed", "2 3 3.0000 1.0100 1.3e-04 passed"
+    assert Cells(html).cells == " ".join(rows).split()
+
+
+@pytest.mark.parametrize("name", ["convergence", "follow", "scale", "study", "noise"])
+def test_the_text_is_what_the_command_line_prints(name, capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    output.show_result(RESULTS[name])
+    told = capsys.readouterr()
+    assert told.out == f"{RESULTS[name]}\n"
+    warnings = getattr(RESULTS[name], "warnings", ())
+    assert told.err.splitlines() == [f"eomsym: warning: {warning}" for warning in warnings]
+
+
+def test_json_of_verify_has_the_slopes_and_none_for_what_does_not_exist():
+    lame = replace(STUDY, orders=(STUDY.orders[0], replace(STUDY.orders[1], floors=(1.0,) * 4)))
+    found = json.loads(lame.to_json())
+    assert found["slopes"] == [pytest.approx(1), None]
+    assert found["slopes"][0] == found["orders"][0]["slope"]
+
+
+def test_a_frame_has_the_numbers_of_the_study():
+    frame = STUDY.to_polars()
+    assert frame.columns == ["order", "eta", "error", "predicted_error", "error_ratio", "floor", "at_floor"]
+    for order, errors in zip((0, 2), STUDY.errors, strict=True):
+        assert frame.filter(polars.col("order") == order)["error"].to_list() == errors.tolist()
+
+
+def test_an_array_has_them_by_order_and_step_size():
+    pytest.importorskip("xarray", reason="the extra 'xarray' is not installed")
+    short = replace(STUDY.orders[1], **{n: getattr(STUDY.orders[1], n)[:3] for n in ("etas", "errors", "floors")})
+    short = replace(short, predicted_errors=STUDY.orders[1].predicted_errors[:3])
+    found = replace(STUDY, orders=(STUDY.orders[0], short)).to_xarray()
+    assert dict(found.sizes) == {"order": 2, "eta": 4}
+    np.testing.assert_array_equal(found.error.sel(order=0), STUDY.errors[0])
+    assert found.error.sel(order=2, eta=0.1) == STUDY.errors[1][2]
+    assert np.isnan(found.error.sel(order=2, eta=0.05))
+    assert RESULTS["error map"].to_xarray().predicted.dims == ("order", "time", "eta")
+
+
+def test_what_has_no_dimensions_or_no_xarray_is_refused(monkeypatch):
+    with pytest.raises(InputError, match=r"Certificate: its rows have no dimensions; take to_polars\(\)"):
+        RESULTS["certificate"].to_xarray()
+    monkeypatch.setattr("eomsym.result.import_module", lambda name: import_module("not_installed_here"))
+    with pytest.raises(MissingExtraError, match=r"pip install 'eomsym\[xarray\]'"):
+        STUDY.to_xarray()
+
+
+def test_numbers_of_numpy_and_exact_ones_become_plain():
+    found = plain(
+        {
+            "a": np.float64("nan"),
+            "b": np.arange(2),
+            "c": (True, np.bool_(True)),
+            3: derive(order=1).terms[0][0].coefficient,
+        }
+    )
+    assert found == {"a": None, "b": [0, 1], "c": [True, True], "3": "1/2"}
+    assert type(found["c"][1]) is bool
+
+
+def test_a_plain_table_is_as_wide_as_its_cells_and_a_line_across_is_none_of_its_rows():
+    table = Table(["order", "word"], [["1", "a"], None, ["12345678", "bcd"]], words=(-1,))
+    assert str(table) == "   order  word\n       1  a\n12345678  bcd"
+
+
+def _results_of_public_functions():
+    """``(function, names of classes in what it is annotated to return)`` for all functions of the rooms."""
+    for room in ROOMS:
+        for name in room.__all__:
+            found = getattr(room, name)
+            if inspect.isfunction(found) and isinstance(said := found.__annotations__.get("return"), str):
+                yield f"{room.__name__}.{name}", re.findall(r"\w+", said)
+
+
+#: What public functions return that is no finding: what to work with, or a number with its parts.
+NO_RESULTS = {"ResultStore", "StudyPlan", "StateMap", "SeriesKernel", "LoopKernel", "TreeTable", "FieldKernel", "Tally"}
+
+
+def test_what_public_functions_return_is_a_result():
+    classes = {name: found for room in ROOMS for name, found in vars(room).items() if inspect.isclass(found)}
+    seen = {}
+    for function, names in _results_of_public_functions():
+        for name in names:
+            found = classes.get(name)
+            if found is not None and found.__module__.startswith("eomsym.") and name not in NO_RESULTS:
+                assert issubclass(found, Result), f"{function} returns a {name}"
+                seen[name] = found
+    assert len(seen) > 20
+    assert eomsym.Certificate in seen.values()
