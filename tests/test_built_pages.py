@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ast
+import re
 import subprocess
 import sys
 import zlib
@@ -16,10 +18,10 @@ import eomsym
 ROOT = Path(__file__).parents[1]
 pytestmark = pytest.mark.slow
 in_a_browser = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium (Debian: apt-get install chromium)")
+CONFIGURATION = (ROOT / "docs" / "conf.py").read_text(encoding="utf-8")
+PATTERNS = ast.literal_eval(re.search(r"include_patterns = (\[.*?\])", CONFIGURATION, re.DOTALL)[1])
 PAGES = sorted(
-    path.relative_to(ROOT).with_suffix(".html").as_posix()
-    for pattern in ("docs/*.md", "notebooks/*.ipynb", "benchmarks/RESULTS.md")
-    for path in ROOT.glob(pattern)
+    path.relative_to(ROOT).with_suffix(".html").as_posix() for pattern in PATTERNS for path in ROOT.glob(pattern)
 )
 #: What people search for, and the page that has to be among what is found.
 WORDS = {
