@@ -47,7 +47,7 @@ def usage(error: Any) -> str:
     return f"{problem[:1].lower()}{problem[1:].rstrip('. ')}; {right}"
 
 
-def _option_for(word: str, context: typer.Context | None) -> str | None:
+def _option_for(word: str, context: Any) -> str | None:
     """The option that a superfluous word is probably the value of."""
     for option in context.command.params if context else ():
         completions = option.shell_complete(context, "") if option.param_type_name == "option" else ()
