@@ -76,6 +76,10 @@ minimum: $(MINIMUM)/.installed  ## the fast tests with the oldest versions that 
 test-slow: $(VENV)/.installed-dev $(VENV)/.installed-docs  ## the tests that take minutes
 	$(TEST_ENVIRONMENT) $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile -m slow
 
+.PHONY: quickstart
+quickstart: $(VENV)/.installed-dev  ## the tutorial and one verification where nothing but the wheel and what it requires is installed
+	$(TEST_ENVIRONMENT) $(BIN)/python -m pytest -m slow tests/test_packaging.py::test_declared_dependencies_suffice tests/test_docs.py::test_the_tutorial_as_a_new_user
+
 # One to two minutes of processor time each, so about half an hour on two cores.
 .PHONY: mutations
 mutations: $(VENV)/.installed-dev  ## plant faults in the package and see the tests catch them

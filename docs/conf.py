@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Iterator
+from importlib.resources import files
 from pathlib import Path
 
 from sphinx.application import Sphinx
@@ -19,8 +20,9 @@ release = version = eomsym.__version__
 extensions = [
     "myst_nb",
     "sphinx.ext.autodoc",
+    "sphinx.ext.mathjax",
     "command_help",
-    "mathml",
+    "pictures",
 ]
 root_doc = "docs/index"
 include_patterns = ["docs/*.md", "docs/reproductions/*.md", "notebooks/*.ipynb", "benchmarks/RESULTS.md"]
@@ -43,13 +45,17 @@ python_use_unqualified_type_names = True
 python_maximum_signature_line_length = 100
 
 html_theme = "furo"
-html_math_renderer = "mathml"
 html_title = f"eomsym {release}"
-html_static_path = []
+# MathJax is one file of the pages: formulas are set without a network.
+MATHJAX = files("mathjax") / "static" / "mathjax" / "es5" / "tex-svg.js"
+html_static_path = ["_static", str(MATHJAX)]
+html_css_files = ["pages.css"]
+mathjax_path = MATHJAX.name
 html_show_sourcelink = False
-# The start page of the built folder leads to the real one.
-html_additional_pages = {"index": "redirect.html"}
-templates_path = ["_templates"]
+html_show_search_summary = False  # it is fetched, which a browser refuses for files
+# The start page of the built folder leads to the real one; the page to play with lies beside its links, as in docs.
+html_additional_pages = {"index": "redirect.html", "docs/play/plane": "plane.html"}
+templates_path = ["_templates", "play"]
 
 
 def _plain_bars(app: Sphinx, what: str, name: str, thing: object, options: object, lines: list[str]) -> None:

@@ -22,7 +22,9 @@ __all__ = ["COLOURS", "GREY", "MARKERS", "line_style", "lines_figure", "order_na
 
 #: Okabe & Ito's colours that stay apart for colour-blind eyes (2008), the pale yellow left out.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
+#: One for each colour, and some more.
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<", ">", "h")
+#: For what is beside the point.
 GREY = "#666666"
 
 

@@ -99,6 +99,7 @@ class Tree(_Node):
         return f"Tree({self})"
 
 
+#: The tree with one node.
 LEAF = Tree()
 
 

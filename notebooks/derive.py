@@ -25,8 +25,6 @@
 # because it cancels what the flow gets wrong. **Order** $N$ means that $\xi_0 \dots \xi_{N-1}$ are kept; order 0 is gradient flow.
 
 # %%
-import os
-
 import matplotlib.pyplot as plt
 import numpy as np
 import sympy
@@ -35,8 +33,8 @@ from scipy.integrate import solve_ivp
 
 import eomsym
 
-FAST = os.environ.get("EOMSYM_FAST") == "1"  # set by the tests: lower orders, same story
-ORDER = 2 if FAST else 4
+# %% tags=["parameters"]
+ORDER = 4  # the highest one of the equation of motion
 
 # %% [markdown]
 # ## 1. Where the first term comes from
@@ -209,7 +207,7 @@ plt.show()
 
 # %%
 total = eta * steps
-rates = [eta / 2**k for k in range(1, 5 if FAST else 7)]
+rates = [eta / 2**k for k in range(1, 7)]
 print("learning rates:", *(f"{rate:g}" for rate in rates))
 for order in range(ORDER + 1):
     errors = []
@@ -218,7 +216,7 @@ for order in range(ORDER + 1):
         errors.append(np.linalg.norm(end - descend(rate, round(total / rate), start)[-1]))
     slopes = np.log2(np.array(errors[:-1]) / errors[1:])
     print(f"order {order}: slopes", *(f"{slope:.3f}" for slope in slopes), f"-> {order + 1}")
-    assert abs(slopes[-1] - (order + 1)) < (0.35 if FAST else 0.1)
+    assert abs(slopes[-1] - (order + 1)) < 0.1
 
 # %% [markdown]
 # The slopes settle at $N+1$, so the coefficients above are right: a wrong one would show as a slope that stays too low.

@@ -25,7 +25,6 @@
 # reads the vector field off: it is the logarithm of the step. No tree is ever evaluated.
 
 # %%
-import os
 import tempfile
 import time
 from pathlib import Path
@@ -38,9 +37,14 @@ from threadpoolctl import threadpool_limits
 import eomsym
 from eomsym.models import MLP, dataset
 
-FAST = os.environ.get("EOMSYM_FAST") == "1"  # set by the tests: a smaller network and a lower order, same story
-ORDER = 2 if FAST else 5
 folder = Path(tempfile.mkdtemp(prefix="eomsym-"))  # any folder will do
+
+# %% tags=["parameters"]
+DATA = "digits"
+LAYERS = [64, 32, 10]
+ORDER = 5
+ETA, STEPS = 0.25, 60  # of the run at the end
+REPEATS = 15  # of each timing
 
 # %% [markdown]
 # ## 1. One call
@@ -48,8 +52,8 @@ folder = Path(tempfile.mkdtemp(prefix="eomsym-"))  # any folder will do
 # A network is described by its widths, activation and loss. The data are scikit-learn's hand-written digits, 1797 images of 8 × 8 pixels.
 
 # %%
-data = dataset("moons") if FAST else dataset("digits")
-model = MLP([2, 4, 2] if FAST else [64, 32, 10], activation="tanh", loss="cross-entropy")
+data = dataset(DATA)
+model = MLP(LAYERS, activation="tanh", loss="cross-entropy")
 path = eomsym.generate(model, order=ORDER, output=folder)
 
 print(path.name, f"({path.stat().st_size / 1000:.0f} kB)")
@@ -107,7 +111,7 @@ print("largest difference of ξ_0: ", np.abs(terms[1] - hessian_g / 2).max(), "o
 
 
 # %%
-def seconds(order, repeats=3 if FAST else 15):
+def seconds(order, repeats=REPEATS):
     """The least processor time of several, for all terms up to an order: others on the machine disturb it little."""
     best = np.inf
     with threadpool_limits(limits=1, user_api="blas"):
@@ -139,7 +143,7 @@ print("growth from term to term:", *(f"{ratio:.2f}" for ratio in sizes[1:] / siz
 # the equation of motion.
 
 # %%
-eta, steps = 0.5 if FAST else 0.25, 20 if FAST else 60
+eta, steps = ETA, STEPS
 
 
 def train_by_flow(order):

@@ -18,7 +18,6 @@
 
 # %%
 # %matplotlib inline
-import os
 import tempfile
 
 import matplotlib.pyplot as plt
@@ -28,7 +27,10 @@ import eomsym
 from eomsym.models import MLP, Dataset, dataset
 from eomsym.verification import study_asymptotics
 
-FAST = os.environ.get("EOMSYM_FAST") == "1"  # set by the tests: lower orders, the same story
+# %% tags=["parameters"]
+NODES = 20  # of the largest trees
+ORDERS = 2, 6, 10  # that are verified
+LAYERS, TERMS = [2, 4, 1], 24  # of the series that is followed furthest
 
 # %% [markdown]
 # ## 1. All trees
@@ -37,7 +39,6 @@ FAST = os.environ.get("EOMSYM_FAST") == "1"  # set by the tests: lower orders, t
 # denominator.
 
 # %%
-NODES = 12 if FAST else 20
 table = eomsym.tree_table(NODES)
 sizes = range(1, NODES + 1)
 coefficients = [table.numerator(n) / table.denominator(n) for n in sizes]
@@ -72,7 +73,6 @@ plt.show()
 teacher = dataset("teacher-small")
 few = Dataset("a few samples", teacher.inputs[:8].copy(), teacher.targets[:8].copy())
 network = MLP([2, 3, 1], activation="tanh", loss="mse")
-ORDERS = (1, 7) if FAST else (2, 6, 10)
 folder = tempfile.mkdtemp(prefix="eomsym-")
 
 doubles = eomsym.verify("gradient-descent", network, few, ORDERS, output=folder)
@@ -106,8 +106,8 @@ pairs.plot()
 random = np.random.default_rng(0)
 inputs = random.standard_normal((6, 2))
 targets = np.sin(2 * inputs[:, :1])
-tiny = MLP([2, 2, 1] if FAST else [2, 4, 1], activation="tanh", loss="mse")
-series = study_asymptotics(tiny, tiny.initial(seed=0), inputs, targets, order=8 if FAST else 24)
+tiny = MLP(LAYERS, activation="tanh", loss="mse")
+series = study_asymptotics(tiny, tiny.initial(seed=0), inputs, targets, order=TERMS)
 print(f"largest curvature {series.curvature:.3f}, singularity at a distance of about {series.time_radius:.2f}")
 print(f"the second law overtakes the first at order {series.overtaking_order:.1f}")
 series.plot()

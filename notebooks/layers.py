@@ -19,14 +19,13 @@
 
 # %%
 # %matplotlib inline
-import os
 
 from eomsym.derivation import decay_law
-from eomsym.models import MLP
 from eomsym.verification import measure_equilibrium, study_scale, study_translation
 
-FAST = os.environ.get("EOMSYM_FAST") == "1"  # set by the tests: a smaller network, the same story
-DATA = "moons" if FAST else "digits"
+# %% tags=["parameters"]
+DATA, STEPS = "digits", 2000  # before a softmax
+NORMALISED, DECAY = "digits-small", 0.01  # before a normalisation
 
 # %% [markdown]
 # ## 1. The layer before a softmax
@@ -40,8 +39,7 @@ DATA = "moons" if FAST else "digits"
 # their coefficients $1, \frac12, \frac13, \dots$; all other trees vanish on a linear gradient.
 
 # %%
-model, steps = (MLP([2, 8, 2]), 500) if FAST else (None, 2000)
-study = study_translation(model, DATA, eta=0.01, weight_decay=0.01, steps=steps)
+study = study_translation(data=DATA, eta=0.01, weight_decay=0.01, steps=STEPS)
 
 print(study.model, "on", study.dataset, "- loss", round(study.losses[0], 3), "to", round(study.losses[1], 3))
 for prediction in study.predictions:
@@ -79,9 +77,7 @@ for eta in (0.01, 0.1, 1.0, 10.0):
 # Without weight decay gradient flow would *conserve* the norm; gradient descent makes it grow in every step.
 
 # %%
-norms = study_scale(
-    MLP([2, 4, 2]) if FAST else None, "moons" if FAST else "digits-small", weight_decay=0.05 if FAST else 0.01
-)
+norms = study_scale(data=NORMALISED, weight_decay=DECAY)
 
 print(norms.model, "on", norms.dataset, "-", norms.groups, "groups")
 for record in norms.orders:

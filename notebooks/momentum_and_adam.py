@@ -19,7 +19,6 @@
 
 # %%
 # %matplotlib inline
-import os
 import tempfile
 
 import matplotlib.pyplot as plt
@@ -31,10 +30,12 @@ from eomsym.dynamics import largest_eigenvalue, optimizer_path, shadow_start
 from eomsym.models import MLP, dataset
 from eomsym.optimizers import get
 
-FAST = os.environ.get("EOMSYM_FAST") == "1"  # set by the tests: a smaller network, fewer steps, same story
-LAYERS, DATA, ADAM_STEPS = ([8, 4, 10], "digits-small", 30) if FAST else ([64, 32, 10], "digits", 500)
-ORDERS = (0, 1, 2) if FAST else (0, 1, 2, 4)
+# %% tags=["parameters"]
+DATA, LAYERS = "digits", [64, 32, 10]
+ORDERS = 0, 1, 2, 4
+SLOW_STEPS, ADAM_STEPS = 400, 500
 
+# %%
 samples = dataset(DATA)
 folder = tempfile.mkdtemp(prefix="eomsym-")
 kernel = eomsym.load(eomsym.generate(MLP(LAYERS, activation="tanh", loss="cross-entropy"), order=4, output=folder))
@@ -69,12 +70,13 @@ for name in ("heavy-ball", "nesterov"):
 
 # %%
 small = 0.3 * series_radius(get("heavy-ball").rule(**get("heavy-ball").complete({}))) / curvature
-steps = 120 if FAST else 400
-path = optimizer_path(kernel, theta, small, steps, samples.arrays, optimizer="heavy-ball")
+path = optimizer_path(kernel, theta, small, SLOW_STEPS, samples.arrays, optimizer="heavy-ball")
 start = shadow_start(kernel, theta, small, 2, samples.arrays, optimizer="heavy-ball")
-slow = eomsym.follow(kernel, theta, small, steps, *samples.arrays, optimizer="heavy-ball", orders=(2,), state="slow")
+slow = eomsym.follow(
+    kernel, theta, small, SLOW_STEPS, *samples.arrays, optimizer="heavy-ball", orders=(2,), state="slow"
+)
 shifted = eomsym.follow(
-    kernel, start.at(small), small, steps, *samples.arrays, optimizer="heavy-ball", orders=(2,), state="slow"
+    kernel, start.at(small), small, SLOW_STEPS, *samples.arrays, optimizer="heavy-ball", orders=(2,), state="slow"
 )
 moved = np.linalg.norm(path - theta, axis=1)[-1]
 figure, axis = plt.subplots(figsize=(5.5, 3.4), layout="constrained")

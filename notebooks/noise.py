@@ -23,15 +23,15 @@
 
 # %%
 # %matplotlib inline
-import os
 
 import numpy as np
 from matplotlib.figure import Figure
 
 import eomsym
 
-FAST = os.environ.get("EOMSYM_FAST") == "1"  # set by the tests: fewer steps and runs, same story
-STEPS, RUNS, RANK = (8, 10, 8) if FAST else (112, 400, 64)
+# %% tags=["parameters"]
+STEPS, RUNS, RANK = 112, 400, 64
+ROUNDS, ROUND_RUNS, ROUND_STEPS = 2, 200, 56  # of the runs that visit each sample once
 
 # %% [markdown]
 # ## Digits, batches of 32, two epochs
@@ -71,13 +71,13 @@ found.plot()
 # round (step 56, step 112) most of the noise is taken back: a sixth and an eighth of the trace is left.
 
 # %%
-runs, rounds = (10, 1) if FAST else (200, 2)
+runs = ROUND_RUNS
 generator, states = np.random.default_rng(1), np.tile(theta, (runs, 1))
 inputs, targets = data[0][:1792], data[1][:1792]
 traces = [0.0]
-for _ in range(rounds):
+for _ in range(ROUNDS):
     orders = [generator.permutation(len(inputs)).reshape(-1, batch) for _ in range(runs)]
-    for step in range(4 if FAST else len(inputs) // batch):
+    for step in range(ROUND_STEPS):
         for run, order in enumerate(orders):
             states[run] -= eta * kernel.gradient(states[run], inputs[order[step]], targets[order[step]])
         traces.append(((states - states.mean(axis=0)) ** 2).sum() / (runs - 1))

@@ -20,7 +20,6 @@
 
 # %%
 # %matplotlib inline
-import os
 import tempfile
 from fractions import Fraction
 
@@ -33,10 +32,11 @@ from eomsym.drawing import COLOURS, MARKERS
 from eomsym.models import MLP, Dataset, dataset
 from eomsym.optimizers import REGISTRY
 
-FAST = os.environ.get("EOMSYM_FAST") == "1"  # set by the tests: fewer optimisers are measured, same story
-ORDERS = range(3) if FAST else range(4)
-MEASURED = ("heavy-ball",) if FAST else ("heavy-ball", "random-reshuffling", "adam-inside")
+# %% tags=["parameters"]
+ORDERS = range(4)
+MEASURED = "heavy-ball", "random-reshuffling", "adam-inside"
 
+# %%
 for entry in REGISTRY.values():
     print(f"{entry.name:22} {entry.summary}")
 

@@ -18,15 +18,15 @@
 
 # %%
 # %matplotlib inline
-import os
 
 from eomsym.codegen import KernelSpec, kernel_for
 from eomsym.models import MLP, dataset
 from eomsym.verification import map_errors, recommend_order, recommend_step, study_terms
 from eomsym.verification.figures import tree_share_figure, truncation_figure
 
-FAST = os.environ.get("EOMSYM_FAST") == "1"  # set by the tests: a smaller network, the same story
-DATA = "moons" if FAST else "digits-small"
+# %% tags=["parameters"]
+DATA, LAYERS, ORDER = "digits-small", [8, 16, 10], 4
+STEPS, POINTS = 200, 9
 
 # %% [markdown]
 # ## 1. Along a run
@@ -35,8 +35,8 @@ DATA = "moons" if FAST else "digits-small"
 # largest eigenvalue of the Hessian.
 
 # %%
-model = MLP([2, 4, 2]) if FAST else MLP([8, 16, 10])
-study = study_terms(model, DATA, order=3 if FAST else 4, steps=20 if FAST else 200, points=3 if FAST else 9)
+model = MLP(LAYERS)
+study = study_terms(model, DATA, order=ORDER, steps=STEPS, points=POINTS)
 first, last = study.points[0], study.points[-1]
 print(study.model, "on", study.dataset, f"- eta {study.eta:g}, loss {first.loss:.3f} to {last.loss:.3f}")
 study.plot()
@@ -62,7 +62,7 @@ tree_share_figure(study, step=0)
 
 # %%
 data = dataset(DATA).arrays
-kernel = kernel_for(KernelSpec(model, order=3 if FAST else 5))  # from the user's cache, made if it is not there
+kernel = kernel_for(KernelSpec(model, ORDER + 1))  # from the user's cache, made if it is not there
 theta = model.initial(seed=0)
 eta = study.eta
 
@@ -98,5 +98,5 @@ truncation_figure(advices)
 # a flow cannot change its sign. The chains say the same: their sum $\log(1-\eta\lambda)/\eta$ does not exist there. Gradient descent itself is stable up to $\eta\lambda = 2$: between 1 and 2 is training that no smooth equation of motion describes, and `eomsym terms` warns of it.
 
 # %%
-unstable = study_terms(model, DATA, order=3 if FAST else 4, eta=1.5 / sharpness, steps=10, points=3)
+unstable = study_terms(model, DATA, order=ORDER, eta=1.5 / sharpness, steps=10, points=3)
 print(*unstable.warnings)

@@ -19,7 +19,6 @@
 
 # %%
 # %matplotlib inline
-import os
 import tempfile
 
 import matplotlib.pyplot as plt
@@ -29,9 +28,10 @@ import eomsym
 from eomsym.models import MLP, dataset
 from eomsym.verification.figures import error_ratio_figure
 
-FAST = os.environ.get("EOMSYM_FAST") == "1"  # set by the tests: a smaller network and fewer orders, same story
-NAME, MODEL = ("moons", MLP([2, 4, 2])) if FAST else ("digits-small", MLP([8, 16, 10]))
-ORDERS = range(2) if FAST else range(5)
+# %% tags=["parameters"]
+DATA, LAYERS = "digits-small", [8, 16, 10]
+ORDERS = range(5)
+HIGHEST = 12  # order of the last kernel
 
 # %% [markdown]
 # ## 1. One call
@@ -40,8 +40,9 @@ ORDERS = range(2) if FAST else range(5)
 # training time, far more accurately than the differences that it looks for.
 
 # %%
+model = MLP(LAYERS)
 folder = tempfile.mkdtemp(prefix="eomsym-")
-study = eomsym.verify("gradient-descent", MODEL, NAME, ORDERS, output=folder)
+study = eomsym.verify("gradient-descent", model, DATA, ORDERS, output=folder)
 
 print(f"{study.dataset}: {study.model}; training time {study.time:g}, largest curvature {study.spectral_radius:.3f}\n")
 print("order  expected slope  slope    measured/predicted  passed")
@@ -99,8 +100,8 @@ class Falsified:
         return -(eta ** np.arange(len(rows))) @ rows
 
 
-kernel = eomsym.load(eomsym.generate(MODEL, order=max(ORDERS) + 1, output=folder))
-(record,) = eomsym.verify("gradient-descent", MODEL, NAME, [1], kernel=Falsified(kernel)).orders
+kernel = eomsym.load(eomsym.generate(model, order=max(ORDERS) + 1, output=folder))
+(record,) = eomsym.verify("gradient-descent", model, DATA, [1], kernel=Falsified(kernel)).orders
 print("local slopes:", *(f"{slope:.2f}" for slope in record.local_slopes))
 print("passed:", record.passed, "-", record.reason)
 assert not record.passed
@@ -115,9 +116,9 @@ assert not record.passed
 # direction lands in the middle of the valley, and up to $\eta\lambda = 2$ gradient descent is stable.
 
 # %%
-deep = eomsym.load(eomsym.generate(MODEL, order=3 if FAST else 12, output=folder))
-theta = MODEL.initial(seed=0)
-gradient, *counterterms = np.linalg.norm(deep.counterterms(theta, *dataset(NAME).arrays), axis=1)
+deep = eomsym.load(eomsym.generate(model, order=HIGHEST, output=folder))
+theta = model.initial(seed=0)
+gradient, *counterterms = np.linalg.norm(deep.counterterms(theta, *dataset(DATA).arrays), axis=1)
 products = (0.25, 0.5, 0.75, 1.0, 1.25, 1.5)
 
 figure, axes = plt.subplots(figsize=(7, 3.8), layout="constrained")

@@ -1,4 +1,4 @@
-"""Examples of one library in one process: own_loss.md, loops.md, audit.md, what own_network.md says of PyTorch."""
+"""Examples of one library in one process: own_loss.md, loops.md, audit.md, what own_network.md says of PyTorch, …"""
 
 import os
 import re
@@ -25,6 +25,8 @@ ROOT = Path(__file__).parents[1]
         ("tracker", "torch"),
         ("corrected", "torch"),
         ("corrected", "jax"),
+        ("questions", "torch"),
+        ("questions", "jax"),
     ],
 )
 def test_the_examples_run(page, library, tmp_path):

@@ -57,7 +57,7 @@ def test_wheel_holds_what_it_needs_and_nothing_else(wheel):
     for suffix in (
         "eomsym/py.typed",
         "eomsym/_data/templates/mlp/kernel.py.jinja",
-        "licenses/docs/LICENSE",
+        "licenses/LICENSE",
         "entry_points.txt",
     ):
         assert any(name.endswith(suffix) for name in names), suffix

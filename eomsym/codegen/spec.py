@@ -16,11 +16,14 @@ from eomsym.errors import InputError
 from eomsym.models import MLP, ExpressionLoss, VectorField
 from eomsym.optimizers import Field, UpdateRule
 
+#: Of the numbers that a kernel computes with.
 PRECISIONS = ("single", "double", "double-double")
 #: What is left of the digits to these orders stands in docs/high_order.md: 1e-12 of a network, 1e-27 in double-double,
 #: 1e-8 of an expression in the worst case tried, an implicit method.
 MAX_KERNEL_ORDER = 12
+#: Of a kernel in double-double arithmetic.
 MAX_DOUBLE_DOUBLE_ORDER = 20
+#: Of the kernel of a loss that is an expression.
 MAX_EXPRESSION_ORDER = 16
 #: A file system takes names of 255 bytes, the suffix and numba's own additions to them included.
 LONGEST_NAME = 180

@@ -243,7 +243,7 @@ def _single_step(
 ) -> np.ndarray:
     """One step of the method, whatever its own error estimate says."""
     solver = DOP853(rate, left, state, right, first_step=right - left, atol=np.inf)
-    while solver.status == "running":
+    while solver.status == "running":  # a second one, of round-off, where left + (right − left) is not quite right
         solver.step()
-    read(solver)
+        read(solver)
     return solver.y

@@ -16,9 +16,12 @@ from eomsym.models.torch_modules import read_sequential
 if TYPE_CHECKING:
     import numpy as np
 
+#: What an ``MLP`` takes.
 ACTIVATIONS = ("tanh", "sigmoid", "softplus", "gelu", "silu", "sin", "identity")
+#: The names in ``LOSS_TABLE``.
 LOSSES = tuple(LOSS_TABLE)
 MAX_LAYERS, MAX_WIDTH = 100, 100_000
+#: Of each hidden layer, before its activation.
 NORMALIZATIONS = ("none", "weight", "batch", "layer")
 
 

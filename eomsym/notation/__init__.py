@@ -24,3 +24,7 @@ def __getattr__(name: str) -> Any:
     if name == "elementary_differentials":
         return import_module("eomsym.notation.sympy").elementary_differentials
     raise AttributeError(f"module 'eomsym.notation' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

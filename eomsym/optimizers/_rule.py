@@ -95,6 +95,7 @@ class SquareRoot:
     argument: Linear
 
 
+#: What a rule is made of.
 Atom = State | Gradient | Stage | One | Elapsed | Product | Quotient | SquareRoot
 
 

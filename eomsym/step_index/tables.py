@@ -10,6 +10,7 @@ from functools import lru_cache
 from eomsym.optimizers import Coefficient
 from eomsym.step_index.weights import Functional, logarithm, resolvent, sum_to, value_at, weights
 
+#: Exact weights, a row for each functional.
 Matrix = tuple[tuple[Coefficient, ...], ...]
 
 

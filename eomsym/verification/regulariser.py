@@ -19,12 +19,12 @@ from eomsym.derivation import modified_loss
 from eomsym.dynamics import SeriesKernel, elementary_differentials, kernel_counterterms
 from eomsym.errors import InputError
 from eomsym.optimizers import Optimizer
+from eomsym.result import Result, Table
 from eomsym.trees import ColouredTree, Tree
-from eomsym.verification.study import Record
 
 
-@dataclass(frozen=True, eq=False)
-class ImplicitRegulariser(Record):
+@dataclass(frozen=True, eq=False, repr=False)
+class ImplicitRegulariser(Result):
     """The modified loss ``L̃ = Σ_k values[k]`` at a point; values[0] is the loss that gradient flow descends.
 
     The equation of motion is ``θ̇ = −Σ_k (gradients[k] + rests[k])``: gradients[k] is the gradient of values[k],
@@ -64,11 +64,21 @@ class ImplicitRegulariser(Record):
             "parameters": dict(self.parameters),
         }
 
-    def __str__(self) -> str:
-        lines = ["power of η   value in L̃   of the step   no gradient"]
-        columns = zip(self.values, self.shares, self.rest_shares, strict=True)
-        lines += [f"{k:^10} {value:12.4e} {share:13.2e} {rest:13.2e}" for k, (value, share, rest) in enumerate(columns)]
-        return "\n".join(lines)
+    def records(self) -> list[dict[str, Any]]:
+        """One row a power of η."""
+        rows = zip(self.values, self.shares, self.rest_shares, strict=True)
+        return [{"power": k, "value": v, "share": s, "rest_share": r} for k, (v, s, r) in enumerate(rows)]
+
+    @property
+    def summary(self) -> str:
+        """The optimiser and its step."""
+        return f"{self.optimizer}, eta {self.eta:g}"
+
+    def report(self) -> list[str | Table]:
+        """For each power of η its part of the modified loss, and what of a step it is."""
+        rows = zip(self.values, self.shares, self.rest_shares, strict=True)
+        cells = [[f"{k}", f"{v:.4e}", f"{s:.2e}", f"{r:.2e}"] for k, (v, s, r) in enumerate(rows)]
+        return [Table(["power of η", "value in L̃", "of the step", "no gradient"], cells)]
 
 
 def implicit_regulariser(

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from eomsym.dynamics.integration import integrate
+from eomsym.dynamics.integration import _Counted, _Reader, _single_step, integrate
 from eomsym.errors import IntegrationError
 
 PROBLEMS = {
@@ -57,3 +57,20 @@ def test_no_time_is_no_motion():
 def test_a_pole_is_reported_with_its_time():
     with pytest.raises(IntegrationError, match=r"time 1(\.0\d*)? of 2|time 0\.99\d* of 2"):
         integrate(lambda y: y**2, np.ones(1), 2.0, 1e-9)
+
+
+def test_times_inside_a_step_that_ends_by_a_rounding_later_are_read_in_the_step():
+    """``left + (right − left)`` may fall short of ``right``: SciPy makes a step of round-off more, whose interpolation
+    means nothing a step before it (numbers of 1e79 stood in the paths of ``follow``)."""
+    pairs = np.sort(np.random.default_rng(0).uniform(0, 0.97, (4000, 2)), axis=1)
+    short = [(left, right) for left, right in pairs if left + (right - left) < right]
+    assert len(short) > 3
+    for left, right in short:
+        inside = left + np.array([0.0, 0.3, 0.9]) * (right - left)
+        read = _Reader(inside, slice(None))
+        rate = _Counted(lambda y: np.array([-y[1], np.sin(y[0]), y[0] * y[1]]) / 2, right)
+        _single_step(rate, np.array([0.3, 0.7, 0.1]), left, right, read)
+        assert len(read.states) == 2
+        for time, state in zip(inside[1:], read.states, strict=True):
+            end = integrate(rate.rate, np.array([0.3, 0.7, 0.1]), time - left, 1e-13)
+            np.testing.assert_allclose(state, end.state, atol=1e-6)

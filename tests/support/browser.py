@@ -28,18 +28,19 @@ class Visit:
     asked: list[str]
 
 
-def visit(page: Path, script: str, width: int = WIDE) -> Visit:
-    """Opens a copy of the page beside it and runs the body of a function in it, which returns what JSON can hold."""
+def visit(page: Path, script: str, width: int = WIDE, query: str = "") -> Visit:
+    """Opens a copy of the page beside it and runs the body of an asynchronous function there; returns JSON."""
     copy, log = page.with_name(f"visited-{page.name}"), page.with_name("visited.netlog")
     report = (
-        "<script>window.addEventListener('load', () => {const found = (() => {" + script + "})();"
+        "<script>window.addEventListener('load', async () => {const found = await (async () => {" + script + "})();"
         "document.body.insertAdjacentHTML('beforeend', '<pre id=found></pre>');"
         "document.getElementById('found').textContent = JSON.stringify(found);});</script>"
     )
     copy.write_text(page.read_text(encoding="utf-8") + report, encoding="utf-8")
     flags = ["--headless", "--no-sandbox", "--disable-gpu", *CLOSED, f"--user-data-dir={page.parent / 'profile'}"]
-    flags += [f"--window-size={width},1200", f"--log-net-log={log}", "--enable-logging=stderr", "--dump-dom"]
-    command = [str(CHROMIUM), *flags, copy.as_uri()]
+    flags += [f"--window-size={width},1200", f"--log-net-log={log}", "--enable-logging=stderr"]
+    # Time goes on by itself as soon as nothing is to be done, thirty seconds at most.
+    command = [str(CHROMIUM), *flags, "--virtual-time-budget=30000", "--dump-dom", copy.as_uri() + query]
     done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=120)
     found = re.search(r'<pre id="found">(.*?)</pre>', done.stdout, re.DOTALL)
     assert found, f"the script did not end: {done.stderr}"
