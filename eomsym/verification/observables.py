@@ -18,7 +18,7 @@ from eomsym.errors import InputError
 from eomsym.models import LOSS_TABLE, MLP, VectorField
 from eomsym.models.array_expression import ArrayExpression
 from eomsym.models.outputs import outputs_along
-from eomsym.verification.differences import derivative
+from eomsym.verification.line_differences import line_coefficients
 
 Value = Callable[[np.ndarray], Any]
 Along = Callable[[np.ndarray, np.ndarray], Any]
@@ -37,6 +37,8 @@ NAMES = (
 #: Beyond so many parameters no trace of the Hessian is taken.
 MOST_FOR_TRACE = 500
 DIRECTIONS = 4
+#: The error allowed of a derivative by differences, relative to it, or to the function over ‖θ‖ where that is larger.
+ALLOWED = 1e-7
 
 
 @dataclass(frozen=True)
@@ -105,6 +107,26 @@ def _array(value: Any) -> np.ndarray:
     if not np.isfinite(array).all():
         raise InputError("observable: it or its derivative is not finite here; give one that is smooth at theta")
     return array
+
+
+def derivative(function: Value, theta: np.ndarray, direction: np.ndarray) -> Any:
+    """The derivative of ``function`` at ``theta`` (d,) along ``direction`` (d,), of its shape, from its values alone.
+
+    Raises ``InputError`` where its error is not below 1e−7 of it: the function is not smooth there, or noisy.
+    """
+    length, here = float(np.linalg.norm(direction)), function(theta)
+    if length == 0:
+        return 0 * here
+    unit, offset = direction / length, 0.0 if here.any() else 1.0  # the ladder of steps begins with the size of values
+    precision = float(np.finfo(np.float64).eps)
+    found = line_coefficients(lambda t: np.ravel(function(theta + t * unit)) + offset, 1, precision)[1]
+    size = max(np.abs(found.value).max(), np.abs(here).max() / (np.linalg.norm(theta) or 1.0))
+    if not found.error <= ALLOWED * size:
+        raise InputError(
+            "observable: not smooth enough at theta to be differentiated by differences, uncertain by "
+            f"{found.error:.1e} of {size:.1e}; give a pair (function, its derivative along v), or an expression"
+        )
+    return length * found.value.reshape(np.shape(here))
 
 
 def _expression(text: str, kernel: Any) -> Observable:

@@ -16,8 +16,7 @@ from eomsym.dynamics import top_eigenpair
 from eomsym.errors import InputError
 from eomsym.models import ExpressionLoss
 from eomsym.verification import conserved_quantities, drift, read_observable, study_conservation
-from eomsym.verification.differences import derivative
-from eomsym.verification.observables import NAMES
+from eomsym.verification.observables import NAMES, derivative
 
 LINEAR, CURVED = "identity mse, no bias", "silu cross-entropy"
 #: No observable that the package names: of an array, whose distance does not cross zero.
@@ -123,7 +122,7 @@ def test_momentum_divides_the_first_row():
 
 @pytest.mark.parametrize("name", [*NAMES, PRIVATE])
 def test_derivatives_are_those_of_the_values(name):
-    """Differences of order 8 of the value share nothing with the derivative's formula."""
+    """Polynomials through the values share nothing with the derivative's formula."""
     kernel, theta, data = problem(CURVED, 12)
     quantity = read_observable(name, kernel, data, test=data)
     direction = np.random.default_rng(4).standard_normal(kernel.size)
