@@ -16,7 +16,7 @@ import numpy as np
 from eomsym import optimizers
 from eomsym.checks import check_positive
 from eomsym.derivation import modified_loss
-from eomsym.dynamics import SeriesKernel, elementary_differentials, kernel_counterterms
+from eomsym.dynamics import SeriesKernel, elementary_differentials, is_double_double, kernel_counterterms
 from eomsym.errors import InputError
 from eomsym.optimizers import Optimizer
 from eomsym.result import Result, Table
@@ -93,11 +93,14 @@ def implicit_regulariser(
     """The modified loss of an optimiser at ``theta`` (d,) up to ``η^order``; of gradient descent ``L + (η/4)‖g‖² + …``.
 
     Parameters that are not given take their default values.  Raises ``InputError`` for optimisers without a modified
-    loss (games, componentwise ones such as Adam, several batches), for an order above the kernel's and for a bad value.
+    loss (games, componentwise ones such as Adam, several batches), for a kernel without one or in double-double, for an
+    order above the kernel's and for a bad value.
     """
     entry, given = optimizers.chosen(optimizer, parameters)
     values = entry.complete(given)
     step = check_positive("eta", eta)
+    if is_double_double(kernel) or not hasattr(kernel, "loss"):
+        raise InputError("kernel: it needs a loss and numbers in doubles; generate one in double")
     found = modified_loss(entry, order, **values)
     if found.fields > 1:
         raise InputError(
@@ -107,7 +110,7 @@ def implicit_regulariser(
     trees = {half for level in found.levels for term in level for half in _halves(term.tree)}
     trees |= {_plain(tree) for rest in found.rest for tree in rest}
     differentials = elementary_differentials(kernel, theta, trees, data)
-    loss = float(kernel.loss(theta, *data))  # type: ignore[attr-defined]
+    loss = float(kernel.loss(theta, *data))
 
     def contraction(tree: ColouredTree) -> float:
         halves = [differentials[half] for half in _halves(tree)]

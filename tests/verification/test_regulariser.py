@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import shared_kernels
 
+import eomsym
 from eomsym import optimizers
 from eomsym.dynamics import kernel_counterterms
 from eomsym.errors import InputError
@@ -54,6 +55,21 @@ def test_first_terms_by_hand(kernel):
     assert found.shares[0] == pytest.approx(1, abs=0.1)
     assert json.loads(found.to_json())["values"] == list(found.values)
     assert len(str(found).splitlines()) == 4
+
+
+def test_a_kernel_needs_a_loss_in_doubles():
+    kernel = shared_kernels.kernel("tiny, double-double")
+    with pytest.raises(InputError, match="generate one in double"):
+        implicit_regulariser(kernel, np.zeros(kernel.size), ETA, *DATA)
+
+
+def test_written_losses_have_one_too(tmp_path):
+    """``L = x⁴/4 + 2y²``: ``‖g‖² = x⁶ + 16y²``, ``gᵀHg = 3x⁸ + 64y²``."""
+    kernel = eomsym.load(eomsym.generate("x**4/4 + 2*y**2", variables=["x", "y"], order=2, output=tmp_path))
+    found = implicit_regulariser(kernel, np.array([1.5, -0.5]), ETA, order=2)
+    x, y = 1.5, -0.5
+    wanted = [x**4 / 4 + 2 * y**2, ETA / 4 * (x**6 + 16 * y**2), ETA**2 / 8 * (3 * x**8 + 64 * y**2)]
+    np.testing.assert_allclose(found.values, wanted, rtol=1e-12)
 
 
 @pytest.mark.parametrize(
