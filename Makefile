@@ -57,6 +57,21 @@ $(VENV)/.installed-all: pyproject.toml $(VENV)/.installed-dev
 coverage: $(VENV)/.installed-all  ## lines and branches of eomsym that the fast tests reach; at least 95 %
 	$(TEST_ENVIRONMENT) $(BIN)/python -m pytest -q -n $(WORKERS) --dist loadfile -m 'not slow' --cov --cov-report=term
 
+# What is needed at run time as old as pyproject.toml allows it.
+MINIMUM := .venv-minimum
+
+$(MINIMUM)/.installed: pyproject.toml
+	$(PYTHON) -m venv $(MINIMUM)
+	$(MINIMUM)/bin/python -c "import tomllib; \
+	  needs = tomllib.load(open('pyproject.toml', 'rb'))['project']['dependencies']; \
+	  print(*(need.replace('>=', '==') for need in needs), sep='\n')" > $(MINIMUM)/oldest.txt
+	$(MINIMUM)/bin/python -m pip install --quiet --disable-pip-version-check --constraint $(MINIMUM)/oldest.txt --editable '.[dev]'
+	touch $@
+
+.PHONY: minimum
+minimum: $(MINIMUM)/.installed  ## the fast tests with the oldest versions that are allowed
+	$(TEST_ENVIRONMENT) $(MINIMUM)/bin/python -m pytest -n $(WORKERS) --dist loadfile -m 'not slow'
+
 .PHONY: test-slow
 test-slow: $(VENV)/.installed-dev $(VENV)/.installed-docs  ## the tests that take minutes
 	$(TEST_ENVIRONMENT) $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile -m slow
@@ -90,6 +105,10 @@ bench-quick: $(VENV)/.installed  ## the same, smaller, in under three minutes
 .PHONY: bench-results
 bench-results: $(VENV)/.installed  ## the whole run into benchmarks/RESULTS.md
 	$(BENCH_PYTHON) -m benchmarks --write
+
+.PHONY: reproductions
+reproductions: $(VENV)/.installed-all  ## published results made again: numbers, pictures and pages of docs/reproductions
+	$(TEST_ENVIRONMENT) $(BIN)/python -m benchmarks.reproductions
 
 # Other people's programs, in an environment of their own: they are large, and their presence would change the tests.
 ORACLES := .venv-oracles

@@ -25,7 +25,7 @@ extensions = [
     "pictures",
 ]
 root_doc = "docs/index"
-include_patterns = ["docs/*.md", "notebooks/*.ipynb", "benchmarks/RESULTS.md"]
+include_patterns = ["docs/*.md", "docs/reproductions/*.md", "notebooks/*.ipynb", "benchmarks/RESULTS.md"]
 # Pruned before they are walked through.
 exclude_patterns = [".*", "build", "dist", "eomsym", "generated", "templates", "tests"]
 

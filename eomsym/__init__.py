@@ -13,8 +13,10 @@ if TYPE_CHECKING:
     from eomsym.codegen import Kernel, generate, load
     from eomsym.derivation import (
         Counterterms,
+        Design,
         TreeTable,
         derive,
+        design,
         modified_equation,
         modified_generator,
         stream_coefficients,
@@ -46,7 +48,7 @@ __version__ = "0.1.0"
 
 _NAMES = {
     "eomsym.codegen": ("Kernel", "generate", "load"),
-    "eomsym.derivation": ("Counterterms", "derive", "modified_equation", "modified_generator"),
+    "eomsym.derivation": ("Counterterms", "Design", "derive", "design", "modified_equation", "modified_generator"),
     "eomsym.derivation.tree_tables": ("TreeTable", "stream_coefficients", "stream_trees", "tree_table"),
     "eomsym.double_double": ("DoubleDouble",),
     "eomsym.dynamics.noise_prediction": ("noise",),
@@ -75,6 +77,7 @@ _ROOMS = (
     "models",
     "notation",
     "optimizers",
+    "result",
     "schedules",
     "series",
     "step_index",
@@ -92,6 +95,7 @@ __all__ = [
     "ConvergenceStudy",
     "Counterterms",
     "Dataset",
+    "Design",
     "DoubleDouble",
     "Drift",
     "EomsymError",
@@ -103,6 +107,7 @@ __all__ = [
     "audit",
     "certify",
     "derive",
+    "design",
     "drift",
     "follow",
     "from_torch",

@@ -14,6 +14,7 @@ __all__ = [
     "PrecisionWarning",
     "ResummationWarning",
     "SeriesMismatchError",
+    "UnsolvableError",
 ]
 
 
@@ -43,6 +44,10 @@ class MissingExtraError(EomsymError, ImportError):
 
 class SeriesMismatchError(EomsymError):
     """The power series of a model are not those of its own gradient; the terms would be wrong."""
+
+
+class UnsolvableError(EomsymError):
+    """Conditions on a family of optimisers that none of its members meets."""
 
 
 class KinkWarning(UserWarning):

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from rich.table import Table as RichTable
 
+__all__ = ["Result", "Table"]
+
 #: Cells that say how it ended.
 _COLOURS = {"passed": "green", "failed": "red"}
 #: No table is wider: its text is not made to fit a terminal.
@@ -106,7 +108,7 @@ class Result:
     """What was found, in every form.
 
     A data class of results says ``@dataclass(repr=False)``, what is in its line (``summary``), its table and sentences
-    (``report``) and its ``records``, one a row; where it does not, they are made of its fields.
+    (``report``) and its rows (``column_values`` or ``records``); where it does not, they are made of its fields.
     """
 
     #: The columns of ``records`` that number them: dimensions of ``to_xarray``.
@@ -120,8 +122,16 @@ class Result:
         """``to_dict`` as one line of JSON; numbers keep all their digits."""
         return json.dumps(self.to_dict(), allow_nan=False)
 
+    def column_values(self) -> Mapping[str, Any]:
+        """The columns of ``records`` by their names, where that is how they are held."""
+        return {}
+
     def records(self) -> list[dict[str, Any]]:
         """The rows of the result as plain values, one dictionary each."""
+        columns = self.column_values()
+        if columns:
+            rows = zip(*map(plain, columns.values()), strict=True)
+            return [dict(zip(columns, row, strict=True)) for row in rows]
         return [{name: plain(value) for name, value in self._fields() if isinstance(value, (Number, str))}]
 
     @property
@@ -200,6 +210,8 @@ def plain(value: Any) -> Any:
         return {name if isinstance(name, str) else str(name): plain(entry) for name, entry in value.items()}
     if isinstance(value, (tuple, list)):
         return [plain(entry) for entry in value]
+    if hasattr(value, "to_text"):  # a DoubleDouble
+        return plain(value.to_text())
     if hasattr(value, "tolist"):  # NumPy's
         return plain(value.tolist())
     if isinstance(value, float):

@@ -6,8 +6,44 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
-from eomsym.checks import check_finite, check_integer, check_orders, check_positive, shown
+from eomsym.checks import check_choice, check_finite, check_integer, check_orders, check_positive, shown
 from eomsym.errors import InputError
+
+NAMES = ("heavy-ball", "cross-entropy", "mse", "adam-inside", "adaminside", "normalization")
+
+
+@pytest.mark.parametrize(
+    ("value", "found"),
+    [
+        ("heavy-ball", "heavy-ball"),
+        ("HeavyBall", "heavy-ball"),
+        ("heavy ball", "heavy-ball"),
+        ("Cross_Entropy", "cross-entropy"),
+        ("MSE", "mse"),
+        ("normalisation", "normalization"),
+        ("adaminside", "adaminside"),  # as it is written, though another has the same letters
+    ],
+)
+def test_a_name_is_found_whatever_its_case_and_hyphens(value, found):
+    assert check_choice("name", value, NAMES) == found
+
+
+@pytest.mark.parametrize(
+    ("value", "end"),
+    [
+        ("heavy-bal", "normalization; did you mean 'heavy-ball'?"),
+        ("xyzzy", ", normalization"),
+        ("Adam Inside", "did you mean 'adaminside'?"),  # two have these letters
+        (3, ", normalization"),
+        ("", ", normalization"),
+        ("x" * 10**5, ", normalization"),
+    ],
+)
+def test_a_name_that_is_none_is_told_with_the_nearest(value, end):
+    with pytest.raises(InputError, match=r"^name .*: unknown; choose from heavy-ball, cross-entropy") as caught:
+        check_choice("name", value, NAMES)
+    assert str(caught.value).endswith(end)
+    assert len(str(caught.value)) < 300
 
 
 @pytest.mark.parametrize("value", [3, np.int64(3), np.uint8(3)])

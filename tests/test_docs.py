@@ -23,7 +23,7 @@ from eomsym.cli.app import app
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
-PAGES = [*sorted(DOCS.glob("*.md")), ROOT / "README.md"]
+PAGES = [*sorted(DOCS.glob("*.md")), *sorted(DOCS.glob("reproductions/*.md")), ROOT / "README.md"]
 #: Pages whose examples another test runs, or that take minutes.
 LONG = {
     "own_loss.md",
@@ -63,10 +63,11 @@ def test_links_and_pictures_lead_somewhere(page):
 
 def test_every_page_and_notebook_is_in_the_table_of_contents_once():
     entries = []
-    for token in MarkdownIt().parse((DOCS / "index.md").read_text(encoding="utf-8")):
-        if token.type == "fence" and token.info == "{toctree}":
-            entries += [line for line in token.content.splitlines() if line and not line.startswith(":")]
-    pages = {page.stem for page in DOCS.glob("*.md")} - {"index"}
+    for page in (DOCS / "index.md", DOCS / "reproductions.md"):
+        for token in MarkdownIt().parse(page.read_text(encoding="utf-8")):
+            if token.type == "fence" and token.info == "{toctree}":
+                entries += [line for line in token.content.splitlines() if line and not line.startswith(":")]
+    pages = {str(page.relative_to(DOCS).with_suffix("")) for page in PAGES if page.is_relative_to(DOCS)} - {"index"}
     notebooks = {f"../notebooks/{path.stem}" for path in (ROOT / "notebooks").glob("*.ipynb")}
     assert sorted(entries) == sorted(pages | notebooks | {"../benchmarks/RESULTS"}), "docs/index.md lists them"
 

@@ -249,6 +249,7 @@ def test_numbers_of_numpy_and_exact_ones_become_plain():
     )
     assert found == {"a": None, "b": [0, 1], "c": [True, True], "3": "1/2"}
     assert type(found["c"][1]) is bool
+    assert plain(eomsym.DoubleDouble.from_value(["1e-40", "0.1"])) == ["1.0e-40", "0.1"]
 
 
 def test_a_plain_table_is_as_wide_as_its_cells_and_a_line_across_is_none_of_its_rows():

@@ -10,10 +10,12 @@ import multiprocessing
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import pairwise
 
 import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.ticker import NullFormatter
 from threadpoolctl import threadpool_limits
 
 from benchmarks.reproductions.pages import Numbers
@@ -31,10 +33,14 @@ RATES = (1e-4, 3e-4, 1e-3, 3e-3, 1e-2, 3e-2, 0.1, 0.3)
 ORDERS = (1, 2, 3, 4)
 #: In output/experiments/quadratic_model of the published repository: mean drifts, means of S, exponent, its R².
 PUBLISHED = {
-    "drifts": (3.71488843569523e-05, 1.105274191729677e-4, 3.811642478808608e-4, 1.1607208136041435e-3)
-    + (3.999854194162822e-3, 1.3422234860027516e-2, 9.722782696677257e-2, None),
-    "imbalances": (3386.3906631720106, 1210.5524757467595, 377.9337419693114, 128.6082662180043)
-    + (39.977754581455464, 14.908283562695539, 9.72258542430998, None),
+    "drifts": (
+        *(3.71488843569523e-05, 1.105274191729677e-4, 3.811642478808608e-4, 1.1607208136041435e-3),
+        *(3.999854194162822e-3, 1.3422234860027516e-2, 9.722782696677257e-2, None),
+    ),
+    "imbalances": (
+        *(3386.3906631720106, 1210.5524757467595, 377.9337419693114, 128.6082662180043),
+        *(39.977754581455464, 14.908283562695539, 9.72258542430998, None),
+    ),
     "exponent": 1.1035395296690615,
     "r2": 0.9926194742221008,
 }
@@ -53,6 +59,13 @@ class Problem:
     theta: np.ndarray
     inputs: np.ndarray
     targets: np.ndarray
+
+    @cached_property
+    def moments(self) -> tuple[np.ndarray, np.ndarray]:
+        """As many samples as inputs with the same gradient, which has the data in XᵀX and XᵀY only: by X = QR."""
+        rotation, inputs = np.linalg.qr(self.inputs)
+        scale = (INPUTS / SAMPLES) ** 0.5
+        return np.ascontiguousarray(scale * inputs), np.ascontiguousarray(scale * rotation.T @ self.targets)
 
 
 def problem(seed: int) -> Problem:
@@ -117,21 +130,20 @@ class Motion:
 
     def end(self, start: Problem, eta: float, steps: int, order: int, accuracy: float | None = None) -> np.ndarray:
         """θ after so many steps."""
-        step = SCALE * eta
-        data = start.inputs, start.targets
+        step, data = SCALE * eta, start.moments
         return integrate_equation_of_motion(
             self.kernel, start.theta, step, step * steps, data, order=order, accuracy=accuracy
         ).theta
 
     def even_end(self, start: Problem, eta: float) -> np.ndarray:
         """The same by the even-step equation, which goes on beyond ηλ = 1."""
-        data = start.inputs, start.targets
-        path = even_steps(self.kernel, start.theta, SCALE * eta, STEPS, data, order=max(ORDERS), tolerance=1e-6)
+        rate, order = SCALE * eta, max(ORDERS)
+        path = even_steps(self.kernel, start.theta, rate, STEPS, start.moments, order=order, tolerance=1e-6)
         return path.state(STEPS)
 
     def product(self, start: Problem, theta: np.ndarray, eta: float) -> float:
         """ηλ."""
-        return SCALE * eta * largest_eigenvalue(self.kernel, theta, (start.inputs, start.targets))
+        return SCALE * eta * largest_eigenvalue(self.kernel, theta, start.moments)
 
 
 def drifts(motion: Motion, start: Problem, eta: float) -> Numbers | None:
@@ -166,7 +178,10 @@ def remainders(motion: Motion, start: Problem) -> Numbers:
                 "first_norm_of_flow": change(first_norm, start, ends[0]),
             }
         )
-    return {"rows": rows, "slopes": [slope([(row["eta"], row["left"][n], row["floor"]) for row in rows]) for n in range(5)]}
+    return {
+        "rows": rows,
+        "slopes": [slope([(row["eta"], row["left"][n], row["floor"]) for row in rows]) for n in range(5)],
+    }
 
 
 def change(of: Callable[[np.ndarray], float], start: Problem, end: np.ndarray) -> float:
@@ -198,11 +213,17 @@ def measure(progress: Callable[[int, int], None]) -> Numbers:
         for found in pool.map(one_seed, SEEDS):
             seeds.append(found)
             progress(len(seeds), len(SEEDS))
-    return {"seeds": seeds, "published": PUBLISHED, **summary(seeds)}
+    return {"seeds": seeds, "published": PUBLISHED, **summary(seeds), "first_steps": first_steps(seeds)}
+
+
+def first_steps(seeds: Sequence[Numbers], eta: float = 0.1, steps: int = 2) -> list[float]:
+    """The share of the drift that is made by then."""
+    index = RATES.index(eta)
+    return [descend(problem(row["seed"]), eta, steps)[1] / row["rates"][index]["measured"] for row in seeds]
 
 
 def summary(seeds: Sequence[Numbers]) -> Numbers:
-    """Means over seeds, and exponents fitted as the authors fit theirs: to the mean drifts, all rates that converged."""
+    """Means over seeds, and exponents fitted as the authors fit theirs: to the mean drifts, all rates alive."""
     columns = [[found["rates"][index] for found in seeds] for index in range(len(RATES))]
     alive = [(eta, column) for eta, column in zip(RATES, columns, strict=True) if None not in column]
     below = [(eta, column) for eta, column in alive if "ratios" in column[0]]
@@ -274,6 +295,7 @@ def draw(numbers: Numbers) -> Figure:
         name = f"{order_name(order)}: {numbers['slopes'][order][0]:.2f}"
         left.loglog([row["eta"] for row in rows], values, color=colour, marker=marker, label=name)
     left.axhline(rows[0]["floor"], color=GREY, lw=0.8, ls="--")
-    left.set(xlabel="η", title="left of the drift at fixed time, and its slope")
-    left.legend(frameon=False, fontsize=8)
+    left.set(xlabel="η", title="left of the drift at fixed time, and its slope", ylim=(None, 10))
+    left.xaxis.set_minor_formatter(NullFormatter())
+    left.legend(frameon=False, fontsize=8, loc="upper left", ncols=2)
     return figure

@@ -72,7 +72,7 @@ def draw(numbers: Numbers) -> Figure:
             rest = [row["rest_shares"][power] for row in numbers["rows"]]
             shares.semilogy(steps, rest, color=colour, ls=":", label=f"no gradient, {name}")
     values.set(xlabel="step", title="parts of the modified loss (absolute values)")
-    shares.set(xlabel="step", title="share of the step", ylim=(None, 1e3))
+    shares.set(xlabel="step", title="share of the step", ylim=(None, 1e5))
     for axes in (values, shares):
         axes.legend(frameon=False, fontsize=8)
     return figure

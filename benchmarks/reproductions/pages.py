@@ -11,7 +11,9 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 HERE = Path(__file__).parent
 DOCS = HERE.parents[1] / "docs"
 #: A module and a page each, in the order of the gallery, and where in the docs its files lie.
-PLACES = dict.fromkeys(("balance", "two_players", "heavy_ball", "deep_linear", "adam", "softmax"), "reproductions")
+PLACES = dict.fromkeys(
+    ("balance", "two_players", "data_order", "heavy_ball", "deep_linear", "adam", "softmax"), "reproductions"
+)
 PLACES["implicit_regularisation"] = "."
 
 Numbers = dict[str, Any]

@@ -38,7 +38,9 @@ def draw(numbers: Numbers) -> Figure:
         colour, marker = line_style(row["order"])
         rates.plot(row["order"], row["error_from_measured"], marker=marker, color=colour, ms=9)
     rates.axhline(numbers["uncertainty"], color="black", lw=0.8, ls="--")
-    rates.annotate("round-off of the measurement", (0, numbers["uncertainty"]), xytext=(4, 4), textcoords="offset points")
+    rates.annotate(
+        "round-off of the measurement", (0, numbers["uncertainty"]), xytext=(4, 4), textcoords="offset points"
+    )
     rates.set(yscale="log", xlabel="order", xticks=[row["order"] for row in shown])
     rates.set_title(f"digits, η = λ = {numbers['eta']:g}: |predicted − measured rate|")
     for order, errors in enumerate(numbers["errors"]):

@@ -81,7 +81,10 @@ def game(epsilon: str) -> Numbers:
 
 def measure(progress: Callable[[int, int], None]) -> Numbers:
     found = {
-        name: {"simultaneous": invariants(matrices("0.09", second)[1]), "alternating": invariants(alternating("0.09", second))}
+        name: {
+            "simultaneous": invariants(matrices("0.09", second)[1]),
+            "alternating": invariants(alternating("0.09", second)),
+        }
         for name, second in (("plotted", -1), ("other", 1))
     }
     return {"rate": RATE, "games": {epsilon: game(epsilon) for epsilon in GAMES}, "printed": PRINTED, **found}
@@ -100,7 +103,9 @@ def draw(numbers: Numbers) -> Figure:
             plane.plot(*np.transpose(path), color=colour, label=order_name(order))
         steps = np.arange(1, len(path))
         distance.semilogy(steps, shown["distances"][order], color=colour, marker=marker, markevery=6, ms=4)
-        distance.annotate(str(order), (steps[-1], shown["distances"][order][-1]), xytext=(5, -3), textcoords="offset points")
+        distance.annotate(
+            str(order), (steps[-1], shown["distances"][order][-1]), xytext=(5, -3), textcoords="offset points"
+        )
     plane.plot(*np.transpose(shown["run"]), "k.", ms=4, label="simultaneous steps")
     plane.set(xlabel="x", ylabel="y", title="ε = 0.09, learning rate 0.2", aspect="equal")
     plane.legend(frameon=False, fontsize=8, loc="upper left", bbox_to_anchor=(1, 1))

@@ -8,7 +8,20 @@ from typing import Annotated
 import typer
 
 from eomsym import __version__
-from eomsym.cli import audit, derive, drift, follow, generate, layers, optimizers, output, study, terms, verify
+from eomsym.cli import (
+    audit,
+    derive,
+    drift,
+    follow,
+    generate,
+    layers,
+    optimizers,
+    output,
+    recommend,
+    study,
+    terms,
+    verify,
+)
 from eomsym.cli.groups import examples, new_group
 
 app = new_group(
@@ -29,6 +42,7 @@ app.command(epilog=follow.EXAMPLES)(follow.follow)
 app.command(epilog=drift.EXAMPLES)(drift.drift)
 app.add_typer(layers.group, name="layers")
 app.command(epilog=terms.EXAMPLES)(terms.terms)
+app.command(epilog=recommend.EXAMPLES)(recommend.recommend)
 app.command(epilog=optimizers.EXAMPLES)(optimizers.optimizers)
 app.add_typer(study.group, name="study")
 

@@ -159,6 +159,8 @@ def derive(
     with output.progress("deriving"):
         counterterms = derive_counterterms(entry, highest, state=state, start=start, schedule=names, **given)
     form.write(counterterms)
+    if form.name == "text" and state == "slow":
+        output.note_conditions(entry.name, entry.limits)
 
 
 class _Form:

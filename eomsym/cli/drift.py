@@ -92,7 +92,9 @@ def drift(
 
     from eomsym.verification import drift as measure_drift
     from eomsym.verification import kernel_for_drift, read_observable
+    from eomsym.verification.observables import check_observable
 
+    check_observable(observable, model)
     data, test = _samples(samples_of(dataset, report.seed), observable)
     kernel = kernel_for_drift(model, max(kept), report.folder)
     with output.progress("drifting") as progress:

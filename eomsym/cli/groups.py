@@ -44,7 +44,7 @@ class _Command(_PlainFlags, TyperCommand):
 class Typer(typer.Typer):
     """An application whose commands are of this kind."""
 
-    def command(self, name: str | None = None, **settings: Any) -> Any:  # type: ignore[override, unused-ignore]
+    def command(self, name: str | None = None, **settings: Any) -> Any:
         return super().command(name, cls=_Command, **settings)
 
 

@@ -23,7 +23,7 @@ class Report:
     """The options that say where a study begins and where it goes, read before anything long is done."""
 
     def __init__(self, format_: str, seed: str, plot: str | None, folder: str | None) -> None:
-        self._json = check_choice("--format", format_, ("table", "json")) == "json"
+        self.json = check_choice("--format", format_, ("table", "json")) == "json"
         self.seed = parsing.integer("--seed", seed, 0, options.LARGEST_SEED)
         self._figure = None if plot is None else parsing.figure_path("--plot", plot)
         self.folder: Path | None = None if folder is None else parsing.folder("--output", folder)
@@ -35,12 +35,12 @@ class Report:
         """
         if self._figure is not None:
             output.save(study.plot(), self._figure)
-        if self._json:
+        if self.json:
             own = {} if isinstance(data, str) else {"data": data.about}
             output.write(json.dumps(study.to_dict() | own, allow_nan=False))
         else:
             if not isinstance(data, str):
-                output.write(_described(data.about))
+                output.write(described(data.about))
             output.show_result(study)
         return 0 if study.passed else 1
 
@@ -78,7 +78,7 @@ def data_of(
     return Dataset.from_file(DataFile(file, columns(target), columns(inputs), header, how, labels))
 
 
-def _described(about: Mapping[str, Any]) -> str:
+def described(about: Mapping[str, Any]) -> str:
     """What a file holds, and what was done to it, on a line of its own."""
     kind = "a value" if about["classes"] is None else f"classes {', '.join(about['classes'])}"
     names = {part: ", ".join(about[part]) for part in ("inputs", "targets")}

@@ -20,7 +20,12 @@ EXAMPLES = examples("eomsym optimizers", "eomsym optimizers --format json")
 def optimizers(
     format_: options.Format = "table",
 ) -> None:
-    """List the optimisers that can be derived, with update rule and parameters."""
+    """List the optimisers that can be derived.
+
+    Below the update rule stands on which conditions its equation of motion holds;
+    beside a parameter, at which value the tests verify it, as 'eomsym verify'
+    does by default.
+    """
     from eomsym.optimizers import REGISTRY
 
     form = check_choice("--format", format_, FORMATS)
@@ -45,6 +50,7 @@ def _record(entry: Optimizer) -> dict[str, object]:
                 "minimum": str(parameter.minimum),
                 "supremum": None if parameter.supremum is None else str(parameter.supremum),
                 "default": None if parameter.default is None else str(parameter.default),
+                "verified_at": None if parameter.verified_at is None else str(parameter.verified_at),
             }
             for parameter in entry.parameters
         ],
@@ -57,10 +63,12 @@ def _table(entries: list[Optimizer]) -> Table:
     rows: list[Row | None] = []
     for entry in entries:
         names = "\n".join((entry.name, *(f"  = {alias}" for alias in entry.aliases)))
-        rows += [None, [names, entry.summary, "\n".join(map(_describe, entry.parameters)) or "none"]]
+        rule = f"{entry.summary}\n{entry.limits}" if entry.limits else entry.summary
+        rows += [None, [names, rule, "\n".join(map(_describe, entry.parameters)) or "none"]]
     return Table(["optimiser", "update rule", "parameters (--set)"], rows, words=(0, 1, 2), boxed=True, fixed=(0,))
 
 
 def _describe(parameter: Parameter) -> str:
-    default = "" if parameter.default is None else f" (default {parameter.default})"
-    return f"{parameter.bounds}: {parameter.symbol}, {parameter.meaning}{default}"
+    known = {"default": parameter.default, "verified at": parameter.verified_at}
+    values = ", ".join(f"{word} {value}" for word, value in known.items() if value is not None)
+    return f"{parameter.bounds}: {parameter.symbol}, {parameter.meaning}{f' ({values})' if values else ''}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import logging
 import os
 import sys
 from collections.abc import Callable, Iterator
@@ -80,10 +81,27 @@ def warn(sentence: str) -> None:
         print(f"eomsym: warning: {sentence}", file=sys.stderr)
 
 
+def note_conditions(name: str, conditions: str) -> None:
+    """On stderr: on which conditions the equation of motion of an optimiser holds, where there are any."""
+    if conditions and not _quiet:
+        print(f"eomsym: {name}: {conditions}", file=sys.stderr)
+
+
 def _console(stderr: bool = False) -> Console:
     from rich.console import Console
 
     return Console(stderr=stderr, highlight=False)
+
+
+class _Teller(logging.Handler):
+    """What the package logs, above the progress bar: what is compiled, and how long it will take."""
+
+    def __init__(self, console: Console) -> None:
+        super().__init__(logging.INFO)
+        self._console = console
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self._console.print(f"eomsym: {record.getMessage()}", markup=False)
 
 
 @contextmanager
@@ -105,11 +123,17 @@ def progress(description: str) -> Iterator[Callable[..., None] | None]:
     task = bar.add_task(description, total=None)
     appearance = Timer(PATIENCE, bar.start)
     appearance.start()
+    teller, logger = _Teller(bar.console), logging.getLogger("eomsym")
+    before = logger.level
+    logger.addHandler(teller)
+    logger.setLevel(logging.INFO)
     try:
         yield lambda done, total, description=description: bar.update(
             task, description=description, completed=done, total=total
         )
     finally:
+        logger.removeHandler(teller)
+        logger.setLevel(before)
         appearance.cancel()
         appearance.join()
         bar.stop()

@@ -156,7 +156,10 @@ def verify(
             progress=progress,
             **parameters,
         )
-    return report.tell(study, samples)
+    status = report.tell(study, samples)
+    if not report.json:
+        output.note_conditions(entry.name, entry.limits)
+    return status
 
 
 def _checked_state(state: str, from_start: bool, settle: bool) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.machinery
 import importlib.util
+import logging
 import os
 import sys
 from pathlib import Path
@@ -70,7 +71,8 @@ def _module(file: Path, source: bytes) -> ModuleType:
     name = f"eomsym_kernel_{copy.stem}"
     if name in sys.modules and sys.modules[name].__file__ == str(copy):
         return sys.modules[name]
-    write_atomically(copy, source)
+    if write_atomically(copy, source):
+        logging.getLogger("eomsym").info("compiling %s: some seconds to a minute, once on this machine", file.name)
     module_spec = importlib.util.spec_from_loader(name, _VerifiedLoader(name, str(copy), source), origin=str(copy))
     if module_spec is None or module_spec.loader is None:  # pragma: no cover - importlib's own contract
         raise KernelError(f"kernel {file}: Python cannot import it")

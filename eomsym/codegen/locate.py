@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 from pathlib import Path
 
 from eomsym.errors import KernelError
@@ -43,11 +44,14 @@ def code_cache() -> Path:
     folder = user_cache().absolute() / "compiled"
     advice = "set EOMSYM_CACHE to a folder that only you can write to"
     try:
-        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        status = folder.stat()
+        folder.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        folder.mkdir(exist_ok=True, mode=0o700)
+        status, above = folder.stat(), folder.parent.stat()
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
         raise KernelError(f"compiled kernels cannot be kept in {folder} ({reason}); {advice}") from error
-    if os.name == "posix" and (status.st_uid not in (0, os.getuid()) or status.st_mode & 0o022):
+    if os.name != "posix":
+        return folder
+    if status.st_uid not in (0, os.getuid()) or status.st_mode & 0o022 or above.st_mode & stat.S_IWOTH:
         raise KernelError(f"compiled kernels are not kept in {folder}, where other users can write; {advice}")
     return folder

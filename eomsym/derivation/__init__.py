@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from eomsym.derivation.corrected_descent import CorrectedStep, corrected_step
 from eomsym.derivation.counterterms import MAX_ORDER, Counterterms, Term, check_order, derive, derive_on_trees
+from eomsym.derivation.designing import Design, design
 from eomsym.derivation.general_terms import GeneralCounterterms, GeneralTerm
 from eomsym.derivation.linear_law import DecayLaw, decay_law, series_radius
 from eomsym.derivation.modified_loss import ModifiedLoss, modified_loss
@@ -32,6 +33,7 @@ __all__ = [
     "CorrectedStep",
     "Counterterms",
     "DecayLaw",
+    "Design",
     "GeneralCounterterms",
     "GeneralTerm",
     "ModifiedGenerator",
@@ -49,6 +51,7 @@ __all__ = [
     "derive",
     "derive_on_trees",
     "derive_whole_state",
+    "design",
     "general_of_fields",
     "modified_equation",
     "modified_generator",

@@ -251,7 +251,7 @@ def chosen_with_counts(
     entry, values = optimizers.chosen(optimizer, given)
     for parameter in entry.parameters:
         if parameter.integer and parameter.name not in values:
-            values |= {parameter.name: entry.complete(values)[parameter.name]}
+            values[parameter.name] = parameter.usual()
     return entry, values
 
 

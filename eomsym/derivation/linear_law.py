@@ -39,10 +39,9 @@ class DecayLaw(Result):
     rates: tuple[Decimal, ...]
     exact: Decimal
 
-    def records(self) -> list[dict[str, Any]]:
+    def column_values(self) -> dict[str, Any]:
         """One row for each order."""
-        found = zip(self.orders, self.rates, self.errors, strict=True)
-        return [{"order": order, "rate": float(rate), "error": float(error)} for order, rate, error in found]
+        return {"order": self.orders, "rate": list(map(float, self.rates)), "error": list(map(float, self.errors))}
 
     @property
     def errors(self) -> tuple[Decimal, ...]:

@@ -98,7 +98,7 @@ def modified_loss(
     if any(field.is_game for field in entry.fields(**values)):
         raise InputError(f"modified loss: the field of {entry.name} is a game's, which is no gradient to begin with")
     levels, rest = [], []
-    for row in _rows(result):
+    for row in tree_rows(result):
         terms, left = split_gradient(row)
         levels.append(terms)
         rest.append(left)
@@ -111,7 +111,7 @@ def split_gradient(row: _Trees) -> tuple[tuple[LossTerm, ...], _Trees]:
     for tree in sorted(row, reverse=True):
         if tree in seen:
             continue
-        rootings = Counter(_rootings(tree))
+        rootings = Counter(rooted_at_each(tree))
         seen |= set(rootings)
         scaled = {rooting: row.get(rooting, 0) * rooting.symmetry for rooting in rootings}
         mean = sum(scaled.values(), start=Fraction(0)) / len(scaled)
@@ -125,7 +125,11 @@ def split_gradient(row: _Trees) -> tuple[tuple[LossTerm, ...], _Trees]:
     return tuple(terms), rest
 
 
-def _rows(result: Counterterms | GeneralCounterterms) -> list[_Trees]:
+def tree_rows(result: Counterterms | GeneralCounterterms) -> list[_Trees]:
+    """``[leading, ξ_0, ξ_1, …]`` as coefficients of ``F_g(τ)`` over coloured trees, zeros left out.
+
+    Raises ``InputError`` for componentwise functions and for decoupled decay.
+    """
     if isinstance(result, Counterterms):
         first = {ColouredTree(1): result.gradient_coefficient}
         return [first, *({_coloured(t.tree): t.coefficient for t in row if t.coefficient != 0} for row in result.terms)]
@@ -147,10 +151,10 @@ def _touches_theta(tree: ColouredTree) -> bool:
     return tree.colour == 0 or any(map(_touches_theta, tree.children))
 
 
-def _rootings(tree: ColouredTree, above: tuple[ColouredTree, ...] = ()) -> list[ColouredTree]:
+def rooted_at_each(tree: ColouredTree, above: tuple[ColouredTree, ...] = ()) -> list[ColouredTree]:
     """The tree rooted at each of its nodes; what is above becomes one more child, and deeper nodes carry it along."""
     found = [ColouredTree(tree.colour, (*tree.children, *above))]
     for index, child in enumerate(tree.children):
         others = (*tree.children[:index], *tree.children[index + 1 :], *above)
-        found += _rootings(child, (ColouredTree(tree.colour, others),))
+        found += rooted_at_each(child, (ColouredTree(tree.colour, others),))
     return found

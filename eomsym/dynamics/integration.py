@@ -102,13 +102,10 @@ class Path(Result):
         error = f"error at most {self.error_estimates.max():.1e}"
         return f"{len(self.times)} times to {self.times[-1]:g}, {self.states.shape[1]} numbers, {error}"
 
-    def records(self) -> list[dict[str, Any]]:
+    def column_values(self) -> dict[str, Any]:
         """One row a time: its error and the numbers of its state."""
-        rows = zip(self.times.tolist(), self.error_estimates.tolist(), self.states.tolist(), strict=True)
-        return [
-            {"time": time, "error_estimate": error, **{f"theta_{i}": value for i, value in enumerate(state)}}
-            for time, error, state in rows
-        ]
+        thetas = {f"theta_{i}": row for i, row in enumerate(self.y)}
+        return {"time": self.times, "error_estimate": self.error_estimates, **thetas}
 
     def to_dict(self) -> dict[str, Any]:
         """All but the function of time."""

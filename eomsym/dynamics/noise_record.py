@@ -10,7 +10,7 @@ import numpy as np
 
 from eomsym.dynamics.noise_equations import Draw, Spread
 from eomsym.errors import InputError
-from eomsym.result import Result, Table, plain
+from eomsym.result import Result, Table
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -93,7 +93,7 @@ class Noise(Result):
         values = ", ".join(f"{name} {values[-1]:.4g}" for name, values in self.expectations.items())
         return f"steps 0 to {self.steps[-1]}, trace {self.traces[-1]:.3g}{', ' if values else ''}{values}"
 
-    def records(self) -> list[dict[str, Any]]:
+    def column_values(self) -> dict[str, Any]:
         """One row a recorded step: trace and observables, each predicted, of the ensemble, and without noise."""
         columns: dict[str, Any] = {"step": self.steps, "trace": self.traces}
         found = self.ensemble
@@ -105,7 +105,7 @@ class Noise(Result):
                 errors = found.standard_errors[name]
                 columns |= {f"{name}, ensemble": found.expectations[name], f"{name}, ensemble_error": errors}
             columns[f"{name}, no noise"] = self.without[name]
-        return [dict(zip(columns, row, strict=True)) for row in zip(*map(plain, columns.values()), strict=True)]
+        return columns
 
     def report(self) -> list[str | Table]:
         """The records, standard errors behind a ±, and how the ensemble compares."""

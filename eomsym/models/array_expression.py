@@ -109,7 +109,7 @@ class ArrayExpression:
         try:
             power = float(ast.literal_eval(exponent))
         except (ValueError, TypeError):
-            raise self._refuse(f"exponent {ast.unparse(exponent)!r} is not a number; write it as 2") from None
+            raise self._refuse(f"exponent {ast.unparse(exponent)[:40]!r} is not a number; write it as 2") from None
         x, dx = base
         return x**power, power * x ** (power - 1) * dx if power else 0 * dx
 

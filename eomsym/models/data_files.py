@@ -7,11 +7,11 @@ name of a data set stands.
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import parse_qsl, quote, unquote, urlencode
 
 from eomsym.checks import check_choice, shown, suggestion
 from eomsym.errors import InputError
@@ -29,6 +29,7 @@ SCALES = ("none", "standard", "range")
 DIGITS = 16
 _KEYS = ("target", "inputs", "header", "scale", "labels", "sha256")
 _ANSWERS = {"yes": True, "no": False}
+_WORDS = {None: "", True: "yes", False: "no"}
 
 
 @dataclass(frozen=True)
@@ -61,22 +62,16 @@ class DataFile:
         object.__setattr__(self, "scale", check_choice("scale", self.scale, SCALES))
 
     def __str__(self) -> str:
-        said = {
-            name: word
-            for word, truth in _ANSWERS.items()
-            for name in ("header", "labels")
-            if getattr(self, name) is truth
-        }
         entries = {
-            "target": ",".join(self.targets),
-            "inputs": ",".join(self.inputs),
-            "header": said.get("header", ""),
+            "target": ",".join(_escaped(name, "%&,") for name in self.targets),
+            "inputs": ",".join(_escaped(name, "%&,") for name in self.inputs),
+            "header": _WORDS[self.header],
             "scale": "" if self.scale == "none" else self.scale,
-            "labels": said.get("labels", ""),
+            "labels": _WORDS[self.labels],
             "sha256": self.sha256,
         }
-        query = urlencode({key: value for key, value in entries.items() if value}, safe=", ", quote_via=quote)
-        return quote(self.path, safe="/\\: ,;()[]+=@!~'") + (f"?{query}" if query else "")
+        query = "&".join(f"{key}={value}" for key, value in entries.items() if value)
+        return _escaped(self.path, "%?") + (f"?{query}" if query else "")
 
     @property
     def title(self) -> str:
@@ -87,7 +82,7 @@ class DataFile:
     def parse(cls, text: str) -> DataFile:
         """The inverse of ``str``.  Raises ``InputError`` for an unknown key and an answer other than yes and no."""
         path, _, query = text.partition("?")
-        entries = dict(parse_qsl(query, keep_blank_values=True))
+        entries = dict(part.partition("=")[::2] for part in query.split("&")) if query else {}
         for key in entries:
             if key not in _KEYS:
                 right = f"write it as {path}?target=NAME with {', '.join(_KEYS)}{suggestion(key, _KEYS)}"
@@ -97,14 +92,9 @@ class DataFile:
             for key in ("header", "labels")
             if key in entries
         }
-        return cls(
-            unquote(path),
-            columns(entries.get("target")),
-            columns(entries.get("inputs")),
-            scale=entries.get("scale", "none"),
-            sha256=entries.get("sha256", ""),
-            **answers,
-        )
+        targets, inputs = (tuple(map(_restored, columns(entries.get(key)))) for key in ("target", "inputs"))
+        scale, digest = entries.get("scale", "none"), entries.get("sha256", "")
+        return cls(_restored(path), targets, inputs, scale=scale, sha256=digest, **answers)
 
     @property
     def pinned(self) -> DataFile:
@@ -162,6 +152,14 @@ class DataFile:
 def is_data_file(text: str) -> bool:
     """Whether a text is meant as a file of data rather than as the name of a data set."""
     return text.partition("?")[0].lower().endswith(SUFFIXES)
+
+
+def _escaped(text: str, signs: str) -> str:
+    return "".join(f"%{ord(sign):02X}" if sign in signs else sign for sign in text)
+
+
+def _restored(text: str) -> str:
+    return re.sub("%([0-9A-F]{2})", lambda code: chr(int(code[1], 16)), text)
 
 
 def columns(given: str | int | Iterable[str | int] | None) -> tuple[str, ...]:

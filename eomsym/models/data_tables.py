@@ -67,7 +67,7 @@ def read_csv(file: DataFile, stream: BufferedReader) -> Table:
 def read_npz(file: DataFile, stream: BufferedReader) -> Table:
     """Two arrays of a file: inputs (n, n_in) and targets (n,) or (n, n_out), of numbers; (n,) of words for classes."""
     try:
-        with np.load(stream, allow_pickle=False) as arrays:
+        with np.load(stream) as arrays:  # which refuses to run what is pickled, unless it is asked to
             inputs, targets = (
                 arrays[_place(file, one, arrays.files, "array")]
                 for one in (_one(file, "inputs", file.inputs), _one(file, "targets", file.targets))
@@ -144,7 +144,7 @@ class _Columns:
         if not math.isfinite(sum(numbers)) or "_" in "".join(chosen):
             for place, cell in zip(places, chosen, strict=True):
                 if not _NUMBER.fullmatch(cell) or not math.isfinite(float(cell)):
-                    raise self._fault(line, place, f"{shown(cell)} is no finite number; {_remedy(cell)}")
+                    raise self._fault(line, place, f"{shown(cell)} is no finite number; {_remedy(line, cell)}")
         return numbers
 
     def _code(self, line: int, place: int, word: str) -> int:
@@ -220,11 +220,9 @@ def _labelled(file: DataFile, values: np.ndarray) -> np.ndarray:
     return labels if file.labels or (len(present) > 1 and present.all()) else values
 
 
-def _remedy(cell: str) -> str:
+def _remedy(line: int, cell: str) -> str:
     if re.fullmatch(r"\s*[+-]?[0-9]+,[0-9]+\s*", cell):
         return "write decimals with a point"
-    return (
-        "leave the line out, or give one"
-        if _MISSING.fullmatch(cell)
-        else "say with header whether the first line names the columns, or leave the column out"
-    )
+    if _MISSING.fullmatch(cell):
+        return "leave the line out, or give one"
+    return "give one, or leave the column out" if line > 1 else "say that line 1 is a header, or give one"

@@ -46,6 +46,7 @@ from eomsym.optimizers._stepping import solve, sqrt
 from eomsym.optimizers._tracing import Later, number, trace
 from eomsym.optimizers._whole import WholeState, whole_state
 from eomsym.optimizers.batches import Batches, cut, of_index_sets, read_batching
+from eomsym.optimizers.families import batch_passes, member, runge_kutta_family
 from eomsym.optimizers.libraries import LIBRARIES, from_torch
 from eomsym.optimizers.loop import Loop, check_free, rule_of_losses
 from eomsym.optimizers.runge_kutta import CLASSICAL, EXPLICIT_MIDPOINT, EXTRAGRADIENT, IMPLICIT_MIDPOINT, runge_kutta
@@ -74,6 +75,7 @@ __all__ = [
     "State",
     "UpdateRule",
     "WholeState",
+    "batch_passes",
     "check_one_gradient",
     "chosen",
     "cut",
@@ -81,6 +83,7 @@ __all__ = [
     "get",
     "is_built_in",
     "loop_of",
+    "member",
     "number",
     "of_index_sets",
     "read_batching",
@@ -92,6 +95,7 @@ __all__ = [
     "rule_of_losses",
     "rule_of_one_gradient",
     "runge_kutta",
+    "runge_kutta_family",
     "solve",
     "sqrt",
     "trace",

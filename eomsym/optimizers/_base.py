@@ -52,6 +52,18 @@ class Parameter:
             raise InputError(f"{self.name} = {value}: out of range; give {self.bounds}{why}")
         return number
 
+    def usual(self, *, trial: bool = False) -> Fraction:
+        """The default, or trial value.  Raises ``InputError`` if there is none."""
+        value = self.verified_at if trial else self.default
+        if value is None:
+            raise InputError(f"{self.name}: has no default value; give {self.bounds}")
+        return value
+
+    @property
+    def verified_at(self) -> Fraction | None:
+        """The value at which ``verify`` measures by default, and the tests measure slopes and predicted errors."""
+        return self.default if self.trial is None else self.trial
+
     @property
     def bounds(self) -> str:
         """The range as people write it: ``0 <= momentum < 1``."""
@@ -207,10 +219,7 @@ class Optimizer:
         values = self.read_parameters(given)
         for parameter in self.parameters:
             if parameter.name not in values:
-                value = parameter.trial if trial and parameter.trial is not None else parameter.default
-                if value is None:
-                    raise InputError(f"{parameter.name}: has no default value; give {parameter.bounds}")
-                values[parameter.name] = value
+                values[parameter.name] = parameter.usual(trial=trial)
         return {parameter.name: values[parameter.name] for parameter in self.parameters}
 
     def rule(self, **parameters: Coefficient) -> UpdateRule:

@@ -75,7 +75,7 @@ def runge_kutta_step(matrix: Sequence[Sequence[Fraction]], weights: Sequence[Fra
             point = theta
             for factor, slope in zip(factors, slopes, strict=False):
                 if factor != 0:
-                    point = point - (eta * _number_for(theta, factor)) * slope
+                    point = point - (eta * number_for(theta, factor)) * slope
             return point
 
         if explicit:
@@ -94,6 +94,6 @@ def runge_kutta_step(matrix: Sequence[Sequence[Fraction]], weights: Sequence[Fra
     return step
 
 
-def _number_for(theta: Any, value: Fraction) -> Any:
+def number_for(theta: Any, value: Fraction) -> Any:
     """An exact number for a traced step, a float for arrays."""
     return value if isinstance(theta, Vector) else float(value)

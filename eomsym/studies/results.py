@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 from eomsym import optimizers
 from eomsym.errors import InputError
-from eomsym.files import write_atomically
+from eomsym.files import read_bounded, write_atomically
 from eomsym.result import Result, Row, Table, fixed, small
 from eomsym.studies.job import JobResult
 from eomsym.studies.plan import StudyPlan, describe, describe_settings
@@ -54,6 +54,8 @@ COLUMNS = {
 CASE_WIDTH = 19
 #: Reasons of failed jobs that are told one by one.
 MOST_REASONS = 5
+#: What is larger was not written by a study.
+MAX_TABLE_BYTES = 2**30
 _CASE = ("optimizer", "parameters", "model", "data")
 
 
@@ -289,9 +291,10 @@ def _read_parquet(path: Path) -> polars.DataFrame:
     import polars
 
     try:
-        frame = polars.read_parquet(io.BytesIO(path.read_bytes()))
-    except OSError as error:
-        raise InputError(f"results {str(path)!r}: cannot be read ({error.strerror}); give results.parquet") from error
+        frame = polars.read_parquet(io.BytesIO(read_bounded(path, MAX_TABLE_BYTES)))
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise InputError(f"results {str(path)!r}: cannot be read ({reason}); give results.parquet") from error
     except polars.exceptions.PolarsError as error:
         raise InputError(f"results {str(path)!r}: not a Parquet file; give one that a study has written") from error
     if "definition" not in frame.columns and "optimizer" in frame.columns:  # as it was written before

@@ -16,11 +16,13 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from eomsym.errors import EomsymError, InputError
-from eomsym.files import temporary_files, write_atomically
+from eomsym.files import read_bounded, temporary_files, write_atomically
 from eomsym.studies.job import Job, JobResult, canonical_json
 from eomsym.studies.plan import StudyPlan
 from eomsym.studies.study_file import plan_from_dict
 
+#: What is larger was not written by a study.
+MAX_RESULT_BYTES, MAX_PLAN_BYTES = 2**20, 2**26
 _RESULT_NAME = re.compile(r"([0-9a-f]{64})\.json")
 
 
@@ -72,7 +74,7 @@ class ResultStore:
     def read_plan(self) -> StudyPlan:
         """The plan that was run last.  Raises ``InputError`` if the folder is not one of a study."""
         try:
-            return plan_from_dict(json.loads(self.plan_path.read_bytes()))
+            return plan_from_dict(json.loads(read_bounded(self.plan_path, MAX_PLAN_BYTES)))
         except (OSError, ValueError, RecursionError) as error:
             raise InputError(
                 f"study folder {str(self.folder)!r}: no study was run in it, or its study.json was altered "
@@ -95,11 +97,12 @@ class ResultStore:
         path = self._path(job.digest)
         again = "delete the file and run the study again"
         try:
-            result = JobResult.from_json(path.read_bytes())
-        except OSError as error:
-            raise EomsymError(f"result {path}: cannot be read ({error.strerror}); {again}") from error
+            result = JobResult.from_json(read_bounded(path, MAX_RESULT_BYTES))
         except EomsymError as error:
             raise EomsymError(f"result {path}: {error}; {again}") from error
+        except (OSError, ValueError) as error:
+            reason = getattr(error, "strerror", None) or error
+            raise EomsymError(f"result {path}: cannot be read ({reason}); {again}") from error
         if result.job != job:
             raise EomsymError(f"result {path}: is of another job than its name says; {again}")
         return result

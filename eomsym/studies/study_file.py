@@ -14,7 +14,8 @@ from typing import Any
 from eomsym import optimizers
 from eomsym.checks import check_choice, check_finite, check_integer, shown
 from eomsym.errors import InputError
-from eomsym.models import DATASETS, LOSS_TABLE, LOSSES, MLP, DataFile, check_fit, default_model
+from eomsym.files import read_bounded
+from eomsym.models import DATASETS, LOSS_TABLE, LOSSES, MLP, DataFile, Dataset, check_fit, default_model
 from eomsym.models.data_files import columns, is_data_file
 from eomsym.optimizers import Optimizer
 from eomsym.studies import entries
@@ -38,13 +39,13 @@ def read_plan(path: str | Path) -> StudyPlan:
     """The plan in a study file (TOML).  Raises ``InputError`` that names the file and what is wrong in it."""
     file = Path(path)
     try:
-        if file.stat().st_size > MAX_FILE_BYTES:
-            raise InputError(f"study {str(file)!r}: larger than {MAX_FILE_BYTES} bytes; give a study file")
-        text = file.read_bytes().decode()
-    except OSError as error:
-        raise InputError(f"study {str(file)!r}: cannot be read ({error.strerror}); give a study file") from error
+        text = read_bounded(file, MAX_FILE_BYTES).decode()
     except UnicodeDecodeError as error:
         raise InputError(f"study {str(file)!r}: byte {error.start} is not UTF-8; give a study file") from error
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        right = "give a study file, with orders, [[optimizer]] and [[model]]"
+        raise InputError(f"study {str(file)!r}: cannot be read ({reason}); {right}") from error
     try:
         # Decimal fractions as they are written, because parameters are exact.
         return plan_from_dict(tomllib.loads(text, parse_float=_decimal))
@@ -131,8 +132,7 @@ def _models(value: Any) -> Iterator[ModelChoice]:
     if "layers" in table and "hidden" in table:
         raise InputError("model: both layers and hidden; give all widths, or those of the hidden layers alone")
     for name in entries.several(table["data"]):
-        data = _named(table, entries.text("model", "data", name))
-        suited = default_model(data)
+        data, suited = _data(table, entries.text("model", "data", name))
         layers, loss = _layers(table, suited), entries.text("model", "loss", table.get("loss", suited.loss))
         axes = (
             table.get("activation", suited.activation),
@@ -152,20 +152,32 @@ def _models(value: Any) -> Iterator[ModelChoice]:
             yield ModelChoice(data, check_fit(model, suited, data, "model: layers", "model: loss"))
 
 
-def _named(table: Mapping[str, Any], data: str) -> str:
-    """A data set by its name; a file by the text that says how it is read, and by its digest which file is meant."""
-    if not is_data_file(data):
-        for key in FILE_KEYS:
-            if key in table:
-                raise InputError(f"model: {key} is said of a file, and {data!r} is none; leave it out")
-        return check_choice("dataset", data, DATASETS)
-    loss = table.get("loss")
-    labels = None if loss is None else LOSS_TABLE[check_choice("model: loss", loss, LOSSES)].labels
-    file = DataFile.parse(data)
-    read: dict[str, Any] = {key: columns(table[key]) for key in ("inputs",) if key in table}
-    read |= {"targets": columns(table["target"])} if "target" in table else {}
-    read |= {key: table[key] for key in ("header", "scale") if key in table}
-    return str(replace(file, labels=labels if file.labels is None else file.labels, **read).pinned)
+def _data(table: Mapping[str, Any], name: str) -> tuple[str, MLP]:
+    """The name of a data set and the network that suits it.
+
+    A file's name says how it is read, and by its digest which one is meant.
+    """
+    read = {key: table[key] for key in FILE_KEYS if key in table}
+    if not is_data_file(name):
+        if read:
+            raise InputError(f"model: {next(iter(read))} is said of a file, and {name!r} is none; leave it out")
+        data = check_choice("dataset", name, DATASETS)
+        return data, default_model(data)
+    written = DataFile.parse(name)
+    if written.sha256 and "loss" in table and "layers" in table:  # of a plan, which was checked when it was made
+        widths = entries.integers("model", "layers", table["layers"], 1, MAX_WIDTH)
+        return str(written), MLP(widths, loss=entries.text("model", "loss", table["loss"]))
+    if not isinstance(read.get("header", True), bool):
+        raise InputError(f"model: header {shown(read['header'])}: neither true nor false; give one of them")
+    if "loss" in table:
+        read["labels"] = LOSS_TABLE[check_choice("model: loss", table["loss"], LOSSES)].labels
+    read |= {key: columns(read[key]) for key in ("target", "inputs") if key in read}
+    if "target" in read:
+        read["targets"] = read.pop("target")
+    file = replace(written, **read)
+    file = file if file.sha256 else file.pinned
+    samples = Dataset.from_file(file)
+    return str(replace(file, labels=samples.targets.ndim == 1)), default_model(samples)
 
 
 def _layers(table: Mapping[str, Any], suited: MLP) -> tuple[int, ...]:

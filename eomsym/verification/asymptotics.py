@@ -56,10 +56,9 @@ class StepErrors(Result):
     errors: tuple[float, ...]
     uncertainties: tuple[float, ...]
 
-    def records(self) -> list[dict[str, Any]]:
+    def column_values(self) -> dict[str, Any]:
         """One row for each order."""
-        found = zip(self.orders, self.errors, self.uncertainties, strict=True)
-        return [{"order": order, "error": error, "uncertainty": uncertain} for order, error, uncertain in found]
+        return {"order": self.orders, "error": self.errors, "uncertainty": self.uncertainties}
 
     @property
     def best_order(self) -> int:
@@ -85,12 +84,11 @@ class AsymptoticStudy(Result):
     agreement: float
     steps: tuple[StepErrors, ...] = ()
 
-    def records(self) -> list[dict[str, Any]]:
+    def column_values(self) -> dict[str, Any]:
         """One row for each counter term: its size, the ratio of the next to it, and what the two laws say of that."""
-        laws = (self.ratios, self.curvature_ratios, self.singularity_ratios)
-        ratios = zip(self.sizes, *([*law.tolist(), math.nan] for law in laws), strict=True)
-        names = ("size", "ratio", "curvature_ratio", "singularity_ratio")
-        return [{"index": n, **dict(zip(names, row, strict=True))} for n, row in enumerate(ratios)]
+        laws = {"curvature_ratio": self.curvature_ratios, "singularity_ratio": self.singularity_ratios}
+        ratios = {name: [*law, math.nan] for name, law in {"ratio": self.ratios, **laws}.items()}
+        return {"index": list(range(len(self.sizes))), "size": self.sizes, **ratios}
 
     @property
     def ratios(self) -> np.ndarray:

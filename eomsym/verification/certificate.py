@@ -64,11 +64,15 @@ class Certificate(Result):
             f"{self.kernel}, rows 0 to {len(self.errors) - 1}, relative errors at most {max(self.relative_errors):.1e}"
         )
 
-    def records(self) -> list[dict[str, Any]]:
+    def column_values(self) -> dict[str, Any]:
         """One row for each row of the kernel's counter terms."""
-        columns = zip(self.errors, self.relative_errors, self.sizes, self.radii, strict=True)
-        names = ("error", "relative_error", "size", "radius")
-        return [{"row": k, **dict(zip(names, column, strict=True))} for k, column in enumerate(columns)]
+        bounds = {
+            "error": self.errors,
+            "relative_error": self.relative_errors,
+            "size": self.sizes,
+            "radius": self.radii,
+        }
+        return {"row": list(range(len(self.errors))), **bounds}
 
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON values; a relative error that does not exist is None."""

@@ -18,7 +18,6 @@ from threadpoolctl import threadpool_limits
 
 from eomsym import optimizers
 from eomsym.checks import check_choice, check_integer, check_orders
-from eomsym.derivation import series_radius
 from eomsym.derivation.counterterms import STATES
 from eomsym.derivation.tree_algebra import modified_tree_coefficients
 from eomsym.double_double import DoubleDouble
@@ -35,6 +34,7 @@ from eomsym.models import DEFAULT_DATASETS, MLP, Dataset
 from eomsym.optimizers import Optimizer, loop_of
 from eomsym.optimizers.loop import check_free
 from eomsym.schedules import read_schedules
+from eomsym.verification.effort import tell_effort
 from eomsym.verification.loop import verify_loop
 from eomsym.verification.measurement import MANIFOLD, SETTLED, SHADOW, STARTS, Measurement, Problem, settling_steps
 from eomsym.verification.posing import (
@@ -50,6 +50,7 @@ from eomsym.verification.posing import (
     growth_of_terms,
     model_for,
     starting_point,
+    step_warnings,
 )
 from eomsym.verification.study import ConvergenceStudy, OrderRecord
 from eomsym.verification.whole_state import verify_whole_state
@@ -160,6 +161,7 @@ def verify(
             steps = _smaller(problem, steps[0], given)
         forgetting = settling * steps[0]
         time = STEPS * steps[0] * problem.steps + (forgetting if start == SHADOW else 0)
+        tell_effort(problem.rounded_kernel, rounded(problem.theta), problem.data, kept, steps, time, radius)
         predictions: list[ErrorPrediction] = []
 
         def predict(start: np.ndarray) -> ErrorPrediction:
@@ -176,7 +178,7 @@ def verify(
         time=time,
         spectral_radius=radius,
         orders=records,
-        warnings=(*_step_warnings(entry, values, steps, radius), *_prediction_warnings(predictions[0])),
+        warnings=(*step_warnings(entry, values, steps, radius), *_prediction_warnings(predictions[0])),
         parameters=tuple((name, str(value)) for name, value in values.items()),
         transient=settling,
         start=start if entry.memory else "",
@@ -281,6 +283,7 @@ def _pose(
         )
     else:
         _check_kernel(kernel, model, order, precision)
+        _check_rule(kernel, entry, parameters)
     source: Any = kernel
     if entry.memory and start != SETTLED and not hasattr(kernel, "gradient_series"):
         raise InputError(f"start {start!r}: this kernel gives no gradient along a curve; take settled")
@@ -303,24 +306,20 @@ def _check_kernel(kernel: FieldKernel, model: MLP | None, order: int, precision:
         raise InputError(f"precision {precision!r}: the kernel's is {has}; leave one of the two out")
 
 
+def _check_rule(kernel: FieldKernel, entry: Optimizer, parameters: Mapping[str, Fraction]) -> None:
+    """Raises ``InputError`` where a generated kernel has the terms of another rule than the one that is run."""
+    spec = getattr(kernel, "spec", None)
+    if spec is None or (spec.optimizer, dict(spec.settings)) == (entry.name, dict(parameters)):
+        return
+    made, asked = (
+        f"{name} ({', '.join(f'{key} = {value}' for key, value in values)})" if values else name
+        for name, values in ((spec.optimizer, spec.settings), (entry.name, tuple(parameters.items())))
+    )
+    raise InputError(f"kernel: was generated for {made}, and {asked} is to be verified; give the same to both")
+
+
 def _precision(kernel: FieldKernel) -> str:
     return "double-double" if is_double_double(kernel) else "double"
-
-
-def _step_warnings(
-    entry: Optimizer, values: Mapping[str, Fraction], etas: Sequence[float], curvature: float
-) -> tuple[str, ...]:
-    """A sentence where the series of the optimiser on a quadratic diverges."""
-    limit = series_radius(entry.rule(**values))
-    beyond = [eta for eta in etas if eta * curvature >= limit]
-    if not beyond:
-        return ()
-    largest = max(beyond)
-    stable = ", though gradient descent is stable up to 2" if entry.name == "gradient-descent" else ""
-    return (
-        f"eta = {largest:g} times the largest eigenvalue {curvature:.4g} is {largest * curvature:.3g}: from "
-        f"{limit:.3g} on the series in eta diverges and more orders make it worse{stable}",
-    )
 
 
 def _prediction_warnings(prediction: ErrorPrediction) -> tuple[str, ...]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from itertools import product
 from typing import Any
 
@@ -21,10 +21,13 @@ from eomsym.dynamics import (
     integrate_equation_of_motion,
     predict_discretization_error,
     run_optimizer,
+    spectral_radius,
 )
 from eomsym.dynamics.kernel import check_order, check_theta
 from eomsym.errors import InputError, IntegrationError
+from eomsym.optimizers import get
 from eomsym.result import Result
+from eomsym.verification.posing import step_warnings
 
 #: Relative error allowed in one step of the integration of a prediction; it was far smaller where it was measured.
 PREDICTION_ACCURACY = 1e-4
@@ -60,22 +63,20 @@ class ErrorMap(Result):
         orders = ", ".join(map(str, self.orders))
         return f"orders {orders}, times {self.times.min():g} to {self.times.max():g}, {len(self.etas)} etas"
 
-    def records(self) -> list[dict[str, Any]]:
+    def column_values(self) -> dict[str, Any]:
         """One row for each combination."""
-        axes = product(self.orders, self.times.tolist(), self.etas.tolist())
-        found = zip(axes, self.predicted.ravel().tolist(), self.measured.ravel().tolist(), strict=True)
-        return [
-            {"order": order, "time": time, "eta": eta, "predicted": predicted, "measured": measured}
-            for (order, time, eta), predicted, measured in found
-        ]
+        orders, times, etas = zip(*product(self.orders, self.times, self.etas), strict=True)
+        found = {"predicted": self.predicted.ravel(), "measured": self.measured.ravel()}
+        return {"order": orders, "time": times, "eta": etas, **found}
 
 
 @dataclass(frozen=True, repr=False)
 class StepAdvice(Result):
-    """The largest step size η = time/steps whose measured error is at most ``accuracy``.
+    """The largest step size η = time/steps whose measured error is at most ``accuracy``, both ‖·‖₂.
 
     ``suggested`` is what the prediction alone gave; ``predicted_error`` and ``measured_error`` are those of ``eta``;
-    ``trials`` are all pairs of steps and measured error, infinite where a path left the numbers.
+    ``trials`` are all pairs of steps and measured error, infinite where a path left the numbers.  ``distance`` is how
+    far gradient flow moves in this time, what a relative accuracy is of; ``curvature`` is max|λ| at the start.
     """
 
     order: int
@@ -87,11 +88,22 @@ class StepAdvice(Result):
     predicted_error: float
     measured_error: float
     trials: tuple[tuple[int, float], ...]
+    distance: float
+    curvature: float
 
-    def records(self) -> list[dict[str, Any]]:
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """A sentence where ηλ is so large that the series in η diverges."""
+        return step_warnings(get("gradient-descent"), {}, [self.eta], self.curvature)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Everything but the trials, as plain values."""
+        return {name: value for name, value in asdict(self).items() if name != "trials"}
+
+    def column_values(self) -> dict[str, Any]:
         """One row a trial, most steps first."""
-        trials = sorted(self.trials, reverse=True)
-        return [{"eta": self.time / steps, "steps": steps, "measured_error": error} for steps, error in trials]
+        steps, errors = zip(*sorted(self.trials, reverse=True), strict=True)
+        return {"eta": [self.time / count for count in steps], "steps": steps, "measured_error": errors}
 
 
 @dataclass(frozen=True, repr=False)
@@ -115,10 +127,9 @@ class OrderAdvice(Result):
         """The order with the smallest measured error."""
         return int(np.argmin(self.measured))
 
-    def records(self) -> list[dict[str, Any]]:
+    def column_values(self) -> dict[str, Any]:
         """One row for each order."""
-        found = zip(self.defects, self.measured, strict=True)
-        return [{"order": n, "defect": defect, "measured": measured} for n, (defect, measured) in enumerate(found)]
+        return {"order": list(range(len(self.defects))), "defect": self.defects, "measured": self.measured}
 
 
 def map_errors(
@@ -152,16 +163,27 @@ def map_errors(
 
 
 def recommend_step(
-    kernel: FieldKernel, theta: np.ndarray, time: float, accuracy: float, order: int = 0, data: Data = ()
+    kernel: FieldKernel,
+    theta: np.ndarray,
+    time: float,
+    accuracy: float,
+    order: int = 0,
+    data: Data = (),
+    *,
+    relative: bool = False,
 ) -> StepAdvice:
     """The largest η = time/n with which the motion of ``order`` keeps within ``accuracy`` of gradient descent.
 
     The prediction gives the first try, ``(accuracy/‖E_N‖)^{1/(N+1)}``; from there on the number of steps n is bracketed
-    and halved, each time measured.  ``accuracy`` is in ‖·‖₂ at ``time``.
+    and halved, each time measured.  ``accuracy`` is in ‖·‖₂ at ``time``; with ``relative``, in
+    units of the distance that gradient flow moves until then.  The advice warns where the series in η diverges.
     Raises ``InputError`` for a bad value, or if 100000 steps are not enough.
     """
     point, time = check_theta(kernel, theta), check_positive("time", time)
     accuracy = check_positive("accuracy", accuracy)
+    flow = integrate_equation_of_motion(kernel, point, time, time, data, order=0).theta
+    distance = float(np.linalg.norm(flow - point))
+    accuracy *= distance if relative else 1.0
     prediction = predict_discretization_error(kernel, point, time, [order], data, accuracy=PREDICTION_ACCURACY)
     size = prediction.error(order, 1.0)
     suggested = (accuracy / size) ** (1 / (order + 1)) if size else time
@@ -188,6 +210,8 @@ def recommend_step(
         prediction.error(order, eta),
         trials[best],
         tuple(sorted(trials.items())),
+        distance,
+        spectral_radius(kernel, point, data),
     )
 
 

@@ -14,6 +14,9 @@ if TYPE_CHECKING:
 
     from eomsym.verification.drift_record import Drift
 
+#: Round-off is drawn where it is no farther below the smallest error.
+NEAR = 1e-3
+
 
 def drift_figure(drift: Drift) -> Figure:
     """Change of the observable and the error of each order's prediction, logarithmic, against the step.
@@ -28,8 +31,8 @@ def drift_figure(drift: Drift) -> Figure:
 
     style = ".k" if len(steps) < 30 else "-k"
     change.plot(steps, sizes(drift.measured), style, linewidth=3, markersize=7, alpha=0.35, label="measured")
-    floor = max(drift.round_off, np.finfo(np.float64).tiny)
-    errors.axhline(floor, color=GREY, linestyle=":", linewidth=1, label="round-off")
+    if drift.round_off > NEAR * min(drift.errors.values(), default=0.0):
+        errors.axhline(drift.round_off, color=GREY, linestyle=":", linewidth=1, label="round-off")
     for colour, (order, path) in zip(COLOURS * 3, drift.predicted.items(), strict=False):
         change.plot(steps, sizes(path), color=colour, linewidth=1.2, label=f"order {order}")
         distances = np.abs(sizes(path - drift.measured))

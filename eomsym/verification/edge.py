@@ -39,9 +39,10 @@ class EdgePoint(Result):
     errors: dict[str, float]
     costs: dict[str, float]
 
-    def records(self) -> list[dict[str, Any]]:
+    def column_values(self) -> dict[str, Any]:
         """One row for each description."""
-        return [{"description": name, "error": error, "cost": self.costs[name]} for name, error in self.errors.items()]
+        costs = [self.costs[name] for name in self.errors]
+        return {"description": list(self.errors), "error": list(self.errors.values()), "cost": costs}
 
 
 def edge_point(

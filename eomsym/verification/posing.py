@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -11,10 +12,12 @@ from typing import Any
 import numpy as np
 
 from eomsym.checks import check_positive
+from eomsym.derivation import series_radius
 from eomsym.dynamics import FieldKernel
 from eomsym.dynamics.kernel import check_order
 from eomsym.errors import InputError
 from eomsym.models import MLP, Dataset, dataset, default_model
+from eomsym.optimizers import Optimizer
 
 #: Without step sizes given, the largest has η max|λ| of this size: well inside the radius of convergence, 1.
 LARGEST_STEP = 0.8
@@ -119,3 +122,19 @@ def check_etas(etas: Sequence[float]) -> list[float]:
         if abs(count - round(count)) > 1e-12 * count:
             raise InputError(f"eta {eta!r}: {STEPS} x {steps[0]!r} is not a whole number of such steps; halve instead")
     return steps
+
+
+def step_warnings(
+    entry: Optimizer, values: Mapping[str, Fraction], etas: Sequence[float], curvature: float
+) -> tuple[str, ...]:
+    """A sentence where the series of the optimiser on a quadratic diverges."""
+    limit = series_radius(entry.rule(**values))
+    beyond = [eta for eta in etas if eta * curvature >= limit]
+    if not beyond:
+        return ()
+    largest = max(beyond)
+    stable = ", though gradient descent is stable up to 2" if entry.name == "gradient-descent" else ""
+    return (
+        f"eta = {largest:g} times the largest eigenvalue {curvature:.4g} is {largest * curvature:.3g}: from "
+        f"{limit:.3g} on the series in eta diverges and more orders make it worse{stable}",
+    )

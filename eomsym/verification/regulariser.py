@@ -1,8 +1,8 @@
 """Implicit regularisation in numbers: the modified loss at a point, and how much of a step is its gradient.
 
-A free tree π falls into two rooted ones where an edge is cut, and ``S_π = F(τ_1)·F(τ_2)``: the index on the edge is what
-is summed.  So the elementary differentials of half the size give every value, and no derivative of the loss is taken
-that the equation of motion does not have.
+A free tree π falls into two rooted ones where an edge is cut, and ``S_π = F(τ_1)·F(τ_2)``: the index on the edge is
+what is summed.  So smaller elementary differentials give every value, and no derivative of the loss is taken that the
+equation of motion does not have.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import numpy as np
 from eomsym import optimizers
 from eomsym.checks import check_positive
 from eomsym.derivation import modified_loss
-from eomsym.dynamics import Data, SeriesKernel, elementary_differentials, kernel_counterterms
+from eomsym.dynamics import SeriesKernel, elementary_differentials, kernel_counterterms
 from eomsym.errors import InputError
 from eomsym.optimizers import Optimizer
 from eomsym.result import Result, Table
@@ -59,9 +59,10 @@ class ImplicitRegulariser(Result):
 
     def to_dict(self) -> dict[str, Any]:
         """Without the vectors."""
-        told = {name: value for name, value in super().to_dict().items() if name not in {"gradients", "rests"}}
-        shares = {"shares": list(self.shares), "rest_shares": list(self.rest_shares)}
-        return {**told, **shares, "parameters": dict(self.parameters)}
+        return {
+            **self.entries("optimizer", "eta", "values", "shares", "rest_shares"),
+            "parameters": dict(self.parameters),
+        }
 
     def records(self) -> list[dict[str, Any]]:
         """One row a power of η."""
@@ -89,7 +90,7 @@ def implicit_regulariser(
     optimizer: str | Optimizer = "gradient-descent",
     **parameters: object,
 ) -> ImplicitRegulariser:
-    """The modified loss of an optimiser at ``theta`` (d,) up to ``η^order``: for gradient descent ``L + (η/4)‖g‖² + …``.
+    """The modified loss of an optimiser at ``theta`` (d,) up to ``η^order``; of gradient descent ``L + (η/4)‖g‖² + …``.
 
     Parameters that are not given take their default values.  Raises ``InputError`` for optimisers without a modified
     loss (games, componentwise ones such as Adam, several batches), for an order above the kernel's and for a bad value.
@@ -99,7 +100,9 @@ def implicit_regulariser(
     step = check_positive("eta", eta)
     found = modified_loss(entry, order, **values)
     if found.fields > 1:
-        raise InputError(f"optimizer {entry.name!r}: takes {found.fields} losses, a kernel has one; take a name with one")
+        raise InputError(
+            f"optimizer {entry.name!r}: takes {found.fields} losses, a kernel has one; take a name with one"
+        )
     rows = kernel_counterterms(kernel, entry.rule(**values), np.asarray(theta), order, data)
     trees = {half for level in found.levels for term in level for half in _halves(term.tree)}
     trees |= {_plain(tree) for rest in found.rest for tree in rest}
@@ -112,9 +115,9 @@ def implicit_regulariser(
 
     levels = [sum(float(term.coefficient) * contraction(term.tree) for term in level) for level in found.levels]
     rests = np.zeros_like(rows)
-    for row, rest in zip(rests, found.rest, strict=True):
+    for power, rest in enumerate(found.rest):
         for tree, coefficient in rest.items():
-            row += float(coefficient) * differentials[_plain(tree)]
+            rests[power] += float(coefficient) * differentials[_plain(tree)]
     powers = step ** np.arange(order + 1.0)
     return ImplicitRegulariser(
         optimizer=entry.name,

@@ -114,12 +114,11 @@ class ScaleStudy(Result):
         found = ", ".join(f"{record.order} {record.verdict}" for record in self.orders)
         return f"{self.model} on {self.dataset}, {self.groups} groups, orders {found}"
 
-    def records(self) -> list[dict[str, Any]]:
+    def column_values(self) -> dict[str, Any]:
         """One row a recorded time: squared norms measured, by the exact law, and of each order."""
         path = self.path
-        columns = {"time": path.times, "gradient_descent": path.descent, "exact_law": path.recursion}
-        columns |= {f"order_{order}": norms for order, norms in path.motion.items()}
-        return [dict(zip(columns, row, strict=True)) for row in zip(*map(plain, columns.values()), strict=True)]
+        measured = {"time": path.times, "gradient_descent": path.descent, "exact_law": path.recursion}
+        return measured | {f"order_{order}": norms for order, norms in path.motion.items()}
 
     def report(self) -> list[str | Table]:
         """What was trained, a row for each order, the equilibrium of the toy, and why an order is not verified."""

@@ -150,18 +150,13 @@ class OrderRecord(Result):
         """``passed`` or ``failed``."""
         return "passed" if self.passed else "failed"
 
-    def records(self) -> list[dict[str, Any]]:
+    def column_values(self) -> dict[str, Any]:
         """One row a step size."""
-        columns = {
-            "eta": self.etas,
-            "error": self.errors,
-            "predicted_error": self.predicted_errors,
-            "error_ratio": self.error_ratio,
-            "floor": self.floors,
-            "at_floor": self.at_floor,
+        return {
+            "order": [self.order] * len(self.etas),
+            **{"eta": self.etas, "error": self.errors, "predicted_error": self.predicted_errors},
+            **{"error_ratio": self.error_ratio, "floor": self.floors, "at_floor": self.at_floor},
         }
-        rows = zip(*columns.values(), strict=True)
-        return [{"order": self.order, **dict(zip(columns, row, strict=True))} for row in rows]
 
     def to_dict(self) -> dict[str, Any]:
         """The order's entry in the JSON of ``verify``; a number that does not exist is ``None``."""

@@ -13,7 +13,18 @@ VERIFY = ("verify", "--dataset", "moons", "--orders", "0:1")
 
 #: The command line, what the message must name, and what it must say would be right (or wrong).
 BAD = [
-    (("deriv",), "'deriv'", "audit, derive, follow, generate, layers, optimizers, study, terms, verify"),
+    (("deriv",), "'deriv'", "layers, optimizers, recommend, study, terms, verify; did you mean 'derive'?"),
+    (("verify", "digits"), "(digits)", "did you mean --dataset digits?"),
+    (("terms", "Heavy_Ball"), "(Heavy_Ball)", "did you mean --optimizer heavy-ball?"),
+    (("verify", "--optimiser", "adam"), "'--optimiser'", "did you mean --optimizer?"),
+    (("derive", "heavybal"), "'heavybal'", "did you mean 'heavy-ball'?"),
+    (("derive", "adam", "--set", "beta_3=1/2"), "'beta_3'", "did you mean 'beta2'?"),
+    (("derive", "adam", "--set", "beta1=1/2", "--set", "Beta_1=1/2"), "'Beta_1'", "beta1 is given twice"),
+    (("recommend",), "'--accuracy'", "missing"),
+    (("recommend", "--accuracy", "-1"), "'-1'", "above 0"),
+    (("recommend", "--accuracy", "1", "--orders", "0:12"), "'12'", "0 to 11"),
+    (("terms", "--target", "y"), "--target", "give the file with --data too"),
+    (("follow", "--data", "no.csv"), "'no.csv'", "give a CSV or NPZ file"),
     (("--frobnicate",), "'--frobnicate'", "--help"),
     (("--version=3",), "'--version'", "takes no value"),
     (("derive", "adamm"), "'adamm'", "gradient-descent"),

@@ -26,6 +26,15 @@ FIRST_TERMS = {
 }
 
 
+@pytest.mark.parametrize("name", ["heavy-ball", "adam", "gradient-descent"])
+def test_conditions_stand_beside_the_terms_and_not_in_them(run, name):
+    limits = REGISTRY[name].limits
+    result = run("derive", name, "--order", "0")
+    assert result.err == (f"eomsym: {name}: {limits}\n" if limits else "")
+    assert run("derive", name, "--order", "0", "--quiet").err == ""
+    assert run("derive", name, "--order", "0", "--json").err == ""
+
+
 def test_json_keys_and_values(run):
     result = run("derive", "--order", "2", "--format", "json")
     assert (result.status, result.err) == (0, "")

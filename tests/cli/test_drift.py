@@ -62,7 +62,7 @@ def test_what_is_refused_in_one_line(run, observable, named):
 
 
 def test_conserved_quantities(run):
-    words = (*MODEL[:-2], "--optimizer", "heavy-ball", "--steps", "3", "--orders", "0:1")
+    words = ("--dataset", "digits", "--steps", "3", "--orders", "0:1")
     result = run("layers", "conserved", *words)
     assert result.status == 0
     assert "rows(W2)" in result.out

@@ -34,6 +34,7 @@ HELPS = [
     ("verify",),
     ("follow",),
     ("optimizers",),
+    ("recommend",),
 ]
 HEAVY = ("numpy", "scipy", "sympy", "numba", "matplotlib", "sklearn", "jinja2", "polars", "distributed")
 
@@ -83,6 +84,14 @@ def test_help_fits_80_columns_and_gives_an_example(run, monkeypatch, command):
     assert "…" not in result.out, "something was cut off"
     for example in examples_of(command):
         assert example in result.out, "an example is broken into two lines"
+
+
+@pytest.mark.parametrize("command", HELPS, ids=" ".join)
+def test_a_flag_has_no_type_and_help_a_short_name(run, monkeypatch, command):
+    monkeypatch.setenv("COLUMNS", "80")
+    short = run(*command, "-h")
+    assert short == run(*command, "--help")
+    assert "bool" not in short.out
 
 
 def test_no_command_shows_the_help(run, monkeypatch):

@@ -13,6 +13,20 @@ def test_table_names_each_with_aliases_rule_and_parameters(run, monkeypatch):
             assert word in result.out
 
 
+def test_conditions_and_what_has_been_verified_are_told(run, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "1000")
+    lines = run("optimizers").out
+    for entry in REGISTRY.values():
+        assert entry.limits in lines
+        for parameter in entry.parameters:
+            assert f"{parameter.meaning} (" not in lines or f"verified at {parameter.verified_at}" in lines
+    assert "(default 1/100000000, verified at 1/10)" in lines
+
+
+def test_other_spellings_of_the_command(run):
+    assert run("optimisers", "--json") == run("Optimizers", "--format", "json")
+
+
 def test_json(run):
     listed = run("optimizers", "--format", "json").json["optimizers"]
     assert [entry["name"] for entry in listed] == list(REGISTRY)
@@ -25,5 +39,5 @@ def test_json(run):
 
 def test_every_name_and_alias_listed_can_be_derived(run):
     for entry in run("optimizers", "--format", "json").json["optimizers"]:
-        for name in (entry["name"], *entry["aliases"]):
+        for name in (entry["name"], *entry["aliases"], entry["name"].title().replace("-", "")):
             assert run("derive", name, "--order", "1", "--format", "json").json["optimizer"] == entry["name"]

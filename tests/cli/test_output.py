@@ -12,11 +12,12 @@ from eomsym.cli import output
 
 ROOT = Path(__file__).parents[2]
 WORK = """
-import sys, time
+import logging, sys, time
 from eomsym.cli import output
 output.set_quiet({quiet})
 output.PATIENCE = 0.2
 with output.progress("measuring") as progress:
+    logging.getLogger("eomsym").info({told!r}) if {told!r} else None
     time.sleep({seconds})
     if progress:
         progress(1, 4)
@@ -25,11 +26,11 @@ print("the result")
 """
 
 
-def on_a_terminal(seconds=0.5, quiet=False, **environment):
+def on_a_terminal(seconds=0.5, quiet=False, told="", **environment):
     """(stdout, stderr) of work that takes so long, with stderr a terminal."""
     ours, theirs = pty.openpty()
     done = subprocess.run(
-        [sys.executable, "-c", WORK.format(quiet=quiet, seconds=seconds)],
+        [sys.executable, "-c", WORK.format(quiet=quiet, seconds=seconds, told=told)],
         stdout=subprocess.PIPE,
         stderr=theirs,
         env={**os.environ, "PYTHONPATH": str(ROOT), "TERM": "xterm", "COLUMNS": "80", **environment},
@@ -59,7 +60,13 @@ def test_short_work_shows_none():
 
 
 def test_quiet_shows_none():
-    assert on_a_terminal(quiet=True) == ("the result\n", "")
+    assert on_a_terminal(quiet=True, told="[about] 7 s") == ("the result\n", "")
+
+
+def test_what_the_package_logs_stands_above_the_bar():
+    out, err = on_a_terminal(told="[about] 7 s")
+    assert out == "the result\n"
+    assert "eomsym: [about] 7 s" in err
 
 
 def test_no_color_takes_the_colours_off():

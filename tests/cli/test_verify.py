@@ -41,6 +41,62 @@ def run_with(run, monkeypatch):
     return call
 
 
+@pytest.fixture
+def own(tmp_path):
+    """The moons as a file of one's own, bit by bit."""
+    data = eomsym.models.dataset("moons")
+    rows = (f"{x!r},{y!r},{label}" for (x, y), label in zip(data.inputs.tolist(), data.targets, strict=True))
+    (tmp_path / "own.csv").write_text("\n".join(["x,y,kind", *rows]))
+    return ("verify", "--data", "own.csv", *SMALL[3:])
+
+
+def test_own_data_with_figure_and_json(run, study, own, tmp_path):
+    result = run(*own, "--plot", "own.png", "--json")
+    assert (result.status, result.err) == (0, "")
+    assert result.json["orders"] == study.to_dict()["orders"]
+    assert (result.json["dataset"], result.json["model"]) == ("own.csv", "2-4-2 tanh cross-entropy")
+    about = {"file": "own.csv", "samples": 256, "inputs": ["x", "y"], "targets": ["kind"], "classes": ["0", "1"]}
+    assert result.json["data"] == {**about, "scale": "none"}
+    assert (tmp_path / "own.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_own_data_are_described(run_with, study, own):
+    result, asked = run_with(study, *own, "--scale", "standard", "--target", "3", "--inputs", "y,x")
+    first, second = result.out.splitlines()[:2]
+    assert first == "own.csv: 256 samples; inputs y, x; target kind, classes 0, 1"
+    assert second.startswith("inputs scaled (standard): (value - shift)/spread, with (")
+    assert asked["data"].name == "own.csv?target=3&inputs=y,x&scale=standard"
+    assert asked["data"].inputs.std(axis=0) == pytest.approx([1, 1])
+
+
+def test_the_network_and_the_loss_say_what_the_target_is(run_with, study, own):
+    _, asked = run_with(study, "verify", "--data", "own.csv")
+    assert asked["model"] == MLP([2, 16, 2], "tanh", "cross-entropy")
+    for words in (("--layers", "2,4,1"), ("--loss", "MSE")):
+        _, asked = run_with(study, "verify", "--data", "own.csv", *words)
+        assert (asked["model"].loss, asked["data"].targets.shape) == ("mse", (256, 1))
+
+
+@pytest.mark.parametrize(
+    ("words", "fault"),
+    [
+        (("--data", "own.csv", "--dataset", "moons"), "--data, --dataset: both given"),
+        (("--target", "kind"), "--target: of what? give the file with --data too"),
+        (("--no-header",), "--header: of what?"),
+        (("--data", "own.csv", "--layers", "3,2"), "--layers '3,2': do not fit own.csv, where the first width is 2"),
+        (
+            ("--data", "own.csv", "--target", "king"),
+            "has no column 'king'; choose from x, y, kind; did you mean 'kind'",
+        ),
+        (("--data", "missing.csv"), "data 'missing.csv': cannot be read"),
+    ],
+)
+def test_data_that_cannot_be_are_told_at_once(run, own, words, fault):
+    result = run("verify", *words)
+    assert (result.status, result.out, result.err.count("\n")) == (2, "", 1)
+    assert fault in result.err
+
+
 def test_json_is_that_of_the_library_and_follows_the_contract(run, study):
     result = run(*SMALL, "--format", "json")
     assert (result.status, result.err) == (0, "")

@@ -1,6 +1,7 @@
 """What disks, kills, other processes and other people do to kernels, each staged, and what the user sees."""
 
 import json
+import logging
 import os
 import pickle
 import shutil
@@ -17,7 +18,7 @@ import pytest
 
 import eomsym
 from eomsym import files
-from eomsym.codegen import KernelSpec, locate, write_kernel
+from eomsym.codegen import KernelSpec, loader, locate, write_kernel
 from eomsym.codegen.manifest import digest, manifest_path, manifest_text, verified_source
 from eomsym.errors import EomsymError, InputError, KernelError
 from eomsym.models import MLP, ExpressionLoss
@@ -475,6 +476,15 @@ def test_a_cache_that_cannot_be_written(tmp_path):
     )
 
 
+def test_compiling_is_told_once(tmp_path, monkeypatch, caplog):
+    monkeypatch.setenv("EOMSYM_CACHE", str(tmp_path))
+    with caplog.at_level(logging.INFO, "eomsym"):
+        for source in (b"x = 1\n", b"x = 1\n", b"x = 2\n"):
+            loader._module(tmp_path / "made_for_this_test.py", source)
+    line = "compiling made_for_this_test.py: some seconds to a minute, once on this machine"
+    assert [record.getMessage() for record in caplog.records] == [line] * 2
+
+
 def test_a_cache_that_others_can_write_to_is_refused(tmp_path, monkeypatch):
     monkeypatch.setenv("EOMSYM_CACHE", str(tmp_path))
     folder = locate.code_cache()
@@ -486,6 +496,14 @@ def test_a_cache_that_others_can_write_to_is_refused(tmp_path, monkeypatch):
         f"compiled kernels are not kept in {folder}, where other users can write; "
         "set EOMSYM_CACHE to a folder that only you can write to"
     )
+
+
+def test_a_cache_that_is_open_to_all_is_refused_though_its_inside_is_not(tmp_path, monkeypatch):
+    monkeypatch.setenv("EOMSYM_CACHE", str(tmp_path))
+    locate.code_cache()
+    tmp_path.chmod(0o777)
+    with pytest.raises(KernelError, match="where other users can write; set EOMSYM_CACHE"):
+        locate.code_cache()
 
 
 def test_no_home(monkeypatch):

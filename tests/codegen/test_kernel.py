@@ -37,6 +37,54 @@ def test_the_loss_of_outputs_that_are_biases_alone(kernels):
         assert kernel.loss(**given) == pytest.approx(expected.mean(), rel=1e-15)
 
 
+def _mapped(array, tmp_path):
+    path = tmp_path / f"{len(list(tmp_path.iterdir()))}.npy"
+    np.save(path, array)
+    return np.load(path, mmap_mode="r")
+
+
+def _read_only(array, tmp_path):
+    array.flags.writeable = False
+    return array
+
+
+def _of_jax(array, tmp_path):
+    jax = pytest.importorskip("jax", reason="the extra 'jax' is not installed")
+    with jax.enable_x64(True):
+        return jax.numpy.asarray(array)
+
+
+def _of_torch(array, tmp_path):
+    return pytest.importorskip("torch", reason="the extra 'torch' is not installed").tensor(array)
+
+
+@pytest.mark.parametrize("made", [_mapped, _read_only, _of_jax, _of_torch, lambda array, _: np.asfortranarray(array)])
+@pytest.mark.parametrize("loss", ["mse", "cross-entropy"])
+def test_arrays_of_every_kind_give_the_same_bits(kernels, tmp_path, loss, made):
+    plain = arguments(kernels[loss])
+    expected = kernels[loss].counterterms(**plain, order=1)
+    given = {name: made(array.copy(), tmp_path) for name, array in plain.items()}
+    np.testing.assert_array_equal(kernels[loss].counterterms(**given, order=1), expected)
+
+
+@pytest.mark.parametrize("kind", [np.int32, np.uint8, np.int16, np.uint64])
+def test_labels_of_any_integer_type(kernels, kind):
+    plain = arguments(kernels["cross-entropy"])
+    expected = kernels["cross-entropy"].gradient(**plain)
+    narrow = kernels["cross-entropy"].gradient(**{**plain, "targets": plain["targets"].astype(kind)})
+    np.testing.assert_array_equal(narrow, expected)
+
+
+def test_one_output_takes_targets_in_a_row():
+    kernel, random = shared_kernels.kernel("tiny"), np.random.default_rng(0)
+    theta, inputs, targets = kernel.model.initial(0), random.standard_normal((4, 2)), random.standard_normal(4)
+    np.testing.assert_array_equal(
+        kernel.gradient(theta, inputs, targets), kernel.gradient(theta, inputs, targets[:, None])
+    )
+    with pytest.raises(InputError, match=r"targets: shape \(3, 1\); give \(4, 1\)"):
+        kernel.gradient(theta, inputs, targets[:3])
+
+
 BAD = [
     ("mse", {"theta": np.zeros(3)}, r"theta: shape \(3,\)"),
     ("mse", {"theta": np.zeros(39, dtype=np.float32)}, "theta: float32"),
@@ -52,7 +100,10 @@ BAD = [
     ("cross-entropy", {"targets": np.array([0, 1, 3, 0])}, "label 3 is out of range"),
     ("cross-entropy", {"targets": np.array([0, -1, 2, 0])}, "label -1 is out of range"),
     ("cross-entropy", {"targets": np.zeros((4, 3))}, "targets: float64"),
-    ("cross-entropy", {"targets": np.zeros(4, dtype=np.int32)}, "targets: int32"),
+    ("cross-entropy", {"targets": np.zeros(4, dtype=bool)}, "targets: bool"),
+    ("mse", {"theta": np.ma.zeros(39)}, "theta: a masked array; leave the masked entries out"),
+    ("mse", {"targets": np.ma.zeros((4, 3))}, "targets: a masked array"),
+    ("cross-entropy", {"targets": np.ma.zeros(4, dtype=np.int64)}, "targets: a masked array"),
     ("cross-entropy", {"targets": np.zeros(3, dtype=np.int64)}, r"\(3,\)"),
 ]
 

@@ -48,7 +48,7 @@ def test_what_has_no_law(eta, decay, named):
 
 @pytest.mark.parametrize("beta", ["1/4", "7/10", "9/10", "99/100"])
 def test_heavy_ball_has_a_rate_until_its_multipliers_meet(beta):
-    """The larger root of ``r² − (1 + β − x) r + β`` by its formula; beyond ``(1 − √β)²`` it is complex: no number then."""
+    """The larger root of ``r² − (1 + β − x) r + β`` by its formula; beyond ``(1 − √β)²`` it is complex."""
     exact = Fraction(beta)
     end = (1 - sqrt(exact)) ** 2
     for x in (0.1 * end, 0.9 * end, 0.999 * end):

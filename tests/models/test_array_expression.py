@@ -4,8 +4,7 @@ import numpy as np
 import pytest
 
 from eomsym.errors import InputError
-from eomsym.models import ArrayExpression
-from eomsym.models.array_expression import FUNCTIONS, MOST_CHARACTERS
+from eomsym.models.array_expression import FUNCTIONS, MOST_CHARACTERS, ArrayExpression
 
 RANDOM = np.random.default_rng(2)
 ARRAYS = {

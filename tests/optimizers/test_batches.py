@@ -71,3 +71,8 @@ def test_batches_that_do_not_fit_the_data_are_refused_in_one_line(given, named):
 def test_a_parameter_has_a_value_or_a_schedule():
     with pytest.raises(InputError, match="beta = 1/2: has a schedule, so it has no value"):
         loop_of("heavy-ball", {"beta": "1/2 + tau/9"}, beta="1/2")
+
+
+def test_orders_and_what_is_left_are_found_whatever_their_case():
+    assert cut(10, size=4, last="Keep", order="Palindrome") == cut(10, size=4, last="keep", order="palindrome")
+    assert cut(10, size=4, last="WEIGHT", order="Reshuffled") == cut(10, size=4, last="weight", order="reshuffled")

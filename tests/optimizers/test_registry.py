@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import eomsym
 from eomsym import optimizers
 from eomsym.errors import InputError
 from eomsym.optimizers import Parameter, read_rational
@@ -114,3 +115,30 @@ def test_range_is_half_open():
     for value in ("1", "-0.001", 2):
         with pytest.raises(InputError, match="0 <= momentum < 1"):
             MOMENTUM.read(value)
+
+
+@pytest.mark.parametrize("spelt", ["HeavyBall", "heavy_ball", "HEAVY BALL", "Polyak"])
+def test_names_are_found_whatever_their_case_and_hyphens(spelt):
+    assert optimizers.get(spelt).name == "heavy-ball"
+    assert optimizers.chosen(spelt, {"Beta": "1/2"}) == (optimizers.get("heavy-ball"), {"beta": Fraction(1, 2)})
+
+
+@pytest.mark.parametrize(
+    "spelt", ["torch.sgd(momentum=0.9)", "torch.optim.SGD(momentum=0.9)", "Torch.SGD(momentum=0.9)"]
+)
+def test_names_of_libraries_too(spelt):
+    assert optimizers.read_optimizer(spelt) == optimizers.read_optimizer("torch.SGD(momentum=0.9)")
+
+
+def test_a_keyword_that_is_misspelt_is_told():
+    with pytest.raises(
+        InputError, match=r"parameter 'optimiser': gradient-descent does not have it; .*mean 'optimizer'"
+    ):
+        eomsym.derive(optimiser="adam")
+    with pytest.raises(InputError, match=r"torch.SDG is unknown; .*did you mean 'torch.SGD'\?"):
+        optimizers.read_optimizer("torch.SDG()")
+
+
+def test_no_two_names_differ_in_case_and_hyphens_alone():
+    folded = [name.replace("-", "") for name in optimizers._BY_ALIAS]
+    assert len(set(folded)) == len(folded)

@@ -1,5 +1,6 @@
 """The folder of a study: results whole or not at all, one run at a time."""
 
+import json
 import os
 import subprocess
 import sys
@@ -10,6 +11,7 @@ import pytest
 from eomsym.errors import EomsymError, InputError
 from eomsym.files import temporary_files
 from eomsym.studies import JobResult, MeasuredError, ResultStore
+from eomsym.studies.job import canonical_json
 
 
 @pytest.fixture
@@ -57,6 +59,45 @@ def test_an_altered_result_is_refused_by_its_name(store, results):
         store.read(results[0].job)
     first.unlink()
     with pytest.raises(EomsymError, match="cannot be read"):
+        store.read(results[0].job)
+
+
+def test_an_edited_number_is_noticed(store, results):
+    result = next(result for result in results if result.errors)
+    store.write(result)
+    path = store.folder / "results" / f"{result.job.digest}.json"
+    entry = json.loads(path.read_bytes())
+    entry["errors"][0]["error"] *= 2
+    path.write_bytes(canonical_json(entry) + b"\n")
+    with pytest.raises(EomsymError, match=f"{path.name}: not the result.*delete the file"):
+        store.read(result.job)
+
+
+def test_a_result_that_an_older_version_wrote_is_read(store, results):
+    store.write(results[0])
+    path = store.folder / "results" / f"{results[0].job.digest}.json"
+    entry = json.loads(path.read_bytes())
+    del entry["sha256"]
+    path.write_bytes(canonical_json(entry) + b"\n")
+    assert store.read(results[0].job) == results[0]
+
+
+def test_what_has_no_end_is_no_result_and_no_plan(store, plan, results):
+    store.write(results[0])
+    store.write_plan(plan)
+    result = store.folder / "results" / f"{results[0].job.digest}.json"
+    for path, read in ((result, lambda: store.read(results[0].job)), (store.plan_path, store.read_plan)):
+        path.unlink()
+        path.symlink_to("/dev/zero")
+        with pytest.raises(EomsymError, match="not a regular file"):
+            read()
+        path.unlink()
+        os.mkfifo(path)
+        with pytest.raises(EomsymError, match="not a regular file"):
+            read()
+    result.unlink()
+    result.write_bytes(b" " * 2**21)
+    with pytest.raises(EomsymError, match="larger than"):
         store.read(results[0].job)
 
 

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from eomsym import optimizers, studies
 from eomsym.errors import InputError
-from eomsym.models import MLP
+from eomsym.models import MLP, dataset
 from eomsym.studies.plan import MAX_JOBS
 
 FULL = """
@@ -143,6 +143,39 @@ def test_a_plan_comes_back_from_its_own_words(orders, halvings, seeds, optimizer
     plan = studies.plan_from_dict(words)
     assert studies.plan_from_dict(plan.to_dict()) == plan
     assert len(list(plan.jobs())) == len(plan)
+
+
+def test_data_of_ones_own_are_pinned_to_the_file_that_is_there(read, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    text = SMALL.replace('"moons"', '"own.csv"\ntarget = ["y"]\nscale = "range"')
+    names = []
+    for rows in ("1,2,3.5\n4,5,6\n", "1,2,3.5\n4,5,7\n"):
+        (tmp_path / "own.csv").write_text(f"a,b,y\n{rows}")
+        plan = read(text)
+        (job,) = plan.jobs()
+        assert job.model == MLP([2, 16, 1], "tanh", "mse")
+        assert dataset(job.dataset).inputs.tolist() == [[0, 0], [1, 1]]
+        assert studies.plan_from_dict(plan.to_dict()) == plan
+        names.append(job.digest)
+    assert names[0] != names[1], "results of other data would be found"
+
+
+@pytest.mark.parametrize(
+    ("words", "fault"),
+    [
+        ('"moons"\ntarget = "y"', "target is said of a file, and 'moons' is none"),
+        ('"own.csv"\nscale = "unit"', "scale 'unit': unknown; choose from none, standard, range"),
+        ('"own.csv"\nheader = 1', "header 1: neither true nor false"),
+        ('"own.csv"\ntarget = "z"', "has no column 'z'; choose from a, y"),
+        ('"own.csv"\nlayers = [2, 1]', "do not fit own.csv"),
+        ('"missing.csv"', "data 'missing.csv': cannot be read"),
+    ],
+)
+def test_data_of_ones_own_that_cannot_be_read(read, tmp_path, monkeypatch, words, fault):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "own.csv").write_text("a,y\n1,2\n3,5\n")
+    with pytest.raises(InputError, match=fault):
+        read(SMALL.replace('"moons"', words))
 
 
 #: What is changed in ``SMALL``, into what, and what the message must say.

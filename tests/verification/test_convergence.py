@@ -2,12 +2,14 @@
 
 import json
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import shared_kernels
 from threadpoolctl import threadpool_info
 
+from eomsym.codegen import KernelSpec
 from eomsym.dynamics import run_optimizer
 from eomsym.errors import InputError, IntegrationError
 from eomsym.models import MLP, Dataset, dataset, default_model
@@ -337,6 +339,16 @@ def test_bad_input_is_named(closed_form, arguments, fault):
 def test_a_model_that_is_not_the_kernels_is_refused(network):
     with pytest.raises(InputError, match="the kernel was generated for"):
         verify(kernel=network, model=MLP([2, 3, 1], loss="mse"), data="teacher", orders=[0])
+
+
+@pytest.mark.parametrize("changes", [{"optimizer": "nesterov"}, {"optimizer": "heavy-ball", "beta": "1/3"}])
+def test_a_rule_that_is_not_the_kernels_is_refused_at_once(changes):
+    kernel = SimpleNamespace(order=2, spec=KernelSpec(MLP([2, 3, 1], loss="mse"), 2, "heavy-ball"))
+    asked = "beta = 1/" + ("2" if changes["optimizer"] == "nesterov" else "3")
+    with pytest.raises(
+        InputError, match=rf"generated for heavy-ball \(beta = 9/10\), and .*{asked}\) is to be verified"
+    ):
+        verify(kernel=kernel, data="teacher", orders=[0], **changes)
 
 
 def test_a_data_set_of_ones_own_has_no_default_model():

@@ -100,6 +100,25 @@ def test_the_series_of_a_network_turns_earlier_the_larger_eta(case):
     np.testing.assert_allclose(small.measured, small.defects, rtol=0.6)
 
 
+def test_a_relative_accuracy_is_of_the_distance_moved(case):
+    kernel, theta, data, eta = case
+    flow = integrate_equation_of_motion(kernel, theta, eta, 8 * eta, data, order=0).theta
+    distance = np.linalg.norm(flow - theta)
+    absolute = recommend_step(kernel, theta, 8 * eta, 1e-2 * distance, 1, data)
+    relative = recommend_step(kernel, theta, 8 * eta, 1e-2, 1, data, relative=True)
+    assert (relative.steps, relative.eta) == (absolute.steps, absolute.eta)
+    assert relative.accuracy == pytest.approx(1e-2 * distance, rel=1e-8)
+    assert relative.measured_error <= relative.accuracy
+    assert relative.warnings == ()
+
+
+def test_a_step_beyond_the_radius_is_recommended_with_a_warning(closed_form):
+    advice = recommend_step(closed_form.Quadratic([10.0, 1.0]), np.array([1.0, 1.0]), 0.15, 10.0)
+    assert advice.steps == 1
+    (warning,) = advice.warnings
+    assert "from 1 on the series in eta diverges" in warning
+
+
 def test_what_cannot_be_recommended(closed_form):
     kernel = closed_form.Riccati(order=2)
     theta = np.array([-1.0, -0.5])

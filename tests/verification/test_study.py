@@ -23,6 +23,16 @@ def record(order=1, slope=2.0, size=1.0, bend=0.0, floor=1e-15):
     )
 
 
+def test_numbers_are_pythons_own_whatever_they_were():
+    """An error at its floor was NumPy's truth before, which JSON does not know."""
+    numbers = tuple(np.float64(eta**2) for eta in ETAS)
+    made = OrderRecord(1, etas=numbers, errors=numbers, predicted_errors=numbers, floors=numbers)
+    assert made.at_floor == (True,) * 4
+    values = [*made.etas, *made.errors, *made.floors, *made.at_floor, *made.local_slopes, *made.error_ratio]
+    assert {type(value) for value in values} == {float, bool}
+    assert json.loads(study(made).to_json())["orders"][0]["at_floor"] == [True] * 4
+
+
 def study(*records):
     return ConvergenceStudy("gradient-descent", "2-1 tanh mse", "made up", 0, 6.4, 1.0, records)
 

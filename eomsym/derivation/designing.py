@@ -1,0 +1,289 @@
+"""Optimisers by design: the members of a family whose equation of motion is as wanted, by exact order conditions.
+
+The counter terms of the family are derived with its free coefficients as symbols; the conditions on them are
+polynomial equations, solved over the rationals by Gröbner bases.  That a basis is {1} proves that there is no solution,
+not even a complex one (Hilbert's Nullstellensatz).
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from fractions import Fraction
+from typing import TYPE_CHECKING, Any
+
+from eomsym import optimizers
+from eomsym.derivation.counterterms import derive_slow_manifold
+from eomsym.derivation.modified_loss import tree_rows
+from eomsym.derivation.order_conditions import Condition, read_demands
+from eomsym.errors import InputError, UnsolvableError
+from eomsym.exact_numbers import Coefficient
+from eomsym.optimizers import Optimizer, Parameter
+
+if TYPE_CHECKING:
+    import sympy
+
+#: Tried in turn for a coefficient that the conditions leave free and that has no default.
+TRIED = tuple(Fraction(n, 12) for n in (6, 12, -12, 4, 24, 8, -24, 18, 0, 3, 9, 36, -36, 48, -48))
+#: Gröbner bases that are made before the search is given up.
+MOST_BASES = 400
+
+
+@dataclass(frozen=True)
+class Design(Optimizer):
+    """An optimiser that was designed, with all that makes it one: it goes wherever an optimiser does.
+
+    ``coefficients`` are the exact values; ``chosen`` those of them that the conditions left free, with the reason for
+    each value; ``conditions`` what was solved.
+    """
+
+    coefficients: Mapping[str, Fraction] = field(default_factory=dict, hash=False)
+    chosen: Mapping[str, str] = field(default_factory=dict, hash=False)
+    conditions: tuple[Condition, ...] = field(default=(), hash=False)
+
+    def text(self) -> str:
+        """The conditions, one a line, then the coefficients; those that were free say how they were chosen."""
+        values = (f"{name} = {value}" + self._reason(name) for name, value in self.coefficients.items())
+        return "\n".join([*map(str, self.conditions), *values])
+
+    def _reason(self, name: str) -> str:
+        return f"  (free, {self.chosen[name]})" if name in self.chosen else ""
+
+
+def design(
+    family: str | Optimizer,
+    *,
+    vanishing: int = 0,
+    gradient: int = 0,
+    loss: Mapping[int, Mapping[str, object]] | None = None,
+    order_free: int = 0,
+    pace: object = None,
+    **fixed: object,
+) -> Design:
+    """A member of a family of optimisers whose counter terms ξ_k meet exact conditions.
+
+    ``family`` is an ``Optimizer``, or its name, whose parameters are the free coefficients; ``fixed`` gives values to
+    some.  Conditions:
+    ``vanishing=p``: ξ_0 … ξ_{p−1} are zero; ``gradient=p``: they are gradients for every loss;
+    ``loss={1: {"[[]]": "1/8"}}``: the term with η¹ of the modified loss is ‖g‖²/8, trees standing for S_π as in
+    ``modified_loss``; ``order_free=q``: ξ_0 … ξ_{q−1} are the same for all orders of the batches, however many there
+    are, if the family is derived with more than q; ``pace``: the coefficients of the gradients in ``θ̇ = −c g`` add up
+    to it.  A coefficient that the conditions leave free takes its default, or the first of ``TRIED`` with which
+    the others are rational; parameters that count something stay open unless they are given.
+
+    Raises ``UnsolvableError`` if no member meets the conditions, with one that cannot be met beside the others, or if
+    none is found that is rational and in range; ``InputError`` for conditions that make no sense.
+    """
+    demands = read_demands(pace, vanishing, gradient, loss, order_free)
+    entry, given = optimizers.chosen(family, fixed)
+    free = [one for one in entry.parameters if one.name not in given and not one.integer]
+    if not free:
+        raise InputError(f"design: {entry.name} has no free coefficient; take a family, or give fewer values")
+    rows = tree_rows(derive_slow_manifold(entry, demands.order, **given))
+    counted = any(one.integer and one.name in given for one in entry.parameters)
+    conditions = _distinct(demands.conditions(rows, proof=not counted))
+    values, chosen = _System(free, conditions, rows).solved()
+    ordered = {one.name: {**given, **values}[one.name] for one in entry.parameters if one.name in {*given, *values}}
+    written = " ".join(f"{name}={value}" for name, value in ordered.items())
+    name = f"{entry.name}-{hashlib.sha256(written.encode()).hexdigest()[:8]}"
+    return optimizers.member(
+        entry,
+        ordered,
+        name,
+        Design,
+        summary=f"{entry.summary}, {written}",
+        coefficients=ordered,
+        chosen=chosen,
+        conditions=conditions,
+    )
+
+
+class _GivenUpError(Exception):
+    """The search has taken too long."""
+
+
+class _System:
+    """The equations, in SymPy's symbols, and what is known of the unknowns."""
+
+    def __init__(self, free: Sequence[Parameter], conditions: Sequence[Condition], rows: Sequence[Mapping[Any, Any]]):
+        import sympy
+
+        self.parameters = {one.name: one for one in free}
+        self.symbols = {name: sympy.Symbol(name) for name in self.parameters}
+        self.conditions = conditions
+        self.equations = [_numerator(condition.value) for condition in conditions]
+        #: No denominator is zero: one more unknown is what their product is divided into.
+        divisors = {factor for row in rows for value in row.values() for factor in _denominators(value)}
+        self.inverse = sympy.Dummy("inverse")
+        self.proper = [self.inverse * sympy.Mul(*divisors) - 1] if divisors else []
+        self.bases = 0
+        #: Whether every branch that was left has no real solution, and the last equation that says so.
+        self.unreal, self.obstacle = True, ""
+
+    def solved(self) -> tuple[dict[str, Fraction], dict[str, str]]:
+        """Values, and reasons for those that were chosen.  Raises ``UnsolvableError``."""
+        self._check_signs()
+        try:
+            for values, reasons in self._solutions(self.equations, self.proper, tuple(self.parameters), {}):
+                return values, reasons
+        except _GivenUpError:
+            self.unreal, self.obstacle = False, f"the search was given up after {MOST_BASES} Gröbner bases"
+        if self.unreal and self.obstacle:
+            raise UnsolvableError(f"design: no real coefficients meet the conditions: {self.obstacle}")
+        self._find_contradiction()
+        why = f"; {self.obstacle}" if self.obstacle else ""
+        raise UnsolvableError(
+            f"design: no member with rational coefficients in their ranges was found{why}; fix coefficients at values "
+            "of your own, or take a larger family"
+        )
+
+    def _solutions(
+        self,
+        equations: Sequence[sympy.Expr],
+        proper: Sequence[sympy.Expr],
+        unknown: tuple[str, ...],
+        known: Mapping[str, Fraction],
+    ) -> Iterator[tuple[dict[str, Fraction], dict[str, str]]]:
+        """All rational solutions with the values tried for what is free, the first unknowns first."""
+        if not unknown:
+            yield {}, {}
+            return
+        name, candidates, equations = self._next(equations, proper, unknown, known)
+        rest = tuple(other for other in unknown if other != name)
+        symbol = self.symbols[name]
+        for value, reason in candidates:
+            left, still = (
+                [equation.subs(symbol, _rational(value)).expand() for equation in part] for part in (equations, proper)
+            )
+            if all(not equation.is_number or equation == 0 for equation in [*left, *still]):  # −1 = 0: divides by zero
+                left = [equation for equation in left if equation != 0]
+                for values, reasons in self._solutions(left, still, rest, {**known, name: value}):
+                    yield {name: value, **values}, {**({name: reason} if reason else {}), **reasons}
+
+    def _next(
+        self,
+        equations: Sequence[sympy.Expr],
+        proper: Sequence[sympy.Expr],
+        unknown: Sequence[str],
+        known: Mapping[str, Fraction],
+    ) -> tuple[str, list[tuple[Fraction, str]], Sequence[sympy.Expr]]:
+        """The unknown to go on with, its candidates with reasons where it is free, and the equations, simpler."""
+        import sympy
+
+        if len(unknown) > len(equations):  # something is free, and the basis of many unknowns would take long
+            return unknown[0], self._tried(unknown[0]), equations
+        self.bases += 1
+        if self.bases > MOST_BASES:
+            raise _GivenUpError
+        symbols = [*([self.inverse] if proper else []), *(self.symbols[name] for name in reversed(unknown))]
+        basis = sympy.groebner([*equations, *proper], *symbols, order="grevlex", domain=sympy.QQ)
+        if basis.exprs == [1]:
+            return unknown[0], [], []
+        if basis.is_zero_dimensional:
+            exact = [element for element in basis.fglm("lex").exprs if self.inverse not in element.free_symbols]
+            name, symbol = unknown[0], symbols[-1]
+            (alone,) = (element for element in exact if element.free_symbols == {symbol})
+            return name, [(root, "") for root in self._roots(alone, symbol, known)], exact
+        # No leading monomial is a power of it alone: then no equation holds it alone, so it is free.
+        leading = [polynomial.monoms(order="grevlex")[0] for polynomial in basis.polys]
+        bound = {symbols[powers.index(sum(powers))].name for powers in leading if max(powers) == sum(powers)}
+        name = next((one for one in unknown if one not in bound), unknown[0])
+        return name, self._tried(name), [one for one in basis.exprs if self.inverse not in one.free_symbols]
+
+    def _tried(self, name: str) -> list[tuple[Fraction, str]]:
+        self.unreal = False
+        parameter = self.parameters[name]
+        found = [(parameter.default, "its default")] if parameter.default is not None else []
+        found += [(value, "first of the values tried that leaves the others rational") for value in TRIED]
+        return [(value, reason) for value, reason in found if _in_range(parameter, value)]
+
+    def _roots(self, polynomial: sympy.Expr, symbol: sympy.Symbol, known: Mapping[str, Fraction]) -> list[Fraction]:
+        """All rational roots in the range, lowest first."""
+        import sympy
+
+        whole = sympy.Poly(polynomial, symbol)
+        found = sorted(Fraction(int(root.p), int(root.q)) for root in whole.ground_roots())
+        allowed = [root for root in found if _in_range(self.parameters[symbol.name], root)]
+        if not allowed:
+            real = whole.count_roots()
+            self.unreal = self.unreal and real == 0
+            what = "no real root" if real == 0 else "no rational root" if not found else "no rational root in its range"
+            beside = ", ".join(f"{name} = {value}" for name, value in known.items())
+            self.obstacle = f"{polynomial} = 0 has {what}" + (f" at {beside}" if beside else "")
+        elif whole.count_roots() > len(allowed):
+            self.unreal = False
+        return allowed
+
+    def _check_signs(self) -> None:
+        """Raises ``UnsolvableError`` if positive coefficients are asked to make a sum of positive terms zero.
+
+        Such a sum is looked for among linear combinations of the conditions in which mixed products cancel.
+        """
+        import sympy
+
+        if not self.equations or not all(one.minimum >= 0 and one.open_minimum for one in self.parameters.values()):
+            return
+        parts = [equation.as_coefficients_dict() for equation in self.equations]
+        terms = sorted({term for part in parts for term in part}, key=lambda term: (-len(term.free_symbols), str(term)))
+        reduced, _ = sympy.Matrix([[part[term] for term in terms] for part in parts]).rref()
+        for row in (sympy.Matrix(reduced) * sympy.Matrix(terms)).tolist():
+            values = row[0].as_coefficients_dict().values()
+            if row[0] != 0 and min(values) > 0:
+                raise UnsolvableError(
+                    f"design: not with positive coefficients: the conditions combine to {row[0]} = 0, which has no "
+                    "solution in them"
+                )
+
+    def _find_contradiction(self) -> None:
+        """Raises ``UnsolvableError`` with conditions that contradict each other, as few as can be, if there are."""
+        import sympy
+
+        def contradict(numbers: Sequence[int]) -> bool:
+            chosen = [*(self.equations[i] for i in numbers), *self.proper]
+            return sympy.groebner(chosen, self.inverse, *self.symbols.values(), order="grevlex").exprs == [1]
+
+        numbers = next((range(n) for n in range(1, len(self.equations) + 1) if contradict(range(n))), None)
+        if numbers is None:
+            return
+        kept = list(numbers)
+        for number in numbers[:-1]:
+            fewer = [other for other in kept if other != number]
+            if contradict(fewer):
+                kept = fewer
+        *others, last = (str(self.conditions[i]) for i in kept)
+        beside = f"; beside it: {'; '.join(others)}" if others else ""
+        raise UnsolvableError(f"design: this condition has no solution: {last}{beside}")
+
+
+def _distinct(conditions: Iterable[Condition]) -> tuple[Condition, ...]:
+    """Those that are not a multiple of one before."""
+    found: dict[Any, Condition] = {}
+    for condition in conditions:
+        value = condition.value
+        found.setdefault(1 if isinstance(value, (int, Fraction)) else value.numer.monic(), condition)
+    return tuple(found.values())
+
+
+def _in_range(parameter: Parameter, value: Fraction) -> bool:
+    try:
+        return parameter.read(value) == value
+    except InputError:
+        return False
+
+
+def _rational(value: int | Fraction) -> sympy.Rational:
+    import sympy
+
+    return sympy.Rational(value.numerator, value.denominator)
+
+
+def _numerator(value: Coefficient) -> sympy.Expr:
+    return _rational(value) if isinstance(value, (int, Fraction)) else value.numer.as_expr()
+
+
+def _denominators(value: Coefficient) -> list[sympy.Expr]:
+    """The irreducible factors by which a coefficient is divided."""
+    if isinstance(value, (int, Fraction)):
+        return []
+    return [factor.as_expr() for factor, _ in value.denom.factor_list()[1]]
