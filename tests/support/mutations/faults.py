@@ -75,10 +75,7 @@ FAULTS = [
             "comb(i, j) * found[i] for i in range(j + 2, power + 2)",
             "comb(i, j) * found[i] for i in range(j + 2, power + 1)",
         ),
-        (
-            "lambda power: _value(_antidifference(power), step)",
-            "lambda power: _value(_antidifference(power), step + 1)",
-        ),
+        ("return summed(value_at(step))", "return summed(value_at(step + 1))"),
         ("lambda power: Fraction(step) ** power", "lambda power: Fraction(step) ** (power + 1)"),
         ("else 1 / (1 - share)", "else 1 / (1 + share)"),
         (
@@ -160,12 +157,9 @@ FAULTS = [
     *_faults(
         "eomsym/step_index/array_algebra.py",
         ("tests/jax", "tests/torch"),
-        ("return [[-value[0] for value in values]", "return [[value[0] for value in values]"),
-        (
-            "[value[0] for value in point], len(self.tables.nodes)",
-            "[value[-1] for value in point], len(self.tables.nodes) - 1",
-        ),
-        ("value[: len(weights[0])]", "value[-len(weights[0]) :]"),
+        ("-value[0] if steps == 1 else", "value[0] if steps == 1 else"),
+        ("[:rows] if level else", "[-rows:] if level else"),
+        ("self._layout.extension(level, len(self.tables.nodes))", "self._layout.extension(1, len(self.tables.nodes))"),
     ),
     *_faults(
         "eomsym/derivation/counterterms.py",
@@ -329,7 +323,7 @@ FAULTS = [
         "eomsym/step_index/lookahead.py",
         ("tests/jax/test_lookahead.py", "tests/torch"),
         ("map(Fraction, range(order + 1))", "map(Fraction, range(1, order + 2))"),
-        ("if index < order:", "if index < order - 1:"),
+        ("weight / stride for weight in", "weight for weight in"),
     ),
     *_faults(
         "eomsym/codegen/sample_loops.py",
@@ -384,7 +378,7 @@ FAULTS = [
     *_faults(
         "templates/common/rule.jinja",
         RULE_KERNEL,
-        ("/ (2.0 * root[0])", "/ root[0]"),
+        ("np.where(held, 1.0, 2.0 * root[0])", "np.where(held, 1.0, root[0])"),
         ("if steps != 1", "if steps != steps"),
         ("state_0[0] = theta", "state_0[0] = 0 * theta"),
         ("return levels[k] if k >= 0", "return levels[k] if k > 0"),
