@@ -15,10 +15,10 @@ from scipy.special import logsumexp, softmax
 from eomsym.dynamics import Data, top_eigenpair
 from eomsym.dynamics.differentials import gradient_along
 from eomsym.errors import InputError
-from eomsym.models import LOSS_TABLE, MLP
+from eomsym.models import LOSS_TABLE, MLP, VectorField
 from eomsym.models.array_expression import ArrayExpression
 from eomsym.models.outputs import outputs_along
-from eomsym.verification.differences import derivative
+from eomsym.verification.line_differences import line_coefficients
 
 Value = Callable[[np.ndarray], Any]
 Along = Callable[[np.ndarray, np.ndarray], Any]
@@ -35,8 +35,10 @@ NAMES = (
     *(f"{name}1" if name.endswith(":") else name for name in SHORTHANDS),
 )
 #: Beyond so many parameters no trace of the Hessian is taken.
-MOST_FOR_TRACE = 3000
+MOST_FOR_TRACE = 500
 DIRECTIONS = 4
+#: The error allowed of a derivative by differences, relative to it, or to the function over ‖θ‖ where that is larger.
+ALLOWED = 1e-7
 
 
 @dataclass(frozen=True)
@@ -107,6 +109,26 @@ def _array(value: Any) -> np.ndarray:
     return array
 
 
+def derivative(function: Value, theta: np.ndarray, direction: np.ndarray) -> Any:
+    """The derivative of ``function`` at ``theta`` (d,) along ``direction`` (d,), of its shape, from its values alone.
+
+    Raises ``InputError`` where its error is not below 1e−7 of it: the function is not smooth there, or noisy.
+    """
+    length, here = float(np.linalg.norm(direction)), function(theta)
+    if length == 0:
+        return 0 * here
+    unit, offset = direction / length, 0.0 if here.any() else 1.0  # the ladder of steps begins with the size of values
+    precision = float(np.finfo(np.float64).eps)
+    found = line_coefficients(lambda t: np.ravel(function(theta + t * unit)) + offset, 1, precision)[1]
+    size = max(np.abs(found.value).max(), np.abs(here).max() / (np.linalg.norm(theta) or 1.0))
+    if not found.error <= ALLOWED * size:
+        raise InputError(
+            "observable: not smooth enough at theta to be differentiated by differences, uncertain by "
+            f"{found.error:.1e} of {size:.1e}; give a pair (function, its derivative along v), or an expression"
+        )
+    return length * found.value.reshape(np.shape(here))
+
+
 def _expression(text: str, kernel: Any) -> Observable:
     """One of ``SHORTHANDS``, or an expression as it is."""
     found = re.fullmatch(r"([a-z0-9-]+:)(\d{1,4})", text)
@@ -152,11 +174,7 @@ def _model(kernel: Any, name: str) -> MLP:
 def _loss(kernel: Any, data: Data, test: Data | None) -> Observable:
     if not hasattr(kernel, "loss"):
         raise InputError("observable 'loss': this kernel gives none; give a function")
-    return Observable(
-        "loss",
-        lambda at: np.float64(kernel.loss(at, *data)),
-        lambda at, along: np.float64(kernel.gradient(at, *data) @ along),
-    )
+    return _scalar("loss", lambda at: kernel.loss(at, *data), lambda at: kernel.gradient(at, *data))
 
 
 def _test_loss(kernel: Any, data: Data, test: Data | None) -> Observable:
@@ -164,10 +182,10 @@ def _test_loss(kernel: Any, data: Data, test: Data | None) -> Observable:
     if test is None:
         raise InputError("observable 'test-loss': no samples to test with; give test=(inputs, targets)")
     decay = _model(kernel, "test-loss").weight_decay
-    return Observable(
+    return _scalar(
         "test-loss",
-        lambda at: np.float64(kernel.loss(at, *test) - decay / 2 * (at @ at)),
-        lambda at, along: np.float64((kernel.gradient(at, *test) - decay * at) @ along),
+        lambda at: kernel.loss(at, *test) - decay / 2 * (at @ at),
+        lambda at: kernel.gradient(at, *test) - decay * at,
     )
 
 
@@ -204,41 +222,51 @@ def _margin(kernel: Any, data: Data, test: Data | None) -> Observable:
 
 def _sharpness(kernel: Any, data: Data, test: Data | None) -> Observable:
     """The largest eigenvalue of H; along r it moves by ``r·g''(v, v)``, v its eigenvector (Hellmann & Feynman)."""
-    pair = partial(top_eigenpair, kernel, data=data)
     second = _second_derivative(kernel, data)
-    return Observable(
-        "sharpness",
-        lambda at: np.float64(pair(at)[0]),
-        lambda at, along: np.float64(along @ second(at, pair(at)[1])),
-    )
+    pair = _remembered(partial(top_eigenpair, kernel, data=data))
+    return _scalar("sharpness", lambda at: pair(at)[0], lambda at: second(at, pair(at)[1]))
 
 
 def _sharpness_share(kernel: Any, data: Data, test: Data | None) -> Observable:
     """The largest eigenvalue of H over its trace, the sum of all."""
     if kernel.size > MOST_FOR_TRACE:
         raise InputError(
-            f"observable 'sharpness-share': takes a product with H for each parameter; "
-            f"{kernel.size} are too many, at most {MOST_FOR_TRACE}"
+            f"observable 'sharpness-share': takes a product with H for each parameter; {kernel.size} are too many, at "
+            f"most {MOST_FOR_TRACE}"
         )
-    pair, second, units = (
-        partial(top_eigenpair, kernel, data=data),
-        _second_derivative(kernel, data),
-        np.eye(kernel.size),
-    )
+    second, units = _second_derivative(kernel, data), np.eye(kernel.size)
+    pair = _remembered(partial(top_eigenpair, kernel, data=data))
+    trace = _remembered(lambda at: sum(kernel.hessian_vector(at, unit, *data) @ unit for unit in units))
 
-    def trace(theta: np.ndarray) -> float:
-        return float(sum(kernel.hessian_vector(theta, unit, *data) @ unit for unit in units))
-
-    def along(theta: np.ndarray, direction: np.ndarray) -> Any:
+    def gradient(theta: np.ndarray) -> Any:
         (top, vector), whole = pair(theta), trace(theta)
-        slope = direction @ second(theta, vector)
-        return _array((slope - top / whole * sum(direction @ second(theta, unit) for unit in units)) / whole)
+        return _array((second(theta, vector) - top / whole * sum(second(theta, unit) for unit in units)) / whole)
 
-    return Observable("sharpness-share", lambda at: _array(pair(at)[0] / trace(at)), along)
+    return _scalar("sharpness-share", lambda at: _array(pair(at)[0] / trace(at)), gradient)
+
+
+def _scalar(name: str, value: Value, gradient: Value) -> Observable:
+    """One number by its gradient (d,), which serves all directions from a point."""
+    kept = _remembered(gradient)
+    return Observable(name, lambda at: np.float64(value(at)), lambda at, along: np.float64(kept(at) @ along))
+
+
+def _remembered(function: Callable[[np.ndarray], Any]) -> Callable[[np.ndarray], Any]:
+    """The same function, its last value kept."""
+    kept: list[Any] = [np.empty(0), None]
+
+    def call(theta: np.ndarray) -> Any:
+        if not np.array_equal(theta, kept[0]):
+            kept[:] = theta.copy(), function(theta)
+        return kept[1]
+
+    return call
 
 
 def _second_derivative(kernel: Any, data: Data) -> Callable[[np.ndarray, np.ndarray], np.ndarray]:
     """``g''(v, v)``, (d,): twice the second coefficient of g along ``θ + ηv``."""
+    if isinstance(getattr(kernel, "model", None), VectorField):
+        raise InputError("observable 'sharpness': is of the Hessian of a loss, and a vector field has none")
     if kernel.order < 2 or not hasattr(kernel, "gradient_series"):
         raise InputError(
             "observable 'sharpness': takes a third derivative of the loss; give a kernel of order 2 or more"

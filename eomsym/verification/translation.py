@@ -47,7 +47,7 @@ class RatePrediction:
 class TranslationStudy(Record):
     """Decay of the sums over classes in the layer before a softmax, measured on a training path.
 
-    ``times`` (m,) and ``sums`` (m, n_in + 1) are some of the path's points, the last column the biases' sum;
+    ``times`` (m,) and ``sums`` (m, n_in + 1) are some of the path's points, the last column the biases' sum, if any;
     ``uncertainty`` is the standard error of ``measured_rate`` over these sums; ``losses`` are the first and the last.
     """
 

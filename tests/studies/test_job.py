@@ -50,7 +50,10 @@ def test_every_entry_is_in_the_digest():
 
 
 def test_a_job_comes_back_from_json():
-    assert Job.from_dict(json.loads(json.dumps(JOB.to_dict()))) == JOB
+    without = dataclasses.replace(JOB, model=MLP([2, 3, 1], "tanh", "mse", bias=False))
+    assert '"bias": false' in json.dumps(without.to_dict())
+    for job in (JOB, without):
+        assert Job.from_dict(json.loads(json.dumps(job.to_dict()))) == job
 
 
 @given(results)
