@@ -149,6 +149,16 @@ def test_scaling_is_of_each_column_and_told(file, scale, shift, spread):
     np.testing.assert_allclose(told["spread"], [*spread(values[:, :2], axis=0), 1], rtol=1e-14)  # a constant: shifted
 
 
+@pytest.mark.parametrize("scale", ["standard", "range"])
+@pytest.mark.parametrize("size", [1e300, 1e-170])
+def test_a_column_whose_spread_is_no_double_is_refused(file, scale, size):
+    """Its squares overflow, and all inputs would be 0 without a word; or lose their digits."""
+    path = file(f"a,b,y\n1,{size},0.5\n2,{3 * size},1.5\n4,{-size},2.5\n")
+    with pytest.raises(InputError, match=r"column 'b', from -.* to .*, cannot be scaled"):
+        Dataset.from_csv(path, scale=scale)
+    assert Dataset.from_csv(path, inputs="a", scale=scale).inputs.std() > 0.1
+
+
 def test_labels_are_never_scaled(file):
     data = Dataset.from_csv(file("1,0\n2,1\n3,2\n"), scale="standard")
     assert data.targets.tolist() == [0, 1, 2]
