@@ -153,7 +153,7 @@ class DataFile:
             if low == high:
                 shift, spread = low, 1.0
             elif not SPREADS[0] < spread < SPREADS[1]:
-                raise self.refuse(f"column {name!r}, from {low:g} to {high:g}, cannot be scaled; give it in other units")
+                raise self.refuse(f"column {name!r}, from {low:g} to {high:g}, cannot be scaled; change its unit")
             np.divide(np.subtract(column, shift, out=column), spread, out=column)
             done["shift"].append(shift)
             done["spread"].append(spread)
