@@ -45,6 +45,9 @@ def test_it_has_the_names_and_shapes_of_scipy_and_agrees_with_it(closed_form):
     between = np.linspace(0, 2, 17)
     np.testing.assert_allclose(path.sol(between), peer.sol(between), rtol=1e-5)
     np.testing.assert_allclose(path.sol(path.t), path.y, rtol=1e-14)
+    for beyond in (-0.01, 2.01, [1.0, 3.0], float("nan")):  # SciPy would go on with a polynomial of order 7
+        with pytest.raises(InputError, match="known from 0 to 2"):
+            path.sol(beyond)
     wrong = solve_ivp(modified_vector_field(kernel, 0.1, order=2), (0, 2), start, t_eval=TIMES, rtol=1e-9, atol=1e-12)
     assert abs(path.y - wrong.y).max() > 1e-5
 
