@@ -245,8 +245,9 @@ class ConvergenceStudy(Result):
         settled = f", {self.transient} steps to settle" if self.transient else ""
         arithmetic = f", {self.precision}" if self.precision != "double" else ""
         head = (
-            f"{self.optimizer}{f' ({values}{settled})' if values else settled} on {self.dataset}: {self.model}, "
-            f"seed {self.seed}{arithmetic}\ntime {self.time:g}, largest curvature {self.spectral_radius:.4g}"
+            f"{self.optimizer}{f' ({values}{settled})' if values else settled} on {self.dataset or 'own data'}: "
+            f"{self.model}, seed {self.seed}{arithmetic}\n"
+            f"time {self.time:g}, largest curvature {self.spectral_radius:.4g}"
         )
         reasons = [f"order {record.order}: {record.reason}" for record in self.orders if record.reason]
         return [head + self._followed, self._orders, *reasons]

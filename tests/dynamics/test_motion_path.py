@@ -31,6 +31,7 @@ def test_a_start_that_is_not_asked_for_is_left_out(quadratic):
     whole = integrate_equation_of_motion(quadratic, THETA, 0.2, times=TIMES)
     np.testing.assert_array_equal(path.states, whole.states[1:])
     np.testing.assert_array_equal(path.times, TIMES[1:])
+    np.testing.assert_array_equal(path.error_estimates, whole.error_estimates[1:])
 
 
 def test_it_has_the_names_and_shapes_of_scipy_and_agrees_with_it(closed_form):
