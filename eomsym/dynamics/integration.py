@@ -155,7 +155,7 @@ def integrate_path(
     return Path(times, states, estimates, counted.evaluations, sol)
 
 
-class _Dense(OdeSolution):
+class _Dense(OdeSolution):  # type: ignore[misc]
     """SciPy's, which would go on beyond the path with the polynomial of its last step."""
 
     def __call__(self, t: Any) -> np.ndarray:
