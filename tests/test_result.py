@@ -271,6 +271,7 @@ def _results_of_public_functions():
 #: What public functions return that is no finding: what to work with, or a number with its parts.
 NO_RESULTS = {
     "Design",
+    "Observable",
     "ResultStore",
     "StudyPlan",
     "StateMap",
