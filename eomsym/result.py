@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 __all__ = ["Result", "Table"]
 
 #: Cells that say how it ended.
-_COLOURS = {"passed": "green", "failed": "red"}
+_COLOURS = {"passed": "green", "failed": "red", "undecided": "yellow"}
 #: No table is wider: its text is not made to fit a terminal.
 _ANY_WIDTH = 1000
 

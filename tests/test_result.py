@@ -19,6 +19,7 @@ from eomsym.cli import output
 from eomsym.derivation import corrected_step, decay_law, derive, modified_generator, modified_loss
 from eomsym.derivation.formula import Formula
 from eomsym.dynamics import Ensemble, Noise
+from eomsym.dynamics.error_prediction import ErrorPrediction
 from eomsym.dynamics.noise_equations import Draw, Spread
 from eomsym.errors import InputError, MissingExtraError
 from eomsym.models import ExpressionLoss
@@ -117,7 +118,8 @@ RESULTS = {
     "audit": Audit("PyTorch 2", 1, 4, AUDIT_ROWS, None, ("a note",)),
     "certificate": Certificate("kernel", (1e-16, 1e-15), (1.0, 0.0), (1e-18, 1e-18), 106),
     "error map": ErrorMap((0, 1), np.array([1.0]), np.array(ETAS), np.ones((2, 1, 4)), np.full((2, 1, 4), math.nan)),
-    "step advice": StepAdvice(1, 1.0, 1e-3, 0.1, 0.05, 20, 1e-4, 1e-4, ((10, 1e-2), (20, 1e-4))),
+    "prediction": ErrorPrediction((0, 1), (1, 2), np.ones((2, 3)), np.zeros(2), np.zeros(3), 9),
+    "step advice": StepAdvice(1, 1.0, 1e-3, 0.1, 0.05, 20, 1e-4, 1e-4, ((10, 1e-2), (20, 1e-4)), 0.8, 2.2),
     "order advice": OrderAdvice(0.1, 1, True, (0.1, 0.01), (0.1, math.inf)),
     "edge": term_study().edge[0],
     "follow": follow(),
@@ -267,7 +269,18 @@ def _results_of_public_functions():
 
 
 #: What public functions return that is no finding: what to work with, or a number with its parts.
-NO_RESULTS = {"ResultStore", "StudyPlan", "StateMap", "SeriesKernel", "LoopKernel", "TreeTable", "FieldKernel", "Tally"}
+NO_RESULTS = {
+    "Design",
+    "Observable",
+    "ResultStore",
+    "StudyPlan",
+    "StateMap",
+    "SeriesKernel",
+    "LoopKernel",
+    "TreeTable",
+    "FieldKernel",
+    "Tally",
+}
 
 
 def test_what_public_functions_return_is_a_result():

@@ -10,7 +10,7 @@ import typer
 from eomsym.checks import check_choice
 from eomsym.cli import options, output, parsing
 from eomsym.cli.groups import examples
-from eomsym.cli.measuring import Report, suited_model
+from eomsym.cli.measuring import Report, data_of, suited_model
 
 if TYPE_CHECKING:
     import numpy as np
@@ -52,7 +52,12 @@ def drift(
         str, typer.Option(metavar="NAME", help="slow: on the slow manifold; whole: parameters and memory.")
     ] = "slow",
     start: Annotated[str, typer.Option(metavar="N", help="With --state whole: steps made before.")] = "0",
-    dataset: options.Dataset = "digits",
+    dataset: options.NamedDataset = None,
+    data: options.Data = None,
+    target: options.Target = None,
+    inputs: options.Inputs = None,
+    header: options.Header = None,
+    scale: options.Scale = None,
     layers: options.Layers = None,
     activation: options.SuitedActivation = None,
     loss: options.SuitedLoss = None,
@@ -82,7 +87,8 @@ def drift(
     settings: dict[str, Any] = dict(parsing.settings("--set", set_ or []))
     chosen(optimizer, settings)
     decay = parsing.decimal("--weight-decay", weight_decay)
-    model = suited_model(dataset, layers, activation, decay, normalization, loss, no_bias)
+    samples = data_of(dataset, data, target, inputs, header, scale, layers, loss) or "digits"
+    model = suited_model(samples, layers, activation, decay, normalization, loss, no_bias)
     rate = parsing.positive("--eta", eta)
     count = parsing.integer("--steps", steps, 1, MOST_STEPS)
     first = parsing.integer("--start", start, 0, MOST_STEPS)
@@ -95,15 +101,16 @@ def drift(
     from eomsym.verification.observables import check_observable
 
     check_observable(observable, model)
-    data, test = _samples(samples_of(dataset, report.seed), observable)
+    drawn = samples_of(samples, report.seed)
+    trained, test = _samples(drawn, observable)
     kernel = kernel_for_drift(model, max(kept), report.folder)
     with output.progress("drifting") as progress:
         study = measure_drift(
             kernel,
-            read_observable(observable, kernel, data, test),
+            read_observable(observable, kernel, trained, test),
             model.initial(report.seed),
             rate,
-            *data,
+            *trained,
             order=max(kept),
             orders=kept,
             optimizer=optimizer,
@@ -113,7 +120,7 @@ def drift(
             progress=progress,
             **settings,
         )
-    return report.tell(replace(study, dataset=dataset, seed=report.seed))
+    return report.tell(replace(study, dataset=drawn.name, seed=report.seed), samples)
 
 
 def _samples(samples: Dataset, observable: str) -> tuple[tuple[np.ndarray, ...], tuple[np.ndarray, ...] | None]:

@@ -108,9 +108,10 @@ def verify(
     predicts: their ratio, extrapolated to learning rate 0, must be 1. With
     --resum the slope alone is judged, and a ratio below 1 is what it gains.
 
-    The exit status is 1 if an order fails. Where no network is described, one
-    that suits the data set is taken. Double precision shows orders to about 9;
-    double-double arithmetic, for gradient-descent on tiny networks, 19.
+    The exit status is 1 unless every order passes; one whose errors are lost in
+    round-off is undecided. Where no network is described, one that suits the
+    data set is taken. Double precision shows orders to about 9; double-double
+    arithmetic, for gradient-descent on tiny networks, 19.
 
     With --schedule and --batches paths are compared at the ends of rounds: a
     round visits every batch once, and is one step for the whole data.

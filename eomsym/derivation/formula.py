@@ -133,7 +133,7 @@ def _derivatives(fields: Sequence[Field], equations: Sequence[Equation]) -> Iter
     if re.search(r"\\nabla\^\{\d+\}g", text):
         yield (
             "",
-            rf"\text{{$\nabla^{{m}}g{index}[u, v, \dots]$: $m$-th derivative of $g{index}$ along $u$, $v$, \dots}}",
+            rf"\text{{$\nabla^{{m}}g{index}[u, v, \dots]$: $m$-th derivative of $g{index}$ along $u$, $v$, $\dots$}}",
         )
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -37,6 +38,12 @@ class ErrorPrediction(Result):
     error_estimates: np.ndarray
     theta: np.ndarray
     evaluations: int
+
+    def column_values(self) -> dict[str, Any]:
+        """One row for each order."""
+        sizes = np.linalg.norm(self.coefficients, axis=1)
+        named = {"order": self.orders, "exponent": self.exponents, "coefficient": sizes}
+        return {**named, "error_estimate": self.error_estimates}
 
     def error(self, order: int, eta: float) -> float:
         """The predicted distance of the paths ``η^p ‖E_N‖₂``, p the order's exponent.

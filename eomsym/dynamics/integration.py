@@ -15,7 +15,7 @@ import numpy as np
 from scipy.integrate import DOP853, DenseOutput, OdeSolution
 
 from eomsym.dynamics.vectors import is_finite
-from eomsym.errors import IntegrationError, OverflowInKernelError
+from eomsym.errors import InputError, IntegrationError, OverflowInKernelError
 from eomsym.result import Result
 
 if TYPE_CHECKING:
@@ -151,8 +151,17 @@ def integrate_path(
     difference = states - np.array([start[kept], *coarse.states])
     rounding = np.finfo(np.float64).eps * np.sqrt(2 * len(mesh)) * np.linalg.norm(states, axis=1)
     estimates = np.linalg.norm(difference, axis=1) / (CONVERGENCE - 1) + rounding
-    sol = OdeSolution(fine.ends, fine.pieces) if dense else None
+    sol = _Dense(fine.ends, fine.pieces) if dense else None
     return Path(times, states, estimates, counted.evaluations, sol)
+
+
+class _Dense(OdeSolution):  # type: ignore[misc]
+    """SciPy's, which would go on beyond the path with the polynomial of its last step."""
+
+    def __call__(self, t: Any) -> np.ndarray:
+        if not np.all((self.t_min <= np.asarray(t)) & (np.asarray(t) <= self.t_max)):
+            raise InputError(f"t: the path is known from {self.t_min:g} to {self.t_max:g}; give times between")
+        return super().__call__(t)
 
 
 class _Reader:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 SUFFIXES = (".csv", ".npz")
 #: ``standard``: mean 0 and deviation 1; ``range``: from 0 to 1.
 SCALES = ("none", "standard", "range")
+#: Beyond them squares of double numbers overflow or lose their digits.
+SPREADS = (1e-140, 1e140)
 #: Hexadecimal digits of the SHA-256 that says which file is meant.
 DIGITS = 16
 _KEYS = ("target", "inputs", "header", "scale", "labels", "sha256")
@@ -135,8 +137,27 @@ class DataFile:
             "scale": self.scale,
         }
         if self.scale != "none":
-            said["scaling"] = {part: _scaled(self.scale, values) for part, values in parts.items()}
+            said["scaling"] = {part: self._scaled(values, said[part]) for part, values in parts.items()}
         return table, said
+
+    def _scaled(self, values: np.ndarray, names: Sequence[str]) -> dict[str, list[float]]:
+        """Scales ``values`` (n, columns) in place, column by column, and says by what: ``(value - shift)/spread``."""
+        import numpy as np
+
+        done: dict[str, list[float]] = {"shift": [], "spread": []}
+        for name, column in zip(names, values.T, strict=True):
+            low, high = float(column.min()), float(column.max())
+            with np.errstate(over="ignore", invalid="ignore"):
+                standard = self.scale == "standard"
+                shift, spread = (float(column.mean()), float(column.std())) if standard else (low, high - low)
+            if low == high:
+                shift, spread = low, 1.0
+            elif not SPREADS[0] < spread < SPREADS[1]:
+                raise self.refuse(f"column {name!r}, from {low:g} to {high:g}, cannot be scaled; change its unit")
+            np.divide(np.subtract(column, shift, out=column), spread, out=column)
+            done["shift"].append(shift)
+            done["spread"].append(spread)
+        return done
 
     def _digest(self) -> str:
         try:
@@ -175,19 +196,3 @@ def _classes(table: Table) -> list[str] | None:
     if not table.is_labelled:
         return None
     return list(table.classes) or [str(label) for label in range(int(table.targets.max()) + 1)]
-
-
-def _scaled(scale: str, values: np.ndarray) -> dict[str, list[float]]:
-    """Scales ``values`` (n, columns) in place, column by column, and says by what: ``(value - shift)/spread``."""
-    import numpy as np
-
-    done: dict[str, list[float]] = {"shift": [], "spread": []}
-    for column in values.T:
-        low, high = float(column.min()), float(column.max())
-        shift, spread = (float(column.mean()), float(column.std())) if scale == "standard" else (low, high - low)
-        if low == high:
-            shift, spread = low, 1.0
-        np.divide(np.subtract(column, shift, out=column), spread, out=column)
-        done["shift"].append(shift)
-        done["spread"].append(spread)
-    return done

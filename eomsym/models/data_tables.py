@@ -222,7 +222,7 @@ def _labelled(file: DataFile, values: np.ndarray) -> np.ndarray:
 
 def _remedy(line: int, cell: str) -> str:
     if re.fullmatch(r"\s*[+-]?[0-9]+,[0-9]+\s*", cell):
-        return "write decimals with a point"
+        return "write decimals with a point, and thousands without a comma"
     if _MISSING.fullmatch(cell):
         return "leave the line out, or give one"
     return "give one, or leave the column out" if line > 1 else "say that line 1 is a header, or give one"

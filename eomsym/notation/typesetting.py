@@ -22,7 +22,7 @@ _BRACKETS, _TALL_BRACKETS = 12.6, 18.4  # both of them, and the space around
 _OF_COMMANDS = {
     **dict.fromkeys((r"\,", r"\!", r"\ "), 3.4),
     **{r"\;": 2.8, r"\quad": 10.0, r"\qquad": 20.0, r"\bigl": 0.8, r"\bigr": 0.8, r"\nabla": 8.4, r"\cdot": 7.3},
-    **{r"\partial": 6.1, r"\mathcal": 3.0, r"\Sigma": 7.3, r"\dots": 12.0, r"\in": 12.3, r"\to": 15.6},
+    **{r"\partial": 6.1, r"\mathcal": 3.0, r"\Sigma": 7.3, r"\dots": 13.4, r"\in": 12.3, r"\to": 15.6},
 }
 _OF_CHARACTERS = {
     **dict.fromkeys("+-", 12.3),
@@ -39,7 +39,6 @@ _IN_WORDS = {
     **dict.fromkeys("ABCDEFGHKLNOPQRSTUVXYZmwMW", 8.4),
     **dict.fromkeys("bdhknpquvxy", 5.6),
     **dict.fromkeys("frts ", 4.0),
-    r"\dots": 16.0,
 }
 
 

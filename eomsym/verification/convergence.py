@@ -30,7 +30,7 @@ from eomsym.dynamics import (
 from eomsym.dynamics.kernel import check_order, check_theta, is_double_double
 from eomsym.dynamics.vectors import rounded
 from eomsym.errors import InputError
-from eomsym.models import DEFAULT_DATASETS, MLP, Dataset
+from eomsym.models import DEFAULT_DATASETS, MLP, Dataset, ExpressionLoss
 from eomsym.optimizers import Optimizer, loop_of
 from eomsym.optimizers.loop import check_free
 from eomsym.schedules import read_schedules
@@ -90,7 +90,8 @@ def verify(
     """Measure how the error of the equation of motion falls with the step size, at each of ``orders``.
 
     ``data`` is the name of a data set, a ``Dataset``, or ``None`` for a kernel of a loss without data; by default
-    ``digits``, or ``teacher-small`` in double-double.  ``model`` is by default the one that suits the data set.
+    ``digits``, ``teacher-small`` in double-double, none for an expression.  ``model`` is by default the one that suits
+    the data set.
     ``kernel`` is a loaded kernel of order ``max(orders) + 1`` or more; without it one is generated, in ``precision``
     (``double`` if not given, or ``double-double``: 32 digits, for gradient descent on tiny networks such as that of
     ``teacher-small``), into ``output`` or the user's cache.
@@ -116,7 +117,7 @@ def verify(
     threads = check_integer("threads", threads, 1)
     state = check_choice("state", state, STATES)
     if data == SUITED:
-        data = DEFAULT_DATASETS.get((precision or "double") if kernel is None else _precision(kernel), "digits")
+        data = _suited(precision, kernel)
     if resum and (state != "slow" or schedule is not None or batching is not None or precision == "double-double"):
         raise InputError(
             "resum: is for kernels in doubles on the slow manifold; leave state, schedule and batching out"
@@ -316,6 +317,13 @@ def _check_rule(kernel: FieldKernel, entry: Optimizer, parameters: Mapping[str, 
         for name, values in ((spec.optimizer, spec.settings), (entry.name, tuple(parameters.items())))
     )
     raise InputError(f"kernel: was generated for {made}, and {asked} is to be verified; give the same to both")
+
+
+def _suited(precision: str | None, kernel: FieldKernel | None) -> str | None:
+    """The data set that a study has by default; None for the kernel of an expression."""
+    if isinstance(getattr(kernel, "model", None), ExpressionLoss):
+        return None
+    return DEFAULT_DATASETS.get((precision or "double") if kernel is None else _precision(kernel), "digits")
 
 
 def _precision(kernel: FieldKernel) -> str:

@@ -122,8 +122,9 @@ class OrderRecord(Result):
     @property
     def reason(self) -> str:
         """Why the order is not verified; empty if it is."""
-        if self.points_above_floor < LEAST_POINTS:
-            return f"{self.points_above_floor} step sizes above the round-off floor, at least {LEAST_POINTS} are needed"
+        if self.is_undecided:
+            few = f"{self.points_above_floor} step sizes above the round-off floor, at least {LEAST_POINTS} are needed"
+            return f"{few}; larger ones or other data may decide"
         faults = []
         if not abs(self.slope - self.expected_slope) <= SLOPE_TOLERANCE:
             faults.append(f"slope {self.slope:.4g} is not within {SLOPE_TOLERANCE} of {self.expected_slope}")
@@ -134,6 +135,11 @@ class OrderRecord(Result):
         if faults and self.at_floor[-1]:
             faults.append("smaller step sizes are lost in round-off")
         return "; ".join(faults)
+
+    @property
+    def is_undecided(self) -> bool:
+        """Whether too much is lost in round-off to judge."""
+        return self.points_above_floor < LEAST_POINTS
 
     @property
     def passed(self) -> bool:
@@ -147,8 +153,8 @@ class OrderRecord(Result):
 
     @property
     def verdict(self) -> str:
-        """``passed`` or ``failed``."""
-        return "passed" if self.passed else "failed"
+        """``passed``, ``failed`` or ``undecided``."""
+        return "undecided" if self.is_undecided else "passed" if self.passed else "failed"
 
     def column_values(self) -> dict[str, Any]:
         """One row a step size."""
@@ -239,8 +245,9 @@ class ConvergenceStudy(Result):
         settled = f", {self.transient} steps to settle" if self.transient else ""
         arithmetic = f", {self.precision}" if self.precision != "double" else ""
         head = (
-            f"{self.optimizer}{f' ({values}{settled})' if values else settled} on {self.dataset}: {self.model}, "
-            f"seed {self.seed}{arithmetic}\ntime {self.time:g}, largest curvature {self.spectral_radius:.4g}"
+            f"{self.optimizer}{f' ({values}{settled})' if values else settled} on {self.dataset or 'own data'}: "
+            f"{self.model}, seed {self.seed}{arithmetic}\n"
+            f"time {self.time:g}, largest curvature {self.spectral_radius:.4g}"
         )
         reasons = [f"order {record.order}: {record.reason}" for record in self.orders if record.reason]
         return [head + self._followed, self._orders, *reasons]

@@ -35,6 +35,18 @@ def test_the_test_loss_is_of_samples_that_are_left_out(run):
     assert result.json == {**found.to_dict(), "dataset": "moons", "seed": 3}
 
 
+def test_own_data_are_those_of_a_data_set_with_the_same_numbers(run, tmp_path):
+    arrays = dataset("moons", 3).arrays
+    rows = np.column_stack(arrays)
+    np.savetxt(tmp_path / "own.csv", rows, ["%.17g", "%.17g", "%d"], ",", header="x,y,moon", comments="")
+    options = ("--eta", "0.2", "--orders", "0:1", "--seed", "3", "--json")
+    result = run("drift", "loss", "--data", "own.csv", *MODEL[2:], *options)
+    found = library("loss", 0.2, arrays, order=1).to_dict()
+    assert result.json["predictions"] == found["predictions"]
+    assert result.json["data"]["inputs"] == ["x", "y"]
+    assert result.json["dataset"] == "own.csv"
+
+
 def test_table_and_figure(run, tmp_path):
     words = ("--optimizer", "torch.Adam()", "--state", "whole", "--start", "5", "--eta", "0.001", "--steps", "8")
     result = run("drift", "loss", *MODEL, *words, "--orders", "0:1", "--plot", "drift.png", "--quiet")

@@ -31,6 +31,7 @@ def test_a_start_that_is_not_asked_for_is_left_out(quadratic):
     whole = integrate_equation_of_motion(quadratic, THETA, 0.2, times=TIMES)
     np.testing.assert_array_equal(path.states, whole.states[1:])
     np.testing.assert_array_equal(path.times, TIMES[1:])
+    np.testing.assert_array_equal(path.error_estimates, whole.error_estimates[1:])
 
 
 def test_it_has_the_names_and_shapes_of_scipy_and_agrees_with_it(closed_form):
@@ -45,6 +46,9 @@ def test_it_has_the_names_and_shapes_of_scipy_and_agrees_with_it(closed_form):
     between = np.linspace(0, 2, 17)
     np.testing.assert_allclose(path.sol(between), peer.sol(between), rtol=1e-5)
     np.testing.assert_allclose(path.sol(path.t), path.y, rtol=1e-14)
+    for beyond in (-0.01, 2.01, [1.0, 3.0], float("nan")):  # SciPy would go on with a polynomial of order 7
+        with pytest.raises(InputError, match="known from 0 to 2"):
+            path.sol(beyond)
     wrong = solve_ivp(modified_vector_field(kernel, 0.1, order=2), (0, 2), start, t_eval=TIMES, rtol=1e-9, atol=1e-12)
     assert abs(path.y - wrong.y).max() > 1e-5
 

@@ -66,6 +66,7 @@ def test_columns_by_name_and_by_number(file, text, options, inputs, targets):
         ("2,0,2,0", {"labels": True}, [2, 0, 2, 0], ["0", "1", "2"]),
         ("2,0,1,1", {"labels": False}, None, None),
         ("2,0,1,1.5", {}, None, None),
+        ("0,0,0,0", {}, None, None),  # one value, no classes
         ("ox,ass,ox,cow", {}, [2, 0, 2, 1], ["ass", "cow", "ox"]),
     ],
 )
@@ -149,6 +150,16 @@ def test_scaling_is_of_each_column_and_told(file, scale, shift, spread):
     np.testing.assert_allclose(told["spread"], [*spread(values[:, :2], axis=0), 1], rtol=1e-14)  # a constant: shifted
 
 
+@pytest.mark.parametrize("scale", ["standard", "range"])
+@pytest.mark.parametrize("size", [1e300, 1e-170])
+def test_a_column_whose_spread_is_no_double_is_refused(file, scale, size):
+    """Its squares overflow, and all inputs would be 0 without a word; or lose their digits."""
+    path = file(f"a,b,y\n1,{size},0.5\n2,{3 * size},1.5\n4,{-size},2.5\n")
+    with pytest.raises(InputError, match=r"column 'b', from -.* to .*, cannot be scaled"):
+        Dataset.from_csv(path, scale=scale)
+    assert Dataset.from_csv(path, inputs="a", scale=scale).inputs.std() > 0.1
+
+
 def test_labels_are_never_scaled(file):
     data = Dataset.from_csv(file("1,0\n2,1\n3,2\n"), scale="standard")
     assert data.targets.tolist() == [0, 1, 2]
@@ -158,11 +169,12 @@ def test_labels_are_never_scaled(file):
 def test_arrays_of_an_npz_file(tmp_path):
     path = tmp_path / "own.npz"
     x, y = np.arange(6, dtype=np.float32).reshape(3, 2), np.array([1, 0, 1], dtype=np.uint8)
-    np.savez(path, inputs=x, targets=y, X=x + 1, words=np.array(["b", "a", "b"]), bad=np.array([[1.0], [np.nan], [0]]))
+    np.savez(path, inputs=x, targets=y, X=x + 1, words=np.array(["b", "a", "a"]), bad=np.array([[1.0], [np.nan], [0]]))
     data = Dataset.from_csv(path)
     assert (data.inputs.tolist(), data.targets.tolist()) == (x.tolist(), [1, 0, 1])
     other = Dataset.from_csv(path, "words", inputs="X")
     assert (other.inputs.tolist(), other.about["classes"]) == ((x + 1).tolist(), ["a", "b"])
+    assert other.targets.tolist() == [1, 0, 0]
     assert Dataset.from_csv(path, labels=False).targets.tolist() == [[1.0], [0.0], [1.0]]
     with pytest.raises(InputError, match="row 2, column 1 is nan"):
         Dataset.from_csv(path, "bad")

@@ -21,7 +21,7 @@ GOLDEN = r"""\begin{aligned}
 \theta^{+} &= \theta - \eta \, g \\
 g &= \nabla L \text{, of the loss } L \\
 H &= \nabla g \\
-& \text{$\nabla^{m}g[u, v, \dots]$: $m$-th derivative of $g$ along $u$, $v$, \dots} \\
+& \text{$\nabla^{m}g[u, v, \dots]$: $m$-th derivative of $g$ along $u$, $v$, $\dots$} \\
 \eta &= \text{learning rate}
 \end{aligned}"""
 

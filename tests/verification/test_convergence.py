@@ -12,7 +12,7 @@ from threadpoolctl import threadpool_info
 from eomsym.codegen import KernelSpec
 from eomsym.dynamics import run_optimizer
 from eomsym.errors import InputError, IntegrationError
-from eomsym.models import MLP, Dataset, dataset, default_model
+from eomsym.models import MLP, Dataset, ExpressionLoss, dataset, default_model
 from eomsym.verification import verify
 
 START = np.array([-1.0, -0.3])
@@ -354,3 +354,12 @@ def test_a_rule_that_is_not_the_kernels_is_refused_at_once(changes):
 def test_a_data_set_of_ones_own_has_no_default_model():
     with pytest.raises(InputError, match="model: none given"):
         verify(data=Dataset("mine", np.zeros((2, 1)), np.zeros((2, 1))), orders=[0])
+
+
+def test_a_loss_of_its_own_is_verified_without_data(closed_form):
+    """Data sets are for networks: ``digits`` was given to it, and numba's traceback came back."""
+    kernel = closed_form.Riccati()
+    kernel.model = ExpressionLoss("-(x**3 + y**3)/3", ["x", "y"])
+    study = verify(kernel=kernel, theta=START, orders=[0, 1])
+    assert (study.passed, study.dataset) == (True, "")
+    assert " on own data: " in str(study)

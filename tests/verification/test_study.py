@@ -96,7 +96,10 @@ def test_nothing_counts_behind_the_first_point_at_the_floor():
 def test_too_few_points_above_the_floor_are_no_verification(floors):
     judged = replace(record(), floors=floors)
     assert not judged.passed
-    assert judged.reason == f"{floors.count(1e-9)} step sizes above the round-off floor, at least 3 are needed"
+    counted = f"{floors.count(1e-9)} step sizes above the round-off floor, at least 3 are needed; larger ones or"
+    assert judged.reason.startswith(counted)
+    assert judged.verdict == "undecided"
+    assert record(slope=1.5).verdict == "failed"
 
 
 def test_the_reason_says_where_round_off_stands_in_the_way():
