@@ -463,3 +463,14 @@ def test_a_pair_with_the_wrong_derivative_is_refused():
     ):
         with pytest.raises(InputError, match=message):
             drift(kernel, (lambda at: at @ at, slope), theta, 0.1, *data, order=1)
+
+
+def test_the_test_loss_is_without_weight_decay():
+    kernel, theta, data = problem("identity mse")
+    assert kernel.model.weight_decay > 0
+    out = data[0]
+    for matrix, bias in kernel.model.split(theta):
+        out = out @ matrix + bias
+    quantity = read_observable("test-loss", kernel, data, test=data)
+    assert quantity.value(theta) == pytest.approx(((out - data[1]) ** 2).sum() / 2 / len(out), rel=1e-12)
+    assert quantity.along(theta, theta) == pytest.approx(derivative(quantity.value, theta, theta), rel=1e-7)
