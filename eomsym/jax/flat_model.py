@@ -10,6 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.flatten_util import ravel_pytree
 
+from eomsym.errors import InputError
 from eomsym.jax.counterterms import checked_leaf, counterterms
 
 
@@ -63,7 +64,11 @@ class FlatModel:
         """A function of ``params`` as one of θ, and its derivative along a vector, by ``jax.jvp``."""
 
         def flat(theta: Any) -> Any:
-            return jnp.asarray(function(self._shaped(theta)))
+            found = function(self._shaped(theta))
+            if getattr(found, "dtype", None) != jnp.float64:
+                what = getattr(found, "dtype", type(found).__name__)
+                raise InputError(f"observable: gave {what}; params are float64, give an array of float64 made of them")
+            return jnp.asarray(found)
 
         def value(theta: np.ndarray) -> Any:
             with jax.enable_x64(True):

@@ -29,6 +29,12 @@ class FlatModel:
         self._shapes = [leaf.shape for leaf in leaves]
         self.theta = torch.cat([leaf.detach().cpu().double().reshape(-1) for leaf in leaves]).numpy()
         self.size, self._loss_fn = self.theta.size, loss_fn
+        try:
+            self.loss(self.theta)
+        except RuntimeError as fault:
+            if "type" not in str(fault):
+                raise
+            raise InputError(f"loss_fn: params are float64 here, make its data float64 too ({fault})") from None
         self._slope, self._traced = torch.func.grad(self._flat), traced(loss_fn)
 
     def loss(self, theta: np.ndarray) -> float:
@@ -55,7 +61,11 @@ class FlatModel:
         """A function of ``params`` as one of θ, and its derivative along a vector, by ``torch.autograd``."""
 
         def flat(theta: Any) -> Any:
-            return torch.as_tensor(function(self._shaped(theta)))
+            found = function(self._shaped(theta))
+            if not isinstance(found, torch.Tensor) or found.dtype != torch.float64:
+                what = str(found.dtype) if isinstance(found, torch.Tensor) else type(found).__name__
+                raise InputError(f"observable: gave {what}; params are float64, give a tensor of float64 made of them")
+            return found
 
         def along(theta: np.ndarray, vector: np.ndarray) -> Any:
             return jvp(flat, torch.tensor(theta), torch.tensor(vector))[1].numpy()  # type: ignore[no-untyped-call, unused-ignore]

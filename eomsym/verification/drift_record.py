@@ -25,7 +25,8 @@ class Drift(Result):
     of the optimiser; ``value`` (…) what it is at the start.  ``measured`` (m, …) is the change at the steps ``marks``
     (m,), ``predicted`` the same by order; ``floors`` what of a prediction the integrator may owe at the end, ‖·‖₂, and
     ``round_off`` what of the measurement rounding may.  ``vanishing`` says of each row whether it vanishes identically,
-    as far as random points tell; it is empty for a whole state.  ``pace`` is the time of one step.
+    as far as random points tell; it is empty for a whole state, and where no point is in the domain.
+    ``pace`` is the time of one step.
     """
 
     observable: str

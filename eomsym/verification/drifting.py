@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import partial
@@ -23,7 +24,7 @@ from eomsym.optimizers import Optimizer, chosen, trace
 from eomsym.step_index import MAX_LOOKAHEAD_ORDER, map_logarithm
 from eomsym.verification.convergence import Progress
 from eomsym.verification.drift_record import Drift
-from eomsym.verification.observables import Observable, read_observable
+from eomsym.verification.observables import Observable, check_derivative, read_observable
 from eomsym.verification.posing import describe, growth_of_terms
 
 if TYPE_CHECKING:
@@ -36,10 +37,14 @@ LARGEST_FLOOR = 0.01
 #: Points of a path that are kept, about.
 KEPT = 100
 MOST_STEPS = 1_000_000
+#: Steps of the integrator for one of the run, beyond which a path is given up, and as many more at the beginning.
+PER_STEP, BEGIN_WITH = 20, 200
 #: Sharpness moves by a second derivative of g.
 LEAST_ORDER = 2
 #: How many random points say whether a row vanishes, and how far they lie, in units of θ's root mean square.
 POINTS, DISTANCE = 3, 0.3
+#: What the distance is multiplied by, in turn, until loss and observable are defined there.
+NEARER = (1.0, 1e-1, 1e-2, 1e-3)
 #: What is zero beside the derivative along a random direction as long as the row.
 ZERO = 1e-8
 #: A row that moves by this part of itself where θ moves by this part of it is made of rounding errors.
@@ -98,7 +103,8 @@ def drift(
     rate, count = check_positive("eta", eta), check_integer("steps", steps, 1, MOST_STEPS)
     if state == "slow" and start:
         raise InputError(f"start {start}: only a whole state begins after steps of its own; give state='whole' too")
-    kernel, theta, observable = _model(kernel, theta, observable)
+    given = observable
+    kernel, theta, observable = _model(kernel, theta, observable, data)
     if is_double_double(kernel):
         raise InputError("kernel: its numbers are double-double, observables are of doubles; generate one in double")
     point = check_theta(kernel, theta)
@@ -106,6 +112,8 @@ def drift(
     with threadpool_limits(limits=1, user_api="blas"):
         system = _system(kernel, point, rate, data, entry, values, order, state)
         quantity = read_observable(observable, kernel, data, test)
+        if quantity.exact and not isinstance(given, str | Observable):
+            check_derivative(quantity, point)
         states = run_states(system.map, count, start)
         return _measured(
             Drift(
@@ -139,10 +147,14 @@ def kernel_for_drift(model: MLP, order: int, output: str | FilePath | None = Non
     return kernel_for(made if output else next(alike, made), output)
 
 
-def _model(kernel: Any, theta: Any, observable: Any) -> tuple[Any, Any, Any]:
+def _model(kernel: Any, theta: Any, observable: Any, data: Data) -> tuple[Any, Any, Any]:
     """A loss function of JAX or PyTorch as a kernel, and a function of its parameters as one of θ."""
     if not callable(kernel) or hasattr(kernel, "gradient"):
         return kernel, theta, observable
+    if data:
+        raise InputError("data: a loss function holds its own; give a function of params, and no data")
+    if hasattr(theta, "named_parameters"):
+        raise InputError("params: a module; give dict(module.named_parameters()), and a loss by functional_call")
     flat_model: Any
     torch: Any = sys.modules.get("torch")
     if torch is not None and any(isinstance(leaf, torch.Tensor) for leaf in torch.utils._pytree.tree_leaves(theta)):
@@ -152,6 +164,8 @@ def _model(kernel: Any, theta: Any, observable: Any) -> tuple[Any, Any, Any]:
     made = flat_model(kernel, theta)
     if callable(observable):
         observable = Observable(getattr(observable, "__name__", "function"), *made.observed(observable))
+    elif not isinstance(observable, str):
+        raise InputError("observable: of a loss function give a function of params, or a name")
     return made, made.theta, observable
 
 
@@ -307,11 +321,16 @@ def _predicted(
     kept = slice(cut, None)
     for tolerance in TOLERANCES:
         allowed = tolerance * np.maximum(moved, tolerance * moved.max()) + noise + np.finfo(np.float64).tiny
-        path = integrate_path(rate, begin, np.asarray(record.marks, dtype=np.float64), allowed, kept)
+        path = integrate_path(rate, begin, np.asarray(record.marks, dtype=np.float64), allowed, kept, _patience)
         found, floor = path.states.reshape(-1, *shape), float(path.error_estimates[-1])
         if floor <= LARGEST_FLOOR * np.linalg.norm(found[-1] - record.measured[-1]) or floor <= record.round_off:
             break
     return found, floor
+
+
+def _patience(time: float) -> float:
+    """Steps of the integrator: where a series has left all measure, its field is stiff and would take hours."""
+    return BEGIN_WITH + PER_STEP * time
 
 
 def _round_off(quantity: Observable, states: np.ndarray, size: int) -> float:
@@ -325,23 +344,41 @@ def _round_off(quantity: Observable, states: np.ndarray, size: int) -> float:
 def _vanishing(system: _System, quantity: Observable, z: np.ndarray, order: int) -> tuple[bool, ...]:
     """Of each row whether it vanishes at random points around θ: as it is analytic, it then does everywhere.
 
-    It does where the term is no more than round-off, which another last digit of θ makes anew, and where φ' is zero
-    along it, beside what φ' is along others.
+    A point outside of where loss and observable are defined moves closer; where none is found it is not known: ().
     """
     random, size = np.random.default_rng(0), system.map.size
     spread = DISTANCE * (float(np.sqrt(np.mean(z[:size] ** 2))) or 1.0)
     vanishing = np.ones(order + 1, dtype=bool)
     for _ in range(POINTS):
-        point, near = z.copy(), z.copy()
-        point[:size] += spread * random.standard_normal(size)
-        near[:size] = point[:size] * (1 + LAST_DIGITS * random.standard_normal(size))
-        sensitivity = quantity.sensitivity(point[:size])
-        for k, (term, other) in enumerate(zip(system.terms(point, order), system.terms(near, order), strict=True)):
-            length = np.linalg.norm(term[:size])
-            if np.linalg.norm(term - other) <= ANEW * length:
-                along = np.linalg.norm(quantity.along(point[:size], term[:size]))
-                vanishing[k] &= bool(along <= ZERO * sensitivity * length)
+        push, digits = random.standard_normal((2, size))
+        for nearer in NEARER:
+            with suppress(EomsymError), np.errstate(all="ignore"):
+                vanishing &= _vanish_at(system, quantity, z, nearer * spread * push, LAST_DIGITS * digits, order)
+                break
+        else:
+            return ()
     return tuple(map(bool, vanishing))
+
+
+def _vanish_at(
+    system: _System, quantity: Observable, z: np.ndarray, push: np.ndarray, digits: np.ndarray, order: int
+) -> np.ndarray:
+    """Of each row whether it vanishes at θ + push, (order + 1,).  Raises ``EomsymError`` where there is none.
+
+    It does where the term is no more than round-off, which other last digits of θ make anew, and where φ' is zero
+    along it, beside what φ' is along others.
+    """
+    size, point, near = system.map.size, z.copy(), z.copy()
+    point[:size] += push
+    near[:size] = point[:size] * (1 + digits)
+    terms, others = system.terms(point, order)[:, :size], system.terms(near, order)[:, :size]
+    sensitivity = quantity.sensitivity(point[:size])
+    along = np.array([np.linalg.norm(quantity.along(point[:size], term)) for term in terms])
+    if not (np.isfinite(terms).all() and np.isfinite(others).all() and np.isfinite([*along, sensitivity]).all()):
+        raise IntegrationError("theta: loss or observable is not defined here")
+    lengths = np.linalg.norm(terms, axis=1)
+    anew = np.linalg.norm(terms - others, axis=1) > ANEW * lengths
+    return np.asarray(anew | (along <= ZERO * sensitivity * lengths))
 
 
 def _warnings(terms: np.ndarray, eta: float) -> tuple[str, ...]:

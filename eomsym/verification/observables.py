@@ -39,6 +39,8 @@ MOST_FOR_TRACE = 500
 DIRECTIONS = 4
 #: The error allowed of a derivative by differences, relative to it, or to the function over ‖θ‖ where that is larger.
 ALLOWED = 1e-7
+#: A derivative that was given is another one beyond so many of these errors and this part of its size.
+DOUBT, AGREED = 10.0, 1e-6
 
 
 @dataclass(frozen=True)
@@ -114,19 +116,45 @@ def derivative(function: Value, theta: np.ndarray, direction: np.ndarray) -> Any
 
     Raises ``InputError`` where its error is not below 1e−7 of it: the function is not smooth there, or noisy.
     """
+    value, error, size = _by_differences(function, theta, direction)
+    if not error <= ALLOWED * size:
+        raise InputError(
+            "observable: not smooth enough at theta to be differentiated by differences, uncertain by "
+            f"{error:.1e} of {size:.1e}; give a pair (function, its derivative along v), or an expression"
+        )
+    return value
+
+
+def check_derivative(quantity: Observable, theta: np.ndarray) -> None:
+    """Raises ``InputError`` where a derivative that was given is not that of the values, along a random direction.
+
+    So are one that a library has lost on its way (``detach``, ``stop_gradient``, ``item``) and a wrong one of a pair.
+    """
+    direction = np.random.default_rng(0).standard_normal(theta.size)
+    given = _array(quantity.along(theta, direction))
+    shape = np.shape(quantity.value(theta))
+    if given.shape != shape:
+        raise InputError(
+            f"observable: its derivative has shape {given.shape}; it has to be {shape}, that of its values"
+        )
+    value, error, size = _by_differences(quantity.value, theta, direction)
+    if np.abs(given - value).max(initial=0) > DOUBT * error + AGREED * size:
+        raise InputError(
+            f"observable: its derivative along a random direction, {np.linalg.norm(given):.6g}, is not that of its "
+            f"values, {np.linalg.norm(value):.6g}; write it without detach, stop_gradient, rounding and item"
+        )
+
+
+def _by_differences(function: Value, theta: np.ndarray, direction: np.ndarray) -> tuple[np.ndarray, float, float]:
+    """The derivative along ``direction``, its error, and the size that the error is measured by."""
     length, here = float(np.linalg.norm(direction)), function(theta)
     if length == 0:
-        return 0 * here
+        return 0 * here, 0.0, 0.0
     unit, offset = direction / length, 0.0 if here.any() else 1.0  # the ladder of steps begins with the size of values
     precision = float(np.finfo(np.float64).eps)
     found = line_coefficients(lambda t: np.ravel(function(theta + t * unit)) + offset, 1, precision)[1]
     size = max(np.abs(found.value).max(), np.abs(here).max() / (np.linalg.norm(theta) or 1.0))
-    if not found.error <= ALLOWED * size:
-        raise InputError(
-            "observable: not smooth enough at theta to be differentiated by differences, uncertain by "
-            f"{found.error:.1e} of {size:.1e}; give a pair (function, its derivative along v), or an expression"
-        )
-    return length * found.value.reshape(np.shape(here))
+    return length * found.value.reshape(np.shape(here)), length * found.error, length * float(size)
 
 
 def _expression(text: str, kernel: Any) -> Observable:
@@ -267,7 +295,9 @@ def _second_derivative(kernel: Any, data: Data) -> Callable[[np.ndarray, np.ndar
     """``g''(v, v)``, (d,): twice the second coefficient of g along ``θ + ηv``."""
     if isinstance(getattr(kernel, "model", None), VectorField):
         raise InputError("observable 'sharpness': is of the Hessian of a loss, and a vector field has none")
-    if kernel.order < 2 or not hasattr(kernel, "gradient_series"):
+    if not hasattr(kernel, "gradient_series"):
+        raise InputError("observable 'sharpness': is not known of a loss function; give it as a function of params")
+    if kernel.order < 2:
         raise InputError(
             "observable 'sharpness': takes a third derivative of the loss; give a kernel of order 2 or more"
         )

@@ -416,3 +416,8 @@ def test_members_have_names_of_their_own():
     assert len(names) == 3
     with pytest.raises(InputError, match="stages 1"):
         runge_kutta_family(1)
+
+
+def test_a_pace_that_is_not_one():
+    round_ = eomsym.design(batch_passes([1, -1]), order_free=1, pace=2)
+    assert round_.coefficients == {"w1": 2}

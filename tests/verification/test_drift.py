@@ -327,6 +327,47 @@ def test_record(tmp_path):
         figure.savefig(tmp_path / "drift.png")
 
 
+def test_a_series_that_has_left_all_measure_is_given_up(closed_form):
+    """At ηλ = 20 the field of order 3 is stiff, as heavy ball's is at β = 0.9 and η = 0.02, which took minutes."""
+    kernel = closed_form.Quadratic([200.0, 1.0])
+    found = drift(kernel, "norm2", np.ones(2), 0.1, orders=(0, 3))
+    assert list(found.errors) == [0]
+    assert "steps by time" in found.reasons[3]
+    assert not found.passed
+
+
+class Logarithm:
+    """x²/2 − log x + 2y², for x > 0 and y no farther from 2 than ``reach``."""
+
+    order, size, reach = 0, 2, np.inf
+
+    def gradient(self, theta):
+        if theta[0] <= 0 or abs(theta[1] - 2) > self.reach:
+            raise InputError("theta: the loss is not defined here")
+        return np.array([theta[0] - 1 / theta[0], 4 * theta[1]])
+
+    def counterterms(self, theta, *, order):
+        return self.gradient(theta)[None]
+
+
+def test_near_the_edge_of_a_domain():
+    """The random points are where the loss is; where there are none, nothing is said to vanish."""
+    kernel, theta = Logarithm(), np.array([0.05, 2.0])
+    found = drift(kernel, "norm2", theta, 1e-5, order=0)
+    assert found.rows[0] == pytest.approx(-2 * (0.05**2 - 1 + 16), rel=1e-12)
+    assert found.vanishing == (False,)
+    kernel.reach = 1e-4
+    assert drift(kernel, "norm2", theta, 1e-5, order=0).vanishing == ()
+
+
+def test_no_number_is_no_zero():
+    """A library gives NaN where the loss is not defined, here at all points that are drawn at first."""
+    jnp = pytest.importorskip("jax.numpy")
+    params = jnp.array([1.01, 1.01])
+    found = drift(lambda p: p[0] ** 2 + ((p - 1) ** 1.5).sum(), "norm2", params, 1e-5, order=1)
+    assert found.vanishing == (False, False)
+
+
 LIBRARIES = ("jax", "torch")
 
 
@@ -362,3 +403,74 @@ def test_models_of_other_libraries(library):
     assert found.errors[1] == pytest.approx(own.errors[1], rel=1e-6)
     with pytest.raises(InputError, match="has a memory, and this model no slow manifold; give state='whole'"):
         drift(loss, balance, params, 1e-3, optimizer="heavy-ball")
+
+
+#: Observables whose derivative gets lost on its way, or that are no float64.
+LOST = {
+    "torch": {
+        "detached": (lambda p: (p["w"] ** 2).sum().detach(), "derivative along a random direction, 0, is not that of"),
+        "item": (lambda p: (p["w"] ** 2).sum().item(), "gave float; params are float64"),
+        "single": (lambda p: (p["w"] ** 2).sum().float(), "gave torch.float32; params are float64"),
+        "pytree": (lambda p: p, "gave dict"),
+        "pair": ((lambda p: 1.0, lambda p, v: 0.0), "give a function of params, or a name"),
+        "sharpness": ("sharpness", "is not known of a loss function"),
+    },
+    "jax": {
+        "stopped": (lambda p: stopped(p["w"] ** 2).sum(), "derivative along a random direction, 0, is not that of"),
+        "single": (lambda p: (p["w"] ** 2).sum().astype("float32"), "gave float32; params are float64"),
+        "counted": (lambda p: (p["w"] > 0).sum(), "gave int"),
+    },
+}
+
+
+def stopped(array):
+    import jax
+
+    return jax.lax.stop_gradient(array)
+
+
+@pytest.mark.parametrize(("library", "name"), [(library, name) for library in LOST for name in LOST[library]])
+def test_derivatives_that_a_library_loses_are_refused(library, name):
+    module = pytest.importorskip(library)
+    observable, message = LOST[library][name]
+    params = {"w": (module.numpy.array if library == "jax" else module.tensor)([0.5, -2.0])}
+    with pytest.raises(InputError, match=message):
+        drift(lambda p: (p["w"] ** 4).sum(), observable, params, 0.01, order=1)
+
+
+def test_what_is_no_loss_function_of_params():
+    torch = pytest.importorskip("torch")
+    module, inputs = torch.nn.Linear(2, 1), torch.ones(3, 2)
+    params = dict(module.named_parameters())
+
+    def loss(p):
+        return (torch.func.functional_call(module, p, (inputs,)) ** 2).mean()
+
+    for given, message in (
+        ((loss, "loss", params, 0.1), "params are float64 here, make its data float64 too"),
+        ((loss, "loss", module, 0.1), r"params: a module; give dict\(module.named_parameters\(\)\)"),
+        ((loss, "loss", params, 0.1, np.ones(3)), "data: a loss function holds its own"),
+    ):
+        with pytest.raises(InputError, match=message):
+            drift(*given, order=1)
+
+
+def test_a_pair_with_the_wrong_derivative_is_refused():
+    kernel, theta, data = problem(CURVED)
+    for slope, message in (
+        (lambda at, v: at @ v, "is not that of its values"),
+        (lambda at, v: 2 * at * v, "its derivative has shape"),
+    ):
+        with pytest.raises(InputError, match=message):
+            drift(kernel, (lambda at: at @ at, slope), theta, 0.1, *data, order=1)
+
+
+def test_the_test_loss_is_without_weight_decay():
+    kernel, theta, data = problem("identity mse")
+    assert kernel.model.weight_decay > 0
+    out = data[0]
+    for matrix, bias in kernel.model.split(theta):
+        out = out @ matrix + bias
+    quantity = read_observable("test-loss", kernel, data, test=data)
+    assert quantity.value(theta) == pytest.approx(((out - data[1]) ** 2).sum() / 2 / len(out), rel=1e-12)
+    assert quantity.along(theta, theta) == pytest.approx(derivative(quantity.value, theta, theta), rel=1e-7)
