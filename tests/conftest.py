@@ -31,7 +31,6 @@ def pytest_collection_finish():
     gc.freeze()
 
 
-@pytest.fixture(autouse=True)
 def _own_registry():
     """What a test makes known is forgotten after it: others look at all that is registered."""
     tables = optimizers.REGISTRY, optimizers._BY_ALIAS
@@ -41,6 +40,11 @@ def _own_registry():
         if table != entries:
             table.clear()
             table.update(entries)
+
+
+# Of a module too, whose fixtures are there before those of its tests.
+_of_tests = pytest.fixture(autouse=True)(_own_registry)
+_of_modules = pytest.fixture(autouse=True, scope="module")(_own_registry)
 
 
 @pytest.hookimpl(optionalhook=True)

@@ -65,8 +65,9 @@ def optimizer_path(
         kept = range(check_integer("steps", steps) + 1)
     if len(kept) * kernel.size * ITEM > LARGEST_PATH:
         size = len(kept) * kernel.size * ITEM / 1e9
+        number = "all" if isinstance(kept, range) else len(kept)
         raise InputError(
-            f"steps {kept[-1]}: {len(kept)} iterates of {kernel.size} numbers take {size:.1f} GB; take fewer steps"
+            f"steps {kept[-1]}: {number} iterates of {kernel.size} numbers take {size:.1f} GB; take fewer steps"
         )
     wanted = set(kept)
     iterates = enumerate(_iterates(step, start, kept[-1], eta))

@@ -118,7 +118,7 @@ class ConservationStudy(Result):
             order = "never" if found.broken_at is None else str(found.broken_at)
             lines.append([found.observable, order, change, *ratios])
         head = ["conserved by gradient flow", "broken at", "measured change", *(f"order {order}" for order in orders)]
-        return [f"{self.summary}\n", Table(head, lines, words=(0,)), "under the orders: predicted over measured change"]
+        return [self.summary, "", Table(head, lines, words=(0,)), "under the orders: predicted over measured change"]
 
 
 def study_conservation(

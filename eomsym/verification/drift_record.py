@@ -150,7 +150,7 @@ class Drift(Result):
             lines.append([str(order), size, *told])
         head = ["order", "row k", "predicted change", "error", "predicted / measured", ""]
         what = "change in 1 step" if self.steps == 1 else f"change in {self.steps} steps"
-        return [f"{self.summary}\n", Table(head, lines, words=(-1,)), f"{what}, measured: {shown(self.change)}"]
+        return [self.summary, "", Table(head, lines, words=(-1,)), f"{what}, measured: {shown(self.change)}"]
 
 
 def shown(value: np.ndarray) -> str:
