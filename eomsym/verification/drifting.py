@@ -24,7 +24,7 @@ from eomsym.optimizers import Optimizer, chosen, trace
 from eomsym.step_index import MAX_LOOKAHEAD_ORDER, map_logarithm
 from eomsym.verification.convergence import Progress
 from eomsym.verification.drift_record import Drift
-from eomsym.verification.observables import Observable, check_derivative, read_observable
+from eomsym.verification.observables import Observable, check_derivative, check_moves, read_observable
 from eomsym.verification.posing import describe, growth_of_terms
 
 if TYPE_CHECKING:
@@ -112,8 +112,10 @@ def drift(
     with threadpool_limits(limits=1, user_api="blas"):
         system = _system(kernel, point, rate, data, entry, values, order, state)
         quantity = read_observable(observable, kernel, data, test)
-        if quantity.exact and not isinstance(given, str | Observable):
-            check_derivative(quantity, point)
+        if not isinstance(given, str | Observable):
+            if quantity.exact:
+                check_derivative(quantity, point)
+            check_moves(quantity, point)
         states = run_states(system.map, count, start)
         return _measured(
             Drift(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from types import SimpleNamespace
@@ -14,7 +15,7 @@ from scipy.special import logsumexp, softmax
 
 from eomsym.dynamics import Data, top_eigenpair
 from eomsym.dynamics.differentials import gradient_along
-from eomsym.errors import InputError
+from eomsym.errors import EomsymError, InputError
 from eomsym.models import LOSS_TABLE, MLP, VectorField
 from eomsym.models.array_expression import ArrayExpression
 from eomsym.models.outputs import outputs_along
@@ -37,6 +38,8 @@ NAMES = (
 #: Beyond so many parameters no trace of the Hessian is taken.
 MOST_FOR_TRACE = 500
 DIRECTIONS = 4
+#: Round-off of a derivative by differences, relative to the value.
+JUMPS = 1e-8
 #: The error allowed of a derivative by differences, relative to it, or to the function over ‖θ‖ where that is larger.
 ALLOWED = 1e-7
 #: A derivative that was given is another one beyond so many of these errors and this part of its size.
@@ -123,6 +126,26 @@ def derivative(function: Value, theta: np.ndarray, direction: np.ndarray) -> Any
             f"{error:.1e} of {size:.1e}; give a pair (function, its derivative along v), or an expression"
         )
     return value
+
+
+def check_moves(quantity: Observable, theta: np.ndarray) -> None:
+    """Raises ``InputError`` for what changes in jumps alone, such as an accuracy: its derivative is 0 where it is."""
+    begin, spread = quantity.value(theta), float(np.sqrt(np.mean(theta**2))) or 1.0
+
+    def flat(at: np.ndarray) -> bool:
+        return bool(spread * quantity.sensitivity(at) <= JUMPS * np.linalg.norm(quantity.value(at)))
+
+    def jumped(at: np.ndarray) -> bool:
+        with suppress(EomsymError):  # not defined there
+            return not np.allclose(quantity.value(at), begin, rtol=JUMPS, atol=1e-12) and flat(at)
+        return False
+
+    pushes = np.random.default_rng(0).standard_normal((DIRECTIONS, theta.size))
+    if flat(theta) and any(jumped(theta + spread * push) for push in pushes):
+        raise InputError(
+            "observable: changes in jumps, with a derivative of zero between them; give one that is smooth, such as "
+            "'margin' in the place of an accuracy"
+        )
 
 
 def check_derivative(quantity: Observable, theta: np.ndarray) -> None:

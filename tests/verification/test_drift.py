@@ -268,6 +268,8 @@ REFUSED = {
     "not finite": (lambda at: at * np.nan, "not finite here"),
     "a kink": (lambda at: abs(at[0] - high_precision.problem(shared_kernels.SPECS[CURVED].model)[0][0]), "not smooth"),
     "a jump": (lambda at: np.floor(1e6 * at).sum(), "not smooth enough at theta"),
+    "jumps alone": (lambda at: (at > 0).mean(), "changes in jumps, with a derivative of zero"),
+    "jumps in a pair": ((lambda at: np.round(at).sum(), lambda at, v: 0.0), "changes in jumps"),
 }
 
 
@@ -278,6 +280,14 @@ def test_what_is_refused(name):
     with pytest.raises(InputError, match=message) as caught:
         drift(kernel, observable, theta, 0.1, *data, order=1)
     assert "\n" not in str(caught.value)
+
+
+def test_a_minimum_is_no_jump():
+    kernel, theta, data = problem(CURVED)
+    pair = (lambda at: ((at - theta) ** 2).sum(), lambda at, v: 2 * (at - theta) @ v)
+    found = drift(kernel, pair, theta, 0.1, *data, order=1)
+    np.testing.assert_allclose(found.rows, 0, atol=1e-12)
+    assert found.step > 0
 
 
 def test_what_else_is_refused():
@@ -410,6 +420,7 @@ LOST = {
     "torch": {
         "detached": (lambda p: (p["w"] ** 2).sum().detach(), "derivative along a random direction, 0, is not that of"),
         "item": (lambda p: (p["w"] ** 2).sum().item(), "gave float; params are float64"),
+        "rounded": (lambda p: p["w"].round().sum(), "changes in jumps"),
         "single": (lambda p: (p["w"] ** 2).sum().float(), "gave torch.float32; params are float64"),
         "pytree": (lambda p: p, "gave dict"),
         "pair": ((lambda p: 1.0, lambda p, v: 0.0), "give a function of params, or a name"),
@@ -419,6 +430,7 @@ LOST = {
         "stopped": (lambda p: stopped(p["w"] ** 2).sum(), "derivative along a random direction, 0, is not that of"),
         "single": (lambda p: (p["w"] ** 2).sum().astype("float32"), "gave float32; params are float64"),
         "counted": (lambda p: (p["w"] > 0).sum(), "gave int"),
+        "rounded": (lambda p: p["w"].round().sum(), "changes in jumps"),
     },
 }
 
