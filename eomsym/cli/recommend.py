@@ -46,6 +46,7 @@ def recommend(
     loss: options.SuitedLoss = None,
     weight_decay: options.Decay = "0",
     normalization: options.Normalization = "none",
+    no_bias: options.NoBias = False,
     seed: options.Seed = "0",
     output_: options.Output = None,
     quiet: options.Quiet = False,
@@ -64,7 +65,7 @@ def recommend(
     folder = None if output_ is None else parsing.folder("--output", output_)
     samples = data_of(dataset, data, target, inputs, header, scale, layers, loss) or "digits"
     decay = parsing.decimal("--weight-decay", weight_decay)
-    model = suited_model(samples, layers, activation, decay, normalization, loss)
+    model = suited_model(samples, layers, activation, decay, normalization, loss, no_bias)
 
     from eomsym.codegen import KernelSpec, kernel_for
     from eomsym.models import dataset as drawn

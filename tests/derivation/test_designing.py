@@ -140,6 +140,20 @@ def test_momentum_whose_first_counter_term_vanishes(beta):
         assert float(sympy.log(defect(small, ahead) / defect(small / 2, ahead), 2)) == pytest.approx(expected, abs=0.1)
 
 
+def divided_step(gradient, state, eta, c, b, a):
+    (theta,) = state
+    return (theta - eta * c / (1 - b) * gradient(theta - eta * a * gradient(theta)),)
+
+
+def test_what_divides_by_zero_is_no_solution():
+    """ξ_0 = w²/2 − wa with w = c/(1 − b) = 1 vanishes at a = 1/2 only; c = 0, b = 1 solves the numerators for any a."""
+    numbers = [Parameter(name, name, "a number", Fraction(-2), Fraction(2)) for name in "cba"]
+    family = Optimizer("divided", (), "", "a family of this test", tuple(numbers), divided_step)
+    assert eomsym.design(family, pace=1, vanishing=1, a="1/2").coefficients["b"] != 1
+    with pytest.raises(UnsolvableError):
+        eomsym.design(family, pace=1, vanishing=1, a="1/3")
+
+
 def test_momentum_as_designed_goes_with_gradient_flow():
     """Plain iterates, once the memory has settled, against θ̇ = −2g from there; control: Nesterov's look-ahead."""
 
