@@ -17,6 +17,7 @@ import typer
 import yaml
 from markdown_it import MarkdownIt
 from page_examples import Session, examples
+from preloaded import PreloadedSession
 
 import eomsym
 from eomsym.cli.app import app
@@ -105,12 +106,11 @@ WITH_EXAMPLES = [page for page in PAGES if page.name not in LONG and examples(pa
 
 @pytest.mark.parametrize("page", WITH_EXAMPLES, ids=lambda page: page.name)
 def test_examples_print_what_the_page_says(page, tmp_path):
-    programs = Path(sys.executable).parent
-    check(page, tmp_path, programs, PYTHONPATH=str(ROOT))
+    check(page, PreloadedSession(tmp_path, PYTHONPATH=str(ROOT)))
 
 
-def check(page, folder, programs, **environment):
-    with Session(folder, programs, **environment) as session:
+def check(page, session):
+    with session:
         for example in examples(page):
             printed = session.run(example)
             if example.expected is not None:
@@ -146,7 +146,7 @@ def test_a_page_that_says_something_else_is_found(tmp_path, fault):
     command, block = f"$ echo 1\n{said['console']}", f"print(1 + 1)\n```\n\n```text\n{said['python']}"
     page.write_text(f"```console\n{command}\n```\n\n```python\n{block}\n```\n")
     with pytest.raises(AssertionError, match=r"page\.md, line") if fault else nullcontext():
-        check(page, tmp_path, Path(sys.executable).parent)
+        check(page, PreloadedSession(tmp_path))
 
 
 def test_a_command_or_a_block_that_fails_is_found(tmp_path):
@@ -154,7 +154,7 @@ def test_a_command_or_a_block_that_fails_is_found(tmp_path):
         page = tmp_path / "page.md"
         page.write_text(text)
         with pytest.raises(AssertionError, match="line 1"):
-            check(page, tmp_path, Path(sys.executable).parent)
+            check(page, PreloadedSession(tmp_path))
 
 
 def test_citation_file_names_this_version_and_has_what_the_format_asks_for():
@@ -178,7 +178,7 @@ def test_changelog_has_an_entry_for_this_version():
     "page", [ROOT / "README.md", DOCS / "follow.md", DOCS / "loops.md"], ids=lambda page: page.name
 )
 def test_pages_that_take_minutes_print_what_they_say(page, tmp_path):
-    check(page, tmp_path, Path(sys.executable).parent, PYTHONPATH=str(ROOT))
+    check(page, Session(tmp_path, Path(sys.executable).parent, PYTHONPATH=str(ROOT)))
 
 
 @pytest.mark.slow
@@ -193,6 +193,6 @@ def test_the_tutorial_as_a_new_user(tmp_path):
     subprocess.run([programs / "pip", "install", "--quiet", str(wheel)], env=surroundings, check=True)
     folder = tmp_path / "elsewhere"
     folder.mkdir()
-    check(DOCS / "tutorial.md", folder, programs, PYTHONPATH="", EOMSYM_CACHE=str(tmp_path / "cache"))
+    check(DOCS / "tutorial.md", Session(folder, programs, PYTHONPATH="", EOMSYM_CACHE=str(tmp_path / "cache")))
     assert (folder / "slopes.png").read_bytes().startswith(b"\x89PNG")
     assert (folder / "rings.pdf").read_bytes().startswith(b"%PDF")
