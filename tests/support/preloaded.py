@@ -1,4 +1,4 @@
-"""Programs of the tests in processes that have the package imported already: what they do is tested, not how they start.
+"""Programs of the tests in processes that have the package imported: what they do is tested, not how they start.
 
 A new interpreter takes two seconds to import numba, SymPy and the rest.  The fork server of ``multiprocessing`` does so
 once for all, and each program is a fork of it, as fresh as a process that has imported and done nothing more.
@@ -59,9 +59,7 @@ def program(
     return CompletedProcess(words, process.exitcode, *texts)
 
 
-def _program(
-    source: str, words: list[str], folder: Path, environment: dict[str, str], out: Path, err: Path
-) -> None:
+def _program(source: str, words: list[str], folder: Path, environment: dict[str, str], out: Path, err: Path) -> None:
     _settle(folder, environment)
     for file, stream in ((out, sys.stdout), (err, sys.stderr)):
         os.dup2(os.open(file, os.O_CREAT | os.O_WRONLY), stream.fileno())
