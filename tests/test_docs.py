@@ -25,7 +25,7 @@ from eomsym.cli.app import app
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
 PAGES = [*sorted(DOCS.glob("*.md")), *sorted(DOCS.glob("reproductions/*.md")), ROOT / "README.md"]
-#: Pages whose examples another test runs, or that take minutes.
+#: Pages whose examples another test runs, or that take long.
 LONG = {
     "own_loss.md",
     "own_optimizer.md",
@@ -36,6 +36,9 @@ LONG = {
     "README.md",
     "follow.md",
     "loops.md",
+    "choosing_an_order.md",
+    "noise.md",
+    "whole_state.md",
 }
 IDS = [page.name for page in PAGES]
 
@@ -175,10 +178,15 @@ def test_changelog_has_an_entry_for_this_version():
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    "page", [ROOT / "README.md", DOCS / "follow.md", DOCS / "loops.md"], ids=lambda page: page.name
+    "page",
+    [
+        ROOT / "README.md",
+        *(DOCS / name for name in ("choosing_an_order.md", "follow.md", "loops.md", "noise.md", "whole_state.md")),
+    ],
+    ids=lambda page: page.name,
 )
-def test_pages_that_take_minutes_print_what_they_say(page, tmp_path):
-    check(page, Session(tmp_path, Path(sys.executable).parent, PYTHONPATH=str(ROOT)))
+def test_pages_that_take_long_print_what_they_say(page, tmp_path):
+    check(page, PreloadedSession(tmp_path, PYTHONPATH=str(ROOT)))
 
 
 @pytest.mark.slow
