@@ -156,43 +156,6 @@ def product_groups(left: Row, right: Row, store: Callable[[int, str], str], term
     return _groups([step(k) for k in range(terms)])[::-1]
 
 
-def softmax_levels(terms: int, literal: Literal = repr) -> list[Group]:
-    """Softmax by its own equation, ``p' = p q`` with ``q = z' − m`` and ``m = Σ p z'`` over the outputs.
-
-    One loop a level: what level k needs of m is a sum over all outputs of what the level before has made.  From row 1
-    on lie the scores, which become q; from row ``terms`` on softmax; ``shared`` has what is taken off the scores, from
-    row ``terms`` on the sums that become m.  Σ p = 1 saves the second convolution: ``Σ_i p_i[k] = 0`` gives m at k.
-    """
-    return [Group(k, k, _softmax_level(k, terms, literal)) for k in range(1, terms)]
-
-
-def _softmax_level(k: int, terms: int, literal: Literal) -> tuple[str, ...]:
-    body = _Body()
-    body.use("p_0", "softmax[unit, i]")
-
-    def slope(n: int) -> str:
-        """n times coefficient n of the score."""
-        score = f"{body.use(f'z_{n}', f'rows[{n}, unit, i]')} - {body.use(f'top_{n}', f'shared[{n}, i]')}"
-        return score if n == 1 else f"{literal(float(n))} * ({score})"
-
-    if k > 1:
-        done = k - 1
-        mean = body.use(f"m_{done}", f"shared[{terms + done}, i]")
-        body.make(f"q_{done}", [slope(done), f"-{mean}"])
-        body.make(f"p_{done}", [body.use(f"u_{done}", f"rows[{terms + done}, unit, i]"), f"-{mean} * p_0"])
-        if done > 1:
-            body.lines.append(f"p_{done} *= {literal(1 / done)}")
-        body.stores += [f"rows[{done}, unit, i] = q_{done}", f"rows[{terms + done}, unit, i] = p_{done}"]
-    pairs = [
-        (body.use(f"q_{n}", f"rows[{n}, unit, i]"), body.use(f"p_{k - n}", f"rows[{terms + k - n}, unit, i]"))
-        for n in range(1, k)
-    ]
-    body.lines.append(f"d_{k} = {slope(k)}")
-    body.make(f"u_{k}", [f"d_{k} * p_0", *(f"{q} * {p}" for q, p in pairs)])
-    body.stores += [f"rows[{terms + k}, unit, i] = u_{k}", f"shared[{terms + k}, i] += u_{k}"]
-    return body.all
-
-
 def _groups(steps: Sequence[Step]) -> list[Group]:
     """Consecutive steps as loops that are as long as LLVM will vectorise."""
     groups: list[list[Step]] = []
