@@ -12,7 +12,7 @@ from eomsym.codegen.double_double_constants import constants, with_callees
 from eomsym.codegen.double_double_statements import system_program
 from eomsym.codegen.rule_program import rule_program
 from eomsym.codegen.spec import KernelSpec
-from eomsym.codegen.table_text import matrices, pairs, table
+from eomsym.codegen.table_text import filled, matrices, pairs, table
 from eomsym.codegen.templates import calls, loss_template
 from eomsym.models import LOSS_TABLE, MLP
 from eomsym.series.elementary import ELEMENTARY
@@ -69,16 +69,14 @@ def mlp_context(spec: KernelSpec) -> dict[str, Any]:
         "start": start,
         "series": sample_loops.series_groups(activation, terms, literal),
         "chain": sample_loops.product_groups(
-            lambda k: f"rows[{slope * terms + k}, i]",
-            lambda k: f"back[{k}, i]",
-            lambda k, name: f"back[{k}, i] = {name}",
-            terms,
+            lambda k: f"rows[{slope * terms + k}, i]", lambda k: f"back[{k}, i]", terms
         ),
         "reuse": reuse,
         "functions": vectorised(start) | set(calls(loss_template("mlp", model.loss))),
         "loss_template": loss_template("mlp", model.loss),
-        "exp_polynomial": [repr(1 / factorial(n)) for n in range(14, 0, -1)],
+        "exp_polynomial": filled(repr(1 / factorial(n)) for n in range(14, 0, -1)),
         "descent": descent,
+        "turns": filled(map(str, descent.turns)),
         "levelwise": terms - 1 - descent.forward,
         "extrapolation": table(descent.extrapolation(every=reuse or model.normalization == "weight")),
         "summation": table(descent.summation()),
@@ -107,6 +105,8 @@ def double_double_context(spec: KernelSpec) -> dict[str, Any]:
         "loss_template": of_the_loss,
         "constants": constants(),
         "descent": descent,
+        "turns": filled(map(str, descent.turns)),
+        "rule": None,
         "extrapolation": pairs(descent.extrapolation(every=False)),
         "summation": pairs(descent.summation()),
         "logarithm": pairs(descent.logarithm()),
