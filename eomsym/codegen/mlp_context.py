@@ -57,7 +57,9 @@ def mlp_context(spec: KernelSpec) -> dict[str, Any]:
         "small": SMALL,
         "few": FEW,
         "in_pieces": max(size * (terms if layer else 1) for layer, size in enumerate(sizes)) * BLOCK > SMALL,
-        "outer_in_pieces": any(size > FEW >= 16 * columns for size, columns in zip(sizes, model.layers[1:], strict=True)),
+        "outer_in_pieces": any(
+            size > FEW >= 16 * columns for size, columns in zip(sizes, model.layers[1:], strict=True)
+        ),
         "real": real,
         "item": item,
         "blas": blas,

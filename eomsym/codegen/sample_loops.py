@@ -145,7 +145,7 @@ def series_groups(function: ElementaryFunction, terms: int, literal: Literal = r
 
 
 def product_groups(left: Row, right: Row, terms: int) -> list[Group]:
-    """``right`` becomes ``left · right``, highest group first; ``left(k)`` and ``right(k)`` say where coefficient k is."""
+    """``right`` becomes ``left · right``, highest group first; both say where coefficient k is."""
 
     def step(k: int) -> Step:
         def write(body: _Body) -> None:

@@ -24,8 +24,8 @@ Triangle = list[list[Coefficient]]
 class DescentSchedule:
     """``steps`` in the order of the slots, slot 0 at step 0, and the tables of the slots after it.
 
-    ``turns`` lists (slot, first, end) in order, the coefficients of the gradient that are wanted there: all from the first
-    on in the ``forward`` slots, one in the others.
+    ``turns`` lists (slot, first, end) in order, the coefficients of the gradient that are wanted there: all from the
+    first on in the ``forward`` slots, one in the others.
     """
 
     steps: tuple[Fraction, ...]

@@ -348,7 +348,10 @@ FAULTS = [
             "back[0, i] *= rows[{{ slots[value] * (spec.order + 1) }}, i]",
         ),
         ("place = SLAB[layer] + (TERMS - 1 - k) * fan_out", "place = SLAB[layer] + k * fan_out"),
-        ("for k in range(slot):\n                    _combine(steps", "for k in range(1, slot):\n                    _combine(steps"),
+        (
+            "for k in range(slot):\n                    _combine(steps",
+            "for k in range(1, slot):\n                    _combine(steps",
+        ),
     ),
     *_faults(
         "templates/mlp/losses/cross_entropy.jinja",
