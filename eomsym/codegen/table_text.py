@@ -40,7 +40,7 @@ def table(rows: Any, leaf: Callable[[Any], str] = number) -> str:
 
 
 def filled(items: Iterable[str]) -> str:
-    """Items of a list on as few lines as hold them; the brackets around it have lines of their own if they are several."""
+    """Items of a list on as few lines as hold them; several lines have the list's brackets on lines of their own."""
     lines = [""]
     for item in items:
         if lines[-1] and len(lines[-1]) + len(item) > WIDTH:
