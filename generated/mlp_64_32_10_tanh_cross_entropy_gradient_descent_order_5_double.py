@@ -19,7 +19,6 @@
 # Contents: Public functions; Numbers; Products and elementary functions; Series of the units of a layer;
 #   Loss; Forward and reverse pass; Iterates; Workspaces and threads.
 
-import functools
 import math
 
 import numba
@@ -621,7 +620,6 @@ def _workspace(samples):
     )
 
 
-@functools.cache
 def _turns(wanted, terms):
     """The turns of an evaluation of so many terms."""
     turns = TURNS if wanted == ITERATES else PLAIN_TURNS[: wanted + 1]
