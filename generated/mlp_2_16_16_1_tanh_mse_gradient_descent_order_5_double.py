@@ -6,14 +6,15 @@
 # Output: g and xi_0 ... xi_4.
 #
 # How it works:
-#   1. Every number is a truncated power series in eta, from coefficient 0 to ORDER.  The iterates are theta(s), s the step
-#      index; coefficient k of everything in the optimiser is a polynomial in s of degree k, known from its values at k + 1 steps.
-#   2. A forward pass takes the series of theta to those of all activations: matrix products are convolutions, an activation is
-#      a small quadratic system whose coefficients follow one by one.  A reverse pass takes them to the series of the gradient.
-#   3. Slot 0 is step 0, a plain gradient.  The next slots are iterates of gradient descent: slot j computes the coefficients
-#      from j on, the lower ones are extrapolated.  Later slots are steps near 0 on both sides, one coefficient after another.
-#   4. Coefficient k + 1 of theta(s) is minus the sum of coefficient k of the gradient over the steps before s: fixed weights
-#      of the slots.  xi_{k-1} is the coefficient of s of this sum, the logarithm of a step: fixed weights as well.
+#   1. Every number is a truncated power series in eta, from coefficient 0 to ORDER.  The iterates are theta(s), s the
+#      step index; coefficient k of all in the optimiser is a polynomial in s of degree k, known from k + 1 steps.
+#   2. A forward pass takes the series of theta to those of all activations: matrix products are convolutions, an
+#      activation is a small quadratic system, solved one coefficient after another.  A reverse pass takes them to the
+#      series of the gradient.
+#   3. Slot 0 is step 0, a plain gradient.  The next slots are iterates of gradient descent: slot j computes the
+#      coefficients from j on, the lower ones are extrapolated.  Later slots are steps near 0, one coefficient a turn.
+#   4. Coefficient k + 1 of theta(s) is minus the sum of coefficient k of the gradient over the steps before s: fixed
+#      weights of the slots.  xi_{k-1} is this sum's coefficient of s, the logarithm of a step: fixed weights as well.
 #
 # Contents: Public functions; Numbers; Products and elementary functions; Series of the units of a layer;
 #   Loss; Forward and reverse pass; Iterates; Workspaces and threads.
@@ -52,7 +53,6 @@ LAYERS = (2, 16, 16, 1)
 DEPTH = 3  # layers with parameters
 SIZE = 337  # parameters
 INPUTS = 2
-FIRST = 16  # units of the first layer
 OUTPUTS = 1
 WEIGHT_DECAY = 0.0
 BLOCK = 64  # samples that travel together
@@ -65,16 +65,16 @@ PILE = (0, 0, 1632, 1734)  # where all coefficients of each layer's matrix start
 SLAB = (0, 0, 1536, 1632)  # where they start side by side
 SLOTS = 3  # series of a hidden unit: z, a, s
 VALUE = 6  # row of the activation's coefficient 0; coefficient k is k rows on
-
 OUTPUT_BACK = 384  # where the gradient with respect to the outputs starts behind them
 
-LOSS, SERIES, ITERATES = 0, 1, 2  # what _evaluate is asked for
+LOSS, SERIES, ITERATES = range(3)  # what _evaluate is asked for
 WHOLE, BEFORE, SWEEP, AFTER, END = range(5)  # and which phase of it: a turn has three, then comes the end
-
-# The steps of the slots: 0, 1, 2, 3, -1, 1/2.  The polynomial of coefficient k is held by its values in slots 1, ..., k.
+# Turns: a slot, and of its gradient's coefficients the first that is wanted and the one after the last.
+PLAIN_TURNS = ((0, 0, 1), (0, 1, TERMS))  # of LOSS the first alone
+# Slots are at the steps 0, 1, 2, 3, -1, 1/2.
+# The polynomial in the step that coefficient k is, is held by its values in slots 1, ..., k.
 FORWARD = 3  # the last slot that is an iterate, with all its coefficients at once; later ones go level by level
-# (slot, k), turn by turn: coefficient k of the gradient is wanted, and of forward slots all that follow.
-SCHEDULE = np.array(((0, 0), (1, 1), (2, 2), (3, 3), (4, 4), (4, 5), (5, 5)))
+TURNS = ((0, 0, 1), (1, 1, 6), (2, 2, 6), (3, 3, 6), (4, 4, 5), (4, 5, 6), (5, 5, 6))
 
 
 def _padded(rows, *shape):
@@ -85,17 +85,17 @@ def _padded(rows, *shape):
     return array
 
 
-# [slot][k][i]: weight of slot i in slot > k of a polynomial in the step of degree k that vanishes at step 0.
-EXTRAPOLATION = _padded([[], [], [[], [0.0, 2.0]], [[], [0.0, 3.0], [0.0, -3.0, 3.0]]], TERMS, TERMS, TERMS)
-# [m][k][i]: weight of g's coefficient k in slot i in minus coefficient k + 1 of the iterate in slot FORWARD + 1 + m.
+# [slot][k][i]: weight of slot i in slot > k of a polynomial in the step of degree k that vanishes at step 0 (k > 0).
+EXTRAPOLATION = _padded([[], [[1.0]], [[1.0], [0.0, 2.0]], [[1.0], [0.0, 3.0], [0.0, -3.0, 3.0]]], TERMS, TERMS, TERMS)
+# [m][k][i]: weight of g's coefficient k in slot i in coefficient k + 1 of the iterate in slot FORWARD + 1 + m.
 SUMMATION = _padded([
-    [[-1.0], [0.0, 1.0], [0.0, 3.0, -1.0], [0.0, 6.0, -4.0, 1.0], [0.0, 0.0, 0.0, 0.0, -1.0]],
+    [[1.0], [0.0, -1.0], [0.0, -3.0, 1.0], [0.0, -6.0, 4.0, -1.0], [0.0, 0.0, 0.0, 0.0, 1.0]],
     [
-        [1 / 2],
-        [0.0, -1 / 8],
-        [0.0, -1 / 4, 1 / 16],
-        [0.0, -47 / 128, 23 / 128, -5 / 128],
-        [0.0, -13 / 64, 9 / 128, -3 / 256, 7 / 256],
+        [-1 / 2],
+        [0.0, 1 / 8],
+        [0.0, 1 / 4, -1 / 16],
+        [0.0, 47 / 128, -23 / 128, 5 / 128],
+        [0.0, 13 / 64, -9 / 128, 3 / 256, -7 / 256],
     ],
 ], ORDER - FORWARD, TERMS, TERMS)
 # [k][i]: weight of slot i in the coefficient of s of the sum of that polynomial: the logarithm of a step.
@@ -111,20 +111,20 @@ LOGARITHM = _padded([
 
 # ==================== Products and elementary functions ====================
 
-jit = numba.njit(
-    nogil=True, fastmath=False, error_model="numpy", no_cpython_wrapper=True, no_cfunc_wrapper=True
-)  # for what only compiled code calls
+OPTIONS = {"nogil": True, "fastmath": False, "error_model": "numpy"}
+jit = numba.njit(no_cpython_wrapper=True, no_cfunc_wrapper=True, **OPTIONS)  # for what only compiled code calls
 
 
-# BLAS as numba's own np.dot calls it; addresses instead of arrays let a product start anywhere, have any row length, and add.
+# BLAS as numba's own np.dot calls it; by addresses a product can start anywhere, have any row length, and add.
 _xxgemm = numba.types.ExternalFunction(
     "numba_xxgemm",
     numba.types.int32(*[numba.types.int8] * 3, *[numba.types.int64] * 3, *[numba.types.uintp] * 2, numba.types.int64,
                       numba.types.uintp, numba.types.int64, *[numba.types.uintp] * 2, numba.types.int64),
 )
+# numba compiles a function once for each constant of Python's own types among its arguments: these are NumPy's.
 KIND, PLAIN, FLIPPED = np.int8(ord("d")), np.int8(ord("n")), np.int8(ord("t"))
-SMALL = 1000000  # OpenBLAS is faster on products of at most so many multiplications,
-FEW = 1200  # and, where both factors have samples along their rows, of at most so many entries
+WRITE, ADD = np.int64(0), np.int64(1)
+FACTORS = np.array([0, 1], REAL)  # of what is in the target; BLAS wants their addresses
 
 
 @jit
@@ -133,70 +133,43 @@ def _at(array):
     return np.int64(array.ctypes.data)
 
 
-# numba compiles a function once for each constant among its arguments: callers take sizes from arrays instead.
 @jit
-def _gemm(left, left_row, left_kind, right, right_row, right_kind, rows, inner, columns, target, target_row, one, factor):
-    """target = left right + factor target for row-major matrices; a FLIPPED factor is used transposed.
+def _gemm(left, right, shape, target, mode):
+    """target = left right, WRITE or ADD; a factor is (address, length of a row, PLAIN or FLIPPED).
 
-    BLAS thinks in columns: there it is target^T = right^T left^T; and it wants the addresses of 1 and of the factor.
+    shape is (rows, inner, columns).  BLAS thinks in columns: there it is target^T = right^T left^T.
     """
-    _xxgemm(KIND, right_kind, left_kind, columns, rows, inner, one, right, right_row, left, left_row, factor, target, target_row)
+    left, left_row, left_kind = left
+    right, right_row, right_kind = right
+    rows, inner, columns = shape
+    factors = _at(FACTORS)
+    _xxgemm(KIND, right_kind, left_kind, columns, rows, inner, factors + ITEM * ADD, right, right_row, left, left_row,
+            factors + ITEM * mode, target, columns)
 
 
 @jit
-def _multiply(left, left_row, left_kind, right, right_row, right_kind, rows, inner, columns, target, target_row, one, factor):
-    """The same in pieces that OpenBLAS does fast: cut along the inner dimension, or where that is short along the rows."""
-    if rows * inner * columns <= SMALL:
-        _gemm(left, left_row, left_kind, right, right_row, right_kind, rows, inner, columns, target, target_row, one, factor)
-        return
-    piece = SMALL // (rows * columns)
-    if piece >= 16:
-        for begin in range(0, inner, piece):
-            size = min(piece, inner - begin)
-            left_begin = left + ITEM * begin * (1 if left_kind == PLAIN else left_row)
-            right_begin = right + ITEM * begin * (right_row if right_kind == PLAIN else 1)
-            _gemm(left_begin, left_row, left_kind, right_begin, right_row, right_kind, rows, size, columns, target, target_row, one, one if begin > 0 else factor)
-        return
-    piece = SMALL // (inner * columns)
-    if piece < 16:
-        piece = rows
-    for begin in range(0, rows, piece):
-        size = min(piece, rows - begin)
-        left_begin = left + ITEM * begin * (left_row if left_kind == PLAIN else 1)
-        _gemm(left_begin, left_row, left_kind, right, right_row, right_kind, size, inner, columns, target + ITEM * begin * target_row, target_row, one, factor)
-
-
-@jit
-def _add_outer(left, right, rows, columns, target, one, block):
+def _add_outer(left, right, rows, columns, block, target):
     """target += left right^T, both factors one block of samples a row."""
-    piece = FEW // columns
-    if piece < 16:
-        piece = rows
-    for begin in range(0, rows, piece):
-        size = min(piece, rows - begin)
-        _gemm(left + ITEM * begin * block, block, PLAIN, right, block, FLIPPED, size, block, columns, target + ITEM * begin * columns, columns, one, one)
+    _gemm((left, block, PLAIN), (right, block, FLIPPED), (rows, block, columns), target, ADD)
+
+
+# Coefficients of Taylor's polynomial of exp(r) - 1, from r^14 to r.
+EXP = np.array([
+    1.1470745597729725e-11, 1.6059043836821613e-10, 2.08767569878681e-09, 2.505210838544172e-08,
+    2.755731922398589e-07, 2.7557319223985893e-06, 2.48015873015873e-05, 0.0001984126984126984,
+    0.001388888888888889, 0.008333333333333333, 0.041666666666666664, 0.16666666666666666, 0.5, 1.0,
+])
 
 
 @jit
 def _exp_parts(x):
-    """(2^n, exp(r) - 1) with x = n log 2 + r, |r| <= log(2)/2, for -708 <= x <= 709: Taylor's polynomial of degree 14."""
+    """(2^n, exp(r) - 1) with x = n log 2 + r, |r| <= log(2)/2, for -708 <= x <= 709."""
     shifted = x * 1.4426950408889634 + 6755399441055744.0  # 1.5 * 2^52: leaves n in the lowest bits
     n = shifted - 6755399441055744.0
     r = (x - n * 0.6931471803691238) - n * 1.9082149292705877e-10
-    p = 1.1470745597729725e-11
-    p = p * r + 1.6059043836821613e-10
-    p = p * r + 2.08767569878681e-09
-    p = p * r + 2.505210838544172e-08
-    p = p * r + 2.755731922398589e-07
-    p = p * r + 2.7557319223985893e-06
-    p = p * r + 2.48015873015873e-05
-    p = p * r + 0.0001984126984126984
-    p = p * r + 0.001388888888888889
-    p = p * r + 0.008333333333333333
-    p = p * r + 0.041666666666666664
-    p = p * r + 0.16666666666666666
-    p = p * r + 0.5
-    p = p * r + 1.0
+    p = 0.0
+    for coefficient in EXP:
+        p = p * r + coefficient
     power = np.int64((np.float64(shifted).view(np.int64) + 1023) << 52).view(np.float64)
     return power, p * r
 
@@ -215,28 +188,22 @@ def _tanh(x):
 
 
 @jit
-def _start_16(layer_rows, layer_cache):
-    """Order 0 of the quadratic system of tanh for 16 units."""
-    rows = layer_rows[: 19584].reshape((18, 1088))  # literal shapes: the loops then vectorise
-    cache = layer_cache.reshape((3, 1024))
-    for i in range(1024):
-        z_0 = rows[0, i]
-        a_0 = _tanh(z_0)
-        s_0 = 1.0 - a_0 * a_0
-        rows[0, i] = z_0
-        cache[0, i] = z_0
-        rows[6, i] = a_0
-        cache[1, i] = a_0
-        rows[12, i] = s_0
-        cache[2, i] = s_0
-
-
-@jit
-def _series_16(layer_rows, layer_cache, terms):
-    """Coefficients 1, 2, ... of the quadratic system of tanh for 16 units."""
-    rows = layer_rows[: 19584].reshape((18, 1088))
-    cache = layer_cache.reshape((3, 1024))
-    for slot in range(3):
+def _activate(rows, cache, start, terms):
+    """The quadratic system of tanh for 16 units: order 0, which the cache keeps, or coefficients 1, 2, ..."""
+    rows = rows[: 19584].reshape((18, 1088))  # literal shapes: the loops then vectorise
+    cache = cache.reshape((3, 1024))
+    if start == 0:
+        for i in range(1024):
+            z_0 = rows[0, i]
+            cache[0, i] = z_0
+            a_0 = _tanh(z_0)
+            s_0 = 1.0 - a_0 * a_0
+            rows[6, i] = a_0
+            cache[1, i] = a_0
+            rows[12, i] = s_0
+            cache[2, i] = s_0
+        return
+    for slot in range(SLOTS):
         for i in range(1024):
             rows[slot * TERMS, i] = cache[slot, i]
     if terms > 1:  # coefficients 1 to 5
@@ -279,10 +246,10 @@ def _series_16(layer_rows, layer_cache, terms):
 
 
 @jit
-def _chain_16(layer_rows, terms):
-    """Coefficients 0, 1, ... of what comes back times the slope of the activation, in place, for 16 units."""
-    rows = layer_rows[: 19584].reshape((18, 1088))
-    back = layer_rows[19584 :].reshape((6, 1024))
+def _through(rows, terms):
+    """What comes back to 16 units times the slope: the gradient with respect to their arguments, in place."""
+    back = rows[19584 :].reshape((TERMS, 1024))
+    rows = rows[: 19584].reshape((18, 1088))
     if terms == 1:
         for i in range(1024):
             back[0, i] *= rows[12, i]
@@ -301,40 +268,14 @@ def _chain_16(layer_rows, terms):
             left_4 = rows[16, i]
             right_5 = back[5, i]
             left_5 = rows[17, i]
-            product_0 = left_0 * right_0
-            product_1 = left_0 * right_1 + left_1 * right_0
-            product_2 = left_0 * right_2 + left_1 * right_1 + left_2 * right_0
-            product_3 = left_0 * right_3 + left_1 * right_2 + left_2 * right_1 + left_3 * right_0
-            product_4 = left_0 * right_4 + left_1 * right_3 + left_2 * right_2 + left_3 * right_1
-            product_4 = product_4 + left_4 * right_0
-            product_5 = left_0 * right_5 + left_1 * right_4 + left_2 * right_3 + left_3 * right_2
-            product_5 = product_5 + left_4 * right_1 + left_5 * right_0
-            back[0, i] = product_0
-            back[1, i] = product_1
-            back[2, i] = product_2
-            back[3, i] = product_3
-            back[4, i] = product_4
-            back[5, i] = product_5
-
-
-@jit
-def _activate(layer, rows, cache, start, terms):
-    """Series of a hidden layer's units from those of their arguments."""
-    layer_rows = rows[ROWS[layer] : ROWS[layer + 1]]
-    layer_cache = cache[CACHE[layer] : CACHE[layer + 1]]
-    if LAYERS[layer + 1] == 16:
-        if start == 0:
-            _start_16(layer_rows, layer_cache)
-        else:
-            _series_16(layer_rows, layer_cache, terms)
-
-
-@jit
-def _through(layer, rows, terms):
-    """What comes back to a hidden layer's units becomes the gradient with respect to their arguments."""
-    layer_rows = rows[ROWS[layer] : ROWS[layer + 1]]
-    if LAYERS[layer + 1] == 16:
-        _chain_16(layer_rows, terms)
+            back[0, i] = left_0 * right_0
+            back[1, i] = left_0 * right_1 + left_1 * right_0
+            back[2, i] = left_0 * right_2 + left_1 * right_1 + left_2 * right_0
+            back[3, i] = left_0 * right_3 + left_1 * right_2 + left_2 * right_1 + left_3 * right_0
+            back[4, i] = left_0 * right_4 + left_1 * right_3 + left_2 * right_2 + left_3 * right_1
+            back[4, i] = back[4, i] + left_4 * right_0
+            back[5, i] = left_0 * right_5 + left_1 * right_4 + left_2 * right_3 + left_3 * right_2
+            back[5, i] = back[5, i] + left_4 * right_1 + left_5 * right_0
 
 
 # ==================== Loss ====================
@@ -343,19 +284,14 @@ def _through(layer, rows, terms):
 @jit
 def _loss_start(outputs, targets, low, count, weight_of_sample, cache):
     """Order 0: from outputs to their gradient, which the cache keeps.  Returns the block's loss."""
-    output = outputs[: OUTPUTS * BLOCK]
-    back = outputs[OUTPUT_BACK : OUTPUT_BACK + OUTPUTS * BLOCK]
     loss = 0.0
     for unit in range(OUTPUTS):
         for sample in range(count):
-            distance = output[unit * BLOCK + sample] - targets[low + sample, unit]
+            distance = outputs[unit * BLOCK + sample] - targets[low + sample, unit]
             loss += 0.5 * weight_of_sample[sample] * distance * distance
-            back[unit * BLOCK + sample] = weight_of_sample[sample] * distance
+            cache[unit, sample] = weight_of_sample[sample] * distance
         for sample in range(count, BLOCK):
-            back[unit * BLOCK + sample] = 0.0
-    for unit in range(OUTPUTS):  # whole slices would have numba compile an error message for shapes
-        for sample in range(BLOCK):
-            cache[unit, sample] = back[unit * BLOCK + sample]
+            cache[unit, sample] = 0.0
     return loss
 
 
@@ -365,8 +301,6 @@ def _loss_series(outputs, cache, terms):
     rows = outputs[: 768].reshape((12, OUTPUTS, BLOCK))
     weight_of_sample = outputs[outputs.size - BLOCK :]
     for unit in range(OUTPUTS):
-        for sample in range(BLOCK):
-            rows[TERMS, unit, sample] = cache[unit, sample]
         for k in range(1, terms):
             for sample in range(BLOCK):
                 rows[TERMS + k, unit, sample] = weight_of_sample[sample] * rows[k, unit, sample]
@@ -396,7 +330,7 @@ def _pile_up(series, terms, pile, slab):
 
 @jit
 def _transpose(inputs, columns):
-    """Inputs as one matrix a block, one sample a column; the last row stays 1, columns without a sample are 0."""
+    """Inputs, a matrix a block, a sample a column; the last row stays 1, those without a sample are 0."""
     for block in range(columns.shape[0]):
         low = block * BLOCK
         count = min(BLOCK, inputs.shape[0] - low)
@@ -408,58 +342,56 @@ def _transpose(inputs, columns):
 
 
 @jit
-def _first_layer(series, slot, low, terms, degree, columns, known, argument, units, one, zero):
-    """Coefficients of [W; b] x in the first layer; columns holds the block's inputs, one sample a column.
-    """
+def _first_layer(series, low, terms, degree, columns, argument, units):
+    """Coefficients of [W; b] x in the first layer; columns holds the block's inputs, one sample a column."""
     inner, samples = columns.shape
     for k in range(min(low, 1), terms):
         if k <= degree:
-            _multiply(_at(series[k, START[0] :]), units, FLIPPED, _at(columns), samples, PLAIN, units, inner, samples, _at(argument[k]), samples, one, zero)
+            weights = (_at(series[k]), units, FLIPPED)
+            _gemm(weights, (_at(columns), samples, PLAIN), (units, inner, samples), _at(argument[k]), WRITE)
         else:
-            for i in range(FIRST * BLOCK):
-                argument[k, i] = 0.0
+            argument[k] = 0.0
 
 
-@numba.njit(inline="always", nogil=True, fastmath=False, error_model="numpy")  # one caller: compiled once, not twice
-def _sweep(series, slot, low, terms, degree, backward, inputs, targets, share, workspace, gradient):
-    """Forward and reverse pass in series arithmetic along theta(eta) = sum_k series[k] eta^k, series[k] = 0 for k > degree.
+@numba.njit(inline="always", **OPTIONS)  # one caller: compiled once, not twice
+def _sweep(series, low, terms, degree, backward, targets, share, workspace, gradient):
+    """Forward and reverse pass in series arithmetic along theta(eta) = sum_k series[k] eta^k, 0 for k > degree.
 
     Writes coefficients low, ..., terms - 1 of the gradient of the mean loss.  A first call with low = 0 and terms = 1
-    computes order 0 and fills the caches, later calls take it from there.  Returns the mean loss (that first call only).
-    share is what one sample counts in the mean.
+    computes order 0 and fills the caches, later calls take it from there.  Returns the mean loss (that first call
+    only).  share is what one sample counts in the mean.
     """
-    samples = inputs.shape[0]
+    samples = targets.shape[0]
     start = min(low, 1)
-    columns, cache, output_cache, known, all_rows, all_outputs, spaces, centred, roots = workspace
-    pile, slab, bias, numbers = spaces
-    one = _at(numbers)
-    zero = one + ITEM
-    width = columns.shape[2]  # BLOCK and FIRST, but no constants, see _gemm
-    first = bias.shape[0] // (TERMS * width)
+    (pile, slab), (cache, all_rows, all_outputs), (columns, output_cache) = workspace
+    width = columns.shape[2]  # BLOCK, but no constant, see PLAIN
     _pile_up(series, min(terms, degree + 1), pile, slab)
     gradient[low:terms] = 0.0
-    bias[: terms * FIRST * BLOCK] = 0.0
     loss = 0.0
     together = all_rows.shape[0]  # blocks that go from layer to layer together: one
     for begin in range(0, columns.shape[0], together):
         # Forward
         for layer in range(DEPTH):
             fan_in, fan_out = LAYERS[layer], LAYERS[layer + 1]
-            height = (fan_in + 1) * BLOCK
             for place in range(together):
                 block, rows, outputs = begin + place, all_rows[place], all_outputs[place]
                 if layer == 0:
-                    first_rows = rows[: TERMS * (FIRST + 1) * BLOCK].reshape((TERMS, (FIRST + 1) * BLOCK))
-                    _first_layer(series, slot, low, terms, degree, columns[block], known[block], first_rows, fan_out, one, zero)
+                    first_rows = rows[: TERMS * (fan_out + 1) * BLOCK].reshape((TERMS, (fan_out + 1) * BLOCK))
+                    _first_layer(series, low, terms, degree, columns[block], first_rows, fan_out)
                     continue
-                _activate(layer - 1, rows, cache[block], start, terms)
-                active = _at(rows[ROWS[layer - 1] + VALUE * height :])
+                hidden = rows[ROWS[layer - 1] : ROWS[layer]]
+                _activate(hidden, cache[block, CACHE[layer - 1] : CACHE[layer]], start, terms)
+                height = (fan_in + 1) * BLOCK
+                active = _at(hidden[VALUE * height :])
+                last = layer == DEPTH - 1
+                arguments = outputs if last else rows[ROWS[layer] :]
+                stride = (fan_out if last else fan_out + 1) * BLOCK
                 for k in range(start, terms):
-                    argument = _at(outputs[k * OUTPUTS * BLOCK :]) if layer == DEPTH - 1 else _at(rows[ROWS[layer] + k * (fan_out + 1) * BLOCK :])
                     lowest = max(0, k - degree)
                     weights = _at(pile[PILE[layer] + (TERMS - 1 - k + lowest) * (fan_in + 1) * fan_out :])
-                    inner = (k + 1 - lowest) * (fan_in + 1)
-                    _multiply(weights, fan_out, FLIPPED, active + ITEM * lowest * height, width, PLAIN, fan_out, inner, width, argument, width, one, zero)
+                    shape = (fan_out, (k + 1 - lowest) * (fan_in + 1), width)
+                    units = (active + ITEM * lowest * height, width, PLAIN)
+                    _gemm((weights, fan_out, FLIPPED), units, shape, _at(arguments[k * stride :]), WRITE)
 
         # Loss: output series to its gradient
         for place in range(together):
@@ -472,42 +404,34 @@ def _sweep(series, slot, low, terms, degree, backward, inputs, targets, share, w
                 loss += _loss_start(outputs, targets, block * BLOCK, count, weight_of_sample, output_cache[block])
             else:
                 _loss_series(outputs, output_cache[block], terms)
+            for unit in range(OUTPUTS):
+                for i in range(BLOCK):
+                    outputs[OUTPUT_BACK + unit * BLOCK + i] = output_cache[block, unit, i]
         if not backward:
             continue
 
         # Reverse
-        for layer in range(DEPTH - 1, 0, -1):
+        for layer in range(DEPTH - 1, -1, -1):
             fan_in, fan_out = LAYERS[layer], LAYERS[layer + 1]
             height = (fan_in + 1) * BLOCK
             for place in range(together):
                 rows, outputs = all_rows[place], all_outputs[place]
-                active = _at(rows[ROWS[layer - 1] + VALUE * height :])
                 delta = _at(outputs[OUTPUT_BACK:]) if layer == DEPTH - 1 else _at(rows[BACK[layer] :])
+                active = _at(rows[ROWS[layer - 1] + VALUE * height :]) if layer > 0 else _at(columns[begin + place])
                 for k in range(low, terms):
-                    for i in range(k + 1):
-                        _add_outer(active + ITEM * (k - i) * height, delta + ITEM * i * fan_out * BLOCK, fan_in + 1, fan_out, _at(gradient[k, START[layer] :]), one, width)
-                for k in range(terms):
+                    for i in range(k + 1 if layer > 0 else 1):  # the inputs are all order 0
+                        units = active + ITEM * i * height
+                        back = delta + ITEM * (k - i) * fan_out * BLOCK
+                        _add_outer(units, back, fan_in + 1, fan_out, width, _at(gradient[k, START[layer] :]))
+                for k in range(terms if layer > 0 else 0):
                     lowest = max(0, k - degree)
                     weights = _at(slab[SLAB[layer] + (TERMS - 1 - k + lowest) * fan_out :])
-                    inner = (k + 1 - lowest) * fan_out
+                    shape = (fan_in, (k + 1 - lowest) * fan_out, width)
+                    back = (delta + ITEM * lowest * fan_out * BLOCK, width, PLAIN)
                     target = _at(rows[BACK[layer - 1] + k * fan_in * BLOCK :])
-                    _multiply(weights, TERMS * fan_out, PLAIN, delta + ITEM * lowest * fan_out * BLOCK, width, PLAIN, fan_in, inner, width, target, width, one, zero)
-                _through(layer - 1, rows, terms)
-        for place in range(together):
-            first_sample = (begin + place) * BLOCK
-            count = min(BLOCK, samples - first_sample)
-            first_back = all_rows[place, BACK[0] : ROWS[1]].reshape((TERMS, FIRST * BLOCK))
-            for k in range(low, terms):
-                target = _at(gradient[k, START[0] :])
-                _multiply(_at(inputs[first_sample]), inputs.shape[1], FLIPPED, _at(first_back[k]), width, FLIPPED, inputs.shape[1], count, first, target, first, one, one)
-                for i in range(FIRST * BLOCK):
-                    bias[k * FIRST * BLOCK + i] += first_back[k, i]
-    for k in range(low, terms):
-        for unit in range(FIRST):
-            total = 0.0
-            for sample in range(BLOCK):
-                total += bias[(k * FIRST + unit) * BLOCK + sample]
-            gradient[k, START[0] + INPUTS * FIRST + unit] = total
+                    _gemm((weights, TERMS * fan_out, PLAIN), back, shape, target, WRITE)
+                if layer > 0:
+                    _through(rows[ROWS[layer - 1] : ROWS[layer]], terms)
     return loss
 
 
@@ -523,119 +447,86 @@ def _step(series, gradient, terms):
 
 
 @jit
+def _combine(target, weights, steps, k):
+    """target = sum of weights[i] times coefficient k of g in slot i, for i = 1, ..., k (slot 0 for k = 0)."""
+    first = min(k, 1)
+    for p in range(SIZE):
+        target[p] = weights[first] * steps[first, k, p]
+    for i in range(2, k + 1):
+        weight = weights[i]
+        for p in range(SIZE):
+            target[p] += weight * steps[i, k, p]
+
+
+@jit
 def _iterate(series, steps, slot, first, last, curve):
-    """Coefficients first, ..., last of the iterate in a slot, and 0 and 1; the others are there from earlier turns."""
-    weights = SUMMATION[slot - FORWARD - 1]
+    """Coefficients first, ..., last of the iterate in a slot; the others are there from earlier turns."""
     for p in range(SIZE):
         curve[0, p] = series[0, p]
-        curve[1, p] = -weights[0, 0] * steps[0, 0, p]
     for k in range(first, last + 1):
-        for p in range(SIZE):
-            curve[k, p] = -weights[k - 1, 1] * steps[1, k - 1, p]
-        for i in range(2, k):
-            weight = weights[k - 1, i]
-            for p in range(SIZE):
-                curve[k, p] -= weight * steps[i, k - 1, p]
-
-
-@jit
-def _complete(steps, j, terms):
-    """The coefficients of g in slot j below j: polynomials in the step of degree k that slots 1, ..., k have determined."""
-    if j == 0:
-        steps[0, 1:terms] = 0.0
-        return
-    for p in range(SIZE):
-        steps[j, 0, p] = steps[0, 0, p]
-    for k in range(1, min(j, terms)):
-        for p in range(SIZE):
-            steps[j, k, p] = EXTRAPOLATION[j, k, 1] * steps[1, k, p]
-        for i in range(2, k + 1):
-            weight = EXTRAPOLATION[j, k, i]
-            for p in range(SIZE):
-                steps[j, k, p] += weight * steps[i, k, p]
-
-
-@jit
-def _logarithm(steps, terms, rows):
-    """g and xi_0, xi_1, ... from the gradient in all slots."""
-    for p in range(SIZE):
-        rows[0, p] = steps[0, 0, p]
-    for k in range(1, terms):
-        for p in range(SIZE):
-            rows[k, p] = LOGARITHM[k, 1] * steps[1, k, p]
-        for i in range(2, k + 1):
-            weight = LOGARITHM[k, i]
-            for p in range(SIZE):
-                rows[k, p] += weight * steps[i, k, p]
+        _combine(curve[k], SUMMATION[slot - FORWARD - 1, k - 1], steps, k - 1)
 
 
 @numba.njit(
-    "float64(int64, int64, int64, float64[:, ::1], float64[:, ::1], float64[:, ::1], float64, "
-    "Tuple((float64[:, :, ::1], float64[:, ::1], float64[:, :, ::1], float64[:, :, :, ::1], float64[:, ::1], float64[:, ::1], "
-    "UniTuple(float64[::1], 4), float64[:, ::1], float64[:, :, ::1])), "
+    "float64(int64, int64, int64[:, ::1], float64[:, ::1], float64[:, ::1], float64[:, ::1], float64, "
+    "Tuple((UniTuple(float64[::1], 2), UniTuple(float64[:, ::1], 3), UniTuple(float64[:, :, ::1], 2))), "
     "UniTuple(float64[:, :, ::1], 2), float64[:, ::1], float64[:, ::1])",
     cache=True,
-    nogil=True,
-    fastmath=False,
-    error_model="numpy",
+    **OPTIONS,
 )
-def _evaluate(wanted, phase, turn, series, inputs, targets, share, workspace, levels, part, rows):
+def _evaluate(wanted, phase, turns, series, inputs, targets, share, workspace, levels, part, rows):
     """The one compiled entry: LOSS at series[0], the gradient's SERIES along series, or ITERATES from series[0].
 
-    The WHOLE of it; or one phase of a turn, where SWEEP leaves the gradient of its samples in part.
+    The WHOLE of it; or one phase of one turn, where SWEEP leaves the gradient of its samples in part.
     """
     terms = series.shape[0]
     loss = 0.0
     steps, later_series = levels
-    iterates = wanted == ITERATES
-    turns = len(SCHEDULE) if iterates else min(wanted, terms - 1) + 1
-    first, last = (0, turns) if phase == WHOLE else (turn, turn + 1)
-    for turn in range(first, last):
-        slot, low = SCHEDULE[turn]
-        if low >= terms:
-            break
-        top, degree, curve = (1 if low == 0 else terms), terms - 1, series
-        forward = iterates and slot <= FORWARD
+    for turn in range(len(turns)):
+        slot, low, top = turns[turn]
+        degree, curve = terms - 1, series
+        forward = wanted == ITERATES and slot <= FORWARD
         if forward and slot > 0:
-            if phase == WHOLE or phase == BEFORE:
-                _step(series, steps[slot - 1], terms)
             degree = 1 if slot == 1 else terms - 1
-        elif iterates and slot > FORWARD:
-            top, degree = low + 1, low
-            curve = later_series[slot - FORWARD - 1]
-            if phase == WHOLE or phase == BEFORE:
-                _iterate(series, steps, slot, 2 if slot == low else low, low, curve)
-        if phase == WHOLE or phase == SWEEP:
-            if turn == 0:
-                _transpose(inputs, workspace[0])
+            if phase in (WHOLE, BEFORE):
+                _step(series, steps[slot - 1], degree + 1)
+        elif slot > FORWARD:
+            degree, curve = low, later_series[slot - FORWARD - 1]
+            if phase in (WHOLE, BEFORE):
+                _iterate(series, steps, slot, 1 if slot == low else low, low, curve)
+        if phase in (WHOLE, SWEEP):
+            if low == 0:
+                _transpose(inputs, workspace[2][0])
             gradient = steps[slot] if phase == WHOLE else part
-            loss += _sweep(curve, slot, low, top, degree, wanted != LOSS, inputs, targets, share, workspace, gradient)
-        if phase == WHOLE or phase == AFTER:
+            loss += _sweep(curve, low, top, degree, wanted != LOSS, targets, share, workspace, gradient)
+        if phase in (WHOLE, AFTER):
             for k in range(low, top):
                 for p in range(SIZE):
                     steps[slot, k, p] += WEIGHT_DECAY * curve[k, p]
-            if forward:
-                _complete(steps, slot, terms)
-    if phase != WHOLE and phase != END:
+            if forward:  # coefficients below are polynomials in the step that slots 1, ..., k have determined
+                for k in range(slot):
+                    _combine(steps[slot, k], EXTRAPOLATION[slot, k], steps, k)
+    if phase not in (WHOLE, END):
         return loss
     for p in range(SIZE):
         loss += 0.5 * WEIGHT_DECAY * series[0, p] * series[0, p]
-    if iterates:
-        _logarithm(steps, terms, rows)
+    if wanted == ITERATES:
+        for k in range(terms):
+            _combine(rows[k], LOGARITHM[k], steps, k)
     if wanted == SERIES:
         for k in range(terms):
             for p in range(SIZE):
-                rows[k, p] = steps[min(k, 1), k, p]
+                rows[k, p] = steps[0, k, p]
     return loss
 
 
 # ==================== Workspaces and threads ====================
 
 
-_idle = {}  # spaces of finished calls, by numbers of samples: fresh memory costs more than the arithmetic
+_idle = {}  # spaces of finished calls, by numbers of samples and parts: fresh memory costs more than the arithmetic
 
 
-def _aligned(shape, value):
+def _aligned(value, *shape):
     """An array that starts where a cache line and a vector register do."""
     size = math.prod(shape)
     space = np.full(size + 64 // ITEM, value, REAL)
@@ -644,93 +535,71 @@ def _aligned(shape, value):
 
 
 def _workspace(samples):
-    """All intermediate arrays of a sweep over so many samples."""
-    blocks = (samples + BLOCK - 1) // BLOCK
-    spaces = (
-        _aligned((1734,), 0.0),  # coefficients of all matrices but the first, piled up
-        _aligned((1632,), 0.0),  # the same without biases, side by side
-        _aligned((TERMS * FIRST * BLOCK,), 0.0),  # gradient of the first layer's biases, still one a sample of a block
-        np.array([1.0, 0.0], REAL),  # for the matrix products
-    )
-    together = 1  # blocks whose series are kept at once
-    rows = _aligned((together, 51456), 0.0)
+    """All intermediate arrays of a sweep over so many samples, by their dimensions."""
+    blocks = -(-samples // BLOCK)
+    rows = _aligned(0.0, 1, ROWS[-1])  # series of all hidden units, each layer followed by what comes back to it
     for layer in range(1, DEPTH):  # the unit that is always 1
         one = ROWS[layer - 1] + (VALUE * (LAYERS[layer] + 1) + LAYERS[layer]) * BLOCK
         rows[:, one : one + BLOCK] = 1.0
     return (
-        _aligned((blocks, INPUTS + 1, BLOCK), 1.0),  # inputs, one sample a column
-        _aligned((blocks, 6144), 0.0),  # order 0 of all hidden series
-        _aligned((blocks, 2 * OUTPUTS + 1, BLOCK), 0.0),  # order 0 of the gradient with respect to the output, and what the loss keeps
-        _aligned((blocks, 0, TERMS, FIRST * BLOCK), 0.0),  # first-layer arguments in earlier slots
-        rows,  # series of all hidden units, each layer followed by what comes back to it
-        _aligned((together, (2 * TERMS * (OUTPUTS + 1) + 1) * BLOCK), 0.0),  # of all outputs, then of what they share
-        spaces,
-        _aligned((blocks, 0), 0.0),  # order 0 of hidden arguments without their mean
-        _aligned((0, 0, 0), 0.0),  # one over the deviations
+        (
+            _aligned(0.0, PILE[-1]),  # coefficients of all matrices but the first, piled up
+            _aligned(0.0, SLAB[-1]),  # the same without biases, side by side
+        ),
+        (
+            _aligned(0.0, blocks, CACHE[-1]),  # order 0 of all hidden series
+            rows,
+            _aligned(0.0, 1, (2 * TERMS * OUTPUTS + 1) * BLOCK),  # outputs, their gradient, weights of samples
+        ),
+        (
+            _aligned(1.0, blocks, INPUTS + 1, BLOCK),  # inputs, one sample a column
+            _aligned(0.0, blocks, 2 * OUTPUTS + 1, BLOCK),  # order 0 of the outputs' gradient, and what the loss keeps
+        ),
     )
 
 
 def _turns(wanted, terms):
-    """Of every turn: its slot, the lowest coefficient of the gradient that it makes, and the end of those."""
-    if wanted == ITERATES:
-        return [(slot, k, k + 1 if k == 0 or slot > FORWARD else terms) for slot, k in SCHEDULE if k < terms]
-    return [(turn, turn, 1 if turn == 0 else terms) for turn in range(min(wanted, terms - 1) + 1)]
-
-
-def _levels():
-    """Gradients in all slots, and curves of those level by level."""
-    return np.empty((TERMS, TERMS, SIZE), REAL), np.empty((2, TERMS, SIZE), REAL)
-
-
-def _keep(key, spaces):
-    if len(_idle) > 3:
-        _idle.clear()
-    _idle[key] = spaces
+    """The turns of an evaluation of so many terms."""
+    turns = TURNS if wanted == ITERATES else PLAIN_TURNS[: wanted + 1]
+    return np.array([(slot, low, min(top, terms)) for slot, low, top in turns if low < terms])
 
 
 def _run(wanted, series, inputs, targets, parts=1, each=map):
     """Loss and rows; the samples in so many parts, whose sweeps ``each``, which is called as map is, may do at once."""
     samples = len(inputs)
-    if parts > 1 and samples > BLOCK:
-        return _run_parts(wanted, series, inputs, targets, parts, each)
-    spaces = _idle.pop(samples, None) or (_workspace(samples), _levels())
-    rows = np.empty_like(series)
-    loss = _evaluate(wanted, WHOLE, 0, series, inputs, targets, 1.0 / samples, *spaces, rows, rows)
-    _keep(samples, spaces)
-    return loss, rows
-
-
-def _run_parts(wanted, series, inputs, targets, parts, each):
-    """The same turn by turn, the sweeps of all parts of the samples at once; a part is a number of whole blocks."""
-    samples = len(inputs)
-    blocks = (samples + BLOCK - 1) // BLOCK
+    blocks = -(-samples // BLOCK)
     parts = min(parts, blocks)
-    cuts = [min(blocks * part // parts * BLOCK, samples) for part in range(parts + 1)]
+    cuts = [min(blocks * part // parts * BLOCK, samples) for part in range(parts + 1)]  # each of whole blocks
     data = [(inputs[low:high], targets[low:high], 1.0 / samples) for low, high in zip(cuts, cuts[1:])]
-    spaces = _idle.pop((samples, parts), None) or (
+    workspaces, levels, gradients = spaces = _idle.pop((samples, parts), None) or (
         [_workspace(len(part[0])) for part in data],
+        (  # gradients in all slots, and curves of those level by level
+            np.empty((TERMS, TERMS, SIZE), REAL),
+            np.empty((2, TERMS, SIZE), REAL),
+        ),
         [np.empty((TERMS, SIZE), REAL) for part in data[1:]],  # gradients of all parts but the first
-        _levels(),
     )
-    workspaces, gradients, levels = spaces
-    sums = levels[0]
     rows = np.empty_like(series)
 
-    def run(phase, turn, part=0, gradient=rows):
-        return _evaluate(wanted, phase, turn, series, *data[part], workspaces[part], levels, gradient, rows)
+    def run(phase, turns, part=0, gradient=rows):
+        return _evaluate(wanted, phase, turns, series, *data[part], workspaces[part], levels, gradient, rows)
 
-    loss = 0.0
-    for turn, (slot, low, top) in enumerate(_turns(wanted, len(series))):
-        run(BEFORE, turn)
-        places = [sums[slot], *gradients]
-        loss += sum(each(run, [SWEEP] * parts, [turn] * parts, range(parts), places))
-        for gradient in gradients:
-            sums[slot, low:top] += gradient[low:top]
-        run(AFTER, turn)
-    loss += run(END, 0)
-    _keep((samples, parts), spaces)
+    turns = _turns(wanted, len(series))
+    if parts == 1:
+        loss = run(WHOLE, turns)
+    else:
+        loss = 0.0
+        sums = levels[0]
+        for turn in turns[:, np.newaxis]:
+            slot, low, top = turn[0]
+            run(BEFORE, turn)
+            places = [sums[slot], *gradients]
+            loss += sum(each(run, [SWEEP] * parts, [turn] * parts, range(parts), places))
+            for gradient in gradients:
+                sums[slot, low:top] += gradient[low:top]
+            run(AFTER, turn)
+        loss += run(END, turns[:0])
+    if len(_idle) > 3:
+        _idle.clear()
+    _idle[samples, parts] = spaces
     return loss, rows
-
-
-
-

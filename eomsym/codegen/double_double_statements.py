@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from fractions import Fraction
 
+from eomsym.codegen.double_double_constants import CALLS
 from eomsym.errors import InputError
 from eomsym.series.elementary import (
     ARGUMENT,
@@ -43,7 +44,7 @@ class SystemProgram:
 def system_program(function: ElementaryFunction) -> SystemProgram:
     """The statements of a function's quadratic system.
 
-    Raises ``InputError`` for a system with weights or reciprocals, which no activation has.
+    Raises ``InputError`` for a system with weights or reciprocals, and for a seed that has no template.
     """
     members = (ARGUMENT, SCALED_ARGUMENT, *function.members)
     start, series = [f"_clear({SCALED_ARGUMENT}[0])"], [f"_scale({SCALED_ARGUMENT}[k], {ARGUMENT}[k], float(k), 0.0)"]
@@ -53,6 +54,10 @@ def system_program(function: ElementaryFunction) -> SystemProgram:
             functions.append(relation.seed)
         start += _start(relation, function.name)
         series += _series(relation, function.name)
+    if unknown := [seed for seed in functions if seed not in CALLS]:
+        raise InputError(
+            f"function {function.name!r}: double-double arithmetic knows no {unknown[0]}; take precision double"
+        )
     return SystemProgram(
         members=members,
         start=start,

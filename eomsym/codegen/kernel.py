@@ -252,7 +252,7 @@ def _labels(targets: np.ndarray, count: int, classes: int) -> np.ndarray:
     targets = check_array("targets", targets)
     if not isinstance(targets, np.ndarray) or targets.dtype.kind not in "iu" or targets.shape != (count,):
         kind = f"{targets.dtype} {targets.shape}" if isinstance(targets, np.ndarray) else type(targets).__name__
-        raise InputError(f"targets: {kind} given; cross-entropy takes integer class labels of shape ({count},)")
+        raise InputError(f"targets: {kind} given; this loss takes integer class labels of shape ({count},)")
     if targets.min() < 0 or targets.max() >= classes:
         wrong = targets[(targets < 0) | (targets >= classes)][0]
         raise InputError(f"targets: label {wrong} is out of range; this model has classes 0 to {classes - 1}")

@@ -95,7 +95,8 @@ def _module(file: Path, source: bytes) -> ModuleType:
 
 
 def _kernel(spec: KernelSpec, module: ModuleType, threads: int) -> Any:
-    _check_threads(threads, hasattr(module, "_run_parts"))
+    network = isinstance(spec.model, MLP) and spec.precision != "double-double"
+    _check_threads(threads, network and spec.model.normalization != "batch")
     if spec.precision == "double-double":
         return DoubleDoubleKernel(spec, module)
     return Kernel(spec, module, threads) if isinstance(spec.model, MLP) else ExpressionKernel(spec, module)

@@ -12,7 +12,7 @@ from eomsym.codegen.double_double_constants import constants, with_callees
 from eomsym.codegen.double_double_statements import system_program
 from eomsym.codegen.rule_program import rule_program
 from eomsym.codegen.spec import KernelSpec
-from eomsym.codegen.table_text import matrices, pairs, table
+from eomsym.codegen.table_text import filled, matrices, pairs, table
 from eomsym.codegen.templates import calls, loss_template
 from eomsym.models import LOSS_TABLE, MLP
 from eomsym.series.elementary import ELEMENTARY
@@ -39,6 +39,7 @@ def mlp_context(spec: KernelSpec) -> dict[str, Any]:
     """All that the template of a multilayer perceptron is given."""
     model, terms = spec.model, spec.order + 1
     assert isinstance(model, MLP)
+    sizes = matrix_sizes(model)
     activation = ELEMENTARY[model.activation]
     slot = sample_loops.slots(activation)
     slope = slot[activation.derivative]
@@ -55,6 +56,10 @@ def mlp_context(spec: KernelSpec) -> dict[str, Any]:
         "block": BLOCK,
         "small": SMALL,
         "few": FEW,
+        "in_pieces": max(size * (terms if layer else 1) for layer, size in enumerate(sizes)) * BLOCK > SMALL,
+        "outer_in_pieces": any(
+            size > FEW >= 16 * columns for size, columns in zip(sizes, model.layers[1:], strict=True)
+        ),
         "real": real,
         "item": item,
         "blas": blas,
@@ -66,18 +71,15 @@ def mlp_context(spec: KernelSpec) -> dict[str, Any]:
         "start": start,
         "series": sample_loops.series_groups(activation, terms, literal),
         "chain": sample_loops.product_groups(
-            lambda k: f"rows[{slope * terms + k}, i]",
-            lambda k: f"back[{k}, i]",
-            lambda k, name: f"back[{k}, i] = {name}",
-            terms,
+            lambda k: f"rows[{slope * terms + k}, i]", lambda k: f"back[{k}, i]", terms
         ),
-        "softmax": sample_loops.softmax_levels(terms, literal),
         "reuse": reuse,
         "functions": vectorised(start) | set(calls(loss_template("mlp", model.loss))),
         "loss_template": loss_template("mlp", model.loss),
-        "exp_polynomial": [repr(1 / factorial(n)) for n in range(14, 0, -1)],
+        "exp_polynomial": filled(repr(1 / factorial(n)) for n in range(14, 0, -1)),
         "descent": descent,
-        "levelwise": descent.forward < terms - 1,
+        "turns": filled(map(str, descent.turns)),
+        "levelwise": spec.order - descent.forward,
         "extrapolation": table(descent.extrapolation(every=reuse or model.normalization == "weight")),
         "summation": table(descent.summation()),
         "logarithm": table(descent.logarithm()),
@@ -105,6 +107,9 @@ def double_double_context(spec: KernelSpec) -> dict[str, Any]:
         "loss_template": of_the_loss,
         "constants": constants(),
         "descent": descent,
+        "turns": filled(map(str, descent.turns)),
+        "levelwise": spec.order - descent.forward,
+        "rule": None,
         "extrapolation": pairs(descent.extrapolation(every=False)),
         "summation": pairs(descent.summation()),
         "logarithm": pairs(descent.logarithm()),
@@ -123,10 +128,14 @@ def description(model: MLP, precision: str) -> list[str]:
     ]
 
 
+def matrix_sizes(model: MLP) -> list[int]:
+    """Entries of each layer's weights and biases."""
+    return [(rows + model.bias) * columns for rows, columns in pairwise(model.layers)]
+
+
 def layout(model: MLP, slots: int, terms: int) -> dict[str, tuple[int, ...]]:
     """Offsets that the kernel needs, as literals; the last entry of each is the size of the whole."""
-    layers, bias = model.layers, model.bias
-    sizes = [(rows + bias) * columns for rows, columns in pairwise(layers)]
+    layers, bias, sizes = model.layers, model.bias, matrix_sizes(model)
     hidden = layers[1:-1]
 
     def ends(parts: Iterable[int]) -> tuple[int, ...]:
@@ -157,7 +166,7 @@ def vectorised(lines: Sequence[str]) -> set[str]:
 def double_double_layout(model: MLP) -> dict[str, Any]:
     """Offsets that the double-double kernel needs, as literals: where weights, biases and hidden units start."""
     layers = model.layers
-    starts = [0, *accumulate((rows + model.bias) * columns for rows, columns in pairwise(layers))]
+    starts = [0, *accumulate(matrix_sizes(model))]
     hidden = layers[1:-1]
     return {
         "weights": tuple(starts[:-1]),

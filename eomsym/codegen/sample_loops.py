@@ -63,16 +63,8 @@ class _Body:
         return name
 
     def make(self, name: str, terms: Sequence[str]) -> None:
-        """``name`` is the sum of ``terms``, left to right; a term opens with its sign where that is minus."""
         self.known.add(name)
-        line, *others = terms or ("0.0",)
-        for term in others:
-            added = f" - {term[1:]}" if term.startswith("-") else f" + {term}"
-            if len(line) + len(added) > WIDTH:
-                self.lines.append(f"{name} = {line}")
-                line = name
-            line += added
-        self.lines.append(f"{name} = {line}")
+        self.lines += _sum(name, terms)
 
     def derive(self, name: str, expression: str) -> str:
         if name not in self.known:
@@ -83,12 +75,25 @@ class _Body:
     @property
     def pairs(self) -> int:
         """Pairs of a store and another access."""
-        stores = len(self.stores)
+        stores = len({line.split(" = ")[0] for line in self.stores})
         return stores * len(self.loads) + stores * (stores - 1) // 2
 
     @property
     def all(self) -> tuple[str, ...]:
         return (*self.loads, *self.lines, *self.stores)
+
+
+def _sum(name: str, terms: Sequence[str]) -> list[str]:
+    """``name`` is the sum of ``terms``, left to right; a term opens with its sign where that is minus."""
+    lines = []
+    text, *others = terms or ("0.0",)
+    for term in others:
+        added = f" - {term[1:]}" if term.startswith("-") else f" + {term}"
+        if len(text) + len(added) > WIDTH:
+            lines.append(f"{name} = {text}")
+            text = name
+        text += added
+    return [*lines, f"{name} = {text}"]
 
 
 #: A coefficient and what writes its statements.
@@ -102,7 +107,7 @@ def slots(function: ElementaryFunction) -> Mapping[str, int]:
 
 def start_lines(function: ElementaryFunction, terms: int) -> list[str]:
     """Order 0 of all members, from the argument's row to their rows and to the cache, one row a slot."""
-    lines = [f"{ARGUMENT}_0 = rows[0, i]"]
+    lines = [f"{ARGUMENT}_0 = rows[0, i]", f"cache[0, i] = {ARGUMENT}_0"]
     for relation in function.relations:
         target = f"{relation.target}_0"
         if isinstance(relation, Integral):
@@ -113,7 +118,7 @@ def start_lines(function: ElementaryFunction, terms: int) -> list[str]:
             body = _Body()
             body.make(target, [*_constant(relation), *(f"{m}_0" for m in relation.linear), *_start_products(relation)])
             lines += [*body.lines, *_weight(relation, target)]
-    for member, slot in slots(function).items():
+    for slot, member in enumerate(function.members, 1):
         lines.append(f"rows[{slot * terms}, i] = {member}_0")
         lines.append(f"cache[{slot}, i] = {member}_0")
     return lines
@@ -139,58 +144,17 @@ def series_groups(function: ElementaryFunction, terms: int, literal: Literal = r
     return _groups([step(k, relation) for k in range(1, terms) for relation in function.relations])
 
 
-def product_groups(left: Row, right: Row, store: Callable[[int, str], str], terms: int) -> list[Group]:
-    """``left · right``; highest group first, so that the target may be the right factor.
-
-    ``left(k)`` and ``right(k)`` say where coefficient k is; ``store(k, name)`` is the statement that puts it away.
-    """
+def product_groups(left: Row, right: Row, terms: int) -> list[Group]:
+    """``right`` becomes ``left · right``, highest group first; both say where coefficient k is."""
 
     def step(k: int) -> Step:
         def write(body: _Body) -> None:
             pairs = [(body.use(f"left_{i}", left(i)), body.use(f"right_{k - i}", right(k - i))) for i in range(k + 1)]
-            body.make(f"product_{k}", [f"{a} * {b}" for a, b in pairs])
-            body.stores.append(store(k, f"product_{k}"))
+            body.stores += _sum(right(k), [f"{a} * {b}" for a, b in pairs])
 
         return k, write
 
     return _groups([step(k) for k in range(terms)])[::-1]
-
-
-def softmax_levels(terms: int, literal: Literal = repr) -> list[Group]:
-    """Softmax by its own equation, ``p' = p q`` with ``q = z' − m`` and ``m = Σ p z'`` over the outputs.
-
-    One loop a level: what level k needs of m is a sum over all outputs of what the level before has made.  From row 1
-    on lie the scores, which become q; from row ``terms`` on softmax; ``shared`` has what is taken off the scores, from
-    row ``terms`` on the sums that become m.  Σ p = 1 saves the second convolution: ``Σ_i p_i[k] = 0`` gives m at k.
-    """
-    return [Group(k, k, _softmax_level(k, terms, literal)) for k in range(1, terms)]
-
-
-def _softmax_level(k: int, terms: int, literal: Literal) -> tuple[str, ...]:
-    body = _Body()
-    body.use("p_0", "softmax[unit, i]")
-
-    def slope(n: int) -> str:
-        """n times coefficient n of the score."""
-        score = f"{body.use(f'z_{n}', f'rows[{n}, unit, i]')} - {body.use(f'top_{n}', f'shared[{n}, i]')}"
-        return score if n == 1 else f"{literal(float(n))} * ({score})"
-
-    if k > 1:
-        done = k - 1
-        mean = body.use(f"m_{done}", f"shared[{terms + done}, i]")
-        body.make(f"q_{done}", [slope(done), f"-{mean}"])
-        body.make(f"p_{done}", [body.use(f"u_{done}", f"rows[{terms + done}, unit, i]"), f"-{mean} * p_0"])
-        if done > 1:
-            body.lines.append(f"p_{done} *= {literal(1 / done)}")
-        body.stores += [f"rows[{done}, unit, i] = q_{done}", f"rows[{terms + done}, unit, i] = p_{done}"]
-    pairs = [
-        (body.use(f"q_{n}", f"rows[{n}, unit, i]"), body.use(f"p_{k - n}", f"rows[{terms + k - n}, unit, i]"))
-        for n in range(1, k)
-    ]
-    body.lines.append(f"d_{k} = {slope(k)}")
-    body.make(f"u_{k}", [f"d_{k} * p_0", *(f"{q} * {p}" for q, p in pairs)])
-    body.stores += [f"rows[{terms + k}, unit, i] = u_{k}", f"shared[{terms + k}, i] += u_{k}"]
-    return body.all
 
 
 def _groups(steps: Sequence[Step]) -> list[Group]:

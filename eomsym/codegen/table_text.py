@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from fractions import Fraction
 from typing import Any
 
@@ -32,9 +32,22 @@ def table(rows: Any, leaf: Callable[[Any], str] = number) -> str:
         return leaf(rows)
     parts = [table(row, leaf) for row in rows]
     line = "[" + ", ".join(parts) + "]"
-    if (len(line) <= WIDTH and "\n" not in line) or not any(isinstance(row, Sequence) for row in rows):
+    if len(line) <= WIDTH and "\n" not in line:
         return line
+    if not any(isinstance(row, Sequence) for row in rows):
+        return f"[{filled(parts)}]"
     return "[\n" + "".join("    " + part.replace("\n", "\n    ") + ",\n" for part in parts) + "]"
+
+
+def filled(items: Iterable[str]) -> str:
+    """Items of a list on as few lines as hold them; several lines have the list's brackets on lines of their own."""
+    lines = [""]
+    for item in items:
+        if lines[-1] and len(lines[-1]) + len(item) > WIDTH:
+            lines.append("")
+        lines[-1] += f"{item}, "
+    text = "\n    ".join(line.rstrip() for line in lines)
+    return text.removesuffix(",") if len(lines) == 1 else f"\n    {text}\n"
 
 
 def matrices(levels: Sequence[Matrix]) -> str:

@@ -8,6 +8,7 @@ from functools import cache
 import jinja2
 
 from eomsym.codegen.locate import data_folder
+from eomsym.errors import InputError
 
 _CALLS = re.compile(r"^Calls: (.*)\.$", re.MULTILINE)
 
@@ -28,8 +29,11 @@ def environment() -> jinja2.Environment:
 
 
 def loss_template(backend: str, loss: str) -> str:
-    """The template of a loss, found by its name."""
-    return f"{backend}/losses/{loss.replace('-', '_')}.jinja"
+    """The template of a loss, found by its name.  Raises ``InputError`` where the backend has none."""
+    template = f"{backend}/losses/{loss.replace('-', '_')}.jinja"
+    if not (data_folder("templates") / template).is_file():
+        raise InputError(f"loss {loss!r}: kernels of this precision know it not; templates/{template} would tell them")
+    return template
 
 
 @cache

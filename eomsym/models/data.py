@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from eomsym.checks import check_array, check_choice, check_integer
 from eomsym.errors import InputError
 from eomsym.models.data_files import DataFile, columns, is_data_file
+from eomsym.models.losses import LOSS_TABLE
 from eomsym.models.mlp import MLP
 
 if TYPE_CHECKING:
@@ -111,10 +112,11 @@ def check_fit(model: MLP, suited: MLP, data: str, layers: str = "layers", loss: 
     Classes that never occur do no harm, so that there may be more outputs; values without a target would.
     Raises ``InputError`` for another loss or number of inputs, and for outputs that do not fit.
     """
-    if model.loss != suited.loss:
+    classes, values = (LOSS_TABLE[network.loss].labels for network in (model, suited))
+    if classes != values:
         raise InputError(f"{loss} {model.loss!r}: the targets of {data} are not for it; take {suited.loss}")
     given, wanted = (",".join(map(str, network.layers)) for network in (model, suited))
-    least = model.loss == "cross-entropy"
+    least = LOSS_TABLE[model.loss].labels
     fits = model.layers[-1] >= suited.layers[-1] if least else model.layers[-1] == suited.layers[-1]
     if model.layers[0] != suited.layers[0] or not fits:
         raise InputError(

@@ -24,25 +24,26 @@ Triangle = list[list[Coefficient]]
 class DescentSchedule:
     """``steps`` in the order of the slots, slot 0 at step 0, and the tables of the slots after it.
 
-    ``turns`` lists (slot, first coefficient of the gradient that is wanted) in order: all that follow are wanted too of
-    the ``forward`` slots, it alone of the others.
+    ``turns`` lists (slot, first, end) in order, the coefficients of the gradient that are wanted there: all from the
+    first on in the ``forward`` slots, one in the others.
     """
 
     steps: tuple[Fraction, ...]
     forward: int
-    turns: tuple[tuple[int, int], ...]
+    turns: tuple[tuple[int, int, int], ...]
     tables: Tables
 
     def extrapolation(self, every: bool = True) -> list[Triangle]:
         """``[slot][k][i]``: weight of coefficient k in slot i in that in slot > k; ``every`` slot or forward ones."""
         last = len(self.steps) if every else self.forward + 1
-        rows = [[self.tables.extension(k)[slot - 1] for k in range(1, slot)] for slot in range(last)]
-        return [_triangle([(), *row]) if row else [] for row in rows]
+        rows = [[self.tables.extension(k)[slot - 1] for k in range(1, slot)] for slot in range(1, last)]
+        return [[], *(_triangle([(Fraction(1),), *row]) for row in rows)]
 
     def summation(self) -> list[Triangle]:
-        """``[m][k][i]``: weight of coefficient k of g in slot i in minus coefficient k + 1 in levelwise slot m."""
+        """``[m][k][i]``: weight of coefficient k of g in slot i in coefficient k + 1 of θ in levelwise slot m."""
         later = range(self.forward + 1, len(self.steps))
-        return [_triangle([self.tables.summation(k)[m - 1] for k in range(len(self.steps) - 1)]) for m in later]
+        sums = [[self.tables.summation(k)[m - 1] for k in range(len(self.steps) - 1)] for m in later]
+        return [_triangle([tuple(-weight for weight in row) for row in rows]) for rows in sums]
 
     def logarithm(self) -> Triangle:
         """``[k][i]``: weight of coefficient k of g in slot i in ξ_{k−1}, and in g for k = 0."""
@@ -58,5 +59,10 @@ def descent_schedule(terms: int) -> DescentSchedule:
     """The schedule for g, ξ_0, …, ξ_{terms−2}."""
     steps = forward_first(terms)
     forward = min(len(FORWARD), terms - 1)
-    turns = [(slot, k) for k in range(1, terms) for slot in range(1, k + 1) if slot == k or slot > forward]
-    return DescentSchedule(steps, forward, ((0, 0), *turns), Tables(steps[1:], anchored=True))
+    turns = [
+        (slot, k, terms if slot <= forward else k + 1)
+        for k in range(1, terms)
+        for slot in range(1, k + 1)
+        if slot == k or slot > forward
+    ]
+    return DescentSchedule(steps, forward, ((0, 0, 1), *turns), Tables(steps[1:], anchored=True))

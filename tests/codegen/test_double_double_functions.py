@@ -2,6 +2,7 @@
 
 import importlib.util
 import sys
+from dataclasses import replace
 
 import kernel_cache
 import mpmath
@@ -14,7 +15,7 @@ from mpmath import mp
 from eomsym.codegen.double_double_constants import CALLS, constants, with_callees, words
 from eomsym.codegen.double_double_statements import system_program
 from eomsym.codegen.manifest import digest
-from eomsym.codegen.templates import environment
+from eomsym.codegen.templates import environment, loss_template
 from eomsym.errors import InputError
 from eomsym.files import write_atomically
 from eomsym.models import ACTIVATIONS
@@ -226,3 +227,17 @@ def test_every_activation_has_a_program_with_functions_that_exist():
 def test_a_system_that_no_activation_has_is_refused(name):
     with pytest.raises(InputError, match="unweighted combinations"):
         system_program(ELEMENTARY[name])
+
+
+def test_a_function_without_a_formula_is_refused():
+    with pytest.raises(
+        InputError, match="function 'erf': double-double arithmetic knows no erf; take precision double"
+    ):
+        system_program(replace(ELEMENTARY["erf"], relations=ELEMENTARY["erf"].relations[:1]))
+
+
+@pytest.mark.parametrize("backend", ["mlp", "double_double"])
+def test_a_loss_without_a_template_is_refused(backend):
+    assert loss_template(backend, "cross-entropy") == f"{backend}/losses/cross_entropy.jinja"
+    with pytest.raises(InputError, match=f"loss 'log-cosh': .* templates/{backend}/losses/log_cosh.jinja"):
+        loss_template(backend, "log-cosh")

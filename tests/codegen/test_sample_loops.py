@@ -58,41 +58,10 @@ def test_product_in_place_of_its_right_factor(terms):
     random = np.random.default_rng(1)
     rows, back = random.standard_normal((2, terms, COLUMNS))
     expected = np.array([sum(rows[i] * back[k - i] for i in range(k + 1)) for k in range(terms)])
-    groups = sample_loops.product_groups(
-        lambda k: f"rows[{k}, i]", lambda k: f"back[{k}, i]", lambda k, name: f"back[{k}, i] = {name}", terms
-    )
+    groups = sample_loops.product_groups(lambda k: f"rows[{k}, i]", lambda k: f"back[{k}, i]", terms)
     for group in groups:
         run(group.lines, rows=rows, back=back)
     assert back == pytest.approx(expected, rel=1e-12)
-
-
-@pytest.mark.parametrize("terms", TERMS)
-def test_softmax_level_by_level(terms):
-    """Against exp(z) / sum exp(z)."""
-    outputs = 4
-    scores = 0.3 * np.random.default_rng(2).standard_normal((terms, outputs, COLUMNS))
-    powers = np.empty_like(scores)
-    for unit, column in np.ndindex(outputs, COLUMNS):
-        series = TruncatedSeries(tuple(float(x) for x in scores[:, unit, column]))
-        powers[:, unit, column] = elementary("exp", series, seeds())[0].coefficients
-    total = powers.sum(axis=1)
-    expected = np.empty_like(scores)
-    for k in range(terms):
-        expected[k] = powers[k] - sum(expected[i] * total[k - i] for i in range(k))
-        expected[k] /= total[0]
-
-    rows = np.zeros((2 * terms, outputs, COLUMNS))
-    rows[:terms] = scores
-    shared = np.zeros((2 * terms, COLUMNS))
-    shared[:terms] = scores[:, 2]  # any one
-    levels = sample_loops.softmax_levels(terms)
-    assert [level.first for level in levels] == list(range(1, terms))
-    for k, level in enumerate(levels, 1):
-        for unit in range(outputs):
-            run(level.lines, rows=rows, shared=shared, softmax=expected[0], unit=unit)
-        # What level k leaves to the next one, or to the end.
-        found = (rows[terms + k] - shared[terms + k] * expected[0]) / k
-        assert found == pytest.approx(expected[k], rel=1e-11, abs=1e-13)
 
 
 @pytest.mark.parametrize("name", ["tanh", "softplus", "gelu"])

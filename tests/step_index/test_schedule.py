@@ -43,7 +43,8 @@ def test_extrapolation_is_exact_for_polynomials_that_vanish_at_0(terms):
     descent = descent_schedule(terms)
     table = descent.extrapolation()
     for slot in range(terms):
-        assert len(table[slot]) == (slot if slot > 1 else 0)  # nothing is extrapolated to a step that is computed
+        assert len(table[slot]) == slot  # nothing is extrapolated to a step that is computed
+        assert table[slot][:1] == [[1]][:slot]  # coefficient 0 is the same in all
         for k in range(1, len(table[slot])):
             values = [polynomial(k, step) for step in descent.steps]
             assert len(table[slot][k]) == k + 1
@@ -60,7 +61,7 @@ def test_summation_reaches_every_step():
     sums = {}
     for step, rows in zip(later, table, strict=True):
         for k in range(1, TERMS - 1):
-            sums[step, k] = sum(w * polynomial(k, s) for w, s in zip(rows[k], descent.steps, strict=False))
+            sums[step, k] = -sum(w * polynomial(k, s) for w, s in zip(rows[k], descent.steps, strict=False))
     found = 0
     for k in range(1, TERMS - 1):
         assert sums[Fraction(-1), k] == -polynomial(k, -1)
@@ -78,10 +79,11 @@ def test_every_turn_finds_what_it_needs(terms):
     descent = descent_schedule(terms)
     assert len(set(descent.steps)) == terms
     assert descent.steps[: descent.forward + 1] == tuple(range(descent.forward + 1))
-    for slot, low in descent.turns:
+    for slot, low, end in descent.turns:
         known = [k for k in range(terms) if k == 0 or all((i, k) in done for i in range(1, k + 1))]
         assert set(range(low)) <= set(known)  # lower coefficients are extrapolated, or have been computed here
         if 1 < slot <= descent.forward:  # the iterate before has all its coefficients
             assert all((slot - 1, k) in done for k in range(slot - 1, terms))
-        done |= {(slot, k) for k in (range(low, terms) if slot <= descent.forward else [low])}
+        assert end == (terms if 0 < slot <= descent.forward else low + 1)
+        done |= {(slot, k) for k in range(low, end)}
     assert all((i, k) in done for k in range(1, terms) for i in range(1, k + 1))

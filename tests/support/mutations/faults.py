@@ -114,10 +114,7 @@ FAULTS = [
     *_faults(
         "eomsym/step_index/schedule.py",
         WEIGHTS,
-        (
-            "for slot in range(1, k + 1) if slot == k or slot > forward",
-            "for slot in range(1, k) if slot == k or slot > forward",
-        ),
+        ("for slot in range(1, k + 1)\n", "for slot in range(1, k)\n"),
         ("if slot == k or slot > forward", "if slot == k"),
         ("self.tables.summation(k)[m - 1]", "self.tables.summation(k)[m - 2]"),
         ("self.tables.extension(k)[slot - 1] for k", "self.tables.extension(k)[slot - 2] for k"),
@@ -345,30 +342,30 @@ FAULTS = [
         "templates/mlp/kernel.py.jinja",
         KERNEL,
         ("weight_of_sample[count:] = 0.0", "weight_of_sample[count:] = share"),
-        ("_add_outer(active + ITEM * (k - i) * height", "_add_outer(active + ITEM * i * height"),
+        ("back = delta + ITEM * (k - i) * fan_out", "back = delta + ITEM * i * fan_out"),
         (
             "back[0, i] *= rows[{{ slots[slope] * (spec.order + 1) }}, i]",
             "back[0, i] *= rows[{{ slots[value] * (spec.order + 1) }}, i]",
         ),
         ("place = SLAB[layer] + (TERMS - 1 - k) * fan_out", "place = SLAB[layer] + k * fan_out"),
+        (
+            "for k in range(slot):\n                    _combine(steps",
+            "for k in range(1, slot):\n                    _combine(steps",
+        ),
     ),
     *_faults(
         "templates/mlp/losses/cross_entropy.jinja",
         KERNEL,
         ("-= weight_of_sample[sample]", "-= 1.0"),
         ("math.log1p(rest[sample]) + (highest[sample] - score)", "math.log1p(rest[sample]) - score"),
+        ("rows[k, unit, i] -= mean[i]", "rows[k, unit, i] -= REAL(0)"),
     ),
     *_faults(
         "templates/mlp/descent.jinja",
         KERNEL,
         ("series[k, p] -= gradient[k - 1, p]", "series[k, p] += gradient[k - 1, p]"),
-        ("curve[1, p] = -weights[0, 0]", "curve[1, p] = weights[0, 0]"),
-        ("rows[k, p] += weight * steps[i, k, p]", "rows[k, p] -= weight * steps[i, k, p]"),
-    ),
-    *_faults(
-        "templates/mlp/complete_steps.jinja",
-        KERNEL,
-        ("steps[j, 0, p] = steps[0, 0, p]", "steps[j, 0, p] = 0.0"),
+        ("SUMMATION[slot - FORWARD - 1, k - 1]", "SUMMATION[slot - FORWARD - 1, k]"),
+        ("target[p] += weight * steps[i, k, p]", "target[p] -= weight * steps[i, k, p]"),
     ),
     *_faults(
         "templates/mlp/gradient_levels.jinja",
