@@ -22,10 +22,9 @@ from eomsym.dynamics.kernel import check_order, check_theta
 from eomsym.errors import EomsymError, InputError, IntegrationError
 from eomsym.optimizers import Optimizer, chosen, trace
 from eomsym.step_index import MAX_LOOKAHEAD_ORDER, map_logarithm
-from eomsym.verification.convergence import Progress
 from eomsym.verification.drift_record import Drift
 from eomsym.verification.observables import Observable, check_derivative, check_moves, read_observable
-from eomsym.verification.posing import describe, growth_of_terms
+from eomsym.verification.posing import Progress, describe, growth_of_terms
 
 if TYPE_CHECKING:
     from eomsym.codegen import Kernel

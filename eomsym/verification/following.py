@@ -30,10 +30,9 @@ from eomsym.dynamics.loop_kernel import loop_kernel
 from eomsym.errors import InputError, IntegrationError
 from eomsym.optimizers import Loop, Optimizer, chosen, loop_of
 from eomsym.step_index import MAX_LOOKAHEAD_ORDER
-from eomsym.verification.convergence import Progress
 from eomsym.verification.follow_loop import check_fall, loop_path, loop_state
 from eomsym.verification.follow_record import Follow, FollowedOrder
-from eomsym.verification.posing import describe
+from eomsym.verification.posing import Progress, describe
 
 if TYPE_CHECKING:
     from eomsym.codegen import Kernel

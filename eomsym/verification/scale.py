@@ -31,9 +31,8 @@ from eomsym.dynamics import (
 from eomsym.errors import InputError
 from eomsym.models import MLP, Dataset, dataset, scale_invariant
 from eomsym.result import Result, Table, fixed, plain, small
-from eomsym.verification.convergence import Progress
 from eomsym.verification.equilibrium import Equilibrium, measure_equilibrium
-from eomsym.verification.posing import default_etas, describe, model_for
+from eomsym.verification.posing import Progress, default_etas, describe, model_for
 from eomsym.verification.study import OrderRecord
 
 if TYPE_CHECKING:

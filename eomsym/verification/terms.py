@@ -26,9 +26,8 @@ from eomsym.notation.text import tree_text
 from eomsym.optimizers import Optimizer, UpdateRule
 from eomsym.result import Result, Row, Table, finite, fixed, small
 from eomsym.trees import Tree
-from eomsym.verification.convergence import Progress
 from eomsym.verification.edge import EdgePoint, edge_point
-from eomsym.verification.posing import default_etas, describe, model_for
+from eomsym.verification.posing import Progress, default_etas, describe, model_for
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
