@@ -192,8 +192,8 @@ def test_a_kernel_without_series_is_refused():
     class Plain:
         order, size = 4, 2
 
+    asked = Asked(None, None, [0], None, 0, theta=THETA, kernel=Plain())
     with pytest.raises(InputError, match="no gradient along a curve"):
-        asked = Asked(None, None, [0], None, 0, theta=THETA, kernel=Plain())
         verify_loop(lambda count: loop_of("gradient-descent"), asked)
 
 
