@@ -30,7 +30,6 @@ from eomsym.verification.study import OrderRecord
 
 if TYPE_CHECKING:
     import polars
-    from matplotlib.figure import Figure
 
 #: The columns of the table: one row for each job and order.  Where a job failed there is a reason and no error.
 COLUMNS = {
@@ -114,9 +113,7 @@ class Case(Result):
     data: str
     orders: tuple[OrderSummary, ...]
 
-    def to_dict(self) -> dict[str, Any]:
-        """Plain values."""
-        return self.entries(*_CASE, "orders")
+    told = (*_CASE, "orders")
 
     def records(self) -> list[dict[str, Any]]:
         """One row for each order."""
@@ -213,11 +210,7 @@ class StudyResults(Result):
         self.frame.write_parquet(content)
         write_atomically(Path(path), content.getvalue())
 
-    def plot(self) -> Figure:
-        """Errors over step sizes, one panel a case (``eomsym.studies.figures.study_figure``)."""
-        from eomsym.studies.figures import study_figure
-
-        return study_figure(self)
+    drawn_by = "eomsym.studies.figures.study_figure"
 
 
 def study_folder(path: str | Path) -> Path:

@@ -78,8 +78,7 @@ class ConservationStudy(Result):
         """The JSON object of ``layers conserved`` as plain values."""
         first = self.drifts[0]
         return {
-            **first.entries("optimizer", "model", "dataset", "seed", "eta", "steps"),
-            "parameters": dict(first.parameters),
+            **first.entries("optimizer", "model", "dataset", "seed", "eta", "steps", "parameters"),
             "laws": [
                 {
                     "observable": found.observable,

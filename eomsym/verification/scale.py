@@ -13,7 +13,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from threadpoolctl import threadpool_limits
@@ -34,9 +34,6 @@ from eomsym.result import Result, Table, fixed, plain, small
 from eomsym.verification.equilibrium import Equilibrium, measure_equilibrium
 from eomsym.verification.posing import Progress, default_etas, describe, model_for
 from eomsym.verification.study import OrderRecord
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
 
 #: T is this many of the largest steps, which is halved this often.
 STEPS, HALVINGS = 8, 4
@@ -101,11 +98,7 @@ class ScaleStudy(Result):
         """Mean decay rate of a norm along the path; negative where it grows."""
         return float(-np.log(norms[-1] / norms[0]) / self.path.times[-1])
 
-    def plot(self) -> Figure:
-        """Norms along the path, and their errors (``eomsym.verification.figures.scale_figure``)."""
-        from eomsym.verification.figures import scale_figure
-
-        return scale_figure(self)
+    drawn_by = "eomsym.verification.figures.scale_figure"
 
     @property
     def summary(self) -> str:

@@ -11,7 +11,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from threadpoolctl import threadpool_limits
@@ -24,9 +24,6 @@ from eomsym.errors import InputError
 from eomsym.models import MLP, Dataset, dataset, translation_invariant
 from eomsym.result import Result, Table
 from eomsym.verification.posing import describe, model_for
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
 
 #: The measured rate must be the exact one to this relative accuracy.
 TOLERANCE = 1e-10
@@ -71,11 +68,7 @@ class TranslationStudy(Result):
         """Whether the measured rate is the exact one."""
         return abs(self.measured_rate - self.exact_rate) <= TOLERANCE * self.exact_rate
 
-    def plot(self) -> Figure:
-        """What is measured beside the predictions (``eomsym.verification.figures.translation_figure``)."""
-        from eomsym.verification.figures import translation_figure
-
-        return translation_figure(self)
+    drawn_by = "eomsym.verification.figures.translation_figure"
 
     @property
     def summary(self) -> str:
