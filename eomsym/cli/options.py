@@ -6,7 +6,7 @@ Those that belong together are a data class, which a command takes whole, and wh
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -183,16 +183,17 @@ class OwnNetwork:
         """
         from eomsym.models import MLP, check_fit, default_model
 
-        decay, bias = parsing.decimal("--weight-decay", self.weight_decay), not self.no_bias
-        if samples is None and self.layers is None:
+        own: dict[str, Any] = {"activation": self.activation, "loss": self.loss}
+        own["layers"] = None if self.layers is None else parsing.widths("--layers", self.layers)
+        own["weight_decay"] = parsing.decimal("--weight-decay", self.weight_decay)
+        own |= {"normalization": self.normalization, "bias": not self.no_bias}
+        own = {name: value for name, value in own.items() if value is not None}
+        if samples is not None:
+            suited, name = default_model(samples), samples if isinstance(samples, str) else samples.name
+            return check_fit(replace(suited, **own), suited, name, "--layers", "--loss")
+        if self.layers is None:
             raise InputError("option '--layers': missing; give the widths, such as 64,32,10, or the data with --data")
-        widths = None if self.layers is None else parsing.widths("--layers", self.layers)
-        suited = MLP(widths or []) if samples is None else default_model(samples)
-        activation, loss = self.activation or suited.activation, self.loss or suited.loss
-        model = MLP(widths or suited.layers, activation, loss, decay, self.normalization, bias)
-        if samples is None:
-            return model
-        return check_fit(model, suited, samples if isinstance(samples, str) else samples.name, "--layers", "--loss")
+        return MLP(**own)
 
 
 @dataclass(frozen=True)
