@@ -40,12 +40,7 @@ from eomsym.verification.study import (
     OrderRecord,
 )
 from eomsym.verification.terms import TermStudy, chain_rate, measure_terms, study_terms
-from eomsym.verification.translation import (
-    RatePrediction,
-    TranslationStudy,
-    study_translation,
-    translation_law_defect,
-)
+from eomsym.verification.translation import RatePrediction, TranslationStudy, study_translation
 
 __all__ = [
     "FLOOR_MARGIN",
@@ -105,6 +100,5 @@ __all__ = [
     "study_scale",
     "study_terms",
     "study_translation",
-    "translation_law_defect",
     "verify",
 ]

@@ -28,7 +28,7 @@ from eomsym.dynamics import (
 from eomsym.dynamics.kernel import Data, check_theta
 from eomsym.dynamics.loop_kernel import loop_kernel
 from eomsym.errors import InputError, IntegrationError
-from eomsym.optimizers import Loop, Optimizer, chosen, loop_of
+from eomsym.optimizers import Optimizer, chosen, loop_of
 from eomsym.step_index import MAX_LOOKAHEAD_ORDER
 from eomsym.verification.follow_loop import check_fall, loop_path, loop_state
 from eomsym.verification.follow_record import Follow, FollowedOrder
@@ -64,7 +64,6 @@ class _Subject:
     slow_order: int = 0
     #: Why there is no slow-manifold equation.
     no_slow: str = ""
-    loop: Loop | None = None
 
 
 def follow(
@@ -103,24 +102,20 @@ def follow(
     Raises ``InputError`` for a bad value, ``IntegrationError`` if the run itself leaves the floating-point numbers.
     """
     state = check_choice("state", state, STATES)
-    kept = _check_orders(orders)
+    kept = tuple(sorted(check_orders(orders)))
+    check_integer("order", kept[-1], 0, MAX_LOOKAHEAD_ORDER)
     check_integer("steps", steps, 1, MOST_STEPS)
     check_integer("start", start, 0, MOST_STEPS)
     with threadpool_limits(limits=1, user_api="blas"):
         if schedule is not None or batching is not None:
-            subject = _of_loop(kernel, theta, eta, data, optimizer, schedule, batching, hyperparameters)
-            _check_range(subject, steps + start)
+            subject = _of_loop(
+                kernel, theta, eta, data, optimizer, schedule, batching, hyperparameters, rounds=steps + start
+            )
         else:
             subject = _subject(kernel, theta, eta, data, optimizer, hyperparameters)
         if state == "slow" and subject.slow_path is None:
             raise InputError(f"state 'slow': {subject.optimizer} has none here, {subject.no_slow}; take 'whole'")
         return _followed(subject, kept, steps, start, state, progress)
-
-
-def _check_orders(orders: Iterable[int]) -> tuple[int, ...]:
-    kept = tuple(sorted(check_orders(orders)))
-    check_integer("order", kept[-1], 0, MAX_LOOKAHEAD_ORDER)
-    return kept
 
 
 def _followed(
@@ -229,12 +224,14 @@ def _of_loop(
     schedule: object,
     batching: object,
     hyperparameters: Mapping[str, object],
+    rounds: int,
 ) -> _Subject:
     if not isinstance(optimizer, (str, Optimizer)) or not hasattr(kernel, "gradient_series"):
         raise InputError("schedule, batching: are for a kernel with its gradient along a curve and an optimizer's name")
     rate, point = check_positive("eta", eta), check_theta(kernel, theta)
     given: dict[str, Any] = dict(hyperparameters)
     loop = loop_of(optimizer, schedule, batching, len(data[0]) if data else 0, **given)
+    loop.check(rounds * loop.steps * rate)
     whole = loop_kernel(kernel, loop)
     return _Subject(
         whole=loop_state(whole, point, rate, data),
@@ -248,14 +245,7 @@ def _of_loop(
         ),
         slow_path=partial(loop_path, whole, rate, data),
         slow_order=whole.order,
-        loop=loop,
     )
-
-
-def _check_range(subject: _Subject, rounds: int) -> None:
-    assert subject.loop is not None
-    assert subject.eta is not None
-    subject.loop.check(rounds * subject.loop.steps * subject.eta)
 
 
 def _of_kernel(

@@ -18,8 +18,7 @@ from threadpoolctl import threadpool_limits
 
 from eomsym.checks import check_integer, check_positive
 from eomsym.derivation.linear_law import decay_law
-from eomsym.dynamics import Data, FieldKernel, optimizer_path
-from eomsym.dynamics.kernel import check_order
+from eomsym.dynamics import optimizer_path
 from eomsym.errors import InputError
 from eomsym.models import MLP, Dataset, dataset, translation_invariant
 from eomsym.result import Result, Table
@@ -160,22 +159,6 @@ def study_translation(
         times=eta * np.array(kept),
         sums=sums,
     )
-
-
-def translation_law_defect(kernel: FieldKernel, theta: np.ndarray, eta: float, order: int, data: Data = ()) -> float:
-    """How far the field of the kernel is from ``ȧ = −r_N a`` at a point, relative to the largest sum: round-off only.
-
-    Raises ``InputError`` if the kernel's order is too low or its model has no softmax or no weight decay.
-    """
-    model = getattr(kernel, "model", None)
-    if not isinstance(model, MLP):
-        raise InputError(f"kernel {kernel!r}: no kernel of a network; generate one for an MLP")
-    check_order(kernel, order, "the law of the equation of motion")
-    places = translation_invariant(model)
-    rate = float(decay_law(eta, model.weight_decay, (order,)).rates[0])
-    sums = _sums(theta, places)
-    speeds = _sums(kernel.field(theta, eta, *data, order=order), places)
-    return float(np.abs(speeds + rate * sums).max() / (rate * np.abs(sums).max()))
 
 
 def _sums(theta: np.ndarray, places: np.ndarray) -> np.ndarray:
