@@ -48,13 +48,13 @@ def recommend(
     kept = parsing.orders("--orders", orders, HIGHEST_ORDER)
     samples, model = network.read()
 
-    from eomsym.codegen import KernelSpec, kernel_for
     from eomsym.models import dataset as drawn
     from eomsym.verification import recommend_step
+    from eomsym.verification.posing import kernel_of
 
     found: list[StepAdvice] = []
     with output.progress("trying learning rates") as progress:
-        kernel = kernel_for(KernelSpec(model, max(kept) + 1), report.folder)
+        kernel = kernel_of(model, max(kept) + 1, report.folder)
         used, theta = drawn(samples, report.number), model.initial(report.number)
         for order in kept:
             found.append(recommend_step(kernel, theta, until, bound, order, used.arrays, relative=relative))

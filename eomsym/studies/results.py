@@ -23,9 +23,10 @@ from eomsym.errors import InputError
 from eomsym.files import read_bounded, write_atomically
 from eomsym.result import Result, Row, Table, fixed, small
 from eomsym.studies.job import JobResult
-from eomsym.studies.plan import StudyPlan, describe, describe_settings
+from eomsym.studies.plan import StudyPlan, describe_settings
 from eomsym.studies.store import ResultStore
 from eomsym.studies.study_file import read_plan
+from eomsym.verification.posing import describe_model
 from eomsym.verification.study import OrderRecord
 
 if TYPE_CHECKING:
@@ -249,7 +250,7 @@ def collect(plan: StudyPlan, store: ResultStore) -> StudyResults:
 def _rows(result: JobResult) -> Iterator[tuple[Any, ...]]:
     job = result.job
     definition = optimizers.get(job.optimizer).definition
-    case = (job.optimizer, definition, describe_settings(job.parameters), describe(job.model), job.dataset)
+    case = (job.optimizer, definition, describe_settings(job.parameters), describe_model(job.model), job.dataset)
     begin = (job.digest, *case, job.seed)
     if result.failed:
         for order in job.orders:

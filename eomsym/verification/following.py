@@ -32,7 +32,7 @@ from eomsym.optimizers import Optimizer, chosen, loop_of
 from eomsym.step_index import MAX_LOOKAHEAD_ORDER
 from eomsym.verification.follow_loop import check_fall, loop_path, loop_state
 from eomsym.verification.follow_record import Follow, FollowedOrder
-from eomsym.verification.posing import Progress, describe
+from eomsym.verification.posing import Progress, describe, kernel_of
 
 if TYPE_CHECKING:
     from eomsym.codegen import Kernel
@@ -236,7 +236,7 @@ def _of_loop(
     return _Subject(
         whole=loop_state(whole, point, rate, data),
         optimizer=loop.optimizer.name if isinstance(optimizer, Optimizer) else optimizer,
-        model=describe(kernel, None),
+        model=describe(kernel),
         eta=rate,
         parameters=(
             *((name, str(value)) for name, value in loop.values.items() if name not in loop.schedules),
@@ -262,7 +262,7 @@ def _of_kernel(
     return _Subject(
         whole=kernel_state(kernel, point, rate, data, entry, values),
         optimizer=entry.name if isinstance(optimizer, Optimizer) else optimizer,
-        model=describe(kernel, None),
+        model=describe(kernel),
         eta=rate,
         parameters=tuple((name, str(value)) for name, value in values.items()),
         slow_path=None if slow is None else partial(_slow_path, slow, point.size),
@@ -309,8 +309,5 @@ def _slow_field(
 
 def kernel_to_follow(model: MLP, orders: Iterable[int], output: str | FilePath | None = None) -> Kernel:
     """A kernel of a network for ``follow``: the committed one, or one that has the slow manifold to order 4 at most."""
-    from eomsym.codegen import COMMITTED, KernelSpec, kernel_for
-
-    made = KernelSpec(model, max(1, min(HIGHEST_SLOW_ORDER, max(orders))))
-    alike = (spec for spec in COMMITTED if (spec.model, spec.optimizer) == (made.model, made.optimizer))
-    return kernel_for(made if output else next(alike, made), output)
+    order = max(1, min(HIGHEST_SLOW_ORDER, max(orders)))
+    return kernel_of(model, order, output, lambda spec: spec.optimizer == "gradient-descent")

@@ -9,7 +9,7 @@ from fractions import Fraction
 from functools import cached_property
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -22,6 +22,9 @@ from eomsym.models import MLP, Dataset, dataset, default_model
 from eomsym.optimizers import Optimizer
 from eomsym.verification.measurement import Measurement, Problem
 from eomsym.verification.study import ConvergenceStudy
+
+if TYPE_CHECKING:
+    from eomsym.codegen import Kernel, KernelSpec
 
 Progress = Callable[[int, int], None]
 
@@ -58,11 +61,26 @@ def model_for(model: MLP | None, data: str | Dataset | None) -> MLP:
     raise InputError("model: none given, and only a data set given by its name has a default; give an MLP or a kernel")
 
 
-def describe(kernel: FieldKernel, model: MLP | None) -> str:
-    """The model in a few words, such as ``64-32-10 tanh cross-entropy``."""
+def kernel_of(
+    model: MLP, order: int, output: str | Path | None = None, alike: Callable[[KernelSpec], bool] | None = None
+) -> Kernel:
+    """A kernel of gradient descent on a network, or a committed one that is ``alike`` where no folder is asked for."""
+    from eomsym.codegen import COMMITTED, KernelSpec, kernel_for
+
+    spec = KernelSpec(model, order)
+    if alike is not None and output is None:
+        spec = next((known for known in COMMITTED if known.model == model and alike(known)), spec)
+    return kernel_for(spec, output)
+
+
+def describe(kernel: FieldKernel, model: MLP | None = None) -> str:
+    """The model of a kernel in a few words."""
     model = getattr(kernel, "model", model)
-    if not isinstance(model, MLP):
-        return type(kernel).__name__
+    return describe_model(model) if isinstance(model, MLP) else type(kernel).__name__
+
+
+def describe_model(model: MLP) -> str:
+    """Such as ``64-32-10 tanh cross-entropy``."""
     decay = f" weight-decay {model.weight_decay!r}" if model.weight_decay else ""
     normalised = f" {model.normalization}-normalization" if model.normalization != "none" else ""
     bias = "" if model.bias else " no-bias"
@@ -106,9 +124,7 @@ class Asked:
         """
         order = max(self.orders) + 1
         if self.kernel is None:
-            from eomsym.codegen import KernelSpec, kernel_for
-
-            return kernel_for(KernelSpec(model_for(self.model, self.data), order), self.output)
+            return kernel_of(model_for(self.model, self.data), order, self.output)
         if not hasattr(self.kernel, "gradient_series"):
             raise InputError("kernel: gives no gradient along a curve (gradient_series); take a generated one")
         check_order(self.kernel, order, f"verifying order {order - 1}")

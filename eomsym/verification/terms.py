@@ -27,7 +27,7 @@ from eomsym.optimizers import Optimizer, UpdateRule
 from eomsym.result import Result, Row, Table, fixed, plain, small
 from eomsym.trees import Tree
 from eomsym.verification.edge import EdgePoint, edge_point
-from eomsym.verification.posing import Progress, default_etas, describe, model_for
+from eomsym.verification.posing import Progress, default_etas, describe, kernel_of, model_for
 
 #: The sum over trees must be the kernel's counter term to this relative accuracy.
 TOLERANCE = 1e-10
@@ -247,8 +247,6 @@ def study_terms(
     descent, which description holds (``edge_point``).
     Raises ``InputError`` for a bad value, ``IntegrationError`` if training diverges.
     """
-    from eomsym.codegen import KernelSpec, kernel_for
-
     order, steps, points = (
         check_integer("order", order, 1, HIGHEST_ORDER),
         check_integer("steps", steps, 1),
@@ -257,7 +255,7 @@ def study_terms(
     step = None if eta is None else check_positive("eta", eta)
     samples = dataset(data, seed)
     model = model_for(model, data)
-    kernel = kernel_for(KernelSpec(model, order), output)
+    kernel = kernel_of(model, order, output)
     entry, given = optimizers.chosen(optimizer, parameters)
     values = entry.complete(given)
     if edge and entry.name != "gradient-descent":

@@ -22,7 +22,7 @@ from eomsym.dynamics import optimizer_path
 from eomsym.errors import InputError
 from eomsym.models import MLP, Dataset, dataset, translation_invariant
 from eomsym.result import Result, Table
-from eomsym.verification.posing import describe, model_for
+from eomsym.verification.posing import describe, kernel_of, model_for
 
 #: The measured rate must be the exact one to this relative accuracy.
 TOLERANCE = 1e-10
@@ -125,15 +125,13 @@ def study_translation(
     The rate is ``−ln(a_k·a_0/a_0·a_0)/(kη)`` over all sums a, between the first and the last of ``steps`` steps.
     Raises ``InputError`` for a bad value or a model without softmax, ``IntegrationError`` if training diverges.
     """
-    from eomsym.codegen import KernelSpec, kernel_for
-
     eta, weight_decay = check_positive("eta", eta), check_positive("weight_decay", weight_decay)
     steps = check_integer("steps", steps, 1)
     law = decay_law(eta, weight_decay, tuple(orders))
     samples = dataset(data, seed)
     model = replace(model_for(model, data), weight_decay=weight_decay)
     places = translation_invariant(model)
-    kernel = kernel_for(KernelSpec(model, 0), output)
+    kernel = kernel_of(model, 0, output)
     with threadpool_limits(limits=1, user_api="blas"):
         path = optimizer_path(kernel, model.initial(seed), eta, steps, samples.arrays)
         losses = tuple(float(kernel.loss(path[k], *samples.arrays)) for k in (0, -1))
