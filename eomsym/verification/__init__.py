@@ -24,7 +24,7 @@ from eomsym.verification.discretization import (
 from eomsym.verification.drift_record import Drift
 from eomsym.verification.drifting import drift, kernel_for_drift
 from eomsym.verification.edge import EdgePoint, edge_point
-from eomsym.verification.equilibrium import ArgumentToy, Equilibrium, measure_equilibrium
+from eomsym.verification.equilibrium import Equilibrium, measure_equilibrium
 from eomsym.verification.follow_record import Follow, FollowedOrder
 from eomsym.verification.following import follow, kernel_to_follow
 from eomsym.verification.observables import Observable, read_observable
@@ -47,7 +47,6 @@ __all__ = [
     "LEAST_POINTS",
     "RATIO_TOLERANCE",
     "SLOPE_TOLERANCE",
-    "ArgumentToy",
     "AsymptoticStudy",
     "Audit",
     "AuditRow",
