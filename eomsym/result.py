@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, is_dataclass
 from decimal import Decimal
 from html import escape
 from importlib import import_module
@@ -29,6 +29,9 @@ __all__ = ["Result", "Table"]
 _COLOURS = {"passed": "green", "failed": "red", "undecided": "yellow"}
 #: No table is wider: its text is not made to fit a terminal.
 _ANY_WIDTH = 1000
+
+#: Attributes that hold pairs of a name and a text.
+_PAIRS = ("parameters", "schedules")
 
 Row = Sequence[str]
 
@@ -113,10 +116,14 @@ class Result:
 
     #: The columns of ``records`` that number them: dimensions of ``to_xarray``.
     dimensions: tuple[str, ...] = ()
+    #: The attributes in ``to_dict``; the fields where none are named.
+    told: tuple[str, ...] = ()
+    #: The function that draws it, by its full name; where there is none, lines are drawn of ``records``.
+    drawn_by = ""
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values for JSON: lists, texts and Python numbers; one that does not exist is ``None``."""
-        return {name: plain(value) for name, value in self._fields()}
+        return self.entries(*(self.told or (name for name, _ in self._fields())))
 
     def to_json(self) -> str:
         """``to_dict`` as one line of JSON; numbers keep all their digits."""
@@ -178,14 +185,22 @@ class Result:
         return xarray.Dataset({name: (self.dimensions, values) for name, values in found.items()}, coords=axes)
 
     def plot(self) -> Figure:
-        """Every number of ``records`` against the first of them, both axes as they suit."""
+        """The figure of this kind of result; else every number of ``records`` against the first of them."""
+        if self.drawn_by:
+            module, _, function = self.drawn_by.rpartition(".")
+            figure: Figure = getattr(import_module(module), function)(self)
+            return figure
         from eomsym.drawing import lines_figure
 
         return lines_figure(self.records())
 
     def entries(self, *names: str) -> dict[str, Any]:
-        """Attributes by name, as plain values."""
-        return {name: plain(getattr(self, name)) for name in names}
+        """Attributes by name, as plain values; pairs of names and texts as mappings."""
+        values = {name: getattr(self, name) for name in names}
+        return {
+            name: plain(dict(value) if name in _PAIRS and isinstance(value, tuple) else value)
+            for name, value in values.items()
+        }
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.summary})"
@@ -208,6 +223,8 @@ def plain(value: Any) -> Any:
         return value.to_dict()
     if isinstance(value, Mapping):
         return {name if isinstance(name, str) else str(name): plain(entry) for name, entry in value.items()}
+    if is_dataclass(value):
+        return {field.name: plain(getattr(value, field.name)) for field in fields(value)}
     if isinstance(value, (tuple, list)):
         return [plain(entry) for entry in value]
     if hasattr(value, "to_text"):  # a DoubleDouble

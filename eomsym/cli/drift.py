@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from eomsym.checks import check_choice
 from eomsym.cli import options, output, parsing
 from eomsym.cli.groups import examples
-from eomsym.cli.measuring import Report, data_of, suited_model
+from eomsym.cli.measuring import DrawnReport
 
 if TYPE_CHECKING:
     import numpy as np
@@ -29,6 +29,7 @@ HELD_OUT = 5
 
 
 def drift(
+    *,
     observable: Annotated[
         str,
         typer.Argument(
@@ -38,12 +39,8 @@ def drift(
             show_default=False,
         ),
     ],
-    optimizer: options.Optimizer = "gradient-descent",
-    set_: Annotated[
-        list[str] | None,
-        typer.Option("--set", metavar="NAME=VALUE", help="Give a parameter a value. May be repeated."),
-    ] = None,
-    eta: Annotated[str, typer.Option(metavar="NUMBER", help="Learning rate.")] = "0.01",
+    rule: options.Rule,
+    eta: options.Rate = "0.01",
     steps: Annotated[str, typer.Option(metavar="N", help="Steps over which the change is measured.")] = "1",
     orders: Annotated[
         str, typer.Option(metavar="ORDERS", help="A range 0:3, its end included, or a list 0,1,3; 0 to 11.")
@@ -52,23 +49,8 @@ def drift(
         str, typer.Option(metavar="NAME", help="slow: on the slow manifold; whole: parameters and memory.")
     ] = "slow",
     start: Annotated[str, typer.Option(metavar="N", help="With --state whole: steps made before.")] = "0",
-    dataset: options.NamedDataset = None,
-    data: options.Data = None,
-    target: options.Target = None,
-    inputs: options.Inputs = None,
-    header: options.Header = None,
-    scale: options.Scale = None,
-    layers: options.Layers = None,
-    activation: options.SuitedActivation = None,
-    loss: options.SuitedLoss = None,
-    weight_decay: options.Decay = "0",
-    normalization: options.Normalization = "none",
-    no_bias: options.NoBias = False,
-    seed: options.Seed = "0",
-    plot: options.Plot = None,
-    output_: options.Output = None,
-    quiet: options.Quiet = False,
-    format_: options.Format = "table",
+    network: options.Network,
+    report: DrawnReport,
 ) -> int:
     """Say how an observable moves, by each order of the equation of motion.
 
@@ -82,45 +64,40 @@ def drift(
     W1.T @ W1 - W2 @ W2.T. For test-loss one sample in 5 is left out of training.
     """
     from eomsym.models import dataset as samples_of
-    from eomsym.optimizers import chosen
 
-    settings: dict[str, Any] = dict(parsing.settings("--set", set_ or []))
-    chosen(optimizer, settings)
-    decay = parsing.decimal("--weight-decay", weight_decay)
-    samples = data_of(dataset, data, target, inputs, header, scale, layers, loss) or "digits"
-    model = suited_model(samples, layers, activation, decay, normalization, loss, no_bias)
+    rule.read()  # refuses what is wrong with it before anything else
+    samples, model = network.read()
     rate = parsing.positive("--eta", eta)
     count = parsing.integer("--steps", steps, 1, MOST_STEPS)
     first = parsing.integer("--start", start, 0, MOST_STEPS)
     kept = parsing.orders("--orders", orders, MOST_ORDER)
     kind = check_choice("--state", state, ("slow", "whole"))
-    report = Report(format_, seed, plot, output_)
 
     from eomsym.verification import drift as measure_drift
     from eomsym.verification import kernel_for_drift, read_observable
     from eomsym.verification.observables import check_observable
 
     check_observable(observable, model)
-    drawn = samples_of(samples, report.seed)
+    drawn = samples_of(samples, report.number)
     trained, test = _samples(drawn, observable)
     kernel = kernel_for_drift(model, max(kept), report.folder)
     with output.progress("drifting") as progress:
         study = measure_drift(
             kernel,
             read_observable(observable, kernel, trained, test),
-            model.initial(report.seed),
+            model.initial(report.number),
             rate,
             *trained,
             order=max(kept),
             orders=kept,
-            optimizer=optimizer,
+            optimizer=rule.optimizer,
             steps=count,
             start=first,
             state=kind,
             progress=progress,
-            **settings,
+            **rule.settings,
         )
-    return report.tell(replace(study, dataset=drawn.name, seed=report.seed), samples)
+    return report.tell(replace(study, dataset=drawn.name, seed=report.number), samples)
 
 
 def _samples(samples: Dataset, observable: str) -> tuple[tuple[np.ndarray, ...], tuple[np.ndarray, ...] | None]:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
 from eomsym.checks import check_choice
 from eomsym.cli import options, output, parsing
 from eomsym.cli.groups import examples
-from eomsym.cli.measuring import Report, data_of, suited_model
+from eomsym.cli.measuring import DrawnReport
 
 EXAMPLES = examples(
     'eomsym follow --optimizer "torch.Adam()" --eta 0.001 --steps 500 --start 5',
@@ -21,12 +21,9 @@ MOST_STEPS, MOST_ORDER = 100_000, 20
 
 
 def follow(
-    optimizer: options.Optimizer = "gradient-descent",
-    set_: Annotated[
-        list[str] | None,
-        typer.Option("--set", metavar="NAME=VALUE", help="Give a parameter a value. May be repeated."),
-    ] = None,
-    eta: Annotated[str, typer.Option(metavar="NUMBER", help="Learning rate.")] = "0.001",
+    *,
+    rule: options.Rule,
+    eta: options.Rate = "0.001",
     steps: Annotated[str, typer.Option(metavar="N", help="Steps that are followed.")] = "200",
     start: Annotated[str, typer.Option(metavar="N", help="Steps that are made before.")] = "0",
     orders: Annotated[
@@ -35,28 +32,9 @@ def follow(
     state: Annotated[
         str, typer.Option(metavar="NAME", help="whole: parameters and memory, or slow: the slow manifold alone.")
     ] = "whole",
-    schedule: options.Schedule = None,
-    batches: options.Batches = None,
-    batch_size: options.BatchSize = None,
-    last_batch: options.LastBatch = None,
-    batch_order: options.BatchOrder = "forward",
-    dataset: options.NamedDataset = None,
-    data: options.Data = None,
-    target: options.Target = None,
-    inputs: options.Inputs = None,
-    header: options.Header = None,
-    scale: options.Scale = None,
-    layers: options.Layers = None,
-    activation: options.SuitedActivation = None,
-    loss: options.SuitedLoss = None,
-    weight_decay: options.Decay = "0",
-    normalization: options.Normalization = "none",
-    no_bias: options.NoBias = False,
-    seed: options.Seed = "0",
-    plot: options.Plot = None,
-    output_: options.Output = None,
-    quiet: options.Quiet = False,
-    format_: options.Format = "table",
+    loop: options.Loop,
+    network: options.Network,
+    report: DrawnReport,
 ) -> int:
     """Follow a run of an optimiser by its equation of motion.
 
@@ -74,38 +52,32 @@ def follow(
     memory begins: give --start 1 or more.
     """
     from eomsym.models import dataset as samples_of
-    from eomsym.optimizers import chosen
 
-    settings: dict[str, Any] = dict(parsing.settings("--set", set_ or []))
-    chosen(optimizer, settings)
-    decay = parsing.decimal("--weight-decay", weight_decay)
-    samples = data_of(dataset, data, target, inputs, header, scale, layers, loss) or "digits"
-    model = suited_model(samples, layers, activation, decay, normalization, loss, no_bias)
+    rule.read()  # refuses what is wrong with it before anything else
+    samples, model = network.read()
     rate = parsing.positive("--eta", eta)
     count = parsing.integer("--steps", steps, 1, MOST_STEPS)
     first = parsing.integer("--start", start, 0, MOST_STEPS)
     kept = parsing.orders("--orders", orders, MOST_ORDER)
     kind = check_choice("--state", state, ("whole", "slow"))
-    report = Report(format_, seed, plot, output_)
 
     from eomsym.verification import follow as follow_run
     from eomsym.verification import kernel_to_follow
 
-    drawn = samples_of(samples, report.seed)
+    drawn = samples_of(samples, report.number)
     with output.progress("following") as progress:
         study = follow_run(
             kernel_to_follow(model, kept, report.folder),
-            model.initial(report.seed),
+            model.initial(report.number),
             rate,
             count,
             *drawn.arrays,
-            optimizer=optimizer,
+            optimizer=rule.optimizer,
             orders=kept,
             start=first,
             state=kind,
-            schedule=parsing.schedules("--schedule", schedule or []),
-            batching=parsing.batching(batches, batch_size, last_batch, batch_order),
             progress=progress,
-            **settings,
+            **loop.read(),
+            **rule.settings,
         )
-    return report.tell(replace(study, dataset=drawn.name, seed=report.seed), samples)
+    return report.tell(replace(study, dataset=drawn.name, seed=report.number), samples)

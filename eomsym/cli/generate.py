@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
 from eomsym.checks import check_choice
 from eomsym.cli import options, output, parsing
 from eomsym.cli.groups import examples, new_group
-from eomsym.cli.measuring import data_of, suited_model
 from eomsym.errors import InputError
 
 LOSS_EXAMPLES = examples(
@@ -60,32 +59,12 @@ def generate(
 
 @group.command(epilog=MLP_EXAMPLES)
 def mlp(
+    *,
     order: Annotated[
         str, typer.Option(metavar="N", help="Highest power of the learning rate kept, 0 to 12, or 20 in double-double.")
     ],
-    layers: Annotated[
-        str | None,
-        typer.Option(
-            metavar="WIDTHS", help="Widths from input to output, such as 64,32,10; with --data they may be left out."
-        ),
-    ] = None,
-    data: options.Data = None,
-    target: options.Target = None,
-    inputs: options.Inputs = None,
-    header: options.Header = None,
-    scale: options.Scale = None,
-    activation: options.SuitedActivation = None,
-    loss: options.SuitedLoss = None,
-    weight_decay: options.Decay = "0",
-    normalization: options.Normalization = "none",
-    no_bias: options.NoBias = False,
-    optimizer: options.Optimizer = "gradient-descent",
-    set_: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--set", metavar="NAME=VALUE", help="Give a parameter an exact value; default values else. May be repeated."
-        ),
-    ] = None,
+    network: options.OwnNetwork,
+    rule: options.Rule,
     precision: Annotated[
         str, typer.Option(metavar="NAME", help="Arithmetic of the kernel: single, double or double-double.")
     ] = "double",
@@ -99,23 +78,12 @@ def mlp(
     """
     from eomsym.codegen import PRECISIONS, max_kernel_order
     from eomsym.codegen import generate as generate_kernel
-    from eomsym.models import MLP
-    from eomsym.optimizers import chosen
 
-    decay = parsing.decimal("--weight-decay", weight_decay)
-    samples = data_of(None, data, target, inputs, header, scale, layers, loss)
-    if samples is not None:
-        model = suited_model(samples, layers, activation, decay, normalization, loss, no_bias)
-    elif layers is None:
-        raise InputError("option '--layers': missing; give the widths, such as 64,32,10, or the data with --data")
-    else:
-        widths = parsing.widths("--layers", layers)
-        model = MLP(widths, activation or "tanh", loss or "cross-entropy", decay, normalization, not no_bias)
-    entry, settings = chosen(optimizer, parsing.settings("--set", set_ or []))
+    model = network.model(network.samples())
+    entry, exact = rule.read()
     arithmetic = check_choice("--precision", precision, PRECISIONS)
     highest = parsing.integer("--order", order, 0, max_kernel_order(arithmetic))
     folder = parsing.folder("--output", output_)
-    exact: dict[str, Any] = dict(settings)
     path = generate_kernel(model, highest, optimizer=entry.name, precision=arithmetic, output=folder, **exact)
     output.write(str(path))
 

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
+from dataclasses import fields, is_dataclass
+from functools import wraps
+from inspect import Parameter, Signature, signature
+from typing import Any, get_type_hints
 
 import typer
 from typer.core import TyperCommand, TyperGroup
@@ -42,10 +46,36 @@ class _Command(_PlainFlags, TyperCommand):
 
 
 class Typer(typer.Typer):
-    """An application whose commands are of this kind."""
+    """An application whose commands are of this kind; they may take options together, as a data class."""
 
     def command(self, name: str | None = None, **settings: Any) -> Any:
-        return super().command(name, cls=_Command, **settings)
+        register = super().command(name, cls=_Command, **settings)
+        return lambda function: register(_unfolded(function))
+
+
+def _unfolded(function: Callable[..., Any]) -> Callable[..., Any]:
+    """The command with the fields of each data class that it takes as options of its own."""
+    options: list[Parameter] = []
+    groups: dict[str, tuple[Any, list[str]]] = {}
+    for parameter in signature(function, eval_str=True).parameters.values():
+        group = parameter.annotation
+        if not is_dataclass(group):
+            options.append(parameter.replace(kind=Parameter.KEYWORD_ONLY))
+            continue
+        hints, own = get_type_hints(group, include_extras=True), fields(group)
+        groups[parameter.name] = group, [each.name for each in own]
+        options += [
+            Parameter(each.name, Parameter.KEYWORD_ONLY, default=each.default, annotation=hints[each.name])
+            for each in own
+        ]
+
+    @wraps(function)
+    def call(**given: Any) -> Any:
+        made = {name: group(**{each: given.pop(each) for each in own}) for name, (group, own) in groups.items()}
+        return function(**given, **made)
+
+    call.__signature__ = Signature(options)  # type: ignore[attr-defined]
+    return call
 
 
 def new_group(help: str, epilog: str | None = None, completion: bool = False) -> typer.Typer:

@@ -9,7 +9,7 @@ import typer
 from eomsym.checks import check_choice
 from eomsym.cli import options, output, parsing
 from eomsym.cli.groups import examples, new_group
-from eomsym.cli.measuring import Report, suited_model
+from eomsym.cli.measuring import DrawnReport, Report
 
 MOST_STEPS, HIGHEST_ORDER = 20_000, 11
 
@@ -24,19 +24,16 @@ group = new_group(
 
 @group.command(epilog=examples("eomsym layers translation", "eomsym layers translation --eta 0.1 --plot rates.png"))
 def translation(
-    dataset: options.Dataset = "digits",
+    *,
+    dataset: options.Dataset_ = "digits",
     layers: options.Layers = None,
-    activation: options.SuitedActivation = None,
+    activation: options.Activation = None,
     no_bias: options.NoBias = False,
-    eta: Annotated[str, typer.Option(metavar="NUMBER", help="Learning rate.")] = "0.01",
+    eta: options.Rate = "0.01",
     weight_decay: options.Decay = "0.01",
     steps: Annotated[str, typer.Option(metavar="N", help="Steps of gradient descent.")] = "2000",
     orders: Orders = "0:3",
-    seed: options.Seed = "0",
-    plot: options.Plot = None,
-    output_: options.Output = None,
-    quiet: options.Quiet = False,
-    format_: options.Format = "table",
+    report: DrawnReport,
 ) -> int:
     """The layer before a softmax: its decay rate.
 
@@ -50,22 +47,23 @@ def translation(
     from eomsym.verification import study_translation
 
     decay = parsing.positive("--weight-decay", weight_decay)
-    model = suited_model(dataset, layers, activation, decay, no_bias=no_bias)
+    network = options.OwnNetwork(layers=layers, activation=activation, weight_decay=weight_decay, no_bias=no_bias)
+    model = network.model(dataset)
     kept = parsing.orders("--orders", orders, HIGHEST_ORDER)
     step, count = parsing.positive("--eta", eta), parsing.integer("--steps", steps, 1, MOST_STEPS)
-    report = Report(format_, seed, plot, output_)
     with output.progress("training"):
         study = study_translation(
-            model, dataset, kept, eta=step, weight_decay=decay, steps=count, seed=report.seed, output=report.folder
+            model, dataset, kept, eta=step, weight_decay=decay, steps=count, seed=report.number, output=report.folder
         )
     return report.tell(study)
 
 
 @group.command(epilog=examples("eomsym layers scale", "eomsym layers scale --normalization layer --plot norms.png"))
 def scale(
-    dataset: options.Dataset = "digits-small",
+    *,
+    dataset: options.Dataset_ = "digits-small",
     layers: options.Layers = None,
-    activation: options.SuitedActivation = None,
+    activation: options.Activation = None,
     normalization: Annotated[
         str, typer.Option(metavar="NAME", help="weight, batch or layer.", autocompletion=options.complete_normalization)
     ] = "weight",
@@ -73,11 +71,7 @@ def scale(
     eta: options.LargestEta = None,
     weight_decay: options.Decay = "0.01",
     orders: Orders = "0:2",
-    seed: options.Seed = "0",
-    plot: options.Plot = None,
-    output_: options.Output = None,
-    quiet: options.Quiet = False,
-    format_: options.Format = "table",
+    report: DrawnReport,
 ) -> int:
     """Weights before a normalisation: their norm.
 
@@ -95,12 +89,14 @@ def scale(
 
     kind = check_choice("--normalization", normalization, [name for name in NORMALIZATIONS if name != "none"])
     decay = parsing.positive("--weight-decay", weight_decay)
-    model = suited_model(dataset, layers, activation, decay, kind, no_bias=no_bias)
+    network = options.OwnNetwork(
+        layers=layers, activation=activation, weight_decay=weight_decay, normalization=kind, no_bias=no_bias
+    )
+    model = network.model(dataset)
     kept = parsing.orders("--orders", orders, HIGHEST_ORDER)
     step = None if eta is None else parsing.positive("--eta", eta)
     if step is not None and step * decay >= 1:
         raise InputError(f"--eta {eta!r}: times --weight-decay it is {step * decay:.3g}; give less than 1")
-    report = Report(format_, seed, plot, output_)
     with output.progress("measuring norms") as progress:
         study = study_scale(
             model,
@@ -108,7 +104,7 @@ def scale(
             kept,
             eta=step,
             weight_decay=decay,
-            seed=report.seed,
+            seed=report.number,
             output=report.folder,
             progress=progress,
         )
@@ -117,19 +113,17 @@ def scale(
 
 @group.command(epilog=examples("eomsym layers conserved", "eomsym layers conserved --activation identity --no-bias"))
 def conserved(
+    *,
     optimizer: options.Optimizer = "gradient-descent",
-    dataset: options.Dataset = "digits-small",
+    dataset: options.Dataset_ = "digits-small",
     layers: options.Layers = None,
-    activation: options.SuitedActivation = None,
+    activation: options.Activation = None,
     normalization: options.Normalization = "none",
     no_bias: options.NoBias = False,
-    eta: Annotated[str, typer.Option(metavar="NUMBER", help="Learning rate.")] = "0.01",
+    eta: options.Rate = "0.01",
     steps: Annotated[str, typer.Option(metavar="N", help="Steps over which a change is measured.")] = "10",
     orders: Orders = "0:3",
-    seed: options.Seed = "0",
-    output_: options.Output = None,
-    quiet: options.Quiet = False,
-    format_: options.Format = "table",
+    report: Report,
 ) -> int:
     """What gradient flow conserves, and which order breaks it.
 
@@ -142,17 +136,17 @@ def conserved(
     from eomsym.models import dataset as samples_of
     from eomsym.verification import conserved_quantities, kernel_for_drift, study_conservation
 
-    model = suited_model(dataset, layers, activation, 0.0, normalization, no_bias=no_bias)
+    network = options.OwnNetwork(layers=layers, activation=activation, normalization=normalization, no_bias=no_bias)
+    model = network.model(dataset)
     conserved_quantities(model)  # refuses before a kernel is generated for nothing
     kept = parsing.orders("--orders", orders, HIGHEST_ORDER)
     step, count = parsing.positive("--eta", eta), parsing.integer("--steps", steps, 1, MOST_STEPS)
-    report = Report(format_, seed, None, output_)
     with output.progress("measuring") as progress:
         study = study_conservation(
             kernel_for_drift(model, max(kept), report.folder),
-            model.initial(report.seed),
+            model.initial(report.number),
             step,
-            *samples_of(dataset, report.seed).arrays,
+            *samples_of(dataset, report.number).arrays,
             order=max(kept),
             orders=kept,
             optimizer=optimizer,

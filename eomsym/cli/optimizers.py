@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING
 from eomsym.checks import check_choice
 from eomsym.cli import options, output
 from eomsym.cli.groups import examples
-from eomsym.result import Row, Table
+from eomsym.result import Row, Table, plain
 
 if TYPE_CHECKING:
     from eomsym.optimizers import Optimizer, Parameter
 
 FORMATS = ("table", "json")
+#: What JSON says of a parameter.
+TOLD = ("name", "symbol", "meaning", "minimum", "supremum", "default", "verified_at")
 EXAMPLES = examples("eomsym optimizers", "eomsym optimizers --format json")
 
 
@@ -37,26 +39,10 @@ def optimizers(
 
 
 def _record(entry: Optimizer) -> dict[str, object]:
-    return {
-        "name": entry.name,
-        "aliases": list(entry.aliases),
-        "definition": entry.definition,
-        "update_rule": entry.summary,
-        "parameters": [
-            {
-                "name": parameter.name,
-                "symbol": parameter.symbol,
-                "meaning": parameter.meaning,
-                "minimum": str(parameter.minimum),
-                "supremum": None if parameter.supremum is None else str(parameter.supremum),
-                "default": None if parameter.default is None else str(parameter.default),
-                "verified_at": None if parameter.verified_at is None else str(parameter.verified_at),
-            }
-            for parameter in entry.parameters
-        ],
-        "source": entry.source,
-        "limits": entry.limits,
-    }
+    parameters = [{name: getattr(parameter, name) for name in TOLD} for parameter in entry.parameters]
+    named = {"name": entry.name, "aliases": entry.aliases, "definition": entry.definition, "update_rule": entry.summary}
+    found: dict[str, object] = plain(named | {"parameters": parameters, "source": entry.source, "limits": entry.limits})
+    return found
 
 
 def _table(entries: list[Optimizer]) -> Table:

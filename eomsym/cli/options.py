@@ -1,13 +1,23 @@
-"""Options that several commands share, each described once, with what the shell completes for them."""
+"""Options that several commands share, each described once, with what the shell completes for them.
+
+Those that belong together are a data class, which a command takes whole, and which reads them.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Annotated
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from eomsym.cli import output
+from eomsym.checks import check_choice
+from eomsym.cli import output, parsing
+from eomsym.errors import InputError
+
+if TYPE_CHECKING:
+    from eomsym.models import MLP, Dataset
+    from eomsym.optimizers import Optimizer as Entry
 
 #: Seeds have at most nine digits, as all integers of the command line.
 LARGEST_SEED = 999_999_999
@@ -35,92 +45,191 @@ def complete_optimizer(incomplete: str) -> list[str]:
     return _beginning(incomplete, list(REGISTRY))
 
 
-complete_dataset, complete_normalization = _from_models("DATASETS"), _from_models("NORMALIZATIONS")
+complete_normalization = _from_models("NORMALIZATIONS")
+_dataset: dict[str, Any] = {
+    "metavar": "NAME",
+    "help": "digits, digits-small, moons, teacher or teacher-small.",
+    "autocompletion": _from_models("DATASETS"),
+}
 
 Optimizer = Annotated[
     str, typer.Option(metavar="NAME", help="Name of the update rule.", autocompletion=complete_optimizer)
 ]
-Dataset = Annotated[
-    str,
-    typer.Option(
-        metavar="NAME",
-        help="digits, digits-small, moons, teacher or teacher-small.",
-        autocompletion=complete_dataset,
-    ),
-]
-#: The same where a file may take its place, and None stands for what suits.
-NamedDataset = Annotated[
-    str | None,
-    typer.Option(
-        metavar="NAME",
-        help="digits, digits-small, moons, teacher or teacher-small.",
-        show_default="digits",
-        autocompletion=complete_dataset,
-    ),
-]
-Data = Annotated[str | None, typer.Option(metavar="FILE", help="Own data instead: .csv, or .npz with two arrays.")]
-Target = Annotated[
-    str | None,
-    typer.Option(metavar="COLUMNS", help="What is learnt, by name or number from 1.", show_default="the last column"),
-]
-Inputs = Annotated[
-    str | None, typer.Option(metavar="COLUMNS", help="What it is learnt from.", show_default="all other columns")
-]
-Header = Annotated[
-    bool | None,
-    typer.Option("--header/--no-header", help="Whether line 1 names the columns.", show_default="if it has no number"),
-]
-Scale = Annotated[
-    str | None,
-    typer.Option(
-        metavar="HOW",
-        help="Of inputs and values: none, standard (mean 0, deviation 1) or range (0 to 1).",
-        show_default="none",
-    ),
-]
+Dataset_ = Annotated[str, typer.Option(**_dataset)]
 Layers = Annotated[str | None, typer.Option(metavar="WIDTHS", help="Widths, such as 64,32,10.")]
-_activation = typer.Option(
-    metavar="NAME",
-    help="tanh, sigmoid, softplus, gelu, silu, sin or identity.",
-    autocompletion=_from_models("ACTIVATIONS"),
-)
-_loss = typer.Option(metavar="NAME", help="cross-entropy or mse.", autocompletion=_from_models("LOSSES"))
 #: None stands for what suits the data set.
-SuitedActivation = Annotated[str | None, _activation]
-SuitedLoss = Annotated[str | None, _loss]
+Activation = Annotated[
+    str | None,
+    typer.Option(
+        metavar="NAME",
+        help="tanh, sigmoid, softplus, gelu, silu, sin or identity.",
+        autocompletion=_from_models("ACTIVATIONS"),
+    ),
+]
 Normalization = Annotated[
     str,
     typer.Option(metavar="NAME", help="none, weight, batch or layer.", autocompletion=complete_normalization),
 ]
 NoBias = Annotated[bool, typer.Option("--no-bias", help="A network without bias vectors.")]
 Decay = Annotated[str, typer.Option("--weight-decay", metavar="NUMBER", help="Strength of the weight decay.")]
+Rate = Annotated[str, typer.Option(metavar="NUMBER", help="Learning rate.")]
 LargestEta = Annotated[
     str | None, typer.Option("--eta", metavar="NUMBER", help="Largest learning rate; chosen to suit if not given.")
 ]
 Folder = Annotated[str, typer.Option("--output", metavar="DIR", help="Folder for the file; made if it is not there.")]
-Seed = Annotated[str, typer.Option(metavar="N", help="Seed of the starting point and of the data.")]
-Plot = Annotated[str | None, typer.Option(metavar="FILE", help="Draw what was found; .png, .pdf or .svg.")]
-Output = Annotated[
-    str | None, typer.Option("--output", metavar="DIR", help="Keep the generated kernel in this folder.")
-]
 Format = Annotated[str, typer.Option("--format", metavar="FORMAT", help="table or json; --json is json.")]
 Quiet = Annotated[
     bool,
     typer.Option("--quiet", "-q", callback=output.set_quiet, help="No progress bar and no warnings."),
 ]
-Schedule = Annotated[
-    list[str] | None,
-    typer.Option(
-        metavar="[NAME=]EXPR",
-        help="The learning rate is eta times this, in tau = n eta; or cosine(2). Of a parameter: beta=EXPR.",
-    ),
-]
-Batches = Annotated[str | None, typer.Option(metavar="M", help="Visit M batches one after the other.")]
-BatchSize = Annotated[str | None, typer.Option(metavar="N", help="Or as many as there are of this size.")]
-LastBatch = Annotated[
-    str | None, typer.Option(metavar="WHAT", help="A smaller last batch: drop, keep or weight (by its size).")
-]
-BatchOrder = Annotated[
-    str,
-    typer.Option(metavar="ORDER", help="forward, palindrome (forward, then backward), reshuffled, or numbers 0,2,1."),
-]
+
+
+@dataclass(frozen=True)
+class Rule:
+    """The optimiser and its parameters."""
+
+    optimizer: Optimizer = "gradient-descent"
+    set_: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="NAME=VALUE", help="Give a parameter an exact value. May be repeated."),
+    ] = None
+
+    def read(self) -> tuple[Entry, dict[str, Any]]:
+        """Its entry, and the values that are given, exact."""
+        from eomsym.optimizers import chosen
+
+        entry, exact = chosen(self.optimizer, self.settings)
+        return entry, dict(exact)
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """The values as they are written."""
+        return dict(parsing.settings("--set", self.set_ or []))
+
+
+@dataclass(frozen=True)
+class _Named:
+    dataset: Annotated[str | None, typer.Option(**_dataset, show_default="digits")] = None
+
+
+@dataclass(frozen=True)
+class OwnNetwork:
+    """Data in a file, if any, and the network that is trained."""
+
+    data: Annotated[
+        str | None, typer.Option(metavar="FILE", help="Own data instead: .csv, or .npz with two arrays.")
+    ] = None
+    target: Annotated[
+        str | None,
+        typer.Option(
+            metavar="COLUMNS", help="What is learnt, by name or number from 1.", show_default="the last column"
+        ),
+    ] = None
+    inputs: Annotated[
+        str | None, typer.Option(metavar="COLUMNS", help="What it is learnt from.", show_default="all other columns")
+    ] = None
+    header: Annotated[
+        bool | None,
+        typer.Option(
+            "--header/--no-header", help="Whether line 1 names the columns.", show_default="if it has no number"
+        ),
+    ] = None
+    scale: Annotated[
+        str | None,
+        typer.Option(
+            metavar="HOW",
+            help="Of inputs and values: none, standard (mean 0, deviation 1) or range (0 to 1).",
+            show_default="none",
+        ),
+    ] = None
+    layers: Layers = None
+    activation: Activation = None
+    loss: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="cross-entropy or mse.", autocompletion=_from_models("LOSSES")),
+    ] = None
+    weight_decay: Decay = "0"
+    normalization: Normalization = "none"
+    no_bias: NoBias = False
+
+    def samples(self, dataset: str | None = None) -> str | Dataset | None:
+        """The name of a data set, or the samples in a file; None where neither is given.
+
+        The target is a class where the loss is for classes, and a value where it is not or the network has one output;
+        else the file decides.  Raises ``InputError`` for options that do not go together, and as ``DataFile`` does.
+        """
+        from eomsym.models import LOSS_TABLE, LOSSES, DataFile, Dataset
+        from eomsym.models.data_files import columns
+
+        if self.data is None:
+            for name in ("target", "inputs", "header", "scale"):
+                if getattr(self, name) is not None:
+                    raise InputError(f"--{name}: of what? give the file with --data too")
+            return dataset
+        if dataset is not None:
+            raise InputError("--data, --dataset: both given; give one of them")
+        labels = None if self.loss is None else LOSS_TABLE[check_choice("--loss", self.loss, LOSSES)].labels
+        if labels is None and self.layers is not None and parsing.widths("--layers", self.layers)[-1] == 1:
+            labels = False
+        how = "none" if self.scale is None else self.scale
+        return Dataset.from_file(
+            DataFile(self.data, columns(self.target), columns(self.inputs), self.header, how, labels)
+        )
+
+    def model(self, samples: str | Dataset | None) -> MLP:
+        """The network that is described; what is None is that of the one that suits the data, ``MLP``'s own without.
+
+        Raises ``InputError`` if the data cannot be the model's, before a kernel is generated for nothing.
+        """
+        from eomsym.models import MLP, check_fit, default_model
+
+        own: dict[str, Any] = {"activation": self.activation, "loss": self.loss}
+        own["layers"] = None if self.layers is None else parsing.widths("--layers", self.layers)
+        own["weight_decay"] = parsing.decimal("--weight-decay", self.weight_decay)
+        own |= {"normalization": self.normalization, "bias": not self.no_bias}
+        own = {name: value for name, value in own.items() if value is not None}
+        if samples is not None:
+            suited, name = default_model(samples), samples if isinstance(samples, str) else samples.name
+            return check_fit(replace(suited, **own), suited, name, "--layers", "--loss")
+        if self.layers is None:
+            raise InputError("option '--layers': missing; give the widths, such as 64,32,10, or the data with --data")
+        return MLP(**own)
+
+
+@dataclass(frozen=True)
+class Network(OwnNetwork, _Named):
+    """The same, or data by their name."""
+
+    def read(self, suited: str = "digits") -> tuple[str | Dataset, MLP]:
+        """The data, ``suited`` if none are given, and the network."""
+        samples = self.samples(self.dataset) or suited
+        return samples, self.model(samples)
+
+
+@dataclass(frozen=True)
+class Loop:
+    """Schedules and batches."""
+
+    schedule: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="[NAME=]EXPR",
+            help="The learning rate is eta times this, in tau = n eta; or cosine(2). Of a parameter: beta=EXPR.",
+        ),
+    ] = None
+    batches: Annotated[str | None, typer.Option(metavar="M", help="Visit M batches one after the other.")] = None
+    batch_size: Annotated[str | None, typer.Option(metavar="N", help="Or as many as there are of this size.")] = None
+    last_batch: Annotated[
+        str | None, typer.Option(metavar="WHAT", help="A smaller last batch: drop, keep or weight (by its size).")
+    ] = None
+    batch_order: Annotated[
+        str,
+        typer.Option(
+            metavar="ORDER", help="forward, palindrome (forward, then backward), reshuffled, or numbers 0,2,1."
+        ),
+    ] = "forward"
+
+    def read(self) -> dict[str, Any]:
+        """As ``verify`` and ``follow`` take them."""
+        batching = parsing.batching(self.batches, self.batch_size, self.last_batch, self.batch_order)
+        return {"schedule": parsing.schedules("--schedule", self.schedule or []), "batching": batching}

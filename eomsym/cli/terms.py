@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
 from eomsym.cli import options, output, parsing
 from eomsym.cli.groups import examples
-from eomsym.cli.measuring import Report, data_of, suited_model
+from eomsym.cli.measuring import DrawnReport
 
 EXAMPLES = examples(
     "eomsym terms",
@@ -20,22 +20,9 @@ MOST_STEPS, MOST_POINTS, HIGHEST_ORDER = 20_000, 50, 7
 
 
 def terms(
-    optimizer: options.Optimizer = "gradient-descent",
-    set_: Annotated[
-        list[str] | None,
-        typer.Option("--set", metavar="NAME=VALUE", help="Give a parameter an exact value. May be repeated."),
-    ] = None,
-    dataset: options.NamedDataset = None,
-    data: options.Data = None,
-    target: options.Target = None,
-    inputs: options.Inputs = None,
-    header: options.Header = None,
-    scale: options.Scale = None,
-    layers: options.Layers = None,
-    activation: options.SuitedActivation = None,
-    weight_decay: options.Decay = "0",
-    normalization: options.Normalization = "none",
-    no_bias: options.NoBias = False,
+    *,
+    rule: options.Rule,
+    network: options.Network,
     order: Annotated[str, typer.Option(metavar="N", help="Highest power of the learning rate kept, 1 to 7.")] = "4",
     eta: Annotated[
         str | None, typer.Option(metavar="NUMBER", help="Learning rate; chosen to suit if not given.")
@@ -45,11 +32,7 @@ def terms(
     edge: Annotated[
         bool, typer.Option("--edge", help="Say which description holds at each iterate, and what a value costs.")
     ] = False,
-    seed: options.Seed = "0",
-    plot: options.Plot = None,
-    output_: options.Output = None,
-    quiet: options.Quiet = False,
-    format_: options.Format = "table",
+    report: DrawnReport,
 ) -> int:
     """Show which terms of the equation of motion matter.
 
@@ -65,19 +48,14 @@ def terms(
     Every tree is evaluated by derivatives along straight lines. The exit status
     is 1 if their sum is not the counter term of the kernel.
     """
-    from eomsym.optimizers import chosen
     from eomsym.verification import study_terms
 
-    entry, exact = chosen(optimizer, parsing.settings("--set", set_ or []))
-    parameters: dict[str, Any] = dict(exact)
-    decay = parsing.decimal("--weight-decay", weight_decay)
-    samples = data_of(dataset, data, target, inputs, header, scale, layers) or "digits"
-    model = suited_model(samples, layers, activation, decay, normalization, no_bias=no_bias)
+    entry, parameters = rule.read()
+    samples, model = network.read()
     highest = parsing.integer("--order", order, 1, HIGHEST_ORDER)
     step = None if eta is None else parsing.positive("--eta", eta)
     count = parsing.integer("--steps", steps, 1, MOST_STEPS)
     looks = parsing.integer("--points", points, 2, MOST_POINTS)
-    report = Report(format_, seed, plot, output_)
     with output.progress("measuring terms") as progress:
         study = study_terms(
             model,
@@ -86,7 +64,7 @@ def terms(
             eta=step,
             steps=count,
             points=looks,
-            seed=report.seed,
+            seed=report.number,
             output=report.folder,
             progress=progress,
             edge=edge,

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from eomsym.checks import check_choice
 from eomsym.cli import options, output, parsing
 from eomsym.cli.groups import examples
-from eomsym.cli.measuring import Report, data_of, suited_model
+from eomsym.cli.measuring import DrawnReport
 from eomsym.errors import InputError
 
 if TYPE_CHECKING:
@@ -28,38 +28,12 @@ EXAMPLES = examples(
 
 
 def verify(
-    optimizer: options.Optimizer = "gradient-descent",
-    set_: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--set",
-            metavar="NAME=VALUE",
-            help="Give a parameter an exact value; one not given takes a mild value of its own. May be repeated.",
-        ),
-    ] = None,
+    *,
+    rule: options.Rule,
     precision: Annotated[
         str, typer.Option(metavar="NAME", help="Arithmetic: double, or double-double (32 digits) for high orders.")
     ] = "double",
-    dataset: Annotated[
-        str | None,
-        typer.Option(
-            metavar="NAME",
-            help="digits, digits-small, moons, teacher or teacher-small.",
-            show_default="digits; teacher-small in double-double",
-            autocompletion=options.complete_dataset,
-        ),
-    ] = None,
-    data: options.Data = None,
-    target: options.Target = None,
-    inputs: options.Inputs = None,
-    header: options.Header = None,
-    scale: options.Scale = None,
-    layers: options.Layers = None,
-    activation: options.SuitedActivation = None,
-    loss: options.SuitedLoss = None,
-    weight_decay: options.Decay = "0",
-    normalization: options.Normalization = "none",
-    no_bias: options.NoBias = False,
+    network: options.Network,
     state: Annotated[
         str,
         typer.Option(
@@ -76,11 +50,7 @@ def verify(
     begin: Annotated[
         str, typer.Option(metavar="K", help="With --state whole: take K real steps first.", show_default="0")
     ] = "0",
-    schedule: options.Schedule = None,
-    batches: options.Batches = None,
-    batch_size: options.BatchSize = None,
-    last_batch: options.LastBatch = None,
-    batch_order: options.BatchOrder = "forward",
+    loop: options.Loop,
     resum: Annotated[
         bool, typer.Option("--resum", help="Accelerate the sum of the terms, which helps up to eta lambda = 1.")
     ] = False,
@@ -94,11 +64,7 @@ def verify(
     halvings: Annotated[
         str | None, typer.Option(metavar="N", help="How often --eta is halved, 2 to 16.", show_default="5")
     ] = None,
-    seed: options.Seed = "0",
-    plot: options.Plot = None,
-    output_: options.Output = None,
-    quiet: options.Quiet = False,
-    format_: options.Format = "table",
+    report: DrawnReport,
 ) -> int:
     """Measure whether the equation of motion follows the optimiser.
 
@@ -110,8 +76,10 @@ def verify(
 
     The exit status is 1 unless every order passes; one whose errors are lost in
     round-off is undecided. Where no network is described, one that suits the
-    data set is taken. Double precision shows orders to about 9; double-double
-    arithmetic, for gradient-descent on tiny networks, 19.
+    data set is taken, and a parameter that is not given has a mild value of its
+    own. Double precision shows orders to about 9; double-double arithmetic, for
+    gradient-descent on tiny networks such as that of teacher-small, which is
+    then the data set by default, 19.
 
     With --schedule and --batches paths are compared at the ends of rounds: a
     round visits every batch once, and is one step for the whole data.
@@ -122,19 +90,14 @@ def verify(
     """
     from eomsym.codegen import max_kernel_order
     from eomsym.models import DEFAULT_DATASETS
-    from eomsym.optimizers import chosen
 
-    entry, exact = chosen(optimizer, parsing.settings("--set", set_ or []))
-    parameters: dict[str, Any] = dict(exact)
+    entry, parameters = rule.read()
     arithmetic = check_choice("--precision", precision, tuple(DEFAULT_DATASETS))
-    samples = data_of(dataset, data, target, inputs, header, scale, layers, loss) or DEFAULT_DATASETS[arithmetic]
-    decay = parsing.decimal("--weight-decay", weight_decay)
-    model = suited_model(samples, layers, activation, decay, normalization, loss, no_bias)
+    samples, model = network.read(suited=DEFAULT_DATASETS[arithmetic])
     # A kernel one order higher is needed: it predicts the error of the order that is measured.
     kept = parsing.orders("--orders", orders, max_kernel_order(arithmetic) - 1)
     state = _checked_state(state, from_start, settle)
     etas = _etas(eta, halvings, state, entry)
-    report = Report(format_, seed, plot, output_)
 
     from eomsym.verification import verify as study_convergence
 
@@ -148,13 +111,12 @@ def verify(
             state=state,
             start="shadow" if from_start else "settled" if settle else None,
             begin=parsing.integer("--begin", begin, 0, MAX_BEGIN),
-            schedule=parsing.schedules("--schedule", schedule or []),
-            batching=parsing.batching(batches, batch_size, last_batch, batch_order),
-            seed=report.seed,
+            seed=report.number,
             resum=resum,
             precision=None if state == "whole" and arithmetic == "double" else arithmetic,
             output=report.folder,
             progress=progress,
+            **loop.read(),
             **parameters,
         )
     status = report.tell(study, samples)

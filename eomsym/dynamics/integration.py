@@ -107,9 +107,7 @@ class Path(Result):
         thetas = {f"theta_{i}": row for i, row in enumerate(self.y)}
         return {"time": self.times, "error_estimate": self.error_estimates, **thetas}
 
-    def to_dict(self) -> dict[str, Any]:
-        """All but the function of time."""
-        return self.entries("times", "states", "error_estimates", "evaluations")
+    told = ("times", "states", "error_estimates", "evaluations")  # all but the function of time
 
     def plot(self, coordinates: tuple[int, int] | None = None) -> Figure:
         """The path in the plane of two coordinates, or of its two largest principal components."""

@@ -37,6 +37,25 @@ class FieldKernel(Protocol):
     def hessian_vector(self) -> Callable[..., np.ndarray]: ...
 
 
+class TermsKernel:
+    """A kernel by its terms alone, which whoever derives from it gives: its field is their sum."""
+
+    order: int
+
+    def counterterms(self, theta: np.ndarray, *data: np.ndarray, order: int | None = None) -> np.ndarray:
+        """``−F_0, …, −F_order`` (order + 1, d)."""
+        raise NotImplementedError
+
+    def field(self, theta: np.ndarray, eta: float, *data: np.ndarray, order: int | None = None) -> np.ndarray:
+        """``Σ_{k≤order} η^k F_k`` (d,)."""
+        rows = self.counterterms(theta, *data, order=order)
+        return -(eta ** np.arange(float(len(rows)))) @ rows
+
+    def gradient(self, theta: np.ndarray, *data: np.ndarray) -> np.ndarray:
+        """−F_0."""
+        return self.counterterms(theta, *data, order=0)[0]
+
+
 class RoundedKernel:
     """A double-double kernel for those who want doubles: the same questions, every answer rounded to float64."""
 

@@ -15,7 +15,7 @@ import numpy as np
 
 from eomsym.dynamics.differentials import SeriesKernel
 from eomsym.dynamics.eta_series import EtaSeries, gradient_of_series, series_of_schedules
-from eomsym.dynamics.kernel import Data, check_order, check_theta
+from eomsym.dynamics.kernel import Data, TermsKernel, check_order, check_theta
 from eomsym.dynamics.kernel_series import kernel_counterterms, slow_memory
 from eomsym.dynamics.optimizer_path import OptimizerEnd, field_gradient, last_state, run_twice
 from eomsym.errors import InputError
@@ -37,7 +37,7 @@ def loop_kernel(kernel: SeriesKernel, loop: Loop) -> LoopKernel:
     return ReshuffledKernel(kernel, loop)
 
 
-class LoopKernel:
+class LoopKernel(TermsKernel):
     """``d(θ, τ)/dt = Σ_k η^k F_k`` of a loop on the loss of any kernel that gives its gradient along a curve.
 
     The last component is τ; where ``pieces`` are given, the schedules are continued from those pieces smoothly.
@@ -53,15 +53,17 @@ class LoopKernel:
 
     def counterterms(self, state: np.ndarray, *data: np.ndarray, order: int | None = None) -> np.ndarray:
         """``−F_0, …, −F_order`` (order + 1, d + 1), in units of time: a round takes ``loop.steps`` step sizes."""
-        kept = self.order if order is None else order
-        if self.loop.steps >= MANY_STEPS and kept <= MOST_FORWARD and not self.loop.optimizer.memory:
-            rows = self._forward(state, kept, data) / self.loop.steps
-        else:
-            rule = self.loop.rule_at(float(state[-1]), kept + 1, self.pieces)
-            rows = kernel_counterterms(self.inner, rule, state[:-1], kept, data, self.loop.fields) / self.loop.steps
-        time = np.zeros((kept + 1, 1))
+        rows = self._rows(state, self.order if order is None else order, data)
+        time = np.zeros((len(rows), 1))
         time[0] = -1
         return np.hstack([rows, time])
+
+    def _rows(self, state: np.ndarray, order: int, data: Data) -> np.ndarray:
+        """The same of θ alone, (order + 1, d)."""
+        if self.loop.steps >= MANY_STEPS and order <= MOST_FORWARD and not self.loop.optimizer.memory:
+            return self._forward(state, order, data) / self.loop.steps
+        rule = self.loop.rule_at(float(state[-1]), order + 1, self.pieces)
+        return kernel_counterterms(self.inner, rule, state[:-1], order, data, self.loop.fields) / self.loop.steps
 
     def _forward(self, state: np.ndarray, order: int, data: Data) -> np.ndarray:
         """``−f̃_0, …, −f̃_order`` a round, from rounds 0 … order one after the other, all coefficients in one call.
@@ -81,15 +83,6 @@ class LoopKernel:
         start = (EtaSeries.constant(check_theta(self.inner, state[:-1]), order + 2),)
         (moved,) = map_logarithm(step, start, order, lambda function, *parts: (function(*(part[0] for part in parts)),))
         return -moved.rows[1:]
-
-    def field(self, state: np.ndarray, eta: float, *data: np.ndarray, order: int | None = None) -> np.ndarray:
-        """``Σ_{k≤order} η^k F_k`` (d + 1,)."""
-        rows = self.counterterms(state, *data, order=order)
-        return -(eta ** np.arange(float(len(rows)))) @ rows
-
-    def gradient(self, state: np.ndarray, *data: np.ndarray) -> np.ndarray:
-        """−F_0."""
-        return self.counterterms(state, *data, order=0)[0]
 
     def hessian_vector(self, state: np.ndarray, vector: np.ndarray, *data: np.ndarray) -> np.ndarray:
         """−F_0 is no gradient.  Raises ``InputError``."""

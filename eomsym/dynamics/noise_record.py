@@ -4,16 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from eomsym.dynamics.noise_equations import Draw, Spread
 from eomsym.errors import InputError
 from eomsym.result import Result, Table
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
 
 #: A diagonal part with more of the trace than this was measured to be wrong by half at large learning rates.
 LARGE_SHARE = 0.5
@@ -34,9 +31,7 @@ class Ensemble(Result):
     expectations: Mapping[str, np.ndarray]
     standard_errors: Mapping[str, np.ndarray]
 
-    def to_dict(self) -> dict[str, Any]:
-        """Plain values, without the means of θ."""
-        return self.entries(*(name for name in vars(self) if name != "means"))
+    told = ("runs", "seed", "traces", "trace_errors", "expectations", "standard_errors")  # without the means of θ
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -130,11 +125,7 @@ class Noise(Result):
             text += f"; predicted over {found.runs} runs: {', '.join(parts)}"
         return text + "."
 
-    def plot(self) -> Figure:
-        """The trace of the covariance and each observable against the step, ensemble and noiseless run beside."""
-        from eomsym.dynamics.noise_figure import noise_figure
-
-        return noise_figure(self)
+    drawn_by = "eomsym.dynamics.noise_figure.noise_figure"
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values, the covariance by its trace."""

@@ -33,14 +33,10 @@ class ReshuffledKernel(LoopKernel):
         super().__init__(kernel, loop, pieces)
         self.order = min(kernel.order, MAX_RESHUFFLED_ORDER)
 
-    def counterterms(self, state: np.ndarray, *data: np.ndarray, order: int | None = None) -> np.ndarray:
-        """``−F_0, …, −F_order`` (order + 1, d + 1), order at most 3."""
-        kept = self.order if order is None else order
+    def _rows(self, state: np.ndarray, order: int, data: Data) -> np.ndarray:
+        """Order at most 3."""
         assert self.loop.batches is not None
-        rows = reshuffled_counterterms(self.inner, state[:-1], kept, data, self.loop.batches)
-        time = np.zeros((kept + 1, 1))
-        time[0] = -1
-        return np.hstack([rows, time])
+        return reshuffled_counterterms(self.inner, state[:-1], order, data, self.loop.batches)
 
     def step(self, gradient: Callable[..., Any], state: tuple[Any, ...], eta: float, first: float) -> tuple[Any, ...]:
         """The mean is taken after every round.  Raises ``InputError`` for more than five batches: too many orders."""

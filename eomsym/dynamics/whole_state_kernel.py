@@ -8,13 +8,13 @@ from fractions import Fraction
 import numpy as np
 
 from eomsym.dynamics.differentials import SeriesKernel
-from eomsym.dynamics.kernel import Data
+from eomsym.dynamics.kernel import Data, TermsKernel
 from eomsym.dynamics.kernel_series import whole_state_terms
 from eomsym.dynamics.optimizer_path import OptimizerEnd, field_gradient, run_twice
 from eomsym.optimizers import WholeState
 
 
-class WholeStateKernel:
+class WholeStateKernel(TermsKernel):
     """``ż = Σ_k h^k F_k(z)`` of an optimiser on the loss of any kernel that gives its gradient along a curve.
 
     ``values`` are the parameters of ``scaling.rule``, γ in place of each share β.  The state z is one vector: θ (d,),
@@ -38,15 +38,6 @@ class WholeStateKernel:
             self._kernel, self._rule, self.parts(state), self.order if order is None else order, data
         )
         return -np.array([np.concatenate(self._sized(row)) for row in rows])
-
-    def field(self, state: np.ndarray, h: float, *data: np.ndarray, order: int | None = None) -> np.ndarray:
-        """``Σ_{k≤order} h^k F_k`` (n,)."""
-        rows = self.counterterms(state, *data, order=order)
-        return -(h ** np.arange(float(len(rows)))) @ rows
-
-    def gradient(self, state: np.ndarray, *data: np.ndarray) -> np.ndarray:
-        """−F_0."""
-        return self.counterterms(state, *data, order=0)[0]
 
     def run(self, state: np.ndarray, h: float, steps: int, data: Data) -> OptimizerEnd:
         """Where the optimiser itself arrives from a state, at ``β = 1 − γh``; as ``run_optimizer``, for all of z."""

@@ -12,11 +12,13 @@ import signal
 import traceback
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from multiprocessing import resource_tracker
-from multiprocessing.connection import Connection, wait
-from typing import Any, Protocol, cast
+from threading import Thread
+from typing import Any, Protocol
 
 from threadpoolctl import threadpool_limits
 
@@ -88,8 +90,6 @@ class Processes:
     """``workers`` processes of this machine, by default as many as there are cores for this one.
 
     Each is a fresh interpreter with one BLAS thread.  One that dies is replaced, and its job tried again.
-    ``concurrent.futures`` would not do: it cannot say whose job broke the pool, and its workers outlive a parent that
-    is killed; here they meet the end of their pipe.
     Raises ``InputError`` for a number of workers out of range.
     """
 
@@ -98,17 +98,14 @@ class Processes:
     def __init__(self, workers: int | None = None) -> None:
         self._count = check_integer("workers", available_cores() if workers is None else workers, 1, MAX_WORKERS)
         self._workers: set[_Worker] = set()
-        self._busy: dict[Connection, _Worker] = {}
 
     def __enter__(self) -> Processes:
-        for _ in range(self._count):  # they import what they need while the first one compiles
-            self._hire()
+        self._workers = {_Worker() for _ in range(self._count)}  # they begin while the first kernel is compiled
         return self
 
     def __exit__(self, *exception: object) -> None:
-        for worker in self._workers:
-            worker.end()
-        self._workers, self._busy = set(), {}
+        while self._workers:
+            self._workers.pop().end()
 
     def prepare(self, orders: Sequence[KernelOrder]) -> Iterator[None]:
         """Compiles the kernels, several at a time."""
@@ -122,41 +119,30 @@ class Processes:
         return self._map(measure, jobs)
 
     def _map(self, function: Callable[[Any], Any], items: Iterable[Any]) -> Generator[tuple[Any, Any]]:
-        tasks = deque(_Task(function, item) for item in items)
-        while tasks or self._busy:
-            self._hand_out(tasks)
-            for connection in wait(list(self._busy)):
-                worker = self._busy.pop(cast(Connection, connection))
-                task = worker.task
+        waiting = deque((item, 0) for item in items)  # with the deaths over it
+        busy: dict[Future[Any], tuple[_Worker, Any, int]] = {}
+
+        def hand_out() -> None:
+            for worker in self._workers.difference(worker for worker, _, _ in busy.values()):
+                if waiting:
+                    item, deaths = waiting.popleft()
+                    busy[worker.give(function, item)] = worker, item, deaths
+
+        while waiting or busy:
+            hand_out()
+            for future in wait(busy, return_when=FIRST_COMPLETED).done:
+                worker, item, deaths = busy.pop(future)
                 try:
-                    answer = worker.answer()
-                except EOFError:
-                    self._workers.discard(worker)
-                    task.deaths += 1
-                    if task.deaths < MOST_DEATHS:
-                        tasks.appendleft(task)
+                    answer = future.result()
+                except BrokenProcessPool:
+                    self._workers.remove(worker)
+                    self._workers.add(worker.successor())
+                    if deaths + 1 < MOST_DEATHS:
+                        waiting.appendleft((item, deaths + 1))
                         continue
                     answer = WorkerLost()
-                self._hand_out(tasks)  # before the caller, who may write, keeps us waiting
-                yield task.item, answer
-
-    def _hand_out(self, tasks: deque[_Task]) -> None:
-        idle = self._workers.difference(self._busy.values())
-        while tasks and len(self._busy) < self._count:
-            worker = idle.pop() if idle else self._hire()
-            try:
-                worker.give(tasks[0])
-            except OSError:  # it died idle: nothing is lost, the next one takes the task
-                worker.end()
-                self._workers.discard(worker)
-                continue
-            self._busy[worker.connection] = worker
-            tasks.popleft()
-
-    def _hire(self) -> _Worker:
-        worker = _Worker()
-        self._workers.add(worker)
-        return worker
+                hand_out()  # before the caller, who may write, keeps us waiting
+                yield item, answer
 
 
 def available_cores() -> int:
@@ -166,51 +152,38 @@ def available_cores() -> int:
     return os.cpu_count() or 1
 
 
-@dataclass(eq=False)
-class _Task:
-    function: Callable[[Any], Any]
-    item: Any
-    deaths: int = 0
-
-
 class _Worker:
-    """A process that answers one task at a time."""
+    """A pool of a single process, so that it is known whose job broke it."""
 
     def __init__(self) -> None:
-        context = multiprocessing.get_context("spawn")
-        self.connection, theirs = context.Pipe()
-        self._process = context.Process(target=_serve, args=(theirs,), daemon=True)
+        self._pool = ProcessPoolExecutor(1, multiprocessing.get_context("spawn"), initializer=_end_with_parent)
         with _deaf_to_interrupts():
-            self._process.start()
-        theirs.close()
-        self._started = False
+            self._begun = self._pool.submit(os.getpid)
 
-    def give(self, task: _Task) -> None:
-        self.task = task
-        self.connection.send((task.function, task.item))
-
-    def answer(self) -> Any:
-        """The value of the task.  Raises what it raised, ``EOFError`` if the worker died over it."""
+    def give(self, function: Callable[[Any], Any], item: Any) -> Future[Any]:
+        """What becomes of the task; ``BrokenProcessPool`` if the worker died over it, or before."""
         try:
-            if not self._started:
-                self.connection.recv()
-                self._started = True
-            done, value = self.connection.recv()
-        except (EOFError, ConnectionError) as error:
-            self.end()
-            if not self._started:
-                raise EomsymError(
-                    "worker process: ended before it began; in a script, call this below if __name__ == '__main__':"
-                ) from error
-            raise EOFError from error
-        if not done:
-            raise value
-        return value
+            return self._pool.submit(_answer, function, item)
+        except BrokenProcessPool as error:
+            lost: Future[Any] = Future()
+            lost.set_exception(error)
+            return lost
+
+    def successor(self) -> _Worker:
+        """Another in the place of one that died.  Raises ``EomsymError`` where it never was alive."""
+        if self._begun.exception():
+            raise EomsymError(
+                "worker process: ended before it began; in a script, call this below if __name__ == '__main__':"
+            )
+        return _Worker()
 
     def end(self) -> None:
-        self._process.kill()
-        self._process.join()
-        self.connection.close()
+        """Whatever it is at work on: the pool alone would wait for that."""
+        if not self._begun.exception():
+            for process in multiprocessing.active_children():
+                if process.pid == self._begun.result():
+                    process.kill()
+        self._pool.shutdown()
 
 
 @contextmanager
@@ -230,18 +203,22 @@ def _deaf_to_interrupts() -> Iterator[None]:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
-def _serve(connection: Connection) -> None:
-    """The worker: answers tasks until the other end of the pipe is closed, by whatever end its process has come to."""
+def _end_with_parent() -> None:
+    """The workers of a pool would wait for ever for one that was killed."""
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+
+    def watch() -> None:
+        parent.join()
+        os._exit(1)
+
+    Thread(target=watch, daemon=True).start()
+
+
+def _answer(function: Callable[[Any], Any], item: Any) -> Any:
     one_blas_thread()
     try:
-        connection.send("ready")
-        while True:
-            function, item = connection.recv()
-            try:
-                answer = (True, function(item))
-            except Exception as error:
-                error.add_note(f"in a worker process:\n{traceback.format_exc()}")
-                answer = (False, error)
-            connection.send(answer)
-    except (EOFError, ConnectionError):
-        return
+        return function(item)
+    except Exception as error:
+        error.add_note(f"in a worker process:\n{traceback.format_exc()}")
+        raise

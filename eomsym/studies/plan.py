@@ -14,6 +14,7 @@ from eomsym import optimizers
 from eomsym.errors import InputError
 from eomsym.models import MLP
 from eomsym.studies.job import Job
+from eomsym.verification.posing import describe_model
 
 #: More jobs than this are a slip of the pen more often than a study; each leaves a file, too.
 MAX_JOBS = 100_000
@@ -45,7 +46,7 @@ class ModelChoice:
     model: MLP
 
     def __str__(self) -> str:
-        return f"{describe(self.model)} on {self.data}"
+        return f"{describe_model(self.model)} on {self.data}"
 
 
 @dataclass(frozen=True)
@@ -109,14 +110,6 @@ class StudyPlan:
             ],
             "model": [_model_dict(choice) for choice in self.models],
         }
-
-
-def describe(model: MLP) -> str:
-    """The model in a few words, such as ``64-32-10 tanh cross-entropy``."""
-    decay = f" decay={model.weight_decay!r}" if model.weight_decay else ""
-    normalization = f" {model.normalization}-normalized" if model.normalization != "none" else ""
-    bias = "" if model.bias else " no-bias"
-    return f"{'-'.join(map(str, model.layers))} {model.activation} {model.loss}{normalization}{bias}{decay}"
 
 
 def describe_settings(parameters: Iterable[tuple[str, str]]) -> str:

@@ -23,14 +23,14 @@ from eomsym.errors import InputError
 from eomsym.files import read_bounded, write_atomically
 from eomsym.result import Result, Row, Table, fixed, small
 from eomsym.studies.job import JobResult
-from eomsym.studies.plan import StudyPlan, describe, describe_settings
+from eomsym.studies.plan import StudyPlan, describe_settings
 from eomsym.studies.store import ResultStore
 from eomsym.studies.study_file import read_plan
+from eomsym.verification.posing import describe_model
 from eomsym.verification.study import OrderRecord
 
 if TYPE_CHECKING:
     import polars
-    from matplotlib.figure import Figure
 
 #: The columns of the table: one row for each job and order.  Where a job failed there is a reason and no error.
 COLUMNS = {
@@ -114,9 +114,7 @@ class Case(Result):
     data: str
     orders: tuple[OrderSummary, ...]
 
-    def to_dict(self) -> dict[str, Any]:
-        """Plain values."""
-        return self.entries(*_CASE, "orders")
+    told = (*_CASE, "orders")
 
     def records(self) -> list[dict[str, Any]]:
         """One row for each order."""
@@ -213,11 +211,7 @@ class StudyResults(Result):
         self.frame.write_parquet(content)
         write_atomically(Path(path), content.getvalue())
 
-    def plot(self) -> Figure:
-        """Errors over step sizes, one panel a case (``eomsym.studies.figures.study_figure``)."""
-        from eomsym.studies.figures import study_figure
-
-        return study_figure(self)
+    drawn_by = "eomsym.studies.figures.study_figure"
 
 
 def study_folder(path: str | Path) -> Path:
@@ -256,7 +250,7 @@ def collect(plan: StudyPlan, store: ResultStore) -> StudyResults:
 def _rows(result: JobResult) -> Iterator[tuple[Any, ...]]:
     job = result.job
     definition = optimizers.get(job.optimizer).definition
-    case = (job.optimizer, definition, describe_settings(job.parameters), describe(job.model), job.dataset)
+    case = (job.optimizer, definition, describe_settings(job.parameters), describe_model(job.model), job.dataset)
     begin = (job.digest, *case, job.seed)
     if result.failed:
         for order in job.orders:

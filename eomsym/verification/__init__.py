@@ -24,7 +24,7 @@ from eomsym.verification.discretization import (
 from eomsym.verification.drift_record import Drift
 from eomsym.verification.drifting import drift, kernel_for_drift
 from eomsym.verification.edge import EdgePoint, edge_point
-from eomsym.verification.equilibrium import ArgumentToy, Equilibrium, measure_equilibrium
+from eomsym.verification.equilibrium import Equilibrium, measure_equilibrium
 from eomsym.verification.follow_record import Follow, FollowedOrder
 from eomsym.verification.following import follow, kernel_to_follow
 from eomsym.verification.observables import Observable, read_observable
@@ -40,19 +40,13 @@ from eomsym.verification.study import (
     OrderRecord,
 )
 from eomsym.verification.terms import TermStudy, chain_rate, measure_terms, study_terms
-from eomsym.verification.translation import (
-    RatePrediction,
-    TranslationStudy,
-    study_translation,
-    translation_law_defect,
-)
+from eomsym.verification.translation import RatePrediction, TranslationStudy, study_translation
 
 __all__ = [
     "FLOOR_MARGIN",
     "LEAST_POINTS",
     "RATIO_TOLERANCE",
     "SLOPE_TOLERANCE",
-    "ArgumentToy",
     "AsymptoticStudy",
     "Audit",
     "AuditRow",
@@ -105,6 +99,5 @@ __all__ = [
     "study_scale",
     "study_terms",
     "study_translation",
-    "translation_law_defect",
     "verify",
 ]

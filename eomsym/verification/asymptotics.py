@@ -16,7 +16,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -30,9 +30,6 @@ from eomsym.series.number_rings import array_ring, decimal_ring
 from eomsym.series.program import Program
 from eomsym.series.rings import Ring, gradient_series
 from eomsym.step_index import program_counterterms
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
 
 #: Everything is computed again with so many digits less, and must agree to this relative accuracy.
 FEWER_DIGITS, AGREEMENT = 12, 1e-10
@@ -120,11 +117,7 @@ class AsymptoticStudy(Result):
         """The order that leaves out the smallest term; the highest of the study if its terms still fall there."""
         return int(np.argmin(self.terms(eta)))
 
-    def plot(self) -> Figure:
-        """Ratios and terms (``eomsym.verification.figures.asymptotics_figure``)."""
-        from eomsym.verification.figures import asymptotics_figure
-
-        return asymptotics_figure(self)
+    drawn_by = "eomsym.verification.figures.asymptotics_figure"
 
 
 def study_asymptotics(

@@ -108,7 +108,4 @@ class Audit(Result):
         ]
         return [f"{self.framework}, {self.size} parameters", "", Table(head, rows), self.sentence]
 
-    def to_dict(self) -> dict[str, Any]:
-        """The JSON object of ``audit`` as plain values; what does not exist is ``None``."""
-        names = ("framework", "order", "size", "passed", "blame", "operation", "rows", "sentence", "warnings")
-        return self.entries(*names)
+    told = ("framework", "order", "size", "passed", "blame", "operation", "rows", "sentence", "warnings")

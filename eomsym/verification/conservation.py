@@ -16,10 +16,10 @@ from eomsym.errors import InputError
 from eomsym.models import LOSS_TABLE, MLP
 from eomsym.optimizers import Optimizer
 from eomsym.result import Result, Table, finite
-from eomsym.verification.convergence import Progress
 from eomsym.verification.drift_record import Drift, shown, six
 from eomsym.verification.drifting import drift
 from eomsym.verification.observables import read_observable
+from eomsym.verification.posing import Progress
 
 
 def conserved_quantities(model: MLP) -> dict[str, str]:
@@ -78,8 +78,7 @@ class ConservationStudy(Result):
         """The JSON object of ``layers conserved`` as plain values."""
         first = self.drifts[0]
         return {
-            **first.entries("optimizer", "model", "dataset", "seed", "eta", "steps"),
-            "parameters": dict(first.parameters),
+            **first.entries("optimizer", "model", "dataset", "seed", "eta", "steps", "parameters"),
             "laws": [
                 {
                     "observable": found.observable,

@@ -6,7 +6,7 @@ that the variational equation predicts (``eomsym.dynamics.predict_discretization
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from fractions import Fraction
 from functools import partial
@@ -21,13 +21,8 @@ from eomsym.checks import check_choice, check_integer, check_orders
 from eomsym.derivation.counterterms import STATES
 from eomsym.derivation.tree_algebra import modified_tree_coefficients
 from eomsym.double_double import DoubleDouble
-from eomsym.dynamics import (
-    ErrorPrediction,
-    FieldKernel,
-    shadow_start,
-    spectral_radius,
-)
-from eomsym.dynamics.kernel import check_order, check_theta, is_double_double
+from eomsym.dynamics import FieldKernel, shadow_start, spectral_radius
+from eomsym.dynamics.kernel import check_order, is_double_double
 from eomsym.dynamics.vectors import rounded
 from eomsym.errors import InputError
 from eomsym.models import DEFAULT_DATASETS, MLP, Dataset, ExpressionLoss
@@ -41,21 +36,17 @@ from eomsym.verification.posing import (
     HALVINGS,
     LARGEST_STEP,
     LARGEST_STEP_WITH_MEMORY,
-    PREDICTION_ACCURACY,
     STEPS,
-    arrays_of,
+    Asked,
+    Progress,
     check_etas,
     default_etas,
-    describe,
     growth_of_terms,
     model_for,
-    starting_point,
     step_warnings,
 )
 from eomsym.verification.study import ConvergenceStudy, OrderRecord
 from eomsym.verification.whole_state import verify_whole_state
-
-Progress = Callable[[int, int], None]
 
 #: Stands for the data set that suits the precision.
 SUITED = "suited to the precision"
@@ -122,14 +113,13 @@ def verify(
         raise InputError(
             "resum: is for kernels in doubles on the slow manifold; leave state, schedule and batching out"
         )
+    asked = Asked(model, data, check_orders(orders), etas, seed, theta, kernel, output, threads, progress)
     if state == "whole":
         if schedule is not None or batching is not None:
             raise InputError("state 'whole': takes neither schedule nor batching; leave them out, or take state 'slow'")
         if start is not None or precision not in (None, "double"):
             raise InputError("state 'whole': has its real start, in doubles; leave start and precision out")
-        shared: dict[str, Any] = {"theta": theta, "kernel": kernel, "output": output, "progress": progress}
-        shared |= {"begin": begin, "seed": seed, "threads": threads, **parameters}
-        return verify_whole_state(optimizer, model, data, orders, etas, **shared)
+        return verify_whole_state(optimizer, asked, begin, parameters)
     if begin != 0:
         raise InputError(f"begin {begin!r}: only a whole state begins after steps of its own; give state='whole' too")
     start = MANIFOLD if start is None else check_choice("start", start, STARTS)
@@ -138,21 +128,17 @@ def verify(
     if schedule is not None or batching is not None:
         if precision not in (None, "double"):
             raise InputError(f"precision {precision!r}: schedules and batches are followed in doubles; leave it out")
-        whole: dict[str, Any] = {"theta": theta, "kernel": kernel, "output": output, "progress": progress}
-        whole |= {"start": start, "seed": seed, "threads": threads}
         schedules = read_schedules(schedule)
         check_free(parameters, schedules)
         numbers: dict[str, Any] = {name: value for name, value in values.items() if name not in schedules}
         loop = partial(loop_of, entry, schedule, batching, **numbers)
-        return verify_loop(loop, model, data, orders, etas, **whole)
+        return verify_loop(loop, asked, start)
     settling = settling_steps(entry, values, start)
-    kept = check_orders(orders)
     given = None if etas is None else check_etas(etas)
-    exponents = error_exponents(entry, values, kept)
-    problem = _pose(entry, values, model, data, kernel, theta, seed, exponents, precision, output, start)
+    exponents = error_exponents(entry, values, asked.orders)
+    problem = replace(_pose(entry, values, asked, exponents, precision, start), resum=resum)
     # Matrices here are small: more threads gain nothing on each product, cost a factor of ten where the cores are busy,
     # and make the last digits depend on their number.
-    problem = replace(problem, resum=resum)
     with threadpool_limits(limits=1, user_api="blas"):
         radius = spectral_radius(problem.rounded_kernel, rounded(problem.theta), problem.data)
         growth = radius if entry.name == "gradient-descent" else max(radius, _growth(problem))
@@ -162,29 +148,21 @@ def verify(
             steps = _smaller(problem, steps[0], given)
         forgetting = settling * steps[0]
         time = STEPS * steps[0] * problem.steps + (forgetting if start == SHADOW else 0)
-        tell_effort(problem.rounded_kernel, rounded(problem.theta), problem.data, kept, steps, time, radius)
-        predictions: list[ErrorPrediction] = []
-
-        def predict(start: np.ndarray) -> ErrorPrediction:
-            predictions.append(problem.predict(start, time, kept, PREDICTION_ACCURACY))
-            return predictions[-1]
-
-        measurement = Measurement(problem, time, predict, progress, settling=forgetting if start == SETTLED else 0)
-        records = measurement.records(kept, steps, extend=etas is None, threads=threads)
-    return ConvergenceStudy(
-        optimizer=entry.name,
-        model=describe(problem.kernel, model),
-        dataset=data.name if isinstance(data, Dataset) else str(data or ""),
-        seed=seed,
-        time=time,
-        spectral_radius=radius,
-        orders=records,
-        warnings=(*step_warnings(entry, values, steps, radius), *_prediction_warnings(predictions[0])),
-        parameters=tuple((name, str(value)) for name, value in values.items()),
-        transient=settling,
-        start=start if entry.memory else "",
-        precision=_precision(problem.kernel),
-    )
+        effort = asked.orders, steps, time, radius
+        tell_effort(problem.rounded_kernel, rounded(problem.theta), problem.data, *effort)
+        return asked.study(
+            problem,
+            problem.kernel,
+            steps,
+            time,
+            radius,
+            settling=forgetting if start == SETTLED else 0,
+            warnings=step_warnings(entry, values, steps, radius),
+            parameters=values,
+            transient=settling,
+            start=start if entry.memory else "",
+            precision=_precision(problem.kernel),
+        )
 
 
 def measure_errors(
@@ -211,12 +189,8 @@ def measure_errors(
     entry, exact = optimizers.chosen(optimizer, parameters)
     values = entry.complete(exact, trial=True)
     start = SETTLED if settling else MANIFOLD
-    problem = _pose(entry, values, None, data, kernel, None, seed, exponents, None, None, start)
-
-    def predict(start: np.ndarray) -> ErrorPrediction:
-        return problem.predict(start, time, orders, PREDICTION_ACCURACY)
-
-    return Measurement(problem, time, predict, settling=settling).records(orders, [eta], extend=False, threads=1)
+    problem = _pose(entry, values, Asked(None, data, orders, [eta], seed, kernel=kernel), exponents, None, start)
+    return Measurement(problem, time, settling=settling).records(orders, [eta], extend=False, threads=1)
 
 
 def error_exponents(entry: Optimizer, parameters: Mapping[str, Fraction], orders: Iterable[int]) -> dict[int, int]:
@@ -263,38 +237,30 @@ def _growth(problem: Problem) -> float:
 def _pose(
     entry: Optimizer,
     parameters: Mapping[str, Fraction],
-    model: MLP | None,
-    data: str | Dataset | None,
-    kernel: FieldKernel | None,
-    theta: np.ndarray | DoubleDouble | None,
-    seed: int,
+    asked: Asked,
     exponents: Mapping[int, int],
     precision: str | None,
-    output: str | Path | None,
     start: str,
 ) -> Problem:
     """What is trained, by what, and from where."""
-    order = max(exponents.values())
+    order, kernel = max(exponents.values()), asked.kernel
     if kernel is None:
         from eomsym.codegen import KernelSpec, kernel_for
 
-        settings = tuple(parameters.items())
-        kernel = kernel_for(
-            KernelSpec(model_for(model, data), order, entry.name, precision or "double", settings), output
-        )
+        model = model_for(asked.model, asked.data)
+        spec = KernelSpec(model, order, entry.name, precision or "double", tuple(parameters.items()))
+        kernel = kernel_for(spec, asked.output)
     else:
-        _check_kernel(kernel, model, order, precision)
+        _check_kernel(kernel, asked.model, order, precision)
         _check_rule(kernel, entry, parameters)
-    source: Any = kernel
     if entry.memory and start != SETTLED and not hasattr(kernel, "gradient_series"):
         raise InputError(f"start {start!r}: this kernel gives no gradient along a curve; take settled")
-    arrays = arrays_of(data, seed)
-    point = check_theta(kernel, starting_point(kernel, model, theta, seed))
+    point = asked.start(kernel)
     shadow = None
     if start == SHADOW and entry.memory:
         given: dict[str, Any] = dict(parameters)
-        shadow = shadow_start(source, point, None, order, arrays, optimizer=entry, **given)
-    return Problem(entry.name, kernel, point, arrays, parameters, exponents, start, shadow)
+        shadow = shadow_start(kernel, point, None, order, asked.arrays, optimizer=entry, **given)
+    return Problem(entry.name, kernel, point, asked.arrays, parameters, exponents, start, shadow)
 
 
 def _check_kernel(kernel: FieldKernel, model: MLP | None, order: int, precision: str | None) -> None:
@@ -328,13 +294,3 @@ def _suited(precision: str | None, kernel: FieldKernel | None) -> str | None:
 
 def _precision(kernel: FieldKernel) -> str:
     return "double-double" if is_double_double(kernel) else "double"
-
-
-def _prediction_warnings(prediction: ErrorPrediction) -> tuple[str, ...]:
-    sizes = np.linalg.norm(prediction.coefficients, axis=1)
-    doubtful = [
-        order
-        for order, size, estimate in zip(prediction.orders, sizes, prediction.error_estimates, strict=True)
-        if estimate > PREDICTION_ACCURACY * size
-    ]
-    return tuple(f"order {order}: the predicted error is itself known to less than three digits" for order in doubtful)

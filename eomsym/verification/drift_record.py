@@ -5,14 +5,11 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
-from eomsym.result import Result, Table, finite
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
+from eomsym.result import Result, Table, finite, plain
 
 _NONE = np.empty(0)
 
@@ -87,27 +84,16 @@ class Drift(Result):
         """Whether every order's path stayed in the numbers."""
         return not self.reasons
 
-    def plot(self) -> Figure:
-        """Change against step, measured and predicted (``eomsym.verification.drift_figure.drift_figure``)."""
-        from eomsym.verification.drift_figure import drift_figure
-
-        return drift_figure(self)
+    drawn_by = "eomsym.verification.drift_figure.drift_figure"
 
     def to_dict(self) -> dict[str, Any]:
         """The JSON object of ``drift`` as plain values."""
         errors, ratios, lost = self.errors, self.ratios, self.at_floor
         return {
-            **self.entries("observable", "exact_derivative", "optimizer"),
-            "parameters": dict(self.parameters),
+            **self.entries("observable", "exact_derivative", "optimizer", "parameters"),
             **self.entries("model", "dataset", "seed", "eta", "steps", "start", "state"),
             "shape": list(self.value.shape),
-            "value": self.value.tolist(),
-            "rows": self.rows.tolist(),
-            "vanishing": list(self.vanishing),
-            "broken_at": self.broken_at,
-            "step": self.step.tolist(),
-            "change": self.change.tolist(),
-            "round_off": self.round_off,
+            **self.entries("value", "rows", "vanishing", "broken_at", "step", "change", "round_off"),
             "predictions": [
                 {
                     "order": order,
@@ -119,10 +105,8 @@ class Drift(Result):
                 }
                 for order, path in self.predicted.items()
             ],
-            "path": {"steps": self.marks.tolist(), "measured": self.measured.tolist()},
-            "warnings": list(self.warnings),
-            "reasons": {str(order): reason for order, reason in self.reasons.items()},
-            "passed": self.passed,
+            "path": plain({"steps": self.marks, "measured": self.measured}),
+            **self.entries("warnings", "reasons", "passed"),
         }
 
     def records(self) -> list[dict[str, Any]]:

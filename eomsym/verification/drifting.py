@@ -22,10 +22,9 @@ from eomsym.dynamics.kernel import check_order, check_theta
 from eomsym.errors import EomsymError, InputError, IntegrationError
 from eomsym.optimizers import Optimizer, chosen, trace
 from eomsym.step_index import MAX_LOOKAHEAD_ORDER, map_logarithm
-from eomsym.verification.convergence import Progress
 from eomsym.verification.drift_record import Drift
 from eomsym.verification.observables import Observable, check_derivative, check_moves, read_observable
-from eomsym.verification.posing import describe, growth_of_terms
+from eomsym.verification.posing import Progress, describe, growth_of_terms, kernel_of
 
 if TYPE_CHECKING:
     from eomsym.codegen import Kernel
@@ -123,7 +122,7 @@ def drift(
                 exact_derivative=quantity.exact,
                 optimizer=optimizer if isinstance(optimizer, str) else entry.name,
                 parameters=tuple((name, str(value)) for name, value in values.items()),
-                model=describe(kernel, None) if hasattr(kernel, "model") else "own loss",
+                model=describe(kernel) if hasattr(kernel, "model") else "own loss",
                 eta=rate,
                 steps=count,
                 start=start,
@@ -141,12 +140,10 @@ def drift(
 
 def kernel_for_drift(model: MLP, order: int, output: str | FilePath | None = None) -> Kernel:
     """A kernel of a network for ``drift`` to this order, for every optimiser and observable: committed or generated."""
-    from eomsym.codegen import COMMITTED, KernelSpec, kernel_for, max_kernel_order
+    from eomsym.codegen import max_kernel_order
 
     needed = min(max(order + 1, LEAST_ORDER), max_kernel_order("double"))
-    alike = (spec for spec in COMMITTED if spec.model == model and spec.order >= needed)
-    made = KernelSpec(model, needed)
-    return kernel_for(made if output else next(alike, made), output)
+    return kernel_of(model, needed, output, lambda spec: spec.order >= needed)
 
 
 def _model(kernel: Any, theta: Any, observable: Any, data: Data) -> tuple[Any, Any, Any]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import time
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ from eomsym.dynamics import Data, even_steps, integrate_equation_of_motion, larg
 from eomsym.dynamics.differentials import SeriesKernel
 from eomsym.errors import InputError, IntegrationError, ResummationWarning
 from eomsym.result import Result
+from eomsym.verification.effort import shortest_seconds
 
 #: Up to which ηλ each description is the one to take: beyond its end terms or signs speak against it.
 HOLDS = ((0.5, "series"), (1.0, "resummed"), (2.0, "even-step"), (math.inf, "even-step, at the edge"))
@@ -74,9 +74,9 @@ def edge_point(
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ResummationWarning)  # what it says is said here in numbers
         errors = {name: _distance(flow, end) / moved for name, flow in flows.items()}
-        gradient = _seconds(lambda: kernel.gradient(theta, *data))
-        rows = _seconds(lambda: kernel.field(theta, eta, *data, order=order))
-        resummed = _seconds(lambda: kernel.field(theta, eta, *data, order=order, resum=True))
+        gradient = shortest_seconds(lambda: kernel.gradient(theta, *data))
+        rows = shortest_seconds(lambda: kernel.field(theta, eta, *data, order=order))
+        resummed = shortest_seconds(lambda: kernel.field(theta, eta, *data, order=order, resum=True))
     costs = {"series": rows / gradient, "resummed": resummed / gradient, "even-step": EVEN_ORDER + 1.0}
     holds = next(name for limit, name in HOLDS if product < limit)
     return EdgePoint(step, product, holds, errors, costs)
@@ -87,13 +87,3 @@ def _distance(flow: Callable[[], np.ndarray], end: np.ndarray) -> float:
         return float(np.linalg.norm(flow() - end))
     except (InputError, IntegrationError):
         return math.nan
-
-
-def _seconds(call: Callable[[], object], times: int = 5) -> float:
-    """The shortest of some."""
-    best = math.inf
-    for _ in range(times):
-        begin = time.perf_counter()
-        call()
-        best = min(best, time.perf_counter() - begin)
-    return best

@@ -6,7 +6,6 @@ import logging
 from collections.abc import Callable, Sequence
 from functools import partial
 from time import perf_counter
-from typing import Any
 
 import numpy as np
 
@@ -42,8 +41,8 @@ def tell_effort(
         return 0.0
     steps = RUNS * sum(round(time / eta) for eta in etas)
     evaluations = len(etas) * (EVALUATIONS + STIFF_EVALUATIONS * time * radius)
-    of_fields = sum(_seconds(partial(kernel.field, theta, etas[-1], *data, order=order)) for order in orders)
-    seconds = steps * _seconds(partial(kernel.gradient, theta, *data)) + evaluations * of_fields
+    of_fields = sum(shortest_seconds(partial(kernel.field, theta, etas[-1], *data, order=order)) for order in orders)
+    seconds = steps * shortest_seconds(partial(kernel.gradient, theta, *data)) + evaluations * of_fields
     if seconds > WORTH_TELLING:
         _logger.info(
             "%d steps of the optimiser, and its equation of motion over a time of %.3g at a curvature of %.3g: "
@@ -53,7 +52,7 @@ def tell_effort(
     return seconds
 
 
-def _seconds(call: Callable[[], Any]) -> float:
+def shortest_seconds(call: Callable[[], object]) -> float:
     """The fastest of a few: others may use the processor too."""
     found = []
     for _ in range(CALLS):

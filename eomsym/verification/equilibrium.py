@@ -7,9 +7,9 @@ The gradient is ``c e_φ/r + λ w``, so gradient descent has ``r² ↦ (1 − η
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from typing import Any
 
 import numpy as np
@@ -29,37 +29,11 @@ ORDERS = (1, 2, 3)
 FADED, MOST_STEPS = 40, 2_000_000
 
 
-class ArgumentToy:
-    """``f = c·arg(w) + λ/2 ‖w‖²`` as a kernel without data; counter terms of any order by series arithmetic."""
-
-    size = 2
-
-    def __init__(self, strength: float, weight_decay: float, order: int = 4) -> None:
-        self.strength, self.weight_decay = check_positive("strength", strength), weight_decay
-        self.order = order
-
-    def gradient(self, theta: np.ndarray) -> np.ndarray:
-        """``c (−y, x)/r² + λ w``, (2,)."""
-        x, y = theta
-        return self.strength / (x * x + y * y) * np.array([-y, x]) + self.weight_decay * theta
-
-    def counterterms(self, theta: np.ndarray, order: int | None = None) -> np.ndarray:
-        """(order + 1, 2): g, ξ_0, …"""
-        terms = (self.order if order is None else order) + 1
-        rule, parameters = gradient_descent.OPTIMIZER.rule(), [self.strength, self.weight_decay]
-        return np.array(program_counterterms(rule, [_toy_program()], list(theta), parameters, terms, array_ring()))
-
-    def field(self, theta: np.ndarray, eta: float, order: int | None = None) -> np.ndarray:
-        """``−g − Σ_k η^{k+1} ξ_k``, (2,)."""
-        rows = self.counterterms(theta, order)
-        return -(eta ** np.arange(len(rows))) @ rows
-
-    def hessian_vector(self, theta: np.ndarray, vector: np.ndarray) -> np.ndarray:
-        """The Hessian times a vector, (2,)."""
-        x, y = theta
-        square = x * x + y * y
-        curved = self.strength / square**2 * np.array([[2 * x * y, y * y - x * x], [y * y - x * x, -2 * x * y]])
-        return curved @ vector + self.weight_decay * vector
+def toy_field(theta: Sequence[float], strength: float, weight_decay: float, eta: float, order: int) -> np.ndarray:
+    """``−g − Σ_k η^{k+1} ξ_k`` of ``f = c·arg(w) + λ/2 ‖w‖²`` at w (2,), by series arithmetic."""
+    rule, parameters = gradient_descent.OPTIMIZER.rule(), [strength, weight_decay]
+    rows = program_counterterms(rule, [_toy_program()], list(theta), parameters, order + 1, array_ring())
+    return -(eta ** np.arange(order + 1)) @ np.array(rows)
 
 
 @cache
@@ -139,10 +113,11 @@ def measure_equilibrium(
     steps = 10 if shrink == 0 else math.ceil(FADED / -math.log(shrink))
     exact = (eta * strength**2 / (2 * weight_decay - eta * weight_decay**2)) ** 0.25
     norm, angle = (None, None) if steps > MOST_STEPS else _settle(eta, weight_decay, strength, 1.2 * exact, steps)
-    toy = ArgumentToy(strength, weight_decay, max(orders))
     norms, angles = {}, {}
     for order in orders:
-        found = _motion_equilibrium(toy, eta, order, exact)
+        found = _motion_equilibrium(
+            partial(toy_field, strength=strength, weight_decay=weight_decay, eta=eta, order=order), eta, exact
+        )
         if found is not None:
             norms[order], angles[order] = found
     return Equilibrium(eta, weight_decay, strength, exact, norm, norms, math.acos(1 - x), angle, angles)
@@ -156,17 +131,19 @@ def _settle(eta: float, weight_decay: float, strength: float, start: float, step
     return abs(w), abs(math.atan2((w / before).imag, (w / before).real))
 
 
-def _motion_equilibrium(toy: ArgumentToy, eta: float, order: int, near: float) -> tuple[float, float] | None:
+def _motion_equilibrium(
+    field: Callable[[Sequence[float]], np.ndarray], eta: float, near: float
+) -> tuple[float, float] | None:
     """Where the field points along the circle, and how far it turns in the time η; None if nowhere near."""
 
     def outwards(radius: float) -> float:
-        return float(toy.field(np.array([radius, 0.0]), eta, order=order)[0])
+        return float(field([radius, 0.0])[0])
 
     low, high = 0.8 * near, 1.25 * near
     if outwards(low) * outwards(high) >= 0:
         return None
     radius = brentq(outwards, low, high, xtol=1e-15, rtol=8.9e-16)
-    return radius, abs(eta * float(toy.field(np.array([radius, 0.0]), eta, order=order)[1]) / radius)
+    return radius, abs(eta * float(field([radius, 0.0])[1]) / radius)
 
 
 def _shown(number: float | None, order: int | None) -> str:

@@ -36,9 +36,7 @@ class FollowedOrder(Result):
     gradients: int
     reason: str = ""
 
-    def to_dict(self) -> dict[str, Any]:
-        """The order's entry in the JSON of ``follow``."""
-        return self.entries("order", "error", "floor", "gradients", "reason")
+    told = ("order", "error", "floor", "gradients", "reason")
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -195,11 +193,7 @@ class Follow(Result):
         ]
         return Table(["order", "error", "integrator", *more], rows)
 
-    def plot(self) -> Figure:
-        """Distance to the run against the step (``eomsym.verification.follow_figure.follow_figure``)."""
-        from eomsym.verification.follow_figure import follow_figure
-
-        return follow_figure(self)
+    drawn_by = "eomsym.verification.follow_figure.follow_figure"
 
     def plot_plane(self, coordinates: tuple[int, int] | None = None) -> Figure:
         """The run and the path of each order in a plane (``eomsym.dynamics.trajectory_figure.trajectory_figure``)."""
@@ -212,11 +206,10 @@ class Follow(Result):
     def to_dict(self) -> dict[str, Any]:
         """The JSON object of ``follow`` as plain values; what does not exist is ``None``."""
         return {
-            "optimizer": self.optimizer,
-            "parameters": dict(self.parameters),
-            **self.entries("model", "dataset", "seed", "eta", "steps", "start", "state", "moved", "run_gradients"),
-            **{"orders": plain(self._main), "slow": plain(self.slow)},
-            **self.entries("shares", "sentence", "warnings", "no_slow"),
+            **self.entries("optimizer", "parameters", "model", "dataset", "seed", "eta", "steps", "start", "state"),
+            **self.entries("moved", "run_gradients"),
+            "orders": plain(self._main),
+            **self.entries("slow", "shares", "sentence", "warnings", "no_slow"),
         }
 
 

@@ -28,12 +28,11 @@ from eomsym.dynamics import (
 from eomsym.dynamics.kernel import Data, check_theta
 from eomsym.dynamics.loop_kernel import loop_kernel
 from eomsym.errors import InputError, IntegrationError
-from eomsym.optimizers import Loop, Optimizer, chosen, loop_of
+from eomsym.optimizers import Optimizer, chosen, loop_of
 from eomsym.step_index import MAX_LOOKAHEAD_ORDER
-from eomsym.verification.convergence import Progress
 from eomsym.verification.follow_loop import check_fall, loop_path, loop_state
 from eomsym.verification.follow_record import Follow, FollowedOrder
-from eomsym.verification.posing import describe
+from eomsym.verification.posing import Progress, describe, kernel_of
 
 if TYPE_CHECKING:
     from eomsym.codegen import Kernel
@@ -65,7 +64,6 @@ class _Subject:
     slow_order: int = 0
     #: Why there is no slow-manifold equation.
     no_slow: str = ""
-    loop: Loop | None = None
 
 
 def follow(
@@ -104,24 +102,20 @@ def follow(
     Raises ``InputError`` for a bad value, ``IntegrationError`` if the run itself leaves the floating-point numbers.
     """
     state = check_choice("state", state, STATES)
-    kept = _check_orders(orders)
+    kept = tuple(sorted(check_orders(orders)))
+    check_integer("order", kept[-1], 0, MAX_LOOKAHEAD_ORDER)
     check_integer("steps", steps, 1, MOST_STEPS)
     check_integer("start", start, 0, MOST_STEPS)
     with threadpool_limits(limits=1, user_api="blas"):
         if schedule is not None or batching is not None:
-            subject = _of_loop(kernel, theta, eta, data, optimizer, schedule, batching, hyperparameters)
-            _check_range(subject, steps + start)
+            subject = _of_loop(
+                kernel, theta, eta, data, optimizer, schedule, batching, hyperparameters, rounds=steps + start
+            )
         else:
             subject = _subject(kernel, theta, eta, data, optimizer, hyperparameters)
         if state == "slow" and subject.slow_path is None:
             raise InputError(f"state 'slow': {subject.optimizer} has none here, {subject.no_slow}; take 'whole'")
         return _followed(subject, kept, steps, start, state, progress)
-
-
-def _check_orders(orders: Iterable[int]) -> tuple[int, ...]:
-    kept = tuple(sorted(check_orders(orders)))
-    check_integer("order", kept[-1], 0, MAX_LOOKAHEAD_ORDER)
-    return kept
 
 
 def _followed(
@@ -230,17 +224,19 @@ def _of_loop(
     schedule: object,
     batching: object,
     hyperparameters: Mapping[str, object],
+    rounds: int,
 ) -> _Subject:
     if not isinstance(optimizer, (str, Optimizer)) or not hasattr(kernel, "gradient_series"):
         raise InputError("schedule, batching: are for a kernel with its gradient along a curve and an optimizer's name")
     rate, point = check_positive("eta", eta), check_theta(kernel, theta)
     given: dict[str, Any] = dict(hyperparameters)
     loop = loop_of(optimizer, schedule, batching, len(data[0]) if data else 0, **given)
+    loop.check(rounds * loop.steps * rate)
     whole = loop_kernel(kernel, loop)
     return _Subject(
         whole=loop_state(whole, point, rate, data),
         optimizer=loop.optimizer.name if isinstance(optimizer, Optimizer) else optimizer,
-        model=describe(kernel, None),
+        model=describe(kernel),
         eta=rate,
         parameters=(
             *((name, str(value)) for name, value in loop.values.items() if name not in loop.schedules),
@@ -249,14 +245,7 @@ def _of_loop(
         ),
         slow_path=partial(loop_path, whole, rate, data),
         slow_order=whole.order,
-        loop=loop,
     )
-
-
-def _check_range(subject: _Subject, rounds: int) -> None:
-    assert subject.loop is not None
-    assert subject.eta is not None
-    subject.loop.check(rounds * subject.loop.steps * subject.eta)
 
 
 def _of_kernel(
@@ -273,7 +262,7 @@ def _of_kernel(
     return _Subject(
         whole=kernel_state(kernel, point, rate, data, entry, values),
         optimizer=entry.name if isinstance(optimizer, Optimizer) else optimizer,
-        model=describe(kernel, None),
+        model=describe(kernel),
         eta=rate,
         parameters=tuple((name, str(value)) for name, value in values.items()),
         slow_path=None if slow is None else partial(_slow_path, slow, point.size),
@@ -320,8 +309,5 @@ def _slow_field(
 
 def kernel_to_follow(model: MLP, orders: Iterable[int], output: str | FilePath | None = None) -> Kernel:
     """A kernel of a network for ``follow``: the committed one, or one that has the slow manifold to order 4 at most."""
-    from eomsym.codegen import COMMITTED, KernelSpec, kernel_for
-
-    made = KernelSpec(model, max(1, min(HIGHEST_SLOW_ORDER, max(orders))))
-    alike = (spec for spec in COMMITTED if (spec.model, spec.optimizer) == (made.model, made.optimizer))
-    return kernel_for(made if output else next(alike, made), output)
+    order = max(1, min(HIGHEST_SLOW_ORDER, max(orders)))
+    return kernel_of(model, order, output, lambda spec: spec.optimizer == "gradient-descent")

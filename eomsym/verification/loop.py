@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import pairwise
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from eomsym.checks import check_orders
 from eomsym.dynamics import (
     ErrorPrediction,
     MotionEnd,
@@ -22,27 +20,28 @@ from eomsym.dynamics import (
     predict_discretization_error,
     spectral_radius,
 )
-from eomsym.dynamics.kernel import check_theta
 from eomsym.dynamics.loop_kernel import LoopKernel, loop_kernel
 from eomsym.dynamics.loop_pieces import handed_over, pieces_between
 from eomsym.dynamics.shadow_start import hand_over
 from eomsym.dynamics.vectors import Vector
 from eomsym.errors import InputError
-from eomsym.models import MLP, Dataset
 from eomsym.optimizers import Loop
-from eomsym.verification.measurement import MANIFOLD, SETTLED, SHADOW, Measurement, Problem, settling_steps
+from eomsym.verification.measurement import (
+    MANIFOLD,
+    PREDICTION_ACCURACY,
+    SETTLED,
+    SHADOW,
+    Problem,
+    settling_steps,
+)
 from eomsym.verification.posing import (
     LARGEST_STEP,
     LARGEST_STEP_WITH_MEMORY,
-    PREDICTION_ACCURACY,
     STEPS,
-    arrays_of,
+    Asked,
     check_etas,
     default_etas,
-    describe,
     growth_of_terms,
-    series_kernel,
-    starting_point,
 )
 from eomsym.verification.study import ConvergenceStudy
 
@@ -99,7 +98,7 @@ class LoopProblem(Problem):
             state = np.append(part.theta[:-1], end)
         return MotionEnd(state, error, evaluations)
 
-    def predict(self, theta: Vector, time: float, orders: Sequence[int], accuracy: float) -> ErrorPrediction:
+    def predict(self, theta: Vector, time: float, orders: Sequence[int]) -> ErrorPrediction:
         """The predicted errors; what the memory does at a new piece is of a higher power of η."""
         found: ErrorPrediction | None = None
         for kernel, begin, end in pieces_between(self.kernel, float(theta[-1]), time, None):
@@ -110,7 +109,7 @@ class LoopProblem(Problem):
                 end - begin,
                 orders,
                 self.data,
-                accuracy=accuracy,
+                accuracy=PREDICTION_ACCURACY,
                 exponents=self.exponents,
                 gradient_flow=False,
                 begun=None if found is None else found.coefficients,
@@ -120,63 +119,37 @@ class LoopProblem(Problem):
         return found
 
 
-def verify_loop(
-    loop: Callable[[int], Loop],
-    model: MLP | None,
-    data: str | Dataset | None,
-    orders: Iterable[int],
-    etas: Sequence[float] | None,
-    *,
-    start: str = MANIFOLD,
-    seed: int = 0,
-    theta: np.ndarray | None = None,
-    kernel: Any = None,
-    output: str | Path | None = None,
-    threads: int = 2,
-    progress: Callable[[int, int], None] | None = None,
-) -> ConvergenceStudy:
+def verify_loop(loop: Callable[[int], Loop], asked: Asked, start: str = MANIFOLD) -> ConvergenceStudy:
     """``verify(..., schedule=…, batching=…)``; ``loop`` makes the loop from the number of samples.
 
     Any kernel with ``gradient_series`` will do, whatever optimiser it was generated for.  Paths are compared at the
     ends of rounds, after 8 rounds of the largest step size.  Raises as ``verify`` does.
     """
-    kept = check_orders(orders)
-    arrays = arrays_of(data, seed)
-    inner = series_kernel(kernel, model, data, max(kept) + 1, output)
-    point = check_theta(inner, starting_point(inner, model, theta, seed))
+    arrays, inner = asked.arrays, asked.series_kernel()
+    point = asked.start(inner)
     made = loop(len(arrays[0]) if arrays else 0)
     made.check(0.0)
-    whole = loop_kernel(inner, made)
+    whole, exponents = loop_kernel(inner, made), {order: order + 1 for order in asked.orders}
     settling = _settling(made) if start == SETTLED else 0
-    problem = LoopProblem(
-        made.optimizer.name, whole, np.append(point, 0.0), arrays, made.values, {n: n + 1 for n in kept}, start
-    )
+    problem = LoopProblem(made.optimizer.name, whole, np.append(point, 0.0), arrays, made.values, exponents, start)
     with threadpool_limits(limits=1, user_api="blas"):
         radius = spectral_radius(inner, point, arrays)
-        steps = _default_steps(problem, radius) if etas is None else check_etas(etas)
-        rest = settling * steps[0] * made.steps
-        time = STEPS * steps[0] * made.steps
+        steps = _default_steps(problem, radius) if asked.etas is None else check_etas(asked.etas)
+        time, rest = (rounds * steps[0] * made.steps for rounds in (STEPS, settling))
         made.check(rest + time)
-
-        def predict(theta: np.ndarray) -> ErrorPrediction:
-            return problem.predict(theta, time, kept, PREDICTION_ACCURACY)
-
-        measurement = Measurement(problem, time, predict, progress, settling=rest / made.steps)
-        records = measurement.records(kept, steps, extend=etas is None, threads=threads)
-    return ConvergenceStudy(
-        optimizer=made.optimizer.name,
-        model=describe(inner, model),
-        dataset=data.name if isinstance(data, Dataset) else str(data or ""),
-        seed=seed,
-        time=time,
-        spectral_radius=radius,
-        orders=records,
-        parameters=(*((name, str(value)) for name, value in made.values.items() if name not in made.schedules),),
-        transient=settling * made.steps,
-        start=start if made.optimizer.memory else "",
-        schedules=tuple((name, str(schedule)) for name, schedule in made.schedules.items()),
-        batches=made.steps if made.batches is not None else 0,
-    )
+        return asked.study(
+            problem,
+            inner,
+            steps,
+            time,
+            radius,
+            settling=rest / made.steps,
+            parameters={name: value for name, value in made.values.items() if name not in made.schedules},
+            transient=settling * made.steps,
+            start=start if made.optimizer.memory else "",
+            schedules=tuple((name, str(schedule)) for name, schedule in made.schedules.items()),
+            batches=made.steps if made.batches is not None else 0,
+        )
 
 
 def _settling(loop: Loop) -> int:

@@ -43,6 +43,9 @@ MANIFOLD, SHADOW, SETTLED = STARTS = ("manifold", "shadow", "settled")
 MAX_SETTLING = 10_000
 #: Each new attempt at an integration is this much tighter.
 TIGHTENING = 30
+#: Allowed relative error of the predicted errors in one step of the integrator, and all told: beyond it we warn.
+#: The latter was a hundred times smaller than the former wherever it was measured.
+PREDICTION_ACCURACY = 1e-3
 
 
 def settling_steps(entry: Optimizer, parameters: Mapping[str, Fraction], start: str) -> int:
@@ -134,7 +137,7 @@ class Problem:
         order, fields = max(self.exponents.values()), entry.fields(**self.parameters)
         return slow_memory(self.kernel, rule, self.theta, eta, order, self.data, fields)
 
-    def predict(self, theta: Vector, time: float, orders: Sequence[int], accuracy: float) -> ErrorPrediction:
+    def predict(self, theta: Vector, time: float, orders: Sequence[int]) -> ErrorPrediction:
         """The predicted errors of a path that starts at ``theta`` on the slow manifold."""
         return predict_discretization_error(
             self.rounded_kernel,
@@ -142,7 +145,7 @@ class Problem:
             time,
             orders,
             self.data,
-            accuracy=accuracy,
+            accuracy=PREDICTION_ACCURACY,
             exponents=self.exponents,
             gradient_flow=self.follows_gradient_flow,
         )
@@ -182,12 +185,11 @@ class Measurement:
         self,
         problem: Problem,
         time: float,
-        predict: Callable[[np.ndarray], ErrorPrediction],
         progress: Callable[[int, int], None] | None = None,
         settling: float = 0.0,
     ) -> None:
         self._settling = settling  # time, not steps: so paths of all step sizes are compared from about the same point
-        self._problem, self._time, self._predict = problem, time, predict
+        self._problem, self._time, self._orders = problem, time, [*problem.exponents]
         self._progress, self._done, self._total = progress, 0, 0
         self._paths: dict[float, tuple[OptimizerEnd, ErrorPrediction]] = {}
         self._lock = Lock()
@@ -209,6 +211,17 @@ class Measurement:
                 zip(falling, pool.map(lambda order: self._record(order, etas, extend), falling), strict=True)
             )
         return tuple(measured[order] for order in orders)
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """Sentences about predictions, along the path of the largest step size, that are not exact enough."""
+        _, prediction = next(iter(self._paths.values()))
+        sizes = np.linalg.norm(prediction.coefficients, axis=1)
+        found = zip(prediction.orders, sizes, prediction.error_estimates, strict=True)
+        doubtful = [order for order, size, estimate in found if estimate > PREDICTION_ACCURACY * size]
+        return tuple(
+            f"order {order}: the predicted error is itself known to less than three digits" for order in doubtful
+        )
 
     def _record(self, order: int, etas: Sequence[float], extend: bool) -> OrderRecord:
         points: list[Point] = []
@@ -264,7 +277,7 @@ class Measurement:
             # Where paths start at one point, one prediction serves them all.  Another thread may add a path meanwhile.
             measured = list(self._paths.values())
             shared = [known for other, known in measured if _is_same(other.start, end.start)]
-            self._paths[eta] = end, shared[0] if shared else self._predict(end.start)
+            self._paths[eta] = end, shared[0] if shared else problem.predict(end.start, self._time, self._orders)
         return self._paths[eta]
 
     def _count(self, done: int = 0, added: int = 0, skipped: int = 0) -> None:

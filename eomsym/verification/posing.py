@@ -3,21 +3,30 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from fractions import Fraction
+from functools import cached_property
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from eomsym.checks import check_positive
 from eomsym.derivation import series_radius
 from eomsym.dynamics import FieldKernel
-from eomsym.dynamics.kernel import check_order
+from eomsym.dynamics.kernel import check_order, check_theta
 from eomsym.errors import InputError
 from eomsym.models import MLP, Dataset, dataset, default_model
 from eomsym.optimizers import Optimizer
+from eomsym.verification.measurement import Measurement, Problem
+from eomsym.verification.study import ConvergenceStudy
+
+if TYPE_CHECKING:
+    from eomsym.codegen import Kernel, KernelSpec
+
+Progress = Callable[[int, int], None]
 
 #: Without step sizes given, the largest has η max|λ| of this size: well inside the radius of convergence, 1.
 LARGEST_STEP = 0.8
@@ -27,9 +36,6 @@ LARGEST_STEP_WITH_MEMORY = 0.3
 STEPS = 8
 #: How often the largest step is halved.
 HALVINGS = 5
-#: Allowed relative error of the predicted errors in one step of the integrator, and all told: beyond it we warn.
-#: The latter was a hundred times smaller than the former wherever it was measured.
-PREDICTION_ACCURACY = 1e-3
 #: A term this much smaller than f̃_0 is zero but for round-off.
 VANISHING = 1e-9
 
@@ -55,16 +61,26 @@ def model_for(model: MLP | None, data: str | Dataset | None) -> MLP:
     raise InputError("model: none given, and only a data set given by its name has a default; give an MLP or a kernel")
 
 
-def arrays_of(data: str | Dataset | None, seed: int) -> tuple[np.ndarray, ...]:
-    """What a kernel is given beside θ: inputs and targets, or nothing for a loss without data."""
-    return () if data is None else dataset(data, seed).arrays
+def kernel_of(
+    model: MLP, order: int, output: str | Path | None = None, alike: Callable[[KernelSpec], bool] | None = None
+) -> Kernel:
+    """A kernel of gradient descent on a network, or a committed one that is ``alike`` where no folder is asked for."""
+    from eomsym.codegen import COMMITTED, KernelSpec, kernel_for
+
+    spec = KernelSpec(model, order)
+    if alike is not None and output is None:
+        spec = next((known for known in COMMITTED if known.model == model and alike(known)), spec)
+    return kernel_for(spec, output)
 
 
-def describe(kernel: FieldKernel, model: MLP | None) -> str:
-    """The model in a few words, such as ``64-32-10 tanh cross-entropy``."""
+def describe(kernel: FieldKernel, model: MLP | None = None) -> str:
+    """The model of a kernel in a few words."""
     model = getattr(kernel, "model", model)
-    if not isinstance(model, MLP):
-        return type(kernel).__name__
+    return describe_model(model) if isinstance(model, MLP) else type(kernel).__name__
+
+
+def describe_model(model: MLP) -> str:
+    """Such as ``64-32-10 tanh cross-entropy``."""
     decay = f" weight-decay {model.weight_decay!r}" if model.weight_decay else ""
     normalised = f" {model.normalization}-normalization" if model.normalization != "none" else ""
     bias = "" if model.bias else " no-bias"
@@ -81,31 +97,76 @@ def default_etas(radius: float, fraction: float = LARGEST_STEP) -> list[float]:
     return [largest / 2**k for k in range(HALVINGS + 1)]
 
 
-def series_kernel(
-    kernel: Any, model: MLP | None, data: str | Dataset | None, order: int, output: str | Path | None
-) -> Any:
-    """The kernel given, or one that is generated: of gradient descent, for its gradient along curves.
+@dataclass(frozen=True, eq=False)
+class Asked:
+    """What is asked of a study of convergence beside the optimiser: arguments of ``verify``, under their names."""
 
-    Raises ``InputError`` for one without, or of too low an order.
-    """
-    if kernel is None:
-        from eomsym.codegen import KernelSpec, kernel_for
+    model: MLP | None
+    data: str | Dataset | None
+    orders: Sequence[int]
+    etas: Sequence[float] | None
+    seed: int
+    theta: Any = None
+    kernel: Any = None
+    output: str | Path | None = None
+    threads: int = 1
+    progress: Progress | None = None
 
-        return kernel_for(KernelSpec(model_for(model, data), order), output)
-    if not hasattr(kernel, "gradient_series"):
-        raise InputError("kernel: gives no gradient along a curve (gradient_series); take a generated one")
-    check_order(kernel, order, f"verifying order {order - 1}")
-    return kernel
+    @cached_property
+    def arrays(self) -> tuple[np.ndarray, ...]:
+        """What a kernel is given beside θ: inputs and targets, or nothing for a loss without data."""
+        return () if self.data is None else dataset(self.data, self.seed).arrays
 
+    def series_kernel(self) -> Any:
+        """The kernel given, or one that is generated: of gradient descent, for its gradient along curves.
 
-def starting_point(kernel: Any, model: MLP | None, theta: Any, seed: int) -> Any:
-    """θ as given, or drawn from the seed.  Raises ``InputError`` if there is no model to draw it from."""
-    if theta is not None:
-        return theta
-    own = getattr(kernel, "model", model)
-    if not isinstance(own, MLP):
-        raise InputError("theta: this kernel has no model to draw it from; give a vector to start at")
-    return own.initial(seed)
+        Raises ``InputError`` for one without, or of too low an order.
+        """
+        order = max(self.orders) + 1
+        if self.kernel is None:
+            return kernel_of(model_for(self.model, self.data), order, self.output)
+        if not hasattr(self.kernel, "gradient_series"):
+            raise InputError("kernel: gives no gradient along a curve (gradient_series); take a generated one")
+        check_order(self.kernel, order, f"verifying order {order - 1}")
+        return self.kernel
+
+    def start(self, kernel: Any) -> Any:
+        """θ as given, or drawn from the seed.  Raises ``InputError`` if there is no model to draw it from."""
+        if self.theta is not None:
+            return check_theta(kernel, self.theta)
+        own = getattr(kernel, "model", self.model)
+        if not isinstance(own, MLP):
+            raise InputError("theta: this kernel has no model to draw it from; give a vector to start at")
+        return check_theta(kernel, own.initial(self.seed))
+
+    def study(
+        self,
+        problem: Problem,
+        kernel: Any,
+        etas: Sequence[float],
+        time: float,
+        radius: float,
+        *,
+        settling: float = 0.0,
+        warnings: tuple[str, ...] = (),
+        parameters: Mapping[str, Any],
+        **about: Any,
+    ) -> ConvergenceStudy:
+        """Measures all orders; ``about`` is what else the study says of itself, ``kernel`` that of the model."""
+        measurement = Measurement(problem, time, self.progress, settling)
+        records = measurement.records(self.orders, etas, extend=self.etas is None, threads=self.threads)
+        return ConvergenceStudy(
+            optimizer=problem.optimizer,
+            model=describe(kernel, self.model),
+            dataset=self.data.name if isinstance(self.data, Dataset) else str(self.data or ""),
+            seed=self.seed,
+            time=time,
+            spectral_radius=radius,
+            orders=records,
+            warnings=(*warnings, *measurement.warnings),
+            parameters=tuple((name, str(value)) for name, value in parameters.items()),
+            **about,
+        )
 
 
 def check_etas(etas: Sequence[float]) -> list[float]:

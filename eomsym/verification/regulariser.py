@@ -57,12 +57,7 @@ class ImplicitRegulariser(Result):
         whole = np.linalg.norm(np.sum(self.gradients + self.rests, axis=0))
         return tuple(float(np.linalg.norm(row) / whole) for row in rows) if whole > 0 else (0.0,) * len(rows)
 
-    def to_dict(self) -> dict[str, Any]:
-        """Without the vectors."""
-        return {
-            **self.entries("optimizer", "eta", "values", "shares", "rest_shares"),
-            "parameters": dict(self.parameters),
-        }
+    told = ("optimizer", "eta", "values", "shares", "rest_shares", "parameters")
 
     def records(self) -> list[dict[str, Any]]:
         """One row a power of η."""

@@ -13,7 +13,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from threadpoolctl import threadpool_limits
@@ -31,13 +31,9 @@ from eomsym.dynamics import (
 from eomsym.errors import InputError
 from eomsym.models import MLP, Dataset, dataset, scale_invariant
 from eomsym.result import Result, Table, fixed, plain, small
-from eomsym.verification.convergence import Progress
 from eomsym.verification.equilibrium import Equilibrium, measure_equilibrium
-from eomsym.verification.posing import default_etas, describe, model_for
+from eomsym.verification.posing import Progress, default_etas, describe, kernel_of, model_for
 from eomsym.verification.study import OrderRecord
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
 
 #: T is this many of the largest steps, which is halved this often.
 STEPS, HALVINGS = 8, 4
@@ -102,11 +98,7 @@ class ScaleStudy(Result):
         """Mean decay rate of a norm along the path; negative where it grows."""
         return float(-np.log(norms[-1] / norms[0]) / self.path.times[-1])
 
-    def plot(self) -> Figure:
-        """Norms along the path, and their errors (``eomsym.verification.figures.scale_figure``)."""
-        from eomsym.verification.figures import scale_figure
-
-        return scale_figure(self)
+    drawn_by = "eomsym.verification.figures.scale_figure"
 
     @property
     def summary(self) -> str:
@@ -198,8 +190,6 @@ def study_scale(
     ``progress(done, total)`` is called after each order.
     Raises ``InputError`` for a bad value, ``IntegrationError`` if training diverges.
     """
-    from eomsym.codegen import KernelSpec, kernel_for
-
     kept = check_orders(orders)
     weight_decay = check_positive("weight_decay", weight_decay)
     samples = dataset(data, seed)
@@ -210,7 +200,7 @@ def study_scale(
     largest = None if eta is None else check_positive("eta", eta)
     if largest is not None and largest * weight_decay >= 1:
         raise InputError(f"eta {eta!r}: times weight_decay it is {largest * weight_decay:.3g}; give less than 1")
-    kernel = kernel_for(KernelSpec(model, max(kept) + 1), output)
+    kernel = kernel_of(model, max(kept) + 1, output)
     theta = model.initial(seed)
     with threadpool_limits(limits=1, user_api="blas"):
         if largest is None:

@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import math
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from eomsym.result import Result, Table, fixed, small
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
 
 #: The local slope of the two smallest step sizes above the floor may be this far from N + 1.
 SLOPE_TOLERANCE = 0.1
@@ -65,12 +62,8 @@ class OrderRecord(Result):
     resummed: bool = False
 
     def __post_init__(self) -> None:
-        for name in (
-            "etas",
-            "errors",
-            "predicted_errors",
-            "floors",
-        ):  # NumPy's numbers are not JSON's, nor their truths
+        # NumPy's numbers are not JSON's, nor their truths
+        for name in ("etas", "errors", "predicted_errors", "floors"):
             object.__setattr__(self, name, tuple(map(float, getattr(self, name))))
 
     @property
@@ -169,8 +162,7 @@ class OrderRecord(Result):
         numbers = ("etas", "errors", "predicted_errors", "error_ratio", "extrapolated_ratio", "floors")
         return {
             **self.entries("order", "expected_slope", "slope", "local_slopes", *numbers),
-            "floor_parts": [asdict(part) for part in self.floor_parts],
-            **self.entries("at_floor", "passed", "reason"),
+            **self.entries("floor_parts", "at_floor", "passed", "reason"),
             **({"resummed": True} if self.resummed else {}),
         }
 
@@ -221,11 +213,7 @@ class ConvergenceStudy(Result):
         """The errors of each record in ``orders``, one array over its step sizes each."""
         return tuple(np.array(record.errors) for record in self.orders)
 
-    def plot(self) -> Figure:
-        """Error against step size, both logarithmic (``eomsym.verification.figures.convergence_figure``)."""
-        from eomsym.verification.figures import convergence_figure
-
-        return convergence_figure(self)
+    drawn_by = "eomsym.verification.figures.convergence_figure"
 
     dimensions = ("order", "eta")
 
@@ -282,11 +270,8 @@ class ConvergenceStudy(Result):
         """The JSON object of ``verify`` as plain values."""
         names = ("state", "small_parameter", "start", "transient", "precision", "model", "dataset", "seed", "time")
         return {
-            "optimizer": self.optimizer,
-            "parameters": dict(self.parameters),
-            **self.entries(*names, "spectral_radius"),
-            **({"schedules": dict(self.schedules)} if self.schedules else {}),
-            **({"batches": self.batches} if self.batches else {}),
+            **self.entries("optimizer", "parameters", *names, "spectral_radius"),
+            **self.entries(*(name for name in ("schedules", "batches") if getattr(self, name))),
             **self.entries("slopes", "orders", "warnings", "passed"),
         }
 

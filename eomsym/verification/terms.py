@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from threadpoolctl import threadpool_limits
@@ -24,14 +24,10 @@ from eomsym.errors import InputError
 from eomsym.models import MLP, Dataset, dataset
 from eomsym.notation.text import tree_text
 from eomsym.optimizers import Optimizer, UpdateRule
-from eomsym.result import Result, Row, Table, finite, fixed, small
+from eomsym.result import Result, Row, Table, fixed, plain, small
 from eomsym.trees import Tree
-from eomsym.verification.convergence import Progress
 from eomsym.verification.edge import EdgePoint, edge_point
-from eomsym.verification.posing import default_etas, describe, model_for
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
+from eomsym.verification.posing import Progress, default_etas, describe, kernel_of, model_for
 
 #: The sum over trees must be the kernel's counter term to this relative accuracy.
 TOLERANCE = 1e-10
@@ -120,11 +116,7 @@ class TermStudy(Result):
         """``η^{k+1} ‖ξ_k‖/‖g‖`` at a point: what the term adds to the speed of gradient flow."""
         return self.eta ** (index + 1) * point.terms[index].size / point.gradient_norm
 
-    def plot(self) -> Figure:
-        """Shares, directions and sharpness along the run (``eomsym.verification.figures.terms_figure``)."""
-        from eomsym.verification.figures import terms_figure
-
-        return terms_figure(self)
+    drawn_by = "eomsym.verification.figures.terms_figure"
 
     dimensions = ("step", "index")
 
@@ -139,16 +131,15 @@ class TermStudy(Result):
         return [
             {
                 **{"step": point.step, "index": term.index, "loss": point.loss},
-                **{
-                    "eta_sharpness": self.eta * point.sharpness,
-                    "size": term.size,
-                    "share": self.share(point, term.index),
-                },
-                **{"cosine": term.cosine, "tree_sum_defect": term.defect},
+                **{"eta_sharpness": self.eta * point.sharpness, **self._numbers(point, term)},
             }
             for point in self.points
             for term in point.terms
         ]
+
+    def _numbers(self, point: TermPoint, term: TermRecord) -> dict[str, float]:
+        sizes = {"size": term.size, "share": self.share(point, term.index)}
+        return {**sizes, "cosine": term.cosine, "tree_sum_defect": term.defect}
 
     def report(self) -> list[str | Table]:
         """The terms along the run, the trees at its ends, and which description holds, if that was asked for."""
@@ -207,24 +198,15 @@ class TermStudy(Result):
     def to_dict(self) -> dict[str, Any]:
         """The JSON object of ``terms`` as plain values; what does not exist is ``None``."""
         return {
-            "optimizer": self.optimizer,
-            "parameters": dict(self.parameters),
-            **self.entries("model", "dataset", "seed", "eta", "order"),
+            **self.entries("optimizer", "parameters", "model", "dataset", "seed", "eta", "order"),
             "points": [self._point_dict(point) for point in self.points],
             **({"edge": [self._edge_dict(point) for point in self.edge]} if self.edge else {}),
-            "warnings": list(self.warnings),
-            "passed": self.passed,
+            **self.entries("warnings", "passed"),
         }
 
     def _edge_dict(self, point: EdgePoint) -> dict[str, Any]:
-        found = {name: finite(error) for name, error in point.errors.items()}
-        return {
-            "step": point.step,
-            "eta_sharpness": point.product,
-            "holds": point.holds,
-            "errors": found,
-            "costs": point.costs,
-        }
+        found = point.to_dict()
+        return {"step": found.pop("step"), "eta_sharpness": found.pop("product"), **found}
 
     def _point_dict(self, point: TermPoint) -> dict[str, Any]:
         return {
@@ -235,23 +217,7 @@ class TermStudy(Result):
             "eta_sharpness": self.eta * point.sharpness,
             "chain_rate": chain_rate(self.eta, point.sharpness) if self.optimizer == "gradient-descent" else None,
             "counterterms": [
-                {
-                    "index": term.index,
-                    "size": term.size,
-                    "share": self.share(point, term.index),
-                    "cosine": finite(term.cosine),
-                    "tree_sum_defect": term.defect,
-                    "trees": [
-                        {
-                            "tree": str(record.tree),
-                            "coefficient": record.coefficient,
-                            "size": record.size,
-                            "cosine": finite(record.cosine),
-                        }
-                        for record in term.trees
-                    ],
-                }
-                for term in point.terms
+                plain({"index": term.index, **self._numbers(point, term), "trees": term.trees}) for term in point.terms
             ],
         }
 
@@ -281,8 +247,6 @@ def study_terms(
     descent, which description holds (``edge_point``).
     Raises ``InputError`` for a bad value, ``IntegrationError`` if training diverges.
     """
-    from eomsym.codegen import KernelSpec, kernel_for
-
     order, steps, points = (
         check_integer("order", order, 1, HIGHEST_ORDER),
         check_integer("steps", steps, 1),
@@ -291,7 +255,7 @@ def study_terms(
     step = None if eta is None else check_positive("eta", eta)
     samples = dataset(data, seed)
     model = model_for(model, data)
-    kernel = kernel_for(KernelSpec(model, order), output)
+    kernel = kernel_of(model, order, output)
     entry, given = optimizers.chosen(optimizer, parameters)
     values = entry.complete(given)
     if edge and entry.name != "gradient-descent":

@@ -11,22 +11,18 @@ import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from threadpoolctl import threadpool_limits
 
 from eomsym.checks import check_integer, check_positive
 from eomsym.derivation.linear_law import decay_law
-from eomsym.dynamics import Data, FieldKernel, optimizer_path
-from eomsym.dynamics.kernel import check_order
+from eomsym.dynamics import optimizer_path
 from eomsym.errors import InputError
 from eomsym.models import MLP, Dataset, dataset, translation_invariant
 from eomsym.result import Result, Table
-from eomsym.verification.posing import describe, model_for
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
+from eomsym.verification.posing import describe, kernel_of, model_for
 
 #: The measured rate must be the exact one to this relative accuracy.
 TOLERANCE = 1e-10
@@ -71,11 +67,7 @@ class TranslationStudy(Result):
         """Whether the measured rate is the exact one."""
         return abs(self.measured_rate - self.exact_rate) <= TOLERANCE * self.exact_rate
 
-    def plot(self) -> Figure:
-        """What is measured beside the predictions (``eomsym.verification.figures.translation_figure``)."""
-        from eomsym.verification.figures import translation_figure
-
-        return translation_figure(self)
+    drawn_by = "eomsym.verification.figures.translation_figure"
 
     @property
     def summary(self) -> str:
@@ -133,15 +125,13 @@ def study_translation(
     The rate is ``−ln(a_k·a_0/a_0·a_0)/(kη)`` over all sums a, between the first and the last of ``steps`` steps.
     Raises ``InputError`` for a bad value or a model without softmax, ``IntegrationError`` if training diverges.
     """
-    from eomsym.codegen import KernelSpec, kernel_for
-
     eta, weight_decay = check_positive("eta", eta), check_positive("weight_decay", weight_decay)
     steps = check_integer("steps", steps, 1)
     law = decay_law(eta, weight_decay, tuple(orders))
     samples = dataset(data, seed)
     model = replace(model_for(model, data), weight_decay=weight_decay)
     places = translation_invariant(model)
-    kernel = kernel_for(KernelSpec(model, 0), output)
+    kernel = kernel_of(model, 0, output)
     with threadpool_limits(limits=1, user_api="blas"):
         path = optimizer_path(kernel, model.initial(seed), eta, steps, samples.arrays)
         losses = tuple(float(kernel.loss(path[k], *samples.arrays)) for k in (0, -1))
@@ -167,22 +157,6 @@ def study_translation(
         times=eta * np.array(kept),
         sums=sums,
     )
-
-
-def translation_law_defect(kernel: FieldKernel, theta: np.ndarray, eta: float, order: int, data: Data = ()) -> float:
-    """How far the field of the kernel is from ``ȧ = −r_N a`` at a point, relative to the largest sum: round-off only.
-
-    Raises ``InputError`` if the kernel's order is too low or its model has no softmax or no weight decay.
-    """
-    model = getattr(kernel, "model", None)
-    if not isinstance(model, MLP):
-        raise InputError(f"kernel {kernel!r}: no kernel of a network; generate one for an MLP")
-    check_order(kernel, order, "the law of the equation of motion")
-    places = translation_invariant(model)
-    rate = float(decay_law(eta, model.weight_decay, (order,)).rates[0])
-    sums = _sums(theta, places)
-    speeds = _sums(kernel.field(theta, eta, *data, order=order), places)
-    return float(np.abs(speeds + rate * sums).max() / (rate * np.abs(sums).max()))
 
 
 def _sums(theta: np.ndarray, places: np.ndarray) -> np.ndarray:

@@ -7,36 +7,23 @@ are those given.  Nothing is settled and no memory is eliminated: the first poin
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from fractions import Fraction
 from itertools import pairwise
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from threadpoolctl import threadpool_limits
 
 from eomsym import optimizers
-from eomsym.checks import check_integer, check_orders
+from eomsym.checks import check_integer
 from eomsym.dynamics import spectral_radius
-from eomsym.dynamics.kernel import check_theta
 from eomsym.dynamics.optimizer_path import field_gradient
 from eomsym.dynamics.whole_state_kernel import WholeStateKernel
 from eomsym.errors import InputError
-from eomsym.models import MLP, Dataset
 from eomsym.optimizers import Optimizer, WholeState, check_one_gradient, whole_state
-from eomsym.verification.measurement import Measurement, WholeProblem
-from eomsym.verification.posing import (
-    LARGEST_STEP_WITH_MEMORY,
-    PREDICTION_ACCURACY,
-    STEPS,
-    arrays_of,
-    default_etas,
-    describe,
-    growth_of_terms,
-    series_kernel,
-    starting_point,
-)
+from eomsym.verification.measurement import WholeProblem
+from eomsym.verification.posing import LARGEST_STEP_WITH_MEMORY, STEPS, Asked, default_etas, growth_of_terms
 from eomsym.verification.study import ConvergenceStudy
 
 #: Rounds in which step size and γ are fitted to one another.
@@ -44,65 +31,34 @@ _ROUNDS = 3
 
 
 def verify_whole_state(
-    optimizer: str | Optimizer,
-    model: MLP | None,
-    data: str | Dataset | None,
-    orders: Iterable[int] = range(4),
-    etas: Sequence[float] | None = None,
-    *,
-    begin: int = 0,
-    seed: int = 0,
-    theta: np.ndarray | None = None,
-    kernel: Any = None,
-    output: str | Path | None = None,
-    threads: int = 2,
-    progress: Callable[[int, int], None] | None = None,
-    **parameters: object,
+    optimizer: str | Optimizer, asked: Asked, begin: int, parameters: Mapping[str, object]
 ) -> ConvergenceStudy:
     """``verify(..., state="whole")``: how the error of (θ, memory) at a fixed time falls with the small parameter.
 
-    ``etas`` are step sizes, falling; in the study stand the small parameters, η or h = √η.  Shares not given take the
-    values that people use, other parameters their trial values.  The state begins at ``theta`` with the optimiser's
-    own memory, or where ``begin`` real steps of the largest size lead.  Any kernel with ``gradient_series`` will do.
+    In the study stand the small parameters, η or h = √η.  Shares not given take the values that people use, other
+    parameters their trial values.  The state begins with the optimiser's own memory, or where ``begin`` real steps of
+    the largest size lead.  Any kernel with ``gradient_series`` will do.
     Raises ``InputError`` for an optimiser without a slow memory, a bad value, or a start at which its field is not
     smooth, and ``IntegrationError`` if a path leaves the floating-point numbers.
     """
     entry, given = optimizers.chosen(optimizer, parameters)
-    scaling, kept = whole_state(entry), check_orders(orders)
+    scaling = whole_state(entry)
     values = _values(scaling, given)
     check_one_gradient(entry, values)
-    arrays = arrays_of(data, seed)
-    kernel = series_kernel(kernel, model, data, max(kept) + 1, output)
-    point = check_theta(kernel, starting_point(kernel, model, theta, seed))
+    arrays, kernel = asked.arrays, asked.series_kernel()
+    point = asked.start(kernel)
     with threadpool_limits(limits=1, user_api="blas"):
         radius = spectral_radius(kernel, point, arrays)
         gradient = field_gradient(kernel, arrays, entry.fields(**values))
         state = _Start(entry, gradient, point, check_integer("begin", begin, 0))
-        steps = (
-            _steps(etas, scaling)
-            if etas is not None
-            else _default_steps(kernel, scaling, values, state, arrays, radius)
-        )
-        problem = _problem(kernel, scaling, values, state, steps[0], arrays, kept)
-        measurement = Measurement(
-            problem,
-            STEPS * steps[0],
-            lambda start: problem.predict(start, STEPS * steps[0], kept, PREDICTION_ACCURACY),
-            progress,
-        )
-        records = measurement.records(kept, steps, extend=etas is None, threads=threads)
-    return ConvergenceStudy(
-        optimizer=entry.name,
-        model=describe(kernel, model),
-        dataset=data.name if isinstance(data, Dataset) else str(data or ""),
-        seed=seed,
-        time=STEPS * steps[0],
-        spectral_radius=radius,
-        orders=records,
-        parameters=tuple((name, str(value)) for name, value in values.items()),
-        state="whole",
-        small_parameter="h = sqrt(eta)" if scaling.power == 2 else "eta",
-    )
+        if asked.etas is None:
+            steps = _default_steps(kernel, scaling, values, state, arrays, radius)
+        else:
+            steps = _steps(asked.etas, scaling)
+        problem = _problem(kernel, scaling, values, state, steps[0], arrays, asked.orders)
+        named = "h = sqrt(eta)" if scaling.power == 2 else "eta"
+        told = problem, kernel, steps, STEPS * steps[0], radius
+        return asked.study(*told, parameters=values, state="whole", small_parameter=named)
 
 
 class _Start:

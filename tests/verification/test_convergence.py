@@ -135,7 +135,7 @@ def test_another_thread_may_add_a_path_meanwhile(closed_form, monkeypatch):
         return same(left, right)
 
     monkeypatch.setattr(measurement, "_is_same", adding)
-    monkeypatch.setattr("eomsym.verification.convergence.Measurement", Watched)
+    monkeypatch.setattr("eomsym.verification.posing.Measurement", Watched)
     assert verify_riccati(closed_form.Riccati(), threads=1).passed
 
 

@@ -12,6 +12,7 @@ from eomsym.models import Dataset
 from eomsym.optimizers import Loop, cut, loop_of
 from eomsym.verification import follow, verify
 from eomsym.verification.loop import verify_loop
+from eomsym.verification.posing import Asked
 
 SMOOTH = "(1+cos(pi*tau/6))/2*(1-exp(-1-3*tau))"
 PIECES = "cosine(4, warmup=0.8)"
@@ -191,8 +192,9 @@ def test_a_kernel_without_series_is_refused():
     class Plain:
         order, size = 4, 2
 
+    asked = Asked(None, None, [0], None, 0, theta=THETA, kernel=Plain())
     with pytest.raises(InputError, match="no gradient along a curve"):
-        verify_loop(lambda count: loop_of("gradient-descent"), None, None, [0], None, kernel=Plain(), theta=THETA)
+        verify_loop(lambda count: loop_of("gradient-descent"), asked)
 
 
 def test_the_study_says_what_was_run():
