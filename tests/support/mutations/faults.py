@@ -215,11 +215,6 @@ FAULTS = [
         ("last = min(rests, first + end - begin)", "last = rests"),
     ),
     *_faults(
-        "eomsym/derivation/coefficient_bound.py",
-        TABLES,
-        ("comb(power + 1, j) * abs(bernoulli(j)) / (power + 1)", "comb(power + 1, j) * bernoulli(j) / (power + 1)"),
-    ),
-    *_faults(
         "eomsym/optimizers/heavy_ball.py",
         REGISTRY,
         ("return theta - eta * velocity, velocity", "return theta + eta * velocity, velocity"),
