@@ -16,7 +16,7 @@ from typing import Any
 from eomsym.checks import meant, shown, suggestion
 from eomsym.errors import InputError
 from eomsym.exact_numbers import read_rational
-from eomsym.optimizers import corrected, library_momentum, optax_names, root_mean_square, stepped_only, torch_names
+from eomsym.optimizers import adam, library_momentum, optax_names, root_mean_square, stepped_only, torch_names
 from eomsym.optimizers._base import Optimizer
 from eomsym.optimizers._library import RATES, Choice, LibraryOptimizer
 from eomsym.optimizers.variants import coupled_decay, decoupled_decay, maximized
@@ -34,7 +34,7 @@ RULES: dict[str, Optimizer] = {
     entry.name: entry
     for entry in (
         *library_momentum.RULES,
-        *corrected.RULES,
+        *adam.RULES,
         *root_mean_square.RULES.values(),
         *stepped_only.RULES,
         *_TORCH,

@@ -229,7 +229,7 @@ FAULTS = [
     *_faults(
         "eomsym/optimizers/adaptive.py",
         (*REGISTRY, "tests/verification/test_every_optimizer.py"),
-        ("return value / sqrt(square + epsilon)", "return value / (sqrt(square) + epsilon)"),
+        ("return value / sqrt(square + epsilon) if inside", "return value / (sqrt(square) + epsilon) if inside"),
     ),
     *_faults(
         "eomsym/optimizers/_base.py",
