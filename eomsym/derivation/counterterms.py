@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from eomsym import optimizers
 from eomsym.checks import check_choice, check_integer
-from eomsym.derivation.formula import Formula, meanings
-from eomsym.derivation.general_terms import RATE_SYMBOL, GeneralCounterterms, GeneralTerm
+from eomsym.derivation.general_terms import RATE_SYMBOL, GeneralCounterterms, GeneralTerm, Pairs, SlowEquation
 from eomsym.derivation.memory import check_memory, count_coloured_trees, tree_demand
 from eomsym.derivation.symbols import symbolic_parameters, symbols_of
 from eomsym.derivation.tree_algebra import modified_tree_coefficients
@@ -22,10 +21,7 @@ from eomsym.errors import InputError
 from eomsym.exact_numbers import Coefficient, exact
 from eomsym.notation.coefficients import coefficient_text
 from eomsym.notation.json import counterterms_json
-from eomsym.notation.latex import counterterms_equations, mathtext
-from eomsym.notation.sympy_lines import counterterms_sympy_lines
-from eomsym.notation.text import counterterms_text
-from eomsym.notation.typesetting import Equation
+from eomsym.notation.latex import mathtext
 from eomsym.optimizers import RATE, Loop, Optimizer, UpdateRule
 from eomsym.schedules import constant
 from eomsym.trees import LEAF, THETA, ColouredTree, Tree, rooted_trees
@@ -54,7 +50,7 @@ class Term:
 
 
 @dataclass(frozen=True, repr=False)
-class Counterterms(Formula):
+class Counterterms(SlowEquation):
     """The equation of motion ``θ̇ = −c g − η Σ_k η^k ξ_k`` of an optimiser, with ``ξ_k = Σ coefficient · F_g(tree)``.
 
     ``terms[k]``, k < ``order``, lists every tree with ``k + 2`` nodes in canonical order, zero coefficients included.
@@ -82,28 +78,17 @@ class Counterterms(Formula):
         """The terms as plain pairs, for ``eomsym.notation``."""
         return [[(term.coefficient, term.tree) for term in terms] for terms in self.terms]
 
-    def text(self) -> str:
-        """One line per counter term, as ``ξ_1 = 1/3 g'g'g + 1/12 g''(g,g)``, then the start if it was derived."""
-        text = counterterms_text(self.gradient_coefficient, self.rows)
-        return text if self.shadow is None else f"{text}\n{self.shadow.text()}"
+    @property
+    def _plain(self) -> tuple[Pairs, Sequence[Pairs], tuple[str, ...], tuple[ComponentwiseFunction, ...]]:
+        return [(self.gradient_coefficient, LEAF)], self.rows, (), ()
 
-    def equations(self) -> list[Equation]:
-        """Left and right sides in LaTeX: g = ∇L, H = ∇g, higher derivatives ∇^m g[…]; then the start."""
-        start = self.shadow.equations() if self.shadow else []
-        return [*counterterms_equations(self.gradient_coefficient, self.rows), *start]
-
-    def where(self) -> list[Equation]:
-        """The update rule, and what the symbols mean."""
-        return meanings(self.optimizer, self.parameters, self.equations(), fading=self.shadow is None)
+    @property
+    def _first(self) -> tuple[str, Any]:
+        return "gradient_coefficient", self.gradient_coefficient
 
     def mathtext(self) -> list[str]:
         r"""The equations, line by line, for Matplotlib's mathtext: ``$\xi_{0} = …$``."""
         return mathtext(self.equations())
-
-    def sympy_lines(self) -> str:
-        """Lines ``NAME = EXPRESSION`` that SymPy reads, elementary differentials as nested functions."""
-        lines = counterterms_sympy_lines(self.gradient_coefficient, self.rows)
-        return "\n".join([lines, self.shadow.sympy_lines()]) if self.shadow and self.shadow.terms else lines
 
     def to_json(self) -> str:
         """The JSON object of the command line contract; ``Counterterms.from_json`` reads it back."""
@@ -128,16 +113,6 @@ class Counterterms(Formula):
         from eomsym.derivation.concrete import counterterms_sympy
 
         return counterterms_sympy(self, loss, variables)
-
-    def start(self, memory: Mapping[str, object] | None = None) -> StartTerms:
-        """Where the flow has to start to follow the iterates: θ̂_0 = θ_0 + Σ η^k c_k, to the order of the counter terms.
-
-        ``memory`` and errors are those of ``eomsym.derivation.start_terms``; for its numbers at a point there is
-        ``eomsym.dynamics.start_at``.
-        """
-        from eomsym.derivation.start_terms import start_terms
-
-        return start_terms(self.optimizer, self.order, self.parameters, memory)
 
     def plot(self, columns: int = 10) -> Figure:
         """The trees with their coefficients (``eomsym.derivation.figures.tree_figure``)."""

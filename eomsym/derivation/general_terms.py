@@ -15,7 +15,7 @@ from eomsym.notation.coefficients import coefficient_text, primed_latex, primed_
 from eomsym.notation.general import general_equations, general_sympy_lines, general_text, sympy_basis
 from eomsym.notation.json import general_json
 from eomsym.notation.typesetting import Equation
-from eomsym.trees import ColouredTree
+from eomsym.trees import ColouredTree, Tree
 
 if TYPE_CHECKING:
     import sympy
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 RATE_SYMBOL = "s"
 RATE_MEANING = r"\text{factor of $\eta$, a function of $\tau = n\eta$ with derivatives $s'$, $s''$}"
 #: Terms for ``eomsym.notation``.
-Pairs = list[tuple[Coefficient, ColouredTree | Monomial]]
+Pairs = Sequence[tuple[Coefficient, Tree | ColouredTree | Monomial]]
 
 
 @dataclass(frozen=True)
@@ -38,8 +38,63 @@ class GeneralTerm:
     coefficient: Coefficient
 
 
+class SlowEquation(Formula):
+    """What the equations of motion on a slow manifold share, whatever their terms are."""
+
+    optimizer: str
+    parameters: Mapping[str, Fraction]
+    order: int
+    shadow: StartTerms | None
+    schedule: tuple[str, ...] = ()
+
+    @property
+    def _plain(self) -> tuple[Pairs, Sequence[Pairs], tuple[str, ...], tuple[ComponentwiseFunction, ...]]:
+        """Leading terms, counter terms, what the fields are, and the functions of g, for ``eomsym.notation``."""
+        raise NotImplementedError
+
+    def text(self) -> str:
+        """The equation of motion, the definitions, one line per counter term, then the start if it was derived."""
+        text = primed_text(general_text(*self._plain)) if self.schedule else general_text(*self._plain)
+        return text if self.shadow is None else f"{text}\n{self.shadow.text()}"
+
+    def equations(self) -> list[Equation]:
+        """Left and right sides in LaTeX: g = ∇L, H = ∇g, higher derivatives ∇^m g[…]; then the start."""
+        equations, _ = general_equations(*self._plain)
+        if self.schedule:
+            return [(left, primed_latex(right)) for left, right in equations]
+        return [*equations, *(self.shadow.equations() if self.shadow else [])]
+
+    def where(self) -> list[Equation]:
+        """The update rule, the functions of g, and what the symbols mean."""
+        _, functions = general_equations(*self._plain)
+        rate = [(name, RATE_MEANING) for name in self.schedule if name == RATE_SYMBOL]
+        found = meanings(self.optimizer, self.parameters, self.equations(), functions, self.shadow is None)
+        return [*found, *rate]
+
+    def sympy_lines(self) -> str:
+        """Lines ``NAME = EXPRESSION`` that SymPy reads, elementary differentials as nested functions."""
+        _, rows, fields, functions = self._plain
+        lines = general_sympy_lines(self._first, rows, fields, functions)
+        return "\n".join([lines, self.shadow.sympy_lines()]) if self.shadow and self.shadow.terms else lines
+
+    @property
+    def _first(self) -> tuple[str, Any]:
+        """Name and value of what comes first of the lines for SymPy."""
+        return "leading", self._plain[0]
+
+    def start(self, memory: Mapping[str, object] | None = None) -> StartTerms:
+        """Where the flow has to start to follow the iterates: θ̂_0 = θ_0 + Σ η^k c_k, to the order of the counter terms.
+
+        ``memory`` and errors are those of ``eomsym.derivation.start_terms``, componentwise functions among them; for
+        its numbers at a point there is ``eomsym.dynamics.start_at``.
+        """
+        from eomsym.derivation.start_terms import start_terms
+
+        return start_terms(self.optimizer, self.order, self.parameters, memory)
+
+
 @dataclass(frozen=True, repr=False)
-class GeneralCounterterms(Formula):
+class GeneralCounterterms(SlowEquation):
     """The equation of motion ``θ̇ = −leading − η Σ_k η^k ξ_k`` of an optimiser that needs more than plain trees.
 
     ``leading`` and each of ``terms`` list what is not zero.  ``fields`` says what ``g_1``, ``g_2``, … are of;
@@ -66,30 +121,6 @@ class GeneralCounterterms(Formula):
             for coefficient, basis in plain(row)
         ]
 
-    def text(self) -> str:
-        """The equation of motion, the definitions, one line per counter term, then the start if it was derived."""
-        text = primed_text(general_text(*self._plain)) if self.schedule else general_text(*self._plain)
-        return text if self.shadow is None else f"{text}\n{self.shadow.text()}"
-
-    def equations(self) -> list[Equation]:
-        """Left and right sides in LaTeX; then the start."""
-        equations, _ = general_equations(*self._plain)
-        if self.schedule:
-            return [(left, primed_latex(right)) for left, right in equations]
-        return [*equations, *(self.shadow.equations() if self.shadow else [])]
-
-    def where(self) -> list[Equation]:
-        """The update rule, the functions of g, and what the symbols mean."""
-        _, functions = general_equations(*self._plain)
-        rate = [(name, RATE_MEANING) for name in self.schedule if name == RATE_SYMBOL]
-        found = meanings(self.optimizer, self.parameters, self.equations(), functions, self.shadow is None)
-        return [*found, *rate]
-
-    def sympy_lines(self) -> str:
-        """Lines ``NAME = EXPRESSION`` that SymPy reads."""
-        lines = general_sympy_lines(*self._plain)
-        return "\n".join([lines, self.shadow.sympy_lines()]) if self.shadow and self.shadow.terms else lines
-
     def to_json(self) -> str:
         """One JSON object; there is no reader for it."""
         start = self.shadow.rows if self.shadow else None
@@ -109,17 +140,11 @@ class GeneralCounterterms(Formula):
 
         return general_of_fields(self, [[loss.diff(name) for name in variables] for loss in losses], variables)
 
-    def start(self, memory: Mapping[str, object] | None = None) -> StartTerms:
-        """The shadow start, as for ``Counterterms.start``; ``InputError`` where there are componentwise functions."""
-        from eomsym.derivation.start_terms import start_terms
-
-        return start_terms(self.optimizer, self.order, self.parameters, memory)
-
     @property
-    def _plain(self) -> tuple[Pairs, list[Pairs], tuple[str, ...], tuple[ComponentwiseFunction, ...]]:
+    def _plain(self) -> tuple[Pairs, Sequence[Pairs], tuple[str, ...], tuple[ComponentwiseFunction, ...]]:
         return plain(self.leading), [plain(row) for row in self.terms], self.fields, self.functions
 
 
-def plain(terms: Sequence[GeneralTerm]) -> Pairs:
+def plain(terms: Sequence[GeneralTerm]) -> list[tuple[Coefficient, ColouredTree | Monomial]]:
     """The terms as plain pairs, for ``eomsym.notation``."""
     return [(term.coefficient, term.basis) for term in terms]

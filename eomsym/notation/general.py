@@ -1,4 +1,8 @@
-"""Coloured trees and monomials of the vector language as text, LaTeX and lines that SymPy reads."""
+"""Trees, plain and coloured, and monomials of the vector language as text, LaTeX and lines that SymPy reads.
+
+For SymPy ``g`` is the gradient, ``g1(u)`` its derivative along u, ``g2(u, v)`` the second along u and v, and so on:
+``xi_1 = g1(g1(g))/3 + g2(g, g)/12``.
+"""
 
 from __future__ import annotations
 
@@ -8,16 +12,16 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from eomsym.exact_numbers import Coefficient
 from eomsym.notation.coefficients import coefficient_text
-from eomsym.notation.latex import derivative_latex, motion_equations
-from eomsym.notation.sums import LATEX, TEXT, SumStyle, signed_sum
-from eomsym.notation.text import SUPERSCRIPTS, power_text, series_text
+from eomsym.notation.latex import derivative_latex, motion_equations, tree_latex
+from eomsym.notation.sums import LATEX, SYMPY, TEXT, SumStyle, signed_sum
+from eomsym.notation.text import power_text, primes_text, series_text, tree_text
 from eomsym.notation.typesetting import Equation
-from eomsym.trees import ColouredTree
+from eomsym.trees import ColouredTree, Tree
 
 if TYPE_CHECKING:
     from eomsym.derivation.vector_language import ComponentwiseFunction, Monomial
 
-    Basis: TypeAlias = "ColouredTree | Monomial"
+    Basis: TypeAlias = "Tree | ColouredTree | Monomial"
     GeneralSum: TypeAlias = Iterable[tuple[Coefficient, Basis]]
 
 _SUBSCRIPTS = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
@@ -25,8 +29,9 @@ _SUBSCRIPTS = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
 
 @dataclass(frozen=True)
 class Style:
-    """How one notation writes the pieces that both kinds of terms are made of."""
+    """How one notation writes plain trees, and the pieces that the other kinds of terms are made of."""
 
+    tree: Callable[[Tree], str]
     theta: str
     start: Callable[[str], str]  # what a memory starts as, from its name
     derivative: Callable[[int, int, list[str]], str]  # colour (0: only one field), how often, arguments
@@ -38,8 +43,7 @@ class Style:
 
 def _text_derivative(colour: int, count: int, arguments: list[str]) -> str:
     name = "g" + (str(colour).translate(_SUBSCRIPTS) if colour else "")
-    primes = "'" * count if count < 5 else f"⁽{str(count).translate(SUPERSCRIPTS)}⁾"
-    return name + primes + (f"({', '.join(arguments)})" if arguments else "")
+    return name + primes_text(count) + (f"({', '.join(arguments)})" if arguments else "")
 
 
 def _latex_name(name: str) -> str:
@@ -56,8 +60,22 @@ def _sympy_derivative(colour: int, count: int, arguments: list[str]) -> str:
     return f"{name}{'_' if colour else ''}{count}({', '.join(arguments)})"
 
 
-TEXT_STYLE = Style("θ", lambda name: f"{name}₀", _text_derivative, power_text, lambda inside: f"√({inside})", str, TEXT)
+def _sympy_tree(tree: Tree) -> str:
+    return _sympy_derivative(0, len(tree.children), [_sympy_tree(child) for child in reversed(tree.children)])
+
+
+TEXT_STYLE = Style(
+    tree_text,
+    "θ",
+    lambda name: f"{name}₀",
+    _text_derivative,
+    power_text,
+    lambda inside: f"√({inside})",
+    str,
+    TEXT,
+)
 LATEX_STYLE = Style(
+    tree_latex,
     r"\theta",
     lambda name: _latex_name(name) + "_{0}",
     derivative_latex,
@@ -67,13 +85,14 @@ LATEX_STYLE = Style(
     LATEX,
 )
 SYMPY_STYLE = Style(
+    _sympy_tree,
     "theta",
     lambda name: f"{name}_0",
     _sympy_derivative,
     lambda base, power: base + (f"**({power})" if power < 0 else f"**{power}" if power != 1 else ""),
     lambda inside: f"sqrt({inside})",
     str,
-    SumStyle("-", lambda coefficient: f"({coefficient_text(coefficient)})", "*", ("(", ")")),
+    SYMPY,
 )
 
 
@@ -94,9 +113,11 @@ class Writer:
         return signed_sum(((coefficient, self.basis(basis)) for coefficient, basis in terms), self.style.sum)
 
     def basis(self, basis: Basis) -> str:
+        style = self.style
+        if isinstance(basis, Tree):
+            return style.tree(basis)
         if isinstance(basis, ColouredTree):
             return self.tree(basis)
-        style = self.style
         parts = [style.power(self.states[index], power) for index, power in basis.states]
         if basis.gradient:
             parts.append(style.power(style.derivative(0, 0, []), basis.gradient))
@@ -183,12 +204,19 @@ def general_equations(
 
 
 def general_sympy_lines(
-    leading: GeneralSum, rows: Sequence[GeneralSum], fields: Sequence[str], functions: Sequence[ComponentwiseFunction]
+    first: tuple[str, Coefficient | GeneralSum],
+    rows: Sequence[GeneralSum],
+    fields: Sequence[str],
+    functions: Sequence[ComponentwiseFunction],
 ) -> str:
-    """``leading``, the functions of g, and ``xi_0``, … as SymPy reads them; products are componentwise."""
+    """The functions of g, what comes ``first``, by its name, and ``xi_0``, … as SymPy reads them.
+
+    Products are componentwise.  What comes first is a sum, or the coefficient of g alone.
+    """
     writer = Writer(SYMPY_STYLE, len(fields) > 1, functions)
+    name, value = first
     lines = [f"{name} = {definition}" for name, definition in writer.definitions()]
-    lines.append(f"leading = {writer.sum(leading)}")
+    lines.append(f"{name} = {writer.sum(value) if isinstance(value, list) else coefficient_text(value)}")
     return "\n".join(lines + [f"xi_{k} = {writer.sum(row)}" for k, row in enumerate(rows)])
 
 
