@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from eomsym import optimizers
 from eomsym.checks import check_choice, check_integer
 from eomsym.derivation.general_terms import RATE_SYMBOL, GeneralCounterterms, GeneralTerm, Pairs, SlowEquation
-from eomsym.derivation.memory import check_memory, count_coloured_trees, tree_demand
+from eomsym.derivation.memory import check_memory, tree_demand
 from eomsym.derivation.symbols import symbolic_parameters, symbols_of
 from eomsym.derivation.tree_algebra import modified_tree_coefficients
 from eomsym.derivation.vector_language import ComponentwiseFunction, Monomial, modified_vector_terms
@@ -24,7 +24,7 @@ from eomsym.notation.json import counterterms_json
 from eomsym.notation.latex import mathtext
 from eomsym.optimizers import RATE, Loop, Optimizer, UpdateRule
 from eomsym.schedules import constant
-from eomsym.trees import LEAF, THETA, ColouredTree, Tree, rooted_trees
+from eomsym.trees import LEAF, THETA, ColouredTree, Tree, count_coloured_trees, rooted_trees
 
 if TYPE_CHECKING:
     import sympy
@@ -173,19 +173,7 @@ def derive_slow_manifold(
     entry, values = chosen_with_counts(optimizer, parameters)
     order = check_order(order, demand=tree_demand)
     symbols = symbolic_parameters(entry, values)
-    rule = entry.rule(**values, **symbols)
-    if not rule.linear:
-        check_order(order, MAX_VECTOR_ORDER)
-        fields, functions = modified_vector_terms(rule, order + 1)
-        return _general(entry, values, order, fields, functions)
-    fields_of = entry.fields(**values)
-    if len(fields_of) > 1:
-        check_order(order, MAX_COLOURED_ORDER)
-    check_memory(order, _count_trees(rule, len(fields_of), order + 1), len(symbols))
-    trees = modified_tree_coefficients(rule, order + 1)
-    if len(fields_of) == 1 and not any(_holds_theta(tree) for field in trees for tree in field):
-        return _plain(entry, values, order, {tree.plain: value for field in trees for tree, value in field.items()})
-    return _general(entry, values, order, trees)
+    return _of_rule(entry, values, order, entry.rule(**values, **symbols), len(entry.fields(**values)), len(symbols))
 
 
 def derive_scheduled(
@@ -209,14 +197,29 @@ def derive_scheduled(
         name: [symbols[f"{stem}_d{m}" if m else stem] * Fraction(1, factorial(m)) for m in range(order + 1)]
         for name, stem in stems.items()
     }
-    rule = loop.rule(taylor)
+    return _of_rule(entry, values, order, loop.rule(taylor), len(loop.fields), len(every), tuple(stems.values()))
+
+
+def _of_rule(
+    entry: Optimizer,
+    values: Mapping[str, Fraction],
+    order: int,
+    rule: UpdateRule,
+    fields: int,
+    symbols: int,
+    schedule: tuple[str, ...] = (),
+) -> Any:
+    """The result for a rule in so many fields and symbols, of the kind that its terms need."""
     if not rule.linear:
         check_order(order, MAX_VECTOR_ORDER)
-        fields, functions = modified_vector_terms(rule, order + 1)
-        return replace(_general(entry, values, order, fields, functions), schedule=tuple(stems.values()))
-    check_memory(order, _count_trees(rule, len(loop.fields), order + 1), len(every))
+        return _general(entry, values, order, *modified_vector_terms(rule, order + 1), schedule)
+    if fields > 1:
+        check_order(order, MAX_COLOURED_ORDER)
+    check_memory(order, _count_trees(rule, fields, order + 1), symbols)
     trees = modified_tree_coefficients(rule, order + 1)
-    return replace(_general(entry, values, order, trees), schedule=tuple(stems.values()))
+    if fields > 1 or schedule or any(tree.holds(THETA.colour) for field in trees for tree in field):
+        return _general(entry, values, order, trees, schedule=schedule)
+    return _plain(entry, values, order, {tree.plain: value for field in trees for tree, value in field.items()})
 
 
 def chosen_with_counts(
@@ -233,7 +236,7 @@ def chosen_with_counts(
 def _count_trees(rule: UpdateRule, colours: int, nodes: int) -> int:
     """Trees that a linear rule needs; θ is one more leaf if it stands in the first term, as with decoupled decay."""
     (first,) = modified_tree_coefficients(rule, 1)
-    return count_coloured_trees(nodes, colours, colours + (THETA in first))
+    return sum(count_coloured_trees(nodes, colours, colours + (THETA in first)))
 
 
 def _plain(
@@ -252,6 +255,7 @@ def _general(
     order: int,
     fields: Sequence[Mapping[ColouredTree, Coefficient] | Mapping[Monomial, Coefficient]],
     functions: tuple[ComponentwiseFunction, ...] = (),
+    schedule: tuple[str, ...] = (),
 ) -> GeneralCounterterms:
     scale = Fraction(-1, entry.steps(**values))
     leading, *terms = (
@@ -259,13 +263,15 @@ def _general(
     )
     meanings = tuple(field.meaning for field in entry.fields(**values))
     return GeneralCounterterms(
-        entry.name, MappingProxyType(dict(values)), order, leading, tuple(terms), meanings, functions
+        entry.name,
+        MappingProxyType(dict(values)),
+        order,
+        leading,
+        tuple(terms),
+        meanings,
+        functions,
+        schedule=schedule,
     )
-
-
-def _holds_theta(tree: ColouredTree) -> bool:
-    """Whether θ itself is one of the leaves."""
-    return tree == THETA or any(map(_holds_theta, tree.children))
 
 
 def derive_on_trees(optimizer: str | Optimizer, order: int, **parameters: object) -> Counterterms:

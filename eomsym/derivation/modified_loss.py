@@ -28,7 +28,7 @@ from eomsym.notation.coefficients import coefficient_text
 from eomsym.notation.general import modified_loss_text
 from eomsym.optimizers import Optimizer
 from eomsym.result import Result
-from eomsym.trees import ColouredTree, Tree
+from eomsym.trees import THETA, ColouredTree
 
 _Trees = dict[ColouredTree, Coefficient]
 
@@ -132,23 +132,18 @@ def tree_rows(result: Counterterms | GeneralCounterterms) -> list[_Trees]:
     """
     if isinstance(result, Counterterms):
         first = {ColouredTree(1): result.gradient_coefficient}
-        return [first, *({_coloured(t.tree): t.coefficient for t in row if t.coefficient != 0} for row in result.terms)]
+        return [
+            first,
+            *({ColouredTree.of(t.tree): t.coefficient for t in row if t.coefficient != 0} for row in result.terms),
+        ]
     if result.functions:
         raise InputError(f"modified loss: {result.optimizer} divides componentwise, and its terms are no trees")
     rows: list[_Trees] = []
     for row in (result.leading, *result.terms):
         rows.append({term.basis: term.coefficient for term in row if isinstance(term.basis, ColouredTree)})
-    if any(_touches_theta(tree) for row in rows for tree in row):
+    if any(tree.holds(THETA.colour) for row in rows for tree in row):
         raise InputError(f"modified loss: {result.optimizer} has decoupled decay; only trees of gradients are split")
     return rows
-
-
-def _coloured(tree: Tree) -> ColouredTree:
-    return ColouredTree(1, map(_coloured, tree.children))
-
-
-def _touches_theta(tree: ColouredTree) -> bool:
-    return tree.colour == 0 or any(map(_touches_theta, tree.children))
 
 
 def rooted_at_each(tree: ColouredTree, above: tuple[ColouredTree, ...] = ()) -> list[ColouredTree]:

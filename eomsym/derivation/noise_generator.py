@@ -21,7 +21,7 @@ from eomsym.checks import check_integer
 from eomsym.derivation.formula import Formula
 from eomsym.notation.latex import series_latex
 from eomsym.notation.sums import LATEX, TEXT, signed_sum
-from eomsym.notation.text import power_text
+from eomsym.notation.text import power_text, subscript
 from eomsym.notation.typesetting import Equation
 
 #: L_0 … L_4 have 1, 2, 6, 20 and 81 terms; nobody reads the next.
@@ -225,7 +225,7 @@ def _latex(term: Product) -> str:
 
 
 def _name(n: int) -> str:
-    return NAMES[n][0] if n in NAMES else "κ" + chr(ord("₀") + n)
+    return NAMES[n][0] if n in NAMES else f"κ{subscript(n)}"
 
 
 def _cumulant_latex(n: int) -> str:

@@ -177,7 +177,7 @@ def plain_tree(tree: Basis) -> Tree:
 
 
 def _is_plain(tree: ColouredTree) -> bool:
-    return tree.colour == 1 and all(map(_is_plain, tree.children))
+    return tree == ColouredTree.of(tree.plain)
 
 
 def _listed(row: Mapping[ColouredTree, Coefficient], nodes: int) -> Mapping[Basis, Coefficient]:

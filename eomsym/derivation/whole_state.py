@@ -17,12 +17,14 @@ from eomsym import optimizers
 from eomsym.checks import check_integer
 from eomsym.derivation.formula import Formula, meanings
 from eomsym.derivation.general_terms import GeneralTerm, plain
+from eomsym.derivation.symbols import symbols_of
 from eomsym.derivation.tree_algebra import TreeAlgebra
 from eomsym.derivation.vector_language import ComponentwiseFunction, VectorAlgebra
 from eomsym.exact_numbers import exact
 from eomsym.notation.coefficients import coefficient_text, symbol_latex
 from eomsym.notation.general import state_symbols, whole_state_basis, whole_state_lines
 from eomsym.notation.latex import power_latex
+from eomsym.notation.text import power_text, subscript
 from eomsym.notation.typesetting import Equation
 from eomsym.optimizers import Optimizer, check_one_gradient, whole_state
 from eomsym.step_index import integer_nodes, solve_slow
@@ -58,11 +60,11 @@ class WholeStateEquation(Formula):
         definitions, states = self._lines("text")
         lines = [
             self._scaling(),
-            "ż = F₀" + "".join(f" + {_power('h', k)} F{_lower(k)}" for k in range(1, len(self.terms))),
+            "ż = F₀" + "".join(f" + {power_text('h', k)} F{subscript(k)}" for k in range(1, len(self.terms))),
         ]
         lines += [f"{name} = {value}" for name, value in definitions]
         for state in states:
-            lines += [f"{name}: F{_lower(k)} = {value}" for k, (name, value) in enumerate(state)]
+            lines += [f"{name}: F{subscript(k)} = {value}" for k, (name, value) in enumerate(state)]
         return "\n".join(lines)
 
     def equations(self) -> list[Equation]:
@@ -141,7 +143,7 @@ class WholeStateEquation(Formula):
         letters = ", ".join(state_symbols(self.memory))
         shares = ", ".join(f"{share} = 1 − {decay} h" for share, decay in self.shares)
         units = f"; {letters} in units of 1/h" if self.power == 2 else ""
-        scaled = f"η = {_power('h', self.power)}" + (f", {shares}" if shares else "")
+        scaled = f"η = {power_text('h', self.power)}" + (f", {shares}" if shares else "")
         return f"{scaled}; z = (θ, {letters}), time nh{units}"
 
     def _entry(self, term: GeneralTerm) -> dict[str, Any]:
@@ -162,7 +164,7 @@ def derive_whole_state(optimizer: str | Optimizer, order: int, **parameters: obj
     check_one_gradient(entry, {})
     values = scaling.read_parameters(scaling.beside_shares(told) | parameters, complete=False)
     names = [parameter.name for parameter in scaling.parameters if parameter.name not in values]
-    rule = scaling.rule(**values, **_symbols(names))
+    rule = scaling.rule(**values, **symbols_of(names))
     check_integer("order", order, 0, MAX_WHOLE_ORDER if rule.linear else MAX_WHOLE_VECTOR_ORDER)
     tables = integer_nodes(rule, order + 1)
     algebra = TreeAlgebra(tables) if rule.linear else VectorAlgebra(tables)
@@ -185,17 +187,3 @@ def _terms(field: Any) -> tuple[GeneralTerm, ...]:
         return tuple(GeneralTerm(basis, exact(value)) for basis, value in sorted(field[0].items()) if value != 0)
     found = ((tree, values[0] * Fraction(1, tree.symmetry)) for tree, values in sorted(field.items(), reverse=True))
     return tuple(GeneralTerm(tree, exact(value)) for tree, value in found if value != 0)
-
-
-def _symbols(names: Sequence[str]) -> dict[str, Any]:
-    import sympy
-
-    return dict(zip(names, sympy.field(list(names), sympy.QQ)[1:], strict=True)) if names else {}
-
-
-def _power(name: str, exponent: int) -> str:
-    return name + (str(exponent).translate(str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")) if exponent > 1 else "")
-
-
-def _lower(number: int) -> str:
-    return str(number).translate(str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉"))

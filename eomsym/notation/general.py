@@ -14,7 +14,7 @@ from eomsym.exact_numbers import Coefficient
 from eomsym.notation.coefficients import coefficient_text
 from eomsym.notation.latex import derivative_latex, motion_equations, tree_latex
 from eomsym.notation.sums import LATEX, SYMPY, TEXT, SumStyle, signed_sum
-from eomsym.notation.text import power_text, primes_text, series_text, tree_text
+from eomsym.notation.text import power_text, primes_text, series_text, subscript, tree_text
 from eomsym.notation.typesetting import Equation
 from eomsym.trees import ColouredTree, Tree
 
@@ -23,8 +23,6 @@ if TYPE_CHECKING:
 
     Basis: TypeAlias = "Tree | ColouredTree | Monomial"
     GeneralSum: TypeAlias = Iterable[tuple[Coefficient, Basis]]
-
-_SUBSCRIPTS = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
 
 
 @dataclass(frozen=True)
@@ -42,7 +40,7 @@ class Style:
 
 
 def _text_derivative(colour: int, count: int, arguments: list[str]) -> str:
-    name = "g" + (str(colour).translate(_SUBSCRIPTS) if colour else "")
+    name = "g" + (subscript(colour) if colour else "")
     return name + primes_text(count) + (f"({', '.join(arguments)})" if arguments else "")
 
 
@@ -189,7 +187,7 @@ def general_text(
     writer = Writer(TEXT_STYLE, len(fields) > 1, functions)
     lines = [f"θ̇ = {writer.sum(_negative(leading))}{series_text(len(rows))}"]
     if len(fields) > 1:
-        lines += [f"g{str(i).translate(_SUBSCRIPTS)}: {meaning}" for i, meaning in enumerate(fields, start=1)]
+        lines += [f"g{subscript(i)}: {meaning}" for i, meaning in enumerate(fields, start=1)]
     lines += [f"{name} = {definition}" for name, definition in writer.definitions()]
     return "\n".join(lines + [f"ξ_{k} = {writer.sum(row)}" for k, row in enumerate(rows)])
 
@@ -247,7 +245,7 @@ def modified_loss_text(
 
 
 def _contraction(tree: ColouredTree, writer: Writer) -> str:
-    name = "L" + (str(tree.colour).translate(_SUBSCRIPTS) if writer.coloured else "")
+    name = "L" + (subscript(tree.colour) if writer.coloured else "")
     arguments = writer.arguments(tree)
     return name + "'" * len(arguments) + (f"({', '.join(arguments)})" if arguments else "")
 

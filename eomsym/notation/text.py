@@ -5,6 +5,7 @@ from __future__ import annotations
 from eomsym.trees import Tree
 
 SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
+_SUBSCRIPTS = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
 
 
 def tree_text(tree: Tree) -> str:
@@ -28,3 +29,8 @@ def series_text(order: int) -> str:
 def power_text(symbol: str, exponent: int) -> str:
     """``η``, ``η²``."""
     return symbol + (str(exponent).translate(SUPERSCRIPTS) if exponent != 1 else "")
+
+
+def subscript(number: int) -> str:
+    """The number as an index: ``₁₂``."""
+    return str(number).translate(_SUBSCRIPTS)

@@ -493,7 +493,7 @@ FAULTS = [
         (r"\nabla^{{{count}}}g", r"\nabla^{{{count + 1}}}g"),
     ),
     *_faults("eomsym/notation/sums.py", NOTATION, ('f" {style.minus} " if text', '" + " if text')),
-    *_faults("eomsym/notation/text.py", NOTATION, ('("\'" * count if count < 5', '("\'" * (count + 1) if count < 5')),
+    *_faults("eomsym/notation/text.py", NOTATION, ('"\'" * count if count < 5', '"\'" * (count + 1) if count < 5')),
     *_faults(
         "eomsym/models/mlp.py",
         MODELS,
