@@ -12,7 +12,7 @@ from eomsym.derivation.tree_algebra import modified_tree_coefficients
 from eomsym.errors import InputError
 from eomsym.models import MLP
 from eomsym.optimizers import get
-from eomsym.trees import count_coloured_trees, rooted_trees
+from eomsym.trees import count_coloured_trees, count_rooted_trees, rooted_trees
 from eomsym.verification.convergence import error_exponents
 
 
