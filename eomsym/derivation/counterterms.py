@@ -20,7 +20,7 @@ from eomsym.derivation.whole_state import WholeStateEquation, derive_whole_state
 from eomsym.errors import InputError
 from eomsym.exact_numbers import Coefficient, exact
 from eomsym.notation.coefficients import coefficient_text
-from eomsym.notation.json import counterterms_json
+from eomsym.notation.json import KEYS, indexed_entries
 from eomsym.notation.latex import mathtext
 from eomsym.optimizers import RATE, Loop, Optimizer, UpdateRule
 from eomsym.schedules import constant
@@ -90,13 +90,17 @@ class Counterterms(SlowEquation):
         r"""The equations, line by line, for Matplotlib's mathtext: ``$\xi_{0} = …$``."""
         return mathtext(self.equations())
 
-    def to_json(self) -> str:
-        """The JSON object of the command line contract; ``Counterterms.from_json`` reads it back."""
-        start = self.shadow.rows if self.shadow else None
-        definition = optimizers.get(self.optimizer).definition
-        return counterterms_json(
-            self.optimizer, self.parameters, self.gradient_coefficient, self.rows, start, definition
+    def to_dict(self) -> dict[str, Any]:
+        """The object of the command line contract; ``Counterterms.from_json`` reads it back from ``to_json``."""
+        values = (
+            self.optimizer,
+            {name: str(value) for name, value in self.parameters.items()},
+            self.order,
+            coefficient_text(self.gradient_coefficient),
+            indexed_entries(self.rows),
         )
+        definition = optimizers.get(self.optimizer).written_definition
+        return dict(zip(KEYS, values, strict=True)) | definition | self._start_entry
 
     @classmethod
     def from_json(cls, text: str) -> Counterterms:

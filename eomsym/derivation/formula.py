@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from fractions import Fraction
@@ -65,10 +64,6 @@ class Formula(Result):
     def report(self) -> Sequence[str]:
         """The text."""
         return [self.text()]
-
-    def to_dict(self) -> dict[str, Any]:
-        """What ``to_json`` writes, as plain values."""
-        return dict(json.loads(self.to_json()))
 
     def _set(self) -> list[Equation]:
         meanings = self.where()

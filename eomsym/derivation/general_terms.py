@@ -12,8 +12,8 @@ from eomsym.derivation.formula import Formula, meanings
 from eomsym.derivation.vector_language import ComponentwiseFunction, Monomial
 from eomsym.exact_numbers import Coefficient
 from eomsym.notation.coefficients import coefficient_text, primed_latex, primed_text
-from eomsym.notation.general import general_equations, general_sympy_lines, general_text, sympy_basis
-from eomsym.notation.json import general_json
+from eomsym.notation.general import SYMPY_STYLE, Writer, general_equations, general_sympy_lines, general_text
+from eomsym.notation.json import START, indexed_entries, term_entries
 from eomsym.notation.typesetting import Equation
 from eomsym.trees import ColouredTree, Tree
 
@@ -82,6 +82,10 @@ class SlowEquation(Formula):
         """Name and value of what comes first of the lines for SymPy."""
         return "leading", self._plain[0]
 
+    @property
+    def _start_entry(self) -> dict[str, Any]:
+        return {START: indexed_entries(self.shadow.rows, first=1)} if self.shadow else {}
+
     def start(self, memory: Mapping[str, object] | None = None) -> StartTerms:
         """Where the flow has to start to follow the iterates: θ̂_0 = θ_0 + Σ η^k c_k, to the order of the counter terms.
 
@@ -114,25 +118,32 @@ class GeneralCounterterms(SlowEquation):
 
     def records(self) -> list[dict[str, Any]]:
         """One row a term, as SymPy reads it; of the leading terms index is None."""
-        _, _, fields, functions = self._plain
         return [
-            {"index": k, "term": sympy_basis(basis, fields, functions), "coefficient": coefficient_text(coefficient)}
+            {"index": k, "term": self._sympy.basis(basis), "coefficient": coefficient_text(coefficient)}
             for k, row in ((None, self.leading), *enumerate(self.terms))
             for coefficient, basis in plain(row)
         ]
 
-    def to_json(self) -> str:
-        """One JSON object; there is no reader for it."""
-        start = self.shadow.rows if self.shadow else None
-        definition = optimizers.get(self.optimizer).definition
-        return general_json(
-            self.optimizer,
-            self.parameters,
-            *self._plain,
-            start=start,
-            schedule=self.schedule,
-            definition=definition,
-        )
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values: trees as bracket lists with colours, monomials as SymPy reads them."""
+        leading, rows, fields, _ = self._plain
+        writer = self._sympy
+        return {
+            "optimizer": self.optimizer,
+            **optimizers.get(self.optimizer).written_definition,
+            "parameters": {name: str(value) for name, value in self.parameters.items()},
+            "order": self.order,
+            "fields": list(fields),
+            "functions": dict(writer.definitions()),
+            "leading": term_entries(leading, writer.basis),
+            "counterterms": indexed_entries(rows, writer.basis),
+            **({"schedule": list(self.schedule)} if self.schedule else {}),
+            **self._start_entry,
+        }
+
+    @property
+    def _sympy(self) -> Writer:
+        return Writer(SYMPY_STYLE, len(self.fields) > 1, self.functions)
 
     def to_sympy(self, losses: Sequence[sympy.Expr], variables: Sequence[sympy.Symbol]) -> list[sympy.Matrix]:
         """``[leading, ξ_0, ξ_1, …]`` for concrete losses, one for each field, as columns of exact expressions."""

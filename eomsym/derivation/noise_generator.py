@@ -7,7 +7,6 @@ moments are written by cumulants: only terms whose factors hang together survive
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
@@ -101,10 +100,6 @@ class ModifiedGenerator(Formula):
             ],
             "diffusion": self.is_diffusion,
         }
-
-    def to_json(self) -> str:
-        """``to_dict`` on one line."""
-        return json.dumps(self.to_dict())
 
     def records(self) -> list[dict[str, Any]]:
         """One row a term, in index notation."""

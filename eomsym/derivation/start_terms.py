@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
@@ -18,6 +17,7 @@ from eomsym.derivation.tree_start import Combination, tree_start
 from eomsym.errors import InputError
 from eomsym.exact_numbers import Coefficient, read_rational
 from eomsym.notation.coefficients import coefficient_text
+from eomsym.notation.json import START, indexed_entries
 from eomsym.notation.start import start_equations, start_sympy_lines, start_text
 from eomsym.notation.typesetting import Equation
 from eomsym.optimizers import Gradient, Linear, Optimizer, State, UpdateRule
@@ -69,13 +69,7 @@ class StartTerms(Formula):
 
     def to_dict(self) -> dict[str, Any]:
         """The terms, as in the JSON of ``derive``."""
-        rows = ({name: value for name, value in row.items() if name != "index"} for row in self.records())
-        terms = [[next(rows) for _ in row] for row in self.rows]
-        return {"start": [{"index": k, "terms": row} for k, row in enumerate(terms, start=1)]}
-
-    def to_json(self) -> str:
-        """``to_dict`` on one line."""
-        return json.dumps(self.to_dict())
+        return {START: indexed_entries(self.rows, first=1)}
 
     def equations(self) -> list[Equation]:
         """Left and right sides in LaTeX."""

@@ -6,7 +6,6 @@ each state (``optimizers.whole_state`` has the scaling).  Heavy ball, to zeroth 
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
@@ -21,14 +20,14 @@ from eomsym.derivation.symbols import symbols_of
 from eomsym.derivation.tree_algebra import TreeAlgebra
 from eomsym.derivation.vector_language import ComponentwiseFunction, VectorAlgebra
 from eomsym.exact_numbers import exact
-from eomsym.notation.coefficients import coefficient_text, symbol_latex
-from eomsym.notation.general import state_symbols, whole_state_basis, whole_state_lines
+from eomsym.notation.coefficients import symbol_latex
+from eomsym.notation.general import SYMPY_STYLE, Writer, state_symbols, whole_state_lines
+from eomsym.notation.json import term_entries
 from eomsym.notation.latex import power_latex
 from eomsym.notation.text import power_text, subscript
 from eomsym.notation.typesetting import Equation
 from eomsym.optimizers import Optimizer, check_one_gradient, whole_state
 from eomsym.step_index import integer_nodes, solve_slow
-from eomsym.trees import ColouredTree
 
 if TYPE_CHECKING:
     import sympy
@@ -96,9 +95,9 @@ class WholeStateEquation(Formula):
         lines = [f"{name} = {value}" for name, value in definitions]
         return "\n".join(lines + [f"{name}_{k} = {value}" for state in states for k, (name, value) in enumerate(state)])
 
-    def to_json(self) -> str:
-        """One JSON object; trees as bracket lists with colours, monomials as SymPy reads them."""
-        data = {
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values: trees as bracket lists with colours, monomials as SymPy reads them."""
+        return {
             "optimizer": self.optimizer,
             **optimizers.get(self.optimizer).written_definition,
             "parameters": {name: str(value) for name, value in self.parameters.items()},
@@ -106,21 +105,17 @@ class WholeStateEquation(Formula):
             "state": ["theta", *self.memory],
             "scaling": {"eta": f"h^{self.power}", **{share: f"1 - {decay}*h" for share, decay in self.shares}},
             "functions": dict(self._lines("sympy")[0]),
-            "terms": [
-                {"index": k, "fields": [[self._entry(term) for term in field] for field in row]}
-                for k, row in enumerate(self.terms)
-            ],
+            "terms": [{"index": k, "fields": list(map(self._entries, row))} for k, row in enumerate(self.terms)],
         }
-        return json.dumps(data)
 
     def records(self) -> list[dict[str, Any]]:
         """One row a term; trees as bracket lists with colours, monomials as SymPy reads them."""
         states = ("theta", *self.memory)
         return [
-            {"index": k, "state": state, **{"tree": None, "term": None}, **self._entry(term)}
+            {"index": k, "state": state, **{"tree": None, "term": None}, **entry}
             for k, row in enumerate(self.terms)
             for state, field in zip(states, row, strict=True)
-            for term in field
+            for entry in self._entries(field)
         ]
 
     def to_sympy(
@@ -146,11 +141,8 @@ class WholeStateEquation(Formula):
         scaled = f"η = {power_text('h', self.power)}" + (f", {shares}" if shares else "")
         return f"{scaled}; z = (θ, {letters}), time nh{units}"
 
-    def _entry(self, term: GeneralTerm) -> dict[str, Any]:
-        basis, coefficient = term.basis, coefficient_text(term.coefficient)
-        if isinstance(basis, ColouredTree):
-            return {"tree": str(basis), "symmetry": basis.symmetry, "coefficient": coefficient}
-        return {"term": whole_state_basis(basis, self.functions, self.memory), "coefficient": coefficient}
+    def _entries(self, field: Sequence[GeneralTerm]) -> list[dict[str, Any]]:
+        return term_entries(plain(field), Writer(SYMPY_STYLE, False, self.functions, self.memory).basis)
 
 
 def derive_whole_state(optimizer: str | Optimizer, order: int, **parameters: object) -> WholeStateEquation:

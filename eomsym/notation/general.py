@@ -175,11 +175,6 @@ def whole_state_lines(
     return writer.definitions(), states
 
 
-def whole_state_basis(basis: Basis, functions: Sequence[ComponentwiseFunction], memory: Sequence[str]) -> str:
-    """A term of the whole state as SymPy reads it."""
-    return Writer(SYMPY_STYLE, False, functions, memory).basis(basis)
-
-
 def general_text(
     leading: GeneralSum, rows: Sequence[GeneralSum], fields: Sequence[str], functions: Sequence[ComponentwiseFunction]
 ) -> str:
@@ -216,16 +211,6 @@ def general_sympy_lines(
     lines = [f"{name} = {definition}" for name, definition in writer.definitions()]
     lines.append(f"{name} = {writer.sum(value) if isinstance(value, list) else coefficient_text(value)}")
     return "\n".join(lines + [f"xi_{k} = {writer.sum(row)}" for k, row in enumerate(rows)])
-
-
-def sympy_definitions(fields: Sequence[str], functions: Sequence[ComponentwiseFunction]) -> dict[str, str]:
-    """The componentwise functions of g as SymPy reads them."""
-    return dict(Writer(SYMPY_STYLE, len(fields) > 1, functions).definitions())
-
-
-def sympy_basis(basis: Basis, fields: Sequence[str], functions: Sequence[ComponentwiseFunction]) -> str:
-    """A coloured tree or a monomial as SymPy reads it."""
-    return Writer(SYMPY_STYLE, len(fields) > 1, functions).basis(basis)
 
 
 def modified_loss_text(
