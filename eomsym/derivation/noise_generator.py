@@ -18,6 +18,7 @@ from typing import Any
 
 from eomsym.checks import check_integer
 from eomsym.derivation.formula import Formula
+from eomsym.exact_numbers import collected
 from eomsym.notation.latex import series_latex
 from eomsym.notation.sums import LATEX, TEXT, signed_sum
 from eomsym.notation.text import power_text, subscript
@@ -127,10 +128,11 @@ def modified_generator(order: int = 2) -> ModifiedGenerator:
 
 def _level(power: int) -> tuple[tuple[Fraction, Product], ...]:
     """The coefficient of η^power in log(1 + Σ ηⁿ M_n/n!)."""
-    total: Operator = {}
-    for parts in _compositions(power):
-        for term, value in _composed(parts).items():
-            total[term] = total.get(term, Fraction(0)) + value * Fraction((-1) ** (len(parts) + 1), len(parts))
+    total = collected(
+        (term, value * Fraction((-1) ** (len(parts) + 1), len(parts)))
+        for parts in _compositions(power)
+        for term, value in _composed(parts).items()
+    )
     kept = ((value, term) for term, value in total.items() if value)
     return tuple(sorted(kept, key=lambda pair: (_derivatives(pair[1]), -len(pair[1]), pair[1])))
 
@@ -147,11 +149,8 @@ def _composed(parts: tuple[int, ...]) -> Operator:
     """``M_{n_1} M_{n_2} … / (n_1! n_2! …)``."""
     if len(parts) == 1:
         return _moment(parts[0])
-    found: Operator = {}
-    for (left, a), (right, b) in product(_moment(parts[0]).items(), _composed(parts[1:]).items()):
-        for term in _applied(left, right):
-            found[term] = found.get(term, Fraction(0)) + a * b
-    return found
+    pairs = product(_moment(parts[0]).items(), _composed(parts[1:]).items())
+    return collected((term, a * b) for (left, a), (right, b) in pairs for term in _applied(left, right))
 
 
 @cache
