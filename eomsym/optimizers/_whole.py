@@ -54,12 +54,13 @@ class WholeState:
 
         Raises ``InputError`` for an unknown name, a bad value or a missing one.
         """
-        for parameter in self.parameters:
-            if complete and parameter.default is None and parameter.name not in given:
-                raise InputError(f"{parameter.name}: missing; give {parameter.bounds}, {parameter.meaning}")
         name = f"the whole state of {self.optimizer.name}"
         scaled = replace(self.optimizer, name=name, parameters=self.parameters)
-        return scaled.complete(given) if complete else scaled.read_parameters(given)
+        values = scaled.read_parameters(given)
+        for parameter in self.parameters:
+            if complete and parameter.default is None and parameter.name not in values:
+                raise InputError(f"{parameter.name}: missing; give {parameter.bounds}, {parameter.meaning}")
+        return scaled.complete(values) if complete else values
 
     def rule(self, **values: Coefficient) -> UpdateRule:
         """One step in powers of h, all states slow; ``values`` has γ for each share and the other parameters."""
