@@ -20,6 +20,7 @@ from eomsym.derivation.whole_state import WholeStateEquation, derive_whole_state
 from eomsym.errors import InputError
 from eomsym.exact_numbers import Coefficient, exact
 from eomsym.notation.coefficients import coefficient_text
+from eomsym.notation.general import Writer
 from eomsym.notation.json import KEYS, indexed_entries
 from eomsym.notation.latex import mathtext
 from eomsym.optimizers import RATE, Loop, Optimizer, UpdateRule
@@ -79,12 +80,11 @@ class Counterterms(SlowEquation):
         return [[(term.coefficient, term.tree) for term in terms] for terms in self.terms]
 
     @property
-    def _plain(self) -> tuple[Pairs, Sequence[Pairs], tuple[str, ...], tuple[ComponentwiseFunction, ...]]:
-        return [(self.gradient_coefficient, LEAF)], self.rows, (), ()
+    def _plain(self) -> tuple[Pairs, Sequence[Pairs]]:
+        return [(self.gradient_coefficient, LEAF)], self.rows
 
-    @property
-    def _first(self) -> tuple[str, Any]:
-        return "gradient_coefficient", self.gradient_coefficient
+    def _first(self, writer: Writer) -> tuple[str, str]:
+        return "gradient_coefficient", coefficient_text(self.gradient_coefficient)
 
     def mathtext(self) -> list[str]:
         r"""The equations, line by line, for Matplotlib's mathtext: ``$\xi_{0} = …$``."""

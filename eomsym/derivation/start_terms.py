@@ -17,8 +17,10 @@ from eomsym.derivation.tree_start import Combination, tree_start
 from eomsym.errors import InputError
 from eomsym.exact_numbers import Coefficient, read_rational
 from eomsym.notation.coefficients import coefficient_text
+from eomsym.notation.general import LATEX_STYLE, SYMPY_STYLE, TEXT_STYLE, Style, Writer, state_symbols
 from eomsym.notation.json import START, indexed_entries
-from eomsym.notation.start import start_equations, start_sympy_lines, start_text
+from eomsym.notation.latex import power_latex
+from eomsym.notation.text import power_text
 from eomsym.notation.typesetting import Equation
 from eomsym.optimizers import Gradient, Linear, Optimizer, State, UpdateRule
 from eomsym.trees import THETA, ColouredTree, Tree, rooted_trees, slow_leaf
@@ -52,7 +54,9 @@ class StartTerms(Formula):
 
     def text(self) -> str:
         """The series, then one line a term: ``c_1 = beta/(1 - beta)**2 g``; of no terms ``θ̂_0 = θ_0``."""
-        return start_text(self.rows, self.fields > 1, self.memory)
+        writer = self._writer(TEXT_STYLE)
+        series = "".join(f" + {power_text('η', k)} c_{k}" for k, _ in self._moving)
+        return "\n".join([f"θ̂_0 = θ_0{series}", *(f"c_{k} = {writer.sum(row)}" for k, row in self._moving)])
 
     @property
     def summary(self) -> str:
@@ -73,11 +77,26 @@ class StartTerms(Formula):
 
     def equations(self) -> list[Equation]:
         """Left and right sides in LaTeX."""
-        return start_equations(self.rows, self.fields > 1, self.memory)
+        writer = self._writer(LATEX_STYLE)
+        series = "".join(" + " + power_latex(r"\eta", k) + f"c_{{{k}}}" for k, _ in self._moving)
+        equations = [(f"c_{{{k}}}", writer.sum(row)) for k, row in self._moving]
+        return [(r"\hat{\theta}_{0}", rf"\theta_{{0}}{series}"), *equations]
 
     def sympy_lines(self) -> str:
-        """Lines ``c_1 = EXPRESSION`` that SymPy reads."""
-        return start_sympy_lines(self.rows, self.fields > 1, self.memory)
+        """Lines ``c_1 = EXPRESSION`` that SymPy reads, one for each power of η."""
+        writer = self._writer(SYMPY_STYLE)
+        return "\n".join(f"c_{k} = {writer.sum(row)}" for k, row in enumerate(self.rows, start=1))
+
+    @property
+    def _moving(self) -> list[tuple[int, list[tuple[Coefficient, Basis]]]]:
+        """The rows by their powers of η; none where all terms are zero."""
+        return [*enumerate(self.rows, start=1)] if any(value != 0 for row in self.rows for value, _ in row) else []
+
+    def _writer(self, style: Style) -> Writer:
+        """Its trees may have leaves that stand for what a memory starts as, v₀."""
+        writer = Writer(style, self.fields > 1)
+        writer.states += map(style.start, state_symbols(self.memory))
+        return writer
 
     def to_sympy(self, loss: sympy.Expr, variables: Sequence[sympy.Symbol]) -> list[sympy.Matrix]:
         """``[c_1, c_2, …]`` of a concrete loss, each a column of exact expressions in the order of ``variables``.

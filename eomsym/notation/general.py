@@ -11,11 +11,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
 from eomsym.exact_numbers import Coefficient
-from eomsym.notation.coefficients import coefficient_text
-from eomsym.notation.latex import derivative_latex, motion_equations, tree_latex
+from eomsym.notation.latex import derivative_latex, tree_latex
 from eomsym.notation.sums import LATEX, SYMPY, TEXT, SumStyle, signed_sum
-from eomsym.notation.text import power_text, primes_text, series_text, subscript, tree_text
-from eomsym.notation.typesetting import Equation
+from eomsym.notation.text import power_text, primes_text, subscript, tree_text
 from eomsym.trees import ColouredTree, Tree
 
 if TYPE_CHECKING:
@@ -158,13 +156,6 @@ def state_symbols(memory: Sequence[str]) -> list[str]:
     return short if len(set(short)) == len(short) else full
 
 
-def start_writer(style: Style, coloured: bool, memory: Sequence[str]) -> Writer:
-    """For trees whose leaves may be what a memory starts as, v₀."""
-    writer = Writer(style, coloured)
-    writer.states += map(style.start, state_symbols(memory))
-    return writer
-
-
 def whole_state_lines(
     rows: Sequence[Sequence[GeneralSum]], functions: Sequence[ComponentwiseFunction], memory: Sequence[str], form: str
 ) -> tuple[list[tuple[str, str]], list[list[tuple[str, str]]]]:
@@ -173,44 +164,6 @@ def whole_state_lines(
     writer = Writer(style, False, functions, memory)
     states = [[(name, writer.sum(row[i])) for row in rows] for i, name in enumerate(writer.states)]
     return writer.definitions(), states
-
-
-def general_text(
-    leading: GeneralSum, rows: Sequence[GeneralSum], fields: Sequence[str], functions: Sequence[ComponentwiseFunction]
-) -> str:
-    """The equation of motion, what its letters mean, and one line per counter term."""
-    writer = Writer(TEXT_STYLE, len(fields) > 1, functions)
-    lines = [f"θ̇ = {writer.sum(_negative(leading))}{series_text(len(rows))}"]
-    if len(fields) > 1:
-        lines += [f"g{subscript(i)}: {meaning}" for i, meaning in enumerate(fields, start=1)]
-    lines += [f"{name} = {definition}" for name, definition in writer.definitions()]
-    return "\n".join(lines + [f"ξ_{k} = {writer.sum(row)}" for k, row in enumerate(rows)])
-
-
-def general_equations(
-    leading: GeneralSum, rows: Sequence[GeneralSum], fields: Sequence[str], functions: Sequence[ComponentwiseFunction]
-) -> tuple[list[Equation], list[Equation]]:
-    """Left and right sides in LaTeX: equation of motion and counter terms; then the functions that stand in them."""
-    writer = Writer(LATEX_STYLE, len(fields) > 1, functions)
-    counterterms = [(rf"\xi_{{{k}}}", writer.sum(row)) for k, row in enumerate(rows)]
-    return [*motion_equations(writer.sum(_negative(leading)), len(rows)), *counterterms], writer.definitions()
-
-
-def general_sympy_lines(
-    first: tuple[str, Coefficient | GeneralSum],
-    rows: Sequence[GeneralSum],
-    fields: Sequence[str],
-    functions: Sequence[ComponentwiseFunction],
-) -> str:
-    """The functions of g, what comes ``first``, by its name, and ``xi_0``, … as SymPy reads them.
-
-    Products are componentwise.  What comes first is a sum, or the coefficient of g alone.
-    """
-    writer = Writer(SYMPY_STYLE, len(fields) > 1, functions)
-    name, value = first
-    lines = [f"{name} = {definition}" for name, definition in writer.definitions()]
-    lines.append(f"{name} = {writer.sum(value) if isinstance(value, list) else coefficient_text(value)}")
-    return "\n".join(lines + [f"xi_{k} = {writer.sum(row)}" for k, row in enumerate(rows)])
 
 
 def modified_loss_text(
@@ -233,7 +186,3 @@ def _contraction(tree: ColouredTree, writer: Writer) -> str:
     name = "L" + (subscript(tree.colour) if writer.coloured else "")
     arguments = writer.arguments(tree)
     return name + "'" * len(arguments) + (f"({', '.join(arguments)})" if arguments else "")
-
-
-def _negative(terms: GeneralSum) -> GeneralSum:
-    return [(-coefficient, basis) for coefficient, basis in terms]
