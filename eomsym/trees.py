@@ -7,6 +7,8 @@ children, the children are its arguments.  Definitions follow Hairer, Lubich & W
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Iterable
 from functools import cache, total_ordering
 from itertools import groupby
@@ -116,26 +118,20 @@ def parse_tree(text: str) -> Tree:
     if not isinstance(text, str) or text.count("[") > MAX_PARSED_NODES:
         shown = f"of {text.count('[')} nodes" if isinstance(text, str) else repr(text)
         raise InputError(f"tree {shown}: give a bracket list of up to {MAX_PARSED_NODES} nodes, such as '[[],[[]]]'")
-    open_lists: list[list[Tree]] = [[]]
-    previous = ""
-    for position, character in enumerate(text):
-        if character.isspace():
-            continue
-        if character == "[" and previous != "]":
-            open_lists.append([])
-        elif character == "]" and previous != "," and len(open_lists) > 1:
-            children = open_lists.pop()
-            open_lists[-1].append(Tree(children))
-        elif not (character == "," and previous == "]" and len(open_lists) > 1):
-            shown = text if len(text) <= 80 else text[:77] + "..."
-            raise InputError(
-                f"tree {shown!r}: unexpected {character!r} at position {position}; write it as '[[],[[]]]'"
-            )
-        previous = character
-    if len(open_lists) != 1 or len(open_lists[0]) != 1:
-        shown = text if len(text) <= 80 else text[:77] + "..."
-        raise InputError(f"tree {shown!r}: not one complete bracket list; write it as '[[],[[]]]'")
-    return open_lists[0][0]
+    written = text if len(text) <= 80 else text[:77] + "..."
+    stray = re.search(r"[^\[\],\s]", text)
+    try:
+        place = len(text) if stray is None else stray.start()
+        if stray is None:
+            return _tree(json.loads(text))
+    except json.JSONDecodeError as error:
+        place = error.pos
+    wrong = f"unexpected {text[place]!r} at position {place}" if place < len(text) else "not one complete bracket list"
+    raise InputError(f"tree {written!r}: {wrong}; write it as '[[],[[]]]'")
+
+
+def _tree(children: list[Any]) -> Tree:
+    return Tree(map(_tree, children))
 
 
 @cache
