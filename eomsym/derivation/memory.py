@@ -19,11 +19,11 @@ WORTH_TELLING = 5.0
 _COUNTED = 100
 
 
-def tree_demand(order: int, symbols: int = 0) -> str:
+def tree_demand(order: int) -> str:
     """In words, what plain rooted trees of a derivation to this order take."""
     nodes = min(order + 1, _COUNTED)
     more = "over " if nodes < order + 1 else ""
-    return _demand(sum(count_coloured_trees(nodes, 1, 1)), symbols, more)
+    return _demand(sum(count_coloured_trees(nodes, 1, 1)), 0, more)
 
 
 def check_memory(order: int, trees: int, symbols: int) -> None:
