@@ -25,7 +25,9 @@ from eomsym.derivation.general_terms import GeneralCounterterms
 from eomsym.errors import InputError
 from eomsym.exact_numbers import Coefficient, exact
 from eomsym.notation.coefficients import coefficient_text
-from eomsym.notation.general import modified_loss_text
+from eomsym.notation.general import TEXT_STYLE, Writer
+from eomsym.notation.sums import TEXT, signed_sum
+from eomsym.notation.text import power_text, primes_text, subscript
 from eomsym.optimizers import Optimizer
 from eomsym.result import Result
 from eomsym.trees import THETA, ColouredTree
@@ -62,8 +64,14 @@ class ModifiedLoss(Result):
 
     def text(self) -> str:
         """One line for each power of η: its part of the modified loss, and the rest where there is one."""
-        levels = [[(term.coefficient, term.tree) for term in level] for level in self.levels]
-        return modified_loss_text(levels, self.rest, self.fields > 1)
+        writer, lines = Writer(TEXT_STYLE, self.fields > 1), []
+        for k, (level, left_over) in enumerate(zip(self.levels, self.rest, strict=True)):
+            contractions = signed_sum(((term.coefficient, _contraction(term.tree, writer)) for term in level), TEXT)
+            lines.append(f"{power_text('η', k) if k else 'L̃_0'}: {contractions}")
+            if left_over:
+                differentials = writer.sum((value, tree) for tree, value in left_over.items())
+                lines.append(f"   not a gradient for every loss; beside it stays {differentials}")
+        return "\n".join(lines)
 
     @property
     def summary(self) -> str:
@@ -82,6 +90,13 @@ class ModifiedLoss(Result):
             for k, level in enumerate(self.levels)
             for term in level
         ]
+
+
+def _contraction(tree: ColouredTree, writer: Writer) -> str:
+    """``L'(g)``, the derivative of the loss along what the root's children are."""
+    name = "L" + (subscript(tree.colour) if writer.coloured else "")
+    arguments = writer.arguments(tree)
+    return name + primes_text(len(arguments)) + (f"({', '.join(arguments)})" if arguments else "")
 
 
 def modified_loss(

@@ -21,7 +21,7 @@ from eomsym.derivation.tree_algebra import TreeAlgebra
 from eomsym.derivation.vector_language import ComponentwiseFunction, VectorAlgebra
 from eomsym.exact_numbers import exact
 from eomsym.notation.coefficients import symbol_latex
-from eomsym.notation.general import SYMPY_STYLE, Writer, state_symbols, whole_state_lines
+from eomsym.notation.general import LATEX_STYLE, SYMPY_STYLE, TEXT_STYLE, Style, Writer, state_symbols
 from eomsym.notation.json import term_entries
 from eomsym.notation.latex import power_latex
 from eomsym.notation.text import power_text, subscript
@@ -56,7 +56,7 @@ class WholeStateEquation(Formula):
 
     def text(self) -> str:
         """What the letters mean, then one line per term."""
-        definitions, states = self._lines("text")
+        definitions, states = self._lines(TEXT_STYLE)
         lines = [
             self._scaling(),
             "ż = F₀" + "".join(f" + {power_text('h', k)} F{subscript(k)}" for k in range(1, len(self.terms))),
@@ -68,7 +68,7 @@ class WholeStateEquation(Formula):
 
     def equations(self) -> list[Equation]:
         """Left and right sides in LaTeX, one equation a state; products are componentwise."""
-        _, states = self._lines("latex")
+        _, states = self._lines(LATEX_STYLE)
         series = (
             " + ".join(
                 value if k == 0 else rf"{power_latex('h', k)}\bigl({value}\bigr)"
@@ -81,7 +81,7 @@ class WholeStateEquation(Formula):
 
     def where(self) -> list[Equation]:
         """The scaling, the update rule, the functions that occur, and what the symbols mean."""
-        functions, states = self._lines("latex")
+        functions, states = self._lines(LATEX_STYLE)
         shares = [(symbol_latex(share), f"1 - {symbol_latex(decay)} h") for share, decay in self.shares]
         memory = ", ".join(state[0][0] for state in states[1:])
         units = [("", rf"\text{{${memory}$ here: $h$ times the optimiser's}}")] if self.power == 2 else []
@@ -91,7 +91,7 @@ class WholeStateEquation(Formula):
 
     def sympy_lines(self) -> str:
         """Lines ``NAME_k = EXPRESSION`` that SymPy reads; products are componentwise."""
-        definitions, states = self._lines("sympy")
+        definitions, states = self._lines(SYMPY_STYLE)
         lines = [f"{name} = {value}" for name, value in definitions]
         return "\n".join(lines + [f"{name}_{k} = {value}" for state in states for k, (name, value) in enumerate(state)])
 
@@ -104,7 +104,7 @@ class WholeStateEquation(Formula):
             "order": self.order,
             "state": ["theta", *self.memory],
             "scaling": {"eta": f"h^{self.power}", **{share: f"1 - {decay}*h" for share, decay in self.shares}},
-            "functions": dict(self._lines("sympy")[0]),
+            "functions": dict(self._lines(SYMPY_STYLE)[0]),
             "terms": [{"index": k, "fields": list(map(self._entries, row))} for k, row in enumerate(self.terms)],
         }
 
@@ -130,9 +130,11 @@ class WholeStateEquation(Formula):
             for row in self.terms
         ]
 
-    def _lines(self, form: str) -> tuple[list[tuple[str, str]], list[list[tuple[str, str]]]]:
-        rows = [[plain(field) for field in row] for row in self.terms]
-        return whole_state_lines(rows, self.functions, self.memory, form)
+    def _lines(self, style: Style) -> tuple[list[Equation], list[list[Equation]]]:
+        """Definitions of functions, then name and value of each term, a list for each state."""
+        writer = Writer(style, False, self.functions, self.memory)
+        states = [[(name, writer.sum(plain(row[i]))) for row in self.terms] for i, name in enumerate(writer.states)]
+        return writer.definitions(), states
 
     def _scaling(self) -> str:
         letters = ", ".join(state_symbols(self.memory))

@@ -6,7 +6,7 @@ For SymPy ``g`` is the gradient, ``g1(u)`` its derivative along u, ``g2(u, v)`` 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -154,35 +154,3 @@ def state_symbols(memory: Sequence[str]) -> list[str]:
     full = [name.replace(" ", "_") for name in memory]
     short = [letters.get(name, word) for name, word in zip(memory, full, strict=True)]
     return short if len(set(short)) == len(short) else full
-
-
-def whole_state_lines(
-    rows: Sequence[Sequence[GeneralSum]], functions: Sequence[ComponentwiseFunction], memory: Sequence[str], form: str
-) -> tuple[list[tuple[str, str]], list[list[tuple[str, str]]]]:
-    """Definitions of functions, then name and value of each term, a list for each state; ``form`` is a notation."""
-    style = {"text": TEXT_STYLE, "latex": LATEX_STYLE, "sympy": SYMPY_STYLE}[form]
-    writer = Writer(style, False, functions, memory)
-    states = [[(name, writer.sum(row[i])) for row in rows] for i, name in enumerate(writer.states)]
-    return writer.definitions(), states
-
-
-def modified_loss_text(
-    levels: Sequence[Iterable[tuple[Coefficient, ColouredTree]]],
-    rest: Sequence[Mapping[ColouredTree, Coefficient]],
-    coloured: bool,
-) -> str:
-    """``L̃ = L + η (1/4 L'(g)) + …`` line by line, with the rest that is no gradient."""
-    writer, lines = Writer(TEXT_STYLE, coloured), []
-    for k, (level, left_over) in enumerate(zip(levels, rest, strict=True)):
-        contractions = ((coefficient, _contraction(tree, writer)) for coefficient, tree in level)
-        lines.append(f"{power_text('η', k) if k else 'L̃_0'}: {signed_sum(contractions, TEXT)}")
-        if left_over:
-            differentials = writer.sum((value, tree) for tree, value in left_over.items())
-            lines.append(f"   not a gradient for every loss; beside it stays {differentials}")
-    return "\n".join(lines)
-
-
-def _contraction(tree: ColouredTree, writer: Writer) -> str:
-    name = "L" + (subscript(tree.colour) if writer.coloured else "")
-    arguments = writer.arguments(tree)
-    return name + "'" * len(arguments) + (f"({', '.join(arguments)})" if arguments else "")
