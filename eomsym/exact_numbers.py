@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Hashable, Iterable
 from fractions import Fraction
-from typing import Any
+from typing import Any, TypeVar
 
 from eomsym.errors import InputError
 
 #: An element of a commutative ring: int, Fraction, or an element of a SymPy fraction field for symbolic parameters.
 Coefficient = Any
+Key = TypeVar("Key", bound=Hashable)
 
 _RATIONAL = re.compile(r"[+-]?(\d{1,40}/\d{1,40}|(\d{1,40}(\.\d{0,40})?|\.\d{1,40})([eE][+-]?\d{1,3})?)", re.ASCII)
 
@@ -20,6 +22,14 @@ def divide(numerator: Coefficient, denominator: Coefficient) -> Coefficient:
         quotient = Fraction(numerator, denominator)
         return quotient.numerator if quotient.denominator == 1 else quotient
     return numerator / denominator
+
+
+def collected(terms: Iterable[tuple[Key, Coefficient]]) -> dict[Key, Coefficient]:
+    """The sum of the coefficients of each key, zeros included."""
+    total: dict[Key, Coefficient] = {}
+    for key, value in terms:
+        total[key] = total[key] + value if key in total else value
+    return total
 
 
 def exact(coefficient: Coefficient) -> Coefficient:

@@ -7,6 +7,8 @@ children, the children are its arguments.  Definitions follow Hairer, Lubich & W
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Iterable
 from functools import cache, total_ordering
 from itertools import groupby
@@ -116,41 +118,39 @@ def parse_tree(text: str) -> Tree:
     if not isinstance(text, str) or text.count("[") > MAX_PARSED_NODES:
         shown = f"of {text.count('[')} nodes" if isinstance(text, str) else repr(text)
         raise InputError(f"tree {shown}: give a bracket list of up to {MAX_PARSED_NODES} nodes, such as '[[],[[]]]'")
-    open_lists: list[list[Tree]] = [[]]
-    previous = ""
-    for position, character in enumerate(text):
-        if character.isspace():
-            continue
-        if character == "[" and previous != "]":
-            open_lists.append([])
-        elif character == "]" and previous != "," and len(open_lists) > 1:
-            children = open_lists.pop()
-            open_lists[-1].append(Tree(children))
-        elif not (character == "," and previous == "]" and len(open_lists) > 1):
-            shown = text if len(text) <= 80 else text[:77] + "..."
-            raise InputError(
-                f"tree {shown!r}: unexpected {character!r} at position {position}; write it as '[[],[[]]]'"
-            )
-        previous = character
-    if len(open_lists) != 1 or len(open_lists[0]) != 1:
-        shown = text if len(text) <= 80 else text[:77] + "..."
-        raise InputError(f"tree {shown!r}: not one complete bracket list; write it as '[[],[[]]]'")
-    return open_lists[0][0]
+    written = text if len(text) <= 80 else text[:77] + "..."
+    stray = re.search(r"[^\[\],\s]", text)
+    try:
+        place = len(text) if stray is None else stray.start()
+        if stray is None:
+            return _tree(json.loads(text))
+    except json.JSONDecodeError as error:
+        place = error.pos
+    wrong = f"unexpected {text[place]!r} at position {place}" if place < len(text) else "not one complete bracket list"
+    raise InputError(f"tree {written!r}: {wrong}; write it as '[[],[[]]]'")
+
+
+def _tree(children: list[Any]) -> Tree:
+    return Tree(map(_tree, children))
 
 
 @cache
 def count_rooted_trees(order: int) -> int:
-    """Number of rooted trees with ``order`` nodes (0 for order 0) without making them: OEIS A000081.
+    """Number of rooted trees with ``order`` nodes (0 for order 0) without making them: OEIS A000081."""
+    return count_coloured_trees(order, 1, 1)[order] if order > 0 else 0
 
-    ``(n−1) a(n) = Σ_{k=1}^{n−1} (Σ_{d|k} d a(d)) a(n−k)``, from Euler's transform.
+
+def count_coloured_trees(nodes: int, colours: int, leaves: int) -> list[int]:
+    """How many rooted trees have 0, 1, …, ``nodes`` nodes, each of one of ``colours``, leaves of one of ``leaves``.
+
+    The children of a root are a multiset: ``n m(n) = Σ_{k=1}^{n} (Σ_{d|k} d a(d)) m(n−k)``, Euler's transform.
     """
-    if order <= 1:
-        return max(order, 0)
-    weights = (
-        sum(d * count_rooted_trees(d) for d in range(1, k + 1) if k % d == 0) * count_rooted_trees(order - k)
-        for k in range(1, order)
-    )
-    return sum(weights) // (order - 1)
+    trees, multisets, sums = [0, leaves], [1], [0]
+    for n in range(1, nodes):
+        sums.append(sum(d * trees[d] for d in range(1, n + 1) if n % d == 0))
+        multisets.append(sum(sums[k] * multisets[n - k] for k in range(1, n + 1)) // n)
+        trees.append(colours * multisets[n])
+    return trees[: nodes + 1]
 
 
 #: 4.7 million trees, of some 200 bytes each.
@@ -218,10 +218,19 @@ class ColouredTree(_Node):
     def __lt__(self, other: ColouredTree) -> bool:
         return self._key < other._key
 
+    @classmethod
+    def of(cls, tree: Tree, colour: int = 1) -> ColouredTree:
+        """A plain tree with all nodes in one colour."""
+        return cls(colour, (cls.of(child, colour) for child in tree.children))
+
     @property
     def plain(self) -> Tree:
         """The tree without its colours."""
         return Tree(child.plain for child in self.children)
+
+    def holds(self, colour: int) -> bool:
+        """Whether a node has that colour."""
+        return self.colour == colour or any(child.holds(colour) for child in self.children)
 
     def __str__(self) -> str:
         """The colour, then the bracket list of the children: ``1[2[],1[2[]]]``."""

@@ -6,7 +6,6 @@ polynomial ring (``derivation.polynomial_ring``), everything else tree by tree (
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
@@ -146,10 +145,10 @@ class ClosedForm(Formula):
             for variable, entry in zip(self.model.variables, column, strict=True)
         ]
 
-    def to_json(self) -> str:
-        """One JSON object; expressions are texts in SymPy's syntax."""
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values; expressions are texts in SymPy's syntax."""
         texts = [list(map(sympy.sstr, column)) for column in self.columns]
-        record: dict[str, object] = {
+        record: dict[str, Any] = {
             "optimizer": self.optimizer,
             "parameters": {name: str(value) for name, value in self.parameters.items()},
             "order": self.order,
@@ -162,7 +161,7 @@ class ClosedForm(Formula):
             record["loss"] = self.model.expression
             record["gradient"] = texts[0]
             record["counterterms"] = [{"index": k, "components": text} for k, text in enumerate(texts[1:])]
-        return json.dumps(record, ensure_ascii=False)
+        return record
 
 
 def closed_form(

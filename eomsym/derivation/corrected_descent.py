@@ -17,7 +17,7 @@ from typing import Any
 from eomsym.checks import check_integer
 from eomsym.derivation.counterterms import derive
 from eomsym.errors import InputError
-from eomsym.exact_numbers import read_rational
+from eomsym.exact_numbers import collected, read_rational
 from eomsym.optimizers import Optimizer, runge_kutta
 from eomsym.result import Result
 from eomsym.trees import LEAF, Tree, rooted_trees
@@ -100,13 +100,13 @@ def map_weights(order: int, strength: Fraction) -> dict[Tree, Fraction]:
 
 def _along(field: _Field, function: _Field, nodes: int) -> dict[Tree, Fraction]:
     """The derivative of a function along a field: what the field has is grafted onto every node."""
-    found: dict[Tree, Fraction] = {}
-    for tree, share in function.items():
-        for shoot, speed in field.items():
-            if tree.order + shoot.order <= nodes:
-                for grown in _grafted(tree, shoot):
-                    found[grown] = found.get(grown, Fraction(0)) + share * speed
-    return found
+    return collected(
+        (grown, share * speed)
+        for tree, share in function.items()
+        for shoot, speed in field.items()
+        if tree.order + shoot.order <= nodes
+        for grown in _grafted(tree, shoot)
+    )
 
 
 def _grafted(tree: Tree, shoot: Tree) -> Iterator[Tree]:

@@ -11,9 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 from eomsym import optimizers
 from eomsym.checks import check_choice, check_integer
-from eomsym.derivation.formula import Formula, meanings
-from eomsym.derivation.general_terms import RATE_SYMBOL, GeneralCounterterms, GeneralTerm
-from eomsym.derivation.memory import check_memory, count_coloured_trees, tree_demand
+from eomsym.derivation.general_terms import RATE_SYMBOL, GeneralCounterterms, GeneralTerm, Pairs, SlowEquation
+from eomsym.derivation.memory import check_memory, tree_demand
 from eomsym.derivation.symbols import symbolic_parameters, symbols_of
 from eomsym.derivation.tree_algebra import modified_tree_coefficients
 from eomsym.derivation.vector_language import ComponentwiseFunction, Monomial, modified_vector_terms
@@ -21,14 +20,12 @@ from eomsym.derivation.whole_state import WholeStateEquation, derive_whole_state
 from eomsym.errors import InputError
 from eomsym.exact_numbers import Coefficient, exact
 from eomsym.notation.coefficients import coefficient_text
-from eomsym.notation.json import counterterms_json
-from eomsym.notation.latex import counterterms_equations, mathtext
-from eomsym.notation.sympy_lines import counterterms_sympy_lines
-from eomsym.notation.text import counterterms_text
-from eomsym.notation.typesetting import Equation
+from eomsym.notation.general import Writer
+from eomsym.notation.json import KEYS, indexed_entries
+from eomsym.notation.latex import mathtext
 from eomsym.optimizers import RATE, Loop, Optimizer, UpdateRule
 from eomsym.schedules import constant
-from eomsym.trees import LEAF, THETA, ColouredTree, Tree, rooted_trees
+from eomsym.trees import LEAF, THETA, ColouredTree, Tree, count_coloured_trees, rooted_trees
 
 if TYPE_CHECKING:
     import sympy
@@ -54,7 +51,7 @@ class Term:
 
 
 @dataclass(frozen=True, repr=False)
-class Counterterms(Formula):
+class Counterterms(SlowEquation):
     """The equation of motion ``θ̇ = −c g − η Σ_k η^k ξ_k`` of an optimiser, with ``ξ_k = Σ coefficient · F_g(tree)``.
 
     ``terms[k]``, k < ``order``, lists every tree with ``k + 2`` nodes in canonical order, zero coefficients included.
@@ -82,36 +79,28 @@ class Counterterms(Formula):
         """The terms as plain pairs, for ``eomsym.notation``."""
         return [[(term.coefficient, term.tree) for term in terms] for terms in self.terms]
 
-    def text(self) -> str:
-        """One line per counter term, as ``ξ_1 = 1/3 g'g'g + 1/12 g''(g,g)``, then the start if it was derived."""
-        text = counterterms_text(self.gradient_coefficient, self.rows)
-        return text if self.shadow is None else f"{text}\n{self.shadow.text()}"
+    @property
+    def _plain(self) -> tuple[Pairs, Sequence[Pairs]]:
+        return [(self.gradient_coefficient, LEAF)], self.rows
 
-    def equations(self) -> list[Equation]:
-        """Left and right sides in LaTeX: g = ∇L, H = ∇g, higher derivatives ∇^m g[…]; then the start."""
-        start = self.shadow.equations() if self.shadow else []
-        return [*counterterms_equations(self.gradient_coefficient, self.rows), *start]
-
-    def where(self) -> list[Equation]:
-        """The update rule, and what the symbols mean."""
-        return meanings(self.optimizer, self.parameters, self.equations(), fading=self.shadow is None)
+    def _first(self, writer: Writer) -> tuple[str, str]:
+        return "gradient_coefficient", coefficient_text(self.gradient_coefficient)
 
     def mathtext(self) -> list[str]:
         r"""The equations, line by line, for Matplotlib's mathtext: ``$\xi_{0} = …$``."""
         return mathtext(self.equations())
 
-    def sympy_lines(self) -> str:
-        """Lines ``NAME = EXPRESSION`` that SymPy reads, elementary differentials as nested functions."""
-        lines = counterterms_sympy_lines(self.gradient_coefficient, self.rows)
-        return "\n".join([lines, self.shadow.sympy_lines()]) if self.shadow and self.shadow.terms else lines
-
-    def to_json(self) -> str:
-        """The JSON object of the command line contract; ``Counterterms.from_json`` reads it back."""
-        start = self.shadow.rows if self.shadow else None
-        definition = optimizers.get(self.optimizer).definition
-        return counterterms_json(
-            self.optimizer, self.parameters, self.gradient_coefficient, self.rows, start, definition
+    def to_dict(self) -> dict[str, Any]:
+        """The object of the command line contract; ``Counterterms.from_json`` reads it back from ``to_json``."""
+        values = (
+            self.optimizer,
+            {name: str(value) for name, value in self.parameters.items()},
+            self.order,
+            coefficient_text(self.gradient_coefficient),
+            indexed_entries(self.rows),
         )
+        definition = optimizers.get(self.optimizer).written_definition
+        return dict(zip(KEYS, values, strict=True)) | definition | self._start_entry
 
     @classmethod
     def from_json(cls, text: str) -> Counterterms:
@@ -128,16 +117,6 @@ class Counterterms(Formula):
         from eomsym.derivation.concrete import counterterms_sympy
 
         return counterterms_sympy(self, loss, variables)
-
-    def start(self, memory: Mapping[str, object] | None = None) -> StartTerms:
-        """Where the flow has to start to follow the iterates: θ̂_0 = θ_0 + Σ η^k c_k, to the order of the counter terms.
-
-        ``memory`` and errors are those of ``eomsym.derivation.start_terms``; for its numbers at a point there is
-        ``eomsym.dynamics.start_at``.
-        """
-        from eomsym.derivation.start_terms import start_terms
-
-        return start_terms(self.optimizer, self.order, self.parameters, memory)
 
     def plot(self, columns: int = 10) -> Figure:
         """The trees with their coefficients (``eomsym.derivation.figures.tree_figure``)."""
@@ -198,19 +177,7 @@ def derive_slow_manifold(
     entry, values = chosen_with_counts(optimizer, parameters)
     order = check_order(order, demand=tree_demand)
     symbols = symbolic_parameters(entry, values)
-    rule = entry.rule(**values, **symbols)
-    if not rule.linear:
-        check_order(order, MAX_VECTOR_ORDER)
-        fields, functions = modified_vector_terms(rule, order + 1)
-        return _general(entry, values, order, fields, functions)
-    fields_of = entry.fields(**values)
-    if len(fields_of) > 1:
-        check_order(order, MAX_COLOURED_ORDER)
-    check_memory(order, _count_trees(rule, len(fields_of), order + 1), len(symbols))
-    trees = modified_tree_coefficients(rule, order + 1)
-    if len(fields_of) == 1 and not any(_holds_theta(tree) for field in trees for tree in field):
-        return _plain(entry, values, order, {tree.plain: value for field in trees for tree, value in field.items()})
-    return _general(entry, values, order, trees)
+    return _of_rule(entry, values, order, entry.rule(**values, **symbols), len(entry.fields(**values)), len(symbols))
 
 
 def derive_scheduled(
@@ -234,14 +201,29 @@ def derive_scheduled(
         name: [symbols[f"{stem}_d{m}" if m else stem] * Fraction(1, factorial(m)) for m in range(order + 1)]
         for name, stem in stems.items()
     }
-    rule = loop.rule(taylor)
+    return _of_rule(entry, values, order, loop.rule(taylor), len(loop.fields), len(every), tuple(stems.values()))
+
+
+def _of_rule(
+    entry: Optimizer,
+    values: Mapping[str, Fraction],
+    order: int,
+    rule: UpdateRule,
+    fields: int,
+    symbols: int,
+    schedule: tuple[str, ...] = (),
+) -> Any:
+    """The result for a rule in so many fields and symbols, of the kind that its terms need."""
     if not rule.linear:
         check_order(order, MAX_VECTOR_ORDER)
-        fields, functions = modified_vector_terms(rule, order + 1)
-        return replace(_general(entry, values, order, fields, functions), schedule=tuple(stems.values()))
-    check_memory(order, _count_trees(rule, len(loop.fields), order + 1), len(every))
+        return _general(entry, values, order, *modified_vector_terms(rule, order + 1), schedule)
+    if fields > 1:
+        check_order(order, MAX_COLOURED_ORDER)
+    check_memory(order, _count_trees(rule, fields, order + 1), symbols)
     trees = modified_tree_coefficients(rule, order + 1)
-    return replace(_general(entry, values, order, trees), schedule=tuple(stems.values()))
+    if fields > 1 or schedule or any(tree.holds(THETA.colour) for field in trees for tree in field):
+        return _general(entry, values, order, trees, schedule=schedule)
+    return _plain(entry, values, order, {tree.plain: value for field in trees for tree, value in field.items()})
 
 
 def chosen_with_counts(
@@ -258,7 +240,7 @@ def chosen_with_counts(
 def _count_trees(rule: UpdateRule, colours: int, nodes: int) -> int:
     """Trees that a linear rule needs; θ is one more leaf if it stands in the first term, as with decoupled decay."""
     (first,) = modified_tree_coefficients(rule, 1)
-    return count_coloured_trees(nodes, colours, colours + (THETA in first))
+    return sum(count_coloured_trees(nodes, colours, colours + (THETA in first)))
 
 
 def _plain(
@@ -277,6 +259,7 @@ def _general(
     order: int,
     fields: Sequence[Mapping[ColouredTree, Coefficient] | Mapping[Monomial, Coefficient]],
     functions: tuple[ComponentwiseFunction, ...] = (),
+    schedule: tuple[str, ...] = (),
 ) -> GeneralCounterterms:
     scale = Fraction(-1, entry.steps(**values))
     leading, *terms = (
@@ -284,13 +267,15 @@ def _general(
     )
     meanings = tuple(field.meaning for field in entry.fields(**values))
     return GeneralCounterterms(
-        entry.name, MappingProxyType(dict(values)), order, leading, tuple(terms), meanings, functions
+        entry.name,
+        MappingProxyType(dict(values)),
+        order,
+        leading,
+        tuple(terms),
+        meanings,
+        functions,
+        schedule=schedule,
     )
-
-
-def _holds_theta(tree: ColouredTree) -> bool:
-    """Whether θ itself is one of the leaves."""
-    return tree == THETA or any(map(_holds_theta, tree.children))
 
 
 def derive_on_trees(optimizer: str | Optimizer, order: int, **parameters: object) -> Counterterms:

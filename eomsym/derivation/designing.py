@@ -19,6 +19,7 @@ from eomsym.derivation.modified_loss import tree_rows
 from eomsym.derivation.order_conditions import Condition, read_demands
 from eomsym.errors import InputError, UnsolvableError
 from eomsym.exact_numbers import Coefficient
+from eomsym.notation.coefficients import coefficient_expression
 from eomsym.optimizers import Optimizer, Parameter
 
 if TYPE_CHECKING:
@@ -154,7 +155,8 @@ class _System:
         symbol = self.symbols[name]
         for value, reason in candidates:
             left, still = (
-                [equation.subs(symbol, _rational(value)).expand() for equation in part] for part in (equations, proper)
+                [equation.subs(symbol, coefficient_expression(value)).expand() for equation in part]
+                for part in (equations, proper)
             )
             if all(not equation.is_number or equation == 0 for equation in [*left, *still]):  # −1 = 0: divides by zero
                 left = [equation for equation in left if equation != 0]
@@ -272,14 +274,8 @@ def _in_range(parameter: Parameter, value: Fraction) -> bool:
         return False
 
 
-def _rational(value: int | Fraction) -> sympy.Rational:
-    import sympy
-
-    return sympy.Rational(value.numerator, value.denominator)
-
-
 def _numerator(value: Coefficient) -> sympy.Expr:
-    return _rational(value) if isinstance(value, (int, Fraction)) else value.numer.as_expr()
+    return coefficient_expression(value) if isinstance(value, (int, Fraction)) else value.numer.as_expr()
 
 
 def _denominators(value: Coefficient) -> list[sympy.Expr]:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import re
+from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from fractions import Fraction
 from typing import Any
@@ -23,7 +23,7 @@ WHERE = r"\text{where}"
 STEP = r"\text{a step takes the parameters $\theta$ to $\theta^{+}$:}"
 
 
-class Formula(Result):
+class Formula(Result, ABC):
     """A formula of an ``optimizer``: ``text`` is what people read, ``latex`` what notebooks and papers show."""
 
     @property
@@ -33,17 +33,17 @@ class Formula(Result):
         values = "".join(f", {name} = {value}" for name, value in found.parameters.items())
         return f"{found.optimizer}{values}, order {found.order}"
 
+    @abstractmethod
     def text(self) -> str:
         """As unicode text."""
-        raise NotImplementedError
 
     def sympy_lines(self) -> str:
         """As lines that SymPy reads.  Raises ``InputError`` where there are none."""
         raise InputError(f"{type(self).__name__}: has no lines for SymPy; take text(), latex() or to_json()")
 
+    @abstractmethod
     def equations(self) -> list[Equation]:
         """Left and right sides in LaTeX."""
-        raise NotImplementedError
 
     def where(self) -> list[Equation]:
         """What the symbols of ``equations`` mean, as equations."""
@@ -65,10 +65,6 @@ class Formula(Result):
     def report(self) -> Sequence[str]:
         """The text."""
         return [self.text()]
-
-    def to_dict(self) -> dict[str, Any]:
-        """What ``to_json`` writes, as plain values."""
-        return dict(json.loads(self.to_json()))
 
     def _set(self) -> list[Equation]:
         meanings = self.where()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 
 from eomsym.errors import InputError
-from eomsym.trees import count_rooted_trees
+from eomsym.trees import count_coloured_trees
 
 #: Beyond this a derivation is refused.
 MAX_BYTES = 4 * 10**9
@@ -19,24 +19,11 @@ WORTH_TELLING = 5.0
 _COUNTED = 100
 
 
-def count_coloured_trees(nodes: int, colours: int, leaves: int) -> int:
-    """Number of rooted trees with up to ``nodes`` nodes, each of one of ``colours``, leaves of one of ``leaves``.
-
-    The children of a root are a multiset: ``n m(n) = Σ_{k=1}^{n} (Σ_{d|k} d a(d)) m(n−k)``, Euler's transform.
-    """
-    trees, multisets = [0, leaves], [1]
-    for n in range(1, nodes):
-        weights = (sum(d * trees[d] for d in range(1, k + 1) if k % d == 0) * multisets[n - k] for k in range(1, n + 1))
-        multisets.append(sum(weights) // n)
-        trees.append(colours * multisets[n])
-    return sum(trees[: nodes + 1])
-
-
-def tree_demand(order: int, symbols: int = 0) -> str:
+def tree_demand(order: int) -> str:
     """In words, what plain rooted trees of a derivation to this order take."""
     nodes = min(order + 1, _COUNTED)
     more = "over " if nodes < order + 1 else ""
-    return _demand(sum(map(count_rooted_trees, range(1, nodes + 1))), symbols, more)
+    return _demand(sum(count_coloured_trees(nodes, 1, 1)), 0, more)
 
 
 def check_memory(order: int, trees: int, symbols: int) -> None:

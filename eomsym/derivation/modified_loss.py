@@ -25,10 +25,12 @@ from eomsym.derivation.general_terms import GeneralCounterterms
 from eomsym.errors import InputError
 from eomsym.exact_numbers import Coefficient, exact
 from eomsym.notation.coefficients import coefficient_text
-from eomsym.notation.general import modified_loss_text
+from eomsym.notation.general import TEXT_STYLE, Writer
+from eomsym.notation.sums import TEXT, signed_sum
+from eomsym.notation.text import power_text, primes_text, subscript
 from eomsym.optimizers import Optimizer
 from eomsym.result import Result
-from eomsym.trees import ColouredTree, Tree
+from eomsym.trees import THETA, ColouredTree
 
 _Trees = dict[ColouredTree, Coefficient]
 
@@ -62,8 +64,14 @@ class ModifiedLoss(Result):
 
     def text(self) -> str:
         """One line for each power of η: its part of the modified loss, and the rest where there is one."""
-        levels = [[(term.coefficient, term.tree) for term in level] for level in self.levels]
-        return modified_loss_text(levels, self.rest, self.fields > 1)
+        writer, lines = Writer(TEXT_STYLE, self.fields > 1), []
+        for k, (level, left_over) in enumerate(zip(self.levels, self.rest, strict=True)):
+            contractions = signed_sum(((term.coefficient, _contraction(term.tree, writer)) for term in level), TEXT)
+            lines.append(f"{power_text('η', k) if k else 'L̃_0'}: {contractions}")
+            if left_over:
+                differentials = writer.sum((value, tree) for tree, value in left_over.items())
+                lines.append(f"   not a gradient for every loss; beside it stays {differentials}")
+        return "\n".join(lines)
 
     @property
     def summary(self) -> str:
@@ -82,6 +90,13 @@ class ModifiedLoss(Result):
             for k, level in enumerate(self.levels)
             for term in level
         ]
+
+
+def _contraction(tree: ColouredTree, writer: Writer) -> str:
+    """``L'(g)``, the derivative of the loss along what the root's children are."""
+    name = "L" + (subscript(tree.colour) if writer.coloured else "")
+    arguments = writer.arguments(tree)
+    return name + primes_text(len(arguments)) + (f"({', '.join(arguments)})" if arguments else "")
 
 
 def modified_loss(
@@ -132,23 +147,18 @@ def tree_rows(result: Counterterms | GeneralCounterterms) -> list[_Trees]:
     """
     if isinstance(result, Counterterms):
         first = {ColouredTree(1): result.gradient_coefficient}
-        return [first, *({_coloured(t.tree): t.coefficient for t in row if t.coefficient != 0} for row in result.terms)]
+        return [
+            first,
+            *({ColouredTree.of(t.tree): t.coefficient for t in row if t.coefficient != 0} for row in result.terms),
+        ]
     if result.functions:
         raise InputError(f"modified loss: {result.optimizer} divides componentwise, and its terms are no trees")
     rows: list[_Trees] = []
     for row in (result.leading, *result.terms):
         rows.append({term.basis: term.coefficient for term in row if isinstance(term.basis, ColouredTree)})
-    if any(_touches_theta(tree) for row in rows for tree in row):
+    if any(tree.holds(THETA.colour) for row in rows for tree in row):
         raise InputError(f"modified loss: {result.optimizer} has decoupled decay; only trees of gradients are split")
     return rows
-
-
-def _coloured(tree: Tree) -> ColouredTree:
-    return ColouredTree(1, map(_coloured, tree.children))
-
-
-def _touches_theta(tree: ColouredTree) -> bool:
-    return tree.colour == 0 or any(map(_touches_theta, tree.children))
 
 
 def rooted_at_each(tree: ColouredTree, above: tuple[ColouredTree, ...] = ()) -> list[ColouredTree]:

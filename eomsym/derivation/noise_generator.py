@@ -7,7 +7,6 @@ moments are written by cumulants: only terms whose factors hang together survive
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
@@ -19,9 +18,10 @@ from typing import Any
 
 from eomsym.checks import check_integer
 from eomsym.derivation.formula import Formula
+from eomsym.exact_numbers import collected
 from eomsym.notation.latex import series_latex
 from eomsym.notation.sums import LATEX, TEXT, signed_sum
-from eomsym.notation.text import power_text
+from eomsym.notation.text import power_text, subscript
 from eomsym.notation.typesetting import Equation
 
 #: L_0 … L_4 have 1, 2, 6, 20 and 81 terms; nobody reads the next.
@@ -102,10 +102,6 @@ class ModifiedGenerator(Formula):
             "diffusion": self.is_diffusion,
         }
 
-    def to_json(self) -> str:
-        """``to_dict`` on one line."""
-        return json.dumps(self.to_dict())
-
     def records(self) -> list[dict[str, Any]]:
         """One row a term, in index notation."""
         return [
@@ -132,10 +128,11 @@ def modified_generator(order: int = 2) -> ModifiedGenerator:
 
 def _level(power: int) -> tuple[tuple[Fraction, Product], ...]:
     """The coefficient of η^power in log(1 + Σ ηⁿ M_n/n!)."""
-    total: Operator = {}
-    for parts in _compositions(power):
-        for term, value in _composed(parts).items():
-            total[term] = total.get(term, Fraction(0)) + value * Fraction((-1) ** (len(parts) + 1), len(parts))
+    total = collected(
+        (term, value * Fraction((-1) ** (len(parts) + 1), len(parts)))
+        for parts in _compositions(power)
+        for term, value in _composed(parts).items()
+    )
     kept = ((value, term) for term, value in total.items() if value)
     return tuple(sorted(kept, key=lambda pair: (_derivatives(pair[1]), -len(pair[1]), pair[1])))
 
@@ -152,11 +149,8 @@ def _composed(parts: tuple[int, ...]) -> Operator:
     """``M_{n_1} M_{n_2} … / (n_1! n_2! …)``."""
     if len(parts) == 1:
         return _moment(parts[0])
-    found: Operator = {}
-    for (left, a), (right, b) in product(_moment(parts[0]).items(), _composed(parts[1:]).items()):
-        for term in _applied(left, right):
-            found[term] = found.get(term, Fraction(0)) + a * b
-    return found
+    pairs = product(_moment(parts[0]).items(), _composed(parts[1:]).items())
+    return collected((term, a * b) for (left, a), (right, b) in pairs for term in _applied(left, right))
 
 
 @cache
@@ -225,7 +219,7 @@ def _latex(term: Product) -> str:
 
 
 def _name(n: int) -> str:
-    return NAMES[n][0] if n in NAMES else "κ" + chr(ord("₀") + n)
+    return NAMES[n][0] if n in NAMES else f"κ{subscript(n)}"
 
 
 def _cumulant_latex(n: int) -> str:

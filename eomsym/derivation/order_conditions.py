@@ -117,7 +117,7 @@ def _read_loss(power: int, given: Mapping[str, object]) -> dict[Tree, Fraction]:
         tree = parse_tree(text)
         if tree.order != power + 1:
             raise InputError(f"loss, tree {text!r}: has {tree.order} nodes; the term with eta^{power} has {power + 1}")
-        found[max(rooted_at_each(_single(tree))).plain] = read_rational(f"loss, coefficient of {text}", value)
+        found[max(rooted_at_each(ColouredTree.of(tree))).plain] = read_rational(f"loss, coefficient of {text}", value)
     return found
 
 
@@ -133,7 +133,3 @@ def _exchanged(k: int, row: Row, exchange: Mapping[int, int]) -> Iterator[tuple[
 
 def _recoloured(tree: ColouredTree, names: Mapping[int, int]) -> ColouredTree:
     return ColouredTree(names.get(tree.colour, tree.colour), (_recoloured(child, names) for child in tree.children))
-
-
-def _single(tree: Tree) -> ColouredTree:
-    return ColouredTree(1, map(_single, tree.children))

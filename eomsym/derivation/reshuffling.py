@@ -41,17 +41,13 @@ def symmetric_sums(order: int) -> tuple[tuple[tuple[Fraction, ColouredTree], ...
 def _of_level(field: dict[ColouredTree, Fraction]) -> tuple[tuple[Fraction, ColouredTree], ...]:
     found: dict[ColouredTree, Fraction] = {}
     for shape in sorted({tree.plain for tree in field}):
-        bare = ColouredTree(FREE, [_uncoloured(child) for child in shape.children])
+        bare = ColouredTree.of(shape, FREE)
         weights = {part: _weight(field, bare, part) for part in _partitions(shape.order)}
         for joined in weights:
             value = sum((_mobius(part, joined) * weight for part, weight in weights.items()), Fraction(0))
             tree = _canonical(bare, joined)
             found[tree] = found.get(tree, Fraction(0)) + value
     return tuple((value, tree) for tree, value in sorted(found.items(), reverse=True) if value != 0)
-
-
-def _uncoloured(shape: object) -> ColouredTree:
-    return ColouredTree(FREE, [_uncoloured(child) for child in shape.children])  # type: ignore[attr-defined]
 
 
 def _weight(field: dict[ColouredTree, Fraction], bare: ColouredTree, part: Partition) -> Fraction:

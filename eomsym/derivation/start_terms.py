@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
@@ -18,7 +17,10 @@ from eomsym.derivation.tree_start import Combination, tree_start
 from eomsym.errors import InputError
 from eomsym.exact_numbers import Coefficient, read_rational
 from eomsym.notation.coefficients import coefficient_text
-from eomsym.notation.start import start_equations, start_sympy_lines, start_text
+from eomsym.notation.general import LATEX_STYLE, SYMPY_STYLE, TEXT_STYLE, Style, Writer, state_symbols
+from eomsym.notation.json import START, indexed_entries
+from eomsym.notation.latex import power_latex
+from eomsym.notation.text import power_text
 from eomsym.notation.typesetting import Equation
 from eomsym.optimizers import Gradient, Linear, Optimizer, State, UpdateRule
 from eomsym.trees import THETA, ColouredTree, Tree, rooted_trees, slow_leaf
@@ -52,7 +54,9 @@ class StartTerms(Formula):
 
     def text(self) -> str:
         """The series, then one line a term: ``c_1 = beta/(1 - beta)**2 g``; of no terms ``θ̂_0 = θ_0``."""
-        return start_text(self.rows, self.fields > 1, self.memory)
+        writer = self._writer(TEXT_STYLE)
+        series = "".join(f" + {power_text('η', k)} c_{k}" for k, _ in self._moving)
+        return "\n".join([f"θ̂_0 = θ_0{series}", *(f"c_{k} = {writer.sum(row)}" for k, row in self._moving)])
 
     @property
     def summary(self) -> str:
@@ -69,21 +73,30 @@ class StartTerms(Formula):
 
     def to_dict(self) -> dict[str, Any]:
         """The terms, as in the JSON of ``derive``."""
-        rows = ({name: value for name, value in row.items() if name != "index"} for row in self.records())
-        terms = [[next(rows) for _ in row] for row in self.rows]
-        return {"start": [{"index": k, "terms": row} for k, row in enumerate(terms, start=1)]}
-
-    def to_json(self) -> str:
-        """``to_dict`` on one line."""
-        return json.dumps(self.to_dict())
+        return {START: indexed_entries(self.rows, first=1)}
 
     def equations(self) -> list[Equation]:
         """Left and right sides in LaTeX."""
-        return start_equations(self.rows, self.fields > 1, self.memory)
+        writer = self._writer(LATEX_STYLE)
+        series = "".join(" + " + power_latex(r"\eta", k) + f"c_{{{k}}}" for k, _ in self._moving)
+        equations = [(f"c_{{{k}}}", writer.sum(row)) for k, row in self._moving]
+        return [(r"\hat{\theta}_{0}", rf"\theta_{{0}}{series}"), *equations]
 
     def sympy_lines(self) -> str:
-        """Lines ``c_1 = EXPRESSION`` that SymPy reads."""
-        return start_sympy_lines(self.rows, self.fields > 1, self.memory)
+        """Lines ``c_1 = EXPRESSION`` that SymPy reads, one for each power of η."""
+        writer = self._writer(SYMPY_STYLE)
+        return "\n".join(f"c_{k} = {writer.sum(row)}" for k, row in enumerate(self.rows, start=1))
+
+    @property
+    def _moving(self) -> list[tuple[int, list[tuple[Coefficient, Basis]]]]:
+        """The rows by their powers of η; none where all terms are zero."""
+        return [*enumerate(self.rows, start=1)] if any(value != 0 for row in self.rows for value, _ in row) else []
+
+    def _writer(self, style: Style) -> Writer:
+        """Its trees may have leaves that stand for what a memory starts as, v₀."""
+        writer = Writer(style, self.fields > 1)
+        writer.states += map(style.start, state_symbols(self.memory))
+        return writer
 
     def to_sympy(self, loss: sympy.Expr, variables: Sequence[sympy.Symbol]) -> list[sympy.Matrix]:
         """``[c_1, c_2, …]`` of a concrete loss, each a column of exact expressions in the order of ``variables``.
@@ -177,7 +190,7 @@ def plain_tree(tree: Basis) -> Tree:
 
 
 def _is_plain(tree: ColouredTree) -> bool:
-    return tree.colour == 1 and all(map(_is_plain, tree.children))
+    return tree == ColouredTree.of(tree.plain)
 
 
 def _listed(row: Mapping[ColouredTree, Coefficient], nodes: int) -> Mapping[Basis, Coefficient]:

@@ -2,7 +2,7 @@
 
 ``b(τ)`` is the coefficient of the modified vector field ``f̃ = Σ_τ η^{|τ|−1} b(τ)/σ(τ) F_f(τ)`` of explicit Euler, a
 rational whose denominator divides lcm(1 … |τ|).  Numerators over that denominator are computed modulo 2⁶⁴ and are
-smaller than 2⁶³ for trees of up to 28 nodes: ``derivation.coefficient_bound`` and docs/tree_tables.md prove both.
+smaller than 2⁶³ for trees of up to 28 nodes: docs/tree_tables.md proves both.
 
 The general engine, ``step_index``, knows every optimiser and symbolic parameters; this one knows
 explicit Euler only and is some thousand times as fast.  The two share no code beyond the order of the trees.

@@ -16,6 +16,7 @@ from fractions import Fraction
 from math import factorial, prod
 
 from eomsym.errors import InputError
+from eomsym.exact_numbers import collected
 from eomsym.optimizers import Coefficient, UpdateRule
 from eomsym.step_index import Matrix, NodeAlgebra, Tables, integer_nodes, solve
 
@@ -173,15 +174,8 @@ def _field(coefficient: Coefficient) -> Coefficient:
 
 
 def _sum(parts: Iterator[tuple[Coefficient, Combination]] | Sequence[tuple[Coefficient, Combination]]) -> Combination:
-    total: Combination = {}
-    for weight, combination in parts:
-        for monomial, coefficient in combination.items():
-            value = total.get(monomial, 0) + weight * coefficient
-            if value == 0:
-                total.pop(monomial, None)
-            else:
-                total[monomial] = value
-    return total
+    total = collected((monomial, weight * value) for weight, terms in parts for monomial, value in terms.items())
+    return {monomial: value for monomial, value in total.items() if value != 0}
 
 
 def _product(left: Monomial, right: Monomial) -> Monomial:
@@ -194,9 +188,7 @@ def _product(left: Monomial, right: Monomial) -> Monomial:
 
 
 def _merged(left: Iterable[tuple[int, int]], right: Iterable[tuple[int, int]]) -> tuple[tuple[int, int], ...]:
-    powers: dict[int, int] = dict(left)
-    for index, power in right:
-        powers[index] = powers.get(index, 0) + power
+    powers = collected([*left, *right])
     return tuple(sorted((index, power) for index, power in powers.items() if power))
 
 

@@ -6,7 +6,6 @@ each state (``optimizers.whole_state`` has the scaling).  Heavy ball, to zeroth 
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
@@ -17,16 +16,18 @@ from eomsym import optimizers
 from eomsym.checks import check_integer
 from eomsym.derivation.formula import Formula, meanings
 from eomsym.derivation.general_terms import GeneralTerm, plain
+from eomsym.derivation.symbols import symbols_of
 from eomsym.derivation.tree_algebra import TreeAlgebra
 from eomsym.derivation.vector_language import ComponentwiseFunction, VectorAlgebra
 from eomsym.exact_numbers import exact
-from eomsym.notation.coefficients import coefficient_text, symbol_latex
-from eomsym.notation.general import state_symbols, whole_state_basis, whole_state_lines
+from eomsym.notation.coefficients import symbol_latex
+from eomsym.notation.general import LATEX_STYLE, SYMPY_STYLE, TEXT_STYLE, Style, Writer, state_symbols
+from eomsym.notation.json import term_entries
 from eomsym.notation.latex import power_latex
+from eomsym.notation.text import power_text, subscript
 from eomsym.notation.typesetting import Equation
 from eomsym.optimizers import Optimizer, check_one_gradient, whole_state
 from eomsym.step_index import integer_nodes, solve_slow
-from eomsym.trees import ColouredTree
 
 if TYPE_CHECKING:
     import sympy
@@ -55,19 +56,19 @@ class WholeStateEquation(Formula):
 
     def text(self) -> str:
         """What the letters mean, then one line per term."""
-        definitions, states = self._lines("text")
+        definitions, states = self._lines(TEXT_STYLE)
         lines = [
             self._scaling(),
-            "ż = F₀" + "".join(f" + {_power('h', k)} F{_lower(k)}" for k in range(1, len(self.terms))),
+            "ż = F₀" + "".join(f" + {power_text('h', k)} F{subscript(k)}" for k in range(1, len(self.terms))),
         ]
         lines += [f"{name} = {value}" for name, value in definitions]
         for state in states:
-            lines += [f"{name}: F{_lower(k)} = {value}" for k, (name, value) in enumerate(state)]
+            lines += [f"{name}: F{subscript(k)} = {value}" for k, (name, value) in enumerate(state)]
         return "\n".join(lines)
 
     def equations(self) -> list[Equation]:
         """Left and right sides in LaTeX, one equation a state; products are componentwise."""
-        _, states = self._lines("latex")
+        _, states = self._lines(LATEX_STYLE)
         series = (
             " + ".join(
                 value if k == 0 else rf"{power_latex('h', k)}\bigl({value}\bigr)"
@@ -80,7 +81,7 @@ class WholeStateEquation(Formula):
 
     def where(self) -> list[Equation]:
         """The scaling, the update rule, the functions that occur, and what the symbols mean."""
-        functions, states = self._lines("latex")
+        functions, states = self._lines(LATEX_STYLE)
         shares = [(symbol_latex(share), f"1 - {symbol_latex(decay)} h") for share, decay in self.shares]
         memory = ", ".join(state[0][0] for state in states[1:])
         units = [("", rf"\text{{${memory}$ here: $h$ times the optimiser's}}")] if self.power == 2 else []
@@ -90,35 +91,31 @@ class WholeStateEquation(Formula):
 
     def sympy_lines(self) -> str:
         """Lines ``NAME_k = EXPRESSION`` that SymPy reads; products are componentwise."""
-        definitions, states = self._lines("sympy")
+        definitions, states = self._lines(SYMPY_STYLE)
         lines = [f"{name} = {value}" for name, value in definitions]
         return "\n".join(lines + [f"{name}_{k} = {value}" for state in states for k, (name, value) in enumerate(state)])
 
-    def to_json(self) -> str:
-        """One JSON object; trees as bracket lists with colours, monomials as SymPy reads them."""
-        data = {
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values: trees as bracket lists with colours, monomials as SymPy reads them."""
+        return {
             "optimizer": self.optimizer,
             **optimizers.get(self.optimizer).written_definition,
             "parameters": {name: str(value) for name, value in self.parameters.items()},
             "order": self.order,
             "state": ["theta", *self.memory],
             "scaling": {"eta": f"h^{self.power}", **{share: f"1 - {decay}*h" for share, decay in self.shares}},
-            "functions": dict(self._lines("sympy")[0]),
-            "terms": [
-                {"index": k, "fields": [[self._entry(term) for term in field] for field in row]}
-                for k, row in enumerate(self.terms)
-            ],
+            "functions": dict(self._lines(SYMPY_STYLE)[0]),
+            "terms": [{"index": k, "fields": list(map(self._entries, row))} for k, row in enumerate(self.terms)],
         }
-        return json.dumps(data)
 
     def records(self) -> list[dict[str, Any]]:
         """One row a term; trees as bracket lists with colours, monomials as SymPy reads them."""
         states = ("theta", *self.memory)
         return [
-            {"index": k, "state": state, **{"tree": None, "term": None}, **self._entry(term)}
+            {"index": k, "state": state, **{"tree": None, "term": None}, **entry}
             for k, row in enumerate(self.terms)
             for state, field in zip(states, row, strict=True)
-            for term in field
+            for entry in self._entries(field)
         ]
 
     def to_sympy(
@@ -133,22 +130,21 @@ class WholeStateEquation(Formula):
             for row in self.terms
         ]
 
-    def _lines(self, form: str) -> tuple[list[tuple[str, str]], list[list[tuple[str, str]]]]:
-        rows = [[plain(field) for field in row] for row in self.terms]
-        return whole_state_lines(rows, self.functions, self.memory, form)
+    def _lines(self, style: Style) -> tuple[list[Equation], list[list[Equation]]]:
+        """Definitions of functions, then name and value of each term, a list for each state."""
+        writer = Writer(style, False, self.functions, self.memory)
+        states = [[(name, writer.sum(plain(row[i]))) for row in self.terms] for i, name in enumerate(writer.states)]
+        return writer.definitions(), states
 
     def _scaling(self) -> str:
         letters = ", ".join(state_symbols(self.memory))
         shares = ", ".join(f"{share} = 1 − {decay} h" for share, decay in self.shares)
         units = f"; {letters} in units of 1/h" if self.power == 2 else ""
-        scaled = f"η = {_power('h', self.power)}" + (f", {shares}" if shares else "")
+        scaled = f"η = {power_text('h', self.power)}" + (f", {shares}" if shares else "")
         return f"{scaled}; z = (θ, {letters}), time nh{units}"
 
-    def _entry(self, term: GeneralTerm) -> dict[str, Any]:
-        basis, coefficient = term.basis, coefficient_text(term.coefficient)
-        if isinstance(basis, ColouredTree):
-            return {"tree": str(basis), "symmetry": basis.symmetry, "coefficient": coefficient}
-        return {"term": whole_state_basis(basis, self.functions, self.memory), "coefficient": coefficient}
+    def _entries(self, field: Sequence[GeneralTerm]) -> list[dict[str, Any]]:
+        return term_entries(plain(field), Writer(SYMPY_STYLE, False, self.functions, self.memory).basis)
 
 
 def derive_whole_state(optimizer: str | Optimizer, order: int, **parameters: object) -> WholeStateEquation:
@@ -162,7 +158,7 @@ def derive_whole_state(optimizer: str | Optimizer, order: int, **parameters: obj
     check_one_gradient(entry, {})
     values = scaling.read_parameters(scaling.beside_shares(told) | parameters, complete=False)
     names = [parameter.name for parameter in scaling.parameters if parameter.name not in values]
-    rule = scaling.rule(**values, **_symbols(names))
+    rule = scaling.rule(**values, **symbols_of(names))
     check_integer("order", order, 0, MAX_WHOLE_ORDER if rule.linear else MAX_WHOLE_VECTOR_ORDER)
     tables = integer_nodes(rule, order + 1)
     algebra = TreeAlgebra(tables) if rule.linear else VectorAlgebra(tables)
@@ -185,17 +181,3 @@ def _terms(field: Any) -> tuple[GeneralTerm, ...]:
         return tuple(GeneralTerm(basis, exact(value)) for basis, value in sorted(field[0].items()) if value != 0)
     found = ((tree, values[0] * Fraction(1, tree.symmetry)) for tree, values in sorted(field.items(), reverse=True))
     return tuple(GeneralTerm(tree, exact(value)) for tree, value in found if value != 0)
-
-
-def _symbols(names: Sequence[str]) -> dict[str, Any]:
-    import sympy
-
-    return dict(zip(names, sympy.field(list(names), sympy.QQ)[1:], strict=True)) if names else {}
-
-
-def _power(name: str, exponent: int) -> str:
-    return name + (str(exponent).translate(str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")) if exponent > 1 else "")
-
-
-def _lower(number: int) -> str:
-    return str(number).translate(str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉"))

@@ -24,8 +24,7 @@ class FlatModel:
 
     def __init__(self, loss_fn: Callable[[Any], Any], params: Any) -> None:
         with jax.enable_x64(True):
-            start = jax.tree.map(lambda leaf: checked_leaf(leaf).astype(jnp.float64), params)
-            vector, self._shaped = ravel_pytree(start)
+            vector, self._shaped = ravel_pytree(doubles(params))
         self.theta, self.size, self._loss_fn = np.array(vector), vector.size, loss_fn
         self._flat = jax.jit(lambda flat: loss_fn(self._shaped(flat)))
         self._slope = jax.jit(jax.grad(self._flat))
@@ -79,3 +78,8 @@ class FlatModel:
                 return np.array(jax.jvp(flat, (jnp.asarray(theta),), (jnp.asarray(vector),))[1])
 
         return value, along
+
+
+def doubles(params: Any) -> Any:
+    """The same tree in float64, which has to be switched on.  Raises ``InputError`` for a leaf that is no array."""
+    return jax.tree.map(lambda leaf: checked_leaf(leaf).astype(jnp.float64), params)

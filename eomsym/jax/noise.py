@@ -13,7 +13,7 @@ from jax.flatten_util import ravel_pytree
 from eomsym.dynamics.noise_prediction import Observables, checked_draw, predict_noise
 from eomsym.dynamics.noise_record import Noise
 from eomsym.errors import InputError
-from eomsym.jax.counterterms import checked_leaf
+from eomsym.jax.flat_model import doubles
 
 
 def noise(
@@ -45,7 +45,7 @@ def noise(
         raise InputError(f"data: arrays of {', '.join(map(str, sorted(counts)))} samples; give as many in each")
     draw = checked_draw(counts.pop(), batch_size, replacement)
     with jax.enable_x64(True):
-        vector, unravel = ravel_pytree(jax.tree.map(lambda leaf: checked_leaf(leaf).astype(jnp.float64), params))
+        vector, unravel = ravel_pytree(doubles(params))
         if not jnp.isfinite(vector).all():
             raise InputError("params: not finite; give finite numbers")
         return predict_noise(

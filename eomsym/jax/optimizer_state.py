@@ -12,6 +12,7 @@ from jax.flatten_util import ravel_pytree
 
 from eomsym.dynamics import StateMap, Tally
 from eomsym.errors import InputError
+from eomsym.jax.flat_model import doubles
 
 
 def optax_state(loss_fn: Callable[[Any], Any], params: Any, optimizer: Any) -> StateMap:
@@ -25,7 +26,7 @@ def optax_state(loss_fn: Callable[[Any], Any], params: Any, optimizer: Any) -> S
     import optax
 
     with jax.enable_x64(True):
-        start = jax.tree.map(_double, params)
+        start = doubles(params)
         counted = optimizer.init(start)
         state = jax.tree.map(_float, counted)
         vector, unravel = ravel_pytree((start, state))
@@ -56,13 +57,6 @@ def _check(step: Callable[[Any], Any], vector: Any, wanted: Any) -> None:
         raise InputError(f"optimizer: its state cannot be held in floats ({reason}); take a smooth one") from error
     if found.shape != wanted.shape or not bool(jnp.allclose(found, wanted, rtol=1e-9, atol=0, equal_nan=True)):
         raise InputError("optimizer: counting steps in floats changes its first step; take one that is smooth in them")
-
-
-def _double(leaf: Any) -> Any:
-    array = jnp.asarray(leaf)
-    if not jnp.issubdtype(array.dtype, jnp.floating):
-        raise InputError(f"params: a leaf has type {array.dtype}; give floating-point arrays only")
-    return array.astype(jnp.float64)
 
 
 def _float(leaf: Any) -> Any:

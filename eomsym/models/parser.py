@@ -89,13 +89,18 @@ def syntax_tree(text: object, more: str = "") -> ast.expr:
         raise InputError(f"expression {_shown(text)}: a number has more than 40 digits; write it as 0.01")
     if _nesting(text) > MAX_DEPTH:
         raise InputError(f"expression {_shown(text)}: nested deeper than {MAX_DEPTH}; split it into fewer levels")
+    return python_tree(text, f"expression {_shown(text)}", _EXAMPLE)
+
+
+def python_tree(text: str, name: str, example: str) -> ast.expr:
+    """The syntax tree of one expression of Python, which is not run.  Raises ``InputError`` by that name."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of the tokenizer, on what is refused anyway
             return ast.parse(text.strip(), mode="eval").body
     except (SyntaxError, ValueError, MemoryError, RecursionError) as error:
         reason = getattr(error, "msg", None) or "too complex"
-        raise InputError(f"expression {_shown(text)}: {reason}; {_EXAMPLE}") from None
+        raise InputError(f"{name}: {reason}; {example}") from None
 
 
 def _nesting(text: str) -> int:

@@ -1,32 +1,33 @@
-"""Coloured trees and monomials of the vector language as text, LaTeX and lines that SymPy reads."""
+"""Trees, plain and coloured, and monomials of the vector language as text, LaTeX and lines that SymPy reads.
+
+For SymPy ``g`` is the gradient, ``g1(u)`` its derivative along u, ``g2(u, v)`` the second along u and v, and so on:
+``xi_1 = g1(g1(g))/3 + g2(g, g)/12``.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
 from eomsym.exact_numbers import Coefficient
-from eomsym.notation.coefficients import coefficient_text
-from eomsym.notation.latex import derivative_latex, motion_equations
-from eomsym.notation.sums import LATEX, TEXT, SumStyle, signed_sum
-from eomsym.notation.text import SUPERSCRIPTS, power_text, series_text
-from eomsym.notation.typesetting import Equation
-from eomsym.trees import ColouredTree
+from eomsym.notation.latex import derivative_latex, tree_latex
+from eomsym.notation.sums import LATEX, SYMPY, TEXT, SumStyle, signed_sum
+from eomsym.notation.text import power_text, primes_text, subscript, tree_text
+from eomsym.trees import ColouredTree, Tree
 
 if TYPE_CHECKING:
     from eomsym.derivation.vector_language import ComponentwiseFunction, Monomial
 
-    Basis: TypeAlias = "ColouredTree | Monomial"
+    Basis: TypeAlias = "Tree | ColouredTree | Monomial"
     GeneralSum: TypeAlias = Iterable[tuple[Coefficient, Basis]]
-
-_SUBSCRIPTS = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
 
 
 @dataclass(frozen=True)
 class Style:
-    """How one notation writes the pieces that both kinds of terms are made of."""
+    """How one notation writes plain trees, and the pieces that the other kinds of terms are made of."""
 
+    tree: Callable[[Tree], str]
     theta: str
     start: Callable[[str], str]  # what a memory starts as, from its name
     derivative: Callable[[int, int, list[str]], str]  # colour (0: only one field), how often, arguments
@@ -37,9 +38,8 @@ class Style:
 
 
 def _text_derivative(colour: int, count: int, arguments: list[str]) -> str:
-    name = "g" + (str(colour).translate(_SUBSCRIPTS) if colour else "")
-    primes = "'" * count if count < 5 else f"⁽{str(count).translate(SUPERSCRIPTS)}⁾"
-    return name + primes + (f"({', '.join(arguments)})" if arguments else "")
+    name = "g" + (subscript(colour) if colour else "")
+    return name + primes_text(count) + (f"({', '.join(arguments)})" if arguments else "")
 
 
 def _latex_name(name: str) -> str:
@@ -56,8 +56,22 @@ def _sympy_derivative(colour: int, count: int, arguments: list[str]) -> str:
     return f"{name}{'_' if colour else ''}{count}({', '.join(arguments)})"
 
 
-TEXT_STYLE = Style("θ", lambda name: f"{name}₀", _text_derivative, power_text, lambda inside: f"√({inside})", str, TEXT)
+def _sympy_tree(tree: Tree) -> str:
+    return _sympy_derivative(0, len(tree.children), [_sympy_tree(child) for child in reversed(tree.children)])
+
+
+TEXT_STYLE = Style(
+    tree_text,
+    "θ",
+    lambda name: f"{name}₀",
+    _text_derivative,
+    power_text,
+    lambda inside: f"√({inside})",
+    str,
+    TEXT,
+)
 LATEX_STYLE = Style(
+    tree_latex,
     r"\theta",
     lambda name: _latex_name(name) + "_{0}",
     derivative_latex,
@@ -67,13 +81,14 @@ LATEX_STYLE = Style(
     LATEX,
 )
 SYMPY_STYLE = Style(
+    _sympy_tree,
     "theta",
     lambda name: f"{name}_0",
     _sympy_derivative,
     lambda base, power: base + (f"**({power})" if power < 0 else f"**{power}" if power != 1 else ""),
     lambda inside: f"sqrt({inside})",
     str,
-    SumStyle("-", lambda coefficient: f"({coefficient_text(coefficient)})", "*", ("(", ")")),
+    SYMPY,
 )
 
 
@@ -94,9 +109,11 @@ class Writer:
         return signed_sum(((coefficient, self.basis(basis)) for coefficient, basis in terms), self.style.sum)
 
     def basis(self, basis: Basis) -> str:
+        style = self.style
+        if isinstance(basis, Tree):
+            return style.tree(basis)
         if isinstance(basis, ColouredTree):
             return self.tree(basis)
-        style = self.style
         parts = [style.power(self.states[index], power) for index, power in basis.states]
         if basis.gradient:
             parts.append(style.power(style.derivative(0, 0, []), basis.gradient))
@@ -137,92 +154,3 @@ def state_symbols(memory: Sequence[str]) -> list[str]:
     full = [name.replace(" ", "_") for name in memory]
     short = [letters.get(name, word) for name, word in zip(memory, full, strict=True)]
     return short if len(set(short)) == len(short) else full
-
-
-def start_writer(style: Style, coloured: bool, memory: Sequence[str]) -> Writer:
-    """For trees whose leaves may be what a memory starts as, v₀."""
-    writer = Writer(style, coloured)
-    writer.states += map(style.start, state_symbols(memory))
-    return writer
-
-
-def whole_state_lines(
-    rows: Sequence[Sequence[GeneralSum]], functions: Sequence[ComponentwiseFunction], memory: Sequence[str], form: str
-) -> tuple[list[tuple[str, str]], list[list[tuple[str, str]]]]:
-    """Definitions of functions, then name and value of each term, a list for each state; ``form`` is a notation."""
-    style = {"text": TEXT_STYLE, "latex": LATEX_STYLE, "sympy": SYMPY_STYLE}[form]
-    writer = Writer(style, False, functions, memory)
-    states = [[(name, writer.sum(row[i])) for row in rows] for i, name in enumerate(writer.states)]
-    return writer.definitions(), states
-
-
-def whole_state_basis(basis: Basis, functions: Sequence[ComponentwiseFunction], memory: Sequence[str]) -> str:
-    """A term of the whole state as SymPy reads it."""
-    return Writer(SYMPY_STYLE, False, functions, memory).basis(basis)
-
-
-def general_text(
-    leading: GeneralSum, rows: Sequence[GeneralSum], fields: Sequence[str], functions: Sequence[ComponentwiseFunction]
-) -> str:
-    """The equation of motion, what its letters mean, and one line per counter term."""
-    writer = Writer(TEXT_STYLE, len(fields) > 1, functions)
-    lines = [f"θ̇ = {writer.sum(_negative(leading))}{series_text(len(rows))}"]
-    if len(fields) > 1:
-        lines += [f"g{str(i).translate(_SUBSCRIPTS)}: {meaning}" for i, meaning in enumerate(fields, start=1)]
-    lines += [f"{name} = {definition}" for name, definition in writer.definitions()]
-    return "\n".join(lines + [f"ξ_{k} = {writer.sum(row)}" for k, row in enumerate(rows)])
-
-
-def general_equations(
-    leading: GeneralSum, rows: Sequence[GeneralSum], fields: Sequence[str], functions: Sequence[ComponentwiseFunction]
-) -> tuple[list[Equation], list[Equation]]:
-    """Left and right sides in LaTeX: equation of motion and counter terms; then the functions that stand in them."""
-    writer = Writer(LATEX_STYLE, len(fields) > 1, functions)
-    counterterms = [(rf"\xi_{{{k}}}", writer.sum(row)) for k, row in enumerate(rows)]
-    return [*motion_equations(writer.sum(_negative(leading)), len(rows)), *counterterms], writer.definitions()
-
-
-def general_sympy_lines(
-    leading: GeneralSum, rows: Sequence[GeneralSum], fields: Sequence[str], functions: Sequence[ComponentwiseFunction]
-) -> str:
-    """``leading``, the functions of g, and ``xi_0``, … as SymPy reads them; products are componentwise."""
-    writer = Writer(SYMPY_STYLE, len(fields) > 1, functions)
-    lines = [f"{name} = {definition}" for name, definition in writer.definitions()]
-    lines.append(f"leading = {writer.sum(leading)}")
-    return "\n".join(lines + [f"xi_{k} = {writer.sum(row)}" for k, row in enumerate(rows)])
-
-
-def sympy_definitions(fields: Sequence[str], functions: Sequence[ComponentwiseFunction]) -> dict[str, str]:
-    """The componentwise functions of g as SymPy reads them."""
-    return dict(Writer(SYMPY_STYLE, len(fields) > 1, functions).definitions())
-
-
-def sympy_basis(basis: Basis, fields: Sequence[str], functions: Sequence[ComponentwiseFunction]) -> str:
-    """A coloured tree or a monomial as SymPy reads it."""
-    return Writer(SYMPY_STYLE, len(fields) > 1, functions).basis(basis)
-
-
-def modified_loss_text(
-    levels: Sequence[Iterable[tuple[Coefficient, ColouredTree]]],
-    rest: Sequence[Mapping[ColouredTree, Coefficient]],
-    coloured: bool,
-) -> str:
-    """``L̃ = L + η (1/4 L'(g)) + …`` line by line, with the rest that is no gradient."""
-    writer, lines = Writer(TEXT_STYLE, coloured), []
-    for k, (level, left_over) in enumerate(zip(levels, rest, strict=True)):
-        contractions = ((coefficient, _contraction(tree, writer)) for coefficient, tree in level)
-        lines.append(f"{power_text('η', k) if k else 'L̃_0'}: {signed_sum(contractions, TEXT)}")
-        if left_over:
-            differentials = writer.sum((value, tree) for tree, value in left_over.items())
-            lines.append(f"   not a gradient for every loss; beside it stays {differentials}")
-    return "\n".join(lines)
-
-
-def _contraction(tree: ColouredTree, writer: Writer) -> str:
-    name = "L" + (str(tree.colour).translate(_SUBSCRIPTS) if writer.coloured else "")
-    arguments = writer.arguments(tree)
-    return name + "'" * len(arguments) + (f"({', '.join(arguments)})" if arguments else "")
-
-
-def _negative(terms: GeneralSum) -> GeneralSum:
-    return [(-coefficient, basis) for coefficient, basis in terms]

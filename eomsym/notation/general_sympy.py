@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from itertools import product
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 import sympy
 
+from eomsym.exact_numbers import Coefficient
 from eomsym.notation.coefficients import coefficient_expression
 from eomsym.trees import ColouredTree
 
 if TYPE_CHECKING:
-    from eomsym.derivation.vector_language import ComponentwiseFunction
-    from eomsym.notation.general import Basis, GeneralSum
+    from eomsym.derivation.vector_language import ComponentwiseFunction, Monomial
+
+    Basis: TypeAlias = "ColouredTree | Monomial"
+    Sum: TypeAlias = "Iterable[tuple[Coefficient, Basis]]"
 
 
 def general_combinations(
-    rows: Sequence[GeneralSum],
+    rows: Sequence[Sum],
     functions: Sequence[ComponentwiseFunction],
     gradients: Sequence[Sequence[sympy.Expr]],
     variables: Sequence[sympy.Symbol],
@@ -50,7 +53,7 @@ def general_combinations(
         factors += [directional(gradients[0], [value(a) for a in arguments]) for arguments in basis.derivatives]
         return [sympy.Mul(old, *(factor[i] for factor in factors)) for i, old in enumerate(total)]
 
-    def combination(row: GeneralSum) -> list[sympy.Expr]:
+    def combination(row: Sum) -> list[sympy.Expr]:
         weighted = [(coefficient_expression(coefficient), value(basis)) for coefficient, basis in row]
         return [sympy.Add(*(weight * vector[i] for weight, vector in weighted)) for i in range(size)]
 

@@ -8,16 +8,8 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from eomsym.exact_numbers import Coefficient
-from eomsym.notation.sums import LATEX, Rows, Terms, signed_sum
 from eomsym.notation.typesetting import Equation
 from eomsym.trees import Tree
-
-
-def counterterms_equations(gradient_coefficient: Coefficient, rows: Rows) -> list[Equation]:
-    """Left and right sides: the equation of motion, its series, and each counter term, zeros left out."""
-    flow = _sum([(-gradient_coefficient, Tree())])
-    return motion_equations(flow, len(rows)) + [(rf"\xi_{{{k}}}", _sum(row)) for k, row in enumerate(rows)]
 
 
 def mathtext(equations: Sequence[Equation]) -> list[str]:
@@ -69,7 +61,3 @@ def _without_brackets(text: str) -> str:
     while (shorter := re.sub(r"\[[^\[\]]*\]", "", text)) != text:
         text = shorter
     return text
-
-
-def _sum(row: Terms) -> str:
-    return signed_sum(((coefficient, tree_latex(tree)) for coefficient, tree in row if coefficient != 0), LATEX)

@@ -1,29 +1,23 @@
-"""Counter terms as unicode text, in the notation of numerical analysis: g'g''(g,g)."""
+"""Trees and powers as unicode text, in the notation of numerical analysis: g'g''(g,g)."""
 
 from __future__ import annotations
 
-from eomsym.exact_numbers import Coefficient
-from eomsym.notation.sums import TEXT, Rows, Terms, signed_sum
 from eomsym.trees import Tree
 
 SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
-
-
-def counterterms_text(gradient_coefficient: Coefficient, rows: Rows) -> str:
-    """The equation of motion, then one line per counter term, as ``ξ_1 = 1/3 g'g'g + 1/12 g''(g,g)``.
-
-    Trees come as given and terms that are zero stay visible: ``0 g'''(g,g,g)``.
-    """
-    lines = [f"θ̇ = {_sum([(-gradient_coefficient, Tree())])}{series_text(len(rows))}"]
-    return "\n".join(lines + [f"ξ_{index} = {_sum(row)}" for index, row in enumerate(rows)])
+_SUBSCRIPTS = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
 
 
 def tree_text(tree: Tree) -> str:
     """The elementary differential of a tree, smallest arguments first: ``g'g``, ``g''(g,g'g)``, ``g⁽⁵⁾(g,g,g,g,g)``."""
     count = len(tree.children)
-    derivative = "g" + ("'" * count if count < 5 else f"⁽{count}⁾".translate(SUPERSCRIPTS))
     arguments = [tree_text(child) for child in reversed(tree.children)]
-    return derivative + (f"({','.join(arguments)})" if count > 1 else "".join(arguments))
+    return f"g{primes_text(count)}" + (f"({','.join(arguments)})" if count > 1 else "".join(arguments))
+
+
+def primes_text(count: int) -> str:
+    """Primes of a derivative, from the fifth on a number: ``''``, ``⁽⁵⁾``."""
+    return "'" * count if count < 5 else f"⁽{count}⁾".translate(SUPERSCRIPTS)
 
 
 def series_text(order: int) -> str:
@@ -37,5 +31,6 @@ def power_text(symbol: str, exponent: int) -> str:
     return symbol + (str(exponent).translate(SUPERSCRIPTS) if exponent != 1 else "")
 
 
-def _sum(row: Terms) -> str:
-    return signed_sum(((coefficient, tree_text(tree)) for coefficient, tree in row), TEXT)
+def subscript(number: int) -> str:
+    """The number as an index: ``₁₂``."""
+    return str(number).translate(_SUBSCRIPTS)

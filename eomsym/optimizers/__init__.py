@@ -10,9 +10,8 @@ from eomsym.checks import check_choice
 from eomsym.errors import InputError
 from eomsym.exact_numbers import Coefficient, read_rational
 from eomsym.optimizers import (
-    adaptive,
+    adam,
     batches,
-    corrected,
     decoupled_decay,
     gradient_descent,
     heavy_ball,
@@ -21,6 +20,7 @@ from eomsym.optimizers import (
     library_momentum,
     nesterov,
     optimistic,
+    root_mean_square,
     two_players,
 )
 from eomsym.optimizers._base import (
@@ -121,13 +121,13 @@ REGISTRY: dict[str, Optimizer] = {
         batches.RESHUFFLED,
         two_players.SIMULTANEOUS,
         two_players.ALTERNATING,
-        adaptive.RMSPROP,
-        adaptive.RMSPROP_INSIDE,
-        corrected.ADAM,
-        adaptive.ADAM_OUTSIDE,
-        adaptive.ADAM_INSIDE,
-        corrected.ADAMW,
-        adaptive.ADAMW_UNCORRECTED,
+        root_mean_square.RMSPROP,
+        root_mean_square.RMSPROP_INSIDE,
+        adam.ADAM,
+        adam.ADAM_OUTSIDE,
+        adam.ADAM_INSIDE,
+        adam.ADAMW,
+        adam.ADAMW_UNCORRECTED,
     )
 }
 

@@ -12,7 +12,7 @@ from graphlib import CycleError, TopologicalSorter
 from typing import Any
 
 from eomsym.errors import InputError
-from eomsym.exact_numbers import Coefficient
+from eomsym.exact_numbers import Coefficient, collected
 from eomsym.optimizers._rule import (
     Atom,
     Elapsed,
@@ -101,17 +101,14 @@ class StepSize(_Linear):
         if isinstance(other, Vector):
             return other * self
         right = self._like(other)
-        terms: dict[tuple[int, int], Coefficient] = {}
-        for (p, m), a in self.terms.items():
-            for (q, n), b in right.terms.items():
-                terms[p + q, m + n] = terms.get((p + q, m + n), 0) + a * b
+        terms = collected(
+            ((p + q, m + n), a * b) for (p, m), a in self.terms.items() for (q, n), b in right.terms.items()
+        )
         return self._joined(terms, right)
 
     def __add__(self, other: Any) -> StepSize:
-        right, terms = self._like(other), dict(self.terms)
-        for key, value in right.terms.items():
-            terms[key] = terms.get(key, 0) + value
-        return self._joined(terms, right)
+        right = self._like(other)
+        return self._joined(collected([*self.terms.items(), *right.terms.items()]), right)
 
     def __truediv__(self, other: Any) -> StepSize:
         return self * (other.inverse() if isinstance(other, StepSize) else inverse(exact_number(other)))
@@ -171,10 +168,7 @@ class Vector(_Linear):
         return StepSize({(power, 0): value for (_, power), value in self.terms.items()})
 
     def __add__(self, other: Any) -> Vector:
-        terms = dict(self.terms)
-        for key, value in self.builder.coerce(other).terms.items():
-            terms[key] = terms.get(key, 0) + value
-        return Vector(self.builder, terms)
+        return Vector(self.builder, collected([*self.terms.items(), *self.builder.coerce(other).terms.items()]))
 
     def __mul__(self, other: Any) -> Vector:
         if isinstance(other, Vector):
@@ -183,14 +177,12 @@ class Vector(_Linear):
                     return one * factor
             return self.builder.vector(Product(self.frozen(), other.frozen()))
         number = StepSize._like(other)
-        total: dict[tuple[int, int], Coefficient] = {}
-        for exponent in sorted({m for _, m in number.terms}):
-            part = self._elapsed(exponent, number.clock)
-            for (atom, power), value in part.terms.items():
-                for (shift, m), factor in number.terms.items():
-                    if m == exponent:
-                        key = atom, power + shift
-                        total[key] = total.get(key, 0) + value * factor
+        parts = {m: self._elapsed(m, number.clock) for m in sorted({m for _, m in number.terms})}
+        total = collected(
+            ((atom, power + shift), value * factor)
+            for (shift, m), factor in number.terms.items()
+            for (atom, power), value in parts[m].terms.items()
+        )
         return Vector(self.builder, total)
 
     def _elapsed(self, power: int, clock: tuple[int, int]) -> Vector:

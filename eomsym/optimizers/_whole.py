@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import Any
 
@@ -54,19 +54,13 @@ class WholeState:
 
         Raises ``InputError`` for an unknown name, a bad value or a missing one.
         """
-        known = {parameter.name: parameter for parameter in self.parameters}
-        for name in given:
-            if name not in known:
-                raise InputError(
-                    f"parameter {name!r}: the whole state of {self.optimizer.name} takes {', '.join(known)}"
-                )
-        values = {name: known[name].read(value) for name, value in given.items()}
-        for name, parameter in known.items():
-            if complete and name not in values:
-                if parameter.default is None:
-                    raise InputError(f"{name}: missing; give {parameter.bounds}, {parameter.meaning}")
-                values[name] = parameter.default
-        return values
+        name = f"the whole state of {self.optimizer.name}"
+        scaled = replace(self.optimizer, name=name, parameters=self.parameters)
+        values = scaled.read_parameters(given)
+        for parameter in self.parameters:
+            if complete and parameter.default is None and parameter.name not in values:
+                raise InputError(f"{parameter.name}: missing; give {parameter.bounds}, {parameter.meaning}")
+        return scaled.complete(values) if complete else values
 
     def rule(self, **values: Coefficient) -> UpdateRule:
         """One step in powers of h, all states slow; ``values`` has γ for each share and the other parameters."""

@@ -9,14 +9,14 @@ from __future__ import annotations
 
 import ast
 import re
-import warnings
 from fractions import Fraction
 from typing import Any
 
 from eomsym.checks import meant, shown, suggestion
 from eomsym.errors import InputError
 from eomsym.exact_numbers import read_rational
-from eomsym.optimizers import corrected, library_momentum, optax_names, root_mean_square, stepped_only, torch_names
+from eomsym.models.parser import python_tree
+from eomsym.optimizers import adam, library_momentum, optax_names, root_mean_square, stepped_only, torch_names
 from eomsym.optimizers._base import Optimizer
 from eomsym.optimizers._library import RATES, Choice, LibraryOptimizer
 from eomsym.optimizers.variants import coupled_decay, decoupled_decay, maximized
@@ -34,7 +34,7 @@ RULES: dict[str, Optimizer] = {
     entry.name: entry
     for entry in (
         *library_momentum.RULES,
-        *corrected.RULES,
+        *adam.RULES,
         *root_mean_square.RULES.values(),
         *stepped_only.RULES,
         *_TORCH,
@@ -116,13 +116,7 @@ def _syntax_tree(text: str) -> ast.expr:
     place = _ALLOWED.match(text).end()  # type: ignore[union-attr]
     if place < len(text):
         raise InputError(f"optimizer {shown(text)}: character {text[place]!r} is not allowed; {_EXAMPLE}")
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of the tokenizer, on what is refused anyway
-            return ast.parse(text.strip(), mode="eval").body
-    except (SyntaxError, ValueError, MemoryError, RecursionError) as error:
-        reason = getattr(error, "msg", None) or "too complex"
-        raise InputError(f"optimizer {shown(text)}: {reason}; {_EXAMPLE}") from None
+    return python_tree(text, f"optimizer {shown(text)}", _EXAMPLE)
 
 
 def _literal(node: ast.expr, name: str, text: str) -> object:

@@ -8,6 +8,7 @@ first gradient, whatever the dampening; optax's optimistic method with the first
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from fractions import Fraction
 from typing import Any
 
@@ -46,20 +47,17 @@ def _step_lookahead(gradient: Callable[..., Any], state: tuple[Any, ...], eta: A
     return theta - eta * (slope + beta * velocity), velocity
 
 
-def _step_rate_inside(
-    gradient: Callable[..., Any], state: tuple[Any, ...], eta: Any, beta: Any, rate: Any
-) -> tuple[Any, ...]:
-    theta, velocity = state
-    velocity = beta * velocity + rate * gradient(theta)
-    return theta - eta * velocity, velocity
+def _heavy_ball_of(share: Callable[..., Any]) -> Callable[..., tuple[Any, ...]]:
+    """Heavy ball whose velocity takes up a share of the gradient, which the parameters beside β say."""
 
+    def step(
+        gradient: Callable[..., Any], state: tuple[Any, ...], eta: Any, beta: Any, **others: Any
+    ) -> tuple[Any, ...]:
+        theta, velocity = state
+        velocity = beta * velocity + share(**others) * gradient(theta)
+        return theta - eta * velocity, velocity
 
-def _step_dampened(
-    gradient: Callable[..., Any], state: tuple[Any, ...], eta: Any, beta: Any, dampening: Any
-) -> tuple[Any, ...]:
-    theta, velocity = state
-    velocity = beta * velocity + (1 - dampening) * gradient(theta)
-    return theta - eta * velocity, velocity
+    return step
 
 
 def _undampened_start(gradient: Callable[..., Any], theta: Any, beta: Any, dampening: Any) -> tuple[Any, ...]:
@@ -85,25 +83,21 @@ NESTEROV_LOOKAHEAD = Optimizer(
     memory=("velocity",),
     limits="holds after the transient β^k",
 )
-RATE_INSIDE = Optimizer(
+RATE_INSIDE = replace(
+    NESTEROV_LOOKAHEAD,
     name="heavy-ball-rate-inside",
-    aliases=(),
     summary="v⁺ = β v + r g(θ), θ⁺ = θ − η v⁺: a rate r that depends on time acts on what enters the velocity",
     source="Chollet et al., Keras, 2015: keras.optimizers.SGD, whose velocity is −η v",
     parameters=(MOMENTUM, INNER_RATE),
-    step=_step_rate_inside,
-    memory=("velocity",),
-    limits="holds after the transient β^k",
+    step=_heavy_ball_of(lambda rate: rate),
 )
-DAMPENED = Optimizer(
+DAMPENED = replace(
+    NESTEROV_LOOKAHEAD,
     name="heavy-ball-dampened",
-    aliases=(),
     summary="v⁺ = β v + (1−d) g(θ), θ⁺ = θ − η v⁺, the first v⁺ is g",
     source="Paszke et al., PyTorch, NeurIPS 2019: torch.optim.SGD",
     parameters=(MOMENTUM, DAMPENING),
-    step=_step_dampened,
-    memory=("velocity",),
-    limits="holds after the transient β^k",
+    step=_heavy_ball_of(lambda dampening: 1 - dampening),
     initial=_undampened_start,
 )
 OPTIMISTIC = Optimizer(

@@ -8,7 +8,7 @@ from typing import Any
 
 from eomsym.optimizers import gradient_descent, heavy_ball
 from eomsym.optimizers._library import KINK, SIGN, Choice, LibraryOptimizer, Value, varied
-from eomsym.optimizers.corrected import ADAMS, ADAN, BELIEFS, OPTIMISTS
+from eomsym.optimizers.adam import ADAMS, ADAN, BELIEFS, OPTIMISTS
 from eomsym.optimizers.library_momentum import NESTEROV_LOOKAHEAD, OPTIMISTIC
 from eomsym.optimizers.root_mean_square import RULES as ROOT_MEAN_SQUARE
 from eomsym.optimizers.root_mean_square import rmsprop_name

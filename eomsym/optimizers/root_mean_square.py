@@ -1,4 +1,4 @@
-"""RMSProp with all that PyTorch and optax offer for it: a centred square, a bias correction, momentum, a start.
+"""RMSProp, plain and with all that PyTorch and optax offer: a centred square, a bias correction, momentum, a start.
 
 ``v⁺ = β₂ v + (1 − β₂) g²`` starts at a number of its own; *centered* takes the square of the mean of g away from it,
 *corrected* divides both by ``1 − β₂^n``; the quotient may go through momentum, plain or looking ahead as Nesterov's.
@@ -8,14 +8,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from fractions import Fraction
 from itertools import product
 from typing import Any
 
 from eomsym.optimizers._base import Optimizer, Parameter
-from eomsym.optimizers._stepping import sqrt
-from eomsym.optimizers.adaptive import EPSILON, RHO, RMSPROP, RMSPROP_INSIDE
-from eomsym.optimizers.corrected import ones
+from eomsym.optimizers.adaptive import EPSILON, RHO, ROUGH, SLOW, divided, ones
 from eomsym.optimizers.heavy_ball import MOMENTUM
 
 INITIAL_SQUARE = Parameter(
@@ -60,7 +59,7 @@ def _step(inside: bool, momentum: str, names: tuple[str, ...]) -> Callable[..., 
         if "mean" in memory:
             memory["mean"] = beta2 * memory["mean"] + (1 - beta2) * slope
             spread = spread - (memory["mean"] / kept) ** 2
-        move = slope / sqrt(spread + epsilon) if inside else slope / (sqrt(spread) + epsilon)
+        move = divided(slope, spread, epsilon, inside)
         if "velocity" in memory:
             memory["velocity"] = beta * memory["velocity"] + move
             move = move + beta * memory["velocity"] if momentum == "nesterov" else memory["velocity"]
@@ -75,6 +74,30 @@ def _start(names: tuple[str, ...]) -> Callable[..., tuple[Any, ...]]:
         return tuple(starts.get(name, 0 * theta) for name in names)
 
     return initial
+
+
+RMSPROP = Optimizer(
+    name="rmsprop",
+    aliases=("rmsprop-outside", "rmsprop-pytorch"),
+    summary="v⁺ = β₂ v + (1−β₂) g², θ⁺ = θ − η g/(√v⁺ + ε): PyTorch's",
+    source="Tieleman & Hinton, Lecture 6.5: RMSProp, COURSERA 2012",
+    parameters=(RHO, EPSILON),
+    step=_step(False, "", ("square",)),
+    memory=("square",),
+    limits=ROUGH,
+    definition=2,
+    formerly="rmsprop-inside",
+)
+RMSPROP_INSIDE = replace(
+    RMSPROP,
+    name="rmsprop-inside",
+    aliases=(),
+    summary="as rmsprop, θ⁺ = θ − η g/√(v⁺ + ε)",
+    step=_step(True, "", ("square",)),
+    limits=SLOW,
+    definition=1,
+    formerly="",
+)
 
 
 def _rules() -> Iterator[Optimizer]:

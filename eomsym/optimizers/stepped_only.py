@@ -12,8 +12,7 @@ from typing import Any
 
 from eomsym.optimizers._base import Optimizer, Parameter
 from eomsym.optimizers._stepping import sqrt
-from eomsym.optimizers.adaptive import BETA1, BETA2, EPSILON, RHO
-from eomsym.optimizers.corrected import ones
+from eomsym.optimizers.adaptive import BETA1, BETA2, EPSILON, RHO, divided, ones
 
 INITIAL_SUM = Parameter(
     "initial_sum",
@@ -47,31 +46,30 @@ _FEEDBACK = "since its mean of squared steps feeds on itself and settles like 1 
 _CLOCK = "since its momentum rises like 1 − 0.96^(ψ n)/2, over thousands of steps whatever eta is"
 
 
-def _step_adagrad(
-    gradient: Callable[..., Any], state: tuple[Any, ...], eta: Any, epsilon: Any, initial_sum: Any, rate_decay: Any
-) -> tuple[Any, ...]:
-    theta, total, clock = state
-    slope = gradient(theta)
-    total = total + slope**2
-    return theta - eta * (slope / (sqrt(total) + epsilon) / clock), total, clock + rate_decay
+def _adagrad_step(inside: bool = False, slow_time: bool = False) -> Callable[..., tuple[Any, ...]]:
+    """``clock`` is there where the step size falls with the number of the step."""
+
+    def step(
+        gradient: Callable[..., Any],
+        state: tuple[Any, ...],
+        eta: Any,
+        epsilon: Any,
+        initial_sum: Any,
+        rate_decay: Any = 0,
+    ) -> tuple[Any, ...]:
+        theta, total, *clock = state
+        slope = gradient(theta)
+        total = total + (eta * slope**2 if slow_time else slope**2)
+        move = divided(slope, total, epsilon, inside)
+        for ticks in clock:
+            move = move / ticks
+        return theta - eta * move, total, *(ticks + rate_decay for ticks in clock)
+
+    return step
 
 
-def _step_adagrad_inside(
-    gradient: Callable[..., Any], state: tuple[Any, ...], eta: Any, epsilon: Any, initial_sum: Any
-) -> tuple[Any, ...]:
-    theta, total = state
-    slope = gradient(theta)
-    total = total + slope**2
-    return theta - eta * (slope / sqrt(total + epsilon)), total
-
-
-def _step_adagrad_in_slow_time(
-    gradient: Callable[..., Any], state: tuple[Any, ...], eta: Any, epsilon: Any, initial_sum: Any
-) -> tuple[Any, ...]:
-    theta, total = state
-    slope = gradient(theta)
-    total = total + eta * slope**2
-    return theta - eta * (slope / (sqrt(total) + epsilon)), total
+def _adagrad_start(gradient: Callable[..., Any], theta: Any, initial_sum: Any, **others: Any) -> tuple[Any, ...]:
+    return 0 * theta + initial_sum, *((ones(theta),) if "rate_decay" in others else ())
 
 
 def _step_adadelta(
@@ -101,47 +99,40 @@ def _step_nadam(
     mean = beta1 * mean + (1 - beta1) * slope
     square = beta2 * square + (1 - beta2) * slope**2
     ahead = (1 - momentum) / (1 - kept) * slope + following / (1 - following * kept) * mean
-    return theta - eta * (ahead / (sqrt(square / (1 - faded)) + epsilon)), mean, square, faded, clock, kept
+    return theta - eta * divided(ahead, square / (1 - faded), epsilon), mean, square, faded, clock, kept
 
 
-_ADAGRAD = "Duchi, Hazan & Singer, Adaptive subgradient methods, JMLR 2011"
 ADAGRAD = Optimizer(
     name="adagrad-outside",
     aliases=(),
     summary="V⁺ = V + g², θ⁺ = θ − η/(1 + κ n) g/(√V⁺ + ε)",
-    source=_ADAGRAD,
+    source="Duchi, Hazan & Singer, Adaptive subgradient methods, JMLR 2011",
     parameters=(replace(EPSILON, default=Fraction(1, 10**10)), INITIAL_SUM, RATE_DECAY),
-    step=_step_adagrad,
+    step=_adagrad_step(),
     memory=("sum", "clock"),
     limits="no slow manifold",
-    initial=lambda gradient, theta, initial_sum, **others: (0 * theta + initial_sum, ones(theta)),
+    initial=_adagrad_start,
     numeric_only=_SUM,
 )
-ADAGRAD_INSIDE = Optimizer(
+ADAGRAD_INSIDE = replace(
+    ADAGRAD,
     name="adagrad-inside",
-    aliases=(),
     summary="V⁺ = V + g², θ⁺ = θ − η g/√(V⁺ + ε)",
-    source=_ADAGRAD,
     parameters=(replace(EPSILON, default=Fraction(1, 10**7)), INITIAL_SUM),
-    step=_step_adagrad_inside,
+    step=_adagrad_step(inside=True),
     memory=("sum",),
-    limits="no slow manifold",
-    initial=lambda gradient, theta, initial_sum, **others: (0 * theta + initial_sum,),
-    numeric_only=_SUM,
 )
-ADAGRAD_IN_SLOW_TIME = Optimizer(
+ADAGRAD_IN_SLOW_TIME = replace(
+    ADAGRAD,
     name="adagrad-slow-time",
-    aliases=(),
     summary="V⁺ = V + η g², θ⁺ = θ − η g/(√V⁺ + ε): Adagrad at the rate α = √η, whose sum is V/η and its ε is ε/α",
-    source=_ADAGRAD,
     parameters=(
         replace(EPSILON, default=Fraction(1, 10**10)),
         replace(INITIAL_SUM, default=Fraction(1, 10), open_minimum=True),
     ),
-    step=_step_adagrad_in_slow_time,
+    step=_adagrad_step(slow_time=True),
     memory=("sum",),
     limits="the equation of motion is that of (θ, V), state='whole'; V₀ > 0",
-    initial=lambda gradient, theta, initial_sum, **others: (0 * theta + initial_sum,),
     numeric_only="since its sum is a slow state like θ: ask for its whole state",
 )
 ADADELTA = Optimizer(

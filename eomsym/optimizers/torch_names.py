@@ -10,7 +10,7 @@ from typing import Any
 from eomsym.errors import InputError
 from eomsym.optimizers import gradient_descent, heavy_ball
 from eomsym.optimizers._library import KINK, SIGN, Choice, LibraryOptimizer, Value, varied
-from eomsym.optimizers.corrected import ADAM
+from eomsym.optimizers.adam import ADAM
 from eomsym.optimizers.library_momentum import DAMPENED, NESTEROV_LOOKAHEAD
 from eomsym.optimizers.root_mean_square import RULES as ROOT_MEAN_SQUARE
 from eomsym.optimizers.root_mean_square import rmsprop_name

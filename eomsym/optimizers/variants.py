@@ -8,12 +8,22 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from fractions import Fraction
 from functools import cache
 from typing import Any
 
-from eomsym.optimizers._base import Optimizer
-from eomsym.optimizers.decoupled_decay import DECAY
+from eomsym.optimizers._base import Optimizer, Parameter
 
+DECAY = Parameter(
+    "decay",
+    "λ",
+    "weight decay, outside of the gradient",
+    Fraction(0),
+    None,
+    default=Fraction(1, 100),
+    trial=Fraction(1, 10),
+    reason="weights that decay must not grow",
+)
 _SOURCE = "; Loshchilov & Hutter, Decoupled weight decay regularization, ICLR 2019"
 
 Gradient = Callable[..., Any]

@@ -10,9 +10,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from fractions import Fraction
 from functools import cache
+from itertools import chain
 from math import comb
 
-from eomsym.exact_numbers import Coefficient, divide, exact
+from eomsym.exact_numbers import Coefficient, collected, divide, exact
 
 #: ``(i, ρ)``: the term ``n^i ρ^n``, or for ρ = 0 the step i alone.
 Key = tuple[int, Coefficient]
@@ -32,25 +33,20 @@ class QuasiPolynomial:
         return cls({(0, 1): value})
 
     def __add__(self, other: QuasiPolynomial | Coefficient) -> QuasiPolynomial:
-        terms = dict(self.terms)
-        for key, value in _terms(other).items():
-            terms[key] = terms[key] + value if key in terms else value
-        return QuasiPolynomial(terms)
+        return QuasiPolynomial(collected([*self.terms.items(), *_terms(other).items()]))
 
     __radd__ = __add__
 
     def __mul__(self, other: QuasiPolynomial | Coefficient) -> QuasiPolynomial:
         if not isinstance(other, QuasiPolynomial):
             return QuasiPolynomial({key: value * other for key, value in self.terms.items()})
-        total: dict[Key, Coefficient] = {}
-        for left, a in self.terms.items():
-            for right, b in other.terms.items():
-                found = _product(left, right)
-                if found is not None:
-                    key, weight = found
-                    value = a * b if weight == 1 else a * b * weight
-                    total[key] = total[key] + value if key in total else value
-        return QuasiPolynomial(total)
+        products = (
+            (found[0], a * b if found[1] == 1 else a * b * found[1])
+            for left, a in self.terms.items()
+            for right, b in other.terms.items()
+            if (found := _product(left, right)) is not None
+        )
+        return QuasiPolynomial(collected(products))
 
     __rmul__ = __mul__
 
@@ -77,12 +73,10 @@ class QuasiPolynomial:
 
         A back substitution for each ratio, with one more power of n where the ratio is the share.
         """
-        share, total = exact(share), dict[Key, Coefficient]()
-        for ratio, values in self._by_ratio().items():
-            for key, value in _particular(ratio, values, share):
-                total[key] = total[key] + value if key in total else value
-        missing = start - QuasiPolynomial(total).at(0)
-        return QuasiPolynomial(total) + QuasiPolynomial({(0, share): missing})
+        share = exact(share)
+        parts = (_particular(ratio, values, share) for ratio, values in self._by_ratio().items())
+        found = QuasiPolynomial(collected(chain.from_iterable(parts)))
+        return found + QuasiPolynomial({(0, share): start - found.at(0)})
 
     def _by_ratio(self) -> dict[Coefficient, list[Coefficient]]:
         """Coefficients of each ratio, lowest power first."""

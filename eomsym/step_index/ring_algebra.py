@@ -23,7 +23,7 @@ class RingAlgebra(NodeAlgebra):
     """Vectors at one ``point``, a list of ring elements.
 
     ``programs`` has one entry for each field of the rule, the program of a loss or of a vector field; ``fields`` says
-    what players make of its gradient; ``memory`` has the other slow states.
+    what players make of its gradient.
     """
 
     def __init__(
@@ -34,15 +34,14 @@ class RingAlgebra(NodeAlgebra):
         parameters: Sequence[Any],
         ring: Ring,
         fields: Sequence[Field],
-        memory: Sequence[Row] = (),
     ) -> None:
         super().__init__(tables)
         self._programs, self._fields, self._ring = programs, fields, ring
         self._point, self._parameters = list(point), parameters
-        self._states = [self._point, *memory]
 
     def slow(self, index: int) -> list[Row]:
-        return [self._states[index]] * len(self.tables.nodes)
+        assert index == 0, "other slow states have no ring elements"
+        return [self._point] * len(self.tables.nodes)
 
     def ones(self) -> list[Row]:
         return [[self._ring.number(Fraction(1))] * len(self._point)] * len(self.tables.nodes)

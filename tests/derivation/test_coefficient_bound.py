@@ -4,17 +4,17 @@ from fractions import Fraction
 from math import lcm
 
 import pytest
-import sympy
+from second_routes.coefficient_bound import bernoulli, coefficient_bound
 from second_routes.step_polynomial import FORMS, modified_coefficients
 
-from eomsym.derivation.coefficient_bound import bernoulli, coefficient_bound
 from eomsym.derivation.tree_tables import MAX_STREAMED_NODES
+from eomsym.step_index import logarithm
 
 
-def test_bernoulli_numbers_are_those_of_sympy():
-    assert bernoulli(1) == Fraction(-1, 2)
-    for index in [0, *range(2, 40)]:
-        assert bernoulli(index) == sympy.bernoulli(index)
+def test_the_logarithm_has_the_bernoulli_numbers_of_sympy():
+    assert logarithm(1) == Fraction(-1, 2)
+    for index in range(40):
+        assert logarithm(index) == bernoulli(index)
 
 
 @pytest.mark.parametrize("nodes", range(1, 11))

@@ -7,26 +7,23 @@ import pytest
 
 import eomsym
 from eomsym.codegen import KernelSpec, kernel_for
-from eomsym.derivation.memory import check_memory, count_coloured_trees, tree_demand
+from eomsym.derivation.memory import check_memory, tree_demand
 from eomsym.derivation.tree_algebra import modified_tree_coefficients
 from eomsym.errors import InputError
 from eomsym.models import MLP
 from eomsym.optimizers import get
-from eomsym.trees import count_rooted_trees, rooted_trees
+from eomsym.trees import count_coloured_trees, count_rooted_trees, rooted_trees
 from eomsym.verification.convergence import error_exponents
 
 
 @pytest.mark.parametrize("nodes", range(1, 12))
 def test_one_colour_gives_plain_trees(nodes):
-    assert count_coloured_trees(nodes, 1, 1) == sum(map(count_rooted_trees, range(1, nodes + 1)))
+    assert count_coloured_trees(nodes, 1, 1) == [0, *(len(rooted_trees(n)) for n in range(1, nodes + 1))]
 
 
 def test_two_colours():
     """OEIS A000151: 2, 4, 14, 52, 214, 916, 4116."""
-    counts = [count_coloured_trees(nodes, 2, 2) for nodes in range(1, 8)]
-    assert [after - before for before, after in zip([0, *counts], counts, strict=False)] == [
-        *(2, 4, 14, 52, 214, 916, 4116)
-    ]
+    assert count_coloured_trees(7, 2, 2) == [0, 2, 4, 14, 52, 214, 916, 4116]
 
 
 @pytest.mark.parametrize(
@@ -38,7 +35,7 @@ def test_a_derivation_has_as_many_trees_as_were_counted(name, parameters, theta)
     values = entry.complete(parameters)
     fields = len(entry.fields(**values))
     found = set().union(*modified_tree_coefficients(entry.rule(**values), terms))
-    counted = count_coloured_trees(terms, fields, fields + theta)
+    counted = sum(count_coloured_trees(terms, fields, fields + theta))
     vanishing = {"mini-batches": 46, "sgdw": 0, "extragradient": 1}[name]  # coefficients that are zero are left out
     assert len(found) == counted - vanishing
 

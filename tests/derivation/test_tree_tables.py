@@ -12,9 +12,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from second_routes import step_polynomial
+from second_routes.coefficient_bound import bernoulli, coefficient_bound
 
 import eomsym
-from eomsym.derivation.coefficient_bound import bernoulli, coefficient_bound
 from eomsym.derivation.tree_tables import _fill, _tables
 from eomsym.errors import InputError
 from eomsym.tree_positions import block_start, tree_at

@@ -212,11 +212,6 @@ FAULTS = [
         ("last = min(rests, first + end - begin)", "last = rests"),
     ),
     *_faults(
-        "eomsym/derivation/coefficient_bound.py",
-        TABLES,
-        ("comb(power + 1, j) * abs(bernoulli(j)) / (power + 1)", "comb(power + 1, j) * bernoulli(j) / (power + 1)"),
-    ),
-    *_faults(
         "eomsym/optimizers/heavy_ball.py",
         REGISTRY,
         ("return theta - eta * velocity, velocity", "return theta + eta * velocity, velocity"),
@@ -231,7 +226,7 @@ FAULTS = [
     *_faults(
         "eomsym/optimizers/adaptive.py",
         (*REGISTRY, "tests/verification/test_every_optimizer.py"),
-        ("return value / sqrt(square + epsilon)", "return value / (sqrt(square) + epsilon)"),
+        ("return value / sqrt(square + epsilon) if inside", "return value / (sqrt(square) + epsilon) if inside"),
     ),
     *_faults(
         "eomsym/optimizers/_base.py",
@@ -495,7 +490,7 @@ FAULTS = [
         (r"\nabla^{{{count}}}g", r"\nabla^{{{count + 1}}}g"),
     ),
     *_faults("eomsym/notation/sums.py", NOTATION, ('f" {style.minus} " if text', '" + " if text')),
-    *_faults("eomsym/notation/text.py", NOTATION, ('("\'" * count if count < 5', '("\'" * (count + 1) if count < 5')),
+    *_faults("eomsym/notation/text.py", NOTATION, ('"\'" * count if count < 5', '"\'" * (count + 1) if count < 5')),
     *_faults(
         "eomsym/models/mlp.py",
         MODELS,

@@ -11,7 +11,13 @@ from fractions import Fraction
 from functools import cache
 from math import comb
 
-from eomsym.step_index import logarithm as bernoulli
+import sympy
+
+
+def bernoulli(index: int) -> Fraction:
+    """``B_index``; SymPy has ``B_1 = +1/2``."""
+    number = sympy.bernoulli(index)
+    return Fraction(int(number.p), int(number.q)) * (-1 if index == 1 else 1)
 
 
 def coefficient_bound(nodes: int) -> Fraction:

@@ -1,6 +1,7 @@
-"""Adam and its kin with bias correction, as PyTorch and optax have them.
+"""Adam and its kin, with bias correction, as PyTorch and optax have them, and without.
 
-The moments are divided by ``1 − β^n``; ``β^n`` is a state of its own, one number, which starts at 1.  After the
+``m⁺ = β₁ m + (1 − β₁) g``, ``v⁺ = β₂ v + (1 − β₂) g²``, then ``θ⁺ = θ − η m⁺/(√v⁺ + ε)``.  With the correction the
+moments are divided by ``1 − β^n``; ``β^n`` is a state of its own, one number, which starts at 1.  After the
 transient it is zero, so that the equation of motion is that of the method without correction, to all orders.  ``adam``
 and ``adamw`` are those of ``torch.Adam`` and ``torch.AdamW``.  The
 Nesterov form looks one step ahead with the mean: ``β₁ m⁺/(1 − β₁^{n+1}) + (1 − β₁) g/(1 − β₁^n)``.
@@ -15,21 +16,20 @@ from itertools import product
 from typing import Any
 
 from eomsym.optimizers._base import Optimizer
-from eomsym.optimizers._stepping import sqrt
-from eomsym.optimizers.adaptive import ADAM_OUTSIDE, BETA1, BETA2, EPSILON
+from eomsym.optimizers.adaptive import BETA1, BETA2, EPSILON, ROUGH, SLOW, divided, ones
 from eomsym.optimizers.library_momentum import ALPHA, BETA
 from eomsym.optimizers.variants import decoupled_decay
 
 ROOT_EPSILON = replace(EPSILON, name="root_epsilon", symbol="ε₂", meaning="added below the root")
 OUTER_EPSILON = replace(EPSILON, open_minimum=False, meaning="added to the root", reason="a distance from zero")
 
+_SOURCE = (
+    "Kingma & Ba, Adam: a method for stochastic optimization, ICLR 2015; first counter term: "
+    "Cattaneo, Klusowski & Shigida, On the implicit bias of Adam, ICML 2024"
+)
 _LIMITS = "the equation of motion holds after the transient, where the bias correction is 1"
 _INSIDE = f"{_LIMITS}; η must be small against √ε₂/|dg/dt|"
-
-
-def ones(theta: Any) -> Any:
-    """The number 1 as an array of shape (1,), of the library that θ is of."""
-    return 0 * theta[:1] + 1
+_UNCORRECTED = "; without bias correction"
 
 
 def _start(averages: int, numbers: int) -> Callable[..., tuple[Any, ...]]:
@@ -43,7 +43,9 @@ def corrected_mean(nesterov: bool, mean: Any, slope: Any, faded: Any, beta: Any)
     return beta * (mean / (1 - beta * faded)) + (1 - beta) * (slope / (1 - faded))
 
 
-def _adam_direction(nesterov: bool, belief: bool) -> Callable[..., tuple[Any, ...]]:
+def _adam_direction(
+    nesterov: bool = False, belief: bool = False, corrected: bool = True, inside: bool = False
+) -> Callable[..., tuple[Any, ...]]:
     def direction(
         gradient: Callable[..., Any],
         state: tuple[Any, ...],
@@ -52,21 +54,23 @@ def _adam_direction(nesterov: bool, belief: bool) -> Callable[..., tuple[Any, ..
         epsilon: Any,
         root_epsilon: Any = 0,
     ) -> tuple[Any, ...]:
-        theta, mean, square, faded1, faded2 = state
+        theta, mean, square, *faded = state
         slope = gradient(theta)
         mean = beta1 * mean + (1 - beta1) * slope
         what = slope - mean if belief else slope
         square = beta2 * square + (1 - beta2) * what**2 + (root_epsilon if belief else 0)
-        faded1, faded2 = beta1 * faded1, beta2 * faded2
+        if not corrected:
+            return divided(mean, square, epsilon, inside), mean, square
+        faded1, faded2 = beta1 * faded[0], beta2 * faded[1]
         under = square / (1 - faded2) + (0 if belief else root_epsilon)
         ahead = corrected_mean(nesterov, mean, slope, faded1, beta1)
-        return ahead / (sqrt(under) + epsilon), mean, square, faded1, faded2
+        return divided(ahead, under, epsilon), mean, square, faded1, faded2
 
     return direction
 
 
-def _adam_step(nesterov: bool, belief: bool) -> Callable[..., tuple[Any, ...]]:
-    along = _adam_direction(nesterov, belief)
+def _adam_step(**form: bool) -> Callable[..., tuple[Any, ...]]:
+    along = _adam_direction(**form)
 
     def step(gradient: Callable[..., Any], state: tuple[Any, ...], eta: Any, **values: Any) -> tuple[Any, ...]:
         direction, *memory = along(gradient, state, **values)
@@ -76,7 +80,7 @@ def _adam_step(nesterov: bool, belief: bool) -> Callable[..., tuple[Any, ...]]:
 
 
 def _optimistic_step(nesterov: bool) -> Callable[..., tuple[Any, ...]]:
-    along = _adam_direction(nesterov, belief=False)
+    along = _adam_direction(nesterov)
 
     def step(
         gradient: Callable[..., Any], state: tuple[Any, ...], eta: Any, alpha: Any, beta: Any, **values: Any
@@ -89,7 +93,7 @@ def _optimistic_step(nesterov: bool) -> Callable[..., tuple[Any, ...]]:
 
 
 def _optimistic_start(nesterov: bool) -> Callable[..., tuple[Any, ...]]:
-    along, start = _adam_direction(nesterov, belief=False), _start(2, 2)
+    along, start = _adam_direction(nesterov), _start(2, 2)
 
     def initial(gradient: Callable[..., Any], theta: Any, alpha: Any, beta: Any, **values: Any) -> tuple[Any, ...]:
         memory = start(gradient, theta)
@@ -115,7 +119,7 @@ def _adan_step(
     square = beta3 * square + (1 - beta3) * (slope + (1 - beta2) * (slope - last)) ** 2
     one, two, three = (beta * part for beta, part in zip((beta1, beta2, beta3), faded, strict=True))
     ahead = mean / (1 - one) + (1 - beta2) * (change / (1 - two))
-    moved = theta - eta * (ahead / (sqrt(square / (1 - three) + root_epsilon) + epsilon))
+    moved = theta - eta * divided(ahead, square / (1 - three) + root_epsilon, epsilon)
     return moved, mean, change, square, slope, one, two, three
 
 
@@ -129,9 +133,9 @@ def _adams() -> Iterator[Optimizer]:
                 f"{'(β₁ m⁺/(1−β₁ⁿ⁺¹) + (1−β₁) g/(1−β₁ⁿ))' if nesterov else 'm⁺/(1−β₁ⁿ)'}"
                 f"/(√(v⁺/(1−β₂ⁿ){' + ε₂' * roots}) + ε)" + ("" if nesterov or roots else ": PyTorch's, in step n")
             ),
-            source=ADAM_OUTSIDE.source + ("; Dozat, Incorporating Nesterov momentum into Adam, 2016" * nesterov),
+            source=_SOURCE + ("; Dozat, Incorporating Nesterov momentum into Adam, 2016" * nesterov),
             parameters=(BETA1, BETA2, OUTER_EPSILON, ROOT_EPSILON) if roots else (BETA1, BETA2, EPSILON),
-            step=_adam_step(nesterov, belief=False),
+            step=_adam_step(nesterov=nesterov),
             memory=("mean", "square", "share of the start in the mean", "share of the start in the square"),
             limits=_INSIDE if roots else f"not smooth where a component of g vanishes; {_LIMITS}",
             initial=_start(2, 2),
@@ -168,7 +172,7 @@ def _beliefs() -> Iterator[Optimizer]:
             ),
             source="Zhuang et al., AdaBelief optimizer, NeurIPS 2020",
             parameters=(BETA1, BETA2, OUTER_EPSILON, ROOT_EPSILON),
-            step=_adam_step(nesterov, belief=True),
+            step=_adam_step(nesterov=nesterov, belief=True),
             memory=("mean", "distrust", "share of the start in the mean", "share of the start in the distrust"),
             limits=_INSIDE,
             initial=_start(2, 2),
@@ -179,6 +183,28 @@ def _adan_start(gradient: Callable[..., Any], theta: Any, **parameters: Any) -> 
     return (*(0 * theta,) * 3, gradient(theta), *(ones(theta),) * 3)
 
 
+ADAM_INSIDE = Optimizer(
+    name="adam-inside",
+    aliases=(),
+    summary="m⁺ = β₁ m + (1−β₁) g, v⁺ = β₂ v + (1−β₂) g², θ⁺ = θ − η m⁺/√(v⁺ + ε)",
+    source=_SOURCE,
+    parameters=(BETA1, BETA2, EPSILON),
+    step=_adam_step(corrected=False, inside=True),
+    memory=("mean", "square"),
+    limits=SLOW + _UNCORRECTED,
+)
+ADAM_OUTSIDE = replace(
+    ADAM_INSIDE,
+    name="adam-outside",
+    summary="as adam-inside, θ⁺ = θ − η m⁺/(√v⁺ + ε)",
+    step=_adam_step(corrected=False),
+    limits=ROUGH + _UNCORRECTED,
+)
+ADAMW_UNCORRECTED = replace(
+    decoupled_decay(ADAM_OUTSIDE),
+    name="adamw-uncorrected",
+    summary="as adam-outside, θ⁺ = θ − η (m⁺/(√v⁺ + ε) + λ θ)",
+)
 BETA3 = replace(BETA2, name="beta3", symbol="β₃", default=Fraction(99, 100))
 ADAMS = {entry.name: entry for entry in _adams()}
 OPTIMISTS = {entry.name: entry for entry in _optimists()}
