@@ -136,11 +136,11 @@ def test_terms_are_the_logarithm_of_real_rounds(case):
         memory = kernel.memory(state, eta, 5, (data,)) if kernel.loop.optimizer.memory else None
         end = kernel.run(state, eta, round(time / eta / kernel.loop.steps), (data,), memory).theta
         flows = [
-            integrate_equation_of_motion(kernel, state, eta, time, (data,), order=n, accuracy=1e-11) for n in range(4)
+            integrate_equation_of_motion(kernel, state, eta, time, (data,), order=n, accuracy=1e-11) for n in (1, 3)
         ]
         errors.append([np.linalg.norm(flow.theta - end) for flow in flows])
     slopes = np.log2(np.array(errors[0]) / np.array(errors[1]))
-    np.testing.assert_allclose(slopes, [1, 2, 3, 4], atol=0.25)
+    np.testing.assert_allclose(slopes, [2, 4], atol=0.25)
 
 
 def test_a_run_is_that_of_a_plain_loop():
