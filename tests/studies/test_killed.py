@@ -95,7 +95,7 @@ def check_done_once(folder, plan, kills, lines):
 
 
 def test_killed_and_finished(start, study_file, tmp_path, contents, journals):
-    """Once, in one process: what becomes of workers is test_executors' business, and of several kills the slow one's."""
+    """Once, in one process: workers are test_executors' business, and more kills those of the slow one."""
     file = study_file(6)
     plan = studies.read_plan(file)
     studies.run_study(plan, tmp_path / "undisturbed")

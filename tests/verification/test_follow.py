@@ -34,7 +34,8 @@ def follow(optimizer, eta, steps, theta=None, **options):
 
 
 @pytest.mark.parametrize(
-    ("optimizer", "figures"), [*FIGURES.items(), *(pytest.param(*each, marks=pytest.mark.slow) for each in LONG.items())]
+    ("optimizer", "figures"),
+    [*FIGURES.items(), *(pytest.param(*each, marks=pytest.mark.slow) for each in LONG.items())],
 )
 def test_an_adaptive_method_is_followed_from_its_first_steps_on(optimizer, figures):
     eta, start, steps, of_two, of_four = figures
