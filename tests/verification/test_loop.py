@@ -111,9 +111,9 @@ def test_a_piece_that_is_short_makes_the_steps_short():
 
 @pytest.mark.parametrize("start", ["shadow", "settled"])
 def test_other_starts_than_the_slow_manifold(start):
-    found = study("heavy-ball", [2], schedule=SMOOTH, batching=2, start=start, etas=halved(0.001))
+    found = study("heavy-ball", [2], schedule=SMOOTH, batching=4, start=start)
     assert found.passed, [(record.order, record.slope, record.reason) for record in found.orders]
-    assert (found.start, found.batches) == (start, 2)
+    assert (found.start, found.batches) == (start, 4)
 
 
 def test_reshuffled_batches_in_the_mean():
