@@ -17,7 +17,7 @@ def altered_logarithm(descent):
 
 def test_verify_fails_when_a_coefficient_of_xi_1_is_altered(run, monkeypatch):
     monkeypatch.setattr(DescentSchedule, "logarithm", altered_logarithm)
-    options = ("--dataset", "teacher-small", "--orders", "0:2", "--eta", "0.1", "--halvings", "3", "--format", "json")
+    options = ("--dataset", "moons", "--layers", "2,3,2", "--orders", "0:2", "--format", "json")
     result = run("verify", *options)
     assert result.status == 1
     # Order 0 does not use ξ_1; order 1 follows the optimiser, but by another error than ξ_1 predicts; order 2 is wrong.
