@@ -6,13 +6,25 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
+import typer
 
 from eomsym.cli import main
+
+#: Typer makes all commands anew at each call, which takes longer than most of what is asked for here.
+_commands = cache(typer.main.get_command)
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _commands_are_made_once() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(typer.main, "get_command", _commands)
+        yield
 
 
 class Result(NamedTuple):

@@ -2,17 +2,27 @@
 
 import pytest
 
+from eomsym.cli import main
 from eomsym.models import ACTIVATIONS, DATASETS, LOSSES, NORMALIZATIONS
 from eomsym.optimizers import REGISTRY
 
 
-def completed(run_process, line):
-    """What bash is offered for the last word of ``line``."""
-    words = line.split(" ")
-    variables = {"_EOMSYM_COMPLETE": "complete_bash", "COMP_WORDS": line, "COMP_CWORD": str(len(words) - 1)}
-    result = run_process(**variables)
-    assert (result.status, result.err) == (0, "")
-    return result.out.split()
+@pytest.fixture
+def completed(monkeypatch, capsys):
+    """What bash is offered for the last word of a line: ``completed(line)``."""
+
+    def call(line):
+        words = {"_EOMSYM_COMPLETE": "complete_bash", "COMP_WORDS": line, "COMP_CWORD": str(line.count(" "))}
+        for name, value in words.items():
+            monkeypatch.setenv(name, value)
+        with pytest.raises(SystemExit) as ended:
+            main(())
+        assert not ended.value.code
+        out, err = capsys.readouterr()
+        assert err == ""
+        return out.split()
+
+    return call
 
 
 @pytest.mark.parametrize(
@@ -27,9 +37,9 @@ def completed(run_process, line):
         ("eomsym layers scale --normalization ", NORMALIZATIONS),
     ],
 )
-def test_offers(run_process, line, offered):
+def test_offers(completed, line, offered):
     assert offered
-    assert sorted(completed(run_process, line)) == sorted(offered)
+    assert sorted(completed(line)) == sorted(offered)
 
 
 def test_script_for_the_shell(run_process):

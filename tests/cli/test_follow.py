@@ -33,12 +33,12 @@ def test_json_is_that_of_the_library(run):
 def test_descent_has_one_state_only(run):
     result = run("follow", "--dataset", "moons", *MODEL, "--eta", "0.1", "--steps", "10", "--format", "json")
     assert (result.status, result.err) == (0, "")
-    assert [entry["order"] for entry in result.json["orders"]] == [0, 1, 2, 4]
+    assert [entry["order"] for entry in result.json["orders"]] == [0, 1, 2, 4], "by default"
     assert result.json["no_slow"] == "it has no memory: the whole state is θ"
 
 
 def test_table_and_figure(run, tmp_path):
-    result = run(*SMALL, "--orders", "0:1", "--plot", "follow.png", "--quiet")
+    result = run(*SMALL, "--orders", "0", "--plot", "follow.png", "--quiet")
     assert (result.status, result.err) == (0, "")
     assert result.out.startswith("torch.Adam() (beta1 = 9/10, beta2 = 999/1000, epsilon = 1/100000000) on moons: 2-8-2")
     assert "eta 0.001, steps 5 to 25" in result.out

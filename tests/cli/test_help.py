@@ -84,14 +84,8 @@ def test_help_fits_80_columns_and_gives_an_example(run, monkeypatch, command):
     assert "…" not in result.out, "something was cut off"
     for example in examples_of(command):
         assert example in result.out, "an example is broken into two lines"
-
-
-@pytest.mark.parametrize("command", HELPS, ids=" ".join)
-def test_a_flag_has_no_type_and_help_a_short_name(run, monkeypatch, command):
-    monkeypatch.setenv("COLUMNS", "80")
-    short = run(*command, "-h")
-    assert short == run(*command, "--help")
-    assert "bool" not in short.out
+    assert "bool" not in result.out, "a flag has no type"
+    assert run(*command, "-h") == result
 
 
 def test_no_command_shows_the_help(run, monkeypatch):
@@ -106,36 +100,20 @@ def test_help_lists_every_choice(run, command):
     assert choices <= words
 
 
-@pytest.mark.parametrize(
-    "arguments",
-    [
-        ["--help"],
-        ["verify", "--help"],
-        ["layers", "scale", "--help"],
-        ["terms", "--help"],
-        ["study", "run", "--help"],
-        ["--version"],
-        ["derive", "--order", "x"],
-    ],
-)
-def test_nothing_heavy_is_imported_for_it(arguments):
+def test_nothing_heavy_is_imported_for_it():
+    """One after the other in one process: the first that imports something is named, and so are those behind it."""
+    light = ("--help", "verify --help", "layers scale --help", "terms --help", "study run --help", "--version")
+    light += ("derive --order x", "derive --order 3")
     program = (
         "import sys; from eomsym.cli import main\n"
-        f"main({arguments!r})\n"
-        f"print(*(name for name in {HEAVY!r} if name in sys.modules), file=sys.stderr)"
+        f"for words in {light!r}:\n"
+        "    main(words.split())\n"
+        f"    found = [name for name in {HEAVY!r} if name in sys.modules]\n"
+        "    if found: print('imported:', words, found, file=sys.stderr)"
     )
     done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True)
-    assert done.stderr.splitlines()[-1] == ""
-
-
-def test_derive_needs_none_of_the_numeric_packages():
-    program = (
-        "import sys; from eomsym.cli import main\n"
-        "main(['derive', '--order', '3'])\n"
-        f"print(*(name for name in {HEAVY!r} if name in sys.modules), file=sys.stderr)"
-    )
-    done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True)
-    assert done.stderr == "\n"
+    assert "ξ_2" in done.stdout
+    assert "imported" not in done.stderr
 
 
 def test_version(run):
@@ -146,6 +124,6 @@ def test_version(run):
 
 def test_no_colours_in_a_pipe(run_process):
     plain = {name: "" for name in ("FORCE_COLOR", "GITHUB_ACTIONS", "PY_COLORS") if name in os.environ}
-    for arguments in (["--help"], ["optimizers"], ["derive"], ["nonsense"]):
+    for arguments in (["--help"], ["nonsense"]):
         result = run_process(*arguments, **plain)
         assert "\x1b" not in result.out + result.err

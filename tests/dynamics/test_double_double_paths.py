@@ -71,7 +71,7 @@ def test_the_round_off_of_a_path_is_measured(quadratic, steps):
     assert end.error_estimate < 1e-29
 
 
-@pytest.mark.parametrize("order", [0, 3, 8])
+@pytest.mark.parametrize("order", [0, 3, pytest.param(8, marks=pytest.mark.slow)])
 def test_the_equation_of_motion_against_mpmath(quadratic, order):
     eta, time = 0.1, exact_product(24, 0.1)
     end = integrate_equation_of_motion(quadratic, START, eta, time, order=order)

@@ -44,7 +44,9 @@ def test_the_error_estimate_bounds_the_error_in_doubles(name, absolute):
 
 
 @pytest.mark.parametrize("name", PROBLEMS)
-@pytest.mark.parametrize("absolute", [1e-8, 1e-20, 1e-30, 1e-33])
+@pytest.mark.parametrize(
+    "absolute", [1e-20, *(pytest.param(each, marks=pytest.mark.slow) for each in (1e-8, 1e-30, 1e-33))]
+)
 def test_the_error_estimate_bounds_the_error_in_double_double(name, absolute):
     rate, start, time, _ = PROBLEMS[name]
     end = integrate_by_extrapolation(rate, DoubleDouble.from_value(np.array(start)), time, absolute)

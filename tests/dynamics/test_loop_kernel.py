@@ -117,14 +117,20 @@ def test_weighted_batches_have_the_gradient_of_all_samples():
 CASES = {
     "descent": ("gradient-descent", {"eta": "(1+cos(pi*tau/3))/2"}, None, {}),
     "heavy ball": ("heavy-ball", {"eta": "exp(-tau/2)", "beta": "1/4 + tau/10"}, None, {}),
-    "Nesterov's y": ("torch.SGD(momentum=0.2, nesterov=True)", {"eta": "exp(-tau)"}, {"count": 4}, {}),
+    "Nesterov's y": ("torch.SGD(momentum=0.2, nesterov=True)", {"eta": "exp(-tau)"}, {"count": 2}, {}),
     "dampened": ("torch.SGD(momentum=0.2, dampening=0.1)", {"eta": "1/(1+tau)"}, PALINDROME, {}),
     "decay": ("sgdw", {"eta": "1/(1+tau)", "decay": "(1+tau)/10"}, SETS, {"beta": "1/5"}),
     "Adam": ("adam-inside", {"eta": "exp(-tau)", "beta1": "1/5+tau/20"}, None, {"beta2": "1/4", "epsilon": "1/2"}),
 }
 
 
-@pytest.mark.parametrize("case", CASES)
+#: Momentum that changes is followed order by order in test_loop.py of the verification, too.
+SLOW = ("heavy ball",)
+
+
+@pytest.mark.parametrize(
+    "case", [pytest.param(case, marks=pytest.mark.slow) if case in SLOW else case for case in CASES]
+)
 def test_terms_are_the_logarithm_of_real_rounds(case):
     """The flow from (θ, τ), its memory on the slow manifold, over some rounds: order N + 1, and no less."""
     name, schedule, batching, given = CASES[case]
@@ -136,11 +142,11 @@ def test_terms_are_the_logarithm_of_real_rounds(case):
         memory = kernel.memory(state, eta, 5, (data,)) if kernel.loop.optimizer.memory else None
         end = kernel.run(state, eta, round(time / eta / kernel.loop.steps), (data,), memory).theta
         flows = [
-            integrate_equation_of_motion(kernel, state, eta, time, (data,), order=n, accuracy=1e-11) for n in range(4)
+            integrate_equation_of_motion(kernel, state, eta, time, (data,), order=n, accuracy=1e-11) for n in (1, 3)
         ]
         errors.append([np.linalg.norm(flow.theta - end) for flow in flows])
     slopes = np.log2(np.array(errors[0]) / np.array(errors[1]))
-    np.testing.assert_allclose(slopes, [1, 2, 3, 4], atol=0.25)
+    np.testing.assert_allclose(slopes, [2, 4], atol=0.25)
 
 
 def test_a_run_is_that_of_a_plain_loop():

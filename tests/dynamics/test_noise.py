@@ -68,19 +68,14 @@ def of_network(steps=4, eta=0.05, **options):
     return eomsym.noise(kernel("tiny"), THETA, eta, steps, INPUTS, TARGETS, **{"observables": OBSERVABLES, **options})
 
 
-def slopes(**options):
-    return np.log2(np.divide(*errors(**options)))
-
-
 def test_weak_slopes_by_all_sequences():
-    np.testing.assert_allclose(slopes(), 2, atol=0.1)
-
-
-def test_steps_have_the_same_weak_order_and_are_nearer():
-    """Their error in θ is a hundredth of the equations' here, and nearly vanishes: hence its slope."""
-    np.testing.assert_allclose(slopes(rank=13)[1:], 2, atol=0.1)
-    assert slopes(rank=13)[0] == pytest.approx(2, abs=0.25)
-    assert (errors(rank=13) < errors() / 1.5).all()
+    """The error of steps in θ is a hundredth of the equations' here, and nearly vanishes: hence its slope."""
+    equations, steps = errors(), errors(rank=13)
+    np.testing.assert_allclose(np.log2(np.divide(*equations)), 2, atol=0.1)
+    of_mean, *others = np.log2(np.divide(*steps))
+    np.testing.assert_allclose(others, 2, atol=0.1)
+    assert of_mean == pytest.approx(2, abs=0.25)
+    assert (steps < equations / 1.5).all()
 
 
 def without_counterterm(loss, draw, eta, mean, covariance):
@@ -97,7 +92,7 @@ def without_noise(loss, draw, eta, mean, covariance):
 @pytest.mark.parametrize("control", [without_counterterm, without_noise])
 def test_each_part_is_needed(control, monkeypatch):
     monkeypatch.setattr(noise_equations, "moment_rates", control)
-    np.testing.assert_allclose(slopes(), 1, atol=0.2)
+    np.testing.assert_allclose(np.log2(np.divide(*errors())), 1, atol=0.2)
 
 
 class Quadratic:

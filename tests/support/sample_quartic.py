@@ -21,7 +21,7 @@ class SampleQuartic:
         a, b, c, d = samples.T
 
         def times(p, q):
-            return np.array([sum(p[i] * q[k - i] for i in range(k + 1)) for k in range(len(p))])
+            return np.convolve(p, q)[: len(p)]
 
         first = times(times(x, x), x) + a.mean() * times(y, y) / 3 + 2 * (1 + (b**2).mean()) * x
         found = np.array([first, 2 * a.mean() * times(x, y) / 3 + 3 * y / 2]).T

@@ -56,16 +56,25 @@ def test_time_radius_of_the_tangent():
     assert study.time_radius == pytest.approx(math.pi / 2, rel=1e-6)
 
 
+TANGENT = 1 + Y**2, 0.3, math.pi / 2 - math.atan(0.3)
+
+
 @pytest.mark.parametrize(
-    ("field", "start", "time"),
-    [(Y**2, 1.0, 1.0), (1 + Y**2, 0.3, math.pi / 2 - math.atan(0.3)), (sympy.exp(Y), 0.0, 1.0), (Y**3, 1.0, 0.5)],
+    ("field", "start", "time", "order"),
+    [
+        (*TANGENT, 30),
+        *(
+            pytest.param(*flow, 40, marks=pytest.mark.slow)
+            for flow in ((Y**2, 1.0, 1.0), TANGENT, (sympy.exp(Y), 0.0, 1.0), (Y**3, 1.0, 0.5))
+        ),
+    ],
     ids=str,
 )
-def test_terms_grow_by_the_law_of_the_nearest_singularity(field, start, time):
+def test_terms_grow_by_the_law_of_the_nearest_singularity(field, start, time, order):
     """Flows with known blow-up: ratios oscillate about (N+2)/(2πT), within 10 % in the mean; curvature is far off."""
-    study = program_asymptotics(field_program([-field], [Y]), [start], 40, digits=90)
+    study = program_asymptotics(field_program([-field], [Y]), [start], order, digits=90)
     assert study.time_radius == pytest.approx(time, rel=0.04)
-    window = slice(25, 40)
+    window = slice(order - 15, order)
 
     def mean(law):
         return math.exp(np.mean(np.log(study.ratios[window] / law[window])))
@@ -86,11 +95,11 @@ def test_ratios_where_terms_vanish():
     np.testing.assert_array_equal(study.ratios, [0, np.nan])
 
 
-@pytest.mark.parametrize("product", [0.3, 0.9, 1.2])
+@pytest.mark.parametrize("product", [0.3, 1.2])
 def test_steps_on_a_quadratic_loss(product):
     """Order N multiplies a component by ``exp(−Σ_{n≤N+1} (ηλ)ⁿ/n)``, a step by 1 − ηλ."""
     eta = product / 3
-    (record,) = measure_steps(SADDLE, [0.5, 2.0], [eta], range(0, 9, 2), substeps=40)
+    (record,) = measure_steps(SADDLE, [0.5, 2.0], [eta], range(0, 7, 2), substeps=20)
     for order, error, doubt in zip(record.orders, record.errors, record.uncertainties, strict=True):
         gaps = [
             math.exp(-sum((eta * value) ** n / n for n in range(1, order + 2))) - (1 - eta * value)
@@ -102,10 +111,10 @@ def test_steps_on_a_quadratic_loss(product):
 
 def test_beyond_the_radius_a_sharp_direction_levels_off_and_a_saddle_s_does_not():
     """η|λ| = 1.5: towards a minimum the flow tends to 0 while the step goes to −½; off a saddle the flow runs away."""
-    (minimum,) = measure_steps(loss_program(X**2 / 2, [X]), [1.0], [1.5], (2, 6, 10), substeps=30)
+    (minimum,) = measure_steps(loss_program(X**2 / 2, [X]), [1.0], [1.5], (2, 4, 6), substeps=12)
     assert minimum.errors[-1] == pytest.approx(0.5, abs=1e-3)
-    assert minimum.best_order == 10
-    (saddle,) = measure_steps(loss_program(-(X**2) / 2, [X]), [1.0], [1.5], (0, 2, 6, 10), substeps=30)
+    assert minimum.best_order == 6
+    (saddle,) = measure_steps(loss_program(-(X**2) / 2, [X]), [1.0], [1.5], (2, 4, 6), substeps=12)
     assert saddle.errors[-1] > saddle.errors[-2] > saddle.errors[-3]
 
 
@@ -131,7 +140,7 @@ def test_round_off_of_the_terms_is_in_the_uncertainty():
 
 
 def test_paths_that_leave_the_numbers_are_infinite():
-    (record,) = measure_steps(SQUARE, [1.0], [0.5], [0, 10], substeps=20)
+    (record,) = measure_steps(SQUARE, [1.0], [0.5], [0, 10], substeps=8)
     assert record.errors[1] == record.uncertainties[1] == math.inf
     assert record.best_order == 0
     assert record.errors[0] == pytest.approx(0.5, rel=1e-6)  # 1/(1 − ½) against 1.5

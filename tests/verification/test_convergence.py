@@ -89,10 +89,10 @@ def by_order(study):
 
 
 def test_a_network_follows_its_equation_of_motion(network):
-    study = verify(data="teacher", kernel=network, orders=range(5))
+    study = verify(data="teacher", kernel=network, orders=[1, 3])
     assert study.passed
     assert study.warnings == ()
-    np.testing.assert_allclose(study.slopes, [1, 2, 3, 4, 5], atol=0.05)
+    np.testing.assert_allclose(study.slopes, [2, 4], atol=0.05)
     for record in study.orders:
         assert record.extrapolated_ratio == pytest.approx(1, abs=2e-3)
         assert record.points_above_floor >= 5
@@ -101,7 +101,8 @@ def test_a_network_follows_its_equation_of_motion(network):
 
 def test_one_coefficient_one_per_cent_off_is_found(network):
     """ξ_1 is in the field from order 2 on: there the slope falls back to 2 and the ratio leaves 1."""
-    study = verify(data="teacher", kernel=OneCoefficientOff(network), orders=[0, 2])
+    etas = [0.01 / 2**k for k in range(4)]
+    study = verify(data="teacher", kernel=OneCoefficientOff(network), orders=[0, 2], etas=etas)
     records = by_order(study)
     assert not study.passed
     assert records[0].passed
@@ -245,7 +246,8 @@ def test_the_numbers_do_not_depend_on_the_threads(closed_form):
 
 
 def test_a_network_is_the_same_from_one_run_to_the_next(network):
-    studies = [verify(data="teacher", kernel=network, orders=[0, 2], threads=threads) for threads in (1, 2)]
+    given = {"data": "teacher", "kernel": network, "orders": [0, 2], "etas": [0.2, 0.1]}
+    studies = [verify(**given, threads=threads) for threads in (1, 2)]
     assert studies[0].to_json() == studies[1].to_json()
 
 
@@ -263,7 +265,8 @@ def test_blas_runs_one_thread_meanwhile(network):
 
 def test_another_seed_is_another_path(network):
     """Data and starting point both come from the seed."""
-    errors = {verify(data="teacher", kernel=network, orders=[0], seed=seed).orders[0].errors for seed in (0, 1)}
+    given = {"data": "teacher", "kernel": network, "orders": [0], "etas": [0.2, 0.1]}
+    errors = {verify(**given, seed=seed).orders[0].errors for seed in (0, 1)}
     assert len(errors) == 2
 
 

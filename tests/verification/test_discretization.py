@@ -20,7 +20,7 @@ from eomsym.verification import map_errors, recommend_order, recommend_step
 def case(request):
     """Kernel, point, data and a step size with η max|λ| = 0.2."""
     kernel, samples = shared_kernels.kernel(request.param), dataset(request.param)
-    arrays = samples.inputs[:256].copy(), samples.targets[:256].copy()
+    arrays = samples.inputs[:64].copy(), samples.targets[:64].copy()
     theta = kernel.model.initial(0)
     return kernel, theta, arrays, 0.2 / spectral_radius(kernel, theta, arrays)
 

@@ -36,7 +36,7 @@ def slopes(errors):
 
 @pytest.mark.parametrize(
     ("optimizer", "largest", "order"),
-    [("gradient-descent", 0.02, 3), ("torch.SGD(momentum=0.9)", 4e-5, 3), ("torch.Adam()", 8e-7, 2)],
+    [("gradient-descent", 0.02, 3), ("torch.SGD(momentum=0.9)", 4e-5, 2), ("torch.Adam()", 8e-7, 1)],
 )
 def test_slopes_at_the_values_that_people_use(optimizer, largest, order):
     """At a fixed time what is left falls like η^{N+1}, and no order does what the next one does."""
@@ -247,7 +247,7 @@ def test_functions_pairs_and_expressions_agree():
         return at[first] @ at[first]
 
     pair = own, lambda at, v: 2 * at[first] @ v[first]
-    by_name, by_values, by_pair = (drift(kernel, o, theta, 0.1, *data) for o in ("norm2:2", own, pair))
+    by_name, by_values, by_pair = (drift(kernel, o, theta, 0.1, *data, order=2) for o in ("norm2:2", own, pair))
     np.testing.assert_allclose(by_pair.rows, by_name.rows, rtol=1e-13)
     np.testing.assert_allclose(by_values.rows, by_name.rows, rtol=1e-8)
     assert (by_name.exact_derivative, by_pair.exact_derivative, by_values.exact_derivative) == (True, True, False)

@@ -5,6 +5,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import shared_kernels
 
 from eomsym.errors import InputError, IntegrationError
 from eomsym.step_index import resummed_rows
@@ -61,7 +62,8 @@ def test_a_flow_that_leaves_the_numbers_has_no_error():
 
 
 def test_it_is_said_along_a_run():
-    study = study_terms(data="digits-small", order=2, steps=2, points=2, edge=True)
+    spec = shared_kernels.SPECS["moons"]
+    study = study_terms(spec.model, "moons", spec.order, eta=0.2, steps=2, points=2, edge=True)
     assert [point.step for point in study.edge] == [0, 2]
     assert study.to_dict()["edge"][1]["holds"] == study.edge[1].holds
     with pytest.raises(InputError, match="edge: says what holds of gradient-descent, not of heavy-ball"):

@@ -1,6 +1,7 @@
 """The resummed equation of motion is verified by its slope; its errors are smaller than the plain ones."""
 
 import json
+from functools import cache
 
 import numpy as np
 import pytest
@@ -13,6 +14,7 @@ from eomsym.verification import verify
 INPUTS = np.random.default_rng(1).standard_normal((20, 2))
 
 
+@cache
 def study(resum):
     from eomsym.models import Dataset
 
