@@ -95,8 +95,8 @@ def _module(file: Path, source: bytes) -> ModuleType:
 
 
 def _kernel(spec: KernelSpec, module: ModuleType, threads: int) -> Any:
-    network = isinstance(spec.model, MLP) and spec.precision != "double-double"
-    _check_threads(threads, network and spec.model.normalization != "batch")
+    samples_are_apart = isinstance(spec.model, MLP) and spec.model.normalization != "batch"
+    _check_threads(threads, samples_are_apart and spec.precision != "double-double")
     if spec.precision == "double-double":
         return DoubleDoubleKernel(spec, module)
     return Kernel(spec, module, threads) if isinstance(spec.model, MLP) else ExpressionKernel(spec, module)
