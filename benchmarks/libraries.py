@@ -36,10 +36,10 @@ Answer = dict[str, Any]
 def report(nets: Sequence[str], terms: Sequence[int], seconds: float) -> str:
     """Tables of every library on every net."""
     parts = []
-    for library in LIBRARIES:
-        here = [way for way in LIBRARIES[library] if find_spec(WAYS[way][1])]
-        parts += [f"{way}: skipped, {WAYS[way][1]} is not installed" for way in LIBRARIES[library] if way not in here]
-        if LIBRARIES[library][0] in here:
+    for library, ways in LIBRARIES.items():
+        here = [way for way in ways if find_spec(WAYS[way][1])]
+        parts += [f"{way}: skipped, {WAYS[way][1]} is not installed" for way in ways if way not in here]
+        if ways[0] in here:
             found = {net: _climb(library, net, terms, seconds, here) for net in nets}
             parts += [_quotients(library, found, terms), _ours(library, found, terms)]
     return "\n\n".join(parts)
@@ -48,21 +48,21 @@ def report(nets: Sequence[str], terms: Sequence[int], seconds: float) -> str:
 def _climb(library: str, net: str, terms: Sequence[int], seconds: float, ways: Sequence[str]) -> dict[int, Answer]:
     """An answer for each number of terms, where ``left`` says why a way is out from there on."""
     answers: dict[int, Answer] = {}
-    ours, left = ways[0], dict[str, str]()
+    ours, left, failed = ways[0], dict[str, str](), ""
     for count in terms:
         going = [way for way in ways if way not in left]
-        processes.progress(f"libraries: {library}, {net}, K = {count}: {', '.join(going)}")
-        outcome = processes.measured("benchmarks.libraries", (library, net, count, seconds, ",".join(going)), LIMIT)
-        answer = outcome.answer or {"times": {}, "compile": {}}
-        if outcome.answer is None:
-            processes.progress(f"libraries: {library}, {net}, K = {count}: {outcome.reason}")
-            left |= dict.fromkeys(going, outcome.reason)
-        answers[count] = {**answer, "left": dict(left)}
-        for way, times in answer["times"].items():
-            quotient = Spread.of(ratios(times, answer["times"][ours])).median
-            if way in ways and quotient > HOPELESS:
-                left[way] = f"> {quotient:.0f}"
-            elif answer["compile"].get(way, 0) > SLOW_TO_COMPILE:
+        if not failed:
+            processes.progress(f"libraries: {library}, {net}, K = {count}: {', '.join(going)}")
+            outcome = processes.measured("benchmarks.libraries", (library, net, count, seconds, ",".join(going)), LIMIT)
+            failed = outcome.reason if outcome.answer is None else ""
+        if failed:
+            answers[count] = {"times": {}, "left": left | dict.fromkeys(going, failed)}
+            continue
+        answer = answers[count] = {**outcome.answer, "left": dict(left)}
+        for way in going[1:]:
+            if _median(answer, ours, way) > HOPELESS:
+                left[way] = f"> {_median(answer, ours, way):.0f}"
+            elif answer["compile"][way] > SLOW_TO_COMPILE:
                 left[way] = f"compiled {answer['compile'][way]:.0f} s"
     return answers
 
@@ -101,7 +101,7 @@ def _ours(library: str, found: dict[str, dict[int, Answer]], terms: Sequence[int
             "with the check, times": lambda a: Spread.of(ratios(a["checked"], a["unchecked"])).median,
         }
         for kind, value in kinds.items():
-            cells = (tables.number(value(a)) if ours in a["times"] else tables.NONE for a in answers.values())
+            cells = (tables.number(value(a)) if a["times"] else a["left"][ours] for a in answers.values())
             rows.append([net, kind, *cells])
     told = "of a call that is not jitted" if library == "jax" else "of a traced loss"
     return f"{ours}; the check is {told}\n{tables.table(('net', 'what', *(f'K = {count}' for count in terms)), rows)}"

@@ -87,9 +87,7 @@ def repeated(count):
     return function
 
 
-@pytest.mark.parametrize(
-    ("count", "size", "expected"), [(MANY, 30, True), (MANY // 2, 30, False), (MANY, 3000, False)]
-)
+@pytest.mark.parametrize(("count", "size", "expected"), [(MANY, 30, True), (MANY // 2, 30, False), (MANY, 3000, False)])
 def test_many_operations_on_few_numbers_are_compiled_without_fusion(count, size, expected, monkeypatch):
     function, given = repeated(count), np.ones(size)
     assert is_scattered(jax.make_jaxpr(function)(given).jaxpr) == expected
