@@ -17,6 +17,7 @@ import typer
 import yaml
 from markdown_it import MarkdownIt
 from page_examples import Session, examples
+from preloaded import PreloadedSession
 
 import eomsym
 from eomsym.cli.app import app
@@ -24,7 +25,7 @@ from eomsym.cli.app import app
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
 PAGES = [*sorted(DOCS.glob("*.md")), *sorted(DOCS.glob("reproductions/*.md")), ROOT / "README.md"]
-#: Pages whose examples another test runs, or that take minutes.
+#: Pages whose examples another test runs, or that take long.
 LONG = {
     "own_loss.md",
     "own_optimizer.md",
@@ -35,6 +36,9 @@ LONG = {
     "README.md",
     "follow.md",
     "loops.md",
+    "choosing_an_order.md",
+    "noise.md",
+    "whole_state.md",
 }
 IDS = [page.name for page in PAGES]
 
@@ -105,12 +109,11 @@ WITH_EXAMPLES = [page for page in PAGES if page.name not in LONG and examples(pa
 
 @pytest.mark.parametrize("page", WITH_EXAMPLES, ids=lambda page: page.name)
 def test_examples_print_what_the_page_says(page, tmp_path):
-    programs = Path(sys.executable).parent
-    check(page, tmp_path, programs, PYTHONPATH=str(ROOT))
+    check(page, PreloadedSession(tmp_path, PYTHONPATH=str(ROOT)))
 
 
-def check(page, folder, programs, **environment):
-    with Session(folder, programs, **environment) as session:
+def check(page, session):
+    with session:
         for example in examples(page):
             printed = session.run(example)
             if example.expected is not None:
@@ -146,7 +149,7 @@ def test_a_page_that_says_something_else_is_found(tmp_path, fault):
     command, block = f"$ echo 1\n{said['console']}", f"print(1 + 1)\n```\n\n```text\n{said['python']}"
     page.write_text(f"```console\n{command}\n```\n\n```python\n{block}\n```\n")
     with pytest.raises(AssertionError, match=r"page\.md, line") if fault else nullcontext():
-        check(page, tmp_path, Path(sys.executable).parent)
+        check(page, PreloadedSession(tmp_path))
 
 
 def test_a_command_or_a_block_that_fails_is_found(tmp_path):
@@ -154,7 +157,7 @@ def test_a_command_or_a_block_that_fails_is_found(tmp_path):
         page = tmp_path / "page.md"
         page.write_text(text)
         with pytest.raises(AssertionError, match="line 1"):
-            check(page, tmp_path, Path(sys.executable).parent)
+            check(page, PreloadedSession(tmp_path))
 
 
 def test_citation_file_names_this_version_and_has_what_the_format_asks_for():
@@ -175,10 +178,15 @@ def test_changelog_has_an_entry_for_this_version():
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    "page", [ROOT / "README.md", DOCS / "follow.md", DOCS / "loops.md"], ids=lambda page: page.name
+    "page",
+    [
+        ROOT / "README.md",
+        *(DOCS / name for name in ("choosing_an_order.md", "follow.md", "loops.md", "noise.md", "whole_state.md")),
+    ],
+    ids=lambda page: page.name,
 )
-def test_pages_that_take_minutes_print_what_they_say(page, tmp_path):
-    check(page, tmp_path, Path(sys.executable).parent, PYTHONPATH=str(ROOT))
+def test_pages_that_take_long_print_what_they_say(page, tmp_path):
+    check(page, PreloadedSession(tmp_path, PYTHONPATH=str(ROOT)))
 
 
 @pytest.mark.slow
@@ -193,6 +201,6 @@ def test_the_tutorial_as_a_new_user(tmp_path):
     subprocess.run([programs / "pip", "install", "--quiet", str(wheel)], env=surroundings, check=True)
     folder = tmp_path / "elsewhere"
     folder.mkdir()
-    check(DOCS / "tutorial.md", folder, programs, PYTHONPATH="", EOMSYM_CACHE=str(tmp_path / "cache"))
+    check(DOCS / "tutorial.md", Session(folder, programs, PYTHONPATH="", EOMSYM_CACHE=str(tmp_path / "cache")))
     assert (folder / "slopes.png").read_bytes().startswith(b"\x89PNG")
     assert (folder / "rings.pdf").read_bytes().startswith(b"%PDF")

@@ -14,6 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
+import preloaded
 import pytest
 
 import eomsym
@@ -41,9 +42,7 @@ def compiled(tmp_path_factory):
 
 def process(program, *arguments, cwd, **environment):
     """A Python program run to its end, however that comes."""
-    surroundings = {**os.environ, "PYTHONPATH": str(REPOSITORY), **environment}
-    command = [sys.executable, "-c", program, *map(str, arguments)]
-    return subprocess.run(command, cwd=cwd, env=surroundings, capture_output=True, text=True, check=False)
+    return preloaded.program(program, arguments, cwd, {**os.environ, **environment})
 
 
 def command_line(before, *arguments, cwd, **environment):

@@ -37,16 +37,15 @@ def test_check_finds_an_edit_a_missing_file_and_a_stray_one(tmp_path):
     assert "stray.py" in stray
 
 
-@pytest.mark.parametrize("spec", COMMITTED, ids=lambda spec: spec.name)
-def test_bytes_do_not_depend_on_the_hash_seed(spec, tmp_path):
-    source = "import sys; from eomsym.codegen import COMMITTED, write_kernel; from pathlib import Path;"
-    source += f"write_kernel(COMMITTED[{COMMITTED.index(spec)}], Path(sys.argv[1]))"
-    for seed in ("0", "1", "4711"):
-        folder = tmp_path / seed
+def test_bytes_do_not_depend_on_the_hash_seed(tmp_path):
+    source = "import sys; from eomsym.codegen import COMMITTED, write_kernel; from pathlib import Path\n"
+    source += "for spec in COMMITTED: write_kernel(spec, Path(sys.argv[1]))"
+    for seed in ("0", "4711"):
         environment = {**os.environ, "PYTHONHASHSEED": seed, "PYTHONPATH": str(REPOSITORY)}
-        subprocess.run([sys.executable, "-c", source, str(folder)], check=True, env=environment)
-    contents = {(tmp_path / seed / f"{spec.name}.py").read_bytes() for seed in ("0", "1", "4711")}
-    assert len(contents) == 1
+        subprocess.run([sys.executable, "-c", source, str(tmp_path / seed)], check=True, env=environment)
+    for spec in COMMITTED:
+        contents = {(tmp_path / seed / f"{spec.name}.py").read_bytes() for seed in ("0", "4711")}
+        assert len(contents) == 1
 
 
 def test_generated_file_is_self_contained_and_names_no_place_or_time(tmp_path):

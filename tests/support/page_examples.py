@@ -90,10 +90,12 @@ class Session:
         return self._command(example) if example.kind == "console" else self._block(example)
 
     def _command(self, example: Example) -> str:
-        command = ["bash", "-c", example.source]
-        done = subprocess.run(command, capture_output=True, text=True, check=False, **self._where)
+        done = self._called(example.source)
         assert done.returncode == 0, f"line {example.line}: {example.source}: status {done.returncode}\n{done.stderr}"
         return done.stdout
+
+    def _called(self, command: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=False, **self._where)
 
     def _block(self, example: Example) -> str:
         assert self._python.stdin is not None
