@@ -11,6 +11,7 @@ from pathlib import Path
 from benchmarks import (
     cases,
     kernels,
+    libraries,
     machine,
     peers,
     rounds,
@@ -34,6 +35,7 @@ class Size:
     terms: tuple[int, ...]
     variants: tuple[int, ...]
     peers: tuple[peers.Plan, ...]
+    libraries: tuple[tuple[str, ...], tuple[int, ...]]
     seconds: float
     trees: float
     starts: int
@@ -52,6 +54,7 @@ FULL = Size(
         peers.Plan("digits", cases.TERMS, 120.0),
         peers.Plan("wide", (2, 3, 4, 5), 40.0),
     ),
+    libraries=(libraries.NETS, libraries.TERMS),
     seconds=3.0,
     trees=300.0,
     starts=9,
@@ -65,6 +68,7 @@ QUICK = Size(
     terms=(2, 3, 5),
     variants=(3,),
     peers=(peers.Plan("digits", (3,), 20.0),),
+    libraries=(("digits",), (2, 3)),
     seconds=1.0,
     trees=30.0,
     starts=3,
@@ -105,6 +109,12 @@ agreed with the kernel's to 1e-8. Quotients above 1: eomsym is faster. Tracing a
 that has not done it in the time allowed is stopped there and not tried further, nor is one that takes more than 50
 times as long as the kernel. torch is not compiled: what stands for it is the first call. Where a quotient is below 1,
 that peer is faster than eomsym, and no claim is made there."""
+LIBRARY_NOTES = """\
+`eomsym.jax` under `jax.jit` and `eomsym.torch` of a `traced` loss beside what a user would write instead, all ways of a
+library in turn in one process, on one core, and only after their values agreed to 1e-8. "million" is
+784-1024-192-10 with 1,002,642 parameters on 256 samples. A way that takes more than 4 times as long as ours, or 12 s to
+compile, is not tried with more terms: its last quotient or seconds stand there. torch-jet (`jet-for-pytorch`) has no
+rules for autograd's operations and gets the gradient by hand."""
 TREE_NOTES = "Coefficients of gradient descent on rooted trees, in-process seconds."
 START_NOTES = """\
 Whole processes from start to end, on any core. A cold compilation starts with an empty cache, numba being imported."""
@@ -131,6 +141,11 @@ SECTIONS = {
         lambda size: variants.report(size.nets, size.variants, size.seconds),
     ),
     "peers": Section("Peers", PEER_NOTES, lambda size: peers.report(size.peers, size.seconds)),
+    "libraries": Section(
+        "JAX and PyTorch against what else there is",
+        LIBRARY_NOTES,
+        lambda size: libraries.report(*size.libraries, size.seconds),
+    ),
     "trees": Section("Trees", TREE_NOTES, lambda size: trees.report(size.trees)),
     "start-up": Section("Start-up", START_NOTES, lambda size: startup.report(size.starts, size.compilations)),
     "symbols": Section(

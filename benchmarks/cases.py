@@ -35,7 +35,7 @@ class Case:
 
 @cache
 def case(name: str) -> Case:
-    """The case called ``name``, one of ``NETS``.  Raises ``KeyError`` for another."""
+    """The case called ``name``, one of ``NETS`` or ``million``.  Raises ``KeyError`` for another."""
     model, inputs, targets = _MAKERS[name]()
     return Case(name, model, inputs, targets, model.initial(1))
 
@@ -54,4 +54,9 @@ def _wide() -> tuple[MLP, np.ndarray, np.ndarray]:
     return MLP([784, 256, 10], "tanh", "cross-entropy"), random.random((1024, 784)), random.integers(0, 10, 1024)
 
 
-_MAKERS = {"tiny": _tiny, "digits": _digits, "wide": _wide}
+def _million() -> tuple[MLP, np.ndarray, np.ndarray]:
+    random = np.random.default_rng(0)
+    return MLP([784, 1024, 192, 10], "tanh", "cross-entropy"), random.random((256, 784)), random.integers(0, 10, 256)
+
+
+_MAKERS = {"tiny": _tiny, "digits": _digits, "wide": _wide, "million": _million}

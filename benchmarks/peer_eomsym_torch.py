@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import eomsym.torch
 from benchmarks.cases import Case
 from benchmarks.torch_tools import called, network
@@ -12,3 +14,13 @@ def prepare(case: Case, terms: int):
     loss, parameters = network(case)
     traced = eomsym.torch.traced(loss)
     return called(lambda: eomsym.torch.counterterms(traced, parameters, terms - 1, check=False))
+
+
+def checks(case: Case, terms: int) -> dict[str, Callable[[], object]]:
+    """Calls with the check and without."""
+    loss, parameters = network(case)
+    traced = eomsym.torch.traced(loss)
+    return {
+        "checked": lambda: eomsym.torch.counterterms(traced, parameters, terms - 1),
+        "unchecked": lambda: eomsym.torch.counterterms(traced, parameters, terms - 1, check=False),
+    }

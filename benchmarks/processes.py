@@ -42,7 +42,8 @@ class Outcome:
 def environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:
     """The environment of every measurement."""
     kept = {name: value for name, value in os.environ.items() if name not in REMOVED}
-    return {**kept, **ONE_THREAD, "PYTHONPATH": str(ROOT), **(extra or {})}
+    path = os.pathsep.join([str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])])
+    return {**kept, **ONE_THREAD, "PYTHONPATH": path, **(extra or {})}
 
 
 def measured(module: str, arguments: Sequence[object], limit: float, extra: Mapping[str, str] | None = None) -> Outcome:

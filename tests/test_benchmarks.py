@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import eomsym
-from benchmarks import cases, processes, startup, step_weights, tables, timing
+from benchmarks import cases, libraries, processes, startup, step_weights, tables, timing
 from benchmarks.__main__ import SECTIONS, main
 from benchmarks.kernels import REFERENCE, difference
 from benchmarks.numpy_gradient import gradient_function
@@ -145,6 +145,66 @@ def test_peers_agree_with_the_kernel(way):
     assert float(done.stdout) < 1e-12
 
 
+ANSWERS = {
+    2: {"eomsym.jax": [1.0, 1.0], "JAX nested jvp": [0.9, 0.9], "jax.experimental.jet": [5.0, 6.0]},
+    3: {"eomsym.jax": [2.0, 2.0], "JAX nested jvp": [4.0, 4.0]},
+    4: {"eomsym.jax": [2.0, 2.0]},
+}
+
+
+def test_libraries_say_why_a_way_is_left_out(monkeypatch):
+    asked = []
+
+    def measured(module, arguments, limit):
+        _, _, terms, _, ways = arguments
+        asked.append((terms, ways))
+        compile_seconds = dict.fromkeys(ANSWERS[terms], 13.0 if terms == 3 else 1.0)
+        times = {"times": ANSWERS[terms], "compile": compile_seconds, "checked": [3.0], "unchecked": [2.0]}
+        return processes.Outcome(times) if arguments[1] == "tiny" else processes.Outcome(None, "failed: why")
+
+    monkeypatch.setattr(processes, "measured", measured)
+    monkeypatch.setattr(libraries, "LIBRARIES", {"jax": libraries.LIBRARIES["jax"][:3]})
+    monkeypatch.setattr(libraries, "find_spec", lambda package: package)
+    text = libraries.report(["tiny"], [2, 3, 4], 1.0)
+    names = "eomsym.jax,JAX nested jvp,jax.experimental.jet"
+    assert asked == [(2, names), (3, "eomsym.jax,JAX nested jvp"), (4, "eomsym.jax")]
+    cells = {line[:28].strip(): [cell.strip() for cell in line[28:].split("  ") if cell] for line in text.splitlines()}
+    assert cells["tiny        JAX nested jvp"][-1] == "compiled 13 s"
+    assert cells["tiny  jax.experimental.jet"][-2:] == ["> 6", "> 6"]
+    assert "1.11" in text  # ours over the best at K = 2: 1/0.9
+    assert "1.50" in text  # the check's share
+    assert libraries.report(["digits"], [2, 3], 1.0).count("failed: why") == 2 * (2 + 3)
+
+
+def test_the_first_order_is_the_plain_recursion():
+    """g and ½ g'g in JAX: the arithmetic of nested jvp in no more operations; jet takes more of both."""
+    pytest.importorskip("jax")
+    code = (
+        "import re, jax, benchmarks.jax_tools as tools\nfrom importlib import import_module\n"
+        "from benchmarks import cases\n"
+        "def texts(case, function):\n"
+        "    given = tools.unpacked(case, case.theta), case.inputs, tools.encoded_targets(case)\n"
+        "    made = jax.jit(function).lower(*given).compile()\n"
+        "    return made.cost_analysis()['flops'], len(re.findall(' = ', made.as_text().split('ENTRY')[1]))\n"
+        "case = cases.case('tiny')\n"
+        "for way in ('peer_eomsym_jax', 'peer_jax_jvp', 'peer_jax_jet'):\n"
+        "    module = import_module('benchmarks.' + way)\n"
+        "    module.compiled = texts\n"
+        "    print(*module.prepare(case, 2))\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=processes.ROOT,
+        env=processes.environment(),
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    ours, nested, jet = (tuple(map(float, line.split())) for line in done.stdout.splitlines())
+    assert ours[0] <= 1.001 * nested[0] < jet[0] / 1.2
+    assert ours[1] <= nested[1] < jet[1]
+
+
 def test_measurements_do_not_inherit_slow_switches(monkeypatch):
     for name in processes.REMOVED:
         monkeypatch.setenv(name, "1")
@@ -186,6 +246,7 @@ def test_results_are_of_a_whole_run(capsys):
         "kernels",
         "variants",
         "peers",
+        "libraries",
         "trees",
         "start-up",
         "symbols",

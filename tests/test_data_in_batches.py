@@ -99,6 +99,29 @@ def test_what_is_no_mean_is_refused(door):
             module.counterterms(loss, params, 1, **options)
 
 
+@pytest.mark.parametrize("traced", [(), ("params",), ("data",), ("params", "data")])
+def test_what_is_no_mean_is_refused_where_values_cannot_be_looked_at(traced):
+    jax = pytest.importorskip("jax", reason="the extra 'jax' is not installed")
+    module, (_, array, loss, _) = importlib.import_module("eomsym.jax"), jax_door()
+    with jax.enable_x64(True):
+        known = {"params": {"w": array(W), "v": array(V)}, "data": {k: array(part) for k, part in DATA.items()}}
+
+        def rows(of, size):
+            def call(given):
+                both = known | given
+                return module.counterterms(of, both["params"], 1, data=both["data"], batch_size=size)
+
+            return jax.jit(call)({name: known[name] for name in traced})
+
+        whole = module.counterterms(loss, known["params"], 1, data=known["data"])
+        assert distance(rows(loss, 3), whole) < 1e-13
+        summed = lambda p, d: loss(p, d) * len(d["y"])  # noqa: E731
+        normed = lambda p, d: loss(p, d | {"x": d["x"] - d["x"].mean(0)})  # noqa: E731
+        for wrong, size in ((summed, 1), (summed, 3), (normed, 3)):
+            with pytest.raises(InputError, match="not a mean over samples"):
+                rows(wrong, size)
+
+
 def test_a_traced_loss_is_followed_once():
     torch = pytest.importorskip("torch", reason="the extra 'torch' is not installed")
     module = importlib.import_module("eomsym.torch")

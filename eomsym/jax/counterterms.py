@@ -7,11 +7,13 @@ with the order, where nested ``jvp`` doubles it, and few digits are lost (``step
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from eomsym.checks import check_finite
 from eomsym.errors import InputError
@@ -65,9 +67,10 @@ def counterterms(
     time ``tau`` = nη.
 
     ``check`` compares the series with JAX's own gradient at two points near by, where values are there to be looked at:
-    under ``jax.jit`` it is **not** made, so call once without.  ``smooth`` says what to do about operations with kinks,
-    such as relu and max pooling, which are taken as JAX's derivative takes them: ``warn`` (one ``KinkWarning``),
-    ``error``, or ``ignore``.  Warns (``PrecisionWarning``) where few digits are left.
+    under ``jax.jit`` it is **not** made, so call once without, or take ``checked_jit``.  That a loss in batches is a
+    mean over samples is looked at under ``jax.jit`` too, unless the loss holds what is traced.  ``smooth`` says what to
+    do about operations with kinks, such as relu and max pooling, which are taken as JAX's derivative takes them:
+    ``warn`` (one ``KinkWarning``), ``error``, or ``ignore``.  Warns (``PrecisionWarning``) where few digits are left.
     Raises ``InputError`` for an order outside 0 … 16, for parameters that are no floating-point arrays, for an
     optimiser of batches or players, and for a primitive without a rule, such as a ``while`` loop;
     ``SeriesMismatchError``, with the operation to blame, where the check fails.
@@ -147,6 +150,17 @@ def checked_leaf(leaf: Any) -> Any:
     return array
 
 
+def _stand_in(array: Any) -> Any:
+    """An array of its shape and type in the place of one that is traced: small positive numbers, or places 0."""
+    if not isinstance(array, jax.core.Tracer):
+        return array
+    if jnp.issubdtype(array.dtype, jnp.floating):
+        drawn = np.random.default_rng(0).uniform(0.5, 1.5, array.shape) / math.sqrt(max(array.size, 1))
+        return jnp.asarray(drawn, array.dtype)
+    plain = jnp.issubdtype(array.dtype, jnp.integer) or array.dtype == bool
+    return jnp.zeros(array.shape, array.dtype) if plain else array
+
+
 LIBRARY = Library(
     backend=BACKEND,
     flatten=jax.tree.flatten,
@@ -157,4 +171,6 @@ LIBRARY = Library(
     program=flatten,
     real=lambda gradient, values: gradient(*values),
     kind=lambda array: (array.shape, str(array.dtype)),
+    stand_in=_stand_in,
+    looking=jax.ensure_compile_time_eval,
 )

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -31,6 +33,8 @@ class Library:
     a parameter and ``given`` of data, or raises ``InputError``; ``gradient(loss, field, structure, data_structure)`` is
     g as a function of the leaves of both, which ``program(gradient, arguments)`` follows and
     ``real(gradient, arguments)`` evaluates.  ``kind(array)`` is all that a program knows of an array.
+    ``stand_in(array)`` is an array like one that cannot be looked at, or the array itself, and in ``looking()`` what is
+    made of arrays can be looked at.
     """
 
     backend: Backend
@@ -42,6 +46,8 @@ class Library:
     program: Callable[[Gradient, Arrays], FlatProgram]
     real: Callable[[Gradient, Arrays], Arrays]
     kind: Callable[[Any], object]
+    stand_in: Callable[[Any], Any] = lambda array: array
+    looking: Callable[[], AbstractContextManager[Any]] = nullcontext
 
 
 class Traced:
@@ -86,23 +92,28 @@ def _pieces(given: Arrays, batch_size: int | None) -> list[tuple[Arrays, int, fl
 
 
 def check_means(shares: Sequence[Share], leaves: Arrays, library: Library) -> None:
-    """Raises ``InputError`` unless g of the samples of a batch is the mean of those of two parts of them."""
+    """Raises ``InputError`` unless g of the samples of a batch is the mean of those of two parts of them.
+
+    What a loss is of its samples holds everywhere: values that cannot be looked at are replaced by others.
+    """
     batch = [part[: 2 if part.shape[1] == 1 else 1] for part in shares[0].batches]
-    samples = [part.reshape(-1, *part.shape[2:]) for part in batch]
-    number = samples[0].shape[0]
-    if number == 1 or not all(map(library.backend.concrete, [*leaves, *samples])):
+    samples = [library.stand_in(part.reshape(-1, *part.shape[2:])) for part in batch]
+    leaves, number = [*map(library.stand_in, leaves)], samples[0].shape[0]
+    if number == 1:
         return
     first = (number + 1) // 2
     own = shares[0].gradient
     whole = own(*leaves, *samples)
     parts = own(*leaves, *(part[:first] for part in samples)), own(*leaves, *(part[first:] for part in samples))
+    if not all(map(library.backend.concrete, [*whole, *parts[0], *parts[1]])):
+        return  # the loss holds what cannot be looked at
     for one, left, right in zip(whole, *parts, strict=True):
         mean = (first * left + (number - first) * right) / number
         size = max(
             (float(abs(value).max()) for value in (one, left, right) if value.shape and 0 not in value.shape),
             default=0.0,
         )
-        if not bool((abs(one - mean) <= size * library.backend.precision(one) ** SAME).all()):
+        if math.isfinite(size) and not bool((abs(one - mean) <= size * library.backend.precision(one) ** SAME).all()):
             raise InputError(
                 "loss_fn: not a mean over samples, so that it cannot be taken in batches: the gradient of some is not "
                 "the mean of those of their parts; divide by their number, leave out what they share, such as batch "
@@ -138,7 +149,8 @@ def model_counterterms(
     traced = [loss if isinstance(loss, Traced) else Traced(loss, slope) for loss, slope in models]
     shares = [model.shares(library, (leaves, structure), data, batch_size) for model in traced]
     if check and batch_size is not None:
-        for model in shares:
-            check_means(model, leaves, library)
+        with library.looking():
+            for model in shares:
+                check_means(model, leaves, library)
     rows = array_counterterms(rule, shares, leaves, order + 1, library.backend, watch, steps)
     return [library.unflatten(structure, row) for row in rows], watch

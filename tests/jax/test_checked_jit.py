@@ -10,6 +10,7 @@ import jax.numpy as jnp  # noqa: E402
 import eomsym.jax  # noqa: E402
 from eomsym.errors import KinkWarning, SeriesMismatchError  # noqa: E402
 from eomsym.jax import checked_jit  # noqa: E402
+from eomsym.jax.checked import MANY, UNFUSED, is_scattered  # noqa: E402
 from eomsym.jax.rules import RULES  # noqa: E402
 
 RANDOM = np.random.default_rng(0)
@@ -73,3 +74,28 @@ def test_static_arguments_and_transformations():
     compiled = checked_jit(second)
     many = jax.vmap(compiled, (None, 0))(W, jnp.stack([X, 2 * X]))
     np.testing.assert_allclose(many[1], second(W, 2 * X), rtol=1e-10)
+
+
+def repeated(count):
+    """As many operations, each of as many numbers as there are."""
+
+    def function(w):
+        for step in range(count):
+            w = w + step
+        return w
+
+    return function
+
+
+@pytest.mark.parametrize(("count", "size", "expected"), [(MANY, 30, True), (MANY // 2, 30, False), (MANY, 3000, False)])
+def test_many_operations_on_few_numbers_are_compiled_without_fusion(count, size, expected, monkeypatch):
+    function, given = repeated(count), np.ones(size)
+    assert is_scattered(jax.make_jaxpr(function)(given).jaxpr) == expected
+    asked, jit = [], jax.jit
+    monkeypatch.setattr(jax, "jit", lambda *arguments, **named: asked.append(named) or jit(*arguments, **named))
+    compiled = checked_jit(function)
+    np.testing.assert_array_equal(compiled(given), 1 + sum(range(count)))
+    assert ({"compiler_options": UNFUSED} in asked) == expected
+    own = checked_jit(function, compiler_options={"xla_backend_optimization_level": 2})
+    np.testing.assert_array_equal(own(given), compiled(given))
+    assert sum(named.get("compiler_options") == UNFUSED for named in asked) == expected

@@ -16,6 +16,7 @@ import eomsym  # noqa: E402
 import eomsym.jax  # noqa: E402
 from eomsym.codegen import KernelSpec, kernel_for  # noqa: E402
 from eomsym.errors import InputError  # noqa: E402
+from eomsym.jax.checked import UNFUSED  # noqa: E402
 from eomsym.models import MLP, dataset  # noqa: E402
 
 
@@ -229,6 +230,7 @@ def test_quick_compilation_gives_the_same_rows():
     """The options that docs/own_network.md recommends for many operations on few numbers."""
     page = (Path(__file__).parents[2] / "docs" / "own_network.md").read_text(encoding="utf-8")
     options = ast.literal_eval(re.search(r"^quickly = (\{.*?^\})", page, re.S | re.M)[1])
+    assert options == UNFUSED
     weights = jnp.linspace(-1, 1, 12).reshape(3, 4)
 
     def rows(w):
