@@ -1,7 +1,7 @@
 """Digits of kernels in double precision: certified relative errors of all rows, and how well conditioned the rows are.
 
 ``python -m benchmarks.accuracy [ACTIVATION ...]`` certifies hidden networks with every activation, both losses, with
-and without weight decay, to order 12, and prints a table; it compiles a kernel for each, a quarter of an hour in all.
+and without weight decay, to order 12, and prints a table; it compiles a kernel for each, half an hour in all.
 """
 
 from __future__ import annotations

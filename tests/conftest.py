@@ -23,6 +23,9 @@ def pytest_configure(config):
 
 
 def pytest_collection_modifyitems(items):
+    for item in items:
+        if item.nodeid in scheduling.LONG:
+            item.add_marker(pytest.mark.slow)
     items.sort(key=lambda item: scheduling.rank(item.nodeid))
 
 

@@ -6,6 +6,7 @@ when they are needed; imports for types alone do not.
 
 import ast
 import re
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -45,8 +46,13 @@ MOST_LINES = 400
 _MODULE = re.compile(r"eomsym(\.\w+)+")
 
 
+@cache
 def imports(source):
     """``(module, name)`` of everything from ``eomsym`` that the source imports, name None for a whole module."""
+    return tuple(_imports(source))
+
+
+def _imports(source):
     tree = ast.parse(source)
     conditions = [node for node in ast.walk(tree) if isinstance(node, ast.If) and _for_types(node.test)]
     types_alone = {id(node) for condition in conditions for part in condition.body for node in ast.walk(part)}

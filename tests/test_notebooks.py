@@ -35,10 +35,6 @@ SMALL = {
 }
 
 
-#: Ten seconds each, even so.
-LONG = {"high_order", "momentum_and_adam", "noise", "terms"}
-
-
 def test_each_use_has_its_notebook():
     uses = {"derive", "edge", "generate", "high_order", "layers", "momentum_and_adam", "optimisers", "terms", "verify"}
     uses |= {"noise", "switch_the_regulariser_off", "watch_your_run"}
@@ -91,9 +87,6 @@ def test_tells_a_reader_nothing_of_these_tests(path):
     assert not [word for word in ("FAST", "environ", "pytest") if word in text]
 
 
-@pytest.mark.parametrize(
-    "path", [pytest.param(p, marks=[pytest.mark.slow] * (p.stem in LONG), id=p.stem) for p in NOTEBOOKS]
-)
 def test_runs_again(path, tmp_path):
     notebook = nbformat.read(path, as_version=4)
     if path.stem in SMALL:

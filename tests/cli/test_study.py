@@ -115,7 +115,7 @@ def test_table_lines_up_in_80_columns(run, finished, monkeypatch):
     assert (done.status, done.err) == (0, "")
     assert {len(line) for line in done.out.splitlines()} == {80}
     assert "…" not in done.out
-    for word in ("alternating-players", "beta1=9/10", "64-32-10 tanh", "cross-entropy", "decay=0.01", "digits"):
+    for word in ("alternating-players", "beta1=9/10", "64-32-10 tanh", "cross-entropy", "weight-decay 0.01", "digits"):
         assert word in done.out
     assert done.out.count("2/2") == 9
 

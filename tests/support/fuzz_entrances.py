@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import io
 import json
 import os
@@ -11,6 +12,7 @@ from pathlib import Path
 from typing import Any
 from unittest import mock
 
+import typer
 from fuzzing import Entrance
 
 import eomsym
@@ -411,6 +413,10 @@ WORK = (
 )
 
 
+#: Typer makes all commands anew at each call, which takes longer than to read what is given.
+_commands = functools.cache(typer.main.get_command)
+
+
 def _command(arguments: list[str]) -> None:
     """One line on stderr and nothing else where it is refused."""
     texts = [io.TextIOWrapper(io.BytesIO(), encoding="utf-8") for _ in range(2)]
@@ -427,6 +433,7 @@ def _command(arguments: list[str]) -> None:
         for work in WORK:
             stack.enter_context(mock.patch(work, side_effect=Computed))
         stack.enter_context(mock.patch("eomsym.derive", derive_small))
+        stack.enter_context(mock.patch("typer.main.get_command", _commands))
         try:
             status = cli.main(arguments)
         except Computed:

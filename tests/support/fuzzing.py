@@ -146,20 +146,11 @@ def _mutated(text: str, entrance: Entrance, draw: random.Random) -> str:
     return before + other[draw.randrange(len(other) + 1) :]
 
 
-@contextlib.contextmanager
-def _old_objects_frozen() -> Iterator[None]:
-    """What is there already is not searched for garbage: an input would be charged for the heap of all tests before."""
-    gc.collect()
-    gc.freeze()
-    try:
-        yield
-    finally:
-        gc.unfreeze()
-
-
-@_old_objects_frozen()
 def run(entrance: Entrance, count: int, seed: int = 0) -> Outcome:
     """Give an entrance so many inputs."""
+    # An input would be charged for the garbage of all tests before.  It stays frozen, so that the next search is short.
+    gc.collect()
+    gc.freeze()
     outcome = Outcome(entrance.name)
     for text in inputs(entrance, count, seed):
         given = entrance.prepare(text)

@@ -1,4 +1,7 @@
-"""Which tests xdist gives to which process, and when: what takes long comes first, so that the end is even."""
+"""Which tests are slow, and which process xdist gives the others, and when.
+
+What takes long comes first, so that the end is even.
+"""
 
 from typing import Any
 
@@ -18,6 +21,64 @@ FIRST = (
 )
 #: Their tests share nothing in memory: each can go to another process.
 SPLIT = FIRST[:4]
+#: Seconds of the processor each, for what a shorter test beside them shows too: marked as slow.
+LONG = (
+    "tests/codegen/test_double_double_kernel.py::test_a_kernel_of_order_0_has_gradients_only",
+    "tests/codegen/test_double_double_kernel.py::test_digits_that_are_left_at_order_13",
+    "tests/codegen/test_double_double_kernel.py::test_without_biases",
+    "tests/codegen/test_expression_kernel.py::test_order_10_against_iterates_in_high_precision[deep linear]",
+    "tests/codegen/test_expression_kernel.py::test_order_10_against_iterates_in_high_precision[logistic]",
+    "tests/codegen/test_expression_kernel.py::test_order_10_against_iterates_in_high_precision[rational]",
+    "tests/codegen/test_faults.py::test_a_disk_that_is_full_while_numba_keeps_what_it_compiled",
+    "tests/codegen/test_faults.py::test_two_processes_generate_compile_and_load_the_same_kernel",
+    "tests/codegen/test_kernel_accuracy.py::test_every_counterterm[gelu mse]",
+    "tests/codegen/test_kernel_accuracy.py::test_high_orders_keep_their_digits[mse]",
+    "tests/codegen/test_kernel_accuracy.py::test_shapes_and_weight_decay[one hidden layer, products in pieces]",
+    "tests/codegen/test_kernel_accuracy.py::test_shapes_and_weight_decay[one parameter pair]",
+    "tests/codegen/test_normalization_accuracy.py::test_what_is_far_from_its_mean[layer-(100.0, 1.0)]",
+    "tests/codegen/test_normalization_accuracy.py::test_what_is_far_from_its_mean[weight-(100.0, 1.0)]",
+    "tests/codegen/test_random_networks.py::test_two_networks[11]",
+    "tests/codegen/test_single_precision.py::test_terms_agree_with_double[batch]",
+    "tests/codegen/test_single_precision.py::test_terms_agree_with_double[mse]",
+    "tests/derivation/test_json_reader.py::test_reading_undoes_writing_with_parameters[both symbolic]",
+    "tests/derivation/test_lie.py::test_agrees_with_trees_on_transcendental_losses[softplus, sqrt]",
+    "tests/derivation/test_polynomial_ring.py::test_a_field_that_is_no_gradient",
+    "tests/derivation/test_polynomial_ring.py::test_every_function_against_the_tree_route[sigmoid(x*y) + softplus(x + y)]",  # noqa: E501
+    "tests/derivation/test_tree_tables.py::test_memory_of_a_stream_does_not_grow_with_the_order",
+    "tests/derivation/test_tree_tables.py::test_single_trees_of_large_orders_by_powers_of_s",
+    "tests/derivation/test_tree_tables.py::test_sum_over_all_trees_is_the_modified_equation_of_the_exponential[20]",
+    "tests/derivation/test_tree_tables.py::test_symmetries_count_labellings[20]",
+    "tests/derivation/test_whole_state.py::test_of_one_unknown_the_flow_is_one_step_to_the_highest_order[False-heavy-ball-dampened]",
+    "tests/derivation/test_whole_state.py::test_of_one_unknown_the_flow_is_one_step_to_the_highest_order[False-nesterov-lookahead]",
+    "tests/dynamics/test_loop_kernel.py::test_terms_are_the_logarithm_of_real_rounds[Nesterov's y]",
+    "tests/dynamics/test_loop_kernel.py::test_terms_are_the_logarithm_of_real_rounds[dampened]",
+    "tests/dynamics/test_loop_kernel.py::test_terms_are_the_logarithm_of_real_rounds[decay]",
+    "tests/dynamics/test_noise.py::test_a_step_too_large_says_so[options2]",
+    "tests/dynamics/test_shadow_start.py::test_the_flow_from_there_has_slopes_one_two_three[adam-inside]",
+    "tests/models/test_data.py::test_digits_small_does_not_depend_on_the_number_of_threads",
+    "tests/models/test_data_files.py::test_memory_is_that_of_the_numbers",
+    "tests/notation/test_typesetting.py::test_no_line_is_wider_than_the_room[345.0]",
+    "tests/optimizers/test_library_rules.py::test_measured_slopes[optax.adam(b1=1/3, b2=2/5, eps=0.01, eps_root=0.1, nesterov=True)]",  # noqa: E501
+    "tests/studies/test_cluster.py::test_workers_of_a_cluster_give_the_same_bytes_as_serial",
+    "tests/studies/test_executors.py::test_a_task_that_kills_every_worker_is_given_up_and_the_others_are_done",
+    "tests/studies/test_executors.py::test_workers_do_not_hear_ctrl_c",
+    "tests/studies/test_killed.py::test_killed_and_finished",
+    "tests/studies/test_run.py::test_processes_give_the_same_bytes_as_serial",
+    "tests/test_docs.py::test_examples_print_what_the_page_says[observables.md]",
+    "tests/test_docs.py::test_examples_print_what_the_page_says[own_data.md]",
+    "tests/test_documented_optimizer.py::test_the_page_runs",
+    "tests/test_notebooks.py::test_runs_again[edge]",
+    "tests/test_notebooks.py::test_runs_again[high_order]",
+    "tests/test_notebooks.py::test_runs_again[layers]",
+    "tests/test_notebooks.py::test_runs_again[momentum_and_adam]",
+    "tests/test_notebooks.py::test_runs_again[noise]",
+    "tests/test_notebooks.py::test_runs_again[terms]",
+    "tests/test_oracles.py::test_agrees[mpmath]",
+    "tests/verification/test_asymptotics.py::test_too_few_digits_are_noticed",
+    "tests/verification/test_follow.py::test_momentum_is_followed_from_rest_where_the_slow_manifold_is_far_off[0.1-False]",
+    "tests/verification/test_loop.py::test_other_starts_than_the_slow_manifold[settled]",
+    "tests/verification/test_loop.py::test_the_values_that_people_use[AdamW, batches]",
+)
 
 
 def rank(nodeid: str) -> int:

@@ -24,6 +24,8 @@ from mutations.faults import FAULTS, Fault
 ROOT = Path(__file__).resolve().parents[3]
 COPIED = ("eomsym", "templates", "generated", "tests", "docs", "notebooks", "benchmarks", "pyproject.toml", "README.md")
 NEEDED = 0.95
+#: pytest's exit status where none has the marks.
+NO_TESTS = 5
 #: A fault may make a loop endless.
 LIMIT = 900
 ENDLESS = f"no end within {LIMIT} s"
@@ -114,7 +116,13 @@ def _planted(fault: Fault, place: Path) -> Iterator[None]:
 
 
 def _tested(fault: Fault, place: Path) -> tuple[bool, str]:
-    """Whether pytest fails, and the first test that did.
+    """Whether pytest fails, and the first test that did: of the fast ones, and else of the slow ones."""
+    caught, reason = _run(fault, place, "not slow")
+    return (caught, reason) if caught else _run(fault, place, "slow")
+
+
+def _run(fault: Fault, place: Path, marked: str) -> tuple[bool, str]:
+    """Whether a test with these marks fails, and which did first.
 
     Each copy keeps its own compiled kernels (``kernel_cache``), from one fault to the next: they are found by their
     bytes, so that a mutated generator does not meet what the right one has written.
@@ -122,7 +130,7 @@ def _tested(fault: Fault, place: Path) -> tuple[bool, str]:
     path = os.pathsep.join((str(place), str(place / "tests" / "support")))
     environment = os.environ | {"PYTHONPATH": path, "PYTHONDONTWRITEBYTECODE": "1", "OPENBLAS_NUM_THREADS": "1"}
     plugins = ["-p", "no:cacheprovider", "-p", "mutations.no_shrinking"]
-    command = [sys.executable, "-m", "pytest", "-x", "-q", "-m", "not slow", *plugins, *fault.tests]
+    command = [sys.executable, "-m", "pytest", "-x", "-q", "-m", marked, *plugins, *fault.tests]
     try:
         run = subprocess.run(
             command, cwd=place, env=environment, capture_output=True, text=True, timeout=LIMIT, check=False
@@ -130,7 +138,7 @@ def _tested(fault: Fault, place: Path) -> tuple[bool, str]:
     except subprocess.TimeoutExpired:
         return True, ENDLESS
     failed = [line for line in run.stdout.splitlines() if line.startswith(("FAILED", "ERROR"))]
-    return run.returncode != 0, failed[0][:120] if failed else ""
+    return run.returncode not in (0, NO_TESTS), f"{failed[0][:120]}{' (slow)' * (marked == 'slow')}" if failed else ""
 
 
 if __name__ == "__main__":
