@@ -154,7 +154,8 @@ class ArrayAlgebra(NodeAlgebra):
         return _rowwise(lambda *rows: total(rows), *scaled) if len(scaled) > 1 else scaled[0]
 
     def _scaled(self, factor: Any, values: Arrays) -> Arrays:
-        return _rowwise(lambda row: -row if factor == -1 else factor * row, values)
+        opposite = isinstance(factor, (int, float)) and factor == -1  # a schedule's factor may be traced
+        return _rowwise(lambda row: -row if opposite else factor * row, values)
 
     def transform(self, matrix: Matrix, values: Arrays) -> Arrays:
         held = [rows * len(matrix[0]) if matrix and len(rows) == 1 else rows for rows in values]
