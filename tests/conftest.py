@@ -22,7 +22,8 @@ def pytest_configure(config):
         kernel_cache.tidy()
 
 
-def pytest_collection_modifyitems(items):
+def pytest_collection_modifyitems(config, items):
+    config.stash[scheduling.COLLECTED] = {item.nodeid for item in items}
     for item in items:
         if item.nodeid in scheduling.LONG:
             item.add_marker(pytest.mark.slow)

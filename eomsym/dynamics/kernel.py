@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
@@ -37,14 +38,14 @@ class FieldKernel(Protocol):
     def hessian_vector(self) -> Callable[..., np.ndarray]: ...
 
 
-class TermsKernel:
+class TermsKernel(ABC):
     """A kernel by its terms alone, which whoever derives from it gives: its field is their sum."""
 
     order: int
 
+    @abstractmethod
     def counterterms(self, theta: np.ndarray, *data: np.ndarray, order: int | None = None) -> np.ndarray:
         """``−F_0, …, −F_order`` (order + 1, d)."""
-        raise NotImplementedError
 
     def field(self, theta: np.ndarray, eta: float, *data: np.ndarray, order: int | None = None) -> np.ndarray:
         """``Σ_{k≤order} η^k F_k`` (d,)."""

@@ -57,18 +57,25 @@ def test_nothing_to_do(answers):
     assert answers(worker_tasks.answer, []) == []
 
 
-def test_the_task_of_a_worker_that_died_is_done_by_another(answers, tmp_path):
-    paths = [str(tmp_path / name) for name in "ab"]
-    found = answers(worker_tasks.die_at_first, paths, workers=1)
+#: With several, a death meets the tasks of others.
+WORKERS = pytest.mark.parametrize("workers", [1, pytest.param(2, marks=pytest.mark.slow)])
+
+
+@WORKERS
+def test_the_task_of_a_worker_that_died_is_done_by_another(answers, tmp_path, workers):
+    paths = [str(tmp_path / name) for name in "abc"[: workers + 1]]
+    found = answers(worker_tasks.die_at_first, paths, workers=workers)
     assert sorted(item for item, _ in found) == paths
     assert all(item == said for item, (said, _) in found)
 
 
-def test_a_task_that_kills_every_worker_is_given_up_and_the_others_are_done(answers):
-    found = dict(answers(worker_tasks.die_over_two, [1, 2, 3], workers=1))
-    assert set(found) == {1, 2, 3}
+@WORKERS
+def test_a_task_that_kills_every_worker_is_given_up_and_the_others_are_done(answers, workers):
+    items = [1, 2, 3, 4][: workers + 2]
+    found = dict(answers(worker_tasks.die_over_two, items, workers=workers))
+    assert set(found) == set(items)
     assert isinstance(found[2], WorkerLost)
-    assert [found[item][0] for item in (1, 3)] == [1, 3]
+    assert all(found[item][0] == item for item in items if item != 2)
 
 
 def test_what_a_task_raises_is_raised_here_with_the_place(answers):

@@ -94,14 +94,17 @@ def check_done_once(folder, plan, kills, lines):
     assert names == {f"{job.digest}.json" for job in plan.jobs()}
 
 
-def test_killed_and_finished(start, study_file, tmp_path, contents, journals):
-    """Once, in one process: workers are test_executors' business, and more kills those of the slow one."""
-    file = study_file(6)
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("executor", "seeds", "kills"), [((), 6, 1), (("--executor", "processes", "--workers", "2"), 10, 2)]
+)
+def test_killed_and_finished(start, study_file, tmp_path, contents, journals, executor, seeds, kills):
+    file = study_file(seeds)
     plan = studies.read_plan(file)
     studies.run_study(plan, tmp_path / "undisturbed")
-    kill_and_finish(start, file, tmp_path / "killed", (), kills=1, seed=1)
+    kill_and_finish(start, file, tmp_path / "killed", executor, kills, seed=1)
     assert contents(tmp_path / "killed") == contents(tmp_path / "undisturbed")
-    check_done_once(tmp_path / "killed", plan, 1, journals(tmp_path / "killed"))
+    check_done_once(tmp_path / "killed", plan, kills, journals(tmp_path / "killed"))
 
 
 @pytest.mark.slow
@@ -118,7 +121,7 @@ def test_240_jobs_killed_five_times(start, study_file, tmp_path, contents, journ
 
 def test_ctrl_c_says_how_to_go_on(start, study_file, tmp_path, contents):
     file, folder = study_file(20), tmp_path / "cheap.results"
-    process = start(file, "--executor", "processes", "--workers", "1")
+    process = start(file, "--executor", "processes", "--workers", "2")
     wait_for(process, folder, 3)
     os.killpg(process.pid, signal.SIGINT)
     out, err = process.communicate(timeout=60)

@@ -5,6 +5,10 @@ What takes long comes first, so that the end is even.
 
 from typing import Any
 
+import pytest
+
+#: The names of all tests in the files that were asked for.
+COLLECTED = pytest.StashKey[set[str]]()
 #: Nothing but what compiles or runs programs takes more than seconds; in this order.
 FIRST = (
     "tests/codegen/test_shared_kernels.py",
@@ -51,9 +55,9 @@ LONG = (
     "tests/derivation/test_tree_tables.py::test_symmetries_count_labellings[20]",
     "tests/derivation/test_whole_state.py::test_of_one_unknown_the_flow_is_one_step_to_the_highest_order[False-heavy-ball-dampened]",
     "tests/derivation/test_whole_state.py::test_of_one_unknown_the_flow_is_one_step_to_the_highest_order[False-nesterov-lookahead]",
-    "tests/dynamics/test_loop_kernel.py::test_terms_are_the_logarithm_of_real_rounds[Nesterov's y]",
-    "tests/dynamics/test_loop_kernel.py::test_terms_are_the_logarithm_of_real_rounds[dampened]",
-    "tests/dynamics/test_loop_kernel.py::test_terms_are_the_logarithm_of_real_rounds[decay]",
+    "tests/dynamics/test_loop_kernel.py::test_terms_are_the_logarithm_of_real_rounds[Nesterov's y-two]",
+    "tests/dynamics/test_loop_kernel.py::test_terms_are_the_logarithm_of_real_rounds[dampened-two]",
+    "tests/dynamics/test_loop_kernel.py::test_terms_are_the_logarithm_of_real_rounds[decay-two]",
     "tests/dynamics/test_noise.py::test_a_step_too_large_says_so[options2]",
     "tests/dynamics/test_shadow_start.py::test_the_flow_from_there_has_slopes_one_two_three[adam-inside]",
     "tests/models/test_data.py::test_digits_small_does_not_depend_on_the_number_of_threads",
@@ -61,9 +65,8 @@ LONG = (
     "tests/notation/test_typesetting.py::test_no_line_is_wider_than_the_room[345.0]",
     "tests/optimizers/test_library_rules.py::test_measured_slopes[optax.adam(b1=1/3, b2=2/5, eps=0.01, eps_root=0.1, nesterov=True)]",  # noqa: E501
     "tests/studies/test_cluster.py::test_workers_of_a_cluster_give_the_same_bytes_as_serial",
-    "tests/studies/test_executors.py::test_a_task_that_kills_every_worker_is_given_up_and_the_others_are_done",
+    "tests/studies/test_executors.py::test_a_task_that_kills_every_worker_is_given_up_and_the_others_are_done[1]",
     "tests/studies/test_executors.py::test_workers_do_not_hear_ctrl_c",
-    "tests/studies/test_killed.py::test_killed_and_finished",
     "tests/studies/test_measure.py::test_it_is_what_verify_measures[heavy-ball]",
     "tests/studies/test_run.py::test_processes_give_the_same_bytes_as_serial",
     "tests/test_docs.py::test_examples_print_what_the_page_says[corrected.md]",

@@ -95,11 +95,17 @@ def test_ratios_where_terms_vanish():
     np.testing.assert_array_equal(study.ratios, [0, np.nan])
 
 
-@pytest.mark.parametrize("product", [0.3, 1.2])
-def test_steps_on_a_quadratic_loss(product):
+@pytest.mark.parametrize(
+    ("product", "orders", "substeps"),
+    [
+        *((product, range(0, 7, 2), 20) for product in (0.3, 1.2)),
+        *(pytest.param(product, range(0, 9, 2), 40, marks=pytest.mark.slow) for product in (0.3, 0.9, 1.2)),
+    ],
+)
+def test_steps_on_a_quadratic_loss(product, orders, substeps):
     """Order N multiplies a component by ``exp(−Σ_{n≤N+1} (ηλ)ⁿ/n)``, a step by 1 − ηλ."""
     eta = product / 3
-    (record,) = measure_steps(SADDLE, [0.5, 2.0], [eta], range(0, 7, 2), substeps=20)
+    (record,) = measure_steps(SADDLE, [0.5, 2.0], [eta], orders, substeps=substeps)
     for order, error, doubt in zip(record.orders, record.errors, record.uncertainties, strict=True):
         gaps = [
             math.exp(-sum((eta * value) ** n / n for n in range(1, order + 2))) - (1 - eta * value)
@@ -109,12 +115,15 @@ def test_steps_on_a_quadratic_loss(product):
         assert doubt < 1e-5
 
 
-def test_beyond_the_radius_a_sharp_direction_levels_off_and_a_saddle_s_does_not():
+@pytest.mark.parametrize(
+    ("orders", "substeps"), [((2, 4, 6), 12), pytest.param((2, 6, 10), 30, marks=pytest.mark.slow)]
+)
+def test_beyond_the_radius_a_sharp_direction_levels_off_and_a_saddle_s_does_not(orders, substeps):
     """η|λ| = 1.5: towards a minimum the flow tends to 0 while the step goes to −½; off a saddle the flow runs away."""
-    (minimum,) = measure_steps(loss_program(X**2 / 2, [X]), [1.0], [1.5], (2, 4, 6), substeps=12)
+    (minimum,) = measure_steps(loss_program(X**2 / 2, [X]), [1.0], [1.5], orders, substeps=substeps)
     assert minimum.errors[-1] == pytest.approx(0.5, abs=1e-3)
-    assert minimum.best_order == 6
-    (saddle,) = measure_steps(loss_program(-(X**2) / 2, [X]), [1.0], [1.5], (2, 4, 6), substeps=12)
+    assert minimum.best_order == orders[-1]
+    (saddle,) = measure_steps(loss_program(-(X**2) / 2, [X]), [1.0], [1.5], (0, *orders), substeps=substeps)
     assert saddle.errors[-1] > saddle.errors[-2] > saddle.errors[-3]
 
 

@@ -88,11 +88,12 @@ def by_order(study):
     return {record.order: record for record in study.orders}
 
 
-def test_a_network_follows_its_equation_of_motion(network):
-    study = verify(data="teacher", kernel=network, orders=[1, 3])
+@pytest.mark.parametrize("orders", [(1, 3), pytest.param(range(5), marks=pytest.mark.slow)], ids=["two", "all"])
+def test_a_network_follows_its_equation_of_motion(network, orders):
+    study = verify(data="teacher", kernel=network, orders=orders)
     assert study.passed
     assert study.warnings == ()
-    np.testing.assert_allclose(study.slopes, [2, 4], atol=0.05)
+    np.testing.assert_allclose(study.slopes, [order + 1 for order in orders], atol=0.05)
     for record in study.orders:
         assert record.extrapolated_ratio == pytest.approx(1, abs=2e-3)
         assert record.points_above_floor >= 5

@@ -36,7 +36,11 @@ def slopes(errors):
 
 @pytest.mark.parametrize(
     ("optimizer", "largest", "order"),
-    [("gradient-descent", 0.02, 3), ("torch.SGD(momentum=0.9)", 4e-5, 2), ("torch.Adam()", 8e-7, 1)],
+    [
+        *(("gradient-descent", 0.02, 3), ("torch.SGD(momentum=0.9)", 4e-5, 2), ("torch.Adam()", 8e-7, 1)),
+        pytest.param("torch.SGD(momentum=0.9)", 4e-5, 3, marks=pytest.mark.slow),
+        pytest.param("torch.Adam()", 8e-7, 2, marks=pytest.mark.slow),
+    ],
 )
 def test_slopes_at_the_values_that_people_use(optimizer, largest, order):
     """At a fixed time what is left falls like η^{N+1}, and no order does what the next one does."""

@@ -45,7 +45,10 @@ def test_an_adaptive_method_is_followed_from_its_first_steps_on(optimizer, figur
     assert all(record.floor <= 0.01 * record.error for record in found.whole)
 
 
-@pytest.mark.parametrize(("fraction", "nesterov"), [(0.1, False), (0.3, True)])
+@pytest.mark.parametrize(
+    ("fraction", "nesterov"),
+    [(0.1, False), (0.3, True), *(pytest.param(*each, marks=pytest.mark.slow) for each in ((0.1, True), (0.3, False)))],
+)
 def test_momentum_is_followed_from_rest_where_the_slow_manifold_is_far_off(fraction, nesterov):
     theta, curvature = iris.trained()
     found = follow(f"torch.SGD(momentum=0.9, nesterov={nesterov})", fraction / curvature, 40, theta)

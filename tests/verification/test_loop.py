@@ -92,6 +92,30 @@ def test_the_values_that_people_use(case):
     assert found.passed, [(record.order, record.slope, record.reason) for record in found.orders]
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("case", PEOPLE_USE)
+def test_the_values_that_people_use_at_every_order(case):
+    """With more batches, and step sizes that suggest themselves."""
+    optimizer, options, _ = PEOPLE_USE[case]
+    more = {"batching": 4} if "batching" in options else {}
+    found = study(optimizer, range(3), schedule="exp(-tau)", **{**options, **more})
+    assert found.passed, [(record.order, record.slope, record.reason) for record in found.orders]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("optimizer", "orders", "options"),
+    [
+        ("adam-inside", range(4), {"batching": 4, "epsilon": "1/2"}),
+        *(("heavy-ball", range(3), {"schedule": SMOOTH, "batching": 4, "start": s}) for s in ("shadow", "settled")),
+        ("gradient-descent", range(3), {"count": 9, "batching": {"count": 3, "order": "reshuffled"}}),
+    ],
+)
+def test_batches_at_every_order(optimizer, orders, options):
+    found = study(optimizer, orders, **options)
+    assert found.passed, [(record.order, record.slope, record.reason) for record in found.orders]
+
+
 def test_adam_over_a_break():
     given = {"beta1": "1/2", "beta2": "1/3", "epsilon": "1e-8"}
     assert study("adam", [2], schedule="cosine(4, warmup=0.04)", etas=halved(0.01), **given).passed
@@ -100,7 +124,8 @@ def test_adam_over_a_break():
 def test_without_the_hand_over_at_a_break_it_is_order_two(monkeypatch):
     """Negative control: the velocity knows s′ from η² on, so that a jump of s′ moves the path by η³."""
     monkeypatch.setattr("eomsym.verification.loop.handed_over", lambda before, after, state, *rest: state)
-    (third,) = study(NESTEROV, [3], schedule="cosine(1, warmup=0.2)", etas=halved(0.05)).orders
+    second, third = study(NESTEROV, range(2, 4), schedule="cosine(1, warmup=0.2)", etas=halved(0.05, 5)).orders
+    assert abs(second.extrapolated_ratio - 1) > 0.2
     assert third.slope == pytest.approx(3, abs=0.1)
 
 
