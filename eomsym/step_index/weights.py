@@ -10,8 +10,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from fractions import Fraction
-from functools import cache
-from math import comb
+from functools import cache, lru_cache, partial
+from math import comb, lcm
+from operator import mul
 
 from eomsym.optimizers import Coefficient
 
@@ -22,9 +23,14 @@ Functional = Callable[[int], Coefficient]
 def weights(nodes: Sequence[Fraction], functional: Functional) -> list[Coefficient]:
     """``w`` with ``Σ_i w_i p(nodes[i]) = functional(p)`` for every polynomial p of degree below the number of nodes."""
     moments = [functional(power) for power in range(len(nodes))]
+    rows = _lagrange(tuple(nodes))
+    if all(isinstance(moment, (int, Fraction)) for moment in moments):  # sums of integers take a fraction of the time
+        over = lcm(*(moment.denominator for moment in moments))
+        integers = [moment.numerator * (over // moment.denominator) for moment in moments]
+        return [plain(Fraction(sum(map(mul, integers, row)), over * scale)) for row, scale in rows]
     return [
-        plain(sum((moment * part for moment, part in zip(moments, row, strict=True) if part), 0 * moments[0]))
-        for row in _lagrange(tuple(nodes))
+        plain(sum((moment * Fraction(part, scale) for moment, part in zip(moments, row, strict=True)), 0 * moments[0]))
+        for row, scale in rows
     ]
 
 
@@ -35,7 +41,7 @@ def logarithm(power: int) -> Coefficient:
 
 def sum_to(step: Fraction) -> Functional:
     """``Q(step)`` where ``Q(s+1) − Q(s) = s^m`` and ``Q(0) = 0``: Faulhaber's sum, at any rational step."""
-    return summed(value_at(step))
+    return partial(_sum_to, Fraction(step))
 
 
 def summed(functional: Functional) -> Functional:
@@ -88,18 +94,25 @@ def _undone(share: Coefficient, power: int) -> tuple[Coefficient, ...]:
     return tuple(found)
 
 
+@lru_cache(maxsize=4096)  # each table of a higher level asks for all of the lower ones again
+def _sum_to(step: Fraction, power: int) -> Fraction:
+    return _value(_antidifference(power), step)
+
+
 @cache
-def _lagrange(nodes: tuple[Fraction, ...]) -> tuple[tuple[Fraction, ...], ...]:
-    """Row i: coefficients, lowest first, of the polynomial that is 1 at node i and 0 at the others."""
-    whole = [Fraction(1)]  # Π (s − s_i)
-    for node in nodes:
-        whole = [low - node * high for low, high in zip([Fraction(0), *whole], [*whole, Fraction(0)], strict=True)]
+def _lagrange(nodes: tuple[Fraction, ...]) -> tuple[tuple[tuple[int, ...], int], ...]:
+    """For each node the polynomial that is 1 there and 0 at the others: integers, lowest first, and what divides them."""
+    unit = lcm(*(node.denominator for node in nodes))
+    places = [node.numerator * (unit // node.denominator) for node in nodes]
+    whole = [1]  # Π (x − x_i) in x = unit · s
+    for place in places:
+        whole = [low - place * high for low, high in zip([0, *whole], [*whole, 0], strict=True)]
     rows = []
-    for node in nodes:
-        quotient, rest = [Fraction(0)] * len(nodes), Fraction(0)
-        for place in range(len(nodes) - 1, -1, -1):  # whole / (s − node), by Horner's scheme
-            rest = whole[place + 1] + node * rest
-            quotient[place] = rest
-        scale = 1 / _value(quotient, node)
-        rows.append(tuple(scale * part for part in quotient))
+    for place in places:
+        quotient, rest = [0] * len(nodes), 0
+        for power in range(len(nodes) - 1, -1, -1):  # whole / (x − place), by Horner's scheme
+            rest = whole[power + 1] + place * rest
+            quotient[power] = rest
+        scale = sum(part * place**power for power, part in enumerate(quotient))
+        rows.append((tuple(part * unit**power for power, part in enumerate(quotient)), scale))
     return tuple(rows)
