@@ -123,10 +123,10 @@ def _bounds(row: Row, truth: Row) -> tuple[float, float, float]:
     """Upper bound of the distance, lower bound of the true norm, radius of the enclosure; all ‖·‖₂."""
     from flint import arb
 
-    def norm(vector: Row) -> Any:
-        return sum((ball * ball for ball in vector), arb(0)).sqrt()
+    def norm(vector: Row) -> Any:  # of numbers: a ball around 0 times itself reaches below 0, and has no root
+        return sum((number * number for number in vector), arb(0)).sqrt()
 
-    distance = norm([value - ball for value, ball in zip(row, truth, strict=True)])
+    distance = norm([(value - ball).abs_upper() for value, ball in zip(row, truth, strict=True)])
     return _above(distance), _below(norm([ball.abs_lower() for ball in truth])), _above(norm([b.rad() for b in truth]))
 
 

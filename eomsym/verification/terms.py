@@ -253,13 +253,13 @@ def study_terms(
         check_integer("points", points, 2),
     )
     step = None if eta is None else check_positive("eta", eta)
-    samples = dataset(data, seed)
-    model = model_for(model, data)
-    kernel = kernel_of(model, order, output)
     entry, given = optimizers.chosen(optimizer, parameters)
     values = entry.complete(given)
     if edge and entry.name != "gradient-descent":
         raise InputError(f"edge: says what holds of gradient-descent, not of {entry.name}; leave it out")
+    samples = dataset(data, seed)
+    model = model_for(model, data)
+    kernel = kernel_of(model, order, output)
     counterterms, rule = derive_on_trees(entry, order, **values), entry.rule(**values)
     with threadpool_limits(limits=1, user_api="blas"):
         start = model.initial(seed)

@@ -22,7 +22,7 @@ CASES = {
 }
 
 
-@pytest.fixture(scope="module", params=CASES)
+@pytest.fixture(scope="module", params=[*list(CASES)[:2], pytest.param("batch", marks=pytest.mark.slow)])
 def pair(request):
     """A kernel in single and in double precision, and arguments that are exact in both."""
     spec = CASES[request.param]
