@@ -101,7 +101,7 @@ def _sum_to(step: Fraction, power: int) -> Fraction:
 
 @cache
 def _lagrange(nodes: tuple[Fraction, ...]) -> tuple[tuple[tuple[int, ...], int], ...]:
-    """For each node the polynomial that is 1 there and 0 at the others: integers, lowest first, and what divides them."""
+    """The polynomials that are 1 at a node and 0 at the others: integers, lowest first, and what divides them."""
     unit = lcm(*(node.denominator for node in nodes))
     places = [node.numerator * (unit // node.denominator) for node in nodes]
     whole = [1]  # Π (x − x_i) in x = unit · s
