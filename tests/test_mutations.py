@@ -1,13 +1,17 @@
-"""The table of faults; that they can be planted and that the tests catch them is what ``make mutations`` shows."""
+"""The table of faults: all can be planted.  That the tests catch them is what ``make mutations`` shows."""
 
 import pytest
-from mutations.__main__ import misfit
+from mutations.__main__ import ROOT, misfit
 from mutations.faults import FAULTS, Fault
 
 
 def test_there_are_many_and_none_twice():
     assert len(FAULTS) >= 60
     assert len({fault.name for fault in FAULTS}) == len(FAULTS)
+
+
+def test_all_fit_the_code_as_it_is():
+    assert {fault.name: reason for fault in FAULTS if (reason := misfit(fault, ROOT))} == {}
 
 
 @pytest.mark.parametrize(
