@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
@@ -240,12 +241,13 @@ def float_array(name: str, value: np.ndarray, shape: str, real: Any = np.float64
     # One sum is far cheaper than a test of every element, and is finite if all of them are (but for overflow).
     with np.errstate(over="ignore", invalid="ignore"):
         total = value.sum()
-    if not np.isfinite(total) and not np.isfinite(value).all():
+    if not math.isfinite(total) and not np.isfinite(value).all():
         place = tuple(int(i) for i in np.argwhere(~np.isfinite(value))[0])
         raise InputError(f"{name}: entry {place} is {value[place]}; every entry has to be finite")
-    return np.require(
-        value, requirements=("C", "W")
-    )  # compiled functions take no array that is read only, as JAX's are
+    if value.flags.c_contiguous and value.flags.writeable:
+        return value
+    # Compiled functions take no array that is read only, as JAX's are.
+    return np.require(value, requirements=("C", "W"))
 
 
 def _labels(targets: np.ndarray, count: int, classes: int) -> np.ndarray:
