@@ -186,6 +186,8 @@ class DoubleDouble:
         return DoubleDouble.from_value(other) / self
 
     def _with(self, other: Any, operation: Callable[..., Pair]) -> DoubleDouble:
+        if isinstance(other, float):  # a double is its own high part
+            return DoubleDouble._of(operation(self.high, self.low, other, 0.0))
         right = DoubleDouble.from_value(other)
         return DoubleDouble._of(operation(self.high, self.low, right.high, right.low))
 
