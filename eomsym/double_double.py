@@ -59,10 +59,10 @@ class DoubleDouble:
         self._set(*_two_sum(np.asarray(high), np.asarray(low)))
 
     def _set(self, high: Any, low: Any) -> None:
-        for name, part in (("high", high), ("low", low)):
-            array = np.array(part)
-            array.flags.writeable = False
-            object.__setattr__(self, name, array)
+        first, second = np.array(high), np.array(low)
+        first.flags.writeable = second.flags.writeable = False
+        object.__setattr__(self, "high", first)
+        object.__setattr__(self, "low", second)
 
     def __setattr__(self, name: str, value: object) -> None:
         raise AttributeError(f"{name}: a DoubleDouble cannot be changed")
@@ -186,6 +186,8 @@ class DoubleDouble:
         return DoubleDouble.from_value(other) / self
 
     def _with(self, other: Any, operation: Callable[..., Pair]) -> DoubleDouble:
+        if isinstance(other, float):  # a double is its own high part
+            return DoubleDouble._of(operation(self.high, self.low, other, 0.0))
         right = DoubleDouble.from_value(other)
         return DoubleDouble._of(operation(self.high, self.low, right.high, right.low))
 

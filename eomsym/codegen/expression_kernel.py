@@ -32,7 +32,7 @@ class ExpressionKernel(LoadedKernel):
 
     def gradient(self, theta: np.ndarray, parameters: np.ndarray | None = None) -> np.ndarray:
         """The gradient g of the loss, or minus the vector field, (d,)."""
-        return self.gradient_series(self._vector("theta", theta).reshape(1, -1), parameters)[0]
+        return self._along(self._vector("theta", theta).reshape(1, -1), self._parameters(parameters))[0]
 
     def hessian_vector(self, theta: np.ndarray, vector: np.ndarray, parameters: np.ndarray | None = None) -> np.ndarray:
         """The derivative of g times a vector, (d,).  Raises ``InputError`` for a kernel of order 0."""
@@ -45,8 +45,17 @@ class ExpressionKernel(LoadedKernel):
         """g along the curve ``Σ_k series[k] η^k`` as a power series, (terms, d), terms ≤ order + 1."""
         if not (isinstance(series, np.ndarray) and series.ndim == 2 and 1 <= len(series) <= self.order + 1):
             raise InputError(f"series: give a float64 array of shape (1 to {self.order + 1}, {self.size})")
-        rows = np.stack([self._vector(f"series[{k}]", row) for k, row in enumerate(series)])
-        values = self._parameters(parameters)
+        return self._along(self._curve(series), self._parameters(parameters))
+
+    def _curve(self, series: np.ndarray) -> np.ndarray:
+        """Rows are checked all at once; and one by one where there is something to say of one of them."""
+        plain = type(series) is np.ndarray and series.dtype == self._real and series.shape[1] == self.size
+        if plain and np.isfinite(series).all():
+            return np.require(series, requirements=("C", "W"))
+        return np.stack([self._vector(f"series[{k}]", row) for k, row in enumerate(series)])
+
+    def _along(self, rows: np.ndarray, values: np.ndarray) -> np.ndarray:
+        """The same of what has been checked."""
         self._check_defined(rows[0], values)
         with np.errstate(all="ignore"):  # what overflows is an error of its own
             return self._finite(self._module.gradient_series(rows, values))
@@ -97,6 +106,8 @@ class ExpressionKernel(LoadedKernel):
 
     def _parameters(self, parameters: np.ndarray | None) -> np.ndarray:
         names = self.model.parameters
+        if parameters is None and not names:
+            return np.empty(0)
         listed = f"({', '.join(names)})" if names else "none"
         if parameters is None and names:
             raise InputError(f"parameters: not given; this kernel's parameters are {listed}, give ({len(names)},)")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
@@ -193,8 +194,9 @@ class Kernel(LoadedKernel):
     def _defined(self, values: Any) -> Any:
         """``values``, unless some are no numbers: they overflowed, or a normalisation has divided by zero."""
         with np.errstate(over="ignore", invalid="ignore"):
-            total = np.sum(values)  # far cheaper than a test of every element, and finite if all are (but for overflow)
-        if np.isfinite(total) or np.isfinite(values).all():
+            # Far cheaper than a test of every element, and finite if all are (but for overflow).
+            total = np.add.reduce(values, axis=None)
+        if math.isfinite(total) or np.isfinite(values).all():
             return values
         if self.model.normalization != "none":
             raise OverflowInKernelError(
@@ -240,12 +242,17 @@ def float_array(name: str, value: np.ndarray, shape: str, real: Any = np.float64
     # One sum is far cheaper than a test of every element, and is finite if all of them are (but for overflow).
     with np.errstate(over="ignore", invalid="ignore"):
         total = value.sum()
-    if not np.isfinite(total) and not np.isfinite(value).all():
+    if not math.isfinite(total) and not np.isfinite(value).all():
         place = tuple(int(i) for i in np.argwhere(~np.isfinite(value))[0])
         raise InputError(f"{name}: entry {place} is {value[place]}; every entry has to be finite")
-    return np.require(
-        value, requirements=("C", "W")
-    )  # compiled functions take no array that is read only, as JAX's are
+    return _plain(value)
+
+
+def _plain(array: np.ndarray) -> np.ndarray:
+    """In C order and writeable: compiled functions take no array that is read only, as JAX's are."""
+    if array.flags.c_contiguous and array.flags.writeable:
+        return array  # by far the most; ``np.require`` takes as long as all other checks
+    return np.require(array, requirements=("C", "W"))
 
 
 def _labels(targets: np.ndarray, count: int, classes: int) -> np.ndarray:
@@ -256,7 +263,7 @@ def _labels(targets: np.ndarray, count: int, classes: int) -> np.ndarray:
     if targets.min() < 0 or targets.max() >= classes:
         wrong = targets[(targets < 0) | (targets >= classes)][0]
         raise InputError(f"targets: label {wrong} is out of range; this model has classes 0 to {classes - 1}")
-    return np.require(targets, np.int64, requirements=("C", "W"))
+    return _plain(targets.astype(np.int64, copy=False))
 
 
 def _finite_number(name: str, value: float) -> float:

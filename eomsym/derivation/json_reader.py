@@ -156,7 +156,24 @@ def _symbolic(text: str, symbols: Mapping[str, Coefficient]) -> Coefficient:
     """The four operations and integer powers.  Raises ``ValueError`` or ``SyntaxError`` for anything else."""
     if len(text) > _MAX_COEFFICIENT_LENGTH or _NO_EXPRESSION.search(text):
         raise ValueError(text)
-    return _value(ast.parse(text.strip(), mode="eval").body, symbols)[0]
+    tree = ast.parse(text.strip(), mode="eval").body
+    if _least_size(tree) > _MAX_SIZE:  # it would be found out later, after hundreds of quotients
+        raise ValueError(text)
+    return _value(tree, symbols)[0]
+
+
+def _least_size(node: ast.AST) -> int:
+    """No more than the bound that ``_value`` finds, without computing anything."""
+    match node:
+        case ast.Constant(value=int(number)):
+            return len(str(number))
+        case ast.UnaryOp(operand=operand):
+            return _least_size(operand)
+        case ast.BinOp(left=left, op=ast.Mult() | ast.Div(), right=right):
+            return _least_size(left) + _least_size(right)
+        case ast.BinOp(left=left, op=ast.Add() | ast.Sub(), right=right):
+            return max(_least_size(left), _least_size(right))
+    return 1
 
 
 def _value(node: ast.AST, symbols: Mapping[str, Coefficient]) -> tuple[Coefficient, int]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from fractions import Fraction
+from functools import reduce
 from operator import add, itemgetter, mul
 
 from eomsym.errors import InputError
@@ -70,7 +71,7 @@ class TreeAlgebra(NodeAlgebra):
 
     def transform(self, matrix: Matrix, series: Series) -> Series:
         rows = [[(j, weight) for j, weight in enumerate(row) if weight != 0] for row in matrix]
-        return {tree: [sum(weight * values[j] for j, weight in row) for row in rows] for tree, values in series.items()}
+        return {tree: [_weighted(row, values) for row in rows] for tree, values in series.items()}
 
     def gradient(self, field: int) -> Callable[[Series], Series]:
         level, children = 0, dict[ColouredTree, _Powers]()
@@ -94,6 +95,12 @@ class TreeAlgebra(NodeAlgebra):
             return found
 
         return along
+
+
+def _weighted(row: Sequence[tuple[int, Coefficient]], values: Values) -> Coefficient:
+    """``Σ weight · values[j]``: without 0 + and 1 ·, each of which has a rational function look for common factors."""
+    parts = [values[j] if weight == 1 else weight * values[j] for j, weight in row]
+    return reduce(add, parts) if parts else 0
 
 
 _Powers = dict[int, Values]  # coefficient of η^k
@@ -121,7 +128,7 @@ def _products(
         for k, left in product.items():
             for m, right in powers.items():
                 if k + m <= level:
-                    term = list(map(mul, left, right))
+                    term = list(map(mul, left, right)) if chosen else right[: len(left)]  # it begins with 1
                     known = extended.get(k + m)
                     extended[k + m] = term if known is None else list(map(add, known, term))
         if extended:  # its factors may all be too high for one another

@@ -80,9 +80,9 @@ class EtaSeries:
         if not isinstance(other, EtaSeries):
             return EtaSeries(self.rows / other)
         below = other.rows
-        found = np.zeros(np.broadcast_shapes(self.rows.shape, below.shape))
-        for k in range(len(found)):
-            found[k] = (self.rows[k] - (below[k:0:-1] * found[:k]).sum(axis=0)) / below[0]
+        found = self.rows / below[:1]
+        for k in range(1, len(found)):
+            found[k] = (self.rows[k] - np.add.reduce(below[k:0:-1] * found[:k])) / below[0]
         return EtaSeries(found)
 
     def __rtruediv__(self, other: Any) -> EtaSeries:
@@ -103,7 +103,7 @@ class EtaSeries:
         found = np.zeros_like(self.rows)
         found[0] = np.sqrt(self.rows[0])
         for k in range(1, len(found)):
-            rest = self.rows[k] - (found[k - 1 : 0 : -1] * found[1:k]).sum(axis=0)
+            rest = self.rows[k] - np.add.reduce(found[k - 1 : 0 : -1] * found[1:k])
             found[k] = root_quotient(rest, 2 * found[0])
         return EtaSeries(found)
 

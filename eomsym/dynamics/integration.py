@@ -198,7 +198,7 @@ class _Counted:
     def __call__(self, now: float, state: np.ndarray) -> np.ndarray:
         if not self.lenient and not np.isfinite(state).all():
             raise IntegrationError(f"path: not finite at time {now:g} of {self.time:g}; take less time")
-        if not np.array_equal(state, self._state):
+        if state.shape != self._state.shape or not (state == self._state).all():
             value = self.rate(state) if self.lenient else evaluated(self.rate, state, now, self.time)
             self._state, self._value = state.copy(), value
             self.evaluations += 1

@@ -93,6 +93,9 @@ class LoopKernel(TermsKernel):
         rule = self.loop.rule_at(float(state[-1]), order + 1, self.pieces, complete=True)
         return slow_memory(self.inner, rule, state[:-1], eta, order, data, self.loop.fields)
 
+    def check_run(self) -> None:
+        """Raises ``InputError`` where rounds cannot be run, before anything is computed with them."""
+
     def step(self, gradient: Callable[..., Any], state: tuple[Any, ...], eta: float, first: float) -> tuple[Any, ...]:
         """A round of the optimiser itself, see ``Loop.step``."""
         return self.loop.step(gradient, state, eta, first)

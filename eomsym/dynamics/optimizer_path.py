@@ -128,9 +128,13 @@ def last_state(step: Step, start: State, steps: int, eta: float) -> State:
 def field_gradient(kernel: FieldKernel, data: Data, fields: Sequence[Field]) -> Callable[..., np.ndarray]:
     """``(point, field=0)`` → the gradient of that field of the optimiser, (d,), from the kernel's plain gradient."""
 
+    parts: dict[int, list[np.ndarray]] = {}  # a batch is taken out of the data once, not at every step
+
     def gradient(point: np.ndarray, field: int = 0) -> np.ndarray:
         chosen = fields[field]
-        return chosen.of_loss(kernel.gradient(point, *(array[chosen.samples(len(array))] for array in data)))
+        if field not in parts:
+            parts[field] = [array[chosen.samples(len(array))] for array in data]
+        return chosen.of_loss(kernel.gradient(point, *parts[field]))
 
     return gradient
 

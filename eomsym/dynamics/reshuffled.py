@@ -38,14 +38,19 @@ class ReshuffledKernel(LoopKernel):
         assert self.loop.batches is not None
         return reshuffled_counterterms(self.inner, state[:-1], order, data, self.loop.batches)
 
-    def step(self, gradient: Callable[..., Any], state: tuple[Any, ...], eta: float, first: float) -> tuple[Any, ...]:
-        """The mean is taken after every round.  Raises ``InputError`` for more than five batches: too many orders."""
-        (theta,), visits = state, self.loop.visits
-        if len(visits) > MOST_BATCHES:
+    def check_run(self) -> None:
+        """Raises ``InputError`` for more than five batches: too many orders."""
+        count = len(self.loop.visits)
+        if count > MOST_BATCHES:
             raise InputError(
-                f"batches: the mean over all orders of {len(visits)} is a mean of {len(visits)}! rounds; at most "
-                f"{MOST_BATCHES} are run, the terms are there for any number"
+                f"batches: the mean over all orders of {count} is a mean of {count}! rounds; at most {MOST_BATCHES} "
+                "are run, the terms are there for any number"
             )
+
+    def step(self, gradient: Callable[..., Any], state: tuple[Any, ...], eta: float, first: float) -> tuple[Any, ...]:
+        """The mean is taken after every round.  Raises as ``check_run`` does."""
+        self.check_run()
+        (theta,), visits = state, self.loop.visits
         ends = []
         for order in permutations(visits):
             place = theta

@@ -17,6 +17,7 @@ from eomsym.checks import check_integer
 from eomsym.dynamics.integration import Path, Rate, integrate_path
 from eomsym.dynamics.kernel import Data, FieldKernel
 from eomsym.dynamics.optimizer_path import field_gradient
+from eomsym.dynamics.vectors import slices
 from eomsym.errors import InputError, IntegrationError, OverflowInKernelError
 from eomsym.optimizers import Coefficient, Optimizer
 from eomsym.step_index import lookahead_weights, map_logarithm
@@ -79,10 +80,10 @@ def kernel_state(
     gradient = tally.counting(field_gradient(kernel, data, optimizer.fields(**values)))
     numbers = {name: float(value) for name, value in values.items()}
     state = tuple(np.asarray(part, dtype=np.float64) for part in optimizer.initial_state(theta, gradient, **numbers))
-    ends = np.cumsum([part.size for part in state])[:-1]
+    cuts = slices([part.size for part in state])
 
     def step(vector: np.ndarray) -> np.ndarray:
-        return np.concatenate(optimizer.step(gradient, tuple(np.split(vector, ends)), eta, **numbers))
+        return np.concatenate(optimizer.step(gradient, tuple(vector[cut] for cut in cuts), eta, **numbers))
 
     return StateMap(step, np.concatenate(state), theta.size, tally=tally)
 

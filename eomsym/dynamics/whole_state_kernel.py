@@ -11,6 +11,7 @@ from eomsym.dynamics.differentials import SeriesKernel
 from eomsym.dynamics.kernel import Data, TermsKernel
 from eomsym.dynamics.kernel_series import whole_state_terms
 from eomsym.dynamics.optimizer_path import OptimizerEnd, field_gradient, run_twice
+from eomsym.dynamics.vectors import slices
 from eomsym.optimizers import WholeState
 
 
@@ -25,12 +26,12 @@ class WholeStateKernel(TermsKernel):
         self, kernel: SeriesKernel, scaling: WholeState, values: Mapping[str, Fraction], shapes: Sequence[int]
     ) -> None:
         self._kernel, self._scaling, self._values = kernel, scaling, dict(values)
-        self._rule, self._cuts = scaling.rule(**values), np.cumsum(shapes)[:-1]
+        self._rule, self._shapes, self._cuts = scaling.rule(**values), list(shapes), slices(shapes)
         self.order, self.size = kernel.order, int(sum(shapes))
 
     def parts(self, state: np.ndarray) -> list[np.ndarray]:
         """θ and each memory."""
-        return np.split(state, self._cuts)
+        return [state[cut] for cut in self._cuts]
 
     def counterterms(self, state: np.ndarray, *data: np.ndarray, order: int | None = None) -> np.ndarray:
         """``−F_0, …, −F_order`` (order + 1, n)."""
@@ -58,5 +59,4 @@ class WholeStateKernel(TermsKernel):
 
     def _sized(self, row: Sequence[np.ndarray]) -> list[np.ndarray]:
         """What is one number for all parameters may come out as a vector of equal ones."""
-        sizes = np.diff([0, *self._cuts, self.size])
-        return [part[:size] for part, size in zip(row, sizes, strict=True)]
+        return [part[:size] for part, size in zip(row, self._shapes, strict=True)]

@@ -8,6 +8,7 @@ atom`` of others.  Trees, numbers, the vector language and generated kernels all
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 from eomsym.exact_numbers import Coefficient
 
@@ -113,9 +114,13 @@ class UpdateRule:
 
     def state(self, index: int) -> int:
         """The number of the atom that is state ``index``."""
-        return self.atoms.index(State(index))
+        return self._places[index]
 
-    @property
+    @cached_property  # what is kept is not compared, as fields are
+    def _places(self) -> dict[int, int]:
+        return {atom.index: number for number, atom in enumerate(self.atoms) if isinstance(atom, State)}
+
+    @cached_property
     def slow(self) -> tuple[int, ...]:
         """The states that keep themselves with weight 1 and move by powers of η only: θ first."""
         return tuple(index for index in range(len(self.following)) if self.self_coefficient(index) == 1)

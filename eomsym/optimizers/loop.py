@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
-from functools import cached_property
+from functools import cached_property, lru_cache
 from itertools import count
 from typing import Any
 
@@ -123,11 +123,21 @@ class Loop:
         """The same in numbers, at a time; ``pieces`` says which pieces of the schedules hold, those there if none."""
         if not self.schedules and not complete:
             return self._constant_rule
-        numbers = {
-            name: [float(value) for value in schedule.taylor(tau, terms, (pieces or {}).get(name))]
-            for name, schedule in self.schedules.items()
-        }
-        return self.rule(numbers, complete)
+        return self._rules(tau, terms, tuple((pieces or {}).items()), complete)
+
+    @cached_property
+    def _rules(self) -> Callable[..., UpdateRule]:
+        """A method asks for the same few times again: twice at the end of a step, and for derivatives of a field."""
+
+        def made(tau: float, terms: int, pieces: Sequence[tuple[str, int]], complete: bool) -> UpdateRule:
+            piece = dict(pieces)
+            numbers = {
+                name: [float(value) for value in schedule.taylor(tau, terms, piece.get(name))]
+                for name, schedule in self.schedules.items()
+            }
+            return self.rule(numbers, complete)
+
+        return lru_cache(maxsize=8)(made)
 
     @cached_property
     def _constant_rule(self) -> UpdateRule:

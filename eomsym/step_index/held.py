@@ -40,5 +40,7 @@ def check_held(gradient: Callable[[np.ndarray], np.ndarray], theta: np.ndarray, 
 
 def root_quotient(rest: np.ndarray, root: np.ndarray) -> np.ndarray:
     """``rest / root``, 0 where both are: there the component is held."""
+    if root.all():
+        return np.asarray(rest / root)
     still = (rest == 0) & (root == 0)
     return np.asarray(rest / np.where(still, 1, root))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from fractions import Fraction
+from functools import lru_cache
 from typing import Any
 
 from eomsym.checks import check_integer
@@ -19,7 +20,17 @@ MOST_STRIDE = 2
 
 def lookahead_weights(order: int) -> list[Fraction]:
     """``w_0 … w_order`` of ``f̃ ≈ −Σ_i w_i g(y_i)``, y_i the i-th iterate: 3/2, −1/2 for order 1."""
-    return list(map(Fraction, weights(list(map(Fraction, range(order + 1))), logarithm)))
+    return [*_exact_weights(order)]
+
+
+@lru_cache(maxsize=64)  # a path asks for them at every point of it
+def _exact_weights(order: int) -> tuple[Fraction, ...]:
+    return tuple(map(Fraction, weights(list(map(Fraction, range(order + 1))), logarithm)))
+
+
+@lru_cache(maxsize=128)
+def _shares(order: int, stride: int) -> tuple[float, ...]:
+    return tuple(float(weight / stride) for weight in _exact_weights(order))
 
 
 def check_lookahead_order(order: int) -> int:
@@ -73,13 +84,11 @@ def map_logarithm(
     of z.  It converges where ``|r − 1| < 1`` for the multipliers r of the map; with ``stride`` 2, where z_i are every
     second state and the sum is halved, where ``|r² − 1| < 1``.  Raises ``InputError`` for an order outside 0 … 20.
     """
-    check_lookahead_order(order)
     point, total = state, None
-    for weight in lookahead_weights(order):
+    for part in _shares(check_lookahead_order(order), check_stride(stride)):
         following = point
-        for _ in range(check_stride(stride)):
+        for _ in range(stride):
             following = step(following)
-        part = float(weight / stride)
         share = tree_map(lambda after, before, part=part: part * (after - before), following, point)
         total = share if total is None else tree_map(lambda a, b: a + b, total, share)
         point = following

@@ -7,6 +7,7 @@ digits are left.  Without memory small steps on both sides of 0 are best, with m
 from __future__ import annotations
 
 from fractions import Fraction
+from functools import lru_cache
 
 from eomsym.checks import check_integer
 from eomsym.optimizers import Coefficient, Linear, Stage, State, UpdateRule
@@ -22,6 +23,7 @@ LARGEST_DENOMINATOR = 1000
 SMALL = Fraction(1, 3)
 
 
+@lru_cache(maxsize=256)
 def two_sided(count: int, unit: Fraction = SMALL) -> tuple[Fraction, ...]:
     """0, unit, −unit, 2 unit, −2 unit, …"""
     return tuple(unit * (-1) ** (i + 1) * ((i + 1) // 2) for i in range(count))

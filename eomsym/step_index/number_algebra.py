@@ -8,17 +8,38 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from fractions import Fraction
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any
 
 import numpy as np
 
+from eomsym.optimizers import Coefficient, Elapsed
 from eomsym.step_index.held import root_quotient
 from eomsym.step_index.solver import NodeAlgebra
 from eomsym.step_index.tables import Tables
 
 #: ``(field, series)`` → series: the gradient of a field along ``Σ_k η^k series[k]``, both (terms, d).
 GradientSeries = Callable[[int, np.ndarray], np.ndarray]
+#: Weights that are kept of each kind: a share that depends on time has weights of its own at each time.
+KEPT = 64
+
+
+class _Weights:
+    """The weights of some tables as arrays of numbers, each made once."""
+
+    def __init__(self, tables: Tables, number: Callable[[Any], Any]) -> None:
+        def kept(exact: Callable[..., Sequence[Sequence[Any]]]) -> Callable[..., np.ndarray]:
+            return lru_cache(KEPT)(lambda *which: np.array([[number(value) for value in row] for row in exact(*which)]))
+
+        self.resolvent, self.summation = kept(tables.resolvent), kept(tables.summation)
+        self.logarithm = kept(tables.logarithm)
+        self.elapsed = kept(lambda start, pace, power: [[(start + pace * node) ** power] for node in tables.nodes])
+
+
+@lru_cache(maxsize=256)
+def _float_weights(tables: Tables) -> _Weights:
+    """For whoever computes in floats at point after point: all that is exact is done once."""
+    return _Weights(tables, float)
 
 
 class NumberAlgebra(NodeAlgebra):
@@ -37,8 +58,9 @@ class NumberAlgebra(NodeAlgebra):
     ) -> None:
         super().__init__(tables)
         self._gradient_series, self._states = gradient_series, [np.asarray(state) for state in states]
-        self._matrices: dict[int, tuple[Any, np.ndarray]] = {}
-        self._number, self._root = cache(lambda weight: number(Fraction(weight))), root
+        floats = number is float
+        self._number: Callable[[Any], Any] = float if floats else cache(lambda weight: number(Fraction(weight)))
+        self._weights, self._root = _float_weights(tables) if floats else _Weights(tables, self._number), root
 
     def slow(self, index: int) -> np.ndarray:
         return self._states[index][None]
@@ -58,16 +80,22 @@ class NumberAlgebra(NodeAlgebra):
                 total = total + (values if weight == 1 else values * self._number(weight))
         return total
 
-    def transform(self, matrix: Sequence[Sequence[Any]], values: np.ndarray) -> np.ndarray:
-        known = self._matrices.get(id(matrix))
-        if known is None:  # kept with the matrix itself, whose place in memory is its key
-            known = matrix, np.array([[self._number(weight) for weight in row] for row in matrix])
-            self._matrices[id(matrix)] = known
-        weights = known[1]
-        return np.asarray(weights @ values[: weights.shape[1]])
+    def transform(self, matrix: Any, values: np.ndarray) -> np.ndarray:
+        return np.asarray(matrix @ values[: matrix.shape[1]])
 
-    def scaled(self, factors: Sequence[Fraction], values: np.ndarray, alike: bool) -> np.ndarray:
-        return np.array([[self._number(factor)] for factor in factors]) * values
+    def resolved(self, share: Coefficient, index: int, values: np.ndarray, level: int) -> np.ndarray:
+        return self.transform(self._weights.resolvent(share, level), values)
+
+    def summed(self, values: np.ndarray, level: int) -> np.ndarray:
+        return self.transform(self._weights.summation(level), values)
+
+    def logarithm(self, values: np.ndarray, level: int) -> np.ndarray:
+        return self.transform(self._weights.logarithm(level), values)
+
+    def elapsed(self, levels: Sequence[np.ndarray], atom: Elapsed, level: int) -> np.ndarray:
+        if level < atom.power:
+            return self.combine([])
+        return self._weights.elapsed(atom.start, atom.pace, atom.power) * levels[level - atom.power]
 
     def gradient(self, field: int) -> Callable[[np.ndarray], np.ndarray]:
         levels: list[np.ndarray] = []

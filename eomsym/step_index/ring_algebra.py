@@ -59,11 +59,14 @@ class RingAlgebra(NodeAlgebra):
         terms = [
             row if weight == 1 else [number * value for value in row]
             for weight, row in zip(weights, rows, strict=True)
-            if weight != 0 and (number := self._ring.number(Fraction(weight))) is not None
+            if weight != 0 and (number := self._number(weight)) is not None
         ]
         if not terms:
             return [self._ring.number(Fraction(0))] * len(self._point)
         return [sum(column[1:], column[0]) for column in zip(*terms, strict=True)]
+
+    def _number(self, weight: Coefficient) -> Any:
+        return self._ring.number(weight if type(weight) is Fraction else Fraction(weight))
 
     def gradient(self, field: int) -> Callable[[list[Row]], list[Row]]:
         program, signs = self._programs[field], self._signs(field)

@@ -16,6 +16,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -240,9 +241,14 @@ def _longest(rows: Sequence[Sequence[Any]]) -> np.ndarray:
     return high.astype(np.longdouble) + low
 
 
+@cache
+def _longest_floats() -> Ring:
+    return array_ring(np.longdouble)
+
+
 def _field_rows(program: Program, point: np.ndarray, terms: int) -> np.ndarray:
     """g, ξ_0, … at many points, (terms, d, points)."""
-    rows = _counterterms(program, list(point), terms, array_ring(np.longdouble))
+    rows = _counterterms(program, list(point), terms, _longest_floats())
     return np.array([[np.broadcast_to(value, point.shape[1:]) for value in row] for row in rows])
 
 

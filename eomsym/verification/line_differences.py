@@ -11,7 +11,7 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
-from functools import partial
+from functools import lru_cache, partial
 
 import numpy as np
 
@@ -43,9 +43,7 @@ def line_coefficients(along: Callable[[float], np.ndarray], order: int, precisio
     start = along(0.0)
     found = [Estimate(start, UNITS * precision * _size(start), 0.0)]
     found += [Estimate(np.zeros_like(start), np.inf, 0.0)] * order
-    points = _points(order + BEYOND)
-    fit = np.array([weights(points, partial(_coefficient, k)) for k in range(len(points))], float)
-    at = np.array(points, float)
+    at, fit = _fitted(order + BEYOND)
     halved = np.vander(at / 2, increasing=True) @ fit  # values at half the points, by the polynomial
     amplified = np.abs(fit).sum(1)
     step, since = FIRST / _rate(along, start, precision), 0
@@ -65,6 +63,14 @@ def line_coefficients(along: Callable[[float], np.ndarray], order: int, precisio
             break
         step, wide = step / 2, values
     return found
+
+
+@lru_cache(maxsize=32)  # the exact weights take longer than the values of a small network
+def _fitted(degree: int) -> tuple[np.ndarray, np.ndarray]:
+    """The points, and the weights of the values there in the coefficients of the polynomial through them."""
+    points = _points(degree)
+    fit = np.array([weights(points, partial(_coefficient, k)) for k in range(len(points))], float)
+    return np.array(points, float), fit
 
 
 def _points(degree: int) -> list[Fraction]:

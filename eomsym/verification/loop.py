@@ -130,6 +130,7 @@ def verify_loop(loop: Callable[[int], Loop], asked: Asked, start: str = MANIFOLD
     made = loop(len(arrays[0]) if arrays else 0)
     made.check(0.0)
     whole, exponents = loop_kernel(inner, made), {order: order + 1 for order in asked.orders}
+    whole.check_run()
     settling = _settling(made) if start == SETTLED else 0
     problem = LoopProblem(made.optimizer.name, whole, np.append(point, 0.0), arrays, made.values, exponents, start)
     with threadpool_limits(limits=1, user_api="blas"):
@@ -137,6 +138,8 @@ def verify_loop(loop: Callable[[int], Loop], asked: Asked, start: str = MANIFOLD
         steps = _default_steps(problem, radius) if asked.etas is None else check_etas(asked.etas)
         time, rest = (rounds * steps[0] * made.steps for rounds in (STEPS, settling))
         made.check(rest + time)
+        for eta in steps:  # pieces that no path of this size can follow are refused before there is one
+            pieces_between(whole, math.ceil(rest / made.steps / eta) * made.steps * eta, time, eta)
         return asked.study(
             problem,
             inner,

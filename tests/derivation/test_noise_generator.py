@@ -93,15 +93,16 @@ def slope(expression, letters, at):
 
 def logarithm(fields, phi, order):
     """Coefficients of η^1 … η^{order+1} in log(E)φ, ``Eφ(θ) = mean of φ(θ − ηg_b)``, by substitution: no cumulants."""
-    top, total, power = order + 1, sympy.Integer(0), sympy.expand(phi)
+    ring, *names = sympy.ring((*X, STEP), sympy.QQ)
+    steps = [
+        [(x, x - names[-1] * ring.from_expr(f)) for x, f in zip(names[:-1], field, strict=True)] for field in fields
+    ]
+    top, total, power = order + 1, ring.zero, ring.from_expr(phi)
     for n in range(1, top + 1):
-        moved = [
-            power.subs({x: x - STEP * f for x, f in zip(X, field, strict=True)}, simultaneous=True) for field in fields
-        ]
-        difference = sympy.Poly(sum(moved) / len(fields) - power, STEP)
-        power = sympy.expand(sum(c * STEP**k for (k,), c in difference.terms() if k <= top))
-        total += sympy.Rational((-1) ** (n + 1), n) * power
-    found = sympy.Poly(total, STEP)
+        difference = sum(power.compose(step) for step in steps) / len(fields) - power
+        power = ring.from_dict({powers: value for powers, value in difference.items() if powers[-1] <= top})
+        total += sympy.QQ((-1) ** (n + 1), n) * power
+    found = sympy.Poly(total.as_expr(), STEP)
     return [sympy.expand(found.coeff_monomial(STEP**k)) for k in range(1, top + 1)]
 
 

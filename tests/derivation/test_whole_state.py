@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from fractions import Fraction
+from functools import cache
 
 import pytest
 import sympy
@@ -148,6 +149,7 @@ def _inertial_step(name, slope, theta, velocity):
     return sympy.expand(after[0]), sympy.expand(after[1] * H)
 
 
+@cache
 def _of_one_unknown(name, loss, order):
     rates = {"gamma": "3/2"} | ({"dampening": "1/5"} if "dampened" in name else {})
     rows = eomsym.derive(name, order=order, state="whole", **rates).to_sympy(loss, [X], [[V]])
@@ -174,21 +176,22 @@ def test_on_a_quadratic_it_is_the_logarithm_of_the_step(name):
 def test_of_one_unknown_the_flow_is_one_step_to_the_highest_order(name, spoiled):
     """As above, with a nonlinear gradient, exactly; a thousandth more of one term is seen."""
     loss, highest = X**3 / 3 + X**4 / 4, 6
-    fields = _of_one_unknown(name, loss, highest)
+    ring, *unknowns = sympy.ring((X, V), sympy.QQ)
+    fields = [[ring.from_expr(part) for part in row] for row in _of_one_unknown(name, loss, highest)]
     if spoiled:
-        fields[-1][1] *= sympy.Rational(1001, 1000)
+        fields[-1][1] *= sympy.QQ(1001, 1000)
     point = {X: sympy.Rational(3, 7), V: sympy.Rational(-2, 5)}
-    level, flow = {0: [X, V]}, {}
+    level, flow = {0: unknowns}, {}
     for n in range(1, highest + 2):
         following = {}
         for degree, vector in level.items():
             for k, field in enumerate(fields[: highest + 1 - degree]):
-                moved = [sympy.expand(part.diff(X) * field[0] + part.diff(V) * field[1]) for part in vector]
-                known = following.get(degree + k + 1, [0, 0])
+                moved = [sum(part.diff(x) * f for x, f in zip(unknowns, field, strict=True)) for part in vector]
+                known = following.get(degree + k + 1, [ring.zero] * 2)
                 following[degree + k + 1] = [a + b for a, b in zip(known, moved, strict=True)]
         level = following
         for degree, vector in level.items():
-            shares = [sympy.sympify(part).subs(point) / sympy.factorial(n) for part in vector]
+            shares = [part.as_expr().subs(point) / sympy.factorial(n) for part in vector]
             flow[degree] = [a + b for a, b in zip(flow.get(degree, [0, 0]), shares, strict=True)]
     step = _inertial_step(name, lambda at: loss.diff(X).subs(X, at), X, V)
     wanted = {k: [sympy.expand(part.subs(point)).coeff(H, k) for part in step] for k in flow}

@@ -97,7 +97,7 @@ def test_adam_in_closed_form():
     sum_ = np.sum(phi - (1 - beta1**n) * g / np.sqrt((1 - beta2**n) * g * g + epsilon), axis=0)
     plain = shadow_start(kernel("adam-inside"), THETA, 1e-4, 1, optimizer="adam-inside", **ADAM)
     assert np.linalg.norm(plain.coefficients[0] - sum_) <= plain.errors[0] <= 1e-8 * np.linalg.norm(sum_)
-    found = shadow_start(kernel("adam-inside"), THETA, 1e-4, 2, optimizer=CORRECTED, **ADAM)
+    found = start("bias-corrected adam")
     moved = kernel("adam-inside").hessian_vector(THETA, phi)
     by_mean, by_square = (g * g + epsilon) ** -0.5, -g / 2 * (g * g + epsilon) ** -1.5
     second = lambert(beta1) * by_mean * moved + lambert(beta2) * by_square * 2 * g * moved
@@ -113,24 +113,27 @@ CASES = {
 
 
 @cache
-def runs(case):
-    """The shadow start, and where the optimizer has come to at the time with each of two step sizes."""
+def start(case):
+    name, optimizer, _, eta, _, settings, _ = CASES[case]
+    return shadow_start(kernel(name), THETA, eta, 2, optimizer=optimizer, **settings)
+
+
+@cache
+def ends(case):
+    """Where the optimizer has come to at the time with each of two step sizes."""
     name, optimizer, _, eta, steps, settings, _ = CASES[case]
-    given = kernel(name)
-    start = shadow_start(given, THETA, eta, 2, optimizer=optimizer, **settings)
-    paths = [optimizer_path(given, THETA, eta / j, [steps * j], optimizer=optimizer, **settings) for j in (1, 2)]
-    return start, [path[-1] for path in paths]
+    paths = [optimizer_path(kernel(name), THETA, eta / j, [steps * j], optimizer=optimizer, **settings) for j in (1, 2)]
+    return [path[-1] for path in paths]
 
 
 def slopes(case, shadow):
     """Slopes of the distance to the iterate at a fixed time, by order; every start to the order of its flow."""
     name, _, time, eta, *_ = CASES[case]
-    start, ends = runs(case)
     errors = np.empty((3, 2))
-    for j, end in enumerate(ends):
+    for j, end in enumerate(ends(case)):
         h = eta / 2**j
         for order in range(3):
-            place = start.at(h, order) if shadow else THETA
+            place = start(case).at(h, order) if shadow else THETA
             motion = integrate_equation_of_motion(kernel(name), place, h, time, order=order, accuracy=1e-12)
             errors[order, j] = np.linalg.norm(motion.theta - end)
     return np.log2(errors[:, 0] / errors[:, 1])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from sample_quartic import times
 
 
 class Quartic:
@@ -17,11 +18,9 @@ class Quartic:
         return self.gradient_series(theta[None])[0]
 
     def gradient_series(self, series):
-        x, y = series.T
-
-        def times(a, b):
-            return np.convolve(a, b)[: len(a)]
-
-        found = np.array([times(times(x, x), x) + times(y, y) / 3 + 2 * x, 2 * times(x, y) / 3 + 3 * y / 2]).T
+        x, y = np.transpose(series).tolist()
+        cube, square, xy = times(times(x, x), x), times(y, y), times(x, y)
+        first = [p + q / 3 + 2 * r for p, q, r in zip(cube, square, x, strict=True)]
+        found = np.array([first, [2 * p / 3 + 3 * q / 2 for p, q in zip(xy, y, strict=True)]]).T
         found[0] += [3 / 5, 1]
         return found
