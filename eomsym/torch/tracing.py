@@ -32,6 +32,13 @@ USUAL = {
     "sgn": "abs",
 }
 
+#: They change nothing but what is known of a tensor (``kind``), if that.
+IDENTITIES = frozenset(["detach", "alias", "view_of", "clone", "_to_copy", "view", "_unsafe_view", "expand", "slice"])
+#: They take no more of a tensor than its shape, and fill it with a number.
+FILLED = {"zeros_like": 0, "new_zeros": 0, "ones_like": 1, "new_ones": 1}
+#: What is made of numbers only, no tensor of the user's, is kept if it has no more elements: it would be held for long.
+SMALL = 4096
+
 #: What PyTorch says where a loss cannot be followed, and what to do.
 UNTRACEABLE = {
     "value out of a tracing tensor": "reads a number out of a tensor (item, float, tolist), which would stay what it "
@@ -42,6 +49,11 @@ UNTRACEABLE = {
 }
 
 Gradient = Callable[..., list[Any]]
+
+
+def kind(tensor: Any) -> object:
+    """All that a program knows of a tensor."""
+    return tuple(tensor.shape), tensor.stride(), tensor.dtype, tensor.device
 
 
 def gradient_function(
@@ -138,6 +150,8 @@ class _Reader:
         self._constants: dict[int, Any] = {}
         self._count = 0
         self._random: dict[int, str] = {}
+        #: Constants that are made of numbers only.
+        self._own: set[int] = set()
         instructions: list[Instruction] = []
         arguments: list[int] = []
         results: tuple[int, ...] = ()
@@ -151,14 +165,29 @@ class _Reader:
                 results = tuple(self._numbers[part][0] for part in node.args[0])
             elif operation_name(node.target) == "getitem":
                 self._numbers[node] = [self._numbers[node.args[0]][node.args[1]]]
+            elif _is_identity(node):
+                self._numbers[node] = self._numbers[node.args[0]]
             else:
-                instructions.append(self._instruction(node))
+                instruction = self._instruction(_filled(node))
+                if not self._kept(instruction):
+                    instructions.append(instruction)
         self.program = FlatProgram(tuple(instructions), self._constants, tuple(arguments), results)
         for number in self.program.needed() & set(self._random):
             raise InputError(
                 f"loss_fn: draws random numbers ({self._random[number]}), so that no two gradients are of one loss; "
                 "call eval() on the model where it is dropout, or draw before and hand over what was drawn"
             )
+
+    def _kept(self, instruction: Instruction) -> bool:
+        """Whether its results became constants: small ones, of numbers only."""
+        if not self._own.issuperset(instruction.inputs) or self._random.keys() & set(instruction.outputs):
+            return False
+        made = instruction.apply(*(self._constants[number] for number in instruction.inputs))
+        if any(value.numel() > SMALL for value in made):
+            return False
+        self._constants |= zip(instruction.outputs, made, strict=True)
+        self._own |= set(instruction.outputs)
+        return True
 
     def _number(self, node: Any = None) -> int:
         self._count += 1
@@ -203,6 +232,8 @@ class _Reader:
         args, kwargs = pytree.tree_unflatten(leaves, structure)
         direct = [place for place, part in enumerate(args) if isinstance(part, (torch.fx.Node, _Constant))]
 
+        first = direct == list(range(len(places)))
+
         def filled(values: Sequence[Any]) -> Any:
             if len(direct) == len(places):  # most are; lists within take longer
                 parts = list(args)
@@ -214,9 +245,14 @@ class _Reader:
                 parts[place] = value
             return pytree.tree_unflatten(parts, structure)
 
+        rest = args[len(direct) :]
+
         def apply(*values: Any) -> list[Any]:
-            args, kwargs = filled(values)
-            made = operation(*args, **kwargs)
+            if first:  # most are like this, and filling takes longer
+                made = operation(*values, *rest, **kwargs)
+            else:
+                parts, named = filled(values)
+                made = operation(*parts, **named)
             return list(made) if isinstance(made, (tuple, list)) else [made]
 
         return tuple(self._input(leaves[place]) for place in places), apply
@@ -233,7 +269,26 @@ class _Reader:
             return self._numbers[leaf][0]
         number = self._number()
         self._constants[number] = leaf.value
+        self._own.add(number)
         return number
+
+
+def _is_identity(node: Any) -> bool:
+    """Whether its result is its input, for a program that is run with tensors of the kinds it was traced with."""
+    if operation_name(node.target) not in IDENTITIES:
+        return False
+    made, given = node.meta.get("val"), node.args[0].meta.get("val")
+    strided = all(isinstance(one, torch.Tensor) and one.layout == torch.strided for one in (made, given))
+    return strided and kind(made) == kind(given)
+
+
+def _filled(node: Any) -> Any:
+    """The node, or ``full`` in its place: it depends on nothing."""
+    number, made = FILLED.get(operation_name(node.target)), node.meta.get("val")
+    if number is not None and isinstance(made, torch.Tensor) and made.layout == torch.strided:
+        node.target, node.args = torch.ops.aten.full.default, (list(made.shape), number)
+        node.kwargs = {"dtype": made.dtype, "device": made.device}
+    return node
 
 
 def _origin(node: Any) -> str:
