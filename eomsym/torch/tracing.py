@@ -36,7 +36,7 @@ USUAL = {
 IDENTITIES = frozenset(["detach", "alias", "view_of", "clone", "_to_copy", "view", "_unsafe_view", "expand", "slice"])
 #: They take no more of a tensor than its shape, and fill it with a number.
 FILLED = {"zeros_like": 0, "new_zeros": 0, "ones_like": 1, "new_ones": 1}
-#: What is made of numbers only, no tensor of the user's, is kept if it has no more elements: it would be held for long.
+#: What is made of numbers only, and of no tensor of the user's, is kept if it has no more elements.
 SMALL = 4096
 
 #: What PyTorch says where a loss cannot be followed, and what to do.
@@ -150,8 +150,9 @@ class _Reader:
         self._constants: dict[int, Any] = {}
         self._count = 0
         self._random: dict[int, str] = {}
-        #: Constants that are made of numbers only.
-        self._own: set[int] = set()
+        #: What is made of numbers only, constants and results.
+        self._own: dict[int, Any] = {}
+        self._known: dict[int, Any] = {}
         instructions: list[Instruction] = []
         arguments: list[int] = []
         results: tuple[int, ...] = ()
@@ -168,26 +169,25 @@ class _Reader:
             elif _is_identity(node):
                 self._numbers[node] = self._numbers[node.args[0]]
             else:
-                instruction = self._instruction(_filled(node))
-                if not self._kept(instruction):
-                    instructions.append(instruction)
-        self.program = FlatProgram(tuple(instructions), self._constants, tuple(arguments), results)
+                instructions.append(self._instruction(node))
+                self._note_known(node, instructions[-1])
+        self.program = FlatProgram(tuple(instructions), self._constants, tuple(arguments), results, known=self._known)
         for number in self.program.needed() & set(self._random):
             raise InputError(
                 f"loss_fn: draws random numbers ({self._random[number]}), so that no two gradients are of one loss; "
                 "call eval() on the model where it is dropout, or draw before and hand over what was drawn"
             )
 
-    def _kept(self, instruction: Instruction) -> bool:
-        """Whether its results became constants: small ones, of numbers only."""
-        if not self._own.issuperset(instruction.inputs) or self._random.keys() & set(instruction.outputs):
-            return False
-        made = instruction.apply(*(self._constants[number] for number in instruction.inputs))
-        if any(value.numel() > SMALL for value in made):
-            return False
-        self._constants |= zip(instruction.outputs, made, strict=True)
-        self._own |= set(instruction.outputs)
-        return True
+    def _note_known(self, node: Any, instruction: Instruction) -> None:
+        """Small results are kept that are the same for all arguments of these kinds."""
+        made, like = [], node.meta.get("val")
+        if instruction.name in FILLED:
+            made = [torch.full(like.shape, FILLED[instruction.name], dtype=like.dtype, device=like.device)]
+        elif self._own.keys() >= set(instruction.inputs) and not self._random.keys() & set(instruction.outputs):
+            made = instruction.apply(*(self._own[number] for number in instruction.inputs))
+        if made and all(value.numel() <= SMALL for value in made):
+            self._known |= zip(instruction.outputs, made, strict=True)
+            self._own |= zip(instruction.outputs, made, strict=True)
 
     def _number(self, node: Any = None) -> int:
         self._count += 1
@@ -269,7 +269,7 @@ class _Reader:
             return self._numbers[leaf][0]
         number = self._number()
         self._constants[number] = leaf.value
-        self._own.add(number)
+        self._own[number] = leaf.value
         return number
 
 
@@ -280,15 +280,6 @@ def _is_identity(node: Any) -> bool:
     made, given = node.meta.get("val"), node.args[0].meta.get("val")
     strided = all(isinstance(one, torch.Tensor) and one.layout == torch.strided for one in (made, given))
     return strided and kind(made) == kind(given)
-
-
-def _filled(node: Any) -> Any:
-    """The node, or ``full`` in its place: it depends on nothing."""
-    number, made = FILLED.get(operation_name(node.target)), node.meta.get("val")
-    if number is not None and isinstance(made, torch.Tensor) and made.layout == torch.strided:
-        node.target, node.args = torch.ops.aten.full.default, (list(made.shape), number)
-        node.kwargs = {"dtype": made.dtype, "device": made.device}
-    return node
 
 
 def _origin(node: Any) -> str:
