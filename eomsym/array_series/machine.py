@@ -105,6 +105,10 @@ class Rows:
         found += [combined(row, values, self.backend) for row in weights]
         return found[:rows]
 
+    def zero(self, like: Any, level: int) -> Row:
+        """A coefficient that is zero."""
+        return [self.backend.zeros(like)] * self._layout.rows(level)
+
     def inner(self, level: int) -> int:
         return self._layout.inner(level)
 
@@ -130,26 +134,24 @@ class Machine:
     ) -> None:
         self.program, self.layout, self.backend = program, layout, backend
         self.arguments, self.given = program.arguments[: len(arguments)], given
-        self.rows = Rows(layout, backend)
-        values = program.values([*arguments, *given])
-        self._series: dict[int, list[Any]] = {number: [value] for number, value in values.items()}
+        values, rows = program.values([*arguments, *given]), Rows(layout, backend)
         self.analysis = analysis_of(program, values, len(arguments), backend)
-        #: Coefficients at more nodes than their own, by number and level.
-        self.kept: dict[int, dict[int, Any]] = {}
+        varying = self.analysis.varying
+        self._series = {number: Operand(rows, value, number in varying) for number, value in values.items()}
         self.rules = [(instruction, self._rule(instruction)) for instruction in self.analysis.instructions]
 
     def _rule(self, instruction: Instruction) -> Rule:
-        operands = [Operand(self, number) for number in instruction.inputs]
+        operands = [self._series[number] for number in instruction.inputs]
         return self.backend.rules[instruction.name](instruction, operands, self.backend)
 
     def advance(self, level: int, arguments: Sequence[Any]) -> None:
         """Appends coefficient ``level`` of all values, given that of the arguments, one row a node."""
         for number, value in zip(self.arguments, arguments, strict=True):
-            self._series[number].append(value)
+            self._series[number].values.append(value)
         for instruction, rule in self.rules:
             for number, value in zip(instruction.outputs, rule(level), strict=True):
-                if number in self.analysis.varying:
-                    self._series[number].append(value)
+                if self._series[number].varies:
+                    self._series[number].values.append(value)
 
     def outputs(self, level: int) -> list[Any]:
         """Coefficient ``level`` of the results, zero for those that do not vary."""
@@ -158,17 +160,15 @@ class Machine:
     @property
     def order(self) -> int:
         """The highest coefficient known."""
-        return len(self._series[self.arguments[0]]) - 1 if self.arguments else 0
+        return len(self._series[self.arguments[0]].values) - 1 if self.arguments else 0
 
     def varies(self, number: int) -> bool:
         """Whether a value depends on the arguments."""
-        return number in self.analysis.varying
+        return self._series[number].varies
 
     def coefficient(self, number: int, level: int) -> Any:
         """Coefficient ``level`` of a value."""
-        if level == 0 or self.varies(number):
-            return self._series[number][level]
-        return [self.backend.zeros(self._series[number][0])] * self.layout.rows(level)
+        return self._series[number][level]
 
 
 class Series(ABC):
@@ -188,24 +188,8 @@ class Series(ABC):
         return self.rows.extended(self._kept, self[level], level, self.rows.inner(of))
 
 
-class Operand(Series):
-    """An input's coefficients."""
-
-    def __init__(self, machine: Machine, number: int) -> None:
-        super().__init__(machine.rows)
-        self._machine, self._number = machine, number
-        self._kept = machine.kept.setdefault(number, {})
-
-    @property
-    def varies(self) -> bool:  # type: ignore[override]
-        return self._machine.varies(self._number)
-
-    def __getitem__(self, level: int) -> Any:
-        return self._machine.coefficient(self._number, level)
-
-
 class Known(Series):
-    """Coefficients that a rule keeps for itself; coefficient 0 first."""
+    """Coefficients as far as they are known, such as a rule keeps for itself; coefficient 0 first."""
 
     def __init__(self, rows: Rows, first: Any, varies: bool = True) -> None:
         super().__init__(rows)
@@ -214,6 +198,13 @@ class Known(Series):
 
     def __getitem__(self, level: int) -> Any:
         return self.values[level]
+
+
+class Operand(Known):
+    """Those of a value of the program: zero above 0 where it does not vary."""
+
+    def __getitem__(self, level: int) -> Any:
+        return self.values[level] if self.varies or level == 0 else self.rows.zero(self.values[0], level)
 
 
 class Affine(Series):
