@@ -93,10 +93,17 @@ def combined(weights: Sequence[Any], rows: Row, backend: Backend) -> Any:
 
 
 class Rows:
-    """Coefficients' rows, extended to further nodes where products ask for them, each once."""
+    """Coefficients' rows, extended to further nodes where products ask for them, each once.
 
-    def __init__(self, layout: Layout, backend: Backend) -> None:
-        self._layout, self.backend = layout, backend
+    ``values`` are coefficients 0 of the program's, by number.
+    """
+
+    def __init__(self, layout: Layout, backend: Backend, values: Mapping[int, Any]) -> None:
+        self._layout, self.backend, self._values = layout, backend, values
+
+    def made(self, instruction: Instruction) -> Any:
+        """Coefficient 0 of an operation's first result."""
+        return self._values[instruction.outputs[0]]
 
     def extended(self, kept: dict[int, Row], values: Row, level: int, rows: int) -> Row:
         """``values`` of a coefficient, at ``rows`` nodes; ``kept`` is the memory of what was found."""
@@ -134,7 +141,8 @@ class Machine:
     ) -> None:
         self.program, self.layout, self.backend = program, layout, backend
         self.arguments, self.given = program.arguments[: len(arguments)], given
-        values, rows = program.values([*arguments, *given]), Rows(layout, backend)
+        values = program.values([*arguments, *given])
+        rows = Rows(layout, backend, values)
         self.analysis = analysis_of(program, values, len(arguments), backend)
         varying = self.analysis.varying
         self._series = {number: Operand(rows, value, number in varying) for number, value in values.items()}

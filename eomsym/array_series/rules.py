@@ -121,7 +121,7 @@ def divide(instruction: Instruction, series: Sequence[Operand], backend: Backend
     """q = a / b from q b = a."""
     left, right = series
     over = first_output(instruction)
-    quotient = Known(left.rows, over(left[0], right[0]))
+    quotient = Known(left.rows, left.rows.made(instruction))
 
     def rule(level: int) -> list[Any]:
         rest = left[level]
