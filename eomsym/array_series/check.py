@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from eomsym.array_series.machine import Machine, known_as
+from eomsym.array_series.machine import Machine
 from eomsym.array_series.program import Instruction
 from eomsym.checks import check_choice
 from eomsym.errors import InputError, KinkWarning, PrecisionWarning, SeriesMismatchError
@@ -78,7 +78,7 @@ class Watch:
                 f"loss_fn: not smooth, by {names}: derivatives are taken on the side where the parameters are, and "
                 "paths that cross a kink follow no order better than gradient flow does; smooth='ignore' says no more"
             )
-        precision, name = machine.coarsest
+        precision, name = machine.analysis.coarsest
         lost = precision * self._roundings
         if lost > DIGITS or name != "params":
             where = "params" if name == "params" else f"the operation {name}"
@@ -116,7 +116,7 @@ class Watch:
 
 def kinks_of(machine: Machine) -> str:
     """The operations with kinks, by the names that a user knows; comparisons only where there is nothing else."""
-    told = dict.fromkeys(machine.kinks)
+    told = dict.fromkeys(machine.analysis.kinks)
     return ", ".join([name for name in told if name not in COMPARISONS] or told)
 
 
@@ -141,7 +141,7 @@ def check_gradient(machine: Machine, gradient: Gradient) -> None:
     points, slopes = curve.series(machine.arguments), curve.series(machine.program.results)
     if not all(map(_finite, slopes)):
         return
-    precision = machine.coarsest[0]
+    precision = machine.analysis.coarsest[0]
     real = lambda eta: gradient([_sum(series, eta) for series in points])  # noqa: E731
     defect = least_defect(slopes, points, real, precision, WHOLE)
     if not defect.fails:
@@ -248,7 +248,7 @@ def _local_defect(curve: _Curve, instruction: Instruction) -> Defect:
         results = instruction.apply(*values)
         return [results[place] for place in kept]
 
-    precision, given = machine.coarsest[0], list(moving.values())
+    precision, given = machine.analysis.coarsest[0], list(moving.values())
     if instruction.name not in machine.backend.kinks:
         return least_defect(made, given, lambda eta: real(lambda series: _sum(series, eta)), precision, ONE)
     defects = [_bent_defect(made, given, real, level, precision) for level in range(1, curve.order + 1)]
@@ -296,7 +296,7 @@ def _message(fault: Instruction | None, defect: Defect, order: int) -> str:
         return (
             f"loss_fn: {sizes}; no operation is to blame: the loss is another each time, or depends on more than params"
         )
-    inside = "" if fault.name == known_as(fault) else f" (in {known_as(fault)})"
+    inside = "" if fault.name == fault.known_as else f" (in {fault.known_as})"
     return (
         f"loss_fn: {sizes}; they part at the operation {fault.name!r}{inside}: write the loss without it and report it"
     )

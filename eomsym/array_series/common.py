@@ -23,7 +23,7 @@ RULES: Mapping[str, RuleMaker] = {
     "div": rules.divide,
     "abs": rules.piecewise,
     "log1p": elementary_rules.of_affine("log", shift=1.0),
-    "expm1": elementary_rules.function("exp"),  # which differs at order 0 alone
+    "expm1": elementary_rules.function("exp", same=False),  # which differs at order 0 alone
     "exp2": elementary_rules.of_affine("exp", factor=0.6931471805599453),
     "erfc": elementary_rules.erfc,
     "rsqrt": elementary_rules.root(Fraction(-1, 2)),

@@ -115,9 +115,20 @@ def _reciprocal(of: Series, target: Series, level: int, backend: Backend) -> Row
     return [-row * target[0] for row in rest]
 
 
-def function(name: str) -> RuleMaker:
-    """An elementary function, by its name in ``ELEMENTARY``."""
-    return lambda instruction, series, backend: System(ELEMENTARY[name], series[0], backend).rule()
+def function(name: str, same: bool = True) -> RuleMaker:
+    """An elementary function, by its name in ``ELEMENTARY``; ``same`` says whether its value is the operation's."""
+    known, value = ELEMENTARY[name], ELEMENTARY[name].value
+    own = {part.seed for part in known.relations if same and isinstance(part, Integral) and part.target == value}
+
+    def maker(instruction: Instruction, series: Sequence[Operand], backend: Backend) -> Rule:
+        return System(known, series[0], backend, dict.fromkeys(own, _made(instruction, series))).rule()
+
+    return maker
+
+
+def _made(instruction: Instruction, series: Sequence[Operand]) -> Callable[..., Any]:
+    """A seed that was made already: the operation's value."""
+    return lambda _: series[0].rows.made(instruction)
 
 
 def integer_power(exponent: int, base: Operand, backend: Backend) -> Rule:
@@ -157,7 +168,7 @@ def root(exponent: Fraction) -> RuleMaker:
     """A fixed power that the library has a function for."""
 
     def maker(instruction: Instruction, series: Sequence[Operand], backend: Backend) -> Rule:
-        return System(power(exponent), series[0], backend, {"power": first_output(instruction)}).rule()
+        return System(power(exponent), series[0], backend, {"power": _made(instruction, series)}).rule()
 
     return maker
 
@@ -193,7 +204,7 @@ def of_affine(name: str, factor: float = 1.0, shift: float = 0.0) -> RuleMaker:
     """An elementary function of ``factor · a + shift`` that the library has one operation for, such as log(1 + a)."""
 
     def maker(instruction: Instruction, series: Sequence[Operand], backend: Backend) -> Rule:
-        seeds = {name: lambda _: first_output(instruction)(series[0][0])}
+        seeds = {name: _made(instruction, series)}
         return System(ELEMENTARY[name], Affine(series[0], factor, shift), backend, seeds).rule()
 
     return maker

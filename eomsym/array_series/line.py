@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
-from eomsym.array_series.machine import Backend, Machine, known_as
+from eomsym.array_series.machine import Backend, Machine
 from eomsym.array_series.program import FlatProgram
 
 #: Of the way along the line, what tells in which direction an operation's inputs move: any direction serves.
@@ -55,7 +55,7 @@ def operations(
     def moves(number: int) -> bool:
         return backend.floating(here[number]) and bool((here[number] != there[number]).any())
 
-    for instruction in program.instructions:
+    for instruction in program.wanted:
         wanted = [place for place, number in enumerate(instruction.outputs) if number in needed and moves(number)]
         places = [place for place, number in enumerate(instruction.inputs) if wanted and moves(number)]
         if not places:
@@ -73,4 +73,4 @@ def operations(
 
         moving = [instruction.inputs[place] for place in places]
         changes = [(there[number] - here[number]) / NUDGE for number in moving]
-        yield known_as(instruction), alone, [here[number] for number in moving], changes
+        yield instruction.known_as, alone, [here[number] for number in moving], changes

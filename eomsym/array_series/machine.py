@@ -14,13 +14,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from eomsym.array_series.analysis import analysis_of
 from eomsym.array_series.program import FlatProgram, Instruction
-from eomsym.errors import InputError
-
-#: Of floating-point numbers they make what is no such number, but jump on single points only.
-EQUALITIES = frozenset(["eq", "isnan", "isinf"])
-INEQUALITIES = frozenset(["ne", "is_finite", "isfinite", "logical_not", "not"])
-CONJUNCTIONS = frozenset(["logical_and", "bitwise_and", "and"])
 
 
 @dataclass(frozen=True)
@@ -98,10 +93,17 @@ def combined(weights: Sequence[Any], rows: Row, backend: Backend) -> Any:
 
 
 class Rows:
-    """Coefficients' rows, extended to further nodes where products ask for them, each once."""
+    """Coefficients' rows, extended to further nodes where products ask for them, each once.
 
-    def __init__(self, layout: Layout, backend: Backend) -> None:
-        self._layout, self.backend = layout, backend
+    ``values`` are coefficients 0 of the program's, by number.
+    """
+
+    def __init__(self, layout: Layout, backend: Backend, values: Mapping[int, Any]) -> None:
+        self._layout, self.backend, self._values = layout, backend, values
+
+    def made(self, instruction: Instruction) -> Any:
+        """Coefficient 0 of an operation's first result."""
+        return self._values[instruction.outputs[0]]
 
     def extended(self, kept: dict[int, Row], values: Row, level: int, rows: int) -> Row:
         """``values`` of a coefficient, at ``rows`` nodes; ``kept`` is the memory of what was found."""
@@ -109,6 +111,10 @@ class Rows:
         weights = self._layout.extension(level, rows)[len(found) - len(values) :]
         found += [combined(row, values, self.backend) for row in weights]
         return found[:rows]
+
+    def zero(self, like: Any, level: int) -> Row:
+        """A coefficient that is zero."""
+        return [self.backend.zeros(like)] * self._layout.rows(level)
 
     def inner(self, level: int) -> int:
         return self._layout.inner(level)
@@ -133,94 +139,27 @@ class Machine:
         backend: Backend,
         given: Sequence[Any] = (),
     ) -> None:
-        self.program = program
+        self.program, self.layout, self.backend = program, layout, backend
         self.arguments, self.given = program.arguments[: len(arguments)], given
-        self.layout = layout
-        self.rows = Rows(layout, backend)
-        self.backend = backend
-        self._series: dict[int, list[Any]] = {number: [value] for number, value in program.constants.items()}
-        self._series |= {number: [value] for number, value in zip(program.arguments, [*arguments, *given], strict=True)}
-        self._varying = set(self.arguments)
-        #: What depends on the arguments, by jumps too, and of that what jumps, with the name of the operation.
-        self._moving, self._chosen = set(self.arguments), dict[int, str]()
-        #: Conditions that hold nowhere but on single points.
-        self._rare: set[int] = set()
-        self.rules: list[tuple[Instruction, Rule]] = []
-        #: Coefficients at more nodes than their own, by number and level.
-        self.kept: dict[int, dict[int, Any]] = {}
-        #: Operations with a kink, by the names that a user knows, and the coarsest number type of a series.
-        self.kinks: list[str] = list(program.decisions)
-        self.coarsest = max((backend.precision(value), "params") for value in arguments) if arguments else (0.0, "")
-        needed, self._carried = program.needed(), program.needed(backend.flat)
-        self._bare = program.needed(backend.barriers)
-        for instruction in program.instructions:
-            if needed & set(instruction.outputs):
-                self._start(instruction)
-        self.kinks += [self._chosen[number] for number in program.results if number in self._chosen]
+        values = program.values([*arguments, *given])
+        rows = Rows(layout, backend, values)
+        self.analysis = analysis_of(program, values, len(arguments), backend)
+        varying = self.analysis.varying
+        self._series = {number: Operand(rows, value, number in varying) for number, value in values.items()}
+        self.rules = [(instruction, self._rule(instruction)) for instruction in self.analysis.instructions]
 
-    def _start(self, instruction: Instruction) -> None:
-        values = instruction.apply(*(self._series[number][0] for number in instruction.inputs))
-        for number, value in zip(instruction.outputs, values, strict=True):
-            self._series[number] = [value]
-        moving = any(number in self._moving for number in instruction.inputs)
-        floating = [n for n, value in zip(instruction.outputs, values, strict=True) if self.backend.floating(value)]
-        self._refuse_complex(instruction, values, moving)
-        self._moving |= set(instruction.outputs) if moving else set()
-        carried = self._carried & set(instruction.outputs)
-        varying = carried and floating and any(number in self._varying for number in instruction.inputs)
-        varies = bool(varying) and instruction.name not in self.backend.flat
-        self._note_kinks(instruction, set(floating) if varies else set(), moving)
-        if not varies:
-            return
-        if instruction.name not in self.backend.rules:
-            raise InputError(
-                f"loss_fn: the operation {instruction.name!r} has no rule for power series; {self.backend.advice}"
-            )
-        self._varying |= set(floating)
-        precision = max(self.backend.precision(self._series[number][0]) for number in floating)
-        if precision > self.coarsest[0]:
-            self.coarsest = precision, known_as(instruction)
-        operands = [Operand(self, number) for number in instruction.inputs]
-        self.rules.append((instruction, self.backend.rules[instruction.name](instruction, operands, self.backend)))
-
-    def _refuse_complex(self, instruction: Instruction, values: Sequence[Any], moving: bool) -> None:
-        if moving and any(map(self.backend.is_complex, values)):
-            raise InputError(
-                f"loss_fn: {known_as(instruction)!r} makes complex numbers of the parameters, which have no rules; "
-                "write real and imaginary parts as arrays of their own, or use lookahead_field"
-            )
-
-    def _note_kinks(self, instruction: Instruction, varying: set[int], moving: bool) -> None:
-        """Follows what jumps until it meets something that moves: there the derivative jumps."""
-        names = [self._chosen[number] for number in instruction.inputs if number in self._chosen]
-        joined = instruction.name in CONJUNCTIONS and bool(self._rare & set(instruction.inputs))
-        if joined or (moving and not names and instruction.name in EQUALITIES):
-            self._rare |= set(instruction.outputs)
-            return
-        shift = instruction.name in self.backend.shifts and not self._bare & set(instruction.outputs)
-        if moving and self._jumps(instruction) and not shift and instruction.origin not in self.backend.smooth:
-            names.append(known_as(instruction))
-        if names:
-            self._chosen |= {number: names[0] for number in instruction.outputs if number not in varying}
-            self.kinks += names if varying else []
-
-    def _jumps(self, instruction: Instruction) -> bool:
-        """Whether a result or its derivative jumps where inputs move: no number of floating point can do else."""
-        if instruction.name in self.backend.kinks | self.backend.choices:
-            return True
-        real = self.backend.floating
-        given = [real(self._series[number][0]) for number in instruction.inputs if number in self._moving]
-        made = [real(self._series[number][0]) for number in instruction.outputs]
-        return any(given) and not any(made) and instruction.name not in INEQUALITIES
+    def _rule(self, instruction: Instruction) -> Rule:
+        operands = [self._series[number] for number in instruction.inputs]
+        return self.backend.rules[instruction.name](instruction, operands, self.backend)
 
     def advance(self, level: int, arguments: Sequence[Any]) -> None:
         """Appends coefficient ``level`` of all values, given that of the arguments, one row a node."""
         for number, value in zip(self.arguments, arguments, strict=True):
-            self._series[number].append(value)
+            self._series[number].values.append(value)
         for instruction, rule in self.rules:
             for number, value in zip(instruction.outputs, rule(level), strict=True):
-                if number in self._varying:
-                    self._series[number].append(value)
+                if self._series[number].varies:
+                    self._series[number].values.append(value)
 
     def outputs(self, level: int) -> list[Any]:
         """Coefficient ``level`` of the results, zero for those that do not vary."""
@@ -229,22 +168,15 @@ class Machine:
     @property
     def order(self) -> int:
         """The highest coefficient known."""
-        return len(self._series[self.arguments[0]]) - 1 if self.arguments else 0
+        return len(self._series[self.arguments[0]].values) - 1 if self.arguments else 0
 
     def varies(self, number: int) -> bool:
         """Whether a value depends on the arguments."""
-        return number in self._varying
+        return self._series[number].varies
 
     def coefficient(self, number: int, level: int) -> Any:
         """Coefficient ``level`` of a value."""
-        if level == 0 or self.varies(number):
-            return self._series[number][level]
-        return [self.backend.zeros(self._series[number][0])] * self.layout.rows(level)
-
-
-def known_as(instruction: Instruction) -> str:
-    """The name of an operation that a user knows."""
-    return instruction.origin or instruction.name
+        return self._series[number][level]
 
 
 class Series(ABC):
@@ -264,24 +196,8 @@ class Series(ABC):
         return self.rows.extended(self._kept, self[level], level, self.rows.inner(of))
 
 
-class Operand(Series):
-    """An input's coefficients."""
-
-    def __init__(self, machine: Machine, number: int) -> None:
-        super().__init__(machine.rows)
-        self._machine, self._number = machine, number
-        self._kept = machine.kept.setdefault(number, {})
-
-    @property
-    def varies(self) -> bool:  # type: ignore[override]
-        return self._machine.varies(self._number)
-
-    def __getitem__(self, level: int) -> Any:
-        return self._machine.coefficient(self._number, level)
-
-
 class Known(Series):
-    """Coefficients that a rule keeps for itself; coefficient 0 first."""
+    """Coefficients as far as they are known, such as a rule keeps for itself; coefficient 0 first."""
 
     def __init__(self, rows: Rows, first: Any, varies: bool = True) -> None:
         super().__init__(rows)
@@ -290,6 +206,13 @@ class Known(Series):
 
     def __getitem__(self, level: int) -> Any:
         return self.values[level]
+
+
+class Operand(Known):
+    """Those of a value of the program: zero above 0 where it does not vary."""
+
+    def __getitem__(self, level: int) -> Any:
+        return self.values[level] if self.varies or level == 0 else self.rows.zero(self.values[0], level)
 
 
 class Affine(Series):

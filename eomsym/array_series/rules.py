@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from itertools import repeat
 from typing import Any
 
 from eomsym.array_series.machine import LONG, Backend, Known, Operand, Row, Rule, RuleMaker, Series, total
@@ -42,12 +43,8 @@ def _mapped(instruction: Instruction, series: Sequence[Operand], moves: Sequence
 
 def mapped(function: Callable[..., list[Any]], values: Sequence[Any], moves: Sequence[bool]) -> list[Row]:
     """A function of several results on every row of what moves."""
-    places = range(next(len(value) for value, moved in zip(values, moves, strict=True) if moved))
-    results = [
-        function(*(value[place] if moved else value for value, moved in zip(values, moves, strict=True)))
-        for place in places
-    ]
-    return [list(rows) for rows in zip(*results, strict=True)]
+    rows = [value if moved else repeat(value) for value, moved in zip(values, moves, strict=True)]
+    return [list(results) for results in zip(*map(function, *rows), strict=True)]
 
 
 def bilinear(instruction: Instruction, series: Sequence[Operand], backend: Backend) -> Rule:
@@ -107,7 +104,7 @@ def _product(
         parts += mapped(instruction.apply, [left[level], right[0]], [True, False])
     if left.varies and right.varies and level > 1:
         parts.append(inner_rows(left, right, level, lambda a, b: convolve(instruction, a, b, backend)))
-    return added(*parts)
+    return added(*parts) if len(parts) > 1 else parts[0]
 
 
 _TIMES = Instruction("times", lambda left, right: [left * right], (), ())
@@ -124,7 +121,7 @@ def divide(instruction: Instruction, series: Sequence[Operand], backend: Backend
     """q = a / b from q b = a."""
     left, right = series
     over = first_output(instruction)
-    quotient = Known(left.rows, over(left[0], right[0]))
+    quotient = Known(left.rows, left.rows.made(instruction))
 
     def rule(level: int) -> list[Any]:
         rest = left[level]

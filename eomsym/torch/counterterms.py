@@ -25,7 +25,7 @@ from eomsym.step_index import (
     tell_growth,
 )
 from eomsym.torch.rules import BACKEND
-from eomsym.torch.tracing import evaluated, flatten, gradient_function
+from eomsym.torch.tracing import evaluated, flatten, gradient_function, kind
 
 
 def counterterms(
@@ -133,5 +133,5 @@ LIBRARY = Library(
     gradient=gradient_function,
     program=flatten,
     real=evaluated,
-    kind=lambda tensor: (tuple(tensor.shape), tensor.stride(), tensor.dtype, tensor.device),
+    kind=kind,
 )

@@ -189,7 +189,7 @@ def _push(function: Callable[..., list[Any]], values: Sequence[Any], tangents: S
 
 def _inverse(instruction: Instruction, series: Sequence[Operand], backend: Backend) -> Rule:
     """Y = A⁻¹ from A Y = 1."""
-    matrix, known = series[0], Known(series[0].rows, instruction.apply(series[0][0])[0])
+    matrix, known = series[0], Known(series[0].rows, series[0].rows.made(instruction))
 
     def rule(level: int) -> list[Any]:
         rest = [row @ known[0] for row in matrix[level]]

@@ -32,6 +32,13 @@ USUAL = {
     "sgn": "abs",
 }
 
+#: They change nothing but what is known of a tensor (``kind``), if that.
+IDENTITIES = frozenset(["detach", "alias", "view_of", "clone", "_to_copy", "view", "_unsafe_view", "expand", "slice"])
+#: They take no more of a tensor than its shape, and fill it with a number.
+FILLED = {"zeros_like": 0, "new_zeros": 0, "ones_like": 1, "new_ones": 1}
+#: What is made of numbers only, and of no tensor of the user's, is kept if it has no more elements.
+SMALL = 4096
+
 #: What PyTorch says where a loss cannot be followed, and what to do.
 UNTRACEABLE = {
     "value out of a tracing tensor": "reads a number out of a tensor (item, float, tolist), which would stay what it "
@@ -42,6 +49,11 @@ UNTRACEABLE = {
 }
 
 Gradient = Callable[..., list[Any]]
+
+
+def kind(tensor: Any) -> object:
+    """All that a program knows of a tensor."""
+    return tuple(tensor.shape), tensor.stride(), tensor.dtype, tensor.device
 
 
 def gradient_function(
@@ -138,6 +150,9 @@ class _Reader:
         self._constants: dict[int, Any] = {}
         self._count = 0
         self._random: dict[int, str] = {}
+        #: What is made of numbers only, constants and results.
+        self._own: dict[int, Any] = {}
+        self._known: dict[int, Any] = {}
         instructions: list[Instruction] = []
         arguments: list[int] = []
         results: tuple[int, ...] = ()
@@ -151,14 +166,28 @@ class _Reader:
                 results = tuple(self._numbers[part][0] for part in node.args[0])
             elif operation_name(node.target) == "getitem":
                 self._numbers[node] = [self._numbers[node.args[0]][node.args[1]]]
+            elif _is_identity(node):
+                self._numbers[node] = self._numbers[node.args[0]]
             else:
                 instructions.append(self._instruction(node))
-        self.program = FlatProgram(tuple(instructions), self._constants, tuple(arguments), results)
+                self._note_known(node, instructions[-1])
+        self.program = FlatProgram(tuple(instructions), self._constants, tuple(arguments), results, known=self._known)
         for number in self.program.needed() & set(self._random):
             raise InputError(
                 f"loss_fn: draws random numbers ({self._random[number]}), so that no two gradients are of one loss; "
                 "call eval() on the model where it is dropout, or draw before and hand over what was drawn"
             )
+
+    def _note_known(self, node: Any, instruction: Instruction) -> None:
+        """Small results are kept that are the same for all arguments of these kinds."""
+        made, like = [], node.meta.get("val")
+        if instruction.name in FILLED:
+            made = [torch.full(like.shape, FILLED[instruction.name], dtype=like.dtype, device=like.device)]
+        elif self._own.keys() >= set(instruction.inputs) and not self._random.keys() & set(instruction.outputs):
+            made = instruction.apply(*(self._own[number] for number in instruction.inputs))
+        if made and all(value.numel() <= SMALL for value in made):
+            self._known |= zip(instruction.outputs, made, strict=True)
+            self._own |= zip(instruction.outputs, made, strict=True)
 
     def _number(self, node: Any = None) -> int:
         self._count += 1
@@ -203,6 +232,8 @@ class _Reader:
         args, kwargs = pytree.tree_unflatten(leaves, structure)
         direct = [place for place, part in enumerate(args) if isinstance(part, (torch.fx.Node, _Constant))]
 
+        first = direct == list(range(len(places)))
+
         def filled(values: Sequence[Any]) -> Any:
             if len(direct) == len(places):  # most are; lists within take longer
                 parts = list(args)
@@ -214,9 +245,14 @@ class _Reader:
                 parts[place] = value
             return pytree.tree_unflatten(parts, structure)
 
+        rest = args[len(direct) :]
+
         def apply(*values: Any) -> list[Any]:
-            args, kwargs = filled(values)
-            made = operation(*args, **kwargs)
+            if first:  # most are like this, and filling takes longer
+                made = operation(*values, *rest, **kwargs)
+            else:
+                parts, named = filled(values)
+                made = operation(*parts, **named)
             return list(made) if isinstance(made, (tuple, list)) else [made]
 
         return tuple(self._input(leaves[place]) for place in places), apply
@@ -233,7 +269,17 @@ class _Reader:
             return self._numbers[leaf][0]
         number = self._number()
         self._constants[number] = leaf.value
+        self._own[number] = leaf.value
         return number
+
+
+def _is_identity(node: Any) -> bool:
+    """Whether its result is its input, for a program that is run with tensors of the kinds it was traced with."""
+    if operation_name(node.target) not in IDENTITIES:
+        return False
+    made, given = node.meta.get("val"), node.args[0].meta.get("val")
+    strided = all(isinstance(one, torch.Tensor) and one.layout == torch.strided for one in (made, given))
+    return strided and kind(made) == kind(given)
 
 
 def _origin(node: Any) -> str:

@@ -88,11 +88,11 @@ class _Auditor:
         """All routes and what is to be said of them."""
         line, order = self._line, self._order
         series, nested = self._attempt(SERIES, self._series), self._attempt(NESTED, lambda: line.nested(order))
-        precision = max(line.precision, self._machine.coarsest[0] if self._machine else 0.0)
+        precision = max(line.precision, self._machine.analysis.coarsest[0] if self._machine else 0.0)
         rows = compared(series, nested, line_coefficients(line.along, order, precision), precision)
         blame = next((row for row in rows if row.verdict), None)
         operation = self._operation(blame) if blame else None
-        if self._machine is not None and self._machine.kinks:
+        if self._machine is not None and self._machine.analysis.kinks:
             kinks = kinks_of(self._machine)
             self._notes.append(f"not smooth, by {kinks}: what is said holds on the side where the parameters are")
         return Audit(line.framework, order, len(start), tuple(rows), operation, tuple(self._notes))

@@ -1,5 +1,8 @@
 """The machine on NumPy: rows are nodes, whatever they stand for."""
 
+import weakref
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -109,3 +112,54 @@ def test_an_operation_without_a_rule_is_named():
     program = FlatProgram((operation("sinc", np.sinc, (0,), 1),), {}, (0,), (1,))
     with pytest.raises(InputError, match="'sinc' has no rule"):
         outputs(program)
+
+
+FLOORED = FlatProgram((operation("floor", np.floor, (0,), 1), operation("mul", np.multiply, (0, 1), 2)), {}, (0,), (2,))
+
+
+def test_an_analysis_is_kept_for_arguments_of_the_same_kinds_whatever_their_numbers():
+    """0.5 has the floor 0 in all components, 3.5 and −3.5 have others: what may jump is the operation."""
+    program = replace(FLOORED)
+    found = [
+        Machine(program, [point], Independent(), BACKEND).analysis for point in (POINT, 0 * POINT + 0.5, 7 * POINT)
+    ]
+    assert found[0] is found[1] is found[2]
+    assert found[0].kinks == ("floor",)
+    others = [Machine(program, [point], Independent(), BACKEND).analysis for point in (POINT[:1], np.float32(POINT))]
+    assert len({id(one) for one in [found[0], *others]}) == len(program.analyses) == 3
+
+
+def test_an_analysis_is_of_no_values():
+    """Or they would be kept as long as the program is."""
+    program, point = replace(FLOORED), POINT.copy()
+    machine = Machine(program, [point], Independent(), BACKEND)
+    machine.advance(1, [list(CURVE[0])])
+    kept = weakref.ref(point)
+    del machine, point
+    assert kept() is None
+    assert program.analyses
+
+
+def test_a_refusal_is_made_again():
+    program = FlatProgram((operation("sinc", np.sinc, (0,), 1),), {}, (0,), (1,))
+    for _ in range(2):
+        with pytest.raises(InputError, match="'sinc' has no rule"):
+            Machine(program, [POINT], Independent(), BACKEND)
+
+
+def test_what_is_known_is_not_run_but_counts_where_names_are_looked_for():
+    """A one of the shape of a floor: it is the same everywhere, and known to come of something that jumps."""
+    ones = operation("ones", np.ones_like, (1,), 3)
+    program = FlatProgram(
+        (operation("floor", np.floor, (0,), 1), ones, operation("mul", np.multiply, (0, 3), 2)),
+        {},
+        (0,),
+        (2,),
+        known={3: np.ones(2)},
+    )
+    backend = replace(BACKEND, flat=frozenset({"floor", "ones"}))
+    for _ in range(2):
+        machine = Machine(program, [POINT], Independent(), backend)
+        np.testing.assert_array_equal(machine.outputs(0)[0], POINT)
+        assert machine.analysis.kinks == ("floor",)
+    assert [instruction.name for instruction in program.wanted] == ["mul"]
