@@ -1,4 +1,4 @@
-"""Programs along curves in which every power of t moves, against Taylor coefficients that mpmath finds by differences."""
+"""Programs along curves in which every power of t moves, against Taylor coefficients by differences (mpmath)."""
 
 from fractions import Fraction
 
