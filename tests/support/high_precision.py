@@ -49,8 +49,13 @@ def exact(array: np.ndarray) -> np.ndarray:
     return _map(lambda x: mpfr(float(x)))(array)
 
 
-def gradient(model, theta: np.ndarray, inputs: np.ndarray, targets: np.ndarray) -> np.ndarray:
-    """Gradient of a network's loss, weight decay included, on object arrays."""
+def gradient(
+    model, theta: np.ndarray, inputs: np.ndarray, targets: np.ndarray, shares: np.ndarray | None = None
+) -> np.ndarray:
+    """Gradient of a network's loss, weight decay included, on object arrays.
+
+    ``shares``, a column, says what each sample counts in the mean; all the same if it is not given.
+    """
     function, derivative = ACTIVATIONS[model.activation]
     weights, activations, arguments, backs, place = [], [inputs], [], [], 0
     for layer, (rows, columns) in enumerate(pairwise(model.layers)):
@@ -78,7 +83,7 @@ def gradient(model, theta: np.ndarray, inputs: np.ndarray, targets: np.ndarray) 
         delta = powers / powers.sum(axis=1)[:, None]
         for sample, label in enumerate(targets):
             delta[sample, label] -= 1
-    delta = delta / len(inputs)
+    delta = delta / len(inputs) if shares is None else delta * shares
     parts = []
     for layer in range(len(weights) - 1, -1, -1):
         weight_back, argument_back = backs[layer]
@@ -100,9 +105,19 @@ def counterterms(
 ) -> np.ndarray:
     """``[g, ξ_0, …, ξ_{order−1}]`` of gradient descent on a network, rounded to doubles, (order + 1, d)."""
     with gmpy2.context(gmpy2.get_context(), precision=bits):
-        data = exact(inputs), exact(targets) if model.loss == "mse" else targets
+        samples, labels, shares = (
+            distinct(inputs, targets) if model.normalization != "batch" else (inputs, targets, None)
+        )
+        data = exact(samples), exact(labels) if model.loss == "mse" else labels, shares
         rows = modified_field(lambda y: -gradient(model, y, *data), exact(theta), order + 1, spacing)
         return -np.array(rows).astype(float)
+
+
+def distinct(inputs: np.ndarray, targets: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Each sample once, and its share of them all: many digits take their time."""
+    whole = np.column_stack([inputs, targets])
+    _, places, counts = np.unique(whole, axis=0, return_index=True, return_counts=True)
+    return inputs[places], targets[places], _map(lambda count: mpfr(int(count)) / len(inputs))(counts)[:, None]
 
 
 def problem(model, samples: int = 6) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
