@@ -222,15 +222,6 @@ def rule_of_losses(
         raise InputError(f"visits {visits!r}: the mean over all orders is there for kernels; take {', '.join(ORDERS)}")
     batches = Batches(tuple((i,) for i in range(losses)), order, (Fraction(1),) * losses) if len(order) > 1 else None
     loop = Loop(entry, values, schedules, batches)
-    if isinstance(optimizer, str) and not schedules:  # a user's own step may be another each time
-        return _constant_rule(entry, tuple(values.items()), batches), loop.steps
     found = {name: taylor(schedule) for name, schedule in schedules.items()}
     loop.check_values({name: values[0] for name, values in found.items()})
     return loop.rule(found), loop.steps
-
-
-@lru_cache(maxsize=256)
-def _constant_rule(
-    optimizer: Optimizer, values: tuple[tuple[str, Fraction], ...], batches: Batches | None
-) -> UpdateRule:
-    return Loop(optimizer, dict(values), {}, batches).rule({})

@@ -17,7 +17,6 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from fractions import Fraction
-from functools import lru_cache
 from typing import Any
 
 from eomsym.optimizers import (
@@ -142,7 +141,7 @@ class NodeAlgebra(Algebra):
         return self.transform(self.tables.summation(level), values)
 
     def logarithm(self, values: Values, level: Level) -> Values:
-        return self.transform(_logarithm(self.tables, level), values)
+        return self.transform(self.tables.logarithm(level), values)
 
     def elapsed(self, levels: Levels, atom: Elapsed, level: Level) -> Values:
         if level < atom.power:
@@ -178,12 +177,6 @@ class NodeAlgebra(Algebra):
 
     def _convolution(self, left: Levels, right: Levels, places: range, level: int) -> Values:
         return self.combine([(1, self.multiply(left[i], right[level - i])) for i in places])
-
-
-@lru_cache(maxsize=1024)
-def _logarithm(tables: Tables, level: int) -> Matrix:
-    """Found once for all points at which a rule is solved."""
-    return tables.logarithm(level)
 
 
 def solve(rule: UpdateRule, algebra: Algebra, terms: int) -> list[Values]:

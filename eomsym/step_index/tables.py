@@ -43,7 +43,7 @@ class Tables:
 
     def logarithm(self, level: int) -> Matrix:
         """``dQ/ds`` at 0 of the sum, one row."""
-        return (_row(self._held(level), logarithm, self._dropped(level)),)
+        return (_logarithm(self._held(level), self._dropped(level)),)
 
     def of(self, level: int, functionals: Sequence[Functional]) -> Matrix:
         """Any functionals of it, a row each."""
@@ -78,6 +78,11 @@ def _matrix(
     dropped: bool,
 ) -> Matrix:
     return tuple(_row(held, functional_at(node), dropped) for node in nodes)
+
+
+@lru_cache(maxsize=1024)  # a rule is solved at many points
+def _logarithm(held: tuple[Fraction, ...], dropped: bool) -> tuple[Coefficient, ...]:
+    return _row(held, logarithm, dropped)
 
 
 def _row(held: Sequence[Fraction], functional: Functional, dropped: bool) -> tuple[Coefficient, ...]:

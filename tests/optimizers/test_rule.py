@@ -8,6 +8,7 @@ import pytest
 from eomsym import optimizers
 from eomsym.errors import InputError, IntegrationError
 from eomsym.optimizers import Gradient, Linear, Loop, Optimizer, Parameter, State, runge_kutta, solve, sqrt, trace
+from eomsym.optimizers.loop import rule_of_losses
 from eomsym.schedules import constant
 
 ENTRIES = list(optimizers.REGISTRY.values())
@@ -176,3 +177,17 @@ def test_powers_of_a_number_that_depends_on_time():
     assert [value for *_, value in rule.moved(0).terms] == [-1, -2]
     with pytest.raises(InputError, match=r"power 0\.5 of eta"):
         trace(lambda gradient, state, eta: (state[0] - eta**0.5 * gradient(state[0]),), 1, {})
+
+
+def test_the_step_of_a_registered_optimizer_is_followed_anew():
+    """It may read what has changed since."""
+    factor = 1
+
+    def step(gradient, state, eta):
+        return (state[0] - factor * eta * gradient(state[0]),)
+
+    optimizers.register(Optimizer("factor", (), "", "", (), step))
+    before, _ = rule_of_losses("factor", {}, 1, "forward", {}, list)
+    factor = 2
+    after, _ = rule_of_losses("factor", {}, 1, "forward", {}, list)
+    assert before != after

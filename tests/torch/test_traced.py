@@ -147,3 +147,20 @@ def test_the_loss_itself_and_what_changes_nothing_is_not_run():
     names = [instruction.name for instruction in program.wanted]
     assert not {"detach", "ones_like", "expand", "div"} & set(names)
     np.testing.assert_allclose(program.run([W])[0], gradient(W)[0], rtol=1e-14)
+
+
+@pytest.mark.parametrize("order", [0, 2])
+def test_rows_are_the_caller_s_own(order):
+    """Of b the loss is independent, so that its rows are zeros that the followed program keeps; of c it is linear."""
+    weights = torch.tensor([0.5, 0.25], dtype=torch.float64)
+    loss = eomsym.torch.traced(lambda p: (p["a"] ** 2).sum() + (weights * p["c"]).sum())
+    params = {name: torch.tensor([1.0, 2.0], dtype=torch.float64) for name in "abc"}
+    first = eomsym.torch.counterterms(loss, params, order)
+    kept = [{name: part.clone() for name, part in row.items()} for row in first]
+    for row in first:
+        for part in row.values():
+            part.add_(7.0)
+    again = eomsym.torch.counterterms(loss, params, order)
+    assert all(torch.equal(row[name], old[name]) for row, old in zip(again, kept, strict=True) for name in row)
+    assert weights.tolist() == [0.5, 0.25]
+    assert params["c"].tolist() == [1.0, 2.0]
