@@ -11,8 +11,9 @@ BIN    := $(VENV)/bin
 DEMO   := build/demo
 NET    := --layers 64,32,10 --activation tanh --loss cross-entropy
 
-# The tests run in two processes: more threads than that would only fight for the cores.
-TEST_ENVIRONMENT := OPENBLAS_NUM_THREADS=1 OMP_NUM_THREADS=1 NUMBA_NUM_THREADS=2
+# The tests run in two processes: more threads than that would only fight for the cores.  Bytecode is kept, whatever a
+# container says: without it each of the many processes that they start compiles the package anew.
+TEST_ENVIRONMENT := OPENBLAS_NUM_THREADS=1 OMP_NUM_THREADS=1 NUMBA_NUM_THREADS=2 PYTHONDONTWRITEBYTECODE=
 WORKERS ?= 2
 
 .PHONY: help
@@ -44,9 +45,15 @@ lint: $(VENV)/.installed-dev  ## style and types
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
+# Types are checked beside the tests: they leave a core idle now and then.
 .PHONY: test
-test: lint  ## style, types and the fast tests
-	$(TEST_ENVIRONMENT) $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile -m 'not slow'
+test: $(VENV)/.installed-dev  ## style, types and the fast tests
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	@mkdir -p build
+	$(BIN)/mypy >build/types.txt 2>&1 & types=$$!; status=0; \
+	$(TEST_ENVIRONMENT) $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile -m 'not slow' || status=$$?; \
+	wait $$types || status=$$?; cat build/types.txt; exit $$status
 
 # With JAX and PyTorch, so that nothing is skipped for want of them.
 $(VENV)/.installed-all: pyproject.toml $(VENV)/.installed-dev

@@ -20,7 +20,7 @@ COMMANDS = (
     "generate mlp --layers 3,4,2 --order 3 --precision double-double --output kernels",
     "generate loss x**4+a*y**2*exp(x) --variables x,y --parameters a --order 4 --output kernels",
     "verify --dataset teacher-small --orders 0:2 --format json",
-    "verify --dataset digits-small --layers 8,16,10 --orders 1 --eta 0.2 --halvings 2 --format json",
+    "verify --dataset digits-small --layers 8,16,10 --orders 2 --eta 0.2 --halvings 2 --format json",
     "layers translation --dataset moons --layers 2,8,2 --steps 50 --orders 0:2 --format json",
 )
 PROGRAM = """

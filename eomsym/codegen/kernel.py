@@ -47,12 +47,12 @@ class LoadedKernel:
         """The arithmetic: ``single``, ``double`` or ``double-double``."""
         return self.spec.precision
 
-    @property
+    @cached_property
     def size(self) -> int:
         """Number of parameters d."""
         return self.spec.model.size
 
-    @property
+    @cached_property
     def _real(self) -> type[np.floating]:
         """Type of the numbers that the compiled functions take."""
         return np.float32 if self.precision == "single" else np.float64
@@ -193,10 +193,7 @@ class Kernel(LoadedKernel):
 
     def _defined(self, values: Any) -> Any:
         """``values``, unless some are no numbers: they overflowed, or a normalisation has divided by zero."""
-        with np.errstate(over="ignore", invalid="ignore"):
-            # Far cheaper than a test of every element, and finite if all are (but for overflow).
-            total = np.add.reduce(values, axis=None)
-        if math.isfinite(total) or np.isfinite(values).all():
+        if all_finite(values):
             return values
         if self.model.normalization != "none":
             raise OverflowInKernelError(
@@ -239,13 +236,15 @@ def float_array(name: str, value: np.ndarray, shape: str, real: Any = np.float64
         kind = value.dtype if isinstance(value, np.ndarray) else type(value).__name__
         want = np.dtype(real).name
         raise InputError(f"{name}: {kind} is not a {want} array; give a NumPy array of shape {shape}, dtype {want}")
-    # One sum is far cheaper than a test of every element, and is finite if all of them are (but for overflow).
-    with np.errstate(over="ignore", invalid="ignore"):
-        total = value.sum()
-    if not math.isfinite(total) and not np.isfinite(value).all():
+    if not all_finite(value):
         place = tuple(int(i) for i in np.argwhere(~np.isfinite(value))[0])
         raise InputError(f"{name}: entry {place} is {value[place]}; every entry has to be finite")
     return _plain(value)
+
+
+def all_finite(values: Any) -> bool:
+    """Whether all are finite.  Then the sum of squares is, but for overflow, which costs less than to look at each."""
+    return math.isfinite(np.vdot(values, values)) or bool(np.isfinite(values).all())
 
 
 def _plain(array: np.ndarray) -> np.ndarray:

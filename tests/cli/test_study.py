@@ -98,7 +98,7 @@ def test_failed_jobs_give_status_1(run, file, monkeypatch):
 
 def test_a_small_study_from_beginning_to_end(run, tmp_path):
     (tmp_path / "small.toml").write_text(
-        "orders = [0, 1]\netas = [0.2, 0.1, 0.05]\n[[optimizer]]\nname = 'gd'\n[[model]]\ndata = 'teacher-small'\n"
+        "orders = [0, 1, 2]\netas = [0.2, 0.1, 0.05]\n[[optimizer]]\nname = 'gd'\n[[model]]\ndata = 'teacher-small'\n"
     )
     assert run("study", "run", "small.toml").out.startswith("3 jobs: 0 found, 3 measured, 0 failed")
     assert run("study", "run", "small.toml").out.startswith("3 jobs: 3 found, 0 measured, 0 failed")

@@ -244,11 +244,18 @@ def test_warnings_go_to_stderr_or_into_the_json(run_with, study):
     assert (result.err, result.json["warnings"]) == ("", ["eta is large"])
 
 
+def seconds_of_the_processor(process):
+    user, system = Path(f"/proc/{process.pid}/stat").read_text().rpartition(")")[2].split()[11:13]
+    return (int(user) + int(system)) / os.sysconf("SC_CLK_TCK")
+
+
 def test_interrupt_is_quiet():
     """In pure Python; while numba compiles, an interrupt was seen to be lost, for a reason that is not known."""
     command = [sys.executable, "-m", "eomsym", "derive", "--order", "15"]
     process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-    time.sleep(4)  # now it is in the middle of its work
+    while seconds_of_the_processor(process) < 1.5:  # imports take half of one: now it is in the middle of its work
+        assert process.poll() is None, process.communicate()
+        time.sleep(0.05)
     process.send_signal(signal.SIGINT)
     out, err = process.communicate(timeout=60)
     assert (process.returncode, out, err) == (130, b"", b"")

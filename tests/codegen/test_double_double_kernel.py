@@ -1,6 +1,5 @@
 """Double-double kernels against plain gradient descent in many digits, and what they take and give."""
 
-from dataclasses import replace
 from fractions import Fraction
 
 import gmpy2
@@ -75,7 +74,7 @@ def check_every_counterterm(kernel, order=3):
 
 
 def spec_of(activation, loss):
-    return KernelSpec(MLP([2, 4, 3, 3], activation, loss, 0.3), 3, precision="double-double")
+    return KernelSpec(MLP([2, 4, 4, 3], activation, loss, 0.3), 3, precision="double-double")
 
 
 def test_every_counterterm_with_one_hidden_layer():
@@ -95,8 +94,9 @@ def test_every_counterterm_of_every_network(activation, loss):
 
 @pytest.fixture(scope="module")
 def high_order():
-    """A kernel of order 13, what a study of order 12 needs."""
-    return kernel_for(replace(shared_kernels.SPECS["tiny, double-double"], order=13))
+    kernel = shared_kernels.kernel("tiny, double-double")
+    assert kernel.order == 13
+    return kernel
 
 
 def test_digits_that_are_left_at_order_13(high_order, monkeypatch):

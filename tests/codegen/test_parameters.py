@@ -8,7 +8,7 @@ from eomsym.errors import InputError
 
 #: Layers 2-4-3-3.
 KERNEL = "silu cross-entropy"
-SHAPES = ((2, 4), (4, 3), (3, 3))
+SHAPES = ((2, 4), (4, 4), (4, 3))
 
 
 def theta_of(kernel):
@@ -73,13 +73,13 @@ def test_without_biases():
 
 REFUSED = {
     "a list": (lambda p: list(p.values()), "parameters: list; give a state_dict"),
-    "a layer less": (lambda p: dict(list(p.items())[:4]), r"2 layers; this model has 3, of widths \(2, 4, 3, 3\)"),
+    "a layer less": (lambda p: dict(list(p.items())[:4]), r"2 layers; this model has 3, of widths \(2, 4, 4, 3\)"),
     "no bias": (lambda p: {"0.weight": p["0.weight"]}, "0 has weight; give a state_dict"),
     "something else": (lambda p: p | {"num": 1}, "they has num; give a state_dict"),
     "transposed": (lambda p: changed(p, **{"0_weight": p["0.weight"].T}), r"0\.weight: shape \(2, 4\); give \(4, 2\)"),
-    "integers": (lambda p: changed(p, **{"2_bias": np.arange(3)}), r"2\.bias: int64; this kernel takes float64"),
+    "integers": (lambda p: changed(p, **{"2_bias": np.arange(4)}), r"2\.bias: int64; this kernel takes float64"),
     "too many digits": (
-        lambda p: changed(p, **{"2_bias": np.arange(3, dtype=np.longdouble)}),
+        lambda p: changed(p, **{"2_bias": np.arange(4, dtype=np.longdouble)}),
         "takes float64, convert",
     ),
     "ragged": (lambda p: changed(p, **{"2_bias": [[1.0], 2.0]}), r"2\.bias: .*; give float64"),

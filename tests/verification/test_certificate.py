@@ -162,9 +162,9 @@ def test_noise_is_the_size_of_the_certified_errors(kernel, double_double, precis
     """One draw against an estimate from seven: within a factor of ten, over errors that differ by a thousand."""
     of = {"double": kernel, "double-double": double_double}[precision]
     start = THETA if precision == "double" else eomsym.DoubleDouble.from_value(THETA)
-    errors = np.array(certify(of, THETA, *DATA).errors)
+    errors = np.array(certify(of, THETA, *DATA, order=ORDER).errors)
     noise = np.array(
-        [evaluation_noise(lambda point, k=k: of.counterterms(point, *DATA)[k], start) for k in range(ORDER + 1)]
+        [evaluation_noise(lambda at, k=k: of.counterterms(at, *DATA, order=ORDER)[k], start) for k in range(ORDER + 1)]
     )
     assert np.all(noise < 10 * errors)
     assert np.all(errors < 10 * noise)

@@ -1,6 +1,7 @@
 """Predictions of the discretization error, tried on three networks; where the series turns."""
 
 from fractions import Fraction
+from functools import cache
 
 import numpy as np
 import pytest
@@ -52,6 +53,7 @@ def test_the_recommended_step_size_holds_and_one_step_less_does_not(case, order)
     assert advice.suggested == pytest.approx(advice.eta, rel=0.35), "the prediction alone was near"
 
 
+@cache
 def square_coefficients(terms):
     """``f̃_0, f̃_1, …`` of explicit Euler for ``y' = y²`` at 1, exactly."""
     builder = ProgramBuilder()
@@ -66,14 +68,13 @@ class Square:
     """``y' = y²`` at y = −1, whose counter terms are exact rationals: the series turns near 26 for η = 0.3."""
 
     size, order = 1, 30
-    COEFFICIENTS = square_coefficients(31)
 
     def gradient(self, theta):
         return -(theta**2)
 
     def counterterms(self, theta, order=None):
         count = (self.order if order is None else order) + 1
-        return np.array([-self.COEFFICIENTS[k] * theta ** (k + 2) for k in range(count)])
+        return np.array([-square_coefficients(31)[k] * theta ** (k + 2) for k in range(count)])
 
     def field(self, theta, eta, order=None):
         rows = self.counterterms(theta, order)

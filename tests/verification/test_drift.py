@@ -265,7 +265,7 @@ REFUSED = {
     "norm-2": "unknown; choose from loss",
     "norm3": "name 'norm3' is unknown",
     "test-loss": "no samples to test with",
-    "W1 @ W3": r"shapes \(2, 4\) and \(3, 3\) do not fit",
+    "W3 @ W1": r"shapes \(4, 3\) and \(2, 4\) do not fit",
     "log(W1)": "not finite here",
     "a number": (7, "give a name .*, an expression, or a function of theta"),
     "no number": (lambda at: "text", "it has to give a number or an array"),
