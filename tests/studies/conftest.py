@@ -12,7 +12,7 @@ from eomsym import studies
 
 #: Jobs of some 20 ms: what is tested is that they are run, kept and found, not what they measure.
 CHEAP = {
-    "orders": [0, 1],
+    "orders": [0, 1, 2],
     "etas": [0.2, 0.1, 0.05, 0.025],
     "steps": 2,
     "seeds": 3,
@@ -50,7 +50,7 @@ def study_file(tmp_path):
     def write(seeds=3) -> Path:
         path = tmp_path / "cheap.toml"
         path.write_text(
-            f"orders = [0, 1]\netas = [0.2, 0.1, 0.05, 0.025]\nsteps = 2\nseeds = {seeds}\n"
+            f"orders = [0, 1, 2]\netas = [0.2, 0.1, 0.05, 0.025]\nsteps = 2\nseeds = {seeds}\n"
             '[[optimizer]]\nname = "gradient-descent"\n[[model]]\ndata = "teacher-small"\n'
         )
         return path

@@ -52,6 +52,8 @@ HEAVY_BALL = KernelSpec(
     MLP([3, 4, 2], "tanh", "mse", normalization="layer"), 2, "heavy-ball", settings=(("beta", Fraction(1, 2)),)
 )
 _TINY = MLP([2, 3, 1], "tanh", "mse")
+#: Asked for less, it has what a kernel of a lower order has.
+HIGH_ORDER = KernelSpec(MLP([2, 3, 3], "tanh", "cross-entropy"), 11)
 SPECS = {
     **dict(zip(("digits", "teacher", "moons"), COMMITTED, strict=True)),
     "iris": KernelSpec(MLP([4, 9, 3], "gelu", "cross-entropy"), 1),
@@ -62,6 +64,7 @@ SPECS = {
     **RULES,
     **NORMALIZED,
     "heavy-ball": HEAVY_BALL,
+    "high order": HIGH_ORDER,
 }
 
 
