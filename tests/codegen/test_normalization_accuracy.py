@@ -59,8 +59,8 @@ def test_what_is_far_from_its_mean(case, place):
         inputs = offset + spread * inputs
         theta[6:9] = 1.0
     else:  # over the units of the second layer
-        theta[12:24] = offset + spread * theta[12:24]
-        theta[24:27] = 1 + spread * np.arange(3)
+        theta[12:28] = offset + spread * theta[12:28]
+        theta[28:32] = 1 + spread * np.arange(4)
     truth = high_precision.counterterms(kernel.model, theta, inputs, targets, kernel.order)
     errors = relative_errors(kernel.counterterms(theta, inputs, targets), truth)
     assert np.all(errors <= np.geomspace(*BOUNDS[kernel.model.normalization][place], kernel.order + 1)), errors

@@ -45,7 +45,7 @@ ACCURACY = {
 RULES = {name: _rule(name) for name in ("adam-inside", "random-reshuffling", "alternating-players")}
 NORMALIZED = {
     kind: _normalized(layers, kind)
-    for kind, layers in (("weight", (2, 4, 3, 3)), ("layer", (2, 4, 3, 3)), ("batch", (2, 3, 2, 2)))
+    for kind, layers in (("weight", (2, 4, 4, 3)), ("layer", (2, 4, 4, 3)), ("batch", (2, 3, 3, 2)))
 }
 #: A rule and a normalisation in one kernel.
 HEAVY_BALL = KernelSpec(
