@@ -64,14 +64,15 @@ $(VENV)/.installed-all: pyproject.toml $(VENV)/.installed-dev
 coverage: $(VENV)/.installed-all  ## lines and branches of eomsym that the fast tests reach; at least 95 %
 	$(TEST_ENVIRONMENT) $(BIN)/python -m pytest -q -n $(WORKERS) --dist loadfile -m 'not slow' --cov --cov-report=term
 
-# What is needed at run time as old as pyproject.toml allows it.
+# What is needed at run time as old as pyproject.toml allows it, and a pyparsing that does not warn of the names by which
+# that matplotlib calls it: a warning fails a test.
 MINIMUM := .venv-minimum
 
 $(MINIMUM)/.installed: pyproject.toml
 	$(PYTHON) -m venv $(MINIMUM)
 	$(MINIMUM)/bin/python -c "import tomllib; \
 	  needs = tomllib.load(open('pyproject.toml', 'rb'))['project']['dependencies']; \
-	  print(*(need.replace('>=', '==') for need in needs), sep='\n')" > $(MINIMUM)/oldest.txt
+	  print(*(need.replace('>=', '==') for need in needs), 'pyparsing<3.3', sep='\n')" > $(MINIMUM)/oldest.txt
 	$(MINIMUM)/bin/python -m pip install --quiet --disable-pip-version-check --constraint $(MINIMUM)/oldest.txt --editable '.[dev]'
 	touch $@
 

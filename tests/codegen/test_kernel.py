@@ -4,12 +4,13 @@ import numpy as np
 import pytest
 import shared_kernels
 
+from eomsym.codegen.kernel import all_finite
 from eomsym.errors import InputError
 
 
 @pytest.fixture(scope="module")
 def kernels():
-    """One for each loss, 2-4-3-3 without weight decay, order 6."""
+    """One for each loss, 2-4-4-3 without weight decay, order 6."""
     return {"mse": shared_kernels.kernel("sin mse"), "cross-entropy": shared_kernels.kernel("silu cross-entropy")}
 
 
@@ -85,12 +86,22 @@ def test_one_output_takes_targets_in_a_row():
         kernel.gradient(theta, inputs, targets[:3])
 
 
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+@pytest.mark.parametrize("entries", [(1e30, -1e30), (np.nan,), (np.inf, -np.inf), (1e30, np.inf), (-np.inf, np.nan)])
+def test_finite_numbers_may_be_large(entries, dtype):
+    """Their squares overflow: 1e60 in single precision, 1e600 in double."""
+    values = np.array(entries, dtype) * np.array(1e270 if dtype is np.float64 else 1, dtype)
+    found = [all_finite(array) for array in (values, values[::-1], np.tile(values, (3, 5)).T)]
+    assert found == [bool(np.isfinite(values).all())] * 3
+    assert [all_finite(float(value)) for value in values] == np.isfinite(values).tolist()
+
+
 BAD = [
     ("mse", {"theta": np.zeros(3)}, r"theta: shape \(3,\)"),
-    ("mse", {"theta": np.zeros(39, dtype=np.float32)}, "theta: float32"),
-    ("mse", {"theta": [0.0] * 39}, "theta: list"),
-    ("mse", {"theta": with_entry(np.zeros(39), np.nan)}, r"theta: entry \(1,\) is nan"),
-    ("mse", {"theta": with_entry(np.zeros(39), np.inf)}, r"theta: entry \(1,\) is inf"),
+    ("mse", {"theta": np.zeros(47, dtype=np.float32)}, "theta: float32"),
+    ("mse", {"theta": [0.0] * 47}, "theta: list"),
+    ("mse", {"theta": with_entry(np.zeros(47), np.nan)}, r"theta: entry \(1,\) is nan"),
+    ("mse", {"theta": with_entry(np.zeros(47), np.inf)}, r"theta: entry \(1,\) is inf"),
     ("mse", {"inputs": np.zeros((4, 3))}, r"inputs: shape \(4, 3\)"),
     ("mse", {"inputs": np.zeros(2)}, r"inputs: shape \(2,\)"),
     ("mse", {"inputs": np.zeros((0, 2)), "targets": np.zeros((0, 3))}, "n at least 1"),
@@ -101,7 +112,7 @@ BAD = [
     ("cross-entropy", {"targets": np.array([0, -1, 2, 0])}, "label -1 is out of range"),
     ("cross-entropy", {"targets": np.zeros((4, 3))}, "targets: float64"),
     ("cross-entropy", {"targets": np.zeros(4, dtype=bool)}, "targets: bool"),
-    ("mse", {"theta": np.ma.zeros(39)}, "theta: a masked array; leave the masked entries out"),
+    ("mse", {"theta": np.ma.zeros(47)}, "theta: a masked array; leave the masked entries out"),
     ("mse", {"targets": np.ma.zeros((4, 3))}, "targets: a masked array"),
     ("cross-entropy", {"targets": np.ma.zeros(4, dtype=np.int64)}, "targets: a masked array"),
     ("cross-entropy", {"targets": np.zeros(3, dtype=np.int64)}, r"\(3,\)"),

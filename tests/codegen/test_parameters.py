@@ -6,7 +6,7 @@ import shared_kernels
 
 from eomsym.errors import InputError
 
-#: Layers 2-4-3-3.
+#: Layers 2-4-4-3.
 KERNEL = "silu cross-entropy"
 SHAPES = ((2, 4), (4, 4), (4, 3))
 
