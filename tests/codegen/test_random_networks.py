@@ -61,11 +61,14 @@ def renumbered(model, random):
 
 
 def test_one_network():
-    check(16)
+    """With hidden layers of different widths, which have code of their own."""
+    _, *hidden, _ = drawn(8)[0].layers
+    assert len(set(hidden)) == 2
+    check(8)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("seed", [4, 11, *range(20, 36)])
+@pytest.mark.parametrize("seed", [4, 11, 16, *range(20, 36)])
 def test_many_networks(seed):
     check(seed)
 
