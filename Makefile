@@ -39,17 +39,18 @@ demo: $(VENV)/.installed  ## derive, generate and verify on the digits data; fig
 	$(BIN)/eomsym generate mlp $(NET) --order 4 --output $(DEMO)
 	$(BIN)/eomsym verify --dataset digits $(NET) --orders 0:4 --plot $(DEMO)/convergence.png
 
-.PHONY: lint
-lint: $(VENV)/.installed-dev  ## style and types
+.PHONY: style
+style: $(VENV)/.installed-dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+
+.PHONY: lint
+lint: style  ## style and types
 	$(BIN)/mypy
 
 # Types are checked beside the tests: they leave a core idle now and then.
 .PHONY: test
-test: $(VENV)/.installed-dev  ## style, types and the fast tests
-	$(BIN)/ruff check .
-	$(BIN)/ruff format --check .
+test: style  ## style, types and the fast tests
 	@mkdir -p build
 	$(BIN)/mypy >build/types.txt 2>&1 & types=$$!; status=0; \
 	$(TEST_ENVIRONMENT) $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile -m 'not slow' || status=$$?; \

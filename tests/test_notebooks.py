@@ -31,7 +31,7 @@ SMALL = {
     "noise": {"STEPS": 8, "RUNS": 10, "RANK": 8, "ROUNDS": 1, "ROUND_RUNS": 10, "ROUND_STEPS": 4},
     "optimisers": {"ORDERS": range(3), "MEASURED": ("heavy-ball",)},
     "terms": {"DATA": "moons", "LAYERS": [2, 4, 2], "ORDER": 3, "STEPS": 20, "POINTS": 3},
-    "verify": {"DATA": "moons", "LAYERS": [2, 4, 2], "ORDERS": range(2), "HIGHEST": 2},
+    "verify": {"DATA": "moons", "LAYERS": [2, 4, 2], "ORDERS": range(2), "HIGHEST": 3},
 }
 
 

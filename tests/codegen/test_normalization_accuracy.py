@@ -44,7 +44,7 @@ def test_every_counterterm(case):
 OFFSETS = [(1e2, 1.0), (1e4, 1.0), (0.0, 1e-6)]
 BOUNDS = {
     "weight": [(1e-15, 1e-11)] * 3,  # nothing is centred
-    "batch": [(5e-14, 1e-11), (2e-12, 2e-9), (1e-10, 3e-7)],
+    "batch": [(5e-14, 1e-12), (2e-12, 1e-10), (1e-10, 2e-8)],
     "layer": [(1e-15, 1e-12), (1e-15, 2e-12), (1e-9, 1e-8)],
 }
 

@@ -120,7 +120,7 @@ def test_240_jobs_killed_five_times(start, study_file, tmp_path, contents, journ
 
 
 def test_ctrl_c_says_how_to_go_on(start, study_file, tmp_path, contents):
-    file, folder = study_file(10), tmp_path / "cheap.results"
+    file, folder = study_file(20), tmp_path / "cheap.results"
     process = start(file, "--executor", "processes", "--workers", "2")
     wait_for(process, folder, 3)
     os.killpg(process.pid, signal.SIGINT)
@@ -131,6 +131,6 @@ def test_ctrl_c_says_how_to_go_on(start, study_file, tmp_path, contents):
     (journal,) = (folder / "runs").iterdir()
     assert json.loads(journal.read_text().splitlines()[-1])["by"] == "KeyboardInterrupt"
     kept = len(contents(folder))
-    assert 3 <= kept < 40
+    assert 3 <= kept < 80
     done = studies.run_study(studies.read_plan(file), folder)
-    assert (done.found, done.measured) == (kept, 40 - kept)
+    assert (done.found, done.measured) == (kept, 80 - kept)
