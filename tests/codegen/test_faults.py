@@ -1,5 +1,6 @@
 """What disks, kills, other processes and other people do to kernels, each staged, and what the user sees."""
 
+import gc
 import json
 import logging
 import os
@@ -482,6 +483,21 @@ def test_compiling_is_told_once(tmp_path, monkeypatch, caplog):
             loader._module(tmp_path / "made_for_this_test.py", source)
     line = "compiling made_for_this_test.py: some seconds to a minute, once on this machine"
     assert [record.getMessage() for record in caplog.records] == [line] * 2
+
+
+@pytest.mark.parametrize("switch", [gc.enable, gc.disable])
+def test_the_garbage_collector_rests_while_a_kernel_compiles_and_is_left_as_it_was(tmp_path, monkeypatch, switch):
+    monkeypatch.setenv("EOMSYM_CACHE", str(tmp_path))
+    try:
+        switch()
+        before = gc.isenabled()
+        assert not loader._module(tmp_path / "made.py", b"import gc\nenabled = gc.isenabled()\n").enabled
+        assert gc.isenabled() is before
+        with pytest.raises(KernelError, match="division by zero"):
+            loader._module(tmp_path / "fails.py", b"1 / 0\n")
+        assert gc.isenabled() is before
+    finally:
+        gc.enable()
 
 
 def test_a_cache_that_others_can_write_to_is_refused(tmp_path, monkeypatch):
