@@ -92,7 +92,7 @@ KERNEL_NOTES = """\
 K terms are g, ξ_0, …, ξ_{K−2}, all in one call of `kernel.counterterms`, its checks included; the unit is one plain
 NumPy gradient of the same net and data; float64, one thread, one core. Times are medians [quartiles]. Kernel and unit
 take turns, and "in units" is the median of the quotients of one turn. "to reach" are prototypes' minima on another
-machine, whose gradient took 0.058, 0.70 and 11.7 ms.
+machine, in units of its own gradient (0.058, 0.70, 11.7 ms).
 "load" compiles the kernel the first time and takes it from numba's cache later.
 
 All processes keep the memory that they have freed (`MALLOC_TRIM_THRESHOLD_`); left alone, glibc gives it back at every
