@@ -25,8 +25,8 @@ def optimizers(
     """List the optimisers that can be derived.
 
     Below the update rule stands on which conditions its equation of motion holds;
-    beside a parameter, at which value the tests verify it, as 'eomsym verify'
-    does by default.
+    beside a parameter the value that people use, and the one at which the tests
+    verify the slow manifold.
     """
     from eomsym.optimizers import REGISTRY
 

@@ -35,12 +35,13 @@ def verify(
     ] = "double",
     network: options.Network,
     state: Annotated[
-        str,
+        str | None,
         typer.Option(
             metavar="STATE",
             help="slow: the memory is eliminated. whole: theta and the memory together, from the real start.",
+            show_default="whole with a memory",
         ),
-    ] = "slow",
+    ] = None,
     from_start: Annotated[
         bool, typer.Option("--from-start", help="Begin with the optimizer's own memory, the flow at its shadow start.")
     ] = False,
@@ -48,8 +49,9 @@ def verify(
         bool, typer.Option("--settle", help="Begin with its own memory, and compare once that is forgotten.")
     ] = False,
     begin: Annotated[
-        str, typer.Option(metavar="K", help="With --state whole: take K real steps first.", show_default="0")
-    ] = "0",
+        str | None,
+        typer.Option(metavar="K", help="With --state whole: take K real steps first.", show_default="0, 5 or 10"),
+    ] = None,
     loop: options.Loop,
     resum: Annotated[
         bool, typer.Option("--resum", help="Accelerate the sum of the terms, which helps up to eta lambda = 1.")
@@ -76,17 +78,18 @@ def verify(
 
     The exit status is 1 unless every order passes; one whose errors are lost in
     round-off is undecided. Where no network is described, one that suits the
-    data set is taken, and a parameter that is not given has a mild value of its
-    own. Double precision shows orders to about 9; double-double arithmetic, for
+    data set is taken, and a parameter that is not given has the value that
+    people use. Double precision shows orders to about 9; double-double arithmetic, for
     gradient-descent on tiny networks such as that of teacher-small, which is
     then the data set by default, 19.
 
     With --schedule and --batches paths are compared at the ends of rounds: a
     round visits every batch once, and is one step for the whole data.
 
-    An optimizer with a memory begins with one on its slow manifold. With
-    --state whole nothing is eliminated: 1 - beta shrinks with the small
-    parameter, eta (Adam) or h = sqrt(eta) (momentum), as at the values given.
+    Of an optimizer with a memory nothing is eliminated: its whole state is
+    followed, and 1 - beta shrinks with the small parameter, eta (Adam) or
+    h = sqrt(eta) (momentum), as at the values given. With --state slow, or a
+    schedule or batches, the memory is on the slow manifold.
     """
     from eomsym.codegen import max_kernel_order
     from eomsym.models import DEFAULT_DATASETS
@@ -96,7 +99,12 @@ def verify(
     samples, model = network.read(suited=DEFAULT_DATASETS[arithmetic])
     # A kernel one order higher is needed: it predicts the error of the order that is measured.
     kept = parsing.orders("--orders", orders, max_kernel_order(arithmetic) - 1)
-    state = _checked_state(state, from_start, settle)
+    loops = loop.read()
+    state = _state(state, entry, asks_for_slow=from_start or settle or resum or any(loops.values()))
+    if from_start and settle:
+        raise InputError("--from-start, --settle: both given; give one of them")
+    if state == "whole" and (from_start or settle):
+        raise InputError("--state whole: begins at the real start; leave --from-start and --settle out")
     etas = _etas(eta, halvings, state, entry)
 
     from eomsym.verification import verify as study_convergence
@@ -110,31 +118,26 @@ def verify(
             etas,
             state=state,
             start="shadow" if from_start else "settled" if settle else None,
-            begin=parsing.integer("--begin", begin, 0, MAX_BEGIN),
+            begin=None if begin is None else parsing.integer("--begin", begin, 0, MAX_BEGIN),
             seed=report.number,
             resum=resum,
             precision=None if state == "whole" and arithmetic == "double" else arithmetic,
             output=report.folder,
             progress=progress,
-            **loop.read(),
+            **loops,
             **parameters,
         )
     status = report.tell(study, samples)
-    if not report.json:
+    if not report.json and state == "slow":
         output.note_conditions(entry.name, entry.limits)
     return status
 
 
-def _checked_state(state: str, from_start: bool, settle: bool) -> str:
-    """The state that is meant.  Raises ``InputError`` for choices that exclude one another."""
+def _state(state: str | None, entry: Optimizer, asks_for_slow: bool) -> str:
     from eomsym.derivation.counterterms import STATES
+    from eomsym.verification.whole_state import default_state
 
-    state = check_choice("--state", state, STATES)
-    if from_start and settle:
-        raise InputError("--from-start, --settle: both given; give one of them")
-    if state == "whole" and (from_start or settle):
-        raise InputError("--state whole: begins at the real start; leave --from-start and --settle out")
-    return state
+    return default_state(entry, asks_for_slow) if state is None else check_choice("--state", state, STATES)
 
 
 def _etas(eta: str | None, halvings: str | None, state: str, entry: Optimizer) -> list[float] | None:

@@ -57,13 +57,15 @@ class StateMap:
     """An optimiser's map on its whole state z, (m,) float64.
 
     ``step(z)`` is the next state, (m,); ``start`` the state at step ``first``, where all of it exists.  The first
-    ``size`` entries of z are θ, in the order of the kernel or of the leaves.  ``tally`` counts gradients.
+    ``size`` entries of z are θ, in the order of the kernel or of the leaves; ``sizes`` are those of θ and of each
+    memory, where they are known.  ``tally`` counts gradients.
     """
 
     step: Callable[[np.ndarray], np.ndarray]
     start: np.ndarray
     size: int
     first: int = 0
+    sizes: tuple[int, ...] = ()
     tally: Tally = field(default_factory=Tally)
 
 
@@ -80,12 +82,13 @@ def kernel_state(
     gradient = tally.counting(field_gradient(kernel, data, optimizer.fields(**values)))
     numbers = {name: float(value) for name, value in values.items()}
     state = tuple(np.asarray(part, dtype=np.float64) for part in optimizer.initial_state(theta, gradient, **numbers))
-    cuts = slices([part.size for part in state])
+    sizes = tuple(part.size for part in state)
+    cuts = slices(sizes)
 
     def step(vector: np.ndarray) -> np.ndarray:
         return np.concatenate(optimizer.step(gradient, tuple(vector[cut] for cut in cuts), eta, **numbers))
 
-    return StateMap(step, np.concatenate(state), theta.size, tally=tally)
+    return StateMap(step, np.concatenate(state), theta.size, sizes=sizes, tally=tally)
 
 
 def run_states(whole: StateMap, steps: int, start: int = 0) -> np.ndarray:

@@ -18,27 +18,49 @@ from eomsym.optimizers import WholeState
 class WholeStateKernel(TermsKernel):
     """``ż = Σ_k h^k F_k(z)`` of an optimiser on the loss of any kernel that gives its gradient along a curve.
 
-    ``values`` are the parameters of ``scaling.rule``, γ in place of each share β.  The state z is one vector: θ (d,),
-    then the memory in the rule's units; ``shapes`` are those of the parts.  F_0 is no gradient, so there is no Hessian.
+    ``values`` are the parameters of ``scaling.rule``, γ in place of each share β.  The whole state is θ (d,), then the
+    memory in the rule's units, ``parts`` at the start.  The kernel's vector z has its entries at ``moving`` (n,), whole
+    numbers, divided by ``units`` (n,); the others stay where they are.  A mean of squares may be smaller than θ by ten
+    orders of magnitude: units let one tolerance serve all entries.  F_0 is no gradient, so there is no Hessian.
     """
 
     def __init__(
-        self, kernel: SeriesKernel, scaling: WholeState, values: Mapping[str, Fraction], shapes: Sequence[int]
+        self,
+        kernel: SeriesKernel,
+        scaling: WholeState,
+        values: Mapping[str, Fraction],
+        parts: Sequence[np.ndarray],
+        moving: np.ndarray | None = None,
+        units: np.ndarray | float = 1.0,
     ) -> None:
         self._kernel, self._scaling, self._values = kernel, scaling, dict(values)
-        self._rule, self._shapes, self._cuts = scaling.rule(**values), list(shapes), slices(shapes)
-        self.order, self.size = kernel.order, int(sum(shapes))
+        self._rule, self._cuts = scaling.rule(**values), slices([part.size for part in parts])
+        self._start = np.concatenate(parts)
+        self._moving = np.arange(self._start.size) if moving is None else moving
+        self.units = np.broadcast_to(units, self._moving.shape)
+        self.order, self.size = kernel.order, self._moving.size
+
+    @property
+    def start(self) -> np.ndarray:
+        """z at the start."""
+        return self._vector(self._start)
 
     def parts(self, state: np.ndarray) -> list[np.ndarray]:
-        """θ and each memory."""
-        return [state[cut] for cut in self._cuts]
+        """θ and each memory, in the rule's units."""
+        whole = self._start.copy()
+        whole[self._moving] = state * self.units
+        return [whole[cut] for cut in self._cuts]
+
+    def _vector(self, whole: np.ndarray) -> np.ndarray:
+        """z of the whole state, or a row of z for a row."""
+        return np.asarray(whole[..., self._moving] / self.units)
 
     def counterterms(self, state: np.ndarray, *data: np.ndarray, order: int | None = None) -> np.ndarray:
         """``−F_0, …, −F_order`` (order + 1, n)."""
         rows = whole_state_terms(
             self._kernel, self._rule, self.parts(state), self.order if order is None else order, data
         )
-        return -np.array([np.concatenate(self._sized(row)) for row in rows])
+        return -self._vector(np.array([np.concatenate(self._sized(row)) for row in rows]))
 
     def run(self, state: np.ndarray, h: float, steps: int, data: Data) -> OptimizerEnd:
         """Where the optimiser itself arrives from a state, at ``β = 1 − γh``; as ``run_optimizer``, for all of z."""
@@ -51,7 +73,7 @@ class WholeStateKernel(TermsKernel):
         def step(states: tuple[np.ndarray, ...]) -> tuple[np.ndarray, ...]:
             theta, *memory = self.parts(states[0])
             after = entry.step(gradient, (theta, *(part / unit for part in memory)), eta, **values)
-            return (np.concatenate([after[0], *(part * unit for part in after[1:])]),)
+            return (self._vector(np.concatenate([after[0], *(part * unit for part in after[1:])])),)
 
         start = np.array(state, dtype=np.float64)
         (end,), error = run_twice(step, (start,), steps, h)
@@ -59,4 +81,4 @@ class WholeStateKernel(TermsKernel):
 
     def _sized(self, row: Sequence[np.ndarray]) -> list[np.ndarray]:
         """What is one number for all parameters may come out as a vector of equal ones."""
-        return [part[:size] for part, size in zip(row, self._shapes, strict=True)]
+        return [part[: cut.stop - cut.start] for part, cut in zip(row, self._cuts, strict=True)]

@@ -11,7 +11,7 @@ from collections.abc import Callable
 import numpy as np
 
 from eomsym.errors import InputError
-from eomsym.optimizers import SquareRoot, UpdateRule
+from eomsym.optimizers import One, SquareRoot, UpdateRule
 
 #: How far the places are at which g is looked at again, relative to 1 + |θ|; and how many.
 REACH, PLACES = 0.1, 2
@@ -20,6 +20,15 @@ REACH, PLACES = 0.1, 2
 def takes_roots(rule: UpdateRule) -> bool:
     """Whether a step takes the root of anything."""
     return any(isinstance(atom, SquareRoot) for atom in rule.atoms)
+
+
+def has_kink(rule: UpdateRule) -> bool:
+    """Whether a step takes the root of what is 0 with g: a square with nothing added below the root."""
+    return any(
+        isinstance(atom, SquareRoot)
+        and not any(isinstance(rule.atoms[number], One) for number in atom.argument.atoms(0))
+        for atom in rule.atoms
+    )
 
 
 def check_held(gradient: Callable[[np.ndarray], np.ndarray], theta: np.ndarray, name: str) -> None:

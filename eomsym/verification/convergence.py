@@ -23,12 +23,13 @@ from eomsym.derivation.tree_algebra import modified_tree_coefficients
 from eomsym.double_double import DoubleDouble
 from eomsym.dynamics import FieldKernel, shadow_start, spectral_radius
 from eomsym.dynamics.kernel import check_order, is_double_double
-from eomsym.dynamics.vectors import rounded
+from eomsym.dynamics.vectors import norm, rounded
 from eomsym.errors import InputError
 from eomsym.models import DEFAULT_DATASETS, MLP, Dataset, ExpressionLoss
 from eomsym.optimizers import Optimizer, loop_of
 from eomsym.optimizers.loop import check_free
 from eomsym.schedules import read_schedules
+from eomsym.step_index.held import has_kink
 from eomsym.verification.effort import tell_effort
 from eomsym.verification.loop import verify_loop
 from eomsym.verification.measurement import MANIFOLD, SETTLED, SHADOW, STARTS, Measurement, Problem, settling_steps
@@ -46,13 +47,15 @@ from eomsym.verification.posing import (
     step_warnings,
 )
 from eomsym.verification.study import ConvergenceStudy, OrderRecord
-from eomsym.verification.whole_state import verify_whole_state
+from eomsym.verification.whole_state import default_state, verify_whole_state
 
 #: Stands for the data set that suits the precision.
 SUITED = "suited to the precision"
-#: How often the largest step is halved until the slow manifold has a memory at the start.
+#: How often the largest step is halved until nothing hinders the slow manifold.
 MORE_HALVINGS = 10
-#: The same for games: a player who ascends may leave in finite time.
+#: A path that is shorter than this part of ‖θ‖₂ shows nothing.
+LEAST_MOVEMENT = 1e-4
+#: The largest step for games: a player who ascends may leave in finite time.
 LARGEST_STEP_IN_A_GAME = 0.1
 
 
@@ -63,9 +66,9 @@ def verify(
     orders: Iterable[int] = range(5),
     etas: Sequence[float] | None = None,
     *,
-    state: str = "slow",
+    state: str | None = None,
     start: str | None = None,
-    begin: int = 0,
+    begin: int | None = None,
     schedule: object = None,
     batching: object = None,
     seed: int = 0,
@@ -91,12 +94,15 @@ def verify(
     ``η max|λ| = 0.8``, rounded to two digits, and is halved five times, and more often where slope and ratio have not
     settled by then.  T is 8 of the largest steps.
     For other optimisers than gradient descent the growth of the field's terms at the start takes the place of max|λ|
-    where it is larger.  The parameters are exact keywords, and those not given take the optimiser's trial values, which
-    forget fast.  ``start`` says what an optimiser with a memory begins with: ``manifold``, a memory on the slow
+    where it is larger.  The parameters are exact keywords, and those not given take the values that people use.
+    ``state`` is ``whole`` or ``slow``; None is ``whole`` for an optimiser with a memory that fades slowly, unless
+    something asks for the slow manifold: ``start``, ``schedule``, ``batching``, ``resum``, or a kernel of that rule.
+    In the whole state θ and memory are followed together from step ``begin`` on, and the step sizes and shares are
+    those of a family, see ``verify_whole_state``.  On the slow manifold the memory is eliminated, and
+    ``start`` says what an optimiser with a memory begins with: ``manifold``, a memory on the slow
     manifold above θ; ``shadow``, its own, while the equation of motion begins at the shadow start; ``settled``, its
     own, and the paths are compared after a transient whose length is computed from the parameters, at most 10,000
-    steps.  With ``state="whole"`` nothing of this: θ and memory are followed together from step ``begin`` on, and the
-    step sizes and shares are those of a family, see ``verify_whole_state``.
+    steps.
     ``schedule`` is one of the learning rate (``schedules.read_schedule``), a factor of η in ``tau`` = nη, or a mapping
     with the names of parameters and ``eta``; ``batching`` says which batches are visited, see
     ``optimizers.read_batching``.  Then paths are compared at the ends of rounds of all batches, see ``verify_loop``.
@@ -106,9 +112,11 @@ def verify(
     Raises ``InputError`` for a bad value and ``IntegrationError`` if a path leaves the floating-point numbers.
     """
     threads = check_integer("threads", threads, 1)
-    state = check_choice("state", state, STATES)
     if data == SUITED:
         data = _suited(precision, kernel)
+    entry, exact = optimizers.chosen(optimizer, parameters)
+    asks_for_slow = resum or _has_own_rule(kernel) or any(arg is not None for arg in (start, schedule, batching))
+    state = default_state(entry, asks_for_slow) if state is None else check_choice("state", state, STATES)
     if resum and (state != "slow" or schedule is not None or batching is not None or precision == "double-double"):
         raise InputError(
             "resum: is for kernels in doubles on the slow manifold; leave state, schedule and batching out"
@@ -119,12 +127,11 @@ def verify(
             raise InputError("state 'whole': takes neither schedule nor batching; leave them out, or take state 'slow'")
         if start is not None or precision not in (None, "double"):
             raise InputError("state 'whole': has its real start, in doubles; leave start and precision out")
-        return verify_whole_state(optimizer, asked, begin, parameters)
-    if begin != 0:
+        return verify_whole_state(entry, asked, begin, exact)
+    if begin is not None:
         raise InputError(f"begin {begin!r}: only a whole state begins after steps of its own; give state='whole' too")
     start = MANIFOLD if start is None else check_choice("start", start, STARTS)
-    entry, exact = optimizers.chosen(optimizer, parameters)
-    values = entry.complete(exact, trial=True)
+    values = entry.complete(exact)
     if schedule is not None or batching is not None:
         if precision not in (None, "double"):
             raise InputError(f"precision {precision!r}: schedules and batches are followed in doubles; leave it out")
@@ -144,8 +151,10 @@ def verify(
         growth = radius if entry.name == "gradient-descent" else max(radius, _growth(problem))
         fraction = _largest_step(entry, values, problem)
         steps = default_etas(growth, fraction) if given is None else given
-        if not problem.begins(steps[0]):
-            steps = _smaller(problem, steps[0], given)
+        if hindrance := _hindrance(problem, steps[0], settling):
+            steps = _smaller(problem, steps[0], given, settling, hindrance)
+        if given is None and entry.memory:
+            _check_movement(problem, steps[0])
         forgetting = settling * steps[0]
         time = STEPS * steps[0] * problem.steps + (forgetting if start == SHADOW else 0)
         effort = asked.orders, steps, time, radius
@@ -218,16 +227,49 @@ def _largest_step(entry: Optimizer, parameters: Mapping[str, Fraction], problem:
     return LARGEST_STEP_WITH_MEMORY if entry.memory else LARGEST_STEP
 
 
-def _smaller(problem: Problem, eta: float, given: Sequence[float] | None) -> list[float]:
-    """Step sizes at which the memory of the slow manifold is one.  Raises ``InputError`` where the user gave others."""
+def _smaller(problem: Problem, eta: float, given: Sequence[float] | None, settling: int, hindrance: str) -> list[float]:
+    """Step sizes at which nothing hinders the slow manifold.  Raises ``InputError`` where the user gave others."""
     smaller = [eta / 2**k for k in range(1, MORE_HALVINGS + 1)] if given is None else []
-    found = next((step for step in smaller if problem.begins(step)), None)
-    if found is None:
-        raise InputError(
-            f"start 'manifold': at eta = {eta:g} the memory there cannot be stepped from, a mean of squares is below 0 "
-            "where g is small against its change in a step; take a smaller eta, or start 'settled'"
+    largest = next((step for step in smaller if not _hindrance(problem, step, settling)), None)
+    if largest is None:
+        raise InputError(f"start {problem.start!r}: at eta = {eta:g} {hindrance}; take a smaller eta, or state 'whole'")
+    return [largest / 2**k for k in range(HALVINGS + 1)]
+
+
+def _hindrance(problem: Problem, eta: float, settling: int) -> str:
+    """What keeps a path of this largest step size from having a series all along; empty if nothing does."""
+    if not problem.begins(eta):
+        return (
+            "the memory there cannot be stepped from, a mean of squares is below 0 where g is small against its change "
+            "in a step"
         )
-    return [found / 2**k for k in range(HALVINGS + 1)]
+    entry = optimizers.get(problem.optimizer)
+    return _passage(problem, eta, settling) if has_kink(entry.rule(**problem.parameters)) else ""
+
+
+def _passage(problem: Problem, eta: float, settling: int) -> str:
+    """Which component of g passes through 0 in the time of the study, and when: the root of its square has a kink."""
+    paths = [problem.path(eta, count, settling) for count in range(1, STEPS + 3)]
+    points = [paths[0].start, *(path.theta for path in paths)]
+    slopes = np.array([problem.kernel.gradient(point, *problem.data) for point in points])
+    steps, places = np.nonzero(slopes[:-1] * slopes[1:] < 0)
+    if not steps.size:
+        return ""
+    step, place = steps[0], places[0]
+    before, after = np.abs(slopes[step : step + 2, place])
+    time = (step + before / (before + after)) * eta * problem.steps
+    return f"component {place} of g passes through 0 at time {time:.3g}, where the root of its square has a kink"
+
+
+def _check_movement(problem: Problem, eta: float) -> None:
+    """Raises ``InputError`` for a path that is too short to say anything."""
+    end, start = problem.path(eta, STEPS, 0).theta, problem.theta
+    share = norm(end - start) / max(norm(start), np.finfo(np.float64).tiny)
+    if share < LEAST_MOVEMENT:
+        raise InputError(
+            f"state 'slow': the series of {problem.optimizer} on its slow manifold asks for eta = {eta:.2g}, at which "
+            f"theta moves by {share:.0e} of its length in all, which shows nothing; take state 'whole', or give etas"
+        )
 
 
 def _growth(problem: Problem) -> float:
@@ -283,6 +325,12 @@ def _check_rule(kernel: FieldKernel, entry: Optimizer, parameters: Mapping[str, 
         for name, values in ((spec.optimizer, spec.settings), (entry.name, tuple(parameters.items())))
     )
     raise InputError(f"kernel: was generated for {made}, and {asked} is to be verified; give the same to both")
+
+
+def _has_own_rule(kernel: FieldKernel | None) -> bool:
+    """Whether the kernel was generated for another rule than gradient descent: its terms are on the slow manifold."""
+    spec = getattr(kernel, "spec", None)
+    return spec is not None and spec.optimizer != "gradient-descent"
 
 
 def _suited(precision: str | None, kernel: FieldKernel | None) -> str | None:

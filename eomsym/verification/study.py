@@ -175,8 +175,8 @@ class ConvergenceStudy(Result):
     start; ``warnings`` are sentences for people.  ``parameters`` are the optimiser's, exact, as text; ``transient`` is
     the number of steps, of the largest step size, that it was left to settle in before its path was compared;
     ``precision`` the arithmetic of both paths; ``start`` what an optimiser with a memory began with: ``manifold``,
-    ``shadow`` or ``settled``, empty if it has none.  ``state`` is ``slow``, or ``whole`` where θ
-    and memory are followed together; ``etas`` of the records are then values of ``small_parameter``.
+    ``shadow`` or ``settled``, empty if it has none.  ``state`` is ``slow``, or ``whole`` where θ and memory are followed
+    together from step ``begin`` on; ``etas`` of the records are then values of ``small_parameter``.
     ``schedules`` are (name, text), ``eta`` for the learning rate; ``batches`` is how often a round visits one, 0 where
     all samples are one.
     """
@@ -195,6 +195,7 @@ class ConvergenceStudy(Result):
     start: str = ""
     state: str = "slow"
     small_parameter: str = "eta"
+    begin: int = 0
     schedules: tuple[tuple[str, str], ...] = ()
     batches: int = 0
 
@@ -248,7 +249,8 @@ class ConvergenceStudy(Result):
         begun = {"manifold": ", from the slow manifold", "shadow": ", from the shadow start"}.get(self.start, "")
         if self.state == "whole":
             family = f"errors fall with {self.small_parameter}, 1 - beta with it"
-            begun = f"\nwhole state from its real start; {family}, and the first is at the values given"
+            place = f"step {self.begin} of the real run" if self.begin else "its real start"
+            begun = f"\nwhole state from {place}; {family}, and the first is at the values given"
         return "".join(f"\n{part}" for part in loop) + begun
 
     @property
@@ -271,7 +273,7 @@ class ConvergenceStudy(Result):
         names = ("state", "small_parameter", "start", "transient", "precision", "model", "dataset", "seed", "time")
         return {
             **self.entries("optimizer", "parameters", *names, "spectral_radius"),
-            **self.entries(*(name for name in ("schedules", "batches") if getattr(self, name))),
+            **self.entries(*(name for name in ("begin", "schedules", "batches") if getattr(self, name))),
             **self.entries("slopes", "orders", "warnings", "passed"),
         }
 

@@ -6,8 +6,8 @@ are those given.  Nothing is settled and no memory is eliminated: the first poin
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from fractions import Fraction
 from itertools import pairwise
 from typing import Any
@@ -18,100 +18,125 @@ from threadpoolctl import threadpool_limits
 from eomsym import optimizers
 from eomsym.checks import check_integer
 from eomsym.dynamics import spectral_radius
-from eomsym.dynamics.optimizer_path import field_gradient
+from eomsym.dynamics.state_map import StateMap, kernel_state, run_states
+from eomsym.dynamics.vectors import slices
 from eomsym.dynamics.whole_state_kernel import WholeStateKernel
-from eomsym.errors import InputError
+from eomsym.errors import InputError, IntegrationError
 from eomsym.optimizers import Optimizer, WholeState, check_one_gradient, whole_state
 from eomsym.verification.measurement import WholeProblem
 from eomsym.verification.posing import LARGEST_STEP_WITH_MEMORY, STEPS, Asked, default_etas, growth_of_terms
 from eomsym.verification.study import ConvergenceStudy
 
-#: Rounds in which step size and γ are fitted to one another.
-_ROUNDS = 3
+#: Real steps before the comparison, in the order in which they are tried: a mean of squares that begins at 0 has no
+#: root there, and after n steps it still grows by 1/n of itself in each.
+BEGINNINGS = (0, 5, 10)
+#: How often a largest step is halved in search of one at which the terms of the field fall.
+MORE_HALVINGS = 24
+
+
+def default_state(optimizer: Optimizer, asks_for_slow: bool) -> str:
+    """``whole`` for an optimiser with a memory that fades slowly, unless something asks for the slow manifold."""
+    if asks_for_slow:
+        return "slow"
+    try:
+        whole_state(optimizer)
+    except InputError:
+        return "slow"
+    return "whole"
 
 
 def verify_whole_state(
-    optimizer: str | Optimizer, asked: Asked, begin: int, parameters: Mapping[str, object]
+    optimizer: str | Optimizer, asked: Asked, begin: int | None, parameters: Mapping[str, object]
 ) -> ConvergenceStudy:
     """``verify(..., state="whole")``: how the error of (θ, memory) at a fixed time falls with the small parameter.
 
-    In the study stand the small parameters, η or h = √η.  Shares not given take the values that people use, other
-    parameters their trial values.  The state begins with the optimiser's own memory, or where ``begin`` real steps of
-    the largest size lead.  Any kernel with ``gradient_series`` will do.
+    In the study stand the small parameters, η or h = √η.  Parameters not given take the values that people use.  The
+    state begins where ``begin`` real steps of the largest size lead; None is 0, the optimiser's own memory, or else the
+    first of ``BEGINNINGS`` from which the terms of the field fall.  Entries that never move are left out.  Errors are
+    relative: θ's to the distance that θ moves, each memory's to its size.  Any kernel with ``gradient_series`` will do.
     Raises ``InputError`` for an optimiser without a slow memory, a bad value, or a start at which its field is not
     smooth, and ``IntegrationError`` if a path leaves the floating-point numbers.
     """
     entry, given = optimizers.chosen(optimizer, parameters)
-    scaling = whole_state(entry)
-    values = _values(scaling, given)
+    scaling, values = whole_state(entry), entry.complete(given)
     check_one_gradient(entry, values)
-    arrays, kernel = asked.arrays, asked.series_kernel()
-    point = asked.start(kernel)
+    if begin is not None:
+        check_integer("begin", begin, 0)
+    kernel = asked.series_kernel()
+    family = _Family(kernel, scaling, values, asked.start(kernel), asked.arrays)
     with threadpool_limits(limits=1, user_api="blas"):
-        radius = spectral_radius(kernel, point, arrays)
-        gradient = field_gradient(kernel, arrays, entry.fields(**values))
-        state = _Start(entry, gradient, point, check_integer("begin", begin, 0))
+        radius = spectral_radius(kernel, family.theta, asked.arrays)
+        beginnings = BEGINNINGS if begin is None else (begin,)
         if asked.etas is None:
-            steps = _default_steps(kernel, scaling, values, state, arrays, radius)
+            steps, after = _default_steps(family, beginnings, max(asked.orders) + 1, radius)
         else:
             steps = _steps(asked.etas, scaling)
-        problem = _problem(kernel, scaling, values, state, steps[0], arrays, asked.orders)
-        named = "h = sqrt(eta)" if scaling.power == 2 else "eta"
-        told = problem, kernel, steps, STEPS * steps[0], radius
-        return asked.study(*told, parameters=values, state="whole", small_parameter=named)
-
-
-class _Start:
-    """The whole state at the start, which depends on the step size only where some steps are taken first."""
-
-    def __init__(self, entry: Optimizer, gradient: Callable[..., Any], theta: np.ndarray, steps: int) -> None:
-        self._entry, self._gradient, self._theta, self._steps = entry, gradient, theta, steps
-
-    def at(self, eta: float, values: Mapping[str, Fraction], unit: float) -> list[np.ndarray]:
-        numbers = {name: float(value) for name, value in values.items()}
-        state = self._entry.initial_state(self._theta, self._gradient, **numbers)
-        for _ in range(self._steps):
-            state = self._entry.step(self._gradient, state, eta, **numbers)
-        return [state[0], *(unit * part for part in state[1:])]
-
-
-def _values(scaling: WholeState, given: Mapping[str, Fraction]) -> dict[str, Fraction]:
-    entry = scaling.optimizer
-    used, mild = entry.complete(given), entry.complete(given, trial=True)
-    shares = {parameter.name for parameter in scaling.shares}
-    return {name: (used if name in shares else mild)[name] for name in used}
-
-
-def _problem(
-    kernel: Any,
-    scaling: WholeState,
-    values: Mapping[str, Fraction],
-    start: _Start,
-    h: float,
-    data: Sequence[np.ndarray],
-    orders: Sequence[int],
-) -> WholeProblem:
-    """The family through (β, η): its γ and the state at the start."""
-    eta = h**scaling.power
-    state = start.at(eta, values, h if scaling.power == 2 else 1.0)
-    whole = WholeStateKernel(kernel, scaling, scaling.scaled(Fraction(eta), values), [len(part) for part in state])
-    z = np.concatenate(state)
-    if not _is_smooth(whole, z, data, max(orders) + 1):
-        raise InputError(
-            f"optimizer {scaling.optimizer.name!r}: its field is not smooth at the start, where a memory under a root "
-            "or in a denominator is 0; begin after some steps (begin=5), or take epsilon inside the root"
+            after = _first_smooth(family, beginnings, steps[0], max(asked.orders) + 1)
+        whole = family.kernel(steps[0], after)
+        exponents = {order: order + 1 for order in asked.orders}
+        problem = WholeProblem(entry.name, whole, whole.start, asked.arrays, values, exponents)
+        return asked.study(
+            problem,
+            kernel,
+            steps,
+            STEPS * steps[0],
+            radius,
+            parameters=values,
+            state="whole",
+            begin=after,
+            small_parameter="h = sqrt(eta)" if scaling.power == 2 else "eta",
         )
-    exponents = {order: order + 1 for order in orders}
-    return WholeProblem(scaling.optimizer.name, whole, z, data, dict(values), exponents)
 
 
-def _is_smooth(whole: WholeStateKernel, state: np.ndarray, data: Sequence[np.ndarray], order: int) -> bool:
-    """Whether the field has its series there: division by zero ends in numbers that no kernel takes."""
-    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+@dataclass(frozen=True, eq=False)
+class _Family:
+    """One rule on one loss from ``theta``; step size and beginning choose γ, the state at the start and its units."""
+
+    loss: Any
+    scaling: WholeState
+    values: Mapping[str, Fraction]
+    theta: np.ndarray
+    data: Sequence[np.ndarray]
+
+    def kernel(self, h: float, begin: int) -> WholeStateKernel:
+        """The equation of motion, from where ``begin`` real steps of this size lead.
+
+        Raises ``IntegrationError`` if the run leaves the floating-point numbers.
+        """
+        eta, scaling = h**self.scaling.power, self.scaling
+        run = kernel_state(self.loss, self.theta, eta, self.data, scaling.optimizer, self.values)
+        states = run_states(run, STEPS, begin)
+        states[:, run.size :] *= h if scaling.power == 2 else 1.0
+        moving, units = _units(states, run)
+        cuts = slices(run.sizes)
+        parts = [states[0, cut] for cut in cuts]
+        return WholeStateKernel(
+            self.loss, scaling, scaling.scaled(Fraction(eta), self.values), parts, moving, units[moving]
+        )
+
+    def growth(self, h: float, begin: int, order: int) -> float:
+        """How fast the terms grow there, times h; infinite where the field has no series or the run no numbers."""
         try:
-            return bool(np.isfinite(whole.counterterms(state, *data, order=order)).all())
-        except InputError:
-            return False
+            whole = self.kernel(h, begin)
+            with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+                rows = whole.counterterms(whole.start, *self.data, order=order)
+        except (InputError, IntegrationError):
+            return np.inf
+        return h * growth_of_terms(rows) if np.isfinite(rows).all() else np.inf
+
+
+def _units(states: np.ndarray, run: StateMap) -> tuple[np.ndarray, np.ndarray]:
+    """Which entries of the run's states (steps + 1, m) move, and the unit of each: what makes an error relative.
+
+    θ counts in the distance that it moves, every entry of a memory in its own largest size, divided by the root of how
+    many there are.
+    """
+    moving = np.flatnonzero(np.ptp(states, axis=0))
+    units = np.abs(states).max(axis=0)
+    units[: run.size] = np.linalg.norm(states[:, : run.size] - states[0, : run.size], axis=1).max()
+    for cut in slices(run.sizes)[1:]:
+        units[cut] *= np.sqrt(max(np.count_nonzero(units[cut]), 1))
+    return moving, units
 
 
 def _steps(etas: Sequence[float], scaling: WholeState) -> list[float]:
@@ -126,21 +151,33 @@ def _steps(etas: Sequence[float], scaling: WholeState) -> list[float]:
     return [steps[0] * round(h / steps[0], 12) for h in steps]
 
 
-def _default_steps(
-    kernel: Any,
-    scaling: WholeState,
-    values: Mapping[str, Fraction],
-    start: _Start,
-    data: Sequence[np.ndarray],
-    radius: float,
-) -> list[float]:
-    """The largest is 0.3 over the growth of the field's terms at the start; γ depends on it: some rounds are made."""
-    h = LARGEST_STEP_WITH_MEMORY / radius ** (1 / scaling.power)
-    for _ in range(_ROUNDS):
-        problem = _problem(kernel, scaling, values, start, h, data, [0])
-        rows = problem.kernel.counterterms(problem.theta, *data, order=kernel.order)
-        growth = growth_of_terms(rows)
-        if not 0 < growth < math.inf:
-            raise InputError("etas: the field of the whole state vanishes at theta; give some")
-        h = min(LARGEST_STEP_WITH_MEMORY / growth, 2 * h)
-    return default_etas(1 / h, 1.0)
+def _first_smooth(family: _Family, beginnings: Sequence[int], h: float, order: int) -> int:
+    """The first beginning at which the field has its series.  Raises ``InputError`` if there is none."""
+    for begin in beginnings:
+        if np.isfinite(family.growth(h, begin, order)):
+            return begin
+    raise InputError(
+        f"optimizer {family.scaling.optimizer.name!r}: its field is not smooth at the start, where a memory under a "
+        "root or in a denominator is 0; begin after some steps (5, say), or take epsilon inside the root"
+    )
+
+
+def _default_steps(family: _Family, beginnings: Sequence[int], order: int, radius: float) -> tuple[list[float], int]:
+    """The largest step size that is small against the growth of the field's terms, halved, and the beginning.
+
+    γ depends on the step size, and the start does where real steps are taken first; so step sizes are tried.
+    Raises ``InputError`` if there is none.
+    """
+    if not radius > 0:
+        raise InputError("etas: the Hessian vanishes at theta, so no step size suggests itself; give some")
+    largest = LARGEST_STEP_WITH_MEMORY / radius ** (1 / family.scaling.power)
+    for begin in beginnings:
+        for times in range(MORE_HALVINGS):
+            steps = default_etas(1 / largest, 0.5**times)
+            if family.growth(steps[0], begin, order) <= LARGEST_STEP_WITH_MEMORY:
+                return steps, begin
+    _first_smooth(family, beginnings, steps[0], order)
+    raise InputError(
+        f"optimizer {family.scaling.optimizer.name!r}: at no step size do the terms of its whole state fall, since a memory that keeps "
+        "so little of itself is not slow; take the slow manifold (state slow), or give etas"
+    )

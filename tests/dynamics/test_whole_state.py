@@ -32,8 +32,8 @@ def family(name):
     values = {p.name: DECAYS.get(p.name, Fraction(1, 5)) for p in scaling.parameters}
     memory = {"velocity": [0.3, -0.2], "mean": [0.5, 0.2], "square": [3.0, 2.0]}
     parts = [np.array(memory.get(part, [0.3])) for part in scaling.optimizer.memory]
-    sizes = [2, *map(len, parts)]
-    return WholeStateKernel(KERNEL, scaling, values, sizes), np.concatenate([THETA, *parts])
+    whole = WholeStateKernel(KERNEL, scaling, values, [THETA, *parts])
+    return whole, whole.start
 
 
 def lookahead(whole, state, h, order):

@@ -6,7 +6,7 @@ import pytest
 from threadpoolctl import threadpool_limits
 
 import eomsym
-from eomsym import studies
+from eomsym import optimizers, studies
 from eomsym.errors import InputError, KernelError
 from eomsym.models import MLP
 from eomsym.studies import measure
@@ -23,7 +23,10 @@ def _one_blas_thread():
 def test_it_is_what_verify_measures(cheap, optimizer, kernels):
     etas = [0.2, 0.1, 0.05]
     plan = studies.plan_from_dict(cheap(etas=etas, steps=8, seeds=[5], optimizer=[{"name": optimizer}]))
-    expected = eomsym.verify(optimizer, data="teacher-small", orders=(0, 1, 2), etas=etas, seed=5)
+    values = optimizers.get(optimizer).complete({}, trial=True)
+    expected = eomsym.verify(
+        optimizer, data="teacher-small", orders=(0, 1, 2), etas=etas, state="slow", seed=5, **values
+    )
     for index, job in enumerate(plan.jobs()):
         result = measure.measure(job).result
         assert result.reason == ""

@@ -98,7 +98,7 @@ class ToyKernel:
         return -sum(eta**k * row for k, row in enumerate(rows))
 
 
-def study(entry, tamper=None, orders=range(4), start=None):
+def study(entry, tamper=None, orders=range(4), start="manifold"):
     values = entry.complete({p.name: MILD[p.name] for p in entry.parameters if p.name in MILD})
     kernel = ToyKernel(entry, values, max(error_exponents(entry, values, orders).values()))
     if tamper is not None:
@@ -166,7 +166,8 @@ def test_vanishing_terms_raise_the_slope_expected():
 def test_generated_kernels_of_a_network(name):
     teacher = dataset("teacher")
     few = Dataset("a few samples", teacher.inputs[:24].copy(), teacher.targets[:24].copy())
-    found = verify(name, MLP([2, 3, 1], "tanh", "mse"), few, range(4), threads=1)
+    values = optimizers.get(name).complete({}, trial=True)
+    found = verify(name, MLP([2, 3, 1], "tanh", "mse"), few, range(4), state="slow", threads=1, **values)
     assert found.passed, [
         (record.order, record.slope, record.extrapolated_ratio, record.reason) for record in found.orders
     ]
