@@ -48,6 +48,7 @@ BAD = [
     (("derive", "--set", "optimizer=3"), "'optimizer'", "gradient-descent"),
     (("derive", "--set", "__class__=3"), "'__class__'", "gradient-descent"),
     (("terms", "--optimizer", "heavy-ball", "--edge"), "edge: says what holds of gradient-descent", "leave it out"),
+    ((*VERIFY, "--resum", "--optimizer", "runge-kutta-4"), "runge-kutta-4 vanishes", "leave resum out"),
     ((*VERIFY, "--resum", "--state", "whole"), "resum: is for kernels in doubles", "leave state"),
     (("follow", "--steps", "0"), "'0'", "1 to 100000"),
     (("follow", "--start", "100001"), "'100001'", "0 to 100000"),
