@@ -21,6 +21,8 @@ BAD = [
     (("derive", "adam", "--set", "beta_3=1/2"), "'beta_3'", "did you mean 'beta2'?"),
     (("derive", "adam", "--set", "beta1=1/2", "--set", "Beta_1=1/2"), "'Beta_1'", "beta1 is given twice"),
     (("recommend",), "'--accuracy'", "missing"),
+    (("drift", "13"), "observable: is the same", "give one that changes with theta"),
+    (("drift", "norm2(W9)", "--dataset", "moons"), "'W9'", "unknown"),
     (("recommend", "--accuracy", "-1"), "'-1'", "above 0"),
     (("recommend", "--accuracy", "1", "--orders", "0:12"), "'12'", "0 to 11"),
     (("terms", "--target", "y"), "--target", "give the file with --data too"),
