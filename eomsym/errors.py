@@ -68,7 +68,7 @@ class PrecisionWarning(UserWarning):
 
 
 class ResummationWarning(UserWarning):
-    """A series has left its radius, and its sum is the plain one."""
+    """A series has left its radius: its sum is the plain one, or far off."""
 
 
 def warn_outside(message: str, category: type[Warning]) -> None:
