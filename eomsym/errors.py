@@ -4,6 +4,11 @@ Every message names the value, says what is wrong with it and what would be righ
 as it is.
 """
 
+import sys
+import sysconfig
+import warnings
+from pathlib import Path
+
 __all__ = [
     "EomsymError",
     "InputError",
@@ -15,7 +20,11 @@ __all__ = [
     "ResummationWarning",
     "SeriesMismatchError",
     "UnsolvableError",
+    "warn_outside",
 ]
+
+#: Where the package is, and where others are that call it back: integrators, array libraries.
+_INSIDE = tuple({str(Path(__file__).parent), sysconfig.get_path("purelib"), sysconfig.get_path("platlib")})
 
 
 class EomsymError(ValueError):
@@ -59,4 +68,12 @@ class PrecisionWarning(UserWarning):
 
 
 class ResummationWarning(UserWarning):
-    """A series has left its radius, and its sum is the plain one."""
+    """A series has left its radius: its sum is the plain one, or far off."""
+
+
+def warn_outside(message: str, category: type[Warning]) -> None:
+    """Warns where the user's own code called the package, through whatever packages came between."""
+    frame, level = sys._getframe(1), 2
+    while frame.f_back is not None and frame.f_code.co_filename.startswith(_INSIDE):
+        frame, level = frame.f_back, level + 1
+    warnings.warn(message, category, stacklevel=level)

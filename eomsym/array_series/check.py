@@ -8,7 +8,6 @@ seen, and so large that round-off is not.
 from __future__ import annotations
 
 import math
-import warnings
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -16,7 +15,7 @@ from typing import Any
 from eomsym.array_series.machine import Machine
 from eomsym.array_series.program import Instruction
 from eomsym.checks import check_choice
-from eomsym.errors import InputError, KinkWarning, PrecisionWarning, SeriesMismatchError
+from eomsym.errors import InputError, KinkWarning, PrecisionWarning, SeriesMismatchError, warn_outside
 
 SMOOTH = ("warn", "error", "ignore")
 COMPARISONS = frozenset(["lt", "le", "gt", "ge"])
@@ -107,11 +106,11 @@ class Watch:
             check_gradient(machine, gradient)
 
     def tell(self) -> None:
-        """One warning of each kind, as if the caller's caller gave it."""
+        """One warning of each kind, where the user's own code called."""
         if self.kinks is not None:
-            warnings.warn(self.kinks, KinkWarning, stacklevel=3)
+            warn_outside(self.kinks, KinkWarning)
         if self.digits is not None:
-            warnings.warn(self.digits, PrecisionWarning, stacklevel=3)
+            warn_outside(self.digits, PrecisionWarning)
 
 
 def kinks_of(machine: Machine) -> str:

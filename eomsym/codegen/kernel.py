@@ -17,7 +17,7 @@ from eomsym.codegen.spec import KernelSpec, Model
 from eomsym.errors import InputError, OverflowInKernelError
 from eomsym.models import LOSS_TABLE, MLP
 from eomsym.step_index.held import check_held, takes_roots
-from eomsym.step_index.resummation import resummed_rows, tell_growth
+from eomsym.step_index.resummation import check_summable, resummed_rows, tell_growth
 
 
 class LoadedKernel:
@@ -74,9 +74,13 @@ class LoadedKernel:
             check_held(gradient, theta, self.spec.optimizer)
 
     def _summed(self, rows: np.ndarray, eta: float, resum: bool) -> np.ndarray:
-        """The field of rows of terms, (d,).  Warns once for each kernel where they grow too fast to be resummed."""
+        """The field of rows of terms, (d,).  Warns once for each kernel where they grow too fast to be resummed.
+
+        Raises ``InputError`` where those of its rule are not to be.
+        """
         if not resum:
             return modified_field(rows, eta)
+        check_summable(self.spec.rule, self.spec.optimizer)
         found = resummed_rows([[row] for row in rows], _finite_number("eta", eta))
         self._told = self._told or tell_growth(float(found.growth))
         return np.asarray(found.value[0])

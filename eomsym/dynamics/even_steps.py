@@ -7,7 +7,9 @@ Fz(t) is beside it.  So it has a centre and an oscillation as functions of time,
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,16 +21,23 @@ from eomsym.checks import check_choice, check_integer, check_positive
 from eomsym.dynamics.integration import Rate
 from eomsym.dynamics.kernel import Data, FieldKernel, check_theta
 from eomsym.dynamics.state_map import StateMap, kernel_state
-from eomsym.errors import InputError, IntegrationError
+from eomsym.errors import InputError, IntegrationError, ResummationWarning, warn_outside
 from eomsym.optimizers import Optimizer, check_one_gradient
 from eomsym.result import Result
 from eomsym.step_index import MAX_LOOKAHEAD_ORDER, check_growth, difference_growth, map_logarithm
-from eomsym.step_index.subspace import subspace_logarithm
+from eomsym.step_index.subspace import BELIEVED, far_share, subspace_logarithm
 
 #: How the logarithm is taken: in the span of the leading differences, or as the plain sum of the look-ahead field.
 LOGARITHMS = ("subspace", "plain")
 #: The error allowed in a step of the integrator, relative to 0.1 + |z| in each component.
 TOLERANCE = 1e-5
+#: Up to which |μ| each logarithm holds for a rule without memory, and what is to be done beyond.
+HOLDS = {
+    "subspace": (1 + BELIEVED, "take a smaller eta"),
+    "plain": (math.sqrt(2), "take logarithm='subspace' of order 2 or more, or a smaller eta"),
+}
+#: Such a part of a step may go along directions of which that is not so.
+MOST_FAR = 0.1
 #: Steps of the integrator for a step of the optimiser, beyond which a path is given up; one is usual.
 MOST_STEPS, SHORT = 10, 100
 
@@ -112,25 +121,35 @@ def follow_even_steps(
     ``logarithm`` is ``subspace`` (``step_index.subspace_logarithm``), for order + 1 gradients a value, or ``plain``,
     the sum of the look-ahead field, for 2(order + 1).
     The integrator is the method of order 5 of Dormand and Prince.  Where a step that it tries leaves the numbers, the
-    step is made smaller.
+    step is made smaller.  Without memory ``ResummationWarning`` tells, once, from when on a tenth of the motion is
+    beyond what the logarithm holds for: ηλ of 1 + √2 for the plain sum and order 0, of 2.8 for the subspace.
     """
     steps, tolerance = check_integer("steps", steps, 1), check_positive("tolerance", tolerance)
     check_integer("order", order, 0, MAX_LOOKAHEAD_ORDER)
-    plain = check_choice("logarithm", logarithm, LOGARITHMS) == "plain"
-    before = whole.tally.count
+    plain = (logarithm := check_choice("logarithm", logarithm, LOGARITHMS)) == "plain"
+    before, visited = whole.tally.count, [whole.start]
+
+    def step(state: np.ndarray) -> np.ndarray:
+        visited.append(whole.step(state))
+        return visited[-1]
 
     def rate(state: np.ndarray) -> np.ndarray:
+        visited[:] = [state]
         if plain:
-            return np.asarray(map_logarithm(whole.step, state, order, stride=2))
-        return subspace_logarithm(whole.step, state, order, stride=2).value
+            return np.asarray(map_logarithm(step, state, order, stride=2))
+        return subspace_logarithm(step, state, order, stride=2).value
+
+    watch, has_memory = _Watch(visited, *HOLDS[logarithm if order else "plain"]), whole.start.size > whole.size
 
     with np.errstate(all="ignore"):
-        if plain and order and whole.start.size > whole.size:
+        if plain and order and has_memory:
             states = [whole.start]
             for _ in range(order + 1):
                 states.append(whole.step(whole.step(states[-1])))
             check_growth(float(difference_growth([(state,) for state in states])), name)
-        path = _integrated(_surviving(rate), whole.start, steps, tolerance)
+        path = _integrated(
+            _surviving(rate), whole.start, steps, tolerance, (lambda time: None) if has_memory else watch.look
+        )
     return EvenSteps(steps, whole.tally.count - before, path, whole)
 
 
@@ -159,13 +178,47 @@ def _surviving(rate: Rate) -> Callable[[float, np.ndarray], np.ndarray]:
     return survived
 
 
+@dataclass
+class _Watch:
+    """Tells, once, from when on a path goes where its logarithm does not hold.
+
+    ``visited`` are the states of which the last value of the field was made: after a step of the integrator, where it
+    is, and each step of the optimiser from there.
+    """
+
+    visited: list[np.ndarray]
+    limit: float
+    remedy: str
+    told: bool = False
+
+    def look(self, time: float) -> None:
+        """To be called at the start and after each step of the integrator."""
+        if self.told:
+            return
+        with suppress(np.linalg.LinAlgError):
+            share, multiplier = far_share(self.visited, self.limit)
+            if share > MOST_FAR:
+                self.told = True
+                warn_outside(
+                    f"even-step equation, step {time:.3g}: {share:.0%} of the motion there is multiplied by up to "
+                    f"{multiplier:.3g} in a step (of gradient descent: eta lambda {1 - multiplier:.3g}), and beyond "
+                    f"{self.limit:.3g} either way the path is far off; {self.remedy}",
+                    ResummationWarning,
+                )
+
+
 def _integrated(
-    rate: Callable[[float, np.ndarray], np.ndarray], start: np.ndarray, steps: int, tolerance: float
+    rate: Callable[[float, np.ndarray], np.ndarray],
+    start: np.ndarray,
+    steps: int,
+    tolerance: float,
+    look: Callable[[float], None],
 ) -> CubicHermiteSpline:
     """The path through the integrator's steps, with the rates there: as smooth as the integrator is exact."""
     first = rate(0.0, start)
     if not np.isfinite(first).all():
         raise IntegrationError("even-step equation: its speed is not finite where it begins; take a smaller eta")
+    look(0.0)
     solver = RK45(rate, 0.0, start, float(steps), rtol=tolerance, atol=0.1 * tolerance, max_step=steps)
     times, states, rates = [0.0], [start], [first]
     while solver.status == "running":
@@ -174,6 +227,7 @@ def _integrated(
             raise IntegrationError(
                 f"even-step equation: stopped at step {solver.t:.6g} of {steps}: {message or 'steps are too small'}"
             )
+        look(solver.t)
         times.append(solver.t)
         states.append(solver.y)
         rates.append(solver.f)

@@ -25,6 +25,7 @@ from eomsym.series.rings import Ring
 from eomsym.step_index import (
     Library,
     check_like,
+    check_resum,
     gradient_of,
     model_counterterms,
     modified_field,
@@ -103,6 +104,8 @@ def equation_of_motion(
     ``resum`` accelerates the sum (``step_index.resummation``), and warns where the terms grow too fast for that, but
     not under ``jax.jit``.
     """
+    if resum:
+        check_resum(counterterms, options)
     rows = counterterms(loss_fn, params, order, **options)
     if resum:
         found = resummed_rows([jax.tree.leaves(row) for row in rows], eta)

@@ -167,7 +167,8 @@ class DataFile:
             raise self._unreadable(error) from error
 
     def _unreadable(self, error: Exception) -> InputError:
-        return self.refuse(f"cannot be read ({getattr(error, 'strerror', None) or error}); give a CSV or NPZ file")
+        said = getattr(error, "strerror", None) or " ".join(str(error).split())
+        return self.refuse(f"cannot be read ({said}); give a CSV or NPZ file")
 
 
 def is_data_file(text: str) -> bool:

@@ -9,12 +9,14 @@ import csv
 import math
 import re
 import zipfile
+import zlib
 from array import array
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from io import BufferedReader, TextIOWrapper
 from itertools import chain
+from tokenize import TokenError
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -29,6 +31,9 @@ if TYPE_CHECKING:
 LONGEST_LINE = 10**6
 MOST_CLASSES = 100_000
 _NUMBER = re.compile(r"\s*[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?\s*", re.ASCII)
+_DECIMAL_COMMA = re.compile(r"\s*[+-]?[0-9]+,[0-9]+\s*", re.ASCII)
+#: What NumPy raises for a file that is none of its own: of the attributes, where it is an array alone, or bytes.
+_DAMAGED = (zipfile.BadZipFile, zlib.error, EOFError, AttributeError, TypeError, RuntimeError, SyntaxError, TokenError)
 #: What programs write where nothing is known.
 _MISSING = re.compile(r"\s*([+-]?(nan|inf|infinity)|n/?a|null|none|\?|)\s*", re.ASCII | re.IGNORECASE)
 
@@ -67,12 +72,18 @@ def read_csv(file: DataFile, stream: BufferedReader) -> Table:
 def read_npz(file: DataFile, stream: BufferedReader) -> Table:
     """Two arrays of a file: inputs (n, n_in) and targets (n,) or (n, n_out), of numbers; (n,) of words for classes."""
     try:
-        with np.load(stream) as arrays:  # which refuses to run what is pickled, unless it is asked to
+        # NumPy refuses to run what is pickled, unless it is asked to, and multiplies the numbers of a header unseen.
+        with np.load(stream) as arrays, np.errstate(invalid="ignore"):
             inputs, targets = (
                 arrays[_place(file, one, arrays.files, "array")]
                 for one in (_one(file, "inputs", file.inputs), _one(file, "targets", file.targets))
             )
-    except (zipfile.BadZipFile, EOFError, AttributeError, TypeError) as error:  # the last two: an array alone
+            inputs.dtype, targets.dtype  # noqa: B018 - bytes have none
+    except (MemoryError, OverflowError) as error:
+        raise file.refuse(
+            f"declares an array that does not fit into memory ({error}); give fewer rows, or write it anew"
+        ) from error
+    except _DAMAGED as error:
         raise file.refuse(f"is no archive of arrays ({error}); write it with numpy.savez") from error
     if inputs.ndim != 2 or targets.ndim not in (1, 2) or len(inputs) != len(targets):
         shapes = f"inputs of shape {inputs.shape}, targets of shape {targets.shape}"
@@ -82,6 +93,10 @@ def read_npz(file: DataFile, stream: BufferedReader) -> Table:
     )
     if targets.dtype.kind == "U" and targets.ndim == 1 and file.labels is not False:
         classes, labels = np.unique(targets, return_inverse=True)
+        odd = [word for word in map(str, classes) if _MISSING.fullmatch(word) or _is_like_a_number(word)]
+        if odd and not all(map(str.isdecimal, classes)):  # digits alone are classes too, as others write them
+            row = int(np.argmax(targets == odd[0])) + 1
+            raise file.refuse(f"target {shown(odd[0])} of row {row} is no word; give classes in words, or numbers")
         return Table(_floats(file, inputs), labels.astype(np.int64), names, target_names, tuple(map(str, classes)))
     values = _floats(file, targets.reshape(len(targets), -1))
     return Table(_floats(file, inputs), _labelled(file, values), names, target_names)
@@ -148,10 +163,18 @@ class _Columns:
         return numbers
 
     def _code(self, line: int, place: int, word: str) -> int:
+        if word in self._classes:
+            return self._classes[word]
         if _MISSING.fullmatch(word) or len(self._classes) > MOST_CLASSES:
             raise self._fault(
                 line, place, f"{shown(word)} is no class; name one of at most {MOST_CLASSES} in each line"
             )
+        if _is_like_a_number(word):
+            fault = f"is no finite number; {_remedy(line, word)}"
+            if self._classes:
+                first = shown(next(iter(self._classes)))
+                fault = f"is like a number, and {first} above it a word; write numbers in all lines, or words in all"
+            raise self._fault(line, place, f"{shown(word)} {fault}")
         return self._classes.setdefault(word, len(self._classes))
 
     def _fault(self, line: int, place: int, fault: str) -> InputError:
@@ -220,8 +243,17 @@ def _labelled(file: DataFile, values: np.ndarray) -> np.ndarray:
     return labels if file.labels or (len(present) > 1 and present.all()) else values
 
 
+def _is_like_a_number(word: str) -> bool:
+    """Whether someone may have meant a number, or Python reads one: no word for a class beside others."""
+    try:
+        float(word)
+    except ValueError:
+        return bool(_DECIMAL_COMMA.fullmatch(word))
+    return True
+
+
 def _remedy(line: int, cell: str) -> str:
-    if re.fullmatch(r"\s*[+-]?[0-9]+,[0-9]+\s*", cell):
+    if _DECIMAL_COMMA.fullmatch(cell):
         return "write decimals with a point, and thousands without a comma"
     if _MISSING.fullmatch(cell):
         return "leave the line out, or give one"

@@ -9,7 +9,7 @@ from eomsym.step_index.array_algebra import (
     listed_models,
     modified_field,
 )
-from eomsym.step_index.doors import MAX_ARRAY_ORDER, Library, Traced, model_counterterms
+from eomsym.step_index.doors import MAX_ARRAY_ORDER, Library, Traced, check_resum, model_counterterms
 from eomsym.step_index.lookahead import (
     MAX_LOOKAHEAD_ORDER,
     check_growth,
@@ -21,7 +21,7 @@ from eomsym.step_index.lookahead import (
 )
 from eomsym.step_index.nodes import integer_nodes, small_nodes, two_sided
 from eomsym.step_index.quasi_polynomials import QuasiPolynomial
-from eomsym.step_index.resummation import Resummed, resummed, resummed_rows, tell_growth
+from eomsym.step_index.resummation import Resummed, check_summable, resummed, resummed_rows, tell_growth
 from eomsym.step_index.ring_algebra import program_counterterms
 from eomsym.step_index.schedule import DescentSchedule, descent_schedule
 from eomsym.step_index.solver import Algebra, NodeAlgebra, Solution, solve, solve_slow
@@ -46,6 +46,8 @@ __all__ = [
     "array_whole_terms",
     "check_growth",
     "check_like",
+    "check_resum",
+    "check_summable",
     "descent_schedule",
     "difference_growth",
     "gradient_of",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import math
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
@@ -13,9 +14,10 @@ from eomsym.array_series.machine import Backend
 from eomsym.array_series.program import FlatProgram
 from eomsym.checks import check_integer
 from eomsym.errors import InputError
-from eomsym.optimizers import Optimizer, rule_of_losses
+from eomsym.optimizers import Optimizer, chosen, rule_of_losses
 from eomsym.schedules import Schedule, read_schedules
 from eomsym.step_index.array_algebra import Arrays, Share, array_counterterms, listed_models
+from eomsym.step_index.resummation import check_summable
 
 #: What is left of the digits to this order stands in docs/high_order.md.
 MAX_ARRAY_ORDER = 16
@@ -154,3 +156,10 @@ def model_counterterms(
                 check_means(model, leaves, library)
     rows = array_counterterms(rule, shares, leaves, order + 1, library.backend, watch, steps)
     return [library.unflatten(structure, row) for row in rows], watch
+
+
+def check_resum(counterterms: Callable[..., Any], options: Mapping[str, Any]) -> None:
+    """Raises ``InputError`` where rows asked for with these options of ``counterterms`` are not to be resummed."""
+    asked = inspect.signature(counterterms).bind_partial(**options).arguments
+    entry, exact = chosen(asked.get("optimizer", "gradient-descent"), asked.get("hyperparameters", {}))
+    check_summable(entry.rule(**entry.complete(exact)), entry.name)

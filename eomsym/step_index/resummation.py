@@ -2,22 +2,32 @@
 
 Along an eigenvector of curvature λ the terms of descent go like (ηλ)^k/(k + 1), and those of many eigenvectors, as
 vectors, like a sequence whose limit a combination of the last of them has found (Mešina 1977; Sidi, Vector
-Extrapolation Methods, 2017, ch. 2).  Beyond the radius of the series nothing is known of this.
+Extrapolation Methods, 2017, ch. 2).  Beyond the radius of the series nothing is known of this, and neither where terms
+are missing, as those of Runge–Kutta methods are, or turn with a pair of complex numbers: ``check_summable``.
 """
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
+from fractions import Fraction
+from functools import lru_cache
 from typing import Any
 
-from eomsym.errors import ResummationWarning
+import numpy as np
+
+from eomsym.errors import InputError, ResummationWarning, warn_outside
+from eomsym.optimizers import UpdateRule
+from eomsym.step_index.nodes import integer_nodes
+from eomsym.step_index.number_algebra import NumberAlgebra
+from eomsym.step_index.solver import solve
 
 #: A difference of terms that its fellows make but for this part of it says nothing of its own, and is left out.
 RANK_CUTOFF = 1e-6
 #: Up to this growth of the terms their sum is accelerated, from the second on it is plain; between, a mean of both.
 FULL, NONE = 0.92, 1.08
+#: So many terms of a rule on a quadratic are looked at; where their signs turn, the first few show it.
+LOOKED_AT = 13
 
 Term = Sequence[Any]
 
@@ -61,14 +71,47 @@ def resummed_rows(rows: Sequence[Term], eta: Any) -> Resummed:
     return resummed(terms)
 
 
+def check_summable(rule: UpdateRule, name: str) -> None:
+    """Raises ``InputError`` unless the terms of a rule are a series whose sum can be accelerated.
+
+    On a quadratic, where they are exact numbers times the same vector, none may vanish, and their signs have to be all
+    alike or alternate: the singularity that is next is then a real one.  Else whole orders would be lost, as with
+    Runge–Kutta 4, or digits, as with extragradient.
+    """
+    if not rule.linear:
+        raise InputError(
+            f"resum: {name} has products, quotients or roots, whose terms have no sum that is known to be nearer; "
+            "leave resum out"
+        )
+    terms = _on_a_quadratic(rule)
+    if 0 in terms:
+        raise InputError(
+            f"resum: the term with eta^{terms.index(0)} of {name} vanishes on every quadratic, and the sum would lose "
+            "orders; leave resum out"
+        )
+    if len({value > 0 for value in terms}) > 1 and len({(value > 0) == k % 2 for k, value in enumerate(terms)}) > 1:
+        raise InputError(
+            f"resum: the signs of the terms of {name} on a quadratic follow no rule, and their sum would be no nearer; "
+            "leave resum out"
+        )
+
+
+@lru_cache(maxsize=64)
+def _on_a_quadratic(rule: UpdateRule) -> tuple[Fraction, ...]:
+    """The first numbers ``f̃_k`` on ``½ θ²`` at 1, exactly."""
+    algebra = NumberAlgebra(
+        integer_nodes(rule, LOOKED_AT), lambda field, series: series, [np.array([Fraction(1)])], Fraction
+    )
+    return tuple(values[0][0] for values in solve(rule, algebra, LOOKED_AT))
+
+
 def tell_growth(growth: float) -> bool:
     """Warns where the terms grow so that their sum is plain, and says whether it did."""
     if growth >= NONE:
-        warnings.warn(
+        warn_outside(
             f"resummation: the terms grow by {growth:.3g}, which for gradient descent estimates eta times the largest "
             f"curvature; from {NONE:g} on the plain sum is returned. Beyond 1 take the even-step equation, stride=2",
             ResummationWarning,
-            stacklevel=4,
         )
     return growth >= NONE
 

@@ -8,7 +8,7 @@ Of those that are near neither nothing is believed: a field of order 0 has no se
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -45,15 +45,43 @@ def subspace_logarithm(
     differences = np.diff(points, axis=0)
     if not np.isfinite(differences).all():
         return SubspaceLogarithm(np.full_like(state, np.nan), np.empty(0))
-    basis = _orthonormal(differences[:order])
+    basis, multipliers, parts = _spanned(differences[: order + 1])
+    if not len(basis):
+        return SubspaceLogarithm(differences[:stride].sum(axis=0) / stride, np.empty(0))
+    inside = (parts @ _logarithm_over_step(multipliers, stride)).real
+    return SubspaceLogarithm(basis.T @ inside, multipliers)
+
+
+def far_share(points: Sequence[np.ndarray], limit: float) -> tuple[float, float]:
+    """Which part of two steps of a map goes along directions with ``|μ| > limit``, and the μ that is farthest.
+
+    ``points`` are states, at least three, each a step after the one before.  Of μ it is the real part; 0 and 0 where
+    there are no numbers.
+    """
+    differences = np.diff(points, axis=0)
+    if not np.isfinite(differences).all():
+        return 0.0, 0.0
+    _, multipliers, parts = _spanned(differences)
+    far = np.abs(multipliers) > limit
+    if not far.any():
+        return 0.0, 0.0
+    moved = parts[:, far] @ (1 + multipliers[far])
+    whole = np.linalg.norm(differences[0] + differences[1])
+    return float(np.linalg.norm(moved) / whole), float(multipliers[np.abs(multipliers).argmax()].real)
+
+
+def _spanned(differences: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """A basis of all differences but the last, the multipliers of the map there, and what of the first each has.
+
+    These parts are columns, in the basis.
+    """
+    basis = _orthonormal(differences[:-1])
     rank = len(basis)
     if not rank:
-        return SubspaceLogarithm(differences[:stride].sum(axis=0) / stride, np.empty(0))
+        return basis, np.empty(0), np.empty((0, 0))
     before, after = basis @ differences[:rank].T, basis @ differences[1 : rank + 1].T
     multipliers, vectors = np.linalg.eig(np.linalg.solve(before.T, after.T).T)
-    shares = np.linalg.solve(vectors, before[:, 0].astype(np.complex128))
-    inside = (vectors @ (_logarithm_over_step(multipliers, stride) * shares)).real
-    return SubspaceLogarithm(basis.T @ inside, multipliers)
+    return basis, multipliers, vectors * np.linalg.solve(vectors, before[:, 0].astype(np.complex128))
 
 
 def _logarithm_over_step(multipliers: np.ndarray, stride: int) -> np.ndarray:
@@ -63,7 +91,8 @@ def _logarithm_over_step(multipliers: np.ndarray, stride: int) -> np.ndarray:
     if stride == 2:
         distance, factor = np.minimum(distance, np.abs(away + 2)), 1 + away / 2
         away = away * (away + 2)
-    is_near, is_doubted = np.abs(away) < 1e-4, distance >= DOUBTED
+    # μ² = 0 is what is lost in one step: ηλ = 1, which has no logarithm
+    is_near, is_doubted = np.abs(away) < 1e-4, (distance >= DOUBTED) | (away == -1)
     near, far = np.where(is_near, away, 0), np.where(is_near | is_doubted, 0.5, away)
     exact = np.where(is_near, 1 - near / 2 + near**2 / 3, np.log1p(far) / far)
     share = np.clip((DOUBTED - distance) / (DOUBTED - BELIEVED), 0, 1)

@@ -18,6 +18,7 @@ from eomsym.optimizers import Optimizer
 from eomsym.step_index import (
     Library,
     Traced,
+    check_resum,
     gradient_of,
     model_counterterms,
     modified_field,
@@ -98,6 +99,8 @@ def equation_of_motion(
 
     ``resum`` accelerates the sum (``step_index.resummation``), and warns where the terms grow too fast for that.
     """
+    if resum:
+        check_resum(counterterms, options)
     rows = counterterms(loss_fn, params, order, **options)
     if resum:
         found = resummed_rows([pytree.tree_leaves(row) for row in rows], eta)

@@ -78,4 +78,4 @@ class FlatModel:
     def _shaped(self, flat: Any) -> Any:
         sizes = [shape.numel() for shape in self._shapes]
         parts = zip(flat.split(sizes), self._shapes, strict=True)
-        return pytree.tree_unflatten([part.reshape(shape) for part, shape in parts], self._structure)
+        return pytree.tree_unflatten([part.reshape(shape).clone() for part, shape in parts], self._structure)

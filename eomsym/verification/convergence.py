@@ -29,6 +29,7 @@ from eomsym.models import DEFAULT_DATASETS, MLP, Dataset, ExpressionLoss
 from eomsym.optimizers import Optimizer, loop_of
 from eomsym.optimizers.loop import check_free
 from eomsym.schedules import read_schedules
+from eomsym.step_index import check_summable
 from eomsym.step_index.held import has_kink
 from eomsym.verification.effort import tell_effort
 from eomsym.verification.loop import verify_loop
@@ -140,6 +141,8 @@ def verify(
         numbers: dict[str, Any] = {name: value for name, value in values.items() if name not in schedules}
         loop = partial(loop_of, entry, schedule, batching, **numbers)
         return verify_loop(loop, asked, start)
+    if resum:
+        check_summable(entry.rule(**values), entry.name)
     settling = settling_steps(entry, values, start)
     given = None if etas is None else check_etas(etas)
     exponents = error_exponents(entry, values, asked.orders)

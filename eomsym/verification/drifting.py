@@ -23,7 +23,14 @@ from eomsym.errors import EomsymError, InputError, IntegrationError
 from eomsym.optimizers import Optimizer, chosen, trace
 from eomsym.step_index import MAX_LOOKAHEAD_ORDER, map_logarithm
 from eomsym.verification.drift_record import Drift
-from eomsym.verification.observables import Observable, check_derivative, check_moves, read_observable
+from eomsym.verification.observables import (
+    BY_NAME,
+    NEARER,
+    Observable,
+    check_derivative,
+    check_moves,
+    read_observable,
+)
 from eomsym.verification.posing import Progress, describe, growth_of_terms, kernel_of
 
 if TYPE_CHECKING:
@@ -42,8 +49,6 @@ PER_STEP, BEGIN_WITH = 20, 200
 LEAST_ORDER = 2
 #: How many random points say whether a row vanishes, and how far they lie, in units of θ's root mean square.
 POINTS, DISTANCE = 3, 0.3
-#: What the distance is multiplied by, in turn, until loss and observable are defined there.
-NEARER = (1.0, 1e-1, 1e-2, 1e-3)
 #: What is zero beside the derivative along a random direction as long as the row.
 ZERO = 1e-8
 #: A row that moves by this part of itself where θ moves by this part of it is made of rounding errors.
@@ -111,9 +116,9 @@ def drift(
     with threadpool_limits(limits=1, user_api="blas"):
         system = _system(kernel, point, rate, data, entry, values, order, state)
         quantity = read_observable(observable, kernel, data, test)
-        if not isinstance(given, str | Observable):
-            if quantity.exact:
-                check_derivative(quantity, point)
+        if quantity.exact and not isinstance(given, str | Observable):
+            check_derivative(quantity, point)
+        if not (isinstance(given, str | Observable) and quantity.name in BY_NAME):
             check_moves(quantity, point)
         states = run_states(system.map, count, start)
         return _measured(

@@ -40,6 +40,10 @@ MOST_FOR_TRACE = 500
 DIRECTIONS = 4
 #: Round-off of a derivative by differences, relative to the value.
 JUMPS = 1e-8
+#: What changes by less of itself does not change; values below the other have no squares.
+STILL, LEAST = 1e-12, 1e-150
+#: What a distance from θ is multiplied by, in turn, until loss and observable are defined there.
+NEARER = (1.0, 1e-1, 1e-2, 1e-3)
 #: The error allowed of a derivative by differences, relative to it, or to the function over ‖θ‖ where that is larger.
 ALLOWED = 1e-7
 #: A derivative that was given is another one beyond so many of these errors and this part of its size.
@@ -75,12 +79,12 @@ def read_observable(observable: Any, kernel: Any, data: Data, test: Data | None 
         return observable
     if isinstance(observable, str):
         name = observable.strip()
-        if name in _OF_KERNEL:
-            return _OF_KERNEL[name](kernel, data, test)
+        if name in BY_NAME:
+            return BY_NAME[name](kernel, data, test)
         return _expression(name, kernel)
     if isinstance(observable, tuple) and len(observable) == 2 and all(map(callable, observable)):
         function, slope = observable
-        return Observable(_called(function), _checked(function), lambda at, along: _array(slope(at, along)))
+        return Observable(_called(function), _checked(function), _checked(slope))
     if callable(observable):
         return Observable(_called(observable), _checked(observable), partial(derivative, _checked(observable)), False)
     raise InputError(
@@ -89,18 +93,18 @@ def read_observable(observable: Any, kernel: Any, data: Data, test: Data | None 
 
 
 def check_observable(observable: str, model: MLP) -> None:
-    """Raises ``InputError`` for an expression, or a layer, that the network does not have: before there is a kernel."""
-    if observable.strip() not in _OF_KERNEL:
-        theta = model.initial(0)
-        _expression(observable.strip(), SimpleNamespace(model=model)).along(theta, theta)
+    """Raises ``InputError`` for an expression that the network does not have, or a constant.  Needs no kernel."""
+    if observable.strip() not in BY_NAME:
+        check_moves(_expression(observable.strip(), SimpleNamespace(model=model)), model.initial(0))
 
 
 def _called(function: Any) -> str:
     return str(getattr(function, "__name__", "function"))
 
 
-def _checked(function: Callable[[np.ndarray], Any]) -> Value:
-    return lambda theta: _array(function(theta))
+def _checked(function: Callable[..., Any]) -> Callable[..., np.ndarray]:
+    """Gives the function copies: whatever it does to its arguments, θ stays."""
+    return lambda *vectors: _array(function(*map(np.copy, vectors)))
 
 
 def _array(value: Any) -> np.ndarray:
@@ -129,19 +133,36 @@ def derivative(function: Value, theta: np.ndarray, direction: np.ndarray) -> Any
 
 
 def check_moves(quantity: Observable, theta: np.ndarray) -> None:
-    """Raises ``InputError`` for what changes in jumps alone, such as an accuracy: its derivative is 0 where it is."""
+    """Raises ``InputError`` for what does not change around θ, or in jumps alone, such as an accuracy.
+
+    The derivative of either is 0, which would say that it is conserved.
+    """
     begin, spread = quantity.value(theta), float(np.sqrt(np.mean(theta**2))) or 1.0
+    around: list[tuple[np.ndarray, Any]] = []
+    for push in np.random.default_rng(0).standard_normal((DIRECTIONS, theta.size)):
+        for nearer in NEARER:
+            with suppress(EomsymError), np.errstate(all="ignore"):  # not defined there
+                around.append((point := theta + nearer * spread * push, quantity.value(point)))
+                break
+    if around and all(np.allclose(value, begin, rtol=STILL, atol=0) for _, value in around):
+        raise InputError(
+            "observable: is the same at theta and around it, to 12 digits: a constant, a function of steps, or numbers "
+            "that end in an underflow or a saturation; give one that changes with theta"
+        )
+    if max(np.abs(value).max(initial=0.0) for value in (begin, *(value for _, value in around))) < LEAST:
+        raise InputError(
+            f"observable: its values around theta are below {LEAST:g}, where squares of numbers underflow; multiply it"
+        )
 
     def flat(at: np.ndarray) -> bool:
         return bool(spread * quantity.sensitivity(at) <= JUMPS * np.linalg.norm(quantity.value(at)))
 
-    def jumped(at: np.ndarray) -> bool:
-        with suppress(EomsymError):  # not defined there
-            return not np.allclose(quantity.value(at), begin, rtol=JUMPS, atol=1e-12) and flat(at)
+    def jumped(at: np.ndarray, value: Any) -> bool:
+        with suppress(EomsymError):
+            return not np.allclose(value, begin, rtol=JUMPS, atol=1e-12) and flat(at)
         return False
 
-    pushes = np.random.default_rng(0).standard_normal((DIRECTIONS, theta.size))
-    if flat(theta) and any(jumped(theta + spread * push) for push in pushes):
+    if flat(theta) and any(jumped(at, value) for at, value in around):
         raise InputError(
             "observable: changes in jumps, with a derivative of zero between them; give one that is smooth, such as "
             "'margin' in the place of an accuracy"
@@ -328,7 +349,8 @@ def _second_derivative(kernel: Any, data: Data) -> Callable[[np.ndarray, np.ndar
     return lambda theta, vector: 2 * series(np.stack([theta, vector, np.zeros_like(theta)]))[2]
 
 
-_OF_KERNEL: Mapping[str, Callable[[Any, Data, Data | None], Observable]] = {
+#: What needs more of a kernel than its parameters; an expression stands for none of these.
+BY_NAME: Mapping[str, Callable[[Any, Data, Data | None], Observable]] = {
     "loss": _loss,
     "test-loss": _test_loss,
     "gradient-norm2": _gradient_norm,

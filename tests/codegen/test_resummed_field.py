@@ -7,9 +7,10 @@ import pytest
 import shared_kernels
 
 from eomsym.codegen import KernelSpec, kernel_for
+from eomsym.codegen.kernel import LoadedKernel
 from eomsym.dynamics import integrate_equation_of_motion, spectral_radius
 from eomsym.errors import InputError, ResummationWarning
-from eomsym.models import ExpressionLoss
+from eomsym.models import MLP, ExpressionLoss
 
 INPUTS = np.random.default_rng(1).standard_normal((20, 2))
 DATA = (INPUTS, np.sin(INPUTS[:, :1] - INPUTS[:, 1:]))
@@ -41,13 +42,31 @@ def test_beyond_one_it_is_the_plain_field_and_warns_once_for_each_kernel(monkeyp
     kernel, theta, curvature = posed()
     monkeypatch.setattr(kernel, "_told", False)
     eta = 1.5 / curvature
-    with pytest.warns(ResummationWarning, match="estimates eta times the largest curvature"):
+    with pytest.warns(ResummationWarning, match="estimates eta times the largest curvature") as told:
         found = kernel.field(theta, eta, *DATA, resum=True)
+    assert told[0].filename == __file__
     np.testing.assert_allclose(found, kernel.field(theta, eta, *DATA), rtol=1e-10, atol=1e-13)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         kernel.field(theta, eta, *DATA, resum=True)
         integrate_equation_of_motion(kernel, theta, eta, eta / 8, DATA, accuracy=1e-6, resum=True)
+
+
+def test_an_integrator_between_does_not_take_the_place_of_the_warning(monkeypatch):
+    kernel, theta, curvature = posed()
+    monkeypatch.setattr(kernel, "_told", False)
+    eta = 1.5 / curvature
+    with pytest.warns(ResummationWarning) as told:
+        integrate_equation_of_motion(kernel, theta, eta, eta / 8, DATA, accuracy=1e-6, resum=True)
+    assert told[0].filename == __file__
+
+
+def test_of_a_rule_whose_sum_would_lose_orders_it_is_refused():
+    kernel = LoadedKernel(KernelSpec(MLP([2, 3, 1], "tanh", "mse"), 6, "runge-kutta-4"), None)
+    rows = np.eye(7)
+    assert np.isfinite(kernel._summed(rows, 0.1, False)).all()
+    with pytest.raises(InputError, match=r"resum: the term with eta\^1 of runge-kutta-4 vanishes.*leave resum out"):
+        kernel._summed(rows, 0.1, True)
 
 
 def test_of_a_written_loss():

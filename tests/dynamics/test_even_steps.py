@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from eomsym.dynamics import StateMap, even_steps, follow_even_steps
-from eomsym.errors import InputError, IntegrationError
+from eomsym.errors import InputError, IntegrationError, ResummationWarning
 
 CURVATURES = np.array([1.7, 0.4, 0.1])
 QUADRATIC = SimpleNamespace(order=1, size=3, gradient=lambda theta: CURVATURES * theta)
@@ -82,6 +82,47 @@ def test_with_stride_one_it_grows_there():
     assert errors[0] < errors[1] < errors[2]
 
 
+ALONE, BESIDE = np.array([1.0]), np.array([1.0, 0.3, 0.05])
+
+
+def quadratic_error(curvatures, x, steps, **options):
+    """Of the path on a quadratic, relative to the distance that the run has moved."""
+    kernel = SimpleNamespace(order=1, size=len(curvatures), gradient=lambda theta: curvatures * theta)
+    start = np.array([1.0, 2.0, -0.7])[: len(curvatures)]
+    end = even_steps(kernel, start, x, steps, **options).state(steps)
+    run = (1 - x * curvatures) ** steps * start
+    return np.linalg.norm(end - run) / np.linalg.norm(run - start)
+
+
+@pytest.mark.parametrize("curvatures", [ALONE, BESIDE], ids=["alone", "beside"])
+@pytest.mark.parametrize("order", range(5))
+@pytest.mark.parametrize("x", [2.5, 2.7, 2.9])
+def test_the_plain_sum_says_that_it_ends_at_one_and_the_root_of_two(curvatures, order, x):
+    with pytest.warns(ResummationWarning, match=r"even-step equation, step .*beyond 1\.41 .*'subspace'") as told:
+        error = quadratic_error(curvatures, x, 4, order=order, logarithm="plain")
+    assert error > 0.3
+    assert [one.filename for one in told] == [__file__]
+
+
+@pytest.mark.parametrize("curvatures", [ALONE, BESIDE], ids=["alone", "beside"])
+@pytest.mark.parametrize("x", [0.5, 1.0, 1.9, 2.2])
+def test_below_it_says_nothing(curvatures, x):
+    """The control: warnings are errors.  Along ηλ = 1 the run is there in a step, and the flow a few later."""
+    assert quadratic_error(curvatures, x, 20, order=4, logarithm="plain") < 0.01
+
+
+@pytest.mark.parametrize("x", [1.0, 2.5, 2.7])
+def test_the_subspace_is_right_up_to_2_8_and_at_one(x):
+    """At ηλ = 1 exactly a multiplier is 0, and its logarithm infinite."""
+    assert quadratic_error(BESIDE, x, 20, order=4) < 1e-4
+
+
+@pytest.mark.parametrize("x", [2.9, 3.5])
+def test_and_says_that_it_ends_there(x):
+    with pytest.warns(ResummationWarning, match=r"beyond 1\.8 either way the path is far off; take a smaller eta"):
+        assert quadratic_error(BESIDE, x, 20, order=4) > 1
+
+
 def heavy_ball(x, beta=0.9):
     """The step on ½x θ² as a matrix on (θ, v)."""
     return np.array([[1 - x, -beta], [x, beta]])
@@ -122,7 +163,8 @@ def test_a_map_that_leaves_the_numbers_is_one_line():
     with pytest.raises(IntegrationError, match="not finite where it begins"):
         follow_even_steps(whole, 10)
     whole = StateMap(lambda z: z + z**2, np.array([0.5]), 1)
-    with pytest.raises(IntegrationError, match="even-step equation: stopped at step"):
+    told = pytest.warns(ResummationWarning, match=r"step 0: 100% .* multiplied by up to 2\.25 in a step")
+    with told, pytest.raises(IntegrationError, match="even-step equation: stopped at step"):
         follow_even_steps(whole, 100)
 
 

@@ -38,9 +38,26 @@ def test_the_resummed_field_is_nearer(compiled):
 
 
 def test_beyond_one_it_warns_and_is_plain():
-    with pytest.warns(ResummationWarning, match="grow by"):
+    with pytest.warns(ResummationWarning, match="grow by") as told:
         found = eomsym.jax.equation_of_motion(loss, POINT, 1.6, 8, resum=True)
     np.testing.assert_allclose(flat(found), flat(eomsym.jax.equation_of_motion(loss, POINT, 1.6, 8)), rtol=1e-5)
+    assert told[0].filename == __file__
+
+
+@pytest.mark.parametrize(
+    ("rule", "options"), [("runge-kutta-4", {}), ("torch.Adam()", {}), ("optimistic", {"check": False})]
+)
+def test_where_the_sum_would_be_no_nearer_it_is_refused(rule, options):
+    with pytest.raises(InputError, match=r"resum: .*leave resum out"):
+        eomsym.jax.equation_of_motion(loss, POINT, 0.1, 6, resum=True, optimizer=rule, **options)
+
+
+def test_parameters_of_the_rule_count():
+    """The control: heavy ball's terms are all there, at the β that is given."""
+    options = {"optimizer": "heavy-ball", "beta": "1/2"}
+    plain, found = (eomsym.jax.equation_of_motion(loss, POINT, 0.05, 6, resum=r, **options) for r in (False, True))
+    np.testing.assert_allclose(flat(found), flat(plain), rtol=1e-3)
+    assert not np.array_equal(flat(found), flat(plain))
 
 
 def test_precision_and_structure_are_kept():

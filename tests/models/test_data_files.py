@@ -1,6 +1,7 @@
 """Own data from files: what is read is what stands there, and what cannot be is told by file, line and column."""
 
 import os
+import zipfile
 
 import numpy as np
 import polars
@@ -68,6 +69,7 @@ def test_columns_by_name_and_by_number(file, text, options, inputs, targets):
         ("2,0,1,1.5", {}, None, None),
         ("0,0,0,0", {}, None, None),  # one value, no classes
         ("ox,ass,ox,cow", {}, [2, 0, 2, 1], ["ass", "cow", "ox"]),
+        ("3+,1a,3+,2020-01-01", {}, [2, 0, 2, 1], ["1a", "2020-01-01", "3+"]),  # words with digits in them
     ],
 )
 def test_classes(file, column, options, labels, classes):
@@ -95,6 +97,16 @@ def test_classes(file, column, options, labels, classes):
         ("a,b\n1,2\nthree,4\n", {}, r"line 3, column 1 \('a'\): 'three' is no finite number"),
         ("a;b\n1;2\n3,5;4\n", {}, r"line 3, column 1 \('a'\): '3,5' is no finite number; write decimals with a point"),
         ("5.1,setosa\n4,\n", {}, r"line 2, column 2 \('2'\): '' is no class"),
+        (
+            "a,y\n1,five\n2,6.5\n3,7\n",
+            {},
+            r"line 3, column 2 \('y'\): '6.5' is like a number, and 'five' above it a word",
+        ),
+        ("1,five\n2,6\n", {}, r"line 2, column 2 \('2'\): '6' is like a number, and 'five' above it a word"),
+        ("a,y\n1,five\n2,6\n", {"labels": True}, "'6' is like a number, and 'five' above it a word; write numbers in"),
+        ("a;y\n1;five\n2;6,5\n", {}, "'6,5' is like a number, and 'five' above it a word"),
+        ("a;y\n1;6,5\n2;7,5\n", {}, "line 2, column 2 .*'6,5' is no finite number; write decimals with a point"),
+        ("a,y\n1,0\n2,ox\n", {}, r"line 3, column 2 \('y'\): 'ox' is no finite number"),
         ("x,y\n1,ox\n2,cow\n", {"labels": False}, r"line 2, column 2 \('y'\): 'ox' is no finite number"),
         ("x,y\n1,0\n2,1.5\n", {"labels": True}, "sample 2 has the target 1.5: no class"),
         ("x,y\n1,0\n2,-1\n", {"labels": True}, "sample 2 has the target -1: no class"),
@@ -185,9 +197,59 @@ def test_arrays_of_an_npz_file(tmp_path):
     np.savez(path, inputs=np.array([[None]]), targets=np.zeros(1))
     with pytest.raises(InputError, match="Object arrays cannot be loaded"):
         Dataset.from_csv(path)
+    for words, fault in (
+        (["a", "1.5"], "target '1.5' of row 2 is no word; give classes in words, or numbers"),
+        (["2.5", "1.5"], "target '1.5' of row 2 is no word"),
+        (["a", "nan"], "target 'nan' of row 2 is no word"),
+    ):
+        np.savez(path, inputs=np.zeros((2, 1)), targets=np.array(words))
+        with pytest.raises(InputError, match=fault):
+            Dataset.from_csv(path)
+    np.savez(path, inputs=np.zeros((2, 1)), targets=np.array(["7", "10"]))  # digits as others have them
+    assert Dataset.from_csv(path).targets.tolist() == [1, 0]
     path.write_bytes(b"PK\x03\x04 and nothing")
     with pytest.raises(InputError, match="is no archive of arrays"):
         Dataset.from_csv(path)
+
+
+def archive(path, header, body=b"", magic=b"\x93NUMPY\x01\x00"):
+    """An NPZ file whose inputs have this header; the targets are good."""
+    text = header.encode().ljust(118) + b"\n"
+    with zipfile.ZipFile(path, "w") as members:
+        members.writestr("inputs.npy", magic + len(text).to_bytes(2, "little") + text + body)
+        with members.open("targets.npy", "w") as member:
+            np.save(member, np.zeros(4))
+
+
+HEADER = "{'descr': '<f8', 'fortran_order': False, 'shape': SHAPE, }"
+
+
+@pytest.mark.parametrize(
+    ("header", "fault"),
+    [
+        (HEADER.replace("SHAPE", f"({10**13}, 2)"), "declares an array that does not fit into memory"),
+        (HEADER.replace("SHAPE", f"({10**30}, 2)"), "declares an array that does not fit into memory"),
+        (HEADER.replace("SHAPE", f"({10**19}, 2)"), "cannot be read"),
+        (HEADER.replace("SHAPE", "(40, 2)"), "cannot be read .EOF"),
+        ("{'descr': ((", "is no archive of arrays"),
+        (HEADER.replace("SHAPE", "(4, 2)") + " " * 20_000, r"cannot be read .Header info length .[0-9]+. is large"),
+    ],
+    ids=["1e13", "1e30", "1e19", "short", "broken", "long"],
+)
+def test_a_damaged_archive_is_told_in_one_line(tmp_path, header, fault):
+    archive(tmp_path / "own.npz", header, bytes(64))
+    with pytest.raises(InputError, match=fault) as caught:
+        Dataset.from_csv(tmp_path / "own.npz")
+    assert "\n" not in str(caught.value)
+
+
+def test_a_whole_archive_is_read(tmp_path):
+    """The control; and bytes that are no array are none."""
+    archive(tmp_path / "own.npz", HEADER.replace("SHAPE", "(4, 2)"), bytes(64))
+    assert Dataset.from_csv(tmp_path / "own.npz").inputs.shape == (4, 2)
+    archive(tmp_path / "own.npz", "", magic=b"none of it")
+    with pytest.raises(InputError, match="is no archive of arrays"):
+        Dataset.from_csv(tmp_path / "own.npz")
 
 
 FILES = [

@@ -1,12 +1,22 @@
 """Reduced rank extrapolation of a series: against its closed form on quadratics, and least squares by LAPACK."""
 
 import warnings
+from fractions import Fraction
 
 import numpy as np
 import pytest
 
-from eomsym.errors import ResummationWarning
-from eomsym.step_index import resummed, resummed_rows, tell_growth
+from eomsym import optimizers
+from eomsym.errors import InputError, ResummationWarning
+from eomsym.step_index import (
+    check_summable,
+    resummed,
+    resummed_rows,
+    small_nodes,
+    solve,
+    tell_growth,
+)
+from eomsym.step_index.number_algebra import NumberAlgebra
 
 RANDOM = np.random.default_rng(5)
 #: Curvatures between 0 and 1, and the components of a gradient along them.
@@ -105,3 +115,74 @@ def test_rows_are_minus_the_terms_without_their_powers():
     rows = [[-u / 0.3**k] for k, u in enumerate(terms)]
     found = resummed_rows(rows, 0.3)
     np.testing.assert_allclose(found.value[0], resummed([[u] for u in terms]).value[0], rtol=1e-9)
+
+
+#: Those whose terms are no series that can be accelerated, and why.
+REFUSED = {
+    "runge-kutta-4": r"eta\^1 of runge-kutta-4 vanishes",
+    "implicit-midpoint": r"eta\^1 of implicit-midpoint vanishes",
+    "explicit-midpoint": r"eta\^1 of explicit-midpoint vanishes",
+    "extragradient": "signs of the terms of extragradient",
+    "optimistic": "signs of the terms of optimistic",
+}
+
+
+def rule_of(name):
+    entry = optimizers.get(name)
+    return entry.rule(**entry.complete({}, trial=True))
+
+
+@pytest.mark.parametrize("name", optimizers.REGISTRY)
+def test_what_cannot_be_accelerated_is_refused_and_nothing_else(name):
+    rule = rule_of(name)
+    if name not in REFUSED and rule.linear:
+        check_summable(rule, name)
+        return
+    with pytest.raises(InputError, match=REFUSED.get(name, "products, quotients or roots") + ".*leave resum out"):
+        check_summable(rule, name)
+
+
+def generic_rows(rule, terms):
+    """f̃_k of the field ``θ_i' = Σ_j w_ij/(1 + a_j·θ)``, of which no derivative vanishes."""
+    random = np.random.default_rng(3)
+    outer, inner = random.standard_normal((3, 4)) / 2, random.standard_normal((4, 3)) / 2
+
+    def along(field, series):
+        arguments = series @ inner.T
+        arguments[0] += 1
+        inverse = np.zeros_like(arguments)
+        inverse[0] = 1 / arguments[0]
+        for k in range(1, len(series)):
+            inverse[k] = -inverse[0] * sum(arguments[j] * inverse[k - j] for j in range(1, k + 1))
+        return inverse @ outer.T
+
+    algebra = NumberAlgebra(small_nodes(rule, terms), along, [np.array([0.3, -0.2, 0.5])])
+    return [values[0] for values in solve(rule, algebra, terms)]
+
+
+def slope_of_resummed(name, order):
+    """log₂ of what halving η makes of the distance to the sum of many terms, of a field without structure."""
+    rows = generic_rows(rule_of(name), order + 5)
+
+    def error(eta):
+        terms = [eta**k * row for k, row in enumerate(rows)]
+        return np.linalg.norm(resummed([[u] for u in terms[: order + 1]]).value[0] - sum(terms))
+
+    return np.log2(error(4e-3) / error(2e-3))
+
+
+@pytest.mark.parametrize("name", [name for name in optimizers.REGISTRY if name not in REFUSED and rule_of(name).linear])
+def test_what_is_not_refused_loses_no_order(name):
+    assert slope_of_resummed(name, 3) == pytest.approx(4, abs=0.7)
+
+
+@pytest.mark.parametrize(("name", "order"), [("runge-kutta-4", 6), ("implicit-midpoint", 5)])
+def test_what_is_refused_would_lose_whole_orders(name, order):
+    """The control: the same measurement of the sum that was given before."""
+    assert slope_of_resummed(name, order) < order
+
+
+def test_the_numbers_on_a_quadratic_are_those_of_the_logarithm():
+    from eomsym.step_index.resummation import _on_a_quadratic
+
+    assert [*_on_a_quadratic(rule_of("gradient-descent"))] == [-1 / Fraction(k + 1) for k in range(13)]

@@ -6,7 +6,7 @@ from scipy.linalg import expm, logm
 
 from eomsym.errors import InputError
 from eomsym.step_index import map_logarithm
-from eomsym.step_index.subspace import subspace_logarithm
+from eomsym.step_index.subspace import far_share, subspace_logarithm
 
 GENERATOR = np.array([[-0.3, 0.2, 0.0], [-0.2, -0.1, 0.05], [0.0, 0.1, -0.4]])
 STATE = np.array([1.0, -2.0, 0.5])
@@ -67,6 +67,26 @@ def test_the_plain_sum_has_an_error_there():
     errors = [np.linalg.norm(map_logarithm(matrix.__matmul__, STATE[:2], n, stride=2) - exact) for n in (0, 2, 4)]
     assert errors[0] > errors[1] > errors[2] > 0.02
     assert np.linalg.norm(subspace_logarithm(matrix.__matmul__, STATE[:2], 2, 2).value - exact) < 1e-9
+
+
+@pytest.mark.parametrize("stride", [1, 2])
+def test_a_multiplier_of_zero_has_no_logarithm_and_is_the_step(stride):
+    """As along ηλ = 1; 0 exactly where its vector is an axis."""
+    found = subspace_logarithm(np.diag([0.0, 0.7, 0.95]).__matmul__, STATE, 3, stride).value
+    expected = np.array([-1 / stride, np.log(0.7), np.log(0.95)]) * STATE
+    np.testing.assert_allclose(found, expected, rtol=1e-7)
+
+
+def test_what_goes_along_far_multipliers():
+    matrix = np.diag([-1.6, 0.5, 0.95])
+    points = [np.linalg.matrix_power(matrix, k) @ STATE for k in range(5)]
+    moved = points[2] - points[0]
+    share, multiplier = far_share(points, 1.5)
+    assert share == pytest.approx(abs(moved[0]) / np.linalg.norm(moved), rel=1e-8)
+    assert multiplier == pytest.approx(-1.6, rel=1e-8)
+    assert far_share(points, 1.7) == (0.0, 0.0)
+    assert far_share([STATE] * 3, 1.0) == (0.0, 0.0)
+    assert far_share([STATE, STATE * np.inf, STATE], 1.0) == (0.0, 0.0)
 
 
 def test_a_state_at_rest_stays():

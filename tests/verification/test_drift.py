@@ -274,6 +274,15 @@ REFUSED = {
     "a jump": (lambda at: np.floor(1e6 * at).sum(), "not smooth enough at theta"),
     "jumps alone": (lambda at: (at > 0).mean(), "changes in jumps, with a derivative of zero"),
     "jumps in a pair": ((lambda at: np.round(at).sum(), lambda at, v: 0.0), "changes in jumps"),
+    **{
+        f"constant {c}": (lambda at, c=c: c, "is the same at theta and around it") for c in (13.0, -7.7, 0.1, 1e10, 0.0)
+    },
+    "constant pair": ((lambda at: 13.0, lambda at, v: 0.0), "is the same at theta and around it"),
+    "13 + 0 * norm2(theta)": "is the same at theta and around it",
+    "one step": (lambda at: 1.0 + (at[0] > 50), "is the same at theta and around it"),
+    "exp(-1000 - norm2(theta))": "is the same at theta and around it",
+    "tanh(100 + norm2(theta))": "is the same at theta and around it",
+    "norm2(theta) * 1e-200": "its values around theta are below 1e-150, where squares of numbers underflow",
 }
 
 
@@ -284,6 +293,77 @@ def test_what_is_refused(name):
     with pytest.raises(InputError, match=message) as caught:
         drift(kernel, observable, theta, 0.1, *data, order=1)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "observable", ["norm2(theta) * 1e-140", "1000 + norm2(theta) / 1e6", "tanh(norm2(theta) / 100)"]
+)
+def test_what_is_small_or_moves_little_is_no_constant(observable):
+    """The control."""
+    kernel, theta, data = problem(CURVED)
+    found, plain = (drift(kernel, o, theta, 0.1, *data, order=1) for o in (observable, "norm2"))
+    ratio = found.rows / plain.rows
+    np.testing.assert_allclose(ratio, ratio[0], rtol=1e-9)
+    assert found.broken_at == 0
+
+
+def test_what_is_conserved_is_no_constant(closed_form):
+    """Sharpness of a quadratic does not change anywhere, and that is said: its derivative is no difference."""
+    kernel = closed_form.Quadratic([0.5, 2.0])
+    kernel.order, kernel.gradient_series = 2, lambda series: series * kernel.eigenvalues
+    found = drift(kernel, "sharpness", np.array([0.4, -1.1]), 0.1, order=2, orders=(0,))
+    assert (found.vanishing, found.value) == ((True,) * 3, pytest.approx(2.0))
+
+
+def scaled(at):
+    at *= 1.5
+    return at @ at
+
+
+def centred(at):
+    at -= at.mean()
+    return np.sum(at**4)
+
+
+def pushed(at, v):
+    at *= 4.5
+    v @= np.diag(at)
+    return v.sum()
+
+
+IN_PLACE = {
+    "scaled": (scaled, lambda at: 2.25 * at @ at),
+    "centred": (centred, lambda at: np.sum((at - at.mean()) ** 4)),
+    "pair": ((scaled, pushed), (lambda at: 2.25 * at @ at, lambda at, v: 4.5 * at @ v)),
+}
+
+
+@pytest.mark.parametrize("name", IN_PLACE)
+def test_a_function_may_change_what_it_is_given(name):
+    """Rows and the run are those of the same function without."""
+    kernel, theta, data = problem(CURVED)
+    before = theta.copy()
+    found, plain = (drift(kernel, observable, theta, 0.01, *data, order=1) for observable in IN_PLACE[name])
+    np.testing.assert_allclose(found.rows, plain.rows, rtol=1e-8)
+    np.testing.assert_allclose(found.step, plain.step, rtol=1e-10)
+    assert found.errors[1] < 1e-1 * found.errors[0]
+    assert np.array_equal(theta, before)
+
+
+def test_a_function_of_tensors_may_change_them():
+    torch = pytest.importorskip("torch")
+    params = {"w": torch.tensor([0.5, -2.0])}
+
+    def doubled(p):
+        p["w"].mul_(2.0)
+        return (p["w"] ** 2).sum()
+
+    found, plain = (
+        drift(lambda p: (p["w"] ** 4).sum(), observable, params, 0.01, order=0)
+        for observable in (doubled, lambda p: (4 * p["w"] ** 2).sum())
+    )
+    np.testing.assert_allclose(found.rows, plain.rows, rtol=1e-13)
+    assert params["w"].tolist() == [0.5, -2.0]
 
 
 def test_a_minimum_is_no_jump():

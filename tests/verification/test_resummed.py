@@ -47,6 +47,13 @@ def test_it_is_for_kernels_in_doubles_on_the_slow_manifold(options):
         verify(resum=True, **options)
 
 
+@pytest.mark.parametrize("rule", ["runge-kutta-4", "extragradient", "rmsprop"])
+def test_of_a_rule_whose_terms_cannot_be_accelerated_it_is_refused_before_anything_is_made(rule, monkeypatch):
+    monkeypatch.setattr("eomsym.codegen.kernel_for", lambda *given: pytest.fail("a kernel was made"))
+    with pytest.raises(InputError, match=f"resum: .*{rule}.*leave resum out"):
+        verify(rule, resum=True)
+
+
 @pytest.mark.slow
 def test_on_the_command_line(capsys):
     status = run(["verify", "--dataset", "teacher-small", "--orders", "2,3", "--resum", "--format", "json", "--quiet"])
