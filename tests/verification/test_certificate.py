@@ -13,8 +13,9 @@ from eomsym.codegen import KernelSpec, kernel_for
 from eomsym.errors import InputError, MissingExtraError
 from eomsym.models import ExpressionLoss
 from eomsym.series import number_rings
-from eomsym.step_index import layout, tables
+from eomsym.step_index import layout, program_counterterms, tables
 from eomsym.verification import certify, evaluation_noise, measure_accuracy
+from eomsym.verification.step_polynomials import polynomial_counterterms
 
 pytest.importorskip("flint")
 from oracles.ball_arithmetic import BITS, modified_field
@@ -130,6 +131,25 @@ def test_a_slip_in_the_weights_of_a_kernel_is_not_shared(function, name, setting
     forget()
     assert max(certificate.errors) > 1e-12 * max(certificate.sizes)
     assert not certificate.passed
+
+
+@pytest.mark.parametrize("name", [name for name, entry in optimizers.REGISTRY.items() if optimizers.is_built_in(entry)])
+def test_polynomials_and_nodes_lead_to_the_same_balls(name):
+    """Every rule, on a loss of its own for each field: polynomials in the step index, and their values at nodes."""
+    from flint import arb, ctx
+
+    entry = optimizers.get(name)
+    values = entry.complete({}, trial=True)
+    fields, rule, steps = entry.fields(**values), entry.rule(**values), entry.steps(**values)
+    texts = (f"log(1+exp({2 + k}*x*y)) + (x-y)**2/(1+y**2)" for k in range(len(fields)))
+    programs = [ExpressionLoss(text, ["x", "y"]).program for text in texts]
+    ring = number_rings.ball_ring()
+    with ctx.workprec(300):
+        asked = rule, programs, [arb(7) / 10, arb(-2) / 5], [], 5, ring, fields, steps
+        for row, other in zip(polynomial_counterterms(*asked), program_counterterms(*asked), strict=True):
+            for ball, second in zip(row, other, strict=True):
+                assert ball.overlaps(second)
+                assert ball.rad() + second.rad() < 1e-50 * (1 + abs(ball))
 
 
 def forget():
