@@ -116,7 +116,7 @@ RESULTS = {
     "asymptotics": AsymptoticStudy((1.0, 2.0, 3.0), 1.0, 2.0, 0.5, 50, 1e-12),
     "steps": StepErrors(0.1, (0, 2), (0.1, math.inf), (1e-9, math.inf)),
     "audit": Audit("PyTorch 2", 1, 4, AUDIT_ROWS, None, ("a note",)),
-    "certificate": Certificate("kernel", (1e-16, 1e-15), (1.0, 0.0), (1e-18, 1e-18), 106),
+    "certificate": Certificate("kernel", (1e-16, 1e-15), (1.0, 0.0), (1e-18, 1e-18), 106, (1e-16, 1e-16)),
     "error map": ErrorMap((0, 1), np.array([1.0]), np.array(ETAS), np.ones((2, 1, 4)), np.full((2, 1, 4), math.nan)),
     "prediction": ErrorPrediction((0, 1), (1, 2), np.ones((2, 3)), np.zeros(2), np.zeros(3), 9),
     "step advice": StepAdvice(1, 1.0, 1e-3, 0.1, 0.05, 20, 1e-4, 1e-4, ((10, 1e-2), (20, 1e-4)), 0.8, 2.2),

@@ -22,7 +22,7 @@ from eomsym.step_index.lookahead import (
 from eomsym.step_index.nodes import integer_nodes, small_nodes, two_sided
 from eomsym.step_index.quasi_polynomials import QuasiPolynomial
 from eomsym.step_index.resummation import Resummed, check_summable, resummed, resummed_rows, tell_growth
-from eomsym.step_index.ring_algebra import program_counterterms
+from eomsym.step_index.ring_algebra import RingAlgebra, program_counterterms
 from eomsym.step_index.schedule import DescentSchedule, descent_schedule
 from eomsym.step_index.solver import Algebra, NodeAlgebra, Solution, solve, solve_slow
 from eomsym.step_index.tables import Matrix, Tables
@@ -38,6 +38,7 @@ __all__ = [
     "NodeAlgebra",
     "QuasiPolynomial",
     "Resummed",
+    "RingAlgebra",
     "Share",
     "Solution",
     "Tables",

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from eomsym.double_double import DoubleDouble
 from eomsym.dynamics.vectors import Vector, norm, rounded
 from eomsym.errors import InputError
 
@@ -79,3 +80,17 @@ def evaluation_noise(function: Callable[[Vector], Vector], point: Vector) -> flo
     for index, value in enumerate(values):
         difference = difference + float((-1) ** index * comb(DIFFERENCES, index)) * value
     return norm(difference) * factorial(DIFFERENCES) / factorial(2 * DIFFERENCES) ** 0.5
+
+
+def proportional_noise(function: Callable[[Vector], Vector], point: Vector) -> float:
+    """The same from points at which every entry is nearly that of ``point`` and has its sign, in its own arithmetic.
+
+    So a loss that is defined at the point is defined there, and what rounding of the point itself makes is in it.
+    """
+    doubled = isinstance(point, DoubleDouble)
+    place, ones = point if doubled else np.asarray(point), np.ones(len(point))
+
+    def at(scale: Vector) -> Vector:
+        return function(scale * place if doubled else (scale * place).astype(place.dtype))
+
+    return evaluation_noise(at, DoubleDouble.from_value(ones) if doubled else ones)

@@ -2,7 +2,8 @@
 
 The model, written out as a straight-line program, and the optimiser's rule are run once more on balls (python-flint's
 ``arb``), whose radii hold every rounding, so the true counter terms lie inside.  Nothing of the generated file is used
-but the numbers that it returned.  Precision is raised until the balls are small against the error that they measure.
+but the numbers that it returned, and none of the weights that it was made with (``step_polynomials``).  Precision is
+raised until the balls are small against the error that they measure.
 """
 
 from __future__ import annotations
@@ -13,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from eomsym.double_double import DoubleDouble
-from eomsym.dynamics.vectors import epsilon
+from eomsym.double_double import EPSILON, DoubleDouble
+from eomsym.dynamics.vectors import epsilon, rounded
 from eomsym.errors import InputError
 from eomsym.models import MLP
 from eomsym.models.network import network_program
@@ -23,7 +24,8 @@ from eomsym.result import Result
 from eomsym.series.number_rings import ball_ring
 from eomsym.series.program import Program
 from eomsym.series.rings import Ring
-from eomsym.step_index import integer_nodes, program_counterterms
+from eomsym.verification.accuracy import proportional_noise
+from eomsym.verification.step_polynomials import polynomial_counterterms
 
 if TYPE_CHECKING:
     from eomsym.codegen.kernel import LoadedKernel
@@ -33,6 +35,8 @@ FIRST_PRECISION = 2
 LAST_PRECISION = 4096
 #: Balls are small enough when their radius is this part of the error found.
 TIGHTNESS = 0.01
+#: An error this many times what round-off was measured to be has another cause.
+EXPLAINED = 100
 
 Row = list[Any]  # of balls, (d,)
 
@@ -43,7 +47,8 @@ class Certificate(Result):
 
     ``errors[k]`` is an upper bound of the distance between row k and the true −f̃_k (ξ_{k−1} for gradient descent);
     ``sizes[k]`` a lower bound of the true row's norm; ``radii[k]`` the radius of the ball that encloses it, contained
-    in the error; ``bits`` the precision at which the balls were small enough.
+    in the error; ``bits`` the precision at which the balls were small enough.  ``rounding[k]`` is what round-off makes
+    of row k, measured at points beside this one, and nothing proven: an error far above it is a wrong number.
     """
 
     kernel: str
@@ -51,6 +56,18 @@ class Certificate(Result):
     sizes: tuple[float, ...]
     radii: tuple[float, ...]
     bits: int
+    rounding: tuple[float, ...]
+
+    @property
+    def wrong(self) -> tuple[int, ...]:
+        """The rows whose error is not explained by round-off: the kernel computes something else there."""
+        pairs = enumerate(zip(self.errors, self.rounding, strict=True))
+        return tuple(row for row, (error, rounding) in pairs if error > EXPLAINED * rounding)
+
+    @property
+    def passed(self) -> bool:
+        """Whether every error is one of round-off."""
+        return not self.wrong
 
     @property
     def relative_errors(self) -> tuple[float, ...]:
@@ -59,10 +76,10 @@ class Certificate(Result):
 
     @property
     def summary(self) -> str:
-        """The kernel and the worst bound."""
-        return (
-            f"{self.kernel}, rows 0 to {len(self.errors) - 1}, relative errors at most {max(self.relative_errors):.1e}"
-        )
+        """The kernel, the worst bound, and which rows are wrong."""
+        worst = f"relative errors at most {max(self.relative_errors):.1e}"
+        wrong = f", not certified: more than round-off in rows {', '.join(map(str, self.wrong))}" if self.wrong else ""
+        return f"{self.kernel}, rows 0 to {len(self.errors) - 1}, {worst}{wrong}"
 
     def column_values(self) -> dict[str, Any]:
         """One row for each row of the kernel's counter terms."""
@@ -71,10 +88,11 @@ class Certificate(Result):
             "relative_error": self.relative_errors,
             "size": self.sizes,
             "radius": self.radii,
+            "rounding": self.rounding,
         }
         return {"row": list(range(len(self.errors))), **bounds}
 
-    told = ("kernel", "errors", "relative_errors", "sizes", "radii", "bits")
+    told = ("kernel", "errors", "relative_errors", "sizes", "radii", "bits", "rounding", "wrong", "passed")
 
 
 def certify(kernel: Any, theta: Any, *data: np.ndarray, order: int | None = None) -> Certificate:
@@ -84,6 +102,7 @@ def certify(kernel: Any, theta: Any, *data: np.ndarray, order: int | None = None
     ``data`` are what it takes.  For networks the samples are written out one by one, so a handful is the limit (20000
     multiplications, as ``models.network``).  Raises ``InputError`` for a kernel that eomsym did not generate, for what
     the kernel refuses, and where the counter terms are not defined; ``MissingExtraError`` without python-flint.
+    Whether the errors are those of round-off says ``passed``.
     """
     from eomsym.codegen.kernel import LoadedKernel
 
@@ -107,7 +126,17 @@ def certify(kernel: Any, theta: Any, *data: np.ndarray, order: int | None = None
     errors, sizes, radii = zip(*bounds, strict=True)
     if not np.isfinite(errors).all():
         raise InputError("theta: the counter terms are not defined here, not even in many digits; take another point")
-    return Certificate(kernel.spec.name, errors, sizes, radii, bits)
+    last_place = EPSILON if isinstance(rows, DoubleDouble) else float(np.finfo(rows.dtype).eps)
+    noise = (_noise(kernel, theta, data, rows, row) for row in range(len(rows)))
+    rounding = tuple(part + last_place * size for part, size in zip(noise, sizes, strict=True))
+    return Certificate(kernel.spec.name, errors, sizes, radii, bits, rounding)
+
+
+def _noise(kernel: Any, theta: Any, data: Sequence[np.ndarray], rows: Any, row: int) -> float:
+    """The round-off in one of the rows."""
+    unit = float(np.abs(rounded(rows[row])).max()) or 1.0  # rows of long memories are too large to be squared
+    order = len(rows) - 1
+    return unit * proportional_noise(lambda at: kernel.counterterms(at, *data, order=order)[row] * (1 / unit), theta)
 
 
 def _exact(vector: Any) -> Row:
@@ -150,13 +179,10 @@ def _reference(kernel: LoadedKernel, theta: Any, data: Sequence[np.ndarray], ter
         parameters = data
         programs = [spec.model.program]
 
-    # Steps 0, 1, 2, … are the nodes of no kernel, so the two share no weight.
-    tables = integer_nodes(spec.rule, terms)
-
     def rows() -> list[Row]:
         constants = [ball for vector in parameters if vector is not None for ball in _exact(vector)]
-        return program_counterterms(
-            spec.rule, programs, _exact(theta), constants, terms, ring, spec.fields, spec.steps, tables
+        return polynomial_counterterms(
+            spec.rule, programs, _exact(theta), constants, terms, ring, spec.fields, spec.steps
         )
 
     return rows

@@ -20,6 +20,7 @@ from eomsym.dynamics.kernel import check_order, check_theta
 from eomsym.errors import InputError
 from eomsym.models import MLP, Dataset, dataset, default_model
 from eomsym.optimizers import Optimizer
+from eomsym.verification.gradient_check import check_gradient
 from eomsym.verification.measurement import Measurement, Problem
 from eomsym.verification.study import ConvergenceStudy
 
@@ -131,13 +132,18 @@ class Asked:
         return self.kernel
 
     def start(self, kernel: Any) -> Any:
-        """θ as given, or drawn from the seed.  Raises ``InputError`` if there is no model to draw it from."""
-        if self.theta is not None:
-            return check_theta(kernel, self.theta)
-        own = getattr(kernel, "model", self.model)
-        if not isinstance(own, MLP):
-            raise InputError("theta: this kernel has no model to draw it from; give a vector to start at")
-        return check_theta(kernel, own.initial(self.seed))
+        """θ as given, or drawn from the seed.  Raises ``InputError`` if there is no model to draw it from.
+
+        And ``KernelError`` where the kernel's gradient is not that of its loss there.
+        """
+        point, own = self.theta, getattr(kernel, "model", self.model)
+        if point is None:
+            if not isinstance(own, MLP):
+                raise InputError("theta: this kernel has no model to draw it from; give a vector to start at")
+            point = own.initial(self.seed)
+        start = check_theta(kernel, point)
+        check_gradient(kernel, start, self.arrays)
+        return start
 
     def study(
         self,

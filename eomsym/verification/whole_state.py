@@ -178,6 +178,6 @@ def _default_steps(family: _Family, beginnings: Sequence[int], order: int, radiu
                 return steps, begin
     _first_smooth(family, beginnings, steps[0], order)
     raise InputError(
-        f"optimizer {family.scaling.optimizer.name!r}: at no step size do the terms of its whole state fall, since a memory that keeps "
-        "so little of itself is not slow; take the slow manifold (state slow), or give etas"
+        f"optimizer {family.scaling.optimizer.name!r}: at no step size do the terms of its whole state fall, since a "
+        "memory that keeps so little of itself is not slow; take the slow manifold (state slow), or give etas"
     )

@@ -1,10 +1,10 @@
 """``generate loss`` and ``derive --loss, --field``: what they print, and what they refuse."""
 
 import json
-import time
 
 import pytest
 import sympy
+from counting import at_most
 
 import eomsym
 
@@ -71,9 +71,8 @@ BAD = [
 @pytest.mark.parametrize(("arguments", "what"), BAD, ids=[" ".join(case[0])[:50] for case in BAD])
 def test_bad_input_is_one_line_and_nothing_is_written(run, tmp_path, arguments, what):
     run("generate", "loss", "(", "--variables", "x", "--order", "1")  # imports
-    start = time.process_time()
-    result = run(*arguments)
-    assert time.process_time() - start < 0.5
+    with at_most():
+        result = run(*arguments)
     assert (result.status, result.out) == (2, "")
     assert result.err.count("\n") == 1
     assert what in result.err

@@ -1,9 +1,9 @@
 """What a derivation takes is told before it begins: counts of trees, limits, and the words."""
 
 import logging
-import time
 
 import pytest
+from counting import at_most
 
 import eomsym
 from eomsym.codegen import KernelSpec, kernel_for
@@ -70,11 +70,9 @@ REFUSED = {
 @pytest.mark.parametrize(("given", "message"), REFUSED.values(), ids=REFUSED)
 def test_what_is_too_large_is_refused_at_once_with_its_size(given, message):
     name, order, parameters = given
-    start = time.process_time()
-    with pytest.raises(InputError) as caught:
+    with at_most(), pytest.raises(InputError) as caught:
         eomsym.derive(name, order, **parameters)
     assert str(caught.value) == message
-    assert time.process_time() - start < 1
 
 
 def test_values_for_parameters_take_less():
@@ -106,9 +104,8 @@ def test_lists_of_trees_end_before_the_memory_does(order):
 
 
 def test_the_powers_of_gradient_descents_errors_need_no_trees():
-    start = time.process_time()
-    assert error_exponents(get("gradient-descent"), {}, [0, 4, 19]) == {0: 1, 4: 5, 19: 20}
-    assert time.process_time() - start < 1
+    with at_most():
+        assert error_exponents(get("gradient-descent"), {}, [0, 4, 19]) == {0: 1, 4: 5, 19: 20}
     for order in range(5):
         assert modified_tree_coefficients(get("gradient-descent").rule(), order + 2)[order + 1]
 

@@ -1,9 +1,8 @@
 """Closed forms through a polynomial ring, against the tree route and published coefficients."""
 
-import time
-
 import pytest
 import sympy
+from counting import at_most
 from second_routes.lie import lie_counterterms
 
 import eomsym
@@ -44,10 +43,9 @@ def test_lotka_volterra_to_order_6():
     assert [list(-column) for column in columns[1:]] == lie
 
 
-def test_rosenbrock_to_xi_4_in_seconds_and_equal_to_the_tree_route():
-    start = time.process_time()
-    columns = eomsym.derive(order=5).to_sympy(ROSENBROCK, [x, y])
-    assert time.process_time() - start < 3
+def test_rosenbrock_to_xi_4_at_once_and_equal_to_the_tree_route():
+    with at_most():
+        columns = eomsym.derive(order=5).to_sympy(ROSENBROCK, [x, y])
     assert columns == ring_counterterms(ROSENBROCK, [x, y], 5)[1:]
     assert columns == [column.expand() for column in by_trees(ROSENBROCK, [x, y], 5)]
 

@@ -4,11 +4,11 @@ import os
 import string
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
 import sympy
+from counting import at_most
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -88,15 +88,18 @@ HOSTILE = {
 @pytest.mark.parametrize(("text", "what"), HOSTILE.values(), ids=HOSTILE)
 def test_hostile_text_is_refused_without_a_hang_in_one_line(text, what, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    start = time.process_time()
-    with pytest.raises(InputError) as caught:
+    with at_most(), pytest.raises(InputError) as caught:
         parse_expression(text, SYMBOLS)
-    assert time.process_time() - start < 1  # what a hang is: minutes were seen
     message = str(caught.value)
     assert what in message
     assert "\n" not in message
     assert len(message) < 300
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_hang_is_told():
+    with pytest.raises(AssertionError, match="more than 100 calls"), at_most(calls=100):
+        all(iter(lambda: 1, 0))  # without end
 
 
 @pytest.mark.parametrize(
@@ -106,9 +109,9 @@ def test_hostile_text_is_refused_without_a_hang_in_one_line(text, what, tmp_path
     ids=lambda text: text[:20],
 )  # fmt: skip
 def test_sympy_is_not_asked_what_it_would_think_about_for_seconds(text):
-    start = time.process_time()
-    assert parse_expression(text, SYMBOLS).free_symbols <= {x, y}
-    assert time.process_time() - start < 1
+    with at_most():
+        expression = parse_expression(text, SYMBOLS)
+    assert expression.free_symbols <= {x, y}
 
 
 @pytest.mark.parametrize(
@@ -241,12 +244,11 @@ TOKENS += [
     )
 )
 def test_any_text_is_read_or_refused_by_the_package(text):
-    start = time.process_time()
     try:
-        result, message = parse_expression(text, SYMBOLS), ""
+        with at_most():
+            result, message = parse_expression(text, SYMBOLS), ""
     except InputError as error:
         result, message = sympy.S.Zero, str(error)
-    assert time.process_time() - start < 2
     assert "\n" not in message
     assert isinstance(result, sympy.Expr)
     assert result.free_symbols <= {x, y}

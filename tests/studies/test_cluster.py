@@ -40,7 +40,7 @@ def cluster(tmp_path, kernels):
 
     file = tmp_path / "scheduler.json"
     start("scheduler", "--host", HOST, "--port", "0", "--scheduler-file", file)
-    end = time.monotonic() + 30
+    end = time.monotonic() + 60
     while not file.exists() or not file.read_text():
         assert processes[0].poll() is None, (tmp_path / "scheduler-0.log").read_text()
         assert time.monotonic() < end, "waited too long"

@@ -146,8 +146,8 @@ def _mutated(text: str, entrance: Entrance, draw: random.Random) -> str:
     return before + other[draw.randrange(len(other) + 1) :]
 
 
-def run(entrance: Entrance, count: int, seed: int = 0) -> Outcome:
-    """Give an entrance so many inputs."""
+def run(entrance: Entrance, count: int, seed: int = 0, longest: float = LONGEST) -> Outcome:
+    """Give an entrance so many inputs; ``longest`` are the seconds of processor time that each may take."""
     # An input would be charged for the garbage of all tests before.  It stays frozen, so that the next search is short.
     gc.collect()
     gc.freeze()
@@ -157,18 +157,18 @@ def run(entrance: Entrance, count: int, seed: int = 0) -> Outcome:
         start = time.process_time()
         problem = None
         try:
-            with _watched():
+            with _watched(longest):
                 entrance.call(given)
             outcome.accepted += 1
         except EomsymError as error:
             if "\n" in str(error) and "\n" not in text:
                 problem = f"a message of several lines: {error!r}"
         except TooLong:
-            problem = f"more than {LONGEST} s"
+            problem = f"more than {longest} s"
         except (Exception, Forbidden, SystemExit) as error:
             problem = f"{type(error).__name__}: {error}"[:300]
         spent = time.process_time() - start
-        if problem is None and spent > LONGEST:
+        if problem is None and spent > longest:
             problem = f"{spent:.2f} s"
         if problem is not None:
             outcome.findings.append((text, problem))
@@ -195,11 +195,11 @@ def _stop(*_: object) -> None:
 
 
 @contextlib.contextmanager
-def _watched() -> Iterator[None]:
+def _watched(longest: float) -> Iterator[None]:
     """No writing, no processes, no network, and not for long."""
     global _on_guard  # noqa: PLW0603 - an audit hook stays for the life of the process
     before = signal.signal(signal.SIGPROF, _stop)
-    signal.setitimer(signal.ITIMER_PROF, LONGEST)
+    signal.setitimer(signal.ITIMER_PROF, longest)
     _on_guard = True
     try:
         yield

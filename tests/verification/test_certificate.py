@@ -5,6 +5,7 @@ from fractions import Fraction
 import numpy as np
 import pytest
 import shared_kernels
+from interpreted import interpreted
 
 import eomsym
 from eomsym import optimizers
@@ -12,7 +13,9 @@ from eomsym.codegen import KernelSpec, kernel_for
 from eomsym.errors import InputError, MissingExtraError
 from eomsym.models import ExpressionLoss
 from eomsym.series import number_rings
+from eomsym.step_index import layout, program_counterterms, tables
 from eomsym.verification import certify, evaluation_noise, measure_accuracy
+from eomsym.verification.step_polynomials import polynomial_counterterms
 
 pytest.importorskip("flint")
 from oracles.ball_arithmetic import BITS, modified_field
@@ -80,6 +83,79 @@ def test_a_wrong_digit_is_found(kernel, monkeypatch):
     certificate = certify(kernel, THETA, *DATA)
     assert certificate.relative_errors[3] == pytest.approx(1e-12, rel=0.05)
     assert certificate.relative_errors[2] < 1e-14
+    assert not certificate.passed
+    assert certificate.summary.endswith("relative errors at most 1.0e-12, not certified: more than round-off in rows 3")
+
+
+def bernoulli_off(function):
+    return lambda power: function(power) * (1 + Fraction(power == 2, 10**6))
+
+
+def middle_off(function):
+    def faulty(*arguments):
+        row = function(*arguments)
+        row[len(row) // 2] *= 1 + Fraction(1, 10**9)
+        return row
+
+    return faulty
+
+
+def memory_off(function):
+    return lambda share, step: lambda power: function(share, step)(power) * (1 + Fraction(power == 2, 10**9))
+
+
+#: What makes the weights of kernels, by its name in ``step_index.tables``, and a slip in it.
+SLIPS = {"logarithm": bernoulli_off, "weights": middle_off, "resolvent": memory_off}
+
+
+@pytest.mark.parametrize(
+    ("function", "name", "settings"),
+    [
+        ("logarithm", "gradient-descent", {}),
+        ("logarithm", "heavy-ball", {"beta": "1/2"}),
+        ("weights", "gradient-descent", {}),
+        ("weights", "runge-kutta-4", {}),
+        ("weights", "adam", {}),
+        ("resolvent", "heavy-ball", {"beta": "9/10"}),
+        ("resolvent", "nesterov", {"beta": "1/2"}),
+    ],
+)
+def test_a_slip_in_the_weights_of_a_kernel_is_not_shared(function, name, settings, monkeypatch):
+    model, point = ExpressionLoss("log(1+exp(2*x*y)) + (x-y)**2", ["x", "y"]), np.array([0.7, -0.4])
+    spec = KernelSpec(model, 4, name, settings=tuple(settings.items()))
+    assert certify(interpreted(spec), point).passed
+    with monkeypatch.context() as patch:
+        forget()
+        patch.setattr(tables, function, SLIPS[function](getattr(tables, function)))
+        certificate = certify(interpreted(spec), point)
+    forget()
+    assert max(certificate.errors) > 1e-12 * max(certificate.sizes)
+    assert not certificate.passed
+
+
+@pytest.mark.parametrize("name", [name for name, entry in optimizers.REGISTRY.items() if optimizers.is_built_in(entry)])
+def test_polynomials_and_nodes_lead_to_the_same_balls(name):
+    """Every rule, on a loss of its own for each field: polynomials in the step index, and their values at nodes."""
+    from flint import arb, ctx
+
+    entry = optimizers.get(name)
+    values = entry.complete({}, trial=True)
+    fields, rule, steps = entry.fields(**values), entry.rule(**values), entry.steps(**values)
+    texts = (f"log(1+exp({2 + k}*x*y)) + (x-y)**2/(1+y**2)" for k in range(len(fields)))
+    programs = [ExpressionLoss(text, ["x", "y"]).program for text in texts]
+    ring = number_rings.ball_ring()
+    with ctx.workprec(300):
+        asked = rule, programs, [arb(7) / 10, arb(-2) / 5], [], 5, ring, fields, steps
+        for row, other in zip(polynomial_counterterms(*asked), program_counterterms(*asked), strict=True):
+            for ball, second in zip(row, other, strict=True):
+                assert ball.overlaps(second)
+                assert ball.rad() + second.rad() < 1e-50 * (1 + abs(ball))
+
+
+def forget():
+    """Tables that were made before."""
+    for made in (tables._matrix, tables._logarithm, layout._doubly_vanishing):
+        made.cache_clear()
 
 
 def test_double_double_has_twice_the_digits(double_double):

@@ -20,6 +20,7 @@ from pathlib import Path
 from queue import Queue
 
 from mutations.faults import FAULTS, Fault
+from mutations.places import Misfit, with_fault
 
 ROOT = Path(__file__).resolve().parents[3]
 COPIED = ("eomsym", "templates", "generated", "tests", "docs", "notebooks", "benchmarks", "pyproject.toml", "README.md")
@@ -34,7 +35,7 @@ ENDLESS = f"no end within {LIMIT} s"
 def main() -> int:
     """Runs all faults that are asked for; prints a line each, then the score and what survived."""
     parser = argparse.ArgumentParser(prog="python -m mutations", description=__doc__)
-    parser.add_argument("--only", default="", help="only faults whose file or text contains this")
+    parser.add_argument("--only", default="", help="only faults whose place or text contains this")
     parser.add_argument("--jobs", type=int, default=2, help="how many at once")
     options = parser.parse_args()
     chosen = [fault for fault in FAULTS if options.only in fault.name]
@@ -61,14 +62,11 @@ def main() -> int:
 
 def misfit(fault: Fault, root: Path) -> str:
     """Why a fault cannot be planted in the files below ``root`` as they are, or nothing."""
-    if not (root / fault.file).is_file():
-        return "no such file"
-    text = (root / fault.file).read_text(encoding="utf-8")
-    if text.count(fault.old) != 1:
-        return f"stands {text.count(fault.old)} times in the file"
-    changed = text.replace(fault.old, fault.new)
     try:  # a slip that Python itself refuses would prove nothing, nor one that means the same
-        meanings = [ast.dump(ast.parse(source)) if fault.file.endswith(".py") else source for source in (text, changed)]
+        file, *sources = with_fault(fault, root)
+        meanings = [ast.dump(ast.parse(source)) if file.suffix == ".py" else source for source in sources]
+    except Misfit as error:
+        return str(error)
     except SyntaxError:
         return "is no Python"
     if meanings[0] == meanings[1]:
@@ -106,9 +104,8 @@ def _outcome(fault: Fault, copies: Queue[Path]) -> tuple[bool, str]:
 
 @contextmanager
 def _planted(fault: Fault, place: Path) -> Iterator[None]:
-    file = place / fault.file
-    text = file.read_text(encoding="utf-8")
-    file.write_text(text.replace(fault.old, fault.new), encoding="utf-8")
+    file, text, changed = with_fault(fault, place)
+    file.write_text(changed, encoding="utf-8")
     try:
         yield
     finally:
