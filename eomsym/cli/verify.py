@@ -100,7 +100,8 @@ def verify(
     # A kernel one order higher is needed: it predicts the error of the order that is measured.
     kept = parsing.orders("--orders", orders, max_kernel_order(arithmetic) - 1)
     loops = loop.read()
-    state = _state(state, entry, asks_for_slow=from_start or settle or resum or any(loops.values()))
+    slow = from_start or settle or resum or arithmetic != "double" or any(loops.values())
+    state = _state(state, entry, asks_for_slow=slow)
     if from_start and settle:
         raise InputError("--from-start, --settle: both given; give one of them")
     if state == "whole" and (from_start or settle):

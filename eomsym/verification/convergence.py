@@ -116,7 +116,10 @@ def verify(
     if data == SUITED:
         data = _suited(precision, kernel)
     entry, exact = optimizers.chosen(optimizer, parameters)
-    asks_for_slow = resum or _has_own_rule(kernel) or any(arg is not None for arg in (start, schedule, batching))
+    options = (start, schedule, batching)
+    asks_for_slow = (
+        resum or precision == "double-double" or _has_own_rule(kernel) or any(x is not None for x in options)
+    )
     state = default_state(entry, asks_for_slow) if state is None else check_choice("state", state, STATES)
     if resum and (state != "slow" or schedule is not None or batching is not None or precision == "double-double"):
         raise InputError(

@@ -130,7 +130,7 @@ def test_options_reach_the_library(run_with, study):
         "etas": [0.2, 0.1, 0.05],
         "state": "slow",
         "start": None,
-        "begin": 0,
+        "begin": None,
         "schedule": None,
         "batching": None,
         "seed": 7,
@@ -144,8 +144,10 @@ def test_options_reach_the_library(run_with, study):
 @pytest.mark.parametrize(
     ("words", "start", "state", "begin", "factor"),
     [
-        (("--from-start",), "shadow", "slow", 0, 2),
-        (("--settle",), "settled", "slow", 0, 2),
+        (("--from-start",), "shadow", "slow", None, 2),
+        (("--settle",), "settled", "slow", None, 2),
+        (("--resum",), None, "slow", None, 2),
+        ((), None, "whole", None, 4),
         (("--state", "whole", "--begin", "5"), None, "whole", 5, 4),
     ],
 )
@@ -164,7 +166,7 @@ def test_where_an_optimiser_with_memory_begins(run_with, study, words, start, st
         (("--state", "whole", "--settle"), "leave --from-start and --settle out"),
         (("--state", "whole", "--optimizer", "optimistic"), "no memory that fades slowly"),
         (("--optimizer", "adam", "--set", "beta2=0.999", "--settle"), "takes 83137 steps"),
-        (("--optimizer", "heavy-ball", "--begin", "3"), "give state='whole' too"),
+        (("--optimizer", "heavy-ball", "--state", "slow", "--begin", "3"), "give state='whole' too"),
         (("--optimizer", "heavy-ball", "--set", "beta=1"), "give 0 <= beta < 1"),
     ],
 )
