@@ -41,13 +41,14 @@ HALVINGS = 5
 VANISHING = 1e-9
 
 
-def growth_of_terms(terms: np.ndarray) -> float:
+def growth_of_terms(terms: np.ndarray, norm: float = 2) -> float:
     """How fast the terms (order + 1, d) of a field grow, ‖f̃_{k+1}‖/‖f̃_k‖: what η has to be small against.
 
-    Vanishing terms are passed over.  The largest ratio is taken: the ratios rise towards the reciprocal of the radius
-    of convergence.
+    ``norm`` is p of the p-norm; inf is for fields whose entries have each a series of its own, of which a single one
+    may leave all measure.  Vanishing terms are passed over.  The largest ratio is taken: the ratios rise towards the
+    reciprocal of the radius of convergence.
     """
-    sizes = np.linalg.norm(terms, axis=1)
+    sizes = np.linalg.norm(terms, norm, axis=1)
     present = [(index, size) for index, size in enumerate(sizes) if size > VANISHING * sizes[0]]
     ratios = [(b / a) ** (1 / (j - i)) for (i, a), (j, b) in pairwise(present)]
     return max(ratios, default=0.0)

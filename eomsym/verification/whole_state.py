@@ -17,7 +17,7 @@ from threadpoolctl import threadpool_limits
 
 from eomsym import optimizers
 from eomsym.checks import check_integer
-from eomsym.dynamics import spectral_radius
+from eomsym.dynamics import integrate_equation_of_motion, spectral_radius
 from eomsym.dynamics.state_map import StateMap, kernel_state, run_states
 from eomsym.dynamics.vectors import slices
 from eomsym.dynamics.whole_state_kernel import WholeStateKernel
@@ -30,6 +30,10 @@ from eomsym.verification.study import ConvergenceStudy
 #: Real steps before the comparison, in the order in which they are tried: a mean of squares that begins at 0 has no
 #: root there, and after n steps it still grows by 1/n of itself in each.
 BEGINNINGS = (0, 5, 10)
+#: The largest step size times the growth of the terms, entry by entry, is at most this much.
+LARGEST_GROWTH = 0.5
+#: The error allowed in a step of the integrator where a step size is tried, in units of the state.
+COARSE = 1e-4
 #: How often a largest step is halved in search of one at which the terms of the field fall.
 MORE_HALVINGS = 24
 
@@ -122,7 +126,24 @@ class _Family:
                 rows = whole.counterterms(whole.start, *self.data, order=order)
         except (InputError, IntegrationError):
             return np.inf
-        return h * growth_of_terms(rows) if np.isfinite(rows).all() else np.inf
+        return h * growth_of_terms(rows, np.inf) if np.isfinite(rows).all() else np.inf
+
+    def holds(self, h: float, begin: int, orders: Sequence[int]) -> bool:
+        """Whether each order's equation stays among the numbers, and the highest is nearer to the run than order 0.
+
+        The terms of a single entry may grow though those of all do not: of a mean of squares that was small, say.
+        """
+        whole, errors = self.kernel(h, begin), []
+        end = whole.run(whole.start, h, STEPS, self.data).theta
+        try:
+            for order in sorted({0, *orders}):
+                path = integrate_equation_of_motion(
+                    whole, whole.start, h, STEPS * h, self.data, order=order, accuracy=COARSE
+                )
+                errors.append(np.linalg.norm(path.theta - end))
+        except IntegrationError:
+            return False
+        return bool(errors[-1] <= errors[0])
 
 
 def _units(states: np.ndarray, run: StateMap) -> tuple[np.ndarray, np.ndarray]:
@@ -174,7 +195,8 @@ def _default_steps(family: _Family, beginnings: Sequence[int], order: int, radiu
     for begin in beginnings:
         for times in range(MORE_HALVINGS):
             steps = default_etas(1 / largest, 0.5**times)
-            if family.growth(steps[0], begin, order) <= LARGEST_STEP_WITH_MEMORY:
+            small = family.growth(steps[0], begin, order) <= LARGEST_GROWTH
+            if small and family.holds(steps[0], begin, range(order)):
                 return steps, begin
     _first_smooth(family, beginnings, steps[0], order)
     raise InputError(
