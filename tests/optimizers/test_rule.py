@@ -114,6 +114,38 @@ def test_steps_that_have_no_series_are_refused(function, reason):
         trace(function, 2, {"beta": Fraction(1, 2)})
 
 
+def _root(value):
+    return sqrt(value**2 + Fraction(1, 2))
+
+
+GROUPED = {
+    "quotient": (lambda u, eta: eta * u / _root(u), lambda u, eta: eta * (u / _root(u))),
+    "product": (lambda u, eta: (eta * u) * (eta * u), lambda u, eta: eta**2 * u**2),
+    "quotient of powers": (lambda u, eta: eta * (eta * u) / (eta * _root(u)), lambda u, eta: eta * (u / _root(u))),
+    "root": (lambda u, eta: sqrt((eta * u) ** 2 + eta**2 / 2), lambda u, eta: eta * _root(u)),
+}
+
+
+@pytest.mark.parametrize("what", GROUPED)
+def test_eta_counts_wherever_it_stands_in_a_product(what):
+    one, other = (trace(lambda g, s, eta, made=made: (s[0] - made(g(s[0]), eta),), 1, {}) for made in GROUPED[what])
+    assert one.following == other.following
+    assert one.atoms == other.atoms
+
+
+@pytest.mark.parametrize(
+    ("made", "reason"),
+    [
+        (lambda u, eta: eta * u / (eta * _root(u)), "theta must move by eta times something"),
+        (lambda u, eta: u / (eta * _root(u)), "divides by eta"),
+        (lambda u, eta: sqrt(eta * u**2), "square root of eta"),
+    ],
+)
+def test_what_is_no_multiple_of_eta_is_still_refused(made, reason):
+    with pytest.raises(InputError, match=reason):
+        trace(lambda g, s, eta: (s[0] - made(g(s[0]), eta),), 1, {})
+
+
 def test_states_that_depend_on_one_another_at_once_are_refused():
     def step(gradient, state, eta):
         theta, a, b = state
