@@ -346,6 +346,12 @@ def _check(rule: UpdateRule, slow: bool) -> None:
     if rule.following[0].coefficient(theta) != 1 or rule.moved(0).atoms(0):
         raise InputError("step function: theta must move by eta times something, theta + eta * (...), and does not")
     for index in range(1, len(rule.following)):
+        share = rule.self_coefficient(index)  # one that is a symbol stands for one below 1
+        if index not in rule.slow and isinstance(share, (int, Fraction, float)) and not -1 < share < 1:
+            raise InputError(
+                f"step function: state {index} keeps {share} of itself in a step, so it never fades; take a share "
+                "between -1 and 1, or differences of its steps (follow)"
+            )
         if index in rule.slow and (not slow or rule.moved(index).atoms(0)):
             raise InputError(
                 f"step function: state {index} keeps itself with weight 1, so it never settles; ask for the whole state"

@@ -4,9 +4,13 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
+from interpreted import interpreted
 
+import eomsym
 from eomsym import optimizers
+from eomsym.codegen import KernelSpec
 from eomsym.errors import InputError, IntegrationError
+from eomsym.models import MLP, ExpressionLoss
 from eomsym.optimizers import Gradient, Linear, Loop, Optimizer, Parameter, State, runge_kutta, solve, sqrt, trace
 from eomsym.optimizers.loop import rule_of_losses
 from eomsym.schedules import constant
@@ -112,6 +116,49 @@ def test_steps_that_have_no_series_are_refused(function, reason):
         return
     with pytest.raises(InputError, match=reason):
         trace(function, 2, {"beta": Fraction(1, 2)})
+
+
+def keeping(share):
+    def step(gradient, state, eta):
+        theta, memory = state
+        memory = share * memory + gradient(theta)
+        return theta - eta * memory, memory
+
+    return Optimizer("keeps", (), "", "", (), step, memory=("memory",))
+
+
+def _kernel(entry):
+    return interpreted(KernelSpec(ExpressionLoss("x**4 + x**2", ["x"]), 2, optimizers.get(entry).name))
+
+
+def _follow(entry, state):
+    own = interpreted(KernelSpec(ExpressionLoss("x**4 + x**2", ["x"]), 2))
+    return eomsym.follow(own, np.array([0.7]), 0.01, 3, optimizer=entry, orders=[0], state=state)
+
+
+SLOW_MANIFOLD = {
+    "derive": lambda entry: eomsym.derive(entry, 1),
+    "start": lambda entry: eomsym.derive(entry, 1, start=True),
+    "schedule": lambda entry: eomsym.derive(entry, 1, schedule="eta"),
+    "kernel": _kernel,
+    "verify": lambda entry: eomsym.verify(entry, MLP([1, 1], "identity", "mse"), "line"),
+    "arrays": lambda entry: rule_of_losses(entry, {}, 1, "forward", {}, list),
+    "rounds": lambda entry: rule_of_losses(entry, {}, 2, "forward", {}, list),
+    "transient": lambda entry: entry.transient(),
+    "follow": lambda entry: _follow(entry, "slow"),
+}
+
+
+@pytest.mark.parametrize("share", [2, -1, Fraction(-3, 2), 1.5])
+@pytest.mark.parametrize("where", SLOW_MANIFOLD)
+def test_a_memory_that_never_fades_has_no_slow_manifold(where, share):
+    with pytest.raises(InputError, match=r"never (fades|settles)"):  # two steps of the share −1 keep all
+        SLOW_MANIFOLD[where](keeping(share))
+
+
+def test_steps_with_such_a_memory_can_be_followed_in_the_whole_state():
+    assert _follow(keeping(2), "whole").records()
+    assert keeping(Fraction(-1, 2)).rule().self_coefficient(1) == Fraction(-1, 2)
 
 
 def _root(value):
