@@ -83,7 +83,7 @@ def kernel_state(
     cuts = slices([part.size for part in state])
 
     def step(vector: np.ndarray) -> np.ndarray:
-        return np.concatenate(optimizer.step(gradient, tuple(vector[cut] for cut in cuts), eta, **numbers))
+        return np.concatenate(optimizer.run(gradient, tuple(vector[cut] for cut in cuts), eta, **numbers))
 
     return StateMap(step, np.concatenate(state), theta.size, tally=tally)
 

@@ -71,7 +71,7 @@ class _Start:
         numbers = {name: float(value) for name, value in values.items()}
         state = self._entry.initial_state(self._theta, self._gradient, **numbers)
         for _ in range(self._steps):
-            state = self._entry.step(self._gradient, state, eta, **numbers)
+            state = self._entry.run(self._gradient, state, eta, **numbers)
         return [state[0], *(unit * part for part in state[1:])]
 
 

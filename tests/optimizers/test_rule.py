@@ -9,6 +9,7 @@ from interpreted import interpreted
 import eomsym
 from eomsym import optimizers
 from eomsym.codegen import KernelSpec
+from eomsym.dynamics.eta_series import EtaSeries
 from eomsym.errors import InputError, IntegrationError
 from eomsym.models import MLP, ExpressionLoss
 from eomsym.optimizers import Gradient, Linear, Loop, Optimizer, Parameter, State, runge_kutta, solve, sqrt, trace
@@ -191,6 +192,49 @@ def test_eta_counts_wherever_it_stands_in_a_product(what):
 def test_what_is_no_multiple_of_eta_is_still_refused(made, reason):
     with pytest.raises(InputError, match=reason):
         trace(lambda g, s, eta: (s[0] - made(g(s[0]), eta),), 1, {})
+
+
+def exact_step(gradient, state, eta):
+    theta, memory = state
+    memory = Fraction(1, 3) * memory + gradient(theta) * Fraction(2, 3)
+    return theta - eta * memory / sqrt(memory**2 + Fraction(1, 7)), memory
+
+
+def float_step(gradient, state, eta):
+    theta, memory = state
+    memory = 1 / 3 * memory + gradient(theta) * (2 / 3)
+    return theta - eta * memory / np.sqrt(memory**2 + 1 / 7), memory
+
+
+EXACT = Optimizer(
+    "exact",
+    (),
+    "",
+    "",
+    (),
+    exact_step,
+    ("memory",),
+    initial=lambda gradient, theta: (Fraction(1, 3) * gradient(theta),),
+)
+
+
+def test_exact_numbers_in_a_step_are_floats_on_arrays():
+    theta = np.array([0.4, -0.3])
+    start = EXACT.initial_state(theta, np.sin)
+    np.testing.assert_array_equal(start[1], 1 / 3 * np.sin(theta))
+    found, expected = EXACT.run(np.sin, start, 0.1), float_step(np.sin, start, 0.1)
+    assert all(type(part) is np.ndarray and part.dtype == float for part in (*start, *found))
+    np.testing.assert_allclose(found, expected, rtol=1e-15)
+    series = EXACT.run(lambda point: point, (EtaSeries.constant(theta, 3),) * 2, EtaSeries.eta(3))
+    assert all(part.rows.dtype == float for part in series)
+
+
+def test_exact_numbers_are_refused_where_arrays_do_not_know_them():
+    torch = pytest.importorskip("torch", reason="the extra 'torch' is not installed")
+    with pytest.raises(InputError, match="write what such arrays know"):
+        EXACT.run(torch.sin, (torch.ones(2), torch.ones(2)), 0.1)
+    with pytest.raises(TypeError, match="NoneType"):  # what has nothing to do with them stays as it is
+        keeping(2).run(lambda point: None, (torch.ones(2), torch.ones(2)), 0.1)
 
 
 def test_states_that_depend_on_one_another_at_once_are_refused():
