@@ -5,6 +5,7 @@ from fractions import Fraction
 import numpy as np
 import pytest
 from interpreted import interpreted
+from own_rules import POWERS
 
 import eomsym
 from eomsym import optimizers
@@ -16,7 +17,7 @@ from eomsym.optimizers import Gradient, Linear, Loop, Optimizer, Parameter, Stat
 from eomsym.optimizers.loop import rule_of_losses
 from eomsym.schedules import constant
 
-ENTRIES = list(optimizers.REGISTRY.values())
+ENTRIES = [*optimizers.REGISTRY.values(), *POWERS]
 
 
 def run_rule(rule, gradient, state, eta):
@@ -63,7 +64,7 @@ def test_the_rule_says_what_the_step_does(entry):
 
     numbers = {name: float(value) for name, value in values.items()}
     for found, expected in zip(
-        run_rule(rule, gradient, state, 0.1), entry.step(gradient, state, 0.1, **numbers), strict=True
+        run_rule(rule, gradient, state, 0.1), entry.run(gradient, state, 0.1, **numbers), strict=True
     ):
         np.testing.assert_allclose(np.broadcast_to(found, expected.shape), expected, rtol=1e-14)
 

@@ -105,6 +105,22 @@ FAULTS = [
     ),
     *_faults(
         "eomsym/step_index/nodes.py",
+        ("tests/test_powers_of_eta.py",),
+        ("if any(power != 1 for _, power", "if any(power < 1 for _, power"),
+    ),
+    *_faults(
+        "eomsym/optimizers/_rule.py",
+        ("tests/test_powers_of_eta.py",),
+        ("degrees[part] == degree + power for", "degrees[part] <= degree + power for"),
+    ),
+    *_faults(
+        "eomsym/optimizers/_tracing.py",
+        ("tests/optimizers/test_rule.py",),
+        ("and not -1 < share < 1", "and not -1 <= share < 1"),
+        ("{(p - q, 0): 1}", "{(p + q, 0): 1}"),
+    ),
+    *_faults(
+        "eomsym/step_index/nodes.py",
         ("tests/optimizers", "tests/series", "tests/step_index", "tests/verification/test_equilibrium.py"),
         ("unit * (-1) ** (i + 1) * ((i + 1) // 2)", "unit * ((i + 1) // 2)"),
     ),
@@ -159,7 +175,7 @@ FAULTS = [
         "eomsym/derivation/counterterms.py",
         COUNTERTERMS,
         ("exact(-field.get(tree, 0))", "exact(field.get(tree, 0))"),
-        ("order, exact(-field[LEAF]), terms", "order, exact(field[LEAF]), terms"),
+        ("order, exact(-field.get(LEAF, 0)), terms", "order, exact(field.get(LEAF, 0)), terms"),
         ("in rooted_trees(index + 2)", "in rooted_trees(index + 2)[::-1]"),
     ),
     *_faults(
