@@ -10,6 +10,7 @@ from functools import cache
 import numpy as np
 import pytest
 from interpreted import interpreted
+from own_rules import POWERS
 
 from eomsym import optimizers
 from eomsym.codegen import KernelSpec, kernel_for
@@ -54,6 +55,7 @@ OWN = {
         momentum_step,
         memory=("average",),
     ),
+    **{entry.name: entry for entry in POWERS},
     "by a tableau": optimizers.runge_kutta("own-tableau", [[0, 0], ["2/3", 0]], ["1/4", "3/4"]),
 }
 

@@ -23,9 +23,9 @@ from eomsym.notation.coefficients import coefficient_text
 from eomsym.notation.general import Writer
 from eomsym.notation.json import KEYS, indexed_entries
 from eomsym.notation.latex import mathtext
-from eomsym.optimizers import RATE, Loop, Optimizer, UpdateRule
+from eomsym.optimizers import RATE, Gradient, Loop, Optimizer, UpdateRule
 from eomsym.schedules import constant
-from eomsym.trees import LEAF, THETA, ColouredTree, Tree, count_coloured_trees, rooted_trees
+from eomsym.trees import LEAF, ColouredTree, Tree, count_coloured_trees, rooted_trees
 
 if TYPE_CHECKING:
     import sympy
@@ -143,7 +143,8 @@ def derive(
     an exact number (int, ``Fraction`` or text such as ``"9/10"`` and ``"0.9"``); those not given stay symbols.
     ``optimizer`` is a name, an ``Optimizer`` of the user's own, or a library's name with all that is given for it:
     ``torch.SGD(momentum=1/3, nesterov=True)``, where what is not given has the library's default.  Optimisers with
-    several fields, with decoupled decay or with componentwise functions have ``GeneralCounterterms``.  With
+    several fields, with decoupled decay, with powers of η beside those of g or with componentwise functions have
+    ``GeneralCounterterms``.  With
     ``start=True`` the shadow start of a method with memory is derived too (``start_terms``).
     With ``state="whole"`` the memory is not eliminated: the result is the equation of motion of (θ, memory), and γ
     takes the place of each β: ``derive_whole_state``.
@@ -221,7 +222,7 @@ def _of_rule(
         check_order(order, MAX_COLOURED_ORDER)
     check_memory(order, _count_trees(rule, fields, order + 1), symbols)
     trees = modified_tree_coefficients(rule, order + 1)
-    if fields > 1 or schedule or any(tree.holds(THETA.colour) for field in trees for tree in field):
+    if fields > 1 or schedule or not rule.homogeneous:
         return _general(entry, values, order, trees, schedule=schedule)
     return _plain(entry, values, order, {tree.plain: value for field in trees for tree, value in field.items()})
 
@@ -238,9 +239,11 @@ def chosen_with_counts(
 
 
 def _count_trees(rule: UpdateRule, colours: int, nodes: int) -> int:
-    """Trees that a linear rule needs; θ is one more leaf if it stands in the first term, as with decoupled decay."""
-    (first,) = modified_tree_coefficients(rule, 1)
-    return sum(count_coloured_trees(nodes, colours, colours + (THETA in first)))
+    """Trees that a linear rule needs; θ is one more leaf if a step adds multiples of it, as decoupled decay does."""
+    theta, points = rule.state(0), [atom.point for atom in rule.atoms if isinstance(atom, Gradient)]
+    added = [term for made in (rule.moved(0), *rule.following[1:]) for term in made.terms]
+    added += [term for made in (*points, *rule.stages) for term in made.terms if term[1] > 0]
+    return sum(count_coloured_trees(nodes, colours, colours + any(atom == theta for atom, *_ in added)))
 
 
 def _plain(
@@ -250,7 +253,7 @@ def _plain(
     terms = tuple(
         tuple(Term(tree, exact(-field.get(tree, 0))) for tree in rooted_trees(index + 2)) for index in range(order)
     )
-    return Counterterms(entry.name, MappingProxyType(dict(values)), order, exact(-field[LEAF]), terms)
+    return Counterterms(entry.name, MappingProxyType(dict(values)), order, exact(-field.get(LEAF, 0)), terms)
 
 
 def _general(

@@ -56,7 +56,7 @@ class Demands:
         ``proof`` says that order-free is to hold for any number of batches.  Raises ``InputError`` where a loss is
         wanted of several fields, or where there are too few batches for their order.
         """
-        colours = sorted({tree.colour for tree in rows[0]})
+        colours = sorted({tree.colour for row in rows for tree in row})
         if self.loss and len(colours) > 1:
             raise InputError("loss: a modified loss of several fields cannot be wanted; ask for gradient, or leave it")
         if self.order_free and len(colours) < 2:

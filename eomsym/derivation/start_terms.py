@@ -39,8 +39,9 @@ class StartTerms(Formula):
     """The shadow start ``θ̂_0 = θ_0 + Σ_{k≥1} η^k c_k``, ``c_k = Σ coefficient · F_g(tree)``.
 
     ``terms[k − 1]`` maps trees to the coefficients of c_k, 1/σ included.  Of plain trees every one with k nodes is
-    there, zeros included.  Where they do not suffice (a memory that starts as a symbol, θ itself as a leaf, several
-    ``fields``) they are coloured trees, zeros left out, leaf −i being what number i of the ``memory`` starts as.
+    there, zeros included.  Where they do not suffice (a memory that starts as a symbol, θ itself as a leaf, powers of η
+    beside those of g, several ``fields``) they are coloured trees, zeros left out, leaf −i being what number i of the
+    ``memory`` starts as.
     """
 
     terms: tuple[Mapping[Basis, Coefficient], ...]
@@ -127,7 +128,8 @@ def start_terms(
     fields = len(entry.fields(**values))
     starts = own_memory(entry, complete) | _read_memory(entry, {} if memory is None else memory, fields)
     found = tree_start(rule, starts, order) if entry.memory else [{} for _ in range(order)]
-    if fields == 1 and rule.linear and all(_is_plain(tree) for row in found for tree in row):
+    plain = all(_is_plain(tree) and tree.order == k for k, row in enumerate(found, start=1) for tree in row)
+    if fields == 1 and rule.linear and plain:
         return StartTerms(tuple(_listed(row, k) for k, row in enumerate(found, start=1)))
     coloured = tuple(MappingProxyType(dict[Basis, Coefficient](row.items())) for row in found)
     return StartTerms(coloured, fields, entry.memory)

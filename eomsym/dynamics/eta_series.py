@@ -6,6 +6,7 @@ A step function knows them by duck typing: sums, products, quotients, powers, ``
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
@@ -51,8 +52,9 @@ class EtaSeries:
     def __add__(self, other: Any) -> EtaSeries:
         if isinstance(other, EtaSeries):
             return EtaSeries(self.rows + other.rows)
-        rows = self.rows + np.zeros_like(other)
-        rows[0] = self.rows[0] + other
+        number = _plain(other)
+        rows = self.rows + np.zeros_like(number)
+        rows[0] = self.rows[0] + number
         return EtaSeries(rows)
 
     __radd__ = __add__
@@ -68,7 +70,7 @@ class EtaSeries:
 
     def __mul__(self, other: Any) -> EtaSeries:
         if not isinstance(other, EtaSeries):
-            return EtaSeries(self.rows * other)
+            return EtaSeries(self.rows * _plain(other))
         total = self.rows[:1] * other.rows
         for k in range(1, len(self.rows)):
             total[k:] += self.rows[k] * other.rows[:-k]
@@ -78,7 +80,7 @@ class EtaSeries:
 
     def __truediv__(self, other: Any) -> EtaSeries:
         if not isinstance(other, EtaSeries):
-            return EtaSeries(self.rows / other)
+            return EtaSeries(self.rows / _plain(other))
         below = other.rows
         found = self.rows / below[:1]
         for k in range(1, len(found)):
@@ -106,6 +108,11 @@ class EtaSeries:
             rest = self.rows[k] - np.add.reduce(found[k - 1 : 0 : -1] * found[1:k])
             found[k] = root_quotient(rest, 2 * found[0])
         return EtaSeries(found)
+
+
+def _plain(number: Any) -> Any:
+    """NumPy would make objects of an exact number."""
+    return float(number) if isinstance(number, Fraction) else number
 
 
 def series_of_schedules(

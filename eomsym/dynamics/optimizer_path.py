@@ -155,7 +155,7 @@ def _bind_step(
     exact = entry.complete(given)
     values = {name: float(value) for name, value in exact.items()}
     gradient = field_gradient(kernel, data, entry.fields(**exact))
-    return lambda state: entry.step(gradient, state, eta, **values), entry.initial_state(theta, gradient, **values)
+    return lambda state: entry.run(gradient, state, eta, **values), entry.initial_state(theta, gradient, **values)
 
 
 def _iterates(step: Step, state: State, steps: int, eta: float) -> Iterator[State]:

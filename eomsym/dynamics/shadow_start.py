@@ -96,7 +96,7 @@ def shadow_start(
     values = {name: float(value) for name, value in exact.items()}
     state = _first_state(entry, point, order + 1, memory, lambda theta: entry.initial_state(theta, gradient, **values))
     step_size = EtaSeries.eta(order + 1)
-    seen, sets = _seen(lambda before: entry.step(gradient, before, step_size, **values), state, faded, order)
+    seen, sets = _seen(lambda before: entry.run(gradient, before, step_size, **values), state, faded, order)
     start = _read(point, seen, sets)
     if eta is not None:
         speed = np.linalg.norm(seen[max(seen)][1] - seen[min(seen)][1]) / (max(seen) - min(seen))

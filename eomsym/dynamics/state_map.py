@@ -86,7 +86,7 @@ def kernel_state(
     cuts = slices(sizes)
 
     def step(vector: np.ndarray) -> np.ndarray:
-        return np.concatenate(optimizer.step(gradient, tuple(vector[cut] for cut in cuts), eta, **numbers))
+        return np.concatenate(optimizer.run(gradient, tuple(vector[cut] for cut in cuts), eta, **numbers))
 
     return StateMap(step, np.concatenate(state), theta.size, sizes=sizes, tally=tally)
 

@@ -72,7 +72,7 @@ class WholeStateKernel(TermsKernel):
 
         def step(states: tuple[np.ndarray, ...]) -> tuple[np.ndarray, ...]:
             theta, *memory = self.parts(states[0])
-            after = entry.step(gradient, (theta, *(part / unit for part in memory)), eta, **values)
+            after = entry.run(gradient, (theta, *(part / unit for part in memory)), eta, **values)
             return (self._vector(np.concatenate([after[0], *(part * unit for part in after[1:])])),)
 
         start = np.array(state, dtype=np.float64)

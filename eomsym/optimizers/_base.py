@@ -246,7 +246,32 @@ class Optimizer:
         """
         if self.initial is None:
             return (theta, *(0 * theta for _ in self.memory))
-        return (theta, *self.initial(self._no_gradient if gradient is None else gradient, theta, **parameters))
+        initial, own = self.initial, self._no_gradient if gradient is None else gradient
+        return (theta, *self._on_arrays(lambda slope, at: initial(slope, at, **parameters), own, theta))
+
+    def run(self, gradient: Callable[..., Any], state: tuple[Any, ...], eta: Any, **parameters: Any) -> Any:
+        """One step on arrays: ``step``, whose exact numbers are floats there.  Raises ``InputError`` where none can be.
+
+        That is with arrays of JAX and PyTorch.
+        """
+        return self._on_arrays(lambda slope, *parts: self.step(slope, parts, eta, **parameters), gradient, *state)
+
+    def _on_arrays(self, function: Callable[..., Any], gradient: Callable[..., Any], *state: Any) -> Any:
+        """``function(gradient, *state)``; the rules of this package hold no exact numbers and are called at once."""
+        own = not self.step.__module__.startswith("eomsym.")
+        if own and type(state[0]).__module__ == "numpy":
+            from eomsym.optimizers._floats import in_floats
+
+            return in_floats(function, gradient, *state)
+        try:
+            return function(gradient, *state)
+        except TypeError as error:
+            if not own or "'Fraction'" not in str(error):
+                raise
+            raise InputError(
+                f"optimizer {self.name!r}: {error}; write what such arrays know, state / 2 for Fraction(1, 2) * state, "
+                "or make it a parameter"
+            ) from error
 
     def _no_gradient(self, point: Any, field: int = 0) -> Any:
         raise InputError(f"optimizer {self.name!r}: its memory starts with a gradient; give one")

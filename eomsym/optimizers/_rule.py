@@ -134,6 +134,27 @@ class UpdateRule:
         """Whether there is nothing componentwise: the modified field is then a series over rooted trees."""
         return all(isinstance(atom, (State, Gradient, Stage, Elapsed)) for atom in self.atoms)
 
+    @cached_property
+    def homogeneous(self) -> bool:
+        """Whether each power of η comes with one gradient, so that ``f̃_k`` is over the trees of k + 1 nodes.
+
+        Then every atom has a degree in g, a gradient 1 and θ 0, and in every sum degree less power is the same.
+        """
+        degrees = {self.state(0): 0} | {n: 1 for n, atom in enumerate(self.atoms) if isinstance(atom, Gradient)}
+        stages = {atom.index: n for n, atom in enumerate(self.atoms) if isinstance(atom, Stage)}
+        sums = [(self.state(index), made) for index, made in enumerate(self.following)]
+        sums += [(stages[index], made) for index, made in enumerate(self.stages)]
+        sums += [(self.state(0), atom.point) for atom in self.atoms if isinstance(atom, Gradient)]
+        for _ in self.atoms:  # each time one atom more is known, or all are that hang together with θ and g
+            for whole, made in sums:
+                for part, power, _ in made.terms:
+                    if whole in degrees:
+                        degrees.setdefault(part, degrees[whole] + power)
+                    elif part in degrees:
+                        degrees[whole] = degrees[part] - power
+        known = [(degrees[whole], made) for whole, made in sums if whole in degrees]
+        return all(degrees[part] == degree + power for degree, made in known for part, power, _ in made.terms)
+
     @property
     def evaluations(self) -> int:
         """Gradients evaluated in one step."""

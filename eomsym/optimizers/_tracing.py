@@ -161,6 +161,12 @@ class Vector(_Linear):
             terms[self.builder.number(One()) if atom == _ONES else atom, power] = value
         return Linear(tuple((*key, terms[key]) for key in sorted(terms)))
 
+    def lowest(self) -> tuple[Vector, int]:
+        """What is left when the lowest power of η is taken out, and that power: ``η m / r`` is η times ``m / r``."""
+        least = min((power for _, power in self.terms), default=0)
+        rest = {(atom, power - least): value for (atom, power), value in self.terms.items()}
+        return Vector(self.builder, rest), least
+
     def constant(self) -> StepSize | None:
         """The number of which it is a vector, None where it holds anything else than ones; zero is one."""
         if any(atom != _ONES for atom, _ in self.terms):
@@ -175,7 +181,8 @@ class Vector(_Linear):
             for one, factor in ((self, other.constant()), (other, self.constant())):
                 if factor is not None:
                     return one * factor
-            return self.builder.vector(Product(self.frozen(), other.frozen()))
+            (left, p), (right, q) = self.lowest(), other.lowest()
+            return self.builder.vector(Product(left.frozen(), right.frozen())) * StepSize({(p + q, 0): 1})
         number = StepSize._like(other)
         parts = {m: self._elapsed(m, number.clock) for m in sorted({m for _, m in number.terms})}
         total = collected(
@@ -198,7 +205,8 @@ class Vector(_Linear):
             constant = other.constant()
             if constant is not None and set(constant.terms) == {(0, 0)}:
                 return self if constant.terms[0, 0] == 1 else self * inverse(constant.terms[0, 0])
-            return self.builder.vector(Quotient(self.frozen(), other.frozen()))
+            (above, p), (below, q) = self.lowest(), other.lowest()
+            return self.builder.vector(Quotient(above.frozen(), below.frozen())) * StepSize({(p - q, 0): 1})
         return self * (other.inverse() if isinstance(other, StepSize) else inverse(exact_number(other)))
 
     def __rtruediv__(self, other: Any) -> Vector:
@@ -218,7 +226,10 @@ class Vector(_Linear):
         """What ``np.sqrt`` and ``eomsym.optimizers.sqrt`` call."""
         if self.terms == {(_ONES, 0): 1}:
             return self
-        return self.builder.vector(SquareRoot(self.frozen()))
+        inside, power = self.lowest()
+        if power % 2:
+            raise InputError("step function: takes the square root of eta, which has no series in powers of eta")
+        return self.builder.vector(SquareRoot(inside.frozen())) * StepSize({(power // 2, 0): 1})
 
 
 class _Builder:
@@ -335,6 +346,12 @@ def _check(rule: UpdateRule, slow: bool) -> None:
     if rule.following[0].coefficient(theta) != 1 or rule.moved(0).atoms(0):
         raise InputError("step function: theta must move by eta times something, theta + eta * (...), and does not")
     for index in range(1, len(rule.following)):
+        share = rule.self_coefficient(index)  # one that is a symbol stands for one below 1
+        if index not in rule.slow and isinstance(share, (int, Fraction, float)) and not -1 < share < 1:
+            raise InputError(
+                f"step function: state {index} keeps {share} of itself in a step, so it never fades; take a share "
+                "between -1 and 1, or differences of its steps (follow)"
+            )
         if index in rule.slow and (not slow or rule.moved(index).atoms(0)):
             raise InputError(
                 f"step function: state {index} keeps itself with weight 1, so it never settles; ask for the whole state"

@@ -106,7 +106,7 @@ def member(family: Optimizer, values: Mapping[str, Fraction], name: str, kind: t
 
     def step(gradient: Callable[..., Any], state: tuple[Any, ...], eta: Any, **others: Any) -> tuple[Any, ...]:
         own = {key: number_for(state[0], value) for key, value in values.items()}
-        return family.step(gradient, state, eta, **own, **others)
+        return family.run(gradient, state, eta, **own, **others)
 
     initial = family.initial
     return kind(

@@ -179,7 +179,7 @@ class Loop:
             if exact and number > first:
                 state = state[0].builder.named(state)  # else the last step would be a sum over all before it
             own = gradient if index is None else _of_batch(gradient, index, weight if exact else float(weight))
-            state = self.optimizer.step(own, state, rate, **{**fixed, **values})
+            state = self.optimizer.run(own, state, rate, **{**fixed, **values})
         return state
 
 

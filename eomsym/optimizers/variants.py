@@ -51,7 +51,7 @@ def decoupled_decay(entry: Optimizer) -> Optimizer:
     """The method with ``− η λ θ`` beside its step; of Adam it is AdamW."""
 
     def step(gradient: Gradient, state: tuple[Any, ...], eta: Any, decay: Any, **others: Any) -> tuple[Any, ...]:
-        moved, *memory = entry.step(gradient, state, eta, **others)
+        moved, *memory = entry.run(gradient, state, eta, **others)
         return moved - eta * (decay * state[0]), *memory
 
     initial, of_adam = entry.initial, entry.name == "adam"
@@ -79,7 +79,7 @@ def _changed(entry: Optimizer, word: str, meaning: str, change: Callable[..., Gr
         return change(gradient, **{name: values.pop(name) for name in mine})
 
     def step(gradient: Gradient, state: tuple[Any, ...], eta: Any, **values: Any) -> tuple[Any, ...]:
-        return entry.step(bound(gradient, values), state, eta, **values)
+        return entry.run(bound(gradient, values), state, eta, **values)
 
     def initial(gradient: Gradient, theta: Any, **values: Any) -> tuple[Any, ...]:
         assert entry.initial is not None

@@ -136,7 +136,7 @@ def rule_lookahead(
 
     def step(point: Any) -> Any:
         visited.append(point)
-        return entry.step(gradient, point, eta, **numbers)
+        return entry.run(gradient, point, eta, **numbers)
 
     moved = map_logarithm(step, (theta, *given), order, _each, stride)
     if stride > 1 and order and entry.memory:

@@ -53,10 +53,15 @@ def _short(share: Coefficient) -> Fraction:
 
 
 def is_anchored(rule: UpdateRule) -> bool:
-    """Whether no quantity of the rule depends on η at s = 0: no memory, no stages, gradients at θ alone."""
+    """Whether nothing depends on η at s = 0: no memory, no stages, gradients at θ alone, a step of η times that.
+
+    A step with ``η² g`` has ``η g`` in its increment over η, which is g and not 0 there.
+    """
     if any(isinstance(atom, Stage) or (isinstance(atom, State) and atom.index) for atom in rule.atoms):
         return False
     operands = [part for atom in rule.atoms for part in vars(atom).values() if isinstance(part, Linear)]
+    if any(power != 1 for _, power, _ in rule.moved(0).terms):
+        return False
     return all(power == 0 for operand in operands for _, power, _ in operand.terms)
 
 

@@ -81,7 +81,9 @@ class NumberAlgebra(NodeAlgebra):
         return total
 
     def transform(self, matrix: Any, values: np.ndarray) -> np.ndarray:
-        return np.asarray(matrix @ values[: matrix.shape[1]])
+        rows = matrix.shape[1]
+        held = values if len(values) >= rows else np.repeat(values, rows, axis=0)
+        return np.asarray(matrix @ held[:rows])
 
     def resolved(self, share: Coefficient, index: int, values: np.ndarray, level: int) -> np.ndarray:
         return self.transform(self._weights.resolvent(share, level), values)

@@ -52,6 +52,8 @@ from eomsym.verification.whole_state import default_state, verify_whole_state
 
 #: Stands for the data set that suits the precision.
 SUITED = "suited to the precision"
+#: Terms above the highest order that are looked at, until one does not vanish.
+MOST_VANISHING = 8
 #: How often the largest step is halved until nothing hinders the slow manifold.
 MORE_HALVINGS = 10
 #: A path that is shorter than this part of ‖θ‖₂ shows nothing.
@@ -218,12 +220,15 @@ def error_exponents(entry: Optimizer, parameters: Mapping[str, Fraction], orders
     # Gradient descent has (−1)^n/(n+1) at chains, never 0; all trees of order 19, say, would be too many to look at.
     if not rule.linear or entry.name == "gradient-descent":
         return {order: order + 1 for order in kept}
-    terms = max(kept) + 2
-    while True:
+    highest = max(kept)
+    for terms in range(highest + 2, highest + 2 + MOST_VANISHING):
         present = [index for index, field in enumerate(modified_tree_coefficients(rule, terms)) if field]
-        if present[-1] > max(kept):
+        if present and present[-1] > highest:
             return {order: next(index for index in present if index > order) for order in kept}
-        terms += 1
+    raise InputError(
+        f"optimizer {entry.name!r}: {MOST_VANISHING} terms above order {highest} vanish, so there is no error to "
+        "measure; take another order"
+    )
 
 
 def _largest_step(entry: Optimizer, parameters: Mapping[str, Fraction], problem: Problem) -> float:

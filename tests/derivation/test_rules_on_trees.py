@@ -6,6 +6,7 @@ from math import comb, prod
 import numpy as np
 import pytest
 import sympy
+from own_rules import POWERS
 from second_routes.modified_fields import modified_field_terms
 from second_routes.step_polynomial import FORMS, modified_coefficients
 from second_routes.truncated import TruncatedSeries
@@ -17,7 +18,8 @@ from eomsym.errors import InputError
 from eomsym.optimizers import runge_kutta
 from eomsym.trees import THETA, ColouredTree, parse_tree, rooted_trees
 
-LINEAR = [entry for entry in optimizers.REGISTRY.values() if entry.rule(**entry.complete({}, trial=True)).linear]
+ENTRIES = [*optimizers.REGISTRY.values(), *POWERS]
+LINEAR = [entry for entry in ENTRIES if entry.rule(**entry.complete({}, trial=True)).linear]
 
 
 @pytest.mark.parametrize("name", FORMS)

@@ -4,14 +4,20 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
+from interpreted import interpreted
+from own_rules import POWERS
 
+import eomsym
 from eomsym import optimizers
+from eomsym.codegen import KernelSpec
+from eomsym.dynamics.eta_series import EtaSeries
 from eomsym.errors import InputError, IntegrationError
+from eomsym.models import MLP, ExpressionLoss
 from eomsym.optimizers import Gradient, Linear, Loop, Optimizer, Parameter, State, runge_kutta, solve, sqrt, trace
 from eomsym.optimizers.loop import rule_of_losses
 from eomsym.schedules import constant
 
-ENTRIES = list(optimizers.REGISTRY.values())
+ENTRIES = [*optimizers.REGISTRY.values(), *POWERS]
 
 
 def run_rule(rule, gradient, state, eta):
@@ -58,7 +64,7 @@ def test_the_rule_says_what_the_step_does(entry):
 
     numbers = {name: float(value) for name, value in values.items()}
     for found, expected in zip(
-        run_rule(rule, gradient, state, 0.1), entry.step(gradient, state, 0.1, **numbers), strict=True
+        run_rule(rule, gradient, state, 0.1), entry.run(gradient, state, 0.1, **numbers), strict=True
     ):
         np.testing.assert_allclose(np.broadcast_to(found, expected.shape), expected, rtol=1e-14)
 
@@ -112,6 +118,124 @@ def test_steps_that_have_no_series_are_refused(function, reason):
         return
     with pytest.raises(InputError, match=reason):
         trace(function, 2, {"beta": Fraction(1, 2)})
+
+
+def keeping(share):
+    def step(gradient, state, eta):
+        theta, memory = state
+        memory = share * memory + gradient(theta)
+        return theta - eta * memory, memory
+
+    return Optimizer("keeps", (), "", "", (), step, memory=("memory",))
+
+
+def _kernel(entry):
+    return interpreted(KernelSpec(ExpressionLoss("x**4 + x**2", ["x"]), 2, optimizers.get(entry).name))
+
+
+def _follow(entry, state):
+    own = interpreted(KernelSpec(ExpressionLoss("x**4 + x**2", ["x"]), 2))
+    return eomsym.follow(own, np.array([0.7]), 0.01, 3, optimizer=entry, orders=[0], state=state)
+
+
+SLOW_MANIFOLD = {
+    "derive": lambda entry: eomsym.derive(entry, 1),
+    "start": lambda entry: eomsym.derive(entry, 1, start=True),
+    "schedule": lambda entry: eomsym.derive(entry, 1, schedule="eta"),
+    "kernel": _kernel,
+    "verify": lambda entry: eomsym.verify(entry, MLP([1, 1], "identity", "mse"), "line"),
+    "arrays": lambda entry: rule_of_losses(entry, {}, 1, "forward", {}, list),
+    "rounds": lambda entry: rule_of_losses(entry, {}, 2, "forward", {}, list),
+    "transient": lambda entry: entry.transient(),
+    "follow": lambda entry: _follow(entry, "slow"),
+}
+
+
+@pytest.mark.parametrize("share", [2, -1, Fraction(-3, 2), 1.5])
+@pytest.mark.parametrize("where", SLOW_MANIFOLD)
+def test_a_memory_that_never_fades_has_no_slow_manifold(where, share):
+    with pytest.raises(InputError, match=r"never (fades|settles)"):  # two steps of the share −1 keep all
+        SLOW_MANIFOLD[where](keeping(share))
+
+
+def test_steps_with_such_a_memory_can_be_followed_in_the_whole_state():
+    assert _follow(keeping(2), "whole").records()
+    assert keeping(Fraction(-1, 2)).rule().self_coefficient(1) == Fraction(-1, 2)
+
+
+def _root(value):
+    return sqrt(value**2 + Fraction(1, 2))
+
+
+GROUPED = {
+    "quotient": (lambda u, eta: eta * u / _root(u), lambda u, eta: eta * (u / _root(u))),
+    "product": (lambda u, eta: (eta * u) * (eta * u), lambda u, eta: eta**2 * u**2),
+    "quotient of powers": (lambda u, eta: eta * (eta * u) / (eta * _root(u)), lambda u, eta: eta * (u / _root(u))),
+    "root": (lambda u, eta: sqrt((eta * u) ** 2 + eta**2 / 2), lambda u, eta: eta * _root(u)),
+}
+
+
+@pytest.mark.parametrize("what", GROUPED)
+def test_eta_counts_wherever_it_stands_in_a_product(what):
+    one, other = (trace(lambda g, s, eta, made=made: (s[0] - made(g(s[0]), eta),), 1, {}) for made in GROUPED[what])
+    assert one.following == other.following
+    assert one.atoms == other.atoms
+
+
+@pytest.mark.parametrize(
+    ("made", "reason"),
+    [
+        (lambda u, eta: eta * u / (eta * _root(u)), "theta must move by eta times something"),
+        (lambda u, eta: u / (eta * _root(u)), "divides by eta"),
+        (lambda u, eta: sqrt(eta * u**2), "square root of eta"),
+    ],
+)
+def test_what_is_no_multiple_of_eta_is_still_refused(made, reason):
+    with pytest.raises(InputError, match=reason):
+        trace(lambda g, s, eta: (s[0] - made(g(s[0]), eta),), 1, {})
+
+
+def exact_step(gradient, state, eta):
+    theta, memory = state
+    memory = Fraction(1, 3) * memory + gradient(theta) * Fraction(2, 3)
+    return theta - eta * memory / sqrt(memory**2 + Fraction(1, 7)), memory
+
+
+def float_step(gradient, state, eta):
+    theta, memory = state
+    memory = 1 / 3 * memory + gradient(theta) * (2 / 3)
+    return theta - eta * memory / np.sqrt(memory**2 + 1 / 7), memory
+
+
+EXACT = Optimizer(
+    "exact",
+    (),
+    "",
+    "",
+    (),
+    exact_step,
+    ("memory",),
+    initial=lambda gradient, theta: (Fraction(1, 3) * gradient(theta),),
+)
+
+
+def test_exact_numbers_in_a_step_are_floats_on_arrays():
+    theta = np.array([0.4, -0.3])
+    start = EXACT.initial_state(theta, np.sin)
+    np.testing.assert_array_equal(start[1], 1 / 3 * np.sin(theta))
+    found, expected = EXACT.run(np.sin, start, 0.1), float_step(np.sin, start, 0.1)
+    assert all(type(part) is np.ndarray and part.dtype == float for part in (*start, *found))
+    np.testing.assert_allclose(found, expected, rtol=1e-15)
+    series = EXACT.run(lambda point: point, (EtaSeries.constant(theta, 3),) * 2, EtaSeries.eta(3))
+    assert all(part.rows.dtype == float for part in series)
+
+
+def test_exact_numbers_are_refused_where_arrays_do_not_know_them():
+    torch = pytest.importorskip("torch", reason="the extra 'torch' is not installed")
+    with pytest.raises(InputError, match="write what such arrays know"):
+        EXACT.run(torch.sin, (torch.ones(2), torch.ones(2)), 0.1)
+    with pytest.raises(TypeError, match="NoneType"):  # what has nothing to do with them stays as it is
+        keeping(2).run(lambda point: None, (torch.ones(2), torch.ones(2)), 0.1)
 
 
 def test_states_that_depend_on_one_another_at_once_are_refused():

@@ -6,6 +6,7 @@ slow one generates the kernel of a small network for each.
 
 import numpy as np
 import pytest
+from own_rules import POWERS
 from second_routes.modified_fields import modified_field_terms
 
 from eomsym import optimizers
@@ -111,7 +112,7 @@ def study(entry, tamper=None, orders=range(4), start="manifold"):
     return verify(entry, None, SAMPLES, orders, etas, theta=theta, kernel=kernel, threads=1, start=start, **values)
 
 
-@pytest.mark.parametrize("entry", optimizers.REGISTRY.values(), ids=lambda entry: entry.name)
+@pytest.mark.parametrize("entry", [*optimizers.REGISTRY.values(), *POWERS], ids=lambda entry: entry.name)
 def test_slopes_and_predicted_errors(entry):
     found = study(entry)
     assert found.passed, [
