@@ -23,6 +23,7 @@ from eomsym.derivation.tree_algebra import modified_tree_coefficients
 from eomsym.double_double import DoubleDouble
 from eomsym.dynamics import FieldKernel, shadow_start, spectral_radius
 from eomsym.dynamics.kernel import check_order, is_double_double
+from eomsym.dynamics.kernel_rule import check_rule
 from eomsym.dynamics.vectors import rounded
 from eomsym.errors import InputError
 from eomsym.models import DEFAULT_DATASETS, MLP, Dataset, ExpressionLoss
@@ -252,7 +253,7 @@ def _pose(
         kernel = kernel_for(spec, asked.output)
     else:
         _check_kernel(kernel, asked.model, order, precision)
-        _check_rule(kernel, entry, parameters)
+        check_rule(kernel, entry, parameters, "verified")
     if entry.memory and start != SETTLED and not hasattr(kernel, "gradient_series"):
         raise InputError(f"start {start!r}: this kernel gives no gradient along a curve; take settled")
     point = asked.start(kernel)
@@ -271,18 +272,6 @@ def _check_kernel(kernel: FieldKernel, model: MLP | None, order: int, precision:
     has = _precision(kernel)
     if precision not in (None, has):
         raise InputError(f"precision {precision!r}: the kernel's is {has}; leave one of the two out")
-
-
-def _check_rule(kernel: FieldKernel, entry: Optimizer, parameters: Mapping[str, Fraction]) -> None:
-    """Raises ``InputError`` where a generated kernel has the terms of another rule than the one that is run."""
-    spec = getattr(kernel, "spec", None)
-    if spec is None or (spec.optimizer, dict(spec.settings)) == (entry.name, dict(parameters)):
-        return
-    made, asked = (
-        f"{name} ({', '.join(f'{key} = {value}' for key, value in values)})" if values else name
-        for name, values in ((spec.optimizer, spec.settings), (entry.name, tuple(parameters.items())))
-    )
-    raise InputError(f"kernel: was generated for {made}, and {asked} is to be verified; give the same to both")
 
 
 def _suited(precision: str | None, kernel: FieldKernel | None) -> str | None:

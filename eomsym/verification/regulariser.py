@@ -13,10 +13,10 @@ from typing import Any
 
 import numpy as np
 
-from eomsym import optimizers
 from eomsym.checks import check_positive
 from eomsym.derivation import modified_loss
 from eomsym.dynamics import SeriesKernel, elementary_differentials, is_double_double, kernel_counterterms
+from eomsym.dynamics.kernel_rule import asked_rule
 from eomsym.errors import InputError
 from eomsym.optimizers import Optimizer
 from eomsym.result import Result, Table
@@ -82,16 +82,16 @@ def implicit_regulariser(
     eta: float,
     *data: np.ndarray,
     order: int = 1,
-    optimizer: str | Optimizer = "gradient-descent",
+    optimizer: str | Optimizer | None = None,
     **parameters: object,
 ) -> ImplicitRegulariser:
     """The modified loss of an optimiser at ``theta`` (d,) up to ``η^order``; of gradient descent ``L + (η/4)‖g‖² + …``.
 
-    Parameters that are not given take their default values.  Raises ``InputError`` for optimisers without a modified
-    loss (games, componentwise ones such as Adam, several batches), for a kernel without one or in double-double, for an
-    order above the kernel's and for a bad value.
+    Without an ``optimizer`` it is the kernel's own; parameters that are not given take their default values.
+    Raises ``InputError`` for optimisers without a modified loss (games, componentwise ones such as Adam, several
+    batches), for a kernel without one or in double-double, for an order above the kernel's and for a bad value.
     """
-    entry, given = optimizers.chosen(optimizer, parameters)
+    entry, given = asked_rule(kernel, optimizer, parameters)
     values = entry.complete(given)
     step = check_positive("eta", eta)
     if is_double_double(kernel) or not hasattr(kernel, "loss"):
