@@ -226,7 +226,7 @@ def _smaller(problem: Problem, eta: float, given: Sequence[float] | None) -> lis
     if found is None:
         raise InputError(
             f"start 'manifold': at eta = {eta:g} the memory there cannot be stepped from, a mean of squares is below 0 "
-            "where g is small against its change in a step; take a smaller eta, or start 'settled'"
+            "where g is small against its change in a step; take a smaller eta, or start='settled'"
         )
     return [found / 2**k for k in range(HALVINGS + 1)]
 
@@ -255,7 +255,7 @@ def _pose(
         _check_kernel(kernel, asked.model, order, precision)
         check_rule(kernel, entry, parameters, "verified")
     if entry.memory and start != SETTLED and not hasattr(kernel, "gradient_series"):
-        raise InputError(f"start {start!r}: this kernel gives no gradient along a curve; take settled")
+        raise InputError(f"start {start!r}: this kernel gives no gradient along a curve; take start='settled'")
     point = asked.start(kernel)
     shadow = None
     if start == SHADOW and entry.memory:

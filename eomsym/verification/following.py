@@ -117,7 +117,7 @@ def follow(
         else:
             subject = _subject(kernel, theta, eta, data, optimizer, hyperparameters)
         if state == "slow" and subject.slow_path is None:
-            raise InputError(f"state 'slow': {subject.optimizer} has none here, {subject.no_slow}; take 'whole'")
+            raise InputError(f"state 'slow': {subject.optimizer} has none here, {subject.no_slow}; take state='whole'")
         return _followed(subject, kept, steps, start, state, progress)
 
 
