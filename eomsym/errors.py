@@ -15,6 +15,7 @@ __all__ = [
     "IntegrationError",
     "KernelError",
     "KinkWarning",
+    "LossScaleWarning",
     "MissingExtraError",
     "PrecisionWarning",
     "ResummationWarning",
@@ -61,6 +62,10 @@ class UnsolvableError(EomsymError):
 
 class KinkWarning(UserWarning):
     """A loss has kinks: its terms hold on one side of them."""
+
+
+class LossScaleWarning(UserWarning):
+    """A loss is another multiple of what goes by its name elsewhere, and a learning rate with it."""
 
 
 class PrecisionWarning(UserWarning):

@@ -32,7 +32,6 @@ from eomsym.verification import (
     Certificate,
     ConvergenceStudy,
     EdgePoint,
-    ErrorMap,
     Follow,
     FollowedOrder,
     OrderAdvice,
@@ -117,7 +116,6 @@ RESULTS = {
     "steps": StepErrors(0.1, (0, 2), (0.1, math.inf), (1e-9, math.inf)),
     "audit": Audit("PyTorch 2", 1, 4, AUDIT_ROWS, None, ("a note",)),
     "certificate": Certificate("kernel", (1e-16, 1e-15), (1.0, 0.0), (1e-18, 1e-18), 106, (1e-16, 1e-16)),
-    "error map": ErrorMap((0, 1), np.array([1.0]), np.array(ETAS), np.ones((2, 1, 4)), np.full((2, 1, 4), math.nan)),
     "prediction": ErrorPrediction((0, 1), (1, 2), np.ones((2, 3)), np.zeros(2), np.zeros(3), 9),
     "step advice": StepAdvice(1, 1.0, 1e-3, 0.1, 0.05, 20, 1e-4, 1e-4, ((10, 1e-2), (20, 1e-4)), 0.8, 2.2),
     "order advice": OrderAdvice(0.1, 1, True, (0.1, 0.01), (0.1, math.inf)),
@@ -229,7 +227,6 @@ def test_an_array_has_them_by_order_and_step_size():
     np.testing.assert_array_equal(found.error.sel(order=0), STUDY.errors[0])
     assert found.error.sel(order=2, eta=0.1) == STUDY.errors[1][2]
     assert np.isnan(found.error.sel(order=2, eta=0.05))
-    assert RESULTS["error map"].to_xarray().predicted.dims == ("order", "time", "eta")
 
 
 def test_what_has_no_dimensions_or_no_xarray_is_refused(monkeypatch):

@@ -37,7 +37,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except messages.UsageError as error:
         return _refuse(messages.usage(error))
     except EomsymError as error:
-        return _refuse(str(error))
+        return _refuse(messages.spelled(str(error)))
     except KeyboardInterrupt:
         return INTERRUPTED
     except MemoryError:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -15,6 +16,7 @@ from eomsym.cli import (
     follow,
     generate,
     layers,
+    messages,
     optimizers,
     output,
     recommend,
@@ -48,9 +50,18 @@ app.add_typer(study.group, name="study")
 
 
 def run(arguments: Sequence[str] | None) -> int:
-    """Run one command and return its exit status; errors are left to the caller."""
+    """Run one command and return its exit status; errors are left to the caller, with the options that it has."""
+    messages.options = _options(sys.argv[1:] if arguments is None else arguments)
     status = app(args=None if arguments is None else list(arguments), prog_name="eomsym", standalone_mode=False)
     return int(status or 0)
+
+
+def _options(arguments: Sequence[str]) -> frozenset[str]:
+    """The options of the command that is named."""
+    command: Any = typer.main.get_command(app)
+    for word in arguments:
+        command = getattr(command, "commands", {}).get(word, command)
+    return frozenset(name for parameter in command.params for name in parameter.opts)
 
 
 def _print_version(wanted: bool) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 from typing import Any
 
 import typer
@@ -10,6 +11,16 @@ import typer
 from eomsym.checks import meant
 
 LONGEST_LINE = 1000
+
+#: An argument as the API's messages spell it, ``begin=5`` or ``state='whole'``.
+_ARGUMENT = re.compile(r"(?<![\w.])(?<!\w\()([a-z_]+)=('[^'\s]*'|[\w.]+)")
+#: What a message begins with: the name of the value that is wrong.
+_NAME = re.compile(r"[a-z_]+(?=:| [-\d'\[])")
+#: Choices of an argument that have options of their own.
+_CHOICES = {("--start", "settled"): "--settle", ("--start", "shadow"): "--from-start"}
+
+#: Those of the command that runs; one process, one command line.
+options: Collection[str] = ()
 
 #: Base of the errors that typer raises for a wrong command line.  typer does not export it and newer versions carry
 #: their own copy of click, so it is reached through the one subclass that every version exports.
@@ -24,6 +35,21 @@ def one_line(message: str) -> str:
     text = " ".join(message.split())
     shown = "".join(sign if sign.isprintable() else sign.encode("unicode_escape").decode() for sign in text)
     return shown if len(shown) <= LONGEST_LINE else f"{shown[: LONGEST_LINE // 2]} ... {shown[-LONGEST_LINE // 2 :]}"
+
+
+def spelled(message: str) -> str:
+    """A message of the API, with arguments that the command has as options as they are written there."""
+
+    def option(argument: re.Match[str]) -> str:
+        name, value = f"--{argument[1].replace('_', '-')}", argument[2].strip("'")
+        choice = _CHOICES.get((name, value))
+        if choice in options:
+            return str(choice)
+        return f"{name} {value}" if name in options else argument[0]
+
+    begun = _NAME.match(message)
+    head = f"--{begun[0].replace('_', '-')}" if begun else ""
+    return _ARGUMENT.sub(option, head + message[len(begun[0]) :] if begun and head in options else message)
 
 
 def usage(error: Any) -> str:

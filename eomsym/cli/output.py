@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from eomsym.cli import messages
 from eomsym.files import write_atomically
 
 if TYPE_CHECKING:
@@ -78,7 +79,7 @@ def show_result(result: Result) -> None:
 def warn(sentence: str) -> None:
     """A sentence for people, on stderr, unless they asked for quiet."""
     if not _quiet:
-        print(f"eomsym: warning: {sentence}", file=sys.stderr)
+        print(f"eomsym: warning: {messages.spelled(sentence)}", file=sys.stderr)
 
 
 def note_conditions(name: str, conditions: str) -> None:

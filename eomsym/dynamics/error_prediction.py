@@ -15,7 +15,8 @@ import numpy as np
 
 from eomsym.checks import check_positive
 from eomsym.dynamics.integration import integrate
-from eomsym.dynamics.kernel import Data, FieldKernel, check_order, check_theta
+from eomsym.dynamics.kernel import Data, FieldKernel, TermsKernel, check_order, check_theta
+from eomsym.dynamics.kernel_rule import DESCENT, rule_name
 from eomsym.errors import InputError, IntegrationError
 from eomsym.result import Result
 
@@ -65,15 +66,16 @@ def predict_discretization_error(
     *,
     accuracy: float = 1e-6,
     exponents: Mapping[int, int] | None = None,
-    gradient_flow: bool = True,
+    gradient_flow: bool | None = None,
     begun: np.ndarray | None = None,
     places: Sequence[np.ndarray] = (),
 ) -> ErrorPrediction:
     """E_N(time) for all ``orders`` at once: one flow and one call of the counter terms serve them all.
 
     ``exponents`` says of an order whose next counter terms vanish which power of η is the first to be wrong, p > N + 1;
-    then ``ξ_{p−1}`` drives the error.  Without ``gradient_flow`` the term f̃_0 of another optimiser takes the place of
-    −g, and is differentiated by central differences: six digits or more, where three are needed.
+    then ``ξ_{p−1}`` drives the error.  Without ``gradient_flow``, by default where a kernel is of
+    another rule than descent, the term f̃_0 takes the place of −g, and is differentiated by central differences: six
+    digits or more, where three are needed.
     ``begun`` (number of orders, d) is E_N at the start, where the path is not new there; zero if none.
     ``places`` are more points at which the terms show their sizes, where some happen to vanish at the start.
     ``accuracy`` is the relative error allowed in one step of the integrator.  The kernel must have order
@@ -91,6 +93,8 @@ def predict_discretization_error(
     highest = max(leading[order] for order in kept)
     check_order(kernel, highest, f"predicting the error of order {max(kept)}")
     rows = [0, *(leading[order] for order in kept)]
+    if gradient_flow is None:
+        gradient_flow = not isinstance(kernel, TermsKernel) and rule_name(kernel) == DESCENT
 
     def rate(state: np.ndarray) -> np.ndarray:
         point, *errors = state.reshape(len(rows), -1)

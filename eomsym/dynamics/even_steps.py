@@ -16,10 +16,10 @@ import numpy as np
 from scipy.integrate import RK45
 from scipy.interpolate import CubicHermiteSpline
 
-from eomsym import optimizers
 from eomsym.checks import check_choice, check_integer, check_positive
 from eomsym.dynamics.integration import Rate
 from eomsym.dynamics.kernel import Data, FieldKernel, check_theta
+from eomsym.dynamics.kernel_rule import asked_rule
 from eomsym.dynamics.state_map import StateMap, kernel_state
 from eomsym.errors import InputError, IntegrationError, ResummationWarning, warn_outside
 from eomsym.optimizers import Optimizer, check_one_gradient
@@ -85,7 +85,7 @@ def even_steps(
     data: Data = (),
     *,
     order: int = 2,
-    optimizer: str | Optimizer = "gradient-descent",
+    optimizer: str | Optimizer | None = None,
     state: Sequence[np.ndarray] | None = None,
     logarithm: str = "subspace",
     tolerance: float = TOLERANCE,
@@ -93,12 +93,12 @@ def even_steps(
 ) -> EvenSteps:
     """The even-step equation of an optimiser on a kernel from ``theta`` (d,), followed for so many steps.
 
-    An optimiser with a memory has it as ``state``, its parts after θ; it is followed together with θ.  Other arguments
-    are those of ``follow_even_steps``.
+    Without an ``optimizer`` it is the kernel's own.  One with a memory has it as ``state``, its parts after θ; it is
+    followed together with θ.  Other arguments are those of ``follow_even_steps``.
     Raises ``InputError`` for a bad value, a memory without its state, and where the plain sum diverges;
     ``IntegrationError`` if the path leaves the floating-point numbers.
     """
-    entry, given = optimizers.chosen(optimizer, parameters)
+    entry, given = asked_rule(kernel, optimizer, parameters)
     values = entry.complete(given)
     check_one_gradient(entry, values)
     whole = kernel_state(kernel, check_theta(kernel, theta), check_positive("eta", eta), data, entry, values)

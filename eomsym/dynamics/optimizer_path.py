@@ -8,9 +8,9 @@ from itertools import pairwise
 
 import numpy as np
 
-from eomsym import optimizers
 from eomsym.checks import check_integer, check_positive, shown
 from eomsym.dynamics.kernel import Data, FieldKernel, check_theta, is_double_double
+from eomsym.dynamics.kernel_rule import asked_rule
 from eomsym.dynamics.vectors import Vector, is_finite, last_place, norm, rounded, stack
 from eomsym.errors import InputError, IntegrationError, OverflowInKernelError
 from eomsym.optimizers import Field, Optimizer
@@ -46,12 +46,12 @@ def optimizer_path(
     steps: int | Sequence[int],
     data: Data = (),
     *,
-    optimizer: str | Optimizer = "gradient-descent",
+    optimizer: str | Optimizer | None = None,
     **parameters: object,
 ) -> Vector:
     """All iterates θ_0 … θ_steps as one (steps + 1, d) array of the kernel's arithmetic; row 0 is ``theta``.
 
-    Of rising ``steps`` those iterates alone are kept, one a row.
+    Of rising ``steps`` those iterates alone are kept, one a row.  Without an ``optimizer`` it is the kernel's own.
     Raises ``InputError`` for an unknown optimiser or a bad value, ``IntegrationError`` naming the first step that is
     not finite.
     """
@@ -81,7 +81,7 @@ def run_optimizer(
     steps: int,
     data: Data = (),
     *,
-    optimizer: str | Optimizer = "gradient-descent",
+    optimizer: str | Optimizer | None = None,
     transient: int = 0,
     memory: Sequence[Vector] | None = None,
     **parameters: object,
@@ -91,7 +91,8 @@ def run_optimizer(
     There each entry of each iterate (and of the memory) moves by a unit in the last place, up with probability 1/8 and
     down with 1/8, drawn from a fixed seed.  So growth and damping of the errors along the path are in the number, which
     a formula for one step would miss.  ``transient`` more steps are run before, undisturbed.  ``memory`` is what the
-    optimiser begins with, its own beginning if none is given.  Parameters that are not given take their default values.
+    optimiser begins with, its own beginning if none is given.  Without an ``optimizer`` it is the
+    kernel's own; parameters that are not given take their default values.
     Raises as ``optimizer_path`` does.
     """
     step, start = _bind_step(kernel, check_theta(kernel, theta), eta, data, optimizer, parameters)
@@ -144,11 +145,11 @@ def _bind_step(
     theta: Vector,
     eta: float,
     data: Data,
-    optimizer: str | Optimizer,
+    optimizer: str | Optimizer | None,
     parameters: dict[str, object],
 ) -> tuple[Step, State]:
     """One step with everything else fixed, and the state to begin with."""
-    entry, given = optimizers.chosen(optimizer, parameters)
+    entry, given = asked_rule(kernel, optimizer, parameters)
     eta = check_positive("eta", eta)
     if is_double_double(kernel) and entry.name != "gradient-descent":
         raise InputError(f"optimizer {entry.name!r}: in double-double arithmetic gradient-descent only; take it")

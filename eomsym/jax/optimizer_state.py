@@ -21,7 +21,7 @@ def optax_state(loss_fn: Callable[[Any], Any], params: Any, optimizer: Any) -> S
     ``loss_fn`` maps ``params``, any pytree of floating-point arrays, to a scalar.  Computed in float64, under
     ``jax.jit``, whatever the setting outside.  Integers of the state, which count steps, become floats, so that half a
     step has a meaning.  Raises ``InputError`` for a state with other leaves than numbers, and where counts as floats
-    give another first step than counts as integers.
+    give another first step than counts as integers, and for what asks for more than the gradient.
     """
     import optax
 
@@ -33,7 +33,7 @@ def optax_state(loss_fn: Callable[[Any], Any], params: Any, optimizer: Any) -> S
 
         def move(state: Any) -> Any:
             values, memory = state
-            updates, memory = optimizer.update(jax.grad(loss_fn)(values), memory, values)
+            updates, memory = _updated(optimizer, jax.grad(loss_fn)(values), memory, values)
             return optax.apply_updates(values, updates), memory
 
         jitted = jax.jit(lambda flat: ravel_pytree(move(unravel(flat)))[0])
@@ -46,6 +46,18 @@ def optax_state(loss_fn: Callable[[Any], Any], params: Any, optimizer: Any) -> S
 
     tally = Tally()
     return StateMap(tally.counting(step), np.array(vector), size, tally=tally)
+
+
+def _updated(optimizer: Any, slope: Any, memory: Any, values: Any) -> Any:
+    try:
+        return optimizer.update(slope, memory, values)
+    except TypeError as error:
+        if "missing" not in str(error):
+            raise
+        raise InputError(
+            f"optimizer: takes more than the gradient ({error}), as a search along a line does, and such a step is no "
+            "smooth function of the state; take one that needs the gradient alone"
+        ) from error
 
 
 def _check(step: Callable[[Any], Any], vector: Any, wanted: Any) -> None:

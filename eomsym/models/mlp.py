@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from eomsym.checks import check_choice, check_integer, meant
-from eomsym.errors import InputError
+from eomsym.errors import InputError, LossScaleWarning
 from eomsym.models.losses import LOSS_TABLE, Loss
 from eomsym.models.torch_modules import read_sequential
 
@@ -75,9 +76,18 @@ class MLP:
 
         Activations: Tanh, Sigmoid, SiLU, GELU without approximation, Identity (or none), and Softplus with beta 1 and a
         threshold of 20 or more (above its threshold PyTorch's is the identity, off by 2e−9).  ``kernel.pack`` takes its
-        parameters.  Raises ``InputError`` that names the module there is nothing for, and why.
+        parameters.  Warns (``LossScaleWarning``) where ``mse`` is another multiple than PyTorch's ``MSELoss``.  Raises
+        ``InputError`` that names the module there is nothing for, and why.
         """
         layers, activation, bias = read_sequential(sequential)
+        if check_choice("loss", loss, LOSSES) == "mse" and layers[-1] != 2:
+            times = "twice" if layers[-1] == 1 else f"2/{layers[-1]} times"
+            warnings.warn(
+                "loss 'mse' is the mean over samples of half the squared distance, and torch.nn.MSELoss() that over "
+                f"outputs too of all of it, {times} as much: give {times} PyTorch's learning rate here",
+                LossScaleWarning,
+                stacklevel=2,
+            )
         return cls(layers, activation, loss, weight_decay, normalization, bias)
 
     @property

@@ -18,6 +18,8 @@ SAME: dict[str, tuple[str, dict[str, Any]]] = {
 }
 #: PyTorch's softplus is the identity above; below this it would show, at 20 it is off by 2e−9 at most.
 LEAST_THRESHOLD = 20
+#: Where a module keeps what is called beside it.
+HOOKS = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks")
 OTHERWISE = "counter terms of any module are made by eomsym.torch.counterterms"
 
 
@@ -51,18 +53,37 @@ def read_sequential(sequential: Any) -> tuple[list[int], str, bool]:
     if len(activations) > 1:
         one, other = list(activations)[:2]
         raise InputError(f"sequential: module {activations[other]} is {other}, others {one}; an MLP has one for all")
+    _check_moving(layers)
     return widths, next(iter(activations), "identity"), layers[0].bias is not None
+
+
+def _check_moving(layers: Sequence[Any]) -> None:
+    """Raises ``InputError`` where a step moves some of the weights only."""
+    moves = [parameter.requires_grad for layer in layers for parameter in layer.parameters()]
+    if any(moves) and not all(moves):
+        raise InputError(
+            "sequential: some of its parameters are frozen (requires_grad=False), an MLP's move all; "
+            "eomsym.torch.counterterms holds them"
+        )
 
 
 def _modules(sequential: Any, within: str) -> Iterator[tuple[str, Any]]:
     """All modules with their names, those of a Sequential inside too."""
     if _kind(sequential) != "Sequential":
         raise InputError(f"sequential: {type(sequential).__name__}; give a torch.nn.Sequential, or {OTHERWISE}")
+    _check_hooks(within or "(all)", sequential)
     for name, module in sequential._modules.items():  # named_children leaves out what stands there twice
         if _kind(module) == "Sequential":
             yield from _modules(module, f"{within}{name}.")
         else:
+            _check_hooks(f"{within}{name}", module)
             yield f"{within}{name}", module
+
+
+def _check_hooks(place: str, module: Any) -> None:
+    parameters = [part for part in module._parameters.values() if part is not None]
+    if any(getattr(module, hooks) for hooks in HOOKS) or any(part._backward_hooks for part in parameters):
+        _refuse(place, type(module).__name__, "has a hook, which no kernel calls")
 
 
 def _kind(module: Any) -> str:

@@ -59,6 +59,11 @@ class Traced:
         self._loss, self._field = loss_fn, field
         self._programs: dict[object, FlatProgram] = {}
 
+    @property
+    def functions(self) -> tuple[Any, Any]:
+        """The loss and the field, one of them None."""
+        return self._loss, self._field
+
     def shares(self, library: Library, params: tuple[Arrays, Any], data: Any, batch_size: int | None) -> list[Share]:
         """g of all data at params, leaves and structure, as a sum over batches.  Raises ``InputError``."""
         leaves, structure = params

@@ -25,6 +25,7 @@ from eomsym.step_index import (
     resummed_rows,
     tell_growth,
 )
+from eomsym.torch.moving import Moving
 from eomsym.torch.rules import BACKEND
 from eomsym.torch.tracing import evaluated, flatten, gradient_function, kind
 
@@ -49,7 +50,9 @@ def counterterms(
 
     ``loss_fn`` maps ``params``, any pytree of floating-point tensors (such as ``dict(model.named_parameters())`` with
     ``torch.func.functional_call``), to a scalar.  ``field``, given with None for a loss, maps them to g itself, what is
-    subtracted: any vector field.  ``optimizer`` is a name or an ``Optimizer`` of one gradient; its hyperparameters are
+    subtracted: any vector field.  Leaves that require no gradient beside others that do are frozen: they stay where
+    they are, and their rows are zero.  What hooks of a leaf (``register_hook``) make of the gradient of a loss is g.
+    ``optimizer`` is a name or an ``Optimizer`` of one gradient; its hyperparameters are
     exact numbers, text, or floats read by their shortest decimal, those not given take their defaults.  Works in the
     precision of ``params`` and on their device.  Each call follows the loss anew; ``traced(loss_fn)`` in its place is
     followed once.
@@ -71,11 +74,14 @@ def counterterms(
     ``SeriesMismatchError``, with the operation to blame, where the check fails.
     """
     tau = check_finite("tau", tau)
+    moving = Moving(params)
+    if not moving.plain:
+        loss_fn, field = moving.models(loss_fn, field), None
     with torch.no_grad():
         rows, watch = model_counterterms(
             LIBRARY,
             loss_fn,
-            params,
+            params if moving.plain else moving.leaves,
             order,
             field,
             data,
@@ -89,7 +95,7 @@ def counterterms(
             hyperparameters,
         )
     watch.tell()
-    return rows
+    return rows if moving.plain else [moving.row(row) for row in rows]
 
 
 def equation_of_motion(

@@ -12,22 +12,30 @@ from torch.utils import _pytree as pytree
 
 from eomsym.errors import InputError
 from eomsym.torch.counterterms import counterterms, traced
+from eomsym.torch.moving import Moving, twin
 
 
 class FlatModel:
     """What paths and observables ask of a kernel, of ``loss_fn(params)``; ``theta`` is where ``params`` stand, (d,).
 
-    Everything is computed in float64 on the processor; ``params`` are copied.
+    Everything is computed in float64 on the processor; ``params`` are copied.  Frozen ones, which require no gradient
+    beside others that do, are held and no part of θ.
     """
 
     order = 16
 
     def __init__(self, loss_fn: Callable[[Any], Any], params: Any) -> None:
-        leaves, self._structure = pytree.tree_flatten(params)
+        leaves, structure = pytree.tree_flatten(params)
         if not all(isinstance(leaf, torch.Tensor) and leaf.is_floating_point() for leaf in leaves):
             raise InputError("params: a leaf is no floating-point tensor; give such tensors only")
-        self._shapes = [leaf.shape for leaf in leaves]
-        self.theta = torch.cat([leaf.detach().cpu().double().reshape(-1) for leaf in leaves]).numpy()
+        self._moving = Moving(pytree.tree_unflatten([twin(leaf, "cpu") for leaf in leaves], structure))
+        if any(self._moving.hooks):
+            raise InputError(
+                "params: a leaf has a hook of register_hook, and what it makes of g is no gradient of a loss; remove it"
+            )
+        parts = [leaf.detach() for leaf in self._moving.leaves]
+        self._shapes = [part.shape for part in parts]
+        self.theta = torch.cat([part.reshape(-1) for part in parts]).numpy()
         self.size, self._loss_fn = self.theta.size, loss_fn
         try:
             self.loss(self.theta)
@@ -35,7 +43,8 @@ class FlatModel:
             if "type" not in str(fault):
                 raise
             raise InputError(f"loss_fn: params are float64 here, make its data float64 too ({fault})") from None
-        self._slope, self._traced = torch.func.grad(self._flat), traced(loss_fn)
+        self._slope = torch.func.grad(self._flat)
+        self._traced = traced(lambda moving: loss_fn(self._moving.whole(moving)))
 
     def loss(self, theta: np.ndarray) -> float:
         """The loss."""
@@ -51,8 +60,7 @@ class FlatModel:
 
     def counterterms(self, theta: np.ndarray, order: int, optimizer: Any, values: Mapping[str, Any]) -> np.ndarray:
         """``eomsym.torch.counterterms`` as rows, (order + 1, d)."""
-        params = self._shaped(torch.tensor(theta))
-        rows = counterterms(self._traced, params, order, optimizer=optimizer, **values)
+        rows = counterterms(self._traced, self._parts(torch.tensor(theta)), order, optimizer=optimizer, **values)
         return np.array(
             [torch.cat([leaf.detach().reshape(-1) for leaf in pytree.tree_leaves(row)]).numpy() for row in rows]
         )
@@ -76,6 +84,8 @@ class FlatModel:
         return self._loss_fn(self._shaped(flat))
 
     def _shaped(self, flat: Any) -> Any:
+        return self._moving.whole(self._parts(flat))
+
+    def _parts(self, flat: Any) -> list[Any]:
         sizes = [shape.numel() for shape in self._shapes]
-        parts = zip(flat.split(sizes), self._shapes, strict=True)
-        return pytree.tree_unflatten([part.reshape(shape).clone() for part, shape in parts], self._structure)
+        return [part.reshape(shape).clone() for part, shape in zip(flat.split(sizes), self._shapes, strict=True)]

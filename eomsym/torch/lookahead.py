@@ -10,6 +10,7 @@ from torch.utils import _pytree as pytree
 
 from eomsym.optimizers import Optimizer
 from eomsym.step_index import lookahead, rule_lookahead
+from eomsym.torch.moving import Moving
 
 
 def lookahead_field(
@@ -39,8 +40,19 @@ def lookahead_field(
     step falls with the order where ``|r − 1| < 1`` for the multipliers r of the step: heavy ball ηλ < 1.
     With stride 2 it does where ``|r² − 1| < 1``; elsewhere, as the differences of every second state show, it is
     refused, and ``state`` has to be given.
+    Leaves that require no gradient beside others that do are frozen: they are held, whatever ``grad_fn`` says of them.
     Raises ``InputError`` for an order outside 0 … 20, an optimiser of batches or players, and a state of another shape.
     """
+    moving = Moving(params)
+    if moving.holds:
+        own = None if state is None else [moving.of_tree(part) for part in state]
+        options: dict[str, Any] = {"stride": stride, "optimizer": optimizer, "state": own, **hyperparameters}
+        found = lookahead_field(moving.slope(grad_fn), moving.leaves, eta, order, **options)
+        return (
+            moving.row(found)
+            if isinstance(found, list)
+            else tuple(moving.row(part) if isinstance(part, list) else part for part in found)
+        )
     if optimizer != "gradient-descent":
         leaves, structure = pytree.tree_flatten(params)
         sizes = [leaf.numel() for leaf in leaves]

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Iterator, Sequence
+import io
+import pickle
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import pairwise
+from types import BuiltinFunctionType, FunctionType
 from typing import Any
 
 import numpy as np
 import torch
+from torch.optim.optimizer import _global_optimizer_post_hooks, _global_optimizer_pre_hooks
 from torch.utils import _pytree as pytree
 
 from eomsym.dynamics import StateMap, Tally
-from eomsym.errors import InputError
+from eomsym.errors import EomsymError, InputError
+from eomsym.torch.moving import Hooks, hooks_of, moving_of, passed
 
 #: Classes whose step is no smooth function of the state, and why.
 ROUGH = {
@@ -32,23 +37,31 @@ ONES = frozenset({"mu_product"})
 def torch_state(loss_fn: Callable[[Any], Any], params: Any, optimizer: torch.optim.Optimizer) -> StateMap:
     """The map of ``optimizer`` on its whole state, θ = ``params`` in the order of their leaves, all in float64.
 
-    ``loss_fn`` maps ``params``, any pytree of tensors, to a scalar.  ``optimizer`` is one on these very tensors, or on
-    tensors of these shapes in this order; it is copied and not touched.  What it has gathered already is the start; if
-    it has made no step, its state before the first is zero where the object itself gives the same first step from
+    ``loss_fn`` maps ``params``, any pytree of tensors, to a scalar.  ``optimizer`` is one on these very tensors or some
+    of them, or on tensors of these shapes in this order; it is copied and not touched.  What it does not step is held:
+    its parameters that require no gradient beside others that do, or of which the loss is no function, and leaves that
+    it does not have.  Hooks of its parameters (``register_hook``) are run.  What it has gathered already is the start;
+    if it has made no step, its state before the first is zero where the object itself gives the same first step from
     there, and the run begins after the first step otherwise (``first`` is 1).
-    Raises ``InputError`` for parameters that do not fit, for a class or option whose step is not smooth, and for a loss
-    that gives another step each time.
+    Raises ``InputError`` for parameters that do not fit, for a class or option whose step is not smooth, for hooks of
+    the step and a scheduler's, for a state that is not in ``state``, and for a loss that gives another step each time.
     """
     _check_smooth(optimizer)
+    _check_step(optimizer)
     leaves, structure = pytree.tree_flatten(params)
-    places = _places(leaves, optimizer)
-    moving = [leaf.detach().to("cpu", torch.float64, copy=True).requires_grad_() for leaf in leaves]
-    own = _copied(optimizer, [moving[place] for place in places])
-    machine = _Machine(own, moving, lambda: loss_fn(pytree.tree_unflatten(moving, structure)))
+    theirs = [parameter for group in optimizer.param_groups for parameter in group["params"]]
+    places = _places(leaves, theirs)
+    tensors = [leaf.detach().to("cpu", torch.float64, copy=True) for leaf in leaves]
+    hooks: dict[int, Hooks] = {}
+    for place, parameter, moves in zip(places, theirs, moving_of(theirs), strict=True):
+        tensors[place].requires_grad_(moves)
+        hooks[place] = hooks_of(parameter) if moves else ()
+    own = _copied(optimizer, theirs, [tensors[place] for place in places])
+    machine = _Machine(own, tensors, hooks, lambda: loss_fn(pytree.tree_unflatten(tensors, structure)))
     first = 0 if any(own.state.values()) else machine.prepare()
     start, tally = machine.read(), Tally()
-    _check_repeatable(machine.step, start)
-    return StateMap(tally.counting(machine.step), start, sum(map(torch.numel, moving)), first, tally)
+    _check_repeatable(machine, start)
+    return StateMap(tally.counting(machine.step), start, sum(map(torch.numel, tensors)), first, tally)
 
 
 def learning_rates(optimizer: torch.optim.Optimizer) -> set[float]:
@@ -56,9 +69,39 @@ def learning_rates(optimizer: torch.optim.Optimizer) -> set[float]:
     return {float(group["lr"]) for group in optimizer.param_groups}
 
 
-def _check_repeatable(step: Callable[[np.ndarray], np.ndarray], start: np.ndarray) -> None:
+def step_hooks(optimizer: torch.optim.Optimizer) -> list[Callable[..., Any]]:
+    """What is called before and after each step of an optimiser, of all optimisers included."""
+    own = optimizer._optimizer_step_pre_hooks, optimizer._optimizer_step_post_hooks
+    every = _global_optimizer_pre_hooks, _global_optimizer_post_hooks
+    return [hook for hooks in (*own, *every) for hook in hooks.values()]
+
+
+def _check_step(optimizer: torch.optim.Optimizer) -> None:
+    """Raises ``InputError`` where a step of the object is more than that of its class."""
+    for hook in step_hooks(optimizer):
+        name = getattr(hook, "__qualname__", type(hook).__name__)
+        raise InputError(
+            f"optimizer: has a hook of its step, {name}, which acts on the real parameters; remove it, and put what it "
+            "does into the loss or into a hook of a parameter"
+        )
+    if hasattr(vars(optimizer).get("step"), "_wrapped_by_lr_sched"):
+        raise InputError(
+            "optimizer: has a scheduler of its learning rate, whose steps are not made here; give one without for the "
+            "rate as it is, or its name with schedule= on a kernel"
+        )
+    if "step" in vars(optimizer):
+        raise InputError("optimizer: its step was replaced by another function; give one with the step of its class")
+
+
+def _check_repeatable(machine: _Machine, start: np.ndarray) -> None:
     """A step that is drawn anew is no map: neither the run nor its equation of motion would be one."""
-    once, again = step(start), step(start)
+    once, before = machine.step(start), machine.hidden()
+    again, after = machine.step(start), machine.hidden()
+    for name in before.keys() | after.keys():
+        if before.get(name) != after.get(name):
+            raise InputError(
+                f"optimizer: {name} is another after each step, and no part of its state; keep it in self.state"
+            )
     # Sums in another sequence, by several threads, differ in their last digits.
     if np.linalg.norm(again - once) > 1e-6 * np.linalg.norm(once - start):
         raise InputError(
@@ -81,15 +124,14 @@ def _check_smooth(optimizer: torch.optim.Optimizer) -> None:
                     raise InputError(f"optimizer torch.{name}: {key} = {float(value):g}; give 0 <= {key} < 1")
 
 
-def _places(leaves: Sequence[Any], optimizer: torch.optim.Optimizer) -> list[int]:
+def _places(leaves: Sequence[Any], theirs: Sequence[torch.Tensor]) -> list[int]:
     """Which leaf each of the optimiser's parameters is."""
     for leaf in leaves:
         if not isinstance(leaf, torch.Tensor) or not leaf.is_floating_point():
             kind = leaf.dtype if isinstance(leaf, torch.Tensor) else type(leaf).__name__
             raise InputError(f"params: a leaf is {kind}; give floating-point tensors only")
-    theirs = [parameter for group in optimizer.param_groups for parameter in group["params"]]
     numbers = {id(leaf): number for number, leaf in enumerate(leaves)}
-    if all(id(parameter) in numbers for parameter in theirs) and len(theirs) == len(leaves):
+    if all(id(parameter) in numbers for parameter in theirs):
         return [numbers[id(parameter)] for parameter in theirs]
     shapes, wanted = ([tuple(part.shape) for part in parts] for parts in (theirs, leaves))
     if shapes != wanted:
@@ -97,22 +139,32 @@ def _places(leaves: Sequence[Any], optimizer: torch.optim.Optimizer) -> list[int
     return list(range(len(leaves)))
 
 
-def _copied(optimizer: torch.optim.Optimizer, tensors: Sequence[torch.Tensor]) -> Any:
+def _copied(optimizer: torch.optim.Optimizer, theirs: Sequence[torch.Tensor], tensors: Sequence[torch.Tensor]) -> Any:
     """A copy on other tensors, of doubles, a tensor at a time."""
     groups, after = [], iter(tensors)
-    theirs: dict[torch.Tensor, torch.Tensor] = {}
     for group in optimizer.param_groups:
         made = {key: copy.deepcopy(value) for key, value in group.items() if key != "params"}
         made["params"] = [next(after) for _ in group["params"]]
-        theirs.update(zip(group["params"], made["params"], strict=True))
         made |= {key: value for key, value in _PLAIN.items() if key in made}
         groups.append(made)
-    own = copy.copy(optimizer)
+    own = copy.copy(optimizer)  # by PyTorch's own rule, which leaves out what a class keeps besides
+    known = {id(theirs): tensor for theirs, tensor in zip(theirs, tensors, strict=True)} | {id(optimizer): own}
+    for name in vars(optimizer).keys() - vars(own).keys():
+        vars(own)[name] = _deep(name, vars(optimizer)[name], known)
     own.param_groups = groups
     own.state = type(optimizer.state)(dict)
+    of = dict(zip(theirs, tensors, strict=True))
     for parameter, entries in optimizer.state.items():
-        own.state[theirs[parameter]] = {key: _double(value) for key, value in entries.items()}
+        own.state[of[parameter]] = {key: _double(value) for key, value in entries.items()}
     return own
+
+
+def _deep(name: str, value: Any, known: dict[int, Any]) -> Any:
+    try:
+        return copy.deepcopy(value, dict(known))
+    except Exception as error:  # whatever a class may keep
+        reason = f"its attribute {name} cannot be copied ({error})"
+        raise InputError(f"optimizer: {reason}; keep it in self.state") from error
 
 
 _PLAIN = {"foreach": False, "fused": None, "capturable": False, "differentiable": False}
@@ -131,8 +183,18 @@ def _is_number(value: Any) -> bool:
 class _Machine:
     """An optimiser whose tensors are written from a vector before a step, and read into one after it."""
 
-    def __init__(self, optimizer: Any, tensors: Sequence[torch.Tensor], loss: Callable[[], Any]) -> None:
+    def __init__(
+        self, optimizer: Any, tensors: Sequence[torch.Tensor], hooks: Mapping[int, Hooks], loss: Callable[[], Any]
+    ) -> None:
         self._optimizer, self._tensors, self._loss = optimizer, tensors, loss
+        self._moving = [(tensor, hooks[place]) for place, tensor in enumerate(tensors) if tensor.requires_grad]
+
+    def hidden(self) -> dict[str, bytes]:
+        """What a step might remember outside of the state, by name, to be compared."""
+        kept = {name: value for name, value in vars(self._optimizer).items() if name not in ("state", "param_groups")}
+        for number, group in enumerate(self._optimizer.param_groups):
+            kept |= {f"{key} of group {number}": value for key, value in group.items() if key != "params"}
+        return {name: _picture(value, self._tensors) for name, value in kept.items()}
 
     def prepare(self) -> int:
         """Makes the state that the first step would; returns the step at which it is then."""
@@ -162,13 +224,22 @@ class _Machine:
 
     def _move(self) -> None:
         try:
-            gradients = torch.autograd.grad(self._loss(), self._tensors)
+            gradients = torch.autograd.grad(self._loss(), [tensor for tensor, _ in self._moving], allow_unused=True)
         except RuntimeError as error:
             reason = str(error).splitlines()[0]
             raise InputError(f"loss_fn: fails on parameters in float64 ({reason}); give it data in float64") from error
-        for tensor, gradient in zip(self._tensors, gradients, strict=True):
-            tensor.grad = gradient
-        self._optimizer.step()
+        for (tensor, hooks), gradient in zip(self._moving, gradients, strict=True):
+            with torch.no_grad():
+                tensor.grad = None if gradient is None else passed(hooks, gradient)
+        try:
+            self._optimizer.step()
+        except EomsymError:
+            raise
+        except Exception as error:  # of a class that we do not know
+            reason, name = f"{type(error).__name__}: {error}".splitlines()[0], type(self._optimizer).__name__
+            raise InputError(
+                f"optimizer {name}: its step fails on a copy ({reason}); give one whose step takes nothing but .grad"
+            ) from error
 
     def read(self) -> np.ndarray:
         """Parameters and state as one new vector."""
@@ -200,3 +271,23 @@ class _Machine:
 
 def _flat(value: Any) -> np.ndarray:
     return value.detach().reshape(-1).numpy() if isinstance(value, torch.Tensor) else np.array([float(value)])
+
+
+class _Picture(pickle.Pickler):
+    """Writes an object with everything in it, functions and the parameters themselves by their names alone."""
+
+    def __init__(self, file: io.BytesIO, own: Sequence[torch.Tensor]) -> None:
+        super().__init__(file)
+        self._own = {id(tensor) for tensor in own}
+
+    def persistent_id(self, value: Any) -> int | None:
+        return id(value) if isinstance(value, (FunctionType, BuiltinFunctionType)) or id(value) in self._own else None
+
+
+def _picture(value: Any, own: Sequence[torch.Tensor]) -> bytes:
+    file = io.BytesIO()
+    try:
+        _Picture(file, own).dump(value)
+    except Exception:  # what cannot be written is told from others by itself
+        return str(id(value)).encode()
+    return file.getvalue()

@@ -11,7 +11,8 @@ from eomsym.checks import shown
 from eomsym.errors import InputError
 from eomsym.optimizers import from_torch
 from eomsym.torch.counterterms import counterterms
-from eomsym.torch.optimizer_state import learning_rates
+from eomsym.torch.moving import twin
+from eomsym.torch.optimizer_state import learning_rates, step_hooks
 from eomsym.tracking import Tracker
 from eomsym.tracking.tracker import Callback
 from eomsym.tracking.verdict import steps_to_forget
@@ -73,12 +74,15 @@ class track(Tracker):
 
     def _exact_shares(self) -> tuple[float, ...]:
         assert self._exact is not None
+        for hook in step_hooks(self._optimizer):
+            if hook != self._stepped:
+                raise InputError("exact: the optimizer has hooks of its step, which no rule has; leave it out")
         rates = learning_rates(self._optimizer)
         if len(rates) != 1:
             raise InputError("exact: the groups have different learning rates; leave it out")
         (eta,), (entry, given) = rates, from_torch(self._optimizer)
         values: dict[str, Any] = dict(given)
-        point = [parameter.detach().double() for parameter in self._parameters]
+        point = [twin(parameter) for parameter in self._parameters]
         rows: list[Any] = counterterms(self._exact, point, self.order, optimizer=entry, **values)
         sizes = [float(sum(part.square().sum() for part in row)) ** 0.5 for row in rows]
         return tuple(eta**n * size / sizes[0] for n, size in enumerate(sizes))

@@ -14,10 +14,8 @@ from eomsym.verification.certificate import Certificate, certify
 from eomsym.verification.conservation import ConservationStudy, conserved_quantities, study_conservation
 from eomsym.verification.convergence import error_exponents, measure_errors, verify
 from eomsym.verification.discretization import (
-    ErrorMap,
     OrderAdvice,
     StepAdvice,
-    map_errors,
     recommend_order,
     recommend_step,
 )
@@ -56,7 +54,6 @@ __all__ = [
     "Drift",
     "EdgePoint",
     "Equilibrium",
-    "ErrorMap",
     "Floor",
     "Follow",
     "FollowedOrder",
@@ -82,7 +79,6 @@ __all__ = [
     "implicit_regulariser",
     "kernel_for_drift",
     "kernel_to_follow",
-    "map_errors",
     "measure_accuracy",
     "measure_equilibrium",
     "measure_errors",

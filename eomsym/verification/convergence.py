@@ -23,6 +23,7 @@ from eomsym.derivation.tree_algebra import modified_tree_coefficients
 from eomsym.double_double import DoubleDouble
 from eomsym.dynamics import FieldKernel, shadow_start, spectral_radius
 from eomsym.dynamics.kernel import check_order, is_double_double
+from eomsym.dynamics.kernel_rule import DESCENT, check_rule, rule_name
 from eomsym.dynamics.vectors import norm, rounded
 from eomsym.errors import InputError
 from eomsym.models import DEFAULT_DATASETS, MLP, Dataset, ExpressionLoss
@@ -243,7 +244,7 @@ def _smaller(problem: Problem, eta: float, given: Sequence[float] | None, settli
     smaller = [eta / 2**k for k in range(1, MORE_HALVINGS + 1)] if given is None else []
     largest = next((step for step in smaller if not _hindrance(problem, step, settling)), None)
     if largest is None:
-        raise InputError(f"start {problem.start!r}: at eta = {eta:g} {hindrance}; take a smaller eta, or state 'whole'")
+        raise InputError(f"start {problem.start!r}: at eta = {eta:g} {hindrance}; take a smaller eta, or state='whole'")
     return [largest / 2**k for k in range(HALVINGS + 1)]
 
 
@@ -279,7 +280,7 @@ def _check_movement(problem: Problem, eta: float) -> None:
     if share < LEAST_MOVEMENT:
         raise InputError(
             f"state 'slow': the series of {problem.optimizer} on its slow manifold asks for eta = {eta:.2g}, at which "
-            f"theta moves by {share:.0e} of its length in all, which shows nothing; take state 'whole', or give etas"
+            f"theta moves by {share:.0e} of its length in all, which shows nothing; take state='whole', or give etas"
         )
 
 
@@ -305,9 +306,9 @@ def _pose(
         kernel = kernel_for(spec, asked.output)
     else:
         _check_kernel(kernel, asked.model, order, precision)
-        _check_rule(kernel, entry, parameters)
+        check_rule(kernel, entry, parameters, "verified")
     if entry.memory and start != SETTLED and not hasattr(kernel, "gradient_series"):
-        raise InputError(f"start {start!r}: this kernel gives no gradient along a curve; take settled")
+        raise InputError(f"start {start!r}: this kernel gives no gradient along a curve; take start='settled'")
     point = asked.start(kernel)
     shadow = None
     if start == SHADOW and entry.memory:
@@ -324,24 +325,6 @@ def _check_kernel(kernel: FieldKernel, model: MLP | None, order: int, precision:
     has = _precision(kernel)
     if precision not in (None, has):
         raise InputError(f"precision {precision!r}: the kernel's is {has}; leave one of the two out")
-
-
-def _check_rule(kernel: FieldKernel, entry: Optimizer, parameters: Mapping[str, Fraction]) -> None:
-    """Raises ``InputError`` where a generated kernel has the terms of another rule than the one that is run."""
-    spec = getattr(kernel, "spec", None)
-    if spec is None or (spec.optimizer, dict(spec.settings)) == (entry.name, dict(parameters)):
-        return
-    made, asked = (
-        f"{name} ({', '.join(f'{key} = {value}' for key, value in values)})" if values else name
-        for name, values in ((spec.optimizer, spec.settings), (entry.name, tuple(parameters.items())))
-    )
-    raise InputError(f"kernel: was generated for {made}, and {asked} is to be verified; give the same to both")
-
-
-def _has_own_rule(kernel: FieldKernel | None) -> bool:
-    """Whether the kernel was generated for another rule than gradient descent: its terms are on the slow manifold."""
-    spec = getattr(kernel, "spec", None)
-    return spec is not None and spec.optimizer != "gradient-descent"
 
 
 def _suited(precision: str | None, kernel: FieldKernel | None) -> str | None:

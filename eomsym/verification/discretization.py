@@ -7,9 +7,8 @@ here that recommends something also tries it, and returns what was measured.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
-from itertools import product
 from typing import Any
 
 import numpy as np
@@ -24,6 +23,7 @@ from eomsym.dynamics import (
     spectral_radius,
 )
 from eomsym.dynamics.kernel import check_order, check_theta
+from eomsym.dynamics.kernel_rule import check_descent
 from eomsym.errors import InputError, IntegrationError
 from eomsym.optimizers import get
 from eomsym.result import Result
@@ -35,39 +35,6 @@ PREDICTION_ACCURACY = 1e-4
 MARGIN = 1e-4
 #: At most so many numbers of steps are tried for a recommendation, and no number above the second.
 MOST_TRIALS, MOST_STEPS = 40, 100_000
-
-
-@dataclass(frozen=True, eq=False, repr=False)
-class ErrorMap(Result):
-    """``‖θ_EoM(t) − θ_GD‖₂`` for several orders, times and step sizes: (orders, times, etas), predicted and measured.
-
-    A measured error is NaN where the time is no whole number of steps, or where a path leaves the numbers.
-    """
-
-    orders: tuple[int, ...]
-    times: np.ndarray
-    etas: np.ndarray
-    predicted: np.ndarray
-    measured: np.ndarray
-
-    @property
-    def ratio(self) -> np.ndarray:
-        """Measured over predicted; tends to 1 as η tends to 0."""
-        return self.measured / self.predicted
-
-    dimensions = ("order", "time", "eta")
-
-    @property
-    def summary(self) -> str:
-        """What was combined."""
-        orders = ", ".join(map(str, self.orders))
-        return f"orders {orders}, times {self.times.min():g} to {self.times.max():g}, {len(self.etas)} etas"
-
-    def column_values(self) -> dict[str, Any]:
-        """One row for each combination."""
-        orders, times, etas = zip(*product(self.orders, self.times, self.etas), strict=True)
-        found = {"predicted": self.predicted.ravel(), "measured": self.measured.ravel()}
-        return {"order": orders, "time": times, "eta": etas, **found}
 
 
 @dataclass(frozen=True, repr=False)
@@ -132,36 +99,6 @@ class OrderAdvice(Result):
         return {"order": list(range(len(self.defects))), "defect": self.defects, "measured": self.measured}
 
 
-def map_errors(
-    kernel: FieldKernel,
-    theta: np.ndarray,
-    orders: Sequence[int],
-    times: Sequence[float],
-    etas: Sequence[float],
-    data: Data = (),
-) -> ErrorMap:
-    """Predict and measure the discretization error for all combinations; the kernel needs order ``max(orders) + 1``.
-
-    Raises ``InputError`` for a bad value.
-    """
-    point = check_theta(kernel, theta)
-    ends = np.array([check_positive("time", time) for time in times])
-    steps = np.array([check_positive("eta", eta) for eta in etas])
-    predicted = np.empty((len(orders), len(ends), len(steps)))
-    measured = np.full_like(predicted, np.nan)
-    for j, time in enumerate(ends):
-        prediction = predict_discretization_error(kernel, point, time, orders, data, accuracy=PREDICTION_ACCURACY)
-        for k, eta in enumerate(steps):
-            count = round(time / eta)
-            whole = count >= 1 and abs(count * eta - time) <= 1e-12 * time
-            for i, order in enumerate(orders):
-                predicted[i, j, k] = prediction.error(order, eta)
-                if whole:
-                    error = _measured_error(kernel, point, time, count, order, predicted[i, j, k], data)
-                    measured[i, j, k] = error if math.isfinite(error) else np.nan
-    return ErrorMap(tuple(orders), ends, steps, predicted, measured)
-
-
 def recommend_step(
     kernel: FieldKernel,
     theta: np.ndarray,
@@ -177,8 +114,9 @@ def recommend_step(
     The prediction gives the first try, ``(accuracy/‖E_N‖)^{1/(N+1)}``; from there on the number of steps n is bracketed
     and halved, each time measured.  ``accuracy`` is in ‖·‖₂ at ``time``; with ``relative``, in
     units of the distance that gradient flow moves until then.  The advice warns where the series in η diverges.
-    Raises ``InputError`` for a bad value, or if 100000 steps are not enough.
+    Raises ``InputError`` for a bad value, for the kernel of another rule, or if 100000 steps are not enough.
     """
+    check_descent(kernel, "run")
     point, time = check_theta(kernel, theta), check_positive("time", time)
     accuracy = check_positive("accuracy", accuracy)
     flow = integrate_equation_of_motion(kernel, point, time, time, data, order=0).theta
@@ -219,8 +157,9 @@ def recommend_order(kernel: FieldKernel, theta: np.ndarray, eta: float, data: Da
     """The order at which to stop for this η, from the terms at one point, and every order's error after one step.
 
     A kernel of order K judges orders 0 … K − 1: order N is judged by ξ_N, the first term that it leaves out.
-    Raises ``InputError`` for a bad value or a kernel of order 0.
+    Raises ``InputError`` for a bad value, the kernel of another rule or one of order 0.
     """
+    check_descent(kernel, "run")
     point, eta = check_theta(kernel, theta), check_positive("eta", eta)
     check_order(kernel, 1, "judging where the series turns")
     rows = kernel.counterterms(point, *data)

@@ -19,8 +19,9 @@ from eomsym.derivation.counterterms import STATES
 from eomsym.dynamics import Data, StateMap, is_double_double, kernel_counterterms, kernel_state, run_states, slow_memory
 from eomsym.dynamics.integration import integrate_path
 from eomsym.dynamics.kernel import check_order, check_theta
+from eomsym.dynamics.kernel_rule import asked_rule, has_rule
 from eomsym.errors import EomsymError, InputError, IntegrationError
-from eomsym.optimizers import Optimizer, chosen, trace
+from eomsym.optimizers import Optimizer, trace
 from eomsym.step_index import MAX_LOOKAHEAD_ORDER, map_logarithm
 from eomsym.verification.drift_record import Drift
 from eomsym.verification.observables import (
@@ -112,7 +113,8 @@ def drift(
     if is_double_double(kernel):
         raise InputError("kernel: its numbers are double-double, observables are of doubles; generate one in double")
     point = check_theta(kernel, theta)
-    entry, values = _optimizer(kernel, optimizer, hyperparameters)
+    entry, exact = asked_rule(kernel, optimizer, hyperparameters)
+    values = entry.complete(exact)
     with threadpool_limits(limits=1, user_api="blas"):
         system = _system(kernel, point, rate, data, entry, values, order, state)
         quantity = read_observable(observable, kernel, data, test)
@@ -173,18 +175,6 @@ def _model(kernel: Any, theta: Any, observable: Any, data: Data) -> tuple[Any, A
     return made, made.theta, observable
 
 
-def _optimizer(
-    kernel: Any, optimizer: str | Optimizer | None, given: Mapping[str, object]
-) -> tuple[Optimizer, dict[str, Fraction]]:
-    spec = getattr(kernel, "spec", None)
-    if optimizer is None:
-        own = dict(spec.settings) if spec is not None and not given else dict(given)
-        entry, exact = chosen("gradient-descent" if spec is None else spec.optimizer, own)
-    else:
-        entry, exact = chosen(optimizer, given)
-    return entry, entry.complete(exact)
-
-
 def _system(
     kernel: Any,
     point: np.ndarray,
@@ -237,11 +227,10 @@ def _rows(
     kernel: Any, entry: Optimizer, values: dict[str, Fraction], data: Data
 ) -> Callable[[np.ndarray, int], np.ndarray]:
     """``−f̃_0 …`` of a step, (order + 1, d), by whatever the kernel has for this optimiser."""
-    spec, steps = getattr(kernel, "spec", None), entry.steps(**values)
+    steps = entry.steps(**values)
     if hasattr(kernel, "observed"):  # a model of JAX or PyTorch
         return lambda theta, order: steps * kernel.counterterms(theta, order, entry, values)
-    own = ("gradient-descent", {}) if spec is None else (spec.optimizer, dict(spec.settings))
-    if own == (entry.name, values):
+    if has_rule(kernel, entry, values):
         return lambda theta, order: steps * kernel.counterterms(theta, *data, order=order)
     rule, fields = entry.rule(**values), entry.fields(**values)
     return lambda theta, order: kernel_counterterms(kernel, rule, theta, order, data, fields)

@@ -12,6 +12,7 @@ import numpy as np
 
 from eomsym.dynamics import Data, even_steps, integrate_equation_of_motion, largest_eigenvalue
 from eomsym.dynamics.differentials import SeriesKernel
+from eomsym.dynamics.kernel_rule import check_descent
 from eomsym.errors import InputError, IntegrationError, ResummationWarning
 from eomsym.result import Result
 from eomsym.verification.effort import shortest_seconds
@@ -50,8 +51,10 @@ def edge_point(
 ) -> EdgePoint:
     """What holds at ``theta`` (d,) for gradient descent at this η: the series to ``order``, resummed, or even steps.
 
-    Raises ``InputError`` for a bad value and ``IntegrationError`` if gradient descent itself leaves the numbers.
+    Raises ``InputError`` for a bad value or the kernel of another rule, ``IntegrationError`` if gradient descent itself
+    leaves the numbers.
     """
+    check_descent(kernel, "looked at")
     order = kernel.order if order is None else order
     product = eta * largest_eigenvalue(kernel, theta, data)
     middle = theta - eta * kernel.gradient(theta, *data)

@@ -26,9 +26,11 @@ from eomsym.dynamics import (
     run_states,
 )
 from eomsym.dynamics.kernel import Data, check_theta
+from eomsym.dynamics.kernel_rule import asked_rule
 from eomsym.dynamics.loop_kernel import loop_kernel
 from eomsym.errors import InputError, IntegrationError
-from eomsym.optimizers import Optimizer, chosen, loop_of
+from eomsym.optimizers import Optimizer, loop_of
+from eomsym.schedules import read_schedules
 from eomsym.step_index import MAX_LOOKAHEAD_ORDER
 from eomsym.verification.follow_loop import check_fall, loop_path, loop_state
 from eomsym.verification.follow_record import Follow, FollowedOrder
@@ -72,7 +74,7 @@ def follow(
     eta: float | None,
     steps: int,
     *data: np.ndarray,
-    optimizer: Any = "gradient-descent",
+    optimizer: Any = None,
     orders: Iterable[int] = (0, 1, 2, 4),
     start: int = 0,
     state: str = "whole",
@@ -94,10 +96,11 @@ def follow(
     from where the memory has forgotten its start.
 
     Either a ``kernel`` with its ``theta`` (d,), a learning rate ``eta`` and ``data`` as its functions take them, and
-    ``optimizer`` a name, a library's (``"torch.Adam()"``) or an ``Optimizer``, with ``hyperparameters``, those not
-    given at their defaults.  Or a loss function in place of the kernel, ``params`` in place of θ (a list, dict or any
-    pytree), eta None, and as ``optimizer`` a real ``torch.optim`` object on these parameters or an optax
-    transformation, which have the learning rate.  They are copied and not touched, and computed in float64.
+    ``optimizer`` a name, a library's (``"torch.Adam()"``) or an ``Optimizer``, by default the kernel's own, with
+    ``hyperparameters``, those not given at their defaults.  Or a loss function in place of the kernel, ``params`` in
+    place of θ (a list, dict or any pytree), eta None, and as ``optimizer`` a real ``torch.optim`` object on these
+    parameters or an optax transformation, which have the learning rate.  They are copied and not touched, and computed
+    in float64.
     ``progress(done, total)`` is called after each path.  Orders whose path leaves the numbers get the error NaN.
     Raises ``InputError`` for a bad value, ``IntegrationError`` if the run itself leaves the floating-point numbers.
     """
@@ -114,7 +117,7 @@ def follow(
         else:
             subject = _subject(kernel, theta, eta, data, optimizer, hyperparameters)
         if state == "slow" and subject.slow_path is None:
-            raise InputError(f"state 'slow': {subject.optimizer} has none here, {subject.no_slow}; take 'whole'")
+            raise InputError(f"state 'slow': {subject.optimizer} has none here, {subject.no_slow}; take state='whole'")
         return _followed(subject, kept, steps, start, state, progress)
 
 
@@ -180,7 +183,7 @@ def _measured(
 def _subject(
     kernel: Any, theta: Any, eta: Any, data: Data, optimizer: Any, hyperparameters: Mapping[str, object]
 ) -> _Subject:
-    if isinstance(optimizer, (str, Optimizer)):
+    if optimizer is None or isinstance(optimizer, (str, Optimizer)):
         return _of_kernel(kernel, theta, eta, data, optimizer, hyperparameters)
     kinds = {module.split(".")[0] for module in (kind.__module__ for kind in type(optimizer).__mro__)}
     if "torch" not in kinds and not all(hasattr(optimizer, name) for name in ("init", "update")):
@@ -226,16 +229,20 @@ def _of_loop(
     hyperparameters: Mapping[str, object],
     rounds: int,
 ) -> _Subject:
-    if not isinstance(optimizer, (str, Optimizer)) or not hasattr(kernel, "gradient_series"):
+    named = optimizer is None or isinstance(optimizer, (str, Optimizer))
+    if not named or not hasattr(kernel, "gradient_series"):
         raise InputError("schedule, batching: are for a kernel with its gradient along a curve and an optimizer's name")
     rate, point = check_positive("eta", eta), check_theta(kernel, theta)
     given: dict[str, Any] = dict(hyperparameters)
-    loop = loop_of(optimizer, schedule, batching, len(data[0]) if data else 0, **given)
+    entry, own = asked_rule(kernel, optimizer, given)
+    if optimizer is None and not given:
+        given = {name: value for name, value in own.items() if name not in read_schedules(schedule)}
+    loop = loop_of(entry if optimizer is None else optimizer, schedule, batching, len(data[0]) if data else 0, **given)
     loop.check(rounds * loop.steps * rate)
     whole = loop_kernel(kernel, loop)
     return _Subject(
         whole=loop_state(whole, point, rate, data),
-        optimizer=loop.optimizer.name if isinstance(optimizer, Optimizer) else optimizer,
+        optimizer=optimizer if isinstance(optimizer, str) else loop.optimizer.name,
         model=describe(kernel),
         eta=rate,
         parameters=(
@@ -249,9 +256,14 @@ def _of_loop(
 
 
 def _of_kernel(
-    kernel: Any, theta: Any, eta: Any, data: Data, optimizer: str | Optimizer, hyperparameters: Mapping[str, object]
+    kernel: Any,
+    theta: Any,
+    eta: Any,
+    data: Data,
+    optimizer: str | Optimizer | None,
+    hyperparameters: Mapping[str, object],
 ) -> _Subject:
-    entry, exact = chosen(optimizer, hyperparameters)
+    entry, exact = asked_rule(kernel, optimizer, hyperparameters)
     values = entry.complete(exact)
     if not hasattr(kernel, "gradient"):
         raise InputError(f"kernel {shown(kernel)}: has no gradient; give a kernel, or a real optimizer with a loss")
@@ -261,7 +273,7 @@ def _of_kernel(
     slow, reason = _slow_field(kernel, entry, values, rate, data)
     return _Subject(
         whole=kernel_state(kernel, point, rate, data, entry, values),
-        optimizer=entry.name if isinstance(optimizer, Optimizer) else optimizer,
+        optimizer=optimizer if isinstance(optimizer, str) else entry.name,
         model=describe(kernel),
         eta=rate,
         parameters=tuple((name, str(value)) for name, value in values.items()),

@@ -13,14 +13,21 @@ from typing import Any
 
 import numpy as np
 
-from eomsym import optimizers
 from eomsym.checks import check_positive
 from eomsym.derivation import modified_loss
-from eomsym.dynamics import SeriesKernel, elementary_differentials, is_double_double, kernel_counterterms
+from eomsym.dynamics import (
+    SeriesKernel,
+    elementary_differentials,
+    is_double_double,
+    kernel_counterterms,
+    spectral_radius,
+)
+from eomsym.dynamics.kernel_rule import asked_rule
 from eomsym.errors import InputError
 from eomsym.optimizers import Optimizer
 from eomsym.result import Result, Table
 from eomsym.trees import ColouredTree, Tree
+from eomsym.verification.posing import step_warnings
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -37,6 +44,8 @@ class ImplicitRegulariser(Result):
     values: tuple[float, ...]
     gradients: np.ndarray
     rests: np.ndarray
+    #: Sentences where the series in η diverges.
+    warnings: tuple[str, ...] = ()
 
     @property
     def loss(self) -> float:
@@ -57,7 +66,7 @@ class ImplicitRegulariser(Result):
         whole = np.linalg.norm(np.sum(self.gradients + self.rests, axis=0))
         return tuple(float(np.linalg.norm(row) / whole) for row in rows) if whole > 0 else (0.0,) * len(rows)
 
-    told = ("optimizer", "eta", "values", "shares", "rest_shares", "parameters")
+    told = ("optimizer", "eta", "values", "shares", "rest_shares", "parameters", "warnings")
 
     def records(self) -> list[dict[str, Any]]:
         """One row a power of η."""
@@ -73,7 +82,8 @@ class ImplicitRegulariser(Result):
         """For each power of η its part of the modified loss, and what of a step it is."""
         rows = zip(self.values, self.shares, self.rest_shares, strict=True)
         cells = [[f"{k}", f"{v:.4e}", f"{s:.2e}", f"{r:.2e}"] for k, (v, s, r) in enumerate(rows)]
-        return [Table(["power of η", "value in L̃", "of the step", "no gradient"], cells)]
+        table = Table(["power of η", "value in L̃", "of the step", "no gradient"], cells)
+        return [table, *(f"warning: {warning}" for warning in self.warnings)]
 
 
 def implicit_regulariser(
@@ -82,16 +92,16 @@ def implicit_regulariser(
     eta: float,
     *data: np.ndarray,
     order: int = 1,
-    optimizer: str | Optimizer = "gradient-descent",
+    optimizer: str | Optimizer | None = None,
     **parameters: object,
 ) -> ImplicitRegulariser:
     """The modified loss of an optimiser at ``theta`` (d,) up to ``η^order``; of gradient descent ``L + (η/4)‖g‖² + …``.
 
-    Parameters that are not given take their default values.  Raises ``InputError`` for optimisers without a modified
-    loss (games, componentwise ones such as Adam, several batches), for a kernel without one or in double-double, for an
-    order above the kernel's and for a bad value.
+    Without an ``optimizer`` it is the kernel's own; parameters that are not given take their default values.
+    Raises ``InputError`` for optimisers without a modified loss (games, componentwise ones such as Adam, several
+    batches), for a kernel without one or in double-double, for an order above the kernel's and for a bad value.
     """
-    entry, given = optimizers.chosen(optimizer, parameters)
+    entry, given = asked_rule(kernel, optimizer, parameters)
     values = entry.complete(given)
     step = check_positive("eta", eta)
     if is_double_double(kernel) or not hasattr(kernel, "loss"):
@@ -124,6 +134,7 @@ def implicit_regulariser(
         values=tuple(float(power * level) for power, level in zip(powers, levels, strict=True)),
         gradients=powers[:, None] * (rows - rests),
         rests=powers[:, None] * rests,
+        warnings=step_warnings(entry, values, [step], spectral_radius(kernel, np.asarray(theta), data)),
     )
 
 

@@ -28,6 +28,7 @@ from eomsym.dynamics import (
     run_optimizer,
     spectral_radius,
 )
+from eomsym.dynamics.kernel_rule import check_descent
 from eomsym.errors import InputError
 from eomsym.models import MLP, Dataset, dataset, scale_invariant
 from eomsym.result import Result, Table, fixed, plain, small
@@ -259,7 +260,11 @@ def norm_law(
 def scale_law_defect(
     kernel: FieldKernel, theta: np.ndarray, groups: Groups, eta: float, weight_decay: float, order: int, data: Data = ()
 ) -> float:
-    """How far ``2 w·ẇ`` of the kernel's field is from ``norm_law``, relative to the largest Ṅ: round-off only."""
+    """How far ``2 w·ẇ`` of the kernel's field is from ``norm_law``, relative to the largest Ṅ: round-off only.
+
+    Raises ``InputError`` for the kernel of another rule than descent, of which the law is.
+    """
+    check_descent(kernel, "held against its law")
     law = norm_law(kernel, theta, groups, eta, weight_decay, order, data)
     field = kernel.field(theta, eta, *data, order=order)
     speeds = np.array([2 * theta[group] @ field[group] for group in groups])

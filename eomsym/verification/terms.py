@@ -20,6 +20,7 @@ from eomsym.checks import check_integer, check_positive
 from eomsym.derivation import Counterterms, derive_on_trees, series_radius
 from eomsym.dynamics import Data, kernel_counterterms, largest_eigenvalue, optimizer_path, spectral_radius
 from eomsym.dynamics.differentials import SeriesKernel, elementary_differentials
+from eomsym.dynamics.kernel_rule import rule_name
 from eomsym.errors import InputError
 from eomsym.models import MLP, Dataset, dataset
 from eomsym.notation.text import tree_text
@@ -303,9 +304,13 @@ def measure_terms(
 
     Those of another optimiser than the kernel's are computed from its ``rule``.
 
-    Raises ``InputError`` if the kernel's order is lower, or the point is none.
+    Raises ``InputError`` if the kernel's order is lower, it is another optimiser's and no rule is given, or the point
+    is none.
     """
-    if rule is None or counterterms.optimizer == "gradient-descent":
+    own = rule_name(kernel)
+    if rule is None and own != counterterms.optimizer:
+        raise InputError(f"counterterms: of {counterterms.optimizer}, and the kernel has those of {own}; give its rule")
+    if rule is None or counterterms.optimizer == own == "gradient-descent":
         rows = kernel.counterterms(theta, *data, order=counterterms.order)
     else:
         rows = kernel_counterterms(kernel, rule, theta, counterterms.order, data)

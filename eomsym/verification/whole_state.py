@@ -179,7 +179,7 @@ def _first_smooth(family: _Family, beginnings: Sequence[int], h: float, order: i
             return begin
     raise InputError(
         f"optimizer {family.scaling.optimizer.name!r}: its field is not smooth at the start, where a memory under a "
-        "root or in a denominator is 0; begin after some steps (5, say), or take epsilon inside the root"
+        "root or in a denominator is 0; begin after some steps (begin=5), or take epsilon inside the root"
     )
 
 
@@ -201,5 +201,5 @@ def _default_steps(family: _Family, beginnings: Sequence[int], order: int, radiu
     _first_smooth(family, beginnings, steps[0], order)
     raise InputError(
         f"optimizer {family.scaling.optimizer.name!r}: at no step size do the terms of its whole state fall, since a "
-        "memory that keeps so little of itself is not slow; take the slow manifold (state slow), or give etas"
+        "memory that keeps so little of itself is not slow; take the slow manifold (state='slow'), or give etas"
     )

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from eomsym.cli import output
+from eomsym.cli import messages, output
 
 ROOT = Path(__file__).parents[2]
 WORK = """
@@ -102,3 +102,19 @@ def test_closed_streams(closed, status, tmp_path):
     assert ("ξ_1 = 1/3 g'g'g" in done.stdout) == (status == 0)
     said = "eomsym: standard output is closed; give it a file or /dev/null\n"
     assert done.stderr == (said if closed == ">&-" else "")
+
+
+@pytest.mark.parametrize(
+    ("of_the_api", "printed"),
+    [
+        ("begin after some steps (begin=5), or", "begin after some steps (--begin 5), or"),
+        ("begin 5: give state='whole' too", "--begin 5: give --state whole too"),
+        ("take a smaller eta, or start='settled'", "take a smaller eta, or --settle"),
+        ("start 'shadow': no; take start='manifold'", "start 'shadow': no; take start='manifold'"),
+        ("optimizer 'x': write it as torch.SGD(begin=1/2)", "optimizer 'x': write it as torch.SGD(begin=1/2)"),
+        ("beta = 1: no; give batch_size=3", "beta = 1: no; give --batch-size 3"),
+    ],
+)
+def test_messages_name_options_as_the_command_line_spells_them(monkeypatch, of_the_api, printed):
+    monkeypatch.setattr(messages, "options", {"--begin", "--state", "--settle", "--batch-size"})
+    assert messages.spelled(of_the_api) == printed

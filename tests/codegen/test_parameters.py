@@ -1,10 +1,12 @@
 """θ and the parameters of PyTorch and flax, both ways; kernels against the modules that the numbers came from."""
 
+import warnings
+
 import numpy as np
 import pytest
 import shared_kernels
 
-from eomsym.errors import InputError
+from eomsym.errors import InputError, LossScaleWarning
 
 #: Layers 2-4-4-3.
 KERNEL = "silu cross-entropy"
@@ -115,7 +117,9 @@ def test_a_kernel_is_the_module(name):
     model, act = kernel.model, kinds.get(kernel.model.activation, "Identity")
     torch.manual_seed(0)
     module = nn.Sequential(*[part for r, c in SHAPES for part in (nn.Linear(r, c), getattr(nn, act)())][:-1]).double()
-    assert MLP.from_torch(module, model.loss, model.weight_decay) == model
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", LossScaleWarning)
+        assert MLP.from_torch(module, model.loss, model.weight_decay) == model
     random = np.random.default_rng(0)
     inputs = random.standard_normal((5, 2))
     targets = random.standard_normal((5, 3)) if model.loss == "mse" else random.integers(0, 3, 5)

@@ -54,6 +54,8 @@ def test_a_schedule_goes_on_between_the_steps():
     [
         (lambda: optax.adam(1e-3), 1e-3, "eta 0.001: an optax transformation has its learning rate inside"),
         (lambda: optax.noisy_sgd(1e-3, key=0), None, "a leaf of its state has type"),
+        (optax.lbfgs, None, "takes more than the gradient .*'value_fn'.*as a search along a line"),
+        (optax.polyak_sgd, None, "takes more than the gradient .*'value'.*take one that needs the gradient alone"),
     ],
 )
 def test_what_does_not_fit_is_refused(optimizer, eta, message):

@@ -9,7 +9,7 @@ torch = pytest.importorskip("torch", reason="the extra 'torch' is not installed"
 
 from torch import nn  # noqa: E402
 
-from eomsym.errors import InputError  # noqa: E402
+from eomsym.errors import InputError, LossScaleWarning  # noqa: E402
 from eomsym.models import MLP  # noqa: E402
 
 
@@ -36,6 +36,17 @@ def network(*between, layers=(4, 3, 2)):
 def test_what_it_becomes(between, activation):
     made = MLP.from_torch(network(*between, layers=(5, 4, 3, 2)), "mse", weight_decay=0.1)
     assert made == MLP([5, 4, 3, 2], activation, "mse", 0.1)
+
+
+@pytest.mark.parametrize(("outputs", "times"), [(1, "twice"), (3, "2/3 times")])
+def test_where_mse_is_another_multiple_than_pytorchs_it_is_said(outputs, times):
+    """One step at the learning rate that the warning names is the step of the loop in PyTorch."""
+    module = network(nn.Tanh(), layers=(4, 3, outputs))
+    with pytest.warns(LossScaleWarning, match=f"{times} as much: give {times} PyTorch's learning rate here"):
+        MLP.from_torch(module, "mse")
+    out, right = torch.randn(7, outputs), torch.randn(7, outputs)
+    own = (out - right).square().sum(1).mean() / 2
+    torch.testing.assert_close(nn.MSELoss()(out, right) / own, torch.tensor(2 / outputs))
 
 
 def test_one_inside_another():

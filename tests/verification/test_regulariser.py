@@ -57,6 +57,17 @@ def test_first_terms_by_hand(kernel):
     assert len(str(found).splitlines()) == 4
 
 
+def test_where_the_series_diverges_a_sentence_says_so_beside_the_table(kernel):
+    theta = kernel.model.initial(0)
+    calm = implicit_regulariser(kernel, theta, 1e-3, *DATA, order=2, optimizer="heavy-ball")
+    assert calm.warnings == ()
+    found = implicit_regulariser(kernel, theta, ETA, *DATA, order=2, optimizer="heavy-ball")
+    (warning,) = found.warnings
+    assert "from 0.00263 on the series in eta diverges and more orders make it worse" in warning
+    assert str(found).endswith(f"warning: {warning}")
+    assert found.to_dict()["warnings"] == [warning]
+
+
 def test_a_kernel_needs_a_loss_in_doubles():
     kernel = shared_kernels.kernel("tiny, double-double")
     with pytest.raises(InputError, match="generate one in double"):

@@ -109,7 +109,7 @@ def on_the_slow_manifold(name, theta, etas=None, **values):
 def test_a_slow_manifold_that_shows_nothing_is_refused_with_the_way_that_works():
     """Where a component of g is small, as some always are, the series asks for steps so small that nothing moves."""
     x = np.real(np.roots([1, 0, 2, 0.6 + 0.16 / 3])[-1])
-    with pytest.raises(InputError, match="shows nothing; take state 'whole'"):
+    with pytest.raises(InputError, match="shows nothing; take state='whole'"):
         on_the_slow_manifold("adam-outside", np.array([x + 1e-6, -0.4]))
 
 
