@@ -65,8 +65,8 @@ class StateMap:
     start: np.ndarray
     size: int
     first: int = 0
-    sizes: tuple[int, ...] = ()
     tally: Tally = field(default_factory=Tally)
+    sizes: tuple[int, ...] = ()
 
 
 def kernel_state(

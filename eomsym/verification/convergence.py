@@ -119,10 +119,8 @@ def verify(
     if data == SUITED:
         data = _suited(precision, kernel)
     entry, exact = optimizers.chosen(optimizer, parameters)
-    options = (start, schedule, batching)
-    asks_for_slow = (
-        resum or precision == "double-double" or _has_own_rule(kernel) or any(x is not None for x in options)
-    )
+    asks_for_slow = resum or precision == "double-double" or (kernel is not None and rule_name(kernel) != DESCENT)
+    asks_for_slow |= any(option is not None for option in (start, schedule, batching))
     state = default_state(entry, asks_for_slow) if state is None else check_choice("state", state, STATES)
     if resum and (state != "slow" or schedule is not None or batching is not None or precision == "double-double"):
         raise InputError(

@@ -133,7 +133,8 @@ class _Family:
 
         The terms of a single entry may grow though those of all do not: of a mean of squares that was small, say.
         """
-        whole, errors = self.kernel(h, begin), []
+        whole: Any = self.kernel(h, begin)
+        errors = []
         end = whole.run(whole.start, h, STEPS, self.data).theta
         try:
             for order in sorted({0, *orders}):
@@ -156,7 +157,7 @@ def _units(states: np.ndarray, run: StateMap) -> tuple[np.ndarray, np.ndarray]:
     units = np.abs(states).max(axis=0)
     units[: run.size] = np.linalg.norm(states[:, : run.size] - states[0, : run.size], axis=1).max()
     for cut in slices(run.sizes)[1:]:
-        units[cut] *= np.sqrt(max(np.count_nonzero(units[cut]), 1))
+        units[cut] *= np.sqrt(max(int((units[cut] > 0).sum()), 1))
     return moving, units
 
 
