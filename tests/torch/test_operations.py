@@ -24,6 +24,7 @@ def wavy(z):
     return (torch.sin(z) * (1 + 0.1 * torch.arange(z.numel(), dtype=z.dtype).reshape(z.shape))).sum()
 
 
+CORNER = normal(4, 4) * torch.tensor([0, 1, 1, 0])[:, None]
 W, LINES, IMAGES, VOLUMES = normal(4, 4) / 2, normal(2, 3, 8), normal(2, 2, 6, 6), normal(2, 2, 4, 4, 4)
 K1, K2, K3, T1, T2 = (normal(*s) * 0.3 for s in ((4, 3, 3), (4, 2, 3, 3), (2, 2, 2, 2, 2), (3, 2, 3), (2, 2, 3, 3)))
 ONES, EYE = torch.ones(4, 4, dtype=torch.float64), torch.eye(4, dtype=torch.float64)
@@ -196,6 +197,12 @@ SMOOTH = {
         lambda w: wavy(functional.scaled_dot_product_attention(w[None], (w @ w)[None], w.T[None], is_causal=True)),
         lambda w: wavy(torch.softmax((w @ (w @ w).T / 2).masked_fill(ONES.triu(1) > 0, -1e300), 1) @ w.T),
     ),
+    "a power by a tensor, of zeros": (CORNER, lambda w: wavy(w ** torch.tensor(3.0)), lambda w: wavy(w * w * w)),
+    "powers by a tensor, of zeros": (
+        CORNER,
+        lambda w: wavy(w ** torch.tensor([0, 1, 2, 5])),
+        lambda w: wavy(torch.stack([0 * w[:, 0] + 1, w[:, 1], w[:, 2] * w[:, 2], w[:, 3] * w[:, 3] ** 4], 1)),
+    ),
     "attention with padding": (W, with_padding, with_padding_by_hand),
     "a hessian": (W, of_a_hessian, of_a_hessian_by_hand),
     "a hessian of parameters": (
@@ -271,6 +278,9 @@ KINKED = {
     "an if": (W, lambda w: wavy(w @ w) if w.sum() > 0 else wavy(w**3), "if"),
 }
 REFUSED = {
+    "a power between at 0": (lambda w: (CORNER * w).abs().pow(2.5).sum(), r"'pow' has no derivatives of order 2"),
+    "a root at 0": (lambda w: (CORNER * w).square().sqrt().sum(), r"has no derivatives of order 1 at params"),
+    "what is no number": (lambda w: (w * torch.nan).sum(), r"it has no derivatives of order 1 at params"),
     "complex numbers": (lambda w: torch.fft.rfft(w).abs().square().sum(), r"'fft_r2c' makes complex numbers"),
     "dropout": (lambda w: functional.dropout(w).sum(), r"draws random numbers \(bernoulli\)"),
     "noise": (lambda w: (w * torch.randn(4, 4)).square().sum(), r"draws random numbers \(randn\)"),
