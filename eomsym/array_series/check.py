@@ -135,11 +135,16 @@ class Defect:
 
 
 def check_gradient(machine: Machine, gradient: Gradient) -> None:
-    """Raises ``SeriesMismatchError`` unless the results' series are those of ``gradient`` along the arguments'."""
+    """Raises ``SeriesMismatchError`` unless the results' series are those of ``gradient`` along the arguments'.
+
+    Raises ``InputError`` where they are not finite; where the arguments are not, the rows tell (``check_finite_rows``).
+    """
     curve = _Curve(machine)
     points, slopes = curve.series(machine.arguments), curve.series(machine.program.results)
-    if not all(map(_finite, slopes)):
-        return
+    finite = [all(map(math.isfinite, map(_size, level))) for level in zip(*points, *slopes, strict=True)]
+    if not all(finite):
+        _blame(curve, finite.index(False))
+        return  # what is not finite came with the arguments
     precision = machine.analysis.coarsest[0]
     real = lambda eta: gradient([_sum(series, eta) for series in points])  # noqa: E731
     defect = least_defect(slopes, points, real, precision, WHOLE)
@@ -301,6 +306,43 @@ def _message(fault: Instruction | None, defect: Defect, order: int) -> str:
     )
 
 
+def check_finite_rows(rows: Sequence[Arrays]) -> None:
+    """Raises ``InputError`` for the first row with a number that is none."""
+    for order, row in enumerate(rows):
+        if not all(math.isfinite(_size(value)) for value in row):
+            raise InputError(
+                f"params: row {order} is not finite: the optimizer's step has no derivative there, or the row leaves "
+                "the floating-point numbers; take other params, or a lower order"
+            )
+
+
+def _blame(curve: _Curve, level: int) -> None:
+    """Raises ``InputError`` with the operation that first makes numbers that are none in coefficients up to a level."""
+    machine = curve.machine
+
+    def size(number: int) -> float:
+        if not machine.backend.floating(machine.coefficient(number, 0)):
+            return 0.0
+        return sum(map(_size, curve.series([number])[0][: level + 1]))
+
+    if not all(math.isfinite(size(number)) for number in machine.arguments):
+        return
+    sizes = {number: size(number) for number in machine.program.results}
+    wrong = math.isnan if any(map(math.isnan, sizes.values())) else math.isinf  # NaN comes of NaN, where it can
+    wanted, blamed = {number for number, found in sizes.items() if wrong(found)}, "it"
+    for instruction, _ in reversed(machine.rules):
+        if wanted & set(instruction.outputs):
+            causes = {number for number in instruction.inputs if wrong(size(number))}
+            if not causes:
+                blamed = f"the operation {instruction.known_as!r}"
+                break
+            wanted |= causes
+    raise InputError(
+        f"loss_fn: {blamed} has no derivatives of order {level + 1} at params, or they leave the floating-point "
+        "numbers; take other params, a lower order, or write the loss without it"
+    )
+
+
 def _sum(series: Arrays, eta: float) -> Any:
     total = series[-1]
     for value in series[-2::-1]:
@@ -315,10 +357,6 @@ def _largest(series: Sequence[Arrays], level: int) -> float:
 def _size(value: Any) -> float:
     """The largest magnitude, NaN if there is one."""
     return float(abs(value).max()) if math.prod(value.shape) else 0.0
-
-
-def _finite(series: Arrays) -> bool:
-    return all(math.isfinite(_size(value)) for value in series)
 
 
 def _worse(one: float, other: float) -> float:

@@ -6,6 +6,8 @@ from collections.abc import Callable, Mapping, Sequence
 from fractions import Fraction
 from typing import Any
 
+import numpy as np
+
 from eomsym.array_series.machine import Affine, Backend, Known, Operand, Row, Rule, RuleMaker, Series, total
 from eomsym.array_series.program import Instruction
 from eomsym.array_series.rules import added, entrywise, first_output, inner_rows, times
@@ -20,6 +22,11 @@ from eomsym.series.elementary import (
     Relation,
     power,
 )
+
+#: Exponents up to this one are products; above, and for fractions, powers have a system of their own.
+LARGEST_PRODUCT = 1024
+#: So many different exponents in one array are taken one by one.
+MOST_EXPONENTS = 8
 
 
 class System:
@@ -178,12 +185,38 @@ def constant_power(instruction: Instruction, base: Operand, exponent: Any, backe
     return System(power(Fraction(1)), base, backend, {"power": first_output(instruction)}, scale=exponent).rule()
 
 
+def _whole_powers(base: Operand, exponent: Any, backend: Backend) -> Rule | None:
+    """x**y for an array of few whole numbers y, each by products, so that x may be 0; None for another array."""
+    if not backend.concrete(exponent) or 0 in exponent.shape:
+        return None
+    numbers: list[float] = np.unique(np.array(exponent.tolist(), dtype=float)).tolist()
+    if len(numbers) == 1 and is_product(numbers[0]) and exponent.shape in ((), base[0].shape):
+        return integer_power(int(numbers[0]), base, backend)
+    if len(numbers) > MOST_EXPONENTS or not all(map(is_product, numbers)):
+        return None
+    parts = [(exponent == number, integer_power(int(number), base, backend)) for number in numbers]
+
+    def rule(level: int) -> list[Any]:
+        chosen = [0 * row for row in base[level]]
+        for where, power_rule in parts:
+            chosen = [backend.where(where, new, old) for new, old in zip(power_rule(level)[0], chosen, strict=True)]
+        return [chosen]
+
+    return rule
+
+
+def is_product(exponent: float) -> bool:
+    """Whether a power is taken by products."""
+    return exponent.is_integer() and abs(exponent) <= LARGEST_PRODUCT
+
+
 def general_power(instruction: Instruction, series: Sequence[Operand], backend: Backend) -> Rule:
-    """x**y: a quadratic system for a constant y, else e^{y log x}."""
+    """x**y: products or a quadratic system for a constant y, else e^{y log x}."""
     base, exponent = series
     if not exponent.varies:
         whole = Instruction("power", lambda x: instruction.apply(x, exponent[0]), (), ())
-        return constant_power(whole, base, exponent[0], backend)
+        products = _whole_powers(base, exponent[0], backend)
+        return products or constant_power(whole, base, exponent[0], backend)
     logarithm = System(ELEMENTARY["log"], base, backend) if base.varies else None
     factor = logarithm.value if logarithm else Known(base.rows, backend.seeds["log"](base[0]), varies=False)
     product = Known(base.rows, factor[0] * exponent[0])

@@ -22,9 +22,10 @@ from eomsym.array_series.program import FlatProgram, Instruction
 class Backend:
     """What is asked of an array library, and its operations: name to rule.
 
-    ``zeros(like)`` has the same shape; ``combine(numbers, arrays)`` and ``convolve(arrays, arrays)`` are sums of
-    products, in few operations however long they are.  ``push(function, values, tangents)`` is the library's own
-    derivative of a function of arrays at ``values``, along tangents that are arrays, or None for what is still.
+    ``zeros(like)`` has the same shape, ``where(condition, array, array)`` chooses; ``combine(numbers, arrays)`` and
+    ``convolve(arrays, arrays)`` are sums of products, in few operations however long they are.
+    ``push(function, values, tangents)`` is the library's own derivative of a function of arrays at ``values``, along
+    tangents that are arrays, or None for what is still.
     ``accumulate(function, arrays)`` sums what a function, of the rows of some arrays, returns over all of them.
     ``precision(value)`` is the distance of 1 to the next number of its type; 0 for integers and bools.  ``flat`` names
     operations that are piecewise constant, ``choices`` those of them that jump and make numbers, ``kinks`` those whose
@@ -34,6 +35,7 @@ class Backend:
     """
 
     zeros: Callable[[Any], Any]
+    where: Callable[..., Any]
     combine: Callable[[list[float], list[Any]], Any]
     convolve: Callable[[list[Any], list[Any]], Any]
     push: Callable[..., list[Any]]

@@ -154,6 +154,7 @@ BACKEND = Backend(
     accumulate=_accumulate,
     push=_push,
     zeros=jnp.zeros_like,
+    where=jnp.where,
     combine=_combine,
     convolve=lambda lefts, rights: (jnp.stack(lefts) * jnp.stack(rights)).sum(0),
     floating=lambda value: bool(jnp.issubdtype(value.dtype, jnp.floating)),

@@ -9,6 +9,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import lax
 from jax.extend import core
 
@@ -21,6 +22,8 @@ from eomsym.jax.rules import CHOICES, KINKS, SMOOTH
 OWN_DERIVATIVES = frozenset({"custom_jvp_call", "custom_vjp_call"})
 #: Longest scan that is unrolled.
 MAX_SCAN = 256
+#: What is made of constants is a constant if it has no more elements.
+SMALL = 4096
 _HOME = str(Path("jax", "_src"))
 _WHILE = "loss_fn: a while loop has no series; use jax.lax.scan, or lookahead_field"
 
@@ -58,7 +61,8 @@ class _Flattener:
 
     def constant(self, value: Any) -> int:
         number = self.new()
-        self.constants[number] = jnp.asarray(value) if not isinstance(value, jax.Array) else value
+        with jax.ensure_compile_time_eval():  # so that it can be looked at under jit too
+            self.constants[number] = jnp.asarray(value) if not isinstance(value, jax.Array) else value
         return number
 
     def emit(
@@ -113,6 +117,13 @@ class _Flattener:
             result = equation.primitive.bind(*values, **params)
             return list(result) if equation.primitive.multiple_results else [result]
 
+        if (
+            inputs
+            and self.constants.keys() >= set(inputs)
+            and all(made.aval.size <= SMALL for made in equation.outvars)
+        ):
+            with jax.ensure_compile_time_eval():
+                return [self.constant(value) for value in apply(*(self.constants[number] for number in inputs))]
         return self.emit(name, apply, inputs, len(equation.outvars), self._origin(name, equation), **params)
 
     def _call(self, called: Any, name: str, inputs: list[int]) -> list[int]:
@@ -212,4 +223,4 @@ def _called(params: dict[str, Any]) -> Any:
 
 
 def _literal(atom: Any) -> Any:
-    return jnp.asarray(atom.val, atom.aval.dtype)
+    return np.asarray(atom.val, atom.aval.dtype)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from eomsym.array_series.check import Watch
+from eomsym.array_series.check import Watch, check_finite_rows
 from eomsym.array_series.machine import Backend, Machine, combined, total
 from eomsym.array_series.program import FlatProgram
 from eomsym.errors import InputError
@@ -185,6 +185,12 @@ class ArrayAlgebra(NodeAlgebra):
         for gradient in self._gradients:
             gradient.finish()
 
+    def check_finite(self, rows: Sequence[Arrays]) -> None:
+        """Raises ``InputError`` for a row with numbers that are none, where the watch looks and can."""
+        looks = self._watch is not None and self._watch.looks
+        if looks and all(self._backend.concrete(value) for row in rows for value in row):
+            check_finite_rows(rows)
+
     def multiply(self, left: Arrays, right: Arrays) -> Arrays:
         return _rowwise(lambda a, b: a * b, left, right)
 
@@ -220,9 +226,11 @@ def array_whole_terms(
     """Rows ``f̃_0, …, f̃_{terms−1}`` of the field of the whole state, θ first; all of a rule's states are slow."""
     theta, *memory = states
     algebra = ArrayAlgebra(NodeLayout(spread_tables(rule, terms)), models, theta, backend, memory, watch)
-    rows = solve_slow(rule, algebra, terms)
+    solved = solve_slow(rule, algebra, terms)
     algebra.finish()
-    return [[[value[0] for value in field] for field in row] for row in rows]
+    rows = [[[value[0] for value in field] for field in row] for row in solved]
+    algebra.check_finite([[value for field in row for value in field] for row in rows])
+    return rows
 
 
 def array_counterterms(
@@ -245,6 +253,7 @@ def array_counterterms(
     rows = []
     while fields:  # one after the other, so that not all are there twice
         rows.append([-value[0] if steps == 1 else value[0] * (-1 / steps) for value in fields.pop()])
+    algebra.check_finite(rows)
     return rows
 
 

@@ -181,6 +181,12 @@ def _places(value: Any, size: Sequence[int], stride: Sequence[int], offset: Any)
     return places.reshape(-1)
 
 
+def _diagonal_scatter(value: Any, part: Any, *where: int) -> Any:
+    ones = torch.ones(part.shape, dtype=torch.bool, device=part.device)
+    there, spread = (aten.diagonal_backward(one, value.shape, *(where or (0, 0, 1))) for one in (ones, part))
+    return torch.where(there, spread, value)
+
+
 def _copy(to: Any, value: Any, *_: Any) -> Any:
     return value.to(to.dtype).expand(to.shape)
 
@@ -189,6 +195,7 @@ OWN: dict[Any, Callable[..., Any]] = {
     aten.copy.default: _copy,
     aten.as_strided.default: _strided,
     aten.as_strided_scatter.default: _strided_scatter,
+    aten.diagonal_scatter.default: _diagonal_scatter,
     aten.log_sigmoid_forward.default: _log_sigmoid,
     aten.log_sigmoid_backward.default: _log_sigmoid_backward,
     aten.var.correction: _variance,

@@ -157,17 +157,15 @@ FLAT = frozenset(
         "scalar_tensor",
     ]
 )
-#: Exponents up to this one are products; above, and for fractions, powers have a system of their own.
-LARGEST_PRODUCT = 64
 
 
 def _power(instruction: Instruction, series: Sequence[Operand], backend: Backend) -> Rule:
     if len(series) == 2:
         return elementary_rules.general_power(instruction, series, backend)
-    exponent = instruction.params["args"][0]
-    if float(exponent).is_integer() and abs(exponent) <= LARGEST_PRODUCT:
+    exponent = float(instruction.params["args"][0])
+    if elementary_rules.is_product(exponent):
         return elementary_rules.integer_power(int(exponent), series[0], backend)
-    return elementary_rules.constant_power(instruction, series[0], float(exponent), backend)
+    return elementary_rules.constant_power(instruction, series[0], exponent, backend)
 
 
 def _combine(weights: list[float], rows: list[Any]) -> Any:
@@ -232,6 +230,7 @@ def _accumulate(function: Callable[..., list[Any]], arrays: Sequence[Any]) -> li
 BACKEND = Backend(
     accumulate=_accumulate,
     zeros=torch.zeros_like,
+    where=torch.where,
     combine=_combine,
     convolve=lambda lefts, rights: (torch.stack(lefts) * torch.stack(rights)).sum(0),
     push=_push,

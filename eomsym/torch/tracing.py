@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -43,8 +43,6 @@ SMALL = 4096
 UNTRACEABLE = {
     "value out of a tracing tensor": "reads a number out of a tensor (item, float, tolist), which would stay what it "
     "is; write it with tensors",
-    "mutating a non-functional tensor": "writes in place into a tensor that is no parameter, such as a running "
-    "statistic; call eval() on the model",
     "use_reentrant": "checkpoint with use_reentrant=True cannot be followed; give use_reentrant=False",
 }
 
@@ -93,7 +91,7 @@ def gradient_function(
 
 def evaluated(gradient: Gradient, values: Sequence[Any]) -> list[Any]:
     """g by PyTorch itself; running statistics stay what they are."""
-    with InPlaceOf(EVALUATED):
+    with _uncompiled(), InPlaceOf(EVALUATED):
         return gradient(*values)
 
 
@@ -102,9 +100,10 @@ def flatten(gradient: Gradient, arguments: Sequence[Any]) -> FlatProgram:
     kept = frozenset(BACKEND.rules) | BACKEND.flat | {"complex", "polar"}
     with _plain(), _explained(), InPlaceOf(TRACED) as asked:
         first = make_fx(gradient)(*arguments)
+    constants = _lifted(first)
     with _plain(), _explained():
-        second = make_fx(torch.func.functionalize(first), decomposition_table=table(kept))(*arguments)
-    return replace(_Reader(second).program, decisions=("if",) * asked.decided)
+        second = make_fx(torch.func.functionalize(first), decomposition_table=table(kept))(*constants, *arguments)
+    return replace(_Reader(second, constants).program, decisions=("if",) * asked.decided)
 
 
 def flatten_loss(loss: Callable[[list[Any]], Any], arguments: Sequence[Any]) -> FlatProgram:
@@ -112,6 +111,20 @@ def flatten_loss(loss: Callable[[list[Any]], Any], arguments: Sequence[Any]) -> 
     with plainly(), _explained():
         graph = make_fx(lambda *values: [loss(list(values))])(*arguments)
     return _Reader(graph).program
+
+
+def _lifted(graph: Any) -> list[Any]:
+    """Makes arguments of the tensors that a graph holds, and returns them: what is made of them may be written to."""
+    nodes, given = graph.graph, dict[str, Any]()
+    held = [n for n in nodes.nodes if n.op == "get_attr" and isinstance(getattr(graph, n.target), torch.Tensor)]
+    with nodes.inserting_before(next(iter(nodes.nodes))):
+        for name in dict.fromkeys(node.target for node in held):
+            given[name] = nodes.placeholder(name)
+    for node in held:
+        node.replace_all_uses_with(given[node.target])
+        nodes.erase_node(node)
+    graph.recompile()
+    return [getattr(graph, name) for name in given]
 
 
 @contextmanager
@@ -136,16 +149,27 @@ def _explained() -> Iterator[None]:
 @contextmanager
 def _plain() -> Iterator[None]:
     """Attention and recurrent layers as plain operations; the names of what is decomposed are kept."""
-    with warnings.catch_warnings(), sdpa_kernel(SDPBackend.MATH), traceback.preserve_node_meta():
+    with warnings.catch_warnings(), sdpa_kernel(SDPBackend.MATH), traceback.preserve_node_meta(), _uncompiled():
         warnings.simplefilter("ignore")  # of settings of devices that are not there
         with torch.backends.mkldnn.flags(enabled=False):
             yield
 
 
+@contextmanager
+def _uncompiled() -> Iterator[None]:
+    """What ``torch.compile`` made as it was before: that can be followed, and has more derivatives than one."""
+    from torch._dynamo import config
+
+    eagerly = getattr(torch.compiler, "set_stance", lambda stance: nullcontext())  # PyTorch 2.6 and later
+    with config.patch(error_on_nested_fx_trace=False), eagerly("force_eager"):
+        yield
+
+
 class _Reader:
     """Reads a traced graph; every tensor and every number that an operation adds or multiplies gets a number."""
 
-    def __init__(self, graph: torch.fx.GraphModule) -> None:
+    def __init__(self, graph: torch.fx.GraphModule, given: Sequence[Any] = ()) -> None:
+        """``given`` are its first arguments, which are constants here."""
         self._numbers: dict[torch.fx.Node, list[int]] = {}
         self._constants: dict[int, Any] = {}
         self._count = 0
@@ -157,8 +181,11 @@ class _Reader:
         arguments: list[int] = []
         results: tuple[int, ...] = ()
         node: Any
+        constants = iter(given)
         for node in graph.graph.nodes:
-            if node.op == "placeholder":
+            if node.op == "placeholder" and len(self._constants) < len(given):
+                self._constants[self._number(node)] = next(constants)
+            elif node.op == "placeholder":
                 arguments.append(self._number(node))
             elif node.op == "get_attr":
                 self._constants[self._number(node)] = getattr(graph, node.target)
@@ -202,6 +229,11 @@ class _Reader:
             if isinstance(made, torch.Tensor) and made.is_complex():
                 raise InputError(
                     f"loss_fn: {_origin(node)!r} makes complex numbers, which have no rules; write real ones"
+                )
+            if node.args[0].op == "placeholder":
+                raise InputError(
+                    "loss_fn: writes in place into a tensor that is no parameter, such as a running statistic; call "
+                    "eval() on the model, or use lookahead_field"
                 )
             raise InputError(f"loss_fn: {_origin(node)!r} writes in place ({name}); write it out of place")
         if name == "div" and node.kwargs.get("rounding_mode") is not None:

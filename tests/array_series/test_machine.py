@@ -29,6 +29,7 @@ class Independent:
 
 BACKEND = Backend(
     zeros=np.zeros_like,
+    where=np.where,
     combine=np.dot,
     convolve=lambda lefts, rights: (np.array(lefts) * np.array(rights)).sum(0),
     accumulate=lambda function, arrays: [],

@@ -148,6 +148,8 @@ def test_few_digits_are_told_of():
             "while loop.*lookahead_field",
         ),
         (lambda w: jnp.sum(jnp.linalg.inv(w)), "'lu' has no rule.*lookahead_field"),
+        (lambda w: jnp.sum(jnp.abs(w - W) ** 2.5), r"'pow' has no derivatives of order 2 at params"),
+        (lambda w: jnp.sum(jnp.log(w - W)), r"has no derivatives of order 1 at params"),
     ],
 )
 def test_what_is_refused(loss, message):
@@ -160,3 +162,22 @@ def test_products_of_all_are_right_with_zeros_too():
     loss, same = (lambda v: jnp.prod(v, 1) @ jnp.sin(v[0])), (lambda v: (v[:, 0] * v[:, 1] * v[:, 2]) @ jnp.sin(v[0]))
     rows = [np.array(eomsym.jax.counterterms(f, w, 3)) for f in (loss, same)]
     np.testing.assert_allclose(*rows, rtol=1e-12, atol=1e-14)
+
+
+@pytest.mark.parametrize("exponent", [3.0, np.array([2.0, 1.0, 5.0])], ids=["one", "several"])
+@pytest.mark.parametrize("transformed", [lambda function: function, jax.jit], ids=["plain", "jit"])
+def test_powers_are_right_at_zeros_too(exponent, transformed):
+    w = jnp.asarray(W).at[:, 1:].set(0)
+    by_products = lambda v: v**3 if np.ndim(exponent) == 0 else jnp.stack([v[:, 0] ** 2, v[:, 1], v[:, 2] ** 5], 1)  # noqa: E731
+    losses = (lambda v: jnp.sum(jnp.sin(v**exponent) * X[:3])), (lambda v: jnp.sum(jnp.sin(by_products(v)) * X[:3]))
+    rows = [transformed(lambda v, f=f: jnp.stack(eomsym.jax.counterterms(f, v, 3)))(w) for f in losses]
+    np.testing.assert_allclose(*rows, rtol=1e-12, atol=1e-14)
+
+
+def test_rows_that_no_operation_makes_infinite_are_refused_too():
+    """A square of 0 in the memory, under a root, while g is none."""
+    given = {"optimizer": "adam-outside", "gamma1": 1, "gamma2": 1}
+    loss, w = lambda v: jnp.sum(jnp.sin(v)), jnp.asarray(W)
+    eomsym.jax.whole_state_terms(loss, w, [0 * w, 0 * w + 1], 2, **given)
+    with pytest.raises(InputError, match="params: row 1 is not finite"):
+        eomsym.jax.whole_state_terms(loss, w, [0 * w, 0 * w], 2, **given)

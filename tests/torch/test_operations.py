@@ -24,11 +24,14 @@ def wavy(z):
     return (torch.sin(z) * (1 + 0.1 * torch.arange(z.numel(), dtype=z.dtype).reshape(z.shape))).sum()
 
 
+CORNER = normal(4, 4) * torch.tensor([0, 1, 1, 0])[:, None]
 W, LINES, IMAGES, VOLUMES = normal(4, 4) / 2, normal(2, 3, 8), normal(2, 2, 6, 6), normal(2, 2, 4, 4, 4)
 K1, K2, K3, T1, T2 = (normal(*s) * 0.3 for s in ((4, 3, 3), (4, 2, 3, 3), (2, 2, 2, 2, 2), (3, 2, 3), (2, 2, 3, 3)))
 ONES, EYE = torch.ones(4, 4, dtype=torch.float64), torch.eye(4, dtype=torch.float64)
 SPECTRAL = torch.nn.utils.parametrizations.spectral_norm(torch.nn.Linear(4, 4).double())
 NORMED = torch.nn.utils.parametrizations.weight_norm(torch.nn.Linear(4, 4, bias=False).double())
+HEADS = torch.nn.MultiheadAttention(4, 2, bias=False, batch_first=True).double()
+WORDS, PADDED = normal(2, 3, 4), torch.tensor([[False, False, True], [False, False, False]])
 PLACES, CLASSES = torch.tensor([[0, 1], [1, 3]]), torch.tensor([0, 1, 2, 3])
 
 
@@ -58,6 +61,29 @@ def of_each_instance(w):
     x = image(w)
     centred = x - x.mean((2, 3), keepdim=True)
     return wavy(centred / (centred.square().mean((2, 3), keepdim=True) + 1e-5).sqrt())
+
+
+def of_a_hessian(w):
+    """As losses of differential equations of second order are."""
+    return wavy(torch.func.hessian(lambda x: torch.tanh(x @ w).sum())(W[0]))
+
+
+def of_a_hessian_by_hand(w):
+    t = torch.tanh(W[0] @ w)
+    return wavy((w * (-2 * t * (1 - t**2))) @ w.T)
+
+
+def with_padding(w):
+    """The weights of the three projections are those of w, of the last the identity."""
+    weights = {"in_proj_weight": torch.cat([w, w.T, w @ w]), "out_proj.weight": EYE}
+    return wavy(torch.func.functional_call(HEADS, weights, (WORDS,) * 3, {"key_padding_mask": PADDED})[0])
+
+
+def with_padding_by_hand(w):
+    query, key, value = (WORDS @ part.T for part in (w, w.T, w @ w))
+    heads = [slice(0, 2), slice(2, 4)]
+    scores = [(query[..., h] @ key[..., h].transpose(1, 2) / 2**0.5).exp() * ~PADDED[:, None] for h in heads]
+    return wavy(torch.cat([s / s.sum(2, keepdim=True) @ value[..., h] for s, h in zip(scores, heads, strict=True)], 2))
 
 
 class Rounded(torch.autograd.Function):
@@ -171,6 +197,24 @@ SMOOTH = {
         lambda w: wavy(functional.scaled_dot_product_attention(w[None], (w @ w)[None], w.T[None], is_causal=True)),
         lambda w: wavy(torch.softmax((w @ (w @ w).T / 2).masked_fill(ONES.triu(1) > 0, -1e300), 1) @ w.T),
     ),
+    "a power by a tensor, of zeros": (CORNER, lambda w: wavy(w ** torch.tensor(3.0)), lambda w: wavy(w * w * w)),
+    "powers by a tensor, of zeros": (
+        CORNER,
+        lambda w: wavy(w ** torch.tensor([0, 1, 2, 5])),
+        lambda w: wavy(torch.stack([0 * w[:, 0] + 1, w[:, 1], w[:, 2] * w[:, 2], w[:, 3] * w[:, 3] ** 4], 1)),
+    ),
+    "attention with padding": (W, with_padding, with_padding_by_hand),
+    "a hessian": (W, of_a_hessian, of_a_hessian_by_hand),
+    "a hessian of parameters": (
+        W[0],
+        lambda w: wavy(torch.func.hessian(lambda v: torch.sin(v).sum())(w)),
+        lambda w: wavy(torch.diag(-torch.sin(w))),
+    ),
+    "compiled": (
+        W,
+        torch.compile(lambda w: wavy(torch.tanh(w @ w)), backend="eager"),
+        lambda w: wavy(torch.tanh(w @ w)),
+    ),
     "binary cross-entropy of scores": (W, lambda w: functional.binary_cross_entropy_with_logits(w @ w, 0.3 * ONES)),
     "cross-entropy": (
         W,
@@ -216,6 +260,7 @@ KINKED = {
     "median": (W, lambda w: wavy((w @ w).median(1).values), "median"),
     "gathered by argsort": (W, lambda w: wavy((w @ w).gather(1, (w @ w).argsort(1))), "sort"),
     "cosine similarity": (W, lambda w: wavy(functional.cosine_similarity(w, w.T @ w, dim=1)), "clamp_min"),
+    "cosine similarity with a constant": (W, lambda w: wavy(functional.cosine_similarity(w, ONES, dim=1)), "clamp_min"),
     "Gaussian": (W, lambda w: functional.gaussian_nll_loss(w @ w, w.T, torch.exp(w), full=True), "clamp"),
     "hinge": (W, lambda w: functional.hinge_embedding_loss(w @ w, torch.sign(W)), "clamp_min"),
     "Huber": (
@@ -233,6 +278,9 @@ KINKED = {
     "an if": (W, lambda w: wavy(w @ w) if w.sum() > 0 else wavy(w**3), "if"),
 }
 REFUSED = {
+    "a power between at 0": (lambda w: (CORNER * w).abs().pow(2.5).sum(), r"'pow' has no derivatives of order 2"),
+    "a root at 0": (lambda w: (CORNER * w).square().sqrt().sum(), r"has no derivatives of order 1 at params"),
+    "what is no number": (lambda w: (w * torch.nan).sum(), r"it has no derivatives of order 1 at params"),
     "complex numbers": (lambda w: torch.fft.rfft(w).abs().square().sum(), r"'fft_r2c' makes complex numbers"),
     "dropout": (lambda w: functional.dropout(w).sum(), r"draws random numbers \(bernoulli\)"),
     "noise": (lambda w: (w * torch.randn(4, 4)).square().sum(), r"draws random numbers \(randn\)"),
