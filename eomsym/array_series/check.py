@@ -8,8 +8,10 @@ seen, and so large that round-off is not.
 from __future__ import annotations
 
 import math
+import operator
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import reduce
 from typing import Any
 
 from eomsym.array_series.machine import Machine
@@ -28,8 +30,13 @@ PLACE = 0.6
 #: A step that proves too long is divided by this, so many times.
 SHORTER, TRIES = 4.0, 2
 
-#: Where g is looked at again, ``scale · θ + shift``.
+#: Where g is looked at again, ``scale · θ + shift``; and how near, with this times the root of the precision as shift.
 AROUND = ((1.1, 0.1), (0.9, -0.2))
+NEARBY = (1.0, -2.0, 3.0, -4.0, 5.0)
+#: A component of g may be round-off if it is at most this many units in the last place of the largest.
+ROUND_OFF = 64.0
+#: Round-off changes by this share of itself from one point to one nearby; what is smooth does not.
+CHANGE = 0.5
 
 Arrays = list[Any]
 Gradient = Callable[[Arrays], Arrays]
@@ -59,9 +66,11 @@ class Watch:
     def __init__(self, looks: bool, smooth: str, order: int, linear: bool = True) -> None:
         self.looks, self._smooth, self._order = looks, check_choice("smooth", smooth, SMOOTH), order
         self._linear, self.holds = linear, False
+        self.held: Arrays | None = None
         self._roundings = FIRST * EACH**order * (1 if linear else DIVIDED)
         self.kinks: str | None = None
         self.digits: str | None = None
+        self.still: str | None = None
 
     def begun(self, machine: Machine, found: Arrays, gradient: Gradient) -> None:
         """Looks at what the program is made of, before the work is done; ``found`` is g, ``gradient`` the library's."""
@@ -87,18 +96,44 @@ class Watch:
             )
 
     def _look_around(self, machine: Machine, found: Arrays, gradient: Gradient) -> None:
-        """Where g is 0 and all around too, parameters are held: 0/0 in a root is 0 then (``step_index.held``)."""
-        still = [value == 0 for value in found]
-        if not all(map(machine.backend.concrete, still)):
+        """Finds the parameters that are held, where 0/0 in a root is 0 (``step_index.held``): g is 0 all around.
+
+        A component that is round-off wherever it is looked at counts as 0, and ``held`` says where: its root is noise.
+        Raises ``InputError`` where g is 0 and not around.
+        """
+        if not all(map(machine.backend.concrete, found)):
             return
-        for scale, shift in AROUND if any(bool(part.any()) for part in still) else ():
-            places = [scale * machine.coefficient(number, 0) + shift for number in machine.arguments]
-            if any(bool(((part != 0) & zero).any()) for part, zero in zip(gradient(places), still, strict=True)):
-                raise InputError(
-                    "params: a component of g is 0 there, and not around, where a root or quotient of the optimizer "
-                    "has no derivative; take other params, or a rule with epsilon inside the root"
+        small = _small(found, machine)
+        if any(bool(part.any()) for part in small):
+            firsts = [machine.coefficient(number, 0) for number in machine.arguments]
+
+            def at(scale: float, shift: float) -> Arrays:
+                return gradient([scale * part + shift for part in firsts])
+
+            around = [at(*place) for place in AROUND]
+            for slopes in around:
+                small = [one & other for one, other in zip(small, _small(slopes, machine), strict=True)]
+            near = [at(1 + step, step) for step in (unit * _root_of_precision(machine) for unit in NEARBY)]
+            noisy = [_changes(value, [part[index] for part in near]) for index, value in enumerate(found)]
+            held = [one & other for one, other in zip(small, noisy, strict=True)]
+            self._check_around(found, around, held)
+            if number := sum(int(part.sum()) for part in held):
+                self.held = held
+                self.still = (
+                    f"params: g is round-off at {number} of them, wherever it is looked at, as at a bias that softmax "
+                    "does not see; they are held, since a root or quotient of it would be noise"
                 )
         self.holds = True
+
+    @staticmethod
+    def _check_around(found: Arrays, around: Sequence[Arrays], held: Arrays) -> None:
+        for slopes in around:
+            for value, slope, still in zip(found, slopes, held, strict=True):
+                if bool(((value == 0) & (slope != 0) & ~still).any()):
+                    raise InputError(
+                        "params: a component of g is 0 there, and not around, where a root or quotient of the "
+                        "optimizer has no derivative; take other params, or a rule with epsilon inside the root"
+                    )
 
     def done(self, machine: Machine, gradient: Gradient) -> None:
         """The check of one loss."""
@@ -111,6 +146,23 @@ class Watch:
             warn_outside(self.kinks, KinkWarning)
         if self.digits is not None:
             warn_outside(self.digits, PrecisionWarning)
+        if self.still is not None:
+            warn_outside(self.still, PrecisionWarning)
+
+
+def _small(slopes: Arrays, machine: Machine) -> Arrays:
+    """Where components of g may be round-off, or are 0."""
+    largest = max((float(abs(part).max()) for part in slopes if 0 not in part.shape), default=0.0)
+    return [abs(part) <= ROUND_OFF * machine.backend.precision(part) * largest for part in slopes]
+
+
+def _changes(value: Any, near: Sequence[Any]) -> Any:
+    """Where a component of g is another at points nearby: by round-off, since g is smooth."""
+    return reduce(operator.or_, (abs(other - value) > CHANGE * abs(value) for other in near))
+
+
+def _root_of_precision(machine: Machine) -> float:
+    return math.sqrt(machine.analysis.coarsest[0])
 
 
 def kinks_of(machine: Machine) -> str:

@@ -153,6 +153,11 @@ def checked_leaf(leaf: Any) -> Any:
     return array
 
 
+def _given(part: Any) -> Any:
+    with jax.ensure_compile_time_eval():  # so that it can be looked at under jit too
+        return part if isinstance(part, jax.Array) else jnp.asarray(part)
+
+
 def _stand_in(array: Any) -> Any:
     """An array of its shape and type in the place of one that is traced: small positive numbers, or places 0."""
     if not isinstance(array, jax.core.Tracer):
@@ -169,7 +174,7 @@ LIBRARY = Library(
     flatten=jax.tree.flatten,
     unflatten=jax.tree.unflatten,
     leaf=checked_leaf,
-    given=jnp.asarray,
+    given=_given,
     gradient=gradient_function,
     program=flatten,
     real=lambda gradient, values: gradient(*values),

@@ -10,7 +10,7 @@ from sample_quartic import THETA, SampleQuartic, samples
 
 import eomsym.jax
 from eomsym.dynamics.loop_kernel import LoopKernel
-from eomsym.errors import InputError
+from eomsym.errors import InputError, PrecisionWarning
 from eomsym.optimizers import loop_of
 
 SCHEDULE = "tau/0.5 until 0.5; (1+cos(pi*(tau-0.5)))/2"
@@ -132,3 +132,20 @@ def test_parameters_that_never_move_are_held():
 def test_a_component_that_is_zero_at_a_point_alone_is_refused():
     with pytest.raises(InputError, match="a component of g is 0 there, and not around"):
         eomsym.jax.counterterms(lambda w: (w**4).sum(), jnp.asarray([0.0, 0.5]), 2, optimizer="adam-outside")
+
+
+def test_a_shift_that_softmax_does_not_see_is_held_with_a_word():
+    """Its gradient is round-off, and Adam's root of it would be noise."""
+    scores = jnp.asarray([0.3, -0.2, 0.5])
+
+    def loss(params):
+        return -jax.nn.log_softmax(scores * params[0] + params[1])[0]
+
+    with pytest.warns(PrecisionWarning, match="round-off at 1 of them"):
+        rows = eomsym.jax.counterterms(loss, jnp.asarray([1.1, 0.7]), 2, optimizer="adam")
+    alone = eomsym.jax.counterterms(
+        lambda weight: -jax.nn.log_softmax(scores * weight)[0], jnp.asarray(1.1), 2, optimizer="adam"
+    )
+    for row, other in zip(rows, alone, strict=True):
+        assert float(row[1]) == 0
+        assert float(row[0]) == pytest.approx(float(other), rel=1e-10)
