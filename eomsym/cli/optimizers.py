@@ -40,7 +40,7 @@ def optimizers(
 
 def _record(entry: Optimizer) -> dict[str, object]:
     parameters = [{name: getattr(parameter, name) for name in TOLD} for parameter in entry.parameters]
-    named = {"name": entry.name, "aliases": entry.aliases, "definition": entry.definition, "update_rule": entry.summary}
+    named = {"name": entry.name, "aliases": entry.aliases, "update_rule": entry.summary}
     found: dict[str, object] = plain(named | {"parameters": parameters, "source": entry.source, "limits": entry.limits})
     return found
 

@@ -68,11 +68,6 @@ class KernelSpec:
         """The optimiser's step as data, its parameters numbers."""
         return optimizers.get(self.optimizer).rule(**dict(self.settings))
 
-    @property
-    def definition(self) -> int:
-        """Which rule the optimiser's name means."""
-        return optimizers.get(self.optimizer).definition
-
     @cached_property
     def fields(self) -> tuple[Field, ...]:
         """What the gradients of the rule are gradients of."""
@@ -96,35 +91,24 @@ class KernelSpec:
     def to_dict(self) -> dict[str, Any]:
         """The specification as plain JSON values."""
         settings = {name: str(value) for name, value in self.settings}
-        entry = optimizers.get(self.optimizer)
         how = {"settings": settings, "order": self.order, "precision": self.precision}
-        return {
-            "kind": self.kind,
-            **_model_dict(self.model),
-            "optimizer": self.optimizer,
-            **entry.written_definition,
-            **how,
-        }
+        return {"kind": self.kind, **_model_dict(self.model), "optimizer": self.optimizer, **how}
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> KernelSpec:
-        """The inverse of ``to_dict``.
-
-        Raises ``InputError`` for missing, surplus or wrong entries, and for an optimiser whose name meant another rule.
-        """
+        """The inverse of ``to_dict``.  Raises ``InputError`` for missing, surplus or wrong entries."""
         kind = data.get("kind") if isinstance(data, Mapping) else None
         if not isinstance(kind, str) or kind not in _ENTRIES:
             raise InputError(f"kernel specification: kind {kind!r} is unknown; choose from {', '.join(_ENTRIES)}")
         data = {**{name: value for name, value in _UNWRITTEN.items() if name in _ENTRIES[kind]}, **data}
         expected = {"kind", *_ENTRIES[kind], "optimizer", "settings", "order", "precision"}
-        if set(data) - {"definition"} != expected:
+        if set(data) != expected:
             raise InputError(f"kernel specification {data!r}: give exactly {', '.join(sorted(expected))}")
         if not isinstance(data["settings"], Mapping):
             raise InputError(f"kernel specification: settings {data['settings']!r} is not an object")
         for entry in _LISTS & expected:
             if not isinstance(data[entry], list):
                 raise InputError(f"kernel specification: {entry} {data[entry]!r} is not a list")
-        optimizers.read_written(data["optimizer"], data.get("definition", 1), "generate")
         model_type = next(model for model, name in _KINDS.items() if name == kind)
         model = model_type(*(data[entry] for entry in _ENTRIES[kind]))
         return cls(model, data["order"], data["optimizer"], data["precision"], tuple(data["settings"].items()))

@@ -99,8 +99,7 @@ class Counterterms(SlowEquation):
             coefficient_text(self.gradient_coefficient),
             indexed_entries(self.rows),
         )
-        definition = optimizers.get(self.optimizer).written_definition
-        return dict(zip(KEYS, values, strict=True)) | definition | self._start_entry
+        return dict(zip(KEYS, values, strict=True)) | self._start_entry
 
     @classmethod
     def from_json(cls, text: str) -> Counterterms:

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
-from eomsym import optimizers
 from eomsym.derivation.formula import Formula, meanings
 from eomsym.derivation.vector_language import ComponentwiseFunction, Monomial
 from eomsym.exact_numbers import Coefficient
@@ -149,7 +148,6 @@ class GeneralCounterterms(SlowEquation):
         (leading, rows), writer = self._plain, self._writer(SYMPY_STYLE)
         return {
             "optimizer": self.optimizer,
-            **optimizers.get(self.optimizer).written_definition,
             "parameters": {name: str(value) for name, value in self.parameters.items()},
             "order": self.order,
             "fields": list(self.fields),

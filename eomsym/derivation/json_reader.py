@@ -22,7 +22,7 @@ from eomsym.derivation.start_terms import StartTerms
 from eomsym.derivation.symbols import symbolic_parameters
 from eomsym.errors import InputError
 from eomsym.exact_numbers import Coefficient, divide, exact
-from eomsym.notation.json import COUNTERTERM_KEYS, DEFINITION, KEYS, START, TERM_KEYS
+from eomsym.notation.json import COUNTERTERM_KEYS, KEYS, START, TERM_KEYS
 from eomsym.trees import Tree, count_rooted_trees, parse_tree, rooted_trees
 
 _MAX_LENGTH = 2**27  # order 15 with rational coefficients takes a third of it
@@ -47,9 +47,8 @@ def parse_counterterms(text: str) -> Counterterms:
     """
     loaded = _load(text)
     loaded = _typed("object", loaded, dict, "an object")
-    _check_definition(loaded)
     has_start = START in loaded
-    data = _object("object", loaded, [*KEYS, *(key for key in (DEFINITION, START) if key in loaded)])
+    data = _object("object", loaded, [*KEYS, START] if has_start else KEYS)
     entry = optimizers.get(_word("optimizer", data["optimizer"]))
     given = _typed("parameters", data["parameters"], dict, "an object")
     parameters = entry.read_parameters(
@@ -63,12 +62,6 @@ def parse_counterterms(text: str) -> Counterterms:
     terms = tuple(_read_terms(f"counterterms[{index}]", index, row, 2, symbols) for index, row in enumerate(rows))
     shadow = _read_start(data[START], order, symbols) if has_start else None
     return Counterterms(entry.name, MappingProxyType(parameters), order, gradient_coefficient, terms, shadow)
-
-
-def _check_definition(data: Mapping[str, Any]) -> None:
-    """First of all, so that terms of another rule are refused for that reason."""
-    if isinstance(data.get("optimizer"), str):
-        optimizers.read_written(_word("optimizer", data["optimizer"]), data.get(DEFINITION, 1), "derive")
 
 
 def _read_start(value: Any, order: int, symbols: Mapping[str, Coefficient]) -> StartTerms:

@@ -99,7 +99,6 @@ class WholeStateEquation(Formula):
         """Plain values: trees as bracket lists with colours, monomials as SymPy reads them."""
         return {
             "optimizer": self.optimizer,
-            **optimizers.get(self.optimizer).written_definition,
             "parameters": {name: str(value) for name, value in self.parameters.items()},
             "order": self.order,
             "state": ["theta", *self.memory],

@@ -12,8 +12,6 @@ from eomsym.trees import ColouredTree, Tree
 KEYS = ("optimizer", "parameters", "order", "gradient_coefficient", "counterterms")
 #: The last key, where the start was derived too.
 START = "start"
-#: Which rule the optimiser's name means, where that is not the first one.
-DEFINITION = "definition"
 COUNTERTERM_KEYS = ("index", "terms")
 TERM_KEYS = ("tree", "symmetry", "coefficient")
 

@@ -89,7 +89,6 @@ __all__ = [
     "read_batching",
     "read_optimizer",
     "read_rational",
-    "read_written",
     "register",
     "rule_latex",
     "rule_of_losses",
@@ -135,8 +134,6 @@ _BY_ALIAS = {alias: entry for entry in REGISTRY.values() for alias in (entry.nam
 _BUILT_IN = frozenset(_BY_ALIAS)
 #: Rules that are reached by a library's name for them; found by their own name too, and not listed.
 _OF_LIBRARIES = frozenset(libraries.RULES) - _BUILT_IN
-#: Names that meant what their words do not say.
-_GONE = {"adam-pytorch": "adam for PyTorch's rule, or adam-outside for the one without bias correction"}
 _BY_ALIAS |= {name: libraries.RULES[name] for name in _OF_LIBRARIES}
 
 
@@ -147,22 +144,7 @@ def get(name: str | Optimizer) -> Optimizer:
     """
     if isinstance(name, Optimizer):
         return name if _BY_ALIAS.get(name.name) is name else register(name)
-    if isinstance(name, str) and name in _GONE:
-        raise InputError(f"optimizer {name!r}: is no name any more; write {_GONE[name]}")
     return _BY_ALIAS[check_choice("optimizer", name, _BY_ALIAS, REGISTRY)]
-
-
-def read_written(name: str, definition: object, again: str) -> Optimizer:
-    """The optimiser that a file was made for; ``again`` is the verb for making it anew.
-
-    Raises ``InputError`` for a name that is not its own, and for a definition (1 if none stands there) that the name
-    does not mean now: what was made for another rule is never read as this one's.
-    """
-    entry = get(name)
-    if name != entry.name:
-        raise InputError(f"optimizer {name!r}: is called {entry.name!r} now; {again} {entry.name} anew")
-    entry.check_definition(definition, f"{again} {entry.formerly or entry.name}, or {entry.name} anew")
-    return entry
 
 
 def chosen(name: str | Optimizer, given: Mapping[str, object]) -> tuple[Optimizer, dict[str, Fraction]]:
@@ -241,7 +223,7 @@ def register(entry: Optimizer) -> Optimizer:
     for name in (entry.name, *entry.aliases):
         if not re.fullmatch(r"[a-z][a-z0-9]*(-[a-z0-9]+)*", name):
             raise InputError(f"optimizer {name!r}: not a name; use small letters, digits and hyphens, as in my-method")
-        if name in _BUILT_IN or name in _OF_LIBRARIES or name in _GONE:
+        if name in _BUILT_IN or name in _OF_LIBRARIES:
             raise InputError(f"optimizer {name!r}: the name is taken; choose another")
     REGISTRY[entry.name] = entry
     _BY_ALIAS.update(dict.fromkeys((entry.name, *entry.aliases), entry))

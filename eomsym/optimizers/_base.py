@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
-from eomsym.checks import meant, shown, suggestion
+from eomsym.checks import meant, suggestion
 from eomsym.errors import InputError
 from eomsym.exact_numbers import Coefficient, read_rational
 from eomsym.optimizers._fading import trace_settled
@@ -165,8 +165,6 @@ class Optimizer:
     ``steps`` is how many step sizes of time one step takes (m for an epoch of m batches).  ``limits`` says where the
     equation of motion does not hold; ``numeric_only`` why there is none on a slow manifold, for rules that can only be
     stepped.
-    ``definition`` says which rule the name means, for files: what was written with another one is refused, never read
-    anew.  ``formerly`` is the present name of what definition 1 was.
     """
 
     name: str
@@ -181,23 +179,6 @@ class Optimizer:
     limits: str = ""
     initial: Callable[..., tuple[Any, ...]] | None = None
     numeric_only: str = ""
-    definition: int = 1
-    formerly: str = ""
-
-    @property
-    def written_definition(self) -> dict[str, int]:
-        """What files hold beside the name: the definition, where it is not the first."""
-        return {} if self.definition == 1 else {"definition": self.definition}
-
-    def check_definition(self, written: object, advice: str) -> None:
-        """Raises ``InputError``, with ``advice``, if a file's ``definition`` (1 if none stands there) is another."""
-        if type(written) is int and written == self.definition:
-            return
-        if type(written) is int and written == 1 and self.formerly:
-            why = f"where no definition stands, it is the rule that is now called {self.formerly!r}"
-        else:
-            why = f"definition {shown(written)} is not the one that is known here, {self.definition}"
-        raise InputError(f"optimizer {self.name!r}: {why}; {advice}")
 
     def read_parameters(self, given: Mapping[str, object]) -> dict[str, Fraction]:
         """The given parameters as exact rationals.  Raises ``InputError`` for an unknown name or a bad value."""

@@ -139,8 +139,6 @@ def _adams() -> Iterator[Optimizer]:
             memory=("mean", "square", "share of the start in the mean", "share of the start in the square"),
             limits=_INSIDE if roots else f"not smooth where a component of g vanishes; {_LIMITS}",
             initial=_start(2, 2),
-            definition=1 if nesterov or roots else 2,
-            formerly="" if nesterov or roots else "adam-inside",
         )
 
 
@@ -157,8 +155,6 @@ def _optimists() -> Iterator[Optimizer]:
             step=_optimistic_step(nesterov),
             memory=(*plain.memory, "last direction"),
             initial=_optimistic_start(nesterov),
-            definition=1,
-            formerly="",
         )
 
 

@@ -85,8 +85,6 @@ RMSPROP = Optimizer(
     step=_step(False, "", ("square",)),
     memory=("square",),
     limits=ROUGH,
-    definition=2,
-    formerly="rmsprop-inside",
 )
 RMSPROP_INSIDE = replace(
     RMSPROP,
@@ -95,8 +93,6 @@ RMSPROP_INSIDE = replace(
     summary="as rmsprop, θ⁺ = θ − η g/√(v⁺ + ε)",
     step=_step(True, "", ("square",)),
     limits=SLOW,
-    definition=1,
-    formerly="",
 )
 
 

@@ -63,8 +63,6 @@ def decoupled_decay(entry: Optimizer) -> Optimizer:
         source=entry.source + _SOURCE,
         parameters=(*entry.parameters, DECAY),
         step=step,
-        definition=2 if of_adam else 1,
-        formerly="adamw-uncorrected" if of_adam else "",
         initial=None
         if initial is None
         else lambda gradient, theta, decay, **others: initial(gradient, theta, **others),
@@ -91,7 +89,5 @@ def _changed(entry: Optimizer, word: str, meaning: str, change: Callable[..., Gr
         aliases=(),
         summary=f"{entry.summary}, with {meaning}",
         step=step,
-        definition=1,
-        formerly="",
         initial=None if entry.initial is None else initial,
     )

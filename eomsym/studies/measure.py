@@ -140,7 +140,6 @@ def _result(job: Job, kernel: Kernel) -> JobResult:
             job.orders,
             job.eta,
             time=job.time,
-            settling=job.settling,
             seed=job.seed,
             exponents=_exponents(job.optimizer, job.parameters, job.orders),
             **dict(job.parameters),

@@ -91,7 +91,7 @@ class StudyPlan:
             time = self.steps * choice.etas[0] * entry.steps(**exact)
             what = choice.name, choice.parameters, trained.model, trained.data, self.orders
             for eta in choice.etas:
-                yield Job(*what, eta, time, 0.0, seed)
+                yield Job(*what, eta, time, seed)
 
     def to_dict(self) -> dict[str, Any]:
         """The plan in the words of a study file; ``plan_from_dict`` reads it."""
@@ -100,12 +100,7 @@ class StudyPlan:
             "steps": self.steps,
             "seeds": list(self.seeds),
             "optimizer": [
-                {
-                    "name": choice.name,
-                    **optimizers.get(choice.name).written_definition,
-                    "parameters": dict(choice.parameters),
-                    "etas": list(choice.etas),
-                }
+                {"name": choice.name, "parameters": dict(choice.parameters), "etas": list(choice.etas)}
                 for choice in self.optimizers
             ],
             "model": [_model_dict(choice) for choice in self.models],
@@ -136,5 +131,5 @@ def _model_dict(choice: ModelChoice) -> dict[str, Any]:
         "loss": model.loss,
         "weight-decay": model.weight_decay,
         "normalization": model.normalization,
-        **({} if model.bias else {"bias": False}),
+        "bias": model.bias,
     }

@@ -18,7 +18,6 @@ from pathlib import Path
 from textwrap import wrap
 from typing import TYPE_CHECKING, Any
 
-from eomsym import optimizers
 from eomsym.errors import InputError
 from eomsym.files import read_bounded, write_atomically
 from eomsym.result import Result, Row, Table, fixed, small
@@ -36,7 +35,6 @@ if TYPE_CHECKING:
 COLUMNS = {
     "job": str,
     "optimizer": str,
-    "definition": int,
     "parameters": str,
     "model": str,
     "data": str,
@@ -249,8 +247,7 @@ def collect(plan: StudyPlan, store: ResultStore) -> StudyResults:
 
 def _rows(result: JobResult) -> Iterator[tuple[Any, ...]]:
     job = result.job
-    definition = optimizers.get(job.optimizer).definition
-    case = (job.optimizer, definition, describe_settings(job.parameters), describe_model(job.model), job.dataset)
+    case = (job.optimizer, describe_settings(job.parameters), describe_model(job.model), job.dataset)
     begin = (job.digest, *case, job.seed)
     if result.failed:
         for order in job.orders:
@@ -291,21 +288,10 @@ def _read_parquet(path: Path) -> polars.DataFrame:
         raise InputError(f"results {str(path)!r}: cannot be read ({reason}); give results.parquet") from error
     except polars.exceptions.PolarsError as error:
         raise InputError(f"results {str(path)!r}: not a Parquet file; give one that a study has written") from error
-    if "definition" not in frame.columns and "optimizer" in frame.columns:  # as it was written before
-        frame = frame.with_columns(definition=polars.lit(1, polars.Int64)).select(*COLUMNS)
     expected = polars.DataFrame(schema=COLUMNS).schema
     if frame.schema != expected or not len(frame):
         raise InputError(f"results {str(path)!r}: no table of a study; give one with {', '.join(COLUMNS)}")
-    for name, definition in frame.select("optimizer", "definition").unique().iter_rows():
-        _check_definition(path, name, definition)
     return frame
-
-
-def _check_definition(path: Path, name: str, definition: int) -> None:
-    try:
-        optimizers.read_written(name, definition, "measure")
-    except InputError as error:
-        raise InputError(f"results {str(path)!r}: {error}") from error
 
 
 def _median(values: Iterator[float]) -> float:

@@ -77,8 +77,8 @@ class ResultStore:
             return plan_from_dict(json.loads(read_bounded(self.plan_path, MAX_PLAN_BYTES)))
         except (OSError, ValueError, RecursionError) as error:
             raise InputError(
-                f"study folder {str(self.folder)!r}: no study was run in it, or its study.json was altered "
-                f"or is older ({error}); give a study file or a folder of results"
+                f"study folder {str(self.folder)!r}: no study was run in it, or its study.json was altered ({error}); "
+                "give a study file or a folder of results"
             ) from error
 
     def digests(self) -> set[str]:

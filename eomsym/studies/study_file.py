@@ -17,7 +17,6 @@ from eomsym.errors import InputError
 from eomsym.files import read_bounded
 from eomsym.models import DATASETS, LOSS_TABLE, LOSSES, MLP, DataFile, Dataset, check_fit, default_model
 from eomsym.models.data_files import columns, is_data_file
-from eomsym.optimizers import Optimizer
 from eomsym.studies import entries
 from eomsym.studies.plan import MAX_JOBS, ModelChoice, OptimizerChoice, StudyPlan
 
@@ -29,7 +28,7 @@ MAX_STEPS, MAX_SEED, MAX_WIDTH, MAX_ORDER = 100_000, 999_999_999, 100_000, 11
 MAX_EXPONENT = 400
 
 STUDY_KEYS = ("orders", "etas", "steps", "seeds", "optimizer", "model")
-OPTIMIZER_KEYS = ("name", "definition", "parameters", "etas")
+OPTIMIZER_KEYS = ("name", "parameters", "etas")
 MODEL_KEYS = ("data", "layers", "hidden", "activation", "loss", "weight-decay", "normalization", "bias")
 #: How files are read that ``data`` names.
 FILE_KEYS = ("target", "inputs", "header", "scale")
@@ -96,7 +95,6 @@ def _optimizers(value: Any, shared: tuple[float, ...] | None) -> Iterator[Optimi
     table = entries.table("optimizer", value, OPTIMIZER_KEYS)
     name = entries.text("optimizer", "name", table.get("name"))
     entry, fixed = optimizers.chosen(name, {})
-    _check_definition(name, entry, table)
     where = f"optimizer {entry.name!r}"
     if not optimizers.is_built_in(entry):
         raise InputError(f"{where}: registered in this process only, so no worker knows it; take one of eomsym's own")
@@ -110,13 +108,6 @@ def _optimizers(value: Any, shared: tuple[float, ...] | None) -> Iterator[Optimi
             raise InputError(f"{where}: its name gives all parameters itself; write them in there")
         complete = fixed or entry.complete(named, trial=True)
         yield OptimizerChoice(entry.name, tuple((name, str(number)) for name, number in complete.items()), etas)
-
-
-def _check_definition(name: str, entry: Optimizer, table: Mapping[str, Any]) -> None:
-    """A bare name whose meaning changed must say which it means; other names for it always meant the same."""
-    if "definition" in table or name == entry.name:
-        advice = f'write that name, or definition = {entry.definition} below name = "{entry.name}" for what it is now'
-        entry.check_definition(table.get("definition", 1), advice if entry.formerly else "leave it out")
 
 
 def _exact(value: Any) -> Any:

@@ -189,7 +189,6 @@ def measure_errors(
     eta: float,
     *,
     time: float,
-    settling: float = 0.0,
     seed: int = 0,
     exponents: Mapping[int, int],
     **parameters: object,
@@ -197,16 +196,15 @@ def measure_errors(
     """What ``verify`` measures at one of its step sizes, bit for bit: a record of one point for each order.
 
     ``kernel`` is one of a network, of order ``max(exponents)`` or more, and ``exponents`` what ``error_exponents``
-    says of the orders.  ``time`` is T; ``settling`` the time that an optimiser with a memory is left to settle in
-    before, 0 if it begins on its slow manifold.  The path starts at ``kernel.model.initial(seed)``.  The caller sees to
-    it that BLAS has one thread: with more the last digits would depend on their number.
+    says of the orders.  ``time`` is T; an optimiser with a memory begins on its slow manifold.  The path starts at
+    ``kernel.model.initial(seed)``.  The caller sees to it that BLAS has one thread: with more the last digits would
+    depend on their number.
     Raises ``InputError`` for a bad value and ``IntegrationError`` if a path leaves the floating-point numbers.
     """
     entry, exact = optimizers.chosen(optimizer, parameters)
     values = entry.complete(exact, trial=True)
-    start = SETTLED if settling else MANIFOLD
-    problem = _pose(entry, values, Asked(None, data, orders, [eta], seed, kernel=kernel), exponents, None, start)
-    return Measurement(problem, time, settling=settling).records(orders, [eta], extend=False, threads=1)
+    problem = _pose(entry, values, Asked(None, data, orders, [eta], seed, kernel=kernel), exponents, None, MANIFOLD)
+    return Measurement(problem, time).records(orders, [eta], extend=False, threads=1)
 
 
 def error_exponents(entry: Optimizer, parameters: Mapping[str, Fraction], orders: Iterable[int]) -> dict[int, int]:

@@ -34,7 +34,7 @@ def test_json(run):
         registered = REGISTRY[entry["name"]]
         assert entry["update_rule"] == registered.summary
         assert [parameter["name"] for parameter in entry["parameters"]] == [p.name for p in registered.parameters]
-        assert set(entry) == {"name", "aliases", "definition", "update_rule", "parameters", "source", "limits"}
+        assert set(entry) == {"name", "aliases", "update_rule", "parameters", "source", "limits"}
 
 
 def test_every_name_and_alias_listed_can_be_derived(run):

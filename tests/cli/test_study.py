@@ -19,7 +19,6 @@ name = "alternating-players"
 
 [[optimizer]]
 name = "adam"
-definition = 2
 parameters = { beta1 = ["1/2", "9/10"] }
 
 [[model]]

@@ -246,3 +246,20 @@ def test_jax_and_pytorch_take_a_text():
         of_jax = eomsym.jax.counterterms(loss, jax.numpy.asarray(start), 2, optimizer=text)
     for one, other in zip(of_torch, of_jax, strict=True):
         np.testing.assert_allclose(one.numpy(), other, rtol=1e-13)
+
+
+def test_bare_names_are_what_the_libraries_have():
+    for bare, text in (
+        ("adam", "torch.Adam()"),
+        ("adamw", "torch.AdamW()"),
+        ("rmsprop", "torch.RMSprop()"),
+        ("sgd", "torch.SGD()"),
+        ("rmsprop-pytorch", "torch.RMSprop()"),
+    ):
+        entry, values = read_optimizer(text)
+        assert get(bare) is entry
+        assert entry.complete({}) == values
+    assert get("adam-outside").rule(**_ADAM) == get("adam").rule(**_ADAM)
+
+
+_ADAM = {"beta1": Fraction(1, 3), "beta2": Fraction(2, 5), "epsilon": Fraction(1, 10)}

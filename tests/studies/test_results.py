@@ -61,7 +61,6 @@ def test_one_row_for_each_job_and_order_with_every_digit(results, wide):
     assert row == {
         "job": job.digest,
         "optimizer": job.optimizer,
-        "definition": 1,
         "parameters": "",
         "model": "2-3-1 tanh mse",
         "data": job.dataset,

@@ -73,15 +73,6 @@ def test_an_edited_number_is_noticed(store, results):
         store.read(result.job)
 
 
-def test_a_result_that_an_older_version_wrote_is_read(store, results):
-    store.write(results[0])
-    path = store.folder / "results" / f"{results[0].job.digest}.json"
-    entry = json.loads(path.read_bytes())
-    del entry["sha256"]
-    path.write_bytes(canonical_json(entry) + b"\n")
-    assert store.read(results[0].job) == results[0]
-
-
 def test_what_has_no_end_is_no_result_and_no_plan(store, plan, results):
     store.write(results[0])
     store.write_plan(plan)

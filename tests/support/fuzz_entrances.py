@@ -169,7 +169,6 @@ steps = 4
 seeds = [3, 4]
 [[optimizer]]
 name = "adam"
-definition = 2
 [[model]]
 data = "digits-small"
 layers = [8, 4, 10]
@@ -184,7 +183,6 @@ _OF_STUDIES = (
         "seeds",
         "name",
         "parameters",
-        "definition",
         "data",
         "layers",
         "hidden",

@@ -189,14 +189,6 @@ FAULTS = [
         ("decoupled_decay", "return moved - eta * (decay * state[0])", "return moved + eta * (decay * state[0])"),
     ),
     *_faults(
-        ("tests/test_definitions.py",),
-        (
-            "Optimizer.check_definition",
-            "type(written) is int and written == self.definition",
-            "written is None or written >= 1",
-        ),
-    ),
-    *_faults(
         ("tests/jax/test_optax_rules.py",),
         ("_Reader._counted", "return Count(ahead + more)", "return Count(ahead)"),
         ("_Reader._memory", "and not self.signs.get(following)", "and False"),
