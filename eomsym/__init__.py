@@ -6,25 +6,18 @@ they are needed.
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from eomsym import lazy
+
+# ``from_optax`` needs JAX, and is no part of ``__all__``, which must be there without.
 if TYPE_CHECKING:
     from eomsym.codegen import Kernel, generate, load
-    from eomsym.derivation import (
-        Counterterms,
-        Design,
-        TreeTable,
-        derive,
-        design,
-        modified_equation,
-        modified_generator,
-        stream_coefficients,
-        stream_trees,
-        tree_table,
-    )
+    from eomsym.derivation import Counterterms, Design, derive, design, modified_equation, modified_generator
+    from eomsym.derivation.tree_tables import TreeTable, stream_coefficients, stream_trees, tree_table
     from eomsym.double_double import DoubleDouble
-    from eomsym.dynamics import Noise, noise
+    from eomsym.dynamics.noise_prediction import noise
+    from eomsym.dynamics.noise_record import Noise
     from eomsym.errors import EomsymError
     from eomsym.jax import from_optax as from_optax
     from eomsym.models import Dataset
@@ -45,49 +38,6 @@ if TYPE_CHECKING:
     from eomsym.verification.following import follow
 
 __version__ = "0.1.0"
-
-_NAMES = {
-    "eomsym.codegen": ("Kernel", "generate", "load"),
-    "eomsym.derivation": ("Counterterms", "Design", "derive", "design", "modified_equation", "modified_generator"),
-    "eomsym.derivation.tree_tables": ("TreeTable", "stream_coefficients", "stream_trees", "tree_table"),
-    "eomsym.double_double": ("DoubleDouble",),
-    "eomsym.dynamics.noise_prediction": ("noise",),
-    "eomsym.dynamics.noise_record": ("Noise",),
-    "eomsym.errors": ("EomsymError",),
-    "eomsym.jax": ("from_optax",),
-    "eomsym.models": ("Dataset",),
-    "eomsym.optimizers": ("from_torch",),
-    "eomsym.tracking": ("Tracker",),
-    "eomsym.verification": (
-        *("Audit", "Certificate", "ConvergenceStudy", "Drift", "Follow"),
-        *("audit", "certify", "drift", "measure_accuracy", "verify"),
-    ),
-    "eomsym.verification.following": ("follow",),
-}
-#: ``from_optax`` needs JAX, and is no part of ``__all__``, which must be there without.
-_HOME = {name: home for home, names in _NAMES.items() for name in names}
-_ROOMS = (
-    "codegen",
-    "derivation",
-    "double_double",
-    "drawing",
-    "dynamics",
-    "errors",
-    "jax",
-    "models",
-    "notation",
-    "optimizers",
-    "result",
-    "schedules",
-    "series",
-    "step_index",
-    "studies",
-    "torch",
-    "tracking",
-    "tree_positions",
-    "trees",
-    "verification",
-)
 
 __all__ = [
     "Audit",
@@ -123,14 +73,9 @@ __all__ = [
     "verify",
 ]
 
-
-def __getattr__(name: str) -> Any:
-    if name in _HOME:
-        return getattr(import_module(_HOME[name]), name)
-    if name in _ROOMS:
-        return import_module(f"eomsym.{name}")
-    raise AttributeError(f"module 'eomsym' has no attribute {name!r}")
-
-
-def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__, *_ROOMS})
+_ROOMS = (
+    *("codegen", "derivation", "double_double", "drawing", "dynamics", "errors", "jax", "models", "notation"),
+    *("optimizers", "result", "schedules", "series", "step_index", "studies", "torch", "tracking", "tree_positions"),
+    *("trees", "verification"),
+)
+__getattr__, __dir__ = lazy.attach(__name__, _ROOMS)

@@ -82,3 +82,10 @@ def test_the_short_names_are_those_of_the_reference_and_each_is_there():
     assert sorted(SHORT) == sorted(eomsym.__all__)
     program = "import sys, eomsym; print(*(getattr(eomsym, name).__name__ for name in sys.argv[1:]))"
     assert fresh(program, *SHORT).split() == SHORT
+
+
+@pytest.mark.parametrize("package", [eomsym, eomsym.derivation, eomsym.notation], ids=lambda package: package.__name__)
+def test_names_that_are_imported_on_first_use_are_listed_and_others_are_refused(package):
+    assert set(package.__all__) <= set(dir(package))
+    with pytest.raises(AttributeError, match=f"module '{package.__name__}' has no attribute 'nothing'"):
+        package.nothing  # noqa: B018

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from eomsym import lazy
 from eomsym.derivation.corrected_descent import CorrectedStep, corrected_step
 from eomsym.derivation.counterterms import MAX_ORDER, Counterterms, Term, check_order, derive, derive_on_trees
 from eomsym.derivation.designing import Design, design
@@ -15,6 +15,7 @@ from eomsym.derivation.noise_generator import MAX_GENERATOR_ORDER, ModifiedGener
 from eomsym.derivation.start_terms import StartTerms, start_terms
 from eomsym.derivation.whole_state import WholeStateEquation, derive_whole_state
 
+# What needs SymPy or numba.
 if TYPE_CHECKING:
     from eomsym.derivation.concrete import (
         ClosedForm,
@@ -63,22 +64,4 @@ __all__ = [
     "tree_table",
 ]
 
-#: What needs SymPy or numba.
-_HOME = {
-    "eomsym.derivation.concrete": (
-        *("ClosedForm", "closed_form", "counterterms_of_field", "counterterms_sympy", "general_of_fields"),
-    ),
-    "eomsym.derivation.polynomial_ring": ("modified_equation",),
-    "eomsym.derivation.tree_tables": ("TreeTable", "stream_coefficients", "stream_trees", "tree_table"),
-}
-
-
-def __getattr__(name: str) -> Any:
-    for home, names in _HOME.items():
-        if name in names:
-            return getattr(import_module(home), name)
-    raise AttributeError(f"module 'eomsym.derivation' has no attribute {name!r}")
-
-
-def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+__getattr__, __dir__ = lazy.attach(__name__)

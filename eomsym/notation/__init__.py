@@ -6,9 +6,9 @@ general vector fields.  What needs SymPy is imported on first use.
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from eomsym import lazy
 from eomsym.notation.coefficients import coefficient_latex, coefficient_text
 from eomsym.notation.latex import tree_latex
 from eomsym.notation.text import tree_text
@@ -19,12 +19,4 @@ if TYPE_CHECKING:
 
 __all__ = ["coefficient_latex", "coefficient_text", "elementary_differentials", "tree_latex", "tree_svg", "tree_text"]
 
-
-def __getattr__(name: str) -> Any:
-    if name == "elementary_differentials":
-        return import_module("eomsym.notation.sympy").elementary_differentials
-    raise AttributeError(f"module 'eomsym.notation' has no attribute {name!r}")
-
-
-def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+__getattr__, __dir__ = lazy.attach(__name__)
