@@ -14,12 +14,9 @@ from fractions import Fraction
 from functools import lru_cache
 from typing import Any
 
-import numpy as np
-
 from eomsym.errors import InputError, ResummationWarning, warn_outside
 from eomsym.optimizers import UpdateRule
 from eomsym.step_index.nodes import integer_nodes
-from eomsym.step_index.number_algebra import NumberAlgebra
 from eomsym.step_index.solver import solve
 
 #: A difference of terms that its fellows make but for this part of it says nothing of its own, and is left out.
@@ -99,9 +96,10 @@ def check_summable(rule: UpdateRule, name: str) -> None:
 @lru_cache(maxsize=64)
 def _on_a_quadratic(rule: UpdateRule) -> tuple[Fraction, ...]:
     """The first numbers ``f̃_k`` on ``½ θ²`` at 1, exactly."""
-    algebra = NumberAlgebra(
-        integer_nodes(rule, LOOKED_AT), lambda field, series: series, [np.array([Fraction(1)])], Fraction
-    )
+    from eomsym.step_index.number_algebra import NumberAlgebra  # with it comes NumPy, which a derivation does without
+
+    one: Any = [Fraction(1)]
+    algebra = NumberAlgebra(integer_nodes(rule, LOOKED_AT), lambda field, series: series, [one], Fraction)
     return tuple(values[0][0] for values in solve(rule, algebra, LOOKED_AT))
 
 

@@ -166,7 +166,7 @@ def test_where_an_optimiser_with_memory_begins(run_with, study, words, start, st
         (("--state", "whole", "--settle"), "leave --from-start and --settle out"),
         (("--state", "whole", "--optimizer", "optimistic"), "no memory that fades slowly"),
         (("--optimizer", "adam", "--set", "beta2=0.999", "--settle"), "takes 83137 steps"),
-        (("--optimizer", "heavy-ball", "--state", "slow", "--begin", "3"), "give state='whole' too"),
+        (("--optimizer", "heavy-ball", "--state", "slow", "--begin", "3"), "give --state whole too"),
         (("--optimizer", "heavy-ball", "--set", "beta=1"), "give 0 <= beta < 1"),
     ],
 )
