@@ -68,8 +68,8 @@ def counterterms(
 
     ``check`` compares the series with JAX's own gradient at two points near by, where values are there to be looked at:
     under ``jax.jit`` it is **not** made, so call once without, or take ``checked_jit``.  That a loss in batches is a
-    mean over samples is looked at under ``jax.jit`` too, unless the loss holds what is traced.  ``smooth`` says what to
-    do about operations with kinks, such as relu and max pooling, which are taken as JAX's derivative takes them:
+    mean over samples is looked at under ``jax.jit`` too, by the gradient in other batches; where data are traced, or
+    the loss holds what is, rows are NaN if it is none.  ``smooth`` says what to do about operations with kinks, such as relu and max pooling, which are taken as JAX's derivative takes them:
     ``warn`` (one ``KinkWarning``), ``error``, or ``ignore``.  Warns (``PrecisionWarning``) where few digits are left.
     Raises ``InputError`` for an order outside 0 … 16, for parameters that are no floating-point arrays, for an
     optimiser of batches or players, and for a primitive without a rule, such as a ``while`` loop;
@@ -150,6 +150,11 @@ def checked_leaf(leaf: Any) -> Any:
     return array
 
 
+def _given(part: Any) -> Any:
+    with jax.ensure_compile_time_eval():  # so that it can be looked at under jit too
+        return part if isinstance(part, jax.Array) else jnp.asarray(part)
+
+
 def _stand_in(array: Any) -> Any:
     """An array of its shape and type in the place of one that is traced: small positive numbers, or places 0."""
     if not isinstance(array, jax.core.Tracer):
@@ -166,7 +171,7 @@ LIBRARY = Library(
     flatten=jax.tree.flatten,
     unflatten=jax.tree.unflatten,
     leaf=checked_leaf,
-    given=jnp.asarray,
+    given=_given,
     gradient=gradient_function,
     program=flatten,
     real=lambda gradient, values: gradient(*values),

@@ -6,9 +6,11 @@ node, as all is at order 0, may be there once.
 
 from __future__ import annotations
 
+import math
+import operator
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import partial, reduce
 from typing import Any
 
 from eomsym.array_series.check import Watch, check_finite_rows
@@ -21,6 +23,9 @@ from eomsym.step_index.solver import NodeAlgebra, solve, solve_slow
 from eomsym.step_index.tables import Matrix
 
 Arrays = list[Any]
+
+#: How far two sums of gradients over the same samples may be from each other: this power of the precision.
+SAME = 0.5
 
 
 @dataclass(frozen=True)
@@ -48,8 +53,16 @@ class _Along:
     Of many batches no more is kept than their sum: each level is made with all below it again.
     """
 
-    def __init__(self, shares: Sequence[Share], layout: NodeLayout, backend: Backend, watch: Watch | None) -> None:
+    def __init__(
+        self,
+        shares: Sequence[Share],
+        layout: NodeLayout,
+        backend: Backend,
+        watch: Watch | None,
+        others: Sequence[Sequence[Share]] = (),
+    ) -> None:
         self._shares, self._layout, self._backend, self._watch = shares, layout, backend, watch
+        self._others = others
         self._point: list[Arrays] = []
         self._machine: Machine | None = None
 
@@ -62,6 +75,8 @@ class _Along:
         found = self._total(level)
         if level == 0 and self._watch is not None:
             self._watch.begun(self._machine or self._started(*self._firsts[0]), found, self._own)
+            for others in self._others:
+                found = compared(found, others, self._point[0], self._backend)
         return found if level else [[value] for value in found]
 
     def finish(self) -> None:
@@ -100,13 +115,7 @@ class _Along:
         return self._sum(lambda share: lambda *data: share.gradient(*values, *data))
 
     def _sum(self, made: Callable[[Share], Callable[..., Arrays]]) -> Arrays:
-        parts = []
-        for share in self._shares:
-            function = made(share)
-            many = share.count > 1
-            found = self._backend.accumulate(function, share.batches) if many else function(*share.first())
-            parts.append(found if share.weight == 1 else [share.weight * value for value in found])
-        return [total(column) for column in zip(*parts, strict=True)]
+        return summed(self._shares, made, self._backend)
 
     def _started(self, share: Share, data: Sequence[Any]) -> Machine:
         """A machine that has come as far as the point is known."""
@@ -114,6 +123,48 @@ class _Along:
         for level, values in enumerate(self._point[1:], 1):
             machine.advance(level, values)
         return machine
+
+
+def summed(shares: Sequence[Share], made: Callable[[Share], Callable[..., Arrays]], backend: Backend) -> Arrays:
+    """The sum over all batches of what a function of each returns, which is made for each kind."""
+    parts = []
+    for share in shares:
+        function = made(share)
+        found = backend.accumulate(function, share.batches) if share.count > 1 else function(*share.first())
+        parts.append(found if share.weight == 1 else [share.weight * value for value in found])
+    return [total(column) for column in zip(*parts, strict=True)]
+
+
+def compared(found: Arrays, others: Sequence[Share], point: Arrays, backend: Backend) -> Arrays:
+    """g, if it is that of other batches of the same samples.  Raises ``InputError``, or g is NaN (``check_same``)."""
+
+    def with_sizes(share: Share) -> Callable[..., Arrays]:
+        def both(*data: Any) -> Arrays:
+            slopes = share.gradient(*point, *data)
+            return [*slopes, *map(abs, slopes)]
+
+        return both
+
+    made = summed(others, with_sizes, backend)
+    sizes = [size.max() for size in made[len(found) :] if 0 not in size.shape]
+    largest = reduce(lambda one, other: backend.where(one > other, one, other), sizes)
+    return check_same(found, made[: len(found)], largest, backend)
+
+
+def check_same(found: Arrays, others: Arrays, largest: Any, backend: Backend) -> Arrays:
+    """g, if it is the same as ``others``.  Raises ``InputError``; where that cannot be looked at, g is NaN then."""
+    pairs = zip(found, others, strict=True)
+    holds = [(abs(one - other) <= largest * backend.precision(one) ** SAME).all() for one, other in pairs]
+    same = reduce(operator.and_, holds)
+    if not backend.concrete(same):
+        return [backend.where(same, one, one + math.nan) for one in found]
+    if not bool(same):
+        raise InputError(
+            "loss_fn: not a mean over samples, so that it cannot be taken in batches: the gradient of some is not the "
+            "mean of those of their parts; divide by their number, not by that of tokens or weights, leave out what "
+            "they share, such as batch norm in training, or give no batch_size"
+        )
+    return found
 
 
 def _bound(gradient: Callable[..., Arrays], data: Sequence[Any], values: Arrays) -> Arrays:
@@ -134,11 +185,13 @@ class ArrayAlgebra(NodeAlgebra):
         backend: Backend,
         memory: Sequence[Sequence[Any]] = (),
         watch: Watch | None = None,
+        others: Sequence[Sequence[Sequence[Share]]] = (),
     ) -> None:
         super().__init__(layout.tables)
         self._layout, self._watch = layout, watch
         self._gradients: list[_Along] = []
         self._models, self._arguments, self._backend = models, list(arguments), backend
+        self._others = dict(enumerate(others))
         self._states = [self._arguments, *memory]
 
     def slow(self, index: int) -> Arrays:
@@ -177,7 +230,8 @@ class ArrayAlgebra(NodeAlgebra):
         return [[*one, *other] for one, other in zip(values, further, strict=True)]
 
     def gradient(self, field: int) -> Callable[[Arrays], Arrays]:
-        self._gradients.append(_Along(self._models[field], self._layout, self._backend, self._watch))
+        shares, others = self._models[field], self._others.pop(field, ())  # compared once
+        self._gradients.append(_Along(shares, self._layout, self._backend, self._watch, others))
         return self._gradients[-1]
 
     def finish(self) -> None:
@@ -241,13 +295,15 @@ def array_counterterms(
     backend: Backend,
     watch: Watch | None = None,
     steps: int = 1,
+    others: Sequence[Sequence[Sequence[Share]]] = (),
 ) -> list[Arrays]:
     """``−f̃_0, …, −f̃_{terms−1}`` where the models are each field's g at θ: of descent g, ξ_0, ξ_1, …
 
-    ``steps`` is how many step sizes of time a step of the rule takes.  Each is a list of arrays.
+    ``steps`` is how many step sizes of time a step of the rule takes; ``others`` are each model in other batches, with
+    which its g is compared.  Each row is a list of arrays.
     """
     seen = watch is not None and watch.looks and all(map(backend.concrete, arguments))
-    algebra = ArrayAlgebra(layout_of(rule, terms, seen), models, arguments, backend, watch=watch)
+    algebra = ArrayAlgebra(layout_of(rule, terms, seen), models, arguments, backend, watch=watch, others=others)
     fields = solve(rule, algebra, terms)[::-1]
     algebra.finish()
     rows = []

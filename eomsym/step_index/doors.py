@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import math
+import operator
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 from eomsym.array_series.check import Watch
@@ -15,14 +17,21 @@ from eomsym.checks import check_integer
 from eomsym.errors import InputError
 from eomsym.optimizers import Optimizer, rule_of_losses
 from eomsym.schedules import Schedule, read_schedules
-from eomsym.step_index.array_algebra import Arrays, Share, array_counterterms, listed_models
+from eomsym.step_index.array_algebra import (
+    Arrays,
+    Share,
+    array_counterterms,
+    check_same,
+    compared,
+    listed_models,
+    summed,
+)
 
 #: What is left of the digits to this order stands in docs/high_order.md.
 MAX_ARRAY_ORDER = 16
-#: How far the gradient of samples may be from the mean of those of two parts: this power of the precision.
-SAME = 0.5
-
 Gradient = Callable[..., Arrays]
+Piece = tuple[tuple[Any, ...], int, float]
+WHOLE: Piece = ((), 1, 1.0)
 
 
 @dataclass(frozen=True)
@@ -57,13 +66,12 @@ class Traced:
         self._loss, self._field = loss_fn, field
         self._programs: dict[object, FlatProgram] = {}
 
-    def shares(self, library: Library, params: tuple[Arrays, Any], data: Any, batch_size: int | None) -> list[Share]:
-        """g of all data at params, leaves and structure, as a sum over batches.  Raises ``InputError``."""
-        leaves, structure = params
-        given, kind = library.flatten(data) if data is not None else ([], None)
-        given = [library.given(part) for part in given]
+    def shares(
+        self, library: Library, params: tuple[Arrays, Any], data: tuple[Any, Any], pieces: Sequence[Piece]
+    ) -> list[Share]:
+        """g of all data, leaves and structure, at params, the same, as a sum over batches.  Raises ``InputError``."""
+        (leaves, structure), (_, kind) = params, data
         gradient = library.gradient(self._loss, self._field, structure, kind)
-        pieces = _pieces(given, batch_size) if data is not None else [((), 1, 1.0)]
         shares = []
         for batches, count, weight in pieces:
             arguments = [*leaves, *(part[0] for part in batches)]
@@ -72,53 +80,72 @@ class Traced:
             if not program.decisions:  # what values decided holds at these values only
                 self._programs[key] = program
             real = lambda *values: library.real(gradient, list(values))  # noqa: E731
-            shares.append(Share(program, real, tuple(batches), count, weight))
+            shares.append(Share(program, real, batches, count, weight))
         return shares
 
 
-def _pieces(given: Arrays, batch_size: int | None) -> list[tuple[Arrays, int, float]]:
-    """Batches of data in arrays with one more axis, how many, and the weight of each: equal ones, then the rest."""
+def _batch_size(given: Arrays, batch_size: int | None) -> int:
+    """Of batches of these data.  Raises ``InputError``."""
     sizes = {part.shape[0] if part.shape else 0 for part in given}
     if len(sizes) != 1 or 0 in sizes:
         raise InputError("data: give arrays whose first axis is the samples, as many in each, at least one")
     samples = sizes.pop()
-    size = min(samples if batch_size is None else check_integer("batch_size", batch_size, 1), samples)
-    count = samples // size
-    whole = count * size
-    pieces = [([part[:whole].reshape(count, size, *part.shape[1:]) for part in given], count, size / samples)]
-    if whole < samples:
-        pieces.append(([part[whole:][None] for part in given], 1, (samples - whole) / samples))
-    return pieces
+    return min(samples if batch_size is None else check_integer("batch_size", batch_size, 1), samples)
 
 
-def check_means(shares: Sequence[Share], leaves: Arrays, library: Library) -> None:
-    """Raises ``InputError`` unless g of the samples of a batch is the mean of those of two parts of them.
+def _pieces(given: Arrays, size: int, first: int = 0) -> list[Piece]:
+    """Batches of data in arrays with one more axis, how many, and the weight of each: equal ones, then the rest.
 
-    What a loss is of its samples holds everywhere: values that cannot be looked at are replaced by others.
+    ``first`` samples are a batch before the others.
     """
+    samples = given[0].shape[0]
+    count = (samples - first) // size
+    whole = first + count * size
+    cuts = [(0, first, first), (first, whole, size), (whole, samples, samples - whole)]
+    return [
+        (tuple(part[a:b].reshape(-1, each, *part.shape[1:]) for part in given), (b - a) // each, each / samples)
+        for a, b, each in cuts
+        if b > a
+    ]
+
+
+def _cuts(given: Arrays, size: int) -> list[list[Piece]]:
+    """The same data in other batches: any two samples next to each other are in one batch here or there."""
+    return [_pieces(given, size, (size + 1) // 2)] if size > 1 else [_pieces(given, 2), _pieces(given, 2, 1)]
+
+
+def _in_batches(share: Share, pieces: Sequence[Piece]) -> list[Share]:
+    return [replace(share, batches=batches, count=count, weight=weight) for batches, count, weight in pieces]
+
+
+def check_means(shares: Sequence[Share], others: Sequence[Sequence[Share]], leaves: Arrays, library: Library) -> bool:
+    """Raises ``InputError`` unless g of a batch is the mean of those of its parts, and of all that of other batches.
+
+    What a loss is of its samples holds at all parameters: those that cannot be looked at are replaced by others.  For
+    the first batch data are replaced too; returns whether all batches could be looked at.
+    """
+    backend, own = library.backend, shares[0].gradient
     batch = [part[: 2 if part.shape[1] == 1 else 1] for part in shares[0].batches]
     samples = [library.stand_in(part.reshape(-1, *part.shape[2:])) for part in batch]
-    leaves, number = [*map(library.stand_in, leaves)], samples[0].shape[0]
-    if number == 1:
-        return
+    point, number = [*map(library.stand_in, leaves)], samples[0].shape[0]
     first = (number + 1) // 2
-    own = shares[0].gradient
-    whole = own(*leaves, *samples)
-    parts = own(*leaves, *(part[:first] for part in samples)), own(*leaves, *(part[first:] for part in samples))
-    if not all(map(library.backend.concrete, [*whole, *parts[0], *parts[1]])):
-        return  # the loss holds what cannot be looked at
-    for one, left, right in zip(whole, *parts, strict=True):
-        mean = (first * left + (number - first) * right) / number
-        size = max(
-            (float(abs(value).max()) for value in (one, left, right) if value.shape and 0 not in value.shape),
-            default=0.0,
-        )
-        if math.isfinite(size) and not bool((abs(one - mean) <= size * library.backend.precision(one) ** SAME).all()):
-            raise InputError(
-                "loss_fn: not a mean over samples, so that it cannot be taken in batches: the gradient of some is not "
-                "the mean of those of their parts; divide by their number, leave out what they share, such as batch "
-                "norm in training, or give no batch_size"
-            )
+    whole = own(*point, *samples)
+    parts = own(*point, *(part[:first] for part in samples)), own(*point, *(part[first:] for part in samples))
+    if not all(map(backend.concrete, [*whole, *parts[0], *parts[1]])):
+        return False  # the loss holds what cannot be looked at
+    largest = max(float(abs(part).max()) for part in (*whole, *parts[0], *parts[1]) if 0 not in part.shape)
+    if math.isfinite(largest):
+        means = [(first * left + (number - first) * right) / number for left, right in zip(*parts, strict=True)]
+        check_same(whole, means, largest, backend)
+    if not all(backend.concrete(part) for share in shares for part in share.batches):
+        return False
+    found = summed(shares, lambda share: partial(share.gradient, *point), backend)
+    finite = all(bool((part * 0 == 0).all()) for part in found)
+    if not finite and not all(map(operator.is_, point, leaves)):
+        return False  # at other parameters, which may lie where there is no loss
+    for other in others:
+        compared(found, other, point, backend)
+    return True
 
 
 def model_counterterms(
@@ -147,10 +174,17 @@ def model_counterterms(
     leaves = [library.leaf(leaf) for leaf in leaves]
     watch = Watch(check, smooth, order, rule.linear)
     traced = [loss if isinstance(loss, Traced) else Traced(loss, slope) for loss, slope in models]
-    shares = [model.shares(library, (leaves, structure), data, batch_size) for model in traced]
-    if check and batch_size is not None:
+    given, kind = library.flatten(data) if data is not None else ([], None)
+    given = [library.given(part) for part in given]
+    size = 0 if data is None else _batch_size(given, batch_size)
+    with library.looking():  # so that batches of data that are known can be looked at
+        pieces = _pieces(given, size) if size else [WHOLE]
+    shares = [model.shares(library, (leaves, structure), (given, kind), pieces) for model in traced]
+    others: list[list[list[Share]]] = []
+    if check and size and size < given[0].shape[0]:
         with library.looking():
-            for model in shares:
-                check_means(model, leaves, library)
-    rows = array_counterterms(rule, shares, leaves, order + 1, library.backend, watch, steps)
+            cuts = [[_in_batches(model[0], cut) for cut in _cuts(given, size)] for model in shares]
+            seen = [check_means(model, cut, leaves, library) for model, cut in zip(shares, cuts, strict=True)]
+        others = [] if all(seen) else cuts
+    rows = array_counterterms(rule, shares, leaves, order + 1, library.backend, watch, steps, others)
     return [library.unflatten(structure, row) for row in rows], watch
