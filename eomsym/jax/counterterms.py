@@ -69,9 +69,10 @@ def counterterms(
 
     ``check`` compares the series with JAX's own gradient at two points near by, where values are there to be looked at:
     under ``jax.jit`` it is **not** made, so call once without, or take ``checked_jit``.  That a loss in batches is a
-    mean over samples is looked at under ``jax.jit`` too, unless the loss holds what is traced.  ``smooth`` says what to
-    do about operations with kinks, such as relu and max pooling, which are taken as JAX's derivative takes them:
-    ``warn`` (one ``KinkWarning``), ``error``, or ``ignore``.  Warns (``PrecisionWarning``) where few digits are left.
+    mean over samples is looked at under ``jax.jit`` too, by the gradient in other batches; where data are traced, or
+    the loss holds what is, rows are NaN if it is none.  ``smooth`` says what to do about operations with kinks, such as
+    relu and max pooling, which are taken as JAX's derivative takes them: ``warn`` (one ``KinkWarning``), ``error``, or
+    ``ignore``.  Warns (``PrecisionWarning``) where few digits are left.
     Raises ``InputError`` for an order outside 0 … 16, for parameters that are no floating-point arrays, for an
     optimiser of batches or players, and for a primitive without a rule, such as a ``while`` loop;
     ``SeriesMismatchError``, with the operation to blame, where the check fails.

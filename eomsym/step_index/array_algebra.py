@@ -7,6 +7,7 @@ node, as all is at order 0, may be there once.
 from __future__ import annotations
 
 import math
+import operator
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial, reduce
@@ -158,11 +159,12 @@ def compared(found: Arrays, others: Sequence[Share], point: Arrays, backend: Bac
 
 def check_same(found: Arrays, others: Arrays, largest: Any, backend: Backend) -> Arrays:
     """g, if it is the same as ``others``.  Raises ``InputError``; where that cannot be looked at, g is NaN then."""
-    pairs = list(zip(found, others, strict=True))
-    same = [abs(one - other) <= largest * backend.precision(one) ** SAME for one, other in pairs]
-    if not all(map(backend.concrete, same)):
-        return [backend.where(holds, one, one + math.nan) for holds, (one, _) in zip(same, pairs, strict=True)]
-    if not all(bool(holds.all()) for holds in same):
+    pairs = zip(found, others, strict=True)
+    holds = [(abs(one - other) <= largest * backend.precision(one) ** SAME).all() for one, other in pairs]
+    same = reduce(operator.and_, holds)
+    if not backend.concrete(same):
+        return [backend.where(same, one, one + math.nan) for one in found]
+    if not bool(same):
         raise InputError(
             "loss_fn: not a mean over samples, so that it cannot be taken in batches: the gradient of some is not the "
             "mean of those of their parts; divide by their number, not by that of tokens or weights, leave out what "

@@ -126,7 +126,7 @@ def _in_batches(share: Share, pieces: Sequence[Piece]) -> list[Share]:
 
 
 def check_means(shares: Sequence[Share], others: Sequence[Sequence[Share]], leaves: Arrays, library: Library) -> bool:
-    """Raises ``InputError`` unless g of the first batch is the mean of those of parts, and g the same in other batches.
+    """Raises ``InputError`` unless g of a batch is the mean of those of its parts, and of all that of other batches.
 
     What a loss is of its samples holds at all parameters: those that cannot be looked at are replaced by others.  For
     the first batch data are replaced too; returns whether all batches could be looked at.

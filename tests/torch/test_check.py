@@ -163,8 +163,20 @@ def test_along_other_curves(optimizer, monkeypatch):
 @pytest.mark.filterwarnings("ignore::eomsym.errors.PrecisionWarning")
 def test_no_alarm_at_any_order(order, precision):
     w, x = W.to(precision), X.to(precision)
-    for size in (1e-3, 1.0, 1e3):
+    for size in (1e-3, 1.0) if too_large(order, precision) else (1e-3, 1.0, 1e3):
         eomsym.torch.counterterms(lambda v, s=size: s * torch.tanh(x @ v).square().sum(), w, order)
+
+
+def too_large(order, precision):
+    """Whether rows of a loss of size 1e3 leave the numbers: row 10 is 7e39, and float32 ends at 3e38."""
+    return order > 9 and precision == torch.float32
+
+
+@pytest.mark.filterwarnings("ignore::eomsym.errors.PrecisionWarning")
+def test_rows_that_leave_the_numbers_are_refused():
+    x = X.float()
+    with pytest.raises(InputError, match="row 9 is not finite"):
+        eomsym.torch.counterterms(lambda v: 1e3 * torch.tanh(x @ v).square().sum(), W.float(), 12)
 
 
 @pytest.mark.parametrize(("order", "factor"), [(1, 1.02), (2, 1.02), (5, 1.5), (8, 3), (12, 10)])
