@@ -8,7 +8,7 @@ torch = pytest.importorskip("torch", reason="the extra 'torch' is not installed"
 from torch.nn import functional  # noqa: E402
 
 import eomsym.torch  # noqa: E402
-from eomsym.errors import SeriesMismatchError  # noqa: E402
+from eomsym.errors import InputError, SeriesMismatchError  # noqa: E402
 from eomsym.torch import decompositions  # noqa: E402
 from eomsym.torch.rules import RULES  # noqa: E402
 
