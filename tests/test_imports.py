@@ -29,8 +29,6 @@ ALLOWED = {
     ("codegen/loader.py", "exec_module"),
     # The file that a user asks to have audited, by name, is a program of theirs.
     ("cli/audit.py", "exec_module"),
-    # What an optimiser remembers outside of its state is written down to see it change; nothing is ever read.
-    ("torch/optimizer_state.py", "pickle"),
     # Worker processes of a study: it begins them itself, and speaks to nobody else over their pipes.
     ("studies/executors.py", "multiprocessing"),
 }

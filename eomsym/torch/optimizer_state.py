@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import copy
-import io
-import pickle
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from itertools import pairwise
-from types import BuiltinFunctionType, FunctionType
+from types import FunctionType, MethodType, ModuleType
 from typing import Any
 
 import numpy as np
@@ -189,7 +189,7 @@ class _Machine:
         self._optimizer, self._tensors, self._loss = optimizer, tensors, loss
         self._moving = [(tensor, hooks[place]) for place, tensor in enumerate(tensors) if tensor.requires_grad]
 
-    def hidden(self) -> dict[str, bytes]:
+    def hidden(self) -> dict[str, Any]:
         """What a step might remember outside of the state, by name, to be compared."""
         kept = {name: value for name, value in vars(self._optimizer).items() if name not in ("state", "param_groups")}
         for number, group in enumerate(self._optimizer.param_groups):
@@ -273,21 +273,22 @@ def _flat(value: Any) -> np.ndarray:
     return value.detach().reshape(-1).numpy() if isinstance(value, torch.Tensor) else np.array([float(value)])
 
 
-class _Picture(pickle.Pickler):
-    """Writes an object with everything in it, functions and the parameters themselves by their names alone."""
-
-    def __init__(self, file: io.BytesIO, own: Sequence[torch.Tensor]) -> None:
-        super().__init__(file)
-        self._own = {id(tensor) for tensor in own}
-
-    def persistent_id(self, value: Any) -> int | None:
-        return id(value) if isinstance(value, (FunctionType, BuiltinFunctionType)) or id(value) in self._own else None
-
-
-def _picture(value: Any, own: Sequence[torch.Tensor]) -> bytes:
-    file = io.BytesIO()
-    try:
-        _Picture(file, own).dump(value)
-    except Exception:  # what cannot be written is told from others by itself
-        return str(id(value)).encode()
-    return file.getvalue()
+def _picture(value: Any, own: Sequence[torch.Tensor], within: frozenset[int] = frozenset()) -> Any:
+    """All numbers and words in an object, to be compared; functions and the parameters themselves as they are."""
+    inner = partial(_picture, own=own, within=within | {id(value)})
+    if value is None or isinstance(value, (bool, int, float, complex, str, bytes)):
+        return repr(value)
+    if id(value) in within or any(value is tensor for tensor in own):
+        return id(value)
+    if isinstance(value, (torch.Tensor, np.ndarray)):
+        array = torch.as_tensor(value).detach().cpu()
+        return array.shape, (array.double() if array.is_floating_point() else array).numpy().tobytes()
+    if isinstance(value, (list, tuple, set, frozenset, deque)):
+        return tuple(map(inner, value))
+    if isinstance(value, dict):
+        return tuple((inner(key), inner(entry)) for key, entry in value.items())
+    if isinstance(value, MethodType):
+        return inner(value.__self__)
+    if isinstance(value, (FunctionType, ModuleType, type)) or not hasattr(value, "__dict__"):
+        return id(value)
+    return inner(vars(value))

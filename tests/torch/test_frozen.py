@@ -269,6 +269,17 @@ class Remembering(Halved):
         self.masks[self.parts[0]].mul_(0.9)
 
 
+class Wrapping(Halved):
+    """Its memory is that of another optimiser within."""
+
+    def __init__(self, parts, lr):
+        super().__init__(parts, lr)
+        self.base = torch.optim.SGD(self.parts, lr, momentum=0.9)
+
+    def step(self, closure=None):
+        self.base.step()
+
+
 class InItsGroup(Halved):
     def step(self, closure=None):
         super().step()
@@ -301,6 +312,7 @@ def test_attributes_of_an_own_optimizer_are_copied_with_it():
     [
         (Counting, {}, "count is another after each step, and no part of its state"),
         (Remembering, {}, "masks is another after each step"),
+        (Wrapping, {}, "base is another after each step"),
         (InItsGroup, {}, "k of group 0 is another after each step"),
         (Closing, {}, r"optimizer Closing: its step fails on a copy \(TypeError: .*closure"),
         (Halved, {"log": open}, None),
