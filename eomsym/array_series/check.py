@@ -8,10 +8,8 @@ seen, and so large that round-off is not.
 from __future__ import annotations
 
 import math
-import operator
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from functools import reduce
 from typing import Any
 
 from eomsym.array_series.machine import Machine
@@ -29,14 +27,6 @@ DIGITS = 1e-3
 PLACE = 0.6
 #: A step that proves too long is divided by this, so many times.
 SHORTER, TRIES = 4.0, 2
-
-#: Where g is looked at again, ``scale · θ + shift``; and how near, with this times the root of the precision as shift.
-AROUND = ((1.1, 0.1), (0.9, -0.2))
-NEARBY = (1.0, -2.0, 3.0, -4.0, 5.0)
-#: A component of g may be round-off if it is at most this many units in the last place of the largest.
-ROUND_OFF = 64.0
-#: Round-off changes by this share of itself from one point to one nearby; what is smooth does not.
-CHANGE = 0.5
 
 Arrays = list[Any]
 Gradient = Callable[[Arrays], Arrays]
@@ -65,19 +55,15 @@ class Watch:
 
     def __init__(self, looks: bool, smooth: str, order: int, linear: bool = True) -> None:
         self.looks, self._smooth, self._order = looks, check_choice("smooth", smooth, SMOOTH), order
-        self._linear, self.holds = linear, False
-        self.held: Arrays | None = None
         self._roundings = FIRST * EACH**order * (1 if linear else DIVIDED)
         self.kinks: str | None = None
         self.digits: str | None = None
-        self.still: str | None = None
+        self.held: str | None = None
 
-    def begun(self, machine: Machine, found: Arrays, gradient: Gradient) -> None:
-        """Looks at what the program is made of, before the work is done; ``found`` is g, ``gradient`` the library's."""
+    def begun(self, machine: Machine) -> None:
+        """Looks at what the program is made of, before the work is done."""
         if not self._order:
             return
-        if not self._linear and self.looks:
-            self._look_around(machine, found, gradient)
         names = kinks_of(machine)
         if names and self._smooth == "error":
             raise InputError(f"loss_fn: not smooth, by {names}; take smooth operations, or smooth='warn'")
@@ -95,45 +81,17 @@ class Watch:
                 f"{lost:.0e} is wrong, relatively; give float64"
             )
 
-    def _look_around(self, machine: Machine, found: Arrays, gradient: Gradient) -> None:
-        """Finds the parameters that are held, where 0/0 in a root is 0 (``step_index.held``): g is 0 all around.
-
-        A component that is round-off wherever it is looked at counts as 0, and ``held`` says where: its root is noise.
-        Raises ``InputError`` where g is 0 and not around.
-        """
-        if not all(map(machine.backend.concrete, found)):
-            return
-        small = _small(found, machine)
-        if any(bool(part.any()) for part in small):
-            firsts = [machine.coefficient(number, 0) for number in machine.arguments]
-
-            def at(scale: float, shift: float) -> Arrays:
-                return gradient([scale * part + shift for part in firsts])
-
-            around = [at(*place) for place in AROUND]
-            for slopes in around:
-                small = [one & other for one, other in zip(small, _small(slopes, machine), strict=True)]
-            near = [at(1 + step, step) for step in (unit * _root_of_precision(machine) for unit in NEARBY)]
-            noisy = [_changes(value, [part[index] for part in near]) for index, value in enumerate(found)]
-            held = [one & other for one, other in zip(small, noisy, strict=True)]
-            self._check_around(found, around, held)
-            if number := sum(int(part.sum()) for part in held):
-                self.held = held
-                self.still = (
-                    f"params: g is round-off at {number} of them, wherever it is looked at, as at a bias that softmax "
-                    "does not see; they are held, since a root or quotient of it would be noise"
-                )
-        self.holds = True
-
-    @staticmethod
-    def _check_around(found: Arrays, around: Sequence[Arrays], held: Arrays) -> None:
-        for slopes in around:
-            for value, slope, still in zip(found, slopes, held, strict=True):
-                if bool(((value == 0) & (slope != 0) & ~still).any()):
-                    raise InputError(
-                        "params: a component of g is 0 there, and not around, where a root or quotient of the "
-                        "optimizer has no derivative; take other params, or a rule with epsilon inside the root"
-                    )
+    def hold(self, numbers: Sequence[int], shapes: Sequence[Any]) -> None:
+        """Notes how many components of g are taken for 0 in each array of parameters, by its shape."""
+        if any(numbers):
+            counts = zip(numbers, shapes, strict=True)
+            where = ", ".join(
+                f"{number} in array {i} {tuple(shape)}" for i, (number, shape) in enumerate(counts) if number
+            )
+            self.held = (
+                f"params: g is round-off at {sum(numbers)} of them, wherever one looks ({where}): they are held, as "
+                "if it were 0; a run moves them by its round-off, which the loss does not see"
+            )
 
     def done(self, machine: Machine, gradient: Gradient) -> None:
         """The check of one loss."""
@@ -146,23 +104,8 @@ class Watch:
             warn_outside(self.kinks, KinkWarning)
         if self.digits is not None:
             warn_outside(self.digits, PrecisionWarning)
-        if self.still is not None:
-            warn_outside(self.still, PrecisionWarning)
-
-
-def _small(slopes: Arrays, machine: Machine) -> Arrays:
-    """Where components of g may be round-off, or are 0."""
-    largest = max((float(abs(part).max()) for part in slopes if 0 not in part.shape), default=0.0)
-    return [abs(part) <= ROUND_OFF * machine.backend.precision(part) * largest for part in slopes]
-
-
-def _changes(value: Any, near: Sequence[Any]) -> Any:
-    """Where a component of g is another at points nearby: by round-off, since g is smooth."""
-    return reduce(operator.or_, (abs(other - value) > CHANGE * abs(value) for other in near))
-
-
-def _root_of_precision(machine: Machine) -> float:
-    return math.sqrt(machine.analysis.coarsest[0])
+        if self.held is not None:
+            warn_outside(self.held, PrecisionWarning)
 
 
 def kinks_of(machine: Machine) -> str:

@@ -11,8 +11,11 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any, Protocol
+
+import numpy as np
 
 from eomsym.array_series.analysis import analysis_of
 from eomsym.array_series.program import FlatProgram, Instruction
@@ -31,7 +34,9 @@ class Backend:
     operations that are piecewise constant, ``choices`` those of them that jump and make numbers, ``kinks`` those whose
     derivative does; in operations that a user knows by a name in ``smooth`` they cancel, as ``shifts`` do of which only
     ``barriers``, which stop derivatives, know: a maximum is taken out of a sum of exponentials and put back.
-    ``concrete(value)`` says whether a value can be looked at now.
+    ``concrete(value)`` says whether a value can be looked at now; ``stand_in(array)`` is an array like one that cannot,
+    or the array itself, and in ``looking()`` what is made of arrays can be.  ``like(numbers, array)`` are numbers of
+    NumPy's as such an array.
     """
 
     zeros: Callable[[Any], Any]
@@ -43,6 +48,7 @@ class Backend:
     is_complex: Callable[[Any], bool]
     precision: Callable[[Any], float]
     accumulate: Callable[..., list[Any]]
+    like: Callable[[np.ndarray, Any], Any]
     seeds: Mapping[str, Callable[..., Any]]
     rules: Mapping[str, RuleMaker]
     flat: frozenset[str]
@@ -53,6 +59,8 @@ class Backend:
     shifts: frozenset[str] = frozenset()
     barriers: frozenset[str] = frozenset()
     concrete: Callable[[Any], bool] = lambda value: True
+    stand_in: Callable[[Any], Any] = lambda array: array
+    looking: Callable[[], AbstractContextManager[Any]] = nullcontext
 
 
 class Layout(Protocol):

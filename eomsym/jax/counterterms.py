@@ -7,13 +7,11 @@ with the order, where nested ``jvp`` doubles it, and few digits are lost (``step
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 
 from eomsym.checks import check_finite
 from eomsym.errors import InputError
@@ -159,17 +157,6 @@ def _given(part: Any) -> Any:
         return part if isinstance(part, jax.Array) else jnp.asarray(part)
 
 
-def _stand_in(array: Any) -> Any:
-    """An array of its shape and type in the place of one that is traced: small positive numbers, or places 0."""
-    if not isinstance(array, jax.core.Tracer):
-        return array
-    if jnp.issubdtype(array.dtype, jnp.floating):
-        drawn = np.random.default_rng(0).uniform(0.5, 1.5, array.shape) / math.sqrt(max(array.size, 1))
-        return jnp.asarray(drawn, array.dtype)
-    plain = jnp.issubdtype(array.dtype, jnp.integer) or array.dtype == bool
-    return jnp.zeros(array.shape, array.dtype) if plain else array
-
-
 LIBRARY = Library(
     backend=BACKEND,
     flatten=jax.tree.flatten,
@@ -180,6 +167,4 @@ LIBRARY = Library(
     program=flatten,
     real=lambda gradient, values: gradient(*values),
     kind=lambda array: (array.shape, str(array.dtype)),
-    stand_in=_stand_in,
-    looking=jax.ensure_compile_time_eval,
 )

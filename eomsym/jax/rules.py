@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from fractions import Fraction
 from typing import Any
@@ -150,6 +151,17 @@ def _accumulate(function: Callable[..., list[Any]], arrays: Sequence[Any]) -> li
     return list(lax.scan(step, start, tuple(arrays))[0])
 
 
+def _stand_in(array: Any) -> Any:
+    """An array of its shape and type in the place of one that is traced: small positive numbers, or places 0."""
+    if not isinstance(array, jax.core.Tracer):
+        return array
+    if jnp.issubdtype(array.dtype, jnp.floating):
+        drawn = np.random.default_rng(0).uniform(0.5, 1.5, array.shape) / math.sqrt(max(array.size, 1))
+        return jnp.asarray(drawn, array.dtype)
+    plain = jnp.issubdtype(array.dtype, jnp.integer) or array.dtype == bool
+    return jnp.zeros(array.shape, array.dtype) if plain else array
+
+
 BACKEND = Backend(
     accumulate=_accumulate,
     push=_push,
@@ -168,6 +180,9 @@ BACKEND = Backend(
     smooth=SMOOTH,
     shifts=frozenset(["reduce_max", "reduce_min", "max", "min"]),
     barriers=frozenset(["stop_gradient"]),
+    like=lambda numbers, array: jnp.asarray(numbers, array.dtype),
     concrete=lambda value: not isinstance(value, jax.core.Tracer),
+    stand_in=_stand_in,
+    looking=jax.ensure_compile_time_eval,
     advice="write the loss without it, or use lookahead_field",
 )

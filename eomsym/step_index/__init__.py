@@ -1,7 +1,6 @@
 """The one principle: along the iterates everything is polynomial in the step index, and known from a few nodes."""
 
 from eomsym.step_index.array_algebra import (
-    Share,
     array_counterterms,
     array_whole_terms,
     check_like,
@@ -24,6 +23,7 @@ from eomsym.step_index.quasi_polynomials import QuasiPolynomial
 from eomsym.step_index.resummation import Resummed, check_summable, resummed, resummed_rows, tell_growth
 from eomsym.step_index.ring_algebra import RingAlgebra, program_counterterms
 from eomsym.step_index.schedule import DescentSchedule, descent_schedule
+from eomsym.step_index.shares import Share
 from eomsym.step_index.solver import Algebra, NodeAlgebra, Solution, solve, solve_slow
 from eomsym.step_index.tables import Matrix, Tables
 from eomsym.step_index.weights import logarithm, resolvent, sum_to, value_at, weights

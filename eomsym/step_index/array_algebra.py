@@ -6,45 +6,21 @@ node, as all is at order 0, may be there once.
 
 from __future__ import annotations
 
-import math
 import operator
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 from functools import partial, reduce
 from typing import Any
 
 from eomsym.array_series.check import Watch, check_finite_rows
 from eomsym.array_series.machine import Backend, Machine, combined, total
-from eomsym.array_series.program import FlatProgram
 from eomsym.errors import InputError
 from eomsym.optimizers import Coefficient, UpdateRule, number
+from eomsym.step_index.held import round_off, takes_roots, tiny
 from eomsym.step_index.layout import NodeLayout, layout_of, spread_tables
+from eomsym.step_index.shares import Arrays, Share, compared, summed
 from eomsym.step_index.solver import NodeAlgebra, solve, solve_slow
 from eomsym.step_index.tables import Matrix
-
-Arrays = list[Any]
-
-#: How far two sums of gradients over the same samples may be from each other: this power of the precision.
-SAME = 0.5
-
-
-@dataclass(frozen=True)
-class Share:
-    """What is added to a g: ``weight`` times that of each of ``count`` batches of data.
-
-    ``program`` has the arrays of parameters as arguments, then those of a batch; ``batches`` are these with one more
-    axis, the first.  ``gradient`` is the library's own, of the same arguments.
-    """
-
-    program: FlatProgram
-    gradient: Callable[..., Arrays]
-    batches: tuple[Any, ...] = ()
-    count: int = 1
-    weight: float = 1.0
-
-    def first(self) -> list[Any]:
-        """The first batch."""
-        return [array[0] for array in self.batches]
 
 
 class _Along:
@@ -60,30 +36,30 @@ class _Along:
         backend: Backend,
         watch: Watch | None,
         others: Sequence[Sequence[Share]] = (),
+        roots: bool = False,
     ) -> None:
         self._shares, self._layout, self._backend, self._watch = shares, layout, backend, watch
-        self._others = others
+        self._others, self._roots = others, roots
+        #: Where g may be other than 0, if some is round-off; where it was 0 at first, and where it still is.
+        self._kept: Arrays = []
+        self.zero: Arrays = []
+        self.still: Arrays = []
         self._point: list[Arrays] = []
         self._machine: Machine | None = None
 
     def __call__(self, point: Arrays) -> Arrays:
         level = len(self._point)
-        count = self._layout.rows(level)
+        rows = self._layout.rows(level)
         self._point.append(
-            [(count * value if len(value) == 1 else value)[:count] if level else value[0] for value in point]
+            [(rows * value if len(value) == 1 else value)[:rows] if level else value[0] for value in point]
         )
         found = self._total(level)
         if level == 0 and self._watch is not None:
-            self._watch.begun(self._machine or self._started(*self._firsts[0]), found, self._own)
+            self._watch.begun(self._machine or self._started(*self._firsts[0]))
             for others in self._others:
                 found = compared(found, others, self._point[0], self._backend)
-        rows = found if level else [[value] for value in found]
-        held = None if self._watch is None else self._watch.held
-        return rows if held is None else [self._still(*pair) for pair in zip(rows, held, strict=True)]
-
-    def _still(self, rows: list[Any], held: Any) -> list[Any]:
-        """The rows of a parameter, 0 where it is held."""
-        return [self._backend.where(held, self._backend.zeros(row), row) for row in rows]
+        found = found if level else [[value] for value in found]
+        return self._without_noise(found, level) if self._roots else found
 
     def finish(self) -> None:
         """Has the watch look at what was made: at the first of many batches."""
@@ -116,9 +92,33 @@ class _Along:
         found, rows = self._sum(made), self._layout.rows(level)
         return [found[place : place + rows] for place in range(0, len(found), rows)]
 
-    def _own(self, values: Arrays) -> Arrays:
-        """The library's."""
-        return self._sum(lambda share: lambda *data: share.gradient(*values, *data))
+    def _without_noise(self, found: Arrays, level: int) -> Arrays:
+        """A level of g, 0 where it is round-off everywhere; notes where it is 0."""
+        if level == 0 and self._watch is not None and self._watch.looks:
+            self._kept = self._looked([value for (value,) in found], self._watch)
+        if self._kept:
+            found = [[kept * row for row in rows] for rows, kept in zip(found, self._kept, strict=True)]
+        zero = [reduce(operator.and_, [row == 0 for row in rows]) for rows in found]
+        self.zero = self.zero or zero
+        self.still = list(map(operator.and_, self.still, zero)) if level else zero
+        return found
+
+    def _looked(self, found: Arrays, watch: Watch) -> Arrays:
+        """Where g is no round-off, if anywhere it is; what cannot be looked at is replaced by what can."""
+        backend = self._backend
+        small = tiny(found, backend)
+        if all(map(backend.concrete, small)) and not any(bool(part.any()) for part in small):
+            return []
+        with backend.looking():
+            point = list(map(backend.stand_in, self._point[0]))
+            shares = [replace(share, batches=tuple(map(backend.stand_in, share.batches))) for share in self._shares]
+            noise, loud = round_off(
+                lambda values: summed(shares, lambda share: partial(share.gradient, *values), backend), point, backend
+            )
+            for_sure = loud and all(map(backend.concrete, small))
+            told = list(map(operator.and_, small, loud)) if for_sure else loud
+            watch.hold([int(part.sum()) for part in told], [part.shape for part in told])
+        return [~(part & one) for part, one in zip(small, noise, strict=True)] if noise else []
 
     def _sum(self, made: Callable[[Share], Callable[..., Arrays]]) -> Arrays:
         return summed(self._shares, made, self._backend)
@@ -129,48 +129,6 @@ class _Along:
         for level, values in enumerate(self._point[1:], 1):
             machine.advance(level, values)
         return machine
-
-
-def summed(shares: Sequence[Share], made: Callable[[Share], Callable[..., Arrays]], backend: Backend) -> Arrays:
-    """The sum over all batches of what a function of each returns, which is made for each kind."""
-    parts = []
-    for share in shares:
-        function = made(share)
-        found = backend.accumulate(function, share.batches) if share.count > 1 else function(*share.first())
-        parts.append(found if share.weight == 1 else [share.weight * value for value in found])
-    return [total(column) for column in zip(*parts, strict=True)]
-
-
-def compared(found: Arrays, others: Sequence[Share], point: Arrays, backend: Backend) -> Arrays:
-    """g, if it is that of other batches of the same samples.  Raises ``InputError``, or g is NaN (``check_same``)."""
-
-    def with_sizes(share: Share) -> Callable[..., Arrays]:
-        def both(*data: Any) -> Arrays:
-            slopes = share.gradient(*point, *data)
-            return [*slopes, *map(abs, slopes)]
-
-        return both
-
-    made = summed(others, with_sizes, backend)
-    sizes = [size.max() for size in made[len(found) :] if 0 not in size.shape]
-    largest = reduce(lambda one, other: backend.where(one > other, one, other), sizes)
-    return check_same(found, made[: len(found)], largest, backend)
-
-
-def check_same(found: Arrays, others: Arrays, largest: Any, backend: Backend) -> Arrays:
-    """g, if it is the same as ``others``.  Raises ``InputError``; where that cannot be looked at, g is NaN then."""
-    pairs = zip(found, others, strict=True)
-    holds = [(abs(one - other) <= largest * backend.precision(one) ** SAME).all() for one, other in pairs]
-    same = reduce(operator.and_, holds)
-    if not backend.concrete(same):
-        return [backend.where(same, one, one + math.nan) for one in found]
-    if not bool(same):
-        raise InputError(
-            "loss_fn: not a mean over samples, so that it cannot be taken in batches: the gradient of some is not the "
-            "mean of those of their parts; divide by their number, not by that of tokens or weights, leave out what "
-            "they share, such as batch norm in training, or give no batch_size"
-        )
-    return found
 
 
 def _bound(gradient: Callable[..., Arrays], data: Sequence[Any], values: Arrays) -> Arrays:
@@ -192,12 +150,13 @@ class ArrayAlgebra(NodeAlgebra):
         memory: Sequence[Sequence[Any]] = (),
         watch: Watch | None = None,
         others: Sequence[Sequence[Sequence[Share]]] = (),
+        roots: bool = False,
     ) -> None:
         super().__init__(layout.tables)
         self._layout, self._watch = layout, watch
         self._gradients: list[_Along] = []
         self._models, self._arguments, self._backend = models, list(arguments), backend
-        self._others = dict(enumerate(others))
+        self._others, self._roots = dict(enumerate(others)), roots
         self._states = [self._arguments, *memory]
 
     def slow(self, index: int) -> Arrays:
@@ -237,7 +196,7 @@ class ArrayAlgebra(NodeAlgebra):
 
     def gradient(self, field: int) -> Callable[[Arrays], Arrays]:
         shares, others = self._models[field], self._others.pop(field, ())  # compared once
-        self._gradients.append(_Along(shares, self._layout, self._backend, self._watch, others))
+        self._gradients.append(_Along(shares, self._layout, self._backend, self._watch, others, self._roots))
         return self._gradients[-1]
 
     def finish(self) -> None:
@@ -248,8 +207,15 @@ class ArrayAlgebra(NodeAlgebra):
     def check_finite(self, rows: Sequence[Arrays]) -> None:
         """Raises ``InputError`` for a row with numbers that are none, where the watch looks and can."""
         looks = self._watch is not None and self._watch.looks
-        if looks and all(self._backend.concrete(value) for row in rows for value in row):
-            check_finite_rows(rows)
+        if not looks or not all(self._backend.concrete(value) for row in rows for value in row):
+            return
+        for gradient in self._gradients:
+            if any(bool((zero & ~still).any()) for zero, still in zip(gradient.zero, gradient.still, strict=True)):
+                raise InputError(
+                    "params: a component of g is 0 there, and not around, where a root or quotient of the optimizer "
+                    "has no derivative; take other params, or a rule with epsilon inside the root"
+                )
+        check_finite_rows(rows)
 
     def multiply(self, left: Arrays, right: Arrays) -> Arrays:
         return _rowwise(lambda a, b: a * b, left, right)
@@ -258,9 +224,9 @@ class ArrayAlgebra(NodeAlgebra):
         return _rowwise(lambda a, b: a / b, numerator, denominator)
 
     def below_root(self, rest: Arrays, root: Arrays) -> Arrays:
-        if self._watch is None or not self._watch.holds:
-            return self.divide(rest, root)
-        return _rowwise(lambda a, b: a / (b + ((a == 0) & (b == 0))), rest, root)
+        """0/0 is 0 where all gradients so far are 0, at every level."""
+        still = [[reduce(operator.and_, parts)] for parts in zip(*(one.still for one in self._gradients), strict=True)]
+        return _rowwise(lambda a, b, held: a / (b + (held & (a == 0) & (b == 0))), rest, root, still)
 
     def root(self, argument: Arrays) -> Arrays:
         return _rowwise(self._backend.seeds["sqrt"], argument)
@@ -285,7 +251,8 @@ def array_whole_terms(
 ) -> list[list[Arrays]]:
     """Rows ``f̃_0, …, f̃_{terms−1}`` of the field of the whole state, θ first; all of a rule's states are slow."""
     theta, *memory = states
-    algebra = ArrayAlgebra(NodeLayout(spread_tables(rule, terms)), models, theta, backend, memory, watch)
+    layout = NodeLayout(spread_tables(rule, terms))
+    algebra = ArrayAlgebra(layout, models, theta, backend, memory, watch, roots=takes_roots(rule))
     solved = solve_slow(rule, algebra, terms)
     algebra.finish()
     rows = [[[value[0] for value in field] for field in row] for row in solved]
@@ -309,7 +276,8 @@ def array_counterterms(
     which its g is compared.  Each row is a list of arrays.
     """
     seen = watch is not None and watch.looks and all(map(backend.concrete, arguments))
-    algebra = ArrayAlgebra(layout_of(rule, terms, seen), models, arguments, backend, watch=watch, others=others)
+    layout, roots = layout_of(rule, terms, seen), takes_roots(rule)
+    algebra = ArrayAlgebra(layout, models, arguments, backend, watch=watch, others=others, roots=roots)
     fields = solve(rule, algebra, terms)[::-1]
     algebra.finish()
     rows = []

@@ -6,7 +6,6 @@ import inspect
 import math
 import operator
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
@@ -18,16 +17,9 @@ from eomsym.checks import check_integer
 from eomsym.errors import InputError
 from eomsym.optimizers import Optimizer, chosen, rule_of_losses
 from eomsym.schedules import Schedule, read_schedules
-from eomsym.step_index.array_algebra import (
-    Arrays,
-    Share,
-    array_counterterms,
-    check_same,
-    compared,
-    listed_models,
-    summed,
-)
+from eomsym.step_index.array_algebra import array_counterterms, listed_models
 from eomsym.step_index.resummation import check_summable
+from eomsym.step_index.shares import Arrays, Share, check_same, compared, summed
 
 #: What is left of the digits to this order stands in docs/high_order.md.
 MAX_ARRAY_ORDER = 16
@@ -44,8 +36,6 @@ class Library:
     a parameter and ``given`` of data, or raises ``InputError``; ``gradient(loss, field, structure, data_structure)`` is
     g as a function of the leaves of both, which ``program(gradient, arguments)`` follows and
     ``real(gradient, arguments)`` evaluates.  ``kind(array)`` is all that a program knows of an array.
-    ``stand_in(array)`` is an array like one that cannot be looked at, or the array itself, and in ``looking()`` what is
-    made of arrays can be looked at.
     """
 
     backend: Backend
@@ -57,8 +47,6 @@ class Library:
     program: Callable[[Gradient, Arrays], FlatProgram]
     real: Callable[[Gradient, Arrays], Arrays]
     kind: Callable[[Any], object]
-    stand_in: Callable[[Any], Any] = lambda array: array
-    looking: Callable[[], AbstractContextManager[Any]] = nullcontext
 
 
 class Traced:
@@ -133,8 +121,8 @@ def check_means(shares: Sequence[Share], others: Sequence[Sequence[Share]], leav
     """
     backend, own = library.backend, shares[0].gradient
     batch = [part[: 2 if part.shape[1] == 1 else 1] for part in shares[0].batches]
-    samples = [library.stand_in(part.reshape(-1, *part.shape[2:])) for part in batch]
-    point, number = [*map(library.stand_in, leaves)], samples[0].shape[0]
+    samples = [backend.stand_in(part.reshape(-1, *part.shape[2:])) for part in batch]
+    point, number = [*map(backend.stand_in, leaves)], samples[0].shape[0]
     first = (number + 1) // 2
     whole = own(*point, *samples)
     parts = own(*point, *(part[:first] for part in samples)), own(*point, *(part[first:] for part in samples))
@@ -184,12 +172,12 @@ def model_counterterms(
     given, kind = library.flatten(data) if data is not None else ([], None)
     given = [library.given(part) for part in given]
     size = 0 if data is None else _batch_size(given, batch_size)
-    with library.looking():  # so that batches of data that are known can be looked at
+    with library.backend.looking():  # so that batches of data that are known can be looked at
         pieces = _pieces(given, size) if size else [WHOLE]
     shares = [model.shares(library, (leaves, structure), (given, kind), pieces) for model in traced]
     others: list[list[list[Share]]] = []
     if check and size and size < given[0].shape[0]:
-        with library.looking():
+        with library.backend.looking():
             cuts = [[_in_batches(model[0], cut) for cut in _cuts(given, size)] for model in shares]
             seen = [check_means(model, cut, leaves, library) for model, cut in zip(shares, cuts, strict=True)]
         others = [] if all(seen) else cuts

@@ -228,6 +228,7 @@ def _accumulate(function: Callable[..., list[Any]], arrays: Sequence[Any]) -> li
 
 
 BACKEND = Backend(
+    like=lambda numbers, array: torch.as_tensor(numbers, dtype=array.dtype, device=array.device),
     accumulate=_accumulate,
     zeros=torch.zeros_like,
     where=torch.where,

@@ -30,6 +30,7 @@ class Independent:
 BACKEND = Backend(
     zeros=np.zeros_like,
     where=np.where,
+    like=lambda numbers, array: numbers,
     combine=np.dot,
     convolve=lambda lefts, rights: (np.array(lefts) * np.array(rights)).sum(0),
     accumulate=lambda function, arrays: [],

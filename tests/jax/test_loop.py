@@ -131,21 +131,46 @@ def test_parameters_that_never_move_are_held():
 
 def test_a_component_that_is_zero_at_a_point_alone_is_refused():
     with pytest.raises(InputError, match="a component of g is 0 there, and not around"):
-        eomsym.jax.counterterms(lambda w: (w**4).sum(), jnp.asarray([0.0, 0.5]), 2, optimizer="adam-outside")
+        eomsym.jax.counterterms(
+            lambda w: (w**4).sum() + w[0] * (w[1] - 0.5), jnp.asarray([0.0, 0.5]), 2, optimizer="adam-outside"
+        )
 
 
-def test_a_shift_that_softmax_does_not_see_is_held_with_a_word():
-    """Its gradient is round-off, and Adam's root of it would be noise."""
-    scores = jnp.asarray([0.3, -0.2, 0.5])
+def test_a_component_that_is_zero_along_the_path_never_moves():
+    """Though g is not 0 around: w⁴ at 0, and a unit of relu that is dead."""
+    alone = eomsym.jax.counterterms(lambda w: (w**4).sum(), jnp.asarray([0.0, 0.5])[1:], 2, optimizer="adam")
+    rows = eomsym.jax.counterterms(lambda w: (w**4).sum(), jnp.asarray([0.0, 0.5]), 2, optimizer="adam")
+    for row, other in zip(rows, alone, strict=True):
+        assert float(row[0]) == 0
+        assert float(row[1]) == pytest.approx(float(other[0]), rel=1e-12)
+
+
+@pytest.mark.parametrize("transformed", [lambda function: function, jax.jit, eomsym.jax.checked_jit])
+@pytest.mark.parametrize("dtype", [jnp.float32, jnp.float64])
+@pytest.mark.filterwarnings("ignore:loss_fn. params in numbers:eomsym.errors.PrecisionWarning")
+def test_a_shift_that_softmax_does_not_see_is_held_with_a_word(transformed, dtype):
+    """Its gradient is round-off, and Adam's root of it would be noise; under jit it is found while tracing."""
+    scores = jnp.asarray([0.3, -0.2, 0.5], dtype)
 
     def loss(params):
         return -jax.nn.log_softmax(scores * params[0] + params[1])[0]
 
+    def rows(of):
+        return transformed(lambda params: eomsym.jax.counterterms(of, params, 2, optimizer="adam"))
+
     with pytest.warns(PrecisionWarning, match="round-off at 1 of them"):
-        rows = eomsym.jax.counterterms(loss, jnp.asarray([1.1, 0.7]), 2, optimizer="adam")
-    alone = eomsym.jax.counterterms(
-        lambda weight: -jax.nn.log_softmax(scores * weight)[0], jnp.asarray(1.1), 2, optimizer="adam"
-    )
-    for row, other in zip(rows, alone, strict=True):
+        found = rows(loss)(jnp.asarray([1.1, 0.7], dtype))
+    alone = rows(lambda weight: -jax.nn.log_softmax(scores * weight)[0])(jnp.asarray(1.1, dtype))
+    for row, other in zip(found, alone, strict=True):
         assert float(row[1]) == 0
-        assert float(row[0]) == pytest.approx(float(other), rel=1e-10)
+        assert float(row[0]) == pytest.approx(float(other), rel=1e-10 if dtype is jnp.float64 else 1e-3)
+
+
+def test_what_is_zero_only_where_another_stands_in_is_not_held():
+    """Negative control: under jit positive numbers stand in, where this unit is dead."""
+    loss = lambda w: jnp.sum(jax.nn.relu(-2.0 * w[0])) ** 2 + w[1] ** 2  # noqa: E731
+    rows = jax.jit(lambda w: eomsym.jax.counterterms(loss, w, 1, optimizer="adam", smooth="ignore"))
+    w = jnp.asarray([-0.7, 0.3])
+    for row, other in zip(rows(w), eomsym.jax.counterterms(loss, w, 1, optimizer="adam", smooth="ignore"), strict=True):
+        assert abs(float(row[0])) > 0.5
+        assert row.tolist() == pytest.approx(other.tolist(), rel=1e-12)

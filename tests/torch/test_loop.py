@@ -207,5 +207,21 @@ def test_parameters_that_never_move_are_held():
 def test_a_component_that_is_zero_at_a_point_alone_is_refused():
     with pytest.raises(InputError, match="a component of g is 0 there, and not around"):
         eomsym.torch.counterterms(
-            lambda w: (w**4).sum(), torch.tensor([0.0, 0.5], dtype=torch.float64), 2, optimizer="adam-outside"
+            lambda w: (w**4).sum() + w[0] * (w[1] - 0.5),
+            torch.tensor([0.0, 0.5], dtype=torch.float64),
+            2,
+            optimizer="adam-outside",
         )
+
+
+def test_a_component_that_is_zero_along_the_path_never_moves():
+    """Though g is not 0 around: w⁴ at 0, and a unit of relu that is dead."""
+    alone = eomsym.torch.counterterms(
+        lambda w: (w**4).sum(), torch.tensor([0.0, 0.5], dtype=torch.float64)[1:], 2, optimizer="adam"
+    )
+    rows = eomsym.torch.counterterms(
+        lambda w: (w**4).sum(), torch.tensor([0.0, 0.5], dtype=torch.float64), 2, optimizer="adam"
+    )
+    for row, other in zip(rows, alone, strict=True):
+        assert float(row[0]) == 0
+        assert float(row[1]) == pytest.approx(float(other[0]), rel=1e-12)
