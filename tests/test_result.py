@@ -96,7 +96,7 @@ def track():
 
 def study_results():
     rows = [
-        (f"job{eta}", "gradient-descent", 1, "", "2-1", "moons", 0, 0, eta, 1.0, 1, 1.01 * eta, eta, 1e-12, "")
+        (f"job{eta}", "gradient-descent", "", "2-1", "moons", 0, 0, eta, 1.0, 1, 1.01 * eta, eta, 1e-12, "")
         for eta in ETAS
     ]
     return studies.StudyResults(polars.DataFrame(rows, schema=studies.results.COLUMNS, orient="row"), missing=2)

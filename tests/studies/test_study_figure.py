@@ -23,7 +23,7 @@ def results(cases, failed=()):
         for seed in (0, 1):
             for eta in ETAS:
                 job = f"{number}-{seed}-{eta}"
-                begin = (job, f"optimizer-{number}", 1, "beta = 1/2", "2-3-1 tanh mse", "moons", seed)
+                begin = (job, f"optimizer-{number}", "beta = 1/2", "2-3-1 tanh mse", "moons", seed)
                 for order in (0, 1):
                     error = (1 + seed) * eta ** (order + 1)
                     numbers = (None,) * 4 if number in failed else (order + 1, error, error, 1e-12)
