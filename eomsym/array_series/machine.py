@@ -13,12 +13,13 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
-from typing import Any, Protocol
-
-import numpy as np
+from typing import TYPE_CHECKING, Any, Protocol
 
 from eomsym.array_series.analysis import analysis_of
 from eomsym.array_series.program import FlatProgram, Instruction
+
+if TYPE_CHECKING:
+    import numpy as np
 
 
 @dataclass(frozen=True)

@@ -11,13 +11,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from typing import Any
-
-import numpy as np
+from typing import TYPE_CHECKING, Any
 
 from eomsym.array_series.machine import Backend, total
 from eomsym.errors import InputError
 from eomsym.optimizers import One, SquareRoot, UpdateRule
+
+if TYPE_CHECKING:  # NumPy comes where numbers do: a derivation does without
+    import numpy as np
 
 #: How far the places are at which g is looked at again, relative to 1 + |θ|; and how many.
 REACH, PLACES = 0.1, 2
@@ -44,6 +45,8 @@ def has_kink(rule: UpdateRule) -> bool:
 
 def check_held(gradient: Callable[[np.ndarray], np.ndarray], theta: np.ndarray, name: str) -> None:
     """Raises ``InputError`` where g is 0 at ``theta`` (d,) and not around it; ``name`` is the optimiser's."""
+    import numpy as np
+
     still = np.flatnonzero(gradient(theta) == 0)
     if not still.size:
         return
@@ -60,6 +63,8 @@ def check_held(gradient: Callable[[np.ndarray], np.ndarray], theta: np.ndarray, 
 
 def root_quotient(rest: np.ndarray, root: np.ndarray) -> np.ndarray:
     """``rest / root``, 0 where both are: there the component is held."""
+    import numpy as np
+
     if root.all():
         return np.asarray(rest / root)
     still = (rest == 0) & (root == 0)
@@ -74,6 +79,8 @@ def tiny(gradient: Arrays, backend: Backend) -> Arrays:
 
 def round_off(gradient: Callable[[Arrays], Arrays], point: Arrays, backend: Backend) -> tuple[Arrays, Arrays]:
     """Where g is round-off near ``point``, and where of that it is not 0; nothing where it cannot be looked at."""
+    import numpy as np
+
     random = np.random.default_rng(0)
 
     def drawn(value: Any, draw: Callable[..., Any]) -> Any:
