@@ -93,10 +93,11 @@ def verify(
     """
     from eomsym.codegen import max_kernel_order
     from eomsym.models import DEFAULT_DATASETS
+    from eomsym.verification.convergence import suited_data
 
     entry, parameters = rule.read()
     arithmetic = check_choice("--precision", precision, tuple(DEFAULT_DATASETS))
-    samples, model = network.read(suited=DEFAULT_DATASETS[arithmetic])
+    samples, model = network.read(suited=suited_data(entry, parameters, arithmetic))
     # A kernel one order higher is needed: it predicts the error of the order that is measured.
     kept = parsing.orders("--orders", orders, max_kernel_order(arithmetic) - 1)
     loops = loop.read()

@@ -162,7 +162,7 @@ class Kernel(LoadedKernel):
         """
         place, highest = self._vector("theta", theta), self._order(order)
         arrays = self._data(inputs, targets)
-        self._check_batches(arrays[0])
+        self.spec.fields[0].samples(len(arrays[0]))  # which refuses what makes no equal batches
         self._check_held(highest, place, lambda at: self.gradient(at, *arrays))
         return self._defined(self._call("counterterms", place, highest, *arrays))
 
@@ -189,11 +189,6 @@ class Kernel(LoadedKernel):
                 return call(*arguments)
             with ThreadPoolExecutor(self.threads) as pool:
                 return call(*arguments, parts=self.threads, each=pool.map)
-
-    def _check_batches(self, inputs: np.ndarray) -> None:
-        field = self.spec.fields[0]
-        if field.kind == "batch" and len(inputs) % field.count:
-            raise InputError(f"inputs: {len(inputs)} samples do not make {field.count} equal batches; leave some out")
 
     def _defined(self, values: Any) -> Any:
         """``values``, unless some are no numbers: they overflowed, or a normalisation has divided by zero."""

@@ -126,7 +126,8 @@ class Field:
             return slice(first, last + 1) if in_a_row else list(self.members)
         share, rest = divmod(count, self.count)
         if rest:
-            raise InputError(f"data: {count} samples do not make {self.count} equal batches; leave {rest} out")
+            right = f"leave {rest} out, or take another number of batches"
+            raise InputError(f"data: {count} samples do not make {self.count} equal batches; {right}")
         return slice(self.index * share, (self.index + 1) * share)
 
     def of_loss(self, gradient: np.ndarray) -> np.ndarray:

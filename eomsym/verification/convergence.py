@@ -26,7 +26,7 @@ from eomsym.dynamics.kernel import check_order, is_double_double
 from eomsym.dynamics.kernel_rule import DESCENT, check_rule, rule_name
 from eomsym.dynamics.vectors import norm, rounded
 from eomsym.errors import InputError
-from eomsym.models import DEFAULT_DATASETS, MLP, Dataset, ExpressionLoss
+from eomsym.models import DEFAULT_DATASETS, MLP, Dataset, ExpressionLoss, dataset
 from eomsym.optimizers import Optimizer, loop_of
 from eomsym.optimizers.loop import check_free
 from eomsym.schedules import read_schedules
@@ -116,9 +116,9 @@ def verify(
     Raises ``InputError`` for a bad value and ``IntegrationError`` if a path leaves the floating-point numbers.
     """
     threads = check_integer("threads", threads, 1)
-    if data == SUITED:
-        data = _suited(precision, kernel)
     entry, exact = optimizers.chosen(optimizer, parameters)
+    if data == SUITED:
+        data = _suited(entry, exact, precision, kernel)
     asks_for_slow = resum or precision == "double-double" or (kernel is not None and rule_name(kernel) != DESCENT)
     asks_for_slow |= any(option is not None for option in (start, schedule, batching))
     state = default_state(entry, asks_for_slow) if state is None else check_choice("state", state, STATES)
@@ -294,6 +294,8 @@ def _pose(
 ) -> Problem:
     """What is trained, by what, and from where."""
     order, kernel = max(exponents.values()), asked.kernel
+    for array in asked.arrays[:1]:
+        entry.fields(**parameters)[0].samples(len(array))  # which refuses what makes no equal batches
     if kernel is None:
         from eomsym.codegen import KernelSpec, kernel_for
 
@@ -323,11 +325,23 @@ def _check_kernel(kernel: FieldKernel, model: MLP | None, order: int, precision:
         raise InputError(f"precision {precision!r}: the kernel's is {has}; leave one of the two out")
 
 
-def _suited(precision: str | None, kernel: FieldKernel | None) -> str | None:
-    """The data set that a study has by default; None for the kernel of an expression."""
+def suited_data(entry: Optimizer, parameters: Mapping[str, object], precision: str = "double") -> str:
+    """Name the data set that a study has by default, of which the optimiser's batches can be equal ones.
+
+    Digits are 1797 = 3 · 599 samples, moons 256.
+    """
+    suited = DEFAULT_DATASETS.get(precision, "digits")
+    batches = entry.fields(**entry.complete(parameters))[0]
+    if batches.kind != "batch" or len(dataset(suited).inputs) % batches.count == 0:
+        return suited
+    return "moons"
+
+
+def _suited(entry: Optimizer, parameters: Mapping[str, object], precision: str | None, kernel: Any) -> str | None:
+    """The data set of a study without; None for the kernel of an expression."""
     if isinstance(getattr(kernel, "model", None), ExpressionLoss):
         return None
-    return DEFAULT_DATASETS.get((precision or "double") if kernel is None else _precision(kernel), "digits")
+    return suited_data(entry, parameters, (precision or "double") if kernel is None else _precision(kernel))
 
 
 def _precision(kernel: FieldKernel) -> str:

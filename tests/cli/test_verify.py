@@ -188,6 +188,21 @@ def test_the_default_problem_in_double_double_is_a_tiny_one(run_with, study):
     assert (asked["orders"], asked["precision"]) == (tuple(range(20)), "double-double")
 
 
+@pytest.mark.parametrize("optimizer", ["mini-batches", "random-reshuffling"])
+def test_the_default_data_of_a_rule_of_batches_make_equal_ones(run_with, study, optimizer):
+    """Digits are 1797 samples, which are 3 · 599."""
+    for batches, data in (("2", "moons"), ("3", "digits"), ("4", "moons")):
+        _, asked = run_with(study, "verify", "--optimizer", optimizer, "--set", f"batches={batches}")
+        assert asked["data"] == data
+
+
+def test_samples_that_make_no_equal_batches_are_refused_before_anything_is_compiled(run, monkeypatch):
+    monkeypatch.setattr("eomsym.codegen.kernel_for", lambda *_: pytest.fail("compiled"))
+    result = run("verify", "--optimizer", "mini-batches", "--dataset", "digits")
+    assert result.status == 2
+    assert "data: 1797 samples do not make 2 equal batches; leave 1 out, or take another number" in result.err
+
+
 @pytest.mark.parametrize(
     ("arguments", "fault"),
     [
