@@ -1,25 +1,18 @@
-"""Tables of numbers from CSV and NPZ files.
-
-CSV is read line by line, so that memory is that of the numbers, and what is no number is told by line and column.
-"""
+"""Tables of numbers from CSV and NPZ files; what is no number is told by line and column."""
 
 from __future__ import annotations
 
-import csv
-import math
 import re
 import zipfile
 import zlib
-from array import array
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
-from io import BufferedReader, TextIOWrapper
-from itertools import chain
+from io import BufferedReader
 from tokenize import TokenError
 from typing import TYPE_CHECKING
 
 import numpy as np
+import polars as pl
 
 from eomsym.checks import shown, suggestion
 from eomsym.errors import InputError
@@ -27,15 +20,16 @@ from eomsym.errors import InputError
 if TYPE_CHECKING:
     from eomsym.models.data_files import DataFile
 
-#: A longer line is of no table; one without an end would fill the memory.
+#: A longer first line is of no table; one without an end would fill the memory.
 LONGEST_LINE = 10**6
 MOST_CLASSES = 100_000
-_NUMBER = re.compile(r"\s*[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?\s*", re.ASCII)
-_DECIMAL_COMMA = re.compile(r"\s*[+-]?[0-9]+,[0-9]+\s*", re.ASCII)
+_DECIMAL_COMMA = re.compile(r"[+-]?[0-9]+,[0-9]+", re.ASCII)
 #: What NumPy raises for a file that is none of its own: of the attributes, where it is an array alone, or bytes.
 _DAMAGED = (zipfile.BadZipFile, zlib.error, EOFError, AttributeError, TypeError, RuntimeError, SyntaxError, TokenError)
 #: What programs write where nothing is known.
-_MISSING = re.compile(r"\s*([+-]?(nan|inf|infinity)|n/?a|null|none|\?|)\s*", re.ASCII | re.IGNORECASE)
+_MISSING = re.compile(r"[+-]?(nan|inf|infinity)|n/?a|null|none|\?|", re.ASCII | re.IGNORECASE)
+#: The column of line numbers, beside those of the file, which have numbers for names.
+_LINE = "line"
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,14 +53,27 @@ class Table:
 
 def read_csv(file: DataFile, stream: BufferedReader) -> Table:
     """The columns of a file; commas, semicolons or tabs stand in between, as its first line has them."""
-    rows = _rows(file, stream)
-    line, first = next(rows, (0, []))
-    has_names = file.header if file.header is not None else not any(map(_NUMBER.fullmatch, first))
-    names = tuple(cell.strip() if has_names else str(place) for place, cell in enumerate(first, 1))
-    columns = _Columns(file, names)
-    for number, cells in rows if has_names else chain([(line, first)], rows):
-        columns.take(number, cells)
-    return columns.table()
+    cells = _cells(file, stream)
+    first = [cell or "" for cell in cells.row(0)[1:]] if len(cells) else []
+    numbers = [_as_number(cell) is not None for cell in first]
+    if file.header if file.header is not None else not any(numbers):
+        names, cells = tuple(first), cells[1:]
+    else:
+        names = tuple(str(place) for place in range(1, 1 + len(first)))
+    if len(set(names)) < len(names) or ("" in names and not file.inputs):
+        raise file.refuse(f"columns {', '.join(map(repr, names))[:200]}: name each, and none twice")
+    targets = [_place(file, name, names, "column") for name in file.targets or names[-1:]]
+    inputs = [
+        _place(file, name, names, "column") for name in file.inputs or names if file.inputs or name not in targets
+    ]
+    if not (targets and inputs) or len({*targets, *inputs}) < len(targets) + len(inputs):
+        raise file.refuse(f"targets {targets} and inputs {inputs}: give one or more of each, none twice")
+    table = _Cells(file, names, cells)
+    values = table.numbers(inputs)
+    if len(targets) == 1 and file.labels is not False and len(cells) and table.is_words(targets[0]):
+        classes, labels = np.unique(table.words(targets[0]), return_inverse=True)
+        return Table(values, labels.astype(np.int64), tuple(inputs), tuple(targets), tuple(map(str, classes)))
+    return Table(values, _labelled(file, table.numbers(targets)), tuple(inputs), tuple(targets))
 
 
 def read_npz(file: DataFile, stream: BufferedReader) -> Table:
@@ -93,7 +100,7 @@ def read_npz(file: DataFile, stream: BufferedReader) -> Table:
     )
     if targets.dtype.kind == "U" and targets.ndim == 1 and file.labels is not False:
         classes, labels = np.unique(targets, return_inverse=True)
-        odd = [word for word in map(str, classes) if _MISSING.fullmatch(word) or _is_like_a_number(word)]
+        odd = [word for word in map(str, classes) if _MISSING.fullmatch(word) or _as_number(word) is not None]
         if odd and not all(map(str.isdecimal, classes)):  # digits alone are classes too, as others write them
             row = int(np.argmax(targets == odd[0])) + 1
             raise file.refuse(f"target {shown(odd[0])} of row {row} is no word; give classes in words, or numbers")
@@ -102,100 +109,65 @@ def read_npz(file: DataFile, stream: BufferedReader) -> Table:
     return Table(_floats(file, inputs), _labelled(file, values), names, target_names)
 
 
-class _Columns:
-    """Collects the numbers of rows, and the class of each where the target is one in words."""
-
-    def __init__(self, file: DataFile, names: tuple[str, ...]) -> None:
-        if len(set(names)) < len(names) or ("" in names and not file.inputs):
-            raise file.refuse(f"columns {', '.join(map(repr, names))[:200]}: name each, and none twice")
-        self._file, self._names = file, names
-        self._targets = [_place(file, name, names, "column") for name in file.targets or names[-1:]]
-        rest = [name for name in names if name not in self._targets]
-        self._inputs = [_place(file, name, names, "column") for name in file.inputs or rest]
-        both = [*self._targets, *self._inputs]
-        if not (self._targets and self._inputs) or len(set(both)) < len(both):
-            raise file.refuse(
-                f"targets {self._targets} and inputs {self._inputs}: give one or more of each, none twice"
-            )
-        self._places = [[names.index(name) for name in part] for part in (self._inputs, self._targets)]
-        self._numbers = array("d"), array("d")
-        self._classes: dict[str, int] = {}
-        self._codes = array("q")
-        self._in_words: bool | None = None if len(self._targets) == 1 and file.labels is not False else False
-
-    def take(self, line: int, cells: list[str]) -> None:
-        """One row.  Raises ``InputError`` that names line and column."""
-        if len(cells) != len(self._names):
-            raise self._file.refuse(f"line {line} has {len(cells)} columns, not {len(self._names)}; make it whole")
-        inputs, targets = self._places
-        if self._in_words is None:
-            self._in_words = not any(kind.fullmatch(cells[targets[0]]) for kind in (_NUMBER, _MISSING))
-        self._numbers[0].extend(self._read(line, inputs, cells))
-        if self._in_words:
-            self._codes.append(self._code(line, targets[0], cells[targets[0]].strip()))
-        else:
-            self._numbers[1].extend(self._read(line, targets, cells))
-
-    def table(self) -> Table:
-        """Everything that was taken."""
-        arrays = [
-            np.frombuffer(numbers, np.float64).reshape(-1, len(places))
-            for numbers, places in zip(self._numbers, self._places, strict=True)
-        ]
-        names, target_names = tuple(self._inputs), tuple(self._targets)
-        if not self._in_words:
-            return Table(arrays[0], _labelled(self._file, arrays[1]), names, target_names)
-        ordered = sorted(self._classes)
-        places = np.array([ordered.index(name) for name in self._classes], np.int64)
-        return Table(arrays[0], places[np.frombuffer(self._codes, np.int64)], names, target_names, tuple(ordered))
-
-    def _read(self, line: int, places: Sequence[int], cells: Sequence[str]) -> list[float]:
-        chosen = [cells[place] for place in places]
-        try:
-            numbers = list(map(float, chosen))
-        except ValueError:
-            numbers = [math.nan]
-        # Python reads more than people mean, 1_0 for one; each is looked at only where something is odd.
-        if not math.isfinite(sum(numbers)) or "_" in "".join(chosen):
-            for place, cell in zip(places, chosen, strict=True):
-                if not _NUMBER.fullmatch(cell) or not math.isfinite(float(cell)):
-                    raise self._fault(line, place, f"{shown(cell)} is no finite number; {_remedy(line, cell)}")
-        return numbers
-
-    def _code(self, line: int, place: int, word: str) -> int:
-        if word in self._classes:
-            return self._classes[word]
-        if _MISSING.fullmatch(word) or len(self._classes) > MOST_CLASSES:
-            raise self._fault(
-                line, place, f"{shown(word)} is no class; name one of at most {MOST_CLASSES} in each line"
-            )
-        if _is_like_a_number(word):
-            fault = f"is no finite number; {_remedy(line, word)}"
-            if self._classes:
-                first = shown(next(iter(self._classes)))
-                fault = f"is like a number, and {first} above it a word; write numbers in all lines, or words in all"
-            raise self._fault(line, place, f"{shown(word)} {fault}")
-        return self._classes.setdefault(word, len(self._classes))
-
-    def _fault(self, line: int, place: int, fault: str) -> InputError:
-        return self._file.refuse(f"line {line}, column {place + 1} ({self._names[place]!r}): {fault}")
-
-
-def _rows(file: DataFile, stream: BufferedReader) -> Iterator[tuple[int, list[str]]]:
-    """The number of its (last) line and the cells of each row; lines that are empty are passed over."""
+def _cells(file: DataFile, stream: BufferedReader) -> pl.DataFrame:
+    """The texts of all cells without the spaces around them, null where empty, and the number of each line in front."""
+    first = stream.readline(LONGEST_LINE)
+    delimiter = next((sign for sign in ";\t" if sign.encode() in first), ",")
+    stream.seek(0)
     try:
-        with TextIOWrapper(stream, "utf-8-sig", newline="") as text:
-            lines = iter(partial(text.readline, LONGEST_LINE), "")
-            first = next(lines, "")
-            delimiter = next((sign for sign in ";\t" if sign in first), ",")
-            reader = csv.reader(chain([first], lines), delimiter=delimiter, strict=True)
-            for cells in reader:
-                if cells:
-                    yield reader.line_num, cells
-    except csv.Error as error:
-        raise file.refuse(f"line {reader.line_num}: {error}; give text with {delimiter!r} between numbers") from error
-    except UnicodeDecodeError as error:
-        raise file.refuse(f"is not UTF-8 text ({error.reason}); give a table as text") from error
+        texts = pl.read_csv(stream, separator=delimiter, has_header=False, infer_schema=False)
+    except pl.exceptions.NoDataError:
+        return pl.DataFrame({_LINE: []})
+    except pl.exceptions.PolarsError as error:
+        reason = str(error).partition("\n")[0]
+        raise file.refuse(f"is no table ({reason}); give UTF-8 text with {delimiter!r} between the cells") from error
+    filled = texts.select(pl.all().str.strip_chars().replace("", None)).with_row_index(_LINE, 1)
+    return filled.filter(pl.any_horizontal(pl.exclude(_LINE).is_not_null()))
+
+
+class _Cells:
+    """The cells below the names of the columns, read as numbers or words."""
+
+    def __init__(self, file: DataFile, names: Sequence[str], cells: pl.DataFrame) -> None:
+        self._file, self._names, self._lines = file, names, cells[_LINE]
+        self._columns = dict(zip(names, cells.drop(_LINE).get_columns(), strict=True))
+
+    def numbers(self, names: Sequence[str]) -> np.ndarray:
+        """The columns of these names, (rows, columns) float64.  Raises ``InputError`` for what is no finite number."""
+        values = np.empty((len(self._lines), len(names)))
+        for place, name in enumerate(names):
+            column = self._columns[name].cast(pl.Float64, strict=False).fill_null(float("nan"))
+            values[:, place] = column.to_numpy()
+        if not np.isfinite(values).all():
+            row, place = (int(index) for index in np.argwhere(~np.isfinite(values))[0])
+            line, cell = self._lines[row], self._columns[names[place]][row] or ""
+            raise self._fault(row, names[place], f"{shown(cell)} is no finite number; {_remedy(line, cell)}")
+        return values
+
+    def is_words(self, name: str) -> bool:
+        """Whether the first cell of a column is a word."""
+        first = self._columns[name][0] or ""
+        return not _MISSING.fullmatch(first) and _as_number(first) is None and not _DECIMAL_COMMA.fullmatch(first)
+
+    def words(self, name: str) -> np.ndarray:
+        """A column of words, (rows,).  Raises ``InputError`` for a cell that is none, and for too many words."""
+        column = self._columns[name]
+        for word in column.unique(maintain_order=True):
+            if word is None or _MISSING.fullmatch(word):
+                fault = f"{shown(word or '')} is no class; name one in each line"
+            elif _as_number(word) is not None or _DECIMAL_COMMA.fullmatch(word):
+                fault = f"{shown(word)} is like a number, and {shown(column[0])} above it a word"
+                fault += "; write numbers in all lines, or words in all"
+            else:
+                continue
+            raise self._fault(column.eq_missing(word).arg_max(), name, fault)
+        if column.n_unique() > MOST_CLASSES:
+            raise self._file.refuse(f"column {name!r} has more than {MOST_CLASSES} classes; give fewer, or numbers")
+        return column.to_numpy()
+
+    def _fault(self, row: int | None, name: str, fault: str) -> InputError:
+        place = f"line {self._lines[row or 0]}, column {self._names.index(name) + 1} ({name!r})"
+        return self._file.refuse(f"{place}: {fault}")
 
 
 def _place(file: DataFile, given: str, names: Sequence[str], kind: str) -> str:
@@ -243,13 +215,12 @@ def _labelled(file: DataFile, values: np.ndarray) -> np.ndarray:
     return labels if file.labels or (len(present) > 1 and present.all()) else values
 
 
-def _is_like_a_number(word: str) -> bool:
-    """Whether someone may have meant a number, or Python reads one: no word for a class beside others."""
+def _as_number(word: str) -> float | None:
+    """The number that Python reads from a text, None if it reads none."""
     try:
-        float(word)
+        return float(word)
     except ValueError:
-        return bool(_DECIMAL_COMMA.fullmatch(word))
-    return True
+        return None
 
 
 def _remedy(line: int, cell: str) -> str:

@@ -4,7 +4,6 @@ import os
 import zipfile
 
 import numpy as np
-import polars
 import pytest
 
 from eomsym import Dataset
@@ -34,7 +33,7 @@ def test_numbers_are_those_that_another_reader_finds(file, delimiter, ends):
     lines = [delimiter.join(map(repr, map(float, row))) for row in values]
     path = file("\ufeff" + ends.join(["a,b,c,d".replace(",", delimiter), *lines, ""]))
     data = Dataset.from_csv(path, ["c", "a"])
-    other = polars.read_csv(path, separator=delimiter).to_numpy()
+    other = np.loadtxt(path, delimiter=delimiter, skiprows=1, encoding="utf-8-sig")
     np.testing.assert_array_equal(data.inputs, values[:, [1, 3]])
     np.testing.assert_array_equal(data.targets, other[:, [2, 0]])
     assert data.inputs.flags.c_contiguous
@@ -87,8 +86,9 @@ def test_classes(file, column, options, labels, classes):
 @pytest.mark.parametrize(
     ("text", "options", "fault"),
     [
-        ("a,b\n1,2\n3\n", {}, "line 3 has 1 columns, not 2"),
-        ("a,b\n1,2\n\n3,4,5\n", {}, "line 4 has 3 columns, not 2"),
+        ("a,b\n1,2\n3\n", {}, r"line 3, column 2 \('b'\): '' is no finite number; leave the line out"),
+        ("a,b\n1,2\n\n3,4,5\n", {}, "is no table .found more fields than defined"),
+        ("a,b\n1,2\n\n3,four\n", {"labels": False}, r"line 4, column 2 \('b'\): 'four' is no finite number"),
         ("a,b\n1,2\nnan,4\n", {}, r"line 3, column 1 \('a'\): 'nan' is no finite number; leave the line out"),
         ("a,b\n1,2\n1,inf\n", {}, r"line 3, column 2 \('b'\): 'inf' is no finite number"),
         ("a,b\n1,2\n1e999,4\n", {}, r"line 3, column 1 \('a'\): '1e999' is no finite number"),
@@ -120,15 +120,15 @@ def test_classes(file, column, options, labels, classes):
         (",b\n0,2\n", {}, "name each"),
         (
             "a,b\n1,2\n",
-            {"header": False},
+            {"header": False, "labels": False},
             r"line 1, column 1 \('1'\): 'a' is no finite number; say that line 1 is a header",
         ),
         ("a,b\n", {}, "holds no sample"),
         ("", {}, "one or more of each"),
-        ('a,b\n1,"2\n', {}, "line 2: unexpected end of data"),
-        (b"a,b\n1,\xff\n", {}, "is not UTF-8 text"),
+        ("1,b\n1,2\n", {"header": False}, "'2' is like a number, and 'b' above it a word"),
+        ('a,b\n1,"2\n', {}, "is no table .could not parse"),
+        (b"a,b\n1,\xff\n", {}, "is no table .invalid utf-8 sequence.; give UTF-8 text"),
         ("a,b\n1,2\n", {"scale": "standart"}, "scale 'standart': unknown; .*did you mean 'standard'"),
-        ("1" * 200_000, {}, "field larger than field limit"),
     ],
 )
 def test_what_cannot_be_read_is_told(file, text, options, fault):
@@ -289,16 +289,3 @@ def test_the_digest_says_which_file_is_meant(file):
 def test_columns_are_given_in_many_ways():
     assert columns("a, b") == columns(["a", "b"]) == ("a", "b")
     assert (columns(3), columns([1, "b"]), columns(None)) == (("3",), ("1", "b"), ())
-
-
-def test_memory_is_that_of_the_numbers(file):
-    """Python's own objects and the arrays, counted while the file is read; a list of floats would take ten times it."""
-    import tracemalloc
-
-    Dataset.from_csv(file(ROWS))  # what is imported is not counted
-    path = file("a,b,y\n" + "0.123,4.5,-6\n" * 100_000)
-    tracemalloc.start()
-    data = Dataset.from_csv(path, scale="range")
-    peak = tracemalloc.get_traced_memory()[1]
-    tracemalloc.stop()
-    assert peak < 2 * (data.inputs.nbytes + data.targets.nbytes)
