@@ -101,8 +101,8 @@ call in some processes and not in others, and NumPy's gradient then takes more t
 **A flow alone needs none of this**: at a given η the look-ahead field has the same order for K plain gradients, which
 is K units; its error constant is larger (28 to 800 times at K = 10 on tiny) and it gives no single ξ_k."""
 VARIANT_NOTES = """\
-The same kernels on two threads (`eomsym.load(…, threads=2)`), in single precision (`--precision single`), and
-both: how many times as fast as double precision on one thread, median [quartiles] of the quotients of one turn."""
+The same kernels on two threads (`eomsym.load(…, threads=2)`): how many times as fast as on one, median [quartiles] of
+the quotients of one turn."""
 PEER_NOTES = """\
 Each peer runs in a process bound to one core, with one thread, in turn with eomsym's kernel, and only after its values
 agreed with the kernel's to 1e-8. Quotients above 1: eomsym is faster. Tracing and compiling are reported apart; a peer
@@ -136,7 +136,7 @@ machine with another slow one another down, so the time of one job is longer bes
 SECTIONS = {
     "kernels": Section("Kernels", KERNEL_NOTES, lambda size: kernels.report(size.nets, size.terms, size.seconds)),
     "variants": Section(
-        "Single precision, two threads",
+        "Two threads",
         VARIANT_NOTES,
         lambda size: variants.report(size.nets, size.variants, size.seconds),
     ),

@@ -41,7 +41,7 @@ class OverflowInKernelError(InputError):
 
 
 class KernelError(EomsymError):
-    """A generated kernel or its manifest is missing, altered or does not fit what is asked of it."""
+    """A generated kernel is missing, is none, or does not fit what is asked of it."""
 
 
 class IntegrationError(EomsymError):

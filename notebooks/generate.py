@@ -66,7 +66,7 @@ print("the network has", model.size, "parameters,", len(data.inputs), "samples")
 print("\n".join(path.read_text().splitlines()[:24]))
 
 # %% [markdown]
-# The manifest beside it vouches for every byte. `load` checks it, imports the file and puts checks of your arguments before the compiled functions.
+# Its second line says what it is a kernel of. `load` imports the file like any module and puts checks of your arguments before the compiled functions.
 
 # %%
 start = time.perf_counter()

@@ -25,7 +25,7 @@ FORBIDDEN_CALLS = {
 }
 #: Where a forbidden name stands for something else, and why.
 ALLOWED = {
-    # importlib's own name for running a module: the loader runs the bytes that a manifest vouches for.
+    # importlib's own name for running a module: the loader runs a kernel, as an import does.
     ("codegen/loader.py", "exec_module"),
     # The file that a user asks to have audited, by name, is a program of theirs.
     ("cli/audit.py", "exec_module"),

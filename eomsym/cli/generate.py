@@ -66,7 +66,7 @@ def mlp(
     network: options.OwnNetwork,
     rule: options.Rule,
     precision: Annotated[
-        str, typer.Option(metavar="NAME", help="Arithmetic of the kernel: single, double or double-double.")
+        str, typer.Option(metavar="NAME", help="Arithmetic of the kernel: double or double-double.")
     ] = "double",
     output_: options.Folder = "generated",
 ) -> None:

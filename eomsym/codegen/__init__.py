@@ -1,7 +1,5 @@
-"""Code generation: a frozen specification, statements, a template, a file with a manifest, and back as a kernel."""
+"""Code generation: a frozen specification, statements, a template, a file, and back as a kernel."""
 
-from eomsym.codegen.double_double_kernel import DoubleDoubleKernel
-from eomsym.codegen.expression_kernel import ExpressionKernel
 from eomsym.codegen.kernel import Kernel
 from eomsym.codegen.loader import load
 from eomsym.codegen.locate import user_cache
@@ -28,8 +26,6 @@ __all__ = [
     "MAX_EXPRESSION_ORDER",
     "MAX_KERNEL_ORDER",
     "PRECISIONS",
-    "DoubleDoubleKernel",
-    "ExpressionKernel",
     "Kernel",
     "KernelSpec",
     "check_committed",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
@@ -11,30 +10,43 @@ from typing import Any
 
 import numpy as np
 
-from eomsym.checks import check_array
+from eomsym.codegen.arguments import Constants, Doubles, NetworkData, Pairs, all_finite
 from eomsym.codegen.parameters import packed, unpacked
-from eomsym.codegen.spec import KernelSpec, Model
+from eomsym.codegen.spec import KernelSpec
 from eomsym.errors import InputError, OverflowInKernelError
-from eomsym.models import LOSS_TABLE, MLP
+from eomsym.models import MLP, VectorField
 from eomsym.step_index.held import check_held, takes_roots
 from eomsym.step_index.resummation import check_summable, resummed_rows, tell_growth
 
 
-class LoadedKernel:
-    """What the kernels of all models share: the specification, and the checks of θ and of the order."""
+class Kernel:
+    """The compiled functions of one generated file, with arguments checked before any of them runs.
+
+    ``theta`` is float64 (d,), of an expression in the order of its variables.  ``data`` of a network are ``inputs``
+    float64 (n, n_in) and ``targets``: float64 (n, n_out), or (n,) for one output, for ``mse``, and integer labels (n,)
+    for ``cross-entropy``; of an expression ``parameters`` float64 (p,), left out where there are none.  Arrays of any
+    library are taken, read-only and memory-mapped ones too.  In double-double precision ``theta``, ``vector`` and
+    ``series`` are ``DoubleDouble`` or float64, results ``DoubleDouble``, and data are taken as exact.
+
+    Every method raises ``InputError`` for a wrong type, shape or label, for a masked array, and for a value that is not
+    finite; ``OverflowInKernelError`` where the loss is not defined or numbers overflow.
+    ``order`` arguments run from 0 to the kernel's order, the default; lower ones cost less.
+    """
 
     def __init__(self, spec: KernelSpec, module: ModuleType, threads: int = 1) -> None:
         self.spec = spec
         self.threads = threads
         self._module = module
-        self._told = False
+        self._numbers = Pairs if spec.precision == "double-double" else Doubles
+        self._arguments = NetworkData(spec.model) if isinstance(spec.model, MLP) else Constants(spec.model)
+        self._warned = False
 
     def __repr__(self) -> str:
         return f"Kernel({self.spec.name})"
 
     @property
-    def model(self) -> Model:
-        """The model that the kernel was generated for."""
+    def model(self) -> Any:
+        """The model that the kernel was generated for: an ``MLP``, ``ExpressionLoss`` or ``VectorField``."""
         return self.spec.model
 
     @property
@@ -44,7 +56,7 @@ class LoadedKernel:
 
     @property
     def precision(self) -> str:
-        """The arithmetic: ``single``, ``double`` or ``double-double``."""
+        """The arithmetic: ``double`` or ``double-double``."""
         return self.spec.precision
 
     @cached_property
@@ -52,10 +64,89 @@ class LoadedKernel:
         """Number of parameters d."""
         return self.spec.model.size
 
-    @cached_property
-    def _real(self) -> type[np.floating]:
-        """Type of the numbers that the compiled functions take."""
-        return np.float32 if self.precision == "single" else np.float64
+    def pack(self, parameters: Mapping[str, Any]) -> np.ndarray:
+        """θ, (d,), of a ``state_dict`` of PyTorch's, matrices n_out × n_in, or flax's ``{name: {"kernel", "bias"}}``.
+
+        Layers stand in the order of the numbers in their names, or as they are given where one has none.
+        """
+        return packed(self._network("pack"), parameters)
+
+    def unpack(self, theta: np.ndarray, like: Mapping[str, Any] | None = None) -> dict[str, Any]:
+        """The parameters of a network by name, those of ``like``, tensors where it has tensors; all are copies.
+
+        Without it NumPy arrays by the names ``0.weight``, ``0.bias``, ``2.weight``, … of a Sequential that has an
+        activation between each two Linear.
+        """
+        return unpacked(self._network("unpack"), Doubles.vector("theta", theta, self.size), like)
+
+    def loss(self, theta: Any, *data: Any) -> Any:
+        """The loss, weight decay included.  Raises ``InputError`` for a vector field, which has none."""
+        if isinstance(self.model, VectorField):
+            raise InputError("loss: a vector field has none; its value is field(theta, eta, order=0)")
+        return self._numbers.result(self._loss(self._vector("theta", theta), self._arguments.check(*data)))
+
+    def gradient(self, theta: Any, *data: Any) -> Any:
+        """The gradient g of the loss, or minus the vector field, (d,)."""
+        return self._along(self._vector("theta", theta)[np.newaxis], self._arguments.check(*data))[0]
+
+    def hessian_vector(self, theta: Any, vector: Any, *data: Any) -> Any:
+        """The derivative of g times a vector, (d,).  Raises ``InputError`` for a kernel of order 0."""
+        if self.order < 1:
+            raise InputError("hessian_vector: a kernel of order 0 has only gradients; generate one of order 1 or more")
+        series = np.stack([self._vector("theta", theta), self._vector("vector", vector)])
+        return self._along(series, self._arguments.check(*data))[1]
+
+    def gradient_series(self, series: Any, *data: Any) -> Any:
+        """The gradient along the curve ``Σ_k series[k] η^k`` as a power series, (terms, d), terms ≤ order + 1."""
+        if not (self._numbers.is_curve(series) and 1 <= len(series) <= self.order + 1):
+            kind = self._numbers.kind
+            raise InputError(f"series: give {kind} of shape (1 to {self.order + 1}, {self.size})")
+        return self._along(self._numbers.curve(series, self.size), self._arguments.check(*data))
+
+    def gradient_along(self, *data: Any) -> Callable[[np.ndarray], Any]:
+        """``gradient_series`` with these data, checked once: for many short calls.  A series is float64, in C order."""
+        arrays = self._arguments.check(*data)
+        return lambda series: self._along(series, arrays)
+
+    def counterterms(self, theta: Any, *data: Any, order: int | None = None) -> Any:
+        """``(order + 1, d)``: row k is −f̃_k; for gradient descent row 0 is g, and row 1 + k is always ξ_k.
+
+        For mini-batches the samples are cut into batches in their order, so their number must be a multiple.
+        """
+        point, highest, arrays = self._vector("theta", theta), self._order(order), self._arguments.check(*data)
+        if isinstance(self.model, MLP):
+            self.spec.fields[0].samples(len(arrays[0]))  # which refuses what makes no equal batches
+        if highest and self._takes_roots:
+            check_held(lambda at: self.gradient(at, *arrays), point, self.spec.optimizer)
+        self._check_defined(point, arrays)
+        return self._numbers.result(self._finite(self._call("counterterms", point, highest, *arrays)))
+
+    def field(self, theta: Any, eta: Any, *data: Any, order: int | None = None, resum: bool = False) -> Any:
+        """The modified vector field ``−g − Σ_k η^{k+1} ξ_k``, (d,).
+
+        ``resum`` accelerates the sum by reduced rank extrapolation: nearer up to ηλ = 1 (``step_index.resummation``).
+        It warns once for each kernel where terms grow too fast for it.
+        Raises ``InputError`` where the terms of the rule are not to be resummed, and in double-double.
+        """
+        step = self._numbers.number("eta", eta)
+        if resum and self._numbers is Pairs:
+            raise InputError("resum: works in doubles; generate a kernel of precision double, or leave it out")
+        if resum:
+            check_summable(self.spec.rule, self.spec.optimizer)
+        rows = self.counterterms(theta, *data, order=order)
+        if resum:
+            total = resummed_rows([[row] for row in rows], step)
+            self._warned = self._warned or tell_growth(float(total.growth))
+            return np.asarray(total.value[0])
+        total = rows[-1]
+        for k in range(len(rows) - 2, -1, -1):
+            total = rows[k] + step * total
+        return -total
+
+    def _network(self, asked: str) -> MLP:
+        if not isinstance(self.model, MLP):
+            raise InputError(f"{asked}: is for networks; theta of an expression is (d,), in the order of its variables")
+        return self.model
 
     def _order(self, order: int | None) -> int:
         if order is None:
@@ -68,118 +159,24 @@ class LoadedKernel:
     def _takes_roots(self) -> bool:
         return takes_roots(self.spec.rule)
 
-    def _check_held(self, order: int, theta: np.ndarray, gradient: Callable[[np.ndarray], np.ndarray]) -> None:
-        """Raises ``InputError`` where a root of the rule has no derivative."""
-        if order and self._takes_roots:
-            check_held(gradient, theta, self.spec.optimizer)
+    def _vector(self, name: str, value: Any) -> np.ndarray:
+        return self._numbers.vector(name, value, self.size)
 
-    def _summed(self, rows: np.ndarray, eta: float, resum: bool) -> np.ndarray:
-        """The field of rows of terms, (d,).  Warns once for each kernel where they grow too fast to be resummed.
+    def _along(self, series: np.ndarray, arrays: tuple[np.ndarray, ...]) -> Any:
+        self._check_defined(series[0], arrays)
+        return self._numbers.result(self._finite(self._call("gradient_series", series, *arrays)))
 
-        Raises ``InputError`` where those of its rule are not to be.
-        """
-        if not resum:
-            return modified_field(rows, eta)
-        check_summable(self.spec.rule, self.spec.optimizer)
-        found = resummed_rows([[row] for row in rows], _finite_number("eta", eta))
-        self._told = self._told or tell_growth(float(found.growth))
-        return np.asarray(found.value[0])
+    def _check_defined(self, point: np.ndarray, arrays: tuple[np.ndarray, ...]) -> None:
+        """Of written losses: the derivative of log x is there at x < 0 too, and would be taken for that of a loss."""
+        if not isinstance(self.model, (MLP, VectorField)):
+            self._loss(point, arrays)
 
-    def _vector(self, name: str, vector: np.ndarray) -> np.ndarray:
-        array = float_array(name, vector, f"({self.size},)", self._real)
-        if array.shape != (self.size,):
-            raise InputError(f"{name}: shape {array.shape}; this model has {self.size} parameters, give ({self.size},)")
-        return array
-
-
-class Kernel(LoadedKernel):
-    """The compiled functions of one generated file, with arguments checked before any of them runs.
-
-    ``theta`` is float64 (d,); ``inputs`` float64 (n, n_in); ``targets`` float64 (n, n_out), or (n,) for one output, for
-    ``mse``, and integer labels (n,) for ``cross-entropy``.  Arrays of any library are taken, read-only and
-    memory-mapped ones too.  Where the kernel's precision is single, float32 takes the place of float64, in results too.
-    Every method raises ``InputError`` for a wrong type, shape or label, for a masked array, and for a value that is not
-    finite.  ``order`` arguments run from 0 to the kernel's order, the default; lower ones cost less.
-    """
-
-    @property
-    def model(self) -> MLP:
-        """The network that the kernel was generated for."""
-        assert isinstance(self.spec.model, MLP)
-        return self.spec.model
-
-    def pack(self, parameters: Mapping[str, Any]) -> np.ndarray:
-        """θ, (d,), of a ``state_dict`` of PyTorch's, matrices n_out × n_in, or flax's ``{name: {"kernel", "bias"}}``.
-
-        Layers stand in the order of the numbers in their names, or as they are given where one has none.
-        """
-        return packed(self.model, parameters, self._real)
-
-    def unpack(self, theta: np.ndarray, like: Mapping[str, Any] | None = None) -> dict[str, Any]:
-        """The parameters by name, those of ``like``, tensors where it has tensors; all are copies.
-
-        Without it NumPy arrays by the names ``0.weight``, ``0.bias``, ``2.weight``, … of a Sequential that has an
-        activation between each two Linear.
-        """
-        return unpacked(self.model, self._vector("theta", theta), like)
-
-    def loss(self, theta: np.ndarray, inputs: np.ndarray, targets: np.ndarray) -> float:
-        """The loss, weight decay included."""
-        return float(self._defined(self._call("loss", self._vector("theta", theta), *self._data(inputs, targets))))
-
-    def gradient(self, theta: np.ndarray, inputs: np.ndarray, targets: np.ndarray) -> np.ndarray:
-        """The gradient g of the loss, (d,)."""
-        row = self._vector("theta", theta).reshape(1, -1)
-        return self._defined(self._call("gradient_series", row, *self._data(inputs, targets)))[0]
-
-    def hessian_vector(
-        self, theta: np.ndarray, vector: np.ndarray, inputs: np.ndarray, targets: np.ndarray
-    ) -> np.ndarray:
-        """The Hessian of the loss times a vector, (d,).  Raises ``InputError`` for a kernel of order 0."""
-        if self.order < 1:
-            raise InputError("hessian_vector: a kernel of order 0 has only gradients; generate one of order 1 or more")
-        series = np.stack([self._vector("theta", theta), self._vector("vector", vector)])
-        return self.gradient_series(series, inputs, targets)[1]
-
-    def gradient_series(self, series: np.ndarray, inputs: np.ndarray, targets: np.ndarray) -> np.ndarray:
-        """The gradient along the curve ``Σ_k series[k] η^k`` as a power series, (terms, d), terms ≤ order + 1."""
-        if not (isinstance(series, np.ndarray) and series.ndim == 2 and 1 <= len(series) <= self.order + 1):
-            raise InputError(f"series: give a float64 array of shape (1 to {self.order + 1}, {self.size})")
-        rows = np.stack([self._vector(f"series[{k}]", row) for k, row in enumerate(series)])
-        return self._defined(self._call("gradient_series", rows, *self._data(inputs, targets)))
-
-    def gradient_along(self, inputs: np.ndarray, targets: np.ndarray) -> Callable[[np.ndarray], np.ndarray]:
-        """``gradient_series`` with these data, checked once: for many short calls.  A series is float64, in C order."""
-        arrays = self._data(inputs, targets)
-        return lambda series: np.asarray(self._defined(self._call("gradient_series", series, *arrays)))
-
-    def counterterms(
-        self, theta: np.ndarray, inputs: np.ndarray, targets: np.ndarray, order: int | None = None
-    ) -> np.ndarray:
-        """``(order + 1, d)``: row k is −f̃_k; for gradient descent row 0 is g, and row 1 + k is always ξ_k.
-
-        For mini-batches the samples are cut into batches in their order, so their number must be a multiple.
-        """
-        place, highest = self._vector("theta", theta), self._order(order)
-        arrays = self._data(inputs, targets)
-        self.spec.fields[0].samples(len(arrays[0]))  # which refuses what makes no equal batches
-        self._check_held(highest, place, lambda at: self.gradient(at, *arrays))
-        return self._defined(self._call("counterterms", place, highest, *arrays))
-
-    def field(
-        self,
-        theta: np.ndarray,
-        eta: float,
-        inputs: np.ndarray,
-        targets: np.ndarray,
-        order: int | None = None,
-        resum: bool = False,
-    ) -> np.ndarray:
-        """The modified vector field ``−g − Σ_k η^{k+1} ξ_k``, (d,).
-
-        ``resum`` accelerates the sum by reduced rank extrapolation: nearer up to ηλ = 1 (``step_index.resummation``).
-        """
-        return self._summed(self.counterterms(theta, inputs, targets, order), eta, resum)
+    def _loss(self, point: np.ndarray, arrays: tuple[np.ndarray, ...]) -> Any:
+        value = self._call("loss", point, *arrays)
+        if isinstance(self.model, MLP) or np.isfinite(value):
+            return self._finite(value)
+        what = "is not defined" if np.isnan(value) else "leaves the range of floating-point numbers"
+        raise OverflowInKernelError(f"theta: the loss {what} at {_shown(point)}; give another point")
 
     def _call(self, function: str, *arguments: Any) -> Any:
         """A compiled function; its samples in parts, one a thread, where there are several."""
@@ -190,83 +187,21 @@ class Kernel(LoadedKernel):
             with ThreadPoolExecutor(self.threads) as pool:
                 return call(*arguments, parts=self.threads, each=pool.map)
 
-    def _defined(self, values: Any) -> Any:
+    def _finite(self, values: Any) -> Any:
         """``values``, unless some are no numbers: they overflowed, or a normalisation has divided by zero."""
         if all_finite(values):
             return values
-        if self.model.normalization != "none":
+        if isinstance(self.model, MLP) and self.model.normalization != "none":
             raise OverflowInKernelError(
                 f"theta: {self.model.normalization} normalization divides by zero or overflows here; every hidden unit "
                 "needs weights that are not all zero and inputs that differ"
             )
         order = next((k for k, row in enumerate(np.atleast_2d(values)) if not np.isfinite(row).all()), 0)
+        fault = f"{self._arguments.fault}, or a sine's argument is beyond 2^50" * (self._numbers is Pairs)
         raise OverflowInKernelError(
-            f"theta: what belongs to order {order} leaves the range of floating-point numbers here; give smaller "
-            "parameters and inputs, or a lower order"
+            f"theta: what belongs to order {order} {fault or self._arguments.fault}; {self._arguments.remedy}"
         )
 
-    def _data(self, inputs: np.ndarray, targets: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        width, outputs = self.model.layers[0], self.model.layers[-1]
-        array = float_array("inputs", inputs, f"(n, {width})", self._real)
-        if array.ndim != 2 or array.shape[1] != width or not len(array):
-            raise InputError(f"inputs: shape {array.shape}; this model takes (n, {width}) with n at least 1")
-        if LOSS_TABLE[self.model.loss].labels:
-            return array, _labels(targets, len(array), outputs)
-        values = float_array("targets", targets, f"({len(array)}, {outputs})", self._real)
-        values = values[:, np.newaxis] if values.ndim == outputs == 1 else values
-        if values.shape != (len(array), outputs):
-            raise InputError(f"targets: shape {values.shape}; give ({len(array)}, {outputs}) for these inputs")
-        return array, values
 
-
-def modified_field(rows: np.ndarray, eta: float) -> np.ndarray:
-    """``−Σ_k η^k rows[k]``, (d,).  Raises ``InputError`` unless η is a finite number."""
-    step = _finite_number("eta", eta)
-    total = rows[-1]
-    for row in rows[-2::-1]:
-        total = row + step * total
-    return -total
-
-
-def float_array(name: str, value: np.ndarray, shape: str, real: Any = np.float64) -> np.ndarray:
-    """``value`` as NumPy's, in C order.  Raises ``InputError`` unless it is an array of finite numbers of ``real``."""
-    value = check_array(name, value)
-    if not isinstance(value, np.ndarray) or value.dtype != real:
-        kind = value.dtype if isinstance(value, np.ndarray) else type(value).__name__
-        want = np.dtype(real).name
-        raise InputError(f"{name}: {kind} is not a {want} array; give a NumPy array of shape {shape}, dtype {want}")
-    if not all_finite(value):
-        place = tuple(int(i) for i in np.argwhere(~np.isfinite(value))[0])
-        raise InputError(f"{name}: entry {place} is {value[place]}; every entry has to be finite")
-    return _plain(value)
-
-
-def all_finite(values: Any) -> bool:
-    """Whether all are finite.  Then the sum of squares is, but for overflow, which costs less than to look at each."""
-    return math.isfinite(np.vdot(values, values)) or bool(np.isfinite(values).all())
-
-
-def _plain(array: np.ndarray) -> np.ndarray:
-    """In C order and writeable: compiled functions take no array that is read only, as JAX's are."""
-    if array.flags.c_contiguous and array.flags.writeable:
-        return array  # by far the most; ``np.require`` takes as long as all other checks
-    return np.require(array, requirements=("C", "W"))
-
-
-def _labels(targets: np.ndarray, count: int, classes: int) -> np.ndarray:
-    targets = check_array("targets", targets)
-    if not isinstance(targets, np.ndarray) or targets.dtype.kind not in "iu" or targets.shape != (count,):
-        kind = f"{targets.dtype} {targets.shape}" if isinstance(targets, np.ndarray) else type(targets).__name__
-        raise InputError(f"targets: {kind} given; this loss takes integer class labels of shape ({count},)")
-    if targets.min() < 0 or targets.max() >= classes:
-        wrong = targets[(targets < 0) | (targets >= classes)][0]
-        raise InputError(f"targets: label {wrong} is out of range; this model has classes 0 to {classes - 1}")
-    return _plain(targets.astype(np.int64, copy=False))
-
-
-def _finite_number(name: str, value: float) -> float:
-    if isinstance(value, (bool, np.bool_)) or not isinstance(value, (int, float, np.integer, np.floating)):
-        raise InputError(f"{name} {value!r}: not a number")
-    if not np.isfinite(value):
-        raise InputError(f"{name} {value!r}: give a finite number")
-    return float(value)
+def _shown(theta: np.ndarray) -> str:
+    return "(" + ", ".join(f"{value:g}" for value in theta[:4]) + (", …)" if theta.size > 4 else ")")

@@ -1,9 +1,9 @@
-"""Importing a generated file, once its manifest has vouched for it."""
+"""Importing a generated file: like any module, from a copy that is named by its content."""
 
 from __future__ import annotations
 
 import gc
-import importlib.machinery
+import hashlib
 import importlib.util
 import logging
 import os
@@ -12,48 +12,55 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from threading import RLock
-from types import CodeType, ModuleType
-from typing import Any
+from types import ModuleType
 
-from eomsym.codegen.double_double_kernel import DoubleDoubleKernel
-from eomsym.codegen.expression_kernel import ExpressionKernel
 from eomsym.codegen.kernel import Kernel
 from eomsym.codegen.locate import code_cache
-from eomsym.codegen.manifest import digest, verified_source
 from eomsym.codegen.spec import KernelSpec
 from eomsym.errors import InputError, KernelError
-from eomsym.files import write_atomically
+from eomsym.files import read_bounded, write_atomically
 from eomsym.models import MLP
+
+#: What the line of a file begins with that says what it is a kernel of.
+SPECIFICATION = "# Specification: "
+MAX_KERNEL_BYTES = 16 * 2**20
 
 _loading = RLock()
 
 
-class _VerifiedLoader(importlib.machinery.SourceFileLoader):
-    """Compiles the bytes that were verified: neither the file again nor a ``.pyc`` that nothing vouches for."""
+def load(path: str | os.PathLike[str], *, threads: int = 1) -> Kernel:
+    """Import the kernel in a generated file, compiled or taken from numba's cache.
 
-    def __init__(self, name: str, path: str, source: bytes) -> None:
-        super().__init__(name, path)
-        self._source = source
+    The file is run as any module is that is imported, edited ones too.  ``threads`` share the samples of a network in
+    double precision, which pays from layers of some hundred units on; the last digits of a sum over samples depend on
+    their number.
 
-    def get_code(self, fullname: str) -> CodeType:
-        return self.source_to_code(self._source, self.path)
-
-
-def load(path: str | os.PathLike[str], *, threads: int = 1) -> Any:
-    """The kernel in a generated file, compiled or taken from numba's cache.
-
-    A ``Kernel`` for a network (``DoubleDoubleKernel`` in that precision), an ``ExpressionKernel`` for a loss or vector
-    field that is written down.  ``threads`` share the samples of a network in single or double precision, which pays
-    from layers of some hundred units on; the last digits of a sum over samples depend on their number.
-
-    Raises ``KernelError`` if the file is not what its manifest vouches for, or cannot be compiled, ``InputError`` for
-    threads that it cannot use.
+    Raises ``KernelError`` if the file cannot be read, has no specification of a kernel, or cannot be compiled,
+    ``InputError`` for threads that it cannot use.
     """
     file = _resolved(path)
-    spec, source = verified_source(file)
+    try:
+        source = read_bounded(file, MAX_KERNEL_BYTES)
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise KernelError(f"kernel {file}: cannot be read ({reason}); generate it again") from error
+    spec = read_specification(file, source)
+    _check_threads(threads, spec)
     with _loading:
         module = _module(file, source)
-    return _kernel(spec, module, threads)
+    if (getattr(module, "SIZE", None), getattr(module, "ORDER", None)) != (spec.model.size, spec.order):
+        raise KernelError(f"kernel {file}: its specification is that of another file; generate it again")
+    return Kernel(spec, module, threads)
+
+
+def read_specification(file: Path, source: bytes) -> KernelSpec:
+    """The specification in a kernel's source.  Raises ``KernelError`` where there is none."""
+    start = source.find(SPECIFICATION.encode())
+    line = source[start:].partition(b"\n")[0] if start >= 0 else b""
+    try:
+        return KernelSpec.from_json(line.decode()[len(SPECIFICATION) :])
+    except (InputError, UnicodeDecodeError) as error:
+        raise KernelError(f"kernel {file}: no specification stands in it ({error}); generate it again") from error
 
 
 def _resolved(path: object) -> Path:
@@ -66,20 +73,18 @@ def _resolved(path: object) -> Path:
 def _module(file: Path, source: bytes) -> ModuleType:
     """The module of these bytes, run from a copy in a folder that is the user's own.
 
-    numba reads the file again for its hash and keeps machine code beside it.  The copy is named by its content and
-    nobody else can write there: so what is hashed is what is run, wherever the kernel lies and whatever happens to it.
+    numba keeps machine code beside the file that it compiles, and remembers the module by name: the copy is named by
+    its content, so that neither is ever that of other bytes, and nobody else can write there.
     """
-    # numba's cache remembers the module by name, so the name must be the same in every process, and differ by content.
-    copy = code_cache() / f"{file.stem[:80]}_{digest(source)[:32]}.py"
+    copy = code_cache() / f"{file.stem[:80]}_{hashlib.sha256(source).hexdigest()[:32]}.py"
     name = f"eomsym_kernel_{copy.stem}"
     if name in sys.modules and sys.modules[name].__file__ == str(copy):
         return sys.modules[name]
     if write_atomically(copy, source):
         logging.getLogger("eomsym").info("compiling %s: some seconds to a minute, once on this machine", file.name)
-    module_spec = importlib.util.spec_from_loader(name, _VerifiedLoader(name, str(copy), source), origin=str(copy))
+    module_spec = importlib.util.spec_from_file_location(name, copy)
     if module_spec is None or module_spec.loader is None:  # pragma: no cover - importlib's own contract
         raise KernelError(f"kernel {file}: Python cannot import it")
-    module_spec.has_location = True
     module = importlib.util.module_from_spec(module_spec)
     sys.modules[name] = module
     try:
@@ -110,19 +115,12 @@ def _without_garbage_collector() -> Iterator[None]:
             gc.enable()
 
 
-def _kernel(spec: KernelSpec, module: ModuleType, threads: int) -> Any:
-    samples_are_apart = isinstance(spec.model, MLP) and spec.model.normalization != "batch"
-    _check_threads(threads, samples_are_apart and spec.precision != "double-double")
-    if spec.precision == "double-double":
-        return DoubleDoubleKernel(spec, module)
-    return Kernel(spec, module, threads) if isinstance(spec.model, MLP) else ExpressionKernel(spec, module)
-
-
-def _check_threads(threads: int, can_share: bool) -> None:
+def _check_threads(threads: int, spec: KernelSpec) -> None:
     if isinstance(threads, bool) or not isinstance(threads, int) or threads < 1:
         raise InputError(f"threads {threads!r}: give a number from 1 on")
-    if threads > 1 and not can_share:
+    apart = isinstance(spec.model, MLP) and spec.model.normalization != "batch" and spec.precision == "double"
+    if threads > 1 and not apart:
         raise InputError(
-            f"threads {threads}: only networks in single or double precision, without batch normalisation, share "
-            "their samples; leave it at 1"
+            f"threads {threads}: only networks in double precision, without batch normalisation, share their samples; "
+            "leave it at 1"
         )

@@ -31,9 +31,6 @@ REUSE_FROM = 128
 #: The call that makes a level of a gradient where other optimisers are written out.
 MLP_GRADIENT = "_gradient({field}, {point}, k, inputs, targets, **sharing)"
 
-#: Each precision's type of numbers as NumPy and numba name it, its bytes, and BLAS's letter for it.
-REALS = {"single": ("float32", 4, "s"), "double": ("float64", 8, "d"), "double-double": ("float64", 8, "d")}
-
 
 def mlp_context(spec: KernelSpec) -> dict[str, Any]:
     """All that the template of a multilayer perceptron is given."""
@@ -47,8 +44,6 @@ def mlp_context(spec: KernelSpec) -> dict[str, Any]:
     rule = rule_program(spec.rule, terms, MLP_GRADIENT) if spec.optimizer != "gradient-descent" else None
     reuse = rule is None and model.layers[0] >= REUSE_FROM
     start = sample_loops.start_lines(activation, terms)
-    real, item, blas = REALS[spec.precision]
-    literal: sample_loops.Literal = repr if spec.precision == "double" else "REAL({!r})".format
     return {
         "spec": spec,
         "description": description(model, spec.precision),
@@ -60,16 +55,13 @@ def mlp_context(spec: KernelSpec) -> dict[str, Any]:
         "outer_in_pieces": any(
             size > FEW >= 16 * columns for size, columns in zip(sizes, model.layers[1:], strict=True)
         ),
-        "real": real,
-        "item": item,
-        "blas": blas,
         "targets_type": targets_type(spec),
         "widths": sorted(set(model.layers[1:-1])),
         "slots": slot,
         "value": activation.value,
         "slope": activation.derivative,
         "start": start,
-        "series": sample_loops.series_groups(activation, terms, literal),
+        "series": sample_loops.series_groups(activation, terms),
         "chain": sample_loops.product_groups(
             lambda k: f"rows[{slope * terms + k}, i]", lambda k: f"back[{k}, i]", terms
         ),
@@ -155,7 +147,7 @@ def layout(model: MLP, slots: int, terms: int) -> dict[str, tuple[int, ...]]:
 def targets_type(spec: KernelSpec) -> str:
     """numba's type of the targets, for the signatures."""
     assert isinstance(spec.model, MLP)
-    return "int64[::1]" if LOSS_TABLE[spec.model.loss].labels else f"{REALS[spec.precision][0]}[:, ::1]"
+    return "int64[::1]" if LOSS_TABLE[spec.model.loss].labels else "float64[:, ::1]"
 
 
 def vectorised(lines: Sequence[str]) -> set[str]:

@@ -20,7 +20,7 @@ FORMS = (
 )
 
 
-def packed(model: MLP, parameters: Any, real: Any) -> np.ndarray:
+def packed(model: MLP, parameters: Any) -> np.ndarray:
     """θ.  Raises ``InputError`` for other names, shapes or numbers than those of the network."""
     leaves, layers = _layers(parameters, model.bias), list(pairwise(model.layers))
     if len(leaves) != len(layers):
@@ -29,7 +29,7 @@ def packed(model: MLP, parameters: Any, real: Any) -> np.ndarray:
     for (name, leaf), (rows, columns) in zip(leaves, layers, strict=True):
         kind = next(iter(leaf))
         shapes = {kind: (columns, rows) if MATRICES[kind] else (rows, columns), "bias": (columns,)}
-        matrix, *bias = (_array(f"{name}.{key}", value, shapes[key], real) for key, value in leaf.items())
+        matrix, *bias = (_array(f"{name}.{key}", value, shapes[key]) for key, value in leaf.items())
         parts += [(matrix.T if MATRICES[kind] else matrix).reshape(-1), *bias]
     return np.concatenate(parts)
 
@@ -76,18 +76,16 @@ def _layers(parameters: Any, bias: bool) -> list[tuple[str, dict[str, Any]]]:
     return [(name, layers[name]) for name in ordered]
 
 
-def _array(name: str, value: Any, shape: tuple[int, ...], real: Any) -> np.ndarray:
+def _array(name: str, value: Any, shape: tuple[int, ...]) -> np.ndarray:
     try:
         array = np.asarray(value.detach().cpu() if hasattr(value, "detach") else value)
     except (TypeError, ValueError, RuntimeError) as error:  # bfloat16 among them
         raise InputError(f"parameters: {name}: {error}; give float64") from None
-    if array.dtype.kind != "f" or not np.can_cast(array.dtype, real):
-        raise InputError(
-            f"parameters: {name}: {array.dtype}; this kernel takes {np.dtype(real).name}, convert it first"
-        )
+    if array.dtype.kind != "f" or not np.can_cast(array.dtype, np.float64):
+        raise InputError(f"parameters: {name}: {array.dtype}; a kernel takes float64, convert it first")
     if array.shape != shape:
         raise InputError(f"parameters: {name}: shape {array.shape}; give {shape}")
-    return array.astype(real)
+    return array.astype(np.float64)
 
 
 def _as(like: Any, array: np.ndarray) -> Any:

@@ -32,7 +32,7 @@ PAIRS = 120
 WIDTH = 90
 
 #: Text of a constant.
-Literal = Callable[[float], str]
+
 
 #: Text of the place where coefficient k is.
 Row = Callable[[int], str]
@@ -124,11 +124,8 @@ def start_lines(function: ElementaryFunction, terms: int) -> list[str]:
     return lines
 
 
-def series_groups(function: ElementaryFunction, terms: int, literal: Literal = repr) -> list[Group]:
-    """Coefficients 1 … terms − 1 of all members, from those of the argument and from order 0.
-
-    ``literal`` writes a constant in the type of the arrays: one of a wider type would make the whole loop wide.
-    """
+def series_groups(function: ElementaryFunction, terms: int) -> list[Group]:
+    """Coefficients 1 … terms − 1 of all members, from those of the argument and from order 0."""
     slot = slots(function)
 
     def place(member: str, k: int) -> str:
@@ -136,7 +133,7 @@ def series_groups(function: ElementaryFunction, terms: int, literal: Literal = r
 
     def step(k: int, relation: Relation) -> Step:
         def write(body: _Body) -> None:
-            _coefficient(relation, k, body, lambda member, j: _load(body, member, j, place, literal), literal)
+            _coefficient(relation, k, body, lambda member, j: _load(body, member, j, place))
             body.stores.append(f"{place(relation.target, k)} = {relation.target}_{k}")
 
         return k, write
@@ -175,21 +172,21 @@ def _body(steps: Sequence[Step]) -> _Body:
     return body
 
 
-def _load(body: _Body, member: str, k: int, place: Callable[[str, int], str], literal: Literal) -> str:
+def _load(body: _Body, member: str, k: int, place: Callable[[str, int], str]) -> str:
     if member != SCALED_ARGUMENT:
         return body.use(f"{member}_{k}", place(member, k))
     argument = body.use(f"{ARGUMENT}_{k}", place(ARGUMENT, k))
-    return argument if k == 1 else body.derive(f"{SCALED_ARGUMENT}_{k}", f"{literal(float(k))} * {argument}")
+    return argument if k == 1 else body.derive(f"{SCALED_ARGUMENT}_{k}", f"{float(k)!r} * {argument}")
 
 
-def _coefficient(relation: Relation, k: int, body: _Body, load: Callable[[str, int], str], literal: Literal) -> None:
+def _coefficient(relation: Relation, k: int, body: _Body, load: Callable[[str, int], str]) -> None:
     """Statements for coefficient k of one relation's target."""
     name = f"{relation.target}_{k}"
     if isinstance(relation, Integral):
         factors = [(load(SCALED_ARGUMENT, i), load(relation.factor, k - i)) for i in range(1, k + 1)]
         body.make(name, [f"{left} * {right}" for left, right in factors])
         if relation.sign * k != 1:
-            body.lines.append(f"{name} *= {literal(relation.sign / k)}")
+            body.lines.append(f"{name} *= {relation.sign / k!r}")
     elif isinstance(relation, Reciprocal):
         factors = [(load(relation.of, i), load(relation.target, k - i)) for i in range(1, k + 1)]
         body.make(name, [f"{left} * {right}" for left, right in factors])
@@ -199,11 +196,11 @@ def _coefficient(relation: Relation, k: int, body: _Body, load: Callable[[str, i
         for product in relation.products:
             sign = "" if product.sign > 0 else "-"
             for multiple, left, right in _convolution(product, load, k):
-                factor = "" if multiple == 1 else f"{literal(float(multiple))} * "
+                factor = "" if multiple == 1 else f"{float(multiple)!r} * "
                 terms.append(f"{sign}{factor}{left} * {right}")
         terms += [load(member, k) for member in relation.linear]
         body.make(name, terms)
-        body.lines += _weight(relation, name, literal)
+        body.lines += _weight(relation, name)
 
 
 def _convolution(product: Product, load: Callable[[str, int], str], k: int) -> list[tuple[int, str, str]]:
@@ -226,5 +223,5 @@ def _start_products(relation: Combination) -> list[str]:
     return [signed(product) for product in relation.products]
 
 
-def _weight(relation: Combination, name: str, literal: Literal = repr) -> list[str]:
-    return [] if relation.weight == 1 else [f"{name} *= {literal(float(relation.weight))}"]
+def _weight(relation: Combination, name: str) -> list[str]:
+    return [] if relation.weight == 1 else [f"{name} *= {float(relation.weight)!r}"]

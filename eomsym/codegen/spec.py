@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,14 +11,14 @@ from functools import cached_property
 from typing import Any
 
 from eomsym import optimizers
-from eomsym.checks import check_choice
+from eomsym.checks import check_choice, shown
 from eomsym.derivation import check_order
 from eomsym.errors import InputError
 from eomsym.models import MLP, ExpressionLoss, VectorField
 from eomsym.optimizers import Field, UpdateRule
 
 #: Of the numbers that a kernel computes with.
-PRECISIONS = ("single", "double", "double-double")
+PRECISIONS = ("double", "double-double")
 #: What is left of the digits to these orders stands in docs/high_order.md: 1e-12 of a network, 1e-27 in double-double,
 #: 1e-8 of an expression in the worst case tried, an implicit method.
 MAX_KERNEL_ORDER = 12
@@ -94,24 +95,25 @@ class KernelSpec:
         how = {"settings": settings, "order": self.order, "precision": self.precision}
         return {"kind": self.kind, **_model_dict(self.model), "optimizer": self.optimizer, **how}
 
+    def to_json(self) -> str:
+        """The specification on one line, as it stands in the kernel's file."""
+        return json.dumps(self.to_dict())
+
     @classmethod
-    def from_dict(cls, data: Mapping[str, Any]) -> KernelSpec:
-        """The inverse of ``to_dict``.  Raises ``InputError`` for missing, surplus or wrong entries."""
-        kind = data.get("kind") if isinstance(data, Mapping) else None
-        if not isinstance(kind, str) or kind not in _ENTRIES:
-            raise InputError(f"kernel specification: kind {kind!r} is unknown; choose from {', '.join(_ENTRIES)}")
-        data = {**{name: value for name, value in _UNWRITTEN.items() if name in _ENTRIES[kind]}, **data}
-        expected = {"kind", *_ENTRIES[kind], "optimizer", "settings", "order", "precision"}
-        if set(data) != expected:
-            raise InputError(f"kernel specification {data!r}: give exactly {', '.join(sorted(expected))}")
-        if not isinstance(data["settings"], Mapping):
-            raise InputError(f"kernel specification: settings {data['settings']!r} is not an object")
-        for entry in _LISTS & expected:
-            if not isinstance(data[entry], list):
-                raise InputError(f"kernel specification: {entry} {data[entry]!r} is not a list")
-        model_type = next(model for model, name in _KINDS.items() if name == kind)
-        model = model_type(*(data[entry] for entry in _ENTRIES[kind]))
-        return cls(model, data["order"], data["optimizer"], data["precision"], tuple(data["settings"].items()))
+    def from_json(cls, text: str) -> KernelSpec:
+        """The inverse of ``to_json``.  Raises ``InputError`` for anything else."""
+        try:
+            entries = dict(json.loads(text))
+            kind = entries.pop("kind")
+            how = {name: entries.pop(name) for name in ("order", "optimizer", "precision")}
+            settings = tuple(dict(entries.pop("settings")).items())
+            model_type = next(model for model, name in _KINDS.items() if name == kind)
+            return cls(model_type(**entries), **how, settings=settings)
+        except InputError:
+            raise
+        except (KeyError, TypeError, ValueError, StopIteration, RecursionError, OverflowError) as error:
+            reason = f"{type(error).__name__}: {error}"
+            raise InputError(f"kernel specification {shown(text)}: {reason}; give what to_json wrote") from error
 
 
 _KINDS: Mapping[type, str] = {MLP: "mlp", ExpressionLoss: "loss", VectorField: "field"}
@@ -121,9 +123,6 @@ _ENTRIES = {
     "loss": ("expression", "variables", "parameters"),
     "field": ("expressions", "variables", "parameters"),
 }
-_LISTS = {"layers", "expressions", "variables", "parameters"}
-#: Entries that are younger than kernels which people keep: written only where they are something else.
-_UNWRITTEN = {"bias": True}
 
 
 def max_kernel_order(precision: str) -> int:
@@ -149,8 +148,7 @@ def _check_precision(precision: str, model: Model, optimizer: str) -> None:
 
 def _model_dict(model: Model) -> dict[str, Any]:
     values = {entry: getattr(model, entry) for entry in _ENTRIES[_KINDS[type(model)]]}
-    written = {entry: value for entry, value in values.items() if _UNWRITTEN.get(entry) != value}
-    return {entry: list(value) if isinstance(value, tuple) else value for entry, value in written.items()}
+    return {entry: list(value) if isinstance(value, tuple) else value for entry, value in values.items()}
 
 
 def _model_name(model: Model) -> str:

@@ -1,4 +1,4 @@
-"""``generate``: from a model to a kernel file with its manifest; and the kernels that are committed."""
+"""``generate``: from a model to a kernel's file; and the kernels that are committed."""
 
 from __future__ import annotations
 
@@ -11,12 +11,11 @@ from typing import TYPE_CHECKING
 from eomsym.codegen.kernel import Kernel
 from eomsym.codegen.loader import load
 from eomsym.codegen.locate import data_folder, user_cache
-from eomsym.codegen.manifest import digest, manifest_path, manifest_text, verified_source
 from eomsym.codegen.mlp_context import BLOCK
 from eomsym.codegen.render import render
 from eomsym.codegen.spec import KernelSpec, Model
 from eomsym.errors import InputError, KernelError
-from eomsym.files import write_together
+from eomsym.files import write_atomically
 from eomsym.models import MLP, ExpressionLoss
 
 if TYPE_CHECKING:
@@ -44,7 +43,7 @@ def generate(
     output: str | os.PathLike[str] | None = None,
     **settings: object,
 ) -> Path:
-    """Writes the kernel of a model (g and ξ_0 … ξ_{order−1}) and its manifest; returns the kernel's path.
+    """Write the kernel of a model, g and ξ_0 … ξ_{order−1}; return the path of its file.
 
     ``model`` is an ``MLP``, ``ExpressionLoss`` or ``VectorField`` of ``eomsym.models``, or the loss itself: a text in
     ``variables``, or a SymPy expression.  ``parameters`` of such a loss are given when the kernel is called.
@@ -62,28 +61,10 @@ def generate(
 
 
 def write_kernel(spec: KernelSpec, folder: Path) -> Path:
-    """Writes one kernel and its manifest into a folder; returns the kernel's path.
-
-    Whenever the process is stopped, the kernel that was there before can be loaded, or the new one.
-    """
+    """Write one kernel into a folder, whole or not at all; return its path."""
     path = folder / f"{spec.name}.py"
-    source = render(spec).encode()
-    kernel, manifest = (path, source), (manifest_path(path), manifest_text(spec, source).encode())
-    old = _vouched_digest(path)
-    if old in (None, digest(source)):
-        write_together([manifest, kernel])
-    else:
-        both = manifest_path(path), manifest_text(spec, source, replaced=old).encode()
-        write_together([both, kernel, manifest])
+    write_atomically(path, render(spec).encode())
     return path
-
-
-def _vouched_digest(path: Path) -> str | None:
-    """The digest of the kernel that lies there, if it could be loaded."""
-    try:
-        return digest(verified_source(path)[1])
-    except KernelError:
-        return None
 
 
 def kernel_for(spec: KernelSpec, folder: str | os.PathLike[str] | None = None) -> Kernel:
@@ -121,30 +102,19 @@ def write_committed(folder: Path | None = None) -> list[Path]:
 
 
 def check_committed(folder: Path | None = None) -> list[str]:
-    """Unified diffs between the committed kernels (and manifests) and what the generator writes; empty if none differ.
+    """Unified diffs between the committed kernels and what the generator writes; empty if none differ.
 
     A file that is missing differs from one that is there; so does one that the generator does not write.
     """
     place = folder or data_folder("generated")
-    expected: dict[str, str] = {}
-    for spec in COMMITTED:
-        source = render(spec)
-        expected[f"{spec.name}.py"] = source
-        expected[f"{spec.name}.json"] = manifest_text(spec, source.encode())
-    present = {path.name: path for pattern in ("*.py", "*.json") for path in place.glob(pattern)}
+    expected = {f"{spec.name}.py": render(spec) for spec in COMMITTED}
+    present = {path.name: _read(path) for path in place.glob("*.py")}
     diffs = []
     for name in sorted(expected.keys() | present.keys()):
-        old = _read(present[name]) if name in present else ""
-        lines = difflib.unified_diff(
-            old.splitlines(keepends=True),
-            expected.get(name, "").splitlines(keepends=True),
-            f"generated/{name} (committed)",
-            f"generated/{name} (generator)",
-        )
-        diff = "".join(lines)
-        if diff:
-            diffs.append(diff)
-    return diffs
+        old, new = (texts.get(name, "").splitlines(keepends=True) for texts in (present, expected))
+        made = f"generated/{name} (committed)", f"generated/{name} (generator)"
+        diffs.append("".join(difflib.unified_diff(old, new, *made)))
+    return [diff for diff in diffs if diff]
 
 
 def _read(path: Path) -> str:

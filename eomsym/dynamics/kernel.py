@@ -80,8 +80,6 @@ def check_theta(kernel: FieldKernel, theta: Vector) -> Vector:
 
     Raises ``InputError`` unless it is a finite vector of the kernel's size.
     """
-    if getattr(kernel, "precision", "double") == "single":
-        raise InputError("kernel of single precision: its round-off hides the errors of a path; generate one in double")
     if is_double_double(kernel):
         return _check_vector(kernel, DoubleDouble.from_value(theta))
     if isinstance(theta, DoubleDouble):

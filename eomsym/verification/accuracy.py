@@ -10,13 +10,14 @@ from collections.abc import Callable
 from dataclasses import replace
 from math import comb, factorial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from eomsym.double_double import DoubleDouble
 from eomsym.dynamics.vectors import Vector, norm, rounded
 from eomsym.errors import InputError
+from eomsym.models import MLP
 
 if TYPE_CHECKING:
     from eomsym.codegen import Kernel
@@ -43,22 +44,16 @@ def measure_accuracy(
     normalisation, expressions) and for a kernel that has that precision already: ``certify`` takes all of these but
     normalisation.
     """
-    from eomsym.codegen import DoubleDoubleKernel, Kernel, kernel_for
+    from eomsym.codegen import Kernel, kernel_for
 
-    if not isinstance(kernel, Kernel) or isinstance(kernel, DoubleDoubleKernel):
-        kind = "double-double" if isinstance(kernel, DoubleDoubleKernel) else type(kernel).__name__
-        raise InputError(f"kernel {kind}: give a network's kernel of precision double, or call eomsym.certify")
-    rows = kernel.counterterms(theta, inputs, targets, order)
-    exact: Any = kernel_for(replace(kernel.spec, precision="double-double"), output)
-    truth = exact.counterterms(*(_in_doubles(array) for array in (theta, inputs, targets)), order)
-    distances = np.linalg.norm(rounded(truth - _in_doubles(rows)), axis=1)
+    if not isinstance(kernel, Kernel) or kernel.precision != "double" or not isinstance(kernel.model, MLP):
+        raise InputError(f"kernel {kernel!r}: give a network's kernel of precision double, or call eomsym.certify")
+    rows = kernel.counterterms(theta, inputs, targets, order=order)
+    exact = kernel_for(replace(kernel.spec, precision="double-double"), output)
+    truth = exact.counterterms(theta, inputs, targets, order=order)
+    distances = np.linalg.norm(rounded(truth - rows), axis=1)
     with np.errstate(divide="ignore", invalid="ignore"):
         return np.where(distances == 0, 0.0, distances / np.linalg.norm(rounded(truth), axis=1))
-
-
-def _in_doubles(array: np.ndarray) -> np.ndarray:
-    """Floats of any kind as float64, which is exact; labels as they are."""
-    return array.astype(np.float64) if array.dtype.kind == "f" else array
 
 
 def evaluation_noise(function: Callable[[Vector], Vector], point: Vector) -> float:

@@ -28,7 +28,7 @@ from eomsym.verification.accuracy import proportional_noise
 from eomsym.verification.step_polynomials import polynomial_counterterms
 
 if TYPE_CHECKING:
-    from eomsym.codegen.kernel import LoadedKernel
+    from eomsym.codegen.kernel import Kernel
 
 #: Where the precision begins, in units of the bits of the kernel's numbers, and beyond how many bits none is tried.
 FIRST_PRECISION = 2
@@ -104,14 +104,14 @@ def certify(kernel: Any, theta: Any, *data: np.ndarray, order: int | None = None
     the kernel refuses, and where the counter terms are not defined; ``MissingExtraError`` without python-flint.
     Whether the errors are those of round-off says ``passed``.
     """
-    from eomsym.codegen.kernel import LoadedKernel
+    from eomsym.codegen.kernel import Kernel
 
-    if not isinstance(kernel, LoadedKernel):
+    if not isinstance(kernel, Kernel):
         raise InputError(f"kernel {type(kernel).__name__}: give one that eomsym.load returned")
     ring = ball_ring()
     from flint import ctx
 
-    rows = kernel.counterterms(theta, *data, order=order)  # type: ignore[attr-defined]
+    rows = kernel.counterterms(theta, *data, order=order)
     run = _reference(kernel, theta, data, len(rows), ring)
     unit = epsilon(rows)
     bits = FIRST_PRECISION * round(1 - np.log2(unit))
@@ -169,7 +169,7 @@ def _below(ball: Any) -> float:
     return max(0.0, float(np.nextafter(float(ball.abs_lower()), -np.inf)))
 
 
-def _reference(kernel: LoadedKernel, theta: Any, data: Sequence[np.ndarray], terms: int, ring: Ring) -> Any:
+def _reference(kernel: Kernel, theta: Any, data: Sequence[np.ndarray], terms: int, ring: Ring) -> Any:
     """A function that computes ``terms`` rows of balls at flint's current precision."""
     spec = kernel.spec
     if isinstance(spec.model, MLP):

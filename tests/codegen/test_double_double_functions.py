@@ -1,5 +1,6 @@
 """Elementary functions of generated double-double kernels against mpmath, and at the ends of their range."""
 
+import hashlib
 import importlib.util
 import sys
 from dataclasses import replace
@@ -14,7 +15,6 @@ from mpmath import mp
 
 from eomsym.codegen.double_double_constants import CALLS, constants, with_callees, words
 from eomsym.codegen.double_double_statements import system_program
-from eomsym.codegen.manifest import digest
 from eomsym.codegen.templates import environment, loss_template
 from eomsym.errors import InputError
 from eomsym.files import write_atomically
@@ -59,7 +59,7 @@ def compiled():
         lines += [f"    out[0, 0], out[1, 0] = _{name}(x[0, 0], x[1, 0], x[0, 1], x[1, 1])", "", ""]
     source = "\n".join(lines).encode()
     # Named by its content: numba keeps what it compiles beside it, for the next run.
-    path = kernel_cache.folder() / f"double_double_functions_{digest(source)[:32]}.py"
+    path = kernel_cache.folder() / f"double_double_functions_{hashlib.sha256(source).hexdigest()[:32]}.py"
     write_atomically(path, source)
     spec = importlib.util.spec_from_file_location(path.stem, path)
     module = importlib.util.module_from_spec(spec)

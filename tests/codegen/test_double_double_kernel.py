@@ -10,7 +10,7 @@ import pytest
 import shared_kernels
 
 import eomsym
-from eomsym.codegen import MAX_DOUBLE_DOUBLE_ORDER, DoubleDoubleKernel, KernelSpec, kernel_for
+from eomsym.codegen import MAX_DOUBLE_DOUBLE_ORDER, KernelSpec, kernel_for
 from eomsym.double_double import DoubleDouble
 from eomsym.errors import InputError
 from eomsym.models import ACTIVATIONS, LOSSES, MLP, VectorField
@@ -50,7 +50,7 @@ def relative_errors(rows, truth):
 
 
 def check_every_counterterm(kernel, order=3):
-    assert isinstance(kernel, DoubleDoubleKernel)
+    assert kernel.precision == "double-double"
     model, (inputs, targets) = kernel.model, data(kernel.model)
     random = np.random.default_rng(1)
     # A point that is no array of doubles: the low parts count.
@@ -151,14 +151,14 @@ def test_the_field_is_the_sum_of_the_terms(high_order):
         ({"theta": [0.0] * 13}, "theta: list"),
         ({"inputs": np.zeros((4, 3))}, r"inputs: shape \(4, 3\)"),
         ({"targets": np.zeros((5, 1))}, r"targets: shape \(5, 1\)"),
-        ({"theta": np.full(13, 1e200)}, "numbers overflow here"),
+        ({"theta": np.full(13, 1e200)}, "floating-point numbers here, or a sine's argument is beyond"),
     ],
 )
 def test_bad_arguments(changes, fault, high_order):
     given = {"theta": np.ones(13), "inputs": np.ones((4, 2)), "targets": np.zeros((4, 1))} | changes
     for call in (high_order.loss, high_order.gradient, high_order.counterterms):
         with pytest.raises(InputError, match=fault):
-            call(**given)
+            call(*given.values())
 
 
 @pytest.mark.parametrize("eta", [np.nan, np.inf, None, True, "much", DoubleDouble.zeros(2)])
@@ -223,7 +223,7 @@ def test_the_file_imports_nothing_else_and_its_size_hardly_depends_on_the_order(
     assert KernelSpec(model, 2, precision="double-double").name.endswith(
         "_tanh_mse_gradient_descent_order_2_double_double"
     )
-    assert KernelSpec.from_dict(KernelSpec(model, 3, precision="double-double").to_dict()).precision == "double-double"
+    assert KernelSpec.from_json(KernelSpec(model, 3, precision="double-double").to_json()).precision == "double-double"
 
 
 def test_without_biases():

@@ -21,7 +21,8 @@ import pytest
 import eomsym
 from eomsym import files
 from eomsym.codegen import KernelSpec, loader, locate, write_kernel
-from eomsym.codegen.manifest import digest, manifest_path, manifest_text, verified_source
+from eomsym.codegen.loader import SPECIFICATION, read_specification
+from eomsym.codegen.render import render
 from eomsym.errors import EomsymError, InputError, KernelError
 from eomsym.models import MLP, ExpressionLoss
 
@@ -57,12 +58,15 @@ def older(folder):
     path = write_kernel(SPEC, folder)
     source = path.read_bytes() + b"# of an older generator\n"
     path.write_bytes(source)
-    manifest_path(path).write_text(manifest_text(SPEC, source))
     return path, source
 
 
+def specified_in(path):
+    return read_specification(path, path.read_bytes())
+
+
 def leftovers(folder):
-    return [entry.name for entry in folder.iterdir() if entry.suffix not in (".py", ".json")]
+    return [entry.name for entry in folder.iterdir() if entry.suffix != ".py"]
 
 
 # Disks.
@@ -84,7 +88,7 @@ def test_a_disk_that_takes_no_more(there, tmp_path):
     assert result.stderr == f"eomsym: cannot write kernels/{MADE}: File too large; nothing was changed\n"
     assert folder.exists() == there
     if there:
-        assert verified_source(folder / MADE)[1] == source
+        assert (folder / MADE).read_bytes() == source
         assert leftovers(folder) == []
 
 
@@ -150,7 +154,7 @@ def test_a_folder_below_a_file(tmp_path):
     (tmp_path / "file").write_text("precious")
     with pytest.raises(EomsymError) as caught:
         eomsym.generate(SPEC.model, 1, output=tmp_path / "file" / "below")
-    message = f"cannot write {tmp_path}/file/below/{SPEC.name}.json: Not a directory; nothing was changed"
+    message = f"cannot write {tmp_path}/file/below/{SPEC.name}.py: Not a directory; nothing was changed"
     assert str(caught.value) == message
     assert (tmp_path / "file").read_text() == "precious"
 
@@ -177,31 +181,33 @@ setattr(os, name, counted)
 write_kernel(KernelSpec(ExpressionLoss("x**2*y", ["x", "y"]), 1), Path("kernels"))
 """
 #: Where the process is killed: just before the first, second, … call.
-MOMENTS = ["fsync:1", "fsync:2", "fsync:3", "replace:1", "replace:2", "replace:3"]
+MOMENTS = ["fsync:1", "replace:1"]
 
 
 @pytest.mark.parametrize("moment", MOMENTS)
 def test_killed_while_a_kernel_is_replaced(moment, tmp_path):
     path, old = older(tmp_path / "kernels")
     assert process(KILL_AT, moment, cwd=tmp_path).returncode == -signal.SIGKILL
-    assert verified_source(path)[1] == (path.read_bytes() if moment == "replace:3" else old)
+    assert path.read_bytes() == old
     assert len(leftovers(path.parent)) > 0
     for leftover in leftovers(path.parent):
         assert leftover.startswith(".eomsym-")
         os.utime(path.parent / leftover, (0, 0))
     write_kernel(SPEC, path.parent)
-    assert b"older" not in verified_source(path)[1]
-    assert "replaces" not in manifest_path(path).read_text()
+    assert b"older" not in path.read_bytes()
     assert leftovers(path.parent) == []
 
 
-@pytest.mark.parametrize("moment", ["fsync:1", "fsync:2", "replace:1", "replace:2"])
+@pytest.mark.parametrize("moment", MOMENTS)
 def test_killed_while_a_new_kernel_is_written(moment, tmp_path):
     assert process(KILL_AT, moment, cwd=tmp_path).returncode == -signal.SIGKILL
-    with pytest.raises(KernelError, match=r"cannot be read \(No such file or directory\); generate the kernel again"):
-        verified_source(tmp_path / "kernels" / MADE)
-    assert verified_source(write_kernel(SPEC, tmp_path / "kernels"))[0] == SPEC
+    with pytest.raises(KernelError, match=r"cannot be read \(No such file or directory\); generate it again"):
+        eomsym.load(tmp_path / "kernels" / MADE)
+    assert specified_in(write_kernel(SPEC, tmp_path / "kernels")) == SPEC
 
+
+#: How a kernel ends, or one of the older generator.
+WHOLE = tuple(render(SPEC).encode()[-40:] + more for more in (b"", b"# older\n"))
 
 KILL_ME = """
 import itertools, sys
@@ -228,9 +234,10 @@ def test_killed_at_any_moment(tmp_path):
             victim.stdout.readline()
             time.sleep(0.05 + 0.1 * random.random())
             victim.kill()
-        assert verified_source(path)[0] == SPEC
+        assert specified_in(path) == SPEC
+        assert path.read_bytes().endswith(WHOLE)
     write_kernel(SPEC, path.parent)
-    assert b"older" not in verified_source(path)[1]
+    assert b"older" not in path.read_bytes()
 
 
 # Two at once.
@@ -264,49 +271,48 @@ def test_two_processes_generate_compile_and_load_the_same_kernel(tmp_path):
     answers = [one.communicate(timeout=300) for one in both]
     # g = (2xy + 1, x²) and ξ_0 = ½ Hg at (1, 2)
     assert answers == [("[[5.0, 1.0], [11.0, 5.0]]\n", "")] * 2
-    assert sorted(entry.suffix for entry in (tmp_path / "kernels").iterdir()) == [".json", ".py"]
+    assert [entry.suffix for entry in (tmp_path / "kernels").iterdir()] == [".py"]
 
 
 def test_a_reader_never_meets_half_a_kernel(tmp_path):
     path, old = older(tmp_path)
-    manifest, vouches_for_old = manifest_path(path), manifest_text(SPEC, old).encode()
-    vouches_for_both = manifest_text(SPEC, old, replaced=digest(write_kernel(SPEC, tmp_path).read_bytes())).encode()
-    stop, found = threading.Event(), set()
+    stop, contents = threading.Event(), set()
 
     def read():
         while not stop.is_set():
-            found.add(verified_source(path)[1])
+            contents.add(path.read_bytes())
 
     with ThreadPoolExecutor(1) as pool:
         reader = pool.submit(read)
         for _ in range(20):
             write_kernel(SPEC, tmp_path)
-            files.write_together([(manifest, vouches_for_both), (path, old), (manifest, vouches_for_old)])
+            files.write_atomically(path, old)
         stop.set()
         reader.result()
-    assert len(found) == 2
+    assert len(contents) == 2
 
 
-# What nobody vouches for.
-
-MARK = b"\nfrom pathlib import Path; Path('was_run').touch()\n"
+# Files that are no kernels.
 
 
 def rewritten(path, change):
-    entry = json.loads(manifest_path(path).read_text())
+    """With another specification."""
+    text = path.read_text()
+    line = next(line for line in text.splitlines() if line.startswith(SPECIFICATION))
+    entry = json.loads(line.removeprefix(SPECIFICATION))
     change(entry)
-    manifest_path(path).write_text(json.dumps(entry))
+    path.write_text(text.replace(line, SPECIFICATION + json.dumps(entry)))
 
 
 def specified(name, value):
-    return lambda path: rewritten(path, lambda entry: entry["specification"].update({name: value}))
+    return lambda path: rewritten(path, lambda entry: entry.update({name: value}))
 
 
 def as_text(*change):
     def spoil(path):
-        text = manifest_path(path).read_text()
+        text = path.read_text()
         assert change[0] in text
-        manifest_path(path).write_text(text.replace(*change))
+        path.write_text(text.replace(*change, 1))
 
     return spoil
 
@@ -321,58 +327,44 @@ def as_device(path):
     path.symlink_to("/dev/zero")
 
 
-def swapped_manifest(path):
-    """The kernel of another model with this one's name, and the other's own manifest."""
-    other = write_kernel(KernelSpec(MLP([1, 2, 1], "sin", "mse"), 1), path.parent)
-    path.write_bytes(other.read_bytes() + MARK)
-    manifest_path(path).write_text(manifest_text(KernelSpec(MLP([1, 2, 1], "sin", "mse"), 1), path.read_bytes()))
-
-
-BYTES = "its bytes are not those that the manifest vouches for"
+NONE = "no specification stands in it"
 TAMPERED = {
-    "a line more": (lambda path: path.write_bytes(path.read_bytes() + MARK), BYTES),
-    "cut off": (lambda path: path.write_bytes(path.read_bytes()[:-100]), BYTES),
-    "empty": (lambda path: path.write_bytes(b""), BYTES),
-    "a bit": (lambda path: path.write_bytes(path.read_bytes().replace(b"2", b"3", 1)), BYTES),
+    "no specification": (lambda path: path.write_text("x = 1\n"), NONE),
+    "empty": (lambda path: path.write_bytes(b""), NONE),
     "huge": (lambda path: os.truncate(path, 2**40), "larger than 16777216 bytes"),
     "a pipe": (as_pipe, "not a regular file"),
     "a device": (as_device, "not a regular file"),
     "a folder": (lambda path: (path.unlink(), path.mkdir()), "Is a directory"),
-    "no manifest": (lambda path: manifest_path(path).unlink(), "No such file"),
-    "huge manifest": (lambda path: os.truncate(manifest_path(path), 2**40), "larger than 4194304 bytes"),
-    "manifest of no text": (lambda path: manifest_path(path).write_bytes(b"\xff"), "not text"),
-    "manifest cut off": (lambda path: os.truncate(manifest_path(path), 50), "not JSON"),
-    "manifest nested": (lambda path: manifest_path(path).write_text("[" * 10**5), "not JSON"),
-    "manifest with a huge number": (as_text('"order": 1', f'"order": {"9" * 5000}'), "not JSON"),
-    "manifest with nan": (as_text('"order": 1', '"order": NaN'), "not JSON"),
-    "manifest with two digests": (as_text('"sha256"', '"sha256": "", "sha256"'), "not JSON"),
-    "manifest a list": (lambda path: manifest_path(path).write_text("[]"), "not a JSON object"),
-    "manifest with more": (lambda path: rewritten(path, lambda entry: entry.update(run="x")), "only"),
-    "manifest without digest": (lambda path: rewritten(path, lambda entry: entry.pop("sha256")), "only"),
-    "digest no text": (lambda path: rewritten(path, lambda entry: entry.update(sha256=[1])), "not a SHA-256 digest"),
-    "digest short": (lambda path: rewritten(path, lambda entry: entry.update(sha256="ab")), "not a SHA-256 digest"),
-    "replaces no digest": (lambda path: rewritten(path, lambda entry: entry.update(replaces=0)), "not a SHA-256"),
-    "specification a list": (lambda path: rewritten(path, lambda entry: entry.update(specification=[])), "not valid"),
-    "another order": (specified("order", 2), "the manifest is that of"),
+    "of no text": (lambda path: path.write_bytes(b"# Specification: \xff\n"), NONE),
+    "cut off": (as_text('"order": 1', '"order": 1\n'), "JSONDecodeError"),
+    "nested": (as_text('{"kind"', "[" * 10**5 + '{"kind"'), "RecursionError"),
+    "a huge number": (as_text('"order": 1', f'"order": {"9" * 5000}'), NONE),
+    "nan": (as_text('"order": 1', '"order": NaN'), "not an integer"),
+    "a list": (lambda path: path.write_text("# Specification: []\n"), "'kind'"),
+    "a number": (lambda path: path.write_text("# Specification: 3\n"), "TypeError"),
+    "with more": (
+        lambda path: rewritten(path, lambda entry: entry.update(run="x")),
+        "keyword argument 'run'",
+    ),
+    "without order": (lambda path: rewritten(path, lambda entry: entry.pop("order")), "KeyError: 'order'"),
     "an impossible order": (specified("order", 99), "out of range"),
     "order true": (specified("order", True), "not an integer"),
-    "another expression": (specified("expression", "x"), "the manifest is that of"),
     "a hostile expression": (specified("expression", "__import__('os')"), "not allowed"),
     "a hostile name": (specified("variables", ["x", "y}}\n{%"]), "not a name"),
     "names no text": (specified("variables", [[], {}]), "not a name"),
     "an expression of the wrong kind": (specified("expression", 3), "give a text"),
     "optimizer a list": (specified("optimizer", ["gradient-descent"]), "unknown"),
     "optimizer a path": (specified("optimizer", "../../etc"), "unknown"),
-    "settings a list": (specified("settings", [1]), "not an object"),
+    "settings a list": (specified("settings", [1]), "TypeError"),
     "settings of another": (specified("settings", {"beta": "1/2"}), "does not have it"),
-    "another kind": (specified("kind", "field"), "give exactly"),
+    "another kind": (specified("kind", "field"), "keyword argument 'expression'"),
+    "no kind": (specified("kind", "cnn"), "StopIteration"),
     "precision a number": (specified("precision", 1), "unknown"),
-    "another kernel under this name": (swapped_manifest, "the manifest is that of mlp_1_2_1_sin_mse"),
 }
 
 
 @pytest.mark.parametrize(("spoil", "reason"), TAMPERED.values(), ids=TAMPERED)
-def test_what_was_tampered_with_is_refused_before_it_runs(spoil, reason, tmp_path, monkeypatch):
+def test_what_is_no_kernel_is_refused_before_it_runs(spoil, reason, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("EOMSYM_CACHE", str(tmp_path / "cache"))
     path = write_kernel(SPEC, tmp_path)
@@ -382,9 +374,8 @@ def test_what_was_tampered_with_is_refused_before_it_runs(spoil, reason, tmp_pat
     message = str(caught.value)
     assert reason in message
     assert message.startswith(f"kernel {path}: ") or "/dev/zero" in message
-    assert message.endswith("generate the kernel again")
+    assert message.endswith("generate it again")
     assert "\n" not in message
-    assert not (tmp_path / "was_run").exists()
     assert not (tmp_path / "cache").exists()
 
 
@@ -393,20 +384,27 @@ def test_what_was_tampered_with_is_refused_before_it_runs(spoil, reason, tmp_pat
 )
 def test_networks_that_are_none_are_refused(key, value, tmp_path):
     path = write_kernel(KernelSpec(MLP([1, 2, 1], "sin", "mse"), 1), tmp_path)
-    rewritten(path, lambda entry: entry["specification"].update({key: value}))
-    with pytest.raises(KernelError, match="specification is not valid"):
+    rewritten(path, lambda entry: entry.update({key: value}))
+    with pytest.raises(KernelError, match="no specification stands in it"):
         eomsym.load(path)
 
 
-def test_a_renamed_kernel_is_refused_with_its_name(tmp_path):
-    path = write_kernel(SPEC, tmp_path)
-    for old, new in ((path, "other.py"), (manifest_path(path), "other.json")):
-        old.rename(tmp_path / new)
-    with pytest.raises(KernelError) as caught:
-        eomsym.load(tmp_path / "other.py")
-    assert str(caught.value) == (
-        f"kernel {tmp_path}/other.py: the manifest is that of {MADE}; keep that name, or generate the kernel again"
-    )
+def test_a_specification_of_another_order_or_size_is_refused(compiled, tmp_path, monkeypatch):
+    """Compiled functions look at no bounds."""
+    monkeypatch.setenv("EOMSYM_CACHE", str(compiled))
+    for change in ({"order": 2}, {"variables": ["x", "y", "z"]}):
+        path = write_kernel(SPEC, tmp_path)
+        rewritten(path, lambda entry, change=change: entry.update(change))
+        with pytest.raises(KernelError, match="its specification is that of another file; generate it again"):
+            eomsym.load(path)
+
+
+def test_an_edited_and_a_renamed_kernel_are_loaded_as_any_module_is(compiled, tmp_path, monkeypatch):
+    monkeypatch.setenv("EOMSYM_CACHE", str(compiled))
+    path = write_kernel(SPEC, tmp_path).rename(tmp_path / "other.py")
+    assert eomsym.load(path).loss(np.array([3.0, 2.0])) == 18
+    path.write_text(path.read_text() + "\n\ndef loss(theta, parameters):\n    return 19.0\n")
+    assert eomsym.load(path).loss(np.array([3.0, 2.0])) == 19
 
 
 @pytest.mark.parametrize("path", ["a\0b", "\ud800", 3, None, b"x\xff"], ids=repr)
@@ -415,7 +413,7 @@ def test_what_is_no_path(path):
         eomsym.load(path)
 
 
-def test_links_lead_to_the_kernel_that_is_vouched_for(compiled, tmp_path, monkeypatch):
+def test_links_lead_to_the_kernel(compiled, tmp_path, monkeypatch):
     monkeypatch.setenv("EOMSYM_CACHE", str(compiled))
     path = write_kernel(SPEC, tmp_path / "kernels")
     (tmp_path / "link.py").symlink_to(path)
@@ -464,7 +462,7 @@ def test_kernels_in_a_folder_that_cannot_be_written_load_as_any_other(compiled, 
     read_only(path.parent)
     done = process(LOAD, path, cwd=tmp_path, EOMSYM_CACHE=str(compiled))
     assert (done.stdout, done.stderr) == ("18.0\n", "")
-    assert sorted(entry.suffix for entry in path.parent.iterdir()) == [".json", ".py"]
+    assert [entry.suffix for entry in path.parent.iterdir()] == [".py"]
 
 
 def test_a_cache_that_cannot_be_written(tmp_path):

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import shared_kernels
 
-from eomsym.codegen.kernel import all_finite
+from eomsym.codegen.arguments import all_finite
 from eomsym.errors import InputError
 
 
@@ -35,7 +35,7 @@ def test_the_loss_of_outputs_that_are_biases_alone(kernels):
         given = arguments(kernel, theta=theta)
         targets = given["targets"]
         expected = 0.5 * ((biases - targets) ** 2).sum(axis=1) if loss == "mse" else 300.0 - biases[targets]
-        assert kernel.loss(**given) == pytest.approx(expected.mean(), rel=1e-15)
+        assert kernel.loss(*given.values()) == pytest.approx(expected.mean(), rel=1e-15)
 
 
 def _mapped(array, tmp_path):
@@ -63,16 +63,16 @@ def _of_torch(array, tmp_path):
 @pytest.mark.parametrize("loss", ["mse", "cross-entropy"])
 def test_arrays_of_every_kind_give_the_same_bits(kernels, tmp_path, loss, made):
     plain = arguments(kernels[loss])
-    expected = kernels[loss].counterterms(**plain, order=1)
+    expected = kernels[loss].counterterms(*plain.values(), order=1)
     given = {name: made(array.copy(), tmp_path) for name, array in plain.items()}
-    np.testing.assert_array_equal(kernels[loss].counterterms(**given, order=1), expected)
+    np.testing.assert_array_equal(kernels[loss].counterterms(*given.values(), order=1), expected)
 
 
 @pytest.mark.parametrize("kind", [np.int32, np.uint8, np.int16, np.uint64])
 def test_labels_of_any_integer_type(kernels, kind):
     plain = arguments(kernels["cross-entropy"])
-    expected = kernels["cross-entropy"].gradient(**plain)
-    narrow = kernels["cross-entropy"].gradient(**{**plain, "targets": plain["targets"].astype(kind)})
+    expected = kernels["cross-entropy"].gradient(*plain.values())
+    narrow = kernels["cross-entropy"].gradient(*{**plain, "targets": plain["targets"].astype(kind)}.values())
     np.testing.assert_array_equal(narrow, expected)
 
 
@@ -124,31 +124,33 @@ def test_bad_arguments(loss, change, message, kernels):
     kernel = kernels[loss]
     for call in (kernel.loss, kernel.gradient, kernel.counterterms):
         with pytest.raises(InputError, match=message):
-            call(**arguments(kernel, **change))
+            call(*arguments(kernel, **change).values())
 
 
 @pytest.mark.parametrize("order", [-1, 7, 1.0, True, "1"])
 def test_bad_order(order, kernels):
     with pytest.raises(InputError, match="this kernel has orders 0 to 6"):
-        kernels["mse"].counterterms(**arguments(kernels["mse"]), order=order)
+        kernels["mse"].counterterms(*arguments(kernels["mse"]).values(), order=order)
 
 
 @pytest.mark.parametrize("eta", [np.nan, np.inf, "0.1", None, True])
 def test_bad_eta(eta, kernels):
+    theta, *data = arguments(kernels["mse"]).values()
     with pytest.raises(InputError, match="eta"):
-        kernels["mse"].field(**arguments(kernels["mse"]), eta=eta)
+        kernels["mse"].field(theta, eta, *data)
 
 
 def test_field_is_the_sum_of_the_terms(kernels):
     for kernel in kernels.values():
         given = arguments(kernel)
-        rows = kernel.counterterms(**given)
+        theta, *data = given.values()
+        rows = kernel.counterterms(theta, *data)
         assert rows.shape == (7, kernel.size)
-        assert kernel.field(**given, eta=0.3, order=1) == pytest.approx(-rows[0] - 0.3 * rows[1], rel=1e-14)
+        assert kernel.field(theta, 0.3, *data, order=1) == pytest.approx(-rows[0] - 0.3 * rows[1], rel=1e-14)
         total = -sum(0.3**k * row for k, row in enumerate(rows))
-        assert kernel.field(**given, eta=0.3) == pytest.approx(total, rel=1e-12, abs=1e-14)
-        assert np.array_equal(kernel.gradient(**given), rows[0])
-        assert np.array_equal(kernel.field(**given, eta=0.3, order=0), -rows[0])
+        assert kernel.field(theta, 0.3, *data) == pytest.approx(total, rel=1e-12, abs=1e-14)
+        assert np.array_equal(kernel.gradient(*given.values()), rows[0])
+        assert np.array_equal(kernel.field(theta, 0.3, *data, order=0), -rows[0])
 
 
 def test_views_and_integers_of_the_right_type_are_fine(kernels):
@@ -156,23 +158,24 @@ def test_views_and_integers_of_the_right_type_are_fine(kernels):
     given = arguments(kernel)
     wide = np.zeros((4, 4))
     wide[:, ::2] = given["inputs"]
-    expected = kernel.gradient(**given)
-    assert np.array_equal(kernel.gradient(**(given | {"inputs": wide[:, ::2]})), expected)
-    assert kernel.field(**given, eta=0, order=np.int64(1)) == pytest.approx(-expected)
+    theta, *data = given.values()
+    expected = kernel.gradient(theta, *data)
+    assert np.array_equal(kernel.gradient(theta, wide[:, ::2], data[1]), expected)
+    assert kernel.field(theta, 0, *data, order=np.int64(1)) == pytest.approx(-expected)
 
 
 def test_series_primitive(kernels):
     kernel = kernels["cross-entropy"]
     given = arguments(kernel)
-    theta = given.pop("theta")
+    theta, *data = given.values()
     with pytest.raises(InputError, match="series"):
-        kernel.gradient_series(np.zeros((8, kernel.size)), **given)
+        kernel.gradient_series(np.zeros((8, kernel.size)), *data)
     with pytest.raises(InputError, match=r"series\[1\]"):
-        kernel.gradient_series(np.stack([theta, np.full(kernel.size, np.nan)]), **given)
+        kernel.gradient_series(np.stack([theta, np.full(kernel.size, np.nan)]), *data)
     direction = np.cos(np.arange(kernel.size))
     step = 1e-5
-    difference = kernel.gradient(theta + step * direction, **given) - kernel.gradient(theta - step * direction, **given)
-    assert kernel.hessian_vector(theta, direction, **given) == pytest.approx(difference / (2 * step), abs=1e-9)
+    difference = kernel.gradient(theta + step * direction, *data) - kernel.gradient(theta - step * direction, *data)
+    assert kernel.hessian_vector(theta, direction, *data) == pytest.approx(difference / (2 * step), abs=1e-9)
 
 
 def test_calls_from_several_threads_do_not_disturb_each_other(kernels):
@@ -181,7 +184,7 @@ def test_calls_from_several_threads_do_not_disturb_each_other(kernels):
     kernel = kernels["mse"]
     points = [kernel.model.initial(seed) for seed in range(40)]
     given = arguments(kernel)
-    expected = [kernel.counterterms(**(given | {"theta": point})) for point in points]
+    expected = [kernel.counterterms(*(given | {"theta": point}).values()) for point in points]
     with ThreadPoolExecutor(4) as pool:
-        rows = list(pool.map(lambda point: kernel.counterterms(**(given | {"theta": point})), points))
+        rows = list(pool.map(lambda point: kernel.counterterms(*(given | {"theta": point}).values()), points))
     assert all(np.array_equal(a, b) for a, b in zip(rows, expected, strict=True))

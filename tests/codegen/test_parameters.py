@@ -79,7 +79,7 @@ REFUSED = {
     "no bias": (lambda p: {"0.weight": p["0.weight"]}, "0 has weight; give a state_dict"),
     "something else": (lambda p: p | {"num": 1}, "they has num; give a state_dict"),
     "transposed": (lambda p: changed(p, **{"0_weight": p["0.weight"].T}), r"0\.weight: shape \(2, 4\); give \(4, 2\)"),
-    "integers": (lambda p: changed(p, **{"2_bias": np.arange(4)}), r"2\.bias: int64; this kernel takes float64"),
+    "integers": (lambda p: changed(p, **{"2_bias": np.arange(4)}), r"2\.bias: int64; a kernel takes float64"),
     "too many digits": (
         lambda p: changed(p, **{"2_bias": np.arange(4, dtype=np.longdouble)}),
         "takes float64, convert",
@@ -139,7 +139,7 @@ def test_a_kernel_is_the_module(name):
     assert kernel.loss(theta, inputs, targets) == pytest.approx(loss(params).item(), rel=1e-12)
     rows = eomsym.torch.counterterms(loss, params, 3)
     np.testing.assert_allclose(kernel.pack(rows[0]), kernel.gradient(theta, inputs, targets), rtol=0, atol=1e-12)
-    for row, own in zip(rows, kernel.counterterms(theta, inputs, targets, 3), strict=True):
+    for row, own in zip(rows, kernel.counterterms(theta, inputs, targets, order=3), strict=True):
         assert np.linalg.norm(kernel.pack(row) - own) <= 1e-10 * np.linalg.norm(own)
 
 

@@ -7,7 +7,7 @@ import pytest
 import shared_kernels
 
 from eomsym.codegen import KernelSpec, kernel_for
-from eomsym.codegen.kernel import LoadedKernel
+from eomsym.codegen.kernel import Kernel
 from eomsym.dynamics import integrate_equation_of_motion, spectral_radius
 from eomsym.errors import InputError, ResummationWarning
 from eomsym.models import MLP, ExpressionLoss
@@ -62,7 +62,7 @@ def test_an_integrator_between_does_not_take_the_place_of_the_warning(monkeypatc
 
 
 def test_of_a_rule_whose_sum_would_lose_orders_it_is_refused():
-    kernel = LoadedKernel(KernelSpec(MLP([2, 3, 1], "tanh", "mse"), 6, "runge-kutta-4"), None)
+    kernel = Kernel(KernelSpec(MLP([2, 3, 1], "tanh", "mse"), 6, "runge-kutta-4"), None)
     rows = np.eye(7)
     assert np.isfinite(kernel._summed(rows, 0.1, False)).all()
     with pytest.raises(InputError, match=r"resum: the term with eta\^1 of runge-kutta-4 vanishes.*leave resum out"):

@@ -19,7 +19,6 @@ import eomsym
 from eomsym import cli, optimizers, schedules
 from eomsym.cli import parsing
 from eomsym.codegen import KernelSpec, write_kernel
-from eomsym.codegen.manifest import manifest_path, verified_source
 from eomsym.codegen.render import render
 from eomsym.derivation.json_reader import parse_counterterms
 from eomsym.models import MLP, ExpressionLoss, VectorField, dataset, default_model
@@ -142,7 +141,7 @@ _OF_COMMANDS = (
 #: Every entrance, in the order of the table.
 NAMES = (
     *("loss", "field", "names", "--set", "--set batches", "number", "--layers", "--orders", "tree"),
-    *("counter terms JSON", "manifest", "kernel path", "--output", "--plot", "names of things"),
+    *("counter terms JSON", "specification", "kernel path", "--output", "--plot", "names of things"),
     *("libraries' names", "schedule", "--schedule", "--batch-order", "command line"),
     *(("study file",) if find_spec("eomsym.studies") else ()),
 )
@@ -226,8 +225,10 @@ _OF_STUDIES = (
 def entrances(folder: Path) -> list[Entrance]:
     """All of them; ``folder`` is an empty one for files that are read."""
     os.environ["EOMSYM_CACHE"] = str(folder / "cache")
-    kernel = write_kernel(KernelSpec(MLP([1, 2, 1], "sin", "mse"), 1), folder / "kernels")
-    loss = write_kernel(KernelSpec(ExpressionLoss("x**2*a", ["x"], ["a"]), 1), folder / "kernels")
+    specs = KernelSpec(MLP([1, 2, 1], "sin", "mse"), 1), KernelSpec(ExpressionLoss("x**2*a", ["x"], ["a"]), 1)
+    specifications = [spec.to_json() for spec in specs]
+    for spec in specs:
+        write_kernel(spec, folder / "kernels")
     counterterms = [
         eomsym.derive("gradient-descent", 3).to_json(),
         eomsym.derive("heavy-ball", 2).to_json(),
@@ -252,8 +253,7 @@ def entrances(folder: Path) -> list[Entrance]:
                  (":", ",", *map(str, range(13)), "-1", "999999999", " ")),
         Entrance("tree", _tree, TREES, ("[", "]", ",", "[]", "[[]]", " ", "(", "1", "[],")),
         Entrance("counter terms JSON", parse_counterterms, counterterms, _of_json(counterterms)),
-        Entrance("manifest", verified_source, [manifest_path(kernel).read_text()],
-                 _of_json([manifest_path(path).read_text() for path in (kernel, loss)]), _as_manifest_of(kernel)),
+        Entrance("specification", KernelSpec.from_json, specifications, _of_json(specifications)),
         Entrance("kernel path", eomsym.load, ("kernels", "missing.py", "kernels/missing.py", str(folder)),
                  ("/", "..", ".", "a", ".py", ".json", "kernels", "\0", "~", "/dev/", "zero", "/proc/self/", "mem")),
         Entrance("--output", lambda text: parsing.folder("--output", text), ("kernels", "a/b/c", ".", str(folder)),
@@ -340,16 +340,6 @@ def _tree(text: str) -> None:
     assert tree.symmetry >= 1
     assert tree.density >= tree.order
     assert parse_tree(str(tree)) == tree
-
-
-def _as_manifest_of(kernel: Path) -> Any:
-    write = _in_file(manifest_path(kernel))
-
-    def prepare(text: str) -> Path:
-        write(text)
-        return kernel
-
-    return prepare
 
 
 def _of_json(examples: list[str]) -> tuple[str, ...]:

@@ -4,7 +4,7 @@ import sys
 from types import ModuleType, SimpleNamespace
 from unittest.mock import patch
 
-from eomsym.codegen.expression_kernel import ExpressionKernel
+from eomsym.codegen.kernel import Kernel
 from eomsym.codegen.render import render
 
 
@@ -20,4 +20,4 @@ def interpreted(spec):
     numba.njit = _njit
     with patch.dict(sys.modules, numba=numba):
         exec(render(spec), names)
-    return ExpressionKernel(spec, SimpleNamespace(**names))
+    return Kernel(spec, SimpleNamespace(**names))

@@ -227,8 +227,8 @@ FAULTS = [
     ),
     *_faults(
         KERNEL,
-        ("_coefficient", "{literal(relation.sign / k)}", "{literal(relation.sign / (k + 1))}"),
-        ("_coefficient", 'else f"{literal(float(multiple))} * "', 'else ""'),
+        ("_coefficient", "{relation.sign / k!r}", "{relation.sign / (k + 1)!r}"),
+        ("_coefficient", 'else f"{float(multiple)!r} * "', 'else ""'),
         ("_coefficient", 'sign = "" if product.sign > 0 else "-"\n            for', 'sign = ""\n            for'),
         ("templates/mlp/kernel.py.jinja", "weight_of_sample[count:] = 0.0", "weight_of_sample[count:] = share"),
         ("templates/mlp/kernel.py.jinja", " = delta + ITEM * (k - i) * fan_out", " = delta + ITEM * i * fan_out"),

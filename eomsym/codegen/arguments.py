@@ -1,0 +1,182 @@
+"""What compiled functions take and give: the data of a network or the constants of an expression, doubles or pairs."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from eomsym.checks import check_array
+from eomsym.double_double import DoubleDouble
+from eomsym.errors import InputError
+from eomsym.models import LOSS_TABLE, MLP, ExpressionLoss, VectorField
+
+
+class NetworkData:
+    """``inputs`` (n, n_in) and ``targets`` of a network."""
+
+    fault = "leaves the range of floating-point numbers here"
+    remedy = "give smaller parameters and inputs, or a lower order"
+
+    def __init__(self, model: MLP) -> None:
+        self._model = model
+
+    def check(self, *data: Any) -> tuple[np.ndarray, np.ndarray]:
+        """Both as compiled functions take them.  Raises ``InputError`` for a wrong number, type, shape or label."""
+        if len(data) != 2:
+            raise InputError(f"data: {len(data)} arrays given; a network takes two, inputs and targets")
+        width, outputs = self._model.layers[0], self._model.layers[-1]
+        inputs = float_array("inputs", data[0], f"(n, {width})")
+        if inputs.ndim != 2 or inputs.shape[1] != width or not len(inputs):
+            raise InputError(f"inputs: shape {inputs.shape}; this model takes (n, {width}) with n at least 1")
+        if LOSS_TABLE[self._model.loss].labels:
+            return inputs, _labels(data[1], len(inputs), outputs)
+        targets = float_array("targets", data[1], f"({len(inputs)}, {outputs})")
+        targets = targets[:, np.newaxis] if targets.ndim == outputs == 1 else targets
+        if targets.shape != (len(inputs), outputs):
+            raise InputError(f"targets: shape {targets.shape}; give ({len(inputs)}, {outputs}) for these inputs")
+        return inputs, targets
+
+
+class Constants:
+    """``parameters`` (p,) of a written loss or vector field, left out where it has none."""
+
+    fault = "is not defined here, or leaves the range of floating-point numbers"
+    remedy = "give another point, or a lower order"
+
+    def __init__(self, model: ExpressionLoss | VectorField) -> None:
+        self._names = model.parameters
+
+    def check(self, *data: Any) -> tuple[np.ndarray]:
+        """Them as compiled functions take them.  Raises ``InputError`` for a wrong number, type or shape."""
+        names = self._names
+        listed = f"({', '.join(names)})" if names else "none"
+        parameters = data[0] if data else None
+        if len(data) > 1:
+            raise InputError(f"data: {len(data)} arrays given; this kernel takes one, its parameters {listed}")
+        if parameters is None and names:
+            raise InputError(f"parameters: not given; this kernel's parameters are {listed}, give ({len(names)},)")
+        values = np.empty(0) if parameters is None else float_array("parameters", parameters, f"({len(names)},)")
+        if values.shape != (len(names),):
+            raise InputError(f"parameters: shape {values.shape}; they are {listed}, give ({len(names)},)")
+        return (values,)
+
+
+class Doubles:
+    """Vectors of float64, as they are."""
+
+    kind = "a float64 array"
+
+    @staticmethod
+    def vector(name: str, value: Any, size: int) -> np.ndarray:
+        """(d,).  Raises ``InputError`` for another type or shape, and for an entry that is not finite."""
+        array = float_array(name, value, f"({size},)")
+        if array.shape != (size,):
+            raise InputError(f"{name}: shape {array.shape}; this model has {size} parameters, give ({size},)")
+        return array
+
+    @staticmethod
+    def is_curve(series: Any) -> bool:
+        """Whether these are rows of such numbers."""
+        return isinstance(series, np.ndarray) and series.ndim == 2
+
+    @classmethod
+    def curve(cls, series: np.ndarray, size: int) -> np.ndarray:
+        """(terms, d).  All rows are checked at once, and one by one where there is something to say of one of them."""
+        plain = type(series) is np.ndarray and series.dtype == np.float64 and series.shape[1] == size
+        if plain and all_finite(series):
+            return _plain(series)
+        return np.stack([cls.vector(f"series[{k}]", row, size) for k, row in enumerate(series)])
+
+    @staticmethod
+    def result(values: Any) -> Any:
+        """What a compiled function gave, (…, d), or one number."""
+        return values if isinstance(values, np.ndarray) else float(values)
+
+    @staticmethod
+    def number(name: str, value: Any) -> float:
+        """One number.  Raises ``InputError`` for anything else."""
+        if isinstance(value, (bool, np.bool_)) or not isinstance(value, (int, float, np.integer, np.floating)):
+            raise InputError(f"{name} {value!r}: not a number")
+        if not np.isfinite(value):
+            raise InputError(f"{name} {value!r}: give a finite number")
+        return float(value)
+
+
+class Pairs:
+    """Vectors of ``DoubleDouble``, as arrays (2, d) of their high and low parts; float64 is taken too."""
+
+    kind = "an array"
+
+    @staticmethod
+    def vector(name: str, value: Any, size: int) -> np.ndarray:
+        """(2, d).  Raises ``InputError`` as that of doubles."""
+        if not isinstance(value, DoubleDouble):
+            value = DoubleDouble.from_value(Doubles.vector(name, value, size))
+        high, low = Doubles.vector(name, value.high, size), float_array(f"{name}.low", value.low, f"({size},)")
+        return np.stack([high, low])
+
+    @staticmethod
+    def is_curve(series: Any) -> bool:
+        """Whether these are rows of such numbers."""
+        return len(getattr(series, "shape", ())) == 2
+
+    @classmethod
+    def curve(cls, series: Any, size: int) -> np.ndarray:
+        """(terms, 2, d)."""
+        return np.stack([cls.vector(f"series[{k}]", series[k], size) for k in range(len(series))])
+
+    @staticmethod
+    def result(values: np.ndarray) -> DoubleDouble:
+        """The pairs of an array whose last axis but one, or only axis, holds high and low parts."""
+        axis = max(values.ndim - 2, 0)
+        return DoubleDouble(np.take(values, 0, axis), np.take(values, 1, axis))
+
+    @staticmethod
+    def number(name: str, value: Any) -> DoubleDouble:
+        """One number.  Raises ``InputError`` for anything else."""
+        if isinstance(value, bool) or value is None:
+            raise InputError(f"{name} {value!r}: not a number")
+        try:
+            number = DoubleDouble.from_value(value)
+        except InputError as error:
+            raise InputError(f"{name}: {error}") from None
+        if number.shape != () or not number.is_finite():
+            raise InputError(f"{name} {value!r}: give one finite number")
+        return number
+
+
+def float_array(name: str, value: Any, shape: str) -> np.ndarray:
+    """``value`` as NumPy's, in C order.  Raises ``InputError`` unless it is a float64 array of finite numbers."""
+    value = check_array(name, value)
+    if not isinstance(value, np.ndarray) or value.dtype != np.float64:
+        kind = value.dtype if isinstance(value, np.ndarray) else type(value).__name__
+        raise InputError(f"{name}: {kind} is not a float64 array; give a NumPy array of shape {shape}, dtype float64")
+    if not all_finite(value):
+        place = tuple(int(i) for i in np.argwhere(~np.isfinite(value))[0])
+        raise InputError(f"{name}: entry {place} is {value[place]}; every entry has to be finite")
+    return _plain(value)
+
+
+def all_finite(values: Any) -> bool:
+    """Whether all are finite.  Then the sum of squares is, but for overflow, which costs less than to look at each."""
+    return math.isfinite(np.vdot(values, values)) or bool(np.isfinite(values).all())
+
+
+def _plain(array: np.ndarray) -> np.ndarray:
+    """In C order and writeable: compiled functions take no array that is read only, as JAX's are."""
+    if array.flags.c_contiguous and array.flags.writeable:
+        return array  # by far the most; ``np.require`` takes as long as all other checks
+    return np.require(array, requirements=("C", "W"))
+
+
+def _labels(targets: Any, count: int, classes: int) -> np.ndarray:
+    targets = check_array("targets", targets)
+    if not isinstance(targets, np.ndarray) or targets.dtype.kind not in "iu" or targets.shape != (count,):
+        kind = f"{targets.dtype} {targets.shape}" if isinstance(targets, np.ndarray) else type(targets).__name__
+        raise InputError(f"targets: {kind} given; this loss takes integer class labels of shape ({count},)")
+    if targets.min() < 0 or targets.max() >= classes:
+        wrong = targets[(targets < 0) | (targets >= classes)][0]
+        raise InputError(f"targets: label {wrong} is out of range; this model has classes 0 to {classes - 1}")
+    return _plain(targets.astype(np.int64, copy=False))
