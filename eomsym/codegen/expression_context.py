@@ -8,7 +8,7 @@ from typing import Any
 from eomsym.codegen import expression_statements
 from eomsym.codegen.rule_program import rule_program
 from eomsym.codegen.spec import KernelSpec
-from eomsym.codegen.table_text import matrices, table
+from eomsym.codegen.table_text import matrices, reference, table
 from eomsym.models import MLP, ExpressionLoss, VectorField
 from eomsym.series.program import Variable
 from eomsym.step_index import small_nodes
@@ -38,6 +38,7 @@ def expression_context(spec: KernelSpec) -> dict[str, Any]:
         "nodes": tables.nodes,
         "summation": table([tables.summation(k) for k in range(terms)]),
         "logarithm": table([tables.logarithm(k)[0] for k in range(terms)]),
+        "reference": reference(terms),
         "rule": rule,
         "rule_tables": {} if rule is None else {name: matrices(levels) for name, levels in rule.tables.items()},
         "steps": spec.steps,

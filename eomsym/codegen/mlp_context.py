@@ -12,7 +12,7 @@ from eomsym.codegen.double_double_constants import constants, with_callees
 from eomsym.codegen.double_double_statements import system_program
 from eomsym.codegen.rule_program import rule_program
 from eomsym.codegen.spec import KernelSpec
-from eomsym.codegen.table_text import filled, matrices, pairs, table
+from eomsym.codegen.table_text import filled, matrices, pairs, reference, table
 from eomsym.codegen.templates import calls, loss_template
 from eomsym.models import LOSS_TABLE, MLP
 from eomsym.series.elementary import ELEMENTARY
@@ -75,6 +75,7 @@ def mlp_context(spec: KernelSpec) -> dict[str, Any]:
         "extrapolation": table(descent.extrapolation(every=reuse or model.normalization == "weight")),
         "summation": table(descent.summation()),
         "logarithm": table(descent.logarithm()),
+        "reference": reference(terms),
         "rule": rule,
         "rule_tables": {} if rule is None else {name: matrices(levels) for name, levels in rule.tables.items()},
         "fields": spec.fields,

@@ -9,6 +9,7 @@ from typing import Any
 from eomsym.codegen.double_double_constants import words
 from eomsym.exact_numbers import Coefficient
 from eomsym.step_index import Matrix
+from eomsym.step_index.weights import logarithm, weights
 
 #: Lists up to so many characters stand on one line.
 WIDTH = 100
@@ -48,6 +49,11 @@ def filled(items: Iterable[str]) -> str:
         lines[-1] += f"{item}, "
     text = "\n    ".join(line.rstrip() for line in lines)
     return text.removesuffix(",") if len(lines) == 1 else f"\n    {text}\n"
+
+
+def reference(terms: int) -> str:
+    """Weights of the steps 0 … k in the logarithm of a polynomial of degree k, for each k < ``terms``."""
+    return table([weights([Fraction(step) for step in range(k + 1)], logarithm) for k in range(terms)])
 
 
 def matrices(levels: Sequence[Matrix]) -> str:
