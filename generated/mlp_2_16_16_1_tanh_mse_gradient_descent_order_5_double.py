@@ -17,13 +17,40 @@
 #   4. Coefficient k + 1 of theta(s) is minus the sum of coefficient k of the gradient over the steps before s: fixed
 #      weights of the slots.  xi_{k-1} is this sum's coefficient of s, the logarithm of a step: fixed weights as well.
 #
-# Contents: Public functions; Numbers; Products and elementary functions; Series of the units of a layer;
-#   Loss; Forward and reverse pass; Iterates; Workspaces and threads.
+# Contents: What this file computes; Public functions; Numbers; Products and elementary functions;
+#   Series of the units of a layer; Loss; Forward and reverse pass; Iterates; Workspaces and threads.
 
 import math
 
 import numba
 import numpy as np
+
+# ==================== What this file computes ====================
+
+
+def reference(theta, order, inputs, targets):
+    """g, xi_0, ..., xi_{order-1} of the steps theta -> theta - eta g(theta), slowly, from the steps themselves."""
+    series = np.zeros((order + 1, SIZE))  # theta after s steps as a series in eta: coefficient k is a polynomial in s
+    series[0] = theta
+    gradients = []  # [s][k]: coefficient k of g after s steps, a polynomial in s of degree k
+    for step in range(order + 1):
+        gradients.append(gradient_series(series, inputs, targets))
+        series[1:] -= gradients[step][:-1]
+    # After s steps theta has lost eta times the sum of g over the steps before.  The flow with the same values there has
+    # minus the coefficient of s in this sum as its field at s = 0: the logarithm of a step.
+    return np.array([sum(WEIGHTS_OF_STEPS[k][s] * gradients[s][k] for s in range(k + 1)) for k in range(order + 1)])
+
+
+# [k][s]: weight of p(s) in the coefficient of s of the sum of a polynomial p of degree k over the steps before.
+WEIGHTS_OF_STEPS = [
+    [1.0],
+    [3 / 2, -1 / 2],
+    [11 / 6, -7 / 6, 1 / 3],
+    [25 / 12, -23 / 12, 13 / 12, -1 / 4],
+    [137 / 60, -163 / 60, 137 / 60, -21 / 20, 1 / 5],
+    [49 / 20, -71 / 20, 79 / 20, -163 / 60, 31 / 30, -1 / 6],
+]
+
 
 # ==================== Public functions ====================
 
