@@ -7,7 +7,6 @@ import math
 import re
 from dataclasses import replace
 from html.parser import HTMLParser
-from importlib import import_module
 
 import numpy as np
 import polars
@@ -21,7 +20,7 @@ from eomsym.derivation.formula import Formula
 from eomsym.dynamics import Ensemble, Noise
 from eomsym.dynamics.error_prediction import ErrorPrediction
 from eomsym.dynamics.noise_equations import Draw, Spread
-from eomsym.errors import InputError, MissingExtraError
+from eomsym.errors import InputError
 from eomsym.models import ExpressionLoss
 from eomsym.result import Result, Table, plain
 from eomsym.tracking import Measurement, Tracker
@@ -216,25 +215,6 @@ def test_a_frame_has_the_numbers_of_the_study():
     assert frame.columns == ["order", "eta", "error", "predicted_error", "error_ratio", "floor", "at_floor"]
     for order, errors in zip((0, 2), STUDY.errors, strict=True):
         assert frame.filter(polars.col("order") == order)["error"].to_list() == errors.tolist()
-
-
-def test_an_array_has_them_by_order_and_step_size():
-    pytest.importorskip("xarray", reason="the extra 'xarray' is not installed")
-    short = replace(STUDY.orders[1], **{n: getattr(STUDY.orders[1], n)[:3] for n in ("etas", "errors", "floors")})
-    short = replace(short, predicted_errors=STUDY.orders[1].predicted_errors[:3])
-    found = replace(STUDY, orders=(STUDY.orders[0], short)).to_xarray()
-    assert dict(found.sizes) == {"order": 2, "eta": 4}
-    np.testing.assert_array_equal(found.error.sel(order=0), STUDY.errors[0])
-    assert found.error.sel(order=2, eta=0.1) == STUDY.errors[1][2]
-    assert np.isnan(found.error.sel(order=2, eta=0.05))
-
-
-def test_what_has_no_dimensions_or_no_xarray_is_refused(monkeypatch):
-    with pytest.raises(InputError, match=r"Certificate: its rows have no dimensions; take to_polars\(\)"):
-        RESULTS["certificate"].to_xarray()
-    monkeypatch.setattr("eomsym.result.import_module", lambda name: import_module("not_installed_here"))
-    with pytest.raises(MissingExtraError, match=r"pip install 'eomsym\[xarray\]'"):
-        STUDY.to_xarray()
 
 
 def test_numbers_of_numpy_and_exact_ones_become_plain():

@@ -111,8 +111,6 @@ class Track(Result):
         head = ["step", *(f"order {n}" for n in range(len(self.latest.shares))), "cos step", "cos 2nd", "verdict"]
         return Table(head, [_row(one) for one in self.measurements[-most:]], words=(-1,))
 
-    dimensions = ("step", "order")
-
     def to_dict(self) -> dict[str, Any]:
         """All of it as plain values."""
         return {

@@ -216,8 +216,6 @@ class ConvergenceStudy(Result):
 
     drawn_by = "eomsym.verification.figures.convergence_figure"
 
-    dimensions = ("order", "eta")
-
     @property
     def summary(self) -> str:
         """The optimiser, the orders and how each ended."""

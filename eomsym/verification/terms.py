@@ -119,8 +119,6 @@ class TermStudy(Result):
 
     drawn_by = "eomsym.verification.figures.terms_figure"
 
-    dimensions = ("step", "index")
-
     @property
     def summary(self) -> str:
         """What was run, how far and how it ended."""
