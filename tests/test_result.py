@@ -41,7 +41,6 @@ from eomsym.verification import (
     TranslationStudy,
 )
 from eomsym.verification.asymptotics import AsymptoticStudy
-from eomsym.verification.equilibrium import Equilibrium
 from eomsym.verification.scale import NormPath, ScaleStudy
 from eomsym.verification.terms import TermPoint, TermRecord, TreeRecord
 from eomsym.verification.translation import RatePrediction
@@ -70,8 +69,7 @@ def term_study():
 
 def scale_study():
     path = NormPath(np.array([0.0, 1.0]), np.array([2.0, 1.5]), np.array([2.0, 1.5]), {0: np.array([2.0, 1.4])})
-    toy = Equilibrium(0.1, 0.1, 1.0, 1.2, None, {1: 1.3}, 0.1, None, {1: 0.11})
-    return ScaleStudy("2-1 tanh", "none", 0, 0.01, 1, (order_record(0),), {0: 1e-15}, path, toy)
+    return ScaleStudy("2-1 tanh", "none", 0, 0.01, 1, (order_record(0),), {0: 1e-15}, path)
 
 
 def noise():

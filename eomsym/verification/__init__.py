@@ -22,7 +22,6 @@ from eomsym.verification.discretization import (
 from eomsym.verification.drift_record import Drift
 from eomsym.verification.drifting import drift, kernel_for_drift
 from eomsym.verification.edge import EdgePoint, edge_point
-from eomsym.verification.equilibrium import Equilibrium, measure_equilibrium
 from eomsym.verification.follow_record import Follow, FollowedOrder
 from eomsym.verification.following import follow, kernel_to_follow
 from eomsym.verification.observables import Observable, read_observable
@@ -53,7 +52,6 @@ __all__ = [
     "ConvergenceStudy",
     "Drift",
     "EdgePoint",
-    "Equilibrium",
     "Floor",
     "Follow",
     "FollowedOrder",
@@ -80,7 +78,6 @@ __all__ = [
     "kernel_for_drift",
     "kernel_to_follow",
     "measure_accuracy",
-    "measure_equilibrium",
     "measure_errors",
     "measure_steps",
     "measure_terms",

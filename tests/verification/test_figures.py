@@ -19,7 +19,6 @@ from eomsym.verification import (
     TermStudy,
     TranslationStudy,
 )
-from eomsym.verification.equilibrium import measure_equilibrium
 from eomsym.verification.figures import (
     asymptotics_figure,
     convergence_figure,
@@ -175,7 +174,7 @@ def test_scale_shows_the_path_of_every_order_and_its_error():
     norms = np.linspace(2, 1, 9)
     path = NormPath(np.arange(9.0), norms, norms, {k: norms + 0.1 * k for k in range(2)})
     records = tuple(map(record, range(2)))
-    study = ScaleStudy("made up", "none", 0, 0.1, 3, records, {0: 0.0}, path, measure_equilibrium(0.4, 0.1))
+    study = ScaleStudy("made up", "none", 0, 0.1, 3, records, {0: 0.0}, path)
     figure = scale_figure(study)
     assert saved(figure)
     left, right = figure.axes
