@@ -36,11 +36,9 @@ from eomsym.verification import (
     OrderAdvice,
     OrderRecord,
     StepAdvice,
-    StepErrors,
     TermStudy,
     TranslationStudy,
 )
-from eomsym.verification.asymptotics import AsymptoticStudy
 from eomsym.verification.scale import NormPath, ScaleStudy
 from eomsym.verification.terms import TermPoint, TermRecord, TreeRecord
 from eomsym.verification.translation import RatePrediction
@@ -109,8 +107,6 @@ RESULTS = {
         *("gradient-descent", "2-1", "none", 0, 0.01, 0.01, 9, 0.01, 1e-17, 0.01),
         *((RatePrediction(0, 0.01, 1e-6),), (2.0, 1.0), np.array([0.0, 1.0]), np.ones((2, 1))),
     ),
-    "asymptotics": AsymptoticStudy((1.0, 2.0, 3.0), 1.0, 2.0, 0.5, 50, 1e-12),
-    "steps": StepErrors(0.1, (0, 2), (0.1, math.inf), (1e-9, math.inf)),
     "audit": Audit("PyTorch 2", 1, 4, AUDIT_ROWS, None, ("a note",)),
     "certificate": Certificate("kernel", (1e-16, 1e-15), (1.0, 0.0), (1e-18, 1e-18), 106, (1e-16, 1e-16)),
     "prediction": ErrorPrediction((0, 1), (1, 2), np.ones((2, 3)), np.zeros(2), np.zeros(3), 9),

@@ -1,13 +1,6 @@
 """Verification: is the equation of motion true to the order promised?  Data objects come back, nothing is printed."""
 
 from eomsym.verification.accuracy import evaluation_noise, measure_accuracy
-from eomsym.verification.asymptotics import (
-    AsymptoticStudy,
-    StepErrors,
-    measure_steps,
-    program_asymptotics,
-    study_asymptotics,
-)
 from eomsym.verification.audit_record import Audit, AuditRow
 from eomsym.verification.auditing import audit
 from eomsym.verification.certificate import Certificate, certify
@@ -44,7 +37,6 @@ __all__ = [
     "LEAST_POINTS",
     "RATIO_TOLERANCE",
     "SLOPE_TOLERANCE",
-    "AsymptoticStudy",
     "Audit",
     "AuditRow",
     "Certificate",
@@ -62,7 +54,6 @@ __all__ = [
     "RatePrediction",
     "ScaleStudy",
     "StepAdvice",
-    "StepErrors",
     "TermStudy",
     "TranslationStudy",
     "audit",
@@ -79,15 +70,12 @@ __all__ = [
     "kernel_to_follow",
     "measure_accuracy",
     "measure_errors",
-    "measure_steps",
     "measure_terms",
     "norm_law",
-    "program_asymptotics",
     "read_observable",
     "recommend_order",
     "recommend_step",
     "scale_law_defect",
-    "study_asymptotics",
     "study_conservation",
     "study_scale",
     "study_terms",
