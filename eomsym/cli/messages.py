@@ -17,7 +17,7 @@ _ARGUMENT = re.compile(r"(?<![\w.])(?<!\w\()([a-z_]+)=('[^'\s]*'|[\w.]+)")
 #: What a message begins with: the name of the value that is wrong.
 _NAME = re.compile(r"[a-z_]+(?=:| [-\d'\[])")
 #: Choices of an argument that have options of their own.
-_CHOICES = {("--start", "settled"): "--settle", ("--start", "shadow"): "--from-start"}
+_CHOICES = {("--start", "shadow"): "--from-start"}
 
 #: Those of the command that runs; one process, one command line.
 options: Collection[str] = ()

@@ -145,7 +145,6 @@ def test_options_reach_the_library(run_with, study):
     ("words", "start", "state", "begin", "factor"),
     [
         (("--from-start",), "shadow", "slow", None, 2),
-        (("--settle",), "settled", "slow", None, 2),
         (("--resum",), None, "slow", None, 2),
         ((), None, "whole", None, 4),
         (("--state", "whole", "--begin", "5"), None, "whole", 5, 4),
@@ -162,10 +161,9 @@ def test_where_an_optimiser_with_memory_begins(run_with, study, words, start, st
     ("words", "fault"),
     [
         (("--state", "half"), "--state 'half': unknown; choose from slow, whole"),
-        (("--from-start", "--settle"), "--from-start, --settle: both given"),
-        (("--state", "whole", "--settle"), "leave --from-start and --settle out"),
+        (("--state", "whole", "--from-start"), "leave --from-start out"),
         (("--state", "whole", "--optimizer", "optimistic"), "no memory that fades slowly"),
-        (("--optimizer", "adam", "--set", "beta2=0.999", "--settle"), "takes 83137 steps"),
+        (("--optimizer", "adam", "--set", "beta2=0.999", "--from-start"), "takes 83137 steps"),
         (("--optimizer", "heavy-ball", "--state", "slow", "--begin", "3"), "give --state whole too"),
         (("--optimizer", "heavy-ball", "--set", "beta=1"), "give 0 <= beta < 1"),
     ],
