@@ -32,7 +32,6 @@ from eomsym.optimizers.loop import check_free
 from eomsym.schedules import read_schedules
 from eomsym.step_index import check_summable
 from eomsym.step_index.held import has_kink
-from eomsym.verification.effort import tell_effort
 from eomsym.verification.loop import verify_loop
 from eomsym.verification.measurement import MANIFOLD, SHADOW, STARTS, Measurement, Problem, forgetting_steps
 from eomsym.verification.posing import (
@@ -162,8 +161,6 @@ def verify(
         if given is None and entry.memory:
             _check_movement(problem, steps[0])
         time = STEPS * steps[0] * problem.steps + transient * steps[0]
-        effort = asked.orders, steps, time, radius
-        tell_effort(problem.rounded_kernel, rounded(problem.theta), problem.data, *effort)
         return asked.study(
             problem,
             problem.kernel,

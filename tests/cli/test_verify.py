@@ -259,14 +259,3 @@ def test_interrupt_is_quiet():
     process.send_signal(signal.SIGINT)
     out, err = process.communicate(timeout=60)
     assert (process.returncode, out, err) == (130, b"", b"")
-
-
-def test_an_interrupt_in_text_that_python_evaluates_has_the_same_status(tmp_path):
-    """As within an import; ``python -m`` would end by the signal although the command line has caught it."""
-    (tmp_path / "sitecustomize.py").write_text(
-        "import eomsym.cli.app\neomsym.cli.app.run = lambda arguments: exec('raise KeyboardInterrupt')\n"
-    )
-    surroundings = {**os.environ, "PYTHONPATH": f"{tmp_path}{os.pathsep}{ROOT}"}
-    command = [sys.executable, "-m", "eomsym", "optimizers"]
-    done = subprocess.run(command, cwd=tmp_path, env=surroundings, capture_output=True, check=False)
-    assert (done.returncode, done.stdout, done.stderr) == (130, b"", b"")
