@@ -1,7 +1,7 @@
 """Paths: the optimiser's iterates, the equation of motion, and the discretization error between them."""
 
 from eomsym.dynamics.differentials import SeriesKernel, elementary_differentials
-from eomsym.dynamics.equation_of_motion import MotionEnd, integrate_equation_of_motion, modified_vector_field
+from eomsym.dynamics.equation_of_motion import integrate_equation_of_motion
 from eomsym.dynamics.error_prediction import ErrorPrediction, predict_discretization_error
 from eomsym.dynamics.even_steps import EvenSteps, even_steps, follow_even_steps
 from eomsym.dynamics.extrapolation import integrate_by_extrapolation
@@ -25,7 +25,6 @@ __all__ = [
     "EvenSteps",
     "FieldKernel",
     "LoopKernel",
-    "MotionEnd",
     "Noise",
     "OptimizerEnd",
     "Path",
@@ -48,7 +47,6 @@ __all__ = [
     "kernel_state",
     "largest_eigenvalue",
     "loop_kernel",
-    "modified_vector_field",
     "noise",
     "optimizer_path",
     "predict_discretization_error",

@@ -13,8 +13,8 @@ from threadpoolctl import threadpool_limits
 
 from eomsym.dynamics import (
     ErrorPrediction,
-    MotionEnd,
     OptimizerEnd,
+    Path,
     integrate_equation_of_motion,
     predict_discretization_error,
     spectral_radius,
@@ -80,7 +80,7 @@ class LoopProblem(Problem):
         begun = hand_over(self.kernel.inner, self.kernel.loop, theta, self.highest, self.data).at(eta)
         return OptimizerEnd(end.theta, end.error_estimate, np.append(begun, theta[-1]))
 
-    def flow(self, start: Vector, eta: float, time: Any, order: int, accuracy: float) -> MotionEnd:
+    def flow(self, start: Vector, eta: float, time: Any, order: int, accuracy: float) -> Path:
         """The equation of motion, from piece to piece of the schedules: a new one begins at the first step in it."""
         state, error, evaluations = start, 0.0, 0
         previous = None
@@ -93,7 +93,7 @@ class LoopProblem(Problem):
             )
             error, evaluations = error + part.error_estimate, evaluations + part.evaluations
             state = np.append(part.theta[:-1], end)
-        return MotionEnd(state, error, evaluations)
+        return Path.to(time, state, error, evaluations)
 
     def predict(self, theta: Vector, time: float, orders: Sequence[int]) -> ErrorPrediction:
         """The predicted errors; what the memory does at a new piece is of a higher power of η."""

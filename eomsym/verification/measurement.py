@@ -17,8 +17,8 @@ from eomsym.dynamics import (
     Data,
     ErrorPrediction,
     FieldKernel,
-    MotionEnd,
     OptimizerEnd,
+    Path,
     RoundedKernel,
     ShadowStart,
     integrate_equation_of_motion,
@@ -120,7 +120,7 @@ class Problem:
             return False
         return True
 
-    def flow(self, start: Vector, eta: float, time: Any, order: int, accuracy: float) -> MotionEnd:
+    def flow(self, start: Vector, eta: float, time: Any, order: int, accuracy: float) -> Path:
         """The equation of motion of an order from ``start``."""
         return integrate_equation_of_motion(
             self.kernel, start, eta, time, self.data, order=order, accuracy=accuracy, resum=self.resum
