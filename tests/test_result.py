@@ -17,9 +17,10 @@ from eomsym import derivation, dynamics, studies, tracking, verification
 from eomsym.cli import output
 from eomsym.derivation import corrected_step, decay_law, derive, modified_generator, modified_loss
 from eomsym.derivation.formula import Formula
-from eomsym.dynamics import Ensemble, Noise
+from eomsym.dynamics import Noise
 from eomsym.dynamics.error_prediction import ErrorPrediction
 from eomsym.dynamics.noise_equations import Draw, Spread
+from eomsym.dynamics.noise_record import Ensemble
 from eomsym.errors import InputError
 from eomsym.models import ExpressionLoss
 from eomsym.result import Result, Table, plain
@@ -27,18 +28,18 @@ from eomsym.tracking import Measurement, Tracker
 from eomsym.trees import rooted_trees
 from eomsym.verification import (
     Audit,
-    AuditRow,
     Certificate,
     ConvergenceStudy,
     EdgePoint,
     Follow,
-    FollowedOrder,
     OrderAdvice,
     OrderRecord,
     StepAdvice,
     TermStudy,
     TranslationStudy,
 )
+from eomsym.verification.audit_record import AuditRow
+from eomsym.verification.follow_record import FollowedOrder
 from eomsym.verification.scale import NormPath, ScaleStudy
 from eomsym.verification.terms import TermPoint, TermRecord, TreeRecord
 from eomsym.verification.translation import RatePrediction
@@ -242,15 +243,10 @@ def _results_of_public_functions():
 #: What public functions return that is no finding: what to work with, or a number with its parts.
 NO_RESULTS = {
     "Design",
-    "Observable",
-    "ResultStore",
     "StudyPlan",
-    "StateMap",
-    "SeriesKernel",
     "LoopKernel",
     "TreeTable",
     "FieldKernel",
-    "Tally",
 }
 
 

@@ -133,7 +133,8 @@ def conserved(
     The exit status is 1 if gradient flow does not conserve one of them.
     """
     from eomsym.models import dataset as samples_of
-    from eomsym.verification import conserved_quantities, kernel_for_drift, study_conservation
+    from eomsym.verification import kernel_for_drift, study_conservation
+    from eomsym.verification.conservation import conserved_quantities
 
     network = options.OwnNetwork(layers=layers, activation=activation, normalization=normalization, no_bias=no_bias)
     model = network.model(dataset)

@@ -14,7 +14,8 @@ from eomsym.cli.groups import examples, new_group
 from eomsym.errors import InputError
 
 if TYPE_CHECKING:
-    from eomsym.studies import Executor, StudyRun
+    from eomsym.studies import StudyRun
+    from eomsym.studies.executors import Executor
 
 FORMATS = ("table", "json", "csv")
 EXECUTORS = ("serial", "processes")
@@ -62,7 +63,8 @@ def run(
     if a job of the study failed.
     """
     place = _executor(executor, workers, scheduler)
-    from eomsym.studies import read_plan, run_study, study_folder
+    from eomsym.studies import read_plan, run_study
+    from eomsym.studies.results import study_folder
 
     plan = read_plan(file)
     folder = study_folder(file) if output_ is None else parsing.folder("--output", output_)

@@ -11,8 +11,9 @@ from typing import Any
 
 import numpy as np
 
-from eomsym.dynamics import Data, even_steps, integrate_equation_of_motion, largest_eigenvalue
+from eomsym.dynamics import even_steps, integrate_equation_of_motion, largest_eigenvalue
 from eomsym.dynamics.differentials import SeriesKernel
+from eomsym.dynamics.kernel import Data
 from eomsym.dynamics.kernel_rule import check_descent
 from eomsym.errors import InputError, IntegrationError, ResummationWarning
 from eomsym.result import Result

@@ -14,19 +14,17 @@ import numpy as np
 from eomsym import optimizers
 from eomsym.double_double import DoubleDouble, exact_product
 from eomsym.dynamics import (
-    Data,
     ErrorPrediction,
     FieldKernel,
     OptimizerEnd,
     Path,
-    RoundedKernel,
     ShadowStart,
     integrate_equation_of_motion,
     predict_discretization_error,
     run_optimizer,
-    slow_memory,
 )
-from eomsym.dynamics.kernel import is_double_double
+from eomsym.dynamics.kernel import Data, RoundedKernel, is_double_double
+from eomsym.dynamics.kernel_series import slow_memory
 from eomsym.dynamics.vectors import Vector, epsilon, norm, rounded
 from eomsym.errors import InputError, IntegrationError
 from eomsym.optimizers import Optimizer, trace

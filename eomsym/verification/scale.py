@@ -20,7 +20,6 @@ from threadpoolctl import threadpool_limits
 
 from eomsym.checks import check_orders, check_positive
 from eomsym.dynamics import (
-    Data,
     FieldKernel,
     integrate_equation_of_motion,
     optimizer_path,
@@ -28,6 +27,7 @@ from eomsym.dynamics import (
     run_optimizer,
     spectral_radius,
 )
+from eomsym.dynamics.kernel import Data
 from eomsym.dynamics.kernel_rule import check_descent
 from eomsym.errors import InputError
 from eomsym.models import MLP, Dataset, dataset, scale_invariant

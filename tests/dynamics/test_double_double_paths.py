@@ -9,7 +9,6 @@ from mpmath import mp
 
 from eomsym.double_double import DoubleDouble, exact_product
 from eomsym.dynamics import (
-    RoundedKernel,
     integrate_by_extrapolation,
     integrate_equation_of_motion,
     optimizer_path,
@@ -17,6 +16,7 @@ from eomsym.dynamics import (
     run_optimizer,
     spectral_radius,
 )
+from eomsym.dynamics.kernel import RoundedKernel
 from eomsym.errors import InputError
 
 START = np.array([-1.0, -0.3])

@@ -15,6 +15,7 @@ import worker_tasks
 from eomsym import studies
 from eomsym.errors import EomsymError, InputError, MissingExtraError
 from eomsym.studies import cluster as cluster_module
+from eomsym.studies.executors import WorkerLost
 
 ROOT = Path(__file__).parents[2]
 HOST = "127.0.0.1"
@@ -167,7 +168,7 @@ def test_a_job_over_which_workers_die_is_given_up_and_the_others_are_done(cluste
     monkeypatch.setattr(cluster_module, "kernel_order", lambda job: None)
     with studies.Cluster(address) as place:
         found = dict(place.measure(range(6)))
-    assert found.pop(2) == studies.WorkerLost()
+    assert found.pop(2) == WorkerLost()
     assert {item: said for item, (said, _) in found.items()} == {item: item for item in (0, 1, 3, 4, 5)}
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from eomsym import studies
-from eomsym.studies import JobResult
+from eomsym.studies.job import JobResult
 
 ROOT = Path(__file__).parents[2]
 

@@ -10,7 +10,9 @@ import pytest
 
 from eomsym import studies
 from eomsym.errors import InputError
-from eomsym.studies import JobResult, MeasuredError, ResultStore
+from eomsym.studies.job import JobResult, MeasuredError
+from eomsym.studies.results import study_folder
+from eomsym.studies.store import ResultStore
 
 WORDS = {
     "orders": [0, 2],
@@ -167,10 +169,10 @@ def test_a_part_of_the_frame_is_results_too(results):
 
 def test_a_study_file_finds_its_folder(study_file, plan):
     file = study_file()
-    assert studies.study_folder(file) == file.with_name("cheap.results")
+    assert study_folder(file) == file.with_name("cheap.results")
     with pytest.raises(InputError, match="no results of this study; run it first"):
         studies.read_results(file)
-    store = ResultStore(studies.study_folder(file))
+    store = ResultStore(study_folder(file))
     for job in plan.jobs():
         store.write(made_up(job))
     assert studies.read_results(file).jobs == 12

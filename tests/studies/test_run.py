@@ -9,7 +9,10 @@ import pytest
 
 from eomsym import studies
 from eomsym.errors import EomsymError, InputError
-from eomsym.studies import JobResult, Processes, Serial, WorkerLost
+from eomsym.studies import Processes, Serial
+from eomsym.studies.executors import WorkerLost
+from eomsym.studies.job import JobResult
+from eomsym.studies.store import ResultStore
 
 
 class Recorded(Serial):
@@ -51,7 +54,7 @@ def test_every_job_has_a_result(plan, tmp_path, contents):
     assert (done.jobs, done.found, done.measured, done.failed) == (12, 0, 12, 0)
     found = contents(tmp_path)
     assert set(found) == {f"{job.digest}.json" for job in plan.jobs()}
-    assert studies.ResultStore(tmp_path).read_plan() == plan
+    assert ResultStore(tmp_path).read_plan() == plan
     assert (tmp_path / "results.parquet").is_file()
 
 
@@ -103,21 +106,21 @@ def test_a_failed_job_keeps_its_reason_until_it_is_to_be_tried_again(plan, tmp_p
     bad = list(plan.jobs())[3]
     first = studies.run_study(plan, tmp_path, Recorded(lambda job: failed(job) if job == bad else None))
     assert (first.measured, first.failed) == (12, 1)
-    assert studies.ResultStore(tmp_path).read(bad).reason == "made up"
+    assert ResultStore(tmp_path).read(bad).reason == "made up"
     resumed = Recorded()
     assert studies.run_study(plan, tmp_path, resumed).failed == 1
     assert resumed.asked == []
     again = Recorded()
     done = studies.run_study(plan, tmp_path, again, retry_failed=True)
     assert (again.asked, done.found, done.measured, done.failed) == ([bad], 11, 1, 0)
-    assert not studies.ResultStore(tmp_path).read(bad).failed
+    assert not ResultStore(tmp_path).read(bad).failed
 
 
 def test_a_job_over_which_workers_died_is_a_failure(plan, tmp_path):
     bad = list(plan.jobs())[2]
     done = studies.run_study(plan, tmp_path, Recorded(lambda job: WorkerLost() if job == bad else None))
     assert (done.measured, done.failed) == (12, 1)
-    assert "each worker process" in studies.ResultStore(tmp_path).read(bad).reason
+    assert "each worker process" in ResultStore(tmp_path).read(bad).reason
 
 
 def test_two_runs_in_one_folder_are_refused(plan, tmp_path):

@@ -8,7 +8,8 @@ import pytest
 
 from eomsym.errors import InputError
 from eomsym.models import MLP, dataset
-from eomsym.verification import norm_law, study_scale
+from eomsym.verification import study_scale
+from eomsym.verification.scale import norm_law
 
 
 @pytest.fixture(scope="module")
