@@ -129,7 +129,7 @@ Exact coefficients of update rules whose parameters stay symbols, each repeat in
 STUDY_NOTES = """\
 `eomsym study run`, whole runs in fresh processes with the kernel in numba's cache, BLAS on one thread everywhere.
 "besides" is what one job costs beyond its measurement once the workers are up: handing it out, its result on disk
-(fsync), the journal; the smallest of the rounds. "faster" is serial over processes, round by round. Jobs that share a
+(fsync); the smallest of the rounds. "faster" is serial over processes, round by round. Jobs that share a
 machine with another slow one another down, so the time of one job is longer beside a second one."""
 
 

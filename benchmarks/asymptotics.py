@@ -1,4 +1,4 @@
-"""How the series of a 2-4-1 network goes on to order 30, and the figure of docs: ``python benchmarks/asymptotics.py``.
+"""How the series of a 2-4-1 network goes on to order 30, and the figure of docs: ``python -m benchmarks.asymptotics``.
 
 Takes some minutes; ``--figure FILE`` draws it too.
 """
@@ -11,9 +11,9 @@ from pathlib import Path
 
 import numpy as np
 
+from benchmarks.series_growth import AsymptoticStudy, program_asymptotics, study_asymptotics
 from eomsym.models import MLP
 from eomsym.models.network import network_program
-from eomsym.verification import AsymptoticStudy, program_asymptotics, study_asymptotics
 
 MODEL = MLP([2, 4, 1], activation="tanh", loss="mse")
 SAMPLES = 6

@@ -11,7 +11,7 @@ from eomsym.dynamics import kernel_counterterms
 from eomsym.dynamics.loop_kernel import LoopKernel
 from eomsym.models import dataset, default_model
 from eomsym.optimizers import loop_of
-from eomsym.verification import kernel_to_follow
+from eomsym.verification.following import kernel_to_follow
 
 ORDERS, SIZE, SAMPLES = (1, 2, 3), 32, 1792
 CASES = {

@@ -15,11 +15,8 @@ from importlib import import_module
 from numbers import Number
 from typing import TYPE_CHECKING, Any, Literal
 
-from eomsym.errors import InputError, MissingExtraError
-
 if TYPE_CHECKING:
     import polars
-    import xarray
     from matplotlib.figure import Figure
     from rich.table import Table as RichTable
 
@@ -114,8 +111,6 @@ class Result:
     (``report``) and its rows (``column_values`` or ``records``); where it does not, they are made of its fields.
     """
 
-    #: The columns of ``records`` that number them: dimensions of ``to_xarray``.
-    dimensions: tuple[str, ...] = ()
     #: The attributes in ``to_dict``; the fields where none are named.
     told: tuple[str, ...] = ()
     #: The function that draws it, by its full name; where there is none, lines are drawn of ``records``.
@@ -160,29 +155,6 @@ class Result:
         import polars
 
         return polars.DataFrame(self.records(), infer_schema_length=None)
-
-    def to_xarray(self) -> xarray.Dataset:
-        """The numbers of ``records`` over ``dimensions``, NaN where there is none.
-
-        Raises ``MissingExtraError`` without xarray, ``InputError`` where the rows have no dimensions.
-        """
-        if not self.dimensions:
-            raise InputError(f"{type(self).__name__}: its rows have no dimensions; take to_polars() or to_dict()")
-        try:
-            xarray = import_module("xarray")
-        except ImportError as error:
-            raise MissingExtraError("to_xarray: xarray is not installed; pip install 'eomsym[xarray]'") from error
-        import numpy as np
-
-        rows = self.records()
-        axes = {name: list(dict.fromkeys(row[name] for row in rows)) for name in self.dimensions}
-        names = [name for name in rows[0] if name not in axes and any(isinstance(row[name], float) for row in rows)]
-        found = {name: np.full([len(values) for values in axes.values()], np.nan) for name in names}
-        for row in rows:
-            place = tuple(values.index(row[name]) for name, values in axes.items())
-            for name in names:
-                found[name][place] = np.nan if row[name] is None else row[name]
-        return xarray.Dataset({name: (self.dimensions, values) for name, values in found.items()}, coords=axes)
 
     def plot(self) -> Figure:
         """The figure of this kind of result; else every number of ``records`` against the first of them."""

@@ -25,12 +25,10 @@ import numpy as np
 
 import eomsym
 from eomsym.models import MLP, Dataset, dataset
-from eomsym.verification import study_asymptotics
 
 # %% tags=["parameters"]
 NODES = 20  # of the largest trees
 ORDERS = 2, 6, 10  # that are verified
-LAYERS, TERMS = [2, 4, 1], 24  # of the series that is followed furthest
 
 # %% [markdown]
 # ## 1. All trees
@@ -100,33 +98,9 @@ pairs.plot()
 #
 # No. The sizes of the terms, in as many digits as are needed, follow two laws, one after the other. First each term is the last one times the largest curvature
 # $\lambda$: a geometric series, which converges for $\eta|\lambda|<1$. But gradient flow, followed into complex time, meets a singularity at some distance $T$,
-# and that gives the terms a part that grows like $(N+1)!/(2\pi T)^{N+2}$. Sooner or later the factorial wins, at every $\eta$.
-
-# %%
-random = np.random.default_rng(0)
-inputs = random.standard_normal((6, 2))
-targets = np.sin(2 * inputs[:, :1])
-tiny = MLP(LAYERS, activation="tanh", loss="mse")
-series = study_asymptotics(tiny, tiny.initial(seed=0), inputs, targets, order=TERMS)
-print(f"largest curvature {series.curvature:.3f}, singularity at a distance of about {series.time_radius:.2f}")
-print(f"the second law overtakes the first at order {series.overtaking_order:.1f}")
-series.plot()
+# and that gives the terms a part that grows like $(N+1)!/(2\pi T)^{N+2}$. Sooner or later the factorial wins, at every $\eta$. So there is a best order for each $\eta$:
+# the page `docs/high_order.md` shows it for a small network, to order 30.
 
 # %% [markdown]
-# So there is a best order for each $\eta$, where the terms $\eta^{N+2}\lVert\xi_N\rVert$ are smallest:
-
-# %%
-figure, axes = plt.subplots(figsize=(6, 3.8), layout="constrained")
-for product, colour in zip((0.2, 0.4, 0.6, 0.8), ("#0072B2", "#D55E00", "#009E73", "#CC79A7"), strict=True):
-    eta = product / abs(series.curvature)
-    terms, best = series.terms(eta), series.optimal_order(eta)
-    axes.semilogy(range(len(terms)), terms, "o-", color=colour, markersize=4, label=rf"$\eta|\lambda|={product}$")
-    axes.plot(best, terms[best], "o", color=colour, markersize=12, fillstyle="none")
-axes.set(xlabel="order $N$", ylabel=r"$\eta^{N+2}\,\|\xi_N\|$")
-axes.spines[["top", "right"]].set_visible(False)
-axes.legend(frameon=False)
-plt.show()
-
-# %% [markdown]
-# **On the command line:** `eomsym verify --precision double-double --orders 0:12`. The pages `docs/high_order.md`, `docs/tree_tables.md` and `docs/asymptotics.md` have the
+# **On the command line:** `eomsym verify --precision double-double --orders 0:12`. The pages `docs/high_order.md` and `docs/tree_tables.md` have the
 # details, and how all of this is checked.

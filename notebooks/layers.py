@@ -20,8 +20,10 @@
 # %%
 # %matplotlib inline
 
+import math
+
 from eomsym.derivation import decay_law
-from eomsym.verification import measure_equilibrium, study_scale, study_translation
+from eomsym.verification import study_scale, study_translation
 
 # %% tags=["parameters"]
 DATA, STEPS = "digits", 2000  # before a softmax
@@ -92,14 +94,17 @@ norms.plot()
 # ## 3. Equilibrium: growth against decay
 #
 # In the long run growth and decay balance. The smallest model of this is $f = c\,\arg(w)$ in the plane, whose gradient always points along the circle with length $c/\lVert w\rVert$. Gradient descent settles at
-# $\lVert w\rVert^4 = \eta c^2/(2\lambda-\eta\lambda^2)$ and turns by $\arccos(1-\eta\lambda)$ a step. Gradient flow has no equilibrium at all.
+# $\lVert w\rVert^4 = \eta c^2/(2\lambda-\eta\lambda^2)$ and turns by $\arccos(1-\eta\lambda)$ a step. Gradient flow has no equilibrium at all. The equation of motion of order 1
+# has one at $\lVert w\rVert^4 = \eta c^2/(2\lambda+\eta\lambda^2)$.
 
 # %%
-found = measure_equilibrium(eta=0.1, weight_decay=0.1)
-print("gradient descent, exact   ", found.exact_norm, found.exact_angle)
-print("gradient descent, measured", found.measured_norm, found.measured_angle)
-for order in found.norms:
-    print(f"equation of motion {order}      ", found.norms[order], found.angles[order])
+eta, decay, w = 0.1, 0.1, 1 + 0j  # c = 1
+for _ in range(3000):
+    before, w = w, w - eta * (1j / w.conjugate() + decay * w)
+print(f"gradient descent: |w|^4 = {abs(w) ** 4:.12f}, by the formula {eta / (2 * decay - eta * decay**2):.12f}")
+print(f"order 1:          |w|^4 = {eta / (2 * decay + eta * decay**2):.12f}")
+turn = w / before
+print(f"a step turns by {abs(math.atan2(turn.imag, turn.real)):.12f}, by the formula {math.acos(1 - eta * decay):.12f}")
 
 # %% [markdown]
 # **Next:** `terms.ipynb` looks at which terms of the series matter. On the command line: `eomsym layers translation` and `eomsym layers scale --normalization batch`.

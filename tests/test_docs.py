@@ -31,7 +31,6 @@ LONG = {
     "own_optimizer.md",
     "studies.md",
     "high_order.md",
-    "asymptotics.md",
     "tree_tables.md",
     "README.md",
     "follow.md",

@@ -19,7 +19,7 @@ SMALL = {
     "derive": {"ORDER": 2},
     "edge": {"ORDER": 2, "STEPS": 200},
     "generate": {"DATA": "moons", "LAYERS": [2, 4, 2], "ORDER": 2, "ETA": 0.5, "STEPS": 20, "REPEATS": 3},
-    "high_order": {"NODES": 12, "ORDERS": (1, 7), "LAYERS": [2, 2, 1], "TERMS": 8},
+    "high_order": {"NODES": 12, "ORDERS": (1, 7)},
     "layers": {"DATA": "moons", "STEPS": 500, "NORMALISED": "moons", "DECAY": 0.05},
     "momentum_and_adam": {
         "DATA": "digits-small",

@@ -7,7 +7,6 @@ import math
 import re
 from dataclasses import replace
 from html.parser import HTMLParser
-from importlib import import_module
 
 import numpy as np
 import polars
@@ -18,31 +17,29 @@ from eomsym import derivation, dynamics, studies, tracking, verification
 from eomsym.cli import output
 from eomsym.derivation import corrected_step, decay_law, derive, modified_generator, modified_loss
 from eomsym.derivation.formula import Formula
-from eomsym.dynamics import Ensemble, Noise
+from eomsym.dynamics import Noise
 from eomsym.dynamics.error_prediction import ErrorPrediction
 from eomsym.dynamics.noise_equations import Draw, Spread
-from eomsym.errors import InputError, MissingExtraError
+from eomsym.dynamics.noise_record import Ensemble
+from eomsym.errors import InputError
 from eomsym.models import ExpressionLoss
 from eomsym.result import Result, Table, plain
 from eomsym.tracking import Measurement, Tracker
 from eomsym.trees import rooted_trees
 from eomsym.verification import (
     Audit,
-    AuditRow,
     Certificate,
     ConvergenceStudy,
     EdgePoint,
     Follow,
-    FollowedOrder,
     OrderAdvice,
     OrderRecord,
     StepAdvice,
-    StepErrors,
     TermStudy,
     TranslationStudy,
 )
-from eomsym.verification.asymptotics import AsymptoticStudy
-from eomsym.verification.equilibrium import Equilibrium
+from eomsym.verification.audit_record import AuditRow
+from eomsym.verification.follow_record import FollowedOrder
 from eomsym.verification.scale import NormPath, ScaleStudy
 from eomsym.verification.terms import TermPoint, TermRecord, TreeRecord
 from eomsym.verification.translation import RatePrediction
@@ -71,8 +68,7 @@ def term_study():
 
 def scale_study():
     path = NormPath(np.array([0.0, 1.0]), np.array([2.0, 1.5]), np.array([2.0, 1.5]), {0: np.array([2.0, 1.4])})
-    toy = Equilibrium(0.1, 0.1, 1.0, 1.2, None, {1: 1.3}, 0.1, None, {1: 0.11})
-    return ScaleStudy("2-1 tanh", "none", 0, 0.01, 1, (order_record(0),), {0: 1e-15}, path, toy)
+    return ScaleStudy("2-1 tanh", "none", 0, 0.01, 1, (order_record(0),), {0: 1e-15}, path)
 
 
 def noise():
@@ -112,8 +108,6 @@ RESULTS = {
         *("gradient-descent", "2-1", "none", 0, 0.01, 0.01, 9, 0.01, 1e-17, 0.01),
         *((RatePrediction(0, 0.01, 1e-6),), (2.0, 1.0), np.array([0.0, 1.0]), np.ones((2, 1))),
     ),
-    "asymptotics": AsymptoticStudy((1.0, 2.0, 3.0), 1.0, 2.0, 0.5, 50, 1e-12),
-    "steps": StepErrors(0.1, (0, 2), (0.1, math.inf), (1e-9, math.inf)),
     "audit": Audit("PyTorch 2", 1, 4, AUDIT_ROWS, None, ("a note",)),
     "certificate": Certificate("kernel", (1e-16, 1e-15), (1.0, 0.0), (1e-18, 1e-18), 106, (1e-16, 1e-16)),
     "prediction": ErrorPrediction((0, 1), (1, 2), np.ones((2, 3)), np.zeros(2), np.zeros(3), 9),
@@ -218,25 +212,6 @@ def test_a_frame_has_the_numbers_of_the_study():
         assert frame.filter(polars.col("order") == order)["error"].to_list() == errors.tolist()
 
 
-def test_an_array_has_them_by_order_and_step_size():
-    pytest.importorskip("xarray", reason="the extra 'xarray' is not installed")
-    short = replace(STUDY.orders[1], **{n: getattr(STUDY.orders[1], n)[:3] for n in ("etas", "errors", "floors")})
-    short = replace(short, predicted_errors=STUDY.orders[1].predicted_errors[:3])
-    found = replace(STUDY, orders=(STUDY.orders[0], short)).to_xarray()
-    assert dict(found.sizes) == {"order": 2, "eta": 4}
-    np.testing.assert_array_equal(found.error.sel(order=0), STUDY.errors[0])
-    assert found.error.sel(order=2, eta=0.1) == STUDY.errors[1][2]
-    assert np.isnan(found.error.sel(order=2, eta=0.05))
-
-
-def test_what_has_no_dimensions_or_no_xarray_is_refused(monkeypatch):
-    with pytest.raises(InputError, match=r"Certificate: its rows have no dimensions; take to_polars\(\)"):
-        RESULTS["certificate"].to_xarray()
-    monkeypatch.setattr("eomsym.result.import_module", lambda name: import_module("not_installed_here"))
-    with pytest.raises(MissingExtraError, match=r"pip install 'eomsym\[xarray\]'"):
-        STUDY.to_xarray()
-
-
 def test_numbers_of_numpy_and_exact_ones_become_plain():
     found = plain(
         {
@@ -268,15 +243,10 @@ def _results_of_public_functions():
 #: What public functions return that is no finding: what to work with, or a number with its parts.
 NO_RESULTS = {
     "Design",
-    "Observable",
-    "ResultStore",
     "StudyPlan",
-    "StateMap",
-    "SeriesKernel",
     "LoopKernel",
     "TreeTable",
     "FieldKernel",
-    "Tally",
 }
 
 

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 
 from eomsym.errors import EomsymError
 
-__all__ = ["INTERRUPTED", "main"]
+__all__ = ["main"]
 
 #: Exit statuses besides 0: what was asked cannot be done as asked, and the user interrupted (128 + SIGINT).
 BAD_INPUT, INTERRUPTED = 2, 130
@@ -23,14 +23,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     0 done, 1 a check failed, 2 bad input, told in one line on stderr.
     """
-    from eomsym.cli import messages, output
+    from eomsym.cli import messages
 
     if sys.stderr is None:  # closed: what is told there is lost, as with /dev/null, and what is asked for is not
         sys.stderr = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115  for the whole process
     if sys.stdout is None:
         return _refuse("standard output is closed; give it a file or /dev/null")
+    if hasattr(sys.stdout, "reconfigure"):  # an ASCII terminal shows an escape
+        sys.stdout.reconfigure(errors="backslashreplace")
     try:
-        output.survive_any_encoding()
         from eomsym.cli.app import run
 
         return run(arguments)

@@ -74,8 +74,8 @@ def drift(
     kind = check_choice("--state", state, ("slow", "whole"))
 
     from eomsym.verification import drift as measure_drift
-    from eomsym.verification import kernel_for_drift, read_observable
-    from eomsym.verification.observables import check_observable
+    from eomsym.verification import kernel_for_drift
+    from eomsym.verification.observables import check_observable, read_observable
 
     check_observable(observable, model)
     drawn = samples_of(samples, report.number)

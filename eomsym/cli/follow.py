@@ -62,7 +62,7 @@ def follow(
     kind = check_choice("--state", state, ("whole", "slow"))
 
     from eomsym.verification import follow as follow_run
-    from eomsym.verification import kernel_to_follow
+    from eomsym.verification.following import kernel_to_follow
 
     drawn = samples_of(samples, report.number)
     with output.progress("following") as progress:

@@ -78,8 +78,7 @@ def scale(
     The loss does not change when these weights are multiplied. Gradient flow
     then says that their norm only decays; gradient descent also lets it grow.
     The norms on a training run are compared with each order's, with learning
-    rates that are halved, and the equilibrium of norm and angle is computed
-    for a toy that is solved exactly, f = c arg(w).
+    rates that are halved.
 
     The exit status is 1 if an error does not fall with slope order + 1.
     """
@@ -134,7 +133,8 @@ def conserved(
     The exit status is 1 if gradient flow does not conserve one of them.
     """
     from eomsym.models import dataset as samples_of
-    from eomsym.verification import conserved_quantities, kernel_for_drift, study_conservation
+    from eomsym.verification import kernel_for_drift, study_conservation
+    from eomsym.verification.conservation import conserved_quantities
 
     network = options.OwnNetwork(layers=layers, activation=activation, normalization=normalization, no_bias=no_bias)
     model = network.model(dataset)

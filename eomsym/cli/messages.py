@@ -8,8 +8,6 @@ from typing import Any
 
 import typer
 
-from eomsym.checks import meant
-
 LONGEST_LINE = 1000
 
 #: An argument as the API's messages spell it, ``begin=5`` or ``state='whole'``.
@@ -17,7 +15,7 @@ _ARGUMENT = re.compile(r"(?<![\w.])(?<!\w\()([a-z_]+)=('[^'\s]*'|[\w.]+)")
 #: What a message begins with: the name of the value that is wrong.
 _NAME = re.compile(r"[a-z_]+(?=:| [-\d'\[])")
 #: Choices of an argument that have options of their own.
-_CHOICES = {("--start", "settled"): "--settle", ("--start", "shadow"): "--from-start"}
+_CHOICES = {("--start", "shadow"): "--from-start"}
 
 #: Those of the command that runs; one process, one command line.
 options: Collection[str] = ()
@@ -68,19 +66,7 @@ def usage(error: Any) -> str:
         is_argument = error.param.param_type_name == "argument"
         name = f"argument {error.param.metavar}" if is_argument else f"option {error.param.opts[0]!r}"
         return f"{name}: missing; see {_help_of(context)}"
-    surplus = re.search(r"unexpected extra argument.*\(([^\s)]+)", problem)
-    right = (surplus and _option_for(surplus[1], context)) or _usage_of(context)
-    return f"{problem[:1].lower()}{problem[1:].rstrip('. ')}; {right}"
-
-
-def _option_for(word: str, context: Any) -> str | None:
-    """The option that a superfluous word is probably the value of."""
-    for option in context.command.params if context else ():
-        completions = option.shell_complete(context, "") if option.param_type_name == "option" else ()
-        found = meant(word, tuple(str(item.value) for item in completions))
-        if found:
-            return f"did you mean {option.opts[0]} {found}?"
-    return None
+    return f"{problem[:1].lower()}{problem[1:].rstrip('. ')}; {_usage_of(context)}"
 
 
 def operating_system(error: OSError) -> str:

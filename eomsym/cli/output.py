@@ -37,13 +37,6 @@ def set_quiet(quiet: bool) -> bool:
     return quiet
 
 
-def survive_any_encoding() -> None:
-    """Print what an ASCII terminal cannot show as an escape instead of failing half-way."""
-    for stream in (sys.stdout, sys.stderr):
-        if hasattr(stream, "reconfigure"):
-            stream.reconfigure(errors="backslashreplace")
-
-
 def write(text: str) -> None:
     """``text`` as it is, on stdout; when nobody reads it any more the process ends without a word."""
     try:

@@ -14,7 +14,8 @@ from eomsym.cli.groups import examples, new_group
 from eomsym.errors import InputError
 
 if TYPE_CHECKING:
-    from eomsym.studies import Executor, StudyRun
+    from eomsym.studies import StudyRun
+    from eomsym.studies.executors import Executor
 
 FORMATS = ("table", "json", "csv")
 EXECUTORS = ("serial", "processes")
@@ -32,8 +33,6 @@ group = new_group(
 PLACE = typer.Argument(
     metavar="STUDY", help="Study file, its folder of results, or a .parquet file of them.", show_default=False
 )
-OPTIMIZER = typer.Option(metavar="NAME", help="Only the cases of this optimiser.")
-DATA = typer.Option(metavar="NAME", help="Only the cases on this data set.")
 
 
 @group.command(
@@ -64,7 +63,8 @@ def run(
     if a job of the study failed.
     """
     place = _executor(executor, workers, scheduler)
-    from eomsym.studies import read_plan, run_study, study_folder
+    from eomsym.studies import read_plan, run_study
+    from eomsym.studies.results import study_folder
 
     plan = read_plan(file)
     folder = study_folder(file) if output_ is None else parsing.folder("--output", output_)
@@ -81,8 +81,6 @@ def run(
 @group.command(epilog=examples("eomsym study table sweep.toml", "eomsym study table sweep.toml --format csv"))
 def table(
     place: Annotated[str, PLACE],
-    optimizer: Annotated[str | None, OPTIMIZER] = None,
-    data: Annotated[str | None, DATA] = None,
     format_: Annotated[
         str, typer.Option("--format", metavar="FORMAT", help="table, json or csv; --json is json.")
     ] = "table",
@@ -97,7 +95,7 @@ def table(
     form = check_choice("--format", format_, FORMATS)
     from eomsym.studies import read_results
 
-    results = read_results(place).only(optimizer=optimizer, data=data)
+    results = read_results(place)
     if form == "json":
         output.write(results.to_json())
     elif form == "csv":
@@ -106,23 +104,21 @@ def table(
         output.show_result(results)
 
 
-@group.command(epilog=examples("eomsym study plot sweep.toml sweep.pdf --optimizer heavy-ball"))
+@group.command(epilog=examples("eomsym study plot sweep.toml sweep.pdf"))
 def plot(
     place: Annotated[str, PLACE],
     file: Annotated[str, typer.Argument(metavar="FILE", help="Figure: .png, .pdf or .svg.", show_default=False)],
-    optimizer: Annotated[str | None, OPTIMIZER] = None,
-    data: Annotated[str | None, DATA] = None,
 ) -> None:
     """Draw the errors of a study over learning rates.
 
     One panel for each optimiser on each model, one colour for each order, a
     marker for each seed; dashed lines are the predicted errors and the numbers
-    are median slopes. More than 24 panels have to be cut down by the options.
+    are median slopes. More than 24 panels are refused.
     """
     figure = parsing.figure_path("FILE", file)
     from eomsym.studies import read_results
 
-    results = read_results(place).only(optimizer=optimizer, data=data)
+    results = read_results(place)
     output.save(results.plot(), figure)
     for warning in results.warnings:
         output.warn(warning)

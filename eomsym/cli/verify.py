@@ -45,9 +45,6 @@ def verify(
     from_start: Annotated[
         bool, typer.Option("--from-start", help="Begin with the optimizer's own memory, the flow at its shadow start.")
     ] = False,
-    settle: Annotated[
-        bool, typer.Option("--settle", help="Begin with its own memory, and compare once that is forgotten.")
-    ] = False,
     begin: Annotated[
         str | None,
         typer.Option(metavar="K", help="With --state whole: take K real steps first.", show_default="0, 5 or 10"),
@@ -101,12 +98,10 @@ def verify(
     # A kernel one order higher is needed: it predicts the error of the order that is measured.
     kept = parsing.orders("--orders", orders, max_kernel_order(arithmetic) - 1)
     loops = loop.read()
-    slow = from_start or settle or resum or arithmetic != "double" or any(loops.values())
+    slow = from_start or resum or arithmetic != "double" or any(loops.values())
     state = _state(state, entry, asks_for_slow=slow)
-    if from_start and settle:
-        raise InputError("--from-start, --settle: both given; give one of them")
-    if state == "whole" and (from_start or settle):
-        raise InputError("--state whole: begins at the real start; leave --from-start and --settle out")
+    if state == "whole" and from_start:
+        raise InputError("--state whole: begins at the real start; leave --from-start out")
     etas = _etas(eta, halvings, state, entry)
 
     from eomsym.verification import verify as study_convergence
@@ -119,7 +114,7 @@ def verify(
             kept,
             etas,
             state=state,
-            start="shadow" if from_start else "settled" if settle else None,
+            start="shadow" if from_start else None,
             begin=None if begin is None else parsing.integer("--begin", begin, 0, MAX_BEGIN),
             seed=report.number,
             resum=resum,

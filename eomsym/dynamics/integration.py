@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from scipy.integrate import DOP853, DenseOutput, OdeSolution
 
-from eomsym.dynamics.vectors import is_finite
+from eomsym.dynamics.vectors import Vector, is_finite, stack
 from eomsym.errors import InputError, IntegrationError, OverflowInKernelError
 from eomsym.result import Result
 
@@ -67,34 +67,29 @@ def integrate(rate: Rate, start: np.ndarray, time: float, absolute: np.ndarray |
 class Path(Result):
     """``states`` at ``times``, (times, kept); the size of their errors, ‖·‖₂, (times,); evaluations, all told.
 
-    SciPy's names of the same are there too, as ``solve_ivp`` has them: ``t`` (times,), ``y`` (kept, times), ``nfev``,
-    ``sol`` (a function of time, or of several, None unless it was asked for), ``success`` and ``message``.  What fails
-    is an error here, so a path always succeeds.
+    ``sol`` is a function of time, or of several, None unless it was asked for.
     """
 
     times: np.ndarray
-    states: np.ndarray
+    states: Vector
     error_estimates: np.ndarray
     evaluations: int
     sol: OdeSolution | None = None
 
-    success = True
-    message = "The path reaches the last of the times."
+    @classmethod
+    def to(cls, time: Any, state: Vector, error: float, evaluations: int) -> Path:
+        """Its end alone."""
+        return cls(np.array([float(time)]), stack([state]), np.array([error]), evaluations)
 
     @property
-    def t(self) -> np.ndarray:
-        """``times``."""
-        return self.times
+    def theta(self) -> Vector:
+        """The last state, (kept,)."""
+        return self.states[-1]
 
     @property
-    def y(self) -> np.ndarray:
-        """``states``, transposed."""
-        return self.states.T
-
-    @property
-    def nfev(self) -> int:
-        """``evaluations``."""
-        return self.evaluations
+    def error_estimate(self) -> float:
+        """The size of its error, ‖·‖₂."""
+        return float(self.error_estimates[-1])
 
     @property
     def summary(self) -> str:
@@ -104,7 +99,7 @@ class Path(Result):
 
     def column_values(self) -> dict[str, Any]:
         """One row a time: its error and the numbers of its state."""
-        thetas = {f"theta_{i}": row for i, row in enumerate(self.y)}
+        thetas = {f"theta_{i}": self.states[:, i] for i in range(self.states.shape[1])}
         return {"time": self.times, "error_estimate": self.error_estimates, **thetas}
 
     told = ("times", "states", "error_estimates", "evaluations")  # all but the function of time

@@ -17,7 +17,7 @@ from eomsym.dynamics.differentials import SeriesKernel
 from eomsym.dynamics.eta_series import EtaSeries, gradient_of_series, series_of_schedules
 from eomsym.dynamics.kernel import Data, TermsKernel, check_order, check_theta
 from eomsym.dynamics.kernel_series import kernel_counterterms, slow_memory
-from eomsym.dynamics.optimizer_path import OptimizerEnd, field_gradient, last_state, run_twice
+from eomsym.dynamics.optimizer_path import OptimizerEnd, field_gradient, run_twice
 from eomsym.errors import InputError
 from eomsym.optimizers.loop import Loop
 from eomsym.step_index import map_logarithm
@@ -107,12 +107,8 @@ class LoopKernel(TermsKernel):
         rounds: int,
         data: Data,
         memory: list[np.ndarray] | None = None,
-        settling: int = 0,
     ) -> OptimizerEnd:
-        """Where the optimiser itself arrives from (θ, τ), with ``memory`` or its own; as ``run_optimizer``.
-
-        ``settling`` rounds are run before.
-        """
+        """Where the optimiser itself arrives from (θ, τ), with ``memory`` or its own; as ``run_optimizer``."""
         gradient, loop = field_gradient(self.inner, data, self.loop.fields), self.loop
         start = np.array(state, dtype=np.float64)
         first = round(float(start[-1]) / eta)
@@ -127,6 +123,5 @@ class LoopKernel(TermsKernel):
             after = self.step(gradient, (place[:-1], *rest), eta, number)
             return (np.append(after[0], (number + loop.steps) * eta), *after[1:])
 
-        settled = last_state(step, (start, *begun[1:]), settling, eta)
-        (end, *_), error = run_twice(step, settled, rounds, eta)
-        return OptimizerEnd(end, error, settled[0])
+        (end, *_), error = run_twice(step, (start, *begun[1:]), rounds, eta)
+        return OptimizerEnd(end, error, start)

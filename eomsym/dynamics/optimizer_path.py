@@ -30,8 +30,8 @@ DISTURBANCES = np.array([-1.0, 0, 0, 0, 0, 0, 0, 1.0])
 class OptimizerEnd(Result):
     """Where an optimiser arrives: ``theta`` (d,), and how far round-off has moved it, ‖·‖₂.
 
-    ``start`` (d,) is where it was after the transient, from which the steps are counted.  Both are of the kernel's
-    arithmetic, float64 or ``DoubleDouble``.
+    ``start`` (d,) is where the equation of motion begins.  Both are of the kernel's arithmetic, float64 or
+    ``DoubleDouble``.
     """
 
     theta: Vector
@@ -82,7 +82,6 @@ def run_optimizer(
     data: Data = (),
     *,
     optimizer: str | Optimizer | None = None,
-    transient: int = 0,
     memory: Sequence[Vector] | None = None,
     **parameters: object,
 ) -> OptimizerEnd:
@@ -90,17 +89,15 @@ def run_optimizer(
 
     There each entry of each iterate (and of the memory) moves by a unit in the last place, up with probability 1/8 and
     down with 1/8, drawn from a fixed seed.  So growth and damping of the errors along the path are in the number, which
-    a formula for one step would miss.  ``transient`` more steps are run before, undisturbed.  ``memory`` is what the
-    optimiser begins with, its own beginning if none is given.  Without an ``optimizer`` it is the
-    kernel's own; parameters that are not given take their default values.
+    a formula for one step would miss.  ``memory`` is what the optimiser begins with, its own if none is given.
+    Without an ``optimizer`` it is the kernel's own; parameters that are not given take their default values.
     Raises as ``optimizer_path`` does.
     """
     step, start = _bind_step(kernel, check_theta(kernel, theta), eta, data, optimizer, parameters)
     if memory is not None:
         start = (start[0], *memory)
-    settled = last_state(step, start, check_integer("transient", transient), eta)
-    (plain, *_), error = run_twice(step, settled, check_integer("steps", steps), eta)
-    return OptimizerEnd(plain, error, settled[0])
+    (plain, *_), error = run_twice(step, start, check_integer("steps", steps), eta)
+    return OptimizerEnd(plain, error, start[0])
 
 
 def run_twice(step: Step, start: State, steps: int, eta: float) -> tuple[State, float]:

@@ -16,8 +16,8 @@ from typing import Any
 from eomsym import __version__
 from eomsym.errors import EomsymError, InputError, MissingExtraError
 from eomsym.studies.executors import WorkerLost
-from eomsym.studies.job import Job
-from eomsym.studies.measure import KernelOrder, Measured, kernel_order, measure_as_ordered, prepare_as_ordered
+from eomsym.studies.job import Job, JobResult
+from eomsym.studies.measure import KernelOrder, kernel_order, measure_as_ordered, prepare_as_ordered
 
 #: Jobs that the scheduler knows of at a time: enough for any cluster, few enough for its memory.
 IN_FLIGHT = 2000
@@ -31,8 +31,6 @@ class Cluster:
     Raises ``MissingExtraError`` without dask.distributed, ``InputError`` for an address that is none, and, when it is
     entered, ``EomsymError`` for a scheduler that does not answer or has no worker within ``patience`` seconds.
     """
-
-    name = "cluster"
 
     def __init__(self, address: str, patience: float = PATIENCE) -> None:
         self._dask = _distributed()
@@ -86,7 +84,7 @@ class Cluster:
             if done % len(machines) == 0:
                 yield
 
-    def measure(self, jobs: Sequence[Job]) -> Generator[tuple[Job, Measured | WorkerLost]]:
+    def measure(self, jobs: Sequence[Job]) -> Generator[tuple[Job, JobResult | WorkerLost]]:
         """Every job, as it is ready.
 
         dask suspects whatever else was with a worker when it died.  So what it has given up is tried once more at the

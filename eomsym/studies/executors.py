@@ -24,8 +24,8 @@ from threadpoolctl import threadpool_limits
 
 from eomsym.checks import check_integer
 from eomsym.errors import EomsymError
-from eomsym.studies.job import Job
-from eomsym.studies.measure import KernelOrder, Measured, measure, one_blas_thread, prepare_kernel
+from eomsym.studies.job import Job, JobResult
+from eomsym.studies.measure import KernelOrder, measure, one_blas_thread, prepare_kernel
 
 #: A job whose worker has died this often is not tried again.
 MOST_DEATHS = 3
@@ -45,8 +45,6 @@ class WorkerLost:
 class Executor(Protocol):
     """What a study asks of the place where it is measured; used as a context manager."""
 
-    name: str
-
     def __enter__(self) -> Executor: ...
 
     def __exit__(self, *exception: object) -> None: ...
@@ -54,14 +52,12 @@ class Executor(Protocol):
     def prepare(self, orders: Sequence[KernelOrder]) -> Iterator[None]:
         """Compiles each kernel once on each machine, before any job needs it; yields after each."""
 
-    def measure(self, jobs: Sequence[Job]) -> Generator[tuple[Job, Measured | WorkerLost]]:
+    def measure(self, jobs: Sequence[Job]) -> Generator[tuple[Job, JobResult | WorkerLost]]:
         """Every job once, in whatever sequence they are ready."""
 
 
 class Serial:
     """One job after the other, in this process."""
-
-    name = "serial"
 
     def __init__(self) -> None:
         self._limit: AbstractContextManager | None = None
@@ -80,7 +76,7 @@ class Serial:
             prepare_kernel(order)
             yield
 
-    def measure(self, jobs: Sequence[Job]) -> Generator[tuple[Job, Measured | WorkerLost]]:
+    def measure(self, jobs: Sequence[Job]) -> Generator[tuple[Job, JobResult | WorkerLost]]:
         """Every job, in its place."""
         for job in jobs:
             yield job, measure(job)
@@ -92,8 +88,6 @@ class Processes:
     Each is a fresh interpreter with one BLAS thread.  One that dies is replaced, and its job tried again.
     Raises ``InputError`` for a number of workers out of range.
     """
-
-    name = "processes"
 
     def __init__(self, workers: int | None = None) -> None:
         self._count = check_integer("workers", available_cores() if workers is None else workers, 1, MAX_WORKERS)
@@ -114,7 +108,7 @@ class Processes:
                 raise EomsymError("kernels: each worker process died while it compiled; is there memory enough?")
             yield
 
-    def measure(self, jobs: Sequence[Job]) -> Generator[tuple[Job, Measured | WorkerLost]]:
+    def measure(self, jobs: Sequence[Job]) -> Generator[tuple[Job, JobResult | WorkerLost]]:
         """Every job, as it is ready."""
         return self._map(measure, jobs)
 

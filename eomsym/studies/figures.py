@@ -37,7 +37,7 @@ def study_figure(results: StudyResults) -> Figure:
     if len(cases) > MOST_PANELS:
         raise InputError(
             f"results: {len(cases)} optimisers on models are more than the {MOST_PANELS} panels that can be read; "
-            "choose some of them by optimizer or data"
+            "draw a part of the frame: StudyResults(results.frame.filter(...)).plot()"
         )
     columns = min(PANEL_COLUMNS, len(cases))
     rows = math.ceil(len(cases) / columns)

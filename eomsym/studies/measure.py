@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import platform
-import time
 from collections.abc import Iterable
 from dataclasses import dataclass
 from fractions import Fraction
@@ -22,7 +20,7 @@ from eomsym.dynamics import FieldKernel
 from eomsym.errors import IntegrationError, KernelError
 from eomsym.models import Dataset, dataset
 from eomsym.studies.job import Job, JobResult, MeasuredError
-from eomsym.verification import error_exponents, measure_errors
+from eomsym.verification.convergence import error_exponents, measure_errors
 
 #: An explicit integrator creeps along a stiff path for hours.  Jobs that go well ask a few thousand times; a count, and
 #: not seconds, because it is the same on every machine.
@@ -35,15 +33,6 @@ class KernelOrder:
 
     spec: KernelSpec
     fingerprint: str
-
-
-@dataclass(frozen=True)
-class Measured:
-    """A job's result, with what belongs to this run only: seconds, and the worker as ``host:process``."""
-
-    result: JobResult
-    seconds: float
-    worker: str
 
 
 def kernel_order(job: Job) -> KernelOrder:
@@ -62,19 +51,16 @@ def prepare_kernel(order: KernelOrder) -> None:
     _kernel(order)
 
 
-def measure(job: Job) -> Measured:
+def measure(job: Job) -> JobResult:
     """The job's errors, or the reason why there are none: a path that leaves the numbers, data that do not fit.
 
     The caller limits BLAS to one thread.  Raises ``KernelError`` for a kernel that cannot be had, which is no fault of
     the job's.
     """
-    kernel = _kernel(kernel_order(job))
-    begin = time.perf_counter()
-    result = _result(job, kernel)
-    return Measured(result, time.perf_counter() - begin, f"{platform.node()}:{os.getpid()}")
+    return _result(job, _kernel(kernel_order(job)))
 
 
-def measure_as_ordered(job: Job, order: KernelOrder) -> Measured:
+def measure_as_ordered(job: Job, order: KernelOrder) -> JobResult:
     """The same on another machine, which must make of the job what the client makes of it.
 
     Raises ``KernelError`` if the eomsym there writes another kernel, or is of another version.

@@ -150,20 +150,6 @@ class StudyResults(Result):
         failed = self.frame.filter(polars.col("reason") != "").unique("job", keep="first", maintain_order=True)
         return dict(zip(failed["job"], failed["reason"], strict=True))
 
-    def only(self, **names: str | None) -> StudyResults:
-        """The part with these values in the columns of a case.  Raises ``InputError`` if there is none."""
-        import polars
-
-        frame = self.frame
-        for column, name in names.items():
-            if name is None:
-                continue
-            known = frame[column].unique(maintain_order=True).to_list()
-            if name not in known:
-                raise InputError(f"{column} {name!r}: not in these results; choose from {', '.join(known)}")
-            frame = frame.filter(polars.col(column) == name)
-        return StudyResults(frame, self.missing)
-
     def to_dict(self) -> dict[str, Any]:
         """The JSON object of ``eomsym study table`` as plain values."""
         failures = [{"job": job, "reason": reason} for job, reason in self.failures.items()]
@@ -200,8 +186,6 @@ class StudyResults(Result):
             cells = (summary.cells for summary in case.orders)
             rows += [None, *([name, *found] for name, found in zip_longest(case.lines, cells, fillvalue=""))]
         return [Table(head, rows, words=(0,), boxed=True, fixed=tuple(range(1, 7)), width=CASE_WIDTH)]
-
-    dimensions = (*_CASE, "order")
 
     def write_parquet(self, path: str | Path) -> None:
         """The frame as a Parquet file, whole or not at all."""

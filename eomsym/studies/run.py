@@ -10,8 +10,7 @@ from pathlib import Path
 from eomsym.result import Result
 from eomsym.studies.executors import Executor, Serial, WorkerLost
 from eomsym.studies.job import Job, JobResult
-from eomsym.studies.journal import Journal
-from eomsym.studies.measure import Measured, kernel_orders
+from eomsym.studies.measure import kernel_orders
 from eomsym.studies.plan import StudyPlan
 from eomsym.studies.results import collect
 from eomsym.studies.store import ResultStore
@@ -60,14 +59,13 @@ def run_study(
         again = failed if retry_failed else set()
         todo = [job for job in jobs if job.digest not in present or job.digest in again]
         report = progress or _say_nothing
-        with Journal(store.folder, place.name, len(jobs), len(jobs) - len(todo)) as journal:
-            if todo:
-                failed = (failed - again) | _measure(todo, place, store, journal, report)
+        if todo:
+            failed = (failed - again) | _measure(todo, place, store, report)
         collect(plan, store).write_parquet(store.table_path)
     return StudyRun(len(jobs), len(jobs) - len(todo), len(todo), len(failed))
 
 
-def _measure(todo: list[Job], executor: Executor, store: ResultStore, journal: Journal, report: Progress) -> set[str]:
+def _measure(todo: list[Job], executor: Executor, store: ResultStore, report: Progress) -> set[str]:
     """Measures all of ``todo`` and returns the digests of those that failed."""
     failed = set()
     orders = kernel_orders(todo)
@@ -78,17 +76,12 @@ def _measure(todo: list[Job], executor: Executor, store: ResultStore, journal: J
         report("jobs", 0, len(todo))
         with closing(executor.measure(todo)) as outcomes:
             for done, (job, outcome) in enumerate(outcomes, start=1):
-                measured = _lost(job, outcome) if isinstance(outcome, WorkerLost) else outcome
-                store.write(measured.result)
-                journal.measured(measured)
-                if measured.result.failed:
+                result = JobResult(job, reason=outcome.reason) if isinstance(outcome, WorkerLost) else outcome
+                store.write(result)
+                if result.failed:
                     failed.add(job.digest)
                 report("jobs", done, len(todo))
     return failed
-
-
-def _lost(job: Job, outcome: WorkerLost) -> Measured:
-    return Measured(JobResult(job, reason=outcome.reason), 0.0, "none")
 
 
 def _say_nothing(what: str, done: int, total: int) -> None:

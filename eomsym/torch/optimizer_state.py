@@ -15,7 +15,7 @@ import torch
 from torch.optim.optimizer import _global_optimizer_post_hooks, _global_optimizer_pre_hooks
 from torch.utils import _pytree as pytree
 
-from eomsym.dynamics import StateMap, Tally
+from eomsym.dynamics.state_map import StateMap, Tally
 from eomsym.errors import EomsymError, InputError
 from eomsym.torch.moving import Hooks, hooks_of, moving_of, passed
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from eomsym.tracking.record import Measurement, Track
+from eomsym.tracking.record import Measurement
 from eomsym.tracking.tracker import Tracker
 
-__all__ = ["Measurement", "Track", "Tracker"]
+__all__ = ["Measurement", "Tracker"]

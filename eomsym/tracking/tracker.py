@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from eomsym.checks import check_integer
 from eomsym.errors import InputError
+from eomsym.result import Result, Table
 from eomsym.step_index import lookahead_weights
 from eomsym.tracking.differences import Differences, as_numpy, differences
-from eomsym.tracking.record import Measurement, Track
-from eomsym.tracking.verdict import verdict
+from eomsym.tracking.record import Measurement, share_text
+from eomsym.tracking.verdict import MEANING, verdict
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 #: An order higher than this asks for more differences than float64 has digits.
 HIGHEST_ORDER = 8
@@ -21,12 +25,16 @@ HIGHEST_ORDER = 8
 FEWEST_ITERATES = 5
 #: Looks at the run that a verdict is taken from together.
 TOGETHER = 10
+#: Measurements among which the most frequent verdict is that of the run.
+LATEST = 5
+#: Measurements in a table.
+ROWS = 20
 
 #: ``callback(step, entries)``.
 Callback = Callable[[int, dict[str, Any]], object]
 
 
-class Tracker(Track):
+class Tracker(Result):
     """How large each order of the discretization is in a run, from the run's own iterates: no gradient more.
 
     Call it after each step with the number of steps made and the parameters: arrays of NumPy, JAX or PyTorch, in any
@@ -35,7 +43,7 @@ class Tracker(Track):
     ``steps_per_epoch`` it looks at the ends of epochs only, and ``every`` counts those: for batches in a fixed order.
     ``forgets`` is how many steps the optimiser's memory takes to forget its start; before, the verdict is *transient*.
     Memory: N + 2 copies of the parameters, in their type and where they are.
-    It never raises from a call; what cannot be measured is a sentence in ``problems``.
+    All ``measurements`` are kept.  It never raises from a call; what cannot be measured is a sentence in ``problems``.
     Raises ``InputError`` here for a bad number, and for ``table()`` and the like while nothing is measured.
     """
 
@@ -48,7 +56,8 @@ class Tracker(Track):
         forgets: int = 0,
         callback: Callback | None = None,
     ) -> None:
-        super().__init__()
+        self.measurements: list[Measurement] = []
+        self.problems: list[str] = []
         self.order = check_integer("order", order, 0, HIGHEST_ORDER)
         self.every = check_integer("every", every, 1)
         self.steps_per_epoch = check_integer("steps_per_epoch", steps_per_epoch, 1)
@@ -129,6 +138,69 @@ class Tracker(Track):
             )
             for leaf in zip(*window, strict=True)
         ]
+
+    @property
+    def latest(self) -> Measurement:
+        """The last measurement.  Raises ``InputError`` while there is none."""
+        if not self.measurements:
+            raise InputError(self._missing())
+        return self.measurements[-1]
+
+    @property
+    def shares(self) -> tuple[float, ...]:
+        """The last shares that stand above round-off, gradient flow's first, which is 1."""
+        return self.latest.above_round_off
+
+    @property
+    def verdict(self) -> str:
+        """The most frequent of the last five verdicts, the latest where two are as frequent."""
+        last = [one.verdict for one in [self.latest, *reversed(self.measurements[:-1])][:LATEST]]
+        return Counter(last).most_common(1)[0][0]
+
+    @property
+    def sentence(self) -> str:
+        """The verdict, what it means, and what round-off hides."""
+        text = f"Step {self.latest.step}: {self.verdict}: {MEANING[self.verdict]}."
+        if self.latest.seen and len(self.shares) < len(self.latest.shares):
+            text += f" Rounding of theta hides orders above {self.latest.seen - 1}; take float64 for more."
+        return " ".join([text, *self.problems])
+
+    @property
+    def summary(self) -> str:
+        """The latest step, the verdict and the shares."""
+        if not self.measurements:
+            return self._missing()
+        return f"step {self.latest.step}, {self.verdict}, shares ({', '.join(map(share_text, self.shares))})"
+
+    def records(self) -> list[dict[str, Any]]:
+        """One row a measurement and order; shares that round-off hides are None."""
+        return [
+            {"step": one.step, "verdict": one.verdict, "order": n, "share": share if n < max(1, one.seen) else None}
+            for one in self.measurements
+            for n, share in enumerate(one.shares)
+        ]
+
+    def table(self) -> str:
+        """Step, share of each order (a dot where round-off hides it) and verdict, of the last 20 measurements."""
+        return str(self._rows())
+
+    def report(self) -> list[str | Table]:
+        """The last measurements and what they mean."""
+        return [self._rows(), self.sentence] if self.measurements else [self._missing()]
+
+    def _rows(self) -> Table:
+        head = ["step", *(f"order {n}" for n in range(len(self.latest.shares))), "cos step", "cos 2nd", "verdict"]
+        return Table(head, [one.cells for one in self.measurements[-ROWS:]], words=(-1,))
+
+    def to_dict(self) -> dict[str, Any]:
+        """All of it as plain values."""
+        return self.entries("verdict", "measurements", "problems")
+
+    def plot(self) -> Figure:
+        """The share of each order against the step, the verdicts below."""
+        from eomsym.tracking.figure import track_figure
+
+        return track_figure(self.measurements or [self.latest])
 
     def _terms(self) -> tuple[float, ...]:
         """Exact shares, for those who can have them."""

@@ -32,9 +32,8 @@ from eomsym.optimizers.loop import check_free
 from eomsym.schedules import read_schedules
 from eomsym.step_index import check_summable
 from eomsym.step_index.held import has_kink
-from eomsym.verification.effort import tell_effort
 from eomsym.verification.loop import verify_loop
-from eomsym.verification.measurement import MANIFOLD, SETTLED, SHADOW, STARTS, Measurement, Problem, settling_steps
+from eomsym.verification.measurement import MANIFOLD, SHADOW, STARTS, Measurement, Problem, forgetting_steps
 from eomsym.verification.posing import (
     HALVINGS,
     LARGEST_STEP,
@@ -104,9 +103,8 @@ def verify(
     In the whole state θ and memory are followed together from step ``begin`` on, and the step sizes and shares are
     those of a family, see ``verify_whole_state``.  On the slow manifold the memory is eliminated, and
     ``start`` says what an optimiser with a memory begins with: ``manifold``, a memory on the slow
-    manifold above θ; ``shadow``, its own, while the equation of motion begins at the shadow start; ``settled``, its
-    own, and the paths are compared after a transient whose length is computed from the parameters, at most 10,000
-    steps.
+    manifold above θ; ``shadow``, its own, while the equation of motion begins at the shadow start, and the time is
+    longer by a transient whose length is computed from the parameters, at most 10,000 steps.
     ``schedule`` is one of the learning rate (``schedules.read_schedule``), a factor of η in ``tau`` = nη, or a mapping
     with the names of parameters and ``eta``; ``batching`` says which batches are visited, see
     ``optimizers.read_batching``.  Then paths are compared at the ends of rounds of all batches, see ``verify_loop``.
@@ -147,7 +145,7 @@ def verify(
         return verify_loop(loop, asked, start)
     if resum:
         check_summable(entry.rule(**values), entry.name)
-    settling = settling_steps(entry, values, start)
+    transient = forgetting_steps(entry, values, start)
     given = None if etas is None else check_etas(etas)
     exponents = error_exponents(entry, values, asked.orders)
     problem = replace(_pose(entry, values, asked, exponents, precision, start), resum=resum)
@@ -158,24 +156,20 @@ def verify(
         growth = radius if entry.name == "gradient-descent" else max(radius, _growth(problem))
         fraction = _largest_step(entry, values, problem)
         steps = default_etas(growth, fraction) if given is None else given
-        if hindrance := _hindrance(problem, steps[0], settling):
-            steps = _smaller(problem, steps[0], given, settling, hindrance)
+        if hindrance := _hindrance(problem, steps[0], transient):
+            steps = _smaller(problem, steps[0], given, transient, hindrance)
         if given is None and entry.memory:
             _check_movement(problem, steps[0])
-        forgetting = settling * steps[0]
-        time = STEPS * steps[0] * problem.steps + (forgetting if start == SHADOW else 0)
-        effort = asked.orders, steps, time, radius
-        tell_effort(problem.rounded_kernel, rounded(problem.theta), problem.data, *effort)
+        time = STEPS * steps[0] * problem.steps + transient * steps[0]
         return asked.study(
             problem,
             problem.kernel,
             steps,
             time,
             radius,
-            settling=forgetting if start == SETTLED else 0,
             warnings=step_warnings(entry, values, steps, radius),
             parameters=values,
-            transient=settling,
+            transient=transient,
             start=start if entry.memory else "",
             precision=_precision(problem.kernel),
         )
@@ -235,16 +229,18 @@ def _largest_step(entry: Optimizer, parameters: Mapping[str, Fraction], problem:
     return LARGEST_STEP_WITH_MEMORY if entry.memory else LARGEST_STEP
 
 
-def _smaller(problem: Problem, eta: float, given: Sequence[float] | None, settling: int, hindrance: str) -> list[float]:
+def _smaller(
+    problem: Problem, eta: float, given: Sequence[float] | None, transient: int, hindrance: str
+) -> list[float]:
     """Step sizes at which nothing hinders the slow manifold.  Raises ``InputError`` where the user gave others."""
     smaller = [eta / 2**k for k in range(1, MORE_HALVINGS + 1)] if given is None else []
-    largest = next((step for step in smaller if not _hindrance(problem, step, settling)), None)
+    largest = next((step for step in smaller if not _hindrance(problem, step, transient)), None)
     if largest is None:
         raise InputError(f"start {problem.start!r}: at eta = {eta:g} {hindrance}; take a smaller eta, or state='whole'")
     return [largest / 2**k for k in range(HALVINGS + 1)]
 
 
-def _hindrance(problem: Problem, eta: float, settling: int) -> str:
+def _hindrance(problem: Problem, eta: float, transient: int) -> str:
     """What keeps a path of this largest step size from having a series all along; empty if nothing does."""
     if not problem.begins(eta):
         return (
@@ -252,12 +248,12 @@ def _hindrance(problem: Problem, eta: float, settling: int) -> str:
             "in a step"
         )
     entry = optimizers.get(problem.optimizer)
-    return _passage(problem, eta, settling) if has_kink(entry.rule(**problem.parameters)) else ""
+    return _passage(problem, eta, transient) if has_kink(entry.rule(**problem.parameters)) else ""
 
 
-def _passage(problem: Problem, eta: float, settling: int) -> str:
+def _passage(problem: Problem, eta: float, transient: int) -> str:
     """Which component of g passes through 0 in the time of the study, and when: the root of its square has a kink."""
-    paths = [problem.path(eta, count, settling) for count in range(1, STEPS + 3)]
+    paths = [problem.path(eta, transient + count) for count in range(1, STEPS + 3)]
     points = [paths[0].start, *(path.theta for path in paths)]
     slopes = np.array([problem.kernel.gradient(point, *problem.data) for point in points])
     steps, places = np.nonzero(slopes[:-1] * slopes[1:] < 0)
@@ -271,7 +267,7 @@ def _passage(problem: Problem, eta: float, settling: int) -> str:
 
 def _check_movement(problem: Problem, eta: float) -> None:
     """Raises ``InputError`` for a path that is too short to say anything."""
-    end, start = problem.path(eta, STEPS, 0).theta, problem.theta
+    end, start = problem.path(eta, STEPS).theta, problem.theta
     share = norm(end - start) / max(norm(start), np.finfo(np.float64).tiny)
     if share < LEAST_MOVEMENT:
         raise InputError(
@@ -305,8 +301,8 @@ def _pose(
     else:
         _check_kernel(kernel, asked.model, order, precision)
         check_rule(kernel, entry, parameters, "verified")
-    if entry.memory and start != SETTLED and not hasattr(kernel, "gradient_series"):
-        raise InputError(f"start {start!r}: this kernel gives no gradient along a curve; take start='settled'")
+    if entry.memory and not hasattr(kernel, "gradient_series"):
+        raise InputError(f"start {start!r}: this kernel gives no gradient along a curve; take a generated one")
     point = asked.start(kernel)
     shadow = None
     if start == SHADOW and entry.memory:

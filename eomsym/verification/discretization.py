@@ -15,14 +15,13 @@ import numpy as np
 
 from eomsym.checks import check_positive
 from eomsym.dynamics import (
-    Data,
     FieldKernel,
     integrate_equation_of_motion,
     predict_discretization_error,
     run_optimizer,
     spectral_radius,
 )
-from eomsym.dynamics.kernel import check_order, check_theta
+from eomsym.dynamics.kernel import Data, check_order, check_theta
 from eomsym.dynamics.kernel_rule import check_descent
 from eomsym.errors import InputError, IntegrationError
 from eomsym.optimizers import get

@@ -16,10 +16,12 @@ from threadpoolctl import threadpool_limits
 
 from eomsym.checks import check_choice, check_integer, check_orders, check_positive
 from eomsym.derivation.counterterms import STATES
-from eomsym.dynamics import Data, StateMap, is_double_double, kernel_counterterms, kernel_state, run_states, slow_memory
+from eomsym.dynamics import kernel_counterterms
 from eomsym.dynamics.integration import integrate_path
-from eomsym.dynamics.kernel import check_order, check_theta
+from eomsym.dynamics.kernel import Data, check_order, check_theta, is_double_double
 from eomsym.dynamics.kernel_rule import asked_rule, has_rule
+from eomsym.dynamics.kernel_series import slow_memory
+from eomsym.dynamics.state_map import StateMap, kernel_state, run_states
 from eomsym.errors import EomsymError, InputError, IntegrationError
 from eomsym.optimizers import Optimizer, trace
 from eomsym.step_index import MAX_LOOKAHEAD_ORDER, map_logarithm

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -10,7 +9,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
-from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter, NullLocator
+from matplotlib.ticker import LogLocator, NullLocator
 
 from eomsym.drawing import COLOURS, GREY, line_style, order_name, panels, short
 from eomsym.errors import InputError
@@ -19,9 +18,6 @@ from eomsym.verification.error_lines import draw_errors, eta_axis, label_at_end
 from eomsym.verification.study import RATIO_TOLERANCE
 
 if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-
-    from eomsym.verification.asymptotics import AsymptoticStudy
     from eomsym.verification.discretization import OrderAdvice
     from eomsym.verification.scale import ScaleStudy
     from eomsym.verification.study import ConvergenceStudy
@@ -29,7 +25,6 @@ if TYPE_CHECKING:
     from eomsym.verification.translation import TranslationStudy
 
 __all__ = [
-    "asymptotics_figure",
     "convergence_figure",
     "error_ratio_figure",
     "scale_figure",
@@ -241,63 +236,3 @@ def truncation_figure(advices: Sequence[OrderAdvice]) -> Figure:
     axes.set(xlabel="order $N$", ylabel=r"$\eta^{N+2}\,\|\xi_N\|$")
     axes.legend(frameon=False)
     return figure
-
-
-def asymptotics_figure(study: AsymptoticStudy) -> Figure:
-    """How the series goes on: ratios of successive terms beside two laws, and terms and errors of single steps.
-
-    On the right, if steps were measured, one colour a step size: lines are ``η^{N+2} ‖ξ_N‖``, with a ring at the
-    smallest, markers the measured error of order N after one step, left out where it is known to half of it or less.
-    """
-    if not study.steps:
-        figure, (ratios,) = panels(4.8, 3.9)
-        _draw_ratios(ratios, study)
-        return figure
-    figure, (ratios, steps) = panels(9.0, 3.9, 2)
-    _draw_ratios(ratios, study)
-    _draw_steps(steps, study)
-    return figure
-
-
-def _draw_ratios(axes: Axes, study: AsymptoticStudy) -> None:
-    """Ratios of successive terms, measured and by the two laws."""
-    scale, orders = abs(study.curvature), range(len(study.sizes) - 1)
-    axes.semilogy(orders, study.ratios / scale, "o", color=COLOURS[0], markersize=4.5, label="measured")
-    axes.semilogy(orders, study.curvature_ratios / scale, "--", color=GREY, label=r"$(N+2)/(N+3)$")
-    if math.isfinite(study.time_radius):
-        label = r"$(N+2)/(2\pi T|\lambda|)$"
-        axes.semilogy(orders, study.singularity_ratios / scale, ":", color=COLOURS[1], linewidth=1.8, label=label)
-    axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
-    axes.yaxis.set_major_formatter("{x:g}")
-    axes.yaxis.set_minor_formatter(NullFormatter())
-    axes.set_ylabel(r"$\|\xi_{N+1}\|\,/\,(|\lambda|\,\|\xi_N\|)$")
-    _order_axis(axes)
-
-
-def _draw_steps(axes: Axes, study: AsymptoticStudy) -> None:
-    """Terms and errors of single steps, one colour a step size."""
-    for index, record in enumerate(study.steps):
-        colour, marker = line_style(index)
-        terms, best = study.terms(record.eta), study.optimal_order(record.eta)
-        axes.semilogy(range(len(terms)), terms, "-", color=colour, linewidth=1.1)
-        axes.plot(best, terms[best], "o", color=colour, markersize=12, fillstyle="none")
-        found = zip(record.orders, record.errors, record.uncertainties, strict=True)
-        shown = [(order, error) for order, error, doubt in found if error > 2 * doubt]
-        label = rf"$\eta|\lambda|={record.eta * abs(study.curvature):.2g}$"
-        axes.plot(
-            [order for order, _ in shown],
-            [error for _, error in shown],
-            marker,
-            color=colour,
-            markersize=5.5,
-            label=label,
-        )
-    axes.set_ylabel(r"one step: $\eta^{N+2}\|\xi_N\|$ (lines), error (markers)")
-    _order_axis(axes)
-
-
-def _order_axis(axes: Axes) -> None:
-    """Orders are whole numbers."""
-    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-    axes.set_xlabel("order $N$")
-    axes.legend(frameon=False)

@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import numpy as np
 
-from eomsym.dynamics import Path, StateMap, Tally, follow_slow
+from eomsym.dynamics import Path
 from eomsym.dynamics.integration import Rate
 from eomsym.dynamics.kernel import Data
 from eomsym.dynamics.loop_kernel import LoopKernel
 from eomsym.dynamics.loop_pieces import entered_from, handed_over, pieces_between
 from eomsym.dynamics.optimizer_path import field_gradient
+from eomsym.dynamics.state_map import StateMap, Tally, follow_slow
 from eomsym.errors import IntegrationError
 
 

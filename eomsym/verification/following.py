@@ -14,20 +14,11 @@ from threadpoolctl import threadpool_limits
 
 from eomsym.checks import check_choice, check_integer, check_orders, check_positive, shown
 from eomsym.derivation.counterterms import STATES
-from eomsym.dynamics import (
-    Path,
-    StateMap,
-    Tally,
-    follow_slow,
-    follow_states,
-    is_double_double,
-    kernel_counterterms,
-    kernel_state,
-    run_states,
-)
-from eomsym.dynamics.kernel import Data, check_theta
+from eomsym.dynamics import Path, kernel_counterterms
+from eomsym.dynamics.kernel import Data, check_theta, is_double_double
 from eomsym.dynamics.kernel_rule import asked_rule
 from eomsym.dynamics.loop_kernel import loop_kernel
+from eomsym.dynamics.state_map import StateMap, Tally, follow_slow, follow_states, kernel_state, run_states
 from eomsym.errors import InputError, IntegrationError
 from eomsym.optimizers import Optimizer, loop_of
 from eomsym.schedules import read_schedules

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from fractions import Fraction
 from itertools import pairwise
 from typing import Any
 
@@ -14,8 +13,8 @@ from threadpoolctl import threadpool_limits
 
 from eomsym.dynamics import (
     ErrorPrediction,
-    MotionEnd,
     OptimizerEnd,
+    Path,
     integrate_equation_of_motion,
     predict_discretization_error,
     spectral_radius,
@@ -29,10 +28,8 @@ from eomsym.optimizers import Loop
 from eomsym.verification.measurement import (
     MANIFOLD,
     PREDICTION_ACCURACY,
-    SETTLED,
     SHADOW,
     Problem,
-    settling_steps,
 )
 from eomsym.verification.posing import (
     LARGEST_STEP,
@@ -72,18 +69,18 @@ class LoopProblem(Problem):
         """The power of η to which memories and starts are made: beyond the errors that are measured."""
         return max(self.exponents.values())
 
-    def path(self, eta: float, steps: int, settling: int) -> OptimizerEnd:
+    def path(self, eta: float, steps: int) -> OptimizerEnd:
         """The run, and where the equation of motion has to start for it."""
         theta, memory = self.theta, None
         if self.start == MANIFOLD and self.kernel.loop.optimizer.memory:
             memory = self.kernel.memory(theta, eta, self.highest, self.data)
-        end = self.kernel.run(theta, eta, steps, self.data, memory, settling)
+        end = self.kernel.run(theta, eta, steps, self.data, memory)
         if self.start != SHADOW:
             return end
         begun = hand_over(self.kernel.inner, self.kernel.loop, theta, self.highest, self.data).at(eta)
         return OptimizerEnd(end.theta, end.error_estimate, np.append(begun, theta[-1]))
 
-    def flow(self, start: Vector, eta: float, time: Any, order: int, accuracy: float) -> MotionEnd:
+    def flow(self, start: Vector, eta: float, time: Any, order: int, accuracy: float) -> Path:
         """The equation of motion, from piece to piece of the schedules: a new one begins at the first step in it."""
         state, error, evaluations = start, 0.0, 0
         previous = None
@@ -96,7 +93,7 @@ class LoopProblem(Problem):
             )
             error, evaluations = error + part.error_estimate, evaluations + part.evaluations
             state = np.append(part.theta[:-1], end)
-        return MotionEnd(state, error, evaluations)
+        return Path.to(time, state, error, evaluations)
 
     def predict(self, theta: Vector, time: float, orders: Sequence[int]) -> ErrorPrediction:
         """The predicted errors; what the memory does at a new piece is of a higher power of η."""
@@ -131,34 +128,25 @@ def verify_loop(loop: Callable[[int], Loop], asked: Asked, start: str = MANIFOLD
     made.check(0.0)
     whole, exponents = loop_kernel(inner, made), {order: order + 1 for order in asked.orders}
     whole.check_run()
-    settling = _settling(made) if start == SETTLED else 0
     problem = LoopProblem(made.optimizer.name, whole, np.append(point, 0.0), arrays, made.values, exponents, start)
     with threadpool_limits(limits=1, user_api="blas"):
         radius = spectral_radius(inner, point, arrays)
         steps = _default_steps(problem, radius) if asked.etas is None else check_etas(asked.etas)
-        time, rest = (rounds * steps[0] * made.steps for rounds in (STEPS, settling))
-        made.check(rest + time)
+        time = STEPS * steps[0] * made.steps
+        made.check(time)
         for eta in steps:  # pieces that no path of this size can follow are refused before there is one
-            pieces_between(whole, math.ceil(rest / made.steps / eta) * made.steps * eta, time, eta)
+            pieces_between(whole, 0.0, time, eta)
         return asked.study(
             problem,
             inner,
             steps,
             time,
             radius,
-            settling=rest / made.steps,
             parameters={name: value for name, value in made.values.items() if name not in made.schedules},
-            transient=settling * made.steps,
             start=start if made.optimizer.memory else "",
             schedules=tuple((name, str(schedule)) for name, schedule in made.schedules.items()),
             batches=made.steps if made.batches is not None else 0,
         )
-
-
-def _settling(loop: Loop) -> int:
-    """Rounds in which the memory forgets its own start."""
-    values = {name: Fraction(value) for name, value in loop.numbers_at(0.0).items()}
-    return math.ceil(settling_steps(loop.optimizer, values, SETTLED) / loop.steps)
 
 
 def _default_steps(problem: LoopProblem, radius: float) -> list[float]:

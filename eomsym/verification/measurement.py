@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
@@ -15,19 +14,17 @@ import numpy as np
 from eomsym import optimizers
 from eomsym.double_double import DoubleDouble, exact_product
 from eomsym.dynamics import (
-    Data,
     ErrorPrediction,
     FieldKernel,
-    MotionEnd,
     OptimizerEnd,
-    RoundedKernel,
+    Path,
     ShadowStart,
     integrate_equation_of_motion,
     predict_discretization_error,
     run_optimizer,
-    slow_memory,
 )
-from eomsym.dynamics.kernel import is_double_double
+from eomsym.dynamics.kernel import Data, RoundedKernel, is_double_double
+from eomsym.dynamics.kernel_series import slow_memory
 from eomsym.dynamics.vectors import Vector, epsilon, norm, rounded
 from eomsym.errors import InputError, IntegrationError
 from eomsym.optimizers import Optimizer, trace
@@ -37,10 +34,10 @@ from eomsym.verification.study import FLOOR_MARGIN, Floor, OrderRecord
 #: How often, at most, the smallest step of the user's or the default list is halved further.
 MORE_HALVINGS = 4
 #: What the path of an optimiser with a memory begins with: a memory on the slow manifold above θ; or its own, and the
-#: equation of motion at its shadow start; or its own, and the path is compared once that is forgotten.
-MANIFOLD, SHADOW, SETTLED = STARTS = ("manifold", "shadow", "settled")
-#: An optimiser is not left to settle for longer.
-MAX_SETTLING = 10_000
+#: equation of motion at its shadow start.
+MANIFOLD, SHADOW = STARTS = ("manifold", "shadow")
+#: A memory is not given longer to forget its start.
+MAX_FORGETTING = 10_000
 #: Each new attempt at an integration is this much tighter.
 TIGHTENING = 30
 #: Allowed relative error of the predicted errors in one step of the integrator, and all told: beyond it we warn.
@@ -48,15 +45,15 @@ TIGHTENING = 30
 PREDICTION_ACCURACY = 1e-3
 
 
-def settling_steps(entry: Optimizer, parameters: Mapping[str, Fraction], start: str) -> int:
-    """Steps of the largest size that are run before paths are compared.  Raises ``InputError`` if they are too many."""
+def forgetting_steps(entry: Optimizer, parameters: Mapping[str, Fraction], start: str) -> int:
+    """Steps of the largest size in which a memory forgets its start.  Raises ``InputError`` if they are too many."""
     if start == MANIFOLD or not entry.memory:
         return 0
     steps = entry.transient(**parameters)
-    if steps > MAX_SETTLING:
+    if steps > MAX_FORGETTING:
         raise InputError(
             f"start {start!r}: {entry.name} takes {steps} steps to forget its own, at each step size, and "
-            f"{MAX_SETTLING} are allowed; start on the slow manifold, or follow its whole state"
+            f"{MAX_FORGETTING} are allowed; start on the slow manifold, or follow its whole state"
         )
     return steps
 
@@ -94,7 +91,7 @@ class Problem:
         """Whether f̃_0 is −g, whose derivative the kernel has."""
         return self.optimizer == "gradient-descent"
 
-    def path(self, eta: float, steps: int, settling: int) -> OptimizerEnd:
+    def path(self, eta: float, steps: int) -> OptimizerEnd:
         """The optimiser's own path, and where the equation of motion has to start for it."""
         end = run_optimizer(
             self.kernel,
@@ -103,7 +100,6 @@ class Problem:
             steps,
             self.data,
             optimizer=self.optimizer,
-            transient=settling,
             memory=self._memory(eta) if self.start == MANIFOLD else None,
             **self.parameters,
         )
@@ -117,12 +113,12 @@ class Problem:
         if self.start != MANIFOLD or not optimizers.get(self.optimizer).memory:
             return True
         try:
-            self.path(eta, 1, 0)
+            self.path(eta, 1)
         except IntegrationError:
             return False
         return True
 
-    def flow(self, start: Vector, eta: float, time: Any, order: int, accuracy: float) -> MotionEnd:
+    def flow(self, start: Vector, eta: float, time: Any, order: int, accuracy: float) -> Path:
         """The equation of motion of an order from ``start``."""
         return integrate_equation_of_motion(
             self.kernel, start, eta, time, self.data, order=order, accuracy=accuracy, resum=self.resum
@@ -162,7 +158,7 @@ class WholeProblem(Problem):
     def follows_gradient_flow(self) -> bool:
         return False
 
-    def path(self, eta: float, steps: int, settling: int) -> OptimizerEnd:
+    def path(self, eta: float, steps: int) -> OptimizerEnd:
         """The optimiser's own path on its whole state."""
         end: OptimizerEnd = self.kernel.run(self.theta, eta, steps, self.data)
         return end
@@ -181,14 +177,7 @@ class Point:
 class Measurement:
     """Measures points at one time T; the optimiser's paths are run once and serve all orders."""
 
-    def __init__(
-        self,
-        problem: Problem,
-        time: float,
-        progress: Callable[[int, int], None] | None = None,
-        settling: float = 0.0,
-    ) -> None:
-        self._settling = settling  # time, not steps: so paths of all step sizes are compared from about the same point
+    def __init__(self, problem: Problem, time: float, progress: Callable[[int, int], None] | None = None) -> None:
         self._problem, self._time, self._orders = problem, time, [*problem.exponents]
         self._progress, self._done, self._total = progress, 0, 0
         self._paths: dict[float, tuple[OptimizerEnd, ErrorPrediction]] = {}
@@ -273,7 +262,7 @@ class Measurement:
         """End of the optimiser's path with the errors predicted for it, once for all orders."""
         if eta not in self._paths:
             problem, steps = self._problem, self._steps(eta)
-            end = problem.path(eta, steps, math.ceil(self._settling / eta))
+            end = problem.path(eta, steps)
             # Where paths start at one point, one prediction serves them all.  Another thread may add a path meanwhile.
             measured = list(self._paths.values())
             shared = [known for other, known in measured if _is_same(other.start, end.start)]

@@ -13,8 +13,9 @@ from typing import Any
 import numpy as np
 from scipy.special import logsumexp, softmax
 
-from eomsym.dynamics import Data, top_eigenpair
 from eomsym.dynamics.differentials import gradient_along
+from eomsym.dynamics.kernel import Data
+from eomsym.dynamics.spectrum import top_eigenpair
 from eomsym.errors import EomsymError, InputError
 from eomsym.models import LOSS_TABLE, MLP, VectorField
 from eomsym.models.array_expression import ArrayExpression

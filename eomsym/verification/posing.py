@@ -154,13 +154,12 @@ class Asked:
         time: float,
         radius: float,
         *,
-        settling: float = 0.0,
         warnings: tuple[str, ...] = (),
         parameters: Mapping[str, Any],
         **about: Any,
     ) -> ConvergenceStudy:
         """Measures all orders; ``about`` is what else the study says of itself, ``kernel`` that of the model."""
-        measurement = Measurement(problem, time, self.progress, settling)
+        measurement = Measurement(problem, time, self.progress)
         records = measurement.records(self.orders, etas, extend=self.etas is None, threads=self.threads)
         return ConvergenceStudy(
             optimizer=problem.optimizer,

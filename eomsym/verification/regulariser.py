@@ -15,13 +15,9 @@ import numpy as np
 
 from eomsym.checks import check_positive
 from eomsym.derivation import modified_loss
-from eomsym.dynamics import (
-    SeriesKernel,
-    elementary_differentials,
-    is_double_double,
-    kernel_counterterms,
-    spectral_radius,
-)
+from eomsym.dynamics import kernel_counterterms, spectral_radius
+from eomsym.dynamics.differentials import SeriesKernel, elementary_differentials
+from eomsym.dynamics.kernel import is_double_double
 from eomsym.dynamics.kernel_rule import asked_rule
 from eomsym.errors import InputError
 from eomsym.optimizers import Optimizer

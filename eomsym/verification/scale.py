@@ -20,7 +20,6 @@ from threadpoolctl import threadpool_limits
 
 from eomsym.checks import check_orders, check_positive
 from eomsym.dynamics import (
-    Data,
     FieldKernel,
     integrate_equation_of_motion,
     optimizer_path,
@@ -28,11 +27,11 @@ from eomsym.dynamics import (
     run_optimizer,
     spectral_radius,
 )
+from eomsym.dynamics.kernel import Data
 from eomsym.dynamics.kernel_rule import check_descent
 from eomsym.errors import InputError
 from eomsym.models import MLP, Dataset, dataset, scale_invariant
 from eomsym.result import Result, Table, fixed, plain, small
-from eomsym.verification.equilibrium import Equilibrium, measure_equilibrium
 from eomsym.verification.posing import Progress, default_etas, describe, kernel_of, model_for
 from eomsym.verification.study import OrderRecord
 
@@ -65,8 +64,7 @@ class ScaleStudy(Result):
     """The norm of scale-invariant weights on a training run.
 
     ``orders`` holds for each order the errors of the squared norms, ‖·‖₂ over all groups, against the step size;
-    ``law_defects`` how far the kernel's field is from the law of each order at the path's ends, relative;
-    ``equilibrium`` is that of the exact toy ``f = c·arg(w)``, at the largest step size and the same weight decay.
+    ``law_defects`` how far the kernel's field is from the law of each order at the path's ends, relative.
     """
 
     model: str
@@ -77,7 +75,6 @@ class ScaleStudy(Result):
     orders: tuple[OrderRecord, ...]
     law_defects: dict[int, float]
     path: NormPath
-    equilibrium: Equilibrium
 
     @property
     def eta(self) -> float:
@@ -114,7 +111,7 @@ class ScaleStudy(Result):
         return measured | {f"order_{order}": norms for order, norms in path.motion.items()}
 
     def report(self) -> list[str | Table]:
-        """What was trained, a row for each order, the equilibrium of the toy, and why an order is not verified."""
+        """What was trained, a row for each order, and why an order is not verified."""
         path = self.path
         head = ["order", "squared norm\nat the end", "slope of\nits error", "measured /\npredicted", "law holds\nto"]
         rows = [
@@ -131,7 +128,6 @@ class ScaleStudy(Result):
             f"time {path.times[-1]:g}\n"
             f"squared norm {path.descent[0]:.6f} to {path.descent[-1]:.6f}, by the exact law {path.recursion[-1]:.6f}",
             Table(head, rows, boxed=True),
-            *self.equilibrium.report(),
             *(f"order {record.order}: {record.reason}" for record in self.orders if record.reason),
         ]
 
@@ -166,8 +162,6 @@ class ScaleStudy(Result):
                 ],
                 "effective_learning_rates": plain(self.effective_learning_rates),
             },
-            "equilibrium_norm": self.equilibrium.norm_dict(),
-            "angle": self.equilibrium.angle_dict(),
             "passed": self.passed,
         }
 
@@ -226,7 +220,6 @@ def study_scale(
         orders=records,
         law_defects=defects,
         path=path,
-        equilibrium=measure_equilibrium(largest, weight_decay),
     )
 
 

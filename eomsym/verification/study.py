@@ -173,9 +173,9 @@ class ConvergenceStudy(Result):
 
     ``orders`` holds one record for each order; ``time`` is T; ``spectral_radius`` is max |λ| of the Hessian at the
     start; ``warnings`` are sentences for people.  ``parameters`` are the optimiser's, exact, as text; ``transient`` is
-    the number of steps, of the largest step size, that it was left to settle in before its path was compared;
-    ``precision`` the arithmetic of both paths; ``start`` what an optimiser with a memory began with: ``manifold``,
-    ``shadow`` or ``settled``, empty if it has none.  ``state`` is ``slow``, or ``whole`` where θ and memory are
+    the number of steps, of the largest step size, by which the time is longer so that its memory forgets its start;
+    ``precision`` the arithmetic of both paths; ``start`` what an optimiser with a memory began with: ``manifold`` or
+    ``shadow``, empty if it has none.  ``state`` is ``slow``, or ``whole`` where θ and memory are
     followed together from step ``begin`` on; ``etas`` of the records are then values of ``small_parameter``.
     ``schedules`` are (name, text), ``eta`` for the learning rate; ``batches`` is how often a round visits one, 0 where
     all samples are one.
@@ -215,8 +215,6 @@ class ConvergenceStudy(Result):
         return tuple(np.array(record.errors) for record in self.orders)
 
     drawn_by = "eomsym.verification.figures.convergence_figure"
-
-    dimensions = ("order", "eta")
 
     @property
     def summary(self) -> str:

@@ -18,8 +18,9 @@ from threadpoolctl import threadpool_limits
 from eomsym import optimizers
 from eomsym.checks import check_integer, check_positive
 from eomsym.derivation import Counterterms, derive_on_trees, series_radius
-from eomsym.dynamics import Data, kernel_counterterms, largest_eigenvalue, optimizer_path, spectral_radius
+from eomsym.dynamics import kernel_counterterms, largest_eigenvalue, optimizer_path, spectral_radius
 from eomsym.dynamics.differentials import SeriesKernel, elementary_differentials
+from eomsym.dynamics.kernel import Data
 from eomsym.dynamics.kernel_rule import rule_name
 from eomsym.errors import InputError
 from eomsym.models import MLP, Dataset, dataset
@@ -118,8 +119,6 @@ class TermStudy(Result):
         return self.eta ** (index + 1) * point.terms[index].size / point.gradient_norm
 
     drawn_by = "eomsym.verification.figures.terms_figure"
-
-    dimensions = ("step", "index")
 
     @property
     def summary(self) -> str:

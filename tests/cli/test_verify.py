@@ -145,7 +145,6 @@ def test_options_reach_the_library(run_with, study):
     ("words", "start", "state", "begin", "factor"),
     [
         (("--from-start",), "shadow", "slow", None, 2),
-        (("--settle",), "settled", "slow", None, 2),
         (("--resum",), None, "slow", None, 2),
         ((), None, "whole", None, 4),
         (("--state", "whole", "--begin", "5"), None, "whole", 5, 4),
@@ -162,10 +161,9 @@ def test_where_an_optimiser_with_memory_begins(run_with, study, words, start, st
     ("words", "fault"),
     [
         (("--state", "half"), "--state 'half': unknown; choose from slow, whole"),
-        (("--from-start", "--settle"), "--from-start, --settle: both given"),
-        (("--state", "whole", "--settle"), "leave --from-start and --settle out"),
+        (("--state", "whole", "--from-start"), "leave --from-start out"),
         (("--state", "whole", "--optimizer", "optimistic"), "no memory that fades slowly"),
-        (("--optimizer", "adam", "--set", "beta2=0.999", "--settle"), "takes 83137 steps"),
+        (("--optimizer", "adam", "--set", "beta2=0.999", "--from-start"), "takes 83137 steps"),
         (("--optimizer", "heavy-ball", "--state", "slow", "--begin", "3"), "give --state whole too"),
         (("--optimizer", "heavy-ball", "--set", "beta=1"), "give 0 <= beta < 1"),
     ],
@@ -276,14 +274,3 @@ def test_interrupt_is_quiet():
     process.send_signal(signal.SIGINT)
     out, err = process.communicate(timeout=60)
     assert (process.returncode, out, err) == (130, b"", b"")
-
-
-def test_an_interrupt_in_text_that_python_evaluates_has_the_same_status(tmp_path):
-    """As within an import; ``python -m`` would end by the signal although the command line has caught it."""
-    (tmp_path / "sitecustomize.py").write_text(
-        "import eomsym.cli.app\neomsym.cli.app.run = lambda arguments: exec('raise KeyboardInterrupt')\n"
-    )
-    surroundings = {**os.environ, "PYTHONPATH": f"{tmp_path}{os.pathsep}{ROOT}"}
-    command = [sys.executable, "-m", "eomsym", "optimizers"]
-    done = subprocess.run(command, cwd=tmp_path, env=surroundings, capture_output=True, check=False)
-    assert (done.returncode, done.stdout, done.stderr) == (130, b"", b"")

@@ -25,9 +25,7 @@ def posed():
 def defect(kernel, theta, eta, data, order, resum):
     """Of the flow over one step, relative to the step."""
     moved = -eta * kernel.gradient(theta, *data)
-    end = integrate_equation_of_motion(
-        kernel, theta, eta, eta, data, order=order, accuracy=1e-11, method="extrapolation", resum=resum
-    )
+    end = integrate_equation_of_motion(kernel, theta, eta, eta, data, order=order, accuracy=1e-11, resum=resum)
     return np.linalg.norm(end.theta - theta - moved) / np.linalg.norm(moved)
 
 

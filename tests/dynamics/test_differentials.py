@@ -5,7 +5,7 @@ import pytest
 import sympy
 from second_routes.truncated import TruncatedSeries
 
-from eomsym.dynamics import elementary_differentials
+from eomsym.dynamics.differentials import elementary_differentials
 from eomsym.errors import InputError
 from eomsym.notation.sympy import elementary_differentials as by_sympy
 from eomsym.trees import LEAF, rooted_trees

@@ -22,14 +22,9 @@ from eomsym.dynamics.kernel_rule import asked_rule, check_rule, has_rule, kernel
 from eomsym.errors import InputError
 from eomsym.models import MLP
 from eomsym.optimizers import get, loop_of
-from eomsym.verification import (
-    edge_point,
-    implicit_regulariser,
-    measure_terms,
-    recommend_order,
-    recommend_step,
-    scale_law_defect,
-)
+from eomsym.verification import edge_point, implicit_regulariser, recommend_order, recommend_step
+from eomsym.verification.scale import scale_law_defect
+from eomsym.verification.terms import measure_terms
 
 RANDOM = np.random.default_rng(0)
 DATA = RANDOM.standard_normal((9, 3)), RANDOM.standard_normal((9, 2))

@@ -11,7 +11,8 @@ import pytest
 from shared_kernels import kernel
 
 import eomsym
-from eomsym.dynamics import elementary_differentials, noise_equations
+from eomsym.dynamics import noise_equations
+from eomsym.dynamics.differentials import elementary_differentials
 from eomsym.dynamics.noise_equations import Draw, Spread, moment_rates, noise_factor, stepped_moments
 from eomsym.dynamics.noise_prediction import predict_noise
 from eomsym.dynamics.noise_record import expectation

@@ -9,8 +9,9 @@ import pytest
 from eomsym import optimizers
 from eomsym.codegen import KernelSpec, kernel_for
 from eomsym.derivation import derive
-from eomsym.dynamics import integrate_equation_of_motion, optimizer_path, shadow_start, start_at
+from eomsym.dynamics import integrate_equation_of_motion, optimizer_path, shadow_start
 from eomsym.dynamics.eta_series import EtaSeries
+from eomsym.dynamics.shadow_start import start_at
 from eomsym.errors import InputError, IntegrationError
 from eomsym.models import ExpressionLoss
 from eomsym.optimizers import Optimizer, solve, sqrt

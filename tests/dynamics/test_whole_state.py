@@ -12,7 +12,8 @@ from quartic_kernel import Quartic
 from second_routes.modified_fields import modified_field_terms
 
 from eomsym import derive, optimizers
-from eomsym.dynamics import kernel_counterterms, slow_memory, whole_state_terms
+from eomsym.dynamics import kernel_counterterms, whole_state_terms
+from eomsym.dynamics.kernel_series import slow_memory
 from eomsym.dynamics.whole_state_kernel import WholeStateKernel
 from eomsym.errors import InputError
 from eomsym.optimizers import trace, whole_state

@@ -66,14 +66,3 @@ def contents():
         return {path.name: path.read_bytes() for path in (folder / "results").iterdir()}
 
     return read
-
-
-@pytest.fixture
-def journals():
-    """The lines about jobs in all journals of a folder."""
-
-    def read(folder: Path) -> list[dict]:
-        lines = [line for path in sorted((folder / "runs").iterdir()) for line in path.read_text().splitlines()]
-        return [entry for entry in map(json.loads, lines) if "job" in entry]
-
-    return read

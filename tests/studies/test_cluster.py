@@ -15,6 +15,7 @@ import worker_tasks
 from eomsym import studies
 from eomsym.errors import EomsymError, InputError, MissingExtraError
 from eomsym.studies import cluster as cluster_module
+from eomsym.studies.executors import WorkerLost
 
 ROOT = Path(__file__).parents[2]
 HOST = "127.0.0.1"
@@ -83,7 +84,7 @@ def kill_after(client, worker, folder, number):
     assert worker.wait() == -signal.SIGKILL
 
 
-def test_workers_of_a_cluster_give_the_same_bytes_as_serial(plan, tmp_path, contents, journals):
+def test_workers_of_a_cluster_give_the_same_bytes_as_serial(plan, tmp_path, contents):
     """In threads of this process: what becomes of real ones, killed, is the slow tests'."""
     from distributed import LocalCluster
 
@@ -94,11 +95,10 @@ def test_workers_of_a_cluster_give_the_same_bytes_as_serial(plan, tmp_path, cont
         done = studies.run_study(plan, tmp_path / "dask", studies.Cluster(local.scheduler_address))
     assert (done.jobs, done.found, done.measured, done.failed) == (12, 0, 12, 0)
     assert contents(tmp_path / "dask") == contents(tmp_path / "serial")
-    assert sorted(line["job"] for line in journals(tmp_path / "dask")) == sorted(job.digest for job in plan.jobs())
 
 
 @pytest.mark.slow
-def test_a_killed_worker_loses_no_result(cluster, study_file, tmp_path, contents, journals):
+def test_a_killed_worker_loses_no_result(cluster, study_file, tmp_path, contents):
     address, start_worker = cluster.address, cluster.start_worker
     workers = [start_worker(), start_worker()]
     file = study_file(12)
@@ -114,13 +114,10 @@ def test_a_killed_worker_loses_no_result(cluster, study_file, tmp_path, contents
     assert (done.jobs, done.found, done.measured, done.failed) == (48, 0, 48, 0)
     assert workers[0].returncode == -signal.SIGKILL
     assert contents(tmp_path / "dask") == contents(tmp_path / "serial")
-    lines = journals(tmp_path / "dask")
-    assert sorted(line["job"] for line in lines) == sorted(job.digest for job in plan.jobs())
-    assert {line["worker"].split(":")[1] for line in lines} <= {str(worker.pid) for worker in workers}
 
 
 @pytest.mark.slow
-def test_workers_share_nothing_and_240_jobs_survive_one_of_three(cluster, study_file, tmp_path, contents, journals):
+def test_workers_share_nothing_and_240_jobs_survive_one_of_three(cluster, study_file, tmp_path, contents):
     """Each worker generates and compiles the kernel for itself, byte for byte the client's."""
     address, start_worker = cluster.address, cluster.start_worker
     caches = [tmp_path / f"cache-{number}" for number in range(3)]
@@ -132,7 +129,6 @@ def test_workers_share_nothing_and_240_jobs_survive_one_of_three(cluster, study_
     out, _ = client.communicate(timeout=200)
     assert (client.returncode, out.decode().split(";")[0]) == (0, "240 jobs: 0 found, 240 measured, 0 failed")
     assert contents(tmp_path / "dask") == contents(tmp_path / "serial")
-    assert len({line["job"] for line in journals(tmp_path / "dask")}) == len(journals(tmp_path / "dask")) == 240
     sources = [{path.name: path.read_bytes() for path in cache.glob("*.py")} for cache in caches]
     assert len(sources[0]) == 1
     assert sources[0] == sources[2]
@@ -172,7 +168,7 @@ def test_a_job_over_which_workers_die_is_given_up_and_the_others_are_done(cluste
     monkeypatch.setattr(cluster_module, "kernel_order", lambda job: None)
     with studies.Cluster(address) as place:
         found = dict(place.measure(range(6)))
-    assert found.pop(2) == studies.WorkerLost()
+    assert found.pop(2) == WorkerLost()
     assert {item: said for item, (said, _) in found.items()} == {item: item for item in (0, 1, 3, 4, 5)}
 
 

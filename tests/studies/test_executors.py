@@ -10,7 +10,8 @@ import pytest
 import worker_tasks
 
 from eomsym.errors import InputError
-from eomsym.studies import Processes, WorkerLost, executors
+from eomsym.studies import Processes, executors
+from eomsym.studies.executors import WorkerLost
 
 ROOT = Path(__file__).parents[2]
 SURROUNDINGS = {**os.environ, "PYTHONPATH": f"{ROOT}:{ROOT / 'tests' / 'support'}"}

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from eomsym.errors import EomsymError
 from eomsym.models import MLP
-from eomsym.studies import Job, JobResult, MeasuredError
+from eomsym.studies.job import Job, JobResult, MeasuredError
 
 JOB = Job("heavy-ball", (("beta", "1/2"),), MLP([2, 3, 1], "tanh", "mse", 0.1), "moons", (0, 2), 0.1, 1.6, 3)
 OTHER = {

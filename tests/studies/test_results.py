@@ -10,7 +10,9 @@ import pytest
 
 from eomsym import studies
 from eomsym.errors import InputError
-from eomsym.studies import JobResult, MeasuredError, ResultStore
+from eomsym.studies.job import JobResult, MeasuredError
+from eomsym.studies.results import study_folder
+from eomsym.studies.store import ResultStore
 
 WORDS = {
     "orders": [0, 2],
@@ -159,20 +161,18 @@ def test_parquet_comes_back_the_same(results, tmp_path):
     assert (tmp_path / "table.parquet").read_bytes() == before
 
 
-def test_only_some_cases(results):
-    part = results.only(optimizer="heavy-ball", data="moons")
+def test_a_part_of_the_frame_is_results_too(results):
+    named = (polars.col("optimizer") == "heavy-ball") & (polars.col("data") == "moons")
+    part = studies.StudyResults(results.frame.filter(named))
     assert [case.parameters for case in part.cases] == ["beta=1/2", "beta=1/4"]
-    assert results.only(optimizer=None).jobs == results.jobs
-    with pytest.raises(InputError, match="optimizer 'adam': not in these results; choose from gradient-descent, heavy"):
-        results.only(optimizer="adam")
 
 
 def test_a_study_file_finds_its_folder(study_file, plan):
     file = study_file()
-    assert studies.study_folder(file) == file.with_name("cheap.results")
+    assert study_folder(file) == file.with_name("cheap.results")
     with pytest.raises(InputError, match="no results of this study; run it first"):
         studies.read_results(file)
-    store = ResultStore(studies.study_folder(file))
+    store = ResultStore(study_folder(file))
     for job in plan.jobs():
         store.write(made_up(job))
     assert studies.read_results(file).jobs == 12

@@ -10,8 +10,8 @@ import pytest
 
 from eomsym.errors import EomsymError, InputError
 from eomsym.files import temporary_files
-from eomsym.studies import JobResult, MeasuredError, ResultStore
-from eomsym.studies.job import canonical_json
+from eomsym.studies.job import JobResult, MeasuredError, canonical_json
+from eomsym.studies.store import ResultStore
 
 
 @pytest.fixture

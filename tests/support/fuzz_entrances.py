@@ -397,7 +397,7 @@ class Computed(Exception):
 WORK = (
     *("eomsym.codegen.generate", "eomsym.codegen.check_committed", "eomsym.verification.verify"),
     *("eomsym.verification.study_translation", "eomsym.verification.study_scale", "eomsym.verification.study_terms"),
-    *("eomsym.verification.measure_equilibrium", "eomsym.derivation.closed_form"),
+    "eomsym.derivation.closed_form",
 )
 
 

@@ -80,9 +80,7 @@ LONG = (
     "tests/test_notebooks.py::test_runs_again[watch_your_run]",
     "tests/test_oracles.py::test_agrees[mpmath]",
     "tests/test_reproductions.py::test_the_balance_is_posed_as_the_authors_do",
-    "tests/verification/test_asymptotics.py::test_too_few_digits_are_noticed",
     "tests/verification/test_follow.py::test_momentum_is_followed_from_rest_where_the_slow_manifold_is_far_off[0.1-False]",
-    "tests/verification/test_loop.py::test_other_starts_than_the_slow_manifold[settled]",
     "tests/verification/test_loop.py::test_the_values_that_people_use[AdamW, batches]",
 )
 

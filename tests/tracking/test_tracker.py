@@ -64,7 +64,7 @@ def test_a_series_is_seen_and_told():
     assert tracker.shares[0] == 1
     assert list(tracker.shares) == sorted(tracker.shares, reverse=True)
     assert [step for step, _ in lines] == [10, 20, 30, 40]
-    assert [entries for _, entries in lines] == [json.loads(line) for line in tracker.json_lines().splitlines()]
+    assert [entries for _, entries in lines] == [json.loads(one.to_json()) for one in tracker.measurements]
     assert tracker.table().splitlines()[0].split() == [
         *("step", "order", "0", "order", "1", "order", "2", "order", "3"),
         *("cos", "step", "cos", "2nd", "verdict"),

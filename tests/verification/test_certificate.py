@@ -14,7 +14,8 @@ from eomsym.errors import InputError, MissingExtraError
 from eomsym.models import ExpressionLoss
 from eomsym.series import number_rings
 from eomsym.step_index import layout, program_counterterms, tables
-from eomsym.verification import certify, evaluation_noise, measure_accuracy
+from eomsym.verification import certify, measure_accuracy
+from eomsym.verification.accuracy import evaluation_noise
 from eomsym.verification.step_polynomials import polynomial_counterterms
 
 pytest.importorskip("flint")

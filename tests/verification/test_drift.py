@@ -12,11 +12,12 @@ import shared_kernels
 
 import eomsym
 from eomsym import optimizers
-from eomsym.dynamics import top_eigenpair
+from eomsym.dynamics.spectrum import top_eigenpair
 from eomsym.errors import InputError
 from eomsym.models import ExpressionLoss
-from eomsym.verification import conserved_quantities, drift, read_observable, study_conservation
-from eomsym.verification.observables import NAMES, derivative
+from eomsym.verification import drift, study_conservation
+from eomsym.verification.conservation import conserved_quantities
+from eomsym.verification.observables import NAMES, derivative, read_observable
 
 LINEAR, CURVED = "identity mse, no bias", "silu cross-entropy"
 #: No observable that the package names: of an array, whose distance does not cross zero.

@@ -11,17 +11,13 @@ from eomsym.drawing import COLOURS
 from eomsym.errors import InputError
 from eomsym.trees import rooted_trees
 from eomsym.verification import (
-    AsymptoticStudy,
     ConvergenceStudy,
     OrderAdvice,
     OrderRecord,
-    StepErrors,
     TermStudy,
     TranslationStudy,
 )
-from eomsym.verification.equilibrium import measure_equilibrium
 from eomsym.verification.figures import (
-    asymptotics_figure,
     convergence_figure,
     error_ratio_figure,
     scale_figure,
@@ -175,7 +171,7 @@ def test_scale_shows_the_path_of_every_order_and_its_error():
     norms = np.linspace(2, 1, 9)
     path = NormPath(np.arange(9.0), norms, norms, {k: norms + 0.1 * k for k in range(2)})
     records = tuple(map(record, range(2)))
-    study = ScaleStudy("made up", "none", 0, 0.1, 3, records, {0: 0.0}, path, measure_equilibrium(0.4, 0.1))
+    study = ScaleStudy("made up", "none", 0, 0.1, 3, records, {0: 0.0}, path)
     figure = scale_figure(study)
     assert saved(figure)
     left, right = figure.axes
@@ -208,19 +204,6 @@ def test_shares_of_trees_are_hollow_where_they_point_against_the_gradient():
 def legend_of(figure):
     legend = figure.axes[0].get_legend()
     return zip(legend.get_texts(), legend.get_patches(), strict=True)
-
-
-def test_ratios_alone_are_drawn_where_no_step_was_measured():
-    study = AsymptoticStudy((1.0, 1.5, 2.4, 4.0), 1.0, curvature=2.0, time_radius=0.5, digits=40, agreement=0.0)
-    (axes,) = asymptotics_figure(study).axes
-    np.testing.assert_allclose(axes.get_lines()[0].get_ydata(), [0.75, 0.8, 5 / 6])
-    stepped = replace(study, steps=(StepErrors(0.1, (0, 1), (1e-2, 1e-3), (1e-9, 1.0)),))
-    figure = asymptotics_figure(stepped)
-    assert saved(figure)
-    terms, ring, errors = figure.axes[1].get_lines()
-    np.testing.assert_allclose(terms.get_ydata(), [0.1**2, 0.1**3 * 1.5, 0.1**4 * 2.4, 0.1**5 * 4])
-    assert ring.get_xdata() == [3]
-    np.testing.assert_array_equal(errors.get_xydata(), [[0, 1e-2]])  # the other is not known to half of itself
 
 
 def test_the_legend_of_ratios_hides_no_line(study):

@@ -7,7 +7,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from eomsym.verification import FLOOR_MARGIN, ConvergenceStudy, Floor, OrderRecord
+from eomsym.verification import ConvergenceStudy, OrderRecord
+from eomsym.verification.study import FLOOR_MARGIN, Floor
 
 ETAS = (0.8, 0.4, 0.2, 0.1)
 

@@ -13,7 +13,8 @@ from eomsym import derive, optimizers
 from eomsym.derivation import series_radius
 from eomsym.errors import InputError
 from eomsym.models import dataset
-from eomsym.verification import TermStudy, chain_rate, measure_terms, study_terms
+from eomsym.verification import TermStudy, study_terms
+from eomsym.verification.terms import chain_rate, measure_terms
 
 DATA = dataset("teacher").arrays
 

@@ -171,7 +171,7 @@ def test_the_first_point_is_at_the_values_given():
         ("adam-outside", {"begin": 0}, "not smooth at the start"),
         ("torch.Adam()", {"begin": 0}, "not smooth at the start"),
         ("heavy-ball", {"beta": "1/10"}, "not slow; take the slow manifold"),
-        ("heavy-ball", {"start": "settled"}, "leave start and precision out"),
+        ("heavy-ball", {"start": "shadow"}, "leave start and precision out"),
         ("heavy-ball", {"etas": [0.1, 0.05]}, "divide the largest by 4"),
         ("heavy-ball", {"beta": 1}, "out of range; give 0 <= beta < 1"),
         ("heavy-ball", {"begin": -1}, "begin"),
@@ -192,4 +192,4 @@ def test_a_memory_that_takes_too_long_is_refused_at_once():
     with pytest.raises(
         InputError, match="takes 83137 steps to forget its own, at each step size, and 10000 are allowed"
     ):
-        verify("adam", None, None, [0], theta=THETA, kernel=Quartic(), start="settled", beta2="999/1000")
+        verify("adam", None, None, [0], theta=THETA, kernel=Quartic(), start="shadow", beta2="999/1000")

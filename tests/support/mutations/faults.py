@@ -118,7 +118,7 @@ FAULTS = [
         ("Vector.__truediv__", "{(p - q, 0): 1}", "{(p + q, 0): 1}"),
     ),
     *_faults(
-        ("tests/optimizers", "tests/series", "tests/step_index", "tests/verification/test_equilibrium.py"),
+        ("tests/optimizers", "tests/series", "tests/step_index"),
         ("two_sided", "unit * (-1) ** (i + 1) * ((i + 1) // 2)", "unit * ((i + 1) // 2)"),
     ),
     *_faults(
@@ -327,11 +327,6 @@ FAULTS = [
     *_faults(
         ("tests/verification/test_translation.py", "tests/cli/test_layers.py"),
         ("_rate", "return -math.log(ratio) / time", "return -math.log(ratio) / (2 * time)"),
-    ),
-    *_faults(
-        ("tests/verification/test_equilibrium.py",),
-        ("measure_equilibrium", "(2 * weight_decay - eta * weight_decay**2)", "(2 * weight_decay)"),
-        ("measure_equilibrium", ", exact, norm, norms, math.acos(1 - x)", ", exact, norm, norms, math.asin(x)"),
     ),
     *_faults(
         ("tests/verification/test_discretization.py",),

@@ -8,6 +8,7 @@ gradient flow in complex time.  Its ratio (N+2)/(2πT) is the larger one from N 
 what is seen.  So the series has no radius: at η with η|λ| < 1 its terms fall, until about N ≈ 2πT/η, and then rise.
 
 The second law, with this T, is stated from the poles of one-dimensional flows and measured here; it is not proved.
+``benchmarks.asymptotics`` makes the tables of docs/high_order.md with it.
 """
 
 from __future__ import annotations
@@ -20,8 +21,12 @@ from functools import cache
 from typing import Any
 
 import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter
 
 from eomsym.checks import check_integer, check_positive
+from eomsym.drawing import COLOURS, GREY, line_style, panels
 from eomsym.errors import EomsymError, InputError
 from eomsym.models import MLP
 from eomsym.models.network import network_program
@@ -118,7 +123,7 @@ class AsymptoticStudy(Result):
         """The order that leaves out the smallest term; the highest of the study if its terms still fall there."""
         return int(np.argmin(self.terms(eta)))
 
-    drawn_by = "eomsym.verification.figures.asymptotics_figure"
+    drawn_by = "benchmarks.series_growth.asymptotics_figure"
 
 
 def study_asymptotics(
@@ -303,3 +308,63 @@ def _exact(theta: Sequence[float], size: int) -> list[Fraction]:
     if len(point) != size or not all(map(math.isfinite, point)):
         raise InputError(f"theta of length {len(point)}: give {size} finite numbers")
     return list(map(Fraction, point))
+
+
+def asymptotics_figure(study: AsymptoticStudy) -> Figure:
+    """How the series goes on: ratios of successive terms beside two laws, and terms and errors of single steps.
+
+    On the right, if steps were measured, one colour a step size: lines are ``η^{N+2} ‖ξ_N‖``, with a ring at the
+    smallest, markers the measured error of order N after one step, left out where it is known to half of it or less.
+    """
+    if not study.steps:
+        figure, (ratios,) = panels(4.8, 3.9)
+        _draw_ratios(ratios, study)
+        return figure
+    figure, (ratios, steps) = panels(9.0, 3.9, 2)
+    _draw_ratios(ratios, study)
+    _draw_steps(steps, study)
+    return figure
+
+
+def _draw_ratios(axes: Axes, study: AsymptoticStudy) -> None:
+    """Ratios of successive terms, measured and by the two laws."""
+    scale, orders = abs(study.curvature), range(len(study.sizes) - 1)
+    axes.semilogy(orders, study.ratios / scale, "o", color=COLOURS[0], markersize=4.5, label="measured")
+    axes.semilogy(orders, study.curvature_ratios / scale, "--", color=GREY, label=r"$(N+2)/(N+3)$")
+    if math.isfinite(study.time_radius):
+        label = r"$(N+2)/(2\pi T|\lambda|)$"
+        axes.semilogy(orders, study.singularity_ratios / scale, ":", color=COLOURS[1], linewidth=1.8, label=label)
+    axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axes.yaxis.set_major_formatter("{x:g}")
+    axes.yaxis.set_minor_formatter(NullFormatter())
+    axes.set_ylabel(r"$\|\xi_{N+1}\|\,/\,(|\lambda|\,\|\xi_N\|)$")
+    _order_axis(axes)
+
+
+def _draw_steps(axes: Axes, study: AsymptoticStudy) -> None:
+    """Terms and errors of single steps, one colour a step size."""
+    for index, record in enumerate(study.steps):
+        colour, marker = line_style(index)
+        terms, best = study.terms(record.eta), study.optimal_order(record.eta)
+        axes.semilogy(range(len(terms)), terms, "-", color=colour, linewidth=1.1)
+        axes.plot(best, terms[best], "o", color=colour, markersize=12, fillstyle="none")
+        found = zip(record.orders, record.errors, record.uncertainties, strict=True)
+        shown = [(order, error) for order, error, doubt in found if error > 2 * doubt]
+        label = rf"$\eta|\lambda|={record.eta * abs(study.curvature):.2g}$"
+        axes.plot(
+            [order for order, _ in shown],
+            [error for _, error in shown],
+            marker,
+            color=colour,
+            markersize=5.5,
+            label=label,
+        )
+    axes.set_ylabel(r"one step: $\eta^{N+2}\|\xi_N\|$ (lines), error (markers)")
+    _order_axis(axes)
+
+
+def _order_axis(axes: Axes) -> None:
+    """Orders are whole numbers."""
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axes.set_xlabel("order $N$")
+    axes.legend(frameon=False)

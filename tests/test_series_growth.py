@@ -9,15 +9,21 @@ import pytest
 import sympy
 from scipy.integrate import solve_ivp
 
-from eomsym.errors import EomsymError, InputError
+from benchmarks.series_growth import (
+    LOSS_MARGIN,
+    AsymptoticStudy,
+    StepErrors,
+    measure_steps,
+    program_asymptotics,
+    study_asymptotics,
+)
+from eomsym.errors import EomsymError
 from eomsym.models import MLP
 from eomsym.optimizers import gradient_descent
 from eomsym.series.lifting import field_program, loss_program
 from eomsym.series.number_rings import array_ring
 from eomsym.series.rings import Ring
 from eomsym.step_index import program_counterterms
-from eomsym.verification import AsymptoticStudy, StepErrors, measure_steps, program_asymptotics, study_asymptotics
-from eomsym.verification.asymptotics import LOSS_MARGIN
 
 X, Y = sympy.symbols("x y")
 #: Of the Hessian of the saddle.
@@ -178,32 +184,6 @@ def test_too_few_digits_are_noticed():
         program_asymptotics(SQUARE, [1.0], 40, digits=32)
 
 
-@pytest.mark.parametrize("order", [3, 61, True, 5.0])
-def test_orders_out_of_range_are_refused(order):
-    with pytest.raises(InputError, match=r"order .*: (not an|out of range; give an) integer.* from 4 to 60"):
-        program_asymptotics(SQUARE, [1.0], order)
-
-
-@pytest.mark.parametrize("theta", [[], [1.0, 2.0], [math.nan], [math.inf]])
-def test_points_that_do_not_fit_are_refused(theta):
-    with pytest.raises(InputError, match=f"theta of length {len(theta)}: give 1 finite numbers"):
-        program_asymptotics(SQUARE, theta, 5)
-
-
-@pytest.mark.parametrize(
-    ("etas", "orders", "substeps", "message"),
-    [([0.0], [1], 6, "eta"), ([0.1], [-1], 6, "order -1"), ([0.1], [1], 0, "substeps 0"), ([math.nan], [1], 6, "eta")],
-)
-def test_bad_steps_are_refused(etas, orders, substeps, message):
-    with pytest.raises(InputError, match=message):
-        measure_steps(SQUARE, [1.0], etas, orders, substeps)
-
-
-def test_digits_out_of_range_are_refused():
-    with pytest.raises(InputError, match="digits 31: out of range; give an integer from 32 to 1000"):
-        program_asymptotics(SQUARE, [1.0], 5, digits=31)
-
-
 def test_the_figure_shows_ratios_and_steps(network):
     study = study_asymptotics(*network, 5)
     drawn = replace(study, steps=(StepErrors(0.1, (0, 1, 2), (1e-2, 1e-3, math.inf), (0.0, 0.0, math.inf)),))
@@ -212,3 +192,15 @@ def test_the_figure_shows_ratios_and_steps(network):
     np.testing.assert_allclose(steps.get_lines()[0].get_ydata(), study.terms(0.1))
     np.testing.assert_allclose(steps.get_lines()[2].get_xydata(), [[0, 1e-2], [1, 1e-3]])
     assert len(study.plot().axes) == 1
+
+
+def test_ratios_alone_are_drawn_where_no_step_was_measured():
+    study = AsymptoticStudy((1.0, 1.5, 2.4, 4.0), 1.0, curvature=2.0, time_radius=0.5, digits=40, agreement=0.0)
+    (axes,) = study.plot().axes
+    np.testing.assert_allclose(axes.get_lines()[0].get_ydata(), [0.75, 0.8, 5 / 6])
+    stepped = replace(study, steps=(StepErrors(0.1, (0, 1), (1e-2, 1e-3), (1e-9, 1.0)),))
+    figure = stepped.plot()
+    terms, ring, errors = figure.axes[1].get_lines()
+    np.testing.assert_allclose(terms.get_ydata(), [0.1**2, 0.1**3 * 1.5, 0.1**4 * 2.4, 0.1**5 * 4])
+    assert ring.get_xdata() == [3]
+    np.testing.assert_array_equal(errors.get_xydata(), [[0, 1e-2]])  # the other is not known to half of itself
