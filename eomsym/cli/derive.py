@@ -131,7 +131,6 @@ def derive(
     from eomsym import derive as derive_counterterms
     from eomsym.derivation import MAX_ORDER
     from eomsym.derivation.counterterms import STATES
-    from eomsym.derivation.memory import tree_demand
     from eomsym.optimizers import chosen
 
     form = _Form(format_, document, width)
@@ -150,7 +149,7 @@ def derive(
             raise InputError(f"{option}: is given on trees; leave --loss or --field out")
         _derive_closed_form(model, optimizer, order, set_ or [], form)
         return
-    highest = parsing.integer("--order", order, 0, MAX_ORDER, tree_demand)
+    highest = parsing.integer("--order", order, 0, MAX_ORDER)
     given: dict[str, Any] = dict(parsing.settings("--set", set_ or []))
     entry: Any = optimizer
     if state == "slow":

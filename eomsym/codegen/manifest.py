@@ -5,13 +5,12 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from eomsym.codegen.spec import KernelSpec
 from eomsym.errors import EomsymError, KernelError
-from eomsym.files import read_bounded
+from eomsym.files import read_bounded, strict_json
 
 MAX_KERNEL_BYTES = 16 * 2**20
 MAX_MANIFEST_BYTES = 4 * 2**20
@@ -82,25 +81,12 @@ def _specification(entry: dict[str, Any], kernel: Path) -> KernelSpec:
 def _parse(text: str, kernel: Path) -> dict[str, Any]:
     """The manifest's entries, of which both and no others must be there."""
     try:
-        entry = json.loads(text, object_pairs_hook=_without_doubled_keys, parse_constant=_no_constant)
-    except (ValueError, RecursionError) as error:
-        raise KernelError(f"kernel {kernel}: the manifest is not JSON; {_AGAIN}") from error
-    if not isinstance(entry, dict):
-        raise KernelError(f"kernel {kernel}: the manifest is not a JSON object; {_AGAIN}")
+        entry = strict_json(text)
+    except ValueError as error:
+        raise KernelError(f"kernel {kernel}: the manifest is {error}; {_AGAIN}") from error
     if set(entry) - {"replaces"} != _KEYS:
         raise KernelError(f"kernel {kernel}: the manifest needs the entries specification and sha256 only; {_AGAIN}")
     for name in entry.keys() - {"specification"}:
         if not isinstance(entry[name], str) or not _DIGEST.fullmatch(entry[name]):
             raise KernelError(f"kernel {kernel}: the manifest's {name} is not a SHA-256 digest; {_AGAIN}")
     return entry
-
-
-def _without_doubled_keys(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
-    entry = dict(pairs)
-    if len(entry) < len(pairs):
-        raise ValueError("a key stands twice")
-    return entry
-
-
-def _no_constant(name: str) -> Any:
-    raise ValueError(f"{name} is not JSON")
