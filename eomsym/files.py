@@ -1,7 +1,8 @@
-"""Reading and writing files: whole or not at all."""
+"""Reading and writing files: whole or not at all; JSON read strictly."""
 
 from __future__ import annotations
 
+import json
 import os
 import stat
 import tempfile
@@ -10,6 +11,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from io import BufferedReader
 from pathlib import Path
+from typing import Any
 
 from eomsym.errors import EomsymError
 
@@ -128,3 +130,30 @@ def _umask() -> int:
     current = os.umask(0)
     os.umask(current)
     return current
+
+
+def strict_json(text: object) -> dict[str, Any]:
+    """The object of a JSON text in which no key stands twice and every number is one.
+
+    Raises ``ValueError`` that says what the text is instead.
+    """
+    if not isinstance(text, str):
+        raise ValueError(f"not text but {type(text).__name__}")
+    try:
+        entries = json.loads(text, object_pairs_hook=_without_doubled_keys, parse_constant=_no_constant)
+    except (ValueError, RecursionError) as error:
+        raise ValueError(f"not JSON ({error})") from error
+    if not isinstance(entries, dict):
+        raise ValueError("not a JSON object")
+    return entries
+
+
+def _without_doubled_keys(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
+    entries = dict(pairs)
+    if len(entries) < len(pairs):
+        raise ValueError("a key stands twice")
+    return entries
+
+
+def _no_constant(name: str) -> Any:
+    raise ValueError(f"{name} is no number")

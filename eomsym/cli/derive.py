@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from eomsym.models import ExpressionLoss, VectorField
 
 FORMATS = ("text", "latex", "sympy", "json")
+MAX_TERMS = 1000
 EXAMPLES = examples(
     "eomsym derive --order 4",
     "eomsym derive heavy-ball --order 2 --set beta=9/10 --format latex",
@@ -60,9 +61,9 @@ def derive(
     document: Annotated[
         bool, typer.Option("--document", help="With --format latex: a document that compiles alone.")
     ] = False,
-    width: Annotated[
+    terms: Annotated[
         str | None,
-        typer.Option(metavar="PT", help="With --format latex: break lines at this width.", show_default="345"),
+        typer.Option(metavar="N", help="With --format latex: break lines after so many terms.", show_default="3"),
     ] = None,
     start: Annotated[
         bool,
@@ -131,10 +132,9 @@ def derive(
     from eomsym import derive as derive_counterterms
     from eomsym.derivation import MAX_ORDER
     from eomsym.derivation.counterterms import STATES
-    from eomsym.derivation.memory import tree_demand
     from eomsym.optimizers import chosen
 
-    form = _Form(format_, document, width)
+    form = _Form(format_, document, terms)
     if noise:
         others = {"--set": set_, "--start": start, "--schedule": schedule, "--loss": loss, "--field": field}
         others |= {"--variables": variables, "--parameters": constants, "--state": state != "slow"}
@@ -150,7 +150,7 @@ def derive(
             raise InputError(f"{option}: is given on trees; leave --loss or --field out")
         _derive_closed_form(model, optimizer, order, set_ or [], form)
         return
-    highest = parsing.integer("--order", order, 0, MAX_ORDER, tree_demand)
+    highest = parsing.integer("--order", order, 0, MAX_ORDER)
     given: dict[str, Any] = dict(parsing.settings("--set", set_ or []))
     entry: Any = optimizer
     if state == "slow":
@@ -164,19 +164,19 @@ def derive(
 
 
 class _Form:
-    """The notation that is asked for, and how wide and in what it stands."""
+    """The notation that is asked for, and in what lines it stands."""
 
-    def __init__(self, name: str, document: bool, width: str | None) -> None:
+    def __init__(self, name: str, document: bool, terms: str | None) -> None:
         self.name = check_choice("--format", name, FORMATS)
-        given = [option for option, value in (("--document", document), ("--width", width)) if value]
+        given = [option for option, value in (("--document", document), ("--terms", terms)) if value]
         if given and name != "latex":
             raise InputError(f"{given[0]}: is of LaTeX; add --format latex")
         self._document = document
-        self._width = {} if width is None else {"width": parsing.positive("--width", width)}
+        self._terms = {} if terms is None else {"terms": parsing.integer("--terms", terms, 1, MAX_TERMS)}
 
     def write(self, result: Formula) -> None:
         if self.name == "latex":
-            output.write((result.document if self._document else result.latex)(**self._width))
+            output.write((result.document if self._document else result.latex)(**self._terms))
         else:
             output.write({"text": result.text, "sympy": result.sympy_lines, "json": result.to_json}[self.name]())
 

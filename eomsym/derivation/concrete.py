@@ -30,7 +30,7 @@ from eomsym.notation.coefficients import coefficient_expression
 from eomsym.notation.general_sympy import general_combinations
 from eomsym.notation.latex import motion_equations, series_latex
 from eomsym.notation.sympy import check_field, check_variables, combinations_of_trees
-from eomsym.notation.typesetting import Equation
+from eomsym.notation.typesetting import Sides
 
 
 def counterterms_sympy(
@@ -115,14 +115,14 @@ class ClosedForm(Formula):
         lines = (f"{name} = [{_listed(column)}]" for name, column in zip(self.names, self.columns, strict=True))
         return "\n".join(lines)
 
-    def equations(self) -> list[Equation]:
+    def equations(self) -> list[Sides]:
         r"""Left and right sides in LaTeX, one a component: ``\xi_{0,x}``, of one variable ``\xi_0``."""
         names = (name.replace("xi", r"\xi") for name in self.names)
         return [
             pair for name, column in zip(names, self.columns, strict=True) for pair in self._components(name, column)
         ]
 
-    def where(self) -> list[Equation]:
+    def where(self) -> list[Sides]:
         """The equation of motion that the columns are of, and the loss or field."""
         if isinstance(self.model, VectorField):
             field = self._components("f", self.model.as_sympy)
@@ -130,7 +130,7 @@ class ClosedForm(Formula):
         motion = motion_equations("-g", self.order)
         return [*motion, ("L", sympy.latex(self.model.as_sympy)), *meanings(self.optimizer, self.parameters, motion)]
 
-    def _components(self, name: str, column: Iterable[sympy.Expr]) -> list[Equation]:
+    def _components(self, name: str, column: Iterable[sympy.Expr]) -> list[Sides]:
         if len(self.model.variables) == 1:
             return [(name, sympy.latex(*column))]
         stem, _, index = name.partition("_")

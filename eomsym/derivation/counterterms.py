@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from math import factorial
@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 from eomsym import optimizers
 from eomsym.checks import check_choice, check_integer
 from eomsym.derivation.general_terms import RATE_SYMBOL, GeneralCounterterms, GeneralTerm, Pairs, SlowEquation
-from eomsym.derivation.memory import check_memory, tree_demand
 from eomsym.derivation.symbols import symbolic_parameters, symbols_of
 from eomsym.derivation.tree_algebra import modified_tree_coefficients
 from eomsym.derivation.vector_language import ComponentwiseFunction, Monomial, modified_vector_terms
@@ -38,6 +37,8 @@ MAX_ORDER = 15
 #: Coloured trees and monomials are far more.
 MAX_COLOURED_ORDER = 6
 MAX_VECTOR_ORDER = 3
+#: Of a derivation, some 4 GB: 3 kB a tree with numbers, 100 kB with each parameter that is a symbol.
+MAX_TREES, MAX_SYMBOLIC_TREES = 1_333_333, 40_000
 #: The slow manifold, or θ with all that the optimiser remembers.
 STATES = ("slow", "whole")
 
@@ -150,7 +151,7 @@ def derive(
     ``schedule`` names what depends on time τ = nη: ``eta``, whose factor is then s(τ), and parameters, which stay
     symbols; derivatives s′, s″ have the symbols ``s_d1``, ``s_d2`` (``GeneralCounterterms``).
     Raises ``InputError`` for an unknown optimiser, an unknown or ill-formed parameter, an order that is no integer
-    from 0 to 15 (6 with a schedule or several fields, 3 with componentwise functions), or more than 4 GB to be held.
+    from 0 to 15 (6 with a schedule or several fields, 3 with componentwise functions), or too many trees to be held.
     """
     names = (schedule,) if isinstance(schedule, str) else tuple(schedule)
     state = check_choice("state", state, STATES)
@@ -175,7 +176,7 @@ def derive_slow_manifold(
 ) -> Counterterms | GeneralCounterterms:
     """``derive`` where all memory is eliminated."""
     entry, values = chosen_with_counts(optimizer, parameters)
-    order = check_order(order, demand=tree_demand)
+    order = check_order(order)
     symbols = symbolic_parameters(entry, values)
     return _of_rule(entry, values, order, entry.rule(**values, **symbols), len(entry.fields(**values)), len(symbols))
 
@@ -219,7 +220,7 @@ def _of_rule(
         return _general(entry, values, order, *modified_vector_terms(rule, order + 1), schedule)
     if fields > 1:
         check_order(order, MAX_COLOURED_ORDER)
-    check_memory(order, _count_trees(rule, fields, order + 1), symbols)
+    _check_trees(order, _count_trees(rule, fields, order + 1), symbols)
     trees = modified_tree_coefficients(rule, order + 1)
     if fields > 1 or schedule or not rule.homogeneous:
         return _general(entry, values, order, trees, schedule=schedule)
@@ -243,6 +244,13 @@ def _count_trees(rule: UpdateRule, colours: int, nodes: int) -> int:
     added = [term for made in (rule.moved(0), *rule.following[1:]) for term in made.terms]
     added += [term for made in (*points, *rule.stages) for term in made.terms if term[1] > 0]
     return sum(count_coloured_trees(nodes, colours, colours + any(atom == theta for atom, *_ in added)))
+
+
+def _check_trees(order: int, trees: int, symbols: int) -> None:
+    most = MAX_SYMBOLIC_TREES // symbols if symbols else MAX_TREES
+    if trees > most:
+        right = "give a lower order" + (", or values to the parameters" if symbols else "")
+        raise InputError(f"order {order}: {trees} rooted trees, and {most} are allowed; {right}")
 
 
 def _plain(
@@ -291,6 +299,6 @@ def derive_on_trees(optimizer: str | Optimizer, order: int, **parameters: object
     return counterterms
 
 
-def check_order(order: object, maximum: int = MAX_ORDER, demand: Callable[[int], str] | None = None) -> int:
-    """``order``, or ``InputError`` unless it is an integer from 0 to ``maximum``; ``demand`` says why not more."""
-    return check_integer("order", order, 0, maximum, demand)
+def check_order(order: object, maximum: int = MAX_ORDER) -> int:
+    """``order``, or ``InputError`` unless it is an integer from 0 to ``maximum``."""
+    return check_integer("order", order, 0, maximum)

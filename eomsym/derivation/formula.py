@@ -9,16 +9,14 @@ from fractions import Fraction
 from typing import Any
 
 from eomsym import optimizers
-from eomsym.checks import check_positive
+from eomsym.checks import check_integer
 from eomsym.derivation.symbols import symbolic_parameters
 from eomsym.errors import InputError
 from eomsym.notation.coefficients import symbol_latex
-from eomsym.notation.typesetting import TEXTWIDTH, Equation, aligned, document
+from eomsym.notation.typesetting import TERMS, Sides, aligned, document
 from eomsym.optimizers import Field, rule_latex
 from eomsym.result import Result
 
-#: Narrower than a column of any journal, in pt.
-LEAST_WIDTH = 150
 WHERE = r"\text{where}"
 STEP = r"\text{a step takes the parameters $\theta$ to $\theta^{+}$:}"
 
@@ -42,31 +40,30 @@ class Formula(Result, ABC):
         raise InputError(f"{type(self).__name__}: has no lines for SymPy; take text(), latex() or to_json()")
 
     @abstractmethod
-    def equations(self) -> list[Equation]:
+    def equations(self) -> list[Sides]:
         """Left and right sides in LaTeX."""
 
-    def where(self) -> list[Equation]:
+    def where(self) -> list[Sides]:
         """What the symbols of ``equations`` mean, as equations."""
         return []
 
-    def latex(self, width: float = TEXTWIDTH) -> str:
-        """An ``aligned`` block (amsmath, MathJax) no wider than ``width``, in pt at 10 pt, and what its symbols mean.
+    def latex(self, terms: int = TERMS) -> str:
+        """An ``aligned`` block (amsmath, MathJax), and what its symbols mean.
 
-        The default width is that of the text of LaTeX's article.  A single factor that is wider stays whole.
-        Raises ``InputError`` for a width below 150.
+        A line has so many ``terms``; one whose coefficient is a full fraction counts twice.
         """
-        return aligned(self._set(), _checked(width))
+        return aligned(self._set(), check_integer("terms", terms, 1))
 
-    def document(self, width: float = TEXTWIDTH) -> str:
+    def document(self, terms: int = TERMS) -> str:
         """A LaTeX document that compiles alone, on as many pages as it needs; the rest as for ``latex``."""
         title = f"Equation of motion: {self.summary}"
-        return document(title.replace("_", r"\_"), self._set(), _checked(width))
+        return document(title.replace("_", r"\_"), self._set(), check_integer("terms", terms, 1))
 
     def report(self) -> Sequence[str]:
         """The text."""
         return [self.text()]
 
-    def _set(self) -> list[Equation]:
+    def _set(self) -> list[Sides]:
         meanings = self.where()
         return [*self.equations(), *([("", WHERE), *meanings] if meanings else [])]
 
@@ -77,12 +74,6 @@ class Formula(Result, ABC):
         """None: notebooks then take the LaTeX."""
 
 
-def _checked(width: float) -> float:
-    if check_positive("width", width) < LEAST_WIDTH:
-        raise InputError(f"width {width!r}: no line of a formula fits; give at least {LEAST_WIDTH}, in pt")
-    return width
-
-
 #: What stands in the words of parameters.
 _IN_WORDS = {"²": "$^{2}$", "η": r"$\eta$", "κ": r"$\kappa$", "β": r"$\beta$", "θ": r"$\theta$", "ε": r"$\epsilon$"}
 
@@ -90,10 +81,10 @@ _IN_WORDS = {"²": "$^{2}$", "η": r"$\eta$", "κ": r"$\kappa$", "β": r"$\beta$
 def meanings(
     name: str,
     given: Mapping[str, Fraction],
-    equations: Sequence[Equation],
-    functions: Sequence[Equation] = (),
+    equations: Sequence[Sides],
+    functions: Sequence[Sides] = (),
     fading: bool = True,
-) -> list[Equation]:
+) -> list[Sides]:
     """The update rule of an optimiser, definitions of functions of g, and what other symbols of the equations mean.
 
     With ``fading`` a memory's start has to fade before the equation holds.  An optimiser that is not registered has
@@ -118,7 +109,7 @@ def meanings(
     return [("", STEP), *steps, *functions, *derivatives, rate, *symbols, *_products(functions), *faded]
 
 
-def _derivatives(fields: Sequence[Field], equations: Sequence[Equation]) -> Iterator[Equation]:
+def _derivatives(fields: Sequence[Field], equations: Sequence[Sides]) -> Iterator[Sides]:
     """The gradients and those of their derivatives that occur."""
     text, several = " ".join(right for _, right in equations), len(fields) > 1
     index = "_{i}" if several else ""
@@ -133,7 +124,7 @@ def _derivatives(fields: Sequence[Field], equations: Sequence[Equation]) -> Iter
         )
 
 
-def _products(functions: Sequence[Equation]) -> list[Equation]:
+def _products(functions: Sequence[Sides]) -> list[Sides]:
     said = r"\text{products, quotients, powers and roots of vectors are componentwise}"
     return [("", said)] if functions else []
 

@@ -16,7 +16,7 @@ from eomsym.notation.general import LATEX_STYLE, SYMPY_STYLE, TEXT_STYLE, Style,
 from eomsym.notation.json import START, indexed_entries, term_entries
 from eomsym.notation.latex import motion_equations
 from eomsym.notation.text import series_text, subscript
-from eomsym.notation.typesetting import Equation
+from eomsym.notation.typesetting import Sides
 from eomsym.trees import ColouredTree, Tree
 
 if TYPE_CHECKING:
@@ -73,7 +73,7 @@ class SlowEquation(Formula):
         text = primed_text("\n".join(lines)) if self.schedule else "\n".join(lines)
         return text if self.shadow is None else f"{text}\n{self.shadow.text()}"
 
-    def equations(self) -> list[Equation]:
+    def equations(self) -> list[Sides]:
         """Left and right sides in LaTeX: g = ∇L, H = ∇g, higher derivatives ∇^m g[…]; then the start."""
         (leading, rows), writer = self._plain, self._writer(LATEX_STYLE)
         found = motion_equations(writer.sum(_negative(leading)), len(rows))
@@ -82,7 +82,7 @@ class SlowEquation(Formula):
             return [(left, primed_latex(right)) for left, right in found]
         return [*found, *(self.shadow.equations() if self.shadow else [])]
 
-    def where(self) -> list[Equation]:
+    def where(self) -> list[Sides]:
         """The update rule, the functions of g, and what the symbols mean."""
         functions = self._writer(LATEX_STYLE).definitions()
         rate = [(name, RATE_MEANING) for name in self.schedule if name == RATE_SYMBOL]

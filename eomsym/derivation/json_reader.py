@@ -7,7 +7,6 @@ be exactly those that the order asks for.
 from __future__ import annotations
 
 import ast
-import json
 import operator
 import re
 from collections.abc import Callable, Mapping, Sequence
@@ -22,6 +21,7 @@ from eomsym.derivation.start_terms import StartTerms
 from eomsym.derivation.symbols import symbolic_parameters
 from eomsym.errors import InputError
 from eomsym.exact_numbers import Coefficient, divide, exact
+from eomsym.files import strict_json
 from eomsym.notation.json import COUNTERTERM_KEYS, KEYS, START, TERM_KEYS
 from eomsym.trees import Tree, count_rooted_trees, parse_tree, rooted_trees
 
@@ -78,24 +78,9 @@ def _load(text: str) -> Any:
     if len(text) > _MAX_LENGTH:
         raise InputError(f"counter terms: {len(text)} characters of JSON, more than the {_MAX_LENGTH} that are read")
     try:
-        return json.loads(text, object_pairs_hook=_without_doubled_keys, parse_constant=_no_constant)
-    except InputError:
-        raise
-    except RecursionError:
-        raise InputError("counter terms: JSON nested too deeply; give the JSON that to_json wrote") from None
+        return strict_json(text)
     except ValueError as error:
-        raise InputError(f"counter terms: not JSON ({error}); give the JSON that to_json wrote") from None
-
-
-def _without_doubled_keys(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
-    mapping = dict(pairs)
-    if len(mapping) < len(pairs):
-        raise InputError(f"counter terms: a key stands twice in the object with {shown(list(mapping))}; give it once")
-    return mapping
-
-
-def _no_constant(name: str) -> Any:
-    raise InputError(f"counter terms: {name} is no exact number; give the JSON that to_json wrote")
+        raise InputError(f"counter terms: {error}; give the JSON that to_json wrote") from None
 
 
 def _read_terms(

@@ -22,7 +22,7 @@ from eomsym.exact_numbers import collected
 from eomsym.notation.latex import series_latex
 from eomsym.notation.sums import LATEX, TEXT, signed_sum
 from eomsym.notation.text import power_text, subscript
-from eomsym.notation.typesetting import Equation
+from eomsym.notation.typesetting import Sides
 
 #: L_0 … L_4 have 1, 2, 6, 20 and 81 terms; nobody reads the next.
 MAX_GENERATOR_ORDER = 4
@@ -74,12 +74,12 @@ class ModifiedGenerator(Formula):
         rows = [f"L_{k} = {signed_sum(((c, _text(p)) for c, p in row), TEXT)}" for k, row in enumerate(self.terms)]
         return "\n".join([*head, *rows, self.sentence])
 
-    def equations(self) -> list[Equation]:
+    def equations(self) -> list[Sides]:
         """The same lines in LaTeX, without the sentence."""
         rows = [(f"L_{{{k}}}", signed_sum(((c, _latex(p)) for c, p in row), LATEX)) for k, row in enumerate(self.terms)]
         return [(r"\mathcal{L}", series_latex("L", self.order + 1)), *rows]
 
-    def where(self) -> list[Equation]:
+    def where(self) -> list[Sides]:
         """What the symbols mean."""
         names = [(_cumulant_latex(n), MEANING.get(n, f"cumulant {n}")) for n in range(1, self.order + 2)]
         return [

@@ -21,7 +21,7 @@ from eomsym.notation.general import LATEX_STYLE, SYMPY_STYLE, TEXT_STYLE, Style,
 from eomsym.notation.json import START, indexed_entries
 from eomsym.notation.latex import power_latex
 from eomsym.notation.text import power_text
-from eomsym.notation.typesetting import Equation
+from eomsym.notation.typesetting import Sides
 from eomsym.optimizers import Gradient, Linear, Optimizer, State, UpdateRule
 from eomsym.trees import THETA, ColouredTree, Tree, rooted_trees, slow_leaf
 
@@ -76,7 +76,7 @@ class StartTerms(Formula):
         """The terms, as in the JSON of ``derive``."""
         return {START: indexed_entries(self.rows, first=1)}
 
-    def equations(self) -> list[Equation]:
+    def equations(self) -> list[Sides]:
         """Left and right sides in LaTeX."""
         writer = self._writer(LATEX_STYLE)
         series = "".join(" + " + power_latex(r"\eta", k) + f"c_{{{k}}}" for k, _ in self._moving)

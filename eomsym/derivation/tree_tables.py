@@ -26,11 +26,11 @@ from eomsym.trees import Tree, count_rooted_trees
 MAX_TABLE_NODES = 21
 #: lcm(1 … 29) |B_28| leaves int64.
 MAX_STREAMED_NODES = 28
+TOO_LARGE_A_TABLE = "symmetries of more nodes do not fit into int64 (stream_coefficients goes further)"
+TOO_LARGE_A_NUMERATOR = "the largest numerators of more nodes do not fit into int64"
 
 #: Trees of this size are not taken apart: order 24 took 2.7 s with 12, 3.5 s with 10 (order 20: 48 ms, 54 ms).
 _SMALL = 12
-#: For messages only: trees of more nodes are too many to be worth counting.
-_COUNTED = 100
 #: Coefficients in a block, 4 MB: smaller ones start over too often (2^17: half as fast at order 28), and larger ones
 #: gain little.
 _BLOCK = 2**19
@@ -80,7 +80,7 @@ def tree_table(max_nodes: int) -> TreeTable:
 
     20 nodes are 20.2 million trees, 162 MB.  Raises ``InputError`` unless ``max_nodes`` is an integer from 1 to 21.
     """
-    max_nodes = check_integer("max_nodes", max_nodes, 1, MAX_TABLE_NODES, _too_large_a_table)
+    max_nodes = check_integer("max_nodes", max_nodes, 1, MAX_TABLE_NODES, lambda _: TOO_LARGE_A_TABLE)
     tables = _tables(max_nodes)
     numerators = []
     for order in range(1, max_nodes + 1):
@@ -97,7 +97,7 @@ def stream_coefficients(nodes: int) -> Iterator[np.ndarray]:
     the canonical order of ``eomsym.trees.rooted_trees``.  Raises ``InputError`` unless ``nodes`` is an integer from 1
     to 28.
     """
-    nodes = check_integer("nodes", nodes, 1, MAX_STREAMED_NODES, _too_large_a_numerator)
+    nodes = check_integer("nodes", nodes, 1, MAX_STREAMED_NODES, lambda _: TOO_LARGE_A_NUMERATOR)
     return _blocks(nodes)
 
 
@@ -107,7 +107,7 @@ def stream_trees(nodes: int, start: int = 0) -> Iterator[tuple[Tree, Fraction]]:
     Memory is bounded as in ``stream_coefficients``; making the trees, some microseconds each, takes the time.  Raises
     ``InputError`` unless ``nodes`` is an integer from 1 to 28 and ``start`` the position of a tree.
     """
-    nodes = check_integer("nodes", nodes, 1, MAX_STREAMED_NODES, _too_large_a_numerator)
+    nodes = check_integer("nodes", nodes, 1, MAX_STREAMED_NODES, lambda _: TOO_LARGE_A_NUMERATOR)
     trees = iterate_trees(nodes, start)
     denominator = lcm(*range(1, nodes + 1))
     coefficients = (Fraction(value, denominator) for block in _blocks(nodes, start) for value in block.tolist())
@@ -216,18 +216,3 @@ def _all_symmetries(max_nodes: int) -> tuple[np.ndarray, ...]:
 def _frozen(array: np.ndarray) -> np.ndarray:
     array.flags.writeable = False
     return array
-
-
-def _too_large_a_table(nodes: int) -> str:
-    trees = sum(map(count_rooted_trees, range(1, min(nodes, _COUNTED) + 1)))
-    more = "over " if nodes > _COUNTED else ""
-    return (
-        f"{more}{trees:.2e} trees would take {more}{8e-9 * trees:.1f} GB, and symmetries up to {nodes - 1}! do not fit "
-        "into int64 (stream_coefficients goes further)"
-    )
-
-
-def _too_large_a_numerator(nodes: int) -> str:
-    trees = count_rooted_trees(min(nodes, _COUNTED))
-    more = "over " if nodes > _COUNTED else ""
-    return f"{more}{trees:.2e} trees, and the largest numerators over lcm(1 … {nodes}) do not fit into int64"

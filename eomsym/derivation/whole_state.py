@@ -25,7 +25,7 @@ from eomsym.notation.general import LATEX_STYLE, SYMPY_STYLE, TEXT_STYLE, Style,
 from eomsym.notation.json import term_entries
 from eomsym.notation.latex import power_latex
 from eomsym.notation.text import power_text, subscript
-from eomsym.notation.typesetting import Equation
+from eomsym.notation.typesetting import Sides
 from eomsym.optimizers import Optimizer, check_one_gradient, whole_state
 from eomsym.step_index import integer_nodes, solve_slow
 
@@ -66,7 +66,7 @@ class WholeStateEquation(Formula):
             lines += [f"{name}: F{subscript(k)} = {value}" for k, (name, value) in enumerate(state)]
         return "\n".join(lines)
 
-    def equations(self) -> list[Equation]:
+    def equations(self) -> list[Sides]:
         """Left and right sides in LaTeX, one equation a state; products are componentwise."""
         _, states = self._lines(LATEX_STYLE)
         series = (
@@ -79,7 +79,7 @@ class WholeStateEquation(Formula):
         )
         return [(rf"\dot{{{state[0][0]}}}", right) for state, right in zip(states, series, strict=True)]
 
-    def where(self) -> list[Equation]:
+    def where(self) -> list[Sides]:
         """The scaling, the update rule, the functions that occur, and what the symbols mean."""
         functions, states = self._lines(LATEX_STYLE)
         shares = [(symbol_latex(share), f"1 - {symbol_latex(decay)} h") for share, decay in self.shares]
@@ -129,7 +129,7 @@ class WholeStateEquation(Formula):
             for row in self.terms
         ]
 
-    def _lines(self, style: Style) -> tuple[list[Equation], list[list[Equation]]]:
+    def _lines(self, style: Style) -> tuple[list[Sides], list[list[Sides]]]:
         """Definitions of functions, then name and value of each term, a list for each state."""
         writer = Writer(style, False, self.functions, self.memory)
         states = [[(name, writer.sum(plain(row[i]))) for row in self.terms] for i, name in enumerate(writer.states)]

@@ -8,16 +8,16 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from eomsym.notation.typesetting import Equation
+from eomsym.notation.typesetting import Sides
 from eomsym.trees import Tree
 
 
-def mathtext(equations: Sequence[Equation]) -> list[str]:
+def mathtext(equations: Sequence[Sides]) -> list[str]:
     r"""Lines for Matplotlib, whose mathtext does not know ``\tfrac``: ``$\xi_{0} = …$``."""
     return [f"${left} = {right}$".replace(r"\tfrac", r"\frac") for left, right in equations]
 
 
-def motion_equations(flow: str, terms: int) -> list[Equation]:
+def motion_equations(flow: str, terms: int) -> list[Sides]:
     """``θ̇ = flow − η ξ`` and the series of ξ in so many terms."""
     if not terms:
         return [(r"\dot{\theta}", flow)]

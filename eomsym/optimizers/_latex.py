@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from eomsym.notation.general import LATEX_STYLE, state_symbols
 from eomsym.notation.sums import signed_sum
-from eomsym.notation.typesetting import Equation
+from eomsym.notation.typesetting import Sides
 from eomsym.optimizers._rule import (
     Atom,
     Elapsed,
@@ -22,7 +22,7 @@ from eomsym.optimizers._rule import (
 )
 
 
-def rule_latex(rule: UpdateRule, memory: Sequence[str], fields: int = 1) -> list[Equation]:
+def rule_latex(rule: UpdateRule, memory: Sequence[str], fields: int = 1) -> list[Sides]:
     r"""Left and right sides: ``\theta^{+} = …`` and each memory's, after what they need in between.
 
     Stages of implicit methods are y_1, …; gradients at points made of gradients k_1, …; all products and quotients are
@@ -39,7 +39,7 @@ class _Writer:
         nested = any(isinstance(rule.atoms[at], Gradient) for one in gradients for at, _, _ in one.point.terms)
         self._named = {atom: f"k_{{{j}}}" for j, atom in enumerate(gradients, start=1)} if nested else {}
 
-    def equations(self) -> list[Equation]:
+    def equations(self) -> list[Sides]:
         stages = [(f"y_{{{i}}}", self._sum(point)) for i, point in enumerate(self._rule.stages, start=1)]
         between = [(name, self._gradient(atom)) for atom, name in self._named.items()]
         after = [

@@ -1,13 +1,11 @@
-"""What a derivation takes is told before it begins: counts of trees, limits, and the words."""
-
-import logging
+"""What is too large is refused before it begins: counts of trees, and limits."""
 
 import pytest
 from counting import at_most
 
 import eomsym
 from eomsym.codegen import KernelSpec, kernel_for
-from eomsym.derivation.memory import check_memory, tree_demand
+from eomsym.derivation.counterterms import MAX_ORDER, MAX_TREES
 from eomsym.derivation.tree_algebra import modified_tree_coefficients
 from eomsym.errors import InputError
 from eomsym.models import MLP
@@ -41,52 +39,40 @@ def test_a_derivation_has_as_many_trees_as_were_counted(name, parameters, theta)
 
 
 REFUSED = {
-    "order 40": (
-        ("gradient-descent", 40, {}),
-        "order 40: out of range, 5.1e+16 rooted trees would take about 1.5e+11 GB; give an integer from 0 to 15",
-    ),
-    "a huge order": (
-        ("heavy-ball", 10**30, {}),
-        "order 1000000000000000000000000000000: out of range, over 7.8e+43 rooted trees would take over about "
-        "2.3e+38 GB; give an integer from 0 to 15",
-    ),
+    "order 40": (("gradient-descent", 40, {}), "order 40: out of range; give an integer from 0 to 15"),
     "a symbol": (
         ("heavy-ball", 13, {}),
-        "order 13: 53272 rooted trees would take about 5.3 GB, and 4 are allowed; give a lower order, or values to the "
-        "parameters",
+        "order 13: 53272 rooted trees, and 40000 are allowed; give a lower order, or values to the parameters",
     ),
     "two symbols": (
         ("sgdw", 10, {}),
-        "order 10: 52642 rooted trees would take about 11 GB, and 4 are allowed; give a lower order, or values to the "
-        "parameters",
+        "order 10: 52642 rooted trees, and 20000 are allowed; give a lower order, or values to the parameters",
     ),
     "many batches": (
         ("mini-batches", 6, {"batches": 6}),
-        "order 6: 7.8e+06 rooted trees would take about 23 GB, and 4 are allowed; give a lower order",
+        "order 6: 7755426 rooted trees, and 1333333 are allowed; give a lower order",
     ),
 }
 
 
 @pytest.mark.parametrize(("given", "message"), REFUSED.values(), ids=REFUSED)
-def test_what_is_too_large_is_refused_at_once_with_its_size(given, message):
+def test_what_is_too_large_is_refused_at_once(given, message):
     name, order, parameters = given
     with at_most(), pytest.raises(InputError) as caught:
         eomsym.derive(name, order, **parameters)
     assert str(caught.value) == message
 
 
-def test_values_for_parameters_take_less():
-    check_memory(15, sum(map(count_rooted_trees, range(1, 17))), 0)
-    assert tree_demand(15) == "376464 rooted trees would take about 1.1 GB"
-    assert eomsym.derive("heavy-ball", 3).order == 3
+def test_the_highest_order_has_fewer_trees_than_are_allowed():
+    assert sum(map(count_rooted_trees, range(1, MAX_ORDER + 2))) <= MAX_TREES
 
 
 @pytest.mark.parametrize("nodes", [22, 40, 10**6])
-def test_tables_and_streams_tell_their_size(nodes):
-    with pytest.raises(InputError, match=r"trees would take .*GB.*stream_coefficients goes further.*from 1 to 21"):
+def test_tables_and_streams_tell_where_they_end(nodes):
+    with pytest.raises(InputError, match=r"stream_coefficients goes further.*from 1 to 21"):
         eomsym.tree_table(nodes)
     if nodes > 28:
-        with pytest.raises(InputError, match=r"trees, .*from 1 to 28"):
+        with pytest.raises(InputError, match="from 1 to 28"):
             eomsym.stream_coefficients(nodes)
 
 
@@ -108,12 +94,3 @@ def test_the_powers_of_gradient_descents_errors_need_no_trees():
         assert error_exponents(get("gradient-descent"), {}, [0, 4, 19]) == {0: 1, 4: 5, 19: 20}
     for order in range(5):
         assert modified_tree_coefficients(get("gradient-descent").rule(), order + 2)[order + 1]
-
-
-def test_what_takes_long_is_told_before_it_begins(caplog):
-    with caplog.at_level(logging.INFO, "eomsym"):
-        for trees, symbols in ((1205, 0), (37, 1), (1205, 1)):
-            check_memory(9, trees, symbols)
-    (line,) = (record.getMessage() for record in caplog.records)
-    # With one symbol order 9 of heavy ball took 133 s.
-    assert line == "order 9: 1205 rooted trees would take about 0.12 GB, and 144 s"

@@ -274,20 +274,22 @@ def test_sizes_without_trees_are_refused(function, value):
         function(value)
 
 
-def test_a_table_too_large_is_refused_with_its_size():
-    with pytest.raises(InputError, match=r"22: out of range, 1.53e\+08 trees would take 1.2 GB.*from 1 to 21"):
+def test_a_table_too_large_is_refused_with_the_reason():
+    with pytest.raises(
+        InputError, match=r"22: out of range, symmetries .*stream_coefficients goes further.*from 1 to 21"
+    ):
         eomsym.tree_table(22)
 
 
 @pytest.mark.parametrize("function", [eomsym.stream_coefficients, eomsym.stream_trees])
 def test_a_stream_beyond_the_proven_bound_is_refused_at_once(function):
-    with pytest.raises(InputError, match=r"29: out of range, 1.26e\+11 trees.*int64; give an integer from 1 to 28"):
+    with pytest.raises(InputError, match=r"29: out of range, .*int64; give an integer from 1 to 28"):
         function(29)
 
 
 @pytest.mark.parametrize("function", FUNCTIONS)
 def test_absurd_sizes_are_refused_in_one_line(function):
-    with pytest.raises(InputError, match=r"1000000000: out of range, over \d.\d\de\+\d\d trees") as caught:
+    with pytest.raises(InputError, match=r"1000000000: out of range, .* do not fit into int64") as caught:
         function(10**9)
     assert len(str(caught.value)) < 250
 
