@@ -21,38 +21,28 @@ _LEFT_BEHIND = 600
 
 
 def write_atomically(path: Path, content: bytes) -> bool:
-    """Makes ``content`` what stands in ``path``; True if that changed anything.  Raises as ``write_together``."""
-    return write_together([(path, content)])
+    """Make ``content`` what stands in ``path``; return whether that changed anything.
 
-
-def write_together(files: Sequence[tuple[Path, bytes]]) -> bool:
-    """Makes each content what stands at its path, in this order; True if that changed anything.
-
-    All contents lie on the disk, in temporary files beside their targets, before the first is renamed over its target:
-    a full disk is met before anything has changed, and a reader sees an old file or a new one.  Missing parent folders
-    are made, and taken away again if nothing comes of it.  Raises ``EomsymError`` naming the path if the system
-    refuses.
+    It lies on the disk, in a temporary file beside its target, before that is renamed over it: a full disk is met
+    before anything has changed, and a reader sees the old file or the new one.  Missing parent folders are made, and
+    taken away again if nothing comes of it.  Raises ``EomsymError`` naming the path if the system refuses.
     """
-    changes = [(path, content) for path, content in files if not _holds(path, content)]
-    staged: list[tuple[str, Path]] = []
+    if _holds(path, content):
+        return False
     made: list[Path] = []
-    done = 0
+    temporary = None
     try:
-        for path, content in changes:
-            made += _missing_folders(path.parent)
-            path.parent.mkdir(parents=True, exist_ok=True)
-            staged.append((_stage(path.parent, content), path))
-        for temporary, path in staged:
-            os.replace(temporary, path)
-            done += 1
-    except (OSError, ValueError) as error:
+        made = _missing_folders(path.parent)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary = _stage(path.parent, content)
+        os.replace(temporary, path)
+    except BaseException as error:
+        _clear(temporary, made)
+        if not isinstance(error, (OSError, ValueError)):
+            raise
         reason = getattr(error, "strerror", None) or error
-        changed = "nothing was changed" if done == 0 else "a part was written, do it again"
-        raise EomsymError(f"cannot write {path}: {reason}; {changed}") from error
-    finally:
-        if done < len(changes):
-            _clear(staged[done:], made)
-    return bool(changes)
+        raise EomsymError(f"cannot write {path}: {reason}; nothing was changed") from error
+    return True
 
 
 @contextmanager
@@ -105,7 +95,7 @@ def _stage(folder: Path, content: bytes) -> str:
 
 
 def temporary_files(folder: Path) -> list[Path]:
-    """What ``write_together`` has there for the moment, or left there when it was killed before the rename."""
+    """What ``write_atomically`` has there for the moment, or left there when it was killed before the rename."""
     return list(folder.glob(f"{_PREFIX}*{_SUFFIX}"))
 
 
@@ -117,8 +107,8 @@ def _remove_leftovers(folder: Path) -> None:
                 leftover.unlink()
 
 
-def _clear(staged: Sequence[tuple[str, Path]], made: Sequence[Path]) -> None:
-    for temporary, _ in staged:
+def _clear(temporary: str | None, made: Sequence[Path]) -> None:
+    if temporary is not None:
         with suppress(OSError):
             os.unlink(temporary)
     for folder in made:

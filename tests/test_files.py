@@ -31,42 +31,24 @@ def test_what_is_there_already_is_left_alone(tmp_path):
     assert names(target.parent) == ["file"]
 
 
-@pytest.mark.parametrize("call", ["fsync", "chmod"])
-def test_a_full_disk_is_met_before_anything_has_changed(call, tmp_path, monkeypatch):
+@pytest.mark.parametrize("call", ["fsync", "chmod", "replace"])
+def test_a_disk_that_fails_leaves_the_old_file_and_no_other(call, tmp_path, monkeypatch):
     old = tmp_path / "old"
     old.write_bytes(b"old")
     monkeypatch.setattr(os, call, fail_with(28))
-    with pytest.raises(EomsymError) as caught:
-        files.write_together([(old, b"new"), (tmp_path / "made" / "below" / "file", b"new")])
-    assert str(caught.value) == f"cannot write {old}: No space left on device; nothing was changed"
+    for path in (old, tmp_path / "made" / "below" / "file"):
+        with pytest.raises(EomsymError) as caught:
+            files.write_atomically(path, b"new")
+        assert str(caught.value) == f"cannot write {path}: No space left on device; nothing was changed"
     assert old.read_bytes() == b"old"
     assert names(tmp_path) == ["old"]
 
 
-def test_the_second_file_failing_leaves_the_first_and_no_folder(tmp_path):
+def test_no_folder_is_left_below_a_file(tmp_path):
     (tmp_path / "file").write_bytes(b"")
-    pair = [(tmp_path / "made" / "one", b"1"), (tmp_path / "file" / "two", b"2")]
     with pytest.raises(EomsymError, match=r"cannot write .*file.two: .*nothing was changed"):
-        files.write_together(pair)
+        files.write_atomically(tmp_path / "file" / "two", b"2")
     assert names(tmp_path) == ["file"]
-
-
-def test_a_failure_half_way_says_so_and_can_be_repeated(tmp_path, monkeypatch):
-    replace, calls = os.replace, []
-
-    def fail_the_second_time(*arguments):
-        calls.append(arguments)
-        if len(calls) == 2:
-            raise OSError(5, "Input/output error")
-        replace(*arguments)
-
-    pair = [(tmp_path / "one", b"1"), (tmp_path / "two", b"2")]
-    monkeypatch.setattr(os, "replace", fail_the_second_time)
-    with pytest.raises(EomsymError, match="two: Input/output error; a part was written, do it again"):
-        files.write_together(pair)
-    assert names(tmp_path) == ["one"]
-    assert files.write_together(pair)
-    assert names(tmp_path) == ["one", "two"]
 
 
 @pytest.mark.parametrize("name", ["a\0b", "\ud800", "x" * 300])

@@ -14,6 +14,7 @@ from eomsym import optimizers
 from eomsym.checks import check_choice, shown
 from eomsym.derivation import check_order
 from eomsym.errors import InputError
+from eomsym.files import strict_json
 from eomsym.models import MLP, ExpressionLoss, VectorField
 from eomsym.optimizers import Field, UpdateRule
 
@@ -103,7 +104,7 @@ class KernelSpec:
     def from_json(cls, text: str) -> KernelSpec:
         """The inverse of ``to_json``.  Raises ``InputError`` for anything else."""
         try:
-            entries = dict(json.loads(text))
+            entries = strict_json(text)
             kind = entries.pop("kind")
             how = {name: entries.pop(name) for name in ("order", "optimizer", "precision")}
             settings = tuple(dict(entries.pop("settings")).items())
@@ -111,7 +112,7 @@ class KernelSpec:
             return cls(model_type(**entries), **how, settings=settings)
         except InputError:
             raise
-        except (KeyError, TypeError, ValueError, StopIteration, RecursionError, OverflowError) as error:
+        except (KeyError, TypeError, ValueError, StopIteration, OverflowError) as error:
             reason = f"{type(error).__name__}: {error}"
             raise InputError(f"kernel specification {shown(text)}: {reason}; give what to_json wrote") from error
 
