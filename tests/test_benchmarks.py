@@ -129,7 +129,7 @@ def test_peers_agree_with_the_kernel(way):
         "import eomsym, pathlib\n"
         "case = cases.case('tiny')\n"
         "path = pathlib.Path('generated/mlp_2_16_16_1_tanh_mse_gradient_descent_order_5_double.py')\n"
-        "truth = eomsym.load(path).counterterms(case.theta, case.inputs, case.targets, 2)\n"
+        "truth = eomsym.load(path).counterterms(case.theta, case.inputs, case.targets, order=2)\n"
         f"_, call, rows = import_module('benchmarks.{way}').prepare(case, 3)\n"
         "print(difference(rows(), truth))\n"
     )
