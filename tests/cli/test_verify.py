@@ -190,7 +190,7 @@ def test_the_default_problem_in_double_double_is_a_tiny_one(run_with, study):
     ("arguments", "fault"),
     [
         (("--precision", "quad"), "--precision 'quad': unknown; choose from double, double-double"),
-        (("--orders", "0:12"), "--orders '12': out of range; give an integer from 0 to 11"),
+        (("--orders", "0:12"), "--orders 12: out of range; give an integer from 0 to 11"),
         (("--precision", "double-double", "--orders", "20"), "from 0 to 19"),
         (("--precision", "double-double", "--optimizer", "heavy-ball", "--orders", "0"), "gradient-descent only"),
     ],
