@@ -110,7 +110,7 @@ RESULTS = {
         *("gradient-descent", "2-1", "none", 0, 0.01, 0.01, 9, 0.01, 1e-17, 0.01),
         *((RatePrediction(0, 0.01, 1e-6),), (2.0, 1.0), np.array([0.0, 1.0]), np.ones((2, 1))),
     ),
-    "recommendation": Recommendation("moons", (2, 2), 0, True, (STEP_ADVICE,)),
+    "recommendation": Recommendation("moons", (2, 2), 0, True, (STEP_ADVICE, replace(STEP_ADVICE, order=2))),
     "audit": Audit("PyTorch 2", 1, 4, AUDIT_ROWS, None, ("a note",)),
     "certificate": Certificate("kernel", (1e-16, 1e-15), (1.0, 0.0), (1e-18, 1e-18), 106, (1e-16, 1e-16)),
     "prediction": ErrorPrediction((0, 1), (1, 2), np.ones((2, 3)), np.zeros(2), np.zeros(3), 9),
