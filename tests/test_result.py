@@ -39,6 +39,7 @@ from eomsym.verification import (
     TranslationStudy,
 )
 from eomsym.verification.audit_record import AuditRow
+from eomsym.verification.discretization import Recommendation
 from eomsym.verification.follow_record import FollowedOrder
 from eomsym.verification.scale import NormPath, ScaleStudy
 from eomsym.verification.terms import TermPoint, TermRecord, TreeRecord
@@ -99,6 +100,7 @@ def study_results():
 
 
 AUDIT_ROWS = tuple(AuditRow(order, 1.0, {("series", "nested"): 1e-16}, 1e-9, "") for order in (0, 1))
+STEP_ADVICE = StepAdvice(1, 1.0, 1e-3, 0.1, 0.05, 20, 1e-4, 1e-4, ((10, 1e-2), (20, 1e-4)), 0.8, 2.2)
 RESULTS = {
     "convergence": STUDY,
     "order": order_record(1),
@@ -108,10 +110,11 @@ RESULTS = {
         *("gradient-descent", "2-1", "none", 0, 0.01, 0.01, 9, 0.01, 1e-17, 0.01),
         *((RatePrediction(0, 0.01, 1e-6),), (2.0, 1.0), np.array([0.0, 1.0]), np.ones((2, 1))),
     ),
+    "recommendation": Recommendation("moons", (2, 2), 0, True, (STEP_ADVICE, replace(STEP_ADVICE, order=2))),
     "audit": Audit("PyTorch 2", 1, 4, AUDIT_ROWS, None, ("a note",)),
     "certificate": Certificate("kernel", (1e-16, 1e-15), (1.0, 0.0), (1e-18, 1e-18), 106, (1e-16, 1e-16)),
     "prediction": ErrorPrediction((0, 1), (1, 2), np.ones((2, 3)), np.zeros(2), np.zeros(3), 9),
-    "step advice": StepAdvice(1, 1.0, 1e-3, 0.1, 0.05, 20, 1e-4, 1e-4, ((10, 1e-2), (20, 1e-4)), 0.8, 2.2),
+    "step advice": STEP_ADVICE,
     "order advice": OrderAdvice(0.1, 1, True, (0.1, 0.01), (0.1, math.inf)),
     "edge": term_study().edge[0],
     "follow": follow(),

@@ -12,13 +12,11 @@ from typing import Annotated, Any
 
 import typer
 
-from eomsym.checks import check_choice
-from eomsym.cli import options, output, parsing
+from eomsym.cli import options, output
 from eomsym.cli.groups import examples
 from eomsym.errors import EomsymError, InputError
 
 EXAMPLES = examples("eomsym audit model.py", "eomsym audit model.py --order 4 --format json")
-MOST_ORDER = 6
 #: What the file knows itself as.
 RUN_AS = "eomsym_audited"
 CONTRACT = "let it define loss, a function of params or of (params, data), and params"
@@ -26,7 +24,7 @@ CONTRACT = "let it define loss, a function of params or of (params, data), and p
 
 def audit(
     file: Annotated[str, typer.Argument(metavar="FILE.py", show_default=False, help="Python file; it is run.")],
-    order: Annotated[str, typer.Option(metavar="N", help="Highest derivative of the gradient, 1 to 6.")] = "3",
+    order: Annotated[int, typer.Option(metavar="N", min=1, max=6, help="Highest derivative of the gradient.")] = 3,
     quiet: options.Quiet = False,
     format_: options.Format = "table",
 ) -> int:
@@ -43,8 +41,6 @@ def audit(
 
     The file is run as a program of yours; what it prints goes to stderr.
     """
-    highest = parsing.integer("--order", order, 1, MOST_ORDER)
-    as_json = check_choice("--format", format_, ("table", "json")) == "json"
     path = _python_file(file)
     with redirect_stdout(sys.stderr):
         names = _told(path, lambda: _names_of(path))
@@ -55,8 +51,8 @@ def audit(
 
         from eomsym.verification import audit as audited
 
-        found = _told(path, lambda: audited(names["loss"], names.get("params"), names.get("data"), order=highest))
-    if as_json:
+        found = _told(path, lambda: audited(names["loss"], names.get("params"), names.get("data"), order=order))
+    if format_ == "json":
         output.write(found.to_json())
     else:
         output.show_result(found)

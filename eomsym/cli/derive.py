@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from eomsym.checks import check_choice
 from eomsym.cli import options, output, parsing
 from eomsym.cli.groups import examples
 from eomsym.errors import InputError
@@ -15,7 +14,6 @@ if TYPE_CHECKING:
     from eomsym.derivation.formula import Formula
     from eomsym.models import ExpressionLoss, VectorField
 
-FORMATS = ("text", "latex", "sympy", "json")
 MAX_TERMS = 1000
 EXAMPLES = examples(
     "eomsym derive --order 4",
@@ -38,8 +36,8 @@ def derive(
         ),
     ] = "gradient-descent",
     order: Annotated[
-        str, typer.Option(metavar="N", help="Highest power of the learning rate kept: 0 to 15, to 20 in closed form.")
-    ] = "2",
+        int, typer.Option(metavar="N", help="Highest power of the learning rate kept: 0 to 15, to 20 in closed form.")
+    ] = 2,
     set_: Annotated[
         list[str] | None,
         typer.Option(
@@ -50,30 +48,32 @@ def derive(
     ] = None,
     state: Annotated[
         str,
-        typer.Option(
-            metavar="STATE",
+        options.state(
+            *("slow", "whole"),
             help="slow: the memory is eliminated. whole: theta and the memory, in powers of h; --set takes gamma.",
         ),
     ] = "slow",
-    format_: Annotated[
-        str, typer.Option("--format", metavar="FORMAT", help="text, latex, sympy or json; --json is json.")
-    ] = "text",
+    format_: Annotated[str, options.form("text", "latex", "sympy", "json")] = "text",
     document: Annotated[
         bool, typer.Option("--document", help="With --format latex: a document that compiles alone.")
     ] = False,
     terms: Annotated[
-        str | None,
-        typer.Option(metavar="N", help="With --format latex: break lines after so many terms.", show_default="3"),
+        int | None,
+        typer.Option(
+            min=1,
+            max=MAX_TERMS,
+            metavar="N",
+            help="With --format latex: break lines after so many terms.",
+            show_default="3",
+        ),
     ] = None,
     start: Annotated[
         bool,
         typer.Option("--start", help="Also where the flow of a method with memory starts: theta_0 + eta c_1 + ..."),
     ] = False,
     schedule: Annotated[
-        str | None,
-        typer.Option(
-            metavar="NAMES", help="What depends on time: eta, as eta s(tau), and parameters; commas in between."
-        ),
+        Any,
+        options.names(help="What depends on time: eta, as eta s(tau), and parameters; commas in between."),
     ] = None,
     noise: Annotated[
         bool,
@@ -86,11 +86,9 @@ def derive(
         str | None,
         typer.Option(metavar="EXPRESSIONS", help="Or for a differential equation: right-hand sides, ; in between."),
     ] = None,
-    variables: Annotated[
-        str | None, typer.Option(metavar="NAMES", help="Variables of the loss or field, such as x,y.")
-    ] = None,
+    variables: Annotated[Any, options.names(help="Variables of the loss or field, such as x,y.")] = None,
     constants: Annotated[
-        str | None, typer.Option("--parameters", metavar="NAMES", help="Constants in the loss or field, such as a,b.")
+        Any, options.names("--parameters", help="Constants in the loss or field, such as a,b.")
     ] = None,
     quiet: options.Quiet = False,
 ) -> None:
@@ -130,8 +128,6 @@ def derive(
     averages (Adam), h^2 for momentum.
     """
     from eomsym import derive as derive_counterterms
-    from eomsym.derivation import MAX_ORDER
-    from eomsym.derivation.counterterms import STATES
     from eomsym.optimizers import chosen
 
     form = _Form(format_, document, terms)
@@ -141,7 +137,6 @@ def derive(
         _derive_generator(optimizer, order, form, [name for name, value in others.items() if value])
         return
     model = _model(loss, field, variables, constants)
-    state = check_choice("--state", state, STATES)
     if model is not None and state == "whole":
         raise InputError("--state whole: not written out for a --loss or --field; leave one of the two out")
     if model is not None:
@@ -150,14 +145,12 @@ def derive(
             raise InputError(f"{option}: is given on trees; leave --loss or --field out")
         _derive_closed_form(model, optimizer, order, set_ or [], form)
         return
-    highest = parsing.integer("--order", order, 0, MAX_ORDER)
-    given: dict[str, Any] = dict(parsing.settings("--set", set_ or []))
+    given: dict[str, Any] = dict(parsing.settings(set_ or []))
     entry: Any = optimizer
     if state == "slow":
         entry, given = chosen(optimizer, given)
-    names = () if schedule is None else parsing.names("--schedule", schedule)
     with output.progress("deriving"):
-        counterterms = derive_counterterms(entry, highest, state=state, start=start, schedule=names, **given)
+        counterterms = derive_counterterms(entry, order, state=state, start=start, schedule=schedule or (), **given)
     form.write(counterterms)
     if form.name == "text" and state == "slow":
         output.note_conditions(entry.name, entry.limits)
@@ -166,13 +159,13 @@ def derive(
 class _Form:
     """The notation that is asked for, and in what lines it stands."""
 
-    def __init__(self, name: str, document: bool, terms: str | None) -> None:
-        self.name = check_choice("--format", name, FORMATS)
+    def __init__(self, name: str, document: bool, terms: int | None) -> None:
+        self.name = name
         given = [option for option, value in (("--document", document), ("--terms", terms)) if value]
         if given and name != "latex":
             raise InputError(f"{given[0]}: is of LaTeX; add --format latex")
         self._document = document
-        self._terms = {} if terms is None else {"terms": parsing.integer("--terms", terms, 1, MAX_TERMS)}
+        self._terms = {} if terms is None else {"terms": terms}
 
     def write(self, result: Formula) -> None:
         if self.name == "latex":
@@ -181,8 +174,8 @@ class _Form:
             output.write({"text": result.text, "sympy": result.sympy_lines, "json": result.to_json}[self.name]())
 
 
-def _derive_generator(optimizer: str, order: str, form: _Form, others: list[str]) -> None:
-    from eomsym.derivation import MAX_GENERATOR_ORDER, modified_generator
+def _derive_generator(optimizer: str, order: int, form: _Form, others: list[str]) -> None:
+    from eomsym.derivation import modified_generator
     from eomsym.optimizers import chosen
 
     entry, _ = chosen(optimizer, {})
@@ -192,13 +185,11 @@ def _derive_generator(optimizer: str, order: str, form: _Form, others: list[str]
         raise InputError(f"--noise, {others[0]}: do not go together; leave one of the two out")
     if form.name == "sympy":
         raise InputError("--format sympy: a generator is printed as text, latex or json")
-    most = MAX_GENERATOR_ORDER
-    highest = parsing.integer("--order", order, 0, most, lambda _: f"the generator is derived to order {most}")
-    form.write(modified_generator(highest))
+    form.write(modified_generator(order))
 
 
 def _model(
-    loss: str | None, field: str | None, variables: str | None, constants: str | None
+    loss: str | None, field: str | None, variables: list[str] | None, constants: list[str] | None
 ) -> ExpressionLoss | VectorField | None:
     if loss is None and field is None:
         if variables is not None or constants is not None:
@@ -210,21 +201,17 @@ def _model(
         raise InputError("--variables: missing; name the variables in order, such as x,y")
     from eomsym.models import ExpressionLoss, VectorField
 
-    names = parsing.names("--variables", variables), parsing.names("--parameters", constants)
+    names = variables, constants or []
     return VectorField(field, *names) if field is not None else ExpressionLoss(loss or "", *names)
 
 
 def _derive_closed_form(
-    model: ExpressionLoss | VectorField, optimizer: str, order: str, settings: list[str], form: _Form
+    model: ExpressionLoss | VectorField, optimizer: str, order: int, settings: list[str], form: _Form
 ) -> None:
-    from eomsym.derivation import MAX_ORDER, closed_form
-    from eomsym.derivation.polynomial_ring import MAX_CLOSED_FORM_ORDER
+    from eomsym.derivation import closed_form
     from eomsym.optimizers import chosen
 
-    entry, parameters = chosen(optimizer, parsing.settings("--set", settings))
-    highest = parsing.integer(
-        "--order", order, 0, MAX_CLOSED_FORM_ORDER if entry.name == "gradient-descent" else MAX_ORDER
-    )
+    entry, parameters = chosen(optimizer, parsing.settings(settings))
     with output.progress("deriving"):
-        result = closed_form(model, highest, entry.name, **parameters)
+        result = closed_form(model, order, entry.name, **parameters)
     form.write(result)

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from eomsym.checks import check_choice
-from eomsym.cli import options, output, parsing
+from eomsym.cli import options, output
 from eomsym.cli.groups import examples
 from eomsym.cli.measuring import DrawnReport
 
@@ -23,7 +22,7 @@ EXAMPLES = examples(
     'eomsym drift "norm2(W2) - norm2(W1)" --optimizer heavy-ball --plot d.png',
     'eomsym drift loss --optimizer "torch.Adam()" --state whole --start 5',
 )
-MOST_STEPS, MOST_ORDER = 100_000, 11
+MOST_ORDER = 11
 #: One sample in so many is kept for the test loss.
 HELD_OUT = 5
 
@@ -40,15 +39,13 @@ def drift(
         ),
     ],
     rule: options.Rule,
-    eta: options.Rate = "0.01",
-    steps: Annotated[str, typer.Option(metavar="N", help="Steps over which the change is measured.")] = "1",
-    orders: Annotated[
-        str, typer.Option(metavar="ORDERS", help="A range 0:3, its end included, or a list 0,1,3; 0 to 11.")
-    ] = "0:3",
+    eta: options.Rate = 0.01,
+    steps: options.Steps = 1,
+    orders: Annotated[Any, options.orders(MOST_ORDER)] = "0:3",
     state: Annotated[
-        str, typer.Option(metavar="NAME", help="slow: on the slow manifold; whole: parameters and memory.")
+        str, options.state("slow", "whole", help="slow: on the slow manifold; whole: parameters and memory.")
     ] = "slow",
-    start: Annotated[str, typer.Option(metavar="N", help="With --state whole: steps made before.")] = "0",
+    start: options.Before = 0,
     network: options.Network,
     report: DrawnReport,
 ) -> int:
@@ -57,7 +54,8 @@ def drift(
     Row k is its rate of change that goes with the k-th power of the learning
     rate; a row that vanishes at random points is said to vanish identically:
     what gradient flow conserves has row 0 so. Beside it the change over --steps
-    that each order predicts, and the one that the optimizer really makes.
+    that each order predicts, and the one that the optimizer really makes. With
+    --state whole that is after --start steps.
 
     Layers are counted from 1: norm2:2 is the squared norm of the second one's
     matrix W2, balance:1 is norm2(W2) - norm2(W1), balance-matrix:1 is
@@ -67,37 +65,32 @@ def drift(
 
     rule.read()  # refuses what is wrong with it before anything else
     samples, model = network.read()
-    rate = parsing.positive("--eta", eta)
-    count = parsing.integer("--steps", steps, 1, MOST_STEPS)
-    first = parsing.integer("--start", start, 0, MOST_STEPS)
-    kept = parsing.orders("--orders", orders, MOST_ORDER)
-    kind = check_choice("--state", state, ("slow", "whole"))
 
     from eomsym.verification import drift as measure_drift
     from eomsym.verification import kernel_for_drift
     from eomsym.verification.observables import check_observable, read_observable
 
     check_observable(observable, model)
-    drawn = samples_of(samples, report.number)
+    drawn = samples_of(samples, report.seed)
     trained, test = _samples(drawn, observable)
-    kernel = kernel_for_drift(model, max(kept), report.folder)
+    kernel = kernel_for_drift(model, max(orders), report.output_)
     with output.progress("drifting") as progress:
         study = measure_drift(
             kernel,
             read_observable(observable, kernel, trained, test),
-            model.initial(report.number),
-            rate,
+            model.initial(report.seed),
+            eta,
             *trained,
-            order=max(kept),
-            orders=kept,
+            order=max(orders),
+            orders=orders,
             optimizer=rule.optimizer,
-            steps=count,
-            start=first,
-            state=kind,
+            steps=steps,
+            start=start,
+            state=state,
             progress=progress,
             **rule.settings,
         )
-    return report.tell(replace(study, dataset=drawn.name, seed=report.number), samples)
+    return report.tell(replace(study, dataset=drawn.name, seed=report.seed), samples)
 
 
 def _samples(samples: Dataset, observable: str) -> tuple[tuple[np.ndarray, ...], tuple[np.ndarray, ...] | None]:

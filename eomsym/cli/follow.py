@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Annotated
+from typing import Annotated, Any
 
-import typer
-
-from eomsym.checks import check_choice
-from eomsym.cli import options, output, parsing
+from eomsym.cli import options, output
 from eomsym.cli.groups import examples
 from eomsym.cli.measuring import DrawnReport
 
@@ -17,20 +14,19 @@ EXAMPLES = examples(
     'eomsym follow --optimizer "torch.SGD(momentum=0.9)" --eta 0.01 --plot f.png',
     'eomsym follow --batches 3 --schedule "cosine(2)" --state slow --steps 50',
 )
-MOST_STEPS, MOST_ORDER = 100_000, 20
+MOST_ORDER = 20
 
 
 def follow(
     *,
     rule: options.Rule,
-    eta: options.Rate = "0.001",
-    steps: Annotated[str, typer.Option(metavar="N", help="Steps that are followed.")] = "200",
-    start: Annotated[str, typer.Option(metavar="N", help="Steps that are made before.")] = "0",
-    orders: Annotated[
-        str, typer.Option(metavar="ORDERS", help="A range 0:4, its end included, or a list 0,2,4; 0 to 20.")
-    ] = "0,1,2,4",
+    eta: options.Rate = 0.001,
+    steps: options.Steps = 200,
+    start: options.Before = 0,
+    orders: Annotated[Any, options.orders(MOST_ORDER)] = "0,1,2,4",
     state: Annotated[
-        str, typer.Option(metavar="NAME", help="whole: parameters and memory, or slow: the slow manifold alone.")
+        str,
+        options.state("whole", "slow", help="whole: parameters and memory, or slow: the slow manifold alone."),
     ] = "whole",
     loop: options.Loop,
     network: options.Network,
@@ -55,29 +51,24 @@ def follow(
 
     rule.read()  # refuses what is wrong with it before anything else
     samples, model = network.read()
-    rate = parsing.positive("--eta", eta)
-    count = parsing.integer("--steps", steps, 1, MOST_STEPS)
-    first = parsing.integer("--start", start, 0, MOST_STEPS)
-    kept = parsing.orders("--orders", orders, MOST_ORDER)
-    kind = check_choice("--state", state, ("whole", "slow"))
 
     from eomsym.verification import follow as follow_run
     from eomsym.verification.following import kernel_to_follow
 
-    drawn = samples_of(samples, report.number)
+    drawn = samples_of(samples, report.seed)
     with output.progress("following") as progress:
         study = follow_run(
-            kernel_to_follow(model, kept, report.folder),
-            model.initial(report.number),
-            rate,
-            count,
+            kernel_to_follow(model, orders, report.output_),
+            model.initial(report.seed),
+            eta,
+            steps,
             *drawn.arrays,
             optimizer=rule.optimizer,
-            orders=kept,
-            start=first,
-            state=kind,
+            orders=orders,
+            start=start,
+            state=state,
             progress=progress,
             **loop.read(),
             **rule.settings,
         )
-    return report.tell(replace(study, dataset=drawn.name, seed=report.number), samples)
+    return report.tell(replace(study, dataset=drawn.name, seed=report.seed), samples)

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from pathlib import Path
+from typing import Annotated, Any
 
 import typer
 
-from eomsym.checks import check_choice
-from eomsym.cli import options, output, parsing
+from eomsym.cli import options, output
 from eomsym.cli.groups import examples, new_group
 from eomsym.errors import InputError
 
+GENERATED = Path("generated")
 LOSS_EXAMPLES = examples(
     'eomsym generate loss "x**4 + a*y**2" --variables x,y --parameters a --order 8',
     'eomsym generate loss "x*(1-y); y*(x-1)" --variables x,y --field --order 6',
@@ -61,14 +62,14 @@ def generate(
 def mlp(
     *,
     order: Annotated[
-        str, typer.Option(metavar="N", help="Highest power of the learning rate kept, 0 to 12, or 20 in double-double.")
+        int, typer.Option(metavar="N", help="Highest power of the learning rate kept, 0 to 12, or 20 in double-double.")
     ],
     network: options.OwnNetwork,
     rule: options.Rule,
     precision: Annotated[
         str, typer.Option(metavar="NAME", help="Arithmetic of the kernel: double or double-double.")
     ] = "double",
-    output_: options.Folder = "generated",
+    output_: options.Folder = GENERATED,
 ) -> None:
     """Generate the kernel of a multilayer perceptron; prints the path of the file.
 
@@ -76,45 +77,35 @@ def mlp(
     of motion, and imports only numpy, numba and math. What is left out suits
     the --data; without them it is tanh and cross-entropy.
     """
-    from eomsym.codegen import PRECISIONS, max_kernel_order
     from eomsym.codegen import generate as generate_kernel
 
     model = network.model(network.samples())
     entry, exact = rule.read()
-    arithmetic = check_choice("--precision", precision, PRECISIONS)
-    highest = parsing.integer("--order", order, 0, max_kernel_order(arithmetic))
-    folder = parsing.folder("--output", output_)
-    path = generate_kernel(model, highest, optimizer=entry.name, precision=arithmetic, output=folder, **exact)
+    path = generate_kernel(model, order, optimizer=entry.name, precision=precision, output=output_, **exact)
     output.write(str(path))
 
 
 @group.command(epilog=LOSS_EXAMPLES)
 def loss(
     expression: Annotated[str, typer.Argument(metavar="EXPRESSION", help="The loss.", show_default=False)],
-    variables: Annotated[str, typer.Option(metavar="NAMES", help="Variables in the order of theta, such as x,y.")],
-    order: Annotated[str, typer.Option(metavar="N", help="Highest power of the learning rate kept, 0 to 16.")],
-    parameters: Annotated[
-        str | None, typer.Option(metavar="NAMES", help="Constants given when the kernel is called, such as a,b.")
-    ] = None,
+    variables: Annotated[Any, options.names(help="Variables in the order of theta, such as x,y.")],
+    order: Annotated[int, typer.Option(metavar="N", help="Highest power of the learning rate kept, 0 to 16.")],
+    parameters: Annotated[Any, options.names(help="Constants given when the kernel is called, such as a,b.")] = None,
     field: Annotated[
         bool,
         typer.Option("--field", help="A differential equation: right-hand sides, ; in between."),
     ] = False,
     optimizer: options.Optimizer = "gradient-descent",
     precision: Annotated[str, typer.Option(metavar="NAME", help="Arithmetic of the kernel: double.")] = "double",
-    output_: options.Folder = "generated",
+    output_: options.Folder = GENERATED,
 ) -> None:
     """Generate the kernel of a loss that is written down; prints the path.
 
     The expression may hold numbers, names, + - * / **, parentheses, and exp,
     log, sqrt, sin, cos, tan, tanh, sinh, cosh, atan, erf, sigmoid, softplus.
     """
-    from eomsym.codegen import MAX_EXPRESSION_ORDER
     from eomsym.codegen import generate as generate_kernel
     from eomsym.models import ExpressionLoss, VectorField
 
-    names = parsing.names("--variables", variables), parsing.names("--parameters", parameters)
-    highest = parsing.integer("--order", order, 0, MAX_EXPRESSION_ORDER)
-    folder = parsing.folder("--output", output_)
-    model = VectorField(expression, *names) if field else ExpressionLoss(expression, *names)
-    output.write(str(generate_kernel(model, highest, optimizer=optimizer, precision=precision, output=folder)))
+    model = (VectorField if field else ExpressionLoss)(expression, variables, parameters or [])
+    output.write(str(generate_kernel(model, order, optimizer=optimizer, precision=precision, output=output_)))

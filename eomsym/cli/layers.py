@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
-import typer
+from dataclasses import replace
+from typing import Annotated, Any
 
 from eomsym.checks import check_choice
-from eomsym.cli import options, output, parsing
+from eomsym.cli import options, output
 from eomsym.cli.groups import examples, new_group
 from eomsym.cli.measuring import DrawnReport, Report
 
-MOST_STEPS, HIGHEST_ORDER = 20_000, 11
+HIGHEST_ORDER = 11
+#: Where none is given.
+WEIGHT_DECAY = 0.01
 
-Orders = Annotated[str, typer.Option(metavar="ORDERS", help="A range 0:3, its end included, or a list 0,1,3.")]
+Orders = Annotated[Any, options.orders(HIGHEST_ORDER)]
 
 
 group = new_group(
@@ -25,13 +26,9 @@ group = new_group(
 @group.command(epilog=examples("eomsym layers translation", "eomsym layers translation --eta 0.1 --plot rates.png"))
 def translation(
     *,
-    dataset: options.Dataset_ = "digits",
-    layers: options.Layers = None,
-    activation: options.Activation = None,
-    no_bias: options.NoBias = False,
-    eta: options.Rate = "0.01",
-    weight_decay: options.Decay = "0.01",
-    steps: Annotated[str, typer.Option(metavar="N", help="Steps of gradient descent.")] = "2000",
+    network: options.Network,
+    eta: options.Rate = 0.01,
+    steps: options.Steps = 2000,
     orders: Orders = "0:3",
     report: DrawnReport,
 ) -> int:
@@ -40,36 +37,27 @@ def translation(
     The loss does not change when the weights of one input to all classes are
     moved together, so only weight decay acts on their sum. A network is trained
     by gradient descent, and the decay rate of these sums is measured beside
-    the one of gradient flow (order 0) and of the equation of motion.
+    the one of gradient flow (order 0) and of the equation of motion. Without
+    --weight-decay it is 0.01.
 
     The exit status is 1 if the measured rate is not -log(1 - eta lambda)/eta.
     """
     from eomsym.verification import study_translation
 
-    decay = parsing.positive("--weight-decay", weight_decay)
-    network = options.OwnNetwork(layers=layers, activation=activation, weight_decay=weight_decay, no_bias=no_bias)
-    model = network.model(dataset)
-    kept = parsing.orders("--orders", orders, HIGHEST_ORDER)
-    step, count = parsing.positive("--eta", eta), parsing.integer("--steps", steps, 1, MOST_STEPS)
+    samples, model = network.read()
+    decay = _decay(network)
     with output.progress("training"):
         study = study_translation(
-            model, dataset, kept, eta=step, weight_decay=decay, steps=count, seed=report.number, output=report.folder
+            model, samples, orders, eta=eta, weight_decay=decay, steps=steps, seed=report.seed, output=report.output_
         )
-    return report.tell(study)
+    return report.tell(study, samples)
 
 
 @group.command(epilog=examples("eomsym layers scale", "eomsym layers scale --normalization layer --plot norms.png"))
 def scale(
     *,
-    dataset: options.Dataset_ = "digits-small",
-    layers: options.Layers = None,
-    activation: options.Activation = None,
-    normalization: Annotated[
-        str, typer.Option(metavar="NAME", help="weight, batch or layer.", autocompletion=options.complete_normalization)
-    ] = "weight",
-    no_bias: options.NoBias = False,
+    network: options.Network,
     eta: options.LargestEta = None,
-    weight_decay: options.Decay = "0.01",
     orders: Orders = "0:2",
     report: DrawnReport,
 ) -> int:
@@ -78,49 +66,39 @@ def scale(
     The loss does not change when these weights are multiplied. Gradient flow
     then says that their norm only decays; gradient descent also lets it grow.
     The norms on a training run are compared with each order's, with learning
-    rates that are halved.
+    rates that are halved. What is not said is digits-small, --normalization
+    weight and --weight-decay 0.01.
 
     The exit status is 1 if an error does not fall with slope order + 1.
     """
-    from eomsym.errors import InputError
     from eomsym.models import NORMALIZATIONS
     from eomsym.verification import study_scale
 
-    kind = check_choice("--normalization", normalization, [name for name in NORMALIZATIONS if name != "none"])
-    decay = parsing.positive("--weight-decay", weight_decay)
-    network = options.OwnNetwork(
-        layers=layers, activation=activation, weight_decay=weight_decay, normalization=kind, no_bias=no_bias
-    )
-    model = network.model(dataset)
-    kept = parsing.orders("--orders", orders, HIGHEST_ORDER)
-    step = None if eta is None else parsing.positive("--eta", eta)
-    if step is not None and step * decay >= 1:
-        raise InputError(f"--eta {eta!r}: times --weight-decay it is {step * decay:.3g}; give less than 1")
+    kinds = [name for name in NORMALIZATIONS if name != "none"]
+    network = replace(network, normalization=check_choice("--normalization", network.normalization or "weight", kinds))
+    samples, model = network.read(suited="digits-small")
+    decay = _decay(network)
     with output.progress("measuring norms") as progress:
         study = study_scale(
             model,
-            dataset,
-            kept,
-            eta=step,
+            samples,
+            orders,
+            eta=eta,
             weight_decay=decay,
-            seed=report.number,
-            output=report.folder,
+            seed=report.seed,
+            output=report.output_,
             progress=progress,
         )
-    return report.tell(study)
+    return report.tell(study, samples)
 
 
 @group.command(epilog=examples("eomsym layers conserved", "eomsym layers conserved --activation identity --no-bias"))
 def conserved(
     *,
-    optimizer: options.Optimizer = "gradient-descent",
-    dataset: options.Dataset_ = "digits-small",
-    layers: options.Layers = None,
-    activation: options.Activation = None,
-    normalization: options.Normalization = "none",
-    no_bias: options.NoBias = False,
-    eta: options.Rate = "0.01",
-    steps: Annotated[str, typer.Option(metavar="N", help="Steps over which a change is measured.")] = "10",
+    rule: options.Rule,
+    network: options.Network,
+    eta: options.Rate = 0.01,
+    steps: options.Steps = 10,
     orders: Orders = "0:3",
     report: Report,
 ) -> int:
@@ -128,7 +106,8 @@ def conserved(
 
     Of every quantity that is known to be conserved: the first order at which a
     step of the optimizer changes it, the change that is measured over --steps,
-    and what each order predicts of it. See eomsym drift for one quantity.
+    and what each order predicts of it. See eomsym drift for one quantity. The
+    data are digits-small if not given.
 
     The exit status is 1 if gradient flow does not conserve one of them.
     """
@@ -136,21 +115,24 @@ def conserved(
     from eomsym.verification import kernel_for_drift, study_conservation
     from eomsym.verification.conservation import conserved_quantities
 
-    network = options.OwnNetwork(layers=layers, activation=activation, normalization=normalization, no_bias=no_bias)
-    model = network.model(dataset)
+    rule.read()  # refuses what is wrong with it before anything else
+    samples, model = network.read(suited="digits-small")
     conserved_quantities(model)  # refuses before a kernel is generated for nothing
-    kept = parsing.orders("--orders", orders, HIGHEST_ORDER)
-    step, count = parsing.positive("--eta", eta), parsing.integer("--steps", steps, 1, MOST_STEPS)
     with output.progress("measuring") as progress:
         study = study_conservation(
-            kernel_for_drift(model, max(kept), report.folder),
-            model.initial(report.number),
-            step,
-            *samples_of(dataset, report.number).arrays,
-            order=max(kept),
-            orders=kept,
-            optimizer=optimizer,
-            steps=count,
+            kernel_for_drift(model, max(orders), report.output_),
+            model.initial(report.seed),
+            eta,
+            *samples_of(samples, report.seed).arrays,
+            order=max(orders),
+            orders=orders,
+            optimizer=rule.optimizer,
+            steps=steps,
             progress=progress,
+            **rule.settings,
         )
-    return report.tell(study)
+    return report.tell(study, samples)
+
+
+def _decay(network: options.Network) -> float:
+    return WEIGHT_DECAY if network.weight_decay is None else network.weight_decay

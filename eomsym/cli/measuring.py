@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from eomsym.checks import check_choice
 from eomsym.cli import options, output, parsing
 
 if TYPE_CHECKING:
@@ -21,21 +20,21 @@ if TYPE_CHECKING:
 MOST_TOLD = 400
 
 
-@dataclass
+@dataclass(frozen=True)
 class Report:
-    """The options that say where a study begins and where it goes, read before anything long is done."""
+    """The options that say where a study begins and where it goes."""
 
-    seed: Annotated[str, typer.Option(metavar="N", help="Seed of the starting point and of the data.")] = "0"
+    seed: Annotated[
+        int, typer.Option(metavar="N", min=0, max=options.LARGEST_SEED, help="Seed of the start and of the data.")
+    ] = 0
     output_: Annotated[
-        str | None, typer.Option("--output", metavar="DIR", help="Keep the generated kernel in this folder.")
+        Path | None,
+        typer.Option(
+            "--output", metavar="DIR", parser=parsing.folder, help="Keep the generated kernel in this folder."
+        ),
     ] = None
     quiet: options.Quiet = False
     format_: options.Format = "table"
-
-    def __post_init__(self) -> None:
-        self.json = check_choice("--format", self.format_, ("table", "json")) == "json"
-        self.number = parsing.integer("--seed", self.seed, 0, options.LARGEST_SEED)
-        self.folder: Path | None = None if self.output_ is None else parsing.folder("--output", self.output_)
 
     def tell(self, study: Any, data: str | Dataset = "") -> int:
         """Prints a result that says whether it ``passed``; returns the exit status.
@@ -43,7 +42,7 @@ class Report:
         Of one's own ``data`` it is said what was read and how it was scaled.
         """
         own = {} if isinstance(data, str) else {"data": data.about}
-        if self.json:
+        if self.format_ == "json":
             output.write(json.dumps(study.to_dict() | own, allow_nan=False))
         else:
             for about in own.values():
@@ -52,23 +51,22 @@ class Report:
         return 0 if study.passed else 1
 
 
-@dataclass
+@dataclass(frozen=True)
 class _Drawn:
-    plot: Annotated[str | None, typer.Option(metavar="FILE", help="Draw what was found; .png, .pdf or .svg.")] = None
+    plot: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", parser=parsing.figure, help="Draw what was found; .png, .pdf or .svg."),
+    ] = None
 
 
-@dataclass
+@dataclass(frozen=True)
 class DrawnReport(Report, _Drawn):
     """The same of what has a figure."""
 
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        self._figure = None if self.plot is None else parsing.figure_path("--plot", self.plot)
-
     def tell(self, study: Any, data: str | Dataset = "") -> int:
         """Draws the study too."""
-        if self._figure is not None:
-            output.save(study.plot(), self._figure)
+        if self.plot is not None:
+            output.save(study.plot(), self.plot)
         return super().tell(study, data)
 
 

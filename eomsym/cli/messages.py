@@ -8,12 +8,15 @@ from typing import Any
 
 import typer
 
+from eomsym.checks import shown
+from eomsym.errors import EomsymError
+
 LONGEST_LINE = 1000
 
 #: An argument as the API's messages spell it, ``begin=5`` or ``state='whole'``.
 _ARGUMENT = re.compile(r"(?<![\w.])(?<!\w\()([a-z_]+)=('[^'\s]*'|[\w.]+)")
 #: What a message begins with: the name of the value that is wrong.
-_NAME = re.compile(r"[a-z_]+(?=:| [-\d'\[])")
+_NAME = re.compile(r"[a-z_]+(?=:| [-\d'\[]| -?(?:nan|inf)\b)")
 #: Choices of an argument that have options of their own.
 _CHOICES = {("--start", "shadow"): "--from-start"}
 
@@ -66,7 +69,17 @@ def usage(error: Any) -> str:
         is_argument = error.param.param_type_name == "argument"
         name = f"argument {error.param.metavar}" if is_argument else f"option {error.param.opts[0]!r}"
         return f"{name}: missing; see {_help_of(context)}"
+    if hasattr(error.__cause__, "errors"):  # pydantic's, of a value that is not what it is read as
+        (refused,) = error.__cause__.errors()[:1]
+        reason = refused.get("ctx", {}).get("error", refused["msg"])
+        if isinstance(reason, EomsymError):
+            return spelled(str(reason))
+        return f"{_called(error.param)} {shown(refused['input'])}: {str(reason)[:1].lower()}{str(reason)[1:]}"
     return f"{problem[:1].lower()}{problem[1:].rstrip('. ')}; {_usage_of(context)}"
+
+
+def _called(parameter: Any) -> str:
+    return str(parameter.metavar if parameter.param_type_name == "argument" else parameter.opts[0])
 
 
 def operating_system(error: OSError) -> str:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
-from eomsym.checks import check_choice
 from eomsym.cli import options, output
 from eomsym.cli.groups import examples
 from eomsym.result import Row, Table, plain
@@ -13,7 +12,6 @@ from eomsym.result import Row, Table, plain
 if TYPE_CHECKING:
     from eomsym.optimizers import Optimizer, Parameter
 
-FORMATS = ("table", "json")
 #: What JSON says of a parameter.
 TOLD = ("name", "symbol", "meaning", "minimum", "supremum", "default", "verified_at")
 EXAMPLES = examples("eomsym optimizers", "eomsym optimizers --format json")
@@ -30,9 +28,8 @@ def optimizers(
     """
     from eomsym.optimizers import REGISTRY
 
-    form = check_choice("--format", format_, FORMATS)
     entries = list(REGISTRY.values())
-    if form == "json":
+    if format_ == "json":
         output.write(json.dumps({"optimizers": [_record(entry) for entry in entries]}, ensure_ascii=False))
     else:
         output.show(_table(entries))

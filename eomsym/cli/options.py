@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -19,8 +20,9 @@ if TYPE_CHECKING:
     from eomsym.models import MLP, Dataset
     from eomsym.optimizers import Optimizer as Entry
 
-#: Seeds have at most nine digits, as all integers of the command line.
+#: Seeds have at most nine digits.
 LARGEST_SEED = 999_999_999
+MOST_STEPS = 100_000
 
 
 def _from_models(name: str) -> Callable[[str], list[str]]:
@@ -45,39 +47,48 @@ def complete_optimizer(incomplete: str) -> list[str]:
     return _beginning(incomplete, list(REGISTRY))
 
 
-complete_normalization = _from_models("NORMALIZATIONS")
-_dataset: dict[str, Any] = {
-    "metavar": "NAME",
-    "help": "digits, digits-small, moons, teacher or teacher-small.",
-    "autocompletion": _from_models("DATASETS"),
-}
-
 Optimizer = Annotated[
     str, typer.Option(metavar="NAME", help="Name of the update rule.", autocompletion=complete_optimizer)
 ]
-Dataset_ = Annotated[str, typer.Option(**_dataset)]
-Layers = Annotated[str | None, typer.Option(metavar="WIDTHS", help="Widths, such as 64,32,10.")]
-#: None stands for what suits the data set.
-Activation = Annotated[
-    str | None,
+_rate: dict[str, Any] = {"metavar": "NUMBER", "parser": parsing.positive}
+Rate = Annotated[float, typer.Option(**_rate, help="Learning rate.")]
+LargestEta = Annotated[
+    float | None, typer.Option("--eta", **_rate, help="Largest learning rate; chosen to suit if not given.")
+]
+Folder = Annotated[
+    Path,
     typer.Option(
-        metavar="NAME",
-        help="tanh, sigmoid, softplus, gelu, silu, sin or identity.",
-        autocompletion=_from_models("ACTIVATIONS"),
+        "--output", metavar="DIR", parser=parsing.folder, help="Folder for the file; made if it is not there."
     ),
 ]
-Normalization = Annotated[
-    str,
-    typer.Option(metavar="NAME", help="none, weight, batch or layer.", autocompletion=complete_normalization),
-]
-NoBias = Annotated[bool, typer.Option("--no-bias", help="A network without bias vectors.")]
-Decay = Annotated[str, typer.Option("--weight-decay", metavar="NUMBER", help="Strength of the weight decay.")]
-Rate = Annotated[str, typer.Option(metavar="NUMBER", help="Learning rate.")]
-LargestEta = Annotated[
-    str | None, typer.Option("--eta", metavar="NUMBER", help="Largest learning rate; chosen to suit if not given.")
-]
-Folder = Annotated[str, typer.Option("--output", metavar="DIR", help="Folder for the file; made if it is not there.")]
-Format = Annotated[str, typer.Option("--format", metavar="FORMAT", help="table or json; --json is json.")]
+
+
+def form(*kinds: str) -> Any:
+    """The option ``--format``."""
+    known = f"{', '.join(kinds[:-1])} or {kinds[-1]}"
+    reader = parsing.one_of("format", *kinds)
+    return typer.Option("--format", metavar="FORMAT", parser=reader, help=f"{known}; --json is json.")
+
+
+def orders(most: int) -> Any:
+    """The option ``--orders``, up to ``most``."""
+    text = f"A range 0:3, its end included, or a list 0,1,3; 0 to {most}."
+    return typer.Option(metavar="ORDERS", parser=parsing.orders_to(most), help=text)
+
+
+def state(*kinds: str, help: str, **more: Any) -> Any:
+    """The option ``--state``: what is followed."""
+    return typer.Option(metavar="NAME", parser=parsing.one_of("state", *kinds), help=help, **more)
+
+
+def names(*flags: str, help: str) -> Any:
+    """An option of several names."""
+    return typer.Option(*flags, metavar="NAMES", parser=parsing.names, help=help)
+
+
+Format = Annotated[str, form("table", "json")]
+Steps = Annotated[int, typer.Option(metavar="N", min=1, max=MOST_STEPS, help="Steps of the optimizer.")]
+Before = Annotated[int, typer.Option(metavar="N", min=0, max=MOST_STEPS, help="Steps that it makes before.")]
 Quiet = Annotated[
     bool,
     typer.Option("--quiet", "-q", callback=output.set_quiet, help="No progress bar and no warnings."),
@@ -104,12 +115,20 @@ class Rule:
     @property
     def settings(self) -> dict[str, Any]:
         """The values as they are written."""
-        return dict(parsing.settings("--set", self.set_ or []))
+        return dict(parsing.settings(self.set_ or []))
 
 
 @dataclass(frozen=True)
 class _Named:
-    dataset: Annotated[str | None, typer.Option(**_dataset, show_default="digits")] = None
+    dataset: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="digits, digits-small, moons, teacher or teacher-small.",
+            autocompletion=_from_models("DATASETS"),
+            show_default="digits",
+        ),
+    ] = None
 
 
 @dataclass(frozen=True)
@@ -142,15 +161,34 @@ class OwnNetwork:
             show_default="none",
         ),
     ] = None
-    layers: Layers = None
-    activation: Activation = None
+    layers: Annotated[Any, typer.Option(metavar="WIDTHS", parser=parsing.widths, help="Widths, such as 64,32,10.")] = (
+        None
+    )
+    activation: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="tanh, sigmoid, softplus, gelu, silu, sin or identity.",
+            autocompletion=_from_models("ACTIVATIONS"),
+        ),
+    ] = None
     loss: Annotated[
         str | None,
         typer.Option(metavar="NAME", help="cross-entropy or mse.", autocompletion=_from_models("LOSSES")),
     ] = None
-    weight_decay: Decay = "0"
-    normalization: Normalization = "none"
-    no_bias: NoBias = False
+    weight_decay: Annotated[
+        float | None, typer.Option(metavar="NUMBER", help="Strength of the weight decay.", show_default="0")
+    ] = None
+    normalization: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="none, weight, batch or layer.",
+            autocompletion=_from_models("NORMALIZATIONS"),
+            show_default="none",
+        ),
+    ] = None
+    no_bias: Annotated[bool, typer.Option("--no-bias", help="A network without bias vectors.")] = False
 
     def samples(self, dataset: str | None = None) -> str | Dataset | None:
         """The name of a data set, or the samples in a file; None where neither is given.
@@ -169,7 +207,7 @@ class OwnNetwork:
         if dataset is not None:
             raise InputError("--data, --dataset: both given; give one of them")
         labels = None if self.loss is None else LOSS_TABLE[check_choice("--loss", self.loss, LOSSES)].labels
-        if labels is None and self.layers is not None and parsing.widths("--layers", self.layers)[-1] == 1:
+        if labels is None and self.layers is not None and self.layers[-1] == 1:
             labels = False
         how = "none" if self.scale is None else self.scale
         return Dataset.from_file(
@@ -183,11 +221,12 @@ class OwnNetwork:
         """
         from eomsym.models import MLP, check_fit, default_model
 
-        own: dict[str, Any] = {"activation": self.activation, "loss": self.loss}
-        own["layers"] = None if self.layers is None else parsing.widths("--layers", self.layers)
-        own["weight_decay"] = parsing.decimal("--weight-decay", self.weight_decay)
-        own |= {"normalization": self.normalization, "bias": not self.no_bias}
-        own = {name: value for name, value in own.items() if value is not None}
+        own: dict[str, Any] = {
+            name: value
+            for name in ("layers", "activation", "loss", "weight_decay", "normalization")
+            if (value := getattr(self, name)) is not None
+        }
+        own["bias"] = not self.no_bias
         if samples is not None:
             suited, name = default_model(samples), samples if isinstance(samples, str) else samples.name
             return check_fit(replace(suited, **own), suited, name, "--layers", "--loss")
@@ -217,19 +256,27 @@ class Loop:
             help="The learning rate is eta times this, in tau = n eta; or cosine(2). Of a parameter: beta=EXPR.",
         ),
     ] = None
-    batches: Annotated[str | None, typer.Option(metavar="M", help="Visit M batches one after the other.")] = None
-    batch_size: Annotated[str | None, typer.Option(metavar="N", help="Or as many as there are of this size.")] = None
+    batches: Annotated[
+        int | None,
+        typer.Option(metavar="M", min=1, max=parsing.MAX_BATCHES, help="Visit M batches one after the other."),
+    ] = None
+    batch_size: Annotated[
+        int | None,
+        typer.Option(metavar="N", min=1, max=parsing.MAX_BATCHES, help="Or as many as there are of this size."),
+    ] = None
     last_batch: Annotated[
         str | None, typer.Option(metavar="WHAT", help="A smaller last batch: drop, keep or weight (by its size).")
     ] = None
     batch_order: Annotated[
-        str,
+        Any,
         typer.Option(
-            metavar="ORDER", help="forward, palindrome (forward, then backward), reshuffled, or numbers 0,2,1."
+            metavar="ORDER",
+            parser=parsing.batch_order,
+            help="forward, palindrome (forward, then backward), reshuffled, or numbers 0,2,1.",
         ),
     ] = "forward"
 
     def read(self) -> dict[str, Any]:
         """As ``verify`` and ``follow`` take them."""
         batching = parsing.batching(self.batches, self.batch_size, self.last_batch, self.batch_order)
-        return {"schedule": parsing.schedules("--schedule", self.schedule or []), "batching": batching}
+        return {"schedule": parsing.schedules(self.schedule or []), "batching": batching}

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from eomsym.checks import check_choice
 from eomsym.cli import INTERRUPTED, options, output, parsing
 from eomsym.cli.groups import examples, new_group
 from eomsym.errors import InputError
@@ -16,9 +15,6 @@ from eomsym.errors import InputError
 if TYPE_CHECKING:
     from eomsym.studies import StudyRun
     from eomsym.studies.executors import Executor
-
-FORMATS = ("table", "json", "csv")
-EXECUTORS = ("serial", "processes")
 
 
 group = new_group(
@@ -41,12 +37,23 @@ PLACE = typer.Argument(
 def run(
     file: Annotated[str, typer.Argument(metavar="STUDY", help="Study file (TOML).", show_default=False)],
     output_: Annotated[
-        str | None,
-        typer.Option("--output", metavar="DIR", help="Folder for the results.", show_default="STUDY.results"),
+        Path | None,
+        typer.Option(
+            "--output",
+            metavar="DIR",
+            parser=parsing.folder,
+            help="Folder for the results.",
+            show_default="STUDY.results",
+        ),
     ] = None,
-    executor: Annotated[str, typer.Option(metavar="NAME", help="serial or processes.")] = "serial",
+    executor: Annotated[
+        str,
+        typer.Option(
+            metavar="NAME", parser=parsing.one_of("executor", "serial", "processes"), help="serial or processes."
+        ),
+    ] = "serial",
     workers: Annotated[
-        str | None, typer.Option(metavar="N", help="Number of processes.", show_default="the cores there are")
+        int | None, typer.Option(metavar="N", help="Number of processes.", show_default="the cores there are")
     ] = None,
     scheduler: Annotated[
         str | None,
@@ -67,7 +74,7 @@ def run(
     from eomsym.studies.results import study_folder
 
     plan = read_plan(file)
-    folder = study_folder(file) if output_ is None else parsing.folder("--output", output_)
+    folder = output_ or study_folder(file)
     try:
         with output.stages() as progress:
             done = run_study(plan, folder, place, retry_failed=retry_failed, progress=progress)
@@ -81,9 +88,7 @@ def run(
 @group.command(epilog=examples("eomsym study table sweep.toml", "eomsym study table sweep.toml --format csv"))
 def table(
     place: Annotated[str, PLACE],
-    format_: Annotated[
-        str, typer.Option("--format", metavar="FORMAT", help="table, json or csv; --json is json.")
-    ] = "table",
+    format_: Annotated[str, options.form("table", "json", "csv")] = "table",
 ) -> None:
     """Show slopes and errors of a study, as far as it has come.
 
@@ -92,13 +97,12 @@ def table(
     predicted error (extrapolated to learning rate 0), and of the smallest error
     above round-off; and how many seeds pass by the standard of 'eomsym verify'.
     """
-    form = check_choice("--format", format_, FORMATS)
     from eomsym.studies import read_results
 
     results = read_results(place)
-    if form == "json":
+    if format_ == "json":
         output.write(results.to_json())
-    elif form == "csv":
+    elif format_ == "csv":
         output.write(results.to_csv())
     else:
         output.show_result(results)
@@ -107,7 +111,10 @@ def table(
 @group.command(epilog=examples("eomsym study plot sweep.toml sweep.pdf"))
 def plot(
     place: Annotated[str, PLACE],
-    file: Annotated[str, typer.Argument(metavar="FILE", help="Figure: .png, .pdf or .svg.", show_default=False)],
+    file: Annotated[
+        Path,
+        typer.Argument(metavar="FILE", parser=parsing.figure, help="Figure: .png, .pdf or .svg.", show_default=False),
+    ],
 ) -> None:
     """Draw the errors of a study over learning rates.
 
@@ -115,19 +122,17 @@ def plot(
     marker for each seed; dashed lines are the predicted errors and the numbers
     are median slopes. More than 24 panels are refused.
     """
-    figure = parsing.figure_path("FILE", file)
     from eomsym.studies import read_results
 
     results = read_results(place)
-    output.save(results.plot(), figure)
+    output.save(results.plot(), file)
     for warning in results.warnings:
         output.warn(warning)
 
 
-def _executor(name: str, workers: str | None, scheduler: str | None) -> Executor:
+def _executor(kind: str, workers: int | None, scheduler: str | None) -> Executor:
     from eomsym.studies import Cluster, Processes, Serial
 
-    kind = check_choice("--executor", name, EXECUTORS)
     if scheduler is not None:
         if kind != "serial" or workers is not None:
             raise InputError("--scheduler: the scheduler has workers of its own; leave out --executor and --workers")
@@ -136,7 +141,7 @@ def _executor(name: str, workers: str | None, scheduler: str | None) -> Executor
         if workers is not None:
             raise InputError("--workers: serial has none; add --executor processes")
         return Serial()
-    return Processes(None if workers is None else parsing.integer("--workers", workers, 1, 256))
+    return Processes(workers)
 
 
 def _tell(done: StudyRun, folder: Path) -> None:

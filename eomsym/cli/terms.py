@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from eomsym.cli import options, output, parsing
+from eomsym.cli import options, output
 from eomsym.cli.groups import examples
 from eomsym.cli.measuring import DrawnReport
 
@@ -16,19 +16,18 @@ EXAMPLES = examples(
     "eomsym terms --dataset digits-small --eta 0.8 --edge",
     "eomsym terms --data own.csv --target y --scale standard",
 )
-MOST_STEPS, MOST_POINTS, HIGHEST_ORDER = 20_000, 50, 7
 
 
 def terms(
     *,
     rule: options.Rule,
     network: options.Network,
-    order: Annotated[str, typer.Option(metavar="N", help="Highest power of the learning rate kept, 1 to 7.")] = "4",
-    eta: Annotated[
-        str | None, typer.Option(metavar="NUMBER", help="Learning rate; chosen to suit if not given.")
-    ] = None,
-    steps: Annotated[str, typer.Option(metavar="N", help="Steps of the optimizer.")] = "100",
-    points: Annotated[str, typer.Option(metavar="N", help="Iterates that are looked at, both ends included.")] = "5",
+    order: Annotated[int, typer.Option(metavar="N", min=1, max=7, help="Highest power of the learning rate kept.")] = 4,
+    eta: options.LargestEta = None,
+    steps: options.Steps = 100,
+    points: Annotated[
+        int, typer.Option(metavar="N", min=2, max=50, help="Iterates that are looked at, both ends included.")
+    ] = 5,
     edge: Annotated[
         bool, typer.Option("--edge", help="Say which description holds at each iterate, and what a value costs.")
     ] = False,
@@ -52,20 +51,16 @@ def terms(
 
     entry, parameters = rule.read()
     samples, model = network.read()
-    highest = parsing.integer("--order", order, 1, HIGHEST_ORDER)
-    step = None if eta is None else parsing.positive("--eta", eta)
-    count = parsing.integer("--steps", steps, 1, MOST_STEPS)
-    looks = parsing.integer("--points", points, 2, MOST_POINTS)
     with output.progress("measuring terms") as progress:
         study = study_terms(
             model,
             samples,
-            highest,
-            eta=step,
-            steps=count,
-            points=looks,
-            seed=report.number,
-            output=report.folder,
+            order,
+            eta=eta,
+            steps=steps,
+            points=points,
+            seed=report.seed,
+            output=report.output_,
             progress=progress,
             edge=edge,
             optimizer=entry,

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from eomsym.checks import check_choice
+from eomsym.checks import check_integer
 from eomsym.cli import options, output, parsing
 from eomsym.cli.groups import examples
 from eomsym.cli.measuring import DrawnReport
@@ -15,8 +15,10 @@ from eomsym.errors import InputError
 if TYPE_CHECKING:
     from eomsym.optimizers import Optimizer
 
-#: Real steps before a whole state is followed.
-MAX_BEGIN = 100_000
+#: Of kernels in double-double; those of doubles end at 11.
+MOST_ORDER = 19
+#: How often --eta is halved.
+HALVINGS = 5
 
 EXAMPLES = examples(
     "eomsym verify --dataset moons --orders 0:3 --plot slopes.png",
@@ -31,13 +33,18 @@ def verify(
     *,
     rule: options.Rule,
     precision: Annotated[
-        str, typer.Option(metavar="NAME", help="Arithmetic: double, or double-double (32 digits) for high orders.")
+        str,
+        typer.Option(
+            metavar="NAME",
+            parser=parsing.one_of("precision", "double", "double-double"),
+            help="Arithmetic: double, or double-double (32 digits) for high orders.",
+        ),
     ] = "double",
     network: options.Network,
     state: Annotated[
         str | None,
-        typer.Option(
-            metavar="STATE",
+        options.state(
+            *("slow", "whole"),
             help="slow: the memory is eliminated. whole: theta and the memory together, from the real start.",
             show_default="whole with a memory",
         ),
@@ -46,22 +53,23 @@ def verify(
         bool, typer.Option("--from-start", help="Begin with the optimizer's own memory, the flow at its shadow start.")
     ] = False,
     begin: Annotated[
-        str | None,
-        typer.Option(metavar="K", help="With --state whole: take K real steps first.", show_default="0, 5 or 10"),
+        int | None,
+        typer.Option(
+            metavar="K",
+            min=0,
+            max=options.MOST_STEPS,
+            help="With --state whole: take K real steps first.",
+            show_default="0, 5 or 10",
+        ),
     ] = None,
     loop: options.Loop,
     resum: Annotated[
         bool, typer.Option("--resum", help="Accelerate the sum of the terms, which helps up to eta lambda = 1.")
     ] = False,
-    orders: Annotated[
-        str,
-        typer.Option(
-            metavar="ORDERS", help="A range 0:4, its end included, or a list 0,2,4; 0 to 11, or 19 in double-double."
-        ),
-    ] = "0:4",
+    orders: Annotated[Any, options.orders(MOST_ORDER)] = "0:4",
     eta: options.LargestEta = None,
     halvings: Annotated[
-        str | None, typer.Option(metavar="N", help="How often --eta is halved, 2 to 16.", show_default="5")
+        int | None, typer.Option(metavar="N", min=2, max=16, help="How often --eta is halved.", show_default="5")
     ] = None,
     report: DrawnReport,
 ) -> int:
@@ -89,17 +97,17 @@ def verify(
     schedule or batches, the memory is on the slow manifold.
     """
     from eomsym.codegen import max_kernel_order
-    from eomsym.models import DEFAULT_DATASETS
     from eomsym.verification.convergence import suited_data
+    from eomsym.verification.whole_state import default_state
 
     entry, parameters = rule.read()
-    arithmetic = check_choice("--precision", precision, tuple(DEFAULT_DATASETS))
-    samples, model = network.read(suited=suited_data(entry, parameters, arithmetic))
+    samples, model = network.read(suited=suited_data(entry, parameters, precision))
     # A kernel one order higher is needed: it predicts the error of the order that is measured.
-    kept = parsing.orders("--orders", orders, max_kernel_order(arithmetic) - 1)
+    check_integer("orders", max(orders), 0, max_kernel_order(precision) - 1)
     loops = loop.read()
-    slow = from_start or resum or arithmetic != "double" or any(loops.values())
-    state = _state(state, entry, asks_for_slow=slow)
+    state = state or default_state(
+        entry, asks_for_slow=from_start or resum or precision != "double" or any(loops.values())
+    )
     if state == "whole" and from_start:
         raise InputError("--state whole: begins at the real start; leave --from-start out")
     etas = _etas(eta, halvings, state, entry)
@@ -111,44 +119,34 @@ def verify(
             entry.name,
             model,
             samples,
-            kept,
+            orders,
             etas,
             state=state,
             start="shadow" if from_start else None,
-            begin=None if begin is None else parsing.integer("--begin", begin, 0, MAX_BEGIN),
-            seed=report.number,
+            begin=begin,
+            seed=report.seed,
             resum=resum,
-            precision=None if state == "whole" and arithmetic == "double" else arithmetic,
-            output=report.folder,
+            precision=None if state == "whole" and precision == "double" else precision,
+            output=report.output_,
             progress=progress,
             **loops,
             **parameters,
         )
     status = report.tell(study, samples)
-    if not report.json and state == "slow":
+    if report.format_ != "json" and state == "slow":
         output.note_conditions(entry.name, entry.limits)
     return status
 
 
-def _state(state: str | None, entry: Optimizer, asks_for_slow: bool) -> str:
-    from eomsym.derivation.counterterms import STATES
-    from eomsym.verification.whole_state import default_state
-
-    return default_state(entry, asks_for_slow) if state is None else check_choice("--state", state, STATES)
-
-
-def _etas(eta: str | None, halvings: str | None, state: str, entry: Optimizer) -> list[float] | None:
+def _etas(eta: float | None, halvings: int | None, state: str, entry: Optimizer) -> list[float] | None:
     """The learning rates asked for; None leaves it to ``verify``, which halves until the slopes settle."""
     if eta is None:
         if halvings is not None:
-            raise InputError(f"--halvings {halvings!r}: of what? give the largest learning rate with --eta too")
+            raise InputError(f"--halvings {halvings}: of what? give the largest learning rate with --eta too")
         return None
-    largest, times = parsing.positive("--eta", eta), 5
-    if halvings is not None:
-        times = parsing.integer("--halvings", halvings, 2, 16)
     power = 1
     if state == "whole":  # the small parameter is halved
         from eomsym.optimizers import whole_state
 
         power = whole_state(entry).power
-    return [largest / 2 ** (k * power) for k in range(times + 1)]
+    return [eta / 2 ** (k * power) for k in range((halvings or HALVINGS) + 1)]

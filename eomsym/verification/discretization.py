@@ -25,7 +25,7 @@ from eomsym.dynamics.kernel import Data, check_order, check_theta
 from eomsym.dynamics.kernel_rule import check_descent
 from eomsym.errors import InputError, IntegrationError
 from eomsym.optimizers import get
-from eomsym.result import Result
+from eomsym.result import Result, Table
 from eomsym.verification.posing import step_warnings
 
 #: Relative error allowed in one step of the integration of a prediction; it was far smaller where it was measured.
@@ -70,6 +70,53 @@ class StepAdvice(Result):
         """One row a trial, most steps first."""
         steps, errors = zip(*sorted(self.trials, reverse=True), strict=True)
         return {"eta": [self.time / count for count in steps], "steps": steps, "measured_error": errors}
+
+
+@dataclass(frozen=True, repr=False)
+class Recommendation(Result):
+    """What ``recommend_step`` advises for several orders on one network: ``advice`` has one for each."""
+
+    dataset: str
+    layers: tuple[int, ...]
+    seed: int
+    relative: bool
+    advice: tuple[StepAdvice, ...]
+
+    told = ("dataset", "layers", "seed", "relative", "advice", "warnings")
+    passed = True
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """Those of each order."""
+        return tuple(f"order {advice.order}: {warning}" for advice in self.advice for warning in advice.warnings)
+
+    @property
+    def summary(self) -> str:
+        """The network and the step size of each order."""
+        etas = ", ".join(f"{advice.order} eta {advice.eta:.3g}" for advice in self.advice)
+        return f"{'-'.join(map(str, self.layers))} on {self.dataset}, order {etas}"
+
+    def records(self) -> list[dict[str, Any]]:
+        """One row for each order."""
+        return [advice.to_dict() for advice in self.advice]
+
+    def report(self) -> list[str | Table]:
+        """On what, and a row for each order."""
+        first = self.advice[0]
+        head = ["order", "largest\neta", "steps", "eta times\ncurvature", "measured\nerror", "predicted"]
+        rows = [
+            [
+                *(str(advice.order), f"{advice.eta:.6g}", str(advice.steps), f"{advice.eta * advice.curvature:.3f}"),
+                *(f"{error:.2e}" for error in (advice.measured_error, advice.predicted_error)),
+            ]
+            for advice in self.advice
+        ]
+        layers = "-".join(map(str, self.layers))
+        return [
+            f"gradient-descent on {self.dataset}: {layers}, seed {self.seed}, time {first.time:g}\n"
+            f"gradient flow moves {first.distance:.4g}; error allowed {first.accuracy:.3g}",
+            Table(head, rows, boxed=True),
+        ]
 
 
 @dataclass(frozen=True, repr=False)

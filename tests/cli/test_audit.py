@@ -91,7 +91,7 @@ def test_a_bad_file_is_one_line(name, audit):
         (["model"], "file 'model': not the name of a Python file; give one that ends in .py"),
         (["model\0.py"], "embedded null byte"),
         ([], "argument FILE.py: missing"),
-        (["missing.py", "--order", "9"], "--order '9': out of range; give an integer from 1 to 6"),
+        (["missing.py", "--order", "9"], "--order '9': input should be less than or equal to 6"),
         (["missing.py", "--format", "xml"], "--format 'xml': unknown; choose from table, json"),
     ],
 )

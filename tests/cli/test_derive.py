@@ -185,7 +185,7 @@ def test_noise_prints_the_generator(run):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--order", "5"], "--order '5': out of range, the generator is derived to order 4; give"),
+        (["--order", "5"], "--order 5: out of range, it is derived to order 4; give"),
         (["--format", "sympy"], "--format sympy: a generator is printed as text, latex or json"),
         (["--start"], "--noise, --start: do not go together"),
         (["--state", "whole"], "--noise, --state: do not go together"),

@@ -5,12 +5,15 @@ import re
 import shlex
 import subprocess
 import sys
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
 import typer
 
 from eomsym.cli.app import app
+from eomsym.cli.measuring import DrawnReport
+from eomsym.cli.options import Loop, Network, Rule
 from eomsym.models import ACTIVATIONS, DATASETS, LOSSES
 
 ROOT = Path(__file__).parents[2]
@@ -61,6 +64,32 @@ def test_examples_are_commands_and_options_that_exist(command):
             found = found.commands[words.pop(0)]
         known = {name for parameter in found.params for name in parameter.opts}
         assert {word for word in words if word.startswith("--")} <= known, example
+
+
+#: Commands that train, by the groups of options that they take.
+TRAINING = {
+    Rule: ("verify", "follow", "drift", "terms", "layers conserved"),
+    Network: ("verify", "follow", "drift", "terms", "recommend", "layers translation", "layers scale"),
+    Loop: ("verify", "follow"),
+    DrawnReport: ("verify", "follow", "drift", "terms", "layers translation", "layers scale"),
+}
+
+
+def lines_of(name, command):
+    """What the help of a command says of an option."""
+    (option,) = [one for one in typer_command(command.split()).params if one.name == name]
+    return option.opts, option.secondary_opts, option.metavar, option.help, option.default, option.show_default
+
+
+@pytest.mark.parametrize("group", TRAINING, ids=lambda group: group.__name__)
+def test_options_of_a_training_are_the_same_in_every_command(run, monkeypatch, group):
+    monkeypatch.setenv("COLUMNS", "80")
+    first, *others = TRAINING[group]
+    for field in fields(group):
+        for command in others:
+            assert lines_of(field.name, command) == lines_of(field.name, first), (command, field.name)
+            for option in lines_of(field.name, first)[0]:
+                assert option in run(*command.split(), "--help").out
 
 
 def test_every_command_is_looked_at():

@@ -205,7 +205,7 @@ def test_samples_that_make_no_equal_batches_are_refused_before_anything_is_compi
     ("arguments", "fault"),
     [
         (("--precision", "quad"), "--precision 'quad': unknown; choose from double, double-double"),
-        (("--orders", "0:12"), "--orders '12': out of range; give an integer from 0 to 11"),
+        (("--orders", "0:12"), "--orders 12: out of range; give an integer from 0 to 11"),
         (("--precision", "double-double", "--orders", "20"), "from 0 to 19"),
         (("--precision", "double-double", "--optimizer", "heavy-ball", "--orders", "0"), "gradient-descent only"),
     ],

@@ -117,7 +117,7 @@ def test_one_run_at_a_time(store):
 
 def test_the_lock_of_a_killed_process_is_none(store):
     program = (
-        "import os, signal, sys\nfrom eomsym.studies import ResultStore\n"
+        "import os, signal, sys\nfrom eomsym.studies.store import ResultStore\n"
         f"with ResultStore({str(store.folder)!r}).locked():\n"
         "    print('locked', flush=True)\n    sys.stdin.read()\n"
     )

@@ -7,6 +7,7 @@ import functools
 import io
 import json
 import os
+from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,7 @@ from eomsym.cli import parsing
 from eomsym.codegen import KernelSpec, write_kernel
 from eomsym.codegen.render import render
 from eomsym.derivation.json_reader import parse_counterterms
+from eomsym.errors import InputError
 from eomsym.models import MLP, ExpressionLoss, VectorField, dataset, default_model
 from eomsym.trees import parse_tree
 
@@ -246,19 +248,19 @@ def entrances(folder: Path) -> list[Entrance]:
                  ("beta", "beta1", "beta2", "epsilon", "decay", "=", *_NUMBERS)),
         Entrance("--set batches", lambda text: eomsym.derive("mini-batches", 1, batches=text), ("2", "3", "1", "6"),
                  _NUMBERS),
-        Entrance("number", _number, ("0.01", "1e-2", "3", "+5", "1.", ".5"), _NUMBERS),
+        Entrance("number", _read(parsing.positive), ("0.01", "1e-2", "3", "+5", "1.", ".5"), _NUMBERS),
         Entrance("--layers", _layers, ("64,32,10", "2,2", "2,16,16,1", "1,1,1,1,1,1,1,1"),
                  (",", "0", "1", "3", "10", "-", "100000", "100001", "999999999", " ", "1,", ",1", "+2", "2.0")),
-        Entrance("--orders", lambda text: parsing.orders("--orders", text, 11), ("0:4", "0,2,4", "3", "11", "0:11"),
+        Entrance("--orders", _read(parsing.orders_to(11)), ("0:4", "0,2,4", "3", "11", "0:11"),
                  (":", ",", *map(str, range(13)), "-1", "999999999", " ")),
         Entrance("tree", _tree, TREES, ("[", "]", ",", "[]", "[[]]", " ", "(", "1", "[],")),
         Entrance("counter terms JSON", parse_counterterms, counterterms, _of_json(counterterms)),
         Entrance("specification", KernelSpec.from_json, specifications, _of_json(specifications)),
         Entrance("kernel path", eomsym.load, ("kernels", "missing.py", "kernels/missing.py", str(folder)),
                  ("/", "..", ".", "a", ".py", ".json", "kernels", "\0", "~", "/dev/", "zero", "/proc/self/", "mem")),
-        Entrance("--output", lambda text: parsing.folder("--output", text), ("kernels", "a/b/c", ".", str(folder)),
+        Entrance("--output", _read(parsing.folder), ("kernels", "a/b/c", ".", str(folder)),
                  ("/", "..", ".", "a", "\0", "~", "/dev/", "null", "/proc/", " ", "x" * 256)),
-        Entrance("--plot", lambda text: parsing.figure_path("--plot", text), ("a.png", "b.PDF", "./c.svg"),
+        Entrance("--plot", _read(parsing.figure), ("a.png", "b.PDF", "./c.svg"),
                  ("/", "..", ".", "a", "\0", ".png", ".svg", "/dev/", "null", " ", "x" * 256)),
         Entrance("names of things", _thing, (*optimizer_names, "digits", "tanh", "mse", "weight"),
                  ("-", "a", *optimizer_names)),
@@ -266,7 +268,7 @@ def entrances(folder: Path) -> list[Entrance]:
                  ("torch.SGD(momentum=1/3, nesterov=True)", "optax.rmsprop()", "torch.Adam(betas=(.9, 1e-3))"),
                  (*optimizers.LIBRARIES, *"()=,/-", "momentum", "betas", "eps", "b1", "True", "None", *_NUMBERS)),
         Entrance("schedule", _schedule, SCHEDULES, _OF_SCHEDULES),
-        Entrance("--schedule", lambda text: parsing.schedules("--schedule", text.split("|")), SCHEDULES, _OF_SCHEDULES),
+        Entrance("--schedule", lambda text: parsing.schedules(text.split("|")), SCHEDULES, _OF_SCHEDULES),
         Entrance("--batch-order", _batch_order, ("forward", "palindrome", "reshuffled", "2,0,1"),
                  ("forward", "palin", *"0123,-. ")),
         Entrance("command line", _command, COMMANDS, _OF_COMMANDS, lambda text: text.split(" ")),
@@ -288,8 +290,20 @@ def _schedule(text: str) -> None:
     assert schedules.read_schedule(str(made)) == made
 
 
+def _read(parser: Callable[[str], Any]) -> Callable[[str], Any]:
+    """As typer calls it: what is wrong with a text is told by ``ValueError``."""
+
+    def read(text: str) -> Any:
+        try:
+            return parser(text)
+        except ValueError as error:
+            raise InputError(str(error)) from error
+
+    return read
+
+
 def _batch_order(text: str) -> None:
-    given = parsing.batching("3", None, None, text)
+    given = parsing.batching(3, None, None, _read(parsing.batch_order)(text))
     optimizers.read_batching(given, 6)
 
 
@@ -309,30 +323,19 @@ def _in_file(path: Path) -> Any:
 
 def _names(text: str) -> None:
     ExpressionLoss("x0", ["x0"], [part.strip(" ") for part in text.split(",")])
-    names = parsing.names("--variables", text)
+    names = _read(parsing.names)(text)
     ExpressionLoss("1 + " + "*".join(names), names)
 
 
 def _setting(text: str) -> None:
-    given = parsing.settings("--set", [text])
+    given = parsing.settings([text])
     known = "sgdw" if "decay" in given else "heavy-ball" if "beta" in given else "adamw"
     eomsym.derive(known, 1, **optimizers.get(known).read_parameters(given))
 
 
-def _number(text: str) -> None:
-    failed = []
-    for read in (parsing.decimal, parsing.positive, lambda name, value: parsing.integer(name, value, 0, 10**9)):
-        try:
-            read("--eta", text)
-        except eomsym.EomsymError as error:
-            failed.append(error)
-    if len(failed) == 3:
-        raise failed[0]
-
-
 def _layers(text: str) -> None:
     """As far as the bytes of the kernel."""
-    render(KernelSpec(MLP(parsing.widths("--layers", text), loss="mse"), 2))
+    render(KernelSpec(MLP(_read(parsing.widths)(text), loss="mse"), 2))
 
 
 def _tree(text: str) -> None:
