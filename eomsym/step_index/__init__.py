@@ -24,7 +24,7 @@ from eomsym.step_index.resummation import Resummed, check_summable, resummed, re
 from eomsym.step_index.ring_algebra import RingAlgebra, program_counterterms
 from eomsym.step_index.schedule import DescentSchedule, descent_schedule
 from eomsym.step_index.shares import Share
-from eomsym.step_index.solver import Algebra, NodeAlgebra, Solution, solve, solve_slow
+from eomsym.step_index.solver import Algebra, Solution, solve, solve_slow
 from eomsym.step_index.tables import Matrix, Tables
 from eomsym.step_index.weights import logarithm, resolvent, sum_to, value_at, weights
 
@@ -35,7 +35,6 @@ __all__ = [
     "DescentSchedule",
     "Library",
     "Matrix",
-    "NodeAlgebra",
     "QuasiPolynomial",
     "Resummed",
     "RingAlgebra",

@@ -19,7 +19,7 @@ from eomsym.optimizers import Coefficient, UpdateRule, number
 from eomsym.step_index.held import round_off, takes_roots, tiny
 from eomsym.step_index.layout import NodeLayout, layout_of, spread_tables
 from eomsym.step_index.shares import Arrays, Share, compared, summed
-from eomsym.step_index.solver import NodeAlgebra, solve, solve_slow
+from eomsym.step_index.solver import Algebra, solve, solve_slow
 from eomsym.step_index.tables import Matrix
 
 
@@ -59,7 +59,14 @@ class _Along:
             for others in self._others:
                 found = compared(found, others, self._point[0], self._backend)
         found = found if level else [[value] for value in found]
-        return self._without_noise(found, level) if self._roots else found
+        return self._extended(self._without_noise(found, level) if self._roots else found, level)
+
+    def _extended(self, values: Arrays, level: int) -> Arrays:
+        """A level of g at all nodes."""
+        if level == 0 or self._layout.last is not None:
+            return values  # the same everywhere; or nothing else is asked for but the sum
+        further = self._layout.extension(level, len(self._layout.tables.nodes))
+        return [[*rows, *(combined(weights, rows, self._backend) for weights in further)] for rows in values]
 
     def finish(self) -> None:
         """Has the watch look at what was made: at the first of many batches."""
@@ -135,7 +142,7 @@ def _bound(gradient: Callable[..., Arrays], data: Sequence[Any], values: Arrays)
     return gradient(*values, *data)
 
 
-class ArrayAlgebra(NodeAlgebra):
+class ArrayAlgebra(Algebra):
     """Vectors at one point, ``arguments``; ``models`` are what each field's g is the sum of.
 
     ``memory`` has the other slow states.
@@ -179,20 +186,13 @@ class ArrayAlgebra(NodeAlgebra):
         held = [rows * len(matrix[0]) if matrix and len(rows) == 1 else rows for rows in values]
         return [[combined(weights, rows, self._backend) for weights in matrix] for rows in held]
 
-    def summed(self, values: Arrays, level: int) -> Arrays:
+    def antidifference(self, values: Arrays, level: int) -> Arrays:
         if level == self._layout.last:
             return []  # nothing asks for it
         return self.transform(self._layout.summation(level), values)
 
     def logarithm(self, values: Arrays, level: int) -> Arrays:
         return self.transform(self._layout.logarithm(level), values)
-
-    def extended(self, values: Arrays, level: int) -> Arrays:
-        if level == 0 or self._layout.last is not None:
-            return values  # the same everywhere; or nothing else is asked for but the sum
-        weights = self._layout.extension(level, len(self.tables.nodes))
-        further = self.transform(weights, values)
-        return [[*one, *other] for one, other in zip(values, further, strict=True)]
 
     def gradient(self, field: int) -> Callable[[Arrays], Arrays]:
         shares, others = self._models[field], self._others.pop(field, ())  # compared once

@@ -15,7 +15,7 @@ import numpy as np
 
 from eomsym.optimizers import Coefficient, Elapsed
 from eomsym.step_index.held import root_quotient
-from eomsym.step_index.solver import NodeAlgebra
+from eomsym.step_index.solver import Algebra
 from eomsym.step_index.tables import Tables
 
 #: ``(field, series)`` → series: the gradient of a field along ``Σ_k η^k series[k]``, both (terms, d).
@@ -42,7 +42,7 @@ def _float_weights(tables: Tables) -> _Weights:
     return _Weights(tables, float)
 
 
-class NumberAlgebra(NodeAlgebra):
+class NumberAlgebra(Algebra):
     """Vectors at one point; ``states`` has the slow states, θ (d,) first, the others (d,) or, if all alike, (1,).
 
     ``number`` turns an exact rational into a number of that kind.
@@ -85,19 +85,17 @@ class NumberAlgebra(NodeAlgebra):
         held = values if len(values) >= rows else np.repeat(values, rows, axis=0)
         return np.asarray(matrix @ held[:rows])
 
-    def resolved(self, share: Coefficient, index: int, values: np.ndarray, level: int) -> np.ndarray:
+    def solve_memory(self, share: Coefficient, index: int, values: np.ndarray, level: int) -> np.ndarray:
         return self.transform(self._weights.resolvent(share, level), values)
 
-    def summed(self, values: np.ndarray, level: int) -> np.ndarray:
+    def antidifference(self, values: np.ndarray, level: int) -> np.ndarray:
         return self.transform(self._weights.summation(level), values)
 
     def logarithm(self, values: np.ndarray, level: int) -> np.ndarray:
         return self.transform(self._weights.logarithm(level), values)
 
-    def elapsed(self, levels: Sequence[np.ndarray], atom: Elapsed, level: int) -> np.ndarray:
-        if level < atom.power:
-            return self.combine([])
-        return self._weights.elapsed(atom.start, atom.pace, atom.power) * levels[level - atom.power]
+    def elapsed(self, values: np.ndarray, atom: Elapsed, alike: bool) -> np.ndarray:
+        return np.asarray(self._weights.elapsed(atom.start, atom.pace, atom.power) * values)
 
     def gradient(self, field: int) -> Callable[[np.ndarray], np.ndarray]:
         levels: list[np.ndarray] = []

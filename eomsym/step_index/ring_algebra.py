@@ -13,13 +13,13 @@ from eomsym.optimizers import Coefficient, Field, UpdateRule
 from eomsym.series.program import Program
 from eomsym.series.rings import ProgramRun, Ring
 from eomsym.step_index.nodes import small_nodes
-from eomsym.step_index.solver import NodeAlgebra, solve
+from eomsym.step_index.solver import Algebra, solve
 from eomsym.step_index.tables import Matrix, Tables
 
 Row = list[Any]
 
 
-class RingAlgebra(NodeAlgebra):
+class RingAlgebra(Algebra):
     """Vectors at one ``point``, a list of ring elements.
 
     ``programs`` has one entry for each field of the rule, the program of a loss or of a vector field; ``fields`` says

@@ -36,18 +36,18 @@ class StepPolynomials(RingAlgebra):
     ) -> None:
         super().__init__(Tables((Fraction(0),)), programs, point, parameters, ring, fields)
 
-    def resolved(self, share: Coefficient, index: int, values: list[Row], level: int) -> list[Row]:
+    def solve_memory(self, share: Coefficient, index: int, values: list[Row], level: int) -> list[Row]:
         kept = Fraction(share)
         found = self._each(values, lambda added: self._applied(memory_operator(kept, level + 1), added))
         return found if level else self._each(found, lambda polynomial: polynomial[0])
 
-    def summed(self, values: list[Row], level: int) -> list[Row]:
+    def antidifference(self, values: list[Row], level: int) -> list[Row]:
         return self._each(values, lambda moved: self._applied(sum_operator(level + 1), moved).integral())
 
     def logarithm(self, values: list[Row], level: int) -> list[Row]:
         return self._each(values, lambda moved: self._applied(sum_operator(level + 1), moved)[0])
 
-    def elapsed(self, levels: Sequence[list[Row]], atom: Elapsed, level: int) -> list[Row]:
+    def elapsed(self, values: list[Row], atom: Elapsed, alike: bool) -> list[Row]:
         raise AssertionError("kernels are generated for constant parameters")  # pragma: no cover
 
     def _each(self, values: list[Row], function: Callable[[Any], Any]) -> list[Row]:
