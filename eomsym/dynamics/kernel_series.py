@@ -16,9 +16,8 @@ from eomsym.checks import check_integer
 from eomsym.dynamics.differentials import SeriesKernel, gradient_along
 from eomsym.dynamics.kernel import Data, check_order, check_theta
 from eomsym.optimizers import Field, UpdateRule
-from eomsym.step_index import Solution, small_nodes, solve, solve_slow
+from eomsym.step_index import NumberAlgebra, Solution, small_nodes, solve, solve_slow
 from eomsym.step_index.held import check_held, takes_roots
-from eomsym.step_index.number_algebra import NumberAlgebra
 
 
 def kernel_counterterms(

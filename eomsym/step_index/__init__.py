@@ -1,5 +1,8 @@
 """The one principle: along the iterates everything is polynomial in the step index, and known from a few nodes."""
 
+from typing import TYPE_CHECKING
+
+from eomsym import lazy
 from eomsym.step_index.array_algebra import (
     array_counterterms,
     array_whole_terms,
@@ -21,12 +24,15 @@ from eomsym.step_index.lookahead import (
 from eomsym.step_index.nodes import integer_nodes, small_nodes, two_sided
 from eomsym.step_index.quasi_polynomials import QuasiPolynomial
 from eomsym.step_index.resummation import Resummed, check_summable, resummed, resummed_rows, tell_growth
-from eomsym.step_index.ring_algebra import RingAlgebra, program_counterterms
 from eomsym.step_index.schedule import DescentSchedule, descent_schedule
 from eomsym.step_index.shares import Share
 from eomsym.step_index.solver import Algebra, Solution, solve, solve_slow
 from eomsym.step_index.tables import Matrix, Tables
 from eomsym.step_index.weights import logarithm, resolvent, sum_to, value_at, weights
+
+# What needs NumPy, which a derivation does without.
+if TYPE_CHECKING:
+    from eomsym.step_index.numbers import NumberAlgebra, ProgramAlgebra, program_counterterms
 
 __all__ = [
     "MAX_ARRAY_ORDER",
@@ -35,9 +41,10 @@ __all__ = [
     "DescentSchedule",
     "Library",
     "Matrix",
+    "NumberAlgebra",
+    "ProgramAlgebra",
     "QuasiPolynomial",
     "Resummed",
-    "RingAlgebra",
     "Share",
     "Solution",
     "Tables",
@@ -73,3 +80,5 @@ __all__ = [
     "value_at",
     "weights",
 ]
+
+__getattr__, __dir__ = lazy.attach(__name__)

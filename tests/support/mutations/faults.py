@@ -128,8 +128,8 @@ FAULTS = [
             "tests/verification/test_certificate.py",
         ),
         ("program_counterterms", "scale = ring.number(Fraction(-1, steps))", "scale = ring.number(Fraction(-1))"),
-        ("RingAlgebra._signs", " [first] * half + [second] * (len(self._point) - half)", " [first] * len(self._point)"),
-        ("RingAlgebra.transform", "(weights, values[: len(weights)", "(weights, values[len(values) - len(weights) :"),
+        ("Field.of_loss", "values[..., half:] *= second", "values[..., half:] *= first"),
+        ("_Numbers.transform", "(matrix @ repeated[:rows])", "(matrix @ repeated[-rows:])"),
     ),
     *_faults(
         ("tests/jax", "tests/torch"),
