@@ -20,7 +20,7 @@ def indexed(instruction: Instruction, series: Sequence[Operand], backend: Backen
     return _mapped(instruction, series, [backend.floating(operand[0]) for operand in series])
 
 
-def held(instruction: Instruction, series: Sequence[Operand], backend: Backend) -> Rule:
+def first_only(instruction: Instruction, series: Sequence[Operand], backend: Backend) -> Rule:
     """Linear in the first input; the others stay what they are."""
     return _mapped(instruction, series, [place == 0 for place in range(len(series))])
 

@@ -65,7 +65,7 @@ class ExpressionKernel(LoadedKernel):
     ) -> np.ndarray:
         """``(order + 1, d)``: row k is −f̃_k; for gradient descent row 0 is g, row 1 + k is ξ_k."""
         place, highest, values = self._vector("theta", theta), self._order(order), self._parameters(parameters)
-        self._check_held(highest, place, lambda at: self.gradient(at, parameters))
+        self._check_frozen(highest, place, lambda at: self.gradient(at, parameters))
         self._check_defined(place, values)
         with np.errstate(all="ignore"):
             return self._finite(self._module.counterterms(place, highest, values))

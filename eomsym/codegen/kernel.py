@@ -16,7 +16,7 @@ from eomsym.codegen.parameters import packed, unpacked
 from eomsym.codegen.spec import KernelSpec, Model
 from eomsym.errors import InputError, OverflowInKernelError
 from eomsym.models import LOSS_TABLE, MLP
-from eomsym.step_index.held import check_held, takes_roots
+from eomsym.step_index.frozen import check_frozen, takes_roots
 from eomsym.step_index.resummation import check_summable, resummed_rows, tell_growth
 
 
@@ -68,10 +68,10 @@ class LoadedKernel:
     def _takes_roots(self) -> bool:
         return takes_roots(self.spec.rule)
 
-    def _check_held(self, order: int, theta: np.ndarray, gradient: Callable[[np.ndarray], np.ndarray]) -> None:
+    def _check_frozen(self, order: int, theta: np.ndarray, gradient: Callable[[np.ndarray], np.ndarray]) -> None:
         """Raises ``InputError`` where a root of the rule has no derivative."""
         if order and self._takes_roots:
-            check_held(gradient, theta, self.spec.optimizer)
+            check_frozen(gradient, theta, self.spec.optimizer)
 
     def _summed(self, rows: np.ndarray, eta: float, resum: bool) -> np.ndarray:
         """The field of rows of terms, (d,).  Warns once for each kernel where they grow too fast to be resummed.
@@ -163,7 +163,7 @@ class Kernel(LoadedKernel):
         place, highest = self._vector("theta", theta), self._order(order)
         arrays = self._data(inputs, targets)
         self._check_batches(arrays[0])
-        self._check_held(highest, place, lambda at: self.gradient(at, *arrays))
+        self._check_frozen(highest, place, lambda at: self.gradient(at, *arrays))
         return self._defined(self._call("counterterms", place, highest, *arrays))
 
     def field(

@@ -122,7 +122,7 @@ RULES: dict[str, RuleMaker] = {
     "pow": elementary_rules.general_power,
     "square": rules.square,
     "select_n": rules.select,
-    "select_and_scatter_add": rules.held,
+    "select_and_scatter_add": rules.first_only,
     **dict.fromkeys(KINKS, rules.piecewise),
     "relu": _relu,
     "cbrt": elementary_rules.root(Fraction(1, 3)),

@@ -21,13 +21,12 @@ from eomsym.step_index.lookahead import (
     map_logarithm,
     rule_lookahead,
 )
-from eomsym.step_index.nodes import integer_nodes, small_nodes, two_sided
+from eomsym.step_index.nodes import two_sided
 from eomsym.step_index.quasi_polynomials import QuasiPolynomial
 from eomsym.step_index.resummation import Resummed, check_summable, resummed, resummed_rows, tell_growth
-from eomsym.step_index.schedule import DescentSchedule, descent_schedule
 from eomsym.step_index.shares import Share
 from eomsym.step_index.solver import Algebra, Solution, solve, solve_slow
-from eomsym.step_index.tables import Matrix, Tables
+from eomsym.step_index.tables import EvaluationPlan, Matrix, Tables, evaluation_plan, integer_nodes, small_nodes
 from eomsym.step_index.weights import logarithm, resolvent, sum_to, value_at, weights
 
 # What needs NumPy, which a derivation does without.
@@ -38,7 +37,7 @@ __all__ = [
     "MAX_ARRAY_ORDER",
     "MAX_LOOKAHEAD_ORDER",
     "Algebra",
-    "DescentSchedule",
+    "EvaluationPlan",
     "Library",
     "Matrix",
     "NumberAlgebra",
@@ -55,8 +54,8 @@ __all__ = [
     "check_like",
     "check_resum",
     "check_summable",
-    "descent_schedule",
     "difference_growth",
+    "evaluation_plan",
     "gradient_of",
     "integer_nodes",
     "listed_models",

@@ -16,11 +16,10 @@ from eomsym.array_series.check import Watch, check_finite_rows
 from eomsym.array_series.machine import Backend, Machine, combined, total
 from eomsym.errors import InputError
 from eomsym.optimizers import Coefficient, UpdateRule, number
-from eomsym.step_index.held import round_off, takes_roots, tiny
-from eomsym.step_index.layout import NodeLayout, layout_of, spread_tables
+from eomsym.step_index.frozen import round_off, takes_roots, tiny
 from eomsym.step_index.shares import Arrays, Share, compared, summed
 from eomsym.step_index.solver import Algebra, solve, solve_slow
-from eomsym.step_index.tables import Matrix
+from eomsym.step_index.tables import FewestRows, Matrix, fewest_rows
 
 
 class _Along:
@@ -32,13 +31,13 @@ class _Along:
     def __init__(
         self,
         shares: Sequence[Share],
-        layout: NodeLayout,
+        tables: FewestRows,
         backend: Backend,
         watch: Watch | None,
         others: Sequence[Sequence[Share]] = (),
         roots: bool = False,
     ) -> None:
-        self._shares, self._layout, self._backend, self._watch = shares, layout, backend, watch
+        self._shares, self._tables, self._backend, self._watch = shares, tables, backend, watch
         self._others, self._roots = others, roots
         #: Where g may be other than 0, if some is round-off; where it was 0 at first, and where it still is.
         self._kept: Arrays = []
@@ -49,7 +48,7 @@ class _Along:
 
     def __call__(self, point: Arrays) -> Arrays:
         level = len(self._point)
-        rows = self._layout.rows(level)
+        rows = self._tables.rows(level)
         self._point.append(
             [(rows * value if len(value) == 1 else value)[:rows] if level else value[0] for value in point]
         )
@@ -63,9 +62,9 @@ class _Along:
 
     def _extended(self, values: Arrays, level: int) -> Arrays:
         """A level of g at all nodes."""
-        if level == 0 or self._layout.last is not None:
+        if level == 0 or self._tables.last is not None:
             return values  # the same everywhere; or nothing else is asked for but the sum
-        further = self._layout.extension(level, len(self._layout.tables.nodes))
+        further = self._tables.further(level, len(self._tables.nodes))
         return [[*rows, *(combined(weights, rows, self._backend) for weights in further)] for rows in values]
 
     def finish(self) -> None:
@@ -96,7 +95,7 @@ class _Along:
 
         if level == 0:
             return self._sum(lambda share: lambda *data: self._started(share, data).outputs(0))
-        found, rows = self._sum(made), self._layout.rows(level)
+        found, rows = self._sum(made), self._tables.rows(level)
         return [found[place : place + rows] for place in range(0, len(found), rows)]
 
     def _without_noise(self, found: Arrays, level: int) -> Arrays:
@@ -132,7 +131,7 @@ class _Along:
 
     def _started(self, share: Share, data: Sequence[Any]) -> Machine:
         """A machine that has come as far as the point is known."""
-        machine = Machine(share.program, self._point[0], self._layout, self._backend, list(data))
+        machine = Machine(share.program, self._point[0], self._tables, self._backend, list(data))
         for level, values in enumerate(self._point[1:], 1):
             machine.advance(level, values)
         return machine
@@ -150,7 +149,7 @@ class ArrayAlgebra(Algebra):
 
     def __init__(
         self,
-        layout: NodeLayout,
+        tables: FewestRows,
         models: Sequence[Sequence[Share]],
         arguments: Sequence[Any],
         backend: Backend,
@@ -159,8 +158,8 @@ class ArrayAlgebra(Algebra):
         others: Sequence[Sequence[Sequence[Share]]] = (),
         roots: bool = False,
     ) -> None:
-        super().__init__(layout.tables)
-        self._layout, self._watch = layout, watch
+        super().__init__(tables)
+        self._tables, self._watch = tables, watch
         self._gradients: list[_Along] = []
         self._models, self._arguments, self._backend = models, list(arguments), backend
         self._others, self._roots = dict(enumerate(others)), roots
@@ -183,20 +182,12 @@ class ArrayAlgebra(Algebra):
         return _rowwise(lambda row: -row if opposite else factor * row, values)
 
     def transform(self, matrix: Matrix, values: Arrays) -> Arrays:
-        held = [rows * len(matrix[0]) if matrix and len(rows) == 1 else rows for rows in values]
-        return [[combined(weights, rows, self._backend) for weights in matrix] for rows in held]
-
-    def antidifference(self, values: Arrays, level: int) -> Arrays:
-        if level == self._layout.last:
-            return []  # nothing asks for it
-        return self.transform(self._layout.summation(level), values)
-
-    def logarithm(self, values: Arrays, level: int) -> Arrays:
-        return self.transform(self._layout.logarithm(level), values)
+        repeated = [rows * len(matrix[0]) if matrix and len(rows) == 1 else rows for rows in values]
+        return [[combined(weights, rows, self._backend) for weights in matrix] for rows in repeated]
 
     def gradient(self, field: int) -> Callable[[Arrays], Arrays]:
         shares, others = self._models[field], self._others.pop(field, ())  # compared once
-        self._gradients.append(_Along(shares, self._layout, self._backend, self._watch, others, self._roots))
+        self._gradients.append(_Along(shares, self._tables, self._backend, self._watch, others, self._roots))
         return self._gradients[-1]
 
     def finish(self) -> None:
@@ -226,7 +217,7 @@ class ArrayAlgebra(Algebra):
     def below_root(self, rest: Arrays, root: Arrays) -> Arrays:
         """0/0 is 0 where all gradients so far are 0, at every level."""
         still = [[reduce(operator.and_, parts)] for parts in zip(*(one.still for one in self._gradients), strict=True)]
-        return _rowwise(lambda a, b, held: a / (b + (held & (a == 0) & (b == 0))), rest, root, still)
+        return _rowwise(lambda a, b, frozen: a / (b + (frozen & (a == 0) & (b == 0))), rest, root, still)
 
     def root(self, argument: Arrays) -> Arrays:
         return _rowwise(self._backend.seeds["sqrt"], argument)
@@ -251,8 +242,7 @@ def array_whole_terms(
 ) -> list[list[Arrays]]:
     """Rows ``f̃_0, …, f̃_{terms−1}`` of the field of the whole state, θ first; all of a rule's states are slow."""
     theta, *memory = states
-    layout = NodeLayout(spread_tables(rule, terms))
-    algebra = ArrayAlgebra(layout, models, theta, backend, memory, watch, roots=takes_roots(rule))
+    algebra = ArrayAlgebra(fewest_rows(rule, terms), models, theta, backend, memory, watch, roots=takes_roots(rule))
     solved = solve_slow(rule, algebra, terms)
     algebra.finish()
     rows = [[[value[0] for value in field] for field in row] for row in solved]
@@ -276,8 +266,8 @@ def array_counterterms(
     which its g is compared.  Each row is a list of arrays.
     """
     seen = watch is not None and watch.looks and all(map(backend.concrete, arguments))
-    layout, roots = layout_of(rule, terms, seen), takes_roots(rule)
-    algebra = ArrayAlgebra(layout, models, arguments, backend, watch=watch, others=others, roots=roots)
+    tables, roots = fewest_rows(rule, terms, theta_alone=True, seen=seen), takes_roots(rule)
+    algebra = ArrayAlgebra(tables, models, arguments, backend, watch=watch, others=others, roots=roots)
     fields = solve(rule, algebra, terms)[::-1]
     algebra.finish()
     rows = []

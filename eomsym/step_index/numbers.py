@@ -17,10 +17,9 @@ import numpy as np
 from eomsym.optimizers import Coefficient, Elapsed, Field, UpdateRule
 from eomsym.series.program import Program
 from eomsym.series.rings import ProgramRun, Ring
-from eomsym.step_index.held import root_quotient
-from eomsym.step_index.nodes import small_nodes
+from eomsym.step_index.frozen import root_quotient
 from eomsym.step_index.solver import Algebra, solve
-from eomsym.step_index.tables import Tables
+from eomsym.step_index.tables import Tables, small_nodes
 
 #: ``(field, series)`` → series: the gradient of a field along ``Σ_k η^k series[k]``, both (terms, d).
 GradientSeries = Callable[[int, np.ndarray], np.ndarray]

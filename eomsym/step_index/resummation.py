@@ -16,8 +16,8 @@ from typing import Any
 
 from eomsym.errors import InputError, ResummationWarning, warn_outside
 from eomsym.optimizers import UpdateRule
-from eomsym.step_index.nodes import integer_nodes
 from eomsym.step_index.solver import solve
+from eomsym.step_index.tables import integer_nodes
 
 #: A difference of terms that its fellows make but for this part of it says nothing of its own, and is left out.
 RANK_CUTOFF = 1e-6

@@ -1,7 +1,7 @@
 """The solver: one step of any update rule, level by level in η, over any algebra of vectors.
 
 Every quantity of a rule (states, gradients, stages, products, …) is looked for as ``x(s) = Σ_k η^k x_k(s)`` with
-coefficients that are polynomials of degree ≤ k in the step index s, held by their values at a few nodes.  What is
+coefficients that are polynomials of degree ≤ k in the step index s, known by their values at a few nodes.  What is
 unknown at level k solves a linear difference equation with constant coefficients:
 
     θ_{k+1}(s+1) − θ_{k+1}(s) = r_k(s),  θ_{k+1}(0) = 0,      z_k(s+1) = a z_k(s) + r_k(s),

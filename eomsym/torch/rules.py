@@ -82,7 +82,7 @@ INDEXED = (
     "index_add",
 )
 #: Of their other inputs the shape counts, or where they lie.
-HELD = (
+FIRST_ONLY = (
     "avg_pool2d_backward",
     "avg_pool3d_backward",
     "_adaptive_avg_pool2d_backward",
@@ -210,7 +210,7 @@ RULES: dict[str, RuleMaker] = {
     **dict.fromkeys(AFFINE, rules.affine),
     **dict.fromkeys(("mm", "bmm", "mv", "dot", "convolution"), rules.bilinear_with(rules.pairwise)),
     **dict.fromkeys(KINKS, rules.piecewise),
-    **dict.fromkeys(HELD, rules.held),
+    **dict.fromkeys(FIRST_ONLY, rules.first_only),
     "sigmoid": elementary_rules.function("sigmoid"),
     "pow": _power,
     "reciprocal": elementary_rules.function("reciprocal"),

@@ -27,7 +27,7 @@ class Fault:
 
 
 TREES = ("tests/test_trees.py",)
-WEIGHTS = ("tests/step_index/test_weights.py", "tests/step_index/test_schedule.py")
+WEIGHTS = ("tests/step_index/test_weights.py", "tests/step_index/test_evaluation_plan.py")
 COUNTERTERMS = ("tests/derivation/test_counterterms.py",)
 RULES = ("tests/derivation/test_rules_on_trees.py", "tests/derivation/test_vector_language.py")
 REGISTRY = (
@@ -74,19 +74,19 @@ FAULTS = [
         ("_undone", "[i] * comb(i, j) for i in range(j + 1, power + 1", "[i] * comb(i, j) for i in range(j + 1, power"),
         ("_lagrange", "rest = whole[power + 1] + place * rest", "rest = whole[power + 1] - place * rest"),
         ("_lagrange", "part * place**power for power", "part * (-place) ** power for power"),
-        ("descent_schedule", "for slot in range(1, k + 1)\n", "for slot in range(1, k)\n"),
-        ("descent_schedule", "if slot == k or slot > forward", "if slot == k"),
-        ("DescentSchedule.summation", "self.tables.summation(k)[m - 1]", "self.tables.summation(k)[m - 2]"),
-        ("DescentSchedule.summation", "(self.forward + 1, len(self.steps))", "(self.forward + 1, len(self.steps) - 1)"),
-        ("DescentSchedule.extrapolation", ".tables.extension(k)[slot - 1] for ", ".tables.extension(k)[slot - 2] for "),
-        ("DescentSchedule.extrapolation", "if every else self.forward + 1", "if every else self.forward"),
+        ("evaluation_plan", "for slot in range(1, k + 1)\n", "for slot in range(1, k)\n"),
+        ("evaluation_plan", "if slot == k or slot > forward", "if slot == k"),
+        ("EvaluationPlan.summation", "self.tables.summation(k)[m - 1]", "self.tables.summation(k)[m - 2]"),
+        ("EvaluationPlan.summation", "(self.forward + 1, len(self.steps))", "(self.forward + 1, len(self.steps) - 1)"),
+        ("EvaluationPlan.extrapolation", ".tables.extension(k)[slot - 1] for ", ".tables.extension(k)[slot - 2] for "),
+        ("EvaluationPlan.extrapolation", "if every else self.forward + 1", "if every else self.forward"),
         ("_triangle", "Fraction(0), *row] if k and row else list(row", "*row, Fraction(0)] if k and row else list(row"),
     ),
     *_faults(
         (*WEIGHTS, *RULES),
         ("Tables._dropped", "return self.anchored and level > 0", "return self.anchored"),
         ("Tables.known", "(level, 1) if self.anchored else level + 1", "(level, 1) if self.anchored else level + 2"),
-        ("Tables._held", "return self.nodes[: level + 1]", "return self.nodes[: level + 1][::-1]"),
+        ("Tables._stored", "return self.nodes[: level + 1]", "return self.nodes[: level + 1][::-1]"),
         ("Tables.summation", "return self._matrix(level, sum_to)", "return self._matrix(level, value_at)"),
         ("_Resolvent.__call__", "return resolvent(self.share, step)", "return resolvent(-self.share, step)"),
     ),
@@ -135,7 +135,7 @@ FAULTS = [
         ("tests/jax", "tests/torch"),
         ("array_counterterms", "-value[0] if steps == 1 else", "value[0] if steps == 1 else"),
         ("_Along.__call__", "[:rows] if level else", "[-rows:] if level else"),
-        ("_Along._extended", ".extension(level, len(self._layout", ".extension(1, len(self._layout"),
+        ("_Along._extended", ".further(level, len(self._tables", ".further(1, len(self._tables"),
     ),
     *_faults(
         COUNTERTERMS,

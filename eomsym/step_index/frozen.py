@@ -43,7 +43,7 @@ def has_kink(rule: UpdateRule) -> bool:
     )
 
 
-def check_held(gradient: Callable[[np.ndarray], np.ndarray], theta: np.ndarray, name: str) -> None:
+def check_frozen(gradient: Callable[[np.ndarray], np.ndarray], theta: np.ndarray, name: str) -> None:
     """Raises ``InputError`` where g is 0 at ``theta`` (d,) and not around it; ``name`` is the optimiser's."""
     import numpy as np
 
