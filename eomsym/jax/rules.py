@@ -13,9 +13,9 @@ import numpy as np
 from jax import lax
 from jax.scipy import special
 
-from eomsym.array_series import common, elementary_rules, rules
-from eomsym.array_series.machine import Backend, Operand, Rule, RuleMaker
-from eomsym.array_series.program import Instruction
+from eomsym.arrays import common, elementary_rules, rules
+from eomsym.arrays.machine import Backend, Operand, Rule, RuleMaker
+from eomsym.arrays.program import Instruction
 
 #: ``stop_gradient`` is the identity: g is taken as it is, and along the iterates what is stopped there moves too.
 LINEAR = [

@@ -9,9 +9,9 @@ from typing import Any
 import torch
 from torch.autograd import forward_ad as _forward_ad
 
-from eomsym.array_series import common, elementary_rules, rules
-from eomsym.array_series.machine import Backend, Known, Operand, Rule, RuleMaker
-from eomsym.array_series.program import Instruction
+from eomsym.arrays import common, elementary_rules, rules
+from eomsym.arrays.machine import Backend, Known, Operand, Rule, RuleMaker
+from eomsym.arrays.program import Instruction
 
 _dual: Any = _forward_ad
 #: Operations of two tensors in which numbers may stand for one of them.

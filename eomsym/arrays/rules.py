@@ -6,8 +6,8 @@ from collections.abc import Callable, Sequence
 from itertools import repeat
 from typing import Any
 
-from eomsym.array_series.machine import LONG, Backend, Known, Operand, Row, Rule, RuleMaker, Series, total
-from eomsym.array_series.program import Instruction
+from eomsym.arrays.machine import LONG, Backend, Known, Operand, Row, Rule, RuleMaker, Series, total
+from eomsym.arrays.program import Instruction
 
 
 def linear(instruction: Instruction, series: Sequence[Operand], backend: Backend) -> Rule:

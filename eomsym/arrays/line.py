@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
-from eomsym.array_series.machine import Backend, Machine
-from eomsym.array_series.program import FlatProgram
+from eomsym.arrays.machine import Backend, Machine
+from eomsym.arrays.program import FlatProgram
 
 #: Of the way along the line, what tells in which direction an operation's inputs move: any direction serves.
 NUDGE = 1e-3

@@ -15,8 +15,8 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
-from eomsym.array_series.analysis import analysis_of
-from eomsym.array_series.program import FlatProgram, Instruction
+from eomsym.arrays.analysis import analysis_of
+from eomsym.arrays.program import FlatProgram, Instruction
 
 if TYPE_CHECKING:
     import numpy as np

@@ -12,8 +12,8 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from eomsym.array_series.machine import Machine
-from eomsym.array_series.program import Instruction
+from eomsym.arrays.machine import Machine
+from eomsym.arrays.program import Instruction
 from eomsym.checks import check_choice
 from eomsym.errors import InputError, KinkWarning, PrecisionWarning, SeriesMismatchError, warn_outside
 
