@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Callable, Mapping, Sequence
+from functools import cache
 from typing import Any
 
 import torch
@@ -16,6 +17,7 @@ from eomsym.errors import InputError
 aten = torch.ops.aten
 
 
+@cache
 def table(kept: frozenset[str]) -> dict[Any, Callable[..., Any]]:
     """PyTorch's decompositions of all operations but those of these names, and our own."""
     return {op: formula for op, formula in decomposition_table.items() if operation_name(op) not in kept} | OWN

@@ -134,8 +134,8 @@ FAULTS = [
     *_faults(
         ("tests/jax", "tests/torch"),
         ("array_counterterms", "-value[0] if steps == 1 else", "value[0] if steps == 1 else"),
-        ("_Along.__call__", "[:rows] if level else", "[-rows:] if level else"),
-        ("_Along._extended", ".further(level, len(self._tables", ".further(1, len(self._tables"),
+        ("GradientSeries.__call__", "[:rows] if level else", "[-rows:] if level else"),
+        ("GradientSeries._extended", ".further(level, len(self._tables", ".further(1, len(self._tables"),
     ),
     *_faults(
         COUNTERTERMS,
@@ -260,8 +260,8 @@ FAULTS = [
         ("templates/common/rule.jinja", "if steps != 1", "if steps != steps"),
         ("templates/common/rule.jinja", "state_0[0] = theta", "state_0[0] = 0 * theta"),
         ("templates/common/rule.jinja", "return levels[k] if k >= 0", "return levels[k] if k > 0"),
-        ("StatementAlgebra.quotient", ' i in range(1, {level} + 1))"\n        ', ' i in range({level}))"\n        '),
-        ("StatementAlgebra.combine", 'sign = "-" if number < 0 else "+"', 'sign = "+"'),
+        ("_Printer._value", "for i in range(1, k + 1))", "for i in range(k))"),
+        ("_Printer._sum", 'sign = "-" if weight < 0 else "+"', 'sign = "+"'),
     ),
     *_faults(
         NORMALISED,
