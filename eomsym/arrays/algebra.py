@@ -50,9 +50,8 @@ class GradientSeries:
     def __call__(self, point: Arrays) -> Arrays:
         level = len(self._point)
         rows = self._tables.rows(level)
-        self._point.append(
-            [(rows * value if len(value) == 1 else value)[:rows] if level else value[0] for value in point]
-        )
+        at_rows = [value[:rows] if len(value) > 1 else rows * value for value in point]
+        self._point.append(at_rows if level else [value[0] for value in point])
         found = self._total(level)
         if level == 0 and self._watch is not None:
             self._watch.begun(self._machine or self._started(*self._firsts[0]))

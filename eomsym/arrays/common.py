@@ -9,6 +9,12 @@ from typing import Any
 from eomsym.arrays import elementary_rules, rules
 from eomsym.arrays.machine import RuleMaker
 
+
+def names(text: str) -> list[str]:
+    """Names of operations, with blanks between them."""
+    return text.split()
+
+
 LINEAR = ("neg", "add", "sub", "reshape", "transpose", "squeeze", "slice", "stack", "cumsum")
 #: Numbers that are piecewise constant.
 CHOICES = ("sign", "floor", "ceil", "round")

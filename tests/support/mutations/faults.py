@@ -134,7 +134,7 @@ FAULTS = [
     *_faults(
         ("tests/jax", "tests/torch"),
         ("array_counterterms", "-value[0] if steps == 1 else", "value[0] if steps == 1 else"),
-        ("GradientSeries.__call__", "[:rows] if level else", "[-rows:] if level else"),
+        ("GradientSeries.__call__", "value[:rows] if len(value) > 1", "value[-rows:] if len(value) > 1"),
         ("GradientSeries._extended", ".further(level, len(self._tables", ".further(1, len(self._tables"),
     ),
     *_faults(
