@@ -17,10 +17,14 @@ from eomsym.errors import InputError
 aten = torch.ops.aten
 
 
-@cache
 def table(kept: frozenset[str]) -> dict[Any, Callable[..., Any]]:
     """PyTorch's decompositions of all operations but those of these names, and our own."""
-    return {op: formula for op, formula in decomposition_table.items() if operation_name(op) not in kept} | OWN
+    return _without(kept) | OWN
+
+
+@cache
+def _without(kept: frozenset[str]) -> dict[Any, Callable[..., Any]]:
+    return {op: formula for op, formula in decomposition_table.items() if operation_name(op) not in kept}
 
 
 def operation_name(op: Any) -> str:

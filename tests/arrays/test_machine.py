@@ -20,7 +20,7 @@ class Independent:
 
     inner = rows
 
-    def extension(self, level, rows):
+    def further(self, level, rows):
         return ()
 
     def closing(self, level):
