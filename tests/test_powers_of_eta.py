@@ -23,8 +23,7 @@ from eomsym.errors import InputError
 from eomsym.models import MLP, ExpressionLoss
 from eomsym.optimizers import Loop, Optimizer, Parameter, whole_state
 from eomsym.schedules import constant
-from eomsym.step_index import integer_nodes, small_nodes, solve, solve_slow
-from eomsym.step_index.number_algebra import NumberAlgebra
+from eomsym.step_index import NumberAlgebra, integer_nodes, small_nodes, solve, solve_slow
 from eomsym.trees import ColouredTree, Tree
 from eomsym.verification.convergence import error_exponents
 

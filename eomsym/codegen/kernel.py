@@ -15,7 +15,7 @@ from eomsym.codegen.parameters import packed, unpacked
 from eomsym.codegen.spec import KernelSpec
 from eomsym.errors import InputError, OverflowInKernelError
 from eomsym.models import MLP, VectorField
-from eomsym.step_index.held import check_held, takes_roots
+from eomsym.step_index.frozen import check_frozen, takes_roots
 from eomsym.step_index.resummation import check_summable, resummed_rows, tell_growth
 
 
@@ -117,7 +117,7 @@ class Kernel:
         if isinstance(self.model, MLP):
             self.spec.fields[0].samples(len(arrays[0]))  # which refuses what makes no equal batches
         if highest and self._takes_roots:
-            check_held(lambda at: self.gradient(at, *arrays), point, self.spec.optimizer)
+            check_frozen(lambda at: self.gradient(at, *arrays), point, self.spec.optimizer)
         self._check_defined(point, arrays)
         return self._numbers.result(self._finite(self._call("counterterms", point, highest, *arrays)))
 

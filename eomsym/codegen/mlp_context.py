@@ -16,7 +16,7 @@ from eomsym.codegen.table_text import filled, matrices, pairs, reference, table
 from eomsym.codegen.templates import calls, loss_template
 from eomsym.models import LOSS_TABLE, MLP
 from eomsym.series.elementary import ELEMENTARY
-from eomsym.step_index import descent_schedule
+from eomsym.step_index import evaluation_plan
 
 #: Samples that travel together: wide enough for vector units and BLAS, small enough for the cache.
 BLOCK = 64
@@ -40,7 +40,7 @@ def mlp_context(spec: KernelSpec) -> dict[str, Any]:
     activation = ELEMENTARY[model.activation]
     slot = sample_loops.slots(activation)
     slope = slot[activation.derivative]
-    descent = descent_schedule(terms)
+    descent = evaluation_plan(terms)
     rule = rule_program(spec.rule, terms, MLP_GRADIENT) if spec.optimizer != "gradient-descent" else None
     reuse = rule is None and model.layers[0] >= REUSE_FROM
     start = sample_loops.start_lines(activation, terms)
@@ -86,7 +86,7 @@ def mlp_context(spec: KernelSpec) -> dict[str, Any]:
 def double_double_context(spec: KernelSpec) -> dict[str, Any]:
     """All that the template of a multilayer perceptron in double-double arithmetic is given."""
     assert isinstance(spec.model, MLP)
-    descent = descent_schedule(spec.order + 1)
+    descent = evaluation_plan(spec.order + 1)
     activation = system_program(ELEMENTARY[spec.model.activation])
     of_the_loss = loss_template("double_double", spec.model.loss)
     return {

@@ -1,4 +1,4 @@
-"""An update rule to statements: the solver of ``step_index`` run over text, one level of every quantity at once.
+"""An update rule to statements, one an atom: what the solver of ``step_index`` does at each level, as text.
 
 The generated code works level by level: ``name[k]`` is coefficient k of a quantity at all nodes, (nodes, d).
 Parameters are numbers by now, exact ones, and so are the tables that solve the difference equations.
@@ -6,17 +6,17 @@ Parameters are numbers by now, exact ones, and so are the tables that solve the 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import partial as partial_of
+from itertools import count
 
 from eomsym.errors import InputError
 from eomsym.optimizers import (
     Atom,
-    Coefficient,
     Elapsed,
     Gradient,
+    Linear,
     One,
     Product,
     Quotient,
@@ -25,21 +25,20 @@ from eomsym.optimizers import (
     State,
     UpdateRule,
 )
-from eomsym.step_index import Algebra, Matrix, Solution, small_nodes
+from eomsym.step_index import Matrix, small_nodes
 
 
 @dataclass(frozen=True)
 class RuleProgram:
     """What the template is given: array names with their meaning, statements of one level, and constant tables.
 
-    ``result`` is an expression, the level of the modified field; ``gradients`` counts the gradients of a step;
-    ``tables`` maps a name to a matrix for each level, whose rows are weights of the values at the first nodes.
+    ``gradients`` counts the gradients of a step; ``tables`` maps a name to a matrix for each level, whose rows are
+    weights of the values at the first nodes.
     """
 
     nodes: tuple[Fraction, ...]
     arrays: tuple[tuple[str, str], ...]
     level: tuple[str, ...]
-    result: str
     gradients: int
     tables: dict[str, list[Matrix]]
 
@@ -51,117 +50,80 @@ def rule_program(rule: UpdateRule, terms: int, gradient: str, partial: bool = Tr
     the argument, and ``{index}``, which of the rule's gradients it is; ``partial`` if only at as many nodes as needed.
     """
     tables = small_nodes(rule, terms)
-    text = StatementAlgebra(rule, gradient, partial)
-    (result,) = Solution(rule, text).advance(Level(0))
+    printed = _Printer(rule, gradient, partial)
     makers = {"EXTENSION": tables.extension} if partial else {}
-    makers |= {name: partial_of(tables.resolvent, share) for name, share in text.shares.items()}
+    memory = [atom.index for number in rule.schedule if isinstance(atom := rule.atoms[number], State)]
+    makers |= {f"RESOLVENT_{i}": partial_of(tables.resolvent, Fraction(rule.self_coefficient(i))) for i in memory}
     makers |= {"SUM": tables.summation, "LOGARITHM": tables.logarithm}
     made = {name: [maker(level) for level in range(terms)] for name, maker in makers.items()}
-    return RuleProgram(tables.nodes, tuple(text.arrays), tuple(text.statements), result, rule.evaluations, made)
+    return RuleProgram(tables.nodes, tuple(printed.arrays), tuple(printed.statements), rule.evaluations, made)
 
 
-@dataclass(frozen=True)
-class Level:
-    """The level k + ``offset`` of a statement in which k is a variable; to the solver it is above every number."""
-
-    offset: int
-
-    def __add__(self, other: int) -> Level:
-        return Level(self.offset + other)
-
-    def __sub__(self, other: int) -> Level:
-        return self + -other
-
-    def __ge__(self, other: int) -> bool:
-        return True
-
-    def __str__(self) -> str:
-        return f"k {'+' if self.offset > 0 else '-'} {abs(self.offset)}" if self.offset else "k"
-
-
-class Named:
-    """The array of a quantity: what is appended becomes a statement, unless it is empty and told elsewhere."""
-
-    def __init__(self, name: str, statements: list[str]) -> None:
-        self.name, self._statements, self._ahead = name, statements, 0
-
-    def append(self, text: str) -> None:
-        if text:
-            self._statements.append(f"{self.name}[{Level(self._ahead)}] = {text}")
-        else:
-            self._ahead += 1
-
-    def __str__(self) -> str:
-        return self.name
-
-
-class StatementAlgebra(Algebra):
-    """Values are expressions of NumPy, (nodes, d) when they are run."""
+class _Printer:
+    """Prints the statements that compute level k of every atom, each after those that it needs."""
 
     def __init__(self, rule: UpdateRule, gradient: str, partial: bool) -> None:
         self._rule, self._gradient, self._partial = rule, gradient, partial
-        self.arrays: list[tuple[str, str]] = []
+        self._evaluations = count()
+        self._names = [
+            f"state_{atom.index}" if isinstance(atom, State) else f"{_WORDS[type(atom)][0]}_{number}"
+            for number, atom in enumerate(rule.atoms)
+        ]
+        self.arrays = [
+            (name, _WORDS[type(atom)][1])
+            for name, atom in zip(self._names, rule.atoms, strict=True)
+            if name != "state_0"
+        ]
         self.statements: list[str] = []
-        self.shares: dict[str, Fraction] = {}
-        self._evaluations = 0
+        for number in rule.schedule:
+            value = self._value(number)
+            self.statements.append(f"{self._names[number]}[k] = {value}")
+        self.statements.append(f"moved = {self._sum(rule.moved(0), ahead=1)}")
+        self.statements.append("state_0[k + 1] = _apply(SUM, k, moved)")
 
-    def quantity(self, number: int, kind: str) -> Named:
-        atom = self._rule.atoms[number]
-        word, meaning = _WORDS[type(atom)]
-        name = f"state_{atom.index}" if isinstance(atom, State) else f"{kind or word}_{number}"
-        if name != "state_0":
-            self.arrays.append((name, f"{kind} of {word}_{number}" if kind else meaning))
-        return Named(name, self.statements)
-
-    def coefficient(self, levels: Named, level: Level) -> str:
-        return f"_coefficient({levels}, {level})" if level.offset < 0 else f"{levels}[{level}]"
-
-    def slow(self, index: int) -> str:
-        return ""
-
-    def one(self, level: Level) -> str:
-        return f"float({level} == 0)"
-
-    def combine(self, parts: Sequence[tuple[Coefficient, str]]) -> str:
-        text = ""
-        for weight, value in parts:
-            number = Fraction(weight)
-            sign = "-" if number < 0 else "+"
-            factor = "" if abs(number) == 1 else f"({quotient_text(abs(number))}) * "
-            text = f"{text} {sign} {factor}{value}" if text else ("-" if sign == "-" else "") + factor + value
-        return text or "np.zeros((NODES, SIZE))"
-
-    def gradient(self, field: int) -> Callable[[str], str]:
-        index = self._evaluations
-        self._evaluations += 1
-        return lambda at: self._gradient.format(field=field, point=at.removesuffix("[k]"), index=index)
-
-    def extended(self, values: str, level: Level) -> str:
-        return f"_apply(EXTENSION, {level}, {values})" if self._partial else values
-
-    def resolved(self, share: Coefficient, index: int, values: str, level: Level) -> str:
-        self.shares[f"RESOLVENT_{index}"] = Fraction(share)
-        return f"_apply(RESOLVENT_{index}, {level}, {values})"
-
-    def summed(self, values: str, level: Level) -> str:
-        self.statements.append(f"moved = {values}")
-        return f"_apply(SUM, {level}, moved)"
-
-    def logarithm(self, values: str, level: Level) -> str:
-        return f"_apply(LOGARITHM, {level}, moved)[0]"
-
-    def elapsed(self, levels: Named, atom: Elapsed, level: Level) -> str:
+    def _value(self, number: int) -> str:
+        name = self._names[number]
+        match self._rule.atoms[number]:
+            case State(index):
+                return f"_apply(RESOLVENT_{index}, k, {self._sum(self._rule.following[index].without(number))})"
+            case Gradient(field, point):
+                at, index = self._operand(number, "point", point), next(self._evaluations)
+                text = self._gradient.format(field=field, point=at, index=index)
+                return f"_apply(EXTENSION, k, {text})" if self._partial else text
+            case Stage(index):
+                return self._sum(self._rule.stages[index])
+            case One():
+                return "float(k == 0)"
+            case Product(left, right):
+                first, second = self._operand(number, "left", left), self._operand(number, "right", right)
+                return f"sum({first}[i] * {second}[k - i] for i in range(k + 1))"
+            case Quotient(numerator, denominator):
+                below = self._operand(number, "denominator", denominator)
+                lower = f"sum({below}[i] * {name}[k - i] for i in range(1, k + 1))"
+                return f"({self._sum(numerator)} - {lower}) / {below}[0]"
+            case SquareRoot(argument):
+                return f"_root({self._sum(argument)}, {name}, k)"
         raise InputError("kernel: is generated for constant parameters; give a schedule where it is evaluated")
 
-    def product(self, left: Named, right: Named, level: Level) -> str:
-        return f"sum({left}[i] * {right}[{level} - i] for i in range({level} + 1))"
+    def _operand(self, number: int, word: str, linear: Linear) -> str:
+        """The array of a combination: that of an atom if it is one, else one of its own."""
+        if len(linear.terms) == 1 and linear.terms[0][1:] == (0, 1):
+            return self._names[linear.terms[0][0]]
+        name = f"{word}_{number}"
+        self.arrays.append((name, f"{word} of {_WORDS[type(self._rule.atoms[number])][0]}_{number}"))
+        self.statements.append(f"{name}[k] = {self._sum(linear)}")
+        return name
 
-    def quotient(self, numerator: str, denominator: Named, known: Named, level: Level) -> str:
-        rest = f"sum({denominator}[i] * {known}[{level} - i] for i in range(1, {level} + 1))"
-        return f"({numerator} - {rest}) / {denominator}[0]"
-
-    def square_root(self, argument: str, known: Named, level: Level) -> str:
-        return f"_root({argument}, {known}, {level})"
+    def _sum(self, linear: Linear, ahead: int = 0) -> str:
+        """Level ``k + ahead`` of a combination."""
+        text = ""
+        for atom, power, coefficient in linear.terms:
+            name, below, weight = self._names[atom], power - ahead, Fraction(coefficient)
+            value = f"_coefficient({name}, k - {below})" if below else f"{name}[k]"
+            sign = "-" if weight < 0 else "+"
+            factor = "" if abs(weight) == 1 else f"({quotient_text(abs(weight))}) * "
+            text = f"{text} {sign} {factor}{value}" if text else ("-" if sign == "-" else "") + factor + value
+        return text or "np.zeros((NODES, SIZE))"
 
 
 def quotient_text(number: Fraction) -> str:

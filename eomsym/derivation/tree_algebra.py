@@ -15,7 +15,7 @@ from operator import add, itemgetter, mul
 
 from eomsym.errors import InputError
 from eomsym.optimizers import Coefficient, UpdateRule
-from eomsym.step_index import Matrix, NodeAlgebra, integer_nodes, solve
+from eomsym.step_index import Algebra, Matrix, integer_nodes, solve
 from eomsym.trees import THETA, ColouredTree, slow_leaf
 
 Values = list[Coefficient]
@@ -40,14 +40,11 @@ def modified_tree_coefficients(rule: UpdateRule, terms: int) -> list[dict[Colour
     ]
 
 
-class TreeAlgebra(NodeAlgebra):
+class TreeAlgebra(Algebra):
     """B-series whose coefficients depend on the step index: lists of values at the nodes."""
 
     def slow(self, index: int) -> Series:
         return {slow_leaf(index): [1] * len(self.tables.nodes)}
-
-    def extended(self, values: Series, level: int) -> Series:
-        return self.transform(self.tables.extension(level), values)
 
     def ones(self) -> Series:
         raise InputError("rooted trees: a constant added to a vector is no B-series")
@@ -91,8 +88,9 @@ class TreeAlgebra(NodeAlgebra):
                 ColouredTree(field + 1, chosen): product
                 for chosen, product in _products(ordered, 0, (), {0: [1] * known}, level)
             }
+            extended = self.transform(self.tables.extension(level), found)
             level += 1
-            return found
+            return extended
 
         return along
 

@@ -14,7 +14,7 @@ from eomsym.derivation.tree_algebra import Series, TreeAlgebra
 from eomsym.errors import InputError
 from eomsym.exact_numbers import exact
 from eomsym.optimizers import Coefficient, UpdateRule
-from eomsym.step_index import QuasiPolynomial, Tables, solve
+from eomsym.step_index import Matrix, QuasiPolynomial, Tables, solve
 from eomsym.trees import ColouredTree
 
 #: ``Σ coefficient · F(tree)``: what a memory starts as.
@@ -47,6 +47,9 @@ class _OneValue(Tables):
     def known(self, level: int) -> int:
         return 1
 
+    def extension(self, level: int) -> Matrix:
+        return ((1,),)
+
 
 class StartAlgebra(TreeAlgebra):
     """B-series whose coefficients are quasi-polynomials in the step number; difference equations keep their start."""
@@ -55,22 +58,19 @@ class StartAlgebra(TreeAlgebra):
         super().__init__(_OneValue((Fraction(0),)))
         self._memory = memory
 
-    def extended(self, values: Series, level: int) -> Series:
-        return values
-
-    def resolved(self, share: Coefficient, index: int, values: Series, level: int) -> Series:
+    def solve_memory(self, share: Coefficient, index: int, values: Series, level: int) -> Series:
         start = self._memory.get(index, {}) if level == 0 else {}
         return {
             tree: [_quasi(values[tree][0] if tree in values else 0).solved(share, start.get(tree, 0))]
             for tree in {**values, **start}
         }
 
-    def summed(self, values: Series, level: int) -> Series:
+    def antidifference(self, values: Series, level: int) -> Series:
         return {tree: [_quasi(value).solved(1)] for tree, (value,) in values.items()}
 
     def logarithm(self, values: Series, level: int) -> Series:
         """Here what is read from the increments of θ is not the field but the start of the part that stays."""
-        return {tree: [value.lasting] for tree, (value,) in self.summed(values, level).items()}
+        return {tree: [value.lasting] for tree, (value,) in self.antidifference(values, level).items()}
 
 
 def _quasi(value: QuasiPolynomial | Coefficient) -> QuasiPolynomial:

@@ -18,7 +18,7 @@ from math import factorial, prod
 from eomsym.errors import InputError
 from eomsym.exact_numbers import collected
 from eomsym.optimizers import Coefficient, UpdateRule
-from eomsym.step_index import Matrix, NodeAlgebra, Tables, integer_nodes, solve
+from eomsym.step_index import Algebra, Matrix, Tables, integer_nodes, solve
 
 
 @dataclass(frozen=True, order=True)
@@ -56,7 +56,7 @@ def modified_vector_terms(rule: UpdateRule, terms: int) -> tuple[list[Combinatio
     return [{m: c for m, c in sorted(field[0].items()) if c != 0} for field in fields], tuple(algebra.functions)
 
 
-class VectorAlgebra(NodeAlgebra):
+class VectorAlgebra(Algebra):
     """Values are lists of combinations, one a node."""
 
     def __init__(self, tables: Tables) -> None:
@@ -92,7 +92,8 @@ class VectorAlgebra(NodeAlgebra):
             levels.append(point)
             level = len(levels) - 1
             known = range(self.tables.known(level))
-            return [self._derivatives(levels, node, level) if level else {GRADIENT: 1} for node in known]
+            found = [self._derivatives(levels, node, level) if level else {GRADIENT: 1} for node in known]
+            return self.transform(self.tables.extension(level), found)
 
         return along
 
@@ -105,9 +106,6 @@ class VectorAlgebra(NodeAlgebra):
             )
             for parts in _partitions(level, level)
         )
-
-    def extended(self, values: list[Combination], level: int) -> list[Combination]:
-        return self.transform(self.tables.extension(level), values)
 
     def multiply(self, left: list[Combination], right: list[Combination]) -> list[Combination]:
         return [

@@ -16,7 +16,7 @@ from eomsym.dynamics.kernel import Data
 from eomsym.errors import InputError
 from eomsym.optimizers import Field
 from eomsym.schedules import Schedule
-from eomsym.step_index.held import root_quotient
+from eomsym.step_index.frozen import root_quotient
 
 
 class EtaSeries:

@@ -16,9 +16,8 @@ from eomsym.checks import check_integer
 from eomsym.dynamics.differentials import SeriesKernel, gradient_along
 from eomsym.dynamics.kernel import Data, check_order, check_theta
 from eomsym.optimizers import Field, UpdateRule
-from eomsym.step_index import Solution, small_nodes, solve, solve_slow
-from eomsym.step_index.held import check_held, takes_roots
-from eomsym.step_index.number_algebra import NumberAlgebra
+from eomsym.step_index import NumberAlgebra, Solution, small_nodes, solve, solve_slow
+from eomsym.step_index.frozen import check_frozen, takes_roots
 
 
 def kernel_counterterms(
@@ -96,9 +95,9 @@ def _algebra(
 
 
 def check_roots(kernel: SeriesKernel, rule: UpdateRule, theta: np.ndarray, data: Data, fields: Sequence[Field]) -> None:
-    """Raises ``InputError`` where a root of the rule has no derivative, by ``check_held`` for each field."""
+    """Raises ``InputError`` where a root of the rule has no derivative, by ``check_frozen`` for each field."""
     for field in fields if takes_roots(rule) else ():
-        check_held(partial(_gradient, kernel, data, field), theta, "the optimizer")
+        check_frozen(partial(_gradient, kernel, data, field), theta, "the optimizer")
 
 
 def _gradient(kernel: SeriesKernel, data: Data, field: Field, theta: np.ndarray) -> np.ndarray:

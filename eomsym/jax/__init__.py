@@ -11,14 +11,12 @@ if find_spec("jax") is None:
 
 from eomsym.jax.checked import checked_jit
 from eomsym.jax.corrected import with_counterterm
-from eomsym.jax.counterterms import counterterms, equation_of_motion
 from eomsym.jax.integration import integrate, ode_term
-from eomsym.jax.lookahead import lookahead_field
+from eomsym.jax.library import counterterms, equation_of_motion, lookahead_field, whole_state_terms
 from eomsym.jax.noise import noise
 from eomsym.jax.optax_rules import from_optax
 from eomsym.jax.optax_schedules import from_optax_schedule
 from eomsym.jax.optimizer_state import optax_state
-from eomsym.jax.whole_state import whole_state_terms
 
 __all__ = [
     "checked_jit",

@@ -11,7 +11,7 @@ import numpy as np
 from jax.flatten_util import ravel_pytree
 
 from eomsym.errors import InputError
-from eomsym.jax.counterterms import checked_leaf, counterterms
+from eomsym.jax.library import checked_leaf, counterterms
 
 
 class FlatModel:

@@ -11,10 +11,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from eomsym.array_series.line import along_line, operations
-from eomsym.array_series.machine import Machine
+from eomsym.arrays.line import along_line, operations
+from eomsym.arrays.machine import Machine
 from eomsym.errors import InputError
-from eomsym.jax.counterterms import checked_leaf, gradient_function
+from eomsym.jax.library import checked_leaf, gradient_function
 from eomsym.jax.rules import BACKEND
 from eomsym.jax.tracing import OWN_DERIVATIVES, flatten
 

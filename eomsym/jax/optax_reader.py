@@ -13,7 +13,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from eomsym.array_series.program import Instruction
+from eomsym.arrays.program import Instruction
 from eomsym.errors import InputError
 from eomsym.jax.tracing import flatten
 from eomsym.optimizers import sqrt

@@ -14,7 +14,7 @@ import jax
 import jax.numpy as jnp
 import sympy
 
-from eomsym.array_series.program import FlatProgram
+from eomsym.arrays.program import FlatProgram
 from eomsym.checks import check_positive, shown
 from eomsym.errors import InputError
 from eomsym.jax.tracing import flatten

@@ -13,70 +13,29 @@ import numpy as np
 from jax import lax
 from jax.scipy import special
 
-from eomsym.array_series import common, elementary_rules, rules
-from eomsym.array_series.machine import Backend, Operand, Rule, RuleMaker
-from eomsym.array_series.program import Instruction
+from eomsym.arrays import common, elementary_rules, rules
+from eomsym.arrays.common import names
+from eomsym.arrays.machine import Backend, Operand, Rule, RuleMaker
+from eomsym.arrays.program import Instruction
 
 #: ``stop_gradient`` is the identity: g is taken as it is, and along the iterates what is stopped there moves too.
-LINEAR = [
-    "add_any",
-    "reduce_sum",
-    "broadcast_in_dim",
-    "expand_dims",
-    "pad",
-    "rev",
-    "concatenate",
-    "convert_element_type",
-    "copy",
-    "copy_p",
-    "index",
-    "split",
-    "reduce_window_sum",
-    "stop_gradient",
-    "sharding_constraint",
-    "device_put",
-    "reshard",
-    "optimization_barrier",
-    "unstack",
-]
+LINEAR = names(
+    "add_any reduce_sum broadcast_in_dim expand_dims pad rev concatenate convert_element_type copy copy_p "
+    "index split reduce_window_sum stop_gradient sharding_constraint device_put reshard optimization_barrier "
+    "unstack"
+)
 #: Integers among the inputs are places.
 INDEXED = ("gather", "scatter-add", "dynamic_slice", "dynamic_update_slice")
 CHOICES = frozenset(common.CHOICES)
 KINKS = frozenset(
-    [
-        "abs",
-        "max",
-        "min",
-        "reduce_max",
-        "reduce_min",
-        "clamp",
-        "sort",
-        "top_k",
-        "cummax",
-        "cummin",
-        "reduce_window_max",
-        "reduce_window_min",
-        "rem",
-        "relu",
-    ]
+    names(
+        "abs max min reduce_max reduce_min clamp sort top_k cummax cummin reduce_window_max reduce_window_min rem relu"
+    )
 )
 #: Functions of JAX whose parts have kinks which cancel.
 SMOOTH = frozenset(["logsumexp", "softmax", "log_softmax", "logaddexp", "softplus", "logaddexp2"])
 FLAT = frozenset(
-    [
-        *common.FLAT,
-        "is_finite",
-        "and",
-        "or",
-        "not",
-        "xor",
-        "iota",
-        "random_bits",
-        "random_seed",
-        "random_wrap",
-        "random_unwrap",
-        "nextafter",
-    ]
+    [*common.FLAT, *names("is_finite and or not xor iota random_bits random_seed random_wrap random_unwrap nextafter")]
 )
 
 
@@ -122,7 +81,7 @@ RULES: dict[str, RuleMaker] = {
     "pow": elementary_rules.general_power,
     "square": rules.square,
     "select_n": rules.select,
-    "select_and_scatter_add": rules.held,
+    "select_and_scatter_add": rules.first_only,
     **dict.fromkeys(KINKS, rules.piecewise),
     "relu": _relu,
     "cbrt": elementary_rules.root(Fraction(1, 3)),

@@ -13,8 +13,8 @@ import numpy as np
 from jax import lax
 from jax.extend import core
 
-from eomsym.array_series.check import COMPARISONS
-from eomsym.array_series.program import FlatProgram, Instruction
+from eomsym.arrays.check import COMPARISONS
+from eomsym.arrays.program import FlatProgram, Instruction
 from eomsym.errors import InputError
 from eomsym.jax.rules import CHOICES, KINKS, SMOOTH
 

@@ -1,70 +1,49 @@
 """The one principle: along the iterates everything is polynomial in the step index, and known from a few nodes."""
 
-from eomsym.step_index.array_algebra import (
-    array_counterterms,
-    array_whole_terms,
-    check_like,
-    gradient_of,
-    listed_models,
-    modified_field,
-)
-from eomsym.step_index.doors import MAX_ARRAY_ORDER, Library, Traced, check_resum, model_counterterms
+from typing import TYPE_CHECKING
+
+from eomsym import lazy
 from eomsym.step_index.lookahead import (
     MAX_LOOKAHEAD_ORDER,
     check_growth,
     difference_growth,
-    lookahead,
     lookahead_weights,
     map_logarithm,
-    rule_lookahead,
 )
-from eomsym.step_index.nodes import integer_nodes, small_nodes, two_sided
+from eomsym.step_index.nodes import two_sided
 from eomsym.step_index.quasi_polynomials import QuasiPolynomial
 from eomsym.step_index.resummation import Resummed, check_summable, resummed, resummed_rows, tell_growth
-from eomsym.step_index.ring_algebra import RingAlgebra, program_counterterms
-from eomsym.step_index.schedule import DescentSchedule, descent_schedule
-from eomsym.step_index.shares import Share
-from eomsym.step_index.solver import Algebra, NodeAlgebra, Solution, solve, solve_slow
-from eomsym.step_index.tables import Matrix, Tables
+from eomsym.step_index.solver import Algebra, Solution, solve, solve_slow
+from eomsym.step_index.tables import EvaluationPlan, Matrix, Tables, evaluation_plan, integer_nodes, small_nodes
 from eomsym.step_index.weights import logarithm, resolvent, sum_to, value_at, weights
 
+# What needs NumPy, which a derivation does without.
+if TYPE_CHECKING:
+    from eomsym.step_index.numbers import NumberAlgebra, ProgramAlgebra, program_counterterms
+
 __all__ = [
-    "MAX_ARRAY_ORDER",
     "MAX_LOOKAHEAD_ORDER",
     "Algebra",
-    "DescentSchedule",
-    "Library",
+    "EvaluationPlan",
     "Matrix",
-    "NodeAlgebra",
+    "NumberAlgebra",
+    "ProgramAlgebra",
     "QuasiPolynomial",
     "Resummed",
-    "RingAlgebra",
-    "Share",
     "Solution",
     "Tables",
-    "Traced",
-    "array_counterterms",
-    "array_whole_terms",
     "check_growth",
-    "check_like",
-    "check_resum",
     "check_summable",
-    "descent_schedule",
     "difference_growth",
-    "gradient_of",
+    "evaluation_plan",
     "integer_nodes",
-    "listed_models",
     "logarithm",
-    "lookahead",
     "lookahead_weights",
     "map_logarithm",
-    "model_counterterms",
-    "modified_field",
     "program_counterterms",
     "resolvent",
     "resummed",
     "resummed_rows",
-    "rule_lookahead",
     "small_nodes",
     "solve",
     "solve_slow",
@@ -74,3 +53,5 @@ __all__ = [
     "value_at",
     "weights",
 ]
+
+__getattr__, __dir__ = lazy.attach(__name__)

@@ -1,4 +1,4 @@
-"""Where polynomials in the step index are held: rational nodes in the order in which they are used.
+"""Where polynomials in the step index are known: rational nodes in the order in which they are used.
 
 Nothing asks for steps that the optimiser visits: θ(½) is as good as θ(1), and where the nodes lie decides how many
 digits are left.  Without memory small steps on both sides of 0 are best, with memory its length is the unit.
@@ -6,12 +6,12 @@ digits are left.  Without memory small steps on both sides of 0 are best, with m
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from fractions import Fraction
 from functools import lru_cache
 
 from eomsym.checks import check_integer
-from eomsym.optimizers import Coefficient, Linear, Stage, State, UpdateRule
-from eomsym.step_index.tables import Tables
+from eomsym.optimizers import Coefficient, Gradient, Linear, Stage, State, UpdateRule
 
 #: Iterates of gradient descent that a kernel visits one after the other, all coefficients at once: the cheap ones.
 FORWARD = (1, 2, 3)
@@ -65,14 +65,28 @@ def is_anchored(rule: UpdateRule) -> bool:
     return all(power == 0 for operand in operands for _, power, _ in operand.terms)
 
 
-def small_nodes(rule: UpdateRule, terms: int) -> Tables:
-    """Nodes on both sides of 0, for floating point: the parameters of the rule are numbers."""
-    if is_anchored(rule):
-        return Tables(two_sided(max(terms, 2))[1:], anchored=True)
-    return Tables(two_sided(terms, unit_of(rule)))
+def is_descent(rule: UpdateRule) -> bool:
+    """Whether a step is η times a combination of θ and of gradients there, and nothing else."""
+    theta = Linear(((rule.state(0), 0, 1),))
+    return (
+        len(rule.following) == 1
+        and all(power == 1 for _, power, _ in rule.moved(0).terms)
+        and all(isinstance(atom, State) or (isinstance(atom, Gradient) and atom.point == theta) for atom in rule.atoms)
+    )
 
 
-def integer_nodes(rule: UpdateRule, terms: int) -> Tables:
-    """Nodes 0, 1, 2, …, for exact arithmetic, in which integers stay integers."""
-    nodes = tuple(map(Fraction, range(max(terms, 2))))
-    return Tables(nodes[1:], anchored=True) if is_anchored(rule) else Tables(nodes[:terms])
+def outermost_first(nodes: Sequence[Fraction]) -> tuple[Fraction, ...]:
+    """As far as they can be from those before: further values are found by interpolation, and keep their digits."""
+    rest, found = list(nodes), [max(nodes, key=abs)]
+    rest.remove(found[0])
+    while rest:
+        found.append(max(rest, key=lambda node: _distance(node, found)))
+        rest.remove(found[-1])
+    return tuple(found)
+
+
+def _distance(node: Fraction, others: Sequence[Fraction]) -> Fraction:
+    product = Fraction(1)
+    for other in others:
+        product *= abs(node - other)
+    return product

@@ -16,8 +16,8 @@ from typing import Any
 
 from eomsym.errors import InputError, ResummationWarning, warn_outside
 from eomsym.optimizers import UpdateRule
-from eomsym.step_index.nodes import integer_nodes
 from eomsym.step_index.solver import solve
+from eomsym.step_index.tables import integer_nodes
 
 #: A difference of terms that its fellows make but for this part of it says nothing of its own, and is left out.
 RANK_CUTOFF = 1e-6
@@ -96,7 +96,7 @@ def check_summable(rule: UpdateRule, name: str) -> None:
 @lru_cache(maxsize=64)
 def _on_a_quadratic(rule: UpdateRule) -> tuple[Fraction, ...]:
     """The first numbers ``f̃_k`` on ``½ θ²`` at 1, exactly."""
-    from eomsym.step_index.number_algebra import NumberAlgebra  # with it comes NumPy, which a derivation does without
+    from eomsym.step_index.numbers import NumberAlgebra  # with it comes NumPy, which a derivation does without
 
     one: Any = [Fraction(1)]
     algebra = NumberAlgebra(integer_nodes(rule, LOOKED_AT), lambda field, series: series, [one], Fraction)

@@ -1,7 +1,7 @@
 """The solver: one step of any update rule, level by level in η, over any algebra of vectors.
 
 Every quantity of a rule (states, gradients, stages, products, …) is looked for as ``x(s) = Σ_k η^k x_k(s)`` with
-coefficients that are polynomials of degree ≤ k in the step index s, held by their values at a few nodes.  What is
+coefficients that are polynomials of degree ≤ k in the step index s, known by their values at a few nodes.  What is
 unknown at level k solves a linear difference equation with constant coefficients:
 
     θ_{k+1}(s+1) − θ_{k+1}(s) = r_k(s),  θ_{k+1}(0) = 0,      z_k(s+1) = a z_k(s) + r_k(s),
@@ -9,7 +9,7 @@ unknown at level k solves a linear difference equation with constant coefficient
 and both solutions are linear in the values of ``r_k``, with the exact weights of ``Tables``.  The modified field is
 ``f̃_k = dθ_{k+1}/ds`` at s = 0.  States that move as θ does, by powers of η, are *slow*: they have a field of their
 own, and the memory of a whole state is one of them.  The *algebra* decides what a vector is: a combination of trees,
-elements of a ring, arrays of a library, the text of a statement.
+elements of a ring, arrays of a library.
 """
 
 from __future__ import annotations
@@ -37,84 +37,35 @@ from eomsym.step_index.tables import Matrix, Tables
 #: One coefficient of a vector quantity at the nodes; what it is made of is the algebra's own business.
 Values = Any
 #: Coefficients 0, 1, … as far as they are known.
-Levels = Any
-#: A power of η: a number, or what stands for one in the text of a kernel.
-Level = Any
+Levels = list[Values]
+HALF = Fraction(1, 2)
 
 
 class Algebra(ABC):
-    """Vectors that depend on the step index: all that the solver asks for."""
+    """Vectors that depend on the step index, by their values at ``tables.nodes``: all that the solver asks for."""
+
+    def __init__(self, tables: Tables) -> None:
+        self.tables = tables
 
     @abstractmethod
     def slow(self, index: int) -> Values:
         """A slow state at s = 0, the same at every node; θ is number 0."""
 
     @abstractmethod
-    def one(self, level: Level) -> Values:
-        """A level of the vector of ones."""
+    def ones(self) -> Values:
+        """The vector of ones at every node."""
 
     @abstractmethod
     def combine(self, parts: Sequence[tuple[Coefficient, Values]]) -> Values:
         """``Σ coefficient · values``; of no parts, zero."""
 
     @abstractmethod
-    def gradient(self, field: int) -> Callable[[Values], Values]:
-        """A function that is called with levels 0, 1, … of a point and returns those of the gradient there."""
-
-    @abstractmethod
-    def extended(self, values: Values, level: Level) -> Values:
-        """Values at all nodes, where a gradient was taken at as many as determine it."""
-
-    @abstractmethod
-    def resolved(self, share: Coefficient, index: int, values: Values, level: Level) -> Values:
-        """State ``index``, which keeps that share of itself in a step, from what is added to it."""
-
-    @abstractmethod
-    def summed(self, values: Values, level: Level) -> Values:
-        """A slow state from its increments."""
-
-    @abstractmethod
-    def logarithm(self, values: Values, level: Level) -> Values:
-        """The modified field of a slow state from its increments."""
-
-    @abstractmethod
-    def elapsed(self, levels: Levels, atom: Elapsed, level: Level) -> Values:
-        """A level of what stands in ``levels`` times a power of the time elapsed; level ≥ 1."""
-
-    @abstractmethod
-    def product(self, left: Levels, right: Levels, level: Level) -> Values:
-        """A level of a componentwise product."""
-
-    @abstractmethod
-    def quotient(self, numerator: Values, denominator: Levels, known: Levels, level: Level) -> Values:
-        """A level of q = numerator / denominator, from ``q · denominator = numerator``."""
-
-    @abstractmethod
-    def square_root(self, argument: Values, known: Levels, level: Level) -> Values:
-        """A level of r = √argument, from ``r · r = argument``."""
-
-    def quantity(self, number: int, kind: str) -> Levels:
-        """Where the levels of a new quantity go: atom ``number``, or the operand of it that ``kind`` names."""
-        return []
-
-    def coefficient(self, levels: Levels, level: Level) -> Values:
-        """One level."""
-        return levels[level]
-
-
-class NodeAlgebra(Algebra):
-    """Vectors by their values at ``tables.nodes``, with the arithmetic of one value for the formulas of all."""
-
-    def __init__(self, tables: Tables) -> None:
-        self.tables = tables
-
-    @abstractmethod
-    def ones(self) -> Values:
-        """The vector of ones at every node."""
-
-    @abstractmethod
     def transform(self, matrix: Matrix, values: Values) -> Values:
         """New values ``Σ_j matrix[i][j] · values[j]``, one for each row."""
+
+    @abstractmethod
+    def gradient(self, field: int) -> Callable[[Values], Values]:
+        """A function that is called with levels 0, 1, … of a point and returns those of the gradient there."""
 
     @abstractmethod
     def multiply(self, left: Values, right: Values) -> Values:
@@ -128,55 +79,30 @@ class NodeAlgebra(Algebra):
     def root(self, argument: Values) -> Values:
         """Componentwise square root of a level 0."""
 
-    def one(self, level: Level) -> Values:
-        return self.ones() if level == 0 else self.combine([])
+    def below_root(self, rest: Values, root: Values) -> Values:
+        """A higher level of a root: what is left of its argument over twice its level 0."""
+        return self.divide(rest, root)
 
-    def extended(self, values: Values, level: Level) -> Values:
-        return values
-
-    def resolved(self, share: Coefficient, index: int, values: Values, level: Level) -> Values:
+    def solve_memory(self, share: Coefficient, index: int, values: Values, level: int) -> Values:
+        """State ``index``, which keeps that share of itself in a step, from what is added to it."""
         return self.transform(self.tables.resolvent(share, level), values)
 
-    def summed(self, values: Values, level: Level) -> Values:
+    def antidifference(self, values: Values, level: int) -> Values:
+        """A slow state from its increments."""
         return self.transform(self.tables.summation(level), values)
 
-    def logarithm(self, values: Values, level: Level) -> Values:
+    def logarithm(self, values: Values, level: int) -> Values:
+        """The modified field of a slow state from its increments."""
         return self.transform(self.tables.logarithm(level), values)
 
-    def elapsed(self, levels: Levels, atom: Elapsed, level: Level) -> Values:
-        if level < atom.power:
-            return self.combine([])
-        factors = tuple((atom.start + atom.pace * node) ** atom.power for node in self.tables.nodes)
-        return self.scaled(factors, levels[level - atom.power], alike=level == atom.power)
-
-    def scaled(self, factors: Sequence[Fraction], values: Values, alike: bool) -> Values:
-        """The value at each node times a factor of its own; ``alike`` where it is the same at every node."""
+    def elapsed(self, values: Values, atom: Elapsed, alike: bool) -> Values:
+        """Values times a power of the time elapsed; ``alike`` where they are the same at every node."""
+        factors = [(atom.start + atom.pace * node) ** atom.power for node in self.tables.nodes]
         if alike:
             return self.transform(tuple((factor,) for factor in factors), values)
         places = range(len(factors))
         diagonal = tuple(tuple(factor if i == j else 0 for j in places) for i, factor in enumerate(factors))
         return self.transform(diagonal, values)
-
-    def product(self, left: Levels, right: Levels, level: Level) -> Values:
-        return self._convolution(left, right, range(level + 1), level)
-
-    def quotient(self, numerator: Values, denominator: Levels, known: Levels, level: Level) -> Values:
-        rest = [(1, numerator), (-1, self._convolution(denominator, known, range(1, level + 1), level))]
-        return self.divide(self.combine(rest if level else rest[:1]), denominator[0])
-
-    def square_root(self, argument: Values, known: Levels, level: Level) -> Values:
-        if level == 0:
-            return self.root(argument)
-        half = Fraction(1, 2)
-        rest = [(half, argument), (-half, self._convolution(known, known, range(1, level), level))]
-        return self.below_root(self.combine(rest if level > 1 else rest[:1]), known[0])
-
-    def below_root(self, rest: Values, root: Values) -> Values:
-        """A higher level of a root: what is left of its argument over twice its level 0."""
-        return self.divide(rest, root)
-
-    def _convolution(self, left: Levels, right: Levels, places: range, level: int) -> Values:
-        return self.combine([(1, self.multiply(left[i], right[level - i])) for i in places])
 
 
 def solve(rule: UpdateRule, algebra: Algebra, terms: int) -> list[Values]:
@@ -198,74 +124,84 @@ class Solution:
 
     def __init__(self, rule: UpdateRule, algebra: Algebra) -> None:
         self._rule, self._algebra = rule, algebra
-        self._levels = [algebra.quantity(number, "") for number in range(len(rule.atoms))]
+        self._levels: list[Levels] = [[] for _ in rule.atoms]
         for index in rule.slow:
             self._levels[rule.state(index)].append(algebra.slow(index))
         self._gradients: dict[int, Callable[[Values], Values]] = {}
         self._operands: dict[tuple[int, str], Levels] = {}
 
-    def advance(self, level: Level) -> list[Values]:
+    def advance(self, level: int) -> list[Values]:
         """The next level of every atom; returns that of the modified field of each slow state."""
         rule = self._rule
         for number in rule.schedule:
             self._levels[number].append(self._level(number, level))
         moves = [self._linear(rule.moved(index), level + 1) for index in rule.slow]
         for index, moved in zip(rule.slow, moves, strict=True):
-            self._levels[rule.state(index)].append(self._algebra.summed(moved, level))
+            self._levels[rule.state(index)].append(self._algebra.antidifference(moved, level))
         return [self._algebra.logarithm(moved, level) for moved in moves]
 
     def levels(self, index: int) -> Levels:
         """What is known of state ``index``."""
         return self._levels[self._rule.state(index)]
 
-    def _linear(self, linear: Linear, level: Level) -> Values:
+    def _linear(self, linear: Linear, level: int) -> Values:
         parts = [
-            (coefficient, self._algebra.coefficient(self._levels[atom], level - power))
+            (coefficient, self._levels[atom][level - power])
             for atom, power, coefficient in linear.terms
             if power <= level
         ]
         return self._algebra.combine(parts)
 
-    def _operand(self, number: int, word: str, linear: Linear, level: Level) -> Levels:
+    def _operand(self, number: int, word: str, linear: Linear, level: int) -> Levels:
         """Levels of a combination, this one included: those of an atom if it is one."""
         if len(linear.terms) == 1 and linear.terms[0][1:] == (0, 1):
             return self._levels[linear.terms[0][0]]
-        if (number, word) not in self._operands:
-            self._operands[number, word] = self._algebra.quantity(number, word)
-        levels = self._operands[number, word]
+        levels = self._operands.setdefault((number, word), [])
         levels.append(self._linear(linear, level))
         return levels
 
-    def _level(self, number: int, level: Level) -> Values:
+    def _level(self, number: int, level: int) -> Values:
         algebra, rule = self._algebra, self._rule
         match rule.atoms[number]:
             case State(index):
                 added = self._linear(rule.following[index].without(number), level)
-                return algebra.resolved(rule.self_coefficient(index), index, added, level)
+                return algebra.solve_memory(rule.self_coefficient(index), index, added, level)
             case Gradient(field, point):
-                at = algebra.coefficient(self._operand(number, "point", point, level), level)
                 if number not in self._gradients:
                     self._gradients[number] = algebra.gradient(field)
-                return algebra.extended(self._gradients[number](at), level)
+                return self._gradients[number](self._operand(number, "point", point, level)[level])
             case Stage(index):
                 return self._linear(rule.stages[index], level)
             case One():
-                return algebra.one(level)
-            case Elapsed(operand) as atom:  # the operand may itself depend on this atom, at higher levels
-                if level == 0:
+                return algebra.combine([]) if level else algebra.ones()
+            case Elapsed(operand, power) as atom:  # the operand may itself depend on this atom, at higher levels
+                levels = self._operand(number, "operand", operand, level - 1) if level else []
+                if level < power:
                     return algebra.combine([])
-                return algebra.elapsed(self._operand(number, "operand", operand, level - 1), atom, level)
+                return algebra.elapsed(levels[level - power], atom, alike=level == power)
         return self._componentwise(number, level)
 
-    def _componentwise(self, number: int, level: Level) -> Values:
-        algebra = self._algebra
+    def _componentwise(self, number: int, level: int) -> Values:
+        algebra, known = self._algebra, self._levels[number]
         match self._rule.atoms[number]:
             case Product(left, right):
                 factors = self._operand(number, "left", left, level), self._operand(number, "right", right, level)
-                return algebra.product(*factors, level)
-            case Quotient(numerator, denominator):
+                return self._products(*factors, range(level + 1), level)
+            case Quotient(numerator, denominator):  # q · denominator = numerator
                 below = self._operand(number, "denominator", denominator, level)
-                return algebra.quotient(self._linear(numerator, level), below, self._levels[number], level)
-            case SquareRoot(argument):
-                return algebra.square_root(self._linear(argument, level), self._levels[number], level)
+                rest = self._linear(numerator, level)
+                if level:
+                    rest = algebra.combine([(1, rest), (-1, self._products(below, known, range(1, level + 1), level))])
+                return algebra.divide(rest, below[0])
+            case SquareRoot(argument):  # r · r = argument
+                rest = self._linear(argument, level)
+                if level == 0:
+                    return algebra.root(rest)
+                parts = [(HALF, rest)]
+                if level > 1:
+                    parts.append((-HALF, self._products(known, known, range(1, level), level)))
+                return algebra.below_root(algebra.combine(parts), known[0])
         raise AssertionError(self._rule.atoms[number])  # pragma: no cover - these are all the atoms that there are
+
+    def _products(self, left: Levels, right: Levels, places: range, level: int) -> Values:
+        return self._algebra.combine([(1, self._algebra.multiply(left[i], right[level - i])) for i in places])

@@ -10,9 +10,8 @@ if find_spec("torch") is None:
     raise MissingExtraError("eomsym.torch: the package torch is not installed; pip install 'eomsym[torch]'")
 
 from eomsym.torch.corrected import Corrected
-from eomsym.torch.counterterms import counterterms, equation_of_motion, traced
 from eomsym.torch.integration import integrate
-from eomsym.torch.lookahead import lookahead_field
+from eomsym.torch.library import counterterms, equation_of_motion, lookahead_field, traced, whole_state_terms
 from eomsym.torch.optimizer_state import learning_rates, torch_state
 from eomsym.torch.track import track
 
@@ -26,4 +25,5 @@ __all__ = [
     "torch_state",
     "traced",
     "track",
+    "whole_state_terms",
 ]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Callable, Mapping, Sequence
+from functools import cache
 from typing import Any
 
 import torch
@@ -18,7 +19,12 @@ aten = torch.ops.aten
 
 def table(kept: frozenset[str]) -> dict[Any, Callable[..., Any]]:
     """PyTorch's decompositions of all operations but those of these names, and our own."""
-    return {op: formula for op, formula in decomposition_table.items() if operation_name(op) not in kept} | OWN
+    return _without(kept) | OWN
+
+
+@cache
+def _without(kept: frozenset[str]) -> dict[Any, Callable[..., Any]]:
+    return {op: formula for op, formula in decomposition_table.items() if operation_name(op) not in kept}
 
 
 def operation_name(op: Any) -> str:

@@ -11,7 +11,7 @@ from torch.autograd.functional import hvp, jvp
 from torch.utils import _pytree as pytree
 
 from eomsym.errors import InputError
-from eomsym.torch.counterterms import counterterms, traced
+from eomsym.torch.library import counterterms, traced
 from eomsym.torch.moving import Moving, twin
 
 

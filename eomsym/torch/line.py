@@ -11,10 +11,10 @@ import numpy as np
 import torch
 from torch.utils import _pytree as pytree
 
-from eomsym.array_series.line import along_line, operations
-from eomsym.array_series.machine import Machine
+from eomsym.arrays.line import along_line, operations
+from eomsym.arrays.machine import Machine
 from eomsym.errors import InputError
-from eomsym.torch.counterterms import checked_leaf
+from eomsym.torch.library import checked_leaf
 from eomsym.torch.rules import BACKEND
 from eomsym.torch.tracing import evaluated, flatten, flatten_loss, gradient_function, plainly
 

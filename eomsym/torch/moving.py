@@ -9,8 +9,8 @@ from weakref import WeakKeyDictionary
 import torch
 from torch.utils import _pytree as pytree
 
+from eomsym.arrays.library import AllMoving, Traced, check_like, gradient_of, listed_models
 from eomsym.errors import InputError
-from eomsym.step_index import Traced, check_like, gradient_of, listed_models
 from eomsym.torch.tracing import gradient_function, kind
 
 Hooks = tuple[tuple[int, Callable[[Any], Any]], ...]
@@ -58,6 +58,12 @@ def twin(leaf: torch.Tensor, device: str | None = None) -> torch.Tensor:
 _KNOWN: WeakKeyDictionary[Traced, tuple[object, Traced]] = WeakKeyDictionary()
 
 
+def moving(params: Any) -> AllMoving | Moving:
+    """What moves of a tree of parameters: the tree itself where all do, and no gradient passes a hook."""
+    found = Moving(params)
+    return found if found.holds or any(found.hooks) else AllMoving(params)
+
+
 class Moving:
     """A tree of parameters as the list of those leaves that move; the others are held where they are."""
 
@@ -73,11 +79,6 @@ class Moving:
         """Whether any leaf is held."""
         return not all(self._moves)
 
-    @property
-    def plain(self) -> bool:
-        """Whether it is the same as the tree: all move, and no gradient passes a hook."""
-        return not self.holds and not any(self.hooks)
-
     def of(self, parts: Sequence[Any]) -> list[Any]:
         """Of as many parts as the tree has leaves those that belong to moving ones."""
         return [part for part, moves in zip(parts, self._moves, strict=True) if moves]
@@ -91,18 +92,18 @@ class Moving:
         """The tree, with these in the place of what moves."""
         return self._tree(moving, lambda leaf: leaf)
 
-    def row(self, moving: Sequence[Any]) -> Any:
-        """The same of what is a difference: zero where nothing moves."""
-        return self._tree(moving, torch.zeros_like)
+    def row(self, moving: Any) -> Any:
+        """The same of what is a difference: zero where nothing moves.  One number for all stays as it is."""
+        return self._tree(moving, torch.zeros_like) if isinstance(moving, list) else moving
 
     def _tree(self, moving: Sequence[Any], held: Callable[[Any], Any]) -> Any:
         after: Iterator[Any] = iter(moving)
         leaves = [next(after) if moves else held(leaf) for leaf, moves in zip(self._all, self._moves, strict=True)]
         return pytree.tree_unflatten(leaves, self._structure)
 
-    def models(self, loss_fn: Any, field: Any) -> list[Traced]:
+    def models(self, loss_fn: Any, field: Any) -> tuple[list[Traced], None]:
         """Losses, or fields, as fields of the list of what moves; of those that are followed once it is kept."""
-        return [self._model(*pair) for pair in listed_models(loss_fn, field)]
+        return [self._model(*pair) for pair in listed_models(loss_fn, field)], None
 
     def _model(self, loss: Any, field: Any) -> Traced:
         if not isinstance(loss, Traced):

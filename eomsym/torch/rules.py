@@ -9,9 +9,10 @@ from typing import Any
 import torch
 from torch.autograd import forward_ad as _forward_ad
 
-from eomsym.array_series import common, elementary_rules, rules
-from eomsym.array_series.machine import Backend, Known, Operand, Rule, RuleMaker
-from eomsym.array_series.program import Instruction
+from eomsym.arrays import common, elementary_rules, rules
+from eomsym.arrays.common import names
+from eomsym.arrays.machine import Backend, Known, Operand, Rule, RuleMaker
+from eomsym.arrays.program import Instruction
 
 _dual: Any = _forward_ad
 #: Operations of two tensors in which numbers may stand for one of them.
@@ -32,99 +33,30 @@ _UPSAMPLED = (
 )
 #: ``detach`` is the identity: g is taken as it is, and along the iterates what is detached there moves too.
 LINEAR = [
-    "sum",
-    "view",
-    "_unsafe_view",
-    "permute",
-    "t",
-    "expand",
-    "unsqueeze",
-    "select",
-    "cat",
-    "select_scatter",
-    "slice_scatter",
-    "clone",
-    "_to_copy",
-    "detach",
-    "alias",
-    "flip",
-    "diagonal",
-    "select_backward",
-    "slice_backward",
-    "unfold",
-    "repeat",
-    "lift_fresh_copy",
-    "view_of",
-    "unbind",
-    "split",
-    "split_with_sizes",
-    "unsafe_split",
-    "unsafe_split_with_sizes",
-    "avg_pool2d",
-    "avg_pool3d",
-    "_adaptive_avg_pool2d",
-    "_adaptive_avg_pool3d",
+    *names(
+        "sum view _unsafe_view permute t expand unsqueeze select cat select_scatter slice_scatter clone _to_copy "
+        "detach alias flip diagonal select_backward slice_backward unfold repeat lift_fresh_copy view_of unbind "
+        "split split_with_sizes unsafe_split unsafe_split_with_sizes avg_pool2d avg_pool3d _adaptive_avg_pool2d "
+        "_adaptive_avg_pool3d convert_element_type tril triu roll diagonal_backward"
+    ),
     *(f"upsample_{kind}{end}" for kind in _UPSAMPLED for end in ("", "_backward")),
-    "convert_element_type",
-    "tril",
-    "triu",
-    "roll",
-    "diagonal_backward",
 ]
 #: Integers and bools among the inputs are places.
-INDEXED = (
-    "gather",
-    "index",
-    "index_select",
-    "embedding",
-    "scatter_add",
-    "index_put",
-    "index_add",
-)
+INDEXED = names("gather index index_select embedding scatter_add index_put index_add")
 #: Of their other inputs the shape counts, or where they lie.
-HELD = (
-    "avg_pool2d_backward",
-    "avg_pool3d_backward",
-    "_adaptive_avg_pool2d_backward",
-    "_adaptive_avg_pool3d_backward",
-    "hardshrink_backward",
-    "softshrink_backward",
-    "hardsigmoid_backward",
+FIRST_ONLY = names(
+    "avg_pool2d_backward avg_pool3d_backward _adaptive_avg_pool2d_backward _adaptive_avg_pool3d_backward "
+    "hardshrink_backward softshrink_backward hardsigmoid_backward"
 )
 #: They write a number.
 AFFINE = ("scatter", "constant_pad_nd")
 #: Of several results where the others say which values were taken.
 KINKS = frozenset(
-    [
-        "abs",
-        "maximum",
-        "minimum",
-        "amax",
-        "amin",
-        "max",
-        "min",
-        "relu",
-        "clamp",
-        "clamp_min",
-        "clamp_max",
-        "sort",
-        "topk",
-        "kthvalue",
-        "median",
-        "nanmedian",
-        "mode",
-        "cummax",
-        "cummin",
-        "max_pool2d_with_indices",
-        "max_pool3d_with_indices",
-        "adaptive_max_pool2d",
-        "adaptive_max_pool3d",
-        "fmod",
-        "remainder",
-        "hardshrink",
-        "softshrink",
-        "hardsigmoid",
-    ]
+    names(
+        "abs maximum minimum amax amin max min relu clamp clamp_min clamp_max sort topk kthvalue median nanmedian "
+        "mode cummax cummin max_pool2d_with_indices max_pool3d_with_indices adaptive_max_pool2d "
+        "adaptive_max_pool3d fmod remainder hardshrink softshrink hardsigmoid"
+    )
 )
 #: Their parts have kinks which cancel: a maximum is taken out and put back.
 SMOOTH = frozenset(
@@ -135,26 +67,10 @@ FLAT = frozenset(
     [
         *common.FLAT,
         *CHOICES,
-        "isnan",
-        "isinf",
-        "logical_and",
-        "logical_or",
-        "logical_not",
-        "bitwise_and",
-        "bitwise_not",
-        "full_like",
-        "zeros_like",
-        "ones_like",
-        "empty_like",
-        "empty_permuted",
-        "new_zeros",
-        "new_ones",
-        "new_full",
-        "new_empty",
-        "empty_strided",
-        "full",
-        "arange",
-        "scalar_tensor",
+        *names(
+            "isnan isinf logical_and logical_or logical_not bitwise_and bitwise_not full_like zeros_like ones_like "
+            "empty_like empty_permuted new_zeros new_ones new_full new_empty empty_strided full arange scalar_tensor"
+        ),
     ]
 )
 
@@ -210,7 +126,7 @@ RULES: dict[str, RuleMaker] = {
     **dict.fromkeys(AFFINE, rules.affine),
     **dict.fromkeys(("mm", "bmm", "mv", "dot", "convolution"), rules.bilinear_with(rules.pairwise)),
     **dict.fromkeys(KINKS, rules.piecewise),
-    **dict.fromkeys(HELD, rules.held),
+    **dict.fromkeys(FIRST_ONLY, rules.first_only),
     "sigmoid": elementary_rules.function("sigmoid"),
     "pow": _power,
     "reciprocal": elementary_rules.function("reciprocal"),

@@ -18,9 +18,9 @@ from torch.fx.experimental.proxy_tensor import make_fx
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils import _pytree as pytree
 
-from eomsym.array_series.program import FlatProgram, Instruction
+from eomsym.arrays.library import check_like, gradient_of
+from eomsym.arrays.program import FlatProgram, Instruction
 from eomsym.errors import InputError
-from eomsym.step_index import check_like, gradient_of
 from eomsym.torch.decompositions import EVALUATED, TRACED, InPlaceOf, operation_name, table
 from eomsym.torch.rules import BACKEND, SCALAR_OPERATIONS
 

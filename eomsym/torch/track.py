@@ -10,7 +10,7 @@ import torch
 from eomsym.checks import shown
 from eomsym.errors import InputError
 from eomsym.optimizers import from_torch
-from eomsym.torch.counterterms import counterterms
+from eomsym.torch.library import counterterms
 from eomsym.torch.moving import twin
 from eomsym.torch.optimizer_state import learning_rates, step_hooks
 from eomsym.tracking import Tracker

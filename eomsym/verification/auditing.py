@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from eomsym.array_series.check import first_fault, kinks_of
+from eomsym.arrays.check import first_fault, kinks_of
 from eomsym.checks import check_integer
 from eomsym.errors import InputError
 from eomsym.verification.audit_record import DIFFERENCES, NESTED, ROUTES, SERIES, Audit, AuditRow

@@ -31,7 +31,7 @@ from eomsym.optimizers import Optimizer, loop_of
 from eomsym.optimizers.loop import check_free
 from eomsym.schedules import read_schedules
 from eomsym.step_index import check_summable
-from eomsym.step_index.held import has_kink
+from eomsym.step_index.frozen import has_kink
 from eomsym.verification.loop import verify_loop
 from eomsym.verification.measurement import MANIFOLD, SHADOW, STARTS, Measurement, Problem, forgetting_steps
 from eomsym.verification.posing import (

@@ -9,22 +9,25 @@ kernels are made, nothing is shared.  What is shared is the rule, and the order 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from fractions import Fraction
 from functools import cache
 from math import factorial
 from typing import Any
 
+import numpy as np
+
 from eomsym.optimizers import Coefficient, Elapsed, Field, UpdateRule
 from eomsym.series.program import Program
 from eomsym.series.rings import Ring
-from eomsym.step_index import RingAlgebra, Tables, solve
+from eomsym.step_index import ProgramAlgebra, Tables, solve
+from eomsym.step_index.numbers import each
 
-Row = list[Any]  # of balls at level 0, of polynomials in s or balls above it: (d,)
+Row = list[Any]  # of balls: (d,)
 
 
-class StepPolynomials(RingAlgebra):
-    """Vectors of polynomials in s: ``arb_poly`` of python-flint; the only entry of the values is the polynomial."""
+class StepPolynomials(ProgramAlgebra):
+    """Vectors of polynomials in s: ``arb_poly`` of python-flint; values have one row, of polynomials."""
 
     def __init__(
         self,
@@ -36,22 +39,19 @@ class StepPolynomials(RingAlgebra):
     ) -> None:
         super().__init__(Tables((Fraction(0),)), programs, point, parameters, ring, fields)
 
-    def resolved(self, share: Coefficient, index: int, values: list[Row], level: int) -> list[Row]:
-        kept = Fraction(share)
-        found = self._each(values, lambda added: self._applied(memory_operator(kept, level + 1), added))
-        return found if level else self._each(found, lambda polynomial: polynomial[0])
+    def solve_memory(self, share: Coefficient, index: int, values: np.ndarray, level: int) -> np.ndarray:
+        operator = memory_operator(Fraction(share), level + 1)
+        found = each(lambda added: self._applied(operator, added), values)
+        return found if level else each(lambda polynomial: polynomial[0], found)
 
-    def summed(self, values: list[Row], level: int) -> list[Row]:
-        return self._each(values, lambda moved: self._applied(sum_operator(level + 1), moved).integral())
+    def antidifference(self, values: np.ndarray, level: int) -> np.ndarray:
+        return each(lambda moved: self._applied(sum_operator(level + 1), moved).integral(), values)
 
-    def logarithm(self, values: list[Row], level: int) -> list[Row]:
-        return self._each(values, lambda moved: self._applied(sum_operator(level + 1), moved)[0])
+    def logarithm(self, values: np.ndarray, level: int) -> np.ndarray:
+        return each(lambda moved: self._applied(sum_operator(level + 1), moved)[0], values)
 
-    def elapsed(self, levels: Sequence[list[Row]], atom: Elapsed, level: int) -> list[Row]:
+    def elapsed(self, values: np.ndarray, atom: Elapsed, alike: bool) -> np.ndarray:
         raise AssertionError("kernels are generated for constant parameters")  # pragma: no cover
-
-    def _each(self, values: list[Row], function: Callable[[Any], Any]) -> list[Row]:
-        return [[function(value) for value in row] for row in values]
 
     def _applied(self, operator: Sequence[Fraction], value: Any) -> Any:
         """``Σ_j operator[j] (d/ds)^j`` of a polynomial, or of a ball, which is constant."""

@@ -2,9 +2,9 @@
 
 from fractions import Fraction
 
-from eomsym.step_index import DescentSchedule
+from eomsym.step_index import EvaluationPlan
 
-LOGARITHM = DescentSchedule.logarithm
+LOGARITHM = EvaluationPlan.logarithm
 
 
 def altered_logarithm(descent):
@@ -16,7 +16,7 @@ def altered_logarithm(descent):
 
 
 def test_verify_fails_when_a_coefficient_of_xi_1_is_altered(run, monkeypatch):
-    monkeypatch.setattr(DescentSchedule, "logarithm", altered_logarithm)
+    monkeypatch.setattr(EvaluationPlan, "logarithm", altered_logarithm)
     options = ("--dataset", "moons", "--layers", "2,3,2", "--orders", "0:2", "--format", "json")
     result = run("verify", *options)
     assert result.status == 1

@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 from scipy.linalg import logm
 
+from eomsym.arrays.lookahead import lookahead
 from eomsym.errors import InputError
-from eomsym.step_index import lookahead, map_logarithm
+from eomsym.step_index import map_logarithm
 
 MATRIX = np.array([[0.9, 0.2, 0.0], [-0.1, 1.1, 0.05], [0.0, 0.1, 0.8]])
 STATE = np.array([1.0, -2.0, 0.5])

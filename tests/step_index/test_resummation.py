@@ -9,6 +9,7 @@ import pytest
 from eomsym import optimizers
 from eomsym.errors import InputError, ResummationWarning
 from eomsym.step_index import (
+    NumberAlgebra,
     check_summable,
     resummed,
     resummed_rows,
@@ -16,7 +17,6 @@ from eomsym.step_index import (
     solve,
     tell_growth,
 )
-from eomsym.step_index.number_algebra import NumberAlgebra
 
 RANDOM = np.random.default_rng(5)
 #: Curvatures between 0 and 1, and the components of a gradient along them.

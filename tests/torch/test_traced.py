@@ -13,7 +13,7 @@ from torch.nn import functional  # noqa: E402
 
 import eomsym.torch  # noqa: E402
 from eomsym.errors import InputError, KinkWarning, PrecisionWarning, SeriesMismatchError  # noqa: E402
-from eomsym.torch.counterterms import LIBRARY  # noqa: E402
+from eomsym.torch.library import LIBRARY  # noqa: E402
 from eomsym.torch.rules import RULES  # noqa: E402
 from eomsym.torch.tracing import flatten, gradient_function  # noqa: E402
 

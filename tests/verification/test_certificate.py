@@ -13,7 +13,7 @@ from eomsym.codegen import KernelSpec, kernel_for
 from eomsym.errors import InputError, MissingExtraError
 from eomsym.models import ExpressionLoss
 from eomsym.series import number_rings
-from eomsym.step_index import layout, program_counterterms, tables
+from eomsym.step_index import program_counterterms, tables
 from eomsym.verification import certify, measure_accuracy
 from eomsym.verification.accuracy import evaluation_noise
 from eomsym.verification.step_polynomials import polynomial_counterterms
@@ -155,7 +155,7 @@ def test_polynomials_and_nodes_lead_to_the_same_balls(name):
 
 def forget():
     """Tables that were made before."""
-    for made in (tables._matrix, tables._logarithm, layout._doubly_vanishing):
+    for made in (tables._matrix, tables._logarithm, tables._doubly_vanishing):
         made.cache_clear()
 
 

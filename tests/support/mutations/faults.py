@@ -27,7 +27,7 @@ class Fault:
 
 
 TREES = ("tests/test_trees.py",)
-WEIGHTS = ("tests/step_index/test_weights.py", "tests/step_index/test_schedule.py")
+WEIGHTS = ("tests/step_index/test_weights.py", "tests/step_index/test_evaluation_plan.py")
 COUNTERTERMS = ("tests/derivation/test_counterterms.py",)
 RULES = ("tests/derivation/test_rules_on_trees.py", "tests/derivation/test_vector_language.py")
 REGISTRY = (
@@ -74,19 +74,19 @@ FAULTS = [
         ("_undone", "[i] * comb(i, j) for i in range(j + 1, power + 1", "[i] * comb(i, j) for i in range(j + 1, power"),
         ("_lagrange", "rest = whole[power + 1] + place * rest", "rest = whole[power + 1] - place * rest"),
         ("_lagrange", "part * place**power for power", "part * (-place) ** power for power"),
-        ("descent_schedule", "for slot in range(1, k + 1)\n", "for slot in range(1, k)\n"),
-        ("descent_schedule", "if slot == k or slot > forward", "if slot == k"),
-        ("DescentSchedule.summation", "self.tables.summation(k)[m - 1]", "self.tables.summation(k)[m - 2]"),
-        ("DescentSchedule.summation", "(self.forward + 1, len(self.steps))", "(self.forward + 1, len(self.steps) - 1)"),
-        ("DescentSchedule.extrapolation", ".tables.extension(k)[slot - 1] for ", ".tables.extension(k)[slot - 2] for "),
-        ("DescentSchedule.extrapolation", "if every else self.forward + 1", "if every else self.forward"),
+        ("evaluation_plan", "for slot in range(1, k + 1)\n", "for slot in range(1, k)\n"),
+        ("evaluation_plan", "if slot == k or slot > forward", "if slot == k"),
+        ("EvaluationPlan.summation", "self.tables.summation(k)[m - 1]", "self.tables.summation(k)[m - 2]"),
+        ("EvaluationPlan.summation", "(self.forward + 1, len(self.steps))", "(self.forward + 1, len(self.steps) - 1)"),
+        ("EvaluationPlan.extrapolation", ".tables.extension(k)[slot - 1] for ", ".tables.extension(k)[slot - 2] for "),
+        ("EvaluationPlan.extrapolation", "if every else self.forward + 1", "if every else self.forward"),
         ("_triangle", "Fraction(0), *row] if k and row else list(row", "*row, Fraction(0)] if k and row else list(row"),
     ),
     *_faults(
         (*WEIGHTS, *RULES),
         ("Tables._dropped", "return self.anchored and level > 0", "return self.anchored"),
         ("Tables.known", "(level, 1) if self.anchored else level + 1", "(level, 1) if self.anchored else level + 2"),
-        ("Tables._held", "return self.nodes[: level + 1]", "return self.nodes[: level + 1][::-1]"),
+        ("Tables._stored", "return self.nodes[: level + 1]", "return self.nodes[: level + 1][::-1]"),
         ("Tables.summation", "return self._matrix(level, sum_to)", "return self._matrix(level, value_at)"),
         ("_Resolvent.__call__", "return resolvent(self.share, step)", "return resolvent(-self.share, step)"),
     ),
@@ -94,11 +94,11 @@ FAULTS = [
         RULES,
         ("integer_nodes", "(nodes[1:], anchored=True) if is_anchored(rule)", "(nodes[1:], anchored=True) if True"),
         ("is_anchored", "return all(power == 0 for operand", "return any(power == 0 for operand"),
-        ("NodeAlgebra.quotient", "-1, self._convolution(denominator, known", "1, self._convolution(denominator, known"),
-        ("NodeAlgebra.quotient", "known, range(1, level + 1), level))]", "known, range(1, level), level))]"),
-        ("NodeAlgebra.square_root", "half = Fraction(1, 2)", "half = Fraction(1, 1)"),
-        ("NodeAlgebra.square_root", "(known, known, range(1, level), ", "(known, known, range(1, level + 1), "),
-        ("NodeAlgebra.product", "(left, right, range(level + 1), ", "(left, right, range(level), "),
+        ("Solution._componentwise", "(-1, self._products(below, known", "(1, self._products(below, known"),
+        ("Solution._componentwise", "known, range(1, level + 1), level))]", "known, range(1, level), level))]"),
+        ("Solution._componentwise", "[(HALF, rest)]", "[(1, rest)]"),
+        ("Solution._componentwise", "(known, known, range(1, level), ", "(known, known, range(1, level + 1), "),
+        ("Solution._componentwise", "(*factors, range(level + 1), ", "(*factors, range(level), "),
         ("Solution._level", "following[index].without(number), level)", "following[index], level)"),
         ("Solution._linear", "if power <= level\n", "if power < level\n"),
         ("Solution.advance", "self._linear(rule.moved(index), level + 1)", "self._linear(rule.moved(index), level)"),
@@ -128,14 +128,14 @@ FAULTS = [
             "tests/verification/test_certificate.py",
         ),
         ("program_counterterms", "scale = ring.number(Fraction(-1, steps))", "scale = ring.number(Fraction(-1))"),
-        ("RingAlgebra._signs", " [first] * half + [second] * (len(self._point) - half)", " [first] * len(self._point)"),
-        ("RingAlgebra.transform", "(weights, values[: len(weights)", "(weights, values[len(values) - len(weights) :"),
+        ("Field.of_loss", "values[..., half:] *= second", "values[..., half:] *= first"),
+        ("_Numbers.transform", "(matrix @ repeated[:rows])", "(matrix @ repeated[-rows:])"),
     ),
     *_faults(
         ("tests/jax", "tests/torch"),
         ("array_counterterms", "-value[0] if steps == 1 else", "value[0] if steps == 1 else"),
-        ("_Along.__call__", "[:rows] if level else", "[-rows:] if level else"),
-        ("ArrayAlgebra.extended", ".extension(level, len(self.tables.nodes", ".extension(1, len(self.tables.nodes"),
+        ("GradientSeries.__call__", "value[:rows] if len(value) > 1", "value[-rows:] if len(value) > 1"),
+        ("GradientSeries._extended", ".further(level, len(self._tables", ".further(1, len(self._tables"),
     ),
     *_faults(
         COUNTERTERMS,
@@ -260,8 +260,8 @@ FAULTS = [
         ("templates/common/rule.jinja", "if steps != 1", "if steps != steps"),
         ("templates/common/rule.jinja", "state_0[0] = theta", "state_0[0] = 0 * theta"),
         ("templates/common/rule.jinja", "return levels[k] if k >= 0", "return levels[k] if k > 0"),
-        ("StatementAlgebra.quotient", ' i in range(1, {level} + 1))"\n        ', ' i in range({level}))"\n        '),
-        ("StatementAlgebra.combine", 'sign = "-" if number < 0 else "+"', 'sign = "+"'),
+        ("_Printer._value", "for i in range(1, k + 1))", "for i in range(k))"),
+        ("_Printer._sum", 'sign = "-" if weight < 0 else "+"', 'sign = "+"'),
     ),
     *_faults(
         NORMALISED,

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from eomsym.optimizers import UpdateRule
-from eomsym.step_index import integer_nodes, solve
-from eomsym.step_index.number_algebra import GradientSeries, NumberAlgebra
+from eomsym.step_index import NumberAlgebra, integer_nodes, solve
+from eomsym.step_index.numbers import GradientSeries
 
 
 def modified_field_terms(

@@ -6,8 +6,8 @@ from collections.abc import Callable, Sequence
 from itertools import repeat
 from typing import Any
 
-from eomsym.array_series.machine import LONG, Backend, Known, Operand, Row, Rule, RuleMaker, Series, total
-from eomsym.array_series.program import Instruction
+from eomsym.arrays.machine import LONG, Backend, Known, Operand, Row, Rule, RuleMaker, Series, total
+from eomsym.arrays.program import Instruction
 
 
 def linear(instruction: Instruction, series: Sequence[Operand], backend: Backend) -> Rule:
@@ -20,7 +20,7 @@ def indexed(instruction: Instruction, series: Sequence[Operand], backend: Backen
     return _mapped(instruction, series, [backend.floating(operand[0]) for operand in series])
 
 
-def held(instruction: Instruction, series: Sequence[Operand], backend: Backend) -> Rule:
+def first_only(instruction: Instruction, series: Sequence[Operand], backend: Backend) -> Rule:
     """Linear in the first input; the others stay what they are."""
     return _mapped(instruction, series, [place == 0 for place in range(len(series))])
 

@@ -12,20 +12,23 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from eomsym.array_series.machine import Machine
-from eomsym.array_series.program import Instruction
+from eomsym.arrays.machine import Machine
+from eomsym.arrays.program import Instruction
 from eomsym.checks import check_choice
 from eomsym.errors import InputError, KinkWarning, PrecisionWarning, SeriesMismatchError, warn_outside
 
 SMOOTH = ("warn", "error", "ignore")
 COMPARISONS = frozenset(["lt", "le", "gt", "ge"])
-#: Roundings in row N, measured on networks in float32: 10 · 3^N, more where steps divide by small roots.
+#: Units of the last place by which row N may be wrong: FIRST · EACH^N, times DIVIDED where steps divide by small roots;
+#: measured on networks in float32.  Larger numbers warn of lost digits at lower orders.
 FIRST, EACH, DIVIDED = 10.0, 3.0, 50.0
-#: Rows with fewer digits than this are told of.
+#: The relative error of a row above which a warning comes.  A larger one warns less.
 DIGITS = 1e-3
-#: Where a wrong coefficient is looked for: the first omitted term is this power of the precision.
+#: The step is such that the first omitted term is this power of the precision, relative to the first one.  A larger
+#: power takes shorter steps: round-off hides more of what is wrong, and functions may bend faster.
 PLACE = 0.6
-#: A step that proves too long is divided by this, so many times.
+#: A step that proves too long is divided by this, so many times.  More tries refuse fewer functions that bend fast, and
+#: take longer where something is wrong.
 SHORTER, TRIES = 4.0, 2
 
 Arrays = list[Any]
@@ -34,7 +37,10 @@ Gradient = Callable[[Arrays], Arrays]
 
 @dataclass(frozen=True)
 class Allowance:
-    """What may look like a wrong last coefficient: a share of the next, and units of the last place."""
+    """What may look like a wrong last coefficient: a share of the next term, and units of the last place.
+
+    Larger ones refuse fewer right series, and see fewer wrong ones.
+    """
 
     share: float
     units: float

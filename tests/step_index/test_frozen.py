@@ -9,7 +9,7 @@ from sample_quartic import SampleQuartic, samples
 from eomsym import optimizers
 from eomsym.dynamics import kernel_counterterms
 from eomsym.errors import InputError
-from eomsym.step_index.held import check_held, root_quotient, takes_roots
+from eomsym.step_index.frozen import check_frozen, root_quotient, takes_roots
 
 
 class WithStillOnes(SampleQuartic):
@@ -53,9 +53,9 @@ def test_a_gradient_that_vanishes_at_a_point_is_no_held_component():
 
 
 def test_what_is_held_is_told_from_what_is_not():
-    check_held(lambda at: np.array([at[0] ** 2, 0.0]), np.array([1.0, 0.0]), "adam")
+    check_frozen(lambda at: np.array([at[0] ** 2, 0.0]), np.array([1.0, 0.0]), "adam")
     with pytest.raises(InputError, match="parameter 1"):
-        check_held(lambda at: at - [2.0, 0.0], np.array([1.0, 0.0]), "adam")
+        check_frozen(lambda at: at - [2.0, 0.0], np.array([1.0, 0.0]), "adam")
     assert root_quotient(np.array([0.0, 1.0, 3.0]), np.array([0.0, 2.0, 1.0])).tolist() == [0, 0.5, 3]
 
 

@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from eomsym.array_series.machine import Affine, Backend, Known, Operand, Row, Rule, RuleMaker, Series, total
-from eomsym.array_series.program import Instruction
-from eomsym.array_series.rules import added, entrywise, first_output, inner_rows, times
+from eomsym.arrays.machine import Affine, Backend, Known, Operand, Row, Rule, RuleMaker, Series, total
+from eomsym.arrays.program import Instruction
+from eomsym.arrays.rules import added, entrywise, first_output, inner_rows, times
 from eomsym.series.elementary import (
     ARGUMENT,
     ELEMENTARY,

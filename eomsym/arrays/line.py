@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
-from eomsym.array_series.machine import Backend, Machine
-from eomsym.array_series.program import FlatProgram
+from eomsym.arrays.machine import Backend, Machine
+from eomsym.arrays.program import FlatProgram
 
 #: Of the way along the line, what tells in which direction an operation's inputs move: any direction serves.
 NUDGE = 1e-3
@@ -16,7 +16,7 @@ Arrays = list[Any]
 Operation = tuple[str, Callable[..., Arrays], Arrays, Arrays]
 
 
-class _Alone:
+class _SingleCurve:
     """The layout of a single curve: one row at every level."""
 
     def rows(self, level: int) -> int:
@@ -25,7 +25,7 @@ class _Alone:
     def inner(self, level: int) -> int:
         return 1
 
-    def extension(self, level: int, rows: int) -> Sequence[Sequence[Any]]:
+    def further(self, level: int, rows: int) -> Sequence[Sequence[Any]]:
         return ()
 
     def closing(self, level: int) -> tuple[bool, Sequence[Sequence[Any]]]:
@@ -39,7 +39,7 @@ def along_line(
     program: FlatProgram, point: Sequence[Any], direction: Sequence[Any], order: int, backend: Backend
 ) -> Machine:
     """A machine that has the series of all values at ``point + t · direction``, in t."""
-    machine = Machine(program, point, _Alone(), backend)
+    machine = Machine(program, point, _SingleCurve(), backend)
     for level in range(1, order + 1):
         machine.advance(level, [[part if level == 1 else 0 * part] for part in direction])
     return machine

@@ -15,8 +15,8 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
-from eomsym.array_series.analysis import analysis_of
-from eomsym.array_series.program import FlatProgram, Instruction
+from eomsym.arrays.analysis import analysis_of
+from eomsym.arrays.program import FlatProgram, Instruction
 
 if TYPE_CHECKING:
     import numpy as np
@@ -73,7 +73,7 @@ class Layout(Protocol):
     def inner(self, level: int) -> int:
         """Of sums of products of lower ones with that level in sum, at the first nodes."""
 
-    def extension(self, level: int, rows: int) -> Sequence[Sequence[Any]]:
+    def further(self, level: int, rows: int) -> Sequence[Sequence[Any]]:
         """The weights that give a coefficient at further nodes, up to ``rows`` in all."""
 
     def closing(self, level: int) -> tuple[bool, Sequence[Sequence[Any]]]:
@@ -119,7 +119,7 @@ class Rows:
     def extended(self, kept: dict[int, Row], values: Row, level: int, rows: int) -> Row:
         """``values`` of a coefficient, at ``rows`` nodes; ``kept`` is the memory of what was found."""
         found = kept.setdefault(level, list(values))
-        weights = self._layout.extension(level, rows)[len(found) - len(values) :]
+        weights = self._layout.further(level, rows)[len(found) - len(values) :]
         found += [combined(row, values, self.backend) for row in weights]
         return found[:rows]
 

@@ -4,7 +4,7 @@ from fractions import Fraction
 
 import pytest
 
-from eomsym.step_index import descent_schedule
+from eomsym.step_index import evaluation_plan
 
 #: Weights of the gradients at look-ahead iterates in −f̃ (theory §4); the last row of each list is order N.
 LOOK_AHEAD = {
@@ -22,7 +22,7 @@ def polynomial(k, step):
 
 @pytest.mark.parametrize("order", LOOK_AHEAD)
 def test_logarithm_has_the_look_ahead_weights(order):
-    row = descent_schedule(4).logarithm()[order]
+    row = evaluation_plan(4).logarithm()[order]
     # At order 2 and above the weight of slot 0 multiplies a coefficient that vanishes, and is left out.
     assert row[1 : order + 1] == [Fraction(weight) for weight in LOOK_AHEAD[order][1:]]
     assert not any(row[order + 1 :])
@@ -30,7 +30,7 @@ def test_logarithm_has_the_look_ahead_weights(order):
 
 @pytest.mark.parametrize("k", range(1, TERMS))
 def test_logarithm_is_the_slope_of_the_sum(k):
-    descent = descent_schedule(TERMS)
+    descent = evaluation_plan(TERMS)
     value = sum(w * polynomial(k, s) for w, s in zip(descent.logarithm()[k], descent.steps, strict=False))
     # d/ds at 0 of Σ_{i<s} i^k is the Bernoulli number B_k (Faulhaber); −3 s has the slope −3 B_1 = 3/2.
     bernoulli = {0: 1, 1: Fraction(-1, 2), 2: Fraction(1, 6), 4: Fraction(-1, 30), 6: Fraction(1, 42)}
@@ -40,7 +40,7 @@ def test_logarithm_is_the_slope_of_the_sum(k):
 
 @pytest.mark.parametrize("terms", [1, 2, 3, 6, 9, TERMS])
 def test_extrapolation_is_exact_for_polynomials_that_vanish_at_0(terms):
-    descent = descent_schedule(terms)
+    descent = evaluation_plan(terms)
     table = descent.extrapolation()
     for slot in range(terms):
         assert len(table[slot]) == slot  # nothing is extrapolated to a step that is computed
@@ -54,7 +54,7 @@ def test_extrapolation_is_exact_for_polynomials_that_vanish_at_0(terms):
 
 def test_summation_reaches_every_step():
     """``Q(s+1) − Q(s)`` is the polynomial: Q at two steps that are 1 apart, and Q(0) = 0 through the step −1."""
-    descent = descent_schedule(TERMS)
+    descent = evaluation_plan(TERMS)
     table = descent.summation()
     later = descent.steps[descent.forward + 1 :]
     assert len(table) == len(later)
@@ -76,7 +76,7 @@ def test_summation_reaches_every_step():
 def test_every_turn_finds_what_it_needs(terms):
     """Coefficient k of a polynomial is known once k slots have had their turn for it, and is needed after that."""
     done: set[tuple[int, int]] = set()
-    descent = descent_schedule(terms)
+    descent = evaluation_plan(terms)
     assert len(set(descent.steps)) == terms
     assert descent.steps[: descent.forward + 1] == tuple(range(descent.forward + 1))
     for slot, low, end in descent.turns:

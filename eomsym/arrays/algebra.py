@@ -12,18 +12,18 @@ from dataclasses import replace
 from functools import partial, reduce
 from typing import Any
 
-from eomsym.array_series.check import Watch, check_finite_rows
-from eomsym.array_series.machine import Backend, Machine, combined, total
+from eomsym.arrays.batches import Arrays, BatchGradient, compared, summed
+from eomsym.arrays.check import Watch, check_finite_rows
+from eomsym.arrays.machine import Backend, Machine, combined, total
+from eomsym.arrays.round_off import round_off, tiny
 from eomsym.errors import InputError
 from eomsym.optimizers import Coefficient, UpdateRule, number
-from eomsym.step_index.held import round_off, takes_roots, tiny
-from eomsym.step_index.layout import NodeLayout, layout_of, spread_tables
-from eomsym.step_index.shares import Arrays, Share, compared, summed
-from eomsym.step_index.solver import NodeAlgebra, solve, solve_slow
-from eomsym.step_index.tables import Matrix
+from eomsym.step_index import Algebra, Matrix, solve, solve_slow
+from eomsym.step_index.frozen import takes_roots
+from eomsym.step_index.tables import FewestRows, fewest_rows
 
 
-class _Along:
+class GradientSeries:
     """A g along a point whose levels come one after the other.
 
     Of many batches no more is kept than their sum: each level is made with all below it again.
@@ -31,14 +31,14 @@ class _Along:
 
     def __init__(
         self,
-        shares: Sequence[Share],
-        layout: NodeLayout,
+        batches: Sequence[BatchGradient],
+        tables: FewestRows,
         backend: Backend,
         watch: Watch | None,
-        others: Sequence[Sequence[Share]] = (),
+        others: Sequence[Sequence[BatchGradient]] = (),
         roots: bool = False,
     ) -> None:
-        self._shares, self._layout, self._backend, self._watch = shares, layout, backend, watch
+        self._batches, self._tables, self._backend, self._watch = batches, tables, backend, watch
         self._others, self._roots = others, roots
         #: Where g may be other than 0, if some is round-off; where it was 0 at first, and where it still is.
         self._kept: Arrays = []
@@ -49,47 +49,55 @@ class _Along:
 
     def __call__(self, point: Arrays) -> Arrays:
         level = len(self._point)
-        rows = self._layout.rows(level)
-        self._point.append(
-            [(rows * value if len(value) == 1 else value)[:rows] if level else value[0] for value in point]
-        )
+        rows = self._tables.rows(level)
+        at_rows = [value[:rows] if len(value) > 1 else rows * value for value in point]
+        self._point.append(at_rows if level else [value[0] for value in point])
         found = self._total(level)
         if level == 0 and self._watch is not None:
             self._watch.begun(self._machine or self._started(*self._firsts[0]))
             for others in self._others:
                 found = compared(found, others, self._point[0], self._backend)
         found = found if level else [[value] for value in found]
-        return self._without_noise(found, level) if self._roots else found
+        return self._extended(self._without_noise(found, level) if self._roots else found, level)
+
+    def _extended(self, values: Arrays, level: int) -> Arrays:
+        """A level of g at all nodes."""
+        if level == 0 or self._tables.last is not None:
+            return values  # the same everywhere; or nothing else is asked for but the sum
+        further = self._tables.further(level, len(self._tables.nodes))
+        return [[*rows, *(combined(weights, rows, self._backend) for weights in further)] for rows in values]
 
     def finish(self) -> None:
         """Has the watch look at what was made: at the first of many batches."""
         if self._watch is None or not self._watch.looks or not all(map(self._backend.concrete, self._seen())):
             return
-        for share, data in self._firsts:
-            machine = self._machine or self._started(share, data)
-            self._watch.done(machine, partial(_bound, share.gradient, data))
+        for batch, data in self._firsts:
+            machine = self._machine or self._started(batch, data)
+            self._watch.done(machine, lambda values, batch=batch, data=data: batch.gradient(*values, *data))
 
     def _seen(self) -> list[Any]:
         return [*self._point[0], *(row for level in self._point[1:] for rows in level for row in rows)]
 
     @property
-    def _firsts(self) -> list[tuple[Share, list[Any]]]:
-        return [(share, share.first()) for share in self._shares]
+    def _firsts(self) -> list[tuple[BatchGradient, list[Any]]]:
+        return [(batch, batch.first()) for batch in self._batches]
 
     def _total(self, level: int) -> Arrays:
-        if len(self._shares) == self._shares[0].count == 1:
+        if len(self._batches) == self._batches[0].count == 1:
             if self._machine is None:
                 self._machine = self._started(*self._firsts[0])
             else:
                 self._machine.advance(level, self._point[level])
             return self._machine.outputs(level)
 
-        def made(share: Share) -> Callable[..., Arrays]:
-            return lambda *data: [row for rows in self._started(share, data).outputs(level) for row in rows]
+        def made(batch: BatchGradient) -> Callable[..., Arrays]:
+            return lambda *data: [row for rows in self._started(batch, data).outputs(level) for row in rows]
 
         if level == 0:
-            return self._sum(lambda share: lambda *data: self._started(share, data).outputs(0))
-        found, rows = self._sum(made), self._layout.rows(level)
+            return summed(
+                self._batches, lambda batch: lambda *data: self._started(batch, data).outputs(0), self._backend
+            )
+        found, rows = summed(self._batches, made, self._backend), self._tables.rows(level)
         return [found[place : place + rows] for place in range(0, len(found), rows)]
 
     def _without_noise(self, found: Arrays, level: int) -> Arrays:
@@ -111,31 +119,24 @@ class _Along:
             return []
         with backend.looking():
             point = list(map(backend.stand_in, self._point[0]))
-            shares = [replace(share, batches=tuple(map(backend.stand_in, share.batches))) for share in self._shares]
+            batches = [replace(batch, batches=tuple(map(backend.stand_in, batch.batches))) for batch in self._batches]
             noise, loud = round_off(
-                lambda values: summed(shares, lambda share: partial(share.gradient, *values), backend), point, backend
+                lambda values: summed(batches, lambda batch: partial(batch.gradient, *values), backend), point, backend
             )
             for_sure = loud and all(map(backend.concrete, small))
             told = list(map(operator.and_, small, loud)) if for_sure else loud
             watch.hold([int(part.sum()) for part in told], [part.shape for part in told])
         return [~(part & one) for part, one in zip(small, noise, strict=True)] if noise else []
 
-    def _sum(self, made: Callable[[Share], Callable[..., Arrays]]) -> Arrays:
-        return summed(self._shares, made, self._backend)
-
-    def _started(self, share: Share, data: Sequence[Any]) -> Machine:
+    def _started(self, batch: BatchGradient, data: Sequence[Any]) -> Machine:
         """A machine that has come as far as the point is known."""
-        machine = Machine(share.program, self._point[0], self._layout, self._backend, list(data))
+        machine = Machine(batch.program, self._point[0], self._tables, self._backend, list(data))
         for level, values in enumerate(self._point[1:], 1):
             machine.advance(level, values)
         return machine
 
 
-def _bound(gradient: Callable[..., Arrays], data: Sequence[Any], values: Arrays) -> Arrays:
-    return gradient(*values, *data)
-
-
-class ArrayAlgebra(NodeAlgebra):
+class ArrayAlgebra(Algebra):
     """Vectors at one point, ``arguments``; ``models`` are what each field's g is the sum of.
 
     ``memory`` has the other slow states.
@@ -143,18 +144,18 @@ class ArrayAlgebra(NodeAlgebra):
 
     def __init__(
         self,
-        layout: NodeLayout,
-        models: Sequence[Sequence[Share]],
+        tables: FewestRows,
+        models: Sequence[Sequence[BatchGradient]],
         arguments: Sequence[Any],
         backend: Backend,
         memory: Sequence[Sequence[Any]] = (),
         watch: Watch | None = None,
-        others: Sequence[Sequence[Sequence[Share]]] = (),
+        others: Sequence[Sequence[Sequence[BatchGradient]]] = (),
         roots: bool = False,
     ) -> None:
-        super().__init__(layout.tables)
-        self._layout, self._watch = layout, watch
-        self._gradients: list[_Along] = []
+        super().__init__(tables)
+        self._tables, self._watch = tables, watch
+        self._gradients: list[GradientSeries] = []
         self._models, self._arguments, self._backend = models, list(arguments), backend
         self._others, self._roots = dict(enumerate(others)), roots
         self._states = [self._arguments, *memory]
@@ -176,27 +177,12 @@ class ArrayAlgebra(NodeAlgebra):
         return _rowwise(lambda row: -row if opposite else factor * row, values)
 
     def transform(self, matrix: Matrix, values: Arrays) -> Arrays:
-        held = [rows * len(matrix[0]) if matrix and len(rows) == 1 else rows for rows in values]
-        return [[combined(weights, rows, self._backend) for weights in matrix] for rows in held]
-
-    def summed(self, values: Arrays, level: int) -> Arrays:
-        if level == self._layout.last:
-            return []  # nothing asks for it
-        return self.transform(self._layout.summation(level), values)
-
-    def logarithm(self, values: Arrays, level: int) -> Arrays:
-        return self.transform(self._layout.logarithm(level), values)
-
-    def extended(self, values: Arrays, level: int) -> Arrays:
-        if level == 0 or self._layout.last is not None:
-            return values  # the same everywhere; or nothing else is asked for but the sum
-        weights = self._layout.extension(level, len(self.tables.nodes))
-        further = self.transform(weights, values)
-        return [[*one, *other] for one, other in zip(values, further, strict=True)]
+        repeated = [rows * len(matrix[0]) if matrix and len(rows) == 1 else rows for rows in values]
+        return [[combined(weights, rows, self._backend) for weights in matrix] for rows in repeated]
 
     def gradient(self, field: int) -> Callable[[Arrays], Arrays]:
-        shares, others = self._models[field], self._others.pop(field, ())  # compared once
-        self._gradients.append(_Along(shares, self._layout, self._backend, self._watch, others, self._roots))
+        batches, others = self._models[field], self._others.pop(field, ())  # compared once
+        self._gradients.append(GradientSeries(batches, self._tables, self._backend, self._watch, others, self._roots))
         return self._gradients[-1]
 
     def finish(self) -> None:
@@ -226,7 +212,7 @@ class ArrayAlgebra(NodeAlgebra):
     def below_root(self, rest: Arrays, root: Arrays) -> Arrays:
         """0/0 is 0 where all gradients so far are 0, at every level."""
         still = [[reduce(operator.and_, parts)] for parts in zip(*(one.still for one in self._gradients), strict=True)]
-        return _rowwise(lambda a, b, held: a / (b + (held & (a == 0) & (b == 0))), rest, root, still)
+        return _rowwise(lambda a, b, frozen: a / (b + (frozen & (a == 0) & (b == 0))), rest, root, still)
 
     def root(self, argument: Arrays) -> Arrays:
         return _rowwise(self._backend.seeds["sqrt"], argument)
@@ -243,7 +229,7 @@ def _rowwise(function: Callable[..., Any], *values: Arrays) -> Arrays:
 
 def array_whole_terms(
     rule: UpdateRule,
-    models: Sequence[Sequence[Share]],
+    models: Sequence[Sequence[BatchGradient]],
     states: Sequence[Sequence[Any]],
     terms: int,
     backend: Backend,
@@ -251,8 +237,7 @@ def array_whole_terms(
 ) -> list[list[Arrays]]:
     """Rows ``f̃_0, …, f̃_{terms−1}`` of the field of the whole state, θ first; all of a rule's states are slow."""
     theta, *memory = states
-    layout = NodeLayout(spread_tables(rule, terms))
-    algebra = ArrayAlgebra(layout, models, theta, backend, memory, watch, roots=takes_roots(rule))
+    algebra = ArrayAlgebra(fewest_rows(rule, terms), models, theta, backend, memory, watch, roots=takes_roots(rule))
     solved = solve_slow(rule, algebra, terms)
     algebra.finish()
     rows = [[[value[0] for value in field] for field in row] for row in solved]
@@ -262,13 +247,13 @@ def array_whole_terms(
 
 def array_counterterms(
     rule: UpdateRule,
-    models: Sequence[Sequence[Share]],
+    models: Sequence[Sequence[BatchGradient]],
     arguments: Sequence[Any],
     terms: int,
     backend: Backend,
     watch: Watch | None = None,
     steps: int = 1,
-    others: Sequence[Sequence[Sequence[Share]]] = (),
+    others: Sequence[Sequence[Sequence[BatchGradient]]] = (),
 ) -> list[Arrays]:
     """``−f̃_0, …, −f̃_{terms−1}`` where the models are each field's g at θ: of descent g, ξ_0, ξ_1, …
 
@@ -276,8 +261,8 @@ def array_counterterms(
     which its g is compared.  Each row is a list of arrays.
     """
     seen = watch is not None and watch.looks and all(map(backend.concrete, arguments))
-    layout, roots = layout_of(rule, terms, seen), takes_roots(rule)
-    algebra = ArrayAlgebra(layout, models, arguments, backend, watch=watch, others=others, roots=roots)
+    tables, roots = fewest_rows(rule, terms, theta_alone=True, seen=seen), takes_roots(rule)
+    algebra = ArrayAlgebra(tables, models, arguments, backend, watch=watch, others=others, roots=roots)
     fields = solve(rule, algebra, terms)[::-1]
     algebra.finish()
     rows = []
@@ -285,39 +270,3 @@ def array_counterterms(
         rows.append([-value[0] if steps == 1 else value[0] * (-1 / steps) for value in fields.pop()])
     algebra.check_finite(rows)
     return rows
-
-
-def listed_models(loss_fn: Any, field: Any) -> list[tuple[Any, Any]]:
-    """``(loss, None)`` or ``(None, field)`` for each of what is given: one, or a list that is visited in order."""
-    given = loss_fn if field is None else field
-    parts = list(given) if isinstance(given, (list, tuple)) else [given]
-    if not parts or (isinstance(given, (list, tuple)) and loss_fn is not None and field is not None):
-        raise InputError("loss_fn: give a loss or a list of them, or None and field=, not both; and at least one")
-    return [(part, None) if field is None else (loss_fn, part) for part in parts]
-
-
-def modified_field(rows: Sequence[Any], eta: Any, tree_map: Callable[..., Any], like: Callable[..., Any]) -> Any:
-    """``−Σ_k η^k rows[k]`` of trees of arrays; ``like(array, part)`` gives a sum the type of a part."""
-    total = rows[-1]
-    for row in rows[-2::-1]:
-        total = tree_map(lambda sum_, part: like(part + eta * sum_, part), total, row)
-    return tree_map(lambda part: -part, total)
-
-
-def gradient_of(
-    loss_fn: Callable[[Any], Any] | None, field: Callable[[Any], Any] | None, grad: Callable[..., Any]
-) -> Callable[[Any], Any]:
-    """g as a function of the parameters: of a loss by the library's ``grad``, or given.  Raises ``InputError``."""
-    if (loss_fn is None) == (field is None):
-        raise InputError("loss_fn: give a loss, or None and field=, a function that maps params to g; not both")
-    found = grad(loss_fn) if field is None else field
-    if not callable(found):
-        raise InputError(f"field {field!r}: give a function that maps params to g")
-    return found
-
-
-def check_like(structure: Any, expected: Any, found: Sequence[Any], params: Sequence[Any]) -> None:
-    """Raises ``InputError`` unless what a vector field returned has the structure and the shapes of the parameters."""
-    if structure != expected or [value.shape for value in found] != [value.shape for value in params]:
-        shapes = ", ".join(str(tuple(value.shape)) for value in found)
-        raise InputError(f"field: returned arrays of shapes {shapes or 'none'}; return what params look like")

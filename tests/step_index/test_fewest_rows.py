@@ -7,7 +7,8 @@ import pytest
 
 from eomsym.optimizers import rule_of_one_gradient
 from eomsym.step_index import Tables, logarithm
-from eomsym.step_index.layout import NodeLayout, is_descent, outermost_first
+from eomsym.step_index.nodes import is_descent, outermost_first
+from eomsym.step_index.tables import FewestRows
 
 NODES = outermost_first([Fraction(i, 3) for i in (1, -1, 2, -2, 3)])
 
@@ -27,27 +28,27 @@ def applied(matrix, rows):
 
 @pytest.mark.parametrize("last", [None, 5])
 def test_rows_from_fewer_rows(last):
-    layout = NodeLayout(Tables(NODES, anchored=True), last, seen=True)
+    tables = FewestRows(NODES, anchored=True, last=last, seen=True)
     polynomial = [Fraction(2), Fraction(-1), Fraction(3)]
     rows = [value(polynomial, node) for node in NODES]
-    assert layout.rows(3) == 3
-    assert applied(layout.extension(3, 5), rows[:3]) == rows[3:]
+    assert tables.rows(3) == 3
+    assert applied(tables.further(3, 5), rows[:3]) == rows[3:]
     product = [Fraction(0), Fraction(1), Fraction(-2), Fraction(5), Fraction(7)]  # divisible by s²
     exact = [value(product, node) for node in NODES]
-    kept, weights = layout.closing(5)
-    inner = exact[: layout.inner(5)]
+    kept, weights = tables.closing(5)
+    inner = exact[: tables.inner(5)]
     made = (inner if kept else []) + applied(weights, inner)
     assert made == (exact if last is None else [moment(product, logarithm), exact[0]])
-    assert made[layout.first(5)] == exact[0]
+    assert made[tables.first(5)] == exact[0]
     product[0] = Fraction(1)  # the negative control: divisible by s only
-    inner = [value(product, node) for node in NODES][: layout.inner(5)]
+    inner = [value(product, node) for node in NODES][: tables.inner(5)]
     assert applied(weights, inner)[0] != (value(product, NODES[4]) if last is None else moment(product, logarithm))
 
 
 def test_the_last_coefficient_of_theta():
-    layout, full = (NodeLayout(Tables(NODES, anchored=True), last, seen=True) for last in (3, None))
+    tables, full = (FewestRows(NODES, anchored=True, last=last, seen=True) for last in (3, None))
     increments = [value([Fraction(1), Fraction(4)], node) for node in NODES]
-    rows = applied(layout.summation(2), increments[:2])
+    rows = applied(tables.summation(2), increments[:2])
     everywhere = applied(full.summation(2), increments[:2])
     assert rows == [applied(Tables(NODES, anchored=True).logarithm(3), everywhere[:3])[0], everywhere[0]]
 

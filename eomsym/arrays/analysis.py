@@ -10,11 +10,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from eomsym.array_series.program import FlatProgram, Instruction
+from eomsym.arrays.program import FlatProgram, Instruction
 from eomsym.errors import InputError
 
 if TYPE_CHECKING:
-    from eomsym.array_series.machine import Backend
+    from eomsym.arrays.machine import Backend
 
 #: Of floating-point numbers they make what is no such number, but jump on single points only.
 EQUALITIES = frozenset(["eq", "isnan", "isinf"])

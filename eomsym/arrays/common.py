@@ -6,8 +6,14 @@ from collections.abc import Callable, Mapping
 from fractions import Fraction
 from typing import Any
 
-from eomsym.array_series import elementary_rules, rules
-from eomsym.array_series.machine import RuleMaker
+from eomsym.arrays import elementary_rules, rules
+from eomsym.arrays.machine import RuleMaker
+
+
+def names(text: str) -> list[str]:
+    """Names of operations, with blanks between them."""
+    return text.split()
+
 
 LINEAR = ("neg", "add", "sub", "reshape", "transpose", "squeeze", "slice", "stack", "cumsum")
 #: Numbers that are piecewise constant.

@@ -8,7 +8,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from eomsym.array_series.analysis import Analysis
+    from eomsym.arrays.analysis import Analysis
 
 
 @dataclass(frozen=True)

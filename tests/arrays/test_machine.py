@@ -6,9 +6,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from eomsym.array_series import elementary_rules, rules
-from eomsym.array_series.machine import Backend, Machine
-from eomsym.array_series.program import FlatProgram, Instruction
+from eomsym.arrays import elementary_rules, rules
+from eomsym.arrays.machine import Backend, Machine
+from eomsym.arrays.program import FlatProgram, Instruction
 from eomsym.errors import InputError
 
 
@@ -20,7 +20,7 @@ class Independent:
 
     inner = rows
 
-    def extension(self, level, rows):
+    def further(self, level, rows):
         return ()
 
     def closing(self, level):

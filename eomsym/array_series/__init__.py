@@ -1,1 +1,0 @@
-"""Truncated power series of programs of arrays, whatever the array library."""
