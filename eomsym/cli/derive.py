@@ -129,9 +129,8 @@ def derive(
     begins at the real start. There beta = 1 - gamma h, and eta = h for
     averages (Adam), h^2 for momentum.
     """
-    from eomsym import derive as derive_counterterms
-    from eomsym.derivation import MAX_ORDER
-    from eomsym.derivation.counterterms import STATES
+    from eomsym import derive as derive_equation
+    from eomsym.derivation.posing import MAX_ORDER, STATES
     from eomsym.optimizers import chosen
 
     form = _Form(format_, document, terms)
@@ -157,8 +156,8 @@ def derive(
         entry, given = chosen(optimizer, given)
     names = () if schedule is None else parsing.names("--schedule", schedule)
     with output.progress("deriving"):
-        counterterms = derive_counterterms(entry, highest, state=state, start=start, schedule=names, **given)
-    form.write(counterterms)
+        equation = derive_equation(entry, highest, state=state, start=start, schedule=names, **given)
+    form.write(equation)
     if form.name == "text" and state == "slow":
         output.note_conditions(entry.name, entry.limits)
 
@@ -182,7 +181,7 @@ class _Form:
 
 
 def _derive_generator(optimizer: str, order: str, form: _Form, others: list[str]) -> None:
-    from eomsym.derivation import MAX_GENERATOR_ORDER, modified_generator
+    from eomsym.derivation.noise_generator import MAX_GENERATOR_ORDER, modified_generator
     from eomsym.optimizers import chosen
 
     entry, _ = chosen(optimizer, {})
@@ -217,8 +216,9 @@ def _model(
 def _derive_closed_form(
     model: ExpressionLoss | VectorField, optimizer: str, order: str, settings: list[str], form: _Form
 ) -> None:
-    from eomsym.derivation import MAX_ORDER, closed_form
+    from eomsym.derivation import closed_form
     from eomsym.derivation.polynomial_ring import MAX_CLOSED_FORM_ORDER
+    from eomsym.derivation.posing import MAX_ORDER
     from eomsym.optimizers import chosen
 
     entry, parameters = chosen(optimizer, parsing.settings("--set", settings))

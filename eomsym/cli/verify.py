@@ -135,7 +135,7 @@ def verify(
 
 
 def _state(state: str | None, entry: Optimizer, asks_for_slow: bool) -> str:
-    from eomsym.derivation.counterterms import STATES
+    from eomsym.derivation.posing import STATES
     from eomsym.verification.whole_state import default_state
 
     return default_state(entry, asks_for_slow) if state is None else check_choice("--state", state, STATES)

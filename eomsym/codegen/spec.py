@@ -11,7 +11,7 @@ from typing import Any
 
 from eomsym import optimizers
 from eomsym.checks import check_choice
-from eomsym.derivation import check_order
+from eomsym.derivation.posing import check_order
 from eomsym.errors import InputError
 from eomsym.models import MLP, ExpressionLoss, VectorField
 from eomsym.optimizers import Field, UpdateRule

@@ -9,11 +9,10 @@ import sympy
 from eomsym import optimizers
 from eomsym.derivation import derive, modified_loss
 from eomsym.errors import InputError
-from eomsym.trees import ColouredTree
+from eomsym.trees import Tree, parse_tree
 
 X, Y = sympy.symbols("x y")
 LOSSES = [X**4 / 4 + X * Y**3 + c * X**2 * Y + Y**2 for c in (1, 2, 5)]
-LEAF = ColouredTree(1)
 
 
 def value(tree, names=(X, Y)):
@@ -44,21 +43,12 @@ def test_gradient_and_rest_add_up_to_the_counter_terms(name, order):
     values = optimizers.get(name).complete({}, trial=True)
     loss = modified_loss(name, order, **values)
     counterterms = derive(name, order, **values)
-    if hasattr(counterterms, "leading"):
-        rows = [{t.basis: t.coefficient for t in row} for row in (counterterms.leading, *counterterms.terms)]
-    else:
-        rows = [{LEAF: counterterms.gradient_coefficient}]
-        rows += [{_coloured(t.tree): t.coefficient for t in row} for row in counterterms.terms]
-    for level, rest, row in zip(loss.levels, loss.rest, rows, strict=True):
-        potential = sum((_rational(term.coefficient) * contraction(term.tree) for term in level), sympy.Integer(0))
+    for level, rest, row in zip(loss.rows, loss.rest, counterterms.rows, strict=True):
+        potential = sum((_rational(c) * contraction(tree) for tree, c in level.items()), sympy.Integer(0))
         for j, component in enumerate((X, Y)):
             left = potential.diff(component) + sum(_rational(c) * value(tree)[j] for tree, c in rest.items())
             right = sum(_rational(c) * value(tree)[j] for tree, c in row.items())
             assert sympy.expand(left - right) == 0
-
-
-def _coloured(tree):
-    return ColouredTree(1, map(_coloured, tree.children))
 
 
 def _rational(number):
@@ -68,13 +58,12 @@ def _rational(number):
 def test_gradient_descent():
     """``L + η/4 ‖∇L‖²`` (Barrett & Dherin, ICLR 2021); from η² on there is a rest."""
     loss = modified_loss("gradient-descent", 3)
-    (first,) = loss.levels[1]
-    assert (str(first.tree), first.coefficient) == ("1[1[]]", Fraction(1, 4))
+    assert loss.rows[1] == {parse_tree("[[]]"): Fraction(1, 4)}
     assert loss.is_gradient == (True, True, False, False)
     # Theory page, section 5: b is 1/3 and 1/6 on the path of three nodes, its mean 1/4, so 1/12 and −1/12 · 1/σ stay.
     assert {str(tree): c for tree, c in loss.rest[2].items()} == {
-        "1[1[1[]]]": Fraction(1, 12),
-        "1[1[],1[]]": Fraction(-1, 24),
+        "[[[]]]": Fraction(1, 12),
+        "[[],[]]": Fraction(-1, 24),
     }
 
 
@@ -90,20 +79,17 @@ def test_random_reshuffling(batches):
     """``L + η/(4m) Σ ‖∇L_i‖²``, L the mean of the L_i (Smith, Dherin, Barrett & De, ICLR 2021)."""
     loss = modified_loss("random-reshuffling", 1, batches=batches)
     assert loss.is_gradient == (True, True)
-    assert {str(t.tree): t.coefficient for t in loss.levels[0]} == {
-        f"{i}[]": Fraction(1, batches) for i in range(1, batches + 1)
-    }
-    assert {str(t.tree): t.coefficient for t in loss.levels[1]} == {
-        f"{i}[{i}[]]": Fraction(1, 4 * batches) for i in range(1, batches + 1)
-    }
+    leaves = [Tree(colour=i) for i in range(1, batches + 1)]
+    assert loss.rows[0] == {leaf: Fraction(1, batches) for leaf in leaves}
+    assert loss.rows[1] == {Tree([leaf], leaf.colour): Fraction(1, 4 * batches) for leaf in leaves}
     assert modified_loss("mini-batches", 1, batches=batches).is_gradient == (True, False)
 
 
 def test_heavy_ball_with_a_symbol():
     """``(L + η (1+β)/(4 (1−β)²) ‖∇L‖²)/(1−β)``."""
-    (first,) = modified_loss("heavy-ball", 1).levels[1]
+    (first,) = modified_loss("heavy-ball", 1).rows[1].values()
     beta = sympy.Symbol("beta")
-    assert sympy.cancel(first.coefficient.as_expr() - (1 + beta) / (4 * (1 - beta) ** 3)) == 0
+    assert sympy.cancel(first.as_expr() - (1 + beta) / (4 * (1 - beta) ** 3)) == 0
 
 
 @pytest.mark.parametrize(

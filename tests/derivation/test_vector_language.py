@@ -46,9 +46,8 @@ def test_the_first_counter_term_of_adam_is_the_published_one():
 
 def test_the_first_counter_term_of_adam_in_the_language_itself():
     """Two monomials, ``g'(g/r)/r`` and ``g'(g/r)/r³``, with the published coefficients."""
-    terms = derive("adam-inside", order=1).terms[0]
     inner = (Monomial(gradient=1, powers=((0, -1),)),)
-    found = {term.basis: term.coefficient.as_expr() for term in terms}
+    found = {basis: value.as_expr() for basis, value in derive("adam-inside", order=1).rows[1].items()}
     b1, b2, epsilon = sympy.symbols("beta1 beta2 epsilon")
     first, second = (1 + b1) / (1 - b1), (1 + b2) / (1 - b2)
     expected = {
@@ -105,11 +104,10 @@ def test_linear_rules_are_the_same_in_both_languages():
     assert functions == ()
     g = Monomial(gradient=1)
     hg = Monomial(derivatives=((g,),))
-    plain = derive("heavy-ball", order=2, beta=beta)
-    assert fields[0] == {g: -plain.gradient_coefficient}
-    assert fields[1] == {hg: -plain.terms[0][0].coefficient}
-    expected = {Monomial(derivatives=((hg,),)): 0, Monomial(derivatives=((g, g),)): 1}
-    assert fields[2] == {monomial: -plain.terms[1][i].coefficient for monomial, i in expected.items()}
+    (leading,), (first,), (chain, bush) = (row.values() for row in derive("heavy-ball", order=2, beta=beta).rows)
+    assert fields[0] == {g: -leading}
+    assert fields[1] == {hg: -first}
+    assert fields[2] == {Monomial(derivatives=((hg,),)): -chain, Monomial(derivatives=((g, g),)): -bush}
 
 
 def test_what_the_language_cannot_say_is_refused():

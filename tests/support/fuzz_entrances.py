@@ -21,7 +21,7 @@ from eomsym.cli import parsing
 from eomsym.codegen import KernelSpec, write_kernel
 from eomsym.codegen.manifest import manifest_path, verified_source
 from eomsym.codegen.render import render
-from eomsym.derivation.json_reader import parse_counterterms
+from eomsym.derivation import Equation
 from eomsym.models import MLP, ExpressionLoss, VectorField, dataset, default_model
 from eomsym.trees import parse_tree
 
@@ -251,7 +251,7 @@ def entrances(folder: Path) -> list[Entrance]:
         Entrance("--orders", lambda text: parsing.orders("--orders", text, 11), ("0:4", "0,2,4", "3", "11", "0:11"),
                  (":", ",", *map(str, range(13)), "-1", "999999999", " ")),
         Entrance("tree", _tree, TREES, ("[", "]", ",", "[]", "[[]]", " ", "(", "1", "[],")),
-        Entrance("counter terms JSON", parse_counterterms, counterterms, _of_json(counterterms)),
+        Entrance("counter terms JSON", Equation.from_json, counterterms, _of_json(counterterms)),
         Entrance("manifest", verified_source, [manifest_path(kernel).read_text()],
                  _of_json([manifest_path(path).read_text() for path in (kernel, loss)]), _as_manifest_of(kernel)),
         Entrance("kernel path", eomsym.load, ("kernels", "missing.py", "kernels/missing.py", str(folder)),

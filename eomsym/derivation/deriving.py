@@ -1,0 +1,140 @@
+"""``derive``: from the name of an optimiser to its equation, whichever is asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from fractions import Fraction
+from typing import Any
+
+from eomsym import optimizers
+from eomsym.checks import check_choice
+from eomsym.derivation.equation import LOSS, SLOW, START, WHOLE, Equation
+from eomsym.derivation.modified_loss import split_gradient, tree_rows
+from eomsym.derivation.noise_generator import modified_generator
+from eomsym.derivation.posing import STATES, Posed, pose
+from eomsym.derivation.start import start_rows
+from eomsym.errors import InputError
+from eomsym.exact_numbers import exact
+from eomsym.notation.terms import Row
+from eomsym.optimizers import Optimizer
+from eomsym.trees import rooted_trees
+
+
+def derive(
+    optimizer: str | Optimizer = "gradient-descent",
+    order: int = 2,
+    *,
+    state: str = "slow",
+    start: bool | Mapping[str, object] = False,
+    schedule: Sequence[str] = (),
+    noise: bool = False,
+    modified_loss: bool = False,
+    **parameters: object,
+) -> Equation:
+    """The equation of motion of an optimiser, exactly, by step-index polynomials: rows for each power of η.
+
+    ``order`` is the highest power of η kept; 0 is gradient flow.  Further keywords are the optimiser's parameters, each
+    an exact number (int, ``Fraction`` or text such as ``"9/10"`` and ``"0.9"``); those not given stay symbols.
+    ``optimizer`` is a name, an ``Optimizer`` of the user's own, or a library's name with all that is given for it:
+    ``torch.SGD(momentum=1/3, nesterov=True)``, where what is not given has the library's default.
+
+    With ``start=True`` the shadow start of a method with memory is derived too: where the flow has to start to follow
+    the iterates.  A mapping says what its memory starts as, by its name, where that is not the optimiser's own start:
+    0, ``"g"`` (the gradient at θ_0), ``"v"`` (a symbol, for a hand-over with any value), or multiples of both,
+    ``{"velocity": {"g": "9/10"}}``.  For numbers at a point there is ``eomsym.dynamics.start_at``.
+    With ``state="whole"`` the memory is not eliminated: the equation is that of (θ, memory), and γ takes the place of
+    each β.
+    ``schedule`` names what depends on time τ = nη: ``eta``, whose factor is then s(τ), and parameters, which stay
+    symbols; derivatives s′, s″ have the symbols ``s_d1``, ``s_d2``.
+    With ``noise=True`` it is the modified generator of gradient descent on random batches (``modified_generator``);
+    with ``modified_loss=True`` the loss that the rule descends, and what of its motion no loss gives.
+
+    Raises ``InputError`` for an unknown optimiser, an unknown or ill-formed parameter, an order that is no integer
+    from 0 to 15 (6 with a schedule, several fields or the whole state, 3 with componentwise functions, there 4), too
+    many trees to be held, and for what does not go together.
+    """
+    names = (schedule,) if isinstance(schedule, str) else tuple(schedule)
+    state = check_choice("state", state, STATES)
+    starting = start is not False
+    asked = {"schedule": names, "state 'whole'": state == "whole", "start": starting, "noise": noise}
+    _check_one([*(name for name, value in asked.items() if value), *(["modified_loss"] if modified_loss else [])])
+    if noise:
+        return _generator(optimizer, order, parameters)
+    posed = pose(optimizer, order, parameters, state, names)
+    if modified_loss:
+        return _loss(posed, order)
+    memory: Any = {} if start is True else start
+    return _motion(posed, order, _start(posed, order, memory) if starting else None)
+
+
+def _check_one(asked: Sequence[str]) -> None:
+    if "start" in asked and "state 'whole'" in asked:
+        raise InputError("start: the whole state begins at its real start; leave start out, or take state slow")
+    if len(asked) > 1:
+        raise InputError(f"{asked[0]}: is derived on the slow manifold by itself; leave {' and '.join(asked[1:])} out")
+
+
+def modified_loss(optimizer: str | Optimizer = "gradient-descent", order: int = 2, **parameters: object) -> Equation:
+    """The loss that an optimiser descends up to ``η^order``, as exact as its equation of motion: ``derive`` for it.
+
+    Raises ``InputError`` for games, whose field is no gradient to begin with, for componentwise functions and for
+    decoupled decay: those terms are no combinations of trees of gradients.
+    """
+    return _loss(pose(optimizer, order, parameters), order)
+
+
+def derive_on_trees(optimizer: str | Optimizer, order: int, **parameters: object) -> Equation:
+    """``derive`` for callers that need plain rooted trees; ``InputError`` too where the optimiser has other terms."""
+    equation = slow_manifold(optimizer, order, parameters)
+    if not equation.plain:
+        raise InputError(
+            f"optimizer {equation.optimizer!r}: this needs a series over plain rooted trees, which it has not; "
+            "take gradient-descent or heavy-ball, say"
+        )
+    return equation
+
+
+def slow_manifold(optimizer: str | Optimizer, order: int, parameters: Mapping[str, object]) -> Equation:
+    """``derive`` with parameters in a mapping."""
+    return _motion(pose(optimizer, order, parameters), order)
+
+
+def _motion(posed: Posed, order: int, start: Equation | None = None) -> Equation:
+    levels, functions = posed.solved(order)
+    told: dict[str, Any] = {"fields": posed.fields, "functions": functions, "schedule": posed.schedule}
+    if posed.scaling is not None:
+        told |= {"power": posed.scaling.power, "shares": posed.scaling.decays, "memory": posed.entry.memory}
+        return Equation(WHOLE, posed.entry.name, posed.values, order, levels, **told)
+    scale = Fraction(-1, posed.entry.steps(**posed.values))
+    rows = [{basis: exact(value * scale) for basis, value in level[0].items()} for level in levels]
+    terms = _listed(rows) if posed.plain else [[row] for row in rows]
+    return Equation(SLOW, posed.entry.name, posed.values, order, terms, posed.plain, start=start, **told)
+
+
+def _start(posed: Posed, order: int, memory: Mapping[str, object]) -> Equation:
+    parameters, fields = {**posed.values, **posed.symbols}, posed.fields
+    rows, plain = start_rows(posed.entry, parameters, order, memory, len(fields))
+    terms = _listed(rows) if plain else [[row] for row in rows]
+    return Equation(START, posed.entry.name, posed.values, order, terms, plain, posed.entry.memory, fields)
+
+
+def _listed(rows: Sequence[Row]) -> list[list[Row]]:
+    """Every rooted tree of one node in the first row, of one more in each next, zeros included."""
+    return [[{tree: row.get(tree, Fraction(0)) for tree in rooted_trees(n)}] for n, row in enumerate(rows, start=1)]
+
+
+def _loss(posed: Posed, order: int) -> Equation:
+    entry, values = posed.entry, posed.values
+    motion = _motion(posed, order)
+    if any(field.is_game for field in entry.fields(**values)):
+        raise InputError(f"modified loss: the field of {entry.name} is a game's, which is no gradient to begin with")
+    parts = [split_gradient(row) for row in tree_rows(motion)]
+    terms, rest = [[gradient] for gradient, _ in parts], [left for _, left in parts]
+    return Equation(LOSS, entry.name, values, order, terms, fields=posed.fields, rest=rest)
+
+
+def _generator(optimizer: str | Optimizer, order: int, parameters: Mapping[str, object]) -> Equation:
+    entry, _ = optimizers.chosen(optimizer, parameters)
+    if entry.name != "gradient-descent":
+        raise InputError(f"noise: the generator is derived for gradient-descent, not for {entry.name}; leave it out")
+    return modified_generator(order)
