@@ -9,7 +9,7 @@ from typing import Any
 from eomsym import optimizers
 from eomsym.checks import check_choice
 from eomsym.derivation.equation import LOSS, SLOW, START, WHOLE, Equation
-from eomsym.derivation.modified_loss import split_gradient, tree_rows
+from eomsym.derivation.modified_loss import componentwise_loss, split_gradient, tree_rows
 from eomsym.derivation.noise_generator import modified_generator
 from eomsym.derivation.posing import STATES, Posed, pose
 from eomsym.derivation.start import start_rows
@@ -77,8 +77,8 @@ def _check_one(asked: Sequence[str]) -> None:
 def modified_loss(optimizer: str | Optimizer = "gradient-descent", order: int = 2, **parameters: object) -> Equation:
     """The loss that an optimiser descends up to ``η^order``, as exact as its equation of motion: ``derive`` for it.
 
-    Raises ``InputError`` for games, whose field is no gradient to begin with, for componentwise functions and for
-    decoupled decay: those terms are no combinations of trees of gradients.
+    Of a rule that divides componentwise it is known to order 1: ``θ̇ = −P ∇L̃``, Adam with ε outside of a root too.
+    Raises ``InputError`` for games, whose field is no gradient to begin with, and for decoupled decay.
     """
     return _loss(pose(optimizer, order, parameters), order)
 
@@ -128,9 +128,14 @@ def _loss(posed: Posed, order: int) -> Equation:
     motion = _motion(posed, order)
     if any(field.is_game for field in entry.fields(**values)):
         raise InputError(f"modified loss: the field of {entry.name} is a game's, which is no gradient to begin with")
-    parts = [split_gradient(row) for row in tree_rows(motion)]
-    terms, rest = [[gradient] for gradient, _ in parts], [left for _, left in parts]
-    return Equation(LOSS, entry.name, values, order, terms, fields=posed.fields, rest=rest)
+    told: dict[str, Any] = {"fields": posed.fields}
+    if motion.functions:
+        rows, rest, told["factor"] = componentwise_loss(motion)
+        told["functions"] = motion.functions
+    else:
+        parts = [split_gradient(row) for row in tree_rows(motion)]
+        rows, rest = [gradient for gradient, _ in parts], [left for _, left in parts]
+    return Equation(LOSS, entry.name, values, order, [[row] for row in rows], rest=rest, **told)
 
 
 def _generator(optimizer: str | Optimizer, order: int, parameters: Mapping[str, object]) -> Equation:

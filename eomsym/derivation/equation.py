@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fractions import Fraction
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
@@ -21,6 +21,7 @@ from eomsym.notation.terms import (
     TEXT_STYLE,
     TIGHT_STYLE,
     ComponentwiseFunction,
+    Monomial,
     Row,
     Style,
     Writer,
@@ -32,6 +33,7 @@ from eomsym.notation.terms import (
     term_entries,
 )
 from eomsym.notation.typesetting import Sides
+from eomsym.trees import Tree
 
 if TYPE_CHECKING:
     import sympy
@@ -62,7 +64,8 @@ class Equation(Formula):
     ``shares``; leaf −i is state i.  With ``power`` 2 a memory is h times the optimiser's.
     ``generator``: ``𝓛 = Σ_k η^k L_k`` of expectations; elements are products of cumulants (``notation.operators``).
     ``loss``: ``L̃ = Σ_k η^k rows[k]``, a tree standing for the contraction ``S_π`` of derivatives of L along it; the
-    equation of motion is ``θ̇ = −∇L̃ − Σ_k η^k rest[k]``.
+    equation of motion is ``θ̇ = −∇L̃ − Σ_k η^k rest[k]``.  Where a rule divides componentwise it is ``−P ∇L̃``, P in
+    ``factor``, and a monomial stands for the sum over all components of the function of g whose derivative it is.
     """
 
     kind: str
@@ -79,6 +82,7 @@ class Equation(Formula):
     shares: tuple[tuple[str, str], ...] = ()
     start: Equation | None = None
     rest: Sequence[Row] = ()
+    factor: Row = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         """Everything is read-only."""
@@ -141,7 +145,8 @@ class Equation(Formula):
             case "whole":
                 told = meanings(self.optimizer, {}, self.equations(), writer.definitions(), fading=False)
                 return [*self._scaling_sides(writer), *told]
-        told = meanings(self.optimizer, self.parameters, self.equations(), writer.definitions(), self.start is None)
+        defined = [*writer.definitions(), *self._potential(writer)]
+        told = meanings(self.optimizer, self.parameters, self.equations(), defined, self.start is None)
         return [*told, *((name, RATE_MEANING) for name in self.schedule if name == RATE_SYMBOL)]
 
     def sympy_lines(self) -> str:
@@ -259,16 +264,31 @@ class Equation(Formula):
             found.append((rf"\dot{{{state}}}", " + ".join(parts)))
         return found
 
+    def _potential(self, writer: Writer) -> list[Sides]:
+        """The function of g that is summed in a loss."""
+        return [
+            writer.potential(basis) for row in self.rows for basis in row if self.factor and isinstance(basis, Monomial)
+        ]
+
+    def _descent(self, writer: Writer) -> str:
+        """``−∇L̃``, or ``−P ∇L̃``."""
+        loss = r"\nabla\tilde{L}" if writer.style is LATEX_STYLE else "∇L̃"
+        scaled = writer.sum({basis: -value for basis, value in self.factor.items()})
+        return f"{scaled}{writer.style.sum.times}{loss}" if self.factor else f"{writer.style.sum.minus}{loss}"
+
     def _loss_lines(self, writer: Writer) -> Iterable[str]:
+        if self.factor:
+            yield f"θ̇ = {self._descent(writer)}"
+            yield from (f"{name} = {value}" for name, value in [*writer.definitions(), *self._potential(writer)])
         for k, (row, left_over) in enumerate(zip(self.rows, self.rest, strict=True)):
-            yield f"{power_text('η', k) if k else 'L̃_0'}: {writer.contractions(row)}"
+            yield f"{power_text('η', k) if k else 'L̃_0'}: {writer.losses(row)}"
             if left_over:
                 yield f"   not a gradient for every loss; beside it stays {writer.sum(left_over)}"
 
     def _loss_sides(self, writer: Writer) -> list[Sides]:
         left_over = {k: row for k, row in enumerate(self.rest) if row}
-        descent = r"-\nabla\tilde{L}" + "".join(f" - {writer.style.eta(k)}R_{{{k}}}" for k in left_over)
-        losses = [(rf"\tilde{{L}}_{{{k}}}", writer.contractions(row)) for k, row in enumerate(self.rows)]
+        descent = self._descent(writer) + "".join(f" - {writer.style.eta(k)}R_{{{k}}}" for k in left_over)
+        losses = [(rf"\tilde{{L}}_{{{k}}}", writer.losses(row)) for k, row in enumerate(self.rows)]
         return [
             (r"\dot{\theta}", descent),
             (r"\tilde{L}", writer.series(r"\tilde{L}", range(len(self.rows)))),
@@ -337,11 +357,21 @@ class Equation(Formula):
         return term_entries(row, self._writer(SYMPY_STYLE), colours=not self.plain)
 
     def _loss_entries(self, head: dict[str, Any]) -> dict[str, Any]:
-        def written(row: Row) -> dict[str, str]:
-            return {tree.brackets(colours=True): str(value) for tree, value in row.items()}
+        writer = self._writer(SYMPY_STYLE)
 
-        levels = [[{"tree": tree, "coefficient": value} for tree, value in written(row).items()] for row in self.rows]
-        told = {"levels": levels, "rest": list(map(written, self.rest)), "fields": len(self.fields)}
+        def written(row: Row) -> list[tuple[str, str, str]]:
+            return [
+                ("tree", basis.brackets(colours=True), str(value))
+                if isinstance(basis, Tree)
+                else ("term", writer.basis(basis), str(value))
+                for basis, value in row.items()
+            ]
+
+        levels = [[{kind: name, "coefficient": value} for kind, name, value in written(row)] for row in self.rows]
+        rest = [{name: value for _, name, value in written(row)} for row in self.rest]
+        told = {"levels": levels, "rest": rest, "fields": len(self.fields)}
+        if self.factor:
+            told |= {"functions": dict(writer.definitions()), "factor": self._entries(self.factor)}
         return {"optimizer": head["optimizer"], "parameters": head["parameters"], **told}
 
     @classmethod

@@ -14,13 +14,16 @@ is not proved here: for gradient descent its curl was seen not to vanish (see th
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from fractions import Fraction
+from typing import Any
 
 from eomsym.derivation.equation import Equation
 from eomsym.errors import InputError
-from eomsym.exact_numbers import Coefficient, exact
-from eomsym.trees import THETA, Tree
+from eomsym.exact_numbers import Coefficient, collected, exact
+from eomsym.notation.terms import ComponentwiseFunction, Monomial, Row, antiderivative, root_inside
+from eomsym.trees import LEAF, THETA, Tree
 
 _Trees = dict[Tree, Coefficient]
 
@@ -61,6 +64,44 @@ def tree_rows(equation: Equation) -> list[_Trees]:
     if any(THETA.colour in tree.colours for row in rows for tree in row):
         raise InputError(f"modified loss: {equation.optimizer} has decoupled decay; only trees of gradients are split")
     return rows
+
+
+def componentwise_loss(equation: Equation) -> tuple[list[Row], list[Row], Row]:
+    """Loss, rest and P of ``θ̇ = −P ∇L̃ − …`` to η¹, for a rule that divides componentwise.
+
+    P is what stands before g in the leading row; ``P H w(g)`` is P times the gradient of ``Σ_i W(g_i)``, ``W' = w``.
+    Raises ``InputError`` for a higher order, and where more than a multiple of g is divided.
+    """
+    leading, *higher = equation.rows
+    first: Any = next(iter(leading), None)
+    if len(leading) != 1 or not antiderivative(first, equation.functions):
+        raise InputError(
+            f"modified loss: {equation.optimizer} divides componentwise, and moves by more than g over that"
+        )
+    if len(higher) > 1:
+        raise InputError(f"modified loss: {equation.optimizer} divides componentwise; its loss is known to order 1")
+    factor = replace(first, gradient=0)
+    descent = replace(factor, derivatives=((first,),))
+    higher = [_without_root(row, first, equation.functions) for row in higher]
+    loss: list[Row] = [{first: row[descent] / leading[first]} if descent in row else {} for row in higher]
+    rest: list[Row] = [{basis: value for basis, value in row.items() if basis != descent} for row in higher]
+    return [{LEAF: Fraction(1)}, *loss], [{}, *rest], {factor: leading[first]}
+
+
+def _without_root(row: Row, first: Monomial, functions: Sequence[ComponentwiseFunction]) -> Row:
+    """With ``r = (q − e)/c`` where q is divided by: what is left beside a gradient then vanishes with e."""
+    ((index, _),) = first.powers
+    root, slope, constant = root_inside(functions[index], functions) or (index, 1, 0)
+    if root == index:
+        return row
+    parts: list[tuple[Monomial, Coefficient]] = []
+    for basis, value in row.items():
+        if (root, 1) not in basis.powers:
+            parts.append((basis, value))
+            continue
+        without = basis * Monomial(powers=((root, -1),))
+        parts += [(without * Monomial(powers=((index, 1),)), value / slope), (without, -value * constant / slope)]
+    return {basis: exact(value) for basis, value in collected(parts).items() if value != 0}
 
 
 def rooted_at_each(tree: Tree, above: tuple[Tree, ...] = ()) -> list[Tree]:

@@ -68,7 +68,11 @@ def _arguments(data: Mapping[str, Any]) -> dict[str, Any]:
         told |= {"power": posed.scaling.power, "shares": posed.scaling.decays, "memory": posed.entry.memory}
         return {"kind": "whole", **told, "terms": [list(map(read.row, row["fields"])) for row in data["terms"]]}
     if "levels" in data:
-        told["rest"] = [{_tree(text): read.coefficient(value) for text, value in row.items()} for row in data["rest"]]
+        terms = [
+            [{"tree" if "[" in name else "term": name, "coefficient": row[name]} for name in row]
+            for row in data["rest"]
+        ]
+        told |= {"rest": list(map(read.row, terms)), "factor": read.row(data.get("factor", ()))}
         return {"kind": "loss", **told, "terms": [[read.row(row)] for row in data["levels"]]}
     start = _start(posed, told, data["start"]) if "start" in data else None
     if start and "counterterms" not in data:

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, TypeAlias
 
-from eomsym.exact_numbers import Coefficient, collected
+from eomsym.exact_numbers import Coefficient, collected, divide
 from eomsym.notation.coefficients import coefficient_text
 from eomsym.notation.operators import LATEX_SIGNS, TEXT_SIGNS, Product, Signs, product_entry, written_product
 from eomsym.notation.sums import LATEX, SYMPY, TEXT, SumStyle, signed_sum
@@ -69,6 +69,42 @@ class ComponentwiseFunction:
     argument: tuple[tuple[Monomial, Coefficient], ...]
 
 
+def root_inside(
+    function: ComponentwiseFunction, functions: Sequence[ComponentwiseFunction]
+) -> tuple[int, Coefficient, Coefficient] | None:
+    """The number of r, c and e of ``c r + e``, r a root; of a root itself c is 1 and e is 0."""
+    if function.root:
+        return functions.index(function), 1, 0
+    argument = dict(function.argument)
+    constant = argument.pop(Monomial(), 0)
+    match list(argument.items()):
+        case [(Monomial((), 0, ((root, 1),), ()), slope)] if functions[root].root:
+            return root, slope, constant
+    return None
+
+
+def antiderivative(
+    monomial: Monomial, functions: Sequence[ComponentwiseFunction]
+) -> list[tuple[Coefficient, int, bool]]:
+    """Of ``g/q``, ``q = c r + e``, ``r² = a g² + b``: ``r/(ac) − e/(ac²) ln q``, and of ``g/r`` the first of these.
+
+    Each part has its coefficient, the number of its function, and whether of that the logarithm is taken; there are
+    none of other monomials.
+    """
+    match monomial:
+        case Monomial((), 1, ((index, -1),), ()):
+            known = root_inside(functions[index], functions)
+        case _:
+            return []
+    square = Monomial(gradient=2)
+    if known is None or not set(inside := dict(functions[known[0]].argument)) <= {square, Monomial()}:
+        return []
+    root, slope, constant = known
+    scale = inside[square] * slope
+    parts = [(divide(1, scale), root, False)]
+    return parts if constant == 0 else [*parts, (divide(-constant, scale * slope), index, True)]
+
+
 Basis: TypeAlias = Tree | Monomial | Product
 Row: TypeAlias = Mapping[Any, Coefficient]
 
@@ -81,6 +117,8 @@ class Style:
     start: Callable[[str], str]  # what a memory starts as, from its name
     derivative: Callable[[int, int, list[str]], str]  # of g: colour (0: only one field), how often, arguments
     contraction: Callable[[int, int, list[str]], str]  # the same of L
+    potential: str  # the antiderivative of a componentwise function
+    log: str
     power: Callable[[str, int], str]
     root: Callable[[str], str]
     name: Callable[[str], str]
@@ -170,6 +208,8 @@ TEXT_STYLE = Style(
     start=lambda name: f"{name}₀",
     derivative=partial(_text_derivative, "g"),
     contraction=partial(_text_derivative, "L"),
+    potential="φ",
+    log="ln ",
     power=power_text,
     root=lambda inside: f"√({inside})",
     name=str,
@@ -185,6 +225,8 @@ LATEX_STYLE = Style(
     start=lambda name: _latex_name(name) + "_{0}",
     derivative=_latex_derivative,
     contraction=_latex_contraction,
+    potential=r"\varphi",
+    log=r"\ln ",
     power=lambda base, power: base + (f"^{{{power}}}" if power != 1 else ""),
     root=lambda inside: rf"\sqrt{{{inside}}}",
     name=_latex_name,
@@ -236,10 +278,23 @@ class Writer:
             return self.states[-tree.colour]
         return self._at_root(self.style.derivative, tree)
 
-    def contractions(self, terms: Mapping[Tree, Coefficient]) -> str:
-        """A sum of contractions ``S_π`` of derivatives of L, by a rooting of each π: ``1/4 L'(g)``."""
-        parts = ((coefficient, self._at_root(self.style.contraction, tree)) for tree, coefficient in terms.items())
-        return signed_sum(parts, self.style.sum)
+    def losses(self, terms: Row) -> str:
+        """A sum of contractions ``S_π`` of derivatives of L, by a rooting of each, ``1/4 L'(g)``; of a monomial Σ φ."""
+        total = ("Σ " if self.style.sum is TEXT else r"\sum ") + self.style.potential
+        return signed_sum(
+            (
+                (value, self._at_root(self.style.contraction, basis) if isinstance(basis, Tree) else total)
+                for basis, value in terms.items()
+            ),
+            self.style.sum,
+        )
+
+    def potential(self, monomial: Monomial) -> tuple[str, str]:
+        """Name and definition of the function of g whose derivative is the monomial."""
+        names = [self.style.name(function.name) for function in self.functions]
+        parts = antiderivative(monomial, self.functions)
+        written = signed_sum(((c, self.style.log * logarithm + names[i]) for c, i, logarithm in parts), self.style.sum)
+        return self.style.potential, written
 
     def _at_root(self, written: Callable[[int, int, list[str]], str], tree: Tree) -> str:
         arguments = [self.tree(child) for child in reversed(tree.children)]

@@ -107,6 +107,10 @@ def implicit_regulariser(
     if is_double_double(kernel) or not hasattr(kernel, "loss"):
         raise InputError("kernel: it needs a loss and numbers in doubles; generate one in double")
     found = modified_loss(entry, order, **values)
+    if found.factor:
+        raise InputError(
+            f"optimizer {entry.name!r}: divides componentwise; its modified loss is a formula without values"
+        )
     if len(found.fields) > 1:
         raise InputError(
             f"optimizer {entry.name!r}: takes {len(found.fields)} losses, a kernel has one; take a name with one"

@@ -1,5 +1,6 @@
 """Modified losses: their gradients against the counter terms, and what is proved to have none."""
 
+from dataclasses import replace
 from fractions import Fraction
 from itertools import product
 
@@ -9,6 +10,7 @@ import sympy
 from eomsym import optimizers
 from eomsym.derivation import derive, modified_loss
 from eomsym.errors import InputError
+from eomsym.notation.sympy import columns_of_rows
 from eomsym.trees import Tree, parse_tree
 
 X, Y = sympy.symbols("x y")
@@ -94,11 +96,65 @@ def test_heavy_ball_with_a_symbol():
 
 @pytest.mark.parametrize(
     ("name", "reason"),
-    [("simultaneous-players", "game"), ("alternating-players", "game"), ("adam", "componentwise"), ("sgdw", "decay")],
+    [("simultaneous-players", "game"), ("alternating-players", "game"), ("adamw", "componentwise"), ("sgdw", "decay")],
 )
 def test_where_there_is_no_tree_of_gradients_it_says_so(name, reason):
     with pytest.raises(InputError, match=reason):
         modified_loss(name, 1)
+
+
+ADAM = {
+    "adam": {"beta1": "9/10", "beta2": "999/1000", "epsilon": "1/100000000"},
+    "adam-inside": {"beta1": "2/3", "beta2": "3/4", "epsilon": "1/10"},
+    "rmsprop": {"beta2": "1/2", "epsilon": "1/10"},
+}
+
+
+@pytest.mark.parametrize("name", ADAM)
+def test_rules_that_divide_descend_a_loss_to_order_1(name):
+    """``P ∂_j Σ_i φ(g_i)`` and the rest are ξ_0 on a loss, φ as the text defines it; the rest vanishes with ε."""
+    values, at = ADAM[name], {X: sympy.Rational(1, 3), Y: sympy.Rational(-1, 2)}
+    found, motion = modified_loss(name, 1, **values), derive(name, 1, **values)
+    (monomial, coefficient), ((factor, pace),) = *found.rows[1].items(), found.factor.items()
+    epsilon = sympy.Rational(values["epsilon"])
+    gradient = [LOSSES[0].diff(component) for component in (X, Y)]
+    inside = name == "adam-inside"
+    roots = [sympy.sqrt(g**2 + (epsilon if inside else 0)) for g in gradient]
+    below = roots if inside else [root + epsilon for root in roots]
+    potential = sum(root - (0 if inside else epsilon * sympy.log(root + epsilon)) for root in roots)
+    assert ("φ = r" if inside else f"φ = r − {epsilon} ln q") in found.text().splitlines()
+    (rest,) = columns_of_rows([found.rest[1]], [gradient], [X, Y], found.functions)
+    xi = motion.to_sympy(LOSSES[0], [X, Y])[1]
+    for j, component in enumerate((X, Y)):
+        right = _rational(coefficient) * potential.diff(component) / below[j] + rest[j]
+        assert abs((xi[j] - right).subs(at).evalf(40)) < 1e-25 * abs(xi[j].subs(at).evalf(40))
+    assert (pace, monomial) == (1, replace(factor, gradient=1))
+    assert max(abs(value) for value in found.rest[1].values()) < 10**6 * epsilon
+
+
+def test_adam_at_its_defaults_is_written_for_a_paper():
+    found = modified_loss("adam", 1, **ADAM["adam"])
+    assert dict(found.equations()) == {
+        r"\dot{\theta}": r"-q^{-1} \, \nabla\tilde{L} - \eta\,R_{1}",
+        r"\tilde{L}": r"\tilde{L}_{0} + \eta\,\tilde{L}_{1}",
+        r"\tilde{L}_{0}": "L",
+        r"\tilde{L}_{1}": r"-990 \, \sum \varphi",
+        "R_{1}": r"\tfrac{1999}{200000000} \, q^{-2} \, H[g \, q^{-1}]",
+    }
+    assert (r"\varphi", r"r - 10^{-8} \, \ln q") in found.where()
+    assert found.is_gradient == (True, False)
+    with pytest.raises(InputError, match="adam divides componentwise; its loss is known to order 1"):
+        modified_loss("adam", 2)
+
+
+def test_latex_of_trees():
+    assert modified_loss("gradient-descent", 2).equations()[2:] == [
+        (r"\tilde{L}_{0}", "L"),
+        (r"\tilde{L}_{1}", r"\tfrac{1}{4} \, \lVert g \rVert^{2}"),
+        (r"\tilde{L}_{2}", r"\tfrac{1}{8} \, g \cdot Hg"),
+        ("R_{2}", r"\tfrac{1}{12} \, H^{2}g - \tfrac{1}{24} \, \nabla^{2}g[g, g]"),
+    ]
+    assert derive("heavy-ball", 1, modified_loss=True) == modified_loss("heavy-ball", 1)
 
 
 def test_text():

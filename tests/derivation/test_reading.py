@@ -77,6 +77,7 @@ FORMS = {
     "whole adam": lambda: derive("adam", 1, state="whole", gamma1="1/2"),
     "generator": lambda: derive(order=3, noise=True),
     "loss": lambda: derive("heavy-ball", 3, modified_loss=True),
+    "adam's loss": lambda: derive("adam", 1, modified_loss=True),
     "losses": lambda: derive("random-reshuffling", 2, modified_loss=True),
 }
 
