@@ -8,11 +8,12 @@ from typing import Any
 
 from eomsym import optimizers
 from eomsym.checks import check_choice
-from eomsym.derivation.equation import LOSS, SLOW, START, WHOLE, Equation
+from eomsym.derivation.equation import Equation
 from eomsym.derivation.modified_loss import componentwise_loss, split_gradient, tree_rows
 from eomsym.derivation.noise_generator import modified_generator
 from eomsym.derivation.posing import STATES, Posed, pose
 from eomsym.derivation.start import start_rows
+from eomsym.derivation.wording import LOSS, SLOW, START, WHOLE
 from eomsym.errors import InputError
 from eomsym.exact_numbers import exact
 from eomsym.notation.terms import Row
@@ -101,41 +102,41 @@ def slow_manifold(optimizer: str | Optimizer, order: int, parameters: Mapping[st
 
 def _motion(posed: Posed, order: int, start: Equation | None = None) -> Equation:
     levels, functions = posed.solved(order)
-    told: dict[str, Any] = {"fields": posed.fields, "functions": functions, "schedule": posed.schedule}
+    told = {**posed.head, "order": order, "functions": functions}
     if posed.scaling is not None:
-        told |= {"power": posed.scaling.power, "shares": posed.scaling.decays, "memory": posed.entry.memory}
-        return Equation(WHOLE, posed.entry.name, posed.values, order, levels, **told)
+        return Equation(WHOLE, terms=levels, **told)
     scale = Fraction(-1, posed.entry.steps(**posed.values))
     rows = [{basis: exact(value * scale) for basis, value in level[0].items()} for level in levels]
-    terms = _listed(rows) if posed.plain else [[row] for row in rows]
-    return Equation(SLOW, posed.entry.name, posed.values, order, terms, posed.plain, start=start, **told)
+    return Equation(SLOW, terms=_listed(rows, posed.plain), plain=posed.plain, start=start, **told)
 
 
 def _start(posed: Posed, order: int, memory: Mapping[str, object]) -> Equation:
-    parameters, fields = {**posed.values, **posed.symbols}, posed.fields
-    rows, plain = start_rows(posed.entry, parameters, order, memory, len(fields))
-    terms = _listed(rows) if plain else [[row] for row in rows]
-    return Equation(START, posed.entry.name, posed.values, order, terms, plain, posed.entry.memory, fields)
+    rows, plain = start_rows(posed.entry, {**posed.values, **posed.symbols}, order, memory, len(posed.fields))
+    told = {**posed.head, "order": order, "memory": posed.entry.memory}
+    return Equation(START, terms=_listed(rows, plain), plain=plain, **told)
 
 
-def _listed(rows: Sequence[Row]) -> list[list[Row]]:
-    """Every rooted tree of one node in the first row, of one more in each next, zeros included."""
+def _listed(rows: Sequence[Row], plain: bool) -> list[list[Row]]:
+    """Where they are ``plain``, every tree of one node in the first row, of one more in each next, zeros included."""
+    if not plain:
+        return [[row] for row in rows]
     return [[{tree: row.get(tree, Fraction(0)) for tree in rooted_trees(n)}] for n, row in enumerate(rows, start=1)]
 
 
 def _loss(posed: Posed, order: int) -> Equation:
-    entry, values = posed.entry, posed.values
     motion = _motion(posed, order)
-    if any(field.is_game for field in entry.fields(**values)):
-        raise InputError(f"modified loss: the field of {entry.name} is a game's, which is no gradient to begin with")
-    told: dict[str, Any] = {"fields": posed.fields}
+    if any(field.is_game for field in posed.entry.fields(**posed.values)):
+        raise InputError(
+            f"modified loss: the field of {posed.entry.name} is a game's, which is no gradient to begin with"
+        )
+    factor: Row = {}
     if motion.functions:
-        rows, rest, told["factor"] = componentwise_loss(motion)
-        told["functions"] = motion.functions
+        rows, rest, factor = componentwise_loss(motion)
     else:
         parts = [split_gradient(row) for row in tree_rows(motion)]
         rows, rest = [gradient for gradient, _ in parts], [left for _, left in parts]
-    return Equation(LOSS, entry.name, values, order, [[row] for row in rows], rest=rest, **told)
+    told = {**posed.head, "order": order, "functions": motion.functions}
+    return Equation(LOSS, terms=_listed(rows, False), rest=rest, factor=factor, **told)
 
 
 def _generator(optimizer: str | Optimizer, order: int, parameters: Mapping[str, object]) -> Equation:

@@ -60,6 +60,19 @@ class Posed:
             return MAX_VECTOR_ORDER
         return MAX_COLOURED_ORDER if len(self.fields) > 1 or self.schedule else MAX_ORDER
 
+    @property
+    def head(self) -> dict[str, Any]:
+        """What an ``Equation`` says of it beside its terms."""
+        head = {
+            "optimizer": self.entry.name,
+            "parameters": self.values,
+            "fields": self.fields,
+            "schedule": self.schedule,
+        }
+        if self.scaling is not None:
+            head |= {"power": self.scaling.power, "shares": self.scaling.decays, "memory": self.entry.memory}
+        return head
+
     def solved(self, order: int) -> tuple[list[list[Row]], tuple[ComponentwiseFunction, ...]]:
         """The modified field of each slow state for each power of η up to ``order``, zeros left out; its functions.
 

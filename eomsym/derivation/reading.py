@@ -51,42 +51,39 @@ def check_same(data: Mapping[str, Any], written: Mapping[str, Any]) -> None:
 
 
 def _arguments(data: Mapping[str, Any]) -> dict[str, Any]:
-    told = {"optimizer": data["optimizer"], "parameters": {}}
     if "generator" in data:
-        rows: list[Row] = [
+        products: list[Row] = [
             {read_product(e): Fraction(e["coefficient"]) for e in row["terms"]} for row in data["generator"]
         ]
-        return {"kind": "generator", **told, "order": data["order"], "terms": _levels(rows, False)}
+        told = {"optimizer": "gradient-descent", "parameters": {}, "order": data["order"]}
+        return {"kind": "generator", **told, "terms": _levels(products, False)}
     order = check_order(len(data["levels"]) - 1 if "levels" in data else data["order"])
     names = [RATE if name == RATE_SYMBOL else name for name in data.get("schedule", ())]
     posed = pose(data["optimizer"], order, data["parameters"], "whole" if "scaling" in data else "slow", names)
     read = _Reader(posed)
-    told |= {"optimizer": posed.entry.name, "parameters": posed.values, "order": order, "fields": posed.fields}
-    told |= {"functions": read.functions, "schedule": posed.schedule}
+    told = {**posed.head, "order": order, "functions": read.functions}
     if "scaling" in data:
-        assert posed.scaling is not None
-        told |= {"power": posed.scaling.power, "shares": posed.scaling.decays, "memory": posed.entry.memory}
         return {"kind": "whole", **told, "terms": [list(map(read.row, row["fields"])) for row in data["terms"]]}
     if "levels" in data:
-        terms = [
-            [{"tree" if "[" in name else "term": name, "coefficient": row[name]} for name in row]
-            for row in data["rest"]
-        ]
-        told |= {"rest": list(map(read.row, terms)), "factor": read.row(data.get("factor", ()))}
+        rest = [[{_kind(name): name, "coefficient": row[name]} for name in row] for row in data["rest"]]
+        told |= {"rest": list(map(read.row, rest)), "factor": read.row(data.get("factor", ()))}
         return {"kind": "loss", **told, "terms": [[read.row(row)] for row in data["levels"]]}
-    start = _start(posed, told, data["start"]) if "start" in data else None
-    if start and "counterterms" not in data:
-        return start
+    start = None
+    if "start" in data:
+        entries = [row["terms"] for row in data["start"]]
+        on_trees = posed.rule.linear and len(posed.fields) == 1
+        plain = on_trees and all(entry["tree"].startswith("[") for row in entries for entry in row)
+        start = {**told, "kind": "start", "functions": (), "plain": plain, "memory": posed.entry.memory}
+        start["terms"] = _levels(list(map(read.row, entries)), plain)
+        if "counterterms" not in data:
+            return start
     first = {LEAF: read.coefficient(data["gradient_coefficient"])} if posed.plain else read.row(data["leading"])
     rows = [first, *(read.row(row["terms"]) for row in data["counterterms"])]
     return {"kind": "slow", **told, "plain": posed.plain, "terms": _levels(rows, posed.plain), "start": start}
 
 
-def _start(posed: Posed, told: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    on_trees = posed.rule.linear and len(posed.fields) == 1
-    plain = on_trees and all(entry["tree"].startswith("[") for row in rows for entry in row["terms"])
-    terms = _levels([_Reader(posed).row(row["terms"]) for row in rows], plain)
-    return {**told, "kind": "start", "functions": (), "terms": terms, "plain": plain, "memory": posed.entry.memory}
+def _kind(name: str) -> str:
+    return "tree" if "[" in name else "term"
 
 
 def _levels(rows: Sequence[Row], plain: bool) -> list[list[Row]]:

@@ -18,18 +18,12 @@ from math import factorial, prod
 from eomsym.errors import InputError
 from eomsym.exact_numbers import collected, exact
 from eomsym.notation.terms import ComponentwiseFunction, Monomial
-from eomsym.optimizers import Coefficient, UpdateRule
-from eomsym.step_index import Matrix, NodeAlgebra, Tables, integer_nodes, solve
+from eomsym.optimizers import Coefficient
+from eomsym.step_index import Matrix, NodeAlgebra, Tables
 
 Combination = dict[Monomial, Coefficient]
 GRADIENT = Monomial(gradient=1)
 POSITION = Monomial(states=((0, 1),))
-
-
-def modified_vector_terms(rule: UpdateRule, terms: int) -> tuple[list[Combination], tuple[ComponentwiseFunction, ...]]:
-    """``[f̃_0, …, f̃_{terms−1}]`` as combinations, and the functions of g that occur in them."""
-    algebra = VectorAlgebra(integer_nodes(rule, terms))
-    return [algebra.row(field) for field in solve(rule, algebra, terms)], tuple(algebra.functions)
 
 
 class VectorAlgebra(NodeAlgebra):

@@ -10,9 +10,10 @@ from second_routes.truncated import TruncatedSeries
 
 from eomsym import optimizers
 from eomsym.derivation import derive
-from eomsym.derivation.vector_language import Monomial, modified_vector_terms
+from eomsym.derivation.vector_language import Monomial, VectorAlgebra
 from eomsym.errors import InputError
 from eomsym.optimizers import trace
+from eomsym.step_index import integer_nodes, solve
 
 X, Y = sympy.symbols("x y")
 LOSS = X**4 / 4 + X * Y**3 + X**2 * Y + Y**2
@@ -97,10 +98,16 @@ def test_without_averages_rmsprop_is_euler_on_the_normalised_gradient():
         assert abs((xi_1[j] + second).subs(POINT).evalf(30)) < 1e-25
 
 
+def vector_terms(rule, terms):
+    """``[f̃_0, …]`` as combinations, and the functions of g that occur in them."""
+    algebra = VectorAlgebra(integer_nodes(rule, terms))
+    return [algebra.row(field) for field in solve(rule, algebra, terms)], tuple(algebra.functions)
+
+
 def test_linear_rules_are_the_same_in_both_languages():
     """Heavy ball through the vector language has the coefficients that it has on trees."""
     beta = Fraction(1, 3)
-    fields, functions = modified_vector_terms(optimizers.get("heavy-ball").rule(beta=beta), 3)
+    fields, functions = vector_terms(optimizers.get("heavy-ball").rule(beta=beta), 3)
     assert functions == ()
     g = Monomial(gradient=1)
     hg = Monomial(derivatives=((g,),))
@@ -119,7 +126,7 @@ def test_what_the_language_cannot_say_is_refused():
 
     for step, reason in ((by_gradient, "add an epsilon"), (by_theta, "depends on theta")):
         with pytest.raises(InputError, match=reason):
-            modified_vector_terms(trace(step, 1, {}), 2)
+            vector_terms(trace(step, 1, {}), 2)
 
 
 def test_epsilon_zero_is_refused_on_paper_too():
