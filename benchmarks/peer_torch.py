@@ -15,7 +15,7 @@ def prepare(case: Case, terms: int):
     """Seconds of the first call, a call, its rows (terms, d)."""
     loss, parameters = network(case)
     gradient = torch.func.grad(loss)
-    derived = eomsym.derive(order=terms - 1).terms
+    _, *derived = eomsym.derive(order=terms - 1).rows
 
     def counterterms() -> list[Any]:
         known: dict[Any, Any] = {}
@@ -30,7 +30,7 @@ def prepare(case: Case, terms: int):
 
         rows = [gradient(parameters)]
         for part in derived:
-            columns = zip(*(value(term.tree) for term in part), strict=True)
+            columns = zip(*map(value, part), strict=True)
             rows.append(tuple(_combined(part, column) for column in columns))
         return rows
 
@@ -42,4 +42,4 @@ def _along(function: Any, direction: Any) -> Any:
 
 
 def _combined(part: Any, column: Any) -> Any:
-    return sum(float(term.coefficient) * leaf for term, leaf in zip(part, column, strict=True))
+    return sum(float(coefficient) * leaf for coefficient, leaf in zip(part.values(), column, strict=True))

@@ -13,7 +13,7 @@ from eomsym import lazy
 # ``from_optax`` needs JAX, and is no part of ``__all__``, which must be there without.
 if TYPE_CHECKING:
     from eomsym.codegen import Kernel, generate, load
-    from eomsym.derivation import Counterterms, Design, derive, design, modified_equation, modified_generator
+    from eomsym.derivation import Design, Equation, derive, design, modified_equation, modified_generator
     from eomsym.derivation.tree_tables import TreeTable, stream_coefficients, stream_trees, tree_table
     from eomsym.double_double import DoubleDouble
     from eomsym.dynamics.noise_prediction import noise
@@ -43,12 +43,12 @@ __all__ = [
     "Audit",
     "Certificate",
     "ConvergenceStudy",
-    "Counterterms",
     "Dataset",
     "Design",
     "DoubleDouble",
     "Drift",
     "EomsymError",
+    "Equation",
     "Follow",
     "Kernel",
     "Noise",

@@ -1,4 +1,4 @@
-"""Rooted trees: canonical enumeration, symmetry, density, bracket notation.
+"""Rooted trees, with colours where there are several fields: canonical enumeration, symmetry, density, bracket lists.
 
 A rooted tree is the skeleton of an elementary differential: the root is a derivative of ``g`` as often taken as it has
 children, the children are its arguments.  Definitions follow Hairer, Lubich & Wanner, *Geometric Numerical Integration*
@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from functools import cache, total_ordering
 from itertools import groupby
 from math import factorial, prod
@@ -21,7 +21,6 @@ __all__ = [
     "LEAF",
     "MAX_PARSED_NODES",
     "THETA",
-    "ColouredTree",
     "Tree",
     "count_rooted_trees",
     "parse_tree",
@@ -29,43 +28,37 @@ __all__ = [
 ]
 
 
-class _Node:
-    """What plain and coloured trees share."""
+@total_ordering
+class Tree:
+    """A rooted tree whose nodes carry colours 1, 2, …: which of several fields is differentiated there.
 
-    __slots__ = ("_hash", "children", "order")
+    Of a single field all are 1.  Colour 0 is reserved for ``THETA``, a leaf that stands for θ itself, and −1, −2, … for
+    leaves that stand for the other slow states (``slow_leaf``).  Equal trees compare and hash equal however their
+    children were listed.  Ordered by number of nodes, then by their children, largest child first, then by colour.
+    """
+
+    __slots__ = ("_hash", "_key", "children", "colour", "order")
 
     _hash: int
-    children: tuple[Any, ...]
+    _key: tuple[Any, ...]
+    children: tuple[Tree, ...]
+    colour: int
     order: int
+
+    def __init__(self, children: Iterable[Tree] = (), colour: int = 1) -> None:
+        ordered = tuple(sorted(children, reverse=True))
+        order = 1 + sum(child.order for child in ordered)
+        object.__setattr__(self, "children", ordered)
+        object.__setattr__(self, "colour", colour)
+        object.__setattr__(self, "order", order)
+        object.__setattr__(self, "_key", (order, tuple(child._key for child in ordered), -colour))
+        object.__setattr__(self, "_hash", hash((colour, ordered)))
 
     def __setattr__(self, name: str, value: object) -> None:
         raise AttributeError(f"a tree is immutable: cannot set {name!r}")
 
-    @property
-    def symmetry(self) -> int:
-        """σ(τ), the number of automorphisms that keep the root, and colours where there are some."""
-        groups = ((child, sum(1 for _ in same)) for child, same in groupby(self.children))
-        return prod(factorial(count) * child.symmetry**count for child, count in groups)
-
-
-@total_ordering
-class Tree(_Node):
-    """An unlabelled rooted tree; equal trees compare and hash equal however their children were listed.
-
-    Trees are ordered by number of nodes, then by their children, largest child first.
-    """
-
-    __slots__ = ()
-
-    children: tuple[Tree, ...]
-
-    def __init__(self, children: Iterable[Tree] = ()) -> None:
-        object.__setattr__(self, "children", tuple(sorted(children, reverse=True)))
-        object.__setattr__(self, "order", 1 + sum(child.order for child in self.children))
-        object.__setattr__(self, "_hash", hash(self.children))
-
-    def __reduce__(self) -> tuple[type[Tree], tuple[tuple[Tree, ...]]]:
-        return Tree, (self.children,)
+    def __reduce__(self) -> tuple[type[Tree], tuple[tuple[Tree, ...], int]]:
+        return Tree, (self.children, self.colour)
 
     def __hash__(self) -> int:
         return self._hash
@@ -73,10 +66,16 @@ class Tree(_Node):
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Tree):
             return NotImplemented
-        return self is other or (self.order == other.order and self.children == other.children)
+        return self is other or self._key == other._key
 
     def __lt__(self, other: Tree) -> bool:
-        return (self.order, self.children) < (other.order, other.children)
+        return self._key < other._key
+
+    @property
+    def symmetry(self) -> int:
+        """σ(τ), the number of automorphisms that keep the root and the colours."""
+        groups = ((child, sum(1 for _ in same)) for child, same in groupby(self.children))
+        return prod(factorial(count) * child.symmetry**count for child, count in groups)
 
     @property
     def density(self) -> int:
@@ -93,9 +92,30 @@ class Tree(_Node):
         """Whether all children of the root are leaves: g^{(m)}(g, …, g)."""
         return all(not child.children for child in self.children)
 
+    @property
+    def colours(self) -> frozenset[int]:
+        """The colours of its nodes."""
+        return frozenset((self.colour,)).union(*(child.colours for child in self.children))
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether all nodes are of colour 1."""
+        return self.colour == 1 and all(child.is_plain for child in self.children)
+
+    def recoloured(self, names: Callable[[int], int]) -> Tree:
+        """The tree with other colours, by those that it has."""
+        return Tree((child.recoloured(names) for child in self.children), names(self.colour))
+
+    def brackets(self, colours: bool) -> str:
+        """Bracket list of the children: ``[]`` is the single node, ``[[],[]]`` a root with two leaves.
+
+        With ``colours`` each node's stands before it: ``1[2[],1[2[]]]``.
+        """
+        own = str(self.colour) if colours else ""
+        return f"{own}[{','.join(child.brackets(colours) for child in self.children)}]"
+
     def __str__(self) -> str:
-        """Bracket list of the children: ``[]`` is the single node, ``[[],[]]`` a root with two leaves."""
-        return "[" + ",".join(map(str, self.children)) + "]"
+        return self.brackets(colours=not self.is_plain)
 
     def __repr__(self) -> str:
         return f"Tree({self})"
@@ -153,7 +173,7 @@ def count_coloured_trees(nodes: int, colours: int, leaves: int) -> list[int]:
     return trees[: nodes + 1]
 
 
-#: 4.7 million trees, of some 200 bytes each.
+#: 4.7 million trees, of some 350 bytes each.
 MAX_LISTED_NODES = 19
 
 
@@ -183,66 +203,9 @@ def rooted_trees(order: int) -> tuple[Tree, ...]:
     )
 
 
-@total_ordering
-class ColouredTree(_Node):
-    """A rooted tree whose nodes carry colours 1, 2, …: which of several fields is differentiated there.
-
-    Colour 0 is reserved for ``THETA``, a leaf that stands for θ itself, and −1, −2, … for leaves that stand for the
-    other slow states (``slow_leaf``).  Ordered as trees are, then by colour.
-    """
-
-    __slots__ = ("_key", "colour")
-
-    _key: tuple[object, ...]
-    children: tuple[ColouredTree, ...]
-    colour: int
-
-    def __init__(self, colour: int, children: Iterable[ColouredTree] = ()) -> None:
-        object.__setattr__(self, "colour", colour)
-        object.__setattr__(self, "children", tuple(sorted(children, reverse=True)))
-        object.__setattr__(self, "order", 1 + sum(child.order for child in self.children))
-        object.__setattr__(self, "_key", (self.order, tuple(child._key for child in self.children), -colour))
-        object.__setattr__(self, "_hash", hash((colour, self.children)))
-
-    def __reduce__(self) -> tuple[type[ColouredTree], tuple[int, tuple[ColouredTree, ...]]]:
-        return ColouredTree, (self.colour, self.children)
-
-    def __hash__(self) -> int:
-        return self._hash
-
-    def __eq__(self, other: object) -> bool:
-        if not isinstance(other, ColouredTree):
-            return NotImplemented
-        return self is other or self._key == other._key
-
-    def __lt__(self, other: ColouredTree) -> bool:
-        return self._key < other._key
-
-    @classmethod
-    def of(cls, tree: Tree, colour: int = 1) -> ColouredTree:
-        """A plain tree with all nodes in one colour."""
-        return cls(colour, (cls.of(child, colour) for child in tree.children))
-
-    @property
-    def plain(self) -> Tree:
-        """The tree without its colours."""
-        return Tree(child.plain for child in self.children)
-
-    def holds(self, colour: int) -> bool:
-        """Whether a node has that colour."""
-        return self.colour == colour or any(child.holds(colour) for child in self.children)
-
-    def __str__(self) -> str:
-        """The colour, then the bracket list of the children: ``1[2[],1[2[]]]``."""
-        return f"{self.colour}[" + ",".join(map(str, self.children)) + "]"
-
-    def __repr__(self) -> str:
-        return f"ColouredTree({self})"
-
-
-def slow_leaf(index: int) -> ColouredTree:
+def slow_leaf(index: int) -> Tree:
     """A slow state as a leaf; θ is number 0."""
-    return ColouredTree(-index)
+    return Tree(colour=-index)
 
 
 #: θ itself, as a leaf.

@@ -120,7 +120,7 @@ print("bushes of 0, 1, … leaves:", [str(table.coefficient(bush(n))) for n in r
 x, y = sympy.symbols("x y")
 loss = (1 - x * y) ** 2 / 2
 gradient = [loss.diff(x), loss.diff(y)]
-terms = motion.to_sympy(loss, [x, y])
+_, *terms = motion.to_sympy(loss, [x, y])
 
 print("g    =", [sympy.factor(entry) for entry in gradient])
 for index, term in enumerate(terms[:2]):

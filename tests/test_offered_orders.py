@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from eomsym.codegen import KernelSpec
-from eomsym.derivation import closed_form, concrete, counterterms, derive
+from eomsym.derivation import closed_form, closed_forms, derive, posing
 from eomsym.errors import InputError
 from eomsym.models import MLP, ExpressionLoss
 from eomsym.optimizers import REGISTRY, is_built_in
@@ -45,10 +45,9 @@ def offered(door, highest=24):
 
 
 def through_derive(name, monkeypatch):
-    of_trees = counterterms.modified_tree_coefficients
-    monkeypatch.setattr(counterterms, "modified_vector_terms", reached)
+    solve = posing.solve_slow
     monkeypatch.setattr(
-        counterterms, "modified_tree_coefficients", lambda rule, terms: of_trees(rule, 1) if terms == 1 else reached()
+        posing, "solve_slow", lambda rule, algebra, terms: solve(rule, algebra, 1) if terms == 1 else reached()
     )
     values = REGISTRY[name].complete({})
     return lambda order: derive(name, max(order, 1), **values)
@@ -60,7 +59,7 @@ def through_closed_form(name, monkeypatch):
     except InputError:
         return lambda order: closed_form(WRITTEN, 0, name)  # it is refused whatever the order
     through_derive(name, monkeypatch)
-    monkeypatch.setattr(concrete, "program_columns", reached)
+    monkeypatch.setattr(closed_forms, "program_columns", reached)
     values = REGISTRY[name].complete({})
     return lambda order: closed_form(WRITTEN, max(order, 1), name, **values)
 

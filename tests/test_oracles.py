@@ -43,7 +43,7 @@ def test_one_wrong_coefficient_is_a_disagreement(monkeypatch):
     right = eomsym.derive("gradient-descent", 3)
     text = right.to_json().replace('"coefficient": "1/12"', '"coefficient": "1/13"', 1)
     wrong = type(right).from_json(text)
-    assert wrong.terms[1][1].coefficient == Fraction(1, 13)
+    assert list(wrong.rows[2].values())[1] == Fraction(1, 13)
     monkeypatch.setattr(eomsym, "derive", lambda *arguments, **settings: wrong)
     (agreement,) = mpmath_iterates.agreements(["gradient-descent"])
     assert agreement.difference > 1e-3

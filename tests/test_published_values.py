@@ -15,10 +15,10 @@ import sympy
 from sympy import Rational
 
 from eomsym import optimizers
-from eomsym.derivation import Counterterms, decay_law, derive, general_of_fields, modified_loss
+from eomsym.derivation import decay_law, derive, modified_loss
 from eomsym.notation import elementary_differentials
 from eomsym.optimizers import Field, Optimizer, runge_kutta, solve
-from eomsym.trees import LEAF, rooted_trees
+from eomsym.trees import rooted_trees
 
 GNI = "Hairer, Lubich & Wanner, Geometric Numerical Integration, 2nd ed. 2006"
 h, x, y, z, lam = sympy.symbols("h x y z lambda")
@@ -41,12 +41,11 @@ def modified_field(method: str | Optimizer, order: int, fields, variables, **par
     """``[f̃_0, …, f̃_order]`` for ``y' = f(y)``, tree by tree; several ``fields`` for the parts of a split one."""
     gradients = [[-component for component in field] for field in fields]
     found = derive(method, order, **parameters)
-    if not isinstance(found, Counterterms):
-        return [-column for column in general_of_fields(found, gradients, variables)]
-    rows = [{LEAF: found.gradient_coefficient}, *({t.tree: t.coefficient for t in row} for row in found.terms)]
-    values = elementary_differentials(gradients[0], variables, [tree for row in rows for tree in row])
+    if not found.plain:
+        return [-column for column in found.at_fields(gradients, variables)]
+    values = elementary_differentials(gradients[0], variables, [tree for row in found.rows for tree in row])
     zero = sympy.zeros(len(variables), 1)
-    return [-sum((exact(c) * values[tree] for tree, c in row.items()), zero) for row in rows]
+    return [-sum((exact(c) * values[tree] for tree, c in row.items()), zero) for row in found.rows]
 
 
 def exact(coefficient):
@@ -56,7 +55,7 @@ def exact(coefficient):
 def coefficients(method: str | Optimizer, **expected: str):
     """Pairs of coefficients of F_f(τ) in f̃, 1/σ included; names spell trees: ``chain3``, ``bush3``, …"""
     trees = {"chain2": "[[]]", "chain3": "[[[]]]", "bush3": "[[],[]]"}
-    found = {str(t.tree): (-1) ** (t.tree.order - 1) * t.coefficient for row in derive(method, 2).terms for t in row}
+    found = {str(t): (-1) ** (t.order - 1) * c for row in derive(method, 2).rows for t, c in row.items()}
     return [(found[trees[name]], Fraction(value)) for name, value in expected.items()]
 
 
@@ -133,17 +132,14 @@ def players(method, sign):
 def losses(name, expected, **parameters):
     """Pairs of the coefficients of a modified loss; names of trees as the program prints them."""
     found = modified_loss(name, 1, **parameters)
-    terms = {str(term.tree): exact(term.coefficient) for term in found.levels[1]}
+    terms = {tree.brackets(colours=True): exact(value) for tree, value in found.rows[1].items()}
     return [(found.is_gradient[1], True), (set(terms), set(expected)), *((terms[k], v) for k, v in expected.items())]
 
 
 def momentum(name, alpha):
     """``u' = −(1−β)⁻¹ g − η α (1−β)⁻³ g'g``."""
-    found = derive(name, 1)
-    return [
-        (exact(found.gradient_coefficient), 1 / (1 - beta)),
-        (exact(found.terms[0][0].coefficient), alpha / (1 - beta) ** 3),
-    ]
+    (leading,), (first,) = (map(exact, row.values()) for row in derive(name, 1).rows)
+    return [(leading, 1 / (1 - beta)), (first, alpha / (1 - beta) ** 3)]
 
 
 def adam(name, first):
@@ -162,7 +158,7 @@ def adam(name, first):
 
 def bernoulli_numbers():
     trees = [rooted_trees(nodes)[-1] for nodes in range(2, 10)]
-    found = {t.tree: t.coefficient for row in derive(order=8).terms for t in row}
+    found = {tree: value for row in derive(order=8).rows for tree, value in row.items()}
     numbers = [sympy.bernoulli(tree.order - 1) if tree.order > 2 else Rational(-1, 2) for tree in trees]
     return [(exact((-1) ** (t.order - 1) * t.symmetry * found[t]), b) for t, b in zip(trees, numbers, strict=True)]
 

@@ -16,7 +16,7 @@ from scipy.optimize import bisect
 
 from benchmarks.reproductions.pages import Numbers
 from eomsym import optimizers
-from eomsym.derivation import derive_on_trees, series_radius
+from eomsym.derivation import derive, series_radius
 from eomsym.drawing import GREY, line_style, order_name, panels
 
 BETA = Fraction(7, 10)
@@ -54,9 +54,8 @@ def steps(h: float, count: int) -> np.ndarray:
 
 
 def measure(progress: Callable[[int, int], None]) -> Numbers:
-    derived = derive_on_trees("heavy-ball", max(ORDERS), beta=BETA)
-    found = [Fraction(derived.gradient_coefficient)]
-    found += [next(Fraction(term.coefficient) for term in row if term.tree.is_chain) for row in derived.terms]
+    rows = derive("heavy-ball", max(ORDERS), beta=BETA).rows
+    found = [value for row in rows for tree, value in row.items() if tree.is_chain]
     entry = optimizers.get("heavy-ball")
     path, flow = steps(BEYOND, COUNT), np.log(root(BEYOND)) / BEYOND
     return {

@@ -14,7 +14,7 @@ from scipy.integrate import solve_ivp
 from scipy.linalg import expm
 
 from benchmarks.reproductions.pages import Numbers
-from eomsym.derivation import derive, general_of_fields, modified_equation
+from eomsym.derivation import derive, modified_equation
 from eomsym.drawing import line_style, order_name, panels
 
 RATE, ORDERS = 0.2, range(5)
@@ -38,7 +38,7 @@ def alternating(epsilon: str, second: int) -> np.ndarray:
     x, y = names = sympy.symbols("x y")
     size = sympy.Rational(epsilon)
     players = [[size * x - y, sympy.Integer(0)], [sympy.Integer(0), x - second * size * y]]
-    columns = general_of_fields(derive("alternating-players", 1), players, names)
+    columns = derive("alternating-players", 1).at_fields(players, names)
     first, correction = (np.array(column.jacobian(names), dtype=float) for column in columns)
     return -first - RATE * correction
 

@@ -8,13 +8,13 @@ tree's elementary differential as a polynomial in x and y.  The page's script mu
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from math import lcm
 from pathlib import Path
 
 import sympy
 
 import eomsym
-from eomsym.derivation import Counterterms
 from eomsym.exact_numbers import Coefficient
 from eomsym.notation import elementary_differentials, tree_text
 from eomsym.notation.coefficients import coefficient_expression
@@ -74,12 +74,11 @@ def column(entries: sympy.Matrix) -> dict[str, object]:
 def tables() -> dict[str, object]:
     """What the script in the page is given as ``DATA``."""
     derived = eomsym.derive("heavy-ball", ORDER, start=True)
-    assert isinstance(derived, Counterterms)
-    assert derived.shadow is not None
+    assert derived.start is not None
     trees = [tree for nodes in range(1, ORDER + 2) for tree in rooted_trees(nodes)]
 
-    def row(terms: list[tuple[Coefficient, Tree]]) -> list[list[object]]:
-        return [[trees.index(tree), *quotient(value)] for value, tree in terms if value]
+    def row(terms: Mapping[Tree, Coefficient]) -> list[list[object]]:
+        return [[trees.index(tree), *quotient(value)] for tree, value in terms.items() if value]
 
     def plane(name: str, about: dict) -> dict[str, object]:
         loss = about.get("loss")
@@ -91,8 +90,8 @@ def tables() -> dict[str, object]:
 
     return {
         "trees": [tree_text(tree) for tree in trees],
-        "field": [row([(derived.gradient_coefficient, trees[0])]), *map(row, derived.rows)],
-        "start": [row(terms) for terms in derived.shadow.rows],
+        "field": list(map(row, derived.rows)),
+        "start": list(map(row, derived.start.rows)),
         "planes": [plane(name, about) for name, about in PLANES.items()],
     }
 

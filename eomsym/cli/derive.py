@@ -127,7 +127,7 @@ def derive(
     begins at the real start. There beta = 1 - gamma h, and eta = h for
     averages (Adam), h^2 for momentum.
     """
-    from eomsym import derive as derive_counterterms
+    from eomsym import derive as derive_equation
     from eomsym.optimizers import chosen
 
     form = _Form(format_, document, terms)
@@ -150,8 +150,8 @@ def derive(
     if state == "slow":
         entry, given = chosen(optimizer, given)
     with output.progress("deriving"):
-        counterterms = derive_counterterms(entry, order, state=state, start=start, schedule=schedule or (), **given)
-    form.write(counterterms)
+        equation = derive_equation(entry, order, state=state, start=start, schedule=schedule or (), **given)
+    form.write(equation)
     if form.name == "text" and state == "slow":
         output.note_conditions(entry.name, entry.limits)
 
@@ -175,7 +175,7 @@ class _Form:
 
 
 def _derive_generator(optimizer: str, order: int, form: _Form, others: list[str]) -> None:
-    from eomsym.derivation import modified_generator
+    from eomsym.derivation.noise_generator import modified_generator
     from eomsym.optimizers import chosen
 
     entry, _ = chosen(optimizer, {})

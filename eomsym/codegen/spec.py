@@ -12,7 +12,7 @@ from typing import Any
 
 from eomsym import optimizers
 from eomsym.checks import check_choice, shown
-from eomsym.derivation import check_order
+from eomsym.derivation.posing import check_order
 from eomsym.errors import InputError
 from eomsym.files import strict_json
 from eomsym.models import MLP, ExpressionLoss, VectorField

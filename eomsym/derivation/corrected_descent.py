@@ -12,10 +12,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cache
-from typing import Any
 
 from eomsym.checks import check_integer
-from eomsym.derivation.counterterms import derive
+from eomsym.derivation.deriving import derive
 from eomsym.errors import InputError
 from eomsym.exact_numbers import collected, read_rational
 from eomsym.optimizers import Optimizer, runge_kutta
@@ -84,9 +83,8 @@ def _made(order: int, share: Fraction) -> CorrectedStep:
 def map_weights(order: int, strength: Fraction) -> dict[Tree, Fraction]:
     """Φ(τ) of all trees of up to order + 1 nodes: the step is ``θ + Σ_τ (−η)^|τ| Φ(τ)/σ(τ) F_g(τ)``."""
     field = {LEAF: Fraction(-1)}
-    plain: Any = derive("gradient-descent", order)
-    for terms in plain.terms:
-        field |= {term.tree: (strength - 1) * Fraction(term.coefficient) for term in terms}
+    for row in derive("gradient-descent", order).rows[1:]:
+        field |= {tree: (strength - 1) * value for tree, value in row.items()}
     moved, derivative, factor = dict.fromkeys(field, Fraction(0)), field, Fraction(1)
     for power in range(1, order + 2):
         factor /= power

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
 from matplotlib.figure import Figure
 from matplotlib.textpath import TextPath
 
 from eomsym.checks import check_integer
-from eomsym.derivation.counterterms import Counterterms
-from eomsym.derivation.general_terms import GeneralCounterterms
 from eomsym.errors import InputError
 from eomsym.notation.coefficients import coefficient_latex
 from eomsym.notation.trees import place_nodes
@@ -29,15 +27,13 @@ LABEL_SIZE, POINTS_PER_INCH = 11, 72
 NAME_WIDTH, TREE_GAP, LABEL_HEIGHT = 0.45, 0.36, 0.6
 
 
-def tree_figure(trees: Counterterms | GeneralCounterterms | Iterable[Tree], columns: int = 10) -> Figure:
+def tree_figure(trees: Any, columns: int = 10) -> Figure:
     r"""Rooted trees, root at the bottom, in rows of at most ``columns``.
 
-    For counter terms each ξ_k begins a row and under each tree stands its coefficient; else its elementary
-    differential.  Raises ``InputError`` if there is no tree to draw, if the counter terms are not over plain trees, or
-    ``columns`` is no integer above 0.
+    ``trees`` is an iterable of them, under each of which stands its elementary differential, or an ``Equation`` of the
+    slow manifold, of which each ξ_k begins a row and under each tree stands its coefficient.  Raises ``InputError`` if
+    there is no tree to draw, if the equation is not over plain trees, or ``columns`` is no integer above 0.
     """
-    if isinstance(trees, GeneralCounterterms):
-        raise InputError(f"counter terms of {trees.optimizer}: they are not over plain rooted trees; use their text()")
     columns = check_integer("columns", columns, 1)
     rows = [row for name, group in _groups(trees) for row in _rows(name, group, columns)]
     if not rows:
@@ -57,14 +53,16 @@ def tree_figure(trees: Counterterms | GeneralCounterterms | Iterable[Tree], colu
     return figure
 
 
-def _groups(trees: Counterterms | Iterable[Tree]) -> list[tuple[str, list[tuple[Tree, str]]]]:
+def _groups(trees: Any) -> list[tuple[str, list[tuple[Tree, str]]]]:
     """Name and labelled trees of each group, as mathtext."""
-    if isinstance(trees, Counterterms):
-        return [
-            (rf"$\xi_{{{index}}}$", [(term.tree, _mathtext(term.coefficient)) for term in terms])
-            for index, terms in enumerate(trees.terms)
-        ]
-    return [("", [(tree, f"${_differential(tree)}$") for tree in trees])]
+    if not hasattr(trees, "rows"):
+        return [("", [(tree, f"${_differential(tree)}$") for tree in trees])]
+    if trees.kind != "slow" or not trees.plain:
+        raise InputError(f"equation of {trees.optimizer}: it is not over plain rooted trees; use its text()")
+    return [
+        (rf"$\xi_{{{index}}}$", [(tree, _mathtext(value)) for tree, value in row.items()])
+        for index, row in enumerate(trees.rows[1:])
+    ]
 
 
 def _mathtext(coefficient: object) -> str:

@@ -10,7 +10,7 @@ from typing import Any
 
 from eomsym import optimizers
 from eomsym.checks import check_integer
-from eomsym.derivation.symbols import symbolic_parameters
+from eomsym.derivation.posing import symbolic_parameters
 from eomsym.errors import InputError
 from eomsym.notation.coefficients import symbol_latex
 from eomsym.notation.typesetting import TERMS, Sides, aligned, document
@@ -58,6 +58,10 @@ class Formula(Result, ABC):
         """A LaTeX document that compiles alone, on as many pages as it needs; the rest as for ``latex``."""
         title = f"Equation of motion: {self.summary}"
         return document(title.replace("_", r"\_"), self._set(), check_integer("terms", terms, 1))
+
+    def mathtext(self) -> list[str]:
+        r"""The equations, line by line, for Matplotlib, which does not know the small fraction: ``$\xi_{0} = …$``."""
+        return [f"${left} = {right}$".replace(r"\tfrac", r"\frac") for left, right in self.equations()]
 
     def report(self) -> Sequence[str]:
         """The text."""

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from eomsym import optimizers
 from eomsym.checks import check_positive
-from eomsym.derivation.counterterms import derive_on_trees
+from eomsym.derivation.deriving import derive_on_trees
 from eomsym.errors import InputError
 from eomsym.optimizers import Gradient, Stage, State, UpdateRule
 from eomsym.result import Result
@@ -75,11 +75,10 @@ def decay_law(
         raise InputError(
             f"optimizer {entry.name!r}: no linear difference form, so no decay rate; take gradient-descent"
         )
-    counterterms = derive_on_trees(entry.name, max(orders), **values)
-    chains = [counterterms.gradient_coefficient]
-    chains += [next(term.coefficient for term in terms if term.tree.is_chain) for terms in counterterms.terms]
+    rows = derive_on_trees(entry.name, max(orders), **values).rows
     total, sums = Fraction(0), []
-    for n, coefficient in enumerate(chains):
+    for n, row in enumerate(rows):
+        coefficient = next(value for tree, value in row.items() if tree.is_chain)
         total += Fraction(coefficient) * x**n * strength
         sums.append(total)
     with localcontext(prec=DIGITS):

@@ -16,11 +16,11 @@ from eomsym.derivation.modified_loss import rooted_at_each, split_gradient
 from eomsym.errors import InputError
 from eomsym.exact_numbers import Coefficient, exact, read_rational
 from eomsym.notation.coefficients import coefficient_text
-from eomsym.notation.general import TEXT_STYLE, Writer
-from eomsym.trees import ColouredTree, Tree, parse_tree
+from eomsym.notation.terms import TEXT_STYLE, Writer
+from eomsym.trees import Tree, parse_tree
 
 #: Coefficients of ``F_g(τ)`` in a row of counter terms, over coloured trees.
-Row = Mapping[ColouredTree, Coefficient]
+Row = Mapping[Tree, Coefficient]
 
 
 @dataclass(frozen=True)
@@ -70,9 +70,7 @@ class Demands:
             if value != 0:
                 yield Condition(purpose, tree if isinstance(tree, str) else writer.tree(tree), exact(value))
 
-    def _all(
-        self, rows: Sequence[Row], colours: Sequence[int]
-    ) -> Iterator[tuple[str, ColouredTree | str, Coefficient]]:
+    def _all(self, rows: Sequence[Row], colours: Sequence[int]) -> Iterator[tuple[str, Tree | str, Coefficient]]:
         if self.pace is not None:
             yield "pace", "g", sum(rows[0].values(), start=Fraction(0)) - self.pace
         for k, row in enumerate(rows[1:]):
@@ -82,9 +80,8 @@ class Demands:
             if k < self.gradient or k + 1 in self.loss:
                 yield from ((f"ξ_{k} is a gradient", tree, value) for tree, value in sorted(rest.items()))
             if k + 1 in self.loss:
-                found = {term.tree.plain: term.coefficient for term in terms}
-                for free in sorted({*found, *self.loss[k + 1]}):
-                    value = found.get(free, Fraction(0)) - self.loss[k + 1].get(free, Fraction(0))
+                for free in sorted({*terms, *self.loss[k + 1]}):
+                    value = terms.get(free, Fraction(0)) - self.loss[k + 1].get(free, Fraction(0))
                     yield f"η^{k + 1} of the modified loss is as wanted", f"S of {free}", value
             if k < self.order_free:
                 for first, second in pairwise(colours):  # neighbours make all orders
@@ -117,19 +114,15 @@ def _read_loss(power: int, given: Mapping[str, object]) -> dict[Tree, Fraction]:
         tree = parse_tree(text)
         if tree.order != power + 1:
             raise InputError(f"loss, tree {text!r}: has {tree.order} nodes; the term with eta^{power} has {power + 1}")
-        found[max(rooted_at_each(ColouredTree.of(tree))).plain] = read_rational(f"loss, coefficient of {text}", value)
+        found[max(rooted_at_each(tree))] = read_rational(f"loss, coefficient of {text}", value)
     return found
 
 
-def _exchanged(k: int, row: Row, exchange: Mapping[int, int]) -> Iterator[tuple[str, ColouredTree, Coefficient]]:
+def _exchanged(k: int, row: Row, exchange: Mapping[int, int]) -> Iterator[tuple[str, Tree, Coefficient]]:
     """What two batches' changing places changes."""
     first, second = min(exchange), max(exchange)
-    for tree in sorted({*row, *(_recoloured(tree, exchange) for tree in row)}):
-        other = _recoloured(tree, exchange)
+    exchanged = {tree: tree.recoloured(lambda colour: exchange.get(colour, colour)) for tree in row}
+    for tree, other in sorted((exchanged | {other: tree for tree, other in exchanged.items()}).items()):
         if tree < other:
             purpose = f"ξ_{k} stays when batches {first} and {second} change places"
             yield purpose, tree, row.get(tree, Fraction(0)) - row.get(other, Fraction(0))
-
-
-def _recoloured(tree: ColouredTree, names: Mapping[int, int]) -> ColouredTree:
-    return ColouredTree(names.get(tree.colour, tree.colour), (_recoloured(child, names) for child in tree.children))

@@ -15,7 +15,7 @@ from typing import Any
 
 import sympy
 
-from eomsym.derivation.counterterms import check_order
+from eomsym.derivation.posing import check_order
 from eomsym.errors import InputError
 from eomsym.models import functions
 from eomsym.optimizers import gradient_descent
@@ -68,9 +68,22 @@ def modified_equation(field: Sequence[sympy.Expr], variables: Sequence[sympy.Sym
     return [-column for column in ring_counterterms([-part for part in components], variables, order)]
 
 
-def ring_suits(program: Program) -> bool:
-    """Whether the ring is the cheapest place: with many function values expanded polynomials swell."""
-    return _value_count(program) <= MAX_VALUES
+def series_columns(
+    model: sympy.Expr | Sequence[sympy.Expr], variables: Sequence[sympy.Symbol], order: int
+) -> list[sympy.Matrix] | None:
+    """``[g, ξ_0, …, ξ_{order−1}]`` of gradient descent; None where trees are needed, or cheaper.
+
+    Trees serve inexact numbers, functions without a quadratic system, and many function values, in which expanded
+    polynomials swell.
+    """
+    parts: Sequence[sympy.Expr] = [model] if isinstance(model, sympy.Expr) else model
+    if any(part.has(sympy.Float) for part in parts):
+        return None
+    try:
+        program, symbols = lifted(model, variables)
+    except InputError:
+        return None
+    return program_columns(program, symbols, order) if _value_count(program) <= MAX_VALUES else None
 
 
 def program_columns(program: Program, symbols: Sequence[sympy.Symbol], order: int) -> list[sympy.Matrix]:

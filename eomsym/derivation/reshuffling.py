@@ -16,7 +16,7 @@ from math import factorial
 
 from eomsym import optimizers
 from eomsym.derivation.tree_algebra import modified_tree_coefficients
-from eomsym.trees import ColouredTree
+from eomsym.trees import Tree
 
 #: Coloured trees of more nodes are too many to look at.
 MAX_RESHUFFLED_ORDER = 3
@@ -28,7 +28,7 @@ Partition = tuple[int, ...]
 
 
 @cache
-def symmetric_sums(order: int) -> tuple[tuple[tuple[Fraction, ColouredTree], ...], ...]:
+def symmetric_sums(order: int) -> tuple[tuple[tuple[Fraction, Tree], ...], ...]:
     """Terms of ``f̃_0 … f̃_order`` of a round over any number of batches in random order, averaged over the orders.
 
     Each is ``coefficient · F(tree)``, summed over a batch for each ``FREE`` node and one for each higher colour.
@@ -38,11 +38,10 @@ def symmetric_sums(order: int) -> tuple[tuple[tuple[Fraction, ColouredTree], ...
     return tuple(_of_level(field) for field in modified_tree_coefficients(rule, order + 1))
 
 
-def _of_level(field: dict[ColouredTree, Fraction]) -> tuple[tuple[Fraction, ColouredTree], ...]:
-    found: dict[ColouredTree, Fraction] = {}
-    for shape in sorted({tree.plain for tree in field}):
-        bare = ColouredTree.of(shape, FREE)
-        weights = {part: _weight(field, bare, part) for part in _partitions(shape.order)}
+def _of_level(field: dict[Tree, Fraction]) -> tuple[tuple[Fraction, Tree], ...]:
+    found: dict[Tree, Fraction] = {}
+    for bare in sorted({tree.recoloured(lambda _: FREE) for tree in field}):
+        weights = {part: _weight(field, bare, part) for part in _partitions(bare.order)}
         for joined in weights:
             value = sum((_mobius(part, joined) * weight for part, weight in weights.items()), Fraction(0))
             tree = _canonical(bare, joined)
@@ -50,25 +49,25 @@ def _of_level(field: dict[ColouredTree, Fraction]) -> tuple[tuple[Fraction, Colo
     return tuple((value, tree) for tree, value in sorted(found.items(), reverse=True) if value != 0)
 
 
-def _weight(field: dict[ColouredTree, Fraction], bare: ColouredTree, part: Partition) -> Fraction:
+def _weight(field: dict[Tree, Fraction], bare: Tree, part: Partition) -> Fraction:
     """The coefficient of each colouring of the nodes in this pattern; several colourings make the same tree."""
     names = {colour: number for number, colour in enumerate(sorted(set(part)), start=1)}
     tree = _coloured(bare, [names[block] for block in part])
     return field.get(tree, Fraction(0)) * Fraction(tree.symmetry, bare.symmetry)
 
 
-def _coloured(tree: ColouredTree, colours: Sequence[int]) -> ColouredTree:
+def _coloured(tree: Tree, colours: Sequence[int]) -> Tree:
     """The tree with the nodes, root first and depth first, in these colours."""
     rest = iter(colours)
 
-    def go(node: ColouredTree) -> ColouredTree:
+    def go(node: Tree) -> Tree:
         colour = next(rest)
-        return ColouredTree(colour, [go(child) for child in node.children])
+        return Tree([go(child) for child in node.children], colour)
 
     return go(tree)
 
 
-def _canonical(bare: ColouredTree, joined: Partition) -> ColouredTree:
+def _canonical(bare: Tree, joined: Partition) -> Tree:
     """The tree with blocks of several nodes in colours of their own, which of the equal ones has no meaning."""
     shared = sorted({block for block in joined if joined.count(block) > 1})
     names = [dict(zip(shared, order, strict=True)) for order in permutations(range(FREE + 1, FREE + 1 + len(shared)))]

@@ -14,34 +14,36 @@ from functools import reduce
 from operator import add, itemgetter, mul
 
 from eomsym.errors import InputError
+from eomsym.exact_numbers import exact
 from eomsym.optimizers import Coefficient, UpdateRule
 from eomsym.step_index import Algebra, Matrix, integer_nodes, solve
-from eomsym.trees import THETA, ColouredTree, slow_leaf
+from eomsym.trees import THETA, Tree, slow_leaf
 
 Values = list[Coefficient]
-Series = dict[ColouredTree, Values]
+Series = dict[Tree, Values]
 
 
-def modified_tree_coefficients(rule: UpdateRule, terms: int) -> list[dict[ColouredTree, Coefficient]]:
+def modified_tree_coefficients(rule: UpdateRule, terms: int) -> list[dict[Tree, Coefficient]]:
     """``[f̃_0, …, f̃_{terms−1}]``, each as the coefficients of ``F_g(τ)``, 1/σ included, zeros left out.
 
     Raises ``InputError`` for a rule with products, quotients or roots: those have no trees.
     """
     if not rule.linear:
         raise InputError("rooted trees: this rule has componentwise products or roots; use the vector language")
-    fields = solve(rule, TreeAlgebra(integer_nodes(rule, terms)), terms)
-    return [
-        {
-            tree: values[0] * Fraction(1, tree.symmetry)
-            for tree, values in sorted(field.items(), reverse=True)
-            if values[0] != 0
-        }
-        for field in fields
-    ]
+    algebra = TreeAlgebra(integer_nodes(rule, terms))
+    return [algebra.row(field) for field in solve(rule, algebra, terms)]
 
 
 class TreeAlgebra(Algebra):
     """B-series whose coefficients depend on the step index: lists of values at the nodes."""
+
+    def row(self, field: Series) -> dict[Tree, Coefficient]:
+        """The coefficients of ``F_g(τ)`` at the first node, 1/σ included, zeros left out."""
+        return {
+            tree: exact(values[0] * Fraction(1, tree.symmetry))
+            for tree, values in sorted(field.items(), reverse=True)
+            if values[0] != 0
+        }
 
     def slow(self, index: int) -> Series:
         return {slow_leaf(index): [1] * len(self.tables.nodes)}
@@ -71,7 +73,7 @@ class TreeAlgebra(Algebra):
         return {tree: [_weighted(row, values) for row in rows] for tree, values in series.items()}
 
     def gradient(self, field: int) -> Callable[[Series], Series]:
-        level, children = 0, dict[ColouredTree, _Powers]()
+        level, children = 0, dict[Tree, _Powers]()
 
         def along(point: Series) -> Series:
             nonlocal level
@@ -85,7 +87,7 @@ class TreeAlgebra(Algebra):
             ordered = [(min(powers), tree, powers) for tree, powers in children.items()]
             ordered.sort(key=itemgetter(0))
             found = {
-                ColouredTree(field + 1, chosen): product
+                Tree(chosen, field + 1): product
                 for chosen, product in _products(ordered, 0, (), {0: [1] * known}, level)
             }
             extended = self.transform(self.tables.extension(level), found)
@@ -105,12 +107,12 @@ _Powers = dict[int, Values]  # coefficient of η^k
 
 
 def _products(
-    children: Sequence[tuple[int, ColouredTree, _Powers]],
+    children: Sequence[tuple[int, Tree, _Powers]],
     first: int,
-    chosen: tuple[ColouredTree, ...],
+    chosen: tuple[Tree, ...],
     product: _Powers,
     level: int,
-) -> Iterator[tuple[tuple[ColouredTree, ...], Values]]:
+) -> Iterator[tuple[tuple[Tree, ...], Values]]:
     """All multisets of children whose product reaches ``level``, each with that coefficient of the product.
 
     ``children`` come with their lowest power of η, lowest first.

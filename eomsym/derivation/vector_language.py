@@ -10,50 +10,20 @@ equal vectors have equal combinations.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from fractions import Fraction
 from math import factorial, prod
 
 from eomsym.errors import InputError
-from eomsym.exact_numbers import collected
-from eomsym.optimizers import Coefficient, UpdateRule
-from eomsym.step_index import Algebra, Matrix, Tables, integer_nodes, solve
-
-
-@dataclass(frozen=True, order=True)
-class Monomial:
-    """``Π z_i^states[i] · g^gradient · Π functions[i]^powers[i] · Π g^{(m)}(arguments)``, all of it componentwise.
-
-    Arguments and derivatives are sorted; ``powers`` pairs a function's number with its exponent, none zero, and
-    ``states`` that of a slow state, z_0 = θ.
-    """
-
-    derivatives: tuple[tuple[Monomial, ...], ...] = ()
-    gradient: int = 0
-    powers: tuple[tuple[int, int], ...] = ()
-    states: tuple[tuple[int, int], ...] = ()
-
+from eomsym.exact_numbers import collected, exact
+from eomsym.notation.terms import ComponentwiseFunction, Monomial
+from eomsym.optimizers import Coefficient
+from eomsym.step_index import Algebra, Matrix, Tables
 
 Combination = dict[Monomial, Coefficient]
 GRADIENT = Monomial(gradient=1)
 POSITION = Monomial(states=((0, 1),))
-
-
-@dataclass(frozen=True)
-class ComponentwiseFunction:
-    """A function of g: the square root of ``argument`` (``root``), else ``argument`` itself, a sum to divide by."""
-
-    name: str
-    root: bool
-    argument: tuple[tuple[Monomial, Coefficient], ...]
-
-
-def modified_vector_terms(rule: UpdateRule, terms: int) -> tuple[list[Combination], tuple[ComponentwiseFunction, ...]]:
-    """``[f̃_0, …, f̃_{terms−1}]`` as combinations, and the functions of g that occur in them."""
-    algebra = VectorAlgebra(integer_nodes(rule, terms))
-    fields = solve(rule, algebra, terms)
-    return [{m: c for m, c in sorted(field[0].items()) if c != 0} for field in fields], tuple(algebra.functions)
 
 
 class VectorAlgebra(Algebra):
@@ -63,6 +33,10 @@ class VectorAlgebra(Algebra):
         super().__init__(tables)
         self.functions: list[ComponentwiseFunction] = []
         self._square: Combination | None = None  # what g² is, once a root has been taken of it
+
+    def row(self, field: list[Combination]) -> Combination:
+        """The combination at the first node, zeros left out."""
+        return {monomial: exact(value) for monomial, value in sorted(field[0].items()) if value != 0}
 
     def slow(self, index: int) -> list[Combination]:
         return [{Monomial(states=((index, 1),)): 1} for _ in self.tables.nodes]
@@ -109,7 +83,7 @@ class VectorAlgebra(Algebra):
 
     def multiply(self, left: list[Combination], right: list[Combination]) -> list[Combination]:
         return [
-            self._reduced(_sum((a * b, {_product(m, n): 1}) for m, a in u.items() for n, b in v.items()))
+            self._reduced(_sum((a * b, {m * n: 1}) for m, a in u.items() for n, b in v.items()))
             for u, v in zip(left, right, strict=True)
         ]
 
@@ -163,7 +137,7 @@ class VectorAlgebra(Algebra):
                 parts.append((coefficient, {monomial: 1}))
                 continue
             rest = replace(monomial, gradient=monomial.gradient - 2)
-            parts.append((coefficient, {_product(rest, m): c for m, c in self._square.items()}))
+            parts.append((coefficient, {rest * m: c for m, c in self._square.items()}))
         return self._reduced(_sum(parts))
 
 
@@ -174,20 +148,6 @@ def _field(coefficient: Coefficient) -> Coefficient:
 def _sum(parts: Iterator[tuple[Coefficient, Combination]] | Sequence[tuple[Coefficient, Combination]]) -> Combination:
     total = collected((monomial, weight * value) for weight, terms in parts for monomial, value in terms.items())
     return {monomial: value for monomial, value in total.items() if value != 0}
-
-
-def _product(left: Monomial, right: Monomial) -> Monomial:
-    return Monomial(
-        tuple(sorted(left.derivatives + right.derivatives)),
-        left.gradient + right.gradient,
-        _merged(left.powers, right.powers),
-        _merged(left.states, right.states),
-    )
-
-
-def _merged(left: Iterable[tuple[int, int]], right: Iterable[tuple[int, int]]) -> tuple[tuple[int, int], ...]:
-    powers = collected([*left, *right])
-    return tuple(sorted((index, power) for index, power in powers.items() if power))
 
 
 def _holds_theta(monomial: Monomial) -> bool:

@@ -20,7 +20,7 @@ from eomsym.dynamics.kernel import Data, check_order, check_theta
 from eomsym.dynamics.loop_kernel import LoopKernel
 from eomsym.errors import InputError
 from eomsym.optimizers import Batches, Loop
-from eomsym.trees import ColouredTree
+from eomsym.trees import Tree
 
 #: The mean over all orders is run with at most so many batches: 120 rounds for one.
 MOST_BATCHES = 5
@@ -85,9 +85,9 @@ class _Sums:
         self._parts = [
             [np.ascontiguousarray(array[field.samples(len(array))]) for array in data] for field in batches.fields
         ]
-        self._known: dict[tuple[ColouredTree, tuple[tuple[int, int], ...]], np.ndarray] = {}
+        self._known: dict[tuple[Tree, tuple[tuple[int, int], ...]], np.ndarray] = {}
 
-    def of(self, tree: ColouredTree, chosen: dict[int, int]) -> np.ndarray:
+    def of(self, tree: Tree, chosen: dict[int, int]) -> np.ndarray:
         """F(tree) with the batches ``chosen`` for some colours, summed over those of all others."""
         colours = _colours(tree)
         key = tree, tuple(sorted((colour, batch) for colour, batch in chosen.items() if colour in colours))
@@ -95,7 +95,7 @@ class _Sums:
             self._known[key] = self._value(tree, dict(key[1]))
         return self._known[key]
 
-    def _value(self, tree: ColouredTree, chosen: dict[int, int]) -> np.ndarray:
+    def _value(self, tree: Tree, chosen: dict[int, int]) -> np.ndarray:
         """A sum is taken as deep inside as can be: where its colour is in one child only, by that child."""
         places = Counter(colour for child in tree.children for colour in _colours(child))
         open_ = {colour for colour, count in places.items() if count > 1} | {tree.colour}
@@ -121,7 +121,7 @@ class _Sums:
         return float(weight) * directional_derivative(taylor, arguments, self._kernel.size)
 
 
-def _colours(tree: ColouredTree) -> frozenset[int]:
+def _colours(tree: Tree) -> frozenset[int]:
     """Those that share a batch."""
     own = frozenset() if tree.colour == FREE else frozenset((tree.colour,))
     return own.union(*map(_colours, tree.children))

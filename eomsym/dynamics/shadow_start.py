@@ -18,8 +18,7 @@ import numpy as np
 
 from eomsym import optimizers
 from eomsym.checks import check_integer, check_positive
-from eomsym.derivation import StartTerms
-from eomsym.derivation.start_terms import plain_tree
+from eomsym.derivation import Equation
 from eomsym.dynamics.differentials import SeriesKernel, elementary_differentials
 from eomsym.dynamics.eta_series import EtaSeries, gradient_of_series, series_of_schedules
 from eomsym.dynamics.kernel import Data, check_order, check_theta, is_double_double
@@ -136,18 +135,19 @@ def hand_over(
     return _read(point, *_seen(step, begun, faded, order))
 
 
-def start_at(terms: StartTerms, kernel: SeriesKernel, theta: np.ndarray, data: Data = ()) -> ShadowStart:
-    """Exact terms of a start (``derive(...).start()``) at a point ``theta`` (d,), by elementary differentials.
+def start_at(terms: Equation, kernel: SeriesKernel, theta: np.ndarray, data: Data = ()) -> ShadowStart:
+    """Exact terms of a start (``derive(…, start=True).start``) at a point ``theta`` (d,), by elementary differentials.
 
     Raises ``InputError`` where a parameter is a symbol, where the trees are not plain (``shadow_start`` takes a given
     memory), for a bad point, and for a kernel whose order is too low.
     """
-    rows = [[(_number(value), plain_tree(tree)) for value, tree in row] for row in terms.rows]
-    trees = [tree for row in rows for value, tree in row if value != 0]
+    terms.check_plain_start()
+    rows = [{tree: _number(value) for tree, value in row.items()} for row in terms.rows]
+    trees = [tree for row in rows for tree, value in row.items() if value != 0]
     values = elementary_differentials(kernel, theta, trees, data)
     found = np.zeros((len(rows), kernel.size))
     for k, row in enumerate(rows):
-        found[k] = sum(value * values[tree] for value, tree in row if value != 0)
+        found[k] = sum(value * values[tree] for tree, value in row.items() if value != 0)
     return ShadowStart(check_theta(kernel, theta), found, np.zeros(len(rows)), 0)
 
 

@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING
 
 from eomsym import lazy
 from eomsym.notation.coefficients import coefficient_latex, coefficient_text
-from eomsym.notation.latex import tree_latex
-from eomsym.notation.text import tree_text
+from eomsym.notation.terms import tree_latex, tree_text
 from eomsym.notation.trees import tree_svg
 
 if TYPE_CHECKING:

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     import sympy
 
 
+#: With so many zeros or more a tenth of a tenth … is written as a power: 10^{-8}.
+_MANY_ZEROS = 4
 _PRIMES = ("", "′", "″", "‴", "⁽⁴⁾", "⁽⁵⁾", "⁽⁶⁾", "⁽⁷⁾", "⁽⁸⁾", "⁽⁹⁾")
 
 
@@ -31,6 +33,9 @@ def coefficient_latex(coefficient: Coefficient) -> str:
         if coefficient.denominator == 1:
             return str(coefficient)
         sign = "-" if coefficient < 0 else ""
+        power = len(str(coefficient.denominator)) - 1
+        if power >= _MANY_ZEROS and abs(coefficient) == Fraction(1, 10**power):
+            return rf"{sign}10^{{-{power}}}"
         return rf"{sign}\tfrac{{{abs(coefficient.numerator)}}}{{{coefficient.denominator}}}"
     import sympy
 

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from fractions import Fraction
 
 from eomsym.exact_numbers import Coefficient
 from eomsym.notation.coefficients import coefficient_latex, coefficient_text, is_sum, split_sign
-from eomsym.trees import Tree
-
-#: What is rendered: ``Σ coefficient · F_g(tree)`` for each counter term.
-Rows = Sequence[Iterable[tuple[Coefficient, Tree]]]
 
 
 @dataclass(frozen=True)

@@ -1,8 +1,8 @@
-"""Elementary differentials of a concrete vector field, and combinations of them, as exact SymPy expressions.
+"""Terms at concrete vector fields, and combinations of them, as exact SymPy expressions.
 
 ``F(τ) = g^{(m)}(F(τ_1), …, F(τ_m))`` is a sum over multi-indices α of partial derivatives ``∂^α g`` times components of
-the arguments.  Every partial derivative and every subtree is computed once.  A field that is polynomial in its
-variables is worked on in a polynomial ring (``sympy.polys``), anything else as expressions that are not expanded.
+the arguments.  Every partial derivative and every subtree is computed once.  Trees of fields that are polynomial in
+their variables are worked on in a polynomial ring (``sympy.polys``), all else as expressions that are not expanded.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from sympy.polys.polyerrors import BasePolynomialError
 from eomsym.checks import shown
 from eomsym.errors import InputError
 from eomsym.notation.coefficients import coefficient_expression
-from eomsym.notation.sums import Rows
+from eomsym.notation.terms import ComponentwiseFunction, Monomial, Row
 from eomsym.trees import Tree
 
 #: A polynomial (``sympy.polys.rings.PolyElement``) or an expression; both have ``diff``, sums and products.
@@ -27,27 +27,33 @@ _Scalar = Any
 _Vector = list[_Scalar]
 
 
-def combinations_of_trees(
-    rows: Rows, field: Sequence[sympy.Expr], variables: Sequence[sympy.Symbol]
+def columns_of_rows(
+    rows: Sequence[Row],
+    gradients: Sequence[Sequence[sympy.Expr]],
+    variables: Sequence[sympy.Symbol],
+    functions: Sequence[ComponentwiseFunction] = (),
+    memory: Sequence[Sequence[sympy.Expr]] = (),
 ) -> list[sympy.Matrix]:
-    """``Σ coefficient · F_g(tree)`` for each row, as a column in the order of ``variables``."""
+    """Each row as a column in the order of ``variables``, for vector fields in place of the gradients ``g_1``, ….
+
+    ``memory`` has the slow states other than θ.
+    """
     names = check_variables(variables)
-    parts = [[(tree, coefficient_expression(value)) for value, tree in row] for row in rows]
-    parts = [[(tree, number) for tree, number in part if number != 0] for part in parts]
+    fields = [check_field(field, names) for field in gradients]
+    parts = [[(basis, coefficient_expression(value)) for basis, value in row.items() if value != 0] for row in rows]
     _check_no_clash(names, [number for part in parts for _, number in part])
-    components, generators = _scalars(check_field(field, names), names)
-    values = _evaluate(components, generators, [tree for part in parts for tree, _ in part])
-    return [sympy.Matrix(_combination([(values[t], number) for t, number in part], len(names))) for part in parts]
+    on_trees = not memory and all(isinstance(basis, Tree) for part in parts for basis, _ in part)
+    values = _Values(fields, names, on_trees, functions, memory)
+    return [sympy.Matrix(_combination([(values[b], number) for b, number in part], len(names))) for part in parts]
 
 
 def elementary_differentials(
     field: Sequence[sympy.Expr], variables: Sequence[sympy.Symbol], trees: Iterable[Tree]
 ) -> dict[Tree, sympy.Matrix]:
     """``F_g(τ)`` of the vector field g for every tree asked for, each a column in the order of ``variables``."""
-    names, wanted = check_variables(variables), list(trees)
-    components, generators = _scalars(check_field(field, names), names)
-    values = _evaluate(components, generators, wanted)
-    return {tree: sympy.Matrix([_expression(scalar) for scalar in values[tree]]) for tree in wanted}
+    names = check_variables(variables)
+    values = _Values([check_field(field, names)], names, True)
+    return {tree: sympy.Matrix([_expression(scalar) for scalar in values[tree]]) for tree in trees}
 
 
 class _PartialDerivatives(dict[tuple[int, ...], _Vector]):
@@ -63,19 +69,49 @@ class _PartialDerivatives(dict[tuple[int, ...], _Vector]):
         return derivative
 
 
-def _evaluate(components: _Vector, generators: Sequence[_Scalar], trees: Iterable[Tree]) -> dict[Tree, _Vector]:
-    partials = _PartialDerivatives(components, generators)
-    values: dict[Tree, _Vector] = {}
+class _Values(dict[Any, _Vector]):
+    """Trees and monomials at the fields, each computed when it is first asked for."""
 
-    def value(tree: Tree) -> _Vector:
-        if tree not in values:
-            arguments = [(value(child), len(list(equal))) for child, equal in groupby(tree.children)]
-            values[tree] = _apply(partials, arguments, ())
-        return values[tree]
+    def __init__(
+        self,
+        fields: Sequence[Sequence[sympy.Expr]],
+        names: Sequence[sympy.Symbol],
+        on_trees: bool,
+        functions: Sequence[ComponentwiseFunction] = (),
+        memory: Sequence[Sequence[sympy.Expr]] = (),
+    ) -> None:
+        super().__init__()
+        flat, self._size = [component for field in fields for component in field], len(names)
+        components, generators = _scalars(flat, names) if on_trees else (flat, names)
+        self._partials = [
+            _PartialDerivatives(components[begin : begin + self._size], generators)
+            for begin in range(0, len(flat), self._size)
+        ]
+        self._states: list[_Vector] = [list(generators), *map(list, memory)]
+        self._functions: list[_Vector] = []
+        for function in functions:
+            argument = [(self[monomial], coefficient_expression(value)) for monomial, value in function.argument]
+            inside = _combination(argument, self._size)
+            self._functions.append([sympy.sqrt(entry) for entry in inside] if function.root else inside)
 
-    for tree in trees:
-        value(tree)
-    return values
+    def __missing__(self, basis: Tree | Monomial) -> _Vector:
+        self[basis] = self._tree(basis) if isinstance(basis, Tree) else self._product(basis)
+        return self[basis]
+
+    def _tree(self, tree: Tree) -> _Vector:
+        if tree.colour <= 0:
+            return self._states[-tree.colour]
+        return self._derivative(tree.colour - 1, tree.children)
+
+    def _product(self, monomial: Monomial) -> _Vector:
+        factors = [[entry**power for entry in self._states[index]] for index, power in monomial.states]
+        factors += [[entry**power for entry in self._functions[index]] for index, power in monomial.powers]
+        factors += [[entry**monomial.gradient for entry in self._partials[0][()]]]
+        factors += [self._derivative(0, arguments) for arguments in monomial.derivatives]
+        return [sympy.Mul(*(factor[i] for factor in factors)) for i in range(self._size)]
+
+    def _derivative(self, field: int, arguments: Sequence[Tree | Monomial]) -> _Vector:
+        return _apply(self._partials[field], [(self[one], len(list(same))) for one, same in groupby(arguments)], ())
 
 
 def _apply(partials: _PartialDerivatives, arguments: Sequence[tuple[_Vector, int]], alpha: tuple[int, ...]) -> _Vector:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from eomsym.notation.general import LATEX_STYLE, state_symbols
 from eomsym.notation.sums import signed_sum
+from eomsym.notation.terms import LATEX_STYLE, state_symbols
 from eomsym.notation.typesetting import Sides
 from eomsym.optimizers._rule import (
     Atom,

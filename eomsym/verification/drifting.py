@@ -15,7 +15,7 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from eomsym.checks import check_choice, check_integer, check_orders, check_positive
-from eomsym.derivation.counterterms import STATES
+from eomsym.derivation.posing import STATES
 from eomsym.dynamics import kernel_counterterms
 from eomsym.dynamics.integration import integrate_path
 from eomsym.dynamics.kernel import Data, check_order, check_theta, is_double_double

@@ -13,7 +13,7 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from eomsym.checks import check_choice, check_integer, check_orders, check_positive, shown
-from eomsym.derivation.counterterms import STATES
+from eomsym.derivation.posing import STATES
 from eomsym.dynamics import Path, kernel_counterterms
 from eomsym.dynamics.kernel import Data, check_theta, is_double_double
 from eomsym.dynamics.kernel_rule import asked_rule

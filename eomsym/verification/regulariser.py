@@ -22,7 +22,7 @@ from eomsym.dynamics.kernel_rule import asked_rule
 from eomsym.errors import InputError
 from eomsym.optimizers import Optimizer
 from eomsym.result import Result, Table
-from eomsym.trees import ColouredTree, Tree
+from eomsym.trees import Tree
 from eomsym.verification.posing import step_warnings
 
 
@@ -103,25 +103,28 @@ def implicit_regulariser(
     if is_double_double(kernel) or not hasattr(kernel, "loss"):
         raise InputError("kernel: it needs a loss and numbers in doubles; generate one in double")
     found = modified_loss(entry, order, **values)
-    if found.fields > 1:
+    if found.factor:
         raise InputError(
-            f"optimizer {entry.name!r}: takes {found.fields} losses, a kernel has one; take a name with one"
+            f"optimizer {entry.name!r}: divides componentwise; its modified loss is a formula without values"
+        )
+    if len(found.fields) > 1:
+        raise InputError(
+            f"optimizer {entry.name!r}: takes {len(found.fields)} losses, a kernel has one; take a name with one"
         )
     rows = kernel_counterterms(kernel, entry.rule(**values), np.asarray(theta), order, data)
-    trees = {half for level in found.levels for term in level for half in _halves(term.tree)}
-    trees |= {_plain(tree) for rest in found.rest for tree in rest}
+    trees = {half for row in found.rows for tree in row for half in _halves(tree)}.union(*found.rest)
     differentials = elementary_differentials(kernel, theta, trees, data)
     loss = float(kernel.loss(theta, *data))
 
-    def contraction(tree: ColouredTree) -> float:
+    def contraction(tree: Tree) -> float:
         halves = [differentials[half] for half in _halves(tree)]
         return float(halves[0] @ halves[1]) if halves else loss
 
-    levels = [sum(float(term.coefficient) * contraction(term.tree) for term in level) for level in found.levels]
+    levels = [sum(float(value) * contraction(tree) for tree, value in row.items()) for row in found.rows]
     rests = np.zeros_like(rows)
     for power, rest in enumerate(found.rest):
         for tree, coefficient in rest.items():
-            rests[power] += float(coefficient) * differentials[_plain(tree)]
+            rests[power] += float(coefficient) * differentials[tree]
     powers = step ** np.arange(order + 1.0)
     return ImplicitRegulariser(
         optimizer=entry.name,
@@ -134,12 +137,8 @@ def implicit_regulariser(
     )
 
 
-def _halves(tree: ColouredTree) -> Iterator[Tree]:
+def _halves(tree: Tree) -> Iterator[Tree]:
     """The two rooted trees that are left when the root's first edge is cut; none for a single node."""
     if tree.children:
-        yield _plain(tree.children[0])
-        yield Tree(map(_plain, tree.children[1:]))
-
-
-def _plain(tree: ColouredTree) -> Tree:
-    return Tree(map(_plain, tree.children))
+        yield tree.children[0]
+        yield Tree(tree.children[1:])

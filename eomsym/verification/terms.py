@@ -17,14 +17,15 @@ from threadpoolctl import threadpool_limits
 
 from eomsym import optimizers
 from eomsym.checks import check_integer, check_positive
-from eomsym.derivation import Counterterms, derive_on_trees, series_radius
+from eomsym.derivation import Equation, series_radius
+from eomsym.derivation.deriving import derive_on_trees
 from eomsym.dynamics import kernel_counterterms, largest_eigenvalue, optimizer_path, spectral_radius
 from eomsym.dynamics.differentials import SeriesKernel, elementary_differentials
 from eomsym.dynamics.kernel import Data
 from eomsym.dynamics.kernel_rule import rule_name
 from eomsym.errors import InputError
 from eomsym.models import MLP, Dataset, dataset
-from eomsym.notation.text import tree_text
+from eomsym.notation.terms import tree_text
 from eomsym.optimizers import Optimizer, UpdateRule
 from eomsym.result import Result, Row, Table, fixed, plain, small
 from eomsym.trees import Tree
@@ -293,7 +294,7 @@ def study_terms(
 def measure_terms(
     kernel: SeriesKernel,
     theta: np.ndarray,
-    counterterms: Counterterms,
+    counterterms: Equation,
     data: Data = (),
     *,
     step: int = 0,
@@ -314,17 +315,17 @@ def measure_terms(
     else:
         rows = kernel_counterterms(kernel, rule, theta, counterterms.order, data)
     gradient = rows[0]
-    trees = [term.tree for terms in counterterms.terms for term in terms]
+    trees = [tree for row in counterterms.rows[1:] for tree in row]
     values = elementary_differentials(kernel, theta, trees, data)
     records = []
-    for index, terms in enumerate(counterterms.terms):
-        parts = [(term, float(term.coefficient) * values[term.tree]) for term in terms]
-        total = np.sum([part for _, part in parts], axis=0)
+    for index, row in enumerate(counterterms.rows[1:]):
+        parts = [(tree, value, float(value) * values[tree]) for tree, value in row.items()]
+        total = np.sum([part for *_, part in parts], axis=0)
         size = float(np.linalg.norm(rows[1 + index]))
         defect = float(np.linalg.norm(total - rows[1 + index])) / size if size else float(np.linalg.norm(total))
         of_trees = tuple(
-            TreeRecord(term.tree, str(term.coefficient), float(np.linalg.norm(part)), _cosine(part, gradient))
-            for term, part in parts
+            TreeRecord(tree, str(value), float(np.linalg.norm(part)), _cosine(part, gradient))
+            for tree, value, part in parts
         )
         records.append(TermRecord(index, size, _cosine(rows[1 + index], gradient), defect, of_trees))
     loss = float(kernel.loss(theta, *data)) if hasattr(kernel, "loss") else math.nan

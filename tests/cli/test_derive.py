@@ -14,7 +14,7 @@ from eomsym.optimizers import REGISTRY
 from eomsym.trees import parse_tree, rooted_trees
 
 #: Those whose terms are plain trees, by what their JSON says.
-PLAIN = [name for name in REGISTRY if isinstance(eomsym.derive(name, order=0), eomsym.Counterterms)]
+PLAIN = [name for name in REGISTRY if eomsym.derive(name, order=0).plain]
 ROOT = Path(__file__).parents[2]
 
 # Theory page, section 1: the first counter terms of gradient descent, as SymPy lines.

@@ -6,18 +6,29 @@ import pytest
 import sympy
 
 from eomsym import optimizers
-from eomsym.derivation import closed_form, counterterms_of_field, counterterms_sympy, derive
+from eomsym.derivation import closed_form, derive
 from eomsym.errors import InputError
 from eomsym.models import ExpressionLoss, VectorField
+from eomsym.notation.coefficients import coefficient_expression
 from eomsym.optimizers import Optimizer, Parameter, get
 
 x, y, a, b = sympy.symbols("x y a b")
 ROSENBROCK = (1 - x) ** 2 + 100 * (y - x**2) ** 2
 
 
+def counter_terms(equation, loss, variables):
+    """``[ξ_0, ξ_1, …]``; before them stands the multiple of the gradient."""
+    leading, *rest = equation.to_sympy(loss, variables)
+    names = variables if isinstance(variables, (list, tuple)) else [variables]
+    (coefficient,) = equation.rows[0].values()
+    gradient = sympy.Matrix([loss.diff(name) for name in names])
+    assert sympy.simplify(leading - coefficient_expression(coefficient) * gradient).is_zero_matrix
+    return rest
+
+
 def test_quadratic_loss_has_chains_only():
     loss = (a * x**2 + b * y**2) / 2
-    columns = derive(order=5).to_sympy(loss, [x, y])
+    columns = counter_terms(derive(order=5), loss, [x, y])
     assert columns == [sympy.Matrix([a ** (k + 2) * x, b ** (k + 2) * y]) / (k + 2) for k in range(5)]
 
 
@@ -26,7 +37,7 @@ def test_first_counter_terms_by_matrices():
     g = sympy.Matrix([ROSENBROCK.diff(v) for v in (x, y)])
     hessian = sympy.hessian(ROSENBROCK, (x, y))
     third = sympy.Matrix([(g.T * sympy.hessian(component, (x, y)) * g)[0] for component in g])
-    first, second = counterterms_sympy(derive(order=2), ROSENBROCK, [x, y])
+    first, second = counter_terms(derive(order=2), ROSENBROCK, [x, y])
     squared_norm = (g.T * g)[0]
     assert first == (hessian * g / 2).expand()
     assert first == sympy.Matrix([squared_norm.diff(v) / 4 for v in (x, y)]).expand()
@@ -34,32 +45,32 @@ def test_first_counter_terms_by_matrices():
 
 
 def test_columns_follow_the_order_of_the_variables():
-    one = counterterms_sympy(derive(order=3), ROSENBROCK, [x, y])
-    other = counterterms_sympy(derive(order=3), ROSENBROCK, (y, x))
+    one = counter_terms(derive(order=3), ROSENBROCK, [x, y])
+    other = counter_terms(derive(order=3), ROSENBROCK, (y, x))
     assert [column[::-1] for column in one] == [list(column) for column in other]
     assert all(column.shape == (2, 1) for column in one)
 
 
 def test_symbols_that_are_no_variables_are_constants():
-    columns = counterterms_sympy(derive(order=2), a * x**4 / 4, [x])
+    columns = counter_terms(derive(order=2), a * x**4 / 4, [x])
     assert columns == [sympy.Matrix([3 * a**2 * x**5 / 2]), sympy.Matrix([sympy.Rational(7, 2) * a**3 * x**7])]
 
 
 def test_floats_are_kept():
-    (column,) = counterterms_sympy(derive(order=1), sympy.Float("0.25") * x**2, [x])
+    (column,) = counter_terms(derive(order=1), sympy.Float("0.25") * x**2, [x])
     assert column == sympy.Matrix([sympy.Float("0.125") * x])
-    (column,) = counterterms_sympy(derive(order=1), sympy.Float("0.25") * x**3 + x**2 / 3, [x])
+    (column,) = counter_terms(derive(order=1), sympy.Float("0.25") * x**3 + x**2 / 3, [x])
     assert column[0].expand().coeff(x) == sympy.Rational(2, 9)  # exact numbers stay exact beside them
 
 
 def test_nothing_to_derive():
-    assert counterterms_sympy(derive(order=0), x**2, [x]) == []
-    assert counterterms_sympy(derive(order=2), sympy.Integer(3), [x, y]) == [sympy.zeros(2, 1)] * 2
+    assert counter_terms(derive(order=0), x**2, [x]) == []
+    assert counter_terms(derive(order=2), sympy.Integer(3), [x, y]) == [sympy.zeros(2, 1)] * 2
 
 
 def test_high_order_of_a_polynomial_is_quick():
     """Order 10 has 1842 trees of the last order; Rosenbrock's gradient has degree 3, so most of them vanish."""
-    columns = counterterms_sympy(derive(order=10), ROSENBROCK, [x, y])
+    columns = counter_terms(derive(order=10), ROSENBROCK, [x, y])
     assert len(columns) == 10
     assert columns[9].subs({x: 1, y: 1}) == sympy.zeros(2, 1)
 
@@ -75,8 +86,8 @@ def heavy_ball(monkeypatch):
 @pytest.mark.parametrize("loss", [ROSENBROCK, a * x**4 + x * y**3, sympy.exp(x) * y**2 + x], ids=str)
 def test_symbolic_parameters(heavy_ball, loss):
     beta, value = sympy.Symbol("beta"), Fraction(3, 4)
-    symbolic = counterterms_sympy(derive(heavy_ball, order=3), loss, [x, y])
-    exact = counterterms_sympy(derive(heavy_ball, order=3, beta=value), loss, [x, y])
+    symbolic = counter_terms(derive(heavy_ball, order=3), loss, [x, y])
+    exact = counter_terms(derive(heavy_ball, order=3, beta=value), loss, [x, y])
     assert all(beta in column.free_symbols for column in symbolic)
     for one, other in zip(symbolic, exact, strict=True):
         assert (one.subs(beta, sympy.Rational(value)) - other).expand() == sympy.zeros(2, 1)
@@ -85,14 +96,14 @@ def test_symbolic_parameters(heavy_ball, loss):
 def test_a_variable_named_like_a_parameter_is_refused(heavy_ball):
     beta = sympy.Symbol("beta")
     with pytest.raises(InputError, match="rename the variable"):
-        counterterms_sympy(derive(heavy_ball, order=2), beta**3 * x, [beta, x])
-    assert counterterms_sympy(derive(order=1), beta**2 / 2, [beta]) == [sympy.Matrix([beta / 2])]
+        counter_terms(derive(heavy_ball, order=2), beta**3 * x, [beta, x])
+    assert counter_terms(derive(order=1), beta**2 / 2, [beta]) == [sympy.Matrix([beta / 2])]
 
 
-@pytest.mark.parametrize("loss", ["x**2", 3, None, [x], sympy.Matrix([x]), sympy.Eq(x, 1), x > 0], ids=repr)
+@pytest.mark.parametrize("loss", ["x**2", 3, None, ["x"], sympy.Matrix([x]), sympy.Eq(x, 1), x > 0], ids=repr)
 def test_a_loss_that_is_no_expression_is_refused(loss):
     with pytest.raises(InputError, match="not a SymPy expression"):
-        counterterms_sympy(derive(order=2), loss, [x])
+        counter_terms(derive(order=2), loss, [x])
 
 
 @pytest.mark.parametrize(
@@ -100,19 +111,21 @@ def test_a_loss_that_is_no_expression_is_refused(loss):
 )
 def test_variables_that_are_no_distinct_symbols_are_refused(variables):
     with pytest.raises(InputError, match="symbol") as caught:
-        counterterms_sympy(derive(order=2), x**2, variables)
+        counter_terms(derive(order=2), x**2, variables)
     assert len(str(caught.value)) < 200
 
 
 def test_one_symbol_alone_is_one_variable():
-    assert counterterms_sympy(derive(order=1), x**2 / 2, x) == [sympy.Matrix([x / 2])]
+    assert counter_terms(derive(order=1), x**2 / 2, x) == [sympy.Matrix([x / 2])]
 
 
 def test_a_field_must_fit_its_variables():
     with pytest.raises(InputError, match="1 components for 2 variables"):
-        counterterms_of_field(derive(order=1), [x], [x, y])
+        derive(order=1).at_fields([[x]], [x, y])
     with pytest.raises(InputError, match="not a SymPy expression"):
-        counterterms_of_field(derive(order=1), ["x"], [x])
+        derive(order=1).at_fields([["x"]], [x])
+    with pytest.raises(InputError, match="losses: 2 given, gradient-descent has 1; give one for each"):
+        derive(order=1).to_sympy([x**2, x], [x])
 
 
 def test_order_0_and_players():

@@ -10,7 +10,8 @@ import sympy
 
 import eomsym
 from eomsym import optimizers
-from eomsym.derivation import MAX_ORDER, counterterms_of_field, derive
+from eomsym.derivation import derive
+from eomsym.derivation.posing import MAX_ORDER
 from eomsym.errors import InputError
 from eomsym.optimizers import Optimizer, Parameter
 from eomsym.trees import LEAF, rooted_trees
@@ -54,9 +55,8 @@ def heavy_ball(monkeypatch):
 
 def test_golden_counter_terms():
     counterterms = derive("gradient-descent", order=4)
-    found = [[(str(term.tree), str(term.coefficient)) for term in terms] for terms in counterterms.terms]
-    assert found == [list(golden.items()) for golden in GOLDEN]
-    assert counterterms.gradient_coefficient == 1
+    found = [[(str(tree), str(value)) for tree, value in row.items()] for row in counterterms.rows]
+    assert found == [[("[]", "1")], *(list(golden.items()) for golden in GOLDEN)]
 
 
 @pytest.mark.parametrize("order", [0, 1, 6])
@@ -64,10 +64,8 @@ def test_every_tree_is_listed(order):
     counterterms = eomsym.derive("gd", order=order)
     assert counterterms.optimizer == "gradient-descent"
     assert counterterms.order == order
-    assert [[term.tree for term in terms] for terms in counterterms.terms] == [
-        list(rooted_trees(index + 2)) for index in range(order)
-    ]
-    assert all(type(term.coefficient) is Fraction for terms in counterterms.terms for term in terms)
+    assert [tuple(row) for row in counterterms.rows] == [rooted_trees(k + 1) for k in range(order + 1)]
+    assert all(type(value) is Fraction for row in counterterms.rows for value in row.values())
 
 
 def test_default_is_gradient_descent_of_order_two():
@@ -93,6 +91,8 @@ def test_result_is_immutable_and_copies_equal():
         counterterms.order = 2
     with pytest.raises(TypeError):
         counterterms.parameters["momentum"] = Fraction(1, 2)
+    with pytest.raises(TypeError):
+        counterterms.rows[0][LEAF] = Fraction(1, 2)
     assert pickle.loads(pickle.dumps(counterterms)) == counterterms
     assert copy.deepcopy(counterterms) == counterterms
 
@@ -102,32 +102,33 @@ def test_result_is_immutable_and_copies_equal():
 
 def test_parameter_without_a_value_stays_a_symbol(heavy_ball):
     counterterms = derive(heavy_ball, order=5, damping=1)
-    beta = counterterms.gradient_coefficient.field.gens[0]
+    (leading,), *rows = (tuple(row.values()) for row in counterterms.rows)
+    beta = leading.field.gens[0]
     assert str(beta) == "momentum"
     assert counterterms.parameters == {"damping": 1}
-    assert counterterms.gradient_coefficient == 1 / (1 - beta)
-    assert counterterms.terms[0][0].coefficient == (1 + beta) / (2 * (1 - beta) ** 3)
-    for index, terms in enumerate(counterterms.terms):  # chains; theory §3
-        n = index + 2
+    assert leading == 1 / (1 - beta)
+    assert rows[0][0] == (1 + beta) / (2 * (1 - beta) ** 3)
+    for n, row in enumerate(rows, start=2):  # chains; theory §3
         expected = sum(comb(n - 1, k) ** 2 * beta**k for k in range(n)) / (n * (1 - beta) ** (2 * n - 1))
-        assert terms[0].coefficient == expected
+        assert row[0] == expected
 
 
 def test_symbols_take_the_place_of_their_values(heavy_ball):
     values = {"momentum": Fraction(9, 10), "damping": Fraction(1, 3)}
     symbolic, exact = derive(heavy_ball, order=4), derive(heavy_ball, order=4, **values)
     point = {sympy.Symbol(name): sympy.Rational(value.numerator, value.denominator) for name, value in values.items()}
-    for symbolic_terms, exact_terms in zip(symbolic.terms, exact.terms, strict=True):
-        for one, other in zip(symbolic_terms, exact_terms, strict=True):
-            assert one.coefficient.as_expr().subs(point) == sympy.Rational(other.coefficient)
+    for symbolic_row, exact_row in zip(symbolic.rows, exact.rows, strict=True):
+        assert tuple(symbolic_row) == tuple(exact_row)
+        for one, other in zip(symbolic_row.values(), exact_row.values(), strict=True):
+            assert one.as_expr().subs(point) == sympy.Rational(other)
 
 
 def test_coefficients_free_of_the_symbols_are_fractions(heavy_ball):
     counterterms = derive(heavy_ball, order=3, momentum=0)
-    damping = counterterms.gradient_coefficient
-    assert counterterms.terms[1][0].coefficient == damping**3 / 3
-    assert type(counterterms.terms[2][3].coefficient) is Fraction  # the bush with three leaves: B_3 = 0
-    assert counterterms.terms[2][3].coefficient == 0
+    (damping,), _, (chain, _), (*_, bush) = (tuple(row.values()) for row in counterterms.rows)
+    assert chain == damping**3 / 3
+    assert type(bush) is Fraction  # with three leaves: B_3 = 0
+    assert bush == 0
     assert pickle.loads(pickle.dumps(counterterms)) == counterterms
 
 
@@ -190,7 +191,7 @@ FIELDS = {
 def test_plain_iterates_agree(gradient, point):
     order = 6
     variables = sympy.symbols("x y z")[: len(point)]
-    columns = counterterms_of_field(derive(order=order), gradient(*variables), list(variables))
+    _, *columns = derive(order=order).at_fields([gradient(*variables)], list(variables))
     at_point = {name: sympy.Rational(value) for name, value in zip(variables, point, strict=True)}
     found = [[entry.subs(at_point) for entry in column] for column in columns]
     assert found == [
@@ -199,7 +200,5 @@ def test_plain_iterates_agree(gradient, point):
 
 
 def test_gradient_flow_has_no_counter_terms():
-    counterterms = derive(order=0)
-    assert counterterms.terms == ()
-    assert counterterms.gradient_coefficient == 1
+    assert derive(order=0).rows == ({LEAF: 1},)
     assert LEAF.order == 1

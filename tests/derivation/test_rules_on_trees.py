@@ -16,7 +16,7 @@ from eomsym.derivation import derive
 from eomsym.derivation.tree_algebra import modified_tree_coefficients
 from eomsym.errors import InputError
 from eomsym.optimizers import runge_kutta
-from eomsym.trees import THETA, ColouredTree, parse_tree, rooted_trees
+from eomsym.trees import LEAF, THETA, Tree, parse_tree, rooted_trees
 
 ENTRIES = [*optimizers.REGISTRY.values(), *POWERS]
 LINEAR = [entry for entry in ENTRIES if entry.rule(**entry.complete({}, trial=True)).linear]
@@ -28,7 +28,7 @@ def test_step_function_and_difference_form_say_the_same(name):
     entry = optimizers.get(name)
     values = entry.complete({}, trial=True)
     by_levels = modified_tree_coefficients(entry.rule(**values), 6)
-    found = {tree.plain: value for field in by_levels for tree, value in field.items()}
+    found = {tree: value for field in by_levels for tree, value in field.items()}
     by_form = modified_coefficients(FORMS[name](**values), 6)
     expected = {tree: Fraction((-1) ** tree.order * value, tree.symmetry) for tree, value in by_form.items() if value}
     assert found == expected
@@ -80,9 +80,8 @@ def _differentials(gradients, names, point):
 def test_heavy_ball_on_a_quadratic_in_closed_form():
     """Theory page, section 3: the log of the larger root, ``−Σ xⁿ/n Σ_k C(n−1,k)² β^k/(1−β)^{2n−1}``, symbolically."""
     beta = sympy.Symbol("beta")
-    counterterms = derive("heavy-ball", order=5)
-    chains = [term for terms in counterterms.terms for term in terms if term.tree.is_chain]
-    found = [counterterms.gradient_coefficient, *(term.coefficient for term in chains)]
+    rows = derive("heavy-ball", order=5).rows
+    found = [value for row in rows for tree, value in row.items() if tree.is_chain]
     assert len(found) == 6
     for n, coefficient in enumerate(found, start=1):
         narayana = sum(comb(n - 1, k) ** 2 * beta**k for k in range(n))
@@ -92,18 +91,17 @@ def test_heavy_ball_on_a_quadratic_in_closed_form():
 
 def test_numbers_for_symbols_commute_with_the_derivation():
     symbolic, numeric = derive("heavy-ball", order=4), derive("heavy-ball", order=4, beta="9/10")
-    for row, numbers in zip(symbolic.terms, numeric.terms, strict=True):
-        for term, number in zip(row, numbers, strict=True):
-            value = term.coefficient.as_expr().subs("beta", sympy.Rational(9, 10))
-            assert Fraction(int(value.p), int(value.q)) == number.coefficient
+    for row, numbers in zip(symbolic.rows, numeric.rows, strict=True):
+        for tree, coefficient in row.items():
+            value = coefficient.as_expr().subs("beta", sympy.Rational(9, 10))
+            assert Fraction(int(value.p), int(value.q)) == numbers[tree]
 
 
 def test_implicit_euler_is_the_adjoint_of_explicit_euler():
     """η becomes −η: the coefficients of ξ_k change sign for even k (Hairer, Lubich & Wanner, section IX.2)."""
     explicit, implicit = derive("gradient-descent", order=5), derive("implicit-euler", order=5)
-    assert implicit.gradient_coefficient == 1
-    for k, (left, right) in enumerate(zip(explicit.terms, implicit.terms, strict=True)):
-        assert [term.coefficient for term in right] == [(-1) ** (k + 1) * term.coefficient for term in left]
+    for k, (left, right) in enumerate(zip(explicit.rows, implicit.rows, strict=True)):
+        assert right == {tree: (-1) ** k * value for tree, value in left.items()}
 
 
 @pytest.mark.parametrize(
@@ -115,27 +113,31 @@ def test_implicit_euler_is_the_adjoint_of_explicit_euler():
     ],
 )
 def test_first_terms_of_one_step_methods(name, expected):
-    found = {str(term.tree): str(term.coefficient) for terms in derive(name, order=2).terms for term in terms}
+    found = terms_of(name)
     if expected is None:
         # Optimistic and extragradient steps agree to second order in η: the first counter term is the same.
         assert found["[[]]"] == "-1/2"
-        assert found != {str(t.tree): str(t.coefficient) for row in derive("extragradient", order=2).terms for t in row}
+        assert found != terms_of("extragradient")
         return
     assert found == expected
+
+
+def terms_of(name):
+    return {str(tree): str(value) for row in derive(name, order=2).rows[1:] for tree, value in row.items()}
 
 
 @pytest.mark.parametrize(
     ("name", "order"), [("explicit-midpoint", 2), ("implicit-midpoint", 2), ("runge-kutta-4", 4), ("extragradient", 1)]
 )
 def test_a_method_of_order_p_has_its_first_counter_term_at_p(name, order):
-    terms = derive(name, order=order).terms
-    assert all(term.coefficient == 0 for row in terms[: order - 1] for term in row)
-    assert any(term.coefficient != 0 for term in terms[order - 1])
+    rows = derive(name, order=order).rows
+    assert all(value == 0 for row in rows[1:order] for value in row.values())
+    assert any(value != 0 for value in rows[order].values())
 
 
 def test_symmetric_methods_have_even_powers_only():
-    for row in derive("implicit-midpoint", order=5).terms[::2]:
-        assert all(term.coefficient == 0 for term in row)
+    for row in derive("implicit-midpoint", order=5).rows[1::2]:
+        assert all(value == 0 for value in row.values())
 
 
 def test_y_squared():
@@ -155,7 +157,7 @@ def test_a_tableau_of_the_user_may_be_implicit():
     """Gauss of order 4 in the algebraic closure is not rational; Radau IIA of order 3 is: ξ_0 = ξ_1 = 0, ξ_2 is not."""
     radau = runge_kutta("radau-iia-3", [["5/12", "-1/12"], ["3/4", "1/4"]], ["3/4", "1/4"])
     fields = modified_tree_coefficients(radau.rule(), 4)
-    assert fields[0] == {ColouredTree(1): -1}
+    assert fields[0] == {LEAF: -1}
     assert fields[1] == fields[2] == {}
     assert fields[3] != {}
 
@@ -180,9 +182,9 @@ def test_equal_batches_are_gradient_descent():
         forgotten = {}
         for field in modified_tree_coefficients(rule, 4):
             for tree, value in field.items():
-                forgotten[tree.plain] = forgotten.get(tree.plain, 0) + value
-        plain = derive("gradient-descent", order=3)
-        expected = {term.tree: term.coefficient for row in plain.terms for term in row} | {parse_tree("[]"): 1}
+                bare = tree.recoloured(lambda _: 1)
+                forgotten[bare] = forgotten.get(bare, 0) + value
+        expected = {tree: value for row in derive("gradient-descent", order=3).rows for tree, value in row.items()}
         # η per step, mη of time per epoch: the map is the same flow, so the fields per epoch differ by the factor m.
         assert {tree: -value / batches for tree, value in forgotten.items() if value} == {
             tree: value for tree, value in expected.items() if value
@@ -203,11 +205,16 @@ def test_trees_have_their_limits():
 
 
 def test_coloured_trees():
-    tree = ColouredTree(1, [ColouredTree(2), ColouredTree(1), ColouredTree(2)])
+    other = Tree(colour=2)
+    tree = Tree([other, LEAF, other])
     assert str(tree) == "1[1[],2[],2[]]"
-    assert (tree.order, tree.symmetry, tree.plain) == (4, 2, parse_tree("[[],[],[]]"))
-    assert tree == ColouredTree(1, [ColouredTree(2), ColouredTree(2), ColouredTree(1)])
-    assert len({ColouredTree(1), ColouredTree(2), ColouredTree(1)}) == 2
+    assert (tree.order, tree.symmetry, tree.colours) == (4, 2, {1, 2})
+    assert tree.recoloured(lambda _: 1) == parse_tree("[[],[],[]]")
+    assert tree == Tree([other, other, LEAF])
+    assert tree != Tree([other, LEAF, other], 2)
+    assert len({LEAF, other, Tree()}) == 2
+    assert (LEAF.is_plain, tree.is_plain, THETA.is_plain) == (True, False, False)
+    assert (LEAF.brackets(colours=True), str(Tree([LEAF])), str(Tree([THETA]))) == ("1[]", "[[]]", "1[0[]]")
     with pytest.raises(AttributeError, match="immutable"):
         tree.colour = 2
     count = sum(len(rooted_trees(n)) for n in range(1, 5))

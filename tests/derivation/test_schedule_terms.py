@@ -39,9 +39,9 @@ def test_the_place_of_the_rate_shows_in_its_derivative_alone(optimizer, name, of
     found = eomsym.derive(optimizer, order=1, schedule=name)
     value, slope = ("s", "s_d1") if name == "eta" else ("rate", "rate_d1")
     beta = sympy.Symbol("beta")
-    terms = {str(term.basis): coefficient_expression(term.coefficient) for term in found.terms[0]}
-    assert sympy.simplify(terms["1[1[]]"] - (1 + beta) / (2 * (1 - beta) ** 3) * sympy.Symbol(value) ** 2) == 0
-    assert sympy.simplify(terms["1[]"] - of_slope(beta) * sympy.Symbol(slope)) == 0
+    terms = {str(tree): coefficient_expression(value) for tree, value in found.rows[1].items()}
+    assert sympy.simplify(terms["[[]]"] - (1 + beta) / (2 * (1 - beta) ** 3) * sympy.Symbol(value) ** 2) == 0
+    assert sympy.simplify(terms["[]"] - of_slope(beta) * sympy.Symbol(slope)) == 0
 
 
 def _defects(order, spoiled=False):

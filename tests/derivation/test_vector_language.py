@@ -10,9 +10,10 @@ from second_routes.truncated import TruncatedSeries
 
 from eomsym import optimizers
 from eomsym.derivation import derive
-from eomsym.derivation.vector_language import Monomial, modified_vector_terms
+from eomsym.derivation.vector_language import Monomial, VectorAlgebra
 from eomsym.errors import InputError
 from eomsym.optimizers import trace
+from eomsym.step_index import integer_nodes, solve
 
 X, Y = sympy.symbols("x y")
 LOSS = X**4 / 4 + X * Y**3 + X**2 * Y + Y**2
@@ -46,9 +47,8 @@ def test_the_first_counter_term_of_adam_is_the_published_one():
 
 def test_the_first_counter_term_of_adam_in_the_language_itself():
     """Two monomials, ``g'(g/r)/r`` and ``g'(g/r)/r³``, with the published coefficients."""
-    terms = derive("adam-inside", order=1).terms[0]
     inner = (Monomial(gradient=1, powers=((0, -1),)),)
-    found = {term.basis: term.coefficient.as_expr() for term in terms}
+    found = {basis: value.as_expr() for basis, value in derive("adam-inside", order=1).rows[1].items()}
     b1, b2, epsilon = sympy.symbols("beta1 beta2 epsilon")
     first, second = (1 + b1) / (1 - b1), (1 + b2) / (1 - b2)
     expected = {
@@ -98,18 +98,23 @@ def test_without_averages_rmsprop_is_euler_on_the_normalised_gradient():
         assert abs((xi_1[j] + second).subs(POINT).evalf(30)) < 1e-25
 
 
+def vector_terms(rule, terms):
+    """``[f̃_0, …]`` as combinations, and the functions of g that occur in them."""
+    algebra = VectorAlgebra(integer_nodes(rule, terms))
+    return [algebra.row(field) for field in solve(rule, algebra, terms)], tuple(algebra.functions)
+
+
 def test_linear_rules_are_the_same_in_both_languages():
     """Heavy ball through the vector language has the coefficients that it has on trees."""
     beta = Fraction(1, 3)
-    fields, functions = modified_vector_terms(optimizers.get("heavy-ball").rule(beta=beta), 3)
+    fields, functions = vector_terms(optimizers.get("heavy-ball").rule(beta=beta), 3)
     assert functions == ()
     g = Monomial(gradient=1)
     hg = Monomial(derivatives=((g,),))
-    plain = derive("heavy-ball", order=2, beta=beta)
-    assert fields[0] == {g: -plain.gradient_coefficient}
-    assert fields[1] == {hg: -plain.terms[0][0].coefficient}
-    expected = {Monomial(derivatives=((hg,),)): 0, Monomial(derivatives=((g, g),)): 1}
-    assert fields[2] == {monomial: -plain.terms[1][i].coefficient for monomial, i in expected.items()}
+    (leading,), (first,), (chain, bush) = (row.values() for row in derive("heavy-ball", order=2, beta=beta).rows)
+    assert fields[0] == {g: -leading}
+    assert fields[1] == {hg: -first}
+    assert fields[2] == {Monomial(derivatives=((hg,),)): -chain, Monomial(derivatives=((g, g),)): -bush}
 
 
 def test_what_the_language_cannot_say_is_refused():
@@ -121,7 +126,7 @@ def test_what_the_language_cannot_say_is_refused():
 
     for step, reason in ((by_gradient, "add an epsilon"), (by_theta, "depends on theta")):
         with pytest.raises(InputError, match=reason):
-            modified_vector_terms(trace(step, 1, {}), 2)
+            vector_terms(trace(step, 1, {}), 2)
 
 
 def test_epsilon_zero_is_refused_on_paper_too():

@@ -10,7 +10,7 @@ import shared_kernels
 
 import eomsym
 from eomsym.codegen import KernelSpec
-from eomsym.derivation import derive_on_trees
+from eomsym.derivation.deriving import derive_on_trees
 from eomsym.dynamics import (
     even_steps,
     loop_kernel,

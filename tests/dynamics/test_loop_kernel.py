@@ -91,12 +91,10 @@ def test_terms_to_high_order_are_the_exact_ones_on_trees(optimizer, beta):
     exact = eomsym.derive(optimizer, order=order, schedule="eta", beta=beta)
     value = np.exp(-tau / 2)
     symbols = {"s": value} | {f"s_d{m}": value * (-0.5) ** m for m in range(1, order + 1)}
-    rows = [exact.leading, *exact.terms]
-    trees = {term.basis.plain for row in rows for term in row}
-    found = elementary_differentials(KERNEL, THETA, trees, (data,))
+    found = elementary_differentials(KERNEL, THETA, {tree for row in exact.rows for tree in row}, (data,))
     wanted = [
-        sum(float(coefficient_expression(term.coefficient).subs(symbols)) * found[term.basis.plain] for term in row)
-        for row in rows
+        sum(float(coefficient_expression(value).subs(symbols)) * found[tree] for tree, value in row.items())
+        for row in exact.rows
     ]
     kernel = LoopKernel(KERNEL, loop_of(optimizer, schedule, beta=beta))
     got = kernel.counterterms(np.append(THETA, tau), data, order=order)[:, :2]

@@ -63,7 +63,7 @@ CORRECTED = Optimizer(
 )
 def test_exact_trees_say_the_same(name, given):
     numbers = shadow_start(kernel("heavy-ball"), THETA, None, 3, optimizer=name, **given)
-    exact = start_at(derive(name, 3, **given).start(), kernel("heavy-ball"), THETA)
+    exact = start_at(derive(name, 3, start=True, **given).start, kernel("heavy-ball"), THETA)
     distances = np.linalg.norm(numbers.coefficients - exact.coefficients, axis=1)
     assert np.all(distances <= numbers.errors)
     assert np.all(numbers.errors <= 1e-6 * np.linalg.norm(exact.coefficients, axis=1))
@@ -162,7 +162,7 @@ def test_an_implicit_step_is_solved_in_series():
     parameters = optimizers.get("heavy-ball").parameters
     entry = Optimizer("test-implicit-momentum", (), "", "", parameters, step, ("velocity",))
     numbers = shadow_start(kernel("heavy-ball"), THETA, None, 3, optimizer=entry, beta="1/2")
-    exact = start_at(derive(entry, 3, beta="1/2").start(), kernel("heavy-ball"), THETA)
+    exact = start_at(derive(entry, 3, start=True, beta="1/2").start, kernel("heavy-ball"), THETA)
     assert np.all(np.linalg.norm(numbers.coefficients - exact.coefficients, axis=1) <= numbers.errors)
 
 
@@ -225,12 +225,12 @@ def test_series_in_eta_do_what_their_values_do():
             r"memory: shapes \[\(3,\)\]; give one array of shape \(2,\) for each of velocity",
         ),
         (
-            lambda k: start_at(derive("heavy-ball", 2).start(), k, THETA),
+            lambda k: start_at(derive("heavy-ball", 2, start=True).start, k, THETA),
             InputError,
             "has a symbol; derive it with a value",
         ),
         (
-            lambda k: start_at(derive("heavy-ball", 1, beta="1/2").start({"velocity": "v"}), k, THETA),
+            lambda k: start_at(derive("heavy-ball", 1, start={"velocity": "v"}, beta="1/2").start, k, THETA),
             InputError,
             "over more than one g",
         ),

@@ -6,9 +6,9 @@ import pytest
 import sympy
 from matplotlib.mathtext import MathTextParser
 
-from eomsym.derivation import Counterterms, Term, derive
+from eomsym.derivation import Equation, derive
 from eomsym.notation import tree_latex
-from eomsym.trees import parse_tree, rooted_trees
+from eomsym.trees import LEAF, parse_tree, rooted_trees
 
 GOLDEN = r"""\begin{aligned}
 \dot{\theta} &= -g - \eta\,\xi \\
@@ -29,8 +29,8 @@ H &= \nabla g \\
 def symbolic():
     beta = sympy.field("beta", sympy.QQ)[1]
     path, bush = rooted_trees(3)
-    terms = ((Term(parse_tree("[[]]"), -1 / (1 - beta)),), (Term(path, 1 + beta), Term(bush, Fraction(1))))
-    return Counterterms("test", {}, 2, 1 / (1 - beta), terms)
+    rows = {LEAF: 1 / (1 - beta)}, {parse_tree("[[]]"): -1 / (1 - beta)}, {path: 1 + beta, bush: Fraction(1)}
+    return Equation("slow", "test", {}, 2, [[row] for row in rows], plain=True)
 
 
 def test_golden():
@@ -62,7 +62,7 @@ def test_different_trees_read_differently():
 
 
 def test_zero_counter_term_and_gradient_flow():
-    nothing = Counterterms("test", {}, 1, Fraction(1), ((Term(parse_tree("[[]]"), Fraction(0)),),))
+    nothing = Equation("slow", "test", {}, 1, [[{LEAF: Fraction(1)}], [{parse_tree("[[]]"): Fraction(0)}]], plain=True)
     assert r"\xi_{0} &= 0" in nothing.latex()
     assert derive(order=0).equations() == [(r"\dot{\theta}", "-g")]
     assert r"\xi" not in derive(order=0).latex()

@@ -5,9 +5,9 @@ from fractions import Fraction
 import pytest
 import sympy
 
-from eomsym.derivation import Counterterms, Term, derive
+from eomsym.derivation import Equation, derive
 from eomsym.notation import tree_text
-from eomsym.trees import parse_tree, rooted_trees
+from eomsym.trees import LEAF, parse_tree, rooted_trees
 
 XI_3 = """
     1/5 g'g'g'g'g + 3/40 g'g'g''(g,g) + 1/10 g'g''(g,g'g) + 1/20 g''(g,g'g'g) + 1/60 g''(g'g,g'g)
@@ -67,8 +67,8 @@ def test_different_trees_read_differently():
 
 def with_coefficients(gradient_coefficient, first, second, third):
     path, bush = rooted_trees(3)
-    terms = ((Term(parse_tree("[[]]"), first),), (Term(path, second), Term(bush, third)))
-    return Counterterms("test", {}, 2, gradient_coefficient, terms)
+    rows = {LEAF: gradient_coefficient}, {parse_tree("[[]]"): first}, {path: second, bush: third}
+    return Equation("slow", "test", {}, 2, [[row] for row in rows], plain=True)
 
 
 def test_other_coefficients():

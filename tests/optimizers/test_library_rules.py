@@ -17,7 +17,7 @@ SHARES = {"beta1": Fraction(1, 3), "beta2": Fraction(2, 5), "epsilon": Fraction(
 
 
 def coefficients(counterterms, index):
-    return [term.coefficient for term in counterterms.terms[index]]
+    return list(counterterms.rows[index + 1].values())
 
 
 def test_the_look_ahead_point_has_another_equation_of_motion_than_the_textbook():
@@ -41,8 +41,7 @@ def test_dampening_scales_the_step_of_heavy_ball():
     """v⁺ = β v + (1−d) g is heavy ball for (1−d) g: trees of n nodes gain (1−d)^n."""
     dampened = eomsym.derive("torch.SGD(momentum=1/2, dampening=1/3)", 3)
     plain = eomsym.derive("heavy-ball", 3, beta="1/2")
-    assert dampened.gradient_coefficient == Fraction(2, 3) * plain.gradient_coefficient
-    for index in range(3):
+    for index in range(-1, 3):
         factor = Fraction(2, 3) ** (index + 2)
         assert coefficients(dampened, index) == [factor * value for value in coefficients(plain, index)]
 
@@ -54,7 +53,7 @@ def test_coupled_decay_is_the_rule_for_another_gradient():
     plain = eomsym.derive("heavy-ball", 2, beta="1/2")
     loss = x**4 / 4 + x**3
     with_decay = plain.to_sympy(loss + sympy.Rational(decay) * x**2 / 2, [x])
-    for one, other in zip(coupled.to_sympy([loss], [x])[1:], with_decay, strict=True):
+    for one, other in zip(coupled.to_sympy(loss, [x])[1:], with_decay[1:], strict=True):
         assert sympy.expand(one[0] - other[0]) == 0
 
 
@@ -136,7 +135,7 @@ def test_every_other_rule_is_derived(entry):
         return
     counterterms = eomsym.derive(entry.name, 1, **values)
     assert counterterms.optimizer == entry.name
-    assert counterterms.terms[0]
+    assert counterterms.rows[1]
 
 
 def test_decay_below_a_root_is_the_rule_for_another_gradient(tmp_path, monkeypatch):

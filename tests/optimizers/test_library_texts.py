@@ -167,7 +167,7 @@ def test_every_door_takes_a_text(tmp_path):
     counterterms = eomsym.derive(NESTEROV, 2)
     assert counterterms.optimizer == "nesterov-lookahead"
     assert counterterms.parameters == {"beta": Fraction(1, 3)}
-    assert eomsym.Counterterms.from_json(counterterms.to_json()) == counterterms
+    assert eomsym.Equation.from_json(counterterms.to_json()) == counterterms
     assert modified_loss(NESTEROV, 2).optimizer == "nesterov-lookahead"
     written = ExpressionLoss("x**4 + x*y + y**2", ["x", "y"])
     assert closed_form(written, 1, NESTEROV).columns

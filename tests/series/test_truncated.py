@@ -72,5 +72,5 @@ def test_symbols_as_coefficients_agree_with_the_trees():
 
     assert [sympy.expand(-f - g) for f, g in zip(field((x, y)), gradient, strict=True)] == [0, 0]
     rows = modified_field(field, [x, y], 4)
-    for counterterm, row in zip(derive(order=3).to_sympy(loss, [x, y]), rows[1:], strict=True):
+    for counterterm, row in zip(derive(order=3).to_sympy(loss, [x, y])[1:], rows[1:], strict=True):
         assert [sympy.expand(a + b) for a, b in zip(counterterm, row, strict=True)] == [0, 0]

@@ -21,7 +21,7 @@ from eomsym import cli, optimizers, schedules
 from eomsym.cli import parsing
 from eomsym.codegen import KernelSpec, write_kernel
 from eomsym.codegen.render import render
-from eomsym.derivation.json_reader import parse_counterterms
+from eomsym.derivation import Equation
 from eomsym.errors import InputError
 from eomsym.models import MLP, ExpressionLoss, VectorField, dataset, default_model
 from eomsym.trees import parse_tree
@@ -254,7 +254,7 @@ def entrances(folder: Path) -> list[Entrance]:
         Entrance("--orders", _read(parsing.orders_to(11)), ("0:4", "0,2,4", "3", "11", "0:11"),
                  (":", ",", *map(str, range(13)), "-1", "999999999", " ")),
         Entrance("tree", _tree, TREES, ("[", "]", ",", "[]", "[[]]", " ", "(", "1", "[],")),
-        Entrance("counter terms JSON", parse_counterterms, counterterms, _of_json(counterterms)),
+        Entrance("counter terms JSON", Equation.from_json, counterterms, _of_json(counterterms)),
         Entrance("specification", KernelSpec.from_json, specifications, _of_json(specifications)),
         Entrance("kernel path", eomsym.load, ("kernels", "missing.py", "kernels/missing.py", str(folder)),
                  ("/", "..", ".", "a", ".py", ".json", "kernels", "\0", "~", "/dev/", "zero", "/proc/self/", "mem")),

@@ -32,6 +32,6 @@ def by_trees(loss, params, order):
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # forward mode compiles its formulas by a function that is deprecated
-        terms = eomsym.derive(order=order).terms
-        rows = [flat(gradient(params))]
-        return rows + [sum(float(term.coefficient) * flat(value(term.tree)) for term in part) for part in terms]
+        _, *rows = eomsym.derive(order=order).rows
+        terms = [sum(float(c) * flat(value(tree)) for tree, c in row.items()) for row in rows]
+        return [flat(gradient(params)), *terms]

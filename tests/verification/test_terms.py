@@ -41,9 +41,10 @@ def test_the_sum_over_trees_is_the_kernel_to_order_4(study):
 def test_one_wrong_coefficient_is_noticed(kernel):
     """The control: 1/12 of g'g''(g,g) and g''(g,g'g) exchanged with its neighbours' would pass no sum."""
     counterterms = derive(order=3)
-    last = counterterms.terms[2]
-    wrong = (dataclasses.replace(last[0], coefficient=last[1].coefficient), *last[1:])
-    broken = dataclasses.replace(counterterms, terms=(*counterterms.terms[:2], wrong))
+    last = dict(counterterms.rows[3])
+    first, second, *_ = last
+    wrong = last | {first: last[second]}
+    broken = dataclasses.replace(counterterms, terms=(*counterterms.terms[:3], (wrong,)))
     point = measure_terms(kernel, kernel.model.initial(0), broken, DATA)
     assert [term.defect < 1e-10 for term in point.terms] == [True, True, False]
 

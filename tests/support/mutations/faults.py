@@ -102,7 +102,7 @@ FAULTS = [
         ("Solution._level", "following[index].without(number), level)", "following[index], level)"),
         ("Solution._linear", "if power <= level\n", "if power < level\n"),
         ("Solution.advance", "self._linear(rule.moved(index), level + 1)", "self._linear(rule.moved(index), level)"),
-        ("modified_tree_coefficients", "values[0] * Fraction(1, tree.symmetry)", "values[0]"),
+        ("TreeAlgebra.row", "exact(values[0] * Fraction(1, tree.symmetry))", "exact(values[0])"),
         ("_products", "if k + m <= level:", "if k + m < level:"),
         ("_products", "room = level - min(product)", "room = level - max(product)"),
         ("TreeAlgebra.gradient", "known = self.tables.known(level)", "known = self.tables.known(level) - 1"),
@@ -139,13 +139,12 @@ FAULTS = [
     ),
     *_faults(
         COUNTERTERMS,
-        ("_plain", "exact(-field.get(tree, 0))", "exact(field.get(tree, 0))"),
-        ("_plain", "order, exact(-field.get(LEAF, 0)), terms", "order, exact(field.get(LEAF, 0)), terms"),
-        ("_plain", "in rooted_trees(index + 2)", "in rooted_trees(index + 2)[::-1]"),
+        ("_motion", "exact(value * scale)", "exact(-value * scale)"),
+        ("_listed", "in rooted_trees(n)", "in rooted_trees(n)[::-1]"),
     ),
     *_faults(
         ("tests/derivation", "tests/notation/test_general.py"),
-        ("_general", "Fraction(-1, entry.steps(**values))", "Fraction(-1)"),
+        ("_motion", "Fraction(-1, posed.entry.steps(**posed.values))", "Fraction(-1)"),
     ),
     *_faults(
         ("tests/notation/test_general.py",),
@@ -335,7 +334,7 @@ FAULTS = [
     ),
     *_faults(
         NOTATION,
-        ("derivative_latex", r"\nabla^{{{count}}}g", r"\nabla^{{{count + 1}}}g"),
+        ("_latex_derivative", r"\nabla^{{{count}}}g", r"\nabla^{{{count + 1}}}g"),
         ("signed_sum", 'f" {style.minus} " if text', '" + " if text'),
         ("primes_text", '"\'" * count if count < 5', '"\'" * (count + 1) if count < 5'),
     ),
@@ -359,6 +358,6 @@ FAULTS = [
     ),
     *_faults(
         (*COUNTERTERMS, "tests/test_published_values.py"),
-        ("_plain", "exact(-field.get(tree, 0))", "exact(-field.get(tree, 0) * (1 + Fraction(1, 10**9)))"),
+        ("_motion", "exact(value * scale)", "exact(value * scale * (1 + Fraction(1, 10**9)))"),
     ),
 ]

@@ -51,9 +51,10 @@ def _method(method, tableau) -> Agreement:
     """b(τ) = (−1)^{|τ|−1} σ(τ) times the coefficient of the counter term."""
     theirs = tableau.modified_equation_map()
     found = eomsym.derive(method, order=NODES - 1)
-    terms = [term for row in found.terms for term in row]
     apart = [
-        float(abs(theirs(_their(t.tree)) - (-1) ** (t.tree.order - 1) * t.tree.symmetry * t.coefficient)) for t in terms
+        float(abs(theirs(_their(tree)) - (-1) ** (tree.order - 1) * tree.symmetry * value))
+        for row in found.rows[1:]
+        for tree, value in row.items()
     ]
     name = found.optimizer
     return Agreement(f"modified equation of {name}, to {NODES} nodes", len(apart), "absolute", max(apart), ROUND_OFF)

@@ -16,9 +16,7 @@ from mpmath import MPContext
 
 import eomsym
 from eomsym import optimizers
-from eomsym.derivation import Counterterms, general_of_fields
 from eomsym.notation import elementary_differentials
-from eomsym.trees import LEAF
 from oracles.agreement import Agreement
 
 MP = MPContext()
@@ -209,13 +207,14 @@ def _derived(name: str, values, order: int, point: Vector) -> list[Vector]:
     """``[f̃_0, …, f̃_order]`` by the trees or the vector language, at the point."""
     found = eomsym.derive(name, order, **values)
     fields = _fields(name, values)
-    if isinstance(found, Counterterms):
-        # Tree by tree: ``counterterms_of_field`` has a shorter way for gradient descent, which is not what is judged.
-        rows = [{LEAF: found.gradient_coefficient}, *({t.tree: t.coefficient for t in row} for row in found.terms)]
-        values = elementary_differentials(fields[0], NAMES, [tree for row in rows for tree in row])
-        columns = [sum((sympy.Rational(c) * values[t] for t, c in row.items()), sympy.zeros(2, 1)) for row in rows]
+    if found.plain:
+        # Tree by tree: ``at_fields`` has a shorter way for gradient descent, which is not what is judged.
+        values = elementary_differentials(fields[0], NAMES, [tree for row in found.rows for tree in row])
+        columns = [
+            sum((sympy.Rational(c) * values[t] for t, c in row.items()), sympy.zeros(2, 1)) for row in found.rows
+        ]
     else:
-        columns = general_of_fields(found, fields, NAMES)
+        columns = found.at_fields(fields, NAMES)
     evaluate = sympy.lambdify(NAMES, [list(column) for column in columns], modules=_functions(), cse=True)
     return [-np.array([MP.mpf(entry) for entry in row]) for row in evaluate(*point)]
 

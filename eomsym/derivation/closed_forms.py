@@ -1,12 +1,12 @@
 """The equation of motion of a model that is written down: a loss or a vector field, as exact SymPy expressions.
 
 Gradient descent on polynomials and on expressions with few elementary functions goes through power series over a
-polynomial ring (``derivation.polynomial_ring``), everything else tree by tree (``notation.sympy``).
+polynomial ring (``derivation.polynomial_ring``), all else tree by tree (``notation.sympy``).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
@@ -14,75 +14,13 @@ from typing import Any
 import sympy
 
 from eomsym import optimizers
-from eomsym.checks import shown
-from eomsym.derivation.counterterms import MAX_ORDER, Counterterms, check_order, derive_on_trees
+from eomsym.derivation.deriving import derive_on_trees
 from eomsym.derivation.formula import Formula, meanings
-from eomsym.derivation.general_terms import GeneralCounterterms, plain
-from eomsym.derivation.polynomial_ring import (
-    MAX_CLOSED_FORM_ORDER,
-    lifted,
-    program_columns,
-    ring_suits,
-)
-from eomsym.errors import InputError
+from eomsym.derivation.polynomial_ring import MAX_CLOSED_FORM_ORDER, program_columns
+from eomsym.derivation.posing import MAX_ORDER, check_order
 from eomsym.models import ExpressionLoss, VectorField
-from eomsym.notation.coefficients import coefficient_expression
-from eomsym.notation.general_sympy import general_combinations
-from eomsym.notation.latex import motion_equations, series_latex
-from eomsym.notation.sympy import check_field, check_variables, combinations_of_trees
+from eomsym.notation.terms import LATEX_STYLE, Writer, motion
 from eomsym.notation.typesetting import Sides
-
-
-def counterterms_sympy(
-    counterterms: Counterterms, loss: sympy.Expr, variables: Sequence[sympy.Symbol]
-) -> list[sympy.Matrix]:
-    """``[ξ_0, ξ_1, …]`` of a loss, each a column in the order of ``variables``; expanded if the loss is a polynomial.
-
-    Other symbols in the loss are constants.  Raises ``InputError`` if the loss is no SymPy expression (text is not
-    read), the variables are not distinct symbols, or the optimiser is one of players: theirs is a field.
-    """
-    optimizers.check_one_gradient(optimizers.get(counterterms.optimizer), counterterms.parameters)
-    if not isinstance(loss, sympy.Expr):
-        raise InputError(f"loss {shown(loss)}: not a SymPy expression but {type(loss).__name__}; build it from symbols")
-    names = check_variables(variables)
-    quick = _by_series(counterterms, loss, names)
-    if quick is not None:
-        return quick
-    return counterterms_of_field(counterterms, [loss.diff(name) for name in names], names)
-
-
-def counterterms_of_field(
-    counterterms: Counterterms, field: Sequence[sympy.Expr], variables: Sequence[sympy.Symbol]
-) -> list[sympy.Matrix]:
-    """``[ξ_0, ξ_1, …]`` for a vector field in place of the gradient g, as in games; as ``counterterms_sympy`` else."""
-    names = check_variables(variables)
-    quick = _by_series(counterterms, check_field(field, names), names)
-    return combinations_of_trees(counterterms.rows, field, names) if quick is None else quick
-
-
-def general_of_fields(
-    terms: GeneralCounterterms, gradients: Sequence[Sequence[sympy.Expr]], variables: Sequence[sympy.Symbol]
-) -> list[sympy.Matrix]:
-    """``[leading, ξ_0, …]`` as columns for vector fields in place of the gradients ``g_1``, ``g_2``, …, as in games."""
-    rows = [plain(row) for row in (terms.leading, *terms.terms)]
-    return general_combinations(rows, terms.functions, gradients, variables)
-
-
-def _by_series(
-    counterterms: Counterterms, model: sympy.Expr | list[sympy.Expr], variables: Sequence[sympy.Symbol]
-) -> list[sympy.Matrix] | None:
-    """The columns by power series over a polynomial ring; None where trees are needed, or cheaper.
-
-    Trees serve other optimisers than gradient descent, inexact numbers, and functions without a quadratic system.
-    """
-    parts = [model] if isinstance(model, sympy.Expr) else model
-    if counterterms.optimizer != "gradient-descent" or any(part.has(sympy.Float) for part in parts):
-        return None
-    try:
-        program, symbols = lifted(model, variables)
-    except InputError:
-        return None
-    return program_columns(program, symbols, counterterms.order)[1:] if ring_suits(program) else None
 
 
 @dataclass(frozen=True, repr=False)
@@ -126,9 +64,9 @@ class ClosedForm(Formula):
         """The equation of motion that the columns are of, and the loss or field."""
         if isinstance(self.model, VectorField):
             field = self._components("f", self.model.as_sympy)
-            return [(r"\dot{y}", series_latex("f", self.order + 1)), *field]
-        motion = motion_equations("-g", self.order)
-        return [*motion, ("L", sympy.latex(self.model.as_sympy)), *meanings(self.optimizer, self.parameters, motion)]
+            return [(r"\dot{y}", Writer(LATEX_STYLE).series("f", range(self.order + 1))), *field]
+        sides = motion(Writer(LATEX_STYLE), "-g", self.order)
+        return [*sides, ("L", sympy.latex(self.model.as_sympy)), *meanings(self.optimizer, self.parameters, sides)]
 
     def _components(self, name: str, column: Iterable[sympy.Expr]) -> list[Sides]:
         if len(self.model.variables) == 1:
@@ -177,15 +115,12 @@ def closed_form(
         check_order(order, MAX_CLOSED_FORM_ORDER)
         columns = program_columns(model.program, list(model.symbols.values()), order)
     else:
-        counterterms = derive_on_trees(entry.name, order, **values)
+        equation = derive_on_trees(entry.name, order, **values)
         variables = [model.symbols[name] for name in model.variables]
         if isinstance(model, VectorField):
-            gradient = [-part for part in model.as_sympy]
-            columns = counterterms_of_field(counterterms, gradient, variables)
+            columns = equation.at_fields([[-part for part in model.as_sympy]], variables)
         else:
-            gradient = [model.as_sympy.diff(name) for name in variables]
-            columns = counterterms_sympy(counterterms, model.as_sympy, variables)
-        columns = [coefficient_expression(counterterms.gradient_coefficient) * sympy.Matrix(gradient), *columns]
+            columns = equation.to_sympy(model.as_sympy, variables)
     if isinstance(model, VectorField):
         columns = [-column for column in columns]
     return ClosedForm(model, entry.name, values, order, tuple(columns))

@@ -1,6 +1,8 @@
-"""JSON of ``eomsym derive``: the contract to the letter, and a reader that survives whatever it is given."""
+"""JSON of ``eomsym derive``: the contract to the letter, and a reader that takes what was written and nothing else."""
 
+import copy
 import json
+import pickle
 from fractions import Fraction
 
 import pytest
@@ -10,8 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from eomsym import optimizers
-from eomsym.derivation import Counterterms, derive
-from eomsym.derivation.json_reader import parse_counterterms
+from eomsym.derivation import Equation, derive
 from eomsym.errors import InputError
 from eomsym.optimizers import Optimizer, Parameter
 
@@ -52,14 +53,47 @@ def edited(change):
 
 def test_contract_with_the_order_of_its_keys():
     assert derive(order=2).to_json() == json.dumps(json.loads(CONTRACT))
-    assert parse_counterterms(CONTRACT) == derive(order=2)
+    assert Equation.from_json(CONTRACT) == derive(order=2)
 
 
 @pytest.mark.parametrize("order", [0, 1, 7])
 def test_reading_undoes_writing(order):
-    counterterms = derive(order=order)
-    assert Counterterms.from_json(counterterms.to_json()) == counterterms
-    assert all(type(term.coefficient) is Fraction for terms in counterterms.terms for term in terms)
+    equation = derive(order=order)
+    assert Equation.from_json(equation.to_json()) == equation
+
+
+FORMS = {
+    "games": lambda: derive("alternating-players", 2),
+    "batches": lambda: derive("mini-batches", 2, batches=3),
+    "decay": lambda: derive("sgdw", 3, start=True),
+    "symbols": lambda: derive("heavy-ball", 4, start=True),
+    "memory": lambda: derive("heavy-ball", 3, start={"velocity": {"v": 1, "g": "9/10"}}),
+    "adam": lambda: derive("adam", 2),
+    "adam with values": lambda: derive("adam-outside", 2, beta1="9/10", beta2="999/1000", epsilon="1e-8"),
+    "adamw": lambda: derive("adamw", 1),
+    "schedule": lambda: derive("heavy-ball", 3, schedule=("eta", "beta")),
+    "adam's schedule": lambda: derive("adam-inside", 1, schedule="eta"),
+    "whole": lambda: derive("nesterov", 3, state="whole"),
+    "whole adam": lambda: derive("adam", 1, state="whole", gamma1="1/2"),
+    "generator": lambda: derive(order=3, noise=True),
+    "loss": lambda: derive("heavy-ball", 3, modified_loss=True),
+    "adam's loss": lambda: derive("adam", 1, modified_loss=True),
+    "losses": lambda: derive("random-reshuffling", 2, modified_loss=True),
+}
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_every_form_is_read_back(form):
+    equation = FORMS[form]()
+    assert Equation.from_json(equation.to_json()) == equation
+    assert pickle.loads(pickle.dumps(equation)) == copy.deepcopy(equation) == equation
+
+
+def test_a_start_alone_does_not_say_whose_it_is():
+    start = derive("heavy-ball", 2, start=True).start
+    assert pickle.loads(pickle.dumps(start)) == start
+    with pytest.raises(InputError, match="cannot be read"):
+        Equation.from_json(start.to_json())
 
 
 @pytest.mark.parametrize(
@@ -71,7 +105,7 @@ def test_reading_undoes_writing_with_parameters(heavy_ball, given):
     counterterms = derive(heavy_ball, order=5, **given)
     data = json.loads(counterterms.to_json())
     assert data["parameters"] == {name: str(Fraction(value)) for name, value in given.items()}
-    assert parse_counterterms(counterterms.to_json()) == counterterms
+    assert Equation.from_json(counterterms.to_json()) == counterterms
 
 
 def test_symbolic_coefficients_are_in_the_syntax_of_sympy(heavy_ball):
@@ -80,14 +114,6 @@ def test_symbolic_coefficients_are_in_the_syntax_of_sympy(heavy_ball):
     momentum = sympy.Symbol("momentum")
     expected = (1 + momentum) / (2 * (1 - momentum) ** 3)
     assert sympy.parse_expr(data["counterterms"][0]["terms"][0]["coefficient"]) == expected
-
-
-def test_terms_in_any_order_and_brackets_in_any_order():
-    def change(data):
-        data["counterterms"][2]["terms"].reverse()
-        data["counterterms"][2]["terms"][1]["tree"] = "[ [], [[]] ]"
-
-    assert parse_counterterms(edited(change)) == derive(order=3)
 
 
 def set_at(*path, value):
@@ -111,43 +137,40 @@ def drop(*path):
 LEAF_TERM = {"tree": "[[]]", "symmetry": 1, "coefficient": "1/2"}
 FIRST = ("counterterms", 0, "terms", 0)
 MALFORMED = {
-    "unknown optimiser": (set_at("optimizer", value="sgd-17"), "unknown"),
-    "optimiser no string": (set_at("optimizer", value=["gradient-descent"]), "must be a string"),
-    "long name": (set_at("optimizer", value="x" * 10**6), "longer than"),
-    "unknown parameter": (set_at("parameters", value={"momentum": "1/2"}), "does not have it"),
-    "parameters no object": (set_at("parameters", value=[]), "must be an object"),
-    "parameter no string": (set_at("parameters", value={"momentum": 0.5}), "must be a string"),
-    "order too high": (set_at("order", value=10**9), "out of range"),
-    "order too large for its terms": (set_at("order", value=15), "must have 15"),
-    "order no integer": (set_at("order", value=3.0), "not an integer"),
-    "order true": (set_at("order", value=True), "not an integer"),
-    "missing key": (drop("gradient_coefficient"), "keys"),
-    "further key": (set_at("comment", value=""), "keys"),
-    "missing term": (drop(*FIRST), "must have 1"),
-    "further term": (lambda data: data["counterterms"][0]["terms"].append(LEAF_TERM), "must have 1"),
-    "tree twice": (set_at("counterterms", 1, "terms", 1, "tree", value="[[[]]]"), "symmetry"),
-    "tree twice, symmetry right": (
-        set_at("counterterms", 1, "terms", 1, value={"tree": "[[[]]]", "symmetry": 1, "coefficient": "0"}),
-        "a tree twice",
-    ),
-    "tree too large": (set_at(*FIRST, "tree", value="[[[]]]"), "3 nodes; it must have 2"),
-    "tree unbalanced": (set_at(*FIRST, "tree", value="[[]"), "bracket list"),
-    "tree deep": (set_at(*FIRST, "tree", value="[" * 10**5 + "]" * 10**5), "nodes"),
-    "tree a list": (set_at(*FIRST, "tree", value=[[]]), "must be a string"),
-    "wrong symmetry": (set_at("counterterms", 1, "terms", 1, "symmetry", value=1), "symmetry of .* is 2"),
-    "symmetry true": (set_at(*FIRST, "symmetry", value=True), "symmetry"),
-    "wrong index": (set_at("counterterms", 1, "index", value=0), "must be 1"),
-    "index true": (set_at("counterterms", 1, "index", value=True), "must be 1"),
-    "coefficient a number": (set_at(*FIRST, "coefficient", value=0.5), "must be a string"),
-    "terms an object": (set_at("counterterms", 0, "terms", value={}), "must be a list"),
-    "counter term a list": (set_at("counterterms", 0, value=[]), "must be an object"),
+    "unknown optimiser": set_at("optimizer", value="sgd-17"),
+    "an alias": set_at("optimizer", value="gd"),
+    "optimiser no string": set_at("optimizer", value=["gradient-descent"]),
+    "long name": set_at("optimizer", value="x" * 10**6),
+    "unknown parameter": set_at("parameters", value={"momentum": "1/2"}),
+    "parameters no object": set_at("parameters", value=[]),
+    "order too high": set_at("order", value=10**9),
+    "order too large for its terms": set_at("order", value=5),
+    "order no integer": set_at("order", value=3.0),
+    "order true": set_at("order", value=True),
+    "missing key": drop("gradient_coefficient"),
+    "further key": set_at("comment", value=""),
+    "missing term": drop(*FIRST),
+    "further term": lambda data: data["counterterms"][0]["terms"].append(LEAF_TERM),
+    "tree twice": set_at("counterterms", 1, "terms", 1, value={"tree": "[[[]]]", "symmetry": 1, "coefficient": "0"}),
+    "trees in another order": lambda data: data["counterterms"][1]["terms"].reverse(),
+    "tree too large": set_at(*FIRST, "tree", value="[[[]]]"),
+    "tree unbalanced": set_at(*FIRST, "tree", value="[[]"),
+    "tree deep": set_at(*FIRST, "tree", value="[" * 10**5 + "]" * 10**5),
+    "tree a list": set_at(*FIRST, "tree", value=[[]]),
+    "tree with a colour": set_at(*FIRST, "tree", value="1[2[]]"),
+    "wrong symmetry": set_at("counterterms", 1, "terms", 1, "symmetry", value=1),
+    "symmetry true": set_at(*FIRST, "symmetry", value=True),
+    "wrong index": set_at("counterterms", 1, "index", value=0),
+    "coefficient a number": set_at(*FIRST, "coefficient", value=0.5),
+    "terms an object": set_at("counterterms", 0, "terms", value={}),
+    "counter term a list": set_at("counterterms", 0, value=[]),
 }
 
 
-@pytest.mark.parametrize(("change", "message"), MALFORMED.values(), ids=MALFORMED)
-def test_malformed_objects_are_refused_in_one_short_line(change, message):
-    with pytest.raises(InputError, match=message) as caught:
-        parse_counterterms(edited(change))
+@pytest.mark.parametrize("change", MALFORMED.values(), ids=MALFORMED)
+def test_malformed_objects_are_refused_in_one_short_line(change):
+    with pytest.raises(InputError) as caught:
+        Equation.from_json(edited(change))
     assert "\n" not in str(caught.value)
     assert len(str(caught.value)) < 400
 
@@ -174,8 +197,8 @@ def test_malformed_objects_are_refused_in_one_short_line(change, message):
     ],
 )
 def test_coefficients_that_are_no_exact_rationals_are_refused(coefficient):
-    with pytest.raises(InputError, match=r"exact rational such as 1/12$"):
-        parse_counterterms(edited(set_at(*FIRST, "coefficient", value=coefficient)))
+    with pytest.raises(InputError, match="give what to_json wrote"):
+        Equation.from_json(edited(set_at(*FIRST, "coefficient", value=coefficient)))
 
 
 NO_EXPRESSIONS = """
@@ -192,7 +215,6 @@ NO_EXPRESSIONS = """
     momentum**(1/2)
     momentum**10**10
     (momentum + 1)**(10**9)
-    ((momentum + 1)**400)**400
     9**9**9**9
     2**(-10000000)
     1/(momentum - momentum)
@@ -214,46 +236,20 @@ NO_EXPRESSIONS = """
     momentum momentum
     (momentum
 """
-OVERSIZED = [
-    "(" * 5000 + "momentum" + ")" * 5000,
-    "-" * 15000 + "momentum",
-    "+".join(["momentum"] * 2400),
-    "momentum" * 10**5,
-    "/".join(f"(momentum+{k})" for k in range(1, 600)),
-    "+".join(f"1/(damping+{k})" for k in range(1, 600)),
-]
 
 
 @pytest.mark.parametrize(
     "coefficient",
-    ["", "momentum\n", *(line.strip() for line in NO_EXPRESSIONS.strip().splitlines()), *OVERSIZED],
+    ["", "momentum\n", *(line.strip() for line in NO_EXPRESSIONS.strip().splitlines()), "(" * 5000, "momentum" * 10**5],
     ids=lambda text: text[:24],
 )
-def test_expressions_are_not_run_and_stay_small(heavy_ball, coefficient):
+def test_expressions_are_not_run(heavy_ball, coefficient):
     data = json.loads(derive(heavy_ball, order=1).to_json())
     data["gradient_coefficient"] = coefficient
-    text, expected = json.dumps(data), "exact rational such as 1/12 or an expression in momentum, damping"
-    with at_most(), pytest.raises(InputError, match=expected) as caught:
-        parse_counterterms(text)
+    with at_most(), pytest.raises(InputError) as caught:
+        Equation.from_json(json.dumps(data))
     assert "\n" not in str(caught.value)
     assert len(str(caught.value)) < 400
-
-
-@pytest.mark.parametrize(
-    ("coefficient", "value"),
-    [
-        ("1 - 1/2 + 3**2/momentum**2*momentum*momentum", Fraction(19, 2)),
-        ("-(-momentum - 2)/(momentum + 2)", 1),
-        ("2**(-3)", Fraction(1, 8)),
-        (" ( 7 ) ", 7),
-    ],
-)
-def test_expressions_are_read_exactly(heavy_ball, coefficient, value):
-    data = json.loads(derive(heavy_ball, order=1).to_json())
-    data["gradient_coefficient"] = coefficient
-    read = parse_counterterms(json.dumps(data)).gradient_coefficient
-    assert type(read) is Fraction
-    assert read == value
 
 
 @pytest.mark.parametrize(
@@ -276,22 +272,22 @@ def test_expressions_are_read_exactly(heavy_ball, coefficient, value):
     ids=lambda text: repr(text)[:20],
 )
 def test_other_texts_are_refused(text):
-    with pytest.raises(InputError, match="counter terms") as caught:
-        parse_counterterms(text)
+    with pytest.raises(InputError, match="equation: ") as caught:
+        Equation.from_json(text)
     assert "\n" not in str(caught.value)
     assert len(str(caught.value)) < 400
 
 
 def test_doubled_keys_are_refused():
     with pytest.raises(InputError, match="twice"):
-        parse_counterterms(VALID.replace('"order": 3', '"order": 2, "order": 3'))
+        Equation.from_json(VALID.replace('"order": 3', '"order": 2, "order": 3'))
 
 
 @settings(max_examples=300)
 @given(st.text(max_size=200))
 def test_arbitrary_text_is_refused(text):
     with pytest.raises(InputError):
-        parse_counterterms(text)
+        Equation.from_json(text)
 
 
 @settings(max_examples=300)
@@ -299,7 +295,7 @@ def test_arbitrary_text_is_refused(text):
 def test_damaged_text_is_read_or_refused(position, length, character):
     damaged = VALID[:position] + character + VALID[position + length :]
     try:
-        counterterms = parse_counterterms(damaged)
+        equation = Equation.from_json(damaged)
     except InputError:
         return
-    assert parse_counterterms(counterterms.to_json()) == counterterms
+    assert json.loads(equation.to_json()) == json.loads(damaged)

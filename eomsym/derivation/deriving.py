@@ -1,0 +1,146 @@
+"""``derive``: from the name of an optimiser to its equation, whichever is asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from fractions import Fraction
+from typing import Any
+
+from eomsym import optimizers
+from eomsym.checks import check_choice
+from eomsym.derivation.equation import Equation
+from eomsym.derivation.modified_loss import componentwise_loss, split_gradient, tree_rows
+from eomsym.derivation.noise_generator import modified_generator
+from eomsym.derivation.posing import STATES, Posed, pose
+from eomsym.derivation.start import start_rows
+from eomsym.derivation.wording import LOSS, SLOW, START, WHOLE
+from eomsym.errors import InputError
+from eomsym.exact_numbers import exact
+from eomsym.notation.terms import Row
+from eomsym.optimizers import Optimizer
+from eomsym.trees import rooted_trees
+
+
+def derive(
+    optimizer: str | Optimizer = "gradient-descent",
+    order: int = 2,
+    *,
+    state: str = "slow",
+    start: bool | Mapping[str, object] = False,
+    schedule: Sequence[str] = (),
+    noise: bool = False,
+    modified_loss: bool = False,
+    **parameters: object,
+) -> Equation:
+    """The equation of motion of an optimiser, exactly, by step-index polynomials: rows for each power of η.
+
+    ``order`` is the highest power of η kept; 0 is gradient flow.  Further keywords are the optimiser's parameters, each
+    an exact number (int, ``Fraction`` or text such as ``"9/10"`` and ``"0.9"``); those not given stay symbols.
+    ``optimizer`` is a name, an ``Optimizer`` of the user's own, or a library's name with all that is given for it:
+    ``torch.SGD(momentum=1/3, nesterov=True)``, where what is not given has the library's default.
+
+    With ``start=True`` the shadow start of a method with memory is derived too: where the flow has to start to follow
+    the iterates.  A mapping says what its memory starts as, by its name, where that is not the optimiser's own start:
+    0, ``"g"`` (the gradient at θ_0), ``"v"`` (a symbol, for a hand-over with any value), or multiples of both,
+    ``{"velocity": {"g": "9/10"}}``.  For numbers at a point there is ``eomsym.dynamics.start_at``.
+    With ``state="whole"`` the memory is not eliminated: the equation is that of (θ, memory), and γ takes the place of
+    each β.
+    ``schedule`` names what depends on time τ = nη: ``eta``, whose factor is then s(τ), and parameters, which stay
+    symbols; derivatives s′, s″ have the symbols ``s_d1``, ``s_d2``.
+    With ``noise=True`` it is the modified generator of gradient descent on random batches (``modified_generator``);
+    with ``modified_loss=True`` the loss that the rule descends, and what of its motion no loss gives.
+
+    Raises ``InputError`` for an unknown optimiser, an unknown or ill-formed parameter, an order that is no integer
+    from 0 to 15 (6 with a schedule, several fields or the whole state, 3 with componentwise functions, there 4), too
+    many trees to be held, and for what does not go together.
+    """
+    names = (schedule,) if isinstance(schedule, str) else tuple(schedule)
+    state = check_choice("state", state, STATES)
+    starting = start is not False
+    asked = {"schedule": names, "state 'whole'": state == "whole", "start": starting, "noise": noise}
+    _check_one([*(name for name, value in asked.items() if value), *(["modified_loss"] if modified_loss else [])])
+    if noise:
+        return _generator(optimizer, order, parameters)
+    posed = pose(optimizer, order, parameters, state, names)
+    if modified_loss:
+        return _loss(posed, order)
+    memory: Any = {} if start is True else start
+    return _motion(posed, order, _start(posed, order, memory) if starting else None)
+
+
+def _check_one(asked: Sequence[str]) -> None:
+    if "start" in asked and "state 'whole'" in asked:
+        raise InputError("start: the whole state begins at its real start; leave start out, or take state slow")
+    if len(asked) > 1:
+        raise InputError(f"{asked[0]}: is derived on the slow manifold by itself; leave {' and '.join(asked[1:])} out")
+
+
+def modified_loss(optimizer: str | Optimizer = "gradient-descent", order: int = 2, **parameters: object) -> Equation:
+    """The loss that an optimiser descends up to ``η^order``, as exact as its equation of motion: ``derive`` for it.
+
+    Of a rule that divides componentwise it is known to order 1: ``θ̇ = −P ∇L̃``, Adam with ε outside of a root too.
+    Raises ``InputError`` for games, whose field is no gradient to begin with, and for decoupled decay.
+    """
+    return _loss(pose(optimizer, order, parameters), order)
+
+
+def derive_on_trees(optimizer: str | Optimizer, order: int, **parameters: object) -> Equation:
+    """``derive`` for callers that need plain rooted trees; ``InputError`` too where the optimiser has other terms."""
+    equation = slow_manifold(optimizer, order, parameters)
+    if not equation.plain:
+        raise InputError(
+            f"optimizer {equation.optimizer!r}: this needs a series over plain rooted trees, which it has not; "
+            "take gradient-descent or heavy-ball, say"
+        )
+    return equation
+
+
+def slow_manifold(optimizer: str | Optimizer, order: int, parameters: Mapping[str, object]) -> Equation:
+    """``derive`` with parameters in a mapping."""
+    return _motion(pose(optimizer, order, parameters), order)
+
+
+def _motion(posed: Posed, order: int, start: Equation | None = None) -> Equation:
+    levels, functions = posed.solved(order)
+    told = {**posed.head, "order": order, "functions": functions}
+    if posed.scaling is not None:
+        return Equation(WHOLE, terms=levels, **told)
+    scale = Fraction(-1, posed.entry.steps(**posed.values))
+    rows = [{basis: exact(value * scale) for basis, value in level[0].items()} for level in levels]
+    return Equation(SLOW, terms=_listed(rows, posed.plain), plain=posed.plain, start=start, **told)
+
+
+def _start(posed: Posed, order: int, memory: Mapping[str, object]) -> Equation:
+    rows, plain = start_rows(posed.entry, {**posed.values, **posed.symbols}, order, memory, len(posed.fields))
+    told = {**posed.head, "order": order, "memory": posed.entry.memory}
+    return Equation(START, terms=_listed(rows, plain), plain=plain, **told)
+
+
+def _listed(rows: Sequence[Row], plain: bool) -> list[list[Row]]:
+    """Where they are ``plain``, every tree of one node in the first row, of one more in each next, zeros included."""
+    if not plain:
+        return [[row] for row in rows]
+    return [[{tree: row.get(tree, Fraction(0)) for tree in rooted_trees(n)}] for n, row in enumerate(rows, start=1)]
+
+
+def _loss(posed: Posed, order: int) -> Equation:
+    motion = _motion(posed, order)
+    if any(field.is_game for field in posed.entry.fields(**posed.values)):
+        raise InputError(
+            f"modified loss: the field of {posed.entry.name} is a game's, which is no gradient to begin with"
+        )
+    factor: Row = {}
+    if motion.functions:
+        rows, rest, factor = componentwise_loss(motion)
+    else:
+        parts = [split_gradient(row) for row in tree_rows(motion)]
+        rows, rest = [gradient for gradient, _ in parts], [left for _, left in parts]
+    told = {**posed.head, "order": order, "functions": motion.functions}
+    return Equation(LOSS, terms=_listed(rows, False), rest=rest, factor=factor, **told)
+
+
+def _generator(optimizer: str | Optimizer, order: int, parameters: Mapping[str, object]) -> Equation:
+    entry, _ = optimizers.chosen(optimizer, parameters)
+    if entry.name != "gradient-descent":
+        raise InputError(f"noise: the generator is derived for gradient-descent, not for {entry.name}; leave it out")
+    return modified_generator(order)

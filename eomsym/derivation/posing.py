@@ -1,0 +1,181 @@
+"""What is derived: a rule with exact values and symbols, which algebra it is solved in, and how far."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from math import factorial
+from typing import Any
+
+from eomsym import optimizers
+from eomsym.checks import check_integer
+from eomsym.derivation.tree_algebra import TreeAlgebra
+from eomsym.derivation.vector_language import VectorAlgebra
+from eomsym.errors import InputError
+from eomsym.exact_numbers import Coefficient
+from eomsym.notation.terms import ComponentwiseFunction, Row
+from eomsym.optimizers import RATE, Gradient, Loop, Optimizer, UpdateRule, WholeState, check_one_gradient, whole_state
+from eomsym.schedules import constant
+from eomsym.step_index import integer_nodes, solve_slow
+from eomsym.trees import count_coloured_trees
+
+#: Number of rooted trees grows like 2.96^n: 20 nodes are 12.8 million trees of the last order alone.
+MAX_ORDER = 15
+#: Coloured trees and monomials are far more; the second pair is of the whole state.
+MAX_COLOURED_ORDER, MAX_VECTOR_ORDER = 6, 3
+MAX_WHOLE_ORDER, MAX_WHOLE_VECTOR_ORDER = 6, 4
+#: Of a derivation, some 4 GB: 3 kB a tree with numbers, 100 kB with each parameter that is a symbol.
+MAX_TREES, MAX_SYMBOLIC_TREES = 1_333_333, 40_000
+#: The factor of η where that depends on time.
+RATE_SYMBOL = "s"
+#: The slow manifold, or θ with all that the optimiser remembers.
+STATES = ("slow", "whole")
+
+
+@dataclass(frozen=True)
+class Posed:
+    """A rule to be solved; ``fields`` says what its gradients are of, ``schedule`` what depends on time, by symbols."""
+
+    entry: Optimizer
+    values: Mapping[str, Fraction]
+    symbols: Mapping[str, Coefficient]
+    rule: UpdateRule
+    fields: tuple[str, ...]
+    schedule: tuple[str, ...] = ()
+    scaling: WholeState | None = None
+
+    @property
+    def plain(self) -> bool:
+        """Whether all terms are rooted trees of one gradient, each in the row of its number of nodes."""
+        single = len(self.fields) == 1 and not self.schedule and self.scaling is None
+        return single and self.rule.linear and self.rule.homogeneous
+
+    @property
+    def highest(self) -> int:
+        """The highest order to which it is derived."""
+        if self.scaling is not None:
+            return MAX_WHOLE_ORDER if self.rule.linear else MAX_WHOLE_VECTOR_ORDER
+        if not self.rule.linear:
+            return MAX_VECTOR_ORDER
+        return MAX_COLOURED_ORDER if len(self.fields) > 1 or self.schedule else MAX_ORDER
+
+    @property
+    def head(self) -> dict[str, Any]:
+        """What an ``Equation`` says of it beside its terms."""
+        head = {
+            "optimizer": self.entry.name,
+            "parameters": self.values,
+            "fields": self.fields,
+            "schedule": self.schedule,
+        }
+        if self.scaling is not None:
+            head |= {"power": self.scaling.power, "shares": self.scaling.decays, "memory": self.entry.memory}
+        return head
+
+    def solved(self, order: int) -> tuple[list[list[Row]], tuple[ComponentwiseFunction, ...]]:
+        """The modified field of each slow state for each power of η up to ``order``, zeros left out; its functions.
+
+        Raises ``InputError`` for an order that is too high, or for too many trees.
+        """
+        check_order(order, self.highest)
+        if self.rule.linear and self.scaling is None:
+            self._check_trees(order)
+        tables = integer_nodes(self.rule, order + 1)
+        algebra: Any = TreeAlgebra(tables) if self.rule.linear else VectorAlgebra(tables)
+        levels = solve_slow(self.rule, algebra, order + 1)
+        return [[algebra.row(field) for field in level] for level in levels], tuple(getattr(algebra, "functions", ()))
+
+    def _check_trees(self, order: int) -> None:
+        """θ is one more leaf if a step adds multiples of it, as decoupled decay does."""
+        rule, colours = self.rule, len(self.fields)
+        theta, points = rule.state(0), [atom.point for atom in rule.atoms if isinstance(atom, Gradient)]
+        added = [term for made in (rule.moved(0), *rule.following[1:]) for term in made.terms]
+        added += [term for made in (*points, *rule.stages) for term in made.terms if term[1] > 0]
+        trees = sum(count_coloured_trees(order + 1, colours, colours + any(atom == theta for atom, *_ in added)))
+        most = MAX_SYMBOLIC_TREES // len(self.symbols) if self.symbols else MAX_TREES
+        if trees > most:
+            right = "give a lower order" + (", or values to the parameters" if self.symbols else "")
+            raise InputError(f"order {order}: {trees} rooted trees, and {most} are allowed; {right}")
+
+
+def pose(
+    optimizer: str | Optimizer,
+    order: int,
+    parameters: Mapping[str, object],
+    state: str = "slow",
+    schedule: Sequence[str] = (),
+) -> Posed:
+    """The rule that ``derive`` solves.  Raises ``InputError`` as ``derive`` does."""
+    if state == "whole":
+        return _whole(optimizer, parameters)
+    entry, values = chosen_with_counts(optimizer, parameters)
+    check_order(order)
+    fields = tuple(field.meaning for field in entry.fields(**values))
+    if schedule:
+        return _scheduled(entry, values, fields, order, schedule)
+    symbols = symbolic_parameters(entry, values)
+    return Posed(entry, values, symbols, entry.rule(**values, **symbols), fields)
+
+
+def _whole(optimizer: str | Optimizer, parameters: Mapping[str, object]) -> Posed:
+    """γ takes the place of each share β."""
+    entry, told = optimizers.chosen(optimizer, {})
+    scaling = whole_state(entry)
+    check_one_gradient(entry, {})
+    values = scaling.read_parameters({**scaling.beside_shares(told), **parameters}, complete=False)
+    symbols = symbols_of([parameter.name for parameter in scaling.parameters if parameter.name not in values])
+    fields = tuple(field.meaning for field in entry.fields())
+    return Posed(entry, values, symbols, scaling.rule(**values, **symbols), fields, scaling=scaling)
+
+
+def _scheduled(
+    entry: Optimizer, values: Mapping[str, Fraction], fields: tuple[str, ...], order: int, names: Sequence[str]
+) -> Posed:
+    """η or parameters depend on time, with their derivatives as symbols."""
+    for name in names:
+        if name in values:
+            raise InputError(f"{name} = {values[name]}: depends on time, so it has no value; leave it out")
+    whole = Loop(entry, values, dict.fromkeys(names, constant()))
+    free = [parameter.name for parameter in entry.parameters if parameter.name not in {*values, *names}]
+    stems = {name: RATE_SYMBOL if name == RATE else name for name in names}
+    if RATE_SYMBOL in {parameter.name for parameter in entry.parameters}:
+        raise InputError(f"parameter {RATE_SYMBOL!r}: is what the factor of eta is called here; give it another name")
+    every = [*free, *(f"{stem}_d{m}" if m else stem for stem in stems.values() for m in range(order + 1))]
+    symbols = symbols_of(every)
+    loop = replace(whole, values={**values, **{name: symbols[name] for name in (*free, *stems) if name in symbols}})
+    taylor = {
+        name: [symbols[f"{stem}_d{m}" if m else stem] * Fraction(1, factorial(m)) for m in range(order + 1)]
+        for name, stem in stems.items()
+    }
+    return Posed(entry, values, symbols, loop.rule(taylor), fields, tuple(stems.values()))
+
+
+def chosen_with_counts(
+    optimizer: str | Optimizer, given: Mapping[str, object]
+) -> tuple[Optimizer, dict[str, Fraction]]:
+    """The optimiser and its exact parameters; those that count something have their default where none is given."""
+    entry, values = optimizers.chosen(optimizer, given)
+    for parameter in entry.parameters:
+        if parameter.integer and parameter.name not in values:
+            values[parameter.name] = parameter.usual()
+    return entry, values
+
+
+def symbolic_parameters(entry: Optimizer, given: Mapping[str, Fraction]) -> dict[str, Coefficient]:
+    """The optimiser's parameters that have no value, as generators of one fraction field over the rationals."""
+    return symbols_of([parameter.name for parameter in entry.parameters if parameter.name not in given])
+
+
+def symbols_of(names: Sequence[str]) -> dict[str, Coefficient]:
+    """Generators of one fraction field over the rationals, by their names."""
+    if not names:
+        return {}
+    import sympy
+
+    return dict(zip(names, sympy.field(names, sympy.QQ)[1:], strict=True))
+
+
+def check_order(order: object, maximum: int = MAX_ORDER) -> int:
+    """``order``, or ``InputError`` unless it is an integer from 0 to ``maximum``."""
+    return check_integer("order", order, 0, maximum)
