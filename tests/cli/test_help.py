@@ -78,7 +78,9 @@ TRAINING = {
 def lines_of(name, command):
     """What the help of a command says of an option."""
     (option,) = [one for one in typer_command(command.split()).params if one.name == name]
-    return option.opts, option.secondary_opts, option.metavar, option.help, option.default, option.show_default
+    # A flag loses its metavar where its help is shown first.
+    told = option.metavar or "", option.help, option.default, option.show_default
+    return option.opts, option.secondary_opts, told
 
 
 @pytest.mark.parametrize("group", TRAINING, ids=lambda group: group.__name__)
