@@ -73,7 +73,7 @@ class GradientSeries:
             return
         for batch, data in self._firsts:
             machine = self._machine or self._started(batch, data)
-            self._watch.done(machine, lambda values, batch=batch, data=data: batch.gradient(*values, *data))
+            self._watch.done(machine, partial(batch.at, data))
 
     def _seen(self) -> list[Any]:
         return [*self._point[0], *(row for level in self._point[1:] for rows in level for row in rows)]

@@ -41,6 +41,10 @@ class BatchGradient:
         """The first batch."""
         return [array[0] for array in self.batches]
 
+    def at(self, data: Sequence[Any], values: Arrays) -> Arrays:
+        """The gradient of one batch at some parameters."""
+        return self.gradient(*values, *data)
+
 
 def summed(
     gradients: Sequence[BatchGradient], made: Callable[[BatchGradient], Callable[..., Arrays]], backend: Backend
