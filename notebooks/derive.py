@@ -74,12 +74,12 @@ from eomsym.notation import coefficient_text, tree_svg, tree_text
 rows = "".join(
     f"<tr><td><i>ξ</i><sub>{index}</sub></td>"
     + "".join(
-        f"<td style='text-align:center; vertical-align:bottom'>{tree_svg(term.tree)}<br>"
-        f"{coefficient_text(term.coefficient)}<br><code>{tree_text(term.tree)}</code></td>"
-        for term in terms
+        f"<td style='text-align:center; vertical-align:bottom'>{tree_svg(tree)}<br>"
+        f"{coefficient_text(coefficient)}<br><code>{tree_text(tree)}</code></td>"
+        for tree, coefficient in row.items()
     )
     + "</tr>"
-    for index, terms in enumerate(motion.terms[:3])
+    for index, row in enumerate(motion.rows[1:4])
 )
 HTML(f"<table>{rows}</table>")
 

@@ -63,12 +63,8 @@ class Posed:
     @property
     def head(self) -> dict[str, Any]:
         """What an ``Equation`` says of it beside its terms."""
-        head = {
-            "optimizer": self.entry.name,
-            "parameters": self.values,
-            "fields": self.fields,
-            "schedule": self.schedule,
-        }
+        head: dict[str, Any] = {"optimizer": self.entry.name, "parameters": self.values}
+        head |= {"fields": self.fields, "schedule": self.schedule}
         if self.scaling is not None:
             head |= {"power": self.scaling.power, "shares": self.scaling.decays, "memory": self.entry.memory}
         return head

@@ -39,7 +39,7 @@ BAD = [
     (("derive", "--order", "40"), "--order 40: out of range", "0 to 15"),
     (
         ("derive", "heavy-ball", "--order", "14"),
-        "140408 rooted trees, and 40000 are allowed",
+        "141083 rooted trees, and 40000 are allowed",
         "give a lower order, or values to the parameters",
     ),
     (("derive", "--order", "9" * 400), "--order", "0 to 15"),
