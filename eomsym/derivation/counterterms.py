@@ -232,7 +232,7 @@ def chosen_with_counts(
     """The optimiser and its exact parameters; those that count something have their default where none is given."""
     entry, values = optimizers.chosen(optimizer, given)
     for parameter in entry.parameters:
-        if parameter.integer and parameter.name not in values:
+        if parameter.kind == "count" and parameter.name not in values:
             values[parameter.name] = parameter.usual()
     return entry, values
 

@@ -152,10 +152,10 @@ def derive_whole_state(optimizer: str | Optimizer, order: int, **parameters: obj
     Raises ``InputError`` for an optimiser without a slow memory or of several gradients, a bad value, or an order that
     is no integer from 0 to 6 (4 with componentwise functions).
     """
-    entry, told = optimizers.chosen(optimizer, {})
+    entry, own, rest = optimizers.form(optimizer, parameters)
     scaling = whole_state(entry)
     check_one_gradient(entry, {})
-    values = scaling.read_parameters(scaling.beside_shares(told) | parameters, complete=False)
+    values = scaling.read_parameters(scaling.beside_shares(own or {}) | rest, complete=False)
     names = [parameter.name for parameter in scaling.parameters if parameter.name not in values]
     rule = scaling.rule(**values, **symbols_of(names))
     check_integer("order", order, 0, MAX_WHOLE_ORDER if rule.linear else MAX_WHOLE_VECTOR_ORDER)

@@ -13,7 +13,7 @@ from eomsym.errors import InputError
 from eomsym.jax.counterterms import checked_leaf, gradient_function
 from eomsym.jax.rules import BACKEND
 from eomsym.jax.tracing import flatten
-from eomsym.optimizers import Optimizer, check_one_gradient, chosen, whole_state
+from eomsym.optimizers import Optimizer, check_one_gradient, form, whole_state
 from eomsym.step_index import MAX_ARRAY_ORDER, Share, array_whole_terms
 
 
@@ -36,10 +36,10 @@ def whole_state_terms(
     slow memory, a rate that is missing or out of range, or a memory that does not look like ``params``.
     """
     check_integer("order", order, 0, MAX_ARRAY_ORDER)
-    entry, told = chosen(optimizer, {})
+    entry, own, rest = form(optimizer, rates)
     check_one_gradient(entry, {})
     scaling = whole_state(entry)
-    rule = scaling.rule(**scaling.read_parameters(scaling.beside_shares(told) | rates))
+    rule = scaling.rule(**scaling.read_parameters(scaling.beside_shares(own or {}) | rest))
     leaves, structure = jax.tree.flatten(params)
     states = [[checked_leaf(leaf) for leaf in leaves]]
     if len(memory) != len(entry.memory):

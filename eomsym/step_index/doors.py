@@ -15,7 +15,7 @@ from eomsym.array_series.machine import Backend
 from eomsym.array_series.program import FlatProgram
 from eomsym.checks import check_integer
 from eomsym.errors import InputError
-from eomsym.optimizers import Optimizer, chosen, rule_of_losses
+from eomsym.optimizers import Loop, Optimizer, UpdateRule, check_one_gradient, chosen, losses_in_turn, make_loop
 from eomsym.schedules import Schedule, read_schedules
 from eomsym.step_index.array_algebra import array_counterterms, listed_models
 from eomsym.step_index.resummation import check_summable
@@ -164,7 +164,8 @@ def model_counterterms(
     if batch_size is not None and data is None:
         raise InputError("batch_size: give data, of which batches are made, and a loss_fn(params, data)")
     models, schedules = listed_models(loss_fn, field), read_schedules(schedule)
-    rule, steps = rule_of_losses(optimizer, hyperparameters, len(models), visits, schedules, taylor)
+    loop = make_loop(optimizer, hyperparameters, schedules, losses_in_turn(len(models), visits))
+    rule, steps = _rule(loop, taylor), loop.steps
     leaves, structure = library.flatten(params)
     leaves = [library.leaf(leaf) for leaf in leaves]
     watch = Watch(check, smooth, order, rule.linear)
@@ -183,6 +184,14 @@ def model_counterterms(
         others = [] if all(seen) else cuts
     rows = array_counterterms(rule, shares, leaves, order + 1, library.backend, watch, steps, others)
     return [library.unflatten(structure, row) for row in rows], watch
+
+
+def _rule(loop: Loop, taylor: Callable[[Schedule], Any]) -> UpdateRule:
+    """The rule of a round; ``taylor`` makes the coefficients of a schedule."""
+    check_one_gradient(loop.optimizer, loop.values)
+    series = {name: taylor(schedule) for name, schedule in loop.schedules.items()}
+    loop.check_values({name: coefficients[0] for name, coefficients in series.items()})
+    return loop.rule(series)
 
 
 def check_resum(counterterms: Callable[..., Any], options: Mapping[str, Any]) -> None:

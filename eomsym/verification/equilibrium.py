@@ -17,7 +17,7 @@ from scipy.optimize import brentq
 
 from eomsym.checks import check_positive
 from eomsym.errors import InputError
-from eomsym.optimizers import gradient_descent
+from eomsym.optimizers import get
 from eomsym.result import Result, Table
 from eomsym.series.number_rings import array_ring
 from eomsym.series.program import Program, ProgramBuilder
@@ -31,7 +31,7 @@ FADED, MOST_STEPS = 40, 2_000_000
 
 def toy_field(theta: Sequence[float], strength: float, weight_decay: float, eta: float, order: int) -> np.ndarray:
     """``−g − Σ_k η^{k+1} ξ_k`` of ``f = c·arg(w) + λ/2 ‖w‖²`` at w (2,), by series arithmetic."""
-    rule, parameters = gradient_descent.OPTIMIZER.rule(), [strength, weight_decay]
+    rule, parameters = get("gradient-descent").rule(), [strength, weight_decay]
     rows = program_counterterms(rule, [_toy_program()], list(theta), parameters, order + 1, array_ring())
     return -(eta ** np.arange(order + 1)) @ np.array(rows)
 

@@ -17,7 +17,7 @@ from eomsym.verification import certify
 EPSILON = np.finfo(np.float32).eps
 CASES = {
     "cross-entropy": shared_kernels.SPECS["softplus cross-entropy"],
-    "mse": shared_kernels.SPECS["adam-inside"],
+    "mse": shared_kernels.SPECS["adam(inside=yes, corrected=no)"],
     "batch": shared_kernels.SPECS["batch"],
 }
 
