@@ -30,7 +30,7 @@ from eomsym.drawing import COLOURS, GREY, line_style, panels
 from eomsym.errors import EomsymError, InputError
 from eomsym.models import MLP
 from eomsym.models.network import network_program
-from eomsym.optimizers import gradient_descent
+from eomsym.optimizers import get
 from eomsym.result import Result
 from eomsym.series.number_rings import array_ring, decimal_ring
 from eomsym.series.program import Program
@@ -236,7 +236,7 @@ def _lost_in_float(program: Program, point: np.ndarray, terms: int) -> np.ndarra
 
 def _counterterms(program: Program, point: Sequence[Any], terms: int, ring: Ring) -> list[list[Any]]:
     """g, ξ_0, … of gradient descent."""
-    return program_counterterms(gradient_descent.OPTIMIZER.rule(), [program], point, [], terms, ring)
+    return program_counterterms(get("gradient-descent").rule(), [program], point, [], terms, ring)
 
 
 def _longest(rows: Sequence[Sequence[Any]]) -> np.ndarray:

@@ -37,7 +37,7 @@ ORDERS = range(4)
 MEASURED = {
     "heavy-ball": {"beta": "1/2"},
     "random-reshuffling": {},
-    "adam-inside": {"beta1": "1/3", "beta2": "2/5", "epsilon": "1/10"},
+    "adam(inside=yes, corrected=no)": {"beta1": "1/3", "beta2": "2/5", "epsilon": "1/10"},
 }
 
 # %%
@@ -62,7 +62,7 @@ print(eomsym.derive("heavy-ball", order=2, beta="9/10").text())
 # $r=\sqrt{g^2+\epsilon}$, where ε is inside the root; PyTorch's, `adam`, has it outside. The first counter term is the one that is known from the literature. The second is not, and comes from the same program.
 
 # %%
-adam = eomsym.derive("adam-inside", order=2)
+adam = eomsym.derive("adam(inside=yes, corrected=no)", order=2)
 print(adam.text())
 
 # %% [markdown]

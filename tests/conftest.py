@@ -37,7 +37,7 @@ def pytest_collection_finish():
 
 def _own_registry():
     """What a test makes known is forgotten after it: others look at all that is registered."""
-    tables = optimizers.REGISTRY, optimizers._BY_ALIAS
+    tables = optimizers.REGISTRY, optimizers.registry._BY_ALIAS
     before = [dict(table) for table in tables]
     yield
     for table, entries in zip(tables, before, strict=True):

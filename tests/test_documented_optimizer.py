@@ -14,8 +14,8 @@ PAGE = Path(__file__).parents[1] / "docs" / "own_optimizer.md"
 @pytest.fixture
 def registry(monkeypatch):
     """What the page registers is forgotten again."""
-    monkeypatch.setattr(optimizers, "REGISTRY", dict(optimizers.REGISTRY))
-    monkeypatch.setattr(optimizers, "_BY_ALIAS", dict(optimizers._BY_ALIAS))
+    for table in ("REGISTRY", "_BY_ALIAS"):
+        monkeypatch.setattr(optimizers.registry, table, dict(getattr(optimizers.registry, table)))
 
 
 def test_the_page_runs(registry, tmp_path, monkeypatch, capsys):

@@ -9,6 +9,7 @@ from functools import cache
 
 import numpy as np
 import pytest
+from forms import EVERY
 from interpreted import interpreted
 from own_rules import POWERS
 
@@ -16,7 +17,7 @@ from eomsym import optimizers
 from eomsym.codegen import KernelSpec, kernel_for
 from eomsym.errors import InputError
 from eomsym.models import ExpressionLoss, VectorField
-from eomsym.optimizers import REGISTRY, Optimizer, Parameter, is_built_in, rule_of_one_gradient
+from eomsym.optimizers import Optimizer, Parameter, is_built_in, make_loop
 from eomsym.series.number_rings import decimal_ring
 from eomsym.step_index import integer_nodes, program_counterterms
 
@@ -64,13 +65,13 @@ def is_of_one_gradient(entry):
     return is_built_in(entry) and {field.kind for field in entry.fields(**entry.complete({}))} == {"loss"}
 
 
-NAMES = [name for name, entry in REGISTRY.items() if is_of_one_gradient(entry)]
+NAMES = [name for name, entry in EVERY.items() if is_of_one_gradient(entry)]
 
 
 @cache
 def exact(model, optimizer, settings):
     """Rows in 100 digits at the nodes 0, 1, 2, …, which no door takes, rounded to doubles."""
-    rule = rule_of_one_gradient(optimizer, dict(settings))
+    rule = make_loop(optimizer, dict(settings)).rule({})
     ring = decimal_ring(100)
     point, tables = [ring.number(Fraction(value)) for value in POINT], integer_nodes(rule, ORDER + 1)
     rows = program_counterterms(rule, [MODELS[model].program], point, [], ORDER + 1, ring, tables=tables)
@@ -132,7 +133,7 @@ def assert_exact(door, model, optimizer, settings):
 @pytest.mark.parametrize("values", ["default", "trial"])
 @pytest.mark.parametrize("name", NAMES)
 def test_every_optimizer(name, values, door):
-    assert_exact(door, "loss", name, REGISTRY[name].complete({}, trial=values == "trial"))
+    assert_exact(door, "loss", name, EVERY[name].complete({}, trial=values == "trial"))
 
 
 @pytest.mark.parametrize("door", DOORS)

@@ -29,7 +29,7 @@ SMALL = {
         "ADAM_STEPS": 30,
     },
     "noise": {"STEPS": 8, "RUNS": 10, "RANK": 8, "ROUNDS": 1, "ROUND_RUNS": 10, "ROUND_STEPS": 4},
-    "optimisers": {"ORDERS": range(3), "MEASURED": {"nesterov-lookahead": {"beta": "1/2"}}},
+    "optimisers": {"ORDERS": range(3), "MEASURED": {"nesterov(lookahead=yes)": {"beta": "1/2"}}},
     "terms": {"DATA": "moons", "LAYERS": [2, 4, 2], "ORDER": 3, "STEPS": 20, "POINTS": 3},
     "verify": {"DATA": "moons", "LAYERS": [2, 4, 2], "ORDERS": range(2), "HIGHEST": 3},
 }

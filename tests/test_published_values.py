@@ -335,12 +335,12 @@ TABLE = (
     Published(
         "Adam, first term",
         "Cattaneo, Klusowski & Shigida, On the implicit bias of Adam, ICML 2024",
-        lambda: adam("adam-inside", (1 + beta1) / (1 - beta1)),
+        lambda: adam("adam(inside=yes, corrected=no)", (1 + beta1) / (1 - beta1)),
     ),
     Published(
         "RMSProp, first term: Adam's with β₁ = 0",
         "Cattaneo, Klusowski & Shigida, On the implicit bias of Adam, ICML 2024",
-        lambda: adam("rmsprop-inside", 1),
+        lambda: adam("rmsprop(inside=yes)", 1),
     ),
     Published(
         "decay of a translation-invariant layer at η = λ = 0.01",
@@ -368,7 +368,7 @@ TABLE = (
 @pytest.fixture(autouse=True)
 def own_registry(monkeypatch):
     """Optimisers of this file are not left behind for other tests."""
-    for table in (optimizers.REGISTRY, optimizers._BY_ALIAS):
+    for table in (optimizers.REGISTRY, optimizers.registry._BY_ALIAS):
         for name in ("symplectic-euler", "trapezoidal-rule"):
             monkeypatch.setitem(table, name, None)
             monkeypatch.delitem(table, name)
@@ -409,5 +409,9 @@ def test_a_misprint_is_found():
 
 def test_the_registry_knows_the_sources():
     """Optimisers whose first term is published here name the same paper."""
-    for name, author in (("heavy-ball", "Kovachki"), ("adam-inside", "Cattaneo"), ("random-reshuffling", "Smith")):
+    for name, author in (
+        ("heavy-ball", "Kovachki"),
+        ("adam", "Cattaneo"),
+        ("random-reshuffling", "Smith"),
+    ):
         assert author in optimizers.get(name).source

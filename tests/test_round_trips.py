@@ -4,6 +4,7 @@ import json
 import keyword
 from fractions import Fraction
 
+from forms import EVERY
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
@@ -14,7 +15,7 @@ from eomsym.errors import InputError
 from eomsym.models import ACTIVATIONS, LOSSES, MLP, ExpressionLoss, VectorField
 
 #: Optimisers whose counter terms are over plain trees.
-PLAIN = [name for name in optimizers.REGISTRY if derive(name, 0).plain]
+PLAIN = [name for name in EVERY if derive(name, 0).plain]
 
 
 @st.composite
@@ -24,7 +25,7 @@ def settings_of(draw, name: str, every: bool):
     for parameter in optimizers.get(name).parameters:
         highest = 3 if parameter.supremum is None else parameter.supremum
         lowest = parameter.minimum
-        if parameter.integer:
+        if parameter.kind == "count":
             value = Fraction(draw(st.integers(int(lowest), int(highest) - 1)))
         else:
             value = draw(st.fractions(lowest, highest, max_denominator=1000))
@@ -70,7 +71,7 @@ def specifications(draw):
     model, order = draw(models()), draw(st.integers(0, 12))
     if not isinstance(model, MLP):
         return KernelSpec(model, order)
-    name = draw(st.sampled_from(list(optimizers.REGISTRY)))
+    name = draw(st.sampled_from(list(EVERY)))
     plain = name == "gradient-descent" and model.normalization == "none"
     precision = draw(st.sampled_from(["double", "double-double"])) if plain else "double"
     return KernelSpec(model, order, name, precision, tuple(draw(settings_of(name, every=True)).items()))

@@ -19,7 +19,7 @@ from benchmarks.series_growth import (
 )
 from eomsym.errors import EomsymError
 from eomsym.models import MLP
-from eomsym.optimizers import gradient_descent
+from eomsym.optimizers import get
 from eomsym.series.lifting import field_program, loss_program
 from eomsym.series.number_rings import array_ring
 from eomsym.series.rings import Ring
@@ -144,7 +144,7 @@ def test_a_step_of_the_square_against_another_integrator():
 def test_round_off_of_the_terms_is_in_the_uncertainty():
     """Against the same terms in fractions; the error of the terms moves the end of a step by η Σ_k η^k of it."""
     start, eta, order = 0.7, 0.2, 16
-    rule = gradient_descent.OPTIMIZER.rule()
+    rule = get("gradient-descent").rule()
     exact = program_counterterms(rule, [SQUARE], [Fraction(start)], [], order + 1, Ring(Fraction, {}))
     found = program_counterterms(rule, [SQUARE], [np.longdouble(start)], [], order + 1, array_ring(np.longdouble))
     lost = [abs(float(Fraction(*a[0].as_integer_ratio()) - b[0])) for a, b in zip(found, exact, strict=True)]

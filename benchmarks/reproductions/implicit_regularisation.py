@@ -54,7 +54,7 @@ def measure(progress: Callable[[int, int], None]) -> Numbers:
         "flows": flows,
         "derived": {name: modified_loss(name, 1).text() for name in OPTIMISERS},
         "next": modified_loss("gradient-descent", 3).text(),
-        "adam": derive("adam-inside", 1).text(),
+        "adam": derive("adam(inside=yes, corrected=no)", 1).text(),
         "adam_factor": (beta1 - beta2) / ((1 - beta1) * (1 - beta2)),
     }
 

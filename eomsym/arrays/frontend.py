@@ -21,8 +21,18 @@ from eomsym.arrays.library import Library, Traced, listed_models
 from eomsym.arrays.lookahead import lookahead, rule_lookahead
 from eomsym.checks import check_finite, check_integer
 from eomsym.errors import InputError
-from eomsym.optimizers import Optimizer, check_one_gradient, chosen, rule_of_losses, whole_state
-from eomsym.schedules import read_schedules
+from eomsym.optimizers import (
+    Loop,
+    Optimizer,
+    UpdateRule,
+    check_one_gradient,
+    chosen,
+    form,
+    losses_in_turn,
+    make_loop,
+    whole_state,
+)
+from eomsym.schedules import Schedule, read_schedules
 from eomsym.step_index import check_summable, resummed_rows, tell_growth
 
 #: What is left of the digits to this order stands in docs/high_order.md.
@@ -98,14 +108,8 @@ class Frontend:
             if batch_size is not None and data is None:
                 raise InputError("batch_size: give data, of which batches are made, and a loss_fn(params, data)")
             models, schedules = listed_models(*moving.models(loss_fn, field)), read_schedules(schedule)
-            rule, steps = rule_of_losses(
-                optimizer,
-                hyperparameters,
-                len(models),
-                visits,
-                schedules,
-                lambda one: library.taylor(one, tau, order + 1),
-            )
+            loop = make_loop(optimizer, hyperparameters, schedules, losses_in_turn(len(models), visits))
+            rule = _rule(loop, lambda one: library.taylor(one, tau, order + 1))
             leaves, structure = library.flatten(moving.leaves)
             leaves = [library.leaf(leaf) for leaf in leaves]
             watch = Watch(check, smooth, order, rule.linear)
@@ -122,7 +126,7 @@ class Frontend:
                     cuts = [[rebatched(model[0], cut) for cut in cuts_of(given, size)] for model in gradients]
                     seen = [check_means(*pair, leaves, backend) for pair in zip(gradients, cuts, strict=True)]
                 others = [] if all(seen) else cuts
-            rows = array_counterterms(rule, gradients, leaves, order + 1, backend, watch, steps, others)
+            rows = array_counterterms(rule, gradients, leaves, order + 1, backend, watch, loop.steps, others)
         watch.tell()
         return [moving.row(library.unflatten(structure, row)) for row in rows]
 
@@ -180,10 +184,10 @@ class Frontend:
         """
         library = self._library
         check_integer("order", order, 0, MAX_ARRAY_ORDER)
-        entry, told = chosen(optimizer, {})
+        entry, own, rest = form(optimizer, rates)
         check_one_gradient(entry, {})
         scaling = whole_state(entry)
-        rule = scaling.rule(**scaling.read_parameters(scaling.beside_shares(told) | rates))
+        rule = scaling.rule(**scaling.read_parameters(scaling.beside_shares(own or {}) | rest))
         moving = library.moving(params)
         leaves, structure = library.flatten(moving.leaves)
         states = [[library.leaf(leaf) for leaf in leaves]]
@@ -243,3 +247,11 @@ class Frontend:
         memory = None if state is None else [moving.of_tree(part) for part in state]
         found = rule_lookahead(library, slope, point, eta, order, optimizer, memory, hyperparameters, stride)
         return tuple(map(moving.row, found))
+
+
+def _rule(loop: Loop, taylor: Callable[[Schedule], Any]) -> UpdateRule:
+    """The rule of a round; ``taylor`` makes the coefficients of a schedule."""
+    check_one_gradient(loop.optimizer, loop.values)
+    series = {name: taylor(schedule) for name, schedule in loop.schedules.items()}
+    loop.check_values({name: coefficients[0] for name, coefficients in series.items()})
+    return loop.rule(series)

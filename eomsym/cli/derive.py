@@ -43,7 +43,7 @@ def derive(
         typer.Option(
             "--set",
             metavar="NAME=VALUE",
-            help="Give a parameter an exact value, 9/10 or 0.9; one not given stays a symbol. May be repeated.",
+            help="Give a parameter an exact value, 9/10 or 0.9, an option yes or no; others are symbols. Repeatable.",
         ),
     ] = None,
     state: Annotated[

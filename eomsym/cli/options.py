@@ -102,7 +102,9 @@ class Rule:
     optimizer: Optimizer = "gradient-descent"
     set_: Annotated[
         list[str] | None,
-        typer.Option("--set", metavar="NAME=VALUE", help="Give a parameter an exact value. May be repeated."),
+        typer.Option(
+            "--set", metavar="NAME=VALUE", help="Give a parameter an exact value, an option yes or no. May be repeated."
+        ),
     ] = None
 
     def read(self) -> tuple[Entry, dict[str, Any]]:

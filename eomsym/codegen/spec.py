@@ -57,7 +57,8 @@ class KernelSpec:
         object.__setattr__(self, "optimizer", entry.name)
         object.__setattr__(self, "settings", tuple(entry.complete(given).items()))
         if written:
-            optimizers.rule_of_one_gradient(entry, dict(self.settings))
+            optimizers.check_one_gradient(entry, dict(self.settings))
+            self.rule  # noqa: B018 - refuses here what has no rule
         _check_precision(self.precision, self.model, self.optimizer)
 
     @property
@@ -84,7 +85,8 @@ class KernelSpec:
     def name(self) -> str:
         """The module name: an identifier that says what the kernel is of."""
         settings = "".join(f"_{name}_{value}" for name, value in self.settings)
-        text = f"{_model_name(self.model)}_{self.optimizer}{settings}_order_{self.order}".replace("e-", "em")
+        rule = re.sub(r"\W+", "_", self.optimizer.rstrip(")"))
+        text = f"{_model_name(self.model)}_{rule}{settings}_order_{self.order}".replace("e-", "em")
         name = re.sub(r"\W", "_", f"{text}_{self.precision}", flags=re.ASCII)
         if len(name) <= LONGEST_NAME:
             return name

@@ -78,11 +78,11 @@ def design(
     """
     demands = read_demands(pace, vanishing, gradient, loss, order_free)
     entry, given = optimizers.chosen(family, fixed)
-    free = [one for one in entry.parameters if one.name not in given and not one.integer]
+    free = [one for one in entry.parameters if one.name not in given and one.kind != "count"]
     if not free:
         raise InputError(f"design: {entry.name} has no free coefficient; take a family, or give fewer values")
     rows = tree_rows(slow_manifold(entry, demands.order, given))
-    counted = any(one.integer and one.name in given for one in entry.parameters)
+    counted = any(one.kind == "count" and one.name in given for one in entry.parameters)
     conditions = _distinct(demands.conditions(rows, proof=not counted))
     values, chosen = _System(free, conditions, rows).solved()
     ordered = {one.name: {**given, **values}[one.name] for one in entry.parameters if one.name in {*given, *values}}

@@ -18,7 +18,7 @@ import sympy
 from eomsym.derivation.posing import check_order
 from eomsym.errors import InputError
 from eomsym.models import functions
-from eomsym.optimizers import gradient_descent
+from eomsym.optimizers import get
 from eomsym.series.lifting import field_program, loss_program
 from eomsym.series.program import Integrate, Invert, Program
 from eomsym.series.rings import Ring
@@ -95,7 +95,7 @@ def program_columns(program: Program, symbols: Sequence[sympy.Symbol], order: in
     point = generators[: program.variables]
     parameters = generators[program.variables : len(symbols)]
     seeds = {name: partial(_value, meanings, fresh, function) for name, function in _MEANING.items()}
-    rule = gradient_descent.OPTIMIZER.rule()
+    rule = get("gradient-descent").rule()
     made = Ring(partial(_number, ring), seeds)
     rows = program_counterterms(rule, [program], point, parameters, order + 1, made)
     return [sympy.Matrix([ring(entry).as_expr(*meanings) for entry in row]) for row in rows]

@@ -116,10 +116,10 @@ def pose(
 
 def _whole(optimizer: str | Optimizer, parameters: Mapping[str, object]) -> Posed:
     """γ takes the place of each share β."""
-    entry, told = optimizers.chosen(optimizer, {})
+    entry, own, rest = optimizers.form(optimizer, parameters)
     scaling = whole_state(entry)
     check_one_gradient(entry, {})
-    values = scaling.read_parameters({**scaling.beside_shares(told), **parameters}, complete=False)
+    values = scaling.read_parameters({**scaling.beside_shares(own or {}), **rest}, complete=False)
     symbols = symbols_of([parameter.name for parameter in scaling.parameters if parameter.name not in values])
     fields = tuple(field.meaning for field in entry.fields())
     return Posed(entry, values, symbols, scaling.rule(**values, **symbols), fields, scaling=scaling)
@@ -153,7 +153,7 @@ def chosen_with_counts(
     """The optimiser and its exact parameters; those that count something have their default where none is given."""
     entry, values = optimizers.chosen(optimizer, given)
     for parameter in entry.parameters:
-        if parameter.integer and parameter.name not in values:
+        if parameter.kind == "count" and parameter.name not in values:
             values[parameter.name] = parameter.usual()
     return entry, values
 

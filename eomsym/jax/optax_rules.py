@@ -66,8 +66,8 @@ def _optimizer(program: Program, rate: float) -> Optimizer:
 
 def _parameter(name: str, number: float, share: bool) -> Parameter:
     meaning = "share that a memory keeps of itself" if share else "a number of the transformation"
-    supremum = Fraction(1) if share else None
-    return Parameter(name, name, meaning, Fraction(0), supremum, Fraction(repr(number)), share=share)
+    kind, supremum = ("share", Fraction(1)) if share else ("number", None)
+    return Parameter(name, name, meaning, Fraction(0), supremum, Fraction(repr(number)), kind=kind)
 
 
 @dataclass(frozen=True)

@@ -9,109 +9,98 @@ Nesterov form looks one step ahead with the mean: ``β₁ m⁺/(1 − β₁^{n+1
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Mapping
 from dataclasses import replace
 from fractions import Fraction
-from itertools import product
 from typing import Any
 
-from eomsym.optimizers._base import Optimizer
+from eomsym.errors import InputError
 from eomsym.optimizers.adaptive import BETA1, BETA2, EPSILON, ROUGH, SLOW, divided, ones
-from eomsym.optimizers.library_momentum import ALPHA, BETA
+from eomsym.optimizers.descent import rates
+from eomsym.optimizers.optimizer import Arrays, Optimizer, Slope, flag
 from eomsym.optimizers.variants import decoupled_decay
 
 ROOT_EPSILON = replace(EPSILON, name="root_epsilon", symbol="ε₂", meaning="added below the root")
 OUTER_EPSILON = replace(EPSILON, open_minimum=False, meaning="added to the root", reason="a distance from zero")
+BETA3 = replace(BETA2, name="beta3", symbol="β₃", default=Fraction(99, 100))
 
-_SOURCE = (
-    "Kingma & Ba, Adam: a method for stochastic optimization, ICLR 2015; first counter term: "
-    "Cattaneo, Klusowski & Shigida, On the implicit bias of Adam, ICML 2024"
-)
 _LIMITS = "the equation of motion holds after the transient, where the bias correction is 1"
 _INSIDE = f"{_LIMITS}; η must be small against √ε₂/|dg/dt|"
-_UNCORRECTED = "; without bias correction"
+_NESTEROV = flag("nesterov", "looks one step ahead: (β₁ m⁺/(1−β₁ⁿ⁺¹) + (1−β₁) g/(1−β₁ⁿ)) in place of m⁺/(1−β₁ⁿ)")
 
 
-def _start(averages: int, numbers: int) -> Callable[..., tuple[Any, ...]]:
-    return lambda gradient, theta, **parameters: (*(0 * theta,) * averages, *(ones(theta),) * numbers)
+def _direction(
+    gradient: Slope,
+    state: Arrays,
+    beta1: Any,
+    beta2: Any,
+    epsilon: Any,
+    root_epsilon: Any = 0,
+    *,
+    corrected: bool = True,
+    inside: bool = False,
+    nesterov: bool = False,
+    belief: bool = False,
+    **flags: bool,
+) -> Arrays:
+    """What a step goes along, and the memory after it."""
+    theta, mean, square, *faded = state
+    slope = gradient(theta)
+    mean = beta1 * mean + (1 - beta1) * slope
+    what = slope - mean if belief else slope
+    square = beta2 * square + (1 - beta2) * what**2 + (root_epsilon if belief else 0)
+    faded = [beta1 * faded[0], beta2 * faded[1]] if corrected else []
+    of_mean, of_square = faded if corrected else (0, 0)
+    under = square / (1 - of_square) + (0 if belief else root_epsilon)
+    ahead = _mean_ahead(mean, slope, beta1, of_mean, nesterov)
+    return divided(ahead, under, epsilon, inside), mean, square, *faded
 
 
-def corrected_mean(nesterov: bool, mean: Any, slope: Any, faded: Any, beta: Any) -> Any:
-    """The mean of the gradients without its bias, ``faded`` being β^n."""
+def _mean_ahead(mean: Any, slope: Any, beta: Any, faded: Any, nesterov: bool) -> Any:
+    """The mean of the gradients without its bias, ``faded`` being β^n, and a step ahead if so."""
     if not nesterov:
         return mean / (1 - faded)
     return beta * (mean / (1 - beta * faded)) + (1 - beta) * (slope / (1 - faded))
 
 
-def _adam_direction(
-    nesterov: bool = False, belief: bool = False, corrected: bool = True, inside: bool = False
-) -> Callable[..., tuple[Any, ...]]:
-    def direction(
-        gradient: Callable[..., Any],
-        state: tuple[Any, ...],
-        beta1: Any,
-        beta2: Any,
-        epsilon: Any,
-        root_epsilon: Any = 0,
-    ) -> tuple[Any, ...]:
-        theta, mean, square, *faded = state
-        slope = gradient(theta)
-        mean = beta1 * mean + (1 - beta1) * slope
-        what = slope - mean if belief else slope
-        square = beta2 * square + (1 - beta2) * what**2 + (root_epsilon if belief else 0)
-        if not corrected:
-            return divided(mean, square, epsilon, inside), mean, square
-        faded1, faded2 = beta1 * faded[0], beta2 * faded[1]
-        under = square / (1 - faded2) + (0 if belief else root_epsilon)
-        ahead = corrected_mean(nesterov, mean, slope, faded1, beta1)
-        return divided(ahead, under, epsilon), mean, square, faded1, faded2
-
-    return direction
-
-
-def _adam_step(**form: bool) -> Callable[..., tuple[Any, ...]]:
-    along = _adam_direction(**form)
-
-    def step(gradient: Callable[..., Any], state: tuple[Any, ...], eta: Any, **values: Any) -> tuple[Any, ...]:
-        direction, *memory = along(gradient, state, **values)
+def _step_adam(
+    gradient: Slope, state: Arrays, eta: Any, alpha: Any = 1, beta: Any = 1, *, optimistic: bool = False, **values: Any
+) -> Arrays:
+    if not optimistic:
+        direction, *memory = _direction(gradient, state, **values)
         return state[0] - eta * direction, *memory
-
-    return step
-
-
-def _optimistic_step(nesterov: bool) -> Callable[..., tuple[Any, ...]]:
-    along = _adam_direction(nesterov)
-
-    def step(
-        gradient: Callable[..., Any], state: tuple[Any, ...], eta: Any, alpha: Any, beta: Any, **values: Any
-    ) -> tuple[Any, ...]:
-        theta, *memory, last = state
-        direction, *memory = along(gradient, (theta, *memory), **values)
-        return theta - eta * ((alpha + beta) * direction - beta * last), *memory, direction
-
-    return step
+    *state_of_adam, last = state
+    direction, *memory = _direction(gradient, tuple(state_of_adam), **values)
+    return state[0] - eta * ((alpha + beta) * direction - beta * last), *memory, direction
 
 
-def _optimistic_start(nesterov: bool) -> Callable[..., tuple[Any, ...]]:
-    along, start = _adam_direction(nesterov), _start(2, 2)
-
-    def initial(gradient: Callable[..., Any], theta: Any, alpha: Any, beta: Any, **values: Any) -> tuple[Any, ...]:
-        memory = start(gradient, theta)
-        return *memory, along(gradient, (theta, *memory), **values)[0]
-
-    return initial
+def _start_adam(
+    gradient: Slope, theta: Any, alpha: Any = 1, beta: Any = 1, *, optimistic: bool = False, **values: Any
+) -> Arrays:
+    memory = (*(0 * theta,) * 2, *((ones(theta),) * 2 if values.get("corrected", True) else ()))
+    return (*memory, _direction(gradient, (theta, *memory), **values)[0]) if optimistic else memory
 
 
-def _adan_step(
-    gradient: Callable[..., Any],
-    state: tuple[Any, ...],
-    eta: Any,
-    beta1: Any,
-    beta2: Any,
-    beta3: Any,
-    epsilon: Any,
-    root_epsilon: Any,
-) -> tuple[Any, ...]:
+def _form_of_adam(
+    corrected: bool, inside: bool, two_epsilons: bool, optimistic: bool, nesterov: bool
+) -> Mapping[str, Any]:
+    if inside and two_epsilons:
+        raise InputError("optimizer 'adam': of two_epsilons one is inside of the root already; leave inside=no")
+    faded = ADAM.memory[2:] if corrected else ()
+    limits = _INSIDE if two_epsilons else SLOW if inside else ADAM.limits
+    if not corrected:
+        limits = f"{SLOW if inside or two_epsilons else ROUGH}; without bias correction"
+    return {"memory": ("mean", "square", *faded, *("last direction",) * optimistic), "limits": limits}
+
+
+def _step_adabelief(gradient: Slope, state: Arrays, eta: Any, **values: Any) -> Arrays:
+    direction, *memory = _direction(gradient, state, belief=True, **values)
+    return state[0] - eta * direction, *memory
+
+
+def _step_adan(
+    gradient: Slope, state: Arrays, eta: Any, beta1: Any, beta2: Any, beta3: Any, epsilon: Any, root_epsilon: Any
+) -> Arrays:
     theta, mean, change, square, last, *faded = state
     slope = gradient(theta)
     mean = beta1 * mean + (1 - beta1) * slope
@@ -123,88 +112,55 @@ def _adan_step(
     return moved, mean, change, square, slope, one, two, three
 
 
-def _adams() -> Iterator[Optimizer]:
-    for nesterov, roots in product((False, True), (False, True)):
-        yield Optimizer(
-            name=f"adam{'-nesterov' * nesterov}{'-two-epsilons' * roots}",
-            aliases=() if nesterov or roots else ("adam-corrected",),
-            summary=(
-                f"m⁺ = β₁ m + (1−β₁) g, v⁺ = β₂ v + (1−β₂) g², θ⁺ = θ − η "
-                f"{'(β₁ m⁺/(1−β₁ⁿ⁺¹) + (1−β₁) g/(1−β₁ⁿ))' if nesterov else 'm⁺/(1−β₁ⁿ)'}"
-                f"/(√(v⁺/(1−β₂ⁿ){' + ε₂' * roots}) + ε)" + ("" if nesterov or roots else ": PyTorch's, in step n")
-            ),
-            source=_SOURCE + ("; Dozat, Incorporating Nesterov momentum into Adam, 2016" * nesterov),
-            parameters=(BETA1, BETA2, OUTER_EPSILON, ROOT_EPSILON) if roots else (BETA1, BETA2, EPSILON),
-            step=_adam_step(nesterov=nesterov),
-            memory=("mean", "square", "share of the start in the mean", "share of the start in the square"),
-            limits=_INSIDE if roots else f"not smooth where a component of g vanishes; {_LIMITS}",
-            initial=_start(2, 2),
-        )
-
-
-def _optimists() -> Iterator[Optimizer]:
-    for nesterov, roots in product((False, True), (False, True)):
-        plain = ADAMS[f"adam{'-nesterov' * nesterov}{'-two-epsilons' * roots}"]
-        yield replace(
-            plain,
-            name=f"{plain.name}-optimistic",
-            aliases=(),
-            summary=f"θ⁺ = θ − η ((α + β) r − β r₋), r what {plain.name} steps along, the first r₋ is r",
-            source=f"{plain.source}; Daskalakis et al., Training GANs with optimism, ICLR 2018",
-            parameters=(*plain.parameters, ALPHA, BETA),
-            step=_optimistic_step(nesterov),
-            memory=(*plain.memory, "last direction"),
-            initial=_optimistic_start(nesterov),
-        )
-
-
-def _beliefs() -> Iterator[Optimizer]:
-    for nesterov in (False, True):
-        yield Optimizer(
-            name=f"adabelief{'-nesterov' * nesterov}",
-            aliases=(),
-            summary=(
-                f"as adam{'-nesterov' * nesterov}, v⁺ = β₂ v + (1−β₂) (g − m⁺)² + ε₂: the distrust in g, not its size"
-            ),
-            source="Zhuang et al., AdaBelief optimizer, NeurIPS 2020",
-            parameters=(BETA1, BETA2, OUTER_EPSILON, ROOT_EPSILON),
-            step=_adam_step(nesterov=nesterov, belief=True),
-            memory=("mean", "distrust", "share of the start in the mean", "share of the start in the distrust"),
-            limits=_INSIDE,
-            initial=_start(2, 2),
-        )
-
-
-def _adan_start(gradient: Callable[..., Any], theta: Any, **parameters: Any) -> tuple[Any, ...]:
+def _start_adan(gradient: Slope, theta: Any, **parameters: Any) -> Arrays:
     return (*(0 * theta,) * 3, gradient(theta), *(ones(theta),) * 3)
 
 
-ADAM_INSIDE = Optimizer(
-    name="adam-inside",
+ADAM = Optimizer(
+    name="adam",
     aliases=(),
-    summary="m⁺ = β₁ m + (1−β₁) g, v⁺ = β₂ v + (1−β₂) g², θ⁺ = θ − η m⁺/√(v⁺ + ε)",
-    source=_SOURCE,
+    summary=(
+        "m⁺ = β₁ m + (1−β₁) g, v⁺ = β₂ v + (1−β₂) g², θ⁺ = θ − η m⁺/(1−β₁ⁿ)/(√(v⁺/(1−β₂ⁿ)) + ε): PyTorch's, in step n"
+    ),
+    source=(
+        "Kingma & Ba, Adam: a method for stochastic optimization, ICLR 2015; first counter term: Cattaneo, Klusowski & "
+        "Shigida, On the implicit bias of Adam, ICML 2024; Dozat, Incorporating Nesterov momentum into Adam, 2016 "
+        "(nesterov); Daskalakis et al., Training GANs with optimism, ICLR 2018 (optimistic)"
+    ),
     parameters=(BETA1, BETA2, EPSILON),
-    step=_adam_step(corrected=False, inside=True),
-    memory=("mean", "square"),
-    limits=SLOW + _UNCORRECTED,
+    step=_step_adam,
+    memory=("mean", "square", "share of the start in the mean", "share of the start in the square"),
+    limits=f"not smooth where a component of g vanishes; {_LIMITS}",
+    initial=_start_adam,
+    options=(
+        flag("inside", "ε inside of the root: m⁺/√(v⁺ + ε)"),
+        flag("two_epsilons", "one inside of the root as well: m⁺/(√(v⁺ + ε₂) + ε), optax's eps_root"),
+        replace(OUTER_EPSILON, brought_by=("two_epsilons",)),
+        replace(ROOT_EPSILON, brought_by=("two_epsilons",)),
+        _NESTEROV,
+        flag("optimistic", "θ⁺ = θ − η ((α + β) r − β r₋), r what it steps along otherwise, the first r₋ is r"),
+        *rates("optimistic"),
+        flag("corrected", "bias correction, the division by 1−βⁿ", default=True),
+    ),
+    form=_form_of_adam,
 )
-ADAM_OUTSIDE = replace(
-    ADAM_INSIDE,
-    name="adam-outside",
-    summary="as adam-inside, θ⁺ = θ − η m⁺/(√v⁺ + ε)",
-    step=_adam_step(corrected=False),
-    limits=ROUGH + _UNCORRECTED,
+ADAMW = replace(
+    decoupled_decay(ADAM),
+    name="adamw",
+    summary="as adam, with − η λ θ beside it: as PyTorch has it",
 )
-ADAMW_UNCORRECTED = replace(
-    decoupled_decay(ADAM_OUTSIDE),
-    name="adamw-uncorrected",
-    summary="as adam-outside, θ⁺ = θ − η (m⁺/(√v⁺ + ε) + λ θ)",
+ADABELIEF = Optimizer(
+    name="adabelief",
+    aliases=(),
+    summary="as adam, v⁺ = β₂ v + (1−β₂) (g − m⁺)² + ε₂: the distrust in g, not its size",
+    source="Zhuang et al., AdaBelief optimizer, NeurIPS 2020",
+    parameters=(BETA1, BETA2, OUTER_EPSILON, ROOT_EPSILON),
+    step=_step_adabelief,
+    memory=("mean", "distrust", "share of the start in the mean", "share of the start in the distrust"),
+    limits=_INSIDE,
+    initial=_start_adam,
+    options=(_NESTEROV,),
 )
-BETA3 = replace(BETA2, name="beta3", symbol="β₃", default=Fraction(99, 100))
-ADAMS = {entry.name: entry for entry in _adams()}
-OPTIMISTS = {entry.name: entry for entry in _optimists()}
-BELIEFS = {entry.name: entry for entry in _beliefs()}
 ADAN = Optimizer(
     name="adan",
     aliases=(),
@@ -220,11 +176,9 @@ ADAN = Optimizer(
         OUTER_EPSILON,
         ROOT_EPSILON,
     ),
-    step=_adan_step,
+    step=_step_adan,
     memory=("mean", "change", "square", "last gradient", *(f"share of the start {index}" for index in (1, 2, 3))),
     limits=_INSIDE,
-    initial=_adan_start,
+    initial=_start_adan,
 )
-ADAM = ADAMS["adam"]
-ADAMW = decoupled_decay(ADAM)
-RULES = (*ADAMS.values(), *OPTIMISTS.values(), *BELIEFS.values(), ADAN)
+RULES = (ADAM, ADAMW, ADABELIEF, ADAN)

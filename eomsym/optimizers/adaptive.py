@@ -1,40 +1,49 @@
-"""What methods share that divide a step by the root of a moving average of squared gradients: RMSProp, Adam and kin.
+"""Methods that divide a step by the root of a mean or a sum of squared gradients: RMSProp, Adagrad, Adadelta, NAdam.
 
 With ε outside the root, as PyTorch has it, √v is not smooth where a component of g is zero: there the series in η does
 not exist, and it needs η small against |g_j/ġ_j|.  With ε inside it needs η small against √ε/|ġ_j|.
+Sums that never forget, averages that feed back and momentum that follows a clock have no slow manifold: such methods
+can be stepped, and the whole state has an equation of motion; there is no equation of motion of θ alone.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from fractions import Fraction
 from typing import Any
 
-from eomsym.optimizers._base import Parameter
-from eomsym.optimizers._stepping import sqrt
+from eomsym.errors import InputError
+from eomsym.optimizers.descent import MOMENTUM
+from eomsym.optimizers.optimizer import Arrays, Optimizer, Slope, flag, from_zero, share
+from eomsym.optimizers.stepping import sqrt
 
 ROUGH = "not smooth where a component of g vanishes; holds after the transient"
 SLOW = "holds after the transient; η must be small against √ε/|dg/dt|"
 
 
-def _average(name: str, symbol: str, meaning: str, default: Fraction, trial: Fraction) -> Parameter:
-    reason = "the memory β^k must fade, else there is no slow manifold"
-    return Parameter(name, symbol, meaning, Fraction(0), Fraction(1), default, trial, reason=reason, share=True)
-
-
-BETA1 = _average("beta1", "β₁", "memory of the mean of g", Fraction(9, 10), Fraction(1, 3))
-BETA2 = _average("beta2", "β₂", "memory of the mean of g²", Fraction(999, 1000), Fraction(2, 5))
+BETA1 = share("beta1", "β₁", "memory of the mean of g", Fraction(9, 10), Fraction(1, 3))
+BETA2 = share("beta2", "β₂", "memory of the mean of g²", Fraction(999, 1000), Fraction(2, 5))
 RHO = replace(BETA2, default=Fraction(99, 100))
-EPSILON = Parameter(
-    "epsilon",
-    "ε",
-    "added to the denominator",
-    Fraction(0),
-    None,
-    default=Fraction(1, 10**8),
+EPSILON = replace(
+    from_zero("epsilon", "ε", "added to the denominator", Fraction(1, 10**8)),
     trial=Fraction(1, 10),
     open_minimum=True,
     reason="at ε = 0 the step is the sign of g, which has no derivative where g = 0",
+)
+INITIAL_SQUARE = from_zero(
+    "initial_square", "v₀", "what the mean of g² starts with", Fraction(0), "it stands below a root", "started"
+)
+INITIAL_SUM = from_zero("initial_sum", "V₀", "what the sum of g² starts with", Fraction(0), "it stands below a root")
+RATE_DECAY = from_zero(
+    "rate_decay", "κ", "the step size of step n is η/(1 + κ n)", Fraction(0), "it must not become negative", "clocked"
+)
+MOMENTUM_DECAY = from_zero(
+    "momentum_decay",
+    "ψ",
+    "speed at which the momentum rises",
+    Fraction(4, 1000),
+    "the momentum must not fall below zero",
 )
 
 
@@ -46,3 +55,196 @@ def divided(value: Any, square: Any, epsilon: Any, inside: bool = False) -> Any:
 def ones(theta: Any) -> Any:
     """The number 1 as an array of shape (1,), of the library that θ is of."""
     return 0 * theta[:1] + 1
+
+
+def _memory_of_rmsprop(
+    centered: bool = False, corrected: bool = False, momentum: bool = False, nesterov: bool = False, **others: bool
+) -> tuple[str, ...]:
+    return ("square", *("mean",) * centered, *("faded",) * corrected, *("velocity",) * (momentum or nesterov))
+
+
+def _step_rmsprop(
+    gradient: Slope,
+    state: Arrays,
+    eta: Any,
+    beta2: Any,
+    epsilon: Any,
+    beta: Any = 0,
+    initial_square: Any = 0,
+    *,
+    inside: bool = False,
+    nesterov: bool = False,
+    **flags: bool,
+) -> Arrays:
+    names = _memory_of_rmsprop(nesterov=nesterov, **flags)
+    theta, memory = state[0], dict(zip(names, state[1:], strict=True))
+    slope = gradient(theta)
+    memory["square"] = beta2 * memory["square"] + (1 - beta2) * slope**2
+    if "faded" in memory:
+        memory["faded"] = beta2 * memory["faded"]
+    kept = 1 - memory.get("faded", 0)
+    spread = memory["square"] / kept
+    if "mean" in memory:
+        memory["mean"] = beta2 * memory["mean"] + (1 - beta2) * slope
+        spread = spread - (memory["mean"] / kept) ** 2
+    move = divided(slope, spread, epsilon, inside)
+    if "velocity" in memory:
+        memory["velocity"] = beta * memory["velocity"] + move
+        move = move + beta * memory["velocity"] if nesterov else memory["velocity"]
+    return theta - eta * move, *memory.values()
+
+
+def _start_rmsprop(
+    gradient: Slope, theta: Any, beta2: Any, epsilon: Any, beta: Any = 0, initial_square: Any = 0, **flags: bool
+) -> Arrays:
+    starts = {"square": 0 * theta + initial_square, "faded": ones(theta)}
+    return tuple(starts.get(name, 0 * theta) for name in _memory_of_rmsprop(**flags))
+
+
+def _form_of_rmsprop(**flags: bool) -> Mapping[str, Any]:
+    no_root = flags["centered"] and not flags["inside"]
+    return {
+        "memory": _memory_of_rmsprop(**flags),
+        "limits": SLOW if flags["inside"] else ROUGH,
+        "numeric_only": _VARIANCE if no_root else "",
+    }
+
+
+def _step_adagrad(
+    gradient: Slope,
+    state: Arrays,
+    eta: Any,
+    epsilon: Any,
+    initial_sum: Any,
+    rate_decay: Any = 0,
+    *,
+    inside: bool = False,
+    slow_time: bool = False,
+    clocked: bool = False,
+) -> Arrays:
+    theta, total, *clock = state
+    slope = gradient(theta)
+    total = total + (eta * slope**2 if slow_time else slope**2)
+    move = divided(slope, total, epsilon, inside)
+    for ticks in clock:
+        move = move / ticks
+    return theta - eta * move, total, *(ticks + rate_decay for ticks in clock)
+
+
+def _start_adagrad(gradient: Slope, theta: Any, initial_sum: Any, clocked: bool = False, **others: Any) -> Arrays:
+    return 0 * theta + initial_sum, *((ones(theta),) if clocked else ())
+
+
+def _form_of_adagrad(inside: bool, slow_time: bool, clocked: bool) -> Mapping[str, Any]:
+    if slow_time and (inside or clocked):
+        raise InputError("optimizer 'adagrad': slow_time is for ε outside of the root without a clock; leave those no")
+    if slow_time:
+        return {
+            "limits": "the equation of motion is that of (θ, V), state='whole'; V₀ > 0",
+            "numeric_only": "since its sum is a slow state like θ: ask for its whole state",
+        }
+    return {"memory": ("sum", *("clock",) * clocked)}
+
+
+def _step_adadelta(gradient: Slope, state: Arrays, eta: Any, beta2: Any, epsilon: Any) -> Arrays:
+    theta, square, moves = state
+    slope = gradient(theta)
+    square = beta2 * square + (1 - beta2) * slope**2
+    move = sqrt(moves + epsilon) / sqrt(square + epsilon) * slope
+    return theta - eta * move, square, beta2 * moves + (1 - beta2) * move**2
+
+
+def _step_nadam(
+    gradient: Slope, state: Arrays, eta: Any, beta1: Any, beta2: Any, epsilon: Any, momentum_decay: Any
+) -> Arrays:
+    theta, mean, square, faded, clock, kept = state
+    slope, tick = gradient(theta), 0.96**momentum_decay
+    clock = tick * clock
+    momentum, following = beta1 * (1 - clock / 2), beta1 * (1 - tick * clock / 2)
+    kept, faded = momentum * kept, beta2 * faded
+    mean = beta1 * mean + (1 - beta1) * slope
+    square = beta2 * square + (1 - beta2) * slope**2
+    ahead = (1 - momentum) / (1 - kept) * slope + following / (1 - following * kept) * mean
+    return theta - eta * divided(ahead, square / (1 - faded), epsilon), mean, square, faded, clock, kept
+
+
+_VARIANCE = (
+    "since its denominator is the root of a variance that is zero on the slow manifold, and a root has a kink there"
+)
+_SUM = "since its sum of squares never forgets; its equation is that with slow_time=yes, for eta = rate squared"
+_FEEDBACK = "since its mean of squared steps feeds on itself and settles like 1 − ε/(g² + ε) only"
+_CLOCK = "since its momentum rises like 1 − 0.96^(ψ n)/2, over thousands of steps whatever eta is"
+
+RMSPROP = Optimizer(
+    name="rmsprop",
+    aliases=(),
+    summary="v⁺ = β₂ v + (1−β₂) g², θ⁺ = θ − η g/(√v⁺ + ε): PyTorch's",
+    source=(
+        "Tieleman & Hinton, Lecture 6.5: RMSProp, COURSERA 2012; Graves, Generating sequences with recurrent neural "
+        "networks, 2013 (centered)"
+    ),
+    parameters=(RHO, EPSILON),
+    step=_step_rmsprop,
+    memory=("square",),
+    limits=ROUGH,
+    initial=_start_rmsprop,
+    options=(
+        flag("inside", "ε inside of the root: θ⁺ = θ − η g/√(v⁺ + ε), as optax"),
+        flag("centered", "v⁺ less the square of the mean of g"),
+        flag("corrected", "v⁺ and the mean divided by 1−β₂ⁿ in step n"),
+        flag("momentum", "the quotient goes through momentum"),
+        flag("nesterov", "the same, looking ahead as PyTorch's and optax's Nesterov"),
+        replace(MOMENTUM, brought_by=("momentum", "nesterov")),
+        flag("started", "the mean of g² starts at v₀"),
+        INITIAL_SQUARE,
+    ),
+    form=_form_of_rmsprop,
+)
+ADAGRAD = Optimizer(
+    name="adagrad",
+    aliases=(),
+    summary="V⁺ = V + g², θ⁺ = θ − η g/(√V⁺ + ε)",
+    source="Duchi, Hazan & Singer, Adaptive subgradient methods, JMLR 2011",
+    parameters=(replace(EPSILON, default=Fraction(1, 10**10)), INITIAL_SUM),
+    step=_step_adagrad,
+    memory=("sum",),
+    limits="no slow manifold",
+    initial=_start_adagrad,
+    numeric_only=_SUM,
+    options=(
+        flag("inside", "ε inside of the root: θ⁺ = θ − η g/√(V⁺ + ε), as optax"),
+        replace(EPSILON, default=Fraction(1, 10**7), brought_by=("inside",)),
+        flag("clocked", "the step size falls, as PyTorch's with lr_decay"),
+        RATE_DECAY,
+        flag("slow_time", "V⁺ = V + η g²: Adagrad at the rate α = √η, whose sum is V/η and its ε is ε/α"),
+        replace(INITIAL_SUM, default=Fraction(1, 10), open_minimum=True, brought_by=("slow_time",)),
+    ),
+    form=_form_of_adagrad,
+)
+ADADELTA = Optimizer(
+    name="adadelta",
+    aliases=(),
+    summary="v⁺ = β₂ v + (1−β₂) g², δ = √(D + ε)/√(v⁺ + ε) g, D⁺ = β₂ D + (1−β₂) δ², θ⁺ = θ − η δ",
+    source="Zeiler, ADADELTA: an adaptive learning rate method, 2012",
+    parameters=(replace(RHO, default=Fraction(9, 10)), replace(EPSILON, default=Fraction(1, 10**6))),
+    step=_step_adadelta,
+    memory=("square", "moves"),
+    limits="no slow manifold",
+    numeric_only=_FEEDBACK,
+)
+NADAM = Optimizer(
+    name="nadam",
+    aliases=(),
+    summary=(
+        "μₙ = β₁ (1 − 0.96^(ψ n)/2), θ⁺ = θ − η ((1−μₙ)/(1−μ₁⋯μₙ) g + μₙ₊₁/(1−μ₁⋯μₙ₊₁) m⁺)/(√v̂ + ε), "
+        "v̂ = v⁺/(1−β₂ⁿ), m and v as in adam: PyTorch's; optax has adam(nesterov=yes)"
+    ),
+    source="Dozat, Incorporating Nesterov momentum into Adam, ICLR workshop 2016",
+    parameters=(BETA1, BETA2, EPSILON, MOMENTUM_DECAY),
+    step=_step_nadam,
+    memory=("mean", "square", "share of the start in the square", "clock", "product of the momenta"),
+    limits="no slow manifold",
+    initial=lambda gradient, theta, **others: (0 * theta, 0 * theta, *(ones(theta),) * 3),
+    numeric_only=_CLOCK,
+)
+RULES = (RMSPROP, ADAGRAD, ADADELTA, NADAM)

@@ -1,12 +1,16 @@
-"""Gradient descent on mini-batches: one step of the rule is one epoch, so time goes on by m step sizes.
+"""Gradients of more than one loss: of batches, and of two players.
 
 ``mini-batches`` visits the batches in their order, every epoch the same; ``random-reshuffling`` is the mean of the
-epoch's end over all m! orders.  Fields ``g_1 … g_m`` are the gradients of the batches' mean losses; g is their mean.
+epoch's end over all m! orders.  One step of the rule is one epoch, so time goes on by m step sizes.  Fields
+``g_1 … g_m`` are the gradients of the batches' mean losses; g is their mean.
+Two players have half of the parameters each, one descends the loss and the other ascends: gradient descent-ascent.
+``simultaneous``: both move at once, gradient descent for a vector field that is no gradient; its trees are those of
+gradient descent.  ``alternating``: the second player answers the first one's move.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import permutations
@@ -15,7 +19,8 @@ from typing import Any
 
 from eomsym.checks import check_choice, check_integer, shown
 from eomsym.errors import InputError
-from eomsym.optimizers._base import Field, Optimizer, Parameter
+from eomsym.optimizers.descent import GRADIENT_DESCENT
+from eomsym.optimizers.optimizer import Arrays, Field, Optimizer, Parameter, Slope
 
 BATCHES = Parameter(
     "batches",
@@ -24,7 +29,7 @@ BATCHES = Parameter(
     Fraction(1),
     Fraction(7),
     default=Fraction(2),
-    integer=True,
+    kind="count",
     reason="all m! orders are visited exactly",
 )
 
@@ -34,19 +39,19 @@ def fields(batches: Any) -> tuple[Field, ...]:
     return tuple(Field("batch", index, int(batches)) for index in range(int(batches)))
 
 
-def epoch(gradient: Callable[..., Any], theta: Any, eta: Any, order: Sequence[int]) -> Any:
+def epoch(gradient: Slope, theta: Any, eta: Any, order: Sequence[int]) -> Any:
     """θ after one step on each batch, or of each player, in this order."""
     for batch in order:
         theta = theta - eta * gradient(theta, batch)
     return theta
 
 
-def step_in_order(gradient: Callable[..., Any], state: tuple[Any, ...], eta: Any, batches: Any) -> tuple[Any, ...]:
+def step_in_order(gradient: Slope, state: Arrays, eta: Any, batches: Any) -> Arrays:
     """One epoch."""
     return (epoch(gradient, state[0], eta, range(int(batches))),)
 
 
-def step_mean(gradient: Callable[..., Any], state: tuple[Any, ...], eta: Any, batches: Any) -> tuple[Any, ...]:
+def step_mean(gradient: Slope, state: Arrays, eta: Any, batches: Any) -> Arrays:
     """The mean of one epoch over all orders."""
     count, (theta,) = int(batches), state
     total = 0 * theta
@@ -82,6 +87,35 @@ RESHUFFLED = Optimizer(
     steps=steps,
     limits="the mean is taken after every epoch; it says nothing about the spread; samples a multiple of m",
 )
+_GAMES = "Rosca, Wu, Dherin & Barrett, Discretization drift in two-player games, ICML 2021"
+
+
+def _step_alternating(gradient: Slope, state: Arrays, eta: Any) -> Arrays:
+    """One step of the first player, then one of the second."""
+    return (epoch(gradient, state[0], eta, (0, 1)),)
+
+
+SIMULTANEOUS = Optimizer(
+    name="simultaneous-players",
+    aliases=("gradient-descent-ascent", "gda"),
+    summary="θ⁺ = θ − η g(θ), g = (∇_x L, −∇_y L)",
+    source=_GAMES,
+    parameters=(),
+    step=GRADIENT_DESCENT.step,
+    fields=lambda: (Field("game"),),
+    limits="equal step sizes; g is not a gradient, so no counter term has a loss",
+)
+ALTERNATING = Optimizer(
+    name="alternating-players",
+    aliases=("alternating-gda",),
+    summary="x⁺ = x − η ∇_x L(x, y), y⁺ = y + η ∇_y L(x⁺, y)",
+    source=_GAMES,
+    parameters=(),
+    step=_step_alternating,
+    fields=lambda: (Field("player", 0, 2), Field("player", 1, 2)),
+    limits="equal step sizes, the first player moves first",
+)
+RULES = (IN_ORDER, RESHUFFLED, SIMULTANEOUS, ALTERNATING)
 
 
 #: What may become of a last batch that is smaller: left out; taken with its own mean, as a data loader does; or with

@@ -5,7 +5,7 @@ Any ``Optimizer`` is one.  Here are two that are wanted often, and what makes a 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import fields as fields_of
 from dataclasses import replace
 from fractions import Fraction
@@ -13,9 +13,10 @@ from typing import Any
 
 from eomsym.checks import check_integer, shown
 from eomsym.errors import InputError
-from eomsym.optimizers._base import Optimizer, Parameter
-from eomsym.optimizers._stepping import number_for, runge_kutta_step
 from eomsym.optimizers.batches import BATCHES, epoch, fields
+from eomsym.optimizers.optimizer import Arrays, Optimizer, Parameter, Slope
+from eomsym.optimizers.runge_kutta import runge_kutta_step
+from eomsym.optimizers.stepping import number_for
 
 #: No coefficient of use is as large.
 _LARGEST = Fraction(1000)
@@ -38,7 +39,7 @@ def runge_kutta_family(stages: int) -> Optimizer:
     later = range(2, count + 1)
     inner = {i: [f"a{i}{j}" for j in range(2, i)] for i in later}
 
-    def step(gradient: Callable[..., Any], state: tuple[Any], eta: Any, **values: Any) -> tuple[Any]:
+    def step(gradient: Slope, state: tuple[Any], eta: Any, **values: Any) -> tuple[Any]:
         rows = [[values[name] for name in inner[i]] for i in later]
         matrix = [[values[f"c{i}"] - sum(row), *row] for i, row in zip(later, rows, strict=True)]
         weights = [values[f"b{i}"] for i in later]
@@ -73,9 +74,7 @@ def batch_passes(visits: Sequence[int], *, positive: bool = False) -> Optimizer:
     if not passes or weights != list(range(1, len(weights) + 1)):
         raise InputError(f"visits {list(passes)}: weights are numbered from 1 on, and none is left out, as in [1, -1]")
 
-    def step(
-        gradient: Callable[..., Any], state: tuple[Any, ...], eta: Any, batches: Any, **values: Any
-    ) -> tuple[Any, ...]:
+    def step(gradient: Slope, state: Arrays, eta: Any, batches: Any, **values: Any) -> Arrays:
         theta, forward = state[0], range(int(batches))
         for visit in passes:
             rate = eta * values[f"w{abs(visit)}"]
@@ -104,7 +103,7 @@ def member(family: Optimizer, values: Mapping[str, Fraction], name: str, kind: t
     """
     floats = {key: float(value) for key, value in values.items()}
 
-    def step(gradient: Callable[..., Any], state: tuple[Any, ...], eta: Any, **others: Any) -> tuple[Any, ...]:
+    def step(gradient: Slope, state: Arrays, eta: Any, **others: Any) -> Arrays:
         own = {key: number_for(state[0], value) for key, value in values.items()}
         return family.run(gradient, state, eta, **own, **others)
 
@@ -114,6 +113,7 @@ def member(family: Optimizer, values: Mapping[str, Fraction], name: str, kind: t
             **{one.name: getattr(family, one.name) for one in fields_of(family)},
             "name": name,
             "aliases": (),
+            "plain": None,
             "parameters": tuple(one for one in family.parameters if one.name not in values),
             "step": step,
             "fields": lambda **others: family.fields(**values, **others),

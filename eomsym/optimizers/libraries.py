@@ -1,105 +1,247 @@
 """Optimisers by the names that PyTorch and optax have for them: ``torch.SGD(momentum=1/3, nesterov=True)``.
 
-Such a text is read by a fixed grammar and never evaluated: a name, and in brackets options ``keyword=value`` whose
-values are numbers, fractions, ``True``, ``False``, ``None`` and tuples of these.  The learning rate is not among them:
-it is eta, and is given where eta is.
+One table says of each name which optimiser it is with which options, or why there is none.  A text with options, of a
+library's name or of one of the package's own, is read by a fixed grammar and never evaluated: a name, and in brackets
+options ``keyword=value`` whose values are numbers, fractions, ``True``, ``False``, ``None``, ``yes``, ``no`` and tuples
+of these.  The learning rate is not among them: it is eta, and is given where eta is.
 """
 
 from __future__ import annotations
 
 import ast
 import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
 from fractions import Fraction
-from typing import Any
+from typing import Any, cast
 
 from eomsym.checks import meant, shown, suggestion
 from eomsym.errors import InputError
 from eomsym.exact_numbers import read_rational
 from eomsym.models.parser import python_tree
-from eomsym.optimizers import adam, library_momentum, optax_names, root_mean_square, stepped_only, torch_names
-from eomsym.optimizers._base import Optimizer
-from eomsym.optimizers._library import RATES, Choice, LibraryOptimizer
-from eomsym.optimizers.variants import coupled_decay, decoupled_decay, maximized
+from eomsym.optimizers.optimizer import FLAG_WORDS
 
-#: Every optimiser that is known by a library's name for it, refused ones included.
-LIBRARIES: dict[str, LibraryOptimizer] = {entry.name: entry for entry in (*torch_names.CLASSES, *optax_names.ALIASES)}
+#: What an option may be.
+Value = bool | None | Fraction | tuple[Fraction, ...]
+#: One of our names, and options and parameters that it is given.
+Meaning = tuple[str, dict[str, Any]]
 
-_TORCH = (
-    *torch_names.BASES,
-    *map(coupled_decay, torch_names.BASES),
-    *map(decoupled_decay, torch_names.DECOUPLED),
-)
-#: The rules behind the names, by names of their own.
-RULES: dict[str, Optimizer] = {
-    entry.name: entry
-    for entry in (
-        *library_momentum.RULES,
-        *adam.RULES,
-        *root_mean_square.RULES.values(),
-        *stepped_only.RULES,
-        *_TORCH,
-        *map(maximized, _TORCH),
-        *map(decoupled_decay, optax_names.DECOUPLED),
-    )
+#: Each name with its options and the library's defaults, and below what it is here: the name, and what each number and
+#: each choice is called.  With a question mark it is left out where it is 0; with a value it is given besides.
+_TABLE = """
+torch.SGD(weight_decay=0, maximize=False, momentum=0, dampening=0, nesterov=False)
+    heavy-ball decay? maximize beta? dampening? nesterov
+torch.Adam(weight_decay=0, maximize=False, betas=(0.9, 0.999), eps=1e-8, decoupled_weight_decay=False)
+    adam decay? maximize beta1 beta2 epsilon decoupled_decay
+torch.AdamW(weight_decay=0.01, maximize=False, betas=(0.9, 0.999), eps=1e-8)
+    adam decay? maximize beta1 beta2 epsilon decoupled_decay=yes
+torch.RMSprop(weight_decay=0, maximize=False, alpha=0.99, eps=1e-8, momentum=0, centered=False)
+    rmsprop decay? maximize beta2 epsilon beta? centered
+torch.NAdam(weight_decay=0, maximize=False, betas=(0.9, 0.999), eps=1e-8, momentum_decay=0.004,
+            decoupled_weight_decay=False)
+    nadam decay? maximize beta1 beta2 epsilon momentum_decay decoupled_decay
+torch.Adagrad(weight_decay=0, maximize=False, lr_decay=0, initial_accumulator_value=0, eps=1e-10)
+    adagrad decay? maximize rate_decay? initial_sum epsilon
+torch.Adadelta(weight_decay=0, maximize=False, rho=0.9, eps=1e-6)
+    adadelta decay? maximize beta2 epsilon
+torch.ASGD(weight_decay=0, maximize=False, lambd=1e-4, alpha=0.75)
+    gradient-descent decay? maximize lambd? alpha?
+optax.sgd(momentum=None, nesterov=False)
+    heavy-ball beta? nesterov
+optax.adam(b1=0.9, b2=0.999, eps=1e-8, eps_root=0, nesterov=False)
+    adam beta1 beta2 epsilon root_epsilon? nesterov
+optax.adamw(b1=0.9, b2=0.999, eps=1e-8, eps_root=0, nesterov=False, weight_decay=1e-4)
+    adam beta1 beta2 epsilon root_epsilon? nesterov decay? decoupled_decay=yes
+optax.nadam(b1=0.9, b2=0.999, eps=1e-8, eps_root=0, nesterov=True)
+    adam beta1 beta2 epsilon root_epsilon? nesterov
+optax.nadamw(b1=0.9, b2=0.999, eps=1e-8, eps_root=0, nesterov=True, weight_decay=1e-4)
+    adam beta1 beta2 epsilon root_epsilon? nesterov decay? decoupled_decay=yes
+optax.adabelief(b1=0.9, b2=0.999, eps=1e-16, eps_root=1e-16, nesterov=False)
+    adabelief beta1 beta2 epsilon root_epsilon nesterov
+optax.adan(b1=0.98, b2=0.92, b3=0.99, eps=1e-8, eps_root=1e-8, weight_decay=0)
+    adan beta1 beta2 beta3 epsilon root_epsilon decay? decoupled_decay=yes
+optax.rmsprop(decay=0.9, eps=1e-8, initial_scale=0, eps_in_sqrt=True, centered=False, momentum=None, nesterov=False,
+              bias_correction=False)
+    rmsprop beta2 epsilon initial_square? inside centered beta? nesterov corrected
+optax.adagrad(initial_accumulator_value=0.1, eps=1e-7)
+    adagrad initial_sum epsilon inside=yes
+optax.adadelta(rho=0.9, eps=1e-6, weight_decay=0)
+    adadelta beta2 epsilon decay?
+optax.optimistic_gradient_descent(alpha=1, beta=1)
+    optimistic alpha beta
+optax.optimistic_adam(b1=0.9, b2=0.999, eps=1e-8, eps_root=0, nesterov=True)
+    adam beta1 beta2 epsilon root_epsilon? nesterov alpha=1 beta=1
+optax.optimistic_adam_v2(alpha=1, beta=1, b1=0.9, b2=0.999, eps=1e-8, eps_root=0, nesterov=True)
+    adam alpha beta beta1 beta2 epsilon root_epsilon? nesterov
+"""
+_KINK = "a maximum has a kink, where the step has no derivative"
+_SIGN = "the sign of g jumps, so that the step has no derivative"
+#: Names that are no rule, by the reason why.
+_REFUSED = {
+    f"it divides by a maximum, and {_KINK}": "torch.Adamax optax.adamax optax.adamaxw",
+    f"it clips its step at a maximum, and {_KINK}": "torch.Adafactor optax.adafactor",
+    f"it takes minima and maxima over rows and columns, and {_KINK}": "optax.sm3",
+    _KINK: "optax.amsgrad",
+    _SIGN: "torch.Rprop optax.rprop optax.lion optax.sign_sgd optax.signum optax.yogi",
+    "it changes from one rule to another after some steps, at a bound on n and not on the state": (
+        "torch.RAdam optax.radam"
+    ),
+    "it searches along lines and keeps a history, so that a step is no smooth function of the state": (
+        "torch.LBFGS optax.lbfgs"
+    ),
+    "its step needs the shapes of the weight matrices, which a rule for one vector does not know": "torch.Muon",
+    "it steps where a gradient is stored only; torch.Adam is the same for dense gradients": "torch.SparseAdam",
+    "it scales each layer by norms, and a rule for one vector does not know the layers": (
+        "optax.fromage optax.lamb optax.lars optax.novograd"
+    ),
+    "it adds noise": "optax.noisy_sgd",
+    "its step depends on the value of the loss, and a rule knows gradients only": "optax.polyak_sgd",
 }
-
-MAX_LENGTH = 1000
-_ALLOWED = re.compile(r"[A-Za-z0-9_.,=()/+\-\s]*", re.ASCII)
-_NUMBER = re.compile(r"[0-9.eE+-]+", re.ASCII)
-_EXAMPLE = "write it as torch.SGD(momentum=0.9, nesterov=True)"
-
-
-def is_library_text(name: object) -> bool:
-    """Whether it is meant as a library's name: a word, then a dot or a bracket, which no name of the registry has."""
-    return isinstance(name, str) and bool(re.match(r"\s*\w+\s*[.(]", name, re.ASCII))
-
-
-def read_library_text(text: str) -> Choice:
-    """The rule and all its parameters from a text such as ``optax.adam(b1=0.9)``.  Raises ``InputError``, one line."""
-    call = _syntax_tree(text)
-    if not isinstance(call, ast.Call) or call.args:
-        raise InputError(f"optimizer {shown(text)}: not a name with options keyword=value in brackets; {_EXAMPLE}")
-    entry = _entry(ast.unparse(call.func), text)
-    options: dict[str, object] = {}
-    for keyword in call.keywords:
-        if keyword.arg is None or keyword.arg in options:
-            raise InputError(f"optimizer {shown(text)}: give every option once, by its name; {_EXAMPLE}")
-        options[keyword.arg] = _literal(keyword.value, keyword.arg, text)
-    return entry.read(options)
+_TYPE = (None, "the arithmetic is that of theta")
+_MASK = (None, "every parameter decays here")
+_TWICE = (None, "it is a second learning rate; optimistic_adam_v2 has beta, in units of the first")
+#: Options that may have one value only, with the reason.
+_FIXED: dict[str, dict[str, tuple[object, str]]] = {
+    "torch.Adam": {"amsgrad": (False, _KINK)},
+    "torch.AdamW": {"amsgrad": (False, _KINK), "decoupled_weight_decay": (True, "that is Adam")},
+    "torch.ASGD": {"t0": (10**6, "it changes the running mean of the weights only, which is no part of the step")},
+    "optax.sgd": {"accumulator_dtype": _TYPE},
+    "optax.adadelta": {"weight_decay_mask": _MASK},
+    "optax.adan": {"mask": _MASK},
+    "optax.optimistic_adam": {"mu_dtype": _TYPE, "optimism": _TWICE},
+    **{f"optax.{name}": {"mu_dtype": _TYPE} for name in ("adam", "nadam", "optimistic_adam_v2")},
+    **{f"optax.{name}": {"mask": _MASK, "mu_dtype": _TYPE} for name in ("adamw", "nadamw")},
+}
+RATES = ("lr", "learning_rate")
+#: How a step of PyTorch's is computed, not what it is.
+_HOW = frozenset(("foreach", "fused", "capturable", "differentiable"))
 
 
-def from_torch(optimizer: Any) -> Choice:
-    """The rule of a ``torch.optim`` object and its hyperparameters, as ``(Optimizer, dict)``.
+@dataclass(frozen=True)
+class LibraryOptimizer:
+    """An optimiser under the name that a library has for it, such as ``torch.SGD``.
 
-    Read from its class and its ``param_groups``, which must agree in all but parameters and learning rate; the learning
-    rate itself is left to the caller, who gives it as eta.  Raises ``InputError`` for a class that is not PyTorch's
-    own, for one without a rule, and for groups that differ.
+    ``defaults`` has the options that decide what a step is, at the library's own defaults; ``optimizer`` is what it is
+    here, and ``ours`` what the options are called, one by one.  ``fixed`` options may have one value only, with the
+    reason; ``ignored`` ones say how a step is computed.  ``refused`` is the reason why there is no rule at all.
     """
-    kind = type(optimizer)
-    groups = getattr(optimizer, "param_groups", None)
-    if kind.__module__.split(".")[:2] != ["torch", "optim"] or not isinstance(groups, list) or not groups:
+
+    name: str
+    defaults: Mapping[str, Value] = field(default_factory=dict)
+    optimizer: str = ""
+    ours: tuple[str, ...] = ()
+    fixed: Mapping[str, tuple[object, str]] = field(default_factory=dict)
+    ignored: frozenset[str] = frozenset()
+    refused: str = ""
+
+    def read(self, given: Mapping[str, object]) -> Meaning:
+        """The optimiser here, and its options and parameters, for these options.  Raises ``InputError``."""
+        if self.refused:
+            raise InputError(f"{self.name}: is no rule of eomsym, since {self.refused}; choose another optimizer")
+        values = dict(self.defaults)
+        for name, value in given.items():
+            if name in values:
+                values[name] = self._value(name, value)
+            elif name not in self.ignored:
+                self._check_fixed(name, value)
+        parts = [part for value in values.values() for part in (value if isinstance(value, tuple) else (value,))]
+        told: dict[str, Any] = dict(name.split("=") for name in self.ours if "=" in name)
+        for name, part in zip((name for name in self.ours if "=" not in name), parts, strict=True):
+            if part is not None and part is not False and not (name.endswith("?") and part == 0):
+                told[name.rstrip("?")] = part
+        if "decay" not in told:
+            told.pop("decoupled_decay", None)
+        try:
+            return _SETTLE.get(self.name, _settle)(self.optimizer, told)
+        except InputError as error:
+            raise InputError(f"{self.name}: {error}") from None
+
+    def _check_fixed(self, name: str, value: object) -> None:
+        if name in RATES:
+            raise InputError(f"{self.name}: {name} is the step size, which is given as eta; leave it out here")
+        if name not in self.fixed:
+            allowed = ", ".join((*self.defaults, *self.fixed)) or "no options"
+            raise InputError(f"{self.name}: {name} is unknown; it takes {allowed}")
+        only, reason = self.fixed[name]
+        if value is not only and (isinstance(value, bool) or isinstance(only, bool) or value != only):
+            raise InputError(f"{self.name}: {name} = {_written(value)} is refused, {reason}; leave it at {only}")
+
+    def _value(self, name: str, value: object) -> Value:
+        """The option, of the kind that its default is of."""
+        default = self.defaults[name]
+        if isinstance(default, bool):
+            if isinstance(value, bool):
+                return value
+            raise InputError(f"{self.name}: {name} = {_written(value)} is no choice; give True or False")
+        if isinstance(default, tuple):
+            if isinstance(value, (tuple, list)) and len(value) == len(default):
+                return tuple(self._number(name, part) for part in value)
+            example = ", ".join(map(str, map(float, default)))
+            raise InputError(f"{self.name}: {name} = {_written(value)} is no tuple of {len(default)}; give ({example})")
+        return None if default is None and value is None else self._number(name, value)
+
+    def _number(self, name: str, value: object) -> Fraction:
+        if isinstance(value, (tuple, list)):
+            raise InputError(f"{self.name}: {name} = {_written(value)} is no number; give one such as 0.9 or 1/3")
+        return read_rational(f"{self.name}: {name}", getattr(value, "item", lambda: value)())
+
+
+def _written(value: object) -> str:
+    if isinstance(value, (tuple, list)):
+        return f"({', '.join(map(_written, value))})"
+    return str(value)[:40]
+
+
+def _settle(optimizer: str, given: dict[str, Any]) -> Meaning:
+    """Adam with its decay beside the step has a name of its own."""
+    is_adamw = optimizer == "adam" and given.pop("decoupled_decay", False)
+    return "adamw" if is_adamw else optimizer, given
+
+
+def _sgd(optimizer: str, given: dict[str, Any]) -> Meaning:
+    ahead = given.pop("nesterov", False)
+    if "beta" not in given:
+        given.pop("dampening", None)
+        return "gradient-descent", given
+    return ("nesterov", {**given, "lookahead": True}) if ahead else (optimizer, given)
+
+
+def _sgd_of_torch(optimizer: str, given: dict[str, Any]) -> Meaning:
+    if given.get("nesterov") and ("beta" not in given or "dampening" in given):
+        raise InputError("nesterov = True needs a momentum and no dampening; give momentum=0.9, say")
+    return _sgd(optimizer, given)
+
+
+def _asgd(optimizer: str, given: dict[str, Any]) -> Meaning:
+    lambd, alpha = given.pop("lambd", 0), given.pop("alpha", 0)
+    if lambd and alpha:
         raise InputError(
-            f"optimizer {kind.__module__}.{kind.__name__}: no class of torch.optim; give torch.optim.Adam, say"
+            f"lambd = {lambd} lets the rate fall like (1 + lambd lr n)^-alpha, a schedule; give lambd=0 for a constant "
+            "rate"
         )
-    entry = _entry(f"torch.{kind.__name__}", f"torch.{kind.__name__}")
-    first, *others = ({key: value for key, value in group.items() if key not in _OF_A_GROUP} for group in groups)
-    for other in others:
-        for key in {*first, *other}:
-            if first.get(key) != other.get(key):
-                raise InputError(
-                    f"{entry.name}: {key} is {first.get(key)} in one group and {other.get(key)} in another; "
-                    "give all groups the same"
-                )
-    return entry.read({key: value for key, value in first.items() if key not in entry.ignored})
+    if lambd and "decay" in given:
+        raise InputError("lambd and weight_decay: both are weight decay; give one of them")
+    return optimizer, {**given, **({"decay": lambd, "decoupled_decay": True} if lambd else {})}
+
+
+def _rmsprop(optimizer: str, given: dict[str, Any]) -> Meaning:
+    if "beta" not in given:
+        given.pop("nesterov", None)
+    return optimizer, given
 
 
 #: Entries of a parameter group that are no options; the rates and momenta are left by PyTorch's schedulers.
 _OF_A_GROUP = frozenset(
     ("params", "param_names", "initial_lr", "max_lr", "min_lr", "max_momentum", "base_momentum", *RATES)
 )
+MAX_LENGTH = 1000
+_ALLOWED = re.compile(r"[A-Za-z0-9_.,=()/+\-\s]*", re.ASCII)
+_NUMBER = re.compile(r"[0-9.eE+-]+", re.ASCII)
+_EXAMPLE = "write it as torch.SGD(momentum=0.9, nesterov=True)"
 
 
-def _entry(name: str, text: str) -> LibraryOptimizer:
+def of_library(name: str, text: str) -> LibraryOptimizer:
+    """The entry of a library's name, which stands in a text.  Raises ``InputError``."""
     short = re.sub(r"^torch\.optim\.", "torch.", name)
     found = meant(short, tuple(LIBRARIES))
     if found is None:
@@ -110,40 +252,113 @@ def _entry(name: str, text: str) -> LibraryOptimizer:
     return LIBRARIES[found]
 
 
-def _syntax_tree(text: str) -> ast.expr:
+def options_of_object(optimizer: Any) -> tuple[LibraryOptimizer, dict[str, object]]:
+    """The entry of a ``torch.optim`` object and its options, which all of its groups agree in.
+
+    Raises ``InputError`` for a class that is not PyTorch's own, and for groups that differ.
+    """
+    kind = type(optimizer)
+    groups = getattr(optimizer, "param_groups", None)
+    if kind.__module__.split(".")[:2] != ["torch", "optim"] or not isinstance(groups, list) or not groups:
+        raise InputError(
+            f"optimizer {kind.__module__}.{kind.__name__}: no class of torch.optim; give torch.optim.Adam, say"
+        )
+    entry = of_library(f"torch.{kind.__name__}", f"torch.{kind.__name__}")
+    first, *others = ({key: value for key, value in group.items() if key not in _OF_A_GROUP} for group in groups)
+    for other in others:
+        for key in {*first, *other}:
+            if first.get(key) != other.get(key):
+                raise InputError(
+                    f"{entry.name}: {key} is {first.get(key)} in one group and {other.get(key)} in another; "
+                    "give all groups the same"
+                )
+    return entry, {key: value for key, value in first.items() if key not in entry.ignored}
+
+
+def is_text(name: object) -> bool:
+    """Whether it is more than a bare name: with options in brackets, or a library's, with a dot."""
+    return isinstance(name, str) and bool(re.match(r"\s*[\w-]+\s*[.(]", name, re.ASCII))
+
+
+def read_text(text: str) -> tuple[str, dict[str, object]]:
+    """A name and its options, from a text such as ``optax.adam(b1=0.9)``.  Raises ``InputError``, one line."""
     if len(text) > MAX_LENGTH:
         raise InputError(f"optimizer {shown(text)}: {len(text)} characters; give at most {MAX_LENGTH}")
     place = _ALLOWED.match(text).end()  # type: ignore[union-attr]
     if place < len(text):
         raise InputError(f"optimizer {shown(text)}: character {text[place]!r} is not allowed; {_EXAMPLE}")
-    return python_tree(text, f"optimizer {shown(text)}", _EXAMPLE)
+    name, bracket, options = text.strip().partition("(")
+    source = name.replace("-", "_") + bracket + options  # a name with hyphens is none of Python's
+    call = python_tree(source, f"optimizer {shown(text)}", _EXAMPLE)
+    if not isinstance(call, ast.Call) or call.args:
+        raise InputError(f"optimizer {shown(text)}: not a name with options keyword=value in brackets; {_EXAMPLE}")
+    read: dict[str, object] = {}
+    for keyword in call.keywords:
+        if keyword.arg is None or keyword.arg in read:
+            raise InputError(f"optimizer {shown(text)}: give every option once, by its name; {_EXAMPLE}")
+        read[keyword.arg] = _Option(source, keyword.arg, text).value(keyword.value)
+    return ast.unparse(call.func), read
 
 
-def _literal(node: ast.expr, name: str, text: str) -> object:
-    """What an option is given: a number exactly as it is written, a choice, or a tuple of numbers."""
-    match node:
-        case ast.Constant(value=bool() | None as value):
-            return value
-        case ast.Tuple(elts=parts):
-            return tuple(_number(part, name, text) for part in parts)
-    return _number(node, name, text)
+@dataclass(frozen=True)
+class _Option:
+    """What stands at ``name=`` in a text, whose source is given as it was parsed."""
+
+    source: str
+    name: str
+    text: str
+
+    def value(self, node: ast.expr) -> object:
+        """What the option is given: a number exactly as it is written, a choice, or a tuple of numbers."""
+        match node:
+            case ast.Constant(value=bool() | None as value):
+                return value
+            case ast.Name(id=word) if word in FLAG_WORDS:
+                return FLAG_WORDS[word]
+            case ast.Tuple(elts=parts):
+                return tuple(map(self._number, parts))
+        return self._number(node)
+
+    def _number(self, node: ast.expr) -> Fraction:
+        """A number, or a quotient of two."""
+        sign = 1
+        if isinstance(node, ast.UnaryOp) and isinstance(node.op, (ast.USub, ast.UAdd)):
+            sign, node = (-1 if isinstance(node.op, ast.USub) else 1), node.operand
+        if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Div):
+            denominator = self._plain(node.right)
+            if denominator == 0:
+                raise InputError(f"optimizer {shown(self.text)}: {self.name} is divided by zero; {_EXAMPLE}")
+            return sign * self._number(node.left) / denominator
+        return sign * self._plain(node)
+
+    def _plain(self, node: ast.expr) -> Fraction:
+        written = ast.get_source_segment(self.source, node) if isinstance(node, ast.Constant) else None
+        if written is None or not _NUMBER.fullmatch(written):
+            raise InputError(
+                f"optimizer {shown(self.text)}: {self.name} is no number, True, False, None or tuple; {_EXAMPLE}"
+            )
+        return read_rational(self.name, written)
 
 
-def _number(node: ast.expr, name: str, text: str) -> Fraction:
-    """A number, or a quotient of two."""
-    sign = 1
-    if isinstance(node, ast.UnaryOp) and isinstance(node.op, (ast.USub, ast.UAdd)):
-        sign, node = (-1 if isinstance(node.op, ast.USub) else 1), node.operand
-    if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Div):
-        denominator = _plain(node.right, name, text)
-        if denominator == 0:
-            raise InputError(f"optimizer {shown(text)}: {name} is divided by zero; {_EXAMPLE}")
-        return sign * _number(node.left, name, text) / denominator
-    return sign * _plain(node, name, text)
+#: Which have the last word on what they are, from all that they are given.
+_SETTLE: dict[str, Callable[[str, dict[str, Any]], Meaning]] = {
+    "torch.SGD": _sgd_of_torch,
+    "torch.ASGD": _asgd,
+    "optax.sgd": _sgd,
+    "optax.rmsprop": _rmsprop,
+}
 
 
-def _plain(node: ast.expr, name: str, text: str) -> Fraction:
-    written = ast.get_source_segment(text.strip(), node) if isinstance(node, ast.Constant) else None
-    if written is None or not _NUMBER.fullmatch(written):
-        raise InputError(f"optimizer {shown(text)}: {name} is no number, True, False, None or tuple; {_EXAMPLE}")
-    return read_rational(name, written)
+def _table() -> Iterator[LibraryOptimizer]:
+    for row in re.split(r"\n(?=\w)", _TABLE.strip()):
+        signature, _, meaning = row.rpartition("\n")
+        name, defaults = read_text(signature)
+        optimizer, *ours = meaning.split()
+        ignored = _HOW if name.startswith("torch.") else frozenset[str]()
+        yield LibraryOptimizer(name, cast(Any, defaults), optimizer, tuple(ours), _FIXED.get(name, {}), ignored)
+    for reason, names in _REFUSED.items():
+        yield from (LibraryOptimizer(name, refused=reason) for name in names.split())
+
+
+#: Every optimiser that is known by a library's name for it, refused ones included; PyTorch's first.
+LIBRARIES = {entry.name: entry for entry in sorted(_table(), key=lambda entry: entry.name.startswith("optax."))}

@@ -12,16 +12,17 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 from functools import cached_property, lru_cache
 from itertools import count
+from types import MappingProxyType
 from typing import Any
 
 from eomsym.errors import InputError
 from eomsym.exact_numbers import Coefficient
-from eomsym.optimizers._base import Field, Optimizer
-from eomsym.optimizers._fading import trace_settled
-from eomsym.optimizers._rule import UpdateRule
-from eomsym.optimizers._tracing import StepSize, trace
-from eomsym.optimizers.batches import ORDERS, Batches, is_reshuffled, visiting
-from eomsym.schedules import RATE, Schedule
+from eomsym.optimizers.batches import ORDERS, Batches, is_reshuffled, read_batching, visiting
+from eomsym.optimizers.optimizer import Arrays, Field, Optimizer, Slope
+from eomsym.optimizers.registry import chosen
+from eomsym.optimizers.rule import UpdateRule
+from eomsym.optimizers.tracing import StepSize, trace, trace_settled
+from eomsym.schedules import RATE, Schedule, read_schedules
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,8 +42,8 @@ class Loop:
     def __post_init__(self) -> None:
         known = {parameter.name: parameter for parameter in self.optimizer.parameters}
         for name in self.schedules:
-            if name != RATE and (name not in known or known[name].integer):
-                listed = ", ".join((RATE, *(name for name, p in known.items() if not p.integer)))
+            if name != RATE and (name not in known or known[name].kind == "count"):
+                listed = ", ".join((RATE, *(name for name, p in known.items() if p.kind != "count")))
                 raise InputError(
                     f"schedule of {name!r}: {self.optimizer.name} has no such number; choose from {listed}"
                 )
@@ -111,7 +112,7 @@ class Loop:
         """
         self.optimizer.check_derivable()
 
-        def step(gradient: Callable[..., Any], state: tuple[Any, ...], eta: StepSize) -> tuple[Any, ...]:
+        def step(gradient: Slope, state: Arrays, eta: StepSize) -> Arrays:
             pace = self.steps
             return self.round(gradient, state, eta, lambda name, number: _polynomial(taylor[name], (number, pace)))
 
@@ -147,11 +148,11 @@ class Loop:
         """The piece of each schedule that holds at a time."""
         return {name: schedule.piece_at(tau) for name, schedule in self.schedules.items()}
 
-    def step(self, gradient: Callable[..., Any], state: tuple[Any, ...], eta: float, first: float) -> tuple[Any, ...]:
+    def step(self, gradient: Slope, state: Arrays, eta: float, first: float) -> Arrays:
         """One round in floating point, whose first step is number ``first`` of the run, or a time between two."""
         return self.round(gradient, state, eta, lambda name, number: self.schedules[name](number * eta), first)
 
-    def initial_state(self, theta: Any, gradient: Callable[..., Any], tau: float = 0.0) -> tuple[Any, ...]:
+    def initial_state(self, theta: Any, gradient: Slope, tau: float = 0.0) -> Arrays:
         """θ and the memory before the first step; where that holds a gradient it is the first step's."""
         index, weight = self.visits[0]
         own = gradient if index is None else _of_batch(gradient, index, float(weight))
@@ -163,13 +164,8 @@ class Loop:
         return numbers | {name: schedule(tau) for name, schedule in self.schedules.items() if name != RATE}
 
     def round(
-        self,
-        gradient: Callable[..., Any],
-        state: tuple[Any, ...],
-        eta: Any,
-        scheduled: Callable[[str, Any], Any],
-        first: float = 0,
-    ) -> tuple[Any, ...]:
+        self, gradient: Slope, state: Arrays, eta: Any, scheduled: Callable[[str, Any], Any], first: float = 0
+    ) -> Arrays:
         """One round in any kind of numbers; ``scheduled(name, number)`` is a schedule's value at a step."""
         exact = isinstance(eta, StepSize)
         fixed = {name: value if exact else float(value) for name, value in self.values.items()}
@@ -183,7 +179,7 @@ class Loop:
         return state
 
 
-def _of_batch(gradient: Callable[..., Any], index: int, weight: Any) -> Callable[..., Any]:
+def _of_batch(gradient: Slope, index: int, weight: Any) -> Callable[..., Any]:
     if weight == 1:
         return lambda point, field=0: gradient(point, index)
     return lambda point, field=0: weight * gradient(point, index)
@@ -199,29 +195,36 @@ def check_free(given: Mapping[str, object], schedules: Mapping[str, Schedule]) -
         raise InputError(f"{name} = {given[name]}: has a schedule, so it has no value; leave one of the two out")
 
 
-def rule_of_losses(
+def loop_of(
+    optimizer: str | Optimizer, schedule: object = None, batching: object = None, samples: int = 0, **given: object
+) -> Loop:
+    """The run as it is made: an optimiser with its schedules and batches of so many samples.
+
+    ``schedule`` is read by ``schedules.read_schedules`` and ``batching`` by ``read_batching``; parameters not given
+    have their defaults.  Raises ``InputError`` as these, ``chosen`` and ``Loop`` do.
+    """
+    if batching is not None and samples == 0:
+        raise InputError("batching: this loss has no data; leave it out")
+    batches = None if batching is None else read_batching(batching, samples)
+    return make_loop(optimizer, given, read_schedules(schedule), batches)
+
+
+def make_loop(
     optimizer: str | Optimizer,
     given: Mapping[str, object],
-    losses: int,
-    visits: Any,
-    schedules: Mapping[str, Schedule],
-    taylor: Callable[[Schedule], Sequence[Coefficient]],
-) -> tuple[UpdateRule, int]:
-    """The rule of a round over so many losses, visited in the order ``visits``, and the steps it takes.
-
-    ``taylor`` makes the coefficients of a schedule.  Raises ``InputError`` as ``chosen`` and ``Loop`` do.
-    """
-    from eomsym.optimizers import check_one_gradient, chosen
-
+    schedules: Mapping[str, Schedule] = MappingProxyType({}),
+    batches: Batches | None = None,
+) -> Loop:
+    """The same of schedules and batches that are read.  Raises ``InputError`` as ``chosen`` and ``Loop`` do."""
     check_free(given, schedules)
     entry, exact = chosen(optimizer, given)
-    values = entry.complete(exact)
-    check_one_gradient(entry, values)
-    order = visiting(visits, losses)
+    return Loop(entry, entry.complete(exact), schedules, batches)
+
+
+def losses_in_turn(count: int, visits: Any) -> Batches | None:
+    """So many losses as batches, visited in the order ``visits``; None where a round is one step."""
+    order = visiting(visits, count)
     if is_reshuffled(visits):
         raise InputError(f"visits {visits!r}: the mean over all orders is there for kernels; take {', '.join(ORDERS)}")
-    batches = Batches(tuple((i,) for i in range(losses)), order, (Fraction(1),) * losses) if len(order) > 1 else None
-    loop = Loop(entry, values, schedules, batches)
-    found = {name: taylor(schedule) for name, schedule in schedules.items()}
-    loop.check_values({name: values[0] for name, values in found.items()})
-    return loop.rule(found), loop.steps
+    members = tuple((index,) for index in range(count))
+    return Batches(members, order, (Fraction(1),) * count) if len(order) > 1 else None

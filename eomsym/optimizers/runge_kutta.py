@@ -7,13 +7,14 @@ Extragradient is *not* the explicit midpoint method: its first step is a whole o
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from fractions import Fraction
+from typing import Any
 
 from eomsym.errors import InputError
 from eomsym.exact_numbers import read_rational
-from eomsym.optimizers._base import Optimizer
-from eomsym.optimizers._stepping import runge_kutta_step
+from eomsym.optimizers.optimizer import Optimizer
+from eomsym.optimizers.stepping import number_for, solve
 
 _GNI = "Hairer, Lubich & Wanner, Geometric Numerical Integration, 2nd ed. 2006, sections II.1 and IX.9"
 
@@ -50,6 +51,37 @@ def runge_kutta(
     )
 
 
+def runge_kutta_step(matrix: Sequence[Sequence[Fraction]], weights: Sequence[Fraction]) -> Callable[..., Any]:
+    """The step function of a Runge–Kutta tableau, explicit where the matrix is strictly lower triangular."""
+    count = len(weights)
+    explicit = all(matrix[i][j] == 0 for i in range(count) for j in range(i, count))
+
+    def step(gradient: Callable[..., Any], state: tuple[Any], eta: Any) -> tuple[Any]:
+        (theta,) = state
+
+        def moved(factors: Sequence[Fraction], slopes: Sequence[Any]) -> Any:
+            point = theta
+            for factor, slope in zip(factors, slopes, strict=False):
+                if factor != 0:
+                    point = point - (eta * number_for(theta, factor)) * slope
+            return point
+
+        if explicit:
+            slopes: list[Any] = []
+            for row in matrix:
+                slopes.append(gradient(moved(row, slopes)))
+        else:
+
+            def equation(points: tuple[Any, ...]) -> tuple[Any, ...]:
+                at = [gradient(point) for point in points]
+                return tuple(moved(row, at) for row in matrix)
+
+            slopes = [gradient(point) for point in solve(equation, (theta,) * count)]
+        return (moved(weights, slopes),)
+
+    return step
+
+
 _HALF = Fraction(1, 2)
 
 EXTRAGRADIENT = runge_kutta(
@@ -83,3 +115,4 @@ CLASSICAL = runge_kutta(
     summary="θ⁺ = θ − η/6 (k₁ + 2k₂ + 2k₃ + k₄), the classical method",
     source=_GNI,
 )
+RULES = (EXTRAGRADIENT, EXPLICIT_MIDPOINT, IMPLICIT_MIDPOINT, CLASSICAL)

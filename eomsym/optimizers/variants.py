@@ -1,93 +1,152 @@
-"""What PyTorch adds to every method: weight decay in the gradient or beside it, and ascent instead of descent.
+"""Forms of an optimiser: with its own flags set, and with what every optimiser of one gradient has beside them.
 
-*Coupled* decay makes ``g + λ θ`` of the gradient, so that it passes through all memories; *decoupled* decay is
-``θ⁺ = … − η λ θ`` beside them, as in AdamW; *maximized* is the method with −g.  Coupled decay comes after the sign.
+These are weight decay and ascent.  *Coupled* decay makes ``g + λ θ`` of the gradient, so that it passes through all
+memories; *decoupled* decay is ``θ⁺ = … − η λ θ`` beside them, as in AdamW; *maximize* is the method with −g.  Coupled
+decay comes after the sign.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from fractions import Fraction
-from functools import cache
 from typing import Any
 
-from eomsym.optimizers._base import Optimizer, Parameter
+from eomsym.checks import meant
+from eomsym.errors import InputError
+from eomsym.optimizers.optimizer import Arrays, Optimizer, Parameter, Slope, flag, from_zero, one_loss
 
-DECAY = Parameter(
-    "decay",
-    "λ",
-    "weight decay, outside of the gradient",
-    Fraction(0),
-    None,
-    default=Fraction(1, 100),
+DECAY = replace(
+    from_zero("decay", "λ", "weight decay, outside of the gradient", Fraction(1, 100)),
     trial=Fraction(1, 10),
     reason="weights that decay must not grow",
 )
 _SOURCE = "; Loshchilov & Hutter, Decoupled weight decay regularization, ICLR 2019"
+#: What every optimiser of one gradient can have, beside its own options.
+COMMON = (
+    flag("coupled_decay", "g + λ θ in place of g, as PyTorch's weight_decay"),
+    flag("decoupled_decay", "− η λ θ beside the step, as in AdamW"),
+    replace(DECAY, brought_by=("coupled_decay", "decoupled_decay")),
+    flag("maximize", "−g in place of g, before any decay: the method climbs"),
+)
 
-Gradient = Callable[..., Any]
+
+def options_of(entry: Optimizer) -> tuple[Parameter, ...]:
+    """Its own options and those of ``COMMON``; the latter for rules of one gradient, and where no name is taken."""
+    if entry.plain is not None or entry.fields is not one_loss:
+        return entry.options
+    taken = {option.name for option in (*entry.parameters, *entry.options)}
+    useless = {name for option in COMMON if option.name in taken for name in option.brought_by}
+    return (*entry.options, *(option for option in COMMON if option.name not in taken | useless))
 
 
-@cache
-def coupled_decay(entry: Optimizer) -> Optimizer:
-    """The method for the gradient ``g + λ θ``: what ``weight_decay`` is in all of torch.optim but AdamW."""
-    return _changed(
-        replace(entry, parameters=(*entry.parameters, DECAY), source=entry.source + _SOURCE),
-        "coupled-decay",
-        "g + λ θ for g",
-        lambda gradient, decay: lambda point, field=0: gradient(point, field) + decay * point,
+def form_of(entry: Optimizer, given: Mapping[str, object]) -> tuple[Optimizer, dict[str, object]]:
+    """The optimiser with the flags that are among the given values, and the other values as they are.
+
+    A number that only a flag brings sets that flag.  Raises ``InputError`` for a flag that is neither yes nor no, and
+    for flags that exclude each other.
+    """
+    options = {option.name: option for option in options_of(entry)}
+    own = {parameter.name for parameter in entry.parameters}
+    flags: dict[str, bool] = {}
+    rest: dict[str, object] = {}
+    for written, value in given.items():
+        option = options.get(meant(written, (*own, *options)) or "")
+        if option is None or option.kind != "flag":
+            rest[written] = value
+        elif option.name in flags:
+            raise InputError(f"parameter {written!r}: {option.name} is given twice; give it once")
+        else:
+            flags[option.name] = bool(option.read(value))
+    for written in rest:
+        option = options.get(meant(written, (*own, *options)) or "")
+        if option is not None and option.name not in own and not flags.keys() & option.brought_by:
+            flags[option.brought_by[0]] = True
+    defaults = {option.name: bool(option.default) for option in options.values() if option.kind == "flag"}
+    changed = [name for name, default in defaults.items() if flags.get(name, default) != default]
+    return (_form(entry, tuple(changed)) if changed else entry), rest
+
+
+def _form(entry: Optimizer, changed: tuple[str, ...]) -> Optimizer:
+    """The optimiser with these flags other than by default, always the same object."""
+    key = id(entry), changed
+    if key not in _FORMS:
+        _FORMS[key] = _make_form(entry, changed)
+    return _FORMS[key]
+
+
+#: Forms by what they are forms of, which each of them keeps alive, and the flags that are not at their default.
+_FORMS: dict[tuple[int, tuple[str, ...]], Optimizer] = {}
+
+
+def _make_form(entry: Optimizer, changed: tuple[str, ...]) -> Optimizer:
+    """The optimiser with these flags other than by default; its name says which."""
+    options = options_of(entry)
+    flags = {option.name: bool(option.default) != (option.name in changed) for option in _flags(options)}
+    numbers = {parameter.name: parameter for parameter in entry.parameters}
+    for option in options:
+        if any(flags[name] for name in option.brought_by):
+            numbers[option.name] = option
+    own = {option.name: flags[option.name] for option in _flags(entry.options)}
+    made = _changed(entry, lambda gradient, **values: (gradient, {**values, **own})) if own else entry
+    changes = entry.form(**own) if entry.form else {}
+    made = replace(
+        made,
+        name=f"{entry.name}({', '.join(f'{name}={_word(flags[name])}' for name in changed)})",
+        parameters=tuple(numbers.values()),
+        options=(),
+        form=None,
+        plain=entry,
+        **changes,
     )
+    if flags.get("coupled_decay") and flags.get("decoupled_decay"):
+        raise InputError(f"optimizer {made.name!r}: both flags are weight decay; set one of them")
+    if flags.get("decoupled_decay"):
+        made = decoupled_decay(made)
+    if flags.get("coupled_decay"):
+        made = _changed(made, _coupled)
+    return _changed(made, _upwards) if flags.get("maximize") else made
 
 
-@cache
-def maximized(entry: Optimizer) -> Optimizer:
-    """The method for −g: it climbs."""
-    return _changed(entry, "maximized", "−g for g", lambda gradient: lambda point, field=0: -gradient(point, field))
+def _flags(options: Iterable[Parameter]) -> list[Parameter]:
+    return [option for option in options if option.kind == "flag"]
 
 
-@cache
+def _word(value: bool) -> str:
+    return "yes" if value else "no"
+
+
 def decoupled_decay(entry: Optimizer) -> Optimizer:
     """The method with ``− η λ θ`` beside its step; of Adam it is AdamW."""
 
-    def step(gradient: Gradient, state: tuple[Any, ...], eta: Any, decay: Any, **others: Any) -> tuple[Any, ...]:
+    def step(gradient: Slope, state: Arrays, eta: Any, decay: Any, **others: Any) -> Arrays:
         moved, *memory = entry.run(gradient, state, eta, **others)
         return moved - eta * (decay * state[0]), *memory
 
-    initial, of_adam = entry.initial, entry.name == "adam"
-    return replace(
-        entry,
-        name="adamw" if of_adam else f"{entry.name}-decoupled-decay",
-        aliases=(),
-        summary=f"{'as adam' if of_adam else entry.summary}, with − η λ θ beside it{': as PyTorch has it' * of_adam}",
-        source=entry.source + _SOURCE,
-        parameters=(*entry.parameters, DECAY),
-        step=step,
-        initial=None
-        if initial is None
-        else lambda gradient, theta, decay, **others: initial(gradient, theta, **others),
-    )
+    numbers = {parameter.name: parameter for parameter in (*entry.parameters, DECAY)}
+    made = _changed(entry, lambda gradient, decay, **others: (gradient, others))
+    return replace(made, step=step, source=entry.source + _SOURCE, parameters=tuple(numbers.values()))
 
 
-def _changed(entry: Optimizer, word: str, meaning: str, change: Callable[..., Gradient]) -> Optimizer:
-    """The method with another gradient, ``change(gradient, **those of its parameters that change takes)``."""
-    mine = ("decay",) if word == "coupled-decay" else ()
+def _coupled(gradient: Slope, decay: Any, **others: Any) -> tuple[Slope, dict[str, Any]]:
+    return lambda point, field=0: gradient(point, field) + decay * point, others
 
-    def bound(gradient: Gradient, values: dict[str, Any]) -> Gradient:
-        return change(gradient, **{name: values.pop(name) for name in mine})
 
-    def step(gradient: Gradient, state: tuple[Any, ...], eta: Any, **values: Any) -> tuple[Any, ...]:
-        return entry.run(bound(gradient, values), state, eta, **values)
+def _upwards(gradient: Slope, **values: Any) -> tuple[Slope, dict[str, Any]]:
+    return lambda point, field=0: -gradient(point, field), values
 
-    def initial(gradient: Gradient, theta: Any, **values: Any) -> tuple[Any, ...]:
-        assert entry.initial is not None
-        return entry.initial(bound(gradient, values), theta, **values)
 
-    return replace(
-        entry,
-        name=f"{entry.name}-{word}",
-        aliases=(),
-        summary=f"{entry.summary}, with {meaning}",
-        step=step,
-        initial=None if entry.initial is None else initial,
-    )
+def _changed(entry: Optimizer, change: Callable[..., tuple[Slope, dict[str, Any]]]) -> Optimizer:
+    """The method run with another gradient and other values, ``change(gradient, **values)``."""
+    begin = entry.initial
+
+    def step(gradient: Slope, state: Arrays, eta: Any, **values: Any) -> Arrays:
+        own, others = change(gradient, **values)
+        return entry.run(own, state, eta, **others)
+
+    def initial(gradient: Slope, theta: Any, **values: Any) -> Arrays:
+        assert begin is not None
+        own, others = change(gradient, **values)
+        return begin(own, theta, **others)
+
+    return replace(entry, step=step, initial=None if begin is None else initial)

@@ -94,7 +94,7 @@ def _optimizers(value: Any, shared: tuple[float, ...] | None) -> Iterator[Optimi
     """The choices of one table: one for each combination of the values of its parameters."""
     table = entries.table("optimizer", value, OPTIMIZER_KEYS)
     name = entries.text("optimizer", "name", table.get("name"))
-    entry, fixed = optimizers.chosen(name, {})
+    entry, _ = optimizers.chosen(name, {})
     where = f"optimizer {entry.name!r}"
     if not optimizers.is_built_in(entry):
         raise InputError(f"{where}: registered in this process only, so no worker knows it; take one of eomsym's own")
@@ -104,10 +104,11 @@ def _optimizers(value: Any, shared: tuple[float, ...] | None) -> Iterator[Optimi
     given = entries.mapping(where, "parameters", table.get("parameters", {}))
     for values in product(*map(entries.several, given.values())):
         named = dict(zip(given, map(_exact, values), strict=True))
-        if fixed and named:
+        form, own, rest = optimizers.form(name, named)
+        if own and named:
             raise InputError(f"{where}: its name gives all parameters itself; write them in there")
-        complete = fixed or entry.complete(named, trial=True)
-        yield OptimizerChoice(entry.name, tuple((name, str(number)) for name, number in complete.items()), etas)
+        complete = own or form.complete(rest, trial=True)
+        yield OptimizerChoice(form.name, tuple((name, str(number)) for name, number in complete.items()), etas)
 
 
 def _exact(value: Any) -> Any:

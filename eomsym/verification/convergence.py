@@ -27,8 +27,7 @@ from eomsym.dynamics.kernel_rule import DESCENT, check_rule, rule_name
 from eomsym.dynamics.vectors import norm, rounded
 from eomsym.errors import InputError
 from eomsym.models import DEFAULT_DATASETS, MLP, Dataset, ExpressionLoss, dataset
-from eomsym.optimizers import Optimizer, loop_of
-from eomsym.optimizers.loop import check_free
+from eomsym.optimizers import Optimizer, check_free, loop_of
 from eomsym.schedules import read_schedules
 from eomsym.step_index import check_summable
 from eomsym.step_index.frozen import has_kink

@@ -23,7 +23,7 @@ from eomsym.dynamics.kernel_rule import asked_rule, has_rule
 from eomsym.dynamics.kernel_series import slow_memory
 from eomsym.dynamics.state_map import StateMap, kernel_state, run_states
 from eomsym.errors import EomsymError, InputError, IntegrationError
-from eomsym.optimizers import Optimizer, trace
+from eomsym.optimizers import Optimizer, label, trace
 from eomsym.step_index import MAX_LOOKAHEAD_ORDER, map_logarithm
 from eomsym.verification.drift_record import Drift
 from eomsym.verification.observables import (
@@ -129,7 +129,7 @@ def drift(
             Drift(
                 observable=quantity.name,
                 exact_derivative=quantity.exact,
-                optimizer=optimizer if isinstance(optimizer, str) else entry.name,
+                optimizer=label(optimizer, entry),
                 parameters=tuple((name, str(value)) for name, value in values.items()),
                 model=describe(kernel) if hasattr(kernel, "model") else "own loss",
                 eta=rate,

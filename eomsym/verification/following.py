@@ -20,7 +20,7 @@ from eomsym.dynamics.kernel_rule import asked_rule
 from eomsym.dynamics.loop_kernel import loop_kernel
 from eomsym.dynamics.state_map import StateMap, Tally, follow_slow, follow_states, kernel_state, run_states
 from eomsym.errors import InputError, IntegrationError
-from eomsym.optimizers import Optimizer, loop_of
+from eomsym.optimizers import Optimizer, label, loop_of
 from eomsym.schedules import read_schedules
 from eomsym.step_index import MAX_LOOKAHEAD_ORDER
 from eomsym.verification.follow_loop import check_fall, loop_path, loop_state
@@ -226,14 +226,14 @@ def _of_loop(
     rate, point = check_positive("eta", eta), check_theta(kernel, theta)
     given: dict[str, Any] = dict(hyperparameters)
     entry, own = asked_rule(kernel, optimizer, given)
-    if optimizer is None and not given:
-        given = {name: value for name, value in own.items() if name not in read_schedules(schedule)}
+    if optimizer is None:
+        given = {name: value for name, value in own.items() if given or name not in read_schedules(schedule)}
     loop = loop_of(entry if optimizer is None else optimizer, schedule, batching, len(data[0]) if data else 0, **given)
     loop.check(rounds * loop.steps * rate)
     whole = loop_kernel(kernel, loop)
     return _Subject(
         whole=loop_state(whole, point, rate, data),
-        optimizer=optimizer if isinstance(optimizer, str) else loop.optimizer.name,
+        optimizer=label(optimizer, loop.optimizer),
         model=describe(kernel),
         eta=rate,
         parameters=(
@@ -264,7 +264,7 @@ def _of_kernel(
     slow, reason = _slow_field(kernel, entry, values, rate, data)
     return _Subject(
         whole=kernel_state(kernel, point, rate, data, entry, values),
-        optimizer=optimizer if isinstance(optimizer, str) else entry.name,
+        optimizer=label(optimizer, entry),
         model=describe(kernel),
         eta=rate,
         parameters=tuple((name, str(value)) for name, value in values.items()),

@@ -7,14 +7,14 @@ from pathlib import Path
 
 import pytest
 import sympy
+from forms import EVERY
 from sympy.parsing.sympy_parser import parse_expr
 
 import eomsym
-from eomsym.optimizers import REGISTRY
 from eomsym.trees import parse_tree, rooted_trees
 
 #: Those whose terms are plain trees, by what their JSON says.
-PLAIN = [name for name in REGISTRY if eomsym.derive(name, order=0).plain]
+PLAIN = [name for name in EVERY if eomsym.derive(name, order=0).plain]
 ROOT = Path(__file__).parents[2]
 
 # Theory page, section 1: the first counter terms of gradient descent, as SymPy lines.
@@ -28,7 +28,7 @@ FIRST_TERMS = {
 
 @pytest.mark.parametrize("name", ["heavy-ball", "adam", "gradient-descent"])
 def test_conditions_stand_beside_the_terms_and_not_in_them(run, name):
-    limits = REGISTRY[name].limits
+    limits = EVERY[name].limits
     result = run("derive", name, "--order", "0")
     assert result.err == (f"eomsym: {name}: {limits}\n" if limits else "")
     assert run("derive", name, "--order", "0", "--quiet").err == ""
@@ -71,7 +71,7 @@ SHOWN = "gradient-descent", "heavy-ball"
 
 
 @LONG
-@pytest.mark.parametrize("name", REGISTRY)
+@pytest.mark.parametrize("name", EVERY)
 def test_text_and_latex_are_those_of_the_library(run, name, whole):
     # Symbols for all of AdamW's parameters take half a minute at order 3.
     order = "3" if name in (PLAIN if whole else SHOWN) else "1"
@@ -99,8 +99,8 @@ def test_sympy_lines(run):
 @pytest.mark.parametrize("name", PLAIN)
 def test_sympy_lines_carry_the_exact_coefficients(run, name, whole):
     """Reading the lines back and picking out each elementary differential gives the coefficients of the JSON."""
-    symbols = {parameter.name: sympy.Symbol(parameter.name) for parameter in REGISTRY[name].parameters}
-    symbols |= {parameter.symbol: sympy.Symbol(parameter.symbol) for parameter in REGISTRY[name].parameters}
+    symbols = {parameter.name: sympy.Symbol(parameter.name) for parameter in EVERY[name].parameters}
+    symbols |= {parameter.symbol: sympy.Symbol(parameter.symbol) for parameter in EVERY[name].parameters}
     order = 4 if whole or name in SHOWN else 2
     lines = run("derive", name, "--order", str(order), "--format", "sympy").out.splitlines()
     record = run("derive", name, "--order", str(order), "--format", "json").json

@@ -1,14 +1,18 @@
-"""``eomsym optimizers``: everything that is registered, with parameters and update rule."""
+"""``eomsym optimizers``: everything that is registered, with parameters, options and update rule."""
 
-from eomsym.optimizers import REGISTRY
+from rich.cells import cell_len
+
+from eomsym.optimizers import COMMON, FURTHER, REGISTRY, options_of
+
+LISTED = {**REGISTRY, **FURTHER}
 
 
 def test_table_names_each_with_aliases_rule_and_parameters(run, monkeypatch):
     monkeypatch.setenv("COLUMNS", "80")
     result = run("optimizers")
     assert (result.status, result.err) == (0, "")
-    assert max(map(len, result.out.splitlines())) <= 80
-    for entry in REGISTRY.values():
+    assert max(map(cell_len, result.out.splitlines())) <= 80
+    for entry in LISTED.values():
         for word in (entry.name, *entry.aliases, *(parameter.name for parameter in entry.parameters)):
             assert word in result.out
 
@@ -16,7 +20,9 @@ def test_table_names_each_with_aliases_rule_and_parameters(run, monkeypatch):
 def test_conditions_and_what_has_been_verified_are_told(run, monkeypatch):
     monkeypatch.setenv("COLUMNS", "1000")
     lines = run("optimizers").out
-    for entry in REGISTRY.values():
+    for option in (*COMMON, *(option for entry in LISTED.values() for option in entry.options)):
+        assert option.meaning in lines
+    for entry in LISTED.values():
         assert entry.limits in lines
         for parameter in entry.parameters:
             assert f"{parameter.meaning} (" not in lines or f"verified at {parameter.verified_at}" in lines
@@ -29,15 +35,21 @@ def test_other_spellings_of_the_command(run):
 
 def test_json(run):
     listed = run("optimizers", "--format", "json").json["optimizers"]
-    assert [entry["name"] for entry in listed] == list(REGISTRY)
+    assert [entry["name"] for entry in listed] == list(LISTED)
     for entry in listed:
-        registered = REGISTRY[entry["name"]]
+        registered = LISTED[entry["name"]]
         assert entry["update_rule"] == registered.summary
         assert [parameter["name"] for parameter in entry["parameters"]] == [p.name for p in registered.parameters]
-        assert set(entry) == {"name", "aliases", "update_rule", "parameters", "source", "limits"}
+        assert [option["name"] for option in entry["options"]] == [option.name for option in options_of(registered)]
+        assert entry["why_not_derived"] == registered.numeric_only
+        known = {"name", "aliases", "update_rule", "parameters", "options", "source", "limits", "why_not_derived"}
+        assert set(entry) == known
 
 
 def test_every_name_and_alias_listed_can_be_derived(run):
     for entry in run("optimizers", "--format", "json").json["optimizers"]:
+        if entry["why_not_derived"]:
+            assert entry["why_not_derived"] in run("derive", entry["name"]).err
+            continue
         for name in (entry["name"], *entry["aliases"], entry["name"].title().replace("-", "")):
             assert run("derive", name, "--order", "1", "--format", "json").json["optimizer"] == entry["name"]

@@ -11,8 +11,7 @@ from eomsym.codegen import KernelSpec
 from eomsym.codegen.render import render
 from eomsym.errors import EomsymError, InputError
 from eomsym.models import MLP, ExpressionLoss, VectorField
-from eomsym.optimizers import Optimizer
-from eomsym.optimizers.gradient_descent import OPTIMIZER
+from eomsym.optimizers import Optimizer, get
 
 MARKUP = (
     "{{ 7*7 }}",
@@ -57,7 +56,7 @@ NAMED = {
     "name of a setting": lambda text: KernelSpec(MLP([2, 2]), 1, "heavy-ball", "double", ((text, "1/2"),)),
     "setting": lambda text: KernelSpec(MLP([2, 2]), 1, "heavy-ball", "double", (("beta", text),)),
     "optimizer of the user's own": lambda text: KernelSpec(
-        MLP([2, 2]), 1, Optimizer(text, (), "summary", "source", (), OPTIMIZER.step)
+        MLP([2, 2]), 1, Optimizer(text, (), "summary", "source", (), get("gradient-descent").step)
     ),
 }
 

@@ -5,12 +5,13 @@ from math import comb
 
 import numpy as np
 import pytest
+from forms import EVERY
 from interpreted import interpreted
 
 from eomsym.codegen import MAX_EXPRESSION_ORDER, MAX_KERNEL_ORDER, KernelSpec
 from eomsym.errors import OverflowInKernelError
 from eomsym.models import ExpressionLoss
-from eomsym.optimizers import REGISTRY, State, is_built_in, rule_of_one_gradient
+from eomsym.optimizers import State, is_built_in, make_loop
 from eomsym.step_index import small_nodes
 from eomsym.verification import certify
 
@@ -20,7 +21,7 @@ MEMORIES = ("1/2", "9/10", "99/100", "999/1000")
 #: Optimisers with the memories that people give them.
 SWEEP = [(name, {"beta": beta}) for name in ("heavy-ball", "nesterov", "sgdw") for beta in MEMORIES] + [
     (name, {"beta2": beta, "epsilon": "1e-8"})
-    for name in ("rmsprop", "rmsprop-inside", "adam", "adam-inside", "adamw")
+    for name in ("rmsprop", "rmsprop(inside=yes)", "adam", "adam(inside=yes, corrected=no)", "adamw")
     for beta in MEMORIES[2:]
 ]
 
@@ -37,7 +38,7 @@ def remembers(entry):
     return entry.memory and {field.kind for field in entry.fields(**entry.complete({}))} == {"loss"}
 
 
-@pytest.mark.parametrize("name", [name for name, entry in REGISTRY.items() if is_built_in(entry) and remembers(entry)])
+@pytest.mark.parametrize("name", [name for name, entry in EVERY.items() if is_built_in(entry) and remembers(entry)])
 def test_certificates_at_the_defaults(name):
     assert certified(name, {}, 6).max() <= 1e-12
 
@@ -67,7 +68,7 @@ def test_heavy_ball_on_a_quadratic(beta):
 @pytest.mark.parametrize("name", ["heavy-ball", "nesterov", "adam"])
 def test_tables_stay_in_the_range_of_single_precision(name):
     """Rows of long memories grow like (1−β)^(1−2k), their weights do not."""
-    rule = rule_of_one_gradient(name, {"beta2" if name == "adam" else "beta": "9999/10000"})
+    rule = make_loop(name, {"beta2" if name == "adam" else "beta": "9999/10000"}).rule({})
     tables = small_nodes(rule, MAX_KERNEL_ORDER + 1)
     shares = {rule.self_coefficient(atom.index) for atom in rule.atoms if isinstance(atom, State)} - {1}
     for level in range(MAX_KERNEL_ORDER + 1):

@@ -6,6 +6,7 @@ from fractions import Fraction
 import numpy as np
 import pytest
 import shared_kernels
+from forms import EVERY
 from own_rules import POWERS
 from second_routes.modified_fields import modified_field_terms
 
@@ -60,7 +61,7 @@ def test_terms_are_those_of_the_reference(kernels, name):
 
 
 def test_the_gradient_is_plain_and_the_field_is_not(kernels):
-    adam = kernels["adam-inside"]
+    adam = kernels["adam(inside=yes, corrected=no)"]
     gradient = adam.gradient(THETA, *DATA)
     # Theory page, section 3: Adam descends g/√(g² + ε) to leading order.
     np.testing.assert_allclose(
@@ -90,7 +91,7 @@ def test_samples_that_do_not_make_batches_are_refused(kernels):
         field_gradient(kernel, (DATA[0][:7], DATA[1][:7]), kernel.spec.fields)(THETA, 0)
 
 
-@pytest.mark.parametrize("entry", [*optimizers.REGISTRY.values(), *POWERS], ids=lambda entry: entry.name)
+@pytest.mark.parametrize("entry", [*EVERY.values(), *POWERS], ids=lambda entry: entry.name)
 def test_every_optimizer_renders_the_same_bytes_twice(entry):
     source = render(spec(entry))
     assert source == render(spec(entry))

@@ -218,7 +218,7 @@ def test_scaling_of_the_loss_is_scaling_of_the_step(name, coefficients, point, c
 def test_the_order_of_the_parameters_is_irrelevant_to_componentwise_methods_too(coefficients, point):
     """Adam divides component by component, so only permutations commute with it."""
     gradient = polynomial_field(coefficients)
-    entry = optimizers.get("adam-inside")
+    entry = optimizers.get("adam(inside=yes, corrected=no)")
     rule = entry.rule(**entry.complete({}, trial=True))
 
     def terms(order):

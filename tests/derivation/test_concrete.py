@@ -79,7 +79,7 @@ def test_high_order_of_a_polynomial_is_quick():
 def heavy_ball(monkeypatch):
     parameters = (Parameter("beta", "β", "", Fraction(0), Fraction(1)),)
     entry = Optimizer("test-heavy-ball", (), "", "", parameters, get("heavy-ball").step, ("velocity",))
-    monkeypatch.setitem(optimizers._BY_ALIAS, entry.name, entry)
+    monkeypatch.setitem(optimizers.registry._BY_ALIAS, entry.name, entry)
     return entry.name
 
 

@@ -49,7 +49,7 @@ def heavy_ball(monkeypatch):
         Parameter("damping", "d", "factor of the step", Fraction(0), Fraction(2)),
     )
     entry = Optimizer("test-heavy-ball", (), "", "", parameters, heavy_ball_step, memory=("velocity",))
-    monkeypatch.setitem(optimizers._BY_ALIAS, entry.name, entry)
+    monkeypatch.setitem(optimizers.registry._BY_ALIAS, entry.name, entry)
     return entry.name
 
 

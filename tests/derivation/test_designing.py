@@ -111,7 +111,7 @@ LOOK_AHEAD = Optimizer(
     summary="v⁺ = β v + g(θ − η a v), θ⁺ = θ − η v⁺",
     source="a family of this test",
     parameters=(
-        Parameter("beta", "β", "memory", Fraction(0), Fraction(1), default=Fraction(9, 10), share=True),
+        Parameter("beta", "β", "memory", Fraction(0), Fraction(1), default=Fraction(9, 10), kind="share"),
         Parameter("ahead", "a", "how far it looks ahead", Fraction(0), Fraction(1000)),
     ),
     step=look_ahead_step,

@@ -4,9 +4,10 @@ import io
 
 import numpy as np
 import pytest
+from forms import EVERY
 from matplotlib.figure import Figure
 
-from eomsym import derive, optimizers
+from eomsym import derive
 from eomsym.derivation.figures import tree_figure
 from eomsym.errors import InputError
 from eomsym.trees import rooted_trees
@@ -50,7 +51,7 @@ def test_trees_of_counter_terms_carry_their_coefficients():
     ]
 
 
-@pytest.mark.parametrize("name", optimizers.REGISTRY)
+@pytest.mark.parametrize("name", EVERY)
 def test_counter_terms_of_every_optimizer_can_be_drawn(name):
     counterterms = derive(name, order=1)
     if counterterms.plain:

@@ -41,7 +41,7 @@ def heavy_ball(monkeypatch):
         Parameter("damping", "d", "", Fraction(0), Fraction(2)),
     )
     entry = Optimizer("test-heavy-ball", (), "", "", parameters, damped_step, ("velocity",))
-    monkeypatch.setitem(optimizers._BY_ALIAS, entry.name, entry)
+    monkeypatch.setitem(optimizers.registry._BY_ALIAS, entry.name, entry)
     return entry.name
 
 

@@ -6,6 +6,7 @@ from math import comb, prod
 import numpy as np
 import pytest
 import sympy
+from forms import EVERY
 from own_rules import POWERS
 from second_routes.modified_fields import modified_field_terms
 from second_routes.step_polynomial import FORMS, modified_coefficients
@@ -18,7 +19,7 @@ from eomsym.errors import InputError
 from eomsym.optimizers import runge_kutta
 from eomsym.trees import LEAF, THETA, Tree, parse_tree, rooted_trees
 
-ENTRIES = [*optimizers.REGISTRY.values(), *POWERS]
+ENTRIES = [*EVERY.values(), *POWERS]
 LINEAR = [entry for entry in ENTRIES if entry.rule(**entry.complete({}, trial=True)).linear]
 
 

@@ -31,7 +31,7 @@ def test_first_terms_are_those_of_the_theory():
     ("optimizer", "name", "of_slope"),
     [
         ("heavy-ball", "eta", lambda b: -1 / (2 * (1 - b))),
-        ("heavy-ball-rate-inside", "rate", lambda b: -(1 + b) / (2 * (1 - b) ** 2)),
+        ("heavy-ball(rate_inside=yes)", "rate", lambda b: -(1 + b) / (2 * (1 - b) ** 2)),
     ],
 )
 def test_the_place_of_the_rate_shows_in_its_derivative_alone(optimizer, name, of_slope):
@@ -84,7 +84,7 @@ def test_the_formula_of_a_constant_rate_is_not():
 
 
 def test_adam_has_its_terms_too():
-    text = eomsym.derive("adam-inside", order=1, schedule="eta").text()
+    text = eomsym.derive("adam(inside=yes, corrected=no)", order=1, schedule="eta").text()
     assert "s′/2 g r⁻¹" in text, text
 
 

@@ -7,6 +7,7 @@ from fractions import Fraction
 import mpmath
 import pytest
 import sympy
+from forms import EVERY
 from second_routes.late_steps import start_by_late_steps
 
 import eomsym
@@ -19,7 +20,7 @@ from eomsym.trees import LEAF, parse_tree, slow_leaf
 
 BETA = sympy.Symbol("beta")
 X, Y = sympy.symbols("x y")
-LINEAR = [entry.name for entry in optimizers.REGISTRY.values() if entry.memory and derive(entry.name, 0).plain]
+LINEAR = [entry.name for entry in EVERY.values() if entry.memory and derive(entry.name, 0).plain]
 
 
 def terms(start):
@@ -169,7 +170,7 @@ def _handed_over(seen, loss, point, velocity, beta):
     return True
 
 
-@pytest.mark.parametrize("name", [e.name for e in optimizers.REGISTRY.values() if not e.memory])
+@pytest.mark.parametrize("name", [e.name for e in EVERY.values() if not e.memory])
 def test_without_memory_it_is_where_one_stands(name):
     found = derive(name, 2, start=True)
     assert found.start.text() == "θ̂_0 = θ_0"

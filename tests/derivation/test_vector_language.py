@@ -33,7 +33,7 @@ def test_the_first_counter_term_of_adam_is_the_published_one():
     ∂_j Σ_i √(g_i²+ε)``.
     """
     b1, b2, epsilon = sympy.symbols("beta1 beta2 epsilon")
-    leading, xi_0 = derive("adam-inside", order=1).to_sympy([LOSS], [X, Y])
+    leading, xi_0 = derive("adam(inside=yes, corrected=no)", order=1).to_sympy([LOSS], [X, Y])
     gradient = [LOSS.diff(name) for name in (X, Y)]
     first, second = (1 + b1) / (1 - b1), (1 + b2) / (1 - b2)
     total = sum(sympy.sqrt(g**2 + epsilon) for g in gradient)
@@ -47,8 +47,9 @@ def test_the_first_counter_term_of_adam_is_the_published_one():
 
 def test_the_first_counter_term_of_adam_in_the_language_itself():
     """Two monomials, ``g'(g/r)/r`` and ``g'(g/r)/r³``, with the published coefficients."""
+    row = derive("adam(inside=yes, corrected=no)", order=1).rows[1]
     inner = (Monomial(gradient=1, powers=((0, -1),)),)
-    found = {basis: value.as_expr() for basis, value in derive("adam-inside", order=1).rows[1].items()}
+    found = {basis: value.as_expr() for basis, value in row.items()}
     b1, b2, epsilon = sympy.symbols("beta1 beta2 epsilon")
     first, second = (1 + b1) / (1 - b1), (1 + b2) / (1 - b2)
     expected = {
@@ -60,7 +61,9 @@ def test_the_first_counter_term_of_adam_in_the_language_itself():
         assert sympy.cancel(found[monomial] - coefficient) == 0
 
 
-@pytest.mark.parametrize("name", ["adam", "adam-outside", "adam-inside", "adamw", "rmsprop", "rmsprop-inside"])
+@pytest.mark.parametrize(
+    "name", ["adam", "adam(corrected=no)", "adam(inside=yes, corrected=no)", "adamw", "rmsprop", "rmsprop(inside=yes)"]
+)
 def test_formulas_and_series_arithmetic_agree(name):
     """Orders 0 to 3 of the formulas at a point against the same rule in series arithmetic with 40 digits."""
     order = 2 if name == "adamw" else 3
@@ -81,7 +84,7 @@ def test_formulas_and_series_arithmetic_agree(name):
 def test_without_averages_rmsprop_is_euler_on_the_normalised_gradient():
     """β₂ = 0: the explicit Euler method for ``f = −g/r``, so ``f̃_1 = −½ f'f``, a route without moving averages."""
     epsilon = sympy.Rational(1, 10)
-    _, xi_0, xi_1 = derive("rmsprop-inside", order=2, beta2=0, epsilon="1/10").to_sympy([LOSS], [X, Y])
+    _, xi_0, xi_1 = derive("rmsprop(inside=yes)", order=2, beta2=0, epsilon="1/10").to_sympy([LOSS], [X, Y])
     f = [-LOSS.diff(name) / sympy.sqrt(LOSS.diff(name) ** 2 + epsilon) for name in (X, Y)]
 
     def along(vector, direction):

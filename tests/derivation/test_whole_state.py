@@ -22,10 +22,10 @@ RATES = {
     "heavy-ball": {"gamma": "3/2"},
     "nesterov": {"gamma": "3/2"},
     "sgdw": {"gamma": "3/2", "decay": "1/5"},
-    "adam-inside": {"gamma1": "3/2", "gamma2": "1/3", "epsilon": "1/10"},
-    "adam-outside": {"gamma1": "3/2", "gamma2": "1/3", "epsilon": "1/10"},
-    "adamw-uncorrected": {"gamma1": "3/2", "gamma2": "1/3", "epsilon": "1/10", "decay": "1/5"},
-    "rmsprop-inside": {"gamma2": "1/3", "epsilon": "1/10"},
+    "adam(inside=yes, corrected=no)": {"gamma1": "3/2", "gamma2": "1/3", "epsilon": "1/10"},
+    "adam(corrected=no)": {"gamma1": "3/2", "gamma2": "1/3", "epsilon": "1/10"},
+    "adamw(corrected=no)": {"gamma1": "3/2", "gamma2": "1/3", "epsilon": "1/10", "decay": "1/5"},
+    "rmsprop(inside=yes)": {"gamma2": "1/3", "epsilon": "1/10"},
     "rmsprop": {"gamma2": "1/3", "epsilon": "1/10"},
 }
 
@@ -49,7 +49,7 @@ def _step(name: str, rates: dict[str, str]) -> list[list[sympy.Expr]]:
     units = H if scaling.power == 2 else sympy.Integer(1)
     shares = dict(scaling.decays)
     values = {
-        p.name: 1 - sympy.Rational(rates[shares[p.name]]) * H if p.share else sympy.Rational(rates[p.name])
+        p.name: 1 - sympy.Rational(rates[shares[p.name]]) * H if p.kind == "share" else sympy.Rational(rates[p.name])
         for p in entry.parameters
     }
     state = (_Column(VARIABLES), *(_Column(m) * (1 / units) for m in MEMORY[len(entry.memory)]))
@@ -138,13 +138,15 @@ def test_the_flow_is_one_step_to_the_order_kept(name, order):
     assert max(map(abs, _defects(name, order, spoiled=True))) > 1e-4
 
 
-LINEAR = ("heavy-ball", "nesterov", "nesterov-lookahead", "heavy-ball-dampened")
+LINEAR = ("heavy-ball", "nesterov", "nesterov(lookahead=yes)", "heavy-ball(dampened=yes)")
 
 
 def _inertial_step(name, slope, theta, velocity):
     """One step at γ = 3/2 with a gradient of one unknown, in powers of h."""
     entry = optimizers.get(name)
-    values = {p.name: 1 - sympy.Rational(3, 2) * H if p.share else sympy.Rational(1, 5) for p in entry.parameters}
+    shares = {p.name for p in entry.parameters if p.kind == "share"}
+    rate, other = 1 - sympy.Rational(3, 2) * H, sympy.Rational(1, 5)
+    values = {p.name: rate if p.name in shares else other for p in entry.parameters}
     after = entry.step(lambda at, field=0: slope(at), (theta, velocity / H), H**2, **values)
     return sympy.expand(after[0]), sympy.expand(after[1] * H)
 
@@ -199,7 +201,7 @@ def test_of_one_unknown_the_flow_is_one_step_to_the_highest_order(name, spoiled)
 
 
 def test_json_names_states_and_scaling():
-    data = json.loads(eomsym.derive("adam-inside", order=1, state="whole", gamma1="1/2").to_json())
+    data = json.loads(eomsym.derive("adam(inside=yes, corrected=no)", order=1, state="whole", gamma1="1/2").to_json())
     assert data["state"] == ["theta", "mean", "square"]
     assert data["scaling"] == {"eta": "h^1", "beta1": "1 - gamma1*h", "beta2": "1 - gamma2*h"}
     assert data["parameters"] == {"gamma1": "1/2"}

@@ -18,7 +18,7 @@ from eomsym.dynamics.reshuffled import reshuffled_counterterms
 from eomsym.errors import InputError
 from eomsym.notation.coefficients import coefficient_expression
 from eomsym.optimizers import cut, loop_of
-from eomsym.optimizers.heavy_ball import MOMENTUM
+from eomsym.optimizers.descent import MOMENTUM
 
 KERNEL = SampleQuartic()
 
@@ -83,7 +83,7 @@ SETS = {"sets": [[0, 3, 5], [1, 2, 4, 6, 7]]}
 
 
 @pytest.mark.parametrize("beta", [Fraction(9, 10), Fraction(999, 1000)])
-@pytest.mark.parametrize("optimizer", ["heavy-ball", "nesterov-lookahead"])
+@pytest.mark.parametrize("optimizer", ["heavy-ball", "nesterov(lookahead=yes)"])
 def test_terms_to_high_order_are_the_exact_ones_on_trees(optimizer, beta):
     """At the values that people use: coefficients in exact rationals, trees by directional derivatives."""
     tau, order, data = 0.3, 4, samples(5)
@@ -118,7 +118,12 @@ CASES = {
     "Nesterov's y": ("torch.SGD(momentum=0.2, nesterov=True)", {"eta": "exp(-tau)"}, {"count": 4}, {}),
     "dampened": ("torch.SGD(momentum=0.2, dampening=0.1)", {"eta": "1/(1+tau)"}, PALINDROME, {}),
     "decay": ("sgdw", {"eta": "1/(1+tau)", "decay": "(1+tau)/10"}, SETS, {"beta": "1/5"}),
-    "Adam": ("adam-inside", {"eta": "exp(-tau)", "beta1": "1/5+tau/20"}, None, {"beta2": "1/4", "epsilon": "1/2"}),
+    "Adam": (
+        "adam(inside=yes, corrected=no)",
+        {"eta": "exp(-tau)", "beta1": "1/5+tau/20"},
+        None,
+        {"beta2": "1/4", "epsilon": "1/2"},
+    ),
 }
 
 

@@ -18,6 +18,7 @@ from eomsym.optimizers import Optimizer, solve, sqrt
 
 LOSS = ExpressionLoss("x**4/4 + x**2/2 + x*y**2/3 + y**2/2 + 3*x/5 + y + sin(x*y)/3", ["x", "y"])
 THETA = np.array([0.7, 0.4])
+ADAM_INSIDE = "adam(inside=yes, corrected=no)"
 ADAM = {"beta1": Fraction(9, 10), "beta2": Fraction(99, 100), "epsilon": Fraction(1, 1000)}
 MOMENTUM = {"beta": Fraction(9, 10)}
 
@@ -25,7 +26,7 @@ MOMENTUM = {"beta": Fraction(9, 10)}
 @cache
 def kernel(name):
     """No component of g vanishes near THETA and on its way, where Adam would lose its digits."""
-    settings = {"adam-inside": ADAM, "heavy-ball": MOMENTUM}[name]
+    settings = {ADAM_INSIDE: ADAM, "heavy-ball": MOMENTUM}[name]
     return kernel_for(KernelSpec(LOSS, 3, name, settings=tuple(settings.items())))
 
 
@@ -49,7 +50,7 @@ CORRECTED = Optimizer(
     (),
     "",
     "",
-    optimizers.get("adam-inside").parameters,
+    optimizers.get(ADAM_INSIDE).parameters,
     corrected_step,
     ("mean", "square", "first power", "second power"),
     initial=corrected_start,
@@ -91,15 +92,15 @@ def lambert(beta):
 
 def test_adam_in_closed_form():
     """§10: c_1 of uncorrected Adam as a sum, c_1 = 0 and c_2 of corrected Adam by Lambert series."""
-    g = kernel("adam-inside").gradient(THETA)
+    g = kernel(ADAM_INSIDE).gradient(THETA)
     beta1, beta2, epsilon = (float(value) for value in ADAM.values())
     n = np.arange(1, 20000)[:, None]
     phi = g / np.sqrt(g * g + epsilon)
     sum_ = np.sum(phi - (1 - beta1**n) * g / np.sqrt((1 - beta2**n) * g * g + epsilon), axis=0)
-    plain = shadow_start(kernel("adam-inside"), THETA, 1e-4, 1, optimizer="adam-inside", **ADAM)
+    plain = shadow_start(kernel(ADAM_INSIDE), THETA, 1e-4, 1, optimizer=ADAM_INSIDE, **ADAM)
     assert np.linalg.norm(plain.coefficients[0] - sum_) <= plain.errors[0] <= 1e-8 * np.linalg.norm(sum_)
     found = start("bias-corrected adam")
-    moved = kernel("adam-inside").hessian_vector(THETA, phi)
+    moved = kernel(ADAM_INSIDE).hessian_vector(THETA, phi)
     by_mean, by_square = (g * g + epsilon) ** -0.5, -g / 2 * (g * g + epsilon) ** -1.5
     second = lambert(beta1) * by_mean * moved + lambert(beta2) * by_square * 2 * g * moved
     assert np.linalg.norm(found.coefficients[0]) <= found.errors[0] <= 1e-6
@@ -107,8 +108,8 @@ def test_adam_in_closed_form():
 
 
 CASES = {
-    "adam-inside": ("adam-inside", "adam-inside", 0.5, 6.25e-5, 8000, ADAM, [1, 1, 1]),
-    "bias-corrected adam": ("adam-inside", CORRECTED, 0.5, 6.25e-5, 8000, ADAM, [1, 2, 2]),
+    "adam, inside": (ADAM_INSIDE, ADAM_INSIDE, 0.5, 6.25e-5, 8000, ADAM, [1, 1, 1]),
+    "bias-corrected adam": (ADAM_INSIDE, CORRECTED, 0.5, 6.25e-5, 8000, ADAM, [1, 2, 2]),
     "heavy-ball": ("heavy-ball", "heavy-ball", 0.05, 2.5e-5, 2000, MOMENTUM, [1, 1, 1]),
 }
 
@@ -168,7 +169,7 @@ def test_an_implicit_step_is_solved_in_series():
 
 @pytest.mark.parametrize("name", ["gradient-descent", "implicit-midpoint"])
 def test_without_memory_it_is_where_one_stands(name):
-    found = shadow_start(kernel("adam-inside"), THETA, 0.1, 2, optimizer=name)
+    found = shadow_start(kernel(ADAM_INSIDE), THETA, 0.1, 2, optimizer=name)
     assert not found.coefficients.any()
     np.testing.assert_array_equal(found.at(0.1), THETA)
 
@@ -197,20 +198,28 @@ def test_series_in_eta_do_what_their_values_do():
 @pytest.mark.parametrize(
     ("call", "error", "message"),
     [
-        (lambda k: shadow_start(k, THETA, 0.01, 4, optimizer="adam-inside"), InputError, "order 4.*has order 3"),
-        (lambda k: shadow_start(k, [1.0], None, 2, optimizer="adam-inside"), InputError, r"theta: shape \(1,\)"),
         (
-            lambda k: shadow_start(k, THETA, -1, 2, optimizer="adam-inside"),
+            lambda k: shadow_start(k, THETA, 0.01, 4, optimizer=ADAM_INSIDE),
+            InputError,
+            "order 4.*has order 3",
+        ),
+        (
+            lambda k: shadow_start(k, [1.0], None, 2, optimizer=ADAM_INSIDE),
+            InputError,
+            r"theta: shape \(1,\)",
+        ),
+        (
+            lambda k: shadow_start(k, THETA, -1, 2, optimizer=ADAM_INSIDE),
             InputError,
             "eta -1: give a finite number above 0",
         ),
         (
-            lambda k: shadow_start(k, THETA, None, 2, optimizer="adam-inside", beta2=1),
+            lambda k: shadow_start(k, THETA, None, 2, optimizer=ADAM_INSIDE, beta2=1),
             InputError,
             "beta2 = 1: out of range",
         ),
         (
-            lambda k: shadow_start(k, THETA, None, 2, optimizer="adam-inside", beta2="0.99999"),
+            lambda k: shadow_start(k, THETA, None, 2, optimizer=ADAM_INSIDE, beta2="0.99999"),
             InputError,
             "so long that 1[0-9]+ steps are needed, and 600000 are allowed",
         ),
@@ -235,7 +244,7 @@ def test_series_in_eta_do_what_their_values_do():
             "over more than one g",
         ),
         (
-            lambda k: shadow_start(Flat(), np.zeros(2), None, 2, optimizer="adam-outside", **ADAM),
+            lambda k: shadow_start(Flat(), np.zeros(2), None, 2, optimizer="adam(corrected=no)", **ADAM),
             InputError,
             "g is 0 at parameter 0, where the root",
         ),
@@ -248,7 +257,7 @@ def test_series_in_eta_do_what_their_values_do():
 )
 def test_what_has_no_start_is_refused_in_one_line(call, error, message):
     with pytest.raises(error, match=message) as caught:
-        call(kernel("adam-inside"))
+        call(kernel(ADAM_INSIDE))
     assert "\n" not in str(caught.value)
 
 

@@ -20,7 +20,15 @@ from eomsym.optimizers import trace, whole_state
 
 THETA = np.array([0.7, 0.4])
 DECAYS = {"gamma": Fraction(3, 2), "gamma1": Fraction(13, 10), "gamma2": Fraction(2, 5), "epsilon": Fraction(1, 10)}
-NAMES = ("heavy-ball", "nesterov", "adam-inside", "adam-outside", "nesterov-lookahead", "adam")
+ADAM_INSIDE = "adam(inside=yes, corrected=no)"
+NAMES = (
+    "heavy-ball",
+    "nesterov",
+    ADAM_INSIDE,
+    "adam(corrected=no)",
+    "nesterov(lookahead=yes)",
+    "adam",
+)
 SMALL = (1 / 160, 1 / 320)
 
 
@@ -69,12 +77,22 @@ def test_series_and_differences_of_steps_agree_to_their_order(name):
 
 X, Y = sympy.symbols("x y")
 LOSS = X**4 / 4 + X * Y**2 / 3 + X**2 + 3 * Y**2 / 4 + 3 * X / 5 + Y  # what Quartic is
-TOLD = {"adamw": {"decay": "1/5"}, "sgdw": {"decay": "1/5"}, "heavy-ball-dampened": {"dampening": "1/10"}}
+TOLD = {"adamw": {"decay": "1/5"}, "sgdw": {"decay": "1/5"}, "heavy-ball(dampened=yes)": {"dampening": "1/10"}}
 
 
 @pytest.mark.parametrize("less", [2, pytest.param(0, marks=pytest.mark.slow)], ids=["two less", "highest"])
 @pytest.mark.parametrize(
-    "name", ["heavy-ball", "nesterov", "sgdw", "heavy-ball-dampened", "adam-inside", "adamw", "rmsprop-inside", "adam"]
+    "name",
+    [
+        "heavy-ball",
+        "nesterov",
+        "sgdw",
+        "heavy-ball(dampened=yes)",
+        ADAM_INSIDE,
+        "adamw",
+        "rmsprop(inside=yes)",
+        "adam",
+    ],
 )
 def test_terms_and_numbers_agree_to_the_highest_order(name, less):
     """Trees and monomials written out in 40 digits against arrays at other nodes: two algebras of one solver."""

@@ -176,7 +176,7 @@ def test_powers_are_right_at_zeros_too(exponent, transformed):
 
 def test_rows_that_no_operation_makes_infinite_are_refused_too():
     """A square of 0 in the memory, under a root, while g is none."""
-    given = {"optimizer": "adam-outside", "gamma1": 1, "gamma2": 1}
+    given = {"optimizer": "adam(corrected=no)", "gamma1": 1, "gamma2": 1}
     loss, w = lambda v: jnp.sum(jnp.sin(v)), jnp.asarray(W)
     eomsym.jax.whole_state_terms(loss, w, [0 * w, 0 * w + 1], 2, **given)
     with pytest.raises(InputError, match="params: row 1 is not finite"):

@@ -18,7 +18,7 @@ CASES = {
     "descent": ("sgd", {"schedule": SCHEDULE}, 1, "forward"),
     "momentum": ("torch.SGD(momentum=0.9, nesterov=True)", {"schedule": SCHEDULE}, 4, "forward"),
     "palindrome": ("heavy-ball", {"schedule": {"eta": "exp(-tau)"}}, 2, "palindrome"),
-    "Adam": ("adam-inside", {"schedule": "exp(-tau)", "epsilon": "1/2"}, 2, [1, 0]),
+    "Adam": ("adam(inside=yes, corrected=no)", {"schedule": "exp(-tau)", "epsilon": "1/2"}, 2, [1, 0]),
 }
 
 
@@ -119,7 +119,7 @@ def still_loss(w):
 
 
 def test_parameters_that_never_move_are_held():
-    given = {"optimizer": "adam-outside", "beta1": "1/3", "beta2": "2/5", "epsilon": "1/10"}
+    given = {"optimizer": "adam(corrected=no)", "beta1": "1/3", "beta2": "2/5", "epsilon": "1/10"}
     rows = eomsym.jax.counterterms(still_loss, jnp.asarray([0.7, 0.3]), 3, **given)
     alone = eomsym.jax.counterterms(
         lambda w: jnp.cosh(jnp.asarray([1.0, 2.0, -0.5]) * w + 0.1).mean(), jnp.asarray([0.3]), 3, **given
@@ -132,7 +132,7 @@ def test_parameters_that_never_move_are_held():
 def test_a_component_that_is_zero_at_a_point_alone_is_refused():
     with pytest.raises(InputError, match="a component of g is 0 there, and not around"):
         eomsym.jax.counterterms(
-            lambda w: (w**4).sum() + w[0] * (w[1] - 0.5), jnp.asarray([0.0, 0.5]), 2, optimizer="adam-outside"
+            lambda w: (w**4).sum() + w[0] * (w[1] - 0.5), jnp.asarray([0.0, 0.5]), 2, optimizer="adam(corrected=no)"
         )
 
 

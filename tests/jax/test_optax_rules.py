@@ -13,7 +13,7 @@ import eomsym
 from eomsym.codegen import KernelSpec
 from eomsym.errors import InputError
 from eomsym.models import MLP, Dataset, ExpressionLoss, dataset
-from eomsym.optimizers import read_optimizer
+from eomsym.optimizers import chosen
 
 jax = pytest.importorskip("jax", reason="the extra 'jax' is not installed")
 optax = pytest.importorskip("optax", reason="optax is not installed")
@@ -135,7 +135,7 @@ def test_the_equation_of_motion_is_that_of_the_rule_in_the_table(name, options):
     written = ExpressionLoss("x**4 + x*y + y**2", ["x", "y"])
     rows = [
         interpreted(KernelSpec(written, 3, entry, settings=tuple(values.items()))).counterterms(np.array([0.7, -0.4]))
-        for entry, values in (found, read_optimizer(text(name, options)))
+        for entry, values in (found, chosen(text(name, options)))
     ]
     np.testing.assert_allclose(rows[0], rows[1], rtol=1e-8)
 
@@ -143,7 +143,7 @@ def test_the_equation_of_motion_is_that_of_the_rule_in_the_table(name, options):
 def test_numbers_are_those_that_were_written():
     entry, values = eomsym.from_optax(optax.adamw(3e-4, b1=0.85, weight_decay=0.05))
     assert sorted(values.values()) == sorted(map(Fraction, ("0.85", "0.999", "1e-8", "0.05")))
-    assert [parameter.name for parameter in entry.parameters if parameter.share] == ["beta1", "beta2"]
+    assert [parameter.name for parameter in entry.parameters if parameter.kind == "share"] == ["beta1", "beta2"]
     assert entry.memory == ("mu", "nu", "share of the start 1", "share of the start 2")
 
 

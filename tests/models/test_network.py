@@ -10,11 +10,11 @@ import pytest
 from eomsym.errors import InputError
 from eomsym.models import ACTIVATIONS, MLP
 from eomsym.models.network import network_program
-from eomsym.optimizers import gradient_descent
+from eomsym.optimizers import get
 from eomsym.series.number_rings import array_ring, decimal_ring
 from eomsym.step_index import program_counterterms
 
-DESCENT = gradient_descent.OPTIMIZER.rule()
+DESCENT = get("gradient-descent").rule()
 RANDOM = np.random.default_rng(5)
 INPUTS = RANDOM.standard_normal((3, 2))
 VALUES, LABELS = RANDOM.standard_normal((3, 2)), np.array([1, 0, 1])

@@ -8,6 +8,7 @@ from fractions import Fraction
 import numpy as np
 import pytest
 import sympy
+from forms import EVERY
 from latex_numbers import evaluate
 
 from eomsym import optimizers
@@ -15,9 +16,9 @@ from eomsym.derivation import closed_form, derive, modified_generator
 from eomsym.errors import InputError
 from eomsym.models import ExpressionLoss
 from eomsym.notation.typesetting import TERMS, aligned, document
-from eomsym.optimizers import REGISTRY, rule_latex
+from eomsym.optimizers import rule_latex
 
-NAMES = [name for name, entry in REGISTRY.items() if not entry.numeric_only]
+NAMES = [name for name, entry in EVERY.items() if not entry.numeric_only]
 RANDOM = np.random.default_rng(0).uniform(0.2, 0.8, 200).tolist()
 
 
@@ -106,10 +107,10 @@ def test_broken_lines_have_the_value_of_the_lines_for_sympy(name, terms, every_f
     lines = dict(line.split(" = ", 1) for line in formula.sympy_lines().splitlines())
     numbers = iter(RANDOM)
     exact, latex = {}, {}
-    for parameter in REGISTRY[name].parameters:
+    for parameter in EVERY[name].parameters:
         exact[parameter.name] = next(numbers)
         latex[_latex_name(parameter.name)] = exact[parameter.name]
-    several = len(REGISTRY[name].fields(**formula.parameters)) > 1
+    several = len(EVERY[name].fields(**formula.parameters)) > 1
     for field in range(1, 7) if several else (0,):
         index, mark = (f"_{{{field}}}", f"_{field}") if field else ("", "")
         values = [next(numbers) for _ in range(4)]
@@ -143,7 +144,7 @@ def test_the_update_rule_that_is_printed_is_the_step_that_is_run(name):
     """Number for number, with a gradient that is no polynomial."""
     entry, given = optimizers.chosen(name, {})
     parameters = {key: Fraction(value) for key, value in entry.complete(given).items()}
-    parameters |= {p.name: Fraction(3, 8) for p in entry.parameters if not p.integer and p.name not in given}
+    parameters |= {p.name: Fraction(3, 8) for p in entry.parameters if p.kind != "count" and p.name not in given}
     fields = len(entry.fields(**parameters))
     rule = optimizers.trace(entry.step, 1 + len(entry.memory), parameters)
     equations = rule_latex(rule, entry.memory, fields)

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from eomsym.errors import InputError
-from eomsym.optimizers import LIBRARIES, get, read_optimizer
+from eomsym.optimizers import LIBRARIES, chosen, get
 
 STEPS, ETA = 300, 1 / 128
 START = np.array([0.9, -0.7, 0.4])
@@ -115,7 +115,7 @@ def _module(theta):
 
 def ours(text, steps=STEPS):
     """All iterates of the rule that the text stands for, (steps + 1, 3)."""
-    return _steps(*read_optimizer(text), steps)
+    return _steps(*chosen(text), steps)
 
 
 def _steps(entry, exact, steps=STEPS):
@@ -192,20 +192,20 @@ def test_the_iterates_are_those_of_the_library(text):
     ("text", "wrong"),
     [
         ("torch.SGD(momentum=0.9, nesterov=True)", "nesterov"),
-        ("torch.SGD(momentum=0.9)", "nesterov-lookahead"),
-        ("torch.Adam()", "adam-outside"),
-        ("torch.Adam(eps=1e-3)", "adam-inside"),
-        ("torch.RMSprop(eps=1e-3)", "rmsprop-inside"),
+        ("torch.SGD(momentum=0.9)", "nesterov(lookahead=yes)"),
+        ("torch.Adam()", "adam(corrected=no)"),
+        ("torch.Adam(eps=1e-3)", "adam(inside=yes, corrected=no)"),
+        ("torch.RMSprop(eps=1e-3)", "rmsprop(inside=yes)"),
     ],
 )
 def test_another_definition_is_another_sequence(text, wrong):
     """Textbook Nesterov, Adam without correction, ε on the other side of the root: the tests above would notice."""
-    _, exact = read_optimizer(text)
+    _, exact = chosen(text)
     assert distance(_steps(get(wrong), exact), theirs(text)) > APART
 
 
 def test_the_undampened_start_is_part_of_the_rule():
-    entry, exact = read_optimizer("torch.SGD(momentum=0.9, dampening=0.3)")
+    entry, exact = chosen("torch.SGD(momentum=0.9, dampening=0.3)")
     from_zero = _steps(dataclasses.replace(entry, initial=None), exact)
     assert distance(from_zero, with_torch("torch.SGD(momentum=0.9, dampening=0.3)")) > APART
 
@@ -216,7 +216,7 @@ def test_every_name_has_a_rule_that_is_stepped_here_or_a_reason():
     for name, entry in LIBRARIES.items():
         if entry.refused:
             with pytest.raises(InputError, match=f"{name}: is no rule of eomsym, since .*; choose another"):
-                read_optimizer(f"{name}()")
+                chosen(f"{name}()")
 
 
 def _defaults(function):
@@ -270,7 +270,7 @@ def row(name, entry):
     if entry.refused:
         return f"| `{name}` | refused: {entry.refused} | |"
     try:
-        return f"| `{name}` | yes | `{read_optimizer(f'{name}()')[0].name}` |"
+        return f"| `{name}` | yes | `{chosen(f'{name}()')[0].name}` |"
     except InputError as error:
         return f"| `{name}` | in part | refused: {str(error).removeprefix(f'{name}: ')} |"
 

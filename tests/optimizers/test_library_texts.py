@@ -6,6 +6,7 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
+from forms import UNLISTED
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -15,8 +16,7 @@ from eomsym.derivation import closed_form, modified_loss
 from eomsym.dynamics import optimizer_path
 from eomsym.errors import InputError
 from eomsym.models import ExpressionLoss
-from eomsym.optimizers import LIBRARIES, chosen, from_torch, get, read_optimizer
-from eomsym.optimizers.libraries import RULES
+from eomsym.optimizers import LIBRARIES, chosen, from_torch, get
 
 NESTEROV = "torch.SGD(momentum=1/3, nesterov=True)"
 
@@ -26,22 +26,25 @@ NESTEROV = "torch.SGD(momentum=1/3, nesterov=True)"
     [
         ("torch.SGD()", "gradient-descent", {}),
         ("torch.optim.SGD(momentum=0.9)", "heavy-ball", {"beta": "9/10"}),
-        (" torch.SGD( nesterov = True,\n momentum = +1/3 ) ", "nesterov-lookahead", {"beta": "1/3"}),
-        ("torch.SGD(momentum=.5, maximize=True, foreach=None)", "heavy-ball-maximized", {"beta": "1/2"}),
+        (" torch.SGD( nesterov = True,\n momentum = +1/3 ) ", "nesterov(lookahead=yes)", {"beta": "1/3"}),
+        ("torch.SGD(momentum=.5, maximize=True, foreach=None)", "heavy-ball(maximize=yes)", {"beta": "1/2"}),
         (
             "torch.Adam(eps=1e-8, betas=(1/2, 0.12345678901234567890123456789))",
             "adam",
             {"beta1": "1/2", "beta2": "0.12345678901234567890123456789", "epsilon": "1e-8"},
         ),
         ("optax.sgd(momentum=None, nesterov=True)", "gradient-descent", {}),
-        ("optax.rmsprop()", "rmsprop-inside", {"beta2": "9/10", "epsilon": "1e-8"}),
+        ("optax.rmsprop()", "rmsprop(inside=yes)", {"beta2": "9/10", "epsilon": "1e-8"}),
         ("torch.RMSprop()", "rmsprop", {"beta2": "99/100", "epsilon": "1e-8"}),
         ("heavy-ball", "heavy-ball", {}),
         ("momentum", "heavy-ball", {}),
+        ("Heavy-Ball(beta=9/10, dampened=no)", "heavy-ball", {"beta": "9/10"}),
+        ("adam(inside=yes, beta1=0.5, corrected=False)", "adam(inside=yes, corrected=no)", {"beta1": "1/2"}),
+        ("heavy-ball(decay=1/10)", "heavy-ball(coupled_decay=yes)", {"decay": "1/10"}),
     ],
 )
 def test_a_text_is_a_rule_and_all_its_hyperparameters(text, name, values):
-    entry, exact = read_optimizer(text)
+    entry, exact = chosen(text)
     assert entry is get(name)
     assert exact == {key: Fraction(value) for key, value in values.items()}
 
@@ -79,6 +82,13 @@ def test_a_text_is_a_rule_and_all_its_hyperparameters(text, name, values):
         ("torch.Adam", "not a name with options keyword=value in brackets; write it as"),
         ("torch.Adam(eps=1, eps=2)", "repeated|once"),
         ("torch.Adam()()", "is unknown"),
+        ("adam(inside=1)", "inside = .*: is a flag; give yes or no"),
+        ("adam(coupled_decay=yes, decoupled_decay=yes)", "both flags are weight decay; set one of them"),
+        ("adam(inside=yes, two_epsilons=yes)", "one is inside of the root already"),
+        ("adagrad(inside=yes, slow_time=yes)", "slow_time is for"),
+        ("mini-batches(maximize=yes)", "mini-batches does not have it; it takes batches"),
+        ("adam(decay=1/10, coupled_decay=no)", "'decay': adam does not have it"),
+        ("no-such(beta=1)", "no_such.*unknown"),
         ("torch.Adam(eps='1')", r"character \"'\" is not allowed"),
         ("torch.Adam(**a)", r"character '\*' is not allowed"),
         ("torch.Adam(", "never closed|invalid syntax"),
@@ -89,7 +99,7 @@ def test_a_text_is_a_rule_and_all_its_hyperparameters(text, name, values):
 )
 def test_what_cannot_be_read_is_one_line_that_says_why(text, reason):
     with pytest.raises(InputError, match=reason) as caught:
-        read_optimizer(text)
+        chosen(text)
     assert "\n" not in str(caught.value)
 
 
@@ -121,7 +131,7 @@ def test_any_text_is_read_or_refused(text):
 
 def read_or_reason(text):
     try:
-        return read_optimizer(text), ""
+        return chosen(text), ""
     except InputError as error:
         return None, str(error)
 
@@ -153,8 +163,8 @@ def test_parameters_beside_a_text_that_gives_them_all_are_refused():
 
 
 def test_rules_of_libraries_are_found_by_their_names_and_not_listed():
-    for name, entry in RULES.items():
-        assert re.fullmatch(r"[a-z][a-z0-9]*(-[a-z0-9]+)*", name)
+    for name, entry in UNLISTED.items():
+        assert re.fullmatch(r"[a-z][a-z0-9]*(-[a-z0-9]+)*(\(\w+=(yes|no)(, \w+=(yes|no))*\))?", name)
         assert get(name) is entry
         assert optimizers.is_built_in(entry)
         assert set(entry.complete({})) == {parameter.name for parameter in entry.parameters}
@@ -165,15 +175,15 @@ def test_rules_of_libraries_are_found_by_their_names_and_not_listed():
 
 def test_every_door_takes_a_text(tmp_path):
     counterterms = eomsym.derive(NESTEROV, 2)
-    assert counterterms.optimizer == "nesterov-lookahead"
+    assert counterterms.optimizer == "nesterov(lookahead=yes)"
     assert counterterms.parameters == {"beta": Fraction(1, 3)}
     assert eomsym.Equation.from_json(counterterms.to_json()) == counterterms
-    assert modified_loss(NESTEROV, 2).optimizer == "nesterov-lookahead"
+    assert modified_loss(NESTEROV, 2).optimizer == "nesterov(lookahead=yes)"
     written = ExpressionLoss("x**4 + x*y + y**2", ["x", "y"])
     assert closed_form(written, 1, NESTEROV).columns
     kernel = eomsym.load(eomsym.generate(written, 2, optimizer=NESTEROV, output=tmp_path))
     path = optimizer_path(kernel, np.array([0.3, 0.2]), 0.01, 3, optimizer=NESTEROV)
-    again = optimizer_path(kernel, np.array([0.3, 0.2]), 0.01, 3, optimizer="nesterov-lookahead", beta="1/3")
+    again = optimizer_path(kernel, np.array([0.3, 0.2]), 0.01, 3, optimizer="nesterov(lookahead=yes)", beta="1/3")
     np.testing.assert_array_equal(path, again)
 
 
@@ -208,13 +218,17 @@ def test_an_object_of_pytorch_is_read_by_its_class_and_groups():
 @pytest.mark.parametrize(
     ("name", "options", "rule"),
     [
-        ("SGD", {"momentum": 0.9, "nesterov": True}, "nesterov-lookahead"),
-        ("SGD", {"momentum": 0.9, "dampening": 0.1, "weight_decay": 0.1}, "heavy-ball-dampened-coupled-decay"),
+        ("SGD", {"momentum": 0.9, "nesterov": True}, "nesterov(lookahead=yes)"),
+        (
+            "SGD",
+            {"momentum": 0.9, "dampening": 0.1, "weight_decay": 0.1},
+            "heavy-ball(dampened=yes, coupled_decay=yes)",
+        ),
         ("Adam", {}, "adam"),
         ("AdamW", {}, "adamw"),
-        ("RMSprop", {"centered": True}, "rmsprop-outside-centered"),
-        ("NAdam", {}, "nadam-clocked"),
-        ("Adagrad", {}, "adagrad-outside"),
+        ("RMSprop", {"centered": True}, "rmsprop(centered=yes)"),
+        ("NAdam", {}, "nadam"),
+        ("Adagrad", {}, "adagrad"),
         ("Adadelta", {}, "adadelta"),
         ("ASGD", {"lambd": 0}, "gradient-descent"),
     ],
@@ -226,7 +240,7 @@ def test_real_objects_of_pytorch(name, options, rule):
     torch.optim.lr_scheduler.LinearLR(optimizer)  # leaves an entry of its own in the groups
     entry, values = eomsym.from_torch(optimizer)
     text = ", ".join(f"{key}={value}" for key, value in options.items())
-    assert (entry.name, values) == (rule, read_optimizer(f"torch.{name}({text})")[1])
+    assert (entry.name, values) == (rule, chosen(f"torch.{name}({text})")[1])
     with pytest.raises(InputError, match="Rprop: is no rule of eomsym"):
         from_torch(torch.optim.Rprop([weight]))
     with pytest.raises(InputError, match=r"no class of torch\.optim"):
@@ -254,12 +268,11 @@ def test_bare_names_are_what_the_libraries_have():
         ("adamw", "torch.AdamW()"),
         ("rmsprop", "torch.RMSprop()"),
         ("sgd", "torch.SGD()"),
-        ("rmsprop-pytorch", "torch.RMSprop()"),
     ):
-        entry, values = read_optimizer(text)
+        entry, values = chosen(text)
         assert get(bare) is entry
         assert entry.complete({}) == values
-    assert get("adam-outside").rule(**_ADAM) == get("adam").rule(**_ADAM)
+    assert get("adam(corrected=no)").rule(**_ADAM) == get("adam").rule(**_ADAM)
 
 
 _ADAM = {"beta1": Fraction(1, 3), "beta2": Fraction(2, 5), "epsilon": Fraction(1, 10)}

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 import eomsym
 from eomsym import optimizers
 from eomsym.errors import InputError
-from eomsym.optimizers import Parameter, read_rational
+from eomsym.optimizers import Optimizer, Parameter, flag, read_rational
 
 ENTRIES = list(optimizers.REGISTRY.values())
 MOMENTUM = Parameter("momentum", "β", "share of the last step", Fraction(0), Fraction(1))
@@ -35,7 +35,7 @@ def test_parameters_take_exact_values_in_their_range_only(entry):
     for parameter in entry.parameters:
         assert parameter.name.isidentifier()
         inside = parameter.minimum + 1 if parameter.supremum is None else (parameter.minimum + parameter.supremum) / 2
-        inside = Fraction(int(inside)) if parameter.integer else inside
+        inside = Fraction(int(inside)) if parameter.kind == "count" else inside
         assert entry.read_parameters({parameter.name: str(inside)}) == {parameter.name: inside}
         outside = [parameter.minimum - 1]
         outside += [parameter.minimum] if parameter.open_minimum else []
@@ -49,8 +49,8 @@ def test_parameters_take_exact_values_in_their_range_only(entry):
 
 
 def test_an_unknown_optimiser_is_answered_with_the_known_ones():
-    with pytest.raises(InputError, match=r"'nadam'.*gradient-descent"):
-        optimizers.get("nadam")
+    with pytest.raises(InputError, match=r"'adamm'.*gradient-descent"):
+        optimizers.get("adamm")
 
 
 def test_gradient_descent_steps_against_the_gradient():
@@ -66,7 +66,7 @@ def test_gradient_descent_steps_against_the_gradient():
         ("nesterov", {"beta": "-1/2"}, "0 <= beta < 1"),
         ("adam", {"beta2": "1.0"}, "0 <= beta2 < 1"),
         ("adam", {"epsilon": 0}, r"0 < epsilon \(at ε = 0 the step is the sign of g"),
-        ("rmsprop-outside", {"epsilon": "0"}, "0 < epsilon"),
+        ("rmsprop", {"epsilon": "0"}, "0 < epsilon"),
         ("adamw", {"decay": "-1/10"}, "weights that decay must not grow"),
         ("mini-batches", {"batches": "5/2"}, "not an integer"),
         ("random-reshuffling", {"batches": 0}, "1 <= batches < 7"),
@@ -127,7 +127,58 @@ def test_names_are_found_whatever_their_case_and_hyphens(spelt):
     "spelt", ["torch.sgd(momentum=0.9)", "torch.optim.SGD(momentum=0.9)", "Torch.SGD(momentum=0.9)"]
 )
 def test_names_of_libraries_too(spelt):
-    assert optimizers.read_optimizer(spelt) == optimizers.read_optimizer("torch.SGD(momentum=0.9)")
+    assert optimizers.chosen(spelt) == optimizers.chosen("torch.SGD(momentum=0.9)")
+
+
+@pytest.mark.parametrize(
+    ("former", "now"),
+    [
+        ("adam-inside", "adam(inside=yes, corrected=no)"),
+        ("adamw-uncorrected", "adamw(corrected=no)"),
+        ("rmsprop-outside", "rmsprop"),
+        ("nesterov-lookahead", "nesterov(lookahead=yes)"),
+        ("heavy-ball-rate-inside", "heavy-ball(rate_inside=yes)"),
+        ("adagrad-slow-time", "adagrad(slow_time=yes)"),
+        ("nadam-clocked", "nadam"),
+        (
+            "rmsprop-outside-centered-momentum-coupled-decay-maximized",
+            "rmsprop(centered=yes, momentum=yes, coupled_decay=yes, maximize=yes)",
+        ),
+        ("adam-nesterov-two-epsilons-optimistic", "adam(nesterov=yes, two_epsilons=yes, optimistic=yes)"),
+    ],
+)
+def test_a_name_that_a_form_had_once_is_answered_with_its_options(former, now):
+    with pytest.raises(InputError, match=f"'{former}': is {re.escape(now)} now; write it so"):
+        optimizers.get(former)
+    assert optimizers.get(now).rule is not None
+
+
+def test_flags_are_parameters_that_choose_the_form():
+    entry, values = optimizers.chosen("adam", {"inside": True, "corrected": "no", "beta1": "1/2"})
+    assert entry is optimizers.get("adam(inside=yes, corrected=no)")
+    assert (entry.memory, values) == (("mean", "square"), {"beta1": Fraction(1, 2)})
+    assert optimizers.chosen("adam", {"corrected": "yes"}) == (optimizers.get("adam"), {})
+    decayed, values = optimizers.chosen("heavy-ball", {"decay": "1/10", "decoupled_decay": True})
+    assert decayed.rule(beta=Fraction(1, 2), **values) == optimizers.get("sgdw").rule(beta=Fraction(1, 2), **values)
+    with pytest.raises(InputError, match="inside = 1: is a flag; give yes or no, in Python True or False"):
+        optimizers.chosen("adam", {"inside": 1})
+    with pytest.raises(InputError, match="inside = no: stands in the name"):
+        optimizers.chosen("adam(inside=yes)", {"inside": "no"})
+    with pytest.raises(InputError, match="'adam\\(beta1=1/2\\)': beta1 is no flag; give it beside the name"):
+        optimizers.get("adam(beta1=1/2)")
+
+
+def test_an_own_optimiser_has_flags_and_decay_too():
+    def step(gradient, state, eta, gain, twice=False):
+        return (state[0] - eta * gain * (2 if twice else 1) * gradient(state[0]),)
+
+    gain = Parameter("gain", "c", "factor", Fraction(0), None)
+    mine = Optimizer("with-a-flag", (), "", "own", (gain,), step, options=(flag("twice", "two steps in one"),))
+    entry, values = optimizers.chosen(mine, {"twice": True, "gain": 3, "decay": 1, "maximize": "yes"})
+    assert entry.name == "with-a-flag(twice=yes, coupled_decay=yes, maximize=yes)"
+    assert optimizers.get(entry.name) is entry
+    (stepped,) = entry.step(lambda point, field=0: 5 * point, (np.array([1.0]),), 0.125, **values)
+    assert stepped.tolist() == [1 - 0.125 * 6 * (-5 + 1)]
 
 
 def test_a_keyword_that_is_misspelt_is_told():
@@ -136,9 +187,9 @@ def test_a_keyword_that_is_misspelt_is_told():
     ):
         eomsym.derive(optimiser="adam")
     with pytest.raises(InputError, match=r"torch.SDG is unknown; .*did you mean 'torch.SGD'\?"):
-        optimizers.read_optimizer("torch.SDG()")
+        optimizers.chosen("torch.SDG()")
 
 
 def test_no_two_names_differ_in_case_and_hyphens_alone():
-    folded = [name.replace("-", "") for name in optimizers._BY_ALIAS]
+    folded = [name.replace("-", "") for name in optimizers.registry._BY_ALIAS]
     assert len(set(folded)) == len(folded)

@@ -4,6 +4,7 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
+from forms import EVERY
 from interpreted import interpreted
 from own_rules import POWERS
 
@@ -13,11 +14,23 @@ from eomsym.codegen import KernelSpec
 from eomsym.dynamics.eta_series import EtaSeries
 from eomsym.errors import InputError, IntegrationError
 from eomsym.models import MLP, ExpressionLoss
-from eomsym.optimizers import Gradient, Linear, Loop, Optimizer, Parameter, State, runge_kutta, solve, sqrt, trace
-from eomsym.optimizers.loop import rule_of_losses
+from eomsym.optimizers import (
+    Gradient,
+    Linear,
+    Loop,
+    Optimizer,
+    Parameter,
+    State,
+    losses_in_turn,
+    make_loop,
+    runge_kutta,
+    solve,
+    sqrt,
+    trace,
+)
 from eomsym.schedules import constant
 
-ENTRIES = [*optimizers.REGISTRY.values(), *POWERS]
+ENTRIES = [*EVERY.values(), *POWERS]
 
 
 def run_rule(rule, gradient, state, eta):
@@ -144,8 +157,8 @@ SLOW_MANIFOLD = {
     "schedule": lambda entry: eomsym.derive(entry, 1, schedule="eta"),
     "kernel": _kernel,
     "verify": lambda entry: eomsym.verify(entry, MLP([1, 1], "identity", "mse"), "line"),
-    "arrays": lambda entry: rule_of_losses(entry, {}, 1, "forward", {}, list),
-    "rounds": lambda entry: rule_of_losses(entry, {}, 2, "forward", {}, list),
+    "arrays": lambda entry: make_loop(entry, {}).rule({}),
+    "rounds": lambda entry: make_loop(entry, {}, {}, losses_in_turn(2, "forward")).rule({}),
     "transient": lambda entry: entry.transient(),
     "follow": lambda entry: _follow(entry, "slow"),
 }
@@ -261,8 +274,8 @@ def test_tableaux_are_checked():
 
 
 def test_own_optimisers_are_registered_and_names_are_guarded(monkeypatch):
-    for table in (optimizers.REGISTRY, optimizers._BY_ALIAS):
-        monkeypatch.setattr(optimizers, "REGISTRY" if table is optimizers.REGISTRY else "_BY_ALIAS", dict(table))
+    for table in ("REGISTRY", "_BY_ALIAS"):
+        monkeypatch.setattr(optimizers.registry, table, dict(getattr(optimizers.registry, table)))
     beta = Parameter("beta", "β", "", Fraction(0), Fraction(1))
     mine = Optimizer("my-method", ("mine",), "", "", (beta,), lambda gradient, state, eta, beta: state)
     assert optimizers.get(mine) is mine
@@ -311,7 +324,7 @@ def test_the_step_of_a_registered_optimizer_is_followed_anew():
         return (state[0] - factor * eta * gradient(state[0]),)
 
     optimizers.register(Optimizer("factor", (), "", "", (), step))
-    before, _ = rule_of_losses("factor", {}, 1, "forward", {}, list)
+    before = make_loop("factor", {}).rule({})
     factor = 2
-    after, _ = rule_of_losses("factor", {}, 1, "forward", {}, list)
+    after = make_loop("factor", {}).rule({})
     assert before != after

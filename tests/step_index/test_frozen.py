@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from forms import EVERY
 from sample_quartic import SampleQuartic, samples
 
 from eomsym import optimizers
@@ -24,7 +25,7 @@ class WithStillOnes(SampleQuartic):
 SHARES = {"beta1": "1/3", "beta2": "2/5", "epsilon": "1/10"}
 
 
-@pytest.mark.parametrize("name", ["adam", "adam-outside", "rmsprop"])
+@pytest.mark.parametrize("name", ["adam", "adam(corrected=no)", "rmsprop"])
 def test_the_others_have_their_terms_and_it_has_none(name):
     entry = optimizers.get(name)
     values = {key: value for key, value in SHARES.items() if key in {p.name for p in entry.parameters}}
@@ -44,7 +45,7 @@ def test_decay_beside_the_root_moves_it_all_the_same():
 
 def test_a_gradient_that_vanishes_at_a_point_is_no_held_component():
     """Negative control: there √(g²) has a kink, and 0/0 = 0 would be wrong."""
-    entry = optimizers.get("adam-outside")
+    entry = optimizers.get("adam(corrected=no)")
     rule = entry.rule(**entry.complete(SHARES))
     data = np.zeros((4, 4))  # then g is 0 at 0, and nowhere else
     with pytest.raises(InputError, match="g is 0 at parameter 0, where the root that the optimizer takes"):
@@ -65,8 +66,6 @@ def test_a_root_of_zero_under_what_moves_is_no_number():
 
 
 def test_rules_that_take_roots_are_known():
-    taken = {
-        name for name, entry in optimizers.REGISTRY.items() if takes_roots(entry.rule(**entry.complete({}, trial=True)))
-    }
-    assert {"adam", "adamw", "rmsprop", "adam-inside"} <= taken
+    taken = {name for name, entry in EVERY.items() if takes_roots(entry.rule(**entry.complete({}, trial=True)))}
+    assert {"adam", "adamw", "rmsprop", "adam(inside=yes, corrected=no)"} <= taken
     assert not taken & {"gradient-descent", "heavy-ball", "sgdw"}

@@ -5,6 +5,7 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
+from forms import EVERY
 
 from eomsym import optimizers
 from eomsym.errors import InputError, ResummationWarning
@@ -132,7 +133,7 @@ def rule_of(name):
     return entry.rule(**entry.complete({}, trial=True))
 
 
-@pytest.mark.parametrize("name", optimizers.REGISTRY)
+@pytest.mark.parametrize("name", EVERY)
 def test_what_cannot_be_accelerated_is_refused_and_nothing_else(name):
     rule = rule_of(name)
     if name not in REFUSED and rule.linear:
@@ -171,7 +172,7 @@ def slope_of_resummed(name, order):
     return np.log2(error(4e-3) / error(2e-3))
 
 
-@pytest.mark.parametrize("name", [name for name in optimizers.REGISTRY if name not in REFUSED and rule_of(name).linear])
+@pytest.mark.parametrize("name", [name for name in EVERY if name not in REFUSED and rule_of(name).linear])
 def test_what_is_not_refused_loses_no_order(name):
     assert slope_of_resummed(name, 3) == pytest.approx(4, abs=0.7)
 

@@ -37,6 +37,7 @@ layers = [2, 4, 1]
 normalization = "weight"
 bias = false
 """
+ADAM = "adam(inside=yes, corrected=no)"
 SMALL = 'orders = [0]\netas = [0.2]\n[[optimizer]]\nname = "gradient-descent"\n[[model]]\ndata = "moons"\n'
 
 
@@ -97,7 +98,7 @@ def test_defaults_are_those_of_verify(read):
 def test_a_library_s_name_gives_all_parameters(read):
     text = "torch.SGD(momentum=0.5, nesterov=True)"
     (choice,) = read(SMALL.replace("gradient-descent", text)).optimizers
-    assert (choice.name, choice.parameters) == ("nesterov-lookahead", (("beta", "1/2"),))
+    assert (choice.name, choice.parameters) == ("nesterov(lookahead=yes)", (("beta", "1/2"),))
     with pytest.raises(InputError, match="its name gives all parameters itself; write them in there"):
         read(SMALL.replace('"gradient-descent"', f'"{text}"\nparameters = {{ beta = 0.5 }}'))
 
@@ -106,8 +107,13 @@ def test_a_number_of_seeds_counts_from_0(read):
     assert read("seeds = 3\n" + SMALL).seeds == (0, 1, 2)
 
 
+def test_options_are_true_or_false(read):
+    text = SMALL.replace('"gradient-descent"', '"adam"\nparameters = { inside = [true, false], corrected = false }')
+    assert [choice.name for choice in read(text).optimizers] == [ADAM, "adam(corrected=no)"]
+
+
 def test_decimals_are_exact(read):
-    text = SMALL.replace('"gradient-descent"', '"adam-inside"\nparameters = { epsilon = 1e-8, beta1 = 0.9 }')
+    text = SMALL.replace('"gradient-descent"', f'"{ADAM}"\nparameters = {{ epsilon = 1e-8, beta1 = 0.9 }}')
     exact = dict(read(text).optimizers[0].parameters)
     assert (exact["epsilon"], exact["beta1"]) == ("1/100000000", "9/10")
 
@@ -122,7 +128,7 @@ def test_a_study_that_grows_keeps_its_jobs(read):
     orders=st.lists(st.integers(0, 11), min_size=1, max_size=4, unique=True),
     halvings=st.integers(0, 5),
     seeds=st.one_of(st.integers(1, 9), st.lists(st.integers(0, 99), min_size=1, max_size=4, unique=True)),
-    optimizer=st.sampled_from(["gradient-descent", "nesterov", "adam-inside", "runge-kutta-4", "random-reshuffling"]),
+    optimizer=st.sampled_from(["gradient-descent", "nesterov", ADAM, "runge-kutta-4", "random-reshuffling"]),
     model=st.fixed_dictionaries(
         {"data": st.sampled_from(["moons", "teacher"])},
         optional={
@@ -260,7 +266,8 @@ def test_lists_that_multiply_beyond_all_memory_are_refused_soon(read, monkeypatc
         monkeypatch.setattr(f"eomsym.studies.{module}.MAX_JOBS", 50)
     values = ", ".join(f"{k}e-3" for k in range(1000))
     text = SMALL.replace(
-        '"gradient-descent"', f'"adam-inside"\nparameters = {{ beta1 = [{values}], beta2 = [{values}] }}'
+        '"gradient-descent"',
+        f'"{ADAM}"\nparameters = {{ beta1 = [{values}], beta2 = [{values}] }}',
     )
     with pytest.raises(InputError, match="51 jobs"):
         read(text)
@@ -280,6 +287,6 @@ def test_files_that_cannot_be_studies(tmp_path):
 
 def test_an_optimiser_of_the_users_own_is_refused(cheap, monkeypatch):
     own = dataclasses.replace(optimizers.get("gradient-descent"), name="my-descent", aliases=())
-    monkeypatch.setitem(optimizers._BY_ALIAS, "my-descent", own)
+    monkeypatch.setitem(optimizers.registry._BY_ALIAS, "my-descent", own)
     with pytest.raises(InputError, match="registered in this process only"):
         studies.plan_from_dict(cheap(optimizer=[{"name": "my-descent"}]))

@@ -264,7 +264,7 @@ def entrances(folder: Path) -> list[Entrance]:
                  ("/", "..", ".", "a", "\0", ".png", ".svg", "/dev/", "null", " ", "x" * 256)),
         Entrance("names of things", _thing, (*optimizer_names, "digits", "tanh", "mse", "weight"),
                  ("-", "a", *optimizer_names)),
-        Entrance("libraries' names", optimizers.read_optimizer,
+        Entrance("libraries' names", optimizers.chosen,
                  ("torch.SGD(momentum=1/3, nesterov=True)", "optax.rmsprop()", "torch.Adam(betas=(.9, 1e-3))"),
                  (*optimizers.LIBRARIES, *"()=,/-", "momentum", "betas", "eps", "b1", "True", "None", *_NUMBERS)),
         Entrance("schedule", _schedule, SCHEDULES, _OF_SCHEDULES),

@@ -5,7 +5,7 @@ from fractions import Fraction
 from eomsym.optimizers import Optimizer, Parameter, sqrt
 
 BETA = Parameter(
-    "beta", "β", "share of the memory", Fraction(0), Fraction(1), Fraction(1, 2), Fraction(1, 4), share=True
+    "beta", "β", "share of the memory", Fraction(0), Fraction(1), Fraction(1, 2), Fraction(1, 4), kind="share"
 )
 
 

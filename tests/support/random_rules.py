@@ -39,7 +39,7 @@ def random_rule(seed, memories=None, averages=False):
 
     names = tuple(f"memory {number + 1}" for number in range(memories))
     betas = [
-        Parameter(f"beta{n + 1}", f"β{n + 1}", "share", Fraction(0), Fraction(1), Fraction(1, 2), share=True)
+        Parameter(f"beta{n + 1}", f"β{n + 1}", "share", Fraction(0), Fraction(1), Fraction(1, 2), kind="share")
         for n in range(memories * averages)
     ]
     return Optimizer(f"drawn-{seed}-{memories}", (), "drawn by lot", "these tests", tuple(betas), step, memory=names)

@@ -42,7 +42,7 @@ ACCURACY = {
     "identity mse, no bias": KernelSpec(MLP([2, 4, 4, 3], "identity", "mse", bias=False), 6),
 }
 #: What stands for all rules: everything componentwise, fields of batches, fields of players.
-RULES = {name: _rule(name) for name in ("adam-inside", "random-reshuffling", "alternating-players")}
+RULES = {name: _rule(name) for name in ("adam(inside=yes, corrected=no)", "random-reshuffling", "alternating-players")}
 NORMALIZED = {
     kind: _normalized(layers, kind)
     for kind, layers in (("weight", (2, 4, 4, 3)), ("layer", (2, 4, 4, 3)), ("batch", (2, 3, 3, 2)))

@@ -191,7 +191,7 @@ def still_loss(w):
 
 
 def test_parameters_that_never_move_are_held():
-    given = {"optimizer": "adam-outside", "beta1": "1/3", "beta2": "2/5", "epsilon": "1/10"}
+    given = {"optimizer": "adam(corrected=no)", "beta1": "1/3", "beta2": "2/5", "epsilon": "1/10"}
     rows = eomsym.torch.counterterms(still_loss, torch.tensor([0.7, 0.3], dtype=torch.float64), 3, **given)
     alone = eomsym.torch.counterterms(
         lambda w: torch.cosh(torch.tensor([1.0, 2.0, -0.5], dtype=torch.float64) * w + 0.1).mean(),
@@ -210,7 +210,7 @@ def test_a_component_that_is_zero_at_a_point_alone_is_refused():
             lambda w: (w**4).sum() + w[0] * (w[1] - 0.5),
             torch.tensor([0.0, 0.5], dtype=torch.float64),
             2,
-            optimizer="adam-outside",
+            optimizer="adam(corrected=no)",
         )
 
 

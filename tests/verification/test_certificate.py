@@ -5,6 +5,7 @@ from fractions import Fraction
 import numpy as np
 import pytest
 import shared_kernels
+from forms import EVERY
 from interpreted import interpreted
 
 import eomsym
@@ -134,7 +135,7 @@ def test_a_slip_in_the_weights_of_a_kernel_is_not_shared(function, name, setting
     assert not certificate.passed
 
 
-@pytest.mark.parametrize("name", [name for name, entry in optimizers.REGISTRY.items() if optimizers.is_built_in(entry)])
+@pytest.mark.parametrize("name", [name for name, entry in EVERY.items() if optimizers.is_built_in(entry)])
 def test_polynomials_and_nodes_lead_to_the_same_balls(name):
     """Every rule, on a loss of its own for each field: polynomials in the step index, and their values at nodes."""
     from flint import arb, ctx
@@ -183,7 +184,7 @@ def test_an_expression_with_parameters_in_exact_numbers(folder):
 @pytest.mark.parametrize(
     "name",
     [
-        "adam-inside",
+        "adam(inside=yes, corrected=no)",
         "alternating-players",
         "random-reshuffling",
         pytest.param("simultaneous-players", marks=pytest.mark.slow),

@@ -6,6 +6,7 @@ slow one generates the kernel of a small network for each.
 
 import numpy as np
 import pytest
+from forms import EVERY
 from own_rules import POWERS
 from second_routes.modified_fields import modified_field_terms
 
@@ -112,7 +113,7 @@ def study(entry, tamper=None, orders=range(4), start="manifold"):
     return verify(entry, None, SAMPLES, orders, etas, theta=theta, kernel=kernel, threads=1, start=start, **values)
 
 
-@pytest.mark.parametrize("entry", [*optimizers.REGISTRY.values(), *POWERS], ids=lambda entry: entry.name)
+@pytest.mark.parametrize("entry", [*EVERY.values(), *POWERS], ids=lambda entry: entry.name)
 def test_slopes_and_predicted_errors(entry):
     found = study(entry)
     assert found.passed, [
@@ -162,7 +163,7 @@ def test_vanishing_terms_raise_the_slope_expected():
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", optimizers.REGISTRY)
+@pytest.mark.parametrize("name", EVERY)
 def test_generated_kernels_of_a_network(name):
     teacher = dataset("teacher")
     few = Dataset("a few samples", teacher.inputs[:24].copy(), teacher.targets[:24].copy())

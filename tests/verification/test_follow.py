@@ -154,7 +154,10 @@ def test_what_is_told():
         ({"optimizer": "adamant"}, "optimizer 'adamant': unknown"),
         ({"optimizer": 3}, "optimizer 3: give a name"),
         ({"optimizer": "torch.NAdam()", "state": "slow"}, "state 'slow'.*'whole'"),
-        ({"optimizer": "adam-inside", "beta1": "0.99999999999999999999", "steps": 3}, "nothing moves"),
+        (
+            {"optimizer": "adam(inside=yes, corrected=no)", "beta1": "0.99999999999999999999", "steps": 3},
+            "nothing moves",
+        ),
         ({"kernel": len}, "kernel .*has no gradient"),
     ],
 )

@@ -56,7 +56,7 @@ CASES = {
     ),
     "a smaller last batch": ("gradient-descent", {"batching": {"size": 5, "last": "keep"}}, halved(0.0062)),
     "palindrome": ("gradient-descent", {"batching": {"count": 4, "order": "palindrome"}}, halved(0.014)),
-    "Adam with batches": ("adam-inside", {"batching": 2, **MILD, "epsilon": "1/2"}, halved(0.01)),
+    "Adam with batches": ("adam(inside=yes, corrected=no)", {"batching": 2, **MILD, "epsilon": "1/2"}, halved(0.01)),
 }
 
 
@@ -112,7 +112,7 @@ def test_the_values_that_people_use_at_every_order(case):
 @pytest.mark.parametrize(
     ("optimizer", "orders", "options"),
     [
-        ("adam-inside", range(4), {"batching": 4, **MILD, "epsilon": "1/2"}),
+        ("adam(inside=yes, corrected=no)", range(4), {"batching": 4, **MILD, "epsilon": "1/2"}),
         ("heavy-ball", range(3), {"schedule": SMOOTH, "batching": 4, "start": "shadow", "beta": "1/2"}),
         ("gradient-descent", range(3), {"count": 9, "batching": {"count": 3, "order": "reshuffled"}}),
     ],
@@ -173,7 +173,7 @@ def test_a_frozen_schedule_is_order_one_whatever_the_order(monkeypatch):
 def test_the_wrong_place_of_the_rate_is_order_one(monkeypatch):
     """Negative control: PyTorch's rate outside of the buffer, followed by the equation for one inside."""
     right = LoopKernel.counterterms
-    inside = loop_of("heavy-ball-rate-inside", {"rate": SMOOTH}, beta="1/2")
+    inside = loop_of("heavy-ball(rate_inside=yes)", {"rate": SMOOTH}, beta="1/2")
 
     def wrong(kernel, *arguments, **options):
         return right(LoopKernel(kernel.inner, inside, {"rate": 0}), *arguments, **options)
@@ -199,7 +199,7 @@ def test_the_terms_of_another_order_of_batches_are_order_one(monkeypatch):
 
 def test_adagrad_in_slow_time():
     given = {"theta": THETA, "kernel": SampleQuartic(), "state": "whole", "threads": 1}
-    found = verify("adagrad-slow-time", None, Samples(8), [1, 3], **given)
+    found = verify("adagrad(slow_time=yes)", None, Samples(8), [1, 3], **given)
     assert found.passed, [(record.order, record.slope, record.reason) for record in found.orders]
 
 

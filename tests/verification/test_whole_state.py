@@ -21,10 +21,10 @@ CASES = {
     "torch.SGD(momentum=0.9, nesterov=True)": 0,
     "sgdw": 0,
     "rmsprop": 5,
-    "rmsprop-inside": 5,
+    "rmsprop(inside=yes)": 5,
     "adam": 5,
-    "adam-inside": 5,
-    "adam-outside": 5,
+    "adam(inside=yes, corrected=no)": 5,
+    "adam(corrected=no)": 5,
     "adamw": 5,
     "torch.Adam()": 5,
 }
@@ -110,7 +110,7 @@ def test_a_slow_manifold_that_shows_nothing_is_refused_with_the_way_that_works()
     """Where a component of g is small, as some always are, the series asks for steps so small that nothing moves."""
     x = np.real(np.roots([1, 0, 2, 0.6 + 0.16 / 3])[-1])
     with pytest.raises(InputError, match="shows nothing; take state='whole'"):
-        on_the_slow_manifold("adam-outside", np.array([x + 1e-6, -0.4]))
+        on_the_slow_manifold("adam(corrected=no)", np.array([x + 1e-6, -0.4]))
 
 
 #: Where component 0 of the gradient is about to pass through zero.
@@ -168,7 +168,7 @@ def test_the_first_point_is_at_the_values_given():
     [
         ("gradient-descent", {}, "no memory that fades slowly"),
         ("optimistic", {}, "no memory that fades slowly"),
-        ("adam-outside", {"begin": 0}, "not smooth at the start"),
+        ("adam(corrected=no)", {"begin": 0}, "not smooth at the start"),
         ("torch.Adam()", {"begin": 0}, "not smooth at the start"),
         ("heavy-ball", {"beta": "1/10"}, "not slow; take the slow manifold"),
         ("heavy-ball", {"start": "shadow"}, "leave start and precision out"),

@@ -171,16 +171,20 @@ FAULTS = [
     ),
     *_faults(
         REGISTRY,
-        ("step", "(theta)\n    return theta - eta * velocity, ", "(theta)\n    return theta + eta * velocity, "),
-        ("step", " = beta * velocity + gradient(theta)", " = beta * velocity + (1 - beta) * gradient(theta)"),
-        ("step", "velocity)\n    return theta - eta * velocity", "velocity)\n    return theta - eta * beta * velocity"),
-        ("step", "gradient(theta - eta * beta * velocity)", "gradient(theta + eta * beta * velocity)"),
-        ("step", "eta * (2 * slope - last)", "eta * (2 * slope + last)"),
+        ("_step_heavy_ball", "return theta - eta * velocity, ", "return theta + eta * velocity, "),
+        ("_step_heavy_ball", "velocity = beta * velocity + slope", "velocity = beta * velocity + (1 - beta) * slope"),
+        (
+            "_step_nesterov",
+            "velocity)\n    return theta - eta * velocity",
+            "velocity)\n    return theta - eta * beta * velocity",
+        ),
+        ("_step_nesterov", "gradient(theta - eta * beta * velocity)", "gradient(theta + eta * beta * velocity)"),
+        ("_step_optimistic", "else 2 * slope - last", "else 2 * slope + last"),
         ("CLASSICAL", '["1/6", "1/3", "1/3", "1/6"]', '["1/3", "1/6", "1/6", "1/3"]'),
         ("EXPLICIT_MIDPOINT", "[[0, 0], [_HALF, 0]]", "[[0, 0], [1, 0]]"),
         ("step_mean", "theta + total / factorial(count)", "theta + total / count"),
         ("steps", "return int(batches)", "return 1"),
-        ("step_alternating", "eta, (0, 1)),)", "eta, (1, 0)),)"),
+        ("_step_alternating", "eta, (0, 1)),)", "eta, (1, 0)),)"),
     ),
     *_faults(
         (*REGISTRY, "tests/verification/test_every_optimizer.py"),
@@ -354,7 +358,9 @@ FAULTS = [
     ),
     *_faults(
         ("tests/optimizers/test_library_rules.py", *REGISTRY),
-        ("_adam_direction", "(1 - beta2) * what**2", "(1 - beta1) * what**2"),
+        ("_coupled", "gradient(point, field) + decay * point", "gradient(point, field) - decay * point"),
+        ("_upwards", "-gradient(point, field)", "gradient(point, field)"),
+        ("_direction", "(1 - beta2) * what**2", "(1 - beta1) * what**2"),
     ),
     *_faults(
         (*COUNTERTERMS, "tests/test_published_values.py"),

@@ -138,7 +138,7 @@ STEPS: dict[str, Callable[..., State]] = {
     "implicit-euler": lambda s, h: (_fixed_point(lambda t: s[0] - h * gradient(t), s[0]),),
     "heavy-ball": _heavy_ball,
     "nesterov": _nesterov,
-    "nesterov-lookahead": _nesterov_lookahead,
+    "nesterov(lookahead=yes)": _nesterov_lookahead,
     "optimistic": lambda s, h: (s[0] - 2 * h * gradient(s[0]) + h * s[1], gradient(s[0])),
     "extragradient": lambda s, h: (s[0] - h * gradient(s[0] - h * gradient(s[0])),),
     "explicit-midpoint": lambda s, h: (s[0] - h * gradient(s[0] - h / 2 * gradient(s[0])),),
@@ -150,15 +150,15 @@ STEPS: dict[str, Callable[..., State]] = {
     "simultaneous-players": lambda s, h: (s[0] - h * (player(s[0], 1) + player(s[0], 2)),),
     "alternating-players": _alternating,
     "rmsprop": _rmsprop(inside=False),
-    "rmsprop-inside": _rmsprop(inside=True),
+    "rmsprop(inside=yes)": _rmsprop(inside=True),
     "adam": _corrected,
-    "adam-outside": _adam(inside=False),
-    "adam-inside": _adam(inside=True),
+    "adam(corrected=no)": _adam(inside=False),
+    "adam(inside=yes, corrected=no)": _adam(inside=True),
     "adamw": _corrected,
-    "adamw-uncorrected": _adam(inside=False),
+    "adamw(corrected=no)": _adam(inside=False),
 }
 #: Those whose memory is written here as the iterate before, which starts at θ; the memories of the others start at 0.
-LAST_ITERATE = ("heavy-ball", "nesterov", "nesterov-lookahead")
+LAST_ITERATE = ("heavy-ball", "nesterov", "nesterov(lookahead=yes)")
 #: The highest f̃_k looked at; fewer for componentwise functions, whose terms swell.
 ORDER, ORDER_OF_COMPONENTWISE = 3, 2
 

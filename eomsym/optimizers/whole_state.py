@@ -17,9 +17,9 @@ from typing import Any
 
 from eomsym.errors import InputError
 from eomsym.exact_numbers import Coefficient
-from eomsym.optimizers._base import Optimizer, Parameter
-from eomsym.optimizers._rule import UpdateRule
-from eomsym.optimizers._tracing import StepSize, trace
+from eomsym.optimizers.optimizer import Optimizer, Parameter
+from eomsym.optimizers.rule import UpdateRule
+from eomsym.optimizers.tracing import StepSize, trace
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ class WholeState:
     @property
     def shares(self) -> tuple[Parameter, ...]:
         """The parameters that become ``1 − γh``."""
-        return tuple(parameter for parameter in self.optimizer.parameters if parameter.share)
+        return tuple(parameter for parameter in self.optimizer.parameters if parameter.kind == "share")
 
     @property
     def decays(self) -> tuple[tuple[str, str], ...]:
@@ -84,8 +84,8 @@ class WholeState:
         found = {}
         for parameter in self.optimizer.parameters:
             decay = _decay_of(parameter).name
-            found[parameter.name] = 1 - float(values[decay]) * h if parameter.share else float(values[decay])
-            if parameter.share and found[parameter.name] < 0:
+            found[parameter.name] = 1 - float(values[decay]) * h if parameter.kind == "share" else float(values[decay])
+            if parameter.kind == "share" and found[parameter.name] < 0:
                 raise InputError(
                     f"{decay} = {float(values[decay]):g}: times h = {h:g} it exceeds 1; take a smaller eta"
                 )
@@ -105,7 +105,8 @@ def whole_state(optimizer: Optimizer) -> WholeState:
             "is theta"
         )
     trial = {
-        _decay_of(p).name: Fraction(1, 2) if p.share or p.default is None else p.default for p in optimizer.parameters
+        _decay_of(p).name: Fraction(1, 2) if p.kind == "share" or p.default is None else p.default
+        for p in optimizer.parameters
     }
     for power in (1, 2):
         try:
@@ -116,7 +117,7 @@ def whole_state(optimizer: Optimizer) -> WholeState:
         if len(rule.slow) == 1 + len(optimizer.memory):
             return WholeState(optimizer, power)
         refused = InputError("step function: a state forgets, by no share that is a parameter of its own")
-    if not any(parameter.share for parameter in optimizer.parameters):
+    if not any(parameter.kind == "share" for parameter in optimizer.parameters):
         raise InputError(
             f"optimizer {optimizer.name!r}: has no memory that fades slowly, so no share beta to go with the small "
             "parameter; take heavy-ball, nesterov or adam, or differences of its steps (follow)"
@@ -128,7 +129,7 @@ def _traced(optimizer: Optimizer, power: int, values: Mapping[str, Coefficient])
     settings: dict[str, Any] = {}
     for parameter in optimizer.parameters:
         value = values[_decay_of(parameter).name]
-        settings[parameter.name] = StepSize({(0, 0): 1, (1, 0): -1 * value}) if parameter.share else value
+        settings[parameter.name] = StepSize({(0, 0): 1, (1, 0): -1 * value}) if parameter.kind == "share" else value
 
     def step(gradient: Callable[..., Any], state: tuple[Any, ...], h: StepSize) -> tuple[Any, ...]:
         eta, unit, back = (h, 1, 1) if power == 1 else (h * h, StepSize({(-1, 0): 1}), h)
@@ -144,7 +145,7 @@ def _decay_name(name: str) -> str:
 
 def _decay_of(parameter: Parameter) -> Parameter:
     """γ of a share β."""
-    if not parameter.share:
+    if parameter.kind != "share":
         return parameter
     return Parameter(
         _decay_name(parameter.name),

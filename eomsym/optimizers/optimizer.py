@@ -8,15 +8,23 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
-from eomsym.checks import meant, suggestion
+from eomsym.checks import meant, shown, suggestion
 from eomsym.errors import InputError
 from eomsym.exact_numbers import Coefficient, read_rational
-from eomsym.optimizers._fading import trace_settled
-from eomsym.optimizers._rule import UpdateRule
-from eomsym.optimizers._tracing import trace
+from eomsym.optimizers.rule import UpdateRule
+from eomsym.optimizers.tracing import trace, trace_settled
 
 if TYPE_CHECKING:
     import numpy as np
+
+
+#: The gradient of a field at a point, ``gradient(point, field=0)``, and a state: arrays, or what is traced.
+Slope = Callable[..., Any]
+Arrays = tuple[Any, ...]
+
+#: What a parameter is.  A share is what a memory keeps of itself in a step; counts and flags shape the rule, and are
+#: never symbols.
+KINDS = ("number", "share", "count", "flag")
 
 
 @dataclass(frozen=True)
@@ -24,9 +32,9 @@ class Parameter:
     """A parameter of an optimiser other than the step size, with the half-open range ``minimum ≤ value < supremum``.
 
     ``supremum`` None is no upper bound; ``open_minimum`` leaves the minimum out; ``reason`` says why the range ends
-    where it does.  ``integer`` parameters count something and shape the rule: they are never symbols.  A ``share`` is
-    what a memory keeps of itself in a step.  ``default`` is what people use; ``trial`` is a milder value whose
-    transient is short, for verification (the default if None).
+    where it does.  ``default`` is what people use; ``trial`` is a milder value whose transient is short, for
+    verification (the default if None).  ``kind`` is one of ``KINDS``.  A number that is there with some flags only
+    names them in ``brought_by``; where it is given and no flag is, the first of them is set.
     """
 
     name: str
@@ -37,20 +45,28 @@ class Parameter:
     default: Fraction | None = None
     trial: Fraction | None = None
     open_minimum: bool = False
-    integer: bool = False
     reason: str = ""
-    share: bool = False
+    kind: str = "number"
+    brought_by: tuple[str, ...] = ()
 
     def read(self, value: object) -> Fraction:
-        """``value`` as an exact rational.  Raises ``InputError`` if it is none or out of range."""
+        """``value`` as an exact rational, 1 or 0 of a flag.  Raises ``InputError`` if it is none or out of range."""
+        if self.kind == "flag":
+            return Fraction(self._read_flag(value))
         number = read_rational(self.name, value)
-        if self.integer and number.denominator != 1:
+        if self.kind == "count" and number.denominator != 1:
             raise InputError(f"{self.name} = {value}: not an integer; give {self.bounds}")
         below = number <= self.minimum if self.open_minimum else number < self.minimum
         if below or (self.supremum is not None and number >= self.supremum):
             why = f" ({self.reason})" if self.reason else ""
             raise InputError(f"{self.name} = {value}: out of range; give {self.bounds}{why}")
         return number
+
+    def _read_flag(self, value: object) -> bool:
+        answer = FLAG_WORDS.get(str(value).strip().casefold()) if isinstance(value, (bool, str)) else None
+        if answer is None:
+            raise InputError(f"{self.name} = {shown(value)}: is a flag; give yes or no, in Python True or False")
+        return answer
 
     def usual(self, *, trial: bool = False) -> Fraction:
         """The default, or trial value.  Raises ``InputError`` if there is none."""
@@ -67,8 +83,30 @@ class Parameter:
     @property
     def bounds(self) -> str:
         """The range as people write it: ``0 <= momentum < 1``."""
+        if self.kind == "flag":
+            return f"{self.name}: yes or no"
         above = "" if self.supremum is None else f" < {self.supremum}"
         return f"{self.minimum} {'<' if self.open_minimum else '<='} {self.name}{above}"
+
+
+#: How a flag may be answered.
+FLAG_WORDS = {"yes": True, "true": True, "no": False, "false": False}
+
+
+def flag(name: str, meaning: str, default: bool = False) -> Parameter:
+    """A parameter that is yes or no."""
+    return Parameter(name, "", meaning, Fraction(0), Fraction(2), Fraction(default), kind="flag")
+
+
+def share(name: str, symbol: str, meaning: str, default: Fraction, trial: Fraction) -> Parameter:
+    """What a memory keeps of itself in a step."""
+    reason = "the memory β^k must fade, else there is no slow manifold"
+    return Parameter(name, symbol, meaning, Fraction(0), Fraction(1), default, trial, reason=reason, kind="share")
+
+
+def from_zero(name: str, symbol: str, meaning: str, default: Fraction, reason: str = "", *brought_by: str) -> Parameter:
+    """A number of at least 0, with the reason why not below."""
+    return Parameter(name, symbol, meaning, Fraction(0), None, default, reason=reason, brought_by=brought_by)
 
 
 @dataclass(frozen=True)
@@ -144,7 +182,8 @@ class Field:
         return values
 
 
-def _one_loss(**parameters: Coefficient) -> tuple[Field, ...]:
+def one_loss(**parameters: Coefficient) -> tuple[Field, ...]:
+    """The only field of most rules."""
     return (Field(),)
 
 
@@ -166,6 +205,9 @@ class Optimizer:
     ``steps`` is how many step sizes of time one step takes (m for an epoch of m batches).  ``limits`` says where the
     equation of motion does not hold; ``numeric_only`` why there is none on a slow manifold, for rules that can only be
     stepped.
+    ``options`` are flags, and what they bring; ``step`` and ``initial`` take the flags as keywords, all or none.
+    ``form(**flags)`` says what else they change: a dictionary of ``memory``, ``limits``, ``numeric_only``.  An
+    optimiser with its flags set is another one, a *form* of it: ``plain`` is the one it is a form of.
     """
 
     name: str
@@ -175,11 +217,14 @@ class Optimizer:
     parameters: tuple[Parameter, ...]
     step: Callable[..., tuple[Any, ...]]
     memory: tuple[str, ...] = ()
-    fields: Callable[..., tuple[Field, ...]] = _one_loss
+    fields: Callable[..., tuple[Field, ...]] = one_loss
     steps: Callable[..., int] = lambda **parameters: 1
     limits: str = ""
     initial: Callable[..., tuple[Any, ...]] | None = None
     numeric_only: str = ""
+    options: tuple[Parameter, ...] = ()
+    form: Callable[..., Mapping[str, Any]] | None = None
+    plain: Optimizer | None = None
 
     def read_parameters(self, given: Mapping[str, object]) -> dict[str, Fraction]:
         """The given parameters as exact rationals.  Raises ``InputError`` for an unknown name or a bad value."""
@@ -188,8 +233,10 @@ class Optimizer:
         for written, value in given.items():
             name = meant(written, tuple(known))
             if name is None:
-                allowed = ", ".join(known) if known else "none, it has no parameters"
-                near = suggestion(written, (*known, "optimizer"))  # the keyword that is most often misspelt
+                every = (*known, *(option.name for option in self.options if option.name not in known))
+                allowed = ", ".join(every) if every else "none, it has no parameters"
+                # "optimizer" is the keyword that is most often misspelt
+                near = suggestion(written, (*known, "optimizer")) or suggestion(written, every)
                 raise InputError(f"parameter {written!r}: {self.name} does not have it; it takes {allowed}{near}")
             if name in values:
                 raise InputError(f"parameter {written!r}: {name} is given twice; give it once")
@@ -242,7 +289,7 @@ class Optimizer:
         """``function(gradient, *state)``; the rules of this package hold no exact numbers and are called at once."""
         own = not self.step.__module__.startswith("eomsym.")
         if own and type(state[0]).__module__ == "numpy":
-            from eomsym.optimizers._floats import in_floats
+            from eomsym.optimizers.floats import in_floats
 
             return in_floats(function, gradient, *state)
         try:

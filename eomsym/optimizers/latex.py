@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from eomsym.notation.sums import signed_sum
 from eomsym.notation.terms import LATEX_STYLE, state_symbols
 from eomsym.notation.typesetting import Sides
-from eomsym.optimizers._rule import (
+from eomsym.optimizers.rule import (
     Atom,
     Elapsed,
     Gradient,

@@ -5,7 +5,6 @@ The function that steps in floating point is so the only description of an optim
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterator, Mapping
 from fractions import Fraction
 from graphlib import CycleError, TopologicalSorter
@@ -13,7 +12,7 @@ from typing import Any
 
 from eomsym.errors import InputError
 from eomsym.exact_numbers import Coefficient, collected
-from eomsym.optimizers._rule import (
+from eomsym.optimizers.rule import (
     Atom,
     Elapsed,
     Gradient,
@@ -26,9 +25,8 @@ from eomsym.optimizers._rule import (
     State,
     UpdateRule,
 )
+from eomsym.optimizers.stepping import exact_number, inverse
 
-#: Floats in a step function are read as exact rationals up to this denominator: 0.5 is one half, 0.1 is refused.
-_LARGEST_DENOMINATOR = 1024
 #: Stands for the vector of ones while a combination is put together; the atom is written down where it is used.
 _ONES = -1
 
@@ -52,6 +50,39 @@ def trace(step: Callable[..., Any], states: int, parameters: Mapping[str, Any], 
     rule = UpdateRule(tuple(builder.atoms), stages, following, ())
     _check(rule, slow)
     return UpdateRule(rule.atoms, stages, following, _schedule(rule))
+
+
+def trace_settled(step: Callable[..., Any], states: int, parameters: Mapping[str, Coefficient]) -> UpdateRule:
+    """``trace`` of the step with the states left out that keep a share |a| < 1 of themselves and get nothing added.
+
+    Those that are left keep their order.  Traced again until there is none: what was added may have been such a state.
+    """
+    rule = trace(step, states, parameters)
+    kept = [index for index in range(states) if not _fades(rule, index)]
+    if len(kept) == states:
+        return rule
+
+    def rest(gradient: Callable[..., Any], state: tuple[Any, ...], eta: Any, **values: Any) -> tuple[Any, ...]:
+        whole = [0 * state[0]] * states
+        for index, part in zip(kept, state, strict=True):
+            whole[index] = part
+        after = step(gradient, tuple(whole), eta, **values)
+        return tuple(after[index] for index in kept)
+
+    return trace_settled(rest, len(kept), parameters)
+
+
+def _fades(rule: UpdateRule, index: int) -> bool:
+    """Whether a memory goes to zero by itself; a share that is a symbol stands for one below 1."""
+    share = rule.self_coefficient(index)
+    fades = -1 < share < 1 if isinstance(share, (int, Fraction)) else True
+    return index > 0 and fades and all(_is_itself(rule, index, atom) for atom, *_ in rule.following[index].terms)
+
+
+def _is_itself(rule: UpdateRule, index: int, number: int) -> bool:
+    """Whether an atom is the state, or its product with a power of the time elapsed: a share that depends on time."""
+    atom, state = rule.atoms[number], rule.state(index)
+    return number == state or (isinstance(atom, Elapsed) and {part for part, *_ in atom.operand.terms} == {state})
 
 
 def _expand_stages(builder: _Builder, part: Vector) -> Vector:
@@ -271,57 +302,6 @@ class _Builder:
         definitions = equation(unknowns)
         self.stages[first : first + count] = [self.coerce(part) for part in definitions]
         return unknowns
-
-
-def exact_number(value: Any) -> Coefficient:
-    """A coefficient from what stands in a step function."""
-    if isinstance(value, (int, Fraction)) or hasattr(value, "numer"):
-        return value
-    if isinstance(value, float):
-        number = Fraction(value) if math.isfinite(value) else None
-        if number is not None and number.denominator <= _LARGEST_DENOMINATOR:
-            return number
-    raise InputError(f"step function: {value!r} is not exact; use integers, Fraction(1, 10) or a parameter")
-
-
-class Later:
-    """A number that is known when a compiled program runs, such as a rate at a traced time: it is neither 0 nor 1."""
-
-    __array_ufunc__ = None
-    __array_priority__ = 1000
-
-    def __init__(self, value: Any) -> None:
-        self.value = value
-
-    def __add__(self, other: Any) -> Later:
-        return Later(self.value + number(other))
-
-    def __mul__(self, other: Any) -> Later:
-        return Later(self.value * number(other))
-
-    def __rtruediv__(self, other: Any) -> Later:
-        return Later(number(other) / self.value)
-
-    __radd__, __rmul__ = __add__, __mul__
-
-    def __neg__(self) -> Later:
-        return Later(-self.value)
-
-    def __abs__(self) -> Later:
-        raise InputError(
-            "tau: nodes and weights depend on the share that a memory keeps, whose schedule needs a time that is known "
-            "when the program is compiled; give tau as a number"
-        )
-
-
-def number(value: Coefficient) -> Any:
-    """A coefficient in floating point, or what will be one."""
-    return value.value if isinstance(value, Later) else float(value)
-
-
-def inverse(value: Coefficient) -> Coefficient:
-    """``1/value``, exactly."""
-    return Fraction(1) / value if isinstance(value, (int, Fraction)) else 1 / value
 
 
 def _linears(rule: UpdateRule, number: int) -> Iterator[Linear]:

@@ -1,0 +1,200 @@
+"""The registry: from a name, a text or an object to an optimiser and its parameters, in one way."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from fractions import Fraction
+from types import MappingProxyType
+from typing import Any
+
+from eomsym.checks import check_choice, meant
+from eomsym.errors import InputError
+from eomsym.exact_numbers import Coefficient
+from eomsym.optimizers import adam, adaptive, batches, descent, runge_kutta
+from eomsym.optimizers.libraries import LibraryOptimizer, is_text, of_library, options_of_object, read_text
+from eomsym.optimizers.optimizer import Optimizer
+from eomsym.optimizers.variants import form_of
+
+#: Every optimiser that has an equation of motion, by its name, in the order in which they are listed to people.
+REGISTRY: dict[str, Optimizer] = {
+    entry.name: entry
+    for entry in (
+        descent.GRADIENT_DESCENT,
+        descent.IMPLICIT_EULER,
+        descent.HEAVY_BALL,
+        descent.NESTEROV,
+        descent.OPTIMISTIC,
+        *runge_kutta.RULES,
+        descent.SGDW,
+        *batches.RULES,
+        adaptive.RMSPROP,
+        adam.ADAM,
+        adam.ADAMW,
+    )
+}
+#: Those that the libraries have and few people ask for; found by their names too.
+FURTHER: dict[str, Optimizer] = {
+    entry.name: entry for entry in (adam.ADABELIEF, adam.ADAN, adaptive.ADAGRAD, adaptive.ADADELTA, adaptive.NADAM)
+}
+
+_BY_ALIAS = {
+    alias: entry for entry in (*REGISTRY.values(), *FURTHER.values()) for alias in (entry.name, *entry.aliases)
+}
+_BUILT_IN = frozenset(_BY_ALIAS)
+
+#: Names that forms of optimisers had once, whole and by their endings, and what they are called and given now.
+_FORMER = {
+    "adam-inside": ("adam", "inside=yes, corrected=no"),
+    "adam-outside": ("adam", "corrected=no"),
+    "adagrad-outside": ("adagrad", "clocked=yes"),
+    "nadam-clocked": ("nadam", ""),
+    "rmsprop-pytorch": ("rmsprop", ""),
+}
+_PLAIN = (
+    "centered",
+    "corrected",
+    "momentum",
+    "nesterov",
+    "started",
+    "optimistic",
+    "generalized",
+    "lookahead",
+    "dampened",
+)
+_ENDINGS = {
+    **{"-outside": "", "-rate-inside": "rate_inside=yes", "-inside": "inside=yes", "-uncorrected": "corrected=no"},
+    **{f"-{word}": f"{word}=yes" for word in _PLAIN},
+    **{f"-{word.replace('_', '-')}": f"{word}=yes" for word in ("two_epsilons", "slow_time")},
+    **{"-coupled-decay": "coupled_decay=yes", "-decoupled-decay": "decoupled_decay=yes", "-maximized": "maximize=yes"},
+}
+
+
+def get(name: str | Optimizer) -> Optimizer:
+    """The optimiser called ``name`` or by an alias, up to case and hyphens.  Raises ``InputError`` if there is none.
+
+    The name may have flags in brackets, ``adam(inside=yes)``.  An ``Optimizer`` that is not registered is registered,
+    so that kernels and results find it by its name.
+    """
+    if isinstance(name, Optimizer):
+        plain = name.plain or name
+        if _BY_ALIAS.get(plain.name) is not plain:
+            register(plain)
+        return name
+    if is_text(name):
+        word, given = read_text(name)
+        entry, values = form_of(get(word), given)
+        if values:
+            raise InputError(f"optimizer {name!r}: {next(iter(values))} is no flag; give it beside the name")
+        return entry
+    if now := _former(name):
+        raise InputError(f"optimizer {name!r}: is {now} now; write it so, or give what is in brackets as parameters")
+    return _BY_ALIAS[check_choice("optimizer", name, _BY_ALIAS, REGISTRY)]
+
+
+def _former(name: object) -> str:
+    """How an optimiser is written that once had a name for each of its forms; nothing for other names."""
+    if not isinstance(name, str) or meant(name, tuple(_BY_ALIAS)) in _BY_ALIAS:
+        return ""
+    rest, options = name, list[str]()
+    while rest not in _BY_ALIAS:
+        ending = next((ending for ending in _ENDINGS if rest.endswith(ending)), None)
+        if rest not in _FORMER and ending is None:
+            return ""
+        rest, option = _FORMER[rest] if rest in _FORMER else (rest.removesuffix(ending or ""), _ENDINGS[ending or ""])
+        options.insert(0, option)
+    written = ", ".join(filter(None, options))
+    return f"{rest}({written})" if written else rest
+
+
+def chosen(optimizer: Any, given: Mapping[str, object] = MappingProxyType({})) -> tuple[Optimizer, dict[str, Fraction]]:
+    """The optimiser that is meant, and the parameters that are given for it, exact; what every door reads names with.
+
+    ``optimizer`` is what ``get`` takes, a text with options and parameters, ``heavy-ball(beta=0.9)``, a library's name
+    with its options, ``torch.SGD(momentum=0.9)``, or an object of ``torch.optim``; the last two give all parameters
+    themselves.  ``given`` holds parameters and flags; the optimiser is the form that they ask for.
+    Raises ``InputError`` as ``get`` and ``Optimizer.read_parameters`` do, for a text that cannot be read, and for
+    parameters beside a library's name.
+    """
+    entry, own, rest = form(optimizer, given)
+    if own is None:
+        return entry, entry.read_parameters(rest)
+    if rest:
+        name = optimizer if isinstance(optimizer, str) else f"torch.{type(optimizer).__name__}"
+        raise InputError(f"{next(iter(rest))}: {name[:80]!r} gives all parameters itself; write it in there")
+    return entry, own
+
+
+def form(
+    optimizer: Any, given: Mapping[str, object]
+) -> tuple[Optimizer, dict[str, Fraction] | None, dict[str, object]]:
+    """``chosen`` before parameters are read, for those who have some of another kind, as the rates of a whole state.
+
+    The form of the optimiser; all its parameters where a library's name gives them, else None; and the values that are
+    no flags.
+    """
+    if hasattr(optimizer, "param_groups"):
+        return *_of_library(*options_of_object(optimizer)), dict(given)
+    name, written = read_text(optimizer) if is_text(optimizer) else (optimizer, {})
+    if isinstance(name, str) and "." in name:
+        return *_of_library(of_library(name, optimizer), written), dict(given)
+    for twice in written.keys() & given.keys():
+        raise InputError(f"{twice} = {given[twice]}: stands in the name {optimizer!r} too; give it once")
+    entry, rest = form_of(get(name), {**written, **given})
+    return entry, None, rest
+
+
+def _of_library(entry: LibraryOptimizer, options: Mapping[str, object]) -> tuple[Optimizer, dict[str, Fraction]]:
+    """The rule under a library's name, and all its parameters."""
+    name, told = entry.read(options)
+    try:
+        made, exact = chosen(name, told)
+        return made, made.complete(exact)
+    except InputError as error:
+        raise InputError(f"{entry.name}: {error}") from None
+
+
+def from_torch(optimizer: Any) -> tuple[Optimizer, dict[str, Fraction]]:
+    """The rule of a ``torch.optim`` object and its hyperparameters, as ``(Optimizer, dict)``.
+
+    Read from its class and its ``param_groups``, which must agree in all but parameters and learning rate; the learning
+    rate itself is left to the caller, who gives it as eta.  Raises ``InputError`` for a class that is not PyTorch's
+    own, for one without a rule, and for groups that differ.
+    """
+    return _of_library(*options_of_object(optimizer))
+
+
+def label(optimizer: object, entry: Optimizer) -> str:
+    """What results call an optimiser: as it was written, or a form by its own name, which says its flags."""
+    as_written = isinstance(optimizer, str) and ("." in optimizer or entry.plain is None)
+    return str(optimizer) if as_written else entry.name
+
+
+def check_one_gradient(entry: Optimizer, values: Mapping[str, Coefficient]) -> None:
+    """Raises ``InputError`` for an optimiser of batches or players; ``values`` hold the parameters that count."""
+    kinds = {field.kind for field in entry.fields(**values)} - {"loss"}
+    if kinds:
+        raise InputError(
+            f"optimizer {entry.name!r}: takes the gradients of batches or players ({', '.join(sorted(kinds))}), and "
+            "here is one loss; take the kernel of a network, or an optimizer of one gradient"
+        )
+
+
+def is_built_in(entry: Optimizer) -> bool:
+    """Whether the optimiser is eomsym's own: then every process finds the same one by its name."""
+    return (entry.plain or entry).name in _BUILT_IN
+
+
+def register(entry: Optimizer) -> Optimizer:
+    """Make a user's own optimiser known by its name and aliases, for this process; returns it.
+
+    Raises ``InputError`` if a name is taken, or is not of small letters, digits and hyphens.
+    """
+    for name in (entry.name, *entry.aliases):
+        if not re.fullmatch(r"[a-z][a-z0-9]*(-[a-z0-9]+)*", name):
+            raise InputError(f"optimizer {name!r}: not a name; use small letters, digits and hyphens, as in my-method")
+        if name in _BUILT_IN:
+            raise InputError(f"optimizer {name!r}: the name is taken; choose another")
+    REGISTRY[entry.name] = entry
+    _BY_ALIAS.update(dict.fromkeys((entry.name, *entry.aliases), entry))
+    return entry
