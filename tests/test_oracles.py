@@ -8,10 +8,9 @@ from fractions import Fraction
 from pathlib import Path
 
 import pytest
+from forms import EVERY
 from oracles import __main__ as command
 from oracles.agreement import Agreement, agreement_table
-
-from eomsym import optimizers
 
 SLOW = ("heyoka", "jax", "flint")
 ROOT = Path(__file__).parents[1]
@@ -31,7 +30,7 @@ def test_agrees(oracle):
 def test_every_optimizer_has_iterates_of_its_own():
     from oracles.mpmath_iterates import STEPS
 
-    assert set(STEPS) == {optimizers.get(name).name for name in optimizers._BUILT_IN}
+    assert set(STEPS) == set(EVERY)
 
 
 def test_one_wrong_coefficient_is_a_disagreement(monkeypatch):

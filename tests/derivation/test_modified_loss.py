@@ -105,7 +105,7 @@ def test_where_there_is_no_tree_of_gradients_it_says_so(name, reason):
 
 ADAM = {
     "adam": {"beta1": "9/10", "beta2": "999/1000", "epsilon": "1/100000000"},
-    "adam-inside": {"beta1": "2/3", "beta2": "3/4", "epsilon": "1/10"},
+    "adam(inside=yes, corrected=no)": {"beta1": "2/3", "beta2": "3/4", "epsilon": "1/10"},
     "rmsprop": {"beta2": "1/2", "epsilon": "1/10"},
 }
 
@@ -118,7 +118,7 @@ def test_rules_that_divide_descend_a_loss_to_order_1(name):
     (monomial, coefficient), ((factor, pace),) = *found.rows[1].items(), found.factor.items()
     epsilon = sympy.Rational(values["epsilon"])
     gradient = [LOSSES[0].diff(component) for component in (X, Y)]
-    inside = name == "adam-inside"
+    inside = "inside" in name
     roots = [sympy.sqrt(g**2 + (epsilon if inside else 0)) for g in gradient]
     below = roots if inside else [root + epsilon for root in roots]
     potential = sum(root - (0 if inside else epsilon * sympy.log(root + epsilon)) for root in roots)
