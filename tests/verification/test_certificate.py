@@ -229,9 +229,9 @@ def test_a_second_evaluation_measures_what_is_certified(kernel, double_double, f
     assert measured.shape == (ORDER + 1,)
     assert measured == pytest.approx(certify(kernel, THETA, *DATA).relative_errors, rel=0.05)
     assert measure_accuracy(kernel, THETA, *DATA, order=1, output=folder) == pytest.approx(measured[:2], rel=0.05)
-    with pytest.raises(InputError, match=r"kernel double-double: .* eomsym\.certify"):
+    with pytest.raises(InputError, match=r"kernel Kernel.*double_double\): .* eomsym\.certify"):
         measure_accuracy(double_double, THETA, *DATA)
-    with pytest.raises(InputError, match="kernel object"):
+    with pytest.raises(InputError, match="kernel <object.*give a network's kernel"):
         measure_accuracy(object(), THETA, *DATA)
 
 
