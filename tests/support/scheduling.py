@@ -58,7 +58,6 @@ LONG = (
     "tests/dynamics/test_noise.py::test_a_step_too_large_says_so[options2]",
     "tests/dynamics/test_shadow_start.py::test_the_flow_from_there_has_slopes_one_two_three[adam, inside]",
     "tests/models/test_data.py::test_digits_small_does_not_depend_on_the_number_of_threads",
-    "tests/notation/test_typesetting.py::test_no_line_is_wider_than_the_room[345.0]",
     "tests/optimizers/test_library_rules.py::test_measured_slopes[optax.adam(b1=1/3, b2=2/5, eps=0.01, eps_root=0.1, nesterov=True)]",  # noqa: E501
     "tests/studies/test_cluster.py::test_workers_of_a_cluster_give_the_same_bytes_as_serial",
     "tests/studies/test_executors.py::test_a_task_that_kills_every_worker_is_given_up_and_the_others_are_done[1]",
