@@ -36,8 +36,8 @@ def by_trees(loss, params, order):
             function = along(function, argument)
         return function(point)
 
-    terms = eomsym.derive(order=order).terms
-    return [gradient(point)] + [sum(float(t.coefficient) * value(t.tree) for t in part) for part in terms]
+    rows = eomsym.derive(order=order).rows[1:]
+    return [gradient(point)] + [sum(float(weight) * value(tree) for tree, weight in row.items()) for row in rows]
 
 
 def vectors(rows):

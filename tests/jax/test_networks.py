@@ -34,8 +34,8 @@ def by_trees(loss, params, order):
             known[tree] = jax.jit(function)(point)
         return known[tree]
 
-    terms = eomsym.derive(order=order).terms
-    return [gradient(point)] + [sum(float(t.coefficient) * value(t.tree) for t in part) for part in terms]
+    rows = eomsym.derive(order=order).rows[1:]
+    return [gradient(point)] + [sum(float(weight) * value(tree) for tree, weight in row.items()) for row in rows]
 
 
 def of_equinox(make, x):

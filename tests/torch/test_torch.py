@@ -39,9 +39,9 @@ def by_trees(loss, params, order):
             function = along(function, argument)
         return function(params)
 
-    terms = eomsym.derive(order=order).terms
+    rows = eomsym.derive(order=order).rows[1:]
     return [flat(gradient(params))] + [
-        sum(float(term.coefficient) * flat(value(term.tree)) for term in part) for part in terms
+        sum(float(weight) * flat(value(tree)) for tree, weight in row.items()) for row in rows
     ]
 
 

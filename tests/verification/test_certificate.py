@@ -231,7 +231,7 @@ def test_a_second_evaluation_measures_what_is_certified(kernel, double_double, f
     assert measure_accuracy(kernel, THETA, *DATA, order=1, output=folder) == pytest.approx(measured[:2], rel=0.05)
     with pytest.raises(InputError, match=r"kernel Kernel.*double_double\): .* eomsym\.certify"):
         measure_accuracy(double_double, THETA, *DATA)
-    with pytest.raises(InputError, match="kernel <object.*give a network's kernel"):
+    with pytest.raises(InputError, match=r"kernel <object.*give a network's kernel"):
         measure_accuracy(object(), THETA, *DATA)
 
 
