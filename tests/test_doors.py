@@ -218,3 +218,27 @@ def test_kernels_refuse_the_same(name, what):
         KernelSpec(MODELS["loss"], ORDER, name)
     with pytest.raises(InputError, match="beta = 1: out of range"):
         KernelSpec(MODELS["loss"], ORDER, "heavy-ball", settings=(("beta", 1),))
+
+
+@pytest.mark.parametrize("door", ["jax", "torch"])
+def test_a_lookahead_field_passes_over_nothing_that_descent_is_given(door):
+    """Coupled decay is the loss with λ/2 ‖θ‖² in it, and the control without differs."""
+    library = pytest.importorskip(door, reason=f"the extra '{door}' is not installed")
+    field = pytest.importorskip(f"eomsym.{door}").lookahead_field
+    gradient = library.grad if door == "jax" else library.func.grad
+
+    def loss(theta, decay=0.0):
+        return (theta**4).sum() / 4 + theta[0] * theta[1] + decay / 2 * (theta**2).sum()
+
+    def of(grad_fn, **given):
+        if door == "torch":
+            return field(grad_fn, library.tensor(POINT, dtype=library.float64), 0.05, 3, **given)
+        with library.enable_x64(True):
+            return field(grad_fn, library.numpy.array(POINT), 0.05, 3, **given)
+
+    (with_option,) = of(gradient(loss), decay="1/10")
+    expected, without = of(gradient(lambda theta: loss(theta, 0.1))), of(gradient(loss))
+    np.testing.assert_allclose(with_option, expected, rtol=0, atol=1e-13)  # its largest entry is 0.6
+    assert float(abs(without - expected).max()) > 1e-2
+    with pytest.raises(InputError, match="parameter 'beta': gradient-descent does not have it"):
+        of(gradient(loss), beta=0.9)

@@ -230,19 +230,20 @@ class Frontend:
         converges for ηλ up to 1 + √2, where stride 1 ends at ηλ = 1.
 
         Another ``optimizer``, a name, a library's (``"torch.Adam()"``) or an ``Optimizer`` of one gradient with its
-        hyperparameters, gives the field of the **whole state**: a tuple ``(params, *memory)`` of trees, at ``params``
-        and the memory ``state``, a tuple of trees like ``params`` (of vectors of length 1 where one number serves all,
-        as a bias correction's); without ``state``, at the rule's own before the first step.  Its distance to the
-        logarithm of a step falls with the order where ``|r − 1| < 1`` for the multipliers r of the step: heavy ball
-        ηλ < 1.  With stride 2 it does where ``|r² − 1| < 1``; elsewhere, as the differences of every second state show,
-        it is refused, and ``state`` has to be given; under ``jax.jit`` that is not looked at.
-        In PyTorch leaves that require no gradient beside others that do are frozen, whatever ``grad_fn`` says of them.
+        hyperparameters, or descent with some (``decay=``), gives the field of the **whole state**: a tuple
+        ``(params, *memory)`` of trees, at ``params`` and the memory ``state``, a tuple of trees like ``params`` (of
+        vectors of length 1 where one number serves all, as a bias correction's); without ``state``, at the rule's own
+        before the first step.  Its distance to the logarithm of a step falls with the order where ``|r − 1| < 1`` for
+        the multipliers r of the step: heavy ball ηλ < 1.  With stride 2 it does where ``|r² − 1| < 1``; elsewhere, as
+        the differences of every second state show, it is refused, and ``state`` has to be given; under ``jax.jit`` that
+        is not looked at.  In PyTorch leaves that require no gradient beside others that do are frozen, whatever
+        ``grad_fn`` says of them.
         Raises ``InputError`` for an order outside 0 … 20, an optimiser of batches or players, and a state of another
         shape.
         """
         library, moving = self._library, self._library.moving(params)
         slope, point = moving.slope(grad_fn), moving.leaves
-        if optimizer == "gradient-descent":
+        if optimizer == "gradient-descent" and state is None and not hyperparameters:
             return moving.row(lookahead(slope, point, eta, order, library.map, library.cast, stride))
         memory = None if state is None else [moving.of_tree(part) for part in state]
         found = rule_lookahead(library, slope, point, eta, order, optimizer, memory, hyperparameters, stride)
