@@ -227,7 +227,8 @@ class Frontend:
         of one shape are taken: whatever sharding, device and precision the gradients have, the result has.
 
         ``stride`` 2 is the **even-step equation**, the logarithm of two steps at once from 2(order + 1) gradients: it
-        converges for ηλ up to 1 + √2, where stride 1 ends at ηλ = 1.
+        converges for ηλ up to 1 + √2, where stride 1 ends at ηλ = 1.  Beyond that ``ResummationWarning`` says so, as
+        the differences of every second state show.
 
         Another ``optimizer``, a name, a library's (``"torch.Adam()"``) or an ``Optimizer`` of one gradient with its
         hyperparameters, or descent with some (``decay=``), gives the field of the **whole state**: a tuple
@@ -235,8 +236,8 @@ class Frontend:
         vectors of length 1 where one number serves all, as a bias correction's); without ``state``, at the rule's own
         before the first step.  Its distance to the logarithm of a step falls with the order where ``|r − 1| < 1`` for
         the multipliers r of the step: heavy ball ηλ < 1.  With stride 2 it does where ``|r² − 1| < 1``; elsewhere, as
-        the differences of every second state show, it is refused, and ``state`` has to be given; under ``jax.jit`` that
-        is not looked at.  In PyTorch leaves that require no gradient beside others that do are frozen, whatever
+        those differences show, it is refused, and ``state`` has to be given.  Under ``jax.jit`` neither is looked at.
+        In PyTorch leaves that require no gradient beside others that do are frozen, whatever
         ``grad_fn`` says of them.
         Raises ``InputError`` for an order outside 0 … 20, an optimiser of batches or players, and a state of another
         shape.
@@ -244,7 +245,7 @@ class Frontend:
         library, moving = self._library, self._library.moving(params)
         slope, point = moving.slope(grad_fn), moving.leaves
         if optimizer == "gradient-descent" and state is None and not hyperparameters:
-            return moving.row(lookahead(slope, point, eta, order, library.map, library.cast, stride))
+            return moving.row(lookahead(library, slope, point, eta, order, stride))
         memory = None if state is None else [moving.of_tree(part) for part in state]
         found = rule_lookahead(library, slope, point, eta, order, optimizer, memory, hyperparameters, stride)
         return tuple(map(moving.row, found))

@@ -2,41 +2,83 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from eomsym.arrays.library import Library
-from eomsym.errors import InputError
+from eomsym.errors import InputError, ResummationWarning, warn_outside
 from eomsym.optimizers import Optimizer, check_one_gradient, chosen
 from eomsym.step_index import check_growth, difference_growth, lookahead_weights, map_logarithm
-from eomsym.step_index.lookahead import check_lookahead_order, check_stride, each
+from eomsym.step_index.lookahead import check_lookahead_order, check_stride, each, growing
+
+#: Growth of the differences of every second state of descent, beyond which the even-step sum is said to diverge.  Where
+#: ηλ = 1 it is 1: what one step loses the flow loses a few steps later, and round-off must not decide.
+DIVERGES = 1.001
 
 
 def lookahead(
-    grad_fn: Callable[[Any], Any],
-    params: Any,
-    eta: Any,
-    order: int,
-    tree_map: Callable[..., Any],
-    like: Callable,
-    stride: int = 1,
+    library: Library, grad_fn: Callable[[Any], Any], params: Any, eta: Any, order: int, stride: int = 1
 ) -> Any:
     """``−Σ_i w_i (g(y_{si}) + … + g(y_{si+s−1}))/s``, s the stride, on trees of arrays.
 
-    ``like(array, y)`` gives a moved array the type of y.  Raises ``InputError`` for an order outside 0 … 20 or another
-    stride than 1 and 2.
+    With stride 2 ``ResummationWarning`` tells that the sum diverges, where the differences of every second state show
+    it and can be looked at.  Raises ``InputError`` for an order outside 0 … 20 or another stride than 1 and 2.
     """
-    check_lookahead_order(order)
-    check_stride(stride)
-    weights_of_steps = [weight / stride for weight in lookahead_weights(order) for _ in range(stride)]
-    point, total = params, None
-    for index, weight in enumerate(weights_of_steps):
-        gradient = grad_fn(point)
-        share = tree_map(lambda g, weight=weight: -float(weight) * g, gradient)
-        total = share if total is None else tree_map(lambda a, b: a + b, total, share)
-        if index < len(weights_of_steps) - 1:
-            point = tree_map(lambda y, g: like(y - eta * g, y), point, gradient)
+    weights, is_even = lookahead_weights(check_lookahead_order(order)), check_stride(stride) > 1 and order > 0
+    add = lambda a, b: a + b  # noqa: E731
+    point, gradient, total = params, None, None
+    moves = _EvenMoves(library, order)
+    for weight in weights:
+        for _ in range(stride):
+            if gradient is not None:
+                point = library.map(lambda y, g: library.cast(y - eta * g, y), point, gradient)
+            gradient = grad_fn(point)
+            share = library.map(lambda g, w=-float(weight / stride): w * g, gradient)
+            total = share if total is None else library.map(add, total, share)
+            if is_even:
+                moves.add(gradient)
+    if is_even:
+        moves.tell_growth()
     return total
+
+
+class _EvenMoves:
+    """How much the differences of every second state of descent grow, from its gradients in their order.
+
+    Of all moves d_0 … d_N over two steps no more is held than d_0 and the sum Δ^N d_0.
+    """
+
+    def __init__(self, library: Library, order: int) -> None:
+        self._map, self._library, self._order = library.map, library, order
+        self._count, self._first, self._difference = 0, None, None
+
+    def add(self, gradient: Any) -> None:
+        """The next gradient; two make a move, over −η."""
+        move, self._count = self._count // 2, self._count + 1
+        sign = (-1) ** (self._order - move) * math.comb(self._order, move)
+        if move == 0:
+            self._first = self._sum(self._first, 1, gradient)
+        self._difference = self._sum(self._difference, sign, gradient)
+
+    def _sum(self, total: Any, factor: int, gradient: Any) -> Any:
+        if total is None:
+            return self._map(lambda g: factor * g, gradient)
+        return self._map(lambda part, g: part + factor * g, total, gradient)
+
+    def tell_growth(self) -> None:
+        """Warns where they grow, if their values can be looked at."""
+        before, after = self._square(self._first), self._square(self._difference)
+        if before is None or after is None or not before:
+            return
+        growth = (after / before) ** (1 / (2 * self._order))
+        if growth > DIVERGES:
+            remedy = "take a smaller eta, or eomsym.dynamics.even_steps on a kernel"
+            warn_outside(f"stride 2: {growing(growth, 'gradient descent')}; {remedy}", ResummationWarning)
+
+    def _square(self, tree: Any) -> float | None:
+        parts = [self._library.number((part * part).sum()) for part in self._library.flatten(tree)[0]]
+        return None if None in parts else sum(part for part in parts if part is not None)
 
 
 def rule_lookahead(
@@ -75,11 +117,11 @@ def rule_lookahead(
     memory = (
         begun[1:] if state is None else _checked_memory(entry, begun[1:], [library.ravel(part)[0] for part in state])
     )
-    visited: list[Any] = []
+    visited: list[Any] = [(theta, *memory)]
 
     def step(point: Any) -> Any:
-        visited.append(point)
-        return entry.run(gradient, point, eta, **numbers)
+        visited.append(entry.run(gradient, point, eta, **numbers))
+        return visited[-1]
 
     moved = map_logarithm(step, (theta, *memory), order, each, stride)
     if stride > 1 and order and entry.memory:

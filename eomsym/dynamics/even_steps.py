@@ -36,7 +36,7 @@ HOLDS = {
     "subspace": (1 + BELIEVED, "take a smaller eta"),
     "plain": (math.sqrt(2), "take logarithm='subspace' of order 2 or more, or a smaller eta"),
 }
-#: Such a part of a step may go along directions of which that is not so.
+#: Such a part of a step may go along directions of which that is not so, or outside of the span of the differences.
 MOST_FAR = 0.1
 #: Steps of the integrator for a step of the optimiser, beyond which a path is given up; one is usual.
 MOST_STEPS, SHORT = 10, 100
@@ -121,13 +121,15 @@ def follow_even_steps(
     ``logarithm`` is ``subspace`` (``step_index.subspace_logarithm``), for order + 1 gradients a value, or ``plain``,
     the sum of the look-ahead field, for 2(order + 1).
     The integrator is the method of order 5 of Dormand and Prince.  Where a step that it tries leaves the numbers, the
-    step is made smaller.  Without memory ``ResummationWarning`` tells, once, from when on a tenth of the motion is
-    beyond what the logarithm holds for: ηλ of 1 + √2 for the plain sum and order 0, of 2.8 for the subspace.
+    step is made smaller.  ``ResummationWarning`` tells, once, from when on a tenth of the motion is outside of the span
+    of the differences, which has ``order`` directions; and, without memory, beyond what the logarithm holds for: ηλ of
+    1 + √2 for the plain sum and order 0, of 2.8 for the subspace.
     """
     steps, tolerance = check_integer("steps", steps, 1), check_positive("tolerance", tolerance)
     check_integer("order", order, 0, MAX_LOOKAHEAD_ORDER)
     plain = (logarithm := check_choice("logarithm", logarithm, LOGARITHMS)) == "plain"
     before, visited = whole.tally.count, [whole.start]
+    watch = _Watch(visited, *HOLDS[logarithm if order else "plain"], order, whole.start.size > whole.size)
 
     def step(state: np.ndarray) -> np.ndarray:
         visited.append(whole.step(state))
@@ -137,19 +139,17 @@ def follow_even_steps(
         visited[:] = [state]
         if plain:
             return np.asarray(map_logarithm(step, state, order, stride=2))
-        return subspace_logarithm(step, state, order, stride=2).value
-
-    watch, has_memory = _Watch(visited, *HOLDS[logarithm if order else "plain"]), whole.start.size > whole.size
+        logarithm_there = subspace_logarithm(step, state, order, stride=2)
+        watch.unspanned = logarithm_there.unspanned
+        return logarithm_there.value
 
     with np.errstate(all="ignore"):
-        if plain and order and has_memory:
+        if plain and order and watch.has_memory:
             states = [whole.start]
             for _ in range(order + 1):
                 states.append(whole.step(whole.step(states[-1])))
             check_growth(float(difference_growth([(state,) for state in states])), name)
-        path = _integrated(
-            _surviving(rate), whole.start, steps, tolerance, (lambda time: None) if has_memory else watch.look
-        )
+        path = _integrated(_surviving(rate), whole.start, steps, tolerance, watch.look)
     return EvenSteps(steps, whole.tally.count - before, path, whole)
 
 
@@ -183,17 +183,30 @@ class _Watch:
     """Tells, once, from when on a path goes where its logarithm does not hold.
 
     ``visited`` are the states of which the last value of the field was made: after a step of the integrator, where it
-    is, and each step of the optimiser from there.
+    is, and each step of the optimiser from there; ``unspanned`` is that value's own share, 0 for a plain sum.
     """
 
     visited: list[np.ndarray]
     limit: float
     remedy: str
+    order: int
+    has_memory: bool
+    unspanned: float = 0.0
     told: bool = False
 
     def look(self, time: float) -> None:
         """To be called at the start and after each step of the integrator."""
         if self.told:
+            return
+        if self.unspanned > MOST_FAR:
+            self.told = True
+            warn_outside(
+                f"even-step equation, step {time:.3g}: {self.unspanned:.0%} of the motion there is outside of the "
+                f"{self.order} directions that order {self.order} spans, and the path is off by as much or a few times "
+                f"that; take order {self.order + 1} or more, or a smaller eta",
+                ResummationWarning,
+            )
+        if self.has_memory or self.told:
             return
         with suppress(np.linalg.LinAlgError):
             share, multiplier = far_share(self.visited, self.limit)

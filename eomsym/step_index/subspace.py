@@ -23,10 +23,15 @@ BELIEVED, DOUBTED = 0.8, 1.0
 
 @dataclass(frozen=True, eq=False)
 class SubspaceLogarithm:
-    """``value`` (m,), the equation of motion of a map per step; ``multipliers`` (≤ N,), those of the map."""
+    """``value`` (m,), the equation of motion of a map per step; ``multipliers`` (≤ N,), those of the map.
+
+    ``unspanned`` estimates the relative error of the value: the part of the last difference outside of the span of
+    the others, with its weight in the plain sum, 1/(N + 1).  On quadratics the error is 1 to 6 times that.
+    """
 
     value: np.ndarray
     multipliers: np.ndarray
+    unspanned: float = 0.0
 
 
 def subspace_logarithm(
@@ -48,8 +53,12 @@ def subspace_logarithm(
     basis, multipliers, parts = _spanned(differences[: order + 1])
     if not len(basis):
         return SubspaceLogarithm(differences[:stride].sum(axis=0) / stride, np.empty(0))
-    inside = (parts @ _logarithm_over_step(multipliers, stride)).real
-    return SubspaceLogarithm(basis.T @ inside, multipliers)
+    value = basis.T @ (parts @ _logarithm_over_step(multipliers, stride)).real
+    outside = differences[order] - basis.T @ (basis @ differences[order])
+    # what alternates about a point at rest has a field of round-off, of which there are no shares
+    size = max(np.linalg.norm(value), SPAN_CUTOFF * np.linalg.norm(differences[0]))
+    unspanned = np.linalg.norm(outside) / ((order + 1) * size)
+    return SubspaceLogarithm(value, multipliers, float(unspanned))
 
 
 def far_share(points: Sequence[np.ndarray], limit: float) -> tuple[float, float]:

@@ -40,7 +40,7 @@ def test_it_counts_gradients():
         calls.append(1)
         return CURVATURES * theta
 
-    path = even_steps(SimpleNamespace(order=1, size=3, gradient=gradient), START, 1.0, 4, order=1)
+    path = even_steps(SimpleNamespace(order=1, size=3, gradient=gradient), START, 1.0, 4, order=2)
     assert path.gradients == len(calls)
     path.centre(2)
     assert len(calls) == path.gradients + 2
@@ -123,6 +123,23 @@ def test_the_subspace_is_right_up_to_2_8_and_at_one(x):
 def test_and_says_that_it_ends_there(x):
     with pytest.warns(ResummationWarning, match=r"beyond 1\.8 either way the path is far off; take a smaller eta"):
         assert quadratic_error(BESIDE, x, 20, order=4) > 1
+
+
+@pytest.mark.parametrize("x", [2.02, 2.5])
+def test_one_direction_is_not_enough_for_several_and_it_says_so(x):
+    with pytest.warns(
+        ResummationWarning, match=r"outside of the 1 directions that order 1 spans.*take order 2"
+    ) as told:
+        error = quadratic_error(BESIDE, x, 4, order=1)
+    assert error > 0.3
+    assert [one.filename for one in told] == [__file__]
+
+
+@pytest.mark.parametrize(("curvatures", "order"), [(ALONE, 1), (np.array([1.0, 0.3]), 2), (BESIDE, 3)])
+@pytest.mark.parametrize("x", [0.3, 2.02, 2.5])
+def test_as_many_directions_as_there_are_are_enough(curvatures, order, x):
+    """The control: warnings are errors."""
+    assert quadratic_error(curvatures, x, 8, order=order) < 1e-4
 
 
 def heavy_ball(x, beta=0.9):

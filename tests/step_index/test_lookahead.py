@@ -1,5 +1,7 @@
 """The logarithm of a map by its own steps: against that of a matrix, and against the look-ahead field of descent."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 from scipy.linalg import logm
@@ -10,6 +12,10 @@ from eomsym.step_index import map_logarithm
 
 MATRIX = np.array([[0.9, 0.2, 0.0], [-0.1, 1.1, 0.05], [0.0, 0.1, 0.8]])
 STATE = np.array([1.0, -2.0, 0.5])
+#: One array as a tree of itself.
+ARRAYS = SimpleNamespace(
+    map=lambda f, *trees: f(*trees), cast=lambda moved, _: moved, number=float, flatten=lambda tree: ([tree], None)
+)
 
 
 @pytest.mark.parametrize("order", [0, 1, 2, 5, 20])
@@ -26,7 +32,7 @@ def test_of_a_step_of_descent_it_is_the_field_of_descent():
         return theta + theta**3
 
     found = map_logarithm(lambda theta: theta - 0.1 * gradient(theta), STATE, 3) / 0.1
-    wanted = lookahead(gradient, STATE, 0.1, 3, lambda f, *trees: f(*trees), lambda moved, _: moved)
+    wanted = lookahead(ARRAYS, gradient, STATE, 0.1, 3)
     np.testing.assert_allclose(found, wanted, rtol=1e-12)
 
 
@@ -64,7 +70,7 @@ def test_of_descent_with_stride_two_it_takes_twice_as_many_gradients(order):
         calls.append(1)
         return theta + theta**3
 
-    found = lookahead(gradient, STATE, 0.1, order, lambda f, *trees: f(*trees), lambda moved, _: moved, 2)
+    found = lookahead(ARRAYS, gradient, STATE, 0.1, order, 2)
     assert len(calls) == 2 * (order + 1)
     wanted = map_logarithm(lambda theta: theta - 0.1 * gradient(theta), STATE, order, stride=2) / 0.1
     np.testing.assert_allclose(found, wanted, rtol=1e-10)

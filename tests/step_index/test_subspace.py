@@ -77,6 +77,22 @@ def test_a_multiplier_of_zero_has_no_logarithm_and_is_the_step(stride):
     np.testing.assert_allclose(found, expected, rtol=1e-7)
 
 
+@pytest.mark.parametrize("stride", [1, 2])
+@pytest.mark.parametrize("order", [1, 2, 3])
+def test_what_is_outside_of_the_span_estimates_the_error(order, stride):
+    multipliers = np.array([0.7, 0.9, 0.99, 0.8])
+    start = np.array([1.0, -2.0, 0.5, 0.7])
+    there = subspace_logarithm(lambda z: multipliers * z, start, order, stride)
+    exact = np.log(multipliers) * start
+    error = np.linalg.norm(there.value - exact) / np.linalg.norm(exact)
+    assert there.unspanned < error < 3 * there.unspanned
+    assert subspace_logarithm(lambda z: multipliers * z, start, 4, stride).unspanned < 1e-9
+
+
+def test_an_oscillation_about_a_point_at_rest_has_no_share_outside():
+    assert subspace_logarithm(lambda z: -z, STATE, 2, 2).unspanned < 1e-6
+
+
 def test_what_goes_along_far_multipliers():
     matrix = np.diag([-1.6, 0.5, 0.95])
     points = [np.linalg.matrix_power(matrix, k) @ STATE for k in range(5)]

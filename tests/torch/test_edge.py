@@ -108,6 +108,27 @@ def whole(x, **options):
     )
 
 
+@pytest.mark.parametrize("order", [1, 2, 5])
+def test_of_descent_it_says_where_the_sum_diverges(order):
+    """From ηλ = 1 + √2 on; at 1 it ends too, and says nothing: what one step loses the flow loses later."""
+    with pytest.warns(ResummationWarning, match=r"stride 2: .*gradient descent.*take a smaller eta"):
+        eomsym.torch.lookahead_field(lambda p: 2.5 * p, tensor([1.0]), 1.0, order, stride=2)
+    for x in (0.3, 1.0, 2.0, 2.4):
+        eomsym.torch.lookahead_field(lambda p, x=x: x * p, tensor([1.0]), 1.0, order, stride=2)
+
+
+@pytest.mark.parametrize("order", [1, 2])
+def test_a_whole_state_has_its_low_orders(order):
+    """Order 1 divided by zero."""
+    matrix = np.array([[0.9, -0.9], [0.1, 0.9]])
+    double, start = matrix @ matrix - np.eye(2), np.array([1.0, 0.2])
+    wanted = sum((-1) ** (n + 1) / n / 2 * np.linalg.matrix_power(double, n) @ start for n in range(1, order + 2))
+    moved = eomsym.torch.lookahead_field(
+        lambda p: 0.1 * p, tensor([1.0]), 1.0, order, stride=2, optimizer="heavy-ball", state=(tensor([1.0]) * 0.2,)
+    )
+    np.testing.assert_allclose(np.concatenate(moved), wanted, rtol=1e-5)
+
+
 def test_a_whole_state_has_it_where_it_converges():
     from scipy.linalg import logm
 
