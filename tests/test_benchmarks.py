@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import eomsym
-from benchmarks import cases, libraries, processes, startup, step_weights, tables, timing
+from benchmarks import cases, libraries, processes, startup, step_weights, tables, timing, walk
 from benchmarks.__main__ import SECTIONS, main
 from benchmarks.kernels import REFERENCE, difference
 from benchmarks.numpy_gradient import gradient_function
@@ -228,6 +228,21 @@ def test_measurement_beyond_its_limit_is_stopped():
 def test_startup_calls_a_kernel():
     path = processes.ROOT / "generated" / "mlp_2_16_16_1_tanh_mse_gradient_descent_order_5_double.py"
     assert set(startup.measure(path)) == {"load", "first", "second", "cpu"}
+
+
+def test_walk_counts_files_pairs_and_changes_of_room():
+    steps = walk.Walk()
+    steps.follow(lambda: eomsym.errors.InputError)  # no function of the package runs
+    assert steps.figures() == {"files": 0, "pairs": 0, "changes": 0}
+    steps.visits = ["a/one.py", "a/two.py", "b/one.py", "a/one.py", "checks.py"]
+    steps.calls = {("a/one.py", "a/two.py"), ("a/two.py", "a/one.py"), ("a/two.py", "b/one.py"), ("b/one.py",) * 2}
+    assert steps.figures() == {"files": 4, "pairs": 1, "changes": 3}
+
+
+def test_walk_of_a_derivation():
+    figures = walk.measure("derive")
+    assert figures["files"] > figures["pairs"] > 0
+    assert figures["changes"] > 0
 
 
 def test_unknown_section_is_refused(capsys):

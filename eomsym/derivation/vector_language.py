@@ -146,7 +146,7 @@ def _field(coefficient: Coefficient) -> Coefficient:
 
 
 def _sum(parts: Iterator[tuple[Coefficient, Combination]] | Sequence[tuple[Coefficient, Combination]]) -> Combination:
-    total = collected((monomial, weight * value) for weight, terms in parts for monomial, value in terms.items())
+    total = collected([(monomial, weight * value) for weight, terms in parts for monomial, value in terms.items()])
     return {monomial: value for monomial, value in total.items() if value != 0}
 
 

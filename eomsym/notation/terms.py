@@ -9,12 +9,13 @@ numerical analysis, ``g'g''(g,g)``.
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, TypeAlias
 
-from eomsym.exact_numbers import Coefficient, collected, divide
+from eomsym.exact_numbers import Coefficient, divide
 from eomsym.notation.coefficients import coefficient_text
 from eomsym.notation.operators import LATEX_SIGNS, TEXT_SIGNS, Product, Signs, product_entry, written_product
 from eomsym.notation.sums import LATEX, SYMPY, TEXT, SumStyle, signed_sum
@@ -56,7 +57,8 @@ class Monomial:
 
 
 def _merged(left: Iterable[tuple[int, int]], right: Iterable[tuple[int, int]]) -> tuple[tuple[int, int], ...]:
-    powers = collected([*left, *right])
+    powers = Counter(dict(left))
+    powers.update(dict(right))
     return tuple(sorted((index, power) for index, power in powers.items() if power))
 
 

@@ -133,7 +133,7 @@ class StepSize(_Linear):
             return other * self
         right = self._like(other)
         terms = collected(
-            ((p + q, m + n), a * b) for (p, m), a in self.terms.items() for (q, n), b in right.terms.items()
+            [((p + q, m + n), a * b) for (p, m), a in self.terms.items() for (q, n), b in right.terms.items()]
         )
         return self._joined(terms, right)
 
@@ -217,9 +217,11 @@ class Vector(_Linear):
         number = StepSize._like(other)
         parts = {m: self._elapsed(m, number.clock) for m in sorted({m for _, m in number.terms})}
         total = collected(
-            ((atom, power + shift), value * factor)
-            for (shift, m), factor in number.terms.items()
-            for (atom, power), value in parts[m].terms.items()
+            [
+                ((atom, power + shift), value * factor)
+                for (shift, m), factor in number.terms.items()
+                for (atom, power), value in parts[m].terms.items()
+            ]
         )
         return Vector(self.builder, total)
 
