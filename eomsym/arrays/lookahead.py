@@ -10,7 +10,7 @@ from eomsym.arrays.library import Library
 from eomsym.errors import InputError, ResummationWarning, warn_outside
 from eomsym.optimizers import Optimizer, check_one_gradient, chosen
 from eomsym.step_index import check_growth, difference_growth, lookahead_weights, map_logarithm
-from eomsym.step_index.lookahead import check_lookahead_order, check_stride, each, growing
+from eomsym.step_index.lookahead import check_lookahead_order, check_stride, each
 
 #: Growth of the differences of every second state of descent, beyond which the even-step sum is said to diverge.  Where
 #: ηλ = 1 it is 1: what one step loses the flow loses a few steps later, and round-off must not decide.
@@ -25,20 +25,19 @@ def lookahead(
     With stride 2 ``ResummationWarning`` tells that the sum diverges, where the differences of every second state show
     it and can be looked at.  Raises ``InputError`` for an order outside 0 … 20 or another stride than 1 and 2.
     """
-    weights, is_even = lookahead_weights(check_lookahead_order(order)), check_stride(stride) > 1 and order > 0
-    add = lambda a, b: a + b  # noqa: E731
+    weights = lookahead_weights(check_lookahead_order(order))
+    moves = _EvenMoves(library, order) if check_stride(stride) > 1 and order else None
     point, gradient, total = params, None, None
-    moves = _EvenMoves(library, order)
     for weight in weights:
         for _ in range(stride):
             if gradient is not None:
                 point = library.map(lambda y, g: library.cast(y - eta * g, y), point, gradient)
             gradient = grad_fn(point)
             share = library.map(lambda g, w=-float(weight / stride): w * g, gradient)
-            total = share if total is None else library.map(add, total, share)
-            if is_even:
+            total = share if total is None else library.map(lambda a, b: a + b, total, share)
+            if moves is not None:
                 moves.add(gradient)
-    if is_even:
+    if moves is not None:
         moves.tell_growth()
     return total
 
@@ -57,9 +56,10 @@ class _EvenMoves:
         """The next gradient; two make a move, over −η."""
         move, self._count = self._count // 2, self._count + 1
         sign = (-1) ** (self._order - move) * math.comb(self._order, move)
-        if move == 0:
-            self._first = self._sum(self._first, 1, gradient)
-        self._difference = self._sum(self._difference, sign, gradient)
+        with self._library.quiet():
+            if move == 0:
+                self._first = self._sum(self._first, 1, gradient)
+            self._difference = self._sum(self._difference, sign, gradient)
 
     def _sum(self, total: Any, factor: int, gradient: Any) -> Any:
         if total is None:
@@ -68,17 +68,31 @@ class _EvenMoves:
 
     def tell_growth(self) -> None:
         """Warns where they grow, if their values can be looked at."""
-        before, after = self._square(self._first), self._square(self._difference)
+        before, after = self._norm(self._first), self._norm(self._difference)
         if before is None or after is None or not before:
             return
-        growth = (after / before) ** (1 / (2 * self._order))
+        growth = (after / before) ** (1 / self._order)
         if growth > DIVERGES:
-            remedy = "take a smaller eta, or eomsym.dynamics.even_steps on a kernel"
-            warn_outside(f"stride 2: {growing(growth, 'gradient descent')}; {remedy}", ResummationWarning)
+            warn_outside(
+                f"stride 2: each difference of the states of gradient descent is {growth:.3g} times the one before, "
+                "and the sum converges below 1: eta lambda is beyond 1 + sqrt 2, g turns within these steps, or at "
+                "high orders round-off grows; take a smaller eta or a lower order",
+                ResummationWarning,
+            )
 
-    def _square(self, tree: Any) -> float | None:
-        parts = [self._library.number((part * part).sum()) for part in self._library.flatten(tree)[0]]
-        return None if None in parts else sum(part for part in parts if part is not None)
+    def _norm(self, tree: Any) -> float | None:
+        """Of all leaves together, without squares that a short floating-point type cannot hold."""
+        with self._library.quiet():
+            leaves = [abs(part) for part in self._library.flatten(tree)[0] if math.prod(part.shape)]
+            tops = [self._library.number(part.max()) for part in leaves]
+            sizes = [top for top in tops if top is not None]
+            if len(sizes) < len(tops):
+                return None
+            if not (top := max(sizes, default=0.0)):
+                return top
+            factor = 1 / math.sqrt(top)  # twice, as 1/top may be too large
+            means = [(float(((part * factor * factor) ** 2).mean()), math.prod(part.shape)) for part in leaves]
+        return float(top * math.sqrt(sum(mean * count for mean, count in means)))
 
 
 def rule_lookahead(

@@ -202,8 +202,8 @@ class _Watch:
             self.told = True
             warn_outside(
                 f"even-step equation, step {time:.3g}: {self.unspanned:.0%} of the motion there is outside of the "
-                f"{self.order} directions that order {self.order} spans, and the path is off by as much or a few times "
-                f"that; take order {self.order + 1} or more, or a smaller eta",
+                f"span of {self.order} difference{'s' * (self.order > 1)}, which is what order {self.order} looks at, "
+                "and the path may be far off; take a higher order, or a smaller eta",
                 ResummationWarning,
             )
         if self.has_memory or self.told:

@@ -70,15 +70,10 @@ def map_logarithm(
 def check_growth(growth: float | None, name: str) -> None:
     """Raises ``InputError`` where the differences of every second state grow, so that the even-step sum diverges."""
     if growth is not None and not growth < 1:
-        raise InputError(f"stride 2: {growing(growth, name)}; take stride 1 below eta lambda = 1, or order 0")
-
-
-def growing(growth: float, name: str) -> str:
-    """What differences that grow say of the even-step sum."""
-    return (
-        f"|mu^2 - 1| is {growth:.3g} for the multipliers mu of {name} that matter here, as the differences of its "
-        "states grow; the sum converges below 1"
-    )
+        raise InputError(
+            f"stride 2: |mu^2 - 1| is {growth:.3g} for the multipliers mu of {name} that matter here, as the "
+            "differences of its states grow; the sum converges below 1; take stride 1 below eta lambda = 1, or order 0"
+        )
 
 
 def difference_growth(states: Sequence[tuple[Any, ...]]) -> Any:

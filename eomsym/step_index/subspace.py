@@ -25,8 +25,9 @@ BELIEVED, DOUBTED = 0.8, 1.0
 class SubspaceLogarithm:
     """``value`` (m,), the equation of motion of a map per step; ``multipliers`` (≤ N,), those of the map.
 
-    ``unspanned`` estimates the relative error of the value: the part of the last difference outside of the span of
-    the others, with its weight in the plain sum, 1/(N + 1).  On quadratics the error is 1 to 6 times that.
+    ``unspanned`` tells of the relative error of the value: the part of the last difference outside of the span of the
+    others, with its weight in the plain sum, 1/(N + 1).  On random quadratics, ηλ not near 1, the median error at
+    orders 1 to 4 was 2, 3, 5, 8 times that, the worst in twenty 3, 7, 13, 22 times.
     """
 
     value: np.ndarray

@@ -127,9 +127,7 @@ def test_and_says_that_it_ends_there(x):
 
 @pytest.mark.parametrize("x", [2.02, 2.5])
 def test_one_direction_is_not_enough_for_several_and_it_says_so(x):
-    with pytest.warns(
-        ResummationWarning, match=r"outside of the 1 directions that order 1 spans.*take order 2"
-    ) as told:
+    with pytest.warns(ResummationWarning, match=r"outside of the span of 1 difference, .*take a higher order") as told:
         error = quadratic_error(BESIDE, x, 4, order=1)
     assert error > 0.3
     assert [one.filename for one in told] == [__file__]
@@ -157,6 +155,21 @@ def test_heavy_ball_on_its_whole_state(x):
         exact = np.linalg.matrix_power(heavy_ball(x), k) @ [1.0, 0.2]
         np.testing.assert_allclose(path.state(k), exact, atol=1e-6)
         assert path.centre(k).shape == path.amplitude(k).shape == (1,)
+
+
+@pytest.mark.parametrize("x", [0.3, 1.5])
+def test_heavy_ball_needs_two_directions_and_it_says_so(x):
+    """Its multipliers are a pair there, of (θ, v); order 2 is the control: warnings are errors."""
+    kernel = SimpleNamespace(order=1, size=1, gradient=lambda theta: x * theta)
+    options = {"optimizer": "heavy-ball", "state": [np.array([0.2])]}
+    exact = np.linalg.matrix_power(heavy_ball(x), 4) @ [1.0, 0.2]
+    with pytest.warns(ResummationWarning, match="outside of the span of 1 difference, "):
+        low = even_steps(kernel, np.array([1.0]), 1.0, 4, order=1, **options).state(4)
+    assert np.linalg.norm(low - exact) > 0.2
+    if x < 1:
+        np.testing.assert_allclose(
+            even_steps(kernel, np.array([1.0]), 1.0, 4, order=2, **options).state(4), exact, atol=1e-3
+        )
 
 
 def test_heavy_ball_between_is_refused_as_a_plain_sum():

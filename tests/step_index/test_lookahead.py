@@ -1,5 +1,6 @@
 """The logarithm of a map by its own steps: against that of a matrix, and against the look-ahead field of descent."""
 
+from contextlib import nullcontext
 from types import SimpleNamespace
 
 import numpy as np
@@ -14,7 +15,11 @@ MATRIX = np.array([[0.9, 0.2, 0.0], [-0.1, 1.1, 0.05], [0.0, 0.1, 0.8]])
 STATE = np.array([1.0, -2.0, 0.5])
 #: One array as a tree of itself.
 ARRAYS = SimpleNamespace(
-    map=lambda f, *trees: f(*trees), cast=lambda moved, _: moved, number=float, flatten=lambda tree: ([tree], None)
+    map=lambda f, *trees: f(*trees),
+    cast=lambda moved, _: moved,
+    number=float,
+    flatten=lambda tree: ([tree], None),
+    quiet=nullcontext,
 )
 
 

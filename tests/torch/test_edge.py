@@ -111,10 +111,27 @@ def whole(x, **options):
 @pytest.mark.parametrize("order", [1, 2, 5])
 def test_of_descent_it_says_where_the_sum_diverges(order):
     """From ηλ = 1 + √2 on; at 1 it ends too, and says nothing: what one step loses the flow loses later."""
-    with pytest.warns(ResummationWarning, match=r"stride 2: .*gradient descent.*take a smaller eta"):
+    with pytest.warns(ResummationWarning, match=r"stride 2: .*gradient descent.*smaller eta"):
         eomsym.torch.lookahead_field(lambda p: 2.5 * p, tensor([1.0]), 1.0, order, stride=2)
     for x in (0.3, 1.0, 2.0, 2.4):
         eomsym.torch.lookahead_field(lambda p, x=x: x * p, tensor([1.0]), 1.0, order, stride=2)
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.complex64])
+def test_it_looks_at_short_and_complex_numbers(dtype):
+    """Squares of 1e-4 are 0 in half precision."""
+    point = torch.tensor([1e-4, 1e-5], dtype=dtype)
+    with pytest.warns(ResummationWarning):
+        eomsym.torch.lookahead_field(lambda p: 2.7 * p, point, 1.0, 2, stride=2)
+    eomsym.torch.lookahead_field(lambda p: 2.2 * p, point, 1.0, 2, stride=2)
+
+
+def test_gradients_with_a_graph_are_looked_at_without_one():
+    """PyTorch warns where a number is read off a tensor with one."""
+    point = torch.tensor([1.0, 2.0], dtype=torch.float64, requires_grad=True)
+    slope = lambda p: torch.autograd.grad((p**2).sum() / 2, p, create_graph=True)[0]  # noqa: E731
+    field = eomsym.torch.lookahead_field(slope, point, 0.1, 2, stride=2)
+    assert field.requires_grad
 
 
 @pytest.mark.parametrize("order", [1, 2])
