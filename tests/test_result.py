@@ -194,6 +194,7 @@ def test_a_notebook_shows_the_table_of_the_text_and_markup_of_people_is_text():
 @pytest.mark.parametrize("name", ["convergence", "follow", "scale", "study", "noise"])
 def test_the_text_is_what_the_command_line_prints(name, capsys, monkeypatch):
     monkeypatch.setenv("COLUMNS", "80")
+    output.set_quiet(False)
     output.show_result(RESULTS[name])
     told = capsys.readouterr()
     assert told.out == f"{RESULTS[name]}\n"

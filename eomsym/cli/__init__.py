@@ -45,6 +45,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _refuse("not enough memory for what was asked; give smaller layers or a lower order")
     except OSError as error:
         return _refuse(messages.operating_system(error))
+    finally:
+        messages.options = ()
 
 
 def _refuse(message: str) -> int:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from eomsym.cli import messages, output
+from eomsym.cli import main, messages, output
 
 ROOT = Path(__file__).parents[2]
 WORK = """
@@ -118,3 +118,8 @@ def test_closed_streams(closed, status, tmp_path):
 def test_messages_name_options_as_the_command_line_spells_them(monkeypatch, of_the_api, printed):
     monkeypatch.setattr(messages, "options", {"--begin", "--state", "--from-start", "--batch-size"})
     assert messages.spelled(of_the_api) == printed
+
+
+def test_messages_outside_a_command_name_no_options():
+    assert main(["derive", "--order", "-1"]) == 2
+    assert messages.spelled("order 1: path: left") == "order 1: path: left"
