@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from eomsym.derivation import Design, Equation, derive, design, modified_equation, modified_generator
     from eomsym.derivation.tree_tables import TreeTable, stream_coefficients, stream_trees, tree_table
     from eomsym.double_double import DoubleDouble
-    from eomsym.dynamics.noise_prediction import noise
     from eomsym.dynamics.noise_record import Noise
     from eomsym.errors import EomsymError
     from eomsym.jax import from_optax as from_optax
@@ -25,14 +24,26 @@ if TYPE_CHECKING:
     from eomsym.tracking import Tracker
     from eomsym.verification import (
         Audit,
+        Batches,
         Certificate,
-        ConvergenceStudy,
+        Conserved,
         Drift,
+        Edge,
         Follow,
+        Recommendation,
+        Terms,
+        Training,
+        Verification,
         audit,
         certify,
+        conserved,
         drift,
+        edge,
+        implicit_regulariser,
         measure_accuracy,
+        noise,
+        recommend,
+        terms,
         verify,
     )
     from eomsym.verification.following import follow
@@ -41,34 +52,45 @@ __version__ = "0.1.0"
 
 __all__ = [
     "Audit",
+    "Batches",
     "Certificate",
-    "ConvergenceStudy",
+    "Conserved",
     "Dataset",
     "Design",
     "DoubleDouble",
     "Drift",
+    "Edge",
     "EomsymError",
     "Equation",
     "Follow",
     "Kernel",
     "Noise",
+    "Recommendation",
+    "Terms",
     "Tracker",
+    "Training",
     "TreeTable",
+    "Verification",
     "audit",
     "certify",
+    "conserved",
     "derive",
     "design",
     "drift",
+    "edge",
     "follow",
     "from_torch",
     "generate",
+    "implicit_regulariser",
     "load",
     "measure_accuracy",
     "modified_equation",
     "modified_generator",
     "noise",
+    "recommend",
     "stream_coefficients",
     "stream_trees",
+    "terms",
     "tree_table",
     "verify",
 ]

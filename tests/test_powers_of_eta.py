@@ -24,7 +24,7 @@ from eomsym.models import MLP, ExpressionLoss
 from eomsym.optimizers import Loop, Optimizer, Parameter, whole_state
 from eomsym.schedules import constant
 from eomsym.step_index import NumberAlgebra, integer_nodes, small_nodes, solve, solve_slow
-from eomsym.verification.convergence import error_exponents
+from eomsym.verification.verifying import error_exponents
 
 TERMS = 5
 CURVATURE = Fraction(7, 10)

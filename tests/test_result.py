@@ -39,11 +39,11 @@ from eomsym.verification import (
     TranslationStudy,
 )
 from eomsym.verification.audit_record import AuditRow
-from eomsym.verification.discretization import Recommendation
+from eomsym.verification.decay_laws import RatePrediction
 from eomsym.verification.follow_record import FollowedOrder
-from eomsym.verification.scale import NormPath, ScaleStudy
-from eomsym.verification.terms import TermPoint, TermRecord, TreeRecord
-from eomsym.verification.translation import RatePrediction
+from eomsym.verification.norm_laws import NormPath, ScaleStudy
+from eomsym.verification.recommending import Recommendation
+from eomsym.verification.terms_along import TermPoint, TermRecord, TreeRecord
 
 ETAS = (0.4, 0.2, 0.1, 0.05)
 ROOMS = derivation, dynamics, studies, tracking, verification

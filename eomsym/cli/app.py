@@ -13,10 +13,12 @@ from eomsym.cli import (
     audit,
     derive,
     drift,
+    edge,
     follow,
     generate,
     layers,
     messages,
+    noise,
     optimizers,
     output,
     recommend,
@@ -45,6 +47,8 @@ app.command(epilog=drift.EXAMPLES)(drift.drift)
 app.add_typer(layers.group, name="layers")
 app.command(epilog=terms.EXAMPLES)(terms.terms)
 app.command(epilog=recommend.EXAMPLES)(recommend.recommend)
+app.command(epilog=edge.EXAMPLES)(edge.edge)
+app.command(epilog=noise.EXAMPLES)(noise.noise)
 app.command(epilog=optimizers.EXAMPLES)(optimizers.optimizers)
 app.add_typer(study.group, name="study")
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -14,13 +13,13 @@ from eomsym.cli.measuring import DrawnReport
 if TYPE_CHECKING:
     import numpy as np
 
-    from eomsym.models import Dataset
+    from eomsym.verification import Training
 
 EXAMPLES = examples(
     "eomsym drift norm2:1 --eta 0.1",
     "eomsym drift balance:1 --activation identity --no-bias --steps 100",
     'eomsym drift "norm2(W2) - norm2(W1)" --optimizer heavy-ball --plot d.png',
-    'eomsym drift loss --optimizer "torch.Adam()" --state whole --start 5',
+    'eomsym drift loss --optimizer "torch.Adam()" --state whole --after 5',
 )
 MOST_ORDER = 11
 #: One sample in so many is kept for the test loss.
@@ -38,15 +37,13 @@ def drift(
             show_default=False,
         ),
     ],
-    rule: options.Rule,
-    eta: options.Rate = 0.01,
+    training: options.Training,
     steps: options.Steps = 1,
+    after: options.After = 0,
     orders: Annotated[Any, options.orders(MOST_ORDER)] = "0:3",
     state: Annotated[
         str, options.state("slow", "whole", help="slow: on the slow manifold; whole: parameters and memory.")
     ] = "slow",
-    start: options.Before = 0,
-    network: options.Network,
     report: DrawnReport,
 ) -> int:
     """Say how an observable moves, by each order of the equation of motion.
@@ -55,50 +52,35 @@ def drift(
     rate; a row that vanishes at random points is said to vanish identically:
     what gradient flow conserves has row 0 so. Beside it the change over --steps
     that each order predicts, and the one that the optimizer really makes. With
-    --state whole that is after --start steps.
+    --state whole that is after --after steps.
 
     Layers are counted from 1: norm2:2 is the squared norm of the second one's
     matrix W2, balance:1 is norm2(W2) - norm2(W1), balance-matrix:1 is
     W1.T @ W1 - W2 @ W2.T. For test-loss one sample in 5 is left out of training.
     """
-    from eomsym.models import dataset as samples_of
-
-    rule.read()  # refuses what is wrong with it before anything else
-    samples, model = network.read()
+    posed = training.pose(eta=options.USUAL_ETA)
 
     from eomsym.verification import drift as measure_drift
-    from eomsym.verification import kernel_for_drift
-    from eomsym.verification.observables import check_observable, read_observable
+    from eomsym.verification.observables import check_observable
+    from eomsym.verification.training import network_of
 
-    check_observable(observable, model)
-    drawn = samples_of(samples, report.seed)
-    trained, test = _samples(drawn, observable)
-    kernel = kernel_for_drift(model, max(orders), report.output_)
+    check_observable(observable, network_of(posed, "an observable"))
+    posed, test = _held_out(posed, observable)
     with output.progress("drifting") as progress:
-        study = measure_drift(
-            kernel,
-            read_observable(observable, kernel, trained, test),
-            model.initial(report.seed),
-            eta,
-            *trained,
-            order=max(orders),
-            orders=orders,
-            optimizer=rule.optimizer,
-            steps=steps,
-            start=start,
-            state=state,
-            progress=progress,
-            **rule.settings,
+        result = measure_drift(
+            posed, observable, orders, steps=steps, after=after, state=state, test=test, progress=progress
         )
-    return report.tell(replace(study, dataset=drawn.name, seed=report.seed), samples)
+    return report.tell(result, posed)
 
 
-def _samples(samples: Dataset, observable: str) -> tuple[tuple[np.ndarray, ...], tuple[np.ndarray, ...] | None]:
-    """What is trained on, and what the test loss is of."""
+def _held_out(training: Training, observable: str) -> tuple[Training, tuple[np.ndarray, ...] | None]:
+    """The training on the rest of the samples, and what the test loss is of."""
     if observable.strip() != "test-loss":
-        return samples.arrays, None
+        return training, None
     import numpy as np
 
-    left_out = np.arange(len(samples.arrays[0])) % HELD_OUT == 0
-    trained, tested = (tuple(array[rows] for array in samples.arrays) for rows in (~left_out, left_out))
-    return trained, tested
+    from eomsym.models import Dataset
+
+    left_out = np.arange(len(training.data[0])) % HELD_OUT == 0
+    rest, tested = (tuple(array[rows] for array in training.data) for rows in (~left_out, left_out))
+    return training.with_(data=Dataset(training.dataset, rest[0], rest[1], training.about)), tested

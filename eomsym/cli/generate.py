@@ -80,7 +80,7 @@ def mlp(
     from eomsym.codegen import generate as generate_kernel
 
     model = network.model(network.samples())
-    entry, exact = rule.read()
+    entry, exact = rule.read_rule()
     path = generate_kernel(model, order, optimizer=entry.name, precision=precision, output=output_, **exact)
     output.write(str(path))
 

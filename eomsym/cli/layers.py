@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Annotated, Any
 
-from eomsym.checks import check_choice
 from eomsym.cli import options, output
 from eomsym.cli.groups import examples, new_group
 from eomsym.cli.measuring import DrawnReport, Report
@@ -26,8 +24,7 @@ group = new_group(
 @group.command(epilog=examples("eomsym layers translation", "eomsym layers translation --eta 0.1 --plot rates.png"))
 def translation(
     *,
-    network: options.Network,
-    eta: options.Rate = 0.01,
+    training: options.Training,
     steps: options.Steps = 2000,
     orders: Orders = "0:3",
     report: DrawnReport,
@@ -42,22 +39,19 @@ def translation(
 
     The exit status is 1 if the measured rate is not -log(1 - eta lambda)/eta.
     """
-    from eomsym.verification import study_translation
+    posed = training.pose(eta=options.USUAL_ETA, weight_decay=WEIGHT_DECAY)
 
-    samples, model = network.read()
-    decay = _decay(network)
+    from eomsym.verification import translation as measure
+
     with output.progress("training"):
-        study = study_translation(
-            model, samples, orders, eta=eta, weight_decay=decay, steps=steps, seed=report.seed, output=report.output_
-        )
-    return report.tell(study, samples)
+        result = measure(posed, orders, steps=steps)
+    return report.tell(result, posed)
 
 
 @group.command(epilog=examples("eomsym layers scale", "eomsym layers scale --normalization layer --plot norms.png"))
 def scale(
     *,
-    network: options.Network,
-    eta: options.LargestEta = None,
+    training: options.Training,
     orders: Orders = "0:2",
     report: DrawnReport,
 ) -> int:
@@ -71,33 +65,19 @@ def scale(
 
     The exit status is 1 if an error does not fall with slope order + 1.
     """
-    from eomsym.models import NORMALIZATIONS
-    from eomsym.verification import study_scale
+    posed = training.pose("digits-small", weight_decay=WEIGHT_DECAY, normalization="weight")
 
-    kinds = [name for name in NORMALIZATIONS if name != "none"]
-    network = replace(network, normalization=check_choice("--normalization", network.normalization or "weight", kinds))
-    samples, model = network.read(suited="digits-small")
-    decay = _decay(network)
+    from eomsym.verification import scale as measure
+
     with output.progress("measuring norms") as progress:
-        study = study_scale(
-            model,
-            samples,
-            orders,
-            eta=eta,
-            weight_decay=decay,
-            seed=report.seed,
-            output=report.output_,
-            progress=progress,
-        )
-    return report.tell(study, samples)
+        result = measure(posed, orders, progress=progress)
+    return report.tell(result, posed)
 
 
 @group.command(epilog=examples("eomsym layers conserved", "eomsym layers conserved --activation identity --no-bias"))
 def conserved(
     *,
-    rule: options.Rule,
-    network: options.Network,
-    eta: options.Rate = 0.01,
+    training: options.Training,
     steps: options.Steps = 10,
     orders: Orders = "0:3",
     report: Report,
@@ -107,32 +87,14 @@ def conserved(
     Of every quantity that is known to be conserved: the first order at which a
     step of the optimizer changes it, the change that is measured over --steps,
     and what each order predicts of it. See eomsym drift for one quantity. The
-    data are digits-small if not given.
+    data are digits-small and the activation is identity if not given.
 
     The exit status is 1 if gradient flow does not conserve one of them.
     """
-    from eomsym.models import dataset as samples_of
-    from eomsym.verification import kernel_for_drift, study_conservation
-    from eomsym.verification.conservation import conserved_quantities
+    posed = training.pose("digits-small", eta=options.USUAL_ETA, activation="identity")
 
-    rule.read()  # refuses what is wrong with it before anything else
-    samples, model = network.read(suited="digits-small")
-    conserved_quantities(model)  # refuses before a kernel is generated for nothing
+    from eomsym.verification import conserved as measure
+
     with output.progress("measuring") as progress:
-        study = study_conservation(
-            kernel_for_drift(model, max(orders), report.output_),
-            model.initial(report.seed),
-            eta,
-            *samples_of(samples, report.seed).arrays,
-            order=max(orders),
-            orders=orders,
-            optimizer=rule.optimizer,
-            steps=steps,
-            progress=progress,
-            **rule.settings,
-        )
-    return report.tell(study, samples)
-
-
-def _decay(network: options.Network) -> float:
-    return WEIGHT_DECAY if network.weight_decay is None else network.weight_decay
+        result = measure(posed, orders, steps=steps, progress=progress)
+    return report.tell(result, posed)

@@ -13,7 +13,7 @@ import typer
 from eomsym.cli import options, output, parsing
 
 if TYPE_CHECKING:
-    from eomsym.models import Dataset
+    from eomsym.verification import Training
 
 
 #: Characters of a line about one's own data; JSON has all.
@@ -22,33 +22,24 @@ MOST_TOLD = 400
 
 @dataclass(frozen=True)
 class Report:
-    """The options that say where a study begins and where it goes."""
+    """The options that say where a result goes."""
 
-    seed: Annotated[
-        int, typer.Option(metavar="N", min=0, max=options.LARGEST_SEED, help="Seed of the start and of the data.")
-    ] = 0
-    output_: Annotated[
-        Path | None,
-        typer.Option(
-            "--output", metavar="DIR", parser=parsing.folder, help="Keep the generated kernel in this folder."
-        ),
-    ] = None
     quiet: options.Quiet = False
     format_: options.Format = "table"
 
-    def tell(self, study: Any, data: str | Dataset = "") -> int:
-        """Prints a result that says whether it ``passed``; returns the exit status.
+    def tell(self, result: Any, training: Training) -> int:
+        """Prints a result; returns the exit status, 1 where something is judged and has not passed.
 
-        Of one's own ``data`` it is said what was read and how it was scaled.
+        Of one's own data it is said what was read and how it was scaled.
         """
-        own = {} if isinstance(data, str) else {"data": data.about}
+        own = {"data": training.about} if training.about else {}
         if self.format_ == "json":
-            output.write(json.dumps(study.to_dict() | own, allow_nan=False))
+            output.write(json.dumps(result.to_dict() | own, allow_nan=False))
         else:
             for about in own.values():
                 output.write(described(about))
-            output.show_result(study)
-        return 0 if study.passed else 1
+            output.show_result(result)
+        return 0 if getattr(result, "passed", True) else 1
 
 
 @dataclass(frozen=True)
@@ -63,11 +54,11 @@ class _Drawn:
 class DrawnReport(Report, _Drawn):
     """The same of what has a figure."""
 
-    def tell(self, study: Any, data: str | Dataset = "") -> int:
-        """Draws the study too."""
+    def tell(self, result: Any, training: Training) -> int:
+        """Draws the result too."""
         if self.plot is not None:
-            output.save(study.plot(), self.plot)
-        return super().tell(study, data)
+            output.save(result.plot(), self.plot)
+        return super().tell(result, training)
 
 
 def described(about: Mapping[str, Any]) -> str:

@@ -19,10 +19,15 @@ from eomsym.errors import InputError
 if TYPE_CHECKING:
     from eomsym.models import MLP, Dataset
     from eomsym.optimizers import Optimizer as Entry
+    from eomsym.verification import training as trainings
 
 #: Seeds have at most nine digits.
 LARGEST_SEED = 999_999_999
 MOST_STEPS = 100_000
+#: How batches are ordered, or drawn.
+ORDERS = ("shuffled", "fixed", "independent", "replacement")
+#: The learning rate of a run where none is given.
+USUAL_ETA = 0.01
 
 
 def _from_models(name: str) -> Callable[[str], list[str]]:
@@ -51,10 +56,6 @@ Optimizer = Annotated[
     str, typer.Option(metavar="NAME", help="Name of the update rule.", autocompletion=complete_optimizer)
 ]
 _rate: dict[str, Any] = {"metavar": "NUMBER", "parser": parsing.positive}
-Rate = Annotated[float, typer.Option(**_rate, help="Learning rate.")]
-LargestEta = Annotated[
-    float | None, typer.Option("--eta", **_rate, help="Largest learning rate; chosen to suit if not given.")
-]
 Folder = Annotated[
     Path,
     typer.Option(
@@ -88,7 +89,7 @@ def names(*flags: str, help: str) -> Any:
 
 Format = Annotated[str, form("table", "json")]
 Steps = Annotated[int, typer.Option(metavar="N", min=1, max=MOST_STEPS, help="Steps of the optimizer.")]
-Before = Annotated[int, typer.Option(metavar="N", min=0, max=MOST_STEPS, help="Steps that it makes before.")]
+After = Annotated[int, typer.Option(metavar="N", min=0, max=MOST_STEPS, help="Steps that it makes before.")]
 Quiet = Annotated[
     bool,
     typer.Option("--quiet", "-q", callback=output.set_quiet, help="No progress bar and no warnings."),
@@ -107,7 +108,7 @@ class Rule:
         ),
     ] = None
 
-    def read(self) -> tuple[Entry, dict[str, Any]]:
+    def read_rule(self) -> tuple[Entry, dict[str, Any]]:
         """Its entry, and the values that are given, exact."""
         from eomsym.optimizers import chosen
 
@@ -128,7 +129,7 @@ class _Named:
             metavar="NAME",
             help="digits, digits-small, moons, teacher or teacher-small.",
             autocompletion=_from_models("DATASETS"),
-            show_default="digits",
+            show_default="one that suits",
         ),
     ] = None
 
@@ -241,16 +242,22 @@ class OwnNetwork:
 class Network(OwnNetwork, _Named):
     """The same, or data by their name."""
 
-    def read(self, suited: str = "digits") -> tuple[str | Dataset, MLP]:
+    def read_network(self, suited: str = "digits") -> tuple[str | Dataset, MLP]:
         """The data, ``suited`` if none are given, and the network."""
         samples = self.samples(self.dataset) or suited
         return samples, self.model(samples)
 
 
 @dataclass(frozen=True)
-class Loop:
-    """Schedules and batches."""
+class _Loop:
+    """The learning rate, its schedule, and batches."""
 
+    eta: Annotated[
+        float | None,
+        typer.Option(
+            **_rate, help="Learning rate, the largest where it is halved.", show_default="chosen, or 0.01 for a run"
+        ),
+    ] = None
     schedule: Annotated[
         list[str] | None,
         typer.Option(
@@ -258,27 +265,70 @@ class Loop:
             help="The learning rate is eta times this, in tau = n eta; or cosine(2). Of a parameter: beta=EXPR.",
         ),
     ] = None
-    batches: Annotated[
-        int | None,
-        typer.Option(metavar="M", min=1, max=parsing.MAX_BATCHES, help="Visit M batches one after the other."),
-    ] = None
     batch_size: Annotated[
-        int | None,
-        typer.Option(metavar="N", min=1, max=parsing.MAX_BATCHES, help="Or as many as there are of this size."),
+        int | None, typer.Option(metavar="N", min=1, max=parsing.MAX_BATCHES, help="Samples in a batch.")
     ] = None
-    last_batch: Annotated[
-        str | None, typer.Option(metavar="WHAT", help="A smaller last batch: drop, keep or weight (by its size).")
-    ] = None
-    batch_order: Annotated[
-        Any,
+    batches: Annotated[
+        str | None,
         typer.Option(
             metavar="ORDER",
-            parser=parsing.batch_order,
-            help="forward, palindrome (forward, then backward), reshuffled, or numbers 0,2,1.",
+            parser=parsing.one_of("batches", *ORDERS),
+            help="shuffled in each round, fixed, or drawn: independent, or with replacement.",
+            show_default="shuffled",
         ),
-    ] = "forward"
+    ] = None
+    last_batch: Annotated[
+        str | None,
+        typer.Option(
+            metavar="WHAT",
+            parser=parsing.one_of("last batch", "keep", "weight", "drop"),
+            help="A smaller last batch: keep, weight (by its size) or drop.",
+            show_default="keep",
+        ),
+    ] = None
+    seed: Annotated[
+        int, typer.Option(metavar="N", min=0, max=LARGEST_SEED, help="Seed of the start and of the data.")
+    ] = 0
+    precision: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            parser=parsing.one_of("precision", "double", "double-double"),
+            help="Arithmetic: double, or double-double (32 digits) for high orders.",
+            show_default="double",
+        ),
+    ] = None
 
-    def read(self) -> dict[str, Any]:
-        """As ``verify`` and ``follow`` take them."""
-        batching = parsing.batching(self.batches, self.batch_size, self.last_batch, self.batch_order)
-        return {"schedule": parsing.schedules(self.schedule or []), "batching": batching}
+
+@dataclass(frozen=True)
+class Training(_Loop, Network, Rule):
+    """What is trained, by what: the options that all commands have that run something."""
+
+    def pose(self, suited: str = "digits", *, eta: float | None = None, **network: Any) -> trainings.Training:
+        """The training; ``suited`` data, a usual ``eta`` and parts of the network where none are given.
+
+        Raises ``InputError`` for options that do not go together, before a kernel is generated for nothing.
+        """
+        from eomsym.verification import Batches
+        from eomsym.verification import Training as Posed
+
+        self.read_rule()  # refuses what is wrong with it before data are read
+        own = {name: value for name, value in network.items() if getattr(self, name) is None}
+        samples, model = replace(self, **own).read_network(suited)
+        batches: Any = None
+        if self.batch_size is not None:
+            how = {"order": self.batches, "last": self.last_batch}
+            batches = Batches(self.batch_size, **{name: word for name, word in how.items() if word is not None})
+        elif self.batches is not None or self.last_batch is not None:
+            raise InputError("--batches, --last-batch: of what? give --batch-size too")
+        return Posed(
+            model,
+            samples,
+            self.optimizer,
+            eta if self.eta is None else self.eta,
+            seed=self.seed,
+            schedule=parsing.schedules(self.schedule or []),
+            batches=batches,
+            precision=self.precision,
+            **self.settings,
+        )

@@ -11,7 +11,6 @@ import os
 import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
 
 from eomsym.checks import check_choice
 from eomsym.errors import InputError
@@ -102,27 +101,6 @@ def schedules(texts: Sequence[str]) -> dict[str, str] | None:
             raise InputError(f"--schedule {text!r}: {of} has two; give one, with pieces EXPR until TIME; EXPR")
         found[of] = value.strip()
     return found or None
-
-
-def batch_order(text: str) -> str | list[int]:
-    """A name, or numbers written as ``0,2,1``."""
-    if text.isalpha():
-        return text
-    parts = text.split(",")
-    if not all(_INTEGER.fullmatch(part) for part in parts):
-        raise ValueError("neither a name nor a list of batches; give numbers such as 0,2,1")
-    return [int(part) for part in parts]
-
-
-def batching(count: int | None, size: int | None, last: str | None, order: Any) -> dict[str, object] | None:
-    """The options of batches as ``optimizers.read_batching`` takes them; None where there are none."""
-    if count is None and size is None:
-        if last is not None or order != "forward":
-            raise InputError("--last-batch, --batch-order: of what? give --batches or --batch-size too")
-        return None
-    if count is not None and size is not None:
-        raise InputError("--batches, --batch-size: both given; give one of them")
-    return {"last": last, "order": order} | ({"size": size} if count is None else {"count": count})
 
 
 def figure(text: str) -> Path:

@@ -11,8 +11,9 @@ from eomsym.cli.groups import examples
 from eomsym.cli.measuring import Report
 
 EXAMPLES = examples(
-    "eomsym recommend --dataset moons --accuracy 0.01 --relative",
-    "eomsym recommend --data own.csv --time 3 --accuracy 1e-4 --orders 1,2",
+    "eomsym recommend --dataset moons --accuracy 0.001",
+    'eomsym recommend --dataset moons --optimizer "torch.SGD(momentum=0.9)" --orders 0:2',
+    "eomsym recommend --data own.csv --time 3 --accuracy 1e-4 --absolute --orders 1,2",
 )
 
 
@@ -20,8 +21,8 @@ def recommend(
     *,
     accuracy: Annotated[
         float,
-        typer.Option(metavar="NUMBER", parser=parsing.positive, help="Largest error allowed at the time, 2-norm."),
-    ],
+        typer.Option(metavar="NUMBER", parser=parsing.positive, help="Largest error over the distance moved."),
+    ] = 0.01,
     time: Annotated[
         float,
         typer.Option(
@@ -30,32 +31,23 @@ def recommend(
             help="Time, eta times the number of steps, for which it has to hold.",
         ),
     ] = 1.0,
-    relative: Annotated[
-        bool, typer.Option("--relative", help="The error over the distance that gradient flow moves.")
-    ] = False,
+    absolute: Annotated[bool, typer.Option("--absolute", help="The accuracy is the error itself, 2-norm.")] = False,
     orders: Annotated[Any, options.orders(11)] = "0:3",
-    network: options.Network,
+    training: options.Training,
     report: Report,
 ) -> int:
-    """Recommend the largest learning rate of gradient-descent.
+    """Recommend the largest learning rate for an accuracy.
 
     For each order N: the largest eta with which the equation of motion of this
-    order keeps within the accuracy of the iterates up to the time. It is
-    predicted, and then tried: the errors are measured. Gradient flow is order 0.
+    order keeps within the accuracy of the iterates up to the time, each time
+    measured. Of gradient-descent it is predicted first, and the distance is
+    that of gradient flow, which is order 0; of other rules the whole state is
+    followed from its real start.
     """
-    samples, model = network.read()
+    posed = training.pose()
 
-    from eomsym.models import dataset as drawn
-    from eomsym.verification import recommend_step
-    from eomsym.verification.discretization import Recommendation
-    from eomsym.verification.posing import kernel_of
+    from eomsym.verification import recommend as advise
 
-    advice = []
     with output.progress("trying learning rates") as progress:
-        kernel = kernel_of(model, max(orders) + 1, report.output_)
-        used, theta = drawn(samples, report.seed), model.initial(report.seed)
-        for order in orders:
-            advice.append(recommend_step(kernel, theta, time, accuracy, order, used.arrays, relative=relative))
-            if progress is not None:
-                progress(len(advice), len(orders))
-    return report.tell(Recommendation(used.name, model.layers, report.seed, relative, tuple(advice)), samples)
+        result = advise(posed, accuracy, time, orders, relative=not absolute, progress=progress)
+    return report.tell(result, posed)

@@ -20,10 +20,8 @@ EXAMPLES = examples(
 
 def terms(
     *,
-    rule: options.Rule,
-    network: options.Network,
+    training: options.Training,
     order: Annotated[int, typer.Option(metavar="N", min=1, max=7, help="Highest power of the learning rate kept.")] = 4,
-    eta: options.LargestEta = None,
     steps: options.Steps = 100,
     points: Annotated[
         int, typer.Option(metavar="N", min=2, max=50, help="Iterates that are looked at, both ends included.")
@@ -44,26 +42,14 @@ def terms(
     sharpness below 0.5), resummed (below 1), the even-step equation (below 2, and
     through the edge), with the error of each over two steps and its cost.
 
-    Every tree is evaluated by derivatives along straight lines. The exit status
-    is 1 if their sum is not the counter term of the kernel.
+    Every tree is evaluated by derivatives along straight lines, where the series
+    is one over plain trees. The exit status is 1 if their sum is not the counter
+    term of the kernel.
     """
-    from eomsym.verification import study_terms
+    posed = training.pose()
 
-    entry, parameters = rule.read()
-    samples, model = network.read()
+    from eomsym.verification import terms as measure_terms
+
     with output.progress("measuring terms") as progress:
-        study = study_terms(
-            model,
-            samples,
-            order,
-            eta=eta,
-            steps=steps,
-            points=points,
-            seed=report.seed,
-            output=report.output_,
-            progress=progress,
-            edge=edge,
-            optimizer=entry,
-            **parameters,
-        )
-    return report.tell(study, samples)
+        result = measure_terms(posed, steps, order, points=points, edge=edge, progress=progress)
+    return report.tell(result, posed)

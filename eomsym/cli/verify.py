@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from eomsym.checks import check_integer
-from eomsym.cli import options, output, parsing
+from eomsym.cli import options, output
 from eomsym.cli.groups import examples
 from eomsym.cli.measuring import DrawnReport
 from eomsym.errors import InputError
 
 if TYPE_CHECKING:
-    from eomsym.optimizers import Optimizer
+    from eomsym.verification import Training
 
 #: Of kernels in double-double; those of doubles end at 11.
 MOST_ORDER = 19
@@ -25,34 +25,23 @@ EXAMPLES = examples(
     "eomsym verify --optimizer nesterov --dataset teacher-small --orders 0:3",
     "eomsym verify --precision double-double --orders 0:10",
     "eomsym verify --data own.csv --target y --layers 3,8,1 --plot own.png",
-    'eomsym verify --dataset moons --batches 4 --schedule "(1+cos(pi*tau))/2"',
+    'eomsym verify --dataset moons --batch-size 64 --batches fixed --schedule "(1+cos(pi*tau))/2"',
 )
 
 
 def verify(
     *,
-    rule: options.Rule,
-    precision: Annotated[
-        str,
-        typer.Option(
-            metavar="NAME",
-            parser=parsing.one_of("precision", "double", "double-double"),
-            help="Arithmetic: double, or double-double (32 digits) for high orders.",
-        ),
-    ] = "double",
-    network: options.Network,
+    training: options.Training,
     state: Annotated[
         str | None,
         options.state(
-            *("slow", "whole"),
-            help="slow: the memory is eliminated. whole: theta and the memory together, from the real start.",
+            *("slow", "whole", "shadow"),
+            help="slow: the memory is eliminated; shadow: the same from the rule's own start. whole: theta and the "
+            "memory together, from the real start.",
             show_default="whole with a memory",
         ),
     ] = None,
-    from_start: Annotated[
-        bool, typer.Option("--from-start", help="Begin with the optimizer's own memory, the flow at its shadow start.")
-    ] = False,
-    begin: Annotated[
+    after: Annotated[
         int | None,
         typer.Option(
             metavar="K",
@@ -62,12 +51,10 @@ def verify(
             show_default="0, 5 or 10",
         ),
     ] = None,
-    loop: options.Loop,
     resum: Annotated[
         bool, typer.Option("--resum", help="Accelerate the sum of the terms, which helps up to eta lambda = 1.")
     ] = False,
     orders: Annotated[Any, options.orders(MOST_ORDER)] = "0:4",
-    eta: options.LargestEta = None,
     halvings: Annotated[
         int | None, typer.Option(metavar="N", min=2, max=16, help="How often --eta is halved.", show_default="5")
     ] = None,
@@ -88,7 +75,7 @@ def verify(
     gradient-descent on tiny networks such as that of teacher-small, which is
     then the data set by default, 19.
 
-    With --schedule and --batches paths are compared at the ends of rounds: a
+    With --schedule and --batch-size paths are compared at the ends of rounds: a
     round visits every batch once, and is one step for the whole data.
 
     Of an optimizer with a memory nothing is eliminated: its whole state is
@@ -97,56 +84,36 @@ def verify(
     schedule or batches, the memory is on the slow manifold.
     """
     from eomsym.codegen import max_kernel_order
-    from eomsym.verification.convergence import suited_data
-    from eomsym.verification.whole_state import default_state
+    from eomsym.verification.verifying import suited_data
 
-    entry, parameters = rule.read()
-    samples, model = network.read(suited=suited_data(entry, parameters, precision))
+    entry, parameters = training.read_rule()
+    precision = training.precision or "double"
     # A kernel one order higher is needed: it predicts the error of the order that is measured.
     check_integer("orders", max(orders), 0, max_kernel_order(precision) - 1)
-    loops = loop.read()
-    state = state or default_state(
-        entry, asks_for_slow=from_start or resum or precision != "double" or any(loops.values())
-    )
-    if state == "whole" and from_start:
-        raise InputError("--state whole: begins at the real start; leave --from-start out")
-    etas = _etas(eta, halvings, state, entry)
+    posed = training.pose(suited_data(entry, parameters, precision))
 
-    from eomsym.verification import verify as study_convergence
+    from eomsym.verification import verify as measure
 
     with output.progress("verifying") as progress:
-        study = study_convergence(
-            entry.name,
-            model,
-            samples,
-            orders,
-            etas,
-            state=state,
-            start="shadow" if from_start else None,
-            begin=begin,
-            seed=report.seed,
-            resum=resum,
-            precision=None if state == "whole" and precision == "double" else precision,
-            output=report.output_,
-            progress=progress,
-            **loops,
-            **parameters,
-        )
-    status = report.tell(study, samples)
-    if report.format_ != "json" and state == "slow":
+        etas = _etas(posed, halvings, state)
+        result = measure(posed, orders, state=state, etas=etas, after=after, resum=resum, progress=progress)
+    status = report.tell(result, posed)
+    if report.format_ != "json" and result.state == "slow":
         output.note_conditions(entry.name, entry.limits)
     return status
 
 
-def _etas(eta: float | None, halvings: int | None, state: str, entry: Optimizer) -> list[float] | None:
+def _etas(training: Training, halvings: int | None, state: str | None) -> list[float] | None:
     """The learning rates asked for; None leaves it to ``verify``, which halves until the slopes settle."""
-    if eta is None:
+    if training.eta is None:
         if halvings is not None:
             raise InputError(f"--halvings {halvings}: of what? give the largest learning rate with --eta too")
         return None
+    from eomsym.verification.verifying import followed_state
+
     power = 1
-    if state == "whole":  # the small parameter is halved
+    if followed_state(training, state) == "whole":  # the small parameter is halved
         from eomsym.optimizers import whole_state
 
-        power = whole_state(entry).power
-    return [eta / 2 ** (k * power) for k in range((halvings or HALVINGS) + 1)]
+        power = whole_state(training.entry).power
+    return [training.eta / 2 ** (k * power) for k in range((halvings or HALVINGS) + 1)]

@@ -8,7 +8,6 @@ from eomsym.dynamics.integration import Path
 from eomsym.dynamics.kernel import FieldKernel
 from eomsym.dynamics.kernel_series import kernel_counterterms, whole_state_terms
 from eomsym.dynamics.loop_kernel import LoopKernel, loop_kernel
-from eomsym.dynamics.noise_prediction import noise
 from eomsym.dynamics.noise_record import Noise
 from eomsym.dynamics.optimizer_path import OptimizerEnd, optimizer_path, run_optimizer
 from eomsym.dynamics.shadow_start import ShadowStart, shadow_start, start_at
@@ -29,7 +28,6 @@ __all__ = [
     "kernel_counterterms",
     "largest_eigenvalue",
     "loop_kernel",
-    "noise",
     "optimizer_path",
     "predict_discretization_error",
     "run_optimizer",

@@ -1,4 +1,4 @@
-"""``noise``: what random batches do to gradient descent, predicted, with an ensemble of real runs beside."""
+"""What random batches do to gradient descent, predicted, with an ensemble of real runs beside."""
 
 from __future__ import annotations
 
@@ -9,10 +9,11 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from eomsym.checks import check_integer, check_positive, shown
-from eomsym.dynamics.differentials import SeriesKernel, gradient_along
-from eomsym.dynamics.kernel import Data, check_order, check_theta, is_double_double
+from eomsym.dynamics.differentials import gradient_along
+from eomsym.dynamics.kernel import Data
 from eomsym.dynamics.noise_equations import Draw, NoisyLoss, dense_moments, stepped_moments
 from eomsym.dynamics.noise_record import Ensemble, Noise, expectation
+from eomsym.dynamics.setting import Setting
 from eomsym.dynamics.vectors import is_finite
 from eomsym.errors import InputError, IntegrationError, OverflowInKernelError
 
@@ -27,74 +28,13 @@ ROUND_OFF = 1e-8
 Observables = Iterable[str] | Mapping[str, Callable[[Any], Any]]
 
 
-def noise(
-    kernel: SeriesKernel,
-    theta: Any,
-    eta: float,
-    steps: int,
-    *data: np.ndarray,
-    batch_size: int = 1,
-    replacement: bool = True,
-    observables: Observables = ("loss",),
-    rank: int | None = None,
-    every: int | None = None,
-    ensemble: int = 0,
-    seed: int = 0,
-) -> Noise:
-    """Mean and covariance of ``θ ← θ − η g_b(θ)`` on random batches b after up to ``steps`` steps, to weak order 1.
-
-    The batches are drawn independently of one another, ``batch_size`` samples each: every sample anew with
-    ``replacement``, all different without.  (Rounds that visit every sample once have far less noise; their mean is
-    the ``reshuffled`` order of ``verify``'s ``batching``.)  ``kernel``, of order 2 or more, ``theta`` (d,) and ``data``
-    are those of its functions.
-
-    ``observables`` are names, ``loss`` and ``norm2`` (‖θ‖²), or functions of θ by name.  They, the mean and the trace
-    of the covariance are recorded each ``every`` steps, twenty times by default.  With ``rank`` None the equations of
-    motion are integrated with a dense covariance to 64 parameters; beyond, or with a rank, they advance by steps of η,
-    the covariance as so many columns and the diagonal of the rest, whose share of the trace is ``Noise.outside``.
-    ``ensemble`` real runs, with batches drawn by ``seed``, give means with standard errors beside.
-
-    Raises ``InputError`` for a bad value, and ``IntegrationError`` where something leaves the floating-point numbers.
-    """
-    if not data:
-        raise InputError("noise: a loss without data has no batches; give inputs and targets")
-    if not hasattr(kernel, "gradient_series"):
-        raise InputError(f"kernel {shown(kernel)}: has no gradient along a curve; give a generated kernel of order 2")
-    if is_double_double(kernel):
-        raise InputError("kernel: its numbers are double-double, noise is predicted in doubles; generate one in double")
-    point = check_theta(kernel, theta)
-    check_order(kernel, 2, "the curvature that noise feels, g''")
-    kernel.gradient(point, *data)  # checks the data
-    draw = checked_draw(len(data[0]), batch_size, replacement)
-    return predict_noise(
-        _KernelLoss(kernel, data),
-        draw,
-        point,
-        eta,
-        steps,
-        observables=observables,
-        rank=rank,
-        every=every,
-        ensemble=ensemble,
-        seed=seed,
-    )
-
-
-def checked_draw(samples: int, size: Any, replacement: Any) -> Draw:
-    """Raises ``InputError`` for a batch that cannot be drawn."""
-    if not isinstance(replacement, (bool, np.bool_)):
-        raise InputError(f"replacement {shown(replacement)}: give True or False")
-    most = None if replacement else samples
-    check_integer("batch_size", size, 1, most, lambda _: f"without replacement there are {samples} samples")
-    return Draw(samples, int(size), bool(replacement))
-
-
 def predict_noise(
     loss: NoisyLoss,
     draw: Draw,
     theta: np.ndarray,
     eta: float,
     steps: int,
+    setting: Setting,
     *,
     observables: Any,
     rank: Any,
@@ -103,7 +43,7 @@ def predict_noise(
     seed: Any,
     restored: Callable[[np.ndarray], Any] = lambda theta: theta,
 ) -> Noise:
-    """``noise`` for any loss with its derivatives; observables take what ``restored`` makes of a vector."""
+    """Predicts noise for any loss with its derivatives; observables take what ``restored`` makes of a vector."""
     rate, size = check_positive("eta", eta), len(theta)
     check_integer("steps", steps, 1, MOST_STEPS)
     pause = max(1, steps // 20) if every is None else check_integer("every", every, 1, steps)
@@ -130,7 +70,7 @@ def predict_noise(
         except OverflowInKernelError as fault:
             raise IntegrationError(f"noise: {fault}; take a smaller eta") from fault
     return Noise(
-        eta=rate,
+        training=setting,
         draw=draw,
         rank=columns,
         steps=marks,
@@ -214,7 +154,7 @@ def _check_mean(loss: NoisyLoss, theta: np.ndarray) -> None:
         raise InputError("noise: the loss is no mean over its samples, as with batch normalisation; there is no Σ")
 
 
-class _KernelLoss:
+class KernelLoss:
     """A kernel with its data; single samples are bound once."""
 
     def __init__(self, kernel: Any, data: Data) -> None:

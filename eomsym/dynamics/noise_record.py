@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from eomsym.dynamics.noise_equations import Draw, Spread
+from eomsym.dynamics.setting import OfTraining, Setting
 from eomsym.errors import InputError
 from eomsym.result import Result, Table
 
@@ -35,7 +36,7 @@ class Ensemble(Result):
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Noise(Result):
+class Noise(OfTraining):
     """Gradient descent on random batches, predicted to weak order 1, at the recorded ``steps``.
 
     ``means`` (steps, d); ``traces`` (steps,) of the covariance; ``spread`` the covariance itself after the last step;
@@ -43,7 +44,7 @@ class Noise(Result):
     noise.  ``rank`` is the number of columns kept of the covariance, None where it was dense.
     """
 
-    eta: float
+    training: Setting
     draw: Draw
     rank: int | None
     steps: tuple[int, ...]

@@ -13,7 +13,6 @@ from eomsym.jax.checked import checked_jit
 from eomsym.jax.corrected import with_counterterm
 from eomsym.jax.integration import integrate, ode_term
 from eomsym.jax.library import counterterms, equation_of_motion, lookahead_field, whole_state_terms
-from eomsym.jax.noise import noise
 from eomsym.jax.optax_rules import from_optax
 from eomsym.jax.optax_schedules import from_optax_schedule
 from eomsym.jax.optimizer_state import optax_state
@@ -26,7 +25,6 @@ __all__ = [
     "from_optax_schedule",
     "integrate",
     "lookahead_field",
-    "noise",
     "ode_term",
     "optax_state",
     "whole_state_terms",

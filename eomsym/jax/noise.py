@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import jax
@@ -10,32 +11,30 @@ import jax.numpy as jnp
 import numpy as np
 from jax.flatten_util import ravel_pytree
 
-from eomsym.dynamics.noise_prediction import Observables, checked_draw, predict_noise
-from eomsym.dynamics.noise_record import Noise
 from eomsym.errors import InputError
 from eomsym.jax.flat_model import doubles
 
 
-def noise(
-    loss_fn: Callable[[Any, Any], Any],
-    params: Any,
-    eta: float,
-    steps: int,
-    data: Any,
-    *,
-    batch_size: int = 1,
-    replacement: bool = True,
-    observables: Observables = ("loss",),
-    rank: int | None = None,
-    every: int | None = None,
-    ensemble: int = 0,
-    seed: int = 0,
-) -> Noise:
-    """``eomsym.noise`` for ``loss_fn(params, data)``, a mean over the first axis of every array in ``data``.
+@dataclass(frozen=True, eq=False)
+class NoisyModel:
+    """A loss of samples as the equations of noise ask for it, its start (d,), and how parameters come back from it."""
 
-    ``params`` and ``data`` are any pytrees; what is floating-point is taken in float64.  ``Noise.mean`` and what
-    observables are given are like ``params``, of NumPy arrays.  Second derivatives of g are JAX's: at kinks, as of
-    relu, they are 0.  The other arguments, and what is raised, are those of ``eomsym.noise``.
+    loss: Any
+    theta: np.ndarray
+    restored: Callable[[np.ndarray], Any]
+
+    @property
+    def samples(self) -> int:
+        """How many there are."""
+        return int(self.loss.samples)
+
+
+def noisy_model(loss_fn: Callable[[Any, Any], Any], params: Any, data: Any) -> NoisyModel:
+    """Returns ``loss_fn(params, data)``, a mean over the first axis of every array in ``data``, with its derivatives.
+
+    ``params`` and ``data`` are any pytrees; what is floating-point is taken in float64.  Second derivatives of g are
+    JAX's: at kinks, as of relu, they are 0.  To be called, and used, where 64 bits are on.
+    Raises ``InputError`` for data without samples or of several counts, and parameters that are not finite.
     """
     arrays = jax.tree.leaves(data)
     if not arrays or any(np.ndim(array) == 0 for array in arrays):
@@ -43,24 +42,11 @@ def noise(
     counts = {len(array) for array in arrays}
     if len(counts) > 1:
         raise InputError(f"data: arrays of {', '.join(map(str, sorted(counts)))} samples; give as many in each")
-    draw = checked_draw(counts.pop(), batch_size, replacement)
-    with jax.enable_x64(True):
-        vector, unravel = ravel_pytree(doubles(params))
-        if not jnp.isfinite(vector).all():
-            raise InputError("params: not finite; give finite numbers")
-        return predict_noise(
-            _JaxLoss(lambda theta, samples: loss_fn(unravel(theta), samples), data, vector.size, draw.samples),
-            draw,
-            np.asarray(vector),
-            eta,
-            steps,
-            observables=observables,
-            rank=rank,
-            every=every,
-            ensemble=ensemble,
-            seed=seed,
-            restored=lambda theta: jax.tree.map(np.asarray, _with_64_bits(unravel, theta)),
-        )
+    vector, unravel = ravel_pytree(doubles(params))
+    if not jnp.isfinite(vector).all():
+        raise InputError("params: not finite; give finite numbers")
+    loss = _JaxLoss(lambda theta, samples: loss_fn(unravel(theta), samples), data, vector.size, counts.pop())
+    return NoisyModel(loss, np.asarray(vector), lambda theta: jax.tree.map(np.asarray, _with_64_bits(unravel, theta)))
 
 
 def _with_64_bits(function: Callable[[Any], Any], value: Any) -> Any:

@@ -20,7 +20,7 @@ from eomsym.dynamics import FieldKernel
 from eomsym.errors import IntegrationError, KernelError
 from eomsym.models import Dataset, dataset
 from eomsym.studies.job import Job, JobResult, MeasuredError
-from eomsym.verification.convergence import error_exponents, measure_errors
+from eomsym.verification.verifying import error_exponents, measure_errors
 
 #: An explicit integrator creeps along a stiff path for hours.  Jobs that go well ask a few thousand times; a count, and
 #: not seconds, because it is the same on every machine.

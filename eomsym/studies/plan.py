@@ -14,7 +14,7 @@ from eomsym import optimizers
 from eomsym.errors import InputError
 from eomsym.models import MLP
 from eomsym.studies.job import Job
-from eomsym.verification.posing import describe_model
+from eomsym.verification.training import describe_model
 
 #: More jobs than this are a slip of the pen more often than a study; each leaves a file, too.
 MAX_JOBS = 100_000

@@ -25,8 +25,8 @@ from eomsym.studies.job import JobResult
 from eomsym.studies.plan import StudyPlan, describe_settings
 from eomsym.studies.store import ResultStore
 from eomsym.studies.study_file import read_plan
-from eomsym.verification.posing import describe_model
-from eomsym.verification.study import OrderRecord
+from eomsym.verification.training import describe_model
+from eomsym.verification.verification_record import OrderRecord
 
 if TYPE_CHECKING:
     import polars

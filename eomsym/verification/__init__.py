@@ -1,57 +1,58 @@
-"""Verification: is the equation of motion true to the order promised?  Data objects come back, nothing is printed."""
+"""The questions: each a function of a ``Training``, each answered by a result.  Nothing is printed."""
 
 from eomsym.verification.accuracy import evaluation_noise, measure_accuracy
+from eomsym.verification.at_the_edge import Edge, edge
 from eomsym.verification.audit_record import Audit
 from eomsym.verification.auditing import audit
-from eomsym.verification.certificate import Certificate, certify
-from eomsym.verification.conservation import ConservationStudy, study_conservation
-from eomsym.verification.convergence import verify
-from eomsym.verification.discretization import (
-    OrderAdvice,
-    StepAdvice,
-    recommend_order,
-    recommend_step,
-)
+from eomsym.verification.batches import Batches
+from eomsym.verification.certifying import Certificate, certify
+from eomsym.verification.conserving import Conserved, conserved
+from eomsym.verification.decay_laws import Translation, translation
 from eomsym.verification.drift_record import Drift
-from eomsym.verification.drifting import drift, kernel_for_drift
-from eomsym.verification.edge import EdgePoint, edge_point
+from eomsym.verification.drifting import drift
 from eomsym.verification.follow_record import Follow
 from eomsym.verification.following import follow
-from eomsym.verification.regulariser import ImplicitRegulariser, implicit_regulariser
-from eomsym.verification.scale import ScaleStudy, study_scale
-from eomsym.verification.study import ConvergenceStudy, OrderRecord
-from eomsym.verification.terms import TermStudy, study_terms
-from eomsym.verification.translation import TranslationStudy, study_translation
+from eomsym.verification.norm_laws import Scale, scale
+from eomsym.verification.random_batches import noise
+from eomsym.verification.recommending import OrderAdvice, Recommendation, StepAdvice, recommend, recommend_order
+from eomsym.verification.regularising import ImplicitRegulariser, implicit_regulariser
+from eomsym.verification.terms_along import Terms, terms
+from eomsym.verification.training import Training
+from eomsym.verification.verification_record import OrderRecord, Verification
+from eomsym.verification.verifying import verify
 
 __all__ = [
     "Audit",
+    "Batches",
     "Certificate",
-    "ConservationStudy",
-    "ConvergenceStudy",
+    "Conserved",
     "Drift",
-    "EdgePoint",
+    "Edge",
     "Follow",
     "ImplicitRegulariser",
     "OrderAdvice",
     "OrderRecord",
-    "ScaleStudy",
+    "Recommendation",
+    "Scale",
     "StepAdvice",
-    "TermStudy",
-    "TranslationStudy",
+    "Terms",
+    "Training",
+    "Translation",
+    "Verification",
     "audit",
     "certify",
+    "conserved",
     "drift",
-    "edge_point",
+    "edge",
     "evaluation_noise",
     "follow",
     "implicit_regulariser",
-    "kernel_for_drift",
     "measure_accuracy",
+    "noise",
+    "recommend",
     "recommend_order",
-    "recommend_step",
-    "study_conservation",
-    "study_scale",
-    "study_terms",
-    "study_translation",
+    "scale",
+    "terms",
+    "translation",
     "verify",
 ]

@@ -1,7 +1,7 @@
 """How accurate a kernel's values are, measured: by a second evaluation in double-double, and by their own noise.
 
 The first needs a second kernel and knows every error but the model's; the second is cheap, works for any kernel and
-knows round-off alone.  ``verification.certificate`` proves what these measure.
+knows round-off alone.  ``verification.certifying`` proves what these measure.
 """
 
 from __future__ import annotations

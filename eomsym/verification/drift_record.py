@@ -3,52 +3,43 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from eomsym.result import Result, Table, finite, plain
-
-_NONE = np.empty(0)
+from eomsym.dynamics.setting import OfTraining, Setting
+from eomsym.result import Table, finite, plain
+from eomsym.verification.compare import Compared
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Drift(Result):
+class Drift(OfTraining):
     """``φ̇ = Σ_k η^k φ_k`` at the start, and the change of φ in ``steps`` steps.
 
     ``rows`` (order + 1, …) are φ_0, φ_1, …, each of the observable's shape; ``step`` (…) its exact change in one step
     of the optimiser; ``value`` (…) what it is at the start.  ``measured`` (m, …) is the change at the steps ``marks``
-    (m,), ``predicted`` the same by order; ``floors`` what of a prediction the integrator may owe at the end, ‖·‖₂, and
-    ``round_off`` what of the measurement rounding may.  ``vanishing`` says of each row whether it vanishes identically,
-    as far as random points tell; it is empty for a whole state, and where no point is in the domain.
-    ``pace`` is the time of one step.
+    (m,), ``compared`` the prediction of each order beside it; ``round_off`` is what of the measurement rounding may
+    owe, ‖·‖₂.  ``vanishing`` says of each row whether it vanishes identically, as far as random points tell; it is
+    empty for a whole state, and where no point is in the domain.  ``pace`` is the time of one step.
     """
 
+    training: Setting
     observable: str
     exact_derivative: bool
-    optimizer: str
-    parameters: tuple[tuple[str, str], ...]
-    model: str
-    eta: float
     steps: int
     start: int
     state: str
     pace: float
-    value: np.ndarray = field(default_factory=lambda: _NONE)
-    rows: np.ndarray = field(default_factory=lambda: _NONE)
-    step: np.ndarray = field(default_factory=lambda: _NONE)
-    marks: np.ndarray = field(default_factory=lambda: _NONE)
-    measured: np.ndarray = field(default_factory=lambda: _NONE)
-    predicted: Mapping[int, np.ndarray] = field(default_factory=dict)
-    floors: Mapping[int, float] = field(default_factory=dict)
-    reasons: Mapping[int, str] = field(default_factory=dict)
+    value: np.ndarray
+    rows: np.ndarray
+    step: np.ndarray
+    marks: np.ndarray
+    measured: np.ndarray
+    compared: tuple[Compared, ...]
     round_off: float = 0.0
     vanishing: tuple[bool, ...] = ()
     warnings: tuple[str, ...] = ()
-    dataset: str = ""
-    seed: int | None = None
 
     @property
     def change(self) -> np.ndarray:
@@ -56,9 +47,24 @@ class Drift(Result):
         return np.asarray(self.measured[-1])
 
     @property
+    def predicted(self) -> dict[int, np.ndarray]:
+        """The predicted change at the marks, (m, …), by order; without those whose path left the numbers."""
+        return {record.order: record.path for record in self.compared if record.path is not None}
+
+    @property
+    def floors(self) -> dict[int, float]:
+        """What of each prediction at the last step the integrator may owe, ‖·‖₂."""
+        return {record.order: record.floor for record in self.compared if record.path is not None}
+
+    @property
+    def reasons(self) -> dict[int, str]:
+        """Why the path of an order did not reach the end."""
+        return {record.order: record.reason for record in self.compared if record.reason}
+
+    @property
     def errors(self) -> dict[int, float]:
         """Distance of the predicted change from the measured one at the last step, ‖·‖₂, by order."""
-        return {order: float(np.linalg.norm(path[-1] - self.change)) for order, path in self.predicted.items()}
+        return {record.order: record.error for record in self.compared if record.path is not None}
 
     @property
     def ratios(self) -> dict[int, float]:
@@ -116,9 +122,7 @@ class Drift(Result):
     @property
     def summary(self) -> str:
         """The observable, what moves it, and where."""
-        values = ", ".join(f"{name} = {value}" for name, value in self.parameters)
-        place = f"{self.dataset}: {self.model}, seed {self.seed}" if self.dataset else self.model
-        return f"{self.observable}: {self.optimizer}{f' ({values})' if values else ''} on {place}, eta {self.eta:g}"
+        return f"{self.observable}: {self.training}, eta {self.eta:g}"
 
     def report(self) -> list[str | Table]:
         """The rows and what each order predicts, then what was measured."""

@@ -12,7 +12,7 @@ from matplotlib.ticker import NullFormatter
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-    from eomsym.verification.study import OrderRecord
+    from eomsym.verification.verification_record import OrderRecord
 
 
 def draw_errors(axes: Axes, record: OrderRecord, colour: str, marker: str) -> None:

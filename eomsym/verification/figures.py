@@ -15,14 +15,14 @@ from eomsym.drawing import COLOURS, GREY, line_style, order_name, panels, short
 from eomsym.errors import InputError
 from eomsym.notation.terms import tree_text
 from eomsym.verification.error_lines import draw_errors, eta_axis, label_at_end
-from eomsym.verification.study import RATIO_TOLERANCE
+from eomsym.verification.verification_record import RATIO_TOLERANCE
 
 if TYPE_CHECKING:
-    from eomsym.verification.discretization import OrderAdvice
-    from eomsym.verification.scale import ScaleStudy
-    from eomsym.verification.study import ConvergenceStudy
-    from eomsym.verification.terms import TermStudy
-    from eomsym.verification.translation import TranslationStudy
+    from eomsym.verification.decay_laws import Translation
+    from eomsym.verification.norm_laws import Scale
+    from eomsym.verification.recommending import OrderAdvice
+    from eomsym.verification.terms_along import Terms
+    from eomsym.verification.verification_record import Verification
 
 __all__ = [
     "convergence_figure",
@@ -38,7 +38,7 @@ __all__ = [
 LARGEST_RATIO = 3.0
 
 
-def convergence_figure(study: ConvergenceStudy) -> Figure:
+def convergence_figure(study: Verification) -> Figure:
     """Error of the equation of motion against the step size, both logarithmic, one line for each order.
 
     Full markers are measured, hollow ones are lost in round-off; dashed lines are the predicted errors, which serve as
@@ -61,7 +61,7 @@ def convergence_figure(study: ConvergenceStudy) -> Figure:
     return figure
 
 
-def _legend_handles(study: ConvergenceStudy) -> list[Line2D]:
+def _legend_handles(study: Verification) -> list[Line2D]:
     """What full, hollow and dashed mean; hollow only where there is one."""
     measured = Line2D([], [], color=GREY, marker="o", markersize=5.5, linestyle="", label="measured")
     lost = Line2D(
@@ -72,7 +72,7 @@ def _legend_handles(study: ConvergenceStudy) -> list[Line2D]:
     return [measured, *([lost] if any_lost else []), predicted]
 
 
-def error_ratio_figure(study: ConvergenceStudy) -> Figure:
+def error_ratio_figure(study: Verification) -> Figure:
     """Measured over predicted error against the step size, which tends to 1 as the step size tends to 0.
 
     Both axes are linear, so that the limit is read off where the lines meet the left edge.  Points lost in round-off
@@ -103,7 +103,7 @@ def error_ratio_figure(study: ConvergenceStudy) -> Figure:
     return figure
 
 
-def translation_figure(study: TranslationStudy) -> Figure:
+def translation_figure(study: Translation) -> Figure:
     """Left: how far the sums over classes fall below gradient flow's ``e^{−λt}``; right: how far each rate is off.
 
     Left, markers are measured and weighted as the rate is; lines are the orders of the equation of motion.  Right, the
@@ -131,7 +131,7 @@ def translation_figure(study: TranslationStudy) -> Figure:
     return figure
 
 
-def scale_figure(study: ScaleStudy) -> Figure:
+def scale_figure(study: Scale) -> Figure:
     """Left: total squared norm of the scale-invariant weights along the run; right: its error against the step size."""
     figure, (left, right) = panels(8.6, 3.8, 2)
     for index, record in enumerate(study.orders):
@@ -149,7 +149,7 @@ def scale_figure(study: ScaleStudy) -> Figure:
     return figure
 
 
-def terms_figure(study: TermStudy) -> Figure:
+def terms_figure(study: Terms) -> Figure:
     """Along a training run: share of each counter term beside g, its cosine with g, and η times the sharpness."""
     figure, (shares, cosines, sharpness) = panels(11.0, 3.6, 3)
     steps = [point.step for point in study.points]
@@ -187,7 +187,7 @@ def terms_figure(study: TermStudy) -> Figure:
     return figure
 
 
-def tree_share_figure(study: TermStudy, step: int | None = None) -> Figure:
+def tree_share_figure(study: Terms, step: int | None = None) -> Figure:
     """Share of each tree's ``η^{k+1} · coefficient · F(tree)`` beside g at one step, by default the last, as bars.
 
     The colour tells the counter term; hollow bars point against g.  Raises ``InputError`` if the study has no such

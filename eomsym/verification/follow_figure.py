@@ -13,7 +13,8 @@ from eomsym.drawing import COLOURS, GREY, panels
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from eomsym.verification.follow_record import Follow, FollowedOrder
+    from eomsym.verification.compare import Compared
+    from eomsym.verification.follow_record import Follow
 
 #: Farther away than this, in distances moved, a path is not drawn: one that runs off would press all others flat.
 FARTHEST = 3.0
@@ -28,7 +29,7 @@ def follow_figure(study: Follow) -> Figure:
     steps = study.start + np.arange(study.steps + 1)
     colours = dict(zip(sorted({r.order for r in (*study.whole, *study.slow)}), COLOURS * 3, strict=False))
 
-    def draw(record: FollowedOrder, style: str) -> None:
+    def draw(record: Compared, style: str) -> None:
         if record.path is None:
             return
         distances = study.distances(record.path)

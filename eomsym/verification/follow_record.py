@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from eomsym.result import Result, Table, plain, small
+from eomsym.dynamics.setting import OfTraining, Setting
+from eomsym.result import Table, plain, small
+from eomsym.verification.compare import Compared
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -22,45 +24,22 @@ MARGIN = 100
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class FollowedOrder(Result):
-    """One order: ``path`` (steps + 1, d), None where it left the numbers, for which ``reason`` says where.
-
-    ``error`` is the distance to the run at the last step over the distance moved, ``floor`` what of it the integrator
-    may owe, measured; ``gradients`` is what the path took.
-    """
-
-    order: int
-    path: np.ndarray | None
-    error: float
-    floor: float
-    gradients: int
-    reason: str = ""
-
-    told = ("order", "error", "floor", "gradients", "reason")
-
-
-@dataclass(frozen=True, eq=False, repr=False)
-class Follow(Result):
+class Follow(OfTraining):
     """A run of an optimiser and the paths of its equation of motion beside it.
 
     ``iterates`` (steps + 1, d) are the run from step ``start`` on; ``whole`` and ``slow`` the orders of the equation of
     the whole state and of that on the slow manifold.  ``run_gradients`` is what the run took, the ``start`` included.
     """
 
-    optimizer: str
-    parameters: tuple[tuple[str, str], ...]
-    model: str
-    eta: float | None
+    training: Setting
     steps: int
     start: int
     state: str
     iterates: np.ndarray
-    whole: tuple[FollowedOrder, ...]
-    slow: tuple[FollowedOrder, ...]
+    whole: tuple[Compared, ...]
+    slow: tuple[Compared, ...]
     run_gradients: int
     no_slow: str = ""
-    dataset: str = ""
-    seed: int | None = None
 
     #: It measures; there is nothing to fail.
     passed = True
@@ -89,7 +68,7 @@ class Follow(Result):
         return {record.order: record.gradients for record in self._main}
 
     @property
-    def _main(self) -> tuple[FollowedOrder, ...]:
+    def _main(self) -> tuple[Compared, ...]:
         return self.whole if self.state == "whole" else self.slow
 
     @cached_property
@@ -128,7 +107,7 @@ class Follow(Result):
         """Sentences where higher orders are no better, and where a path left the numbers."""
         said = [f"order {record.order}: {record.reason}" for record in self.whole if record.reason]
         if said and self.start == 0:
-            said.append("where a memory is zero a root of it has no derivative: begin later, with start = 1 or 5")
+            said.append("where a memory is zero a root of it has no derivative: begin later, with after = 1 or 5")
         lost = [record for record in self.slow if record.reason]
         if lost:
             orders = ", ".join(str(record.order) for record in lost)
@@ -171,11 +150,9 @@ class Follow(Result):
 
     def report(self) -> list[str | Table]:
         """What was run, the errors with what of them may be the integrator's, and what was learned."""
-        values = ", ".join(f"{name} = {value}" for name, value in self.parameters)
-        where = f" on {self.dataset}: {self.model}, seed {self.seed}" if self.dataset else f": {self.model}"
         eta = "" if self.eta is None else f"eta {self.eta:g}, "
-        head = f"{self.optimizer}{f' ({values})' if values else ''}{where}\n"
-        return [f"{head}{eta}steps {self.start} to {self.start + self.steps}", "", self._orders, self.sentence]
+        head = f"{self.training}\n{eta}steps {self.start} to {self.start + self.steps}"
+        return [head, "", self._orders, self.sentence]
 
     @property
     def _orders(self) -> Table:
@@ -207,13 +184,14 @@ class Follow(Result):
         """The JSON object of ``follow`` as plain values; what does not exist is ``None``."""
         return {
             **self.entries("optimizer", "parameters", "model", "dataset", "seed", "eta", "steps", "start", "state"),
+            **self.training.loop,
             **self.entries("moved", "run_gradients"),
             "orders": plain(self._main),
             **self.entries("slow", "shares", "sentence", "warnings", "no_slow"),
         }
 
 
-def _best(records: Sequence[FollowedOrder]) -> FollowedOrder | None:
+def _best(records: Sequence[Compared]) -> Compared | None:
     """The order that is nearest at the end, if it is nearer than where it began."""
     near = [record for record in records if record.error < 1]
     return min(near, key=lambda record: record.error, default=None)

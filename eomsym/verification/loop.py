@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
@@ -24,7 +24,7 @@ from eomsym.dynamics.loop_pieces import handed_over, pieces_between
 from eomsym.dynamics.shadow_start import hand_over
 from eomsym.dynamics.vectors import Vector
 from eomsym.errors import InputError
-from eomsym.optimizers import Loop
+from eomsym.verification.asked import Asked
 from eomsym.verification.measurement import (
     MANIFOLD,
     PREDICTION_ACCURACY,
@@ -35,12 +35,11 @@ from eomsym.verification.posing import (
     LARGEST_STEP,
     LARGEST_STEP_WITH_MEMORY,
     STEPS,
-    Asked,
     check_etas,
     default_etas,
     growth_of_terms,
 )
-from eomsym.verification.study import ConvergenceStudy
+from eomsym.verification.verification_record import Verification
 
 #: Where in time the terms are looked at to choose a step size, as parts of the time that is verified.
 PLACES = (0.0, 0.25, 0.5, 0.75)
@@ -116,37 +115,28 @@ class LoopProblem(Problem):
         return found
 
 
-def verify_loop(loop: Callable[[int], Loop], asked: Asked, start: str = MANIFOLD) -> ConvergenceStudy:
-    """``verify(..., schedule=…, batching=…)``; ``loop`` makes the loop from the number of samples.
+def verify_loop(asked: Asked, start: str = MANIFOLD) -> Verification:
+    """``verify`` of a training with schedules or batches.
 
     Any kernel with ``gradient_series`` will do, whatever optimiser it was generated for.  Paths are compared at the
     ends of rounds, after 8 rounds of the largest step size.  Raises as ``verify`` does.
     """
-    arrays, inner = asked.arrays, asked.series_kernel()
-    point = asked.start(inner)
-    made = loop(len(arrays[0]) if arrays else 0)
+    training = asked.training
+    arrays, inner, made = training.data, asked.series_kernel(), training.loop
+    assert made is not None
     made.check(0.0)
     whole, exponents = loop_kernel(inner, made), {order: order + 1 for order in asked.orders}
     whole.check_run()
-    problem = LoopProblem(made.optimizer.name, whole, np.append(point, 0.0), arrays, made.values, exponents, start)
+    state = np.append(training.theta, 0.0)
+    problem = LoopProblem(made.optimizer.name, whole, state, arrays, made.values, exponents, start)
     with threadpool_limits(limits=1, user_api="blas"):
-        radius = spectral_radius(inner, point, arrays)
+        radius = spectral_radius(inner, training.theta, arrays)
         steps = _default_steps(problem, radius) if asked.etas is None else check_etas(asked.etas)
         time = STEPS * steps[0] * made.steps
         made.check(time)
         for eta in steps:  # pieces that no path of this size can follow are refused before there is one
             pieces_between(whole, 0.0, time, eta)
-        return asked.study(
-            problem,
-            inner,
-            steps,
-            time,
-            radius,
-            parameters={name: value for name, value in made.values.items() if name not in made.schedules},
-            start=start if made.optimizer.memory else "",
-            schedules=tuple((name, str(schedule)) for name, schedule in made.schedules.items()),
-            batches=made.steps if made.batches is not None else 0,
-        )
+        return asked.study(problem, steps, time, radius, start=start if made.optimizer.memory else "")
 
 
 def _default_steps(problem: LoopProblem, radius: float) -> list[float]:

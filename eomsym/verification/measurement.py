@@ -29,7 +29,7 @@ from eomsym.dynamics.vectors import Vector, epsilon, norm, rounded
 from eomsym.errors import InputError, IntegrationError
 from eomsym.optimizers import Optimizer, trace
 from eomsym.verification.accuracy import evaluation_noise
-from eomsym.verification.study import FLOOR_MARGIN, Floor, OrderRecord
+from eomsym.verification.verification_record import FLOOR_MARGIN, Floor, OrderRecord
 
 #: How often, at most, the smallest step of the user's or the default list is halved further.
 MORE_HALVINGS = 4

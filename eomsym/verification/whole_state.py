@@ -15,7 +15,6 @@ from typing import Any
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from eomsym import optimizers
 from eomsym.checks import check_integer
 from eomsym.dynamics import integrate_equation_of_motion, spectral_radius
 from eomsym.dynamics.state_map import StateMap, kernel_state, run_states
@@ -23,9 +22,10 @@ from eomsym.dynamics.vectors import slices
 from eomsym.dynamics.whole_state_kernel import WholeStateKernel
 from eomsym.errors import InputError, IntegrationError
 from eomsym.optimizers import Optimizer, WholeState, check_one_gradient, whole_state
+from eomsym.verification.asked import Asked
 from eomsym.verification.measurement import WholeProblem
-from eomsym.verification.posing import LARGEST_STEP_WITH_MEMORY, STEPS, Asked, default_etas, growth_of_terms
-from eomsym.verification.study import ConvergenceStudy
+from eomsym.verification.posing import LARGEST_STEP_WITH_MEMORY, STEPS, default_etas, growth_of_terms
+from eomsym.verification.verification_record import Verification
 
 #: Real steps before the comparison, in the order in which they are tried: a mean of squares that begins at 0 has no
 #: root there, and after n steps it still grows by 1/n of itself in each.
@@ -49,47 +49,38 @@ def default_state(optimizer: Optimizer, asks_for_slow: bool) -> str:
     return "whole"
 
 
-def verify_whole_state(
-    optimizer: str | Optimizer, asked: Asked, begin: int | None, parameters: Mapping[str, object]
-) -> ConvergenceStudy:
-    """``verify(..., state="whole")``: how the error of (θ, memory) at a fixed time falls with the small parameter.
+def verify_whole_state(asked: Asked, after: int | None) -> Verification:
+    """``verify`` of the whole state: how the error of (θ, memory) at a fixed time falls with the small parameter.
 
-    In the study stand the small parameters, η or h = √η.  Parameters not given take the values that people use.  The
-    state begins where ``begin`` real steps of the largest size lead; None is 0, the optimiser's own memory, or else the
-    first of ``BEGINNINGS`` from which the terms of the field fall.  Entries that never move are left out.  Errors are
-    relative: θ's to the distance that θ moves, each memory's to its size.  Any kernel with ``gradient_series`` will do.
+    In the result stand the small parameters, η or h = √η.  The state begins where ``after`` real steps of the largest
+    size lead; None is 0, the optimiser's own memory, or else the first of ``BEGINNINGS`` from which the terms of the
+    field fall.  Entries that never move are left out.  Errors are relative: θ's to the distance that θ moves, each
+    memory's to its size.  Any kernel with ``gradient_series`` will do.
     Raises ``InputError`` for an optimiser without a slow memory, a bad value, or a start at which its field is not
     smooth, and ``IntegrationError`` if a path leaves the floating-point numbers.
     """
-    entry, given = optimizers.chosen(optimizer, parameters)
-    scaling, values = whole_state(entry), entry.complete(given)
+    training, order = asked.training, max(asked.orders) + 1
+    entry, values = training.rule
+    scaling = whole_state(entry)
     check_one_gradient(entry, values)
-    if begin is not None:
-        check_integer("begin", begin, 0)
+    if after is not None:
+        check_integer("after", after, 0)
     kernel = asked.series_kernel()
-    family = _Family(kernel, scaling, values, asked.start(kernel), asked.arrays)
+    family = _Family(kernel, scaling, values, training.theta, training.data)
     with threadpool_limits(limits=1, user_api="blas"):
-        radius = spectral_radius(kernel, family.theta, asked.arrays)
-        beginnings = BEGINNINGS if begin is None else (begin,)
+        radius = spectral_radius(kernel, family.theta, training.data)
+        beginnings = BEGINNINGS if after is None else (after,)
         if asked.etas is None:
-            steps, after = _default_steps(family, beginnings, max(asked.orders) + 1, radius)
+            steps, begin = _default_steps(family, beginnings, order, radius)
         else:
             steps = _steps(asked.etas, scaling)
-            after = _first_smooth(family, beginnings, steps[0], max(asked.orders) + 1)
-        whole = family.kernel(steps[0], after)
+            begin = _first_smooth(family, beginnings, steps[0], order)
+        whole = family.kernel(steps[0], begin)
         exponents = {order: order + 1 for order in asked.orders}
-        problem = WholeProblem(entry.name, whole, whole.start, asked.arrays, values, exponents)
-        return asked.study(
-            problem,
-            kernel,
-            steps,
-            STEPS * steps[0],
-            radius,
-            parameters=values,
-            state="whole",
-            begin=after,
-            small_parameter="h = sqrt(eta)" if scaling.power == 2 else "eta",
-        )
+        problem = WholeProblem(entry.name, whole, whole.start, training.data, values, exponents)
+        small = "h = sqrt(eta)" if scaling.power == 2 else "eta"
+        time = STEPS * steps[0]
+        return asked.study(problem, steps, time, radius, state="whole", begin=begin, small_parameter=small)
 
 
 @dataclass(frozen=True, eq=False)
@@ -180,7 +171,7 @@ def _first_smooth(family: _Family, beginnings: Sequence[int], h: float, order: i
             return begin
     raise InputError(
         f"optimizer {family.scaling.optimizer.name!r}: its field is not smooth at the start, where a memory under a "
-        "root or in a denominator is 0; begin after some steps (begin=5), or take epsilon inside the root"
+        "root or in a denominator is 0; begin after some steps (after=5), or take epsilon inside the root"
     )
 
 

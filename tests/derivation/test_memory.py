@@ -11,7 +11,7 @@ from eomsym.errors import InputError
 from eomsym.models import MLP
 from eomsym.optimizers import get
 from eomsym.trees import count_coloured_trees, count_rooted_trees, rooted_trees
-from eomsym.verification.convergence import error_exponents
+from eomsym.verification.verifying import error_exponents
 
 
 @pytest.mark.parametrize("nodes", range(1, 12))

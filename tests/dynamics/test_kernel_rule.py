@@ -23,8 +23,8 @@ from eomsym.errors import InputError
 from eomsym.models import MLP
 from eomsym.optimizers import get, loop_of
 from eomsym.verification import edge_point, implicit_regulariser, recommend_order, recommend_step
-from eomsym.verification.scale import scale_law_defect
-from eomsym.verification.terms import measure_terms
+from eomsym.verification.norm_laws import scale_law_defect
+from eomsym.verification.terms_along import measure_terms
 
 RANDOM = np.random.default_rng(0)
 DATA = RANDOM.standard_normal((9, 3)), RANDOM.standard_normal((9, 2))

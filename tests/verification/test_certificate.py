@@ -71,7 +71,7 @@ def test_bounds_hold_and_are_tight(kernel):
 def test_precision_is_raised_until_the_balls_are_small(kernel, monkeypatch):
     """53 bits are as wide as what they should measure: the next precision is taken, and says the same as ever."""
     usual = certify(kernel, THETA, *DATA)
-    monkeypatch.setattr("eomsym.verification.certificate.FIRST_PRECISION", 1)
+    monkeypatch.setattr("eomsym.verification.certifying.FIRST_PRECISION", 1)
     raised = certify(kernel, THETA, *DATA)
     assert raised == usual
     assert raised.bits == 2 * 53

@@ -17,7 +17,7 @@ from eomsym.dynamics.spectrum import top_eigenpair
 from eomsym.errors import InputError
 from eomsym.models import ExpressionLoss
 from eomsym.verification import drift, study_conservation
-from eomsym.verification.conservation import conserved_quantities
+from eomsym.verification.conserving import conserved_quantities
 from eomsym.verification.observables import NAMES, derivative, read_observable
 
 LINEAR, CURVED = "identity mse, no bias", "silu cross-entropy"

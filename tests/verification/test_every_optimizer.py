@@ -13,7 +13,7 @@ from second_routes.modified_fields import modified_field_terms
 from eomsym import optimizers
 from eomsym.models import MLP, Dataset, dataset
 from eomsym.verification import verify
-from eomsym.verification.convergence import error_exponents
+from eomsym.verification.verifying import error_exponents
 
 #: Short memories and smooth denominators: the transient is short, and the series converges fast.
 MILD = {"beta": "1/4", "beta1": "1/4", "beta2": "1/5", "epsilon": "1/2", "decay": "1/3"}

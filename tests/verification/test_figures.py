@@ -17,6 +17,7 @@ from eomsym.verification import (
     TermStudy,
     TranslationStudy,
 )
+from eomsym.verification.decay_laws import RatePrediction
 from eomsym.verification.figures import (
     convergence_figure,
     error_ratio_figure,
@@ -26,9 +27,8 @@ from eomsym.verification.figures import (
     tree_share_figure,
     truncation_figure,
 )
-from eomsym.verification.scale import NormPath, ScaleStudy
-from eomsym.verification.terms import TermPoint, TermRecord, TreeRecord
-from eomsym.verification.translation import RatePrediction
+from eomsym.verification.norm_laws import NormPath, ScaleStudy
+from eomsym.verification.terms_along import TermPoint, TermRecord, TreeRecord
 
 ETAS = (0.4, 0.2, 0.1, 0.05)
 

@@ -9,7 +9,7 @@ import pytest
 from eomsym.errors import InputError
 from eomsym.models import MLP, dataset
 from eomsym.verification import study_scale
-from eomsym.verification.scale import norm_law
+from eomsym.verification.norm_laws import norm_law
 
 
 @pytest.fixture(scope="module")

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from eomsym.verification import ConvergenceStudy, OrderRecord
-from eomsym.verification.study import FLOOR_MARGIN, Floor
+from eomsym.verification.verification_record import FLOOR_MARGIN, Floor
 
 ETAS = (0.8, 0.4, 0.2, 0.1)
 

@@ -14,7 +14,7 @@ from eomsym.derivation import series_radius
 from eomsym.errors import InputError
 from eomsym.models import dataset
 from eomsym.verification import TermStudy, study_terms
-from eomsym.verification.terms import chain_rate, measure_terms
+from eomsym.verification.terms_along import chain_rate, measure_terms
 
 DATA = dataset("teacher").arrays
 

@@ -133,7 +133,7 @@ def test_steps_that_are_chosen_end_before_a_component_of_g_passes_through_zero()
 @pytest.mark.slow
 def test_across_a_passage_the_orders_do_fail(monkeypatch):
     """Negative control: measured all the same, orders 1 and 2 do not have their slopes."""
-    monkeypatch.setattr("eomsym.verification.convergence.has_kink", lambda rule: False)
+    monkeypatch.setattr("eomsym.verification.verifying.has_kink", lambda rule: False)
     found = on_the_slow_manifold("rmsprop", NEAR_ZERO, [0.05, 0.025, 0.0125], **MILD)
     assert not any(record.passed for record in found.orders[1:])
 

@@ -1,4 +1,4 @@
-"""What a convergence study found: raw numbers, and everything that is judged from them."""
+"""What a verification measured: raw numbers, and everything that is judged from them."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from eomsym.dynamics.setting import OfTraining, Setting
 from eomsym.result import Result, Table, fixed, small
 
 #: The local slope of the two smallest step sizes above the floor may be this far from N + 1.
@@ -168,36 +169,28 @@ class OrderRecord(Result):
 
 
 @dataclass(frozen=True, repr=False)
-class ConvergenceStudy(Result):
-    """A convergence study of the equation of motion of one optimiser on one model.
+class Verification(OfTraining):
+    """What ``verify`` measured of the equation of motion of a training.
 
     ``orders`` holds one record for each order; ``time`` is T; ``spectral_radius`` is max |λ| of the Hessian at the
-    start; ``warnings`` are sentences for people.  ``parameters`` are the optimiser's, exact, as text; ``transient`` is
-    the number of steps, of the largest step size, by which the time is longer so that its memory forgets its start;
-    ``precision`` the arithmetic of both paths; ``start`` what an optimiser with a memory began with: ``manifold`` or
-    ``shadow``, empty if it has none.  ``state`` is ``slow``, or ``whole`` where θ and memory are
-    followed together from step ``begin`` on; ``etas`` of the records are then values of ``small_parameter``.
-    ``schedules`` are (name, text), ``eta`` for the learning rate; ``batches`` is how often a round visits one, 0 where
-    all samples are one.
+    start; ``warnings`` are sentences for people.  ``transient`` is the number of steps, of the largest step size, by
+    which the time is longer so that a memory forgets its start; ``precision`` the arithmetic of both paths; ``start``
+    what an optimiser with a memory began with: ``manifold`` or ``shadow``, empty if it has none.  ``state`` is
+    ``slow``, or ``whole`` where θ and memory are followed together from step ``begin`` on; ``etas`` of the records are
+    then values of ``small_parameter``.
     """
 
-    optimizer: str
-    model: str
-    dataset: str
-    seed: int
+    training: Setting
     time: float
     spectral_radius: float
     orders: tuple[OrderRecord, ...]
     warnings: tuple[str, ...] = ()
-    parameters: tuple[tuple[str, str], ...] = ()
     transient: int = 0
     precision: str = "double"
     start: str = ""
     state: str = "slow"
     small_parameter: str = "eta"
     begin: int = 0
-    schedules: tuple[tuple[str, str], ...] = ()
-    batches: int = 0
 
     @property
     def passed(self) -> bool:
@@ -220,7 +213,7 @@ class ConvergenceStudy(Result):
     def summary(self) -> str:
         """The optimiser, the orders and how each ended."""
         found = ", ".join(f"{record.order} {record.verdict}" for record in self.orders)
-        return f"{self.optimizer} on {self.dataset or 'own data'}, orders {found}"
+        return f"{self.optimizer} on {self.training.place}, orders {found}"
 
     def records(self) -> list[dict[str, Any]]:
         """One row for each order and step size."""
@@ -228,28 +221,21 @@ class ConvergenceStudy(Result):
 
     def report(self) -> list[str | Table]:
         """What was compared, a row for each order, and why one is not verified."""
-        values = ", ".join(f"{name} = {value}" for name, value in self.parameters)
         settled = f", {self.transient} steps to settle" if self.transient else ""
         arithmetic = f", {self.precision}" if self.precision != "double" else ""
-        head = (
-            f"{self.optimizer}{f' ({values}{settled})' if values else settled} on {self.dataset or 'own data'}: "
-            f"{self.model}, seed {self.seed}{arithmetic}\n"
-            f"time {self.time:g}, largest curvature {self.spectral_radius:.4g}"
-        )
+        head = f"{self.training}{settled}{arithmetic}\ntime {self.time:g}, largest curvature {self.spectral_radius:.4g}"
         reasons = [f"order {record.order}: {record.reason}" for record in self.orders if record.reason]
         return [head + self._followed, self._orders, *reasons]
 
     @property
     def _followed(self) -> str:
-        """What the errors are of, where a memory, a schedule or batches are part of it."""
-        loop = [f"{name} times {text}" if name == "eta" else f"{name} = {text}" for name, text in self.schedules]
-        loop += [f"rounds of {self.batches} steps"] if self.batches else []
+        """What the errors are of, where a memory is part of it."""
         begun = {"manifold": ", from the slow manifold", "shadow": ", from the shadow start"}.get(self.start, "")
         if self.state == "whole":
             family = f"errors fall with {self.small_parameter}, 1 - beta with it"
             place = f"step {self.begin} of the real run" if self.begin else "its real start"
             begun = f"\nwhole state from {place}; {family}, and the first is at the values given"
-        return "".join(f"\n{part}" for part in loop) + begun
+        return begun
 
     @property
     def _orders(self) -> Table:
@@ -271,7 +257,8 @@ class ConvergenceStudy(Result):
         names = ("state", "small_parameter", "start", "transient", "precision", "model", "dataset", "seed", "time")
         return {
             **self.entries("optimizer", "parameters", *names, "spectral_radius"),
-            **self.entries(*(name for name in ("begin", "schedules", "batches") if getattr(self, name))),
+            **self.entries(*(["begin"] if self.begin else [])),
+            **self.training.loop,
             **self.entries("slopes", "orders", "warnings", "passed"),
         }
 

@@ -9,48 +9,43 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from fractions import Fraction
-from functools import partial
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from threadpoolctl import threadpool_limits
 
 from eomsym import optimizers
-from eomsym.checks import check_choice, check_integer, check_orders
-from eomsym.derivation.posing import STATES
+from eomsym.checks import check_choice, check_orders
 from eomsym.derivation.tree_algebra import modified_tree_coefficients
-from eomsym.double_double import DoubleDouble
 from eomsym.dynamics import FieldKernel, shadow_start, spectral_radius
-from eomsym.dynamics.kernel import check_order, is_double_double
-from eomsym.dynamics.kernel_rule import DESCENT, check_rule, rule_name
+from eomsym.dynamics.kernel_rule import check_rule
 from eomsym.dynamics.vectors import norm, rounded
 from eomsym.errors import InputError
-from eomsym.models import DEFAULT_DATASETS, MLP, Dataset, ExpressionLoss, dataset
-from eomsym.optimizers import Optimizer, check_free, loop_of
-from eomsym.schedules import read_schedules
+from eomsym.models import DEFAULT_DATASETS, Dataset, dataset
+from eomsym.optimizers import Optimizer
 from eomsym.step_index import check_summable
 from eomsym.step_index.frozen import has_kink
+from eomsym.verification.asked import Asked
+from eomsym.verification.gradient_check import check_gradient
 from eomsym.verification.loop import verify_loop
-from eomsym.verification.measurement import MANIFOLD, SHADOW, STARTS, Measurement, Problem, forgetting_steps
+from eomsym.verification.measurement import MANIFOLD, SHADOW, Measurement, Problem, forgetting_steps
 from eomsym.verification.posing import (
     HALVINGS,
     LARGEST_STEP,
     LARGEST_STEP_WITH_MEMORY,
     STEPS,
-    Asked,
     Progress,
     check_etas,
     default_etas,
     growth_of_terms,
-    model_for,
     step_warnings,
 )
-from eomsym.verification.study import ConvergenceStudy, OrderRecord
+from eomsym.verification.training import Training
+from eomsym.verification.verification_record import OrderRecord, Verification
 from eomsym.verification.whole_state import default_state, verify_whole_state
 
-#: Stands for the data set that suits the precision.
-SUITED = "suited to the precision"
+#: What is followed; ``shadow`` is the slow manifold from the rule's own start.
+STATES = ("slow", "whole", "shadow")
 #: Terms above the highest order that are looked at, until one does not vanish.
 MOST_VANISHING = 8
 #: How often the largest step is halved until nothing hinders the slow manifold.
@@ -62,92 +57,57 @@ LARGEST_STEP_IN_A_GAME = 0.1
 
 
 def verify(
-    optimizer: str | Optimizer = "gradient-descent",
-    model: MLP | None = None,
-    data: str | Dataset | None = SUITED,
+    training: Training,
     orders: Iterable[int] = range(5),
-    etas: Sequence[float] | None = None,
     *,
     state: str | None = None,
-    start: str | None = None,
-    begin: int | None = None,
-    schedule: object = None,
-    batching: object = None,
-    seed: int = 0,
-    theta: np.ndarray | DoubleDouble | None = None,
-    kernel: FieldKernel | None = None,
-    precision: str | None = None,
+    etas: Sequence[float] | None = None,
+    after: int | None = None,
     resum: bool = False,
-    output: str | Path | None = None,
-    threads: int = 2,
     progress: Progress | None = None,
-    **parameters: object,
-) -> ConvergenceStudy:
+) -> Verification:
     """Measure how the error of the equation of motion falls with the step size, at each of ``orders``.
 
-    ``data`` is the name of a data set, a ``Dataset``, or ``None`` for a kernel of a loss without data; by default
-    ``digits``, ``teacher-small`` in double-double, none for an expression.  ``model`` is by default the one that suits
-    the data set.
-    ``kernel`` is a loaded kernel of order ``max(orders) + 1`` or more; without it one is generated, in ``precision``
-    (``double`` if not given, or ``double-double``: 32 digits, for gradient descent on tiny networks such as that of
-    ``teacher-small``), into ``output`` or the user's cache.
-    The path starts at ``theta`` (d,), by default ``model.initial(seed)``; ``seed`` also draws the data set.
+    ``state`` says what is followed, ``whole``, ``slow`` or ``shadow``; None is ``whole`` for an optimiser with a memory
+    that fades slowly, unless something asks for the slow manifold: a schedule, batches, ``resum``, double-double, or a
+    kernel of that rule.
+    In the whole state θ and memory are followed together from step ``after`` on, by default the first of 0, 5 and 10 at
+    which the field is smooth, and the step sizes and shares are those of a family, see ``verify_whole_state``.  On the
+    slow manifold the memory is eliminated, and the run begins with one on the slow manifold above θ; with ``shadow`` it
+    begins with its own, the equation of motion at the shadow start, and the time is longer by a transient whose length
+    is computed from the parameters, at most 10,000 steps.
     ``etas`` are step sizes, falling, each a whole number of times in 8 of the largest.  By default the largest has
     ``η max|λ| = 0.8``, rounded to two digits, and is halved five times, and more often where slope and ratio have not
     settled by then.  T is 8 of the largest steps.
     For other optimisers than gradient descent the growth of the field's terms at the start takes the place of max|λ|
-    where it is larger.  The parameters are exact keywords, and those not given take the values that people use.
-    ``state`` is ``whole`` or ``slow``; None is ``whole`` for an optimiser with a memory that fades slowly, unless
-    something asks for the slow manifold: ``start``, ``schedule``, ``batching``, ``resum``, or a kernel of that rule.
-    In the whole state θ and memory are followed together from step ``begin`` on, and the step sizes and shares are
-    those of a family, see ``verify_whole_state``.  On the slow manifold the memory is eliminated, and
-    ``start`` says what an optimiser with a memory begins with: ``manifold``, a memory on the slow
-    manifold above θ; ``shadow``, its own, while the equation of motion begins at the shadow start, and the time is
-    longer by a transient whose length is computed from the parameters, at most 10,000 steps.
-    ``schedule`` is one of the learning rate (``schedules.read_schedule``), a factor of η in ``tau`` = nη, or a mapping
-    with the names of parameters and ``eta``; ``batching`` says which batches are visited, see
-    ``optimizers.read_batching``.  Then paths are compared at the ends of rounds of all batches, see ``verify_loop``.
+    where it is larger.
+    With a schedule or batches paths are compared at the ends of rounds of all batches, see ``verify_loop``.
     ``resum`` measures the resummed field, of which no error is predicted: the slope alone is judged.
-    ``threads`` orders are measured at a time; the numbers do not depend on it.  ``progress(done, total)`` is called
-    after each point, perhaps from another thread.
+    ``progress(done, total)`` is called after each point, perhaps from another thread.
     Raises ``InputError`` for a bad value and ``IntegrationError`` if a path leaves the floating-point numbers.
     """
-    threads = check_integer("threads", threads, 1)
-    entry, exact = optimizers.chosen(optimizer, parameters)
-    if data == SUITED:
-        data = _suited(entry, exact, precision, kernel)
-    asks_for_slow = resum or precision == "double-double" or (kernel is not None and rule_name(kernel) != DESCENT)
-    asks_for_slow |= any(option is not None for option in (start, schedule, batching))
-    state = default_state(entry, asks_for_slow) if state is None else check_choice("state", state, STATES)
-    if resum and (state != "slow" or schedule is not None or batching is not None or precision == "double-double"):
-        raise InputError(
-            "resum: is for kernels in doubles on the slow manifold; leave state, schedule and batching out"
-        )
-    asked = Asked(model, data, check_orders(orders), etas, seed, theta, kernel, output, threads, progress)
+    entry, values = training.rule
+    state = followed_state(training, state, resum)
+    asked = Asked(training, check_orders(orders), etas, progress)
+    looped = training.loop is not None
+    if resum and (state != "slow" or looped or training.precision != "double"):
+        raise InputError("resum: is for kernels in doubles on the slow manifold; leave state, schedule and batches out")
     if state == "whole":
-        if schedule is not None or batching is not None:
-            raise InputError("state 'whole': takes neither schedule nor batching; leave them out, or take state 'slow'")
-        if start is not None or precision not in (None, "double"):
-            raise InputError("state 'whole': has its real start, in doubles; leave start and precision out")
-        return verify_whole_state(entry, asked, begin, exact)
-    if begin is not None:
-        raise InputError(f"begin {begin!r}: only a whole state begins after steps of its own; give state='whole' too")
-    start = MANIFOLD if start is None else check_choice("start", start, STARTS)
-    values = entry.complete(exact)
-    if schedule is not None or batching is not None:
-        if precision not in (None, "double"):
-            raise InputError(f"precision {precision!r}: schedules and batches are followed in doubles; leave it out")
-        schedules = read_schedules(schedule)
-        check_free(parameters, schedules)
-        numbers: dict[str, Any] = {name: value for name, value in values.items() if name not in schedules}
-        loop = partial(loop_of, entry, schedule, batching, **numbers)
-        return verify_loop(loop, asked, start)
+        if looped:
+            raise InputError("state 'whole': takes neither schedule nor batches; leave them out, or take state 'slow'")
+        return verify_whole_state(asked, after)
+    if after is not None:
+        raise InputError(f"after {after!r}: only a whole state begins after steps of its own; give state='whole' too")
+    start = SHADOW if state == "shadow" else MANIFOLD
+    if looped:
+        training.check_doubles("a run with a schedule or batches")
+        return verify_loop(asked, start)
     if resum:
         check_summable(entry.rule(**values), entry.name)
     transient = forgetting_steps(entry, values, start)
     given = None if etas is None else check_etas(etas)
     exponents = error_exponents(entry, values, asked.orders)
-    problem = replace(_pose(entry, values, asked, exponents, precision, start), resum=resum)
+    problem = replace(_pose(training, exponents, start), resum=resum)
     # Matrices here are small: more threads gain nothing on each product, cost a factor of ten where the cores are busy,
     # and make the last digits depend on their number.
     with threadpool_limits(limits=1, user_api="blas"):
@@ -162,16 +122,22 @@ def verify(
         time = STEPS * steps[0] * problem.steps + transient * steps[0]
         return asked.study(
             problem,
-            problem.kernel,
             steps,
             time,
             radius,
             warnings=step_warnings(entry, values, steps, radius),
-            parameters=values,
             transient=transient,
             start=start if entry.memory else "",
-            precision=_precision(problem.kernel),
+            precision=training.precision,
         )
+
+
+def followed_state(training: Training, state: str | None, resum: bool = False) -> str:
+    """Returns what ``verify`` follows where it is left to it, or the state asked for, checked."""
+    if state is not None:
+        return check_choice("state", state, STATES)
+    asks_for_slow = resum or training.precision != "double" or training.loop is not None or training.brings_rule
+    return default_state(training.rule[0], asks_for_slow)
 
 
 def measure_errors(
@@ -196,8 +162,9 @@ def measure_errors(
     """
     entry, exact = optimizers.chosen(optimizer, parameters)
     values = entry.complete(exact, trial=True)
-    problem = _pose(entry, values, Asked(None, data, orders, [eta], seed, kernel=kernel), exponents, None, MANIFOLD)
-    return Measurement(problem, time).records(orders, [eta], extend=False, threads=1)
+    own: dict[str, Any] = dict(values)
+    training = Training(kernel, data, entry, seed=seed, **own)
+    return Measurement(_pose(training, exponents, MANIFOLD), time).records(orders, [eta], extend=False, threads=1)
 
 
 def error_exponents(entry: Optimizer, parameters: Mapping[str, Fraction], orders: Iterable[int]) -> dict[int, int]:
@@ -279,45 +246,22 @@ def _growth(problem: Problem) -> float:
     return growth_of_terms(problem.rounded_kernel.counterterms(rounded(problem.theta), *problem.data))
 
 
-def _pose(
-    entry: Optimizer,
-    parameters: Mapping[str, Fraction],
-    asked: Asked,
-    exponents: Mapping[int, int],
-    precision: str | None,
-    start: str,
-) -> Problem:
+def _pose(training: Training, exponents: Mapping[int, int], start: str) -> Problem:
     """What is trained, by what, and from where."""
-    order, kernel = max(exponents.values()), asked.kernel
-    for array in asked.arrays[:1]:
-        entry.fields(**parameters)[0].samples(len(array))  # which refuses what makes no equal batches
-    if kernel is None:
-        from eomsym.codegen import KernelSpec, kernel_for
-
-        model = model_for(asked.model, asked.data)
-        spec = KernelSpec(model, order, entry.name, precision or "double", tuple(parameters.items()))
-        kernel = kernel_for(spec, asked.output)
-    else:
-        _check_kernel(kernel, asked.model, order, precision)
-        check_rule(kernel, entry, parameters, "verified")
+    entry, values = training.rule
+    order = max(exponents.values())
+    for array in training.data[:1]:
+        entry.fields(**values)[0].samples(len(array))  # which refuses what makes no equal batches
+    kernel = training.kernel(order, f"verifying order {order - 1}", of_rule=True)
+    check_rule(kernel, entry, values, "verified")
     if entry.memory and not hasattr(kernel, "gradient_series"):
-        raise InputError(f"start {start!r}: this kernel gives no gradient along a curve; take a generated one")
-    point = asked.start(kernel)
+        raise InputError("state 'slow': this kernel gives no gradient along a curve; take a generated one")
+    check_gradient(kernel, training.theta, training.data)
     shadow = None
     if start == SHADOW and entry.memory:
-        given: dict[str, Any] = dict(parameters)
-        shadow = shadow_start(kernel, point, None, order, asked.arrays, optimizer=entry, **given)
-    return Problem(entry.name, kernel, point, asked.arrays, parameters, exponents, start, shadow)
-
-
-def _check_kernel(kernel: FieldKernel, model: MLP | None, order: int, precision: str | None) -> None:
-    check_order(kernel, order, f"verifying order {order - 1}")
-    own = getattr(kernel, "model", model)
-    if model is not None and own != model:
-        raise InputError(f"model {model}: the kernel was generated for {own}; leave one of the two out")
-    has = _precision(kernel)
-    if precision not in (None, has):
-        raise InputError(f"precision {precision!r}: the kernel's is {has}; leave one of the two out")
+        own: dict[str, Any] = dict(values)
+        shadow = shadow_start(kernel, training.theta, None, order, training.data, optimizer=entry, **own)
+    return Problem(entry.name, kernel, training.theta, training.data, values, exponents, start, shadow)
 
 
 def suited_data(entry: Optimizer, parameters: Mapping[str, object], precision: str = "double") -> str:
@@ -330,14 +274,3 @@ def suited_data(entry: Optimizer, parameters: Mapping[str, object], precision: s
     if batches.kind != "batch" or len(dataset(suited).inputs) % batches.count == 0:
         return suited
     return "moons"
-
-
-def _suited(entry: Optimizer, parameters: Mapping[str, object], precision: str | None, kernel: Any) -> str | None:
-    """The data set of a study without; None for the kernel of an expression."""
-    if isinstance(getattr(kernel, "model", None), ExpressionLoss):
-        return None
-    return suited_data(entry, parameters, (precision or "double") if kernel is None else _precision(kernel))
-
-
-def _precision(kernel: FieldKernel) -> str:
-    return "double-double" if is_double_double(kernel) else "double"

@@ -13,30 +13,26 @@ from typing import Any
 
 import numpy as np
 
-from eomsym.checks import check_positive
 from eomsym.derivation import modified_loss
 from eomsym.dynamics import kernel_counterterms, spectral_radius
-from eomsym.dynamics.differentials import SeriesKernel, elementary_differentials
-from eomsym.dynamics.kernel import is_double_double
-from eomsym.dynamics.kernel_rule import asked_rule
+from eomsym.dynamics.differentials import elementary_differentials
+from eomsym.dynamics.setting import OfTraining, Setting
 from eomsym.errors import InputError
-from eomsym.optimizers import Optimizer
-from eomsym.result import Result, Table
+from eomsym.result import Table
 from eomsym.trees import Tree
 from eomsym.verification.posing import step_warnings
+from eomsym.verification.training import Training
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class ImplicitRegulariser(Result):
+class ImplicitRegulariser(OfTraining):
     """The modified loss ``L̃ = Σ_k values[k]`` at a point; values[0] is the loss that gradient flow descends.
 
     The equation of motion is ``θ̇ = −Σ_k (gradients[k] + rests[k])``: gradients[k] is the gradient of values[k],
     rests[k] the part that no loss gives; (order + 1, d) each.  The powers of η are inside.
     """
 
-    optimizer: str
-    parameters: tuple[tuple[str, str], ...]
-    eta: float
+    training: Setting
     values: tuple[float, ...]
     gradients: np.ndarray
     rests: np.ndarray
@@ -72,7 +68,7 @@ class ImplicitRegulariser(Result):
     @property
     def summary(self) -> str:
         """The optimiser and its step."""
-        return f"{self.optimizer}, eta {self.eta:g}"
+        return f"{self.training}, eta {self.eta:g}"
 
     def report(self) -> list[str | Table]:
         """For each power of η its part of the modified loss, and what of a step it is."""
@@ -82,26 +78,19 @@ class ImplicitRegulariser(Result):
         return [table, *(f"warning: {warning}" for warning in self.warnings)]
 
 
-def implicit_regulariser(
-    kernel: SeriesKernel,
-    theta: np.ndarray,
-    eta: float,
-    *data: np.ndarray,
-    order: int = 1,
-    optimizer: str | Optimizer | None = None,
-    **parameters: object,
-) -> ImplicitRegulariser:
-    """The modified loss of an optimiser at ``theta`` (d,) up to ``η^order``; of gradient descent ``L + (η/4)‖g‖² + …``.
+def implicit_regulariser(training: Training, order: int = 1) -> ImplicitRegulariser:
+    """Evaluate the modified loss of an optimiser at the start, up to ``η^order``; of descent ``L + (η/4)‖g‖² + …``.
 
-    Without an ``optimizer`` it is the kernel's own; parameters that are not given take their default values.
     Raises ``InputError`` for optimisers without a modified loss (games, componentwise ones such as Adam, several
-    batches), for a kernel without one or in double-double, for an order above the kernel's and for a bad value.
+    batches), for a loss without a gradient along a curve, for an order above the kernel's and for a bad value.
     """
-    entry, given = asked_rule(kernel, optimizer, parameters)
-    values = entry.complete(given)
-    step = check_positive("eta", eta)
-    if is_double_double(kernel) or not hasattr(kernel, "loss"):
-        raise InputError("kernel: it needs a loss and numbers in doubles; generate one in double")
+    entry, values = training.rule
+    step, theta, data = training.rate("the modified loss"), training.theta, training.data
+    if training.loop is not None:
+        raise InputError("schedule, batches: the modified loss is one of plain steps; leave them out")
+    kernel = training.series_kernel(training.within(max(order, 1)), "the modified loss")
+    if not hasattr(kernel, "loss"):
+        raise InputError("kernel: gives no loss, whose modification is asked for; take a generated one")
     found = modified_loss(entry, order, **values)
     if found.factor:
         raise InputError(
@@ -111,7 +100,7 @@ def implicit_regulariser(
         raise InputError(
             f"optimizer {entry.name!r}: takes {len(found.fields)} losses, a kernel has one; take a name with one"
         )
-    rows = kernel_counterterms(kernel, entry.rule(**values), np.asarray(theta), order, data)
+    rows = kernel_counterterms(kernel, entry.rule(**values), theta, order, data)
     trees = {half for row in found.rows for tree in row for half in _halves(tree)}.union(*found.rest)
     differentials = elementary_differentials(kernel, theta, trees, data)
     loss = float(kernel.loss(theta, *data))
@@ -127,13 +116,11 @@ def implicit_regulariser(
             rests[power] += float(coefficient) * differentials[tree]
     powers = step ** np.arange(order + 1.0)
     return ImplicitRegulariser(
-        optimizer=entry.name,
-        parameters=tuple((name, str(value)) for name, value in values.items()),
-        eta=step,
+        training=training.setting,
         values=tuple(float(power * level) for power, level in zip(powers, levels, strict=True)),
         gradients=powers[:, None] * (rows - rests),
         rests=powers[:, None] * rests,
-        warnings=step_warnings(entry, values, [step], spectral_radius(kernel, np.asarray(theta), data)),
+        warnings=step_warnings(entry, values, [step], spectral_radius(kernel, theta, data)),
     )
 
 

@@ -9,8 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
-from pathlib import Path
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
@@ -19,10 +18,11 @@ from threadpoolctl import threadpool_limits
 from eomsym.checks import check_integer, check_positive
 from eomsym.derivation.linear_law import decay_law
 from eomsym.dynamics import optimizer_path
+from eomsym.dynamics.setting import OfTraining, Setting
 from eomsym.errors import InputError
-from eomsym.models import MLP, Dataset, dataset, translation_invariant
-from eomsym.result import Result, Table
-from eomsym.verification.posing import describe, kernel_of, model_for
+from eomsym.models import translation_invariant
+from eomsym.result import Table
+from eomsym.verification.training import Training, network_of
 
 #: The measured rate must be the exact one to this relative accuracy.
 TOLERANCE = 1e-10
@@ -40,18 +40,14 @@ class RatePrediction:
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class TranslationStudy(Result):
+class Translation(OfTraining):
     """Decay of the sums over classes in the layer before a softmax, measured on a training path.
 
     ``times`` (m,) and ``sums`` (m, n_in + 1) are some of the path's points, the last column the biases' sum, if any;
     ``uncertainty`` is the standard error of ``measured_rate`` over these sums; ``losses`` are the first and the last.
     """
 
-    optimizer: str
-    model: str
-    dataset: str
-    seed: int
-    eta: float
+    training: Setting
     weight_decay: float
     steps: int
     measured_rate: float
@@ -89,9 +85,7 @@ class TranslationStudy(Result):
         rows += [None, ["-log(1 - eta lambda) / eta", f"{self.exact_rate:.19f}", ""]]
         rows.append(["measured", f"{self.measured_rate:.19f}", off])
         return [
-            f"{self.optimizer} on {self.dataset}: {self.model}\n"
-            f"seed {self.seed}, eta {self.eta:g}, {self.steps} steps, "
-            f"loss {self.losses[0]:.4f} to {self.losses[1]:.4f}",
+            f"{self.training}\neta {self.eta:g}, {self.steps} steps, loss {self.losses[0]:.4f} to {self.losses[1]:.4f}",
             Table(["sums over the classes decay with", "rate", "off by"], rows, words=(0,), boxed=True),
         ]
 
@@ -108,42 +102,28 @@ class TranslationStudy(Result):
         }
 
 
-def study_translation(
-    model: MLP | None = None,
-    data: str | Dataset = "digits",
-    orders: Sequence[int] = range(4),
-    *,
-    eta: float = 0.01,
-    weight_decay: float = 0.01,
-    steps: int = 2000,
-    seed: int = 0,
-    output: str | Path | None = None,
-) -> TranslationStudy:
+def translation(training: Training, orders: Sequence[int] = range(4), *, steps: int = 2000) -> Translation:
     """Train by gradient descent with weight decay, and measure how fast the sums over classes decay.
 
-    ``model`` is by default the one that suits the data set; its own weight decay is replaced by ``weight_decay``.
-    The rate is ``−ln(a_k·a_0/a_0·a_0)/(kη)`` over all sums a, between the first and the last of ``steps`` steps.
-    Raises ``InputError`` for a bad value or a model without softmax, ``IntegrationError`` if training diverges.
+    The training's network has a weight decay, 0.01 say.  The rate is ``−ln(a_k·a_0/a_0·a_0)/(kη)`` over all sums a,
+    between the first and the last of ``steps`` steps.
+    Raises ``InputError`` for a bad value, a rule that is no gradient descent, or a model without softmax or weight
+    decay; ``IntegrationError`` if training diverges.
     """
-    eta, weight_decay = check_positive("eta", eta), check_positive("weight_decay", weight_decay)
-    steps = check_integer("steps", steps, 1)
+    training.check_descent("the decay of the layer before a softmax")
+    eta, model = training.rate("the decay of a layer"), network_of(training, "the layer before a softmax")
+    weight_decay, steps = check_positive("weight_decay", model.weight_decay), check_integer("steps", steps, 1)
     law = decay_law(eta, weight_decay, tuple(orders))
-    samples = dataset(data, seed)
-    model = replace(model_for(model, data), weight_decay=weight_decay)
     places = translation_invariant(model)
-    kernel = kernel_of(model, 0, output)
+    kernel = training.kernel(0)
     with threadpool_limits(limits=1, user_api="blas"):
-        path = optimizer_path(kernel, model.initial(seed), eta, steps, samples.arrays)
-        losses = tuple(float(kernel.loss(path[k], *samples.arrays)) for k in (0, -1))
-    kept = sorted({round(k) for k in np.linspace(0, steps, min(steps, KEPT) + 1)})
-    sums = np.array([_sums(path[k], places) for k in kept])
+        path = optimizer_path(kernel, training.theta, eta, steps, training.data)
+        losses = tuple(float(kernel.loss(path[k], *training.data)) for k in (0, -1))
+    marks = sorted({round(k) for k in np.linspace(0, steps, min(steps, KEPT) + 1)})
+    sums = np.array([_sums(path[k], places) for k in marks])
     rate, uncertainty = _rate(sums[0], sums[-1], steps * eta)
-    return TranslationStudy(
-        optimizer="gradient-descent",
-        model=describe(kernel, model),
-        dataset=samples.name,
-        seed=seed,
-        eta=eta,
+    return Translation(
+        training=training.setting,
         weight_decay=weight_decay,
         steps=steps,
         measured_rate=rate,
@@ -154,7 +134,7 @@ def study_translation(
             for order, rate, error in zip(law.orders, law.rates, law.errors, strict=True)
         ),
         losses=(losses[0], losses[1]),
-        times=eta * np.array(kept),
+        times=eta * np.array(marks),
         sums=sums,
     )
 

@@ -6,20 +6,22 @@ layers is that of Du, Hu & Lee, Algorithmic regularization in learning deep homo
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
+from eomsym.checks import check_orders
+from eomsym.dynamics.setting import OfTraining, Setting
 from eomsym.errors import InputError
 from eomsym.models import LOSS_TABLE, MLP
-from eomsym.optimizers import Optimizer
-from eomsym.result import Result, Table, finite
+from eomsym.result import Table, finite
 from eomsym.verification.drift_record import Drift, shown, six
-from eomsym.verification.drifting import drift
+from eomsym.verification.drifting import LEAST_ORDER, drift
 from eomsym.verification.observables import read_observable
 from eomsym.verification.posing import Progress
+from eomsym.verification.training import Training, network_of
 
 
 def conserved_quantities(model: MLP) -> dict[str, str]:
@@ -56,12 +58,13 @@ def conserved_quantities(model: MLP) -> dict[str, str]:
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class ConservationStudy(Result):
+class Conserved(OfTraining):
     """For each conserved quantity its ``Drift`` and, by its name, the symmetry.
 
     ``flow`` is how far gradient flow is from conserving it at the start, ``|φ̇|`` over that along a random direction.
     """
 
+    training: Setting
     drifts: tuple[Drift, ...]
     symmetries: Mapping[str, str]
     flow: Mapping[str, float]
@@ -78,7 +81,8 @@ class ConservationStudy(Result):
         """The JSON object of ``layers conserved`` as plain values."""
         first = self.drifts[0]
         return {
-            **first.entries("optimizer", "model", "dataset", "seed", "eta", "steps", "parameters"),
+            **self.entries("optimizer", "model", "dataset", "seed", "eta"),
+            **first.entries("steps", "parameters"),
             "laws": [
                 {
                     "observable": found.observable,
@@ -104,8 +108,7 @@ class ConservationStudy(Result):
     @property
     def summary(self) -> str:
         """The optimiser, the network, and how far."""
-        first = self.drifts[0]
-        return f"{first.optimizer}: {first.model}, eta {first.eta:g}, {first.steps} steps"
+        return f"{self.training}, eta {self.eta:g}, {self.drifts[0].steps} steps"
 
     def report(self) -> list[str | Table]:
         """What is conserved, where it is broken, and how well each order says by how much."""
@@ -120,33 +123,28 @@ class ConservationStudy(Result):
         return [self.summary, "", Table(head, lines, words=(0,)), "under the orders: predicted over measured change"]
 
 
-def study_conservation(
-    kernel: Any,
-    theta: np.ndarray,
-    eta: float,
-    *data: np.ndarray,
-    order: int = 3,
-    optimizer: str | Optimizer | None = None,
-    steps: int = 1,
+def conserved(
+    training: Training,
+    orders: Iterable[int] = range(4),
+    *,
+    steps: int = 10,
+    after: int = 0,
+    state: str = "slow",
     progress: Progress | None = None,
-    **options: Any,
-) -> ConservationStudy:
-    """``drift`` of all ``conserved_quantities`` of the kernel's network, with its ``options``.
+) -> Conserved:
+    """Ask ``drift`` of all ``conserved_quantities`` of the training's network.
 
-    Raises ``InputError`` for a kernel of no network, and as ``drift`` and ``conserved_quantities`` do.
+    Raises ``InputError`` for a loss of no network, and as ``drift`` and ``conserved_quantities`` do.
     """
-    model = getattr(kernel, "model", None)
-    if not isinstance(model, MLP):
-        raise InputError("kernel: of no network, so no conserved quantity is known; give one of an MLP")
-    laws = conserved_quantities(model)
+    laws = conserved_quantities(network_of(training, "what is conserved"))
+    listed = check_orders(orders)
     drifts, flow = [], {}
     for number, name in enumerate(laws, 1):
-        found = drift(kernel, name, theta, eta, *data, order=order, optimizer=optimizer, steps=steps, **options)
-        drifts.append(found)
-        flow[name] = _flow(kernel, name, theta, data)
+        drifts.append(drift(training, name, listed, steps=steps, after=after, state=state))
+        flow[name] = _flow(training.kernel(training.within(LEAST_ORDER)), name, training.theta, training.data)
         if progress is not None:
             progress(number, len(laws))
-    return ConservationStudy(tuple(drifts), laws, flow)
+    return Conserved(training.setting, tuple(drifts), laws, flow)
 
 
 def _flow(kernel: Any, name: str, theta: np.ndarray, data: tuple[np.ndarray, ...]) -> float:

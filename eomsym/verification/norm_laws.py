@@ -10,9 +10,8 @@ derivative.)
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -29,11 +28,13 @@ from eomsym.dynamics import (
 )
 from eomsym.dynamics.kernel import Data
 from eomsym.dynamics.kernel_rule import check_descent
+from eomsym.dynamics.setting import OfTraining, Setting
 from eomsym.errors import InputError
-from eomsym.models import MLP, Dataset, dataset, scale_invariant
-from eomsym.result import Result, Table, fixed, plain, small
-from eomsym.verification.posing import Progress, default_etas, describe, kernel_of, model_for
-from eomsym.verification.study import OrderRecord
+from eomsym.models import scale_invariant
+from eomsym.result import Table, fixed, plain, small
+from eomsym.verification.posing import Progress, default_etas
+from eomsym.verification.training import Training, network_of
+from eomsym.verification.verification_record import OrderRecord
 
 #: T is this many of the largest steps, which is halved this often.
 STEPS, HALVINGS = 8, 4
@@ -60,26 +61,19 @@ class NormPath:
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class ScaleStudy(Result):
+class Scale(OfTraining):
     """The norm of scale-invariant weights on a training run.
 
     ``orders`` holds for each order the errors of the squared norms, ‖·‖₂ over all groups, against the step size;
     ``law_defects`` how far the kernel's field is from the law of each order at the path's ends, relative.
     """
 
-    model: str
-    dataset: str
-    seed: int
+    training: Setting
     weight_decay: float
     groups: int
     orders: tuple[OrderRecord, ...]
     law_defects: dict[int, float]
     path: NormPath
-
-    @property
-    def eta(self) -> float:
-        """The largest step size."""
-        return self.orders[0].etas[0]
 
     @property
     def effective_learning_rates(self) -> np.ndarray:
@@ -102,7 +96,7 @@ class ScaleStudy(Result):
     def summary(self) -> str:
         """The model, the number of groups and how each order ended."""
         found = ", ".join(f"{record.order} {record.verdict}" for record in self.orders)
-        return f"{self.model} on {self.dataset}, {self.groups} groups, orders {found}"
+        return f"{self.training}, {self.groups} groups, orders {found}"
 
     def column_values(self) -> dict[str, Any]:
         """One row a recorded time: squared norms measured, by the exact law, and of each order."""
@@ -123,8 +117,8 @@ class ScaleStudy(Result):
             for record in self.orders
         ]
         return [
-            f"{self.dataset}: {self.model}\n"
-            f"seed {self.seed}, {self.groups} scale-invariant groups, eta {self.eta:g} and halves, "
+            f"{self.training}\n"
+            f"{self.groups} scale-invariant groups, eta {self.eta:g} and halves, "
             f"time {path.times[-1]:g}\n"
             f"squared norm {path.descent[0]:.6f} to {path.descent[-1]:.6f}, by the exact law {path.recursion[-1]:.6f}",
             Table(head, rows, boxed=True),
@@ -137,8 +131,7 @@ class ScaleStudy(Result):
         rates = {order: self.rate(norms) for order, norms in self.path.motion.items()}
         names = ("expected_slope", "slope", "local_slopes", "etas", "error_ratio", "passed", "reason")
         return {
-            "optimizer": "gradient-descent",
-            **self.entries("model", "dataset", "seed", "eta", "weight_decay", "groups"),
+            **self.entries("optimizer", "model", "dataset", "seed", "eta", "weight_decay", "groups"),
             "measured_rate": measured,
             "exact_rate": self.rate(self.path.recursion),
             "predictions": [
@@ -166,55 +159,35 @@ class ScaleStudy(Result):
         }
 
 
-def study_scale(
-    model: MLP | None = None,
-    data: str | Dataset = "digits-small",
-    orders: Sequence[int] = range(3),
-    *,
-    eta: float | None = None,
-    weight_decay: float = 0.01,
-    normalization: str = "weight",
-    seed: int = 0,
-    output: str | Path | None = None,
-    progress: Progress | None = None,
-) -> ScaleStudy:
+def scale(training: Training, orders: Iterable[int] = range(3), *, progress: Progress | None = None) -> Scale:
     """Train a normalised network and compare the norms of its scale-invariant weights with each order's.
 
-    ``model`` is by default the one that suits the data set; its weight decay is replaced, and its normalisation where
-    it has none.  ``eta`` is the largest step size, by default with ``η max|λ| = 0.8``; it is halved four times.
-    ``progress(done, total)`` is called after each order.
-    Raises ``InputError`` for a bad value, ``IntegrationError`` if training diverges.
+    The training's network has a normalisation and a weight decay, 0.01 say.  Its learning rate is the largest step
+    size, by default with ``η max|λ| = 0.8``; it is halved four times.  ``progress(done, total)`` is called after each
+    order.
+    Raises ``InputError`` for a bad value, a rule that is no gradient descent, or a network without normalisation or
+    weight decay; ``IntegrationError`` if training diverges.
     """
-    kept = check_orders(orders)
-    weight_decay = check_positive("weight_decay", weight_decay)
-    samples = dataset(data, seed)
-    model = model_for(model, data)
-    kind = normalization if model.normalization == "none" else model.normalization
-    model = replace(model, weight_decay=weight_decay, normalization=kind)
-    groups = scale_invariant(model)
-    largest = None if eta is None else check_positive("eta", eta)
+    listed = check_orders(orders)
+    training.check_descent("the norm of normalised weights")
+    model, largest = network_of(training, "a layer before a normalisation"), training.eta
+    weight_decay, groups = check_positive("weight_decay", model.weight_decay), scale_invariant(model)
     if largest is not None and largest * weight_decay >= 1:
-        raise InputError(f"eta {eta!r}: times weight_decay it is {largest * weight_decay:.3g}; give less than 1")
-    kernel = kernel_of(model, max(kept) + 1, output)
-    theta = model.initial(seed)
+        raise InputError(f"eta {largest!r}: times weight_decay it is {largest * weight_decay:.3g}; give less than 1")
+    kernel, theta, data = training.kernel(max(listed) + 1), training.theta, training.data
     with threadpool_limits(limits=1, user_api="blas"):
         if largest is None:
-            largest = default_etas(spectral_radius(kernel, theta, samples.arrays))[0]
+            largest = default_etas(spectral_radius(kernel, theta, data))[0]
         etas = [largest / 2**k for k in range(HALVINGS + 1)]
-        records = _records(kernel, theta, groups, etas, kept, samples.arrays, progress)
-        path, points = _norm_path(kernel, theta, groups, largest, kept, weight_decay, samples.arrays)
+        records = _records(kernel, theta, groups, etas, listed, data, progress)
+        path, points = _norm_path(kernel, theta, groups, largest, listed, weight_decay, data)
         defects = {
-            order: max(
-                scale_law_defect(kernel, point, groups, largest, weight_decay, order, samples.arrays)
-                for point in points
-            )
-            for order in kept
+            order: max(scale_law_defect(kernel, point, groups, largest, weight_decay, order, data) for point in points)
+            for order in listed
             if order <= HIGHEST_LAW
         }
-    return ScaleStudy(
-        model=describe(kernel, model),
-        dataset=samples.name,
-        seed=seed,
+    return Scale(
+        training=replace(training.setting, eta=largest),
         weight_decay=weight_decay,
         groups=len(groups),
         orders=records,

@@ -8,29 +8,30 @@ descent and has no value from ηλ = 1 on: the iterates change sign there, which
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from eomsym import optimizers
-from eomsym.checks import check_integer, check_positive
-from eomsym.derivation import Equation, series_radius
-from eomsym.derivation.deriving import derive_on_trees
-from eomsym.dynamics import kernel_counterterms, largest_eigenvalue, optimizer_path, spectral_radius
-from eomsym.dynamics.differentials import SeriesKernel, elementary_differentials
+from eomsym.checks import check_integer
+from eomsym.derivation import Equation, derive, series_radius
+from eomsym.dynamics import largest_eigenvalue, spectral_radius
+from eomsym.dynamics.differentials import elementary_differentials
 from eomsym.dynamics.kernel import Data
-from eomsym.dynamics.kernel_rule import rule_name
+from eomsym.dynamics.setting import OfTraining, Setting
+from eomsym.dynamics.state_map import run_states
 from eomsym.errors import InputError
-from eomsym.models import MLP, Dataset, dataset
 from eomsym.notation.terms import tree_text
-from eomsym.optimizers import Optimizer, UpdateRule
-from eomsym.result import Result, Row, Table, fixed, plain, small
+from eomsym.optimizers import Optimizer
+from eomsym.result import Row, Table, fixed, plain, small
 from eomsym.trees import Tree
-from eomsym.verification.edge import EdgePoint, edge_point
-from eomsym.verification.posing import Progress, default_etas, describe, kernel_of, model_for
+from eomsym.verification.at_the_edge import Edge, edge_at
+from eomsym.verification.motions import map_of, slow_rows
+from eomsym.verification.posing import Progress, default_etas, growth_of_terms
+from eomsym.verification.training import Training
 
 #: The sum over trees must be the kernel's counter term to this relative accuracy.
 TOLERANCE = 1e-10
@@ -71,28 +72,23 @@ class TermPoint:
 
 
 @dataclass(frozen=True, repr=False)
-class TermStudy(Result):
+class Terms(OfTraining):
     """The counter terms along a run of an optimiser, at some of its iterates.
 
-    ``parameters`` are the optimiser's, exact, as text; ``radius`` is the ηλ from which on its series diverges.
+    ``radius`` is the ηλ from which on its series diverges.
     ``edge`` says at each point which description holds, where that was asked for.
     """
 
-    model: str
-    dataset: str
-    seed: int
-    eta: float
+    training: Setting
     order: int
     points: tuple[TermPoint, ...]
-    optimizer: str = "gradient-descent"
-    parameters: tuple[tuple[str, str], ...] = ()
     radius: float = 1.0
-    edge: tuple[EdgePoint, ...] = ()
+    edge: tuple[Edge, ...] = ()
 
     @property
     def passed(self) -> bool:
-        """Whether every counter term of the kernel is the sum over its trees."""
-        return all(term.defect <= TOLERANCE for point in self.points for term in point.terms)
+        """Whether every counter term that has a sum over trees is it."""
+        return all(term.defect <= TOLERANCE for point in self.points for term in point.terms if term.trees)
 
     @property
     def warnings(self) -> tuple[str, ...]:
@@ -125,7 +121,7 @@ class TermStudy(Result):
     def summary(self) -> str:
         """What was run, how far and how it ended."""
         steps = f"steps {self.points[0].step} to {self.points[-1].step}"
-        return f"{self.optimizer} on {self.dataset}, order {self.order}, {steps}, passed {self.passed}"
+        return f"{self.training}, order {self.order}, {steps}, passed {self.passed}"
 
     def records(self) -> list[dict[str, Any]]:
         """One row for each iterate and counter term."""
@@ -144,17 +140,18 @@ class TermStudy(Result):
 
     def report(self) -> list[str | Table]:
         """The terms along the run, the trees at its ends, and which description holds, if that was asked for."""
-        values = ", ".join(f"{name} = {value}" for name, value in self.parameters)
         first, last = self.points[0], self.points[-1]
-        worst = max(term.defect for point in self.points for term in point.terms)
         parts: list[str | Table] = [
-            f"{self.optimizer}{f' ({values})' if values else ''} on {self.dataset}: {self.model}\n"
-            f"seed {self.seed}, eta {self.eta:g}: eta^(k+1) |xi_k| / |g|, and under it the cosine of xi_k with g",
+            f"{self.training}\neta {self.eta:g}: eta^(k+1) |xi_k| / |g|, and under it the cosine of xi_k with g",
             self._run_table(),
-            f"trees at step {first.step} and at step {last.step}: share of coefficient times tree, cosine with g",
-            self._tree_table(),
-            f"sum over trees against the kernel: largest relative difference {worst:.1e}",
         ]
+        if first.terms[0].trees:
+            worst = max(term.defect for point in self.points for term in point.terms)
+            parts += [
+                f"trees at step {first.step} and at step {last.step}: share of coefficient times tree, cosine with g",
+                self._tree_table(),
+                f"sum over trees against the kernel: largest relative difference {worst:.1e}",
+            ]
         if self.edge:
             parts += ["which holds: error over two steps, and under it the gradients a value costs", self._edge_table()]
         return parts
@@ -205,7 +202,7 @@ class TermStudy(Result):
             **self.entries("warnings", "passed"),
         }
 
-    def _edge_dict(self, point: EdgePoint) -> dict[str, Any]:
+    def _edge_dict(self, point: Edge) -> dict[str, Any]:
         found = point.to_dict()
         return {"step": found.pop("step"), "eta_sharpness": found.pop("product"), **found}
 
@@ -223,29 +220,21 @@ class TermStudy(Result):
         }
 
 
-def study_terms(
-    model: MLP | None = None,
-    data: str | Dataset = "digits",
+def terms(
+    training: Training,
+    steps: int = 100,
     order: int = 4,
     *,
-    eta: float | None = None,
-    steps: int = 100,
     points: int = 5,
-    seed: int = 0,
-    output: str | Path | None = None,
-    progress: Progress | None = None,
     edge: bool = False,
-    optimizer: str | Optimizer = "gradient-descent",
-    **parameters: object,
-) -> TermStudy:
-    """Train by an optimiser and measure every counter term and every tree at evenly spaced iterates.
+    progress: Progress | None = None,
+) -> Terms:
+    """Train by an optimiser and measure every counter term, and every tree of it, at evenly spaced iterates.
 
-    The optimiser is one whose series is over plain rooted trees; its parameters are exact keywords, those not given
-    take their defaults, and its terms are those on the slow manifold.
-
-    ``eta`` is by default half of what makes ``η max|λ| = 0.8`` at the start; ``points`` counts both ends.
+    The terms are those on the slow manifold; where the series is over plain rooted trees, each of them is measured too.
+    The rate is by default half of what makes ``η max|λ| = 0.8`` at the start; ``points`` counts both ends.
     ``progress(done, total)`` is called after each of them.  With ``edge`` it is said of each, for gradient
-    descent, which description holds (``edge_point``).
+    descent, which description holds (``verification.at_the_edge``).
     Raises ``InputError`` for a bad value, ``IntegrationError`` if training diverges.
     """
     order, steps, points = (
@@ -253,81 +242,64 @@ def study_terms(
         check_integer("steps", steps, 1),
         check_integer("points", points, 2),
     )
-    step = None if eta is None else check_positive("eta", eta)
-    entry, given = optimizers.chosen(optimizer, parameters)
-    values = entry.complete(given)
-    if edge and entry.name != "gradient-descent":
-        raise InputError(f"edge: says what holds of gradient-descent, not of {entry.name}; leave it out")
-    samples = dataset(data, seed)
-    model = model_for(model, data)
-    kernel = kernel_of(model, order, output)
-    counterterms, rule = derive_on_trees(entry, order, **values), entry.rule(**values)
+    entry, values = training.rule
+    if training.loop is not None:
+        raise InputError("schedule, batches: the terms are those of plain steps; leave them out, or follow")
+    if edge:
+        training.check_descent("which description holds along a run")
+    kernel, start, data = training.kernel(order, "the terms"), training.theta, training.data
+    slow = slow_rows(training.at(training.eta or 1.0), order, "the terms")
+    trees, rule, eta = _on_trees(entry, order, values), entry.rule(**values), training.eta
     with threadpool_limits(limits=1, user_api="blas"):
-        start = model.initial(seed)
-        if step is None:
-            radius = min(1.0, series_radius(rule))
-            step = default_etas(spectral_radius(kernel, start, samples.arrays) / radius)[1]
-        path = optimizer_path(kernel, start, step, steps, samples.arrays, optimizer=entry, **values)
+        if eta is None:
+            growth = spectral_radius(kernel, start, data) / min(1.0, series_radius(rule))
+            if trees is None:  # of a memory that divides it says nothing
+                growth = max(growth, growth_of_terms(slow(start, order)))
+            eta = default_etas(growth)[1]
         chosen = sorted({round(k) for k in np.linspace(0, steps, min(points, steps + 1))})
+        path = run_states(map_of(training.at(eta), "the terms", order), steps)[:, : len(start)]
         records: list[TermPoint] = []
-        found: list[EdgePoint] = []
+        edges: list[Edge] = []
         for k in chosen:
-            records.append(measure_terms(kernel, path[k], counterterms, samples.arrays, step=k, rule=rule))
+            rows = slow(path[k], order) / entry.steps(**values)
+            records.append(measure_terms(kernel, path[k], rows, trees, data, step=k))
             if edge:
-                found.append(edge_point(kernel, path[k], step, samples.arrays, order, k))
+                edges.append(edge_at(kernel, path[k], eta, data, order, k))
             if progress is not None:
                 progress(len(records), len(chosen))
-    return TermStudy(
-        describe(kernel, model),
-        samples.name,
-        seed,
-        step,
-        order,
-        tuple(records),
-        entry.name,
-        tuple((name, str(value)) for name, value in values.items()),
-        series_radius(rule),
-        tuple(found),
-    )
+    setting = replace(training.setting, eta=eta)
+    return Terms(setting, order, tuple(records), series_radius(rule), tuple(edges))
+
+
+def _on_trees(entry: Optimizer, order: int, values: Mapping[str, Fraction]) -> Equation | None:
+    """The counter terms over plain rooted trees; None for a rule that has others."""
+    given: dict[str, Any] = dict(values)
+    equation = derive(entry, order, **given)
+    return equation if equation.plain else None
 
 
 def measure_terms(
-    kernel: SeriesKernel,
-    theta: np.ndarray,
-    counterterms: Equation,
-    data: Data = (),
-    *,
-    step: int = 0,
-    rule: UpdateRule | None = None,
+    kernel: Any, theta: np.ndarray, rows: np.ndarray, equation: Equation | None, data: Data = (), *, step: int = 0
 ) -> TermPoint:
-    """Every counter term and every tree at one point; the kernel's counter terms are those of ``counterterms``.
+    """Measures every counter term at one point, ``rows`` (order + 1, d) as a kernel gives them, and every tree of it.
 
-    Those of another optimiser than the kernel's are computed from its ``rule``.
-
-    Raises ``InputError`` if the kernel's order is lower, it is another optimiser's and no rule is given, or the point
-    is none.
+    ``equation`` is the series over trees that the rows are compared with, none for a rule that has no such series.
+    Raises ``InputError`` if the kernel's order is lower, or the point is none.
     """
-    own = rule_name(kernel)
-    if rule is None and own != counterterms.optimizer:
-        raise InputError(f"counterterms: of {counterterms.optimizer}, and the kernel has those of {own}; give its rule")
-    if rule is None or counterterms.optimizer == own == "gradient-descent":
-        rows = kernel.counterterms(theta, *data, order=counterterms.order)
-    else:
-        rows = kernel_counterterms(kernel, rule, theta, counterterms.order, data)
-    gradient = rows[0]
-    trees = [tree for row in counterterms.rows[1:] for tree in row]
-    values = elementary_differentials(kernel, theta, trees, data)
-    records = []
-    for index, row in enumerate(counterterms.rows[1:]):
+    gradient, records = rows[0], []
+    listed: Sequence[Mapping[Tree, Any]] = [{}] * (len(rows) - 1) if equation is None else equation.rows[1:]
+    values = elementary_differentials(kernel, theta, [tree for row in listed for tree in row], data) if equation else {}
+    for index, (row, term) in enumerate(zip(listed, rows[1:], strict=True)):
         parts = [(tree, value, float(value) * values[tree]) for tree, value in row.items()]
-        total = np.sum([part for *_, part in parts], axis=0)
-        size = float(np.linalg.norm(rows[1 + index]))
-        defect = float(np.linalg.norm(total - rows[1 + index])) / size if size else float(np.linalg.norm(total))
+        size, defect = float(np.linalg.norm(term)), math.nan
+        if parts:
+            total = np.sum([part for *_, part in parts], axis=0)
+            defect = float(np.linalg.norm(total - term)) / (size or 1.0)
         of_trees = tuple(
             TreeRecord(tree, str(value), float(np.linalg.norm(part)), _cosine(part, gradient))
             for tree, value, part in parts
         )
-        records.append(TermRecord(index, size, _cosine(rows[1 + index], gradient), defect, of_trees))
+        records.append(TermRecord(index, size, _cosine(term, gradient), defect, of_trees))
     loss = float(kernel.loss(theta, *data)) if hasattr(kernel, "loss") else math.nan
     sharpness = largest_eigenvalue(kernel, theta, data)
     return TermPoint(step, loss, float(np.linalg.norm(gradient)), sharpness, tuple(records))

@@ -1,22 +1,28 @@
-"""Which description of gradient descent holds at some weights, how near each is over two steps, and what it costs."""
+"""Which description of a training holds at some weights, how near each is over two steps, and what it costs."""
 
 from __future__ import annotations
 
 import math
 import warnings
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from time import perf_counter
 from typing import Any
 
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 from eomsym.dynamics import even_steps, integrate_equation_of_motion, largest_eigenvalue
 from eomsym.dynamics.differentials import SeriesKernel
+from eomsym.dynamics.even_steps import follow_even_steps
 from eomsym.dynamics.kernel import Data
-from eomsym.dynamics.kernel_rule import check_descent
+from eomsym.dynamics.kernel_rule import DESCENT
+from eomsym.dynamics.motion import WholeMotion
+from eomsym.dynamics.state_map import StateMap, run_states
 from eomsym.errors import InputError, IntegrationError, ResummationWarning
 from eomsym.result import Result
+from eomsym.verification.motions import map_of
+from eomsym.verification.training import Training
 
 #: Up to which ηλ each description is the one to take: beyond its end terms or signs speak against it.
 HOLDS = ((0.5, "series"), (1.0, "resummed"), (2.0, "even-step"), (math.inf, "even-step, at the edge"))
@@ -29,7 +35,7 @@ CALLS = 4
 
 
 @dataclass(frozen=True, repr=False)
-class EdgePoint(Result):
+class Edge(Result):
     """``product`` is η times the largest curvature; ``holds`` the description to take.
 
     ``errors`` has by description the distance of its flow to the iterate after two steps, over the distance moved, NaN
@@ -49,16 +55,53 @@ class EdgePoint(Result):
         return {"description": list(self.errors), "error": list(self.errors.values()), "cost": costs}
 
 
-def edge_point(
-    kernel: SeriesKernel, theta: np.ndarray, eta: float, data: Data = (), order: int | None = None, step: int = 0
-) -> EdgePoint:
-    """What holds at ``theta`` (d,) for gradient descent at this η: the series to ``order``, resummed, or even steps.
+def edge(training: Training, *, order: int = 2, after: int = 0) -> Edge:
+    """Say which description of a training holds after ``after`` steps, how near each is over two steps, at what cost.
 
-    Raises ``InputError`` for a bad value or the kernel of another rule, ``IntegrationError`` if gradient descent itself
-    leaves the numbers.
+    Of gradient descent they are the series to ``order``, the same resummed, and the even-step equation; of other rules
+    the look-ahead field of that order and the even-step equation of the whole state, of which the nearer is taken.
+    Raises ``InputError`` for a bad value, ``IntegrationError`` if the run itself leaves the numbers.
     """
-    check_descent(kernel, "looked at")
-    order = kernel.order if order is None else order
+    with threadpool_limits(limits=1, user_api="blas"):
+        whole = map_of(training, "the edge")
+        if training.object is None and training.entry.name == DESCENT and training.own is None:
+            training.check_descent("the edge")
+            kernel = training.kernel(training.within(order), "the edge")
+            start = run_states(whole, max(1, after))[after]
+            return edge_at(kernel, start, training.rate("the edge"), training.data, order, after)
+        return _of_map(training, whole, order, after)
+
+
+def _of_map(training: Training, whole: StateMap, order: int, after: int) -> Edge:
+    """The same of any map on its whole state."""
+    after = max(after, whole.first)
+    states = run_states(whole, 2, after)
+    thetas = states[:, : whole.size]
+    moved = float(np.linalg.norm(thetas[2] - thetas[0]))
+    if not 0 < moved < math.inf:
+        raise IntegrationError(f"edge: the run moves by {moved:g} in two steps; take another theta or eta")
+    begun = replace(whole, start=states[0], first=0)
+    flows = {
+        "look-ahead": lambda: WholeMotion(begun).path(order, states, ACCURACY).states[-1],
+        "even-step": lambda: follow_even_steps(begun, 2, EVEN_ORDER, tolerance=ACCURACY).state(2)[: whole.size],
+    }
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ResummationWarning)  # what it says is said here in numbers
+        errors = {name: _distance(flow, thetas[2]) / moved for name, flow in flows.items()}
+    kernel = training.kernel(training.within(1), "the edge")
+    product = math.nan
+    if training.eta is not None:
+        product = training.eta * largest_eigenvalue(kernel, thetas[0], training.data)
+    holds = min(errors, key=lambda name: (math.isnan(errors[name]), errors[name]))
+    costs = {"look-ahead": order + 1.0, "even-step": EVEN_ORDER + 1.0}
+    return Edge(after, product, holds, errors, costs)
+
+
+def edge_at(kernel: SeriesKernel, theta: np.ndarray, eta: float, data: Data, order: int, step: int = 0) -> Edge:
+    """Says what holds at ``theta`` (d,) for gradient descent at this η: series to ``order``, resummed, or even steps.
+
+    Raises ``IntegrationError`` if gradient descent itself leaves the numbers.
+    """
     product = eta * largest_eigenvalue(kernel, theta, data)
     middle = theta - eta * kernel.gradient(theta, *data)
     end = middle - eta * kernel.gradient(middle, *data)
@@ -85,7 +128,7 @@ def edge_point(
         resummed = _shortest_seconds(lambda: kernel.field(theta, eta, *data, order=order, resum=True))
     costs = {"series": rows / gradient, "resummed": resummed / gradient, "even-step": EVEN_ORDER + 1.0}
     holds = next(name for limit, name in HOLDS if product < limit)
-    return EdgePoint(step, product, holds, errors, costs)
+    return Edge(step, product, holds, errors, costs)
 
 
 def _distance(flow: Callable[[], np.ndarray], end: np.ndarray) -> float:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from eomsym.double_double import EPSILON, DoubleDouble
+from eomsym.dynamics.kernel_rule import check_rule
 from eomsym.dynamics.vectors import epsilon, rounded
 from eomsym.errors import InputError
 from eomsym.models import MLP
@@ -26,10 +27,13 @@ from eomsym.series.program import Program
 from eomsym.series.rings import Ring
 from eomsym.verification.accuracy import proportional_noise
 from eomsym.verification.step_polynomials import polynomial_counterterms
+from eomsym.verification.training import Training
 
 if TYPE_CHECKING:
     from eomsym.codegen.kernel import Kernel
 
+#: Where none is given and the kernel is generated.
+USUAL_ORDER = 4
 #: Where the precision begins, in units of the bits of the kernel's numbers, and beyond how many bits none is tried.
 FIRST_PRECISION = 2
 LAST_PRECISION = 4096
@@ -95,19 +99,24 @@ class Certificate(Result):
     told = ("kernel", "errors", "relative_errors", "sizes", "radii", "bits", "rounding", "wrong", "passed")
 
 
-def certify(kernel: Any, theta: Any, *data: np.ndarray, order: int | None = None) -> Certificate:
-    """Call ``kernel.counterterms(theta, *data, order=order)`` and bound the error of what it returns, rigorously.
+def certify(training: Training, order: int | None = None) -> Certificate:
+    """Bound the error of what the training's kernel returns as counter terms at its start, rigorously.
 
-    ``kernel`` is a loaded one of a network without normalisation, or of an expression, of any optimiser; ``theta`` and
-    ``data`` are what it takes.  For networks the samples are written out one by one, so a handful is the limit (20000
-    multiplications, as ``models.network``).  Raises ``InputError`` for a kernel that eomsym did not generate, for what
-    the kernel refuses, and where the counter terms are not defined; ``MissingExtraError`` without python-flint.
+    The kernel is a generated one, of a network without normalisation or of an expression, of any optimiser; where the
+    training brings none, one of its rule is generated to ``order``, 4 if not given.  For networks the samples are
+    written out one by one, so a handful is the limit (20000 multiplications, as ``models.network``).
+    Raises ``InputError`` for a kernel that eomsym did not generate, for what the kernel refuses, and where the counter
+    terms are not defined; ``MissingExtraError`` without python-flint.
     Whether the errors are those of round-off says ``passed``.
     """
     from eomsym.codegen.kernel import Kernel
 
+    highest = training.highest(USUAL_ORDER) if order is None else order
+    kernel = training.kernel(highest, "a certificate", of_rule=True)
     if not isinstance(kernel, Kernel):
-        raise InputError(f"kernel {type(kernel).__name__}: give one that eomsym.load returned")
+        raise InputError(f"kernel {type(kernel).__name__}: give a loaded kernel, or a model of which one is generated")
+    check_rule(kernel, *training.rule, "certified")
+    theta, data = training.theta, training.data
     ring = ball_ring()
     from flint import ctx
 

@@ -1,0 +1,41 @@
+"""``eomsym noise``: what do random batches do to a run?"""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from eomsym.cli import options, output
+from eomsym.cli.groups import examples
+from eomsym.cli.measuring import DrawnReport
+
+EXAMPLES = examples(
+    "eomsym noise --dataset moons --batch-size 8 --batches independent --eta 0.1",
+    "eomsym noise --dataset moons --batch-size 8 --batches replacement --ensemble 200 --plot noise.png",
+)
+MOST_RUNS = 100_000
+
+
+def noise(
+    *,
+    training: options.Training,
+    steps: options.Steps = 100,
+    ensemble: Annotated[
+        int, typer.Option(metavar="N", min=0, max=MOST_RUNS, help="Real runs beside the prediction, 10 or more.")
+    ] = 0,
+    report: DrawnReport,
+) -> int:
+    """Predict what random batches do to gradient descent.
+
+    Mean and covariance of the weights along the run, and the mean loss, beside
+    the run on all samples; with --ensemble also that of real runs. The batches
+    are drawn: --batches independent, or replacement.
+    """
+    posed = training.pose(eta=options.USUAL_ETA)
+
+    from eomsym.verification import noise as predict
+
+    with output.progress("predicting noise"):
+        result = predict(posed, steps, ensemble=ensemble, seed=training.seed)
+    return report.tell(result, posed)

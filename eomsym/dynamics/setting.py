@@ -1,0 +1,72 @@
+"""The head of every result: which optimiser trains which model on which data, from which seed, at which rate."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from eomsym.result import Result
+
+__all__ = ["OfTraining", "Setting"]
+
+
+@dataclass(frozen=True)
+class Setting:
+    """Names of what is trained; ``parameters`` are the optimiser's, exact, as text.
+
+    ``schedules`` are pairs of names and texts, ``eta`` for the learning rate; ``batches`` is how often a round visits
+    one, 0 where all samples are one.  ``dataset`` is empty for a loss without data by name, ``seed`` None where nothing
+    was drawn, ``eta`` where the question chose its own learning rates.
+    """
+
+    optimizer: str
+    parameters: tuple[tuple[str, str], ...] = ()
+    model: str = ""
+    dataset: str = ""
+    seed: int | None = None
+    eta: float | None = None
+    schedules: tuple[tuple[str, str], ...] = ()
+    batches: int = 0
+
+    @property
+    def rule(self) -> str:
+        """The optimiser with its parameters, schedules and batches."""
+        values = [f"{name} = {value}" for name, value in self.parameters]
+        values += [f"{name} times {text}" if name == "eta" else f"{name} = {text}" for name, text in self.schedules]
+        values += [f"rounds of {self.batches} steps"] if self.batches else []
+        return f"{self.optimizer} ({', '.join(values)})" if values else self.optimizer
+
+    @property
+    def loop(self) -> dict[str, Any]:
+        """What JSON says of schedules and batches; nothing where there are none."""
+        schedules = {"schedules": dict(self.schedules)} if self.schedules else {}
+        return schedules | ({"batches": self.batches} if self.batches else {})
+
+    @property
+    def place(self) -> str:
+        """The model, on its data."""
+        if not self.dataset:
+            return self.model
+        seed = "" if self.seed is None else f", seed {self.seed}"
+        return f"{self.dataset}: {self.model}{seed}"
+
+    def __str__(self) -> str:
+        return f"{self.rule} on {self.place}"
+
+
+class OfTraining(Result):
+    """A result whose head is ``training``: its names are attributes of the result too."""
+
+    if TYPE_CHECKING:
+        training: Setting
+        optimizer: str
+        parameters: tuple[tuple[str, str], ...]
+        model: str
+        dataset: str
+        seed: int | None
+        eta: Any
+
+    def __getattr__(self, name: str) -> Any:
+        if name != "training" and name in Setting.__dataclass_fields__:
+            return getattr(self.training, name)
+        raise AttributeError(f"{type(self).__name__!r} has no attribute {name!r}")
