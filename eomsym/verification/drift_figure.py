@@ -24,7 +24,7 @@ def drift_figure(drift: Drift) -> Figure:
     Of an array both are norms, ‖·‖₂.
     """
     figure, (change, errors) = panels(9.0, 3.8, 2)
-    steps, scalar = drift.start + drift.marks, drift.value.ndim == 0
+    steps, scalar = drift.after + drift.marks, drift.value.ndim == 0
 
     def sizes(path: np.ndarray) -> np.ndarray:
         return path if scalar else np.linalg.norm(path.reshape(len(path), -1), axis=1)

@@ -28,7 +28,7 @@ class Drift(OfTraining):
     observable: str
     exact_derivative: bool
     steps: int
-    start: int
+    after: int
     state: str
     pace: float
     value: np.ndarray
@@ -97,7 +97,7 @@ class Drift(OfTraining):
         errors, ratios, lost = self.errors, self.ratios, self.at_floor
         return {
             **self.entries("observable", "exact_derivative", "optimizer", "parameters"),
-            **self.entries("model", "dataset", "seed", "eta", "steps", "start", "state"),
+            **self.entries("model", "dataset", "seed", "eta", "steps", "after", "state"),
             "shape": list(self.value.shape),
             **self.entries("value", "rows", "vanishing", "broken_at", "step", "change", "round_off"),
             "predictions": [

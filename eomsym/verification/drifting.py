@@ -108,7 +108,7 @@ def drift(
             observable=quantity.name,
             exact_derivative=quantity.exact,
             steps=count,
-            start=after,
+            after=after,
             state=state,
             pace=pace,
             value=begin,

@@ -26,7 +26,7 @@ def follow_figure(study: Follow) -> Figure:
     Full lines are the whole state, dashed ones of the same colour the slow manifold.
     """
     figure, (axes,) = panels(6.4, 3.8)
-    steps = study.start + np.arange(study.steps + 1)
+    steps = study.after + np.arange(study.steps + 1)
     colours = dict(zip(sorted({r.order for r in (*study.whole, *study.slow)}), COLOURS * 3, strict=False))
 
     def draw(record: Compared, style: str) -> None:

@@ -27,13 +27,13 @@ MARGIN = 100
 class Follow(OfTraining):
     """A run of an optimiser and the paths of its equation of motion beside it.
 
-    ``iterates`` (steps + 1, d) are the run from step ``start`` on; ``whole`` and ``slow`` the orders of the equation of
-    the whole state and of that on the slow manifold.  ``run_gradients`` is what the run took, the ``start`` included.
+    ``iterates`` (steps + 1, d) are the run from step ``after`` on; ``whole`` and ``slow`` the orders of the equation of
+    the whole state and of that on the slow manifold.  ``run_gradients`` is what the run took, the steps before included.
     """
 
     training: Setting
     steps: int
-    start: int
+    after: int
     state: str
     iterates: np.ndarray
     whole: tuple[Compared, ...]
@@ -106,7 +106,7 @@ class Follow(OfTraining):
     def warnings(self) -> tuple[str, ...]:
         """Sentences where higher orders are no better, and where a path left the numbers."""
         said = [f"order {record.order}: {record.reason}" for record in self.whole if record.reason]
-        if said and self.start == 0:
+        if said and self.after == 0:
             said.append("where a memory is zero a root of it has no derivative: begin later, with after = 1 or 5")
         lost = [record for record in self.slow if record.reason]
         if lost:
@@ -141,7 +141,7 @@ class Follow(OfTraining):
     def summary(self) -> str:
         """The optimiser, the steps and the error of each order."""
         errors = ", ".join(f"{order}: {small(error)}" for order, error in self.errors.items())
-        return f"{self.optimizer}, steps {self.start} to {self.start + self.steps}, errors {{{errors}}}"
+        return f"{self.optimizer}, steps {self.after} to {self.after + self.steps}, errors {{{errors}}}"
 
     def records(self) -> list[dict[str, Any]]:
         """One row for each order; of the slow manifold its error."""
@@ -151,7 +151,7 @@ class Follow(OfTraining):
     def report(self) -> list[str | Table]:
         """What was run, the errors with what of them may be the integrator's, and what was learned."""
         eta = "" if self.eta is None else f"eta {self.eta:g}, "
-        head = f"{self.training}\n{eta}steps {self.start} to {self.start + self.steps}"
+        head = f"{self.training}\n{eta}steps {self.after} to {self.after + self.steps}"
         return [head, "", self._orders, self.sentence]
 
     @property
@@ -183,7 +183,7 @@ class Follow(OfTraining):
     def to_dict(self) -> dict[str, Any]:
         """The JSON object of ``follow`` as plain values; what does not exist is ``None``."""
         return {
-            **self.entries("optimizer", "parameters", "model", "dataset", "seed", "eta", "steps", "start", "state"),
+            **self.entries("optimizer", "parameters", "model", "dataset", "seed", "eta", "steps", "after", "state"),
             **self.training.loop,
             **self.entries("moved", "run_gradients"),
             "orders": plain(self._main),

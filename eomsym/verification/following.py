@@ -81,7 +81,7 @@ def follow(
     return Follow(
         training=training.setting,
         steps=steps,
-        start=after,
+        after=after,
         state=state,
         iterates=iterates,
         whole=found.get("whole", ()),

@@ -248,7 +248,7 @@ def terms(
     if edge:
         training.check_descent("which description holds along a run")
     kernel, start, data = training.kernel(order, "the terms"), training.theta, training.data
-    slow = slow_rows(training.at(training.eta or 1.0), order, "the terms")
+    slow = slow_rows(training, order, "the terms")
     trees, rule, eta = _on_trees(entry, order, values), entry.rule(**values), training.eta
     with threadpool_limits(limits=1, user_api="blas"):
         if eta is None:

@@ -176,7 +176,7 @@ class Verification(OfTraining):
     start; ``warnings`` are sentences for people.  ``transient`` is the number of steps, of the largest step size, by
     which the time is longer so that a memory forgets its start; ``precision`` the arithmetic of both paths; ``start``
     what an optimiser with a memory began with: ``manifold`` or ``shadow``, empty if it has none.  ``state`` is
-    ``slow``, or ``whole`` where θ and memory are followed together from step ``begin`` on; ``etas`` of the records are
+    ``slow``, or ``whole`` where θ and memory are followed together from step ``after`` on; ``etas`` of the records are
     then values of ``small_parameter``.
     """
 
@@ -190,7 +190,7 @@ class Verification(OfTraining):
     start: str = ""
     state: str = "slow"
     small_parameter: str = "eta"
-    begin: int = 0
+    after: int = 0
 
     @property
     def passed(self) -> bool:
@@ -233,7 +233,7 @@ class Verification(OfTraining):
         begun = {"manifold": ", from the slow manifold", "shadow": ", from the shadow start"}.get(self.start, "")
         if self.state == "whole":
             family = f"errors fall with {self.small_parameter}, 1 - beta with it"
-            place = f"step {self.begin} of the real run" if self.begin else "its real start"
+            place = f"step {self.after} of the real run" if self.after else "its real start"
             begun = f"\nwhole state from {place}; {family}, and the first is at the values given"
         return begun
 
@@ -257,7 +257,7 @@ class Verification(OfTraining):
         names = ("state", "small_parameter", "start", "transient", "precision", "model", "dataset", "seed", "time")
         return {
             **self.entries("optimizer", "parameters", *names, "spectral_radius"),
-            **self.entries(*(["begin"] if self.begin else [])),
+            **self.entries(*(["after"] if self.after else [])),
             **self.training.loop,
             **self.entries("slopes", "orders", "warnings", "passed"),
         }

@@ -80,7 +80,7 @@ def verify_whole_state(asked: Asked, after: int | None) -> Verification:
         problem = WholeProblem(entry.name, whole, whole.start, training.data, values, exponents)
         small = "h = sqrt(eta)" if scaling.power == 2 else "eta"
         time = STEPS * steps[0]
-        return asked.study(problem, steps, time, radius, state="whole", begin=begin, small_parameter=small)
+        return asked.study(problem, steps, time, radius, state="whole", after=begin, small_parameter=small)
 
 
 @dataclass(frozen=True, eq=False)
