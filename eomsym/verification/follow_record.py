@@ -28,7 +28,7 @@ class Follow(OfTraining):
     """A run of an optimiser and the paths of its equation of motion beside it.
 
     ``iterates`` (steps + 1, d) are the run from step ``after`` on; ``whole`` and ``slow`` the orders of the equation of
-    the whole state and of that on the slow manifold.  ``run_gradients`` is what the run took, the steps before included.
+    the whole state and of that on the slow manifold.  ``run_gradients`` is what the run took, with the steps before.
     """
 
     training: Setting
