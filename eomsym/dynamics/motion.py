@@ -113,12 +113,8 @@ class WholeMotion(Motion):
         self._step = whole.step
 
     def terms(self, z: np.ndarray, order: int) -> np.ndarray:
-        """Returns ``(−1)^k/(k + 1) Δ^{k+1} z``, whose sum is the logarithm of the map."""
-        states = [z]
-        for _ in range(order + 1):
-            states.append(self._step(states[-1]))
-        rows = [np.diff(states, k + 1, axis=0)[0] for k in range(order + 1)]
-        return np.array([(-1) ** k / (k + 1) * row for k, row in enumerate(rows)])
+        """Returns the terms of the map's difference series."""
+        return difference_terms(self._step, z, order)
 
     def field(self, order: int) -> Rate:
         """Returns ``z → ż``, the terms added up by their weights."""
@@ -181,6 +177,15 @@ class LoopMotion(Motion):
         kept = np.arange(len(thetas)) if marks is None else np.asarray(marks)
         evaluations = sum(path.evaluations for path in paths)
         return Path(kept.astype(np.float64), thetas[kept], errors[kept], evaluations)
+
+
+def difference_terms(step: Rate, z: np.ndarray, order: int) -> np.ndarray:
+    """Returns ``(−1)^k/(k + 1) Δ^{k+1} z``, (order + 1, m), whose sum is the logarithm of a map."""
+    states = [z]
+    for _ in range(order + 1):
+        states.append(step(states[-1]))
+    rows = [np.diff(states, k + 1, axis=0)[0] for k in range(order + 1)]
+    return np.array([(-1) ** k / (k + 1) * row for k, row in enumerate(rows)])
 
 
 def _within(function: Rate, run: np.ndarray, size: int) -> Rate:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from fractions import Fraction
 
 import numpy as np
@@ -10,9 +10,12 @@ import numpy as np
 from eomsym.dynamics.differentials import SeriesKernel
 from eomsym.dynamics.kernel import Data, TermsKernel
 from eomsym.dynamics.kernel_series import whole_state_terms
+from eomsym.dynamics.motion import difference_terms
 from eomsym.dynamics.optimizer_path import OptimizerEnd, field_gradient, run_twice
 from eomsym.dynamics.vectors import slices
+from eomsym.errors import InputError
 from eomsym.optimizers import WholeState
+from eomsym.step_index import map_logarithm
 
 
 class WholeStateKernel(TermsKernel):
@@ -62,23 +65,50 @@ class WholeStateKernel(TermsKernel):
         )
         return -self._vector(np.array([np.concatenate(self._sized(row)) for row in rows]))
 
-    def run(self, state: np.ndarray, h: float, steps: int, data: Data) -> OptimizerEnd:
-        """Where the optimiser itself arrives from a state, at ``β = 1 − γh``; as ``run_optimizer``, for all of z."""
+    def scaled_terms(self, state: np.ndarray, h: float, order: int, data: Data) -> np.ndarray:
+        """``h^{k+1} F_k`` (order + 1, n), what a step owes to each term."""
+        return -(h ** np.arange(1.0, order + 2))[:, None] * self.counterterms(state, *data, order=order)
+
+    def step(self, h: float, data: Data) -> Callable[[np.ndarray], np.ndarray]:
+        """Returns the optimiser's own map on z, at ``β = 1 − γh``."""
         entry, eta = self._scaling.optimizer, h**self._scaling.power
         values = self._scaling.shares_at(h, self._values)
         exact = {parameter.name: Fraction(values[parameter.name]) for parameter in entry.parameters}
         gradient = field_gradient(self._kernel, data, entry.fields(**exact))
         unit = h if self._scaling.power == 2 else 1.0
 
-        def step(states: tuple[np.ndarray, ...]) -> tuple[np.ndarray, ...]:
-            theta, *memory = self.parts(states[0])
+        def step(state: np.ndarray) -> np.ndarray:
+            theta, *memory = self.parts(state)
             after = entry.run(gradient, (theta, *(part / unit for part in memory)), eta, **values)
-            return (self._vector(np.concatenate([after[0], *(part * unit for part in after[1:])])),)
+            return self._vector(np.concatenate([after[0], *(part * unit for part in after[1:])]))
 
-        start = np.array(state, dtype=np.float64)
-        (end,), error = run_twice(step, (start,), steps, h)
+        return step
+
+    def run(self, state: np.ndarray, h: float, steps: int, data: Data) -> OptimizerEnd:
+        """Where the optimiser itself arrives from a state; as ``run_optimizer``, for all of z."""
+        step, start = self.step(h, data), np.array(state, dtype=np.float64)
+        (end,), error = run_twice(lambda states: (step(states[0]),), (start,), steps, h)
         return OptimizerEnd(end, error, start)
 
     def _sized(self, row: Sequence[np.ndarray]) -> list[np.ndarray]:
         """What is one number for all parameters may come out as a vector of equal ones."""
         return [part[: cut.stop - cut.start] for part, cut in zip(row, self._cuts, strict=True)]
+
+
+class LookaheadKernel(WholeStateKernel):
+    """The same of a loss that has gradients alone: its field of order N is the look-ahead field, N + 1 steps a value.
+
+    That is the series' to an error of its own, of the same power of h, so no error is predicted of it.
+    """
+
+    def scaled_terms(self, state: np.ndarray, h: float, order: int, data: Data) -> np.ndarray:
+        """The terms of the map's difference series (order + 1, n)."""
+        return difference_terms(self.step(h, data), state, order)
+
+    def field(self, state: np.ndarray, h: float, *data: np.ndarray, order: int | None = None) -> np.ndarray:
+        """``log(map)(z)/h`` to an order (n,)."""
+        return np.asarray(map_logarithm(self.step(h, data), state, self.order if order is None else order) / h)
+
+    def counterterms(self, state: np.ndarray, *data: np.ndarray, order: int | None = None) -> np.ndarray:
+        """There are none.  Raises ``InputError``."""
+        raise InputError("counterterms: of a loss with a gradient along a curve; here is the look-ahead field alone")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
@@ -26,6 +27,7 @@ from eomsym.dynamics import (
 from eomsym.dynamics.kernel import Data, RoundedKernel, is_double_double
 from eomsym.dynamics.kernel_series import slow_memory
 from eomsym.dynamics.vectors import Vector, epsilon, norm, rounded
+from eomsym.dynamics.whole_state_kernel import LookaheadKernel
 from eomsym.errors import InputError, IntegrationError
 from eomsym.optimizers import Optimizer, trace
 from eomsym.verification.accuracy import evaluation_noise
@@ -38,6 +40,8 @@ MORE_HALVINGS = 4
 MANIFOLD, SHADOW = STARTS = ("manifold", "shadow")
 #: A memory is not given longer to forget its start.
 MAX_FORGETTING = 10_000
+#: The error allowed in a step at first where none is predicted, in units of the state.
+UNPREDICTED = 1e-4
 #: Each new attempt at an integration is this much tighter.
 TIGHTENING = 30
 #: Allowed relative error of the predicted errors in one step of the integrator, and all told: beyond it we warn.
@@ -163,6 +167,14 @@ class WholeProblem(Problem):
         end: OptimizerEnd = self.kernel.run(self.theta, eta, steps, self.data)
         return end
 
+    def predict(self, theta: Vector, time: float, orders: Sequence[int]) -> ErrorPrediction:
+        """As of any problem; of a look-ahead field nothing is known."""
+        if not isinstance(self.kernel, LookaheadKernel):
+            return super().predict(theta, time, orders)
+        unknown = np.full((len(orders), len(theta)), np.nan)
+        exponents = tuple(self.exponents[order] for order in orders)
+        return ErrorPrediction(tuple(orders), exponents, unknown, np.zeros(len(orders)), theta, 0)
+
 
 @dataclass(frozen=True)
 class Point:
@@ -231,7 +243,7 @@ class Measurement:
         target, prediction = self._path(eta)
         least = epsilon(target.theta) * max(norm(target.theta), np.finfo(np.float64).tiny)
         predicted = prediction.error(order, eta)
-        accuracy = max(predicted, least)
+        accuracy = max(UNPREDICTED if math.isnan(predicted) else predicted, least)
         noise = self._noise(order, eta, target.start)
         while True:
             end = self._problem.flow(target.start, eta, self._time_of(eta), order, accuracy)

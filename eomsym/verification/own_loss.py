@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import copy
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from eomsym.errors import InputError
+from eomsym.optimizers import Optimizer
 
 
 @dataclass(frozen=True, eq=False)
@@ -24,10 +27,33 @@ class OwnLoss:
     of_samples: Callable[[Any, Any], Any] | None = None
     data: Any = None
 
+    def with_terms(self, entry: Optimizer, values: Mapping[str, Any]) -> OwnTerms:
+        """Returns the kernel with the terms of a rule."""
+        return OwnTerms(self.kernel, entry, values)
+
     @property
     def is_jax(self) -> bool:
         """Whether the parameters are JAX's or NumPy's arrays."""
         return not type(self.kernel).__module__.startswith("eomsym.torch")
+
+
+class OwnTerms:
+    """A loss of JAX or PyTorch as a kernel with the terms of a rule, as a generated one has them (``FieldKernel``)."""
+
+    def __init__(self, kernel: Any, entry: Optimizer, values: Mapping[str, Any]) -> None:
+        self._kernel, self._entry, self._values = kernel, entry, values
+        self.size, self.order = kernel.size, kernel.order
+        self.loss, self.gradient, self.hessian_vector = kernel.loss, kernel.gradient, kernel.hessian_vector
+
+    def counterterms(self, theta: np.ndarray, order: int | None = None) -> np.ndarray:
+        """Row k is −f̃_k, (order + 1, d)."""
+        highest = self.order if order is None else order
+        return np.asarray(self._kernel.counterterms(theta, highest, self._entry, self._values))
+
+    def field(self, theta: np.ndarray, eta: float, order: int | None = None) -> np.ndarray:
+        """``Σ_k η^k f̃_k``, (d,)."""
+        rows = self.counterterms(theta, order)
+        return -(eta ** np.arange(float(len(rows)))) @ rows
 
 
 def own_loss(model: Any, params: Any, data: Any) -> OwnLoss:

@@ -205,7 +205,7 @@ class Training:
         """
         if self._kernel is not None:
             check_order(self._kernel, order, purpose)
-            return self._kernel
+            return self.own.with_terms(*self.rule) if of_rule and self.own is not None else self._kernel
         from eomsym.codegen import COMMITTED, KernelSpec, kernel_for
 
         assert self.model is not None
