@@ -12,6 +12,7 @@ from jax.flatten_util import ravel_pytree
 
 from eomsym.checks import check_choice, check_positive
 from eomsym.errors import MissingExtraError
+from eomsym.jax.rules import BACKEND
 
 SOLVERS = ("diffrax", "scipy")
 
@@ -85,6 +86,6 @@ def _scipy(field: Callable[[Any], Any], params: Any, time: float, tolerance: flo
         np.asarray(start, dtype=np.float64),
         time,
         tolerance,
-        float(jax.numpy.finfo(start.dtype).eps),  # type: ignore[no-untyped-call, unused-ignore]
+        max(map(BACKEND.precision, map(jax.numpy.asarray, jax.tree.leaves(params)))),
     )
     return unravel(jax.numpy.asarray(end, start.dtype))
