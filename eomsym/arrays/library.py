@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from eomsym.arrays.batches import BatchGradient, Piece
 from eomsym.arrays.machine import Backend
 from eomsym.arrays.program import FlatProgram
 from eomsym.errors import InputError
 from eomsym.schedules import Schedule
+
+if TYPE_CHECKING:
+    import numpy as np
 
 Arrays = list[Any]
 Gradient = Callable[..., Arrays]
@@ -49,7 +52,8 @@ class Library:
     ``leaf`` makes an array of a parameter and ``given`` of data, or raises ``InputError``.
     ``gradient(loss, field, structure, data_structure)`` is g as a function of the leaves of both, which
     ``program(gradient, arguments)`` follows and ``real(gradient, arguments)`` evaluates.  ``kind(array)`` is all that a
-    program knows of an array; ``cast(total, part)`` gives a sum the type of one of its parts.
+    program knows of an array, ``numpy(array)`` its numbers as an array of NumPy's, in float64; ``cast(total, part)``
+    gives a sum the type of one of its parts.
     ``moving(params)`` tells which parameters move (``AllMoving``), ``taylor(schedule, tau, terms)`` is a schedule's
     Taylor polynomial, and in ``quiet()`` the library records no gradients.
     """
@@ -65,6 +69,7 @@ class Library:
     program: Callable[[Gradient, Arrays], FlatProgram]
     real: Callable[[Gradient, Arrays], Arrays]
     kind: Callable[[Any], object]
+    numpy: Callable[[Any], np.ndarray]
     cast: Callable[[Any, Any], Any] = lambda total, part: total
     moving: Callable[[Any], Any] = AllMoving
     taylor: Callable[[Schedule, Any, int], Sequence[Any]] = lambda schedule, tau, terms: schedule.taylor(tau, terms)

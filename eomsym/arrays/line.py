@@ -1,12 +1,18 @@
-"""A function along a straight line: its series, and each of its operations alone along the line of its inputs."""
+"""A loss along a straight line: its gradient, its series, and each of its operations alone along that of its inputs."""
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any
+from functools import partial
+from typing import Any, Self
 
+import numpy as np
+
+from eomsym.arrays.library import Library
 from eomsym.arrays.machine import Backend, Machine
 from eomsym.arrays.program import FlatProgram
+from eomsym.errors import InputError
 
 #: Of the way along the line, what tells in which direction an operation's inputs move: any direction serves.
 NUDGE = 1e-3
@@ -14,6 +20,80 @@ NUDGE = 1e-3
 Arrays = list[Any]
 #: An operation's name, it as a function of the inputs that move, where they are, and how they move.
 Operation = tuple[str, Callable[..., Arrays], Arrays, Arrays]
+
+
+class Line(ABC):
+    """``loss(leaves)`` at ``point + t · direction``; descent where no direction is given.  Vectors are NumPy's."""
+
+    framework: str
+    library: Library
+
+    def __init__(self, loss: Callable[[Arrays], Any], point: Arrays, direction: Arrays | None = None) -> None:
+        self.loss, self.point = loss, point
+        self.gradient = self.library.gradient(loss, None, self.library.flatten(point)[1], None)
+        self.direction = [-part for part in self.slope(point)] if direction is None else direction
+        self.precision = max(map(self.library.backend.precision, point))
+
+    @classmethod
+    def of_loss(cls, loss_fn: Callable[[Any], Any], params: Any) -> Self:
+        """Descent of a loss of ``params``.  Raises ``InputError`` for what are none."""
+        leaves, structure = cls.library.flatten(params)
+        if not leaves:
+            raise InputError("params: no arrays are in there; give those that the loss is a function of")
+        return cls(
+            lambda values: loss_fn(cls.library.unflatten(structure, values)), list(map(cls.library.leaf, leaves))
+        )
+
+    def slope(self, values: Arrays) -> Arrays:
+        """The gradient at a point, by the library's first derivatives."""
+        return self.library.real(self.gradient, values)
+
+    def along(self, t: float) -> np.ndarray:
+        """The gradient on the line."""
+        return self.flat(self.slope([value + t * part for value, part in zip(self.point, self.direction, strict=True)]))
+
+    def anew(self) -> np.ndarray:
+        """The gradient where the line begins, evaluated once more."""
+        return self.flat(self.library.real(self.gradient, self.point))
+
+    @abstractmethod
+    def nested(self, order: int) -> list[np.ndarray]:
+        """Its coefficients in t by the library's derivatives of derivatives."""
+
+    def machine(self, order: int) -> Machine:
+        """The same by series.  Raises ``InputError`` for what has none."""
+        with self.library.quiet():
+            program = self.library.program(self.gradient, self.point)
+            return along_line(program, self.point, self.direction, order, self.library.backend)
+
+    def series(self, machine: Machine, order: int) -> list[np.ndarray]:
+        """The coefficients that a machine has found."""
+        higher = [self.flat([part[0] for part in machine.outputs(k)]) for k in range(1, order + 1)]
+        return [self.flat(machine.outputs(0)), *higher]
+
+    @abstractmethod
+    def program(self) -> FlatProgram:
+        """The loss as operations that a user knows, each with the library's own derivative."""
+
+    def operations(self) -> Iterator[tuple[str, Line]]:
+        """The operations of the loss as losses of their own, each along the line of its inputs."""
+        with self.library.quiet():
+            parts = list(operations(self.program(), self.point, self.direction, self.library.backend))
+        for name, apply, point, direction in parts:
+            yield name, type(self)(partial(self._alone, apply), point, direction)
+
+    def _alone(self, apply: Callable[..., Arrays], values: Arrays) -> Any:
+        return weighed(apply(*values), self.library.backend)
+
+    def flat(self, parts: Sequence[Any]) -> np.ndarray:
+        """All numbers as one vector."""
+        return np.concatenate([self.library.numpy(part).reshape(-1) for part in parts])
+
+
+def weighed(parts: Sequence[Any], backend: Backend) -> Any:
+    """One number of many: a sum with weights that are all different, and of squares."""
+    values = [part.reshape(-1) for part in parts if backend.floating(part)]
+    return sum((part * (backend.like(np.cos(np.arange(len(part))), part) + part / 2)).sum() for part in values)
 
 
 class _SingleCurve:

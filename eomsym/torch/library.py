@@ -62,6 +62,7 @@ LIBRARY = Library(
     program=flatten,
     real=evaluated,
     kind=kind,
+    numpy=lambda tensor: tensor.detach().to("cpu", torch.float64).numpy(),
     moving=moving,
     quiet=torch.no_grad,
 )

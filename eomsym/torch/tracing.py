@@ -317,7 +317,9 @@ def _is_identity(node: Any) -> bool:
 def _origin(node: Any) -> str:
     """What the user knows the operation as: a derivative goes by the name of what it is the derivative of."""
     name = operation_name(node.meta.get("original_aten") or node.target)
-    name = name.removesuffix("_data").removesuffix("_backward").removesuffix("_forward").strip("_")
+    for part in ("_data", "_backward", "_forward", "_interface"):
+        name = name.removesuffix(part)
+    name = name.strip("_").removeprefix("native_")
     return USUAL.get(name, name)
 
 
