@@ -5,16 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import numpy as np
 
 from eomsym.arrays.batches import BatchGradient, Piece
 from eomsym.arrays.machine import Backend
 from eomsym.arrays.program import FlatProgram
 from eomsym.errors import InputError
 from eomsym.schedules import Schedule
-
-if TYPE_CHECKING:
-    import numpy as np
 
 Arrays = list[Any]
 Gradient = Callable[..., Arrays]
@@ -33,6 +32,10 @@ class AllMoving:
     def slope(self, field: Callable[..., Any]) -> Callable[..., Any]:
         """A field of the parameters as one of what moves."""
         return field
+
+    def whole(self, moving: Any) -> Any:
+        """The parameters, with these in the place of what moves."""
+        return moving
 
     def of_tree(self, tree: Any) -> Any:
         """The same part of a tree like the parameters."""
@@ -74,6 +77,10 @@ class Library:
     moving: Callable[[Any], Any] = AllMoving
     taylor: Callable[[Schedule, Any, int], Sequence[Any]] = lambda schedule, tau, terms: schedule.taylor(tau, terms)
     quiet: Callable[[], AbstractContextManager[Any]] = nullcontext
+
+    def vector(self, parts: Sequence[Any]) -> np.ndarray:
+        """All numbers of some arrays."""
+        return np.concatenate([self.numpy(part).reshape(-1) for part in parts])
 
     def number(self, value: Any) -> float | None:
         """A value of one number; None where it cannot be looked at."""

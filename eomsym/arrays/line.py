@@ -50,11 +50,13 @@ class Line(ABC):
 
     def along(self, t: float) -> np.ndarray:
         """The gradient on the line."""
-        return self.flat(self.slope([value + t * part for value, part in zip(self.point, self.direction, strict=True)]))
+        return self.library.vector(
+            self.slope([value + t * part for value, part in zip(self.point, self.direction, strict=True)])
+        )
 
     def anew(self) -> np.ndarray:
         """The gradient where the line begins, evaluated once more."""
-        return self.flat(self.library.real(self.gradient, self.point))
+        return self.library.vector(self.library.real(self.gradient, self.point))
 
     @abstractmethod
     def nested(self, order: int) -> list[np.ndarray]:
@@ -68,8 +70,8 @@ class Line(ABC):
 
     def series(self, machine: Machine, order: int) -> list[np.ndarray]:
         """The coefficients that a machine has found."""
-        higher = [self.flat([part[0] for part in machine.outputs(k)]) for k in range(1, order + 1)]
-        return [self.flat(machine.outputs(0)), *higher]
+        higher = [self.library.vector([part[0] for part in machine.outputs(k)]) for k in range(1, order + 1)]
+        return [self.library.vector(machine.outputs(0)), *higher]
 
     @abstractmethod
     def program(self) -> FlatProgram:
@@ -84,10 +86,6 @@ class Line(ABC):
 
     def _alone(self, apply: Callable[..., Arrays], values: Arrays) -> Any:
         return weighed(apply(*values), self.library.backend)
-
-    def flat(self, parts: Sequence[Any]) -> np.ndarray:
-        """All numbers as one vector."""
-        return np.concatenate([self.library.numpy(part).reshape(-1) for part in parts])
 
 
 def weighed(parts: Sequence[Any], backend: Backend) -> Any:

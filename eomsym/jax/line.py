@@ -40,7 +40,7 @@ class Line(line.Line):
         along: Callable[..., Any] = self.gradient
         found = []
         for k in range(order + 1):
-            found.append(self.flat(jax.jit(along)(*self.point)) / math.factorial(k))
+            found.append(self.library.vector(jax.jit(along)(*self.point)) / math.factorial(k))
             along = lambda *values, of=along: jax.jvp(of, values, tuple(self.direction))[1]  # noqa: E731
         return found
 

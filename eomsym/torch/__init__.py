@@ -10,8 +10,7 @@ if find_spec("torch") is None:
     raise MissingExtraError("eomsym.torch: the package torch is not installed; pip install 'eomsym[torch]'")
 
 from eomsym.torch.corrected import Corrected
-from eomsym.torch.integration import integrate
-from eomsym.torch.library import counterterms, equation_of_motion, lookahead_field, traced, whole_state_terms
+from eomsym.torch.library import counterterms, equation_of_motion, integrate, lookahead_field, traced, whole_state_terms
 from eomsym.torch.optimizer_state import learning_rates, torch_state
 from eomsym.torch.track import track
 

@@ -69,3 +69,4 @@ LIBRARY = Library(
 FRONTEND = Frontend(LIBRARY)
 counterterms, equation_of_motion = FRONTEND.counterterms, FRONTEND.equation_of_motion
 whole_state_terms, lookahead_field = FRONTEND.whole_state_terms, FRONTEND.lookahead_field
+integrate = FRONTEND.integrate

@@ -30,7 +30,7 @@ class Line(line.Line):
             along = self.loss(moving)
             for k in range(order + 1):
                 parts = _derivatives(along, moving)
-                found.append(self.flat(parts) / math.factorial(k))
+                found.append(self.library.vector(parts) / math.factorial(k))
                 along = sum((part * by).sum() for part, by in zip(parts, self.direction, strict=True))
         return found
 
