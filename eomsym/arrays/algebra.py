@@ -13,7 +13,7 @@ from functools import partial, reduce
 from typing import Any
 
 from eomsym.arrays.batches import Arrays, BatchGradient, compared, summed
-from eomsym.arrays.check import Watch, check_finite_rows
+from eomsym.arrays.check import Watch, check_finite_rows, check_gradient
 from eomsym.arrays.machine import Backend, Machine, combined, total
 from eomsym.arrays.round_off import round_off, tiny
 from eomsym.errors import InputError
@@ -73,7 +73,7 @@ class GradientSeries:
             return
         for batch, data in self._firsts:
             machine = self._machine or self._started(batch, data)
-            self._watch.done(machine, partial(batch.at, data))
+            check_gradient(machine, partial(batch.at, data))
 
     def _seen(self) -> list[Any]:
         return [*self._point[0], *(row for level in self._point[1:] for rows in level for row in rows)]

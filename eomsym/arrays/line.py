@@ -68,10 +68,10 @@ class Line(ABC):
             program = self.library.program(self.gradient, self.point)
             return along_line(program, self.point, self.direction, order, self.library.backend)
 
-    def series(self, machine: Machine, order: int) -> list[np.ndarray]:
+    def series(self, machine: Machine) -> list[np.ndarray]:
         """The coefficients that a machine has found."""
-        higher = [self.library.vector([part[0] for part in machine.outputs(k)]) for k in range(1, order + 1)]
-        return [self.library.vector(machine.outputs(0)), *higher]
+        levels = zip(*map(machine.curve, machine.program.results), strict=True)
+        return [self.library.vector(level) for level in levels]
 
     @abstractmethod
     def program(self) -> FlatProgram:

@@ -189,6 +189,11 @@ class Machine:
         """Coefficient ``level`` of a value."""
         return self._series[number][level]
 
+    def curve(self, number: int) -> list[Any]:
+        """All coefficients of a value at the first node."""
+        rows = [self.coefficient(number, level)[self.layout.first(level)] for level in range(1, self.order + 1)]
+        return [self.coefficient(number, 0), *rows]
+
 
 class Series(ABC):
     """Coefficients of a value, by level."""
