@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import math
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache
@@ -37,19 +36,10 @@ def _axes(value: Any, dim: Any) -> list[int]:
     return list(chosen)
 
 
-def _variance(value: Any, dim: Any = None, *, correction: Any = None, keepdim: bool = False) -> Any:
-    axes = _axes(value, dim)
+def _variance(value: Any, axes: Sequence[int], correction: float = 1.0, *, output_dtype: Any = None) -> Any:
     count = math.prod(value.shape[axis] for axis in axes)
-    distance = value - value.sum(axes, keepdim=True) / count
-    return (distance * distance).sum(axes, keepdim=keepdim) / (count - (1 if correction is None else correction))
-
-
-def _variance_and_mean(value: Any, dim: Any = None, *, correction: Any = None, keepdim: bool = False) -> Any:
-    return _variance(value, dim, correction=correction, keepdim=keepdim), value.mean(_axes(value, dim), keepdim=keepdim)
-
-
-def _plain_variance(value: Any, dims: Any, correction: float = 1.0, *, output_dtype: Any = None) -> Any:
-    return _variance(value, dims, correction=correction)
+    distance = value - value.sum(list(axes), keepdim=True) / count
+    return (distance * distance).sum(list(axes)) / (count - correction)
 
 
 def _broadcast(value: Any, shape: Sequence[int], dimensions: Sequence[int]) -> Any:
@@ -160,14 +150,6 @@ def _max_pool_backward(rank: int) -> Callable[..., Any]:
     return backward
 
 
-def _embedding_backward(gradient: Any, places: Any, rows: int, padding: int, by_frequency: bool) -> Any:
-    if by_frequency:
-        raise InputError("loss_fn: embedding with scale_grad_by_freq has no rule; leave the option out")
-    kept = gradient * (places != padding).unsqueeze(-1)
-    width = gradient.shape[-1]
-    return gradient.new_zeros(rows, width).index_add(0, places.reshape(-1), kept.reshape(-1, width))
-
-
 def _strided(value: Any, size: Sequence[int], stride: Sequence[int], offset: Any = None) -> Any:
     """By places: autograd makes such views of what is written to in place."""
     return value.reshape(-1).index_select(0, _places(value, size, stride, offset)).reshape(list(size))
@@ -204,8 +186,6 @@ OWN: dict[Any, Callable[..., Any]] = {
     aten.diagonal_scatter.default: _diagonal_scatter,
     aten.log_sigmoid_forward.default: _log_sigmoid,
     aten.log_sigmoid_backward.default: _log_sigmoid_backward,
-    aten.var.correction: _variance,
-    aten.var_mean.correction: _variance_and_mean,
     aten.linalg_vector_norm.default: _vector_norm,
     aten.max.default: _extremum(torch.amax),
     aten.min.default: _extremum(torch.amin),
@@ -215,9 +195,8 @@ OWN: dict[Any, Callable[..., Any]] = {
     aten.max_pool3d_with_indices_backward.default: _max_pool_backward(3),
     aten.adaptive_max_pool2d_backward.default: _max_pool_backward(2),
     aten.adaptive_max_pool3d_backward.default: _max_pool_backward(3),
-    aten.embedding_dense_backward.default: _embedding_backward,
     torch.ops.prims.broadcast_in_dim.default: _broadcast,
-    torch.ops.prims.var.default: _plain_variance,
+    torch.ops.prims.var.default: _variance,
     torch.ops.prims.sum.default: lambda value, dims, *, output_dtype=None: value.sum(dims, dtype=output_dtype),
 }
 
@@ -239,41 +218,13 @@ def _product(value: Any, dim: Any = None, keepdim: bool = False, *, dtype: Any =
     return value if keepdim else value.squeeze(dim)
 
 
-def _running_product(value: Any, dim: int, *, dtype: Any = None) -> Any:
-    parts = (value if dtype is None else value.to(dtype)).unbind(dim)
-    return torch.stack(list(itertools.accumulate(parts, torch.mul)), dim)
-
-
-def _running_logsumexp(value: Any, dim: int) -> Any:
-    with proxy_tensor.disable_proxy_modes_tracing():
-        shift = value.detach().amax(dim, keepdim=True)
-    return (value - shift).exp().cumsum(dim).log() + shift
-
-
 def _binary_cross_entropy(
     scores: Any, target: Any, weight: Any = None, *_: Any, reduction: str = "mean", pos_weight: Any = None, **__: Any
 ) -> Any:
     """Without the maximum that PyTorch takes out and puts back."""
     share = 1 if pos_weight is None else (pos_weight - 1) * target + 1
     losses = (1 - target) * scores - share * torch.nn.functional.logsigmoid(scores)
-    return _reduced(losses if weight is None else losses * weight, reduction)
-
-
-def _gaussian_likelihood(
-    value: Any, target: Any, variance: Any, full: bool = False, eps: float = 1e-6, reduction: str = "mean"
-) -> Any:
-    """Without the look at whether a variance is negative; below ``eps`` its derivative passes, as PyTorch has it."""
-    if isinstance(variance, torch.Tensor):
-        if variance.shape != value.shape and variance.shape == value.shape[:-1]:
-            variance = variance.unsqueeze(-1)
-        variance = variance + (variance.clamp(min=eps) - variance).detach()
-    else:
-        variance = torch.full_like(value, max(variance, eps))
-    losses = (variance.log() + (value - target) ** 2 / variance + (math.log(2 * math.pi) if full else 0)) / 2
-    return _reduced(losses, reduction)
-
-
-def _reduced(losses: Any, reduction: str) -> Any:
+    losses = losses if weight is None else losses * weight
     return {"mean": losses.mean, "sum": losses.sum, "none": lambda: losses}[reduction]()
 
 
@@ -320,13 +271,8 @@ TRACED: Mapping[Any, Callable[..., Any]] = {
     torch.Tensor.add_: _counted,
     torch.prod: _product,
     torch.Tensor.prod: _product,
-    torch.cumprod: _running_product,
-    torch.Tensor.cumprod: _running_product,
-    torch.logcumsumexp: _running_logsumexp,
-    torch.Tensor.logcumsumexp: _running_logsumexp,
     torch._weight_norm: lambda value, size, dim=0: value * (size / torch.norm_except_dim(value, 2, dim)),
     functional.binary_cross_entropy_with_logits: _binary_cross_entropy,
-    functional.gaussian_nll_loss: _gaussian_likelihood,
 }
 
 
