@@ -219,7 +219,8 @@ def _bends_wrong(
     rate = max(_rate(lines), _rate(sources))
     step = precision**PLACE / rate if rate else 1.0
     allowed = DIGITS * step * _largest(lines, 1) + ONE[1] * _noise(lines, sources, step, precision)
-    ahead, behind = (real(lambda series, by=by: series[0] + by * series[level]) for by in (step, -step))
+    ahead = real(lambda series: series[0] + step * series[level])
+    behind = real(lambda series: series[0] - step * series[level])
     apart = [
         _size((on - start - step * slope) * (abs(on + back - 2 * start) <= allowed))
         for on, back, (start, slope) in zip(ahead, behind, lines, strict=True)

@@ -11,15 +11,13 @@ import numpy as np
 
 from eomsym.arrays.library import Library
 from eomsym.arrays.machine import Backend, Machine
-from eomsym.arrays.program import FlatProgram
+from eomsym.arrays.program import FlatProgram, Instruction
 from eomsym.errors import InputError
 
 #: Of the way along the line, what tells in which direction an operation's inputs move: any direction serves.
 NUDGE = 1e-3
 
 Arrays = list[Any]
-#: An operation's name, it as a function of the inputs that move, where they are, and how they move.
-Operation = tuple[str, Callable[..., Arrays], Arrays, Arrays]
 
 
 class Line(ABC):
@@ -66,7 +64,10 @@ class Line(ABC):
         """The same by series.  Raises ``InputError`` for what has none."""
         with self.library.quiet():
             program = self.library.program(self.gradient, self.point)
-            return along_line(program, self.point, self.direction, order, self.library.backend)
+            machine = Machine(program, self.point, _SingleCurve(), self.library.backend)
+            for level in range(1, order + 1):
+                machine.advance(level, [[part if level == 1 else 0 * part] for part in self.direction])
+        return machine
 
     def series(self, machine: Machine) -> list[np.ndarray]:
         """The coefficients that a machine has found."""
@@ -78,14 +79,33 @@ class Line(ABC):
         """The loss as operations that a user knows, each with the library's own derivative."""
 
     def operations(self) -> Iterator[tuple[str, Line]]:
-        """The operations of the loss as losses of their own, each along the line of its inputs."""
+        """The operations that move along the line as losses of their own, each along the line of its inputs."""
         with self.library.quiet():
-            parts = list(operations(self.program(), self.point, self.direction, self.library.backend))
-        for name, apply, point, direction in parts:
-            yield name, type(self)(partial(self._alone, apply), point, direction)
+            program = self.program()
+            needed, here = program.needed(), program.values(self.point)
+            ahead = [value + NUDGE * part for value, part in zip(self.point, self.direction, strict=True)]
+            there = program.values(ahead)
+        seen = [number for number in needed & here.keys() if self.library.backend.floating(here[number])]
+        moving = {number for number in seen if bool((here[number] != there[number]).any())}
+        for instruction in program.wanted:
+            wanted = [place for place, number in enumerate(instruction.outputs) if number in moving]
+            places = [place for place, number in enumerate(instruction.inputs) if wanted and number in moving]
+            if not places:
+                continue
+            alone = partial(self._alone, instruction, [here[number] for number in instruction.inputs], places, wanted)
+            numbers = [instruction.inputs[place] for place in places]
+            changes = [(there[number] - here[number]) / NUDGE for number in numbers]
+            yield instruction.known_as, type(self)(alone, [here[number] for number in numbers], changes)
 
-    def _alone(self, apply: Callable[..., Arrays], values: Arrays) -> Any:
-        return weighed(apply(*values), self.library.backend)
+    def _alone(
+        self, instruction: Instruction, still: Arrays, places: Sequence[int], wanted: Sequence[int], values: Arrays
+    ) -> Any:
+        """One number of the results of an operation, as a function of the inputs that move."""
+        given = list(still)
+        for place, value in zip(places, values, strict=True):
+            given[place] = value
+        results = instruction.apply(*given)
+        return weighed([results[place] for place in wanted], self.library.backend)
 
 
 def weighed(parts: Sequence[Any], backend: Backend) -> Any:
@@ -111,44 +131,3 @@ class _SingleCurve:
 
     def first(self, level: int) -> int:
         return 0
-
-
-def along_line(
-    program: FlatProgram, point: Sequence[Any], direction: Sequence[Any], order: int, backend: Backend
-) -> Machine:
-    """A machine that has the series of all values at ``point + t · direction``, in t."""
-    machine = Machine(program, point, _SingleCurve(), backend)
-    for level in range(1, order + 1):
-        machine.advance(level, [[part if level == 1 else 0 * part] for part in direction])
-    return machine
-
-
-def operations(
-    program: FlatProgram, point: Sequence[Any], direction: Sequence[Any], backend: Backend
-) -> Iterator[Operation]:
-    """The operations that move along the line, in the order of the program."""
-    needed, here = program.needed(), program.values(point)
-    there = program.values([value + NUDGE * part for value, part in zip(point, direction, strict=True)])
-
-    def moves(number: int) -> bool:
-        return backend.floating(here[number]) and bool((here[number] != there[number]).any())
-
-    for instruction in program.wanted:
-        wanted = [place for place, number in enumerate(instruction.outputs) if number in needed and moves(number)]
-        places = [place for place, number in enumerate(instruction.inputs) if wanted and moves(number)]
-        if not places:
-            continue
-        still = [here[number] for number in instruction.inputs]
-
-        def alone(
-            *values: Any, apply: Any = instruction.apply, still: Arrays = still, at: Any = (places, wanted)
-        ) -> Arrays:
-            filled = list(still)
-            for place, value in zip(at[0], values, strict=True):
-                filled[place] = value
-            results = apply(*filled)
-            return [results[place] for place in at[1]]
-
-        moving = [instruction.inputs[place] for place in places]
-        changes = [(there[number] - here[number]) / NUDGE for number in moving]
-        yield instruction.known_as, alone, [here[number] for number in moving], changes

@@ -11,7 +11,7 @@ if find_spec("torch") is None:
 
 from eomsym.torch.corrected import Corrected
 from eomsym.torch.library import counterterms, equation_of_motion, integrate, lookahead_field, traced, whole_state_terms
-from eomsym.torch.optimizer_state import learning_rates, torch_state
+from eomsym.torch.optimizer_state import torch_state
 from eomsym.torch.track import track
 
 __all__ = [
@@ -19,7 +19,6 @@ __all__ = [
     "counterterms",
     "equation_of_motion",
     "integrate",
-    "learning_rates",
     "lookahead_field",
     "torch_state",
     "traced",

@@ -76,69 +76,6 @@ def _convolution(value: Any, weight: Any, bias: Any, *rest: Any) -> Any:
     return aten.convolution(value, weight, None, *rest) + bias.reshape(-1, *(1,) * (weight.ndim - 2))
 
 
-def _convolution_backward(
-    gradient: Any,
-    value: Any,
-    weight: Any,
-    bias_sizes: Any,
-    stride: Sequence[int],
-    padding: Sequence[int],
-    dilation: Sequence[int],
-    transposed: bool,
-    output_padding: Sequence[int],
-    groups: int,
-    mask: Sequence[bool],
-) -> tuple[Any, Any, Any]:
-    """The three derivatives of a convolution, each a convolution or a sum."""
-    rank = weight.ndim - 2
-    stride, padding, dilation = (_each(sizes, rank) for sizes in (stride, padding, dilation))
-    to_value = to_weight = to_bias = None
-    if mask[0]:
-        lost = [0] * rank
-        if not transposed:
-            reached = [
-                (gradient.shape[2 + i] - 1) * stride[i] - 2 * padding[i] + dilation[i] * (weight.shape[2 + i] - 1) + 1
-                for i in range(rank)
-            ]
-            lost = [value.shape[2 + i] - reached[i] for i in range(rank)]
-        # What a stride leaves over may be longer than the padding that an operation takes.
-        extra = [min(left, max(s, d) - 1) for left, s, d in zip(lost, stride, dilation, strict=True)]
-        to_value = aten.convolution(gradient, weight, None, stride, padding, dilation, not transposed, extra, groups)
-        rest = [left - made for left, made in zip(lost, extra, strict=True)]
-        if any(rest):
-            to_value = torch.nn.functional.pad(to_value, [part for left in reversed(rest) for part in (0, left)])
-    if mask[1]:
-        moved, still = (gradient, value) if transposed else (value, gradient)
-        to_weight = _weight_gradient(moved, still, weight, stride, padding, dilation, groups)
-    if mask[2]:
-        to_bias = gradient.sum([0, *range(2, gradient.ndim)])
-    return to_value, to_weight, to_bias
-
-
-def _each(sizes: Sequence[int], rank: int) -> list[int]:
-    return list(sizes) * rank if len(sizes) == 1 else list(sizes)
-
-
-def _weight_gradient(
-    moved: Any,
-    still: Any,
-    weight: Any,
-    stride: Sequence[int],
-    padding: Sequence[int],
-    dilation: Sequence[int],
-    groups: int,
-) -> Any:
-    """``Σ_{n,p} still[n, o, p] moved[n, i, s p + d k − padding]``: samples and channels change places."""
-    samples, channels = moved.shape[:2]
-    inputs = moved.reshape(samples, groups, channels // groups, *moved.shape[2:]).transpose(0, 2)
-    inputs = inputs.reshape(channels // groups, groups * samples, *moved.shape[2:])
-    none = [0] * len(stride)
-    found = aten.convolution(inputs, still.transpose(0, 1), None, dilation, padding, stride, False, none, groups)
-    for axis, size in enumerate(weight.shape[2:], 2):
-        found = found.narrow(axis, 0, size)
-    return found.transpose(0, 1)
-
-
 def _max_pool_backward(rank: int) -> Callable[..., Any]:
     """Each value goes back to where it came from."""
 
@@ -190,7 +127,6 @@ OWN: dict[Any, Callable[..., Any]] = {
     aten.max.default: _extremum(torch.amax),
     aten.min.default: _extremum(torch.amin),
     aten.convolution.default: _convolution,
-    aten.convolution_backward.default: _convolution_backward,
     aten.max_pool2d_with_indices_backward.default: _max_pool_backward(2),
     aten.max_pool3d_with_indices_backward.default: _max_pool_backward(3),
     aten.adaptive_max_pool2d_backward.default: _max_pool_backward(2),

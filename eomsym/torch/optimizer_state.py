@@ -131,7 +131,7 @@ def _places(leaves: Sequence[Any], theirs: Sequence[torch.Tensor]) -> list[int]:
 
 def _copied(optimizer: torch.optim.Optimizer, theirs: Sequence[torch.Tensor], tensors: Sequence[torch.Tensor]) -> Any:
     """A copy on other tensors, of doubles, a tensor at a time."""
-    known = {id(parameter): tensor for parameter, tensor in zip(theirs, tensors, strict=True)}
+    known: dict[int, Any] = {id(parameter): tensor for parameter, tensor in zip(theirs, tensors, strict=True)}
     own = copy.deepcopy(optimizer, {**known})  # by PyTorch's own rule, which leaves out what a class keeps besides
     known[id(optimizer)] = own
     for name in vars(optimizer).keys() - vars(own).keys():

@@ -188,7 +188,7 @@ def _subject(
 
 
 def _of_torch(loss_fn: Any, params: Any, eta: Any, optimizer: Any) -> _Subject:
-    from eomsym.torch import learning_rates, torch_state
+    from eomsym.torch.optimizer_state import learning_rates, torch_state
 
     rates = learning_rates(optimizer)
     if eta is not None and rates != {check_positive("eta", eta)}:
