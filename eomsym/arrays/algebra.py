@@ -13,7 +13,7 @@ from functools import partial, reduce
 from typing import Any
 
 from eomsym.arrays.batches import Arrays, BatchGradient, compared, summed
-from eomsym.arrays.check import Watch, check_finite_rows
+from eomsym.arrays.check import Watch, check_finite_rows, check_gradient
 from eomsym.arrays.machine import Backend, Machine, combined, total
 from eomsym.arrays.round_off import round_off, tiny
 from eomsym.errors import InputError
@@ -34,9 +34,9 @@ class GradientSeries:
         batches: Sequence[BatchGradient],
         tables: FewestRows,
         backend: Backend,
-        watch: Watch | None,
-        others: Sequence[Sequence[BatchGradient]] = (),
-        roots: bool = False,
+        watch: Watch,
+        others: Sequence[Sequence[BatchGradient]],
+        roots: bool,
     ) -> None:
         self._batches, self._tables, self._backend, self._watch = batches, tables, backend, watch
         self._others, self._roots = others, roots
@@ -53,7 +53,7 @@ class GradientSeries:
         at_rows = [value[:rows] if len(value) > 1 else rows * value for value in point]
         self._point.append(at_rows if level else [value[0] for value in point])
         found = self._total(level)
-        if level == 0 and self._watch is not None:
+        if level == 0:
             self._watch.begun(self._machine or self._started(*self._firsts[0]))
             for others in self._others:
                 found = compared(found, others, self._point[0], self._backend)
@@ -69,14 +69,12 @@ class GradientSeries:
 
     def finish(self) -> None:
         """Has the watch look at what was made: at the first of many batches."""
-        if self._watch is None or not self._watch.looks or not all(map(self._backend.concrete, self._seen())):
+        seen = [*self._point[0], *(row for level in self._point[1:] for rows in level for row in rows)]
+        if not self._watch.looks or not all(map(self._backend.concrete, seen)):
             return
         for batch, data in self._firsts:
             machine = self._machine or self._started(batch, data)
-            self._watch.done(machine, partial(batch.at, data))
-
-    def _seen(self) -> list[Any]:
-        return [*self._point[0], *(row for level in self._point[1:] for rows in level for row in rows)]
+            check_gradient(machine, partial(batch.at, data))
 
     @property
     def _firsts(self) -> list[tuple[BatchGradient, list[Any]]]:
@@ -91,19 +89,19 @@ class GradientSeries:
             return self._machine.outputs(level)
 
         def made(batch: BatchGradient) -> Callable[..., Arrays]:
-            return lambda *data: [row for rows in self._started(batch, data).outputs(level) for row in rows]
+            def rows(*data: Any) -> Arrays:
+                outputs = self._started(batch, data).outputs(level)
+                return [row for values in outputs for row in values] if level else outputs
 
-        if level == 0:
-            return summed(
-                self._batches, lambda batch: lambda *data: self._started(batch, data).outputs(0), self._backend
-            )
+            return rows
+
         found, rows = summed(self._batches, made, self._backend), self._tables.rows(level)
-        return [found[place : place + rows] for place in range(0, len(found), rows)]
+        return [found[place : place + rows] for place in range(0, len(found), rows)] if level else found
 
     def _without_noise(self, found: Arrays, level: int) -> Arrays:
         """A level of g, 0 where it is round-off everywhere; notes where it is 0."""
-        if level == 0 and self._watch is not None and self._watch.looks:
-            self._kept = self._looked([value for (value,) in found], self._watch)
+        if level == 0 and self._watch.looks:
+            self._kept = self._looked([value for (value,) in found])
         if self._kept:
             found = [[kept * row for row in rows] for rows, kept in zip(found, self._kept, strict=True)]
         zero = [reduce(operator.and_, [row == 0 for row in rows]) for rows in found]
@@ -111,7 +109,7 @@ class GradientSeries:
         self.still = list(map(operator.and_, self.still, zero)) if level else zero
         return found
 
-    def _looked(self, found: Arrays, watch: Watch) -> Arrays:
+    def _looked(self, found: Arrays) -> Arrays:
         """Where g is no round-off, if anywhere it is; what cannot be looked at is replaced by what can."""
         backend = self._backend
         small = tiny(found, backend)
@@ -125,7 +123,7 @@ class GradientSeries:
             )
             for_sure = loud and all(map(backend.concrete, small))
             told = list(map(operator.and_, small, loud)) if for_sure else loud
-            watch.hold([int(part.sum()) for part in told], [part.shape for part in told])
+            self._watch.hold([int(part.sum()) for part in told], [part.shape for part in told])
         return [~(part & one) for part, one in zip(small, noise, strict=True)] if noise else []
 
     def _started(self, batch: BatchGradient, data: Sequence[Any]) -> Machine:
@@ -137,38 +135,32 @@ class GradientSeries:
 
 
 class ArrayAlgebra(Algebra):
-    """Vectors at one point, ``arguments``; ``models`` are what each field's g is the sum of.
-
-    ``memory`` has the other slow states.
-    """
+    """Vectors at one point, ``states``, θ first; ``models`` are what each field's g is the sum of."""
 
     def __init__(
         self,
         tables: FewestRows,
         models: Sequence[Sequence[BatchGradient]],
-        arguments: Sequence[Any],
+        states: Sequence[Sequence[Any]],
         backend: Backend,
-        memory: Sequence[Sequence[Any]] = (),
-        watch: Watch | None = None,
+        watch: Watch,
         others: Sequence[Sequence[Sequence[BatchGradient]]] = (),
         roots: bool = False,
     ) -> None:
         super().__init__(tables)
-        self._tables, self._watch = tables, watch
+        self._tables, self._models, self._states, self._backend = tables, models, states, backend
+        self._watch, self._others, self._roots = watch, dict(enumerate(others)), roots
         self._gradients: list[GradientSeries] = []
-        self._models, self._arguments, self._backend = models, list(arguments), backend
-        self._others, self._roots = dict(enumerate(others)), roots
-        self._states = [self._arguments, *memory]
 
     def slow(self, index: int) -> Arrays:
         return [[part] for part in self._states[index]]
 
     def ones(self) -> Arrays:
-        return [[0 * argument + 1] for argument in self._arguments]
+        return [[0 * argument + 1] for argument in self._states[0]]
 
     def combine(self, parts: Sequence[tuple[Coefficient, Arrays]]) -> Arrays:
         if not parts:
-            return [[self._backend.zeros(argument)] for argument in self._arguments]
+            return [[self._backend.zeros(argument)] for argument in self._states[0]]
         scaled = [values if weight == 1 else self._scaled(number(weight), values) for weight, values in parts]
         return _rowwise(lambda *rows: total(rows), *scaled) if len(scaled) > 1 else scaled[0]
 
@@ -192,8 +184,7 @@ class ArrayAlgebra(Algebra):
 
     def check_finite(self, rows: Sequence[Arrays]) -> None:
         """Raises ``InputError`` for a row with numbers that are none, where the watch looks and can."""
-        looks = self._watch is not None and self._watch.looks
-        if not looks or not all(self._backend.concrete(value) for row in rows for value in row):
+        if not self._watch.looks or not all(self._backend.concrete(value) for row in rows for value in row):
             return
         for gradient in self._gradients:
             if any(bool((zero & ~still).any()) for zero, still in zip(gradient.zero, gradient.still, strict=True)):
@@ -233,11 +224,10 @@ def array_whole_terms(
     states: Sequence[Sequence[Any]],
     terms: int,
     backend: Backend,
-    watch: Watch | None = None,
+    watch: Watch,
 ) -> list[list[Arrays]]:
     """Rows ``f̃_0, …, f̃_{terms−1}`` of the field of the whole state, θ first; all of a rule's states are slow."""
-    theta, *memory = states
-    algebra = ArrayAlgebra(fewest_rows(rule, terms), models, theta, backend, memory, watch, roots=takes_roots(rule))
+    algebra = ArrayAlgebra(fewest_rows(rule, terms), models, states, backend, watch, roots=takes_roots(rule))
     solved = solve_slow(rule, algebra, terms)
     algebra.finish()
     rows = [[[value[0] for value in field] for field in row] for row in solved]
@@ -251,7 +241,7 @@ def array_counterterms(
     arguments: Sequence[Any],
     terms: int,
     backend: Backend,
-    watch: Watch | None = None,
+    watch: Watch,
     steps: int = 1,
     others: Sequence[Sequence[Sequence[BatchGradient]]] = (),
 ) -> list[Arrays]:
@@ -260,9 +250,9 @@ def array_counterterms(
     ``steps`` is how many step sizes of time a step of the rule takes; ``others`` are each model in other batches, with
     which its g is compared.  Each row is a list of arrays.
     """
-    seen = watch is not None and watch.looks and all(map(backend.concrete, arguments))
+    seen = watch.looks and all(map(backend.concrete, arguments))
     tables, roots = fewest_rows(rule, terms, theta_alone=True, seen=seen), takes_roots(rule)
-    algebra = ArrayAlgebra(tables, models, arguments, backend, watch=watch, others=others, roots=roots)
+    algebra = ArrayAlgebra(tables, models, [arguments], backend, watch, others, roots)
     fields = solve(rule, algebra, terms)[::-1]
     algebra.finish()
     rows = []

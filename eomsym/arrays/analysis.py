@@ -16,10 +16,8 @@ from eomsym.errors import InputError
 if TYPE_CHECKING:
     from eomsym.arrays.machine import Backend
 
-#: Of floating-point numbers they make what is no such number, but jump on single points only.
-EQUALITIES = frozenset(["eq", "isnan", "isinf"])
-INEQUALITIES = frozenset(["ne", "is_finite", "isfinite", "logical_not", "not"])
-CONJUNCTIONS = frozenset(["logical_and", "bitwise_and", "and"])
+#: They compare for equality, and jump on single points only.
+EQUALITIES = frozenset(["eq", "ne", "isnan", "isinf", "is_finite", "isfinite", "logical_not", "not"])
 
 
 @dataclass(frozen=True)
@@ -52,60 +50,49 @@ class _Analyst:
         self, program: FlatProgram, values: Mapping[int, Any], arguments: Sequence[int], backend: Backend
     ) -> None:
         self._values, self._backend, needed = {**values}, backend, program.needed()
-        self._varying = set(arguments)
-        #: What depends on the arguments, by jumps too, and of that what jumps, with the name of the operation.
-        self._moving, self._chosen = set(arguments), dict[int, str]()
-        #: Conditions that hold nowhere but on single points.
-        self._rare: set[int] = set()
+        #: What depends on the arguments; of that what has series, and what jumps, with the name of the operation.
+        self._moving, self._varying, self._chosen = set(arguments), set(arguments), dict[int, str]()
         self._kinks = list(program.decisions)
         self._coarsest = max(((backend.precision(values[number]), "params") for number in arguments), default=(0.0, ""))
         self._carried, self._bare = program.needed(backend.flat), program.needed(backend.barriers)
-        instructions = [
-            instruction
-            for instruction in program.instructions
-            if needed & set(instruction.outputs) and self._varies(instruction)
-        ]
+        wanted = [instruction for instruction in program.instructions if needed & set(instruction.outputs)]
+        instructions = tuple([instruction for instruction in wanted if self._varies(instruction)])
         self._kinks += [self._chosen[number] for number in program.results if number in self._chosen]
-        self.found = Analysis(tuple(instructions), frozenset(self._varying), tuple(self._kinks), self._coarsest)
+        self.found = Analysis(instructions, frozenset(self._varying), tuple(self._kinks), self._coarsest)
 
     def _varies(self, instruction: Instruction) -> bool:
-        if not self._values.keys() >= set(instruction.outputs):  # what is known came of it once, and may go by its name
+        backend, outputs = self._backend, set(instruction.outputs)
+        if not self._values.keys() >= outputs:  # what is known came of it once, and may go by its name
             made = instruction.apply(*(self._values[number] for number in instruction.inputs))
             self._values.update(zip(instruction.outputs, made, strict=True))
-        floating = [number for number in instruction.outputs if self._backend.floating(self._values[number])]
-        moving = any(number in self._moving for number in instruction.inputs)
-        self._refuse_complex(instruction, moving)
-        self._moving |= set(instruction.outputs) if moving else set()
-        carried = self._carried & set(instruction.outputs)
-        varying = carried and floating and any(number in self._varying for number in instruction.inputs)
-        varies = bool(varying) and instruction.name not in self._backend.flat
-        self._note_kinks(instruction, set(floating) if varies else set(), moving)
-        if not varies:
-            return False
-        if instruction.name not in self._backend.rules:
-            raise InputError(
-                f"loss_fn: the operation {instruction.name!r} has no rule for power series; {self._backend.advice}"
-            )
-        self._varying |= set(floating)
-        precision = max(self._backend.precision(self._values[number]) for number in floating)
-        if precision > self._coarsest[0]:
-            self._coarsest = precision, instruction.known_as
-        return True
-
-    def _refuse_complex(self, instruction: Instruction, moving: bool) -> None:
-        if moving and any(self._backend.is_complex(self._values[number]) for number in instruction.outputs):
+        moving = bool(self._moving & set(instruction.inputs))
+        if moving and any(backend.is_complex(self._values[number]) for number in outputs):
             raise InputError(
                 f"loss_fn: {instruction.known_as!r} makes complex numbers of the parameters, which have no rules; "
                 "write real and imaginary parts as arrays of their own, or use lookahead_field"
             )
+        self._moving |= outputs if moving else set()
+        varying = {number for number in outputs if backend.floating(self._values[number])}
+        if instruction.name in backend.flat or not (
+            self._carried & outputs and self._varying & set(instruction.inputs)
+        ):
+            varying = set()
+        self._note_kinks(instruction, varying, moving)
+        if not varying:
+            return False
+        if instruction.name not in backend.rules:
+            raise InputError(
+                f"loss_fn: the operation {instruction.name!r} has no rule for power series; {backend.advice}"
+            )
+        self._varying |= varying
+        precision = max(backend.precision(self._values[number]) for number in varying)
+        if precision > self._coarsest[0]:
+            self._coarsest = precision, instruction.known_as
+        return True
 
     def _note_kinks(self, instruction: Instruction, varying: set[int], moving: bool) -> None:
         """Follows what jumps until it meets something that moves: there the derivative jumps."""
         names = [self._chosen[number] for number in instruction.inputs if number in self._chosen]
-        joined = instruction.name in CONJUNCTIONS and bool(self._rare & set(instruction.inputs))
-        if joined or (moving and not names and instruction.name in EQUALITIES):
-            self._rare |= set(instruction.outputs)
-            return
         shift = instruction.name in self._backend.shifts and not self._bare & set(instruction.outputs)
         if moving and self._jumps(instruction) and not shift and instruction.origin not in self._backend.smooth:
             names.append(instruction.known_as)
@@ -118,6 +105,6 @@ class _Analyst:
         if instruction.name in self._backend.kinks | self._backend.choices:
             return True
         real = self._backend.floating
-        given = [real(self._values[number]) for number in instruction.inputs if number in self._moving]
-        made = [real(self._values[number]) for number in instruction.outputs]
-        return any(given) and not any(made) and instruction.name not in INEQUALITIES
+        compared = any(real(self._values[number]) for number in instruction.inputs if number in self._moving)
+        made = any(real(self._values[number]) for number in instruction.outputs)
+        return compared and not made and instruction.name not in EQUALITIES

@@ -8,9 +8,10 @@ seen, and so large that round-off is not.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
 
 from eomsym.arrays.machine import Machine
 from eomsym.arrays.program import Instruction
@@ -30,25 +31,13 @@ PLACE = 0.6
 #: A step that proves too long is divided by this, so many times.  More tries refuse fewer functions that bend fast, and
 #: take longer where something is wrong.
 SHORTER, TRIES = 4.0, 2
+#: What may look like a wrong last coefficient: a share of the next term, and units of the last place.  Larger ones
+#: refuse fewer right series, and see fewer wrong ones.  Of the whole gradient, where a closer look costs time only; and
+#: of one operation, which may sum many numbers, and whose next coefficient may happen to be zero.
+WHOLE, ONE = (0.25, 8.0), (0.6, 256.0)
 
 Arrays = list[Any]
 Gradient = Callable[[Arrays], Arrays]
-
-
-@dataclass(frozen=True)
-class Allowance:
-    """What may look like a wrong last coefficient: a share of the next term, and units of the last place.
-
-    Larger ones refuse fewer right series, and see fewer wrong ones.
-    """
-
-    share: float
-    units: float
-
-
-#: Of the whole gradient, where to look closer costs time only; and of one operation, which may sum many numbers, and
-#: whose next coefficient may happen to be zero.
-WHOLE, ONE = Allowance(0.25, 8), Allowance(0.6, 256)
 
 
 class Watch:
@@ -62,9 +51,7 @@ class Watch:
     def __init__(self, looks: bool, smooth: str, order: int, linear: bool = True) -> None:
         self.looks, self._smooth, self._order = looks, check_choice("smooth", smooth, SMOOTH), order
         self._roundings = FIRST * EACH**order * (1 if linear else DIVIDED)
-        self.kinks: str | None = None
-        self.digits: str | None = None
-        self.held: str | None = None
+        self._notes: dict[str, tuple[str, type[Warning]]] = {}
 
     def begun(self, machine: Machine) -> None:
         """Looks at what the program is made of, before the work is done."""
@@ -74,44 +61,36 @@ class Watch:
         if names and self._smooth == "error":
             raise InputError(f"loss_fn: not smooth, by {names}; take smooth operations, or smooth='warn'")
         if names and self._smooth == "warn":
-            self.kinks = (
+            self._notes["kinks"] = (
                 f"loss_fn: not smooth, by {names}: derivatives are taken on the side where the parameters are, and "
-                "paths that cross a kink follow no order better than gradient flow does; smooth='ignore' says no more"
+                "paths that cross a kink follow no order better than gradient flow does; smooth='ignore' says no more",
+                KinkWarning,
             )
         precision, name = machine.analysis.coarsest
         lost = precision * self._roundings
         if lost > DIGITS or name != "params":
             where = "params" if name == "params" else f"the operation {name}"
-            self.digits = (
+            self._notes["digits"] = (
                 f"loss_fn: {where} in numbers of precision {precision:.0e}: of row {self._order} up to about "
-                f"{lost:.0e} is wrong, relatively; give float64"
+                f"{lost:.0e} is wrong, relatively; give float64",
+                PrecisionWarning,
             )
 
     def hold(self, numbers: Sequence[int], shapes: Sequence[Any]) -> None:
         """Notes how many components of g are taken for 0 in each array of parameters, by its shape."""
-        if any(numbers):
-            counts = zip(numbers, shapes, strict=True)
-            where = ", ".join(
-                f"{number} in array {i} {tuple(shape)}" for i, (number, shape) in enumerate(counts) if number
-            )
-            self.held = (
+        counts = enumerate(zip(numbers, shapes, strict=True))
+        where = ", ".join(f"{number} in array {i} {tuple(shape)}" for i, (number, shape) in counts if number)
+        if where:
+            self._notes["held"] = (
                 f"params: g is round-off at {sum(numbers)} of them, wherever one looks ({where}): they are held, as "
-                "if it were 0; a run moves them by its round-off, which the loss does not see"
+                "if it were 0; a run moves them by its round-off, which the loss does not see",
+                PrecisionWarning,
             )
-
-    def done(self, machine: Machine, gradient: Gradient) -> None:
-        """The check of one loss."""
-        if self.looks:
-            check_gradient(machine, gradient)
 
     def tell(self) -> None:
         """One warning of each kind, where the user's own code called."""
-        if self.kinks is not None:
-            warn_outside(self.kinks, KinkWarning)
-        if self.digits is not None:
-            warn_outside(self.digits, PrecisionWarning)
-        if self.held is not None:
-            warn_outside(self.held, PrecisionWarning)
+        for text, category in self._notes.values():
+            warn_outside(text, category)
 
 
 def kinks_of(machine: Machine) -> str:
@@ -120,9 +99,32 @@ def kinks_of(machine: Machine) -> str:
     return ", ".join([name for name in told if name not in COMPARISONS] or told)
 
 
-@dataclass(frozen=True)
-class Defect:
-    """How far a series is from real values at η and η/2, in the largest norm."""
+def check_gradient(machine: Machine, gradient: Gradient) -> None:
+    """Raises ``SeriesMismatchError`` unless the results' series are those of ``gradient`` along the arguments'.
+
+    Raises ``InputError`` where they are not finite; where the arguments are not, the rows tell (``check_finite_rows``).
+    """
+    points, slopes = (list(map(machine.curve, numbers)) for numbers in (machine.arguments, machine.program.results))
+    finite = [all(math.isfinite(_size(part)) for part in level) for level in zip(*points, *slopes, strict=True)]
+    if not all(finite):
+        _blame(machine, finite.index(False))
+        return  # what is not finite came with the arguments
+    precision = machine.analysis.coarsest[0]
+    defect = least_defect(slopes, points, lambda eta: gradient([_sum(one, eta) for one in points]), precision, WHOLE)
+    if not defect.fails:
+        return
+    fault = first_fault(machine)
+    if fault is None:
+        point = [_sum(series, defect.eta) for series in points]
+        own, real = machine.program.run([*point, *machine.given]), gradient(point)
+        size = max(map(_size, real))
+        if all(_size(one - other) <= precision**PLACE * size for one, other in zip(own, real, strict=True)):
+            return  # the step crosses a kink, which the series do not, or the next coefficient is small
+    raise SeriesMismatchError(_message(fault, defect, machine.order))
+
+
+class Defect(NamedTuple):
+    """How far a series is from real values at η and η/2, in the largest norm; and how much more than it may be."""
 
     eta: float
     whole: float
@@ -135,60 +137,38 @@ class Defect:
         return not self.excess <= 1
 
 
-def check_gradient(machine: Machine, gradient: Gradient) -> None:
-    """Raises ``SeriesMismatchError`` unless the results' series are those of ``gradient`` along the arguments'.
-
-    Raises ``InputError`` where they are not finite; where the arguments are not, the rows tell (``check_finite_rows``).
-    """
-    curve = _Curve(machine)
-    points, slopes = curve.series(machine.arguments), curve.series(machine.program.results)
-    finite = [all(map(math.isfinite, map(_size, level))) for level in zip(*points, *slopes, strict=True)]
-    if not all(finite):
-        _blame(curve, finite.index(False))
-        return  # what is not finite came with the arguments
-    precision = machine.analysis.coarsest[0]
-    real = lambda eta: gradient([_sum(series, eta) for series in points])  # noqa: E731
-    defect = least_defect(slopes, points, real, precision, WHOLE)
-    if not defect.fails:
-        return
-    fault = _first_fault(curve)
-    if fault is None and _is_traced_right(curve, gradient, defect, precision):
-        return  # the step crosses a kink, which the series do not, or the next coefficient is small
-    raise SeriesMismatchError(_message(fault, defect, curve.order))
-
-
 def least_defect(
     made: Sequence[Arrays],
     given: Sequence[Arrays],
     real: Callable[[float], Arrays],
     precision: float,
-    allowed: Allowance,
+    allowed: tuple[float, float],
 ) -> Defect:
     """The defect of the series ``made`` of ``real``, at a step chosen by their sizes and those of ``given``."""
-    terms = len(made[0])
-    rate = max(_rate(made), _rate(given), _rate([series[1:] for series in given if len(series) > 1]))
-    place = max(precision**PLACE, 10 * allowed.units * precision * 2.0**terms)
-    eta = place ** (1 / terms) / rate if rate else 1.0
-    found = _defect(made, real, eta, allowed.units * _noise(made, given, eta, precision), allowed.share)
-    for _ in range(TRIES):
-        if not found.fails:
-            break
-        # A step too long for this function, it may be; at shorter ones round-off would excuse what is wrong.
-        eta /= SHORTER
-        again = _defect(made, real, eta, 0.0, allowed.share)
-        found = found if again.fails else again
-    return found
+    (share, units), factor = allowed, 2.0 ** len(made[0])
+    rate = max(map(_rate, (made, given, [series[1:] for series in given if len(series) > 1])))
+    place = max(precision**PLACE, 10 * units * precision * factor)
+    eta = place ** (1 / len(made[0])) / rate if rate else 1.0
 
-
-def _defect(made: Sequence[Arrays], real: Callable[[float], Arrays], eta: float, noise: float, share: float) -> Defect:
-    factor = 2.0 ** len(made[0])
-    wholes = [value - _sum(series, eta) for value, series in zip(real(eta), made, strict=True)]
-    halves = [value - _sum(series, eta / 2) for value, series in zip(real(eta / 2), made, strict=True)]
-    worst = 0.0
-    for whole, half in zip(wholes, halves, strict=True):
+    def defect(eta: float, noise: float) -> Defect:
+        wholes, halves = (
+            [value - _sum(series, step) for value, series in zip(real(step), made, strict=True)]
+            for step in (eta, eta / 2)
+        )
         # Twice the coefficient of an order too low, in which a right series has nothing.
-        worst = _worse(worst, _size(factor * half - whole) / (_size(whole) * share + factor * noise or 1.0))
-    return Defect(eta, max(map(_size, wholes)), max(map(_size, halves)), worst)
+        excess = [
+            _size(factor * half - whole) / (_size(whole) * share + factor * noise or 1.0)
+            for whole, half in zip(wholes, halves, strict=True)
+        ]
+        return Defect(eta, max(map(_size, wholes)), max(map(_size, halves)), float(np.max(excess)))
+
+    found = defect(eta, units * _noise(made, given, eta, precision))
+    for tries in range(1, TRIES + 1):
+        if found.fails:
+            # A step too long for this function, it may be; at shorter ones round-off would excuse what is wrong.
+            again = defect(eta / SHORTER**tries, 0.0)
+            found = found if again.fails else again
+    return found
 
 
 def _noise(made: Sequence[Arrays], given: Sequence[Arrays], eta: float, precision: float) -> float:
@@ -201,95 +181,51 @@ def _noise(made: Sequence[Arrays], given: Sequence[Arrays], eta: float, precisio
 
 def _rate(series: Sequence[Arrays]) -> float:
     """How fast coefficients grow: 1 over the step at which terms are as large as the first."""
-    sizes = [_largest(series, level) for level in range(len(series[0]))] if series else []
-    if not sizes or not sizes[0]:
-        return 0.0
-    return max(((size / sizes[0]) ** (1 / level) for level, size in enumerate(sizes) if level), default=0.0)
+    first, *others = [_largest(series, level) for level in range(len(series[0]))] if series else [0.0]
+    return max(((size / first) ** (1 / level) for level, size in enumerate(others, 1) if first), default=0.0)
 
 
-class _Curve:
-    """The series of a machine's values at the first node: its row is the first, but the last where others precede."""
-
-    def __init__(self, machine: Machine) -> None:
-        self.machine = machine
-        self.order = machine.order
-
-    def series(self, numbers: Iterable[int]) -> list[Arrays]:
-        """Coefficients 0, 1, … of each of some values."""
-        machine = self.machine
-        rows = [machine.layout.first(level) for level in range(self.order + 1)]
-        return [
-            [machine.coefficient(number, 0)]
-            + [machine.coefficient(number, level)[rows[level]] for level in range(1, self.order + 1)]
-            for number in numbers
-        ]
+def first_fault(machine: Machine) -> Instruction | None:
+    """The first operation whose series are not those of its values along the series of its inputs; None if all are."""
+    return next((instruction for instruction, _ in machine.rules if _is_wrong(machine, instruction)), None)
 
 
-def first_fault(machine: Machine) -> str | None:
-    """The name of the first operation whose series are wrong; None if there is none."""
-    fault = _first_fault(_Curve(machine))
-    return None if fault is None else fault.name
-
-
-def _first_fault(curve: _Curve) -> Instruction | None:
-    """The first operation whose series are not those of its values along the series of its inputs."""
-    for instruction, _ in curve.machine.rules:
-        if _local_defect(curve, instruction).fails:
-            return instruction
-    return None
-
-
-def _local_defect(curve: _Curve, instruction: Instruction) -> Defect:
-    machine = curve.machine
+def _is_wrong(machine: Machine, instruction: Instruction) -> bool:
+    precision, inputs = machine.analysis.coarsest[0], instruction.inputs
     kept = [place for place, number in enumerate(instruction.outputs) if machine.varies(number)]
-    made = curve.series(instruction.outputs[place] for place in kept)
-    moving = {number: curve.series([number])[0] for number in instruction.inputs if machine.varies(number)}
+    made = [machine.curve(instruction.outputs[place]) for place in kept]
+    moving = {number: machine.curve(number) for number in inputs if machine.varies(number)}
 
-    def real(point: Callable[[Arrays], Any]) -> Arrays:
-        values = [
-            point(moving[number]) if number in moving else machine.coefficient(number, 0)
-            for number in instruction.inputs
-        ]
-        results = instruction.apply(*values)
+    def real(at: Callable[[Arrays], Any]) -> Arrays:
+        """Its values where those of its inputs are at a place of their series."""
+        results = instruction.apply(*(at(moving[n]) if n in moving else machine.coefficient(n, 0) for n in inputs))
         return [results[place] for place in kept]
 
-    precision, given = machine.analysis.coarsest[0], list(moving.values())
+    given = list(moving.values())
     if instruction.name not in machine.backend.kinks:
-        return least_defect(made, given, lambda eta: real(lambda series: _sum(series, eta)), precision, ONE)
-    defects = [_bent_defect(made, given, real, level, precision) for level in range(1, curve.order + 1)]
-    return max(
-        defects, key=lambda defect: math.inf if defect.fails else defect.excess, default=Defect(0.0, 0.0, 0.0, 0.0)
-    )
+        return least_defect(made, given, lambda eta: real(lambda series: _sum(series, eta)), precision, ONE).fails
+    return any(_bends_wrong(made, given, real, level, precision) for level in range(1, machine.order + 1))
 
 
-def _bent_defect(
+def _bends_wrong(
     made: Sequence[Arrays],
     given: Sequence[Arrays],
     real: Callable[[Callable[[Arrays], Any]], Arrays],
     level: int,
     precision: float,
-) -> Defect:
+) -> bool:
     """Of what is linear on each side of its kinks: a coefficient as a direction, where values lie on no kink."""
     lines, sources = ([[series[0], series[level]] for series in many] for many in (made, given))
     rate = max(_rate(lines), _rate(sources))
     step = precision**PLACE / rate if rate else 1.0
-    allowed = DIGITS * step * _largest(lines, 1) + ONE.units * _noise(lines, sources, step, precision)
+    allowed = DIGITS * step * _largest(lines, 1) + ONE[1] * _noise(lines, sources, step, precision)
     ahead = real(lambda series: series[0] + step * series[level])
     behind = real(lambda series: series[0] - step * series[level])
-    whole = max(
+    apart = [
         _size((on - start - step * slope) * (abs(on + back - 2 * start) <= allowed))
         for on, back, (start, slope) in zip(ahead, behind, lines, strict=True)
-    )
-    return Defect(step, whole, whole, whole / (allowed or 1.0))
-
-
-def _is_traced_right(curve: _Curve, gradient: Gradient, defect: Defect, precision: float) -> bool:
-    """Whether the program, on whichever side of its kinks, is the gradient."""
-    program = curve.machine.program
-    point = [_sum(series, defect.eta) for series in curve.series(curve.machine.arguments)]
-    own, real = program.run([*point, *curve.machine.given]), gradient(point)
-    size = max(map(_size, real))
-    return all(_size(one - other) <= precision**PLACE * size for one, other in zip(own, real, strict=True))
+    ]
+    return not all(size <= allowed for size in apart)
 
 
 def _message(fault: Instruction | None, defect: Defect, order: int) -> str:
@@ -317,23 +253,19 @@ def check_finite_rows(rows: Sequence[Arrays]) -> None:
             )
 
 
-def _blame(curve: _Curve, level: int) -> None:
+def _blame(machine: Machine, level: int) -> None:
     """Raises ``InputError`` with the operation that first makes numbers that are none in coefficients up to a level."""
-    machine = curve.machine
 
-    def size(number: int) -> float:
-        if not machine.backend.floating(machine.coefficient(number, 0)):
-            return 0.0
-        return sum(map(_size, curve.series([number])[0][: level + 1]))
+    def finite(number: int) -> bool:
+        floating = machine.backend.floating(machine.coefficient(number, 0))
+        return not floating or all(math.isfinite(_size(part)) for part in machine.curve(number)[: level + 1])
 
-    if not all(math.isfinite(size(number)) for number in machine.arguments):
+    if not all(map(finite, machine.arguments)):
         return
-    sizes = {number: size(number) for number in machine.program.results}
-    wrong = math.isnan if any(map(math.isnan, sizes.values())) else math.isinf  # NaN comes of NaN, where it can
-    wanted, blamed = {number for number, found in sizes.items() if wrong(found)}, "it"
+    wanted, blamed = {number for number in machine.program.results if not finite(number)}, "it"
     for instruction, _ in reversed(machine.rules):
         if wanted & set(instruction.outputs):
-            causes = {number for number in instruction.inputs if wrong(size(number))}
+            causes = {number for number in instruction.inputs if not finite(number)}
             if not causes:
                 blamed = f"the operation {instruction.known_as!r}"
                 break
@@ -358,7 +290,3 @@ def _largest(series: Sequence[Arrays], level: int) -> float:
 def _size(value: Any) -> float:
     """The largest magnitude, NaN if there is one."""
     return float(abs(value).max()) if math.prod(value.shape) else 0.0
-
-
-def _worse(one: float, other: float) -> float:
-    return other if math.isnan(other) or other > one else one

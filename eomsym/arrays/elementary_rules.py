@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from eomsym.arrays.machine import Affine, Backend, Known, Operand, Row, Rule, RuleMaker, Series, total
+from eomsym.arrays.machine import Backend, Operand, Row, Rule, RuleMaker, Series, total
 from eomsym.arrays.program import Instruction
-from eomsym.arrays.rules import added, entrywise, first_output, inner_rows, times
+from eomsym.arrays.rules import TIMES, added, entrywise, first_output, inner_rows, times
 from eomsym.series.elementary import (
     ARGUMENT,
     ELEMENTARY,
@@ -45,12 +45,12 @@ class System:
         self._members: dict[str, Series] = {ARGUMENT: argument}
         for relation in function.relations:
             if isinstance(relation, Integral):
-                self._members[relation.target] = Known(argument.rows, all_seeds[relation.seed](argument[0]))
+                self._members[relation.target] = Series(argument.rows, all_seeds[relation.seed](argument[0]))
         for relation in function.relations:
             if isinstance(relation, Reciprocal):
-                self._members[relation.target] = Known(argument.rows, 1 / self._members[relation.of][0])
+                self._members[relation.target] = Series(argument.rows, 1 / self._members[relation.of][0])
             elif isinstance(relation, Combination):
-                self._members[relation.target] = Known(argument.rows, self._combination(relation, 0))
+                self._members[relation.target] = Series(argument.rows, self._combination(relation, 0))
 
     @property
     def value(self) -> Series:
@@ -70,10 +70,9 @@ class System:
         """Appends coefficient ``level`` of all members."""
         for relation in self._function.relations:
             target = self._members[relation.target]
-            assert isinstance(target, Known)
             target.values.append(self._next(relation, target, level))
 
-    def _next(self, relation: Relation, target: Known, level: int) -> Any:
+    def _next(self, relation: Relation, target: Series, level: int) -> Any:
         if isinstance(relation, Integral):
             return self._integral(relation, level)
         if isinstance(relation, Reciprocal):
@@ -89,7 +88,7 @@ class System:
 
         def convolve(arguments: Row, factors: Row) -> Any:
             weighted = [(relation.sign * i / level) * row for i, row in enumerate(arguments, 1)]
-            return entrywise(_TIMES, weighted, factors, self._backend)
+            return entrywise(TIMES, weighted, factors, self._backend)
 
         return added(moved, inner_rows(argument, factor, level, convolve))
 
@@ -112,13 +111,12 @@ class System:
 
 
 _ONE = 1
-_TIMES = Instruction("times", lambda left, right: [left * right], (), ())
 
 
 def _reciprocal(of: Series, target: Series, level: int, backend: Backend) -> Row:
     rest = [row * target[0] for row in of[level]]
     if level > 1:
-        rest = added(rest, inner_rows(of, target, level, lambda a, b: entrywise(_TIMES, a, b, backend)))
+        rest = added(rest, inner_rows(of, target, level, lambda a, b: entrywise(TIMES, a, b, backend)))
     return [-row * target[0] for row in rest]
 
 
@@ -140,10 +138,10 @@ def _made(instruction: Instruction, series: Sequence[Operand]) -> Callable[..., 
 
 def integer_power(exponent: int, base: Operand, backend: Backend) -> Rule:
     """By repeated squaring; negative powers through the reciprocal."""
-    chain: list[tuple[Known, Callable[[int], Any]]] = []
+    chain: list[tuple[Series, Callable[[int], Any]]] = []
 
-    def multiply(left: Series, right: Series) -> Known:
-        result = Known(left.rows, left[0] * right[0])
+    def multiply(left: Series, right: Series) -> Series:
+        result = Series(left.rows, left[0] * right[0])
         chain.append((result, lambda level: times(left, right, level, backend)))
         return result
 
@@ -158,7 +156,7 @@ def integer_power(exponent: int, base: Operand, backend: Backend) -> Rule:
     if result is None:
         return lambda level: [[0 * row for row in base[level]]]
     if exponent < 0:
-        of, inverse = result, Known(result.rows, 1 / result[0])
+        of, inverse = result, Series(result.rows, 1 / result[0])
         chain.append((inverse, lambda level: _reciprocal(of, inverse, level, backend)))
         result = inverse
     last = result
@@ -218,27 +216,27 @@ def general_power(instruction: Instruction, series: Sequence[Operand], backend: 
         products = _whole_powers(base, exponent[0], backend)
         return products or constant_power(whole, base, exponent[0], backend)
     logarithm = System(ELEMENTARY["log"], base, backend) if base.varies else None
-    factor = logarithm.value if logarithm else Known(base.rows, backend.seeds["log"](base[0]), varies=False)
-    product = Known(base.rows, factor[0] * exponent[0])
-    result = System(
-        ELEMENTARY["exp"], product, backend, {"exp": lambda _: first_output(instruction)(base[0], exponent[0])}
-    )
+    factor = logarithm.value if logarithm else Series(base.rows, backend.seeds["log"](base[0]), varies=False)
 
-    def rule(level: int) -> list[Any]:
+    def product(level: int) -> Row:
         if logarithm:
             logarithm.advance(level)
-        product.values.append(times(factor, exponent, level, backend))
-        return result.rule()(level)
+        return times(factor, exponent, level, backend)
 
-    return rule
+    seeds = {"exp": _made(instruction, series)}
+    rule = _composed("exp", Series(base.rows, factor[0] * exponent[0]), product, backend, seeds)
+    return lambda level: [rule(level)]
 
 
 def of_affine(name: str, factor: float = 1.0, shift: float = 0.0) -> RuleMaker:
     """An elementary function of ``factor · a + shift`` that the library has one operation for, such as log(1 + a)."""
 
     def maker(instruction: Instruction, series: Sequence[Operand], backend: Backend) -> Rule:
-        seeds = {name: _made(instruction, series)}
-        return System(ELEMENTARY[name], Affine(series[0], factor, shift), backend, seeds).rule()
+        (of,) = series
+        argument = Series(of.rows, factor * of[0] + shift)
+        moved = lambda level: of[level] if factor == 1 else [factor * row for row in of[level]]  # noqa: E731
+        rule = _composed(name, argument, moved, backend, {name: _made(instruction, series)})
+        return lambda level: [rule(level)]
 
     return maker
 
@@ -252,12 +250,24 @@ def erfc(instruction: Instruction, series: Sequence[Operand], backend: Backend) 
 def logaddexp(instruction: Instruction, series: Sequence[Operand], backend: Backend) -> Rule:
     """``b + softplus(a − b)``."""
     left, right = series
-    difference = Known(left.rows, left[0] - right[0])
-    system = System(ELEMENTARY["softplus"], difference, backend)
+    moved = lambda level: [a - b for a, b in zip(left[level], right[level], strict=True)]  # noqa: E731
+    rule = _composed("softplus", Series(left.rows, left[0] - right[0]), moved, backend)
+    return lambda level: [added(right[level], rule(level))]
 
-    def rule(level: int) -> list[Any]:
-        difference.values.append([a - b for a, b in zip(left[level], right[level], strict=True)])
+
+def _composed(
+    name: str,
+    argument: Series,
+    moved: Callable[[int], Row],
+    backend: Backend,
+    seeds: Mapping[str, Callable[..., Any]] | None = None,
+) -> Callable[[int], Row]:
+    """Coefficients of an elementary function of what ``moved`` makes the coefficients of."""
+    system = System(ELEMENTARY[name], argument, backend, seeds)
+
+    def coefficient(level: int) -> Row:
+        argument.values.append(moved(level))
         system.advance(level)
-        return [added(right[level], system.value[level])]
+        return system.value[level]
 
-    return rule
+    return coefficient

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import inspect
+import math
 from collections.abc import Callable, Sequence
 from typing import Any
+
+import numpy as np
 
 from eomsym.arrays.algebra import array_counterterms, array_whole_terms
 from eomsym.arrays.batches import (
@@ -19,7 +22,8 @@ from eomsym.arrays.batches import (
 from eomsym.arrays.check import Watch
 from eomsym.arrays.library import Library, Traced, listed_models
 from eomsym.arrays.lookahead import lookahead, rule_lookahead
-from eomsym.checks import check_finite, check_integer
+from eomsym.checks import check_finite, check_integer, check_positive
+from eomsym.dynamics.any_field import integrate_vector
 from eomsym.errors import InputError
 from eomsym.optimizers import (
     Loop,
@@ -45,7 +49,7 @@ class Frontend:
     """The functions of one library, such as ``eomsym.jax.counterterms``."""
 
     def __init__(self, library: Library) -> None:
-        self._library = library
+        self.library = library
 
     def counterterms(
         self,
@@ -100,7 +104,7 @@ class Frontend:
         optimiser of batches or players, for random numbers, and for an operation without a rule, such as a ``while``
         loop; ``SeriesMismatchError``, with the operation to blame, where the check fails.
         """
-        library, backend = self._library, self._library.backend
+        library, backend = self.library, self.library.backend
         tau = check_finite("tau", tau) if backend.concrete(tau) else tau
         moving = library.moving(params)
         with library.quiet():
@@ -145,7 +149,7 @@ class Frontend:
         ``options`` are those of ``counterterms``.  ``resum`` accelerates the sum (``step_index.resummation``), and
         warns where the terms grow too fast for that, but not under ``jax.jit``.
         """
-        library = self._library
+        library = self.library
         if resum:
             asked = inspect.signature(self.counterterms).bind_partial(**options).arguments
             entry, exact = chosen(asked.get("optimizer", "gradient-descent"), asked.get("hyperparameters", {}))
@@ -182,7 +186,7 @@ class Frontend:
         Raises ``InputError`` for an optimiser without a slow memory, a rate that is missing or out of range, or a
         memory that does not look like ``params``.
         """
-        library = self._library
+        library = self.library
         check_integer("order", order, 0, MAX_ARRAY_ORDER)
         entry, own, rest = form(optimizer, rates)
         check_one_gradient(entry, {})
@@ -242,13 +246,33 @@ class Frontend:
         Raises ``InputError`` for an order outside 0 … 20, an optimiser of batches or players, and a state of another
         shape.
         """
-        library, moving = self._library, self._library.moving(params)
+        library, moving = self.library, self.library.moving(params)
         slope, point = moving.slope(grad_fn), moving.leaves
         if optimizer == "gradient-descent" and state is None and not hyperparameters:
             return moving.row(lookahead(library, slope, point, eta, order, stride))
         memory = None if state is None else [moving.of_tree(part) for part in state]
         found = rule_lookahead(library, slope, point, eta, order, optimizer, memory, hyperparameters, stride)
         return tuple(map(moving.row, found))
+
+    def integrate(self, field: Callable[[Any], Any], params: Any, time: float, *, tolerance: float = 1e-10) -> Any:
+        """``params`` after ``time`` along ``field``, such as ``lambda p: lookahead_field(grad, p, eta, 2)``, by DOP853.
+
+        ``tolerance`` is relative and absolute, per step, and at least 100 times the precision of ``params``.  Raises
+        ``InputError`` for a bad value, ``IntegrationError`` if the path leaves the floating-point numbers.
+        """
+        time, tolerance = check_positive("time", time), check_positive("tolerance", tolerance)
+        library, backend = self.library, self.library.backend
+        leaves, structure = library.flatten(params)
+        leaves = [library.leaf(leaf) for leaf in leaves]
+        ends = np.cumsum([math.prod(leaf.shape) for leaf in leaves])
+
+        def unravel(vector: np.ndarray) -> Any:
+            parts = zip(np.split(vector, ends[:-1]), leaves, strict=True)
+            return library.unflatten(structure, [backend.like(part.reshape(leaf.shape), leaf) for part, leaf in parts])
+
+        precision = max(map(backend.precision, leaves))
+        rate = lambda state: library.vector(library.flatten(field(unravel(state)))[0])  # noqa: E731
+        return unravel(integrate_vector(rate, library.vector(leaves), time, tolerance, precision))
 
 
 def _rule(loop: Loop, taylor: Callable[[Schedule], Any]) -> UpdateRule:

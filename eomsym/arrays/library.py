@@ -7,6 +7,8 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from eomsym.arrays.batches import BatchGradient, Piece
 from eomsym.arrays.machine import Backend
 from eomsym.arrays.program import FlatProgram
@@ -31,6 +33,10 @@ class AllMoving:
         """A field of the parameters as one of what moves."""
         return field
 
+    def whole(self, moving: Any) -> Any:
+        """The parameters, with these in the place of what moves."""
+        return moving
+
     def of_tree(self, tree: Any) -> Any:
         """The same part of a tree like the parameters."""
         return tree
@@ -49,7 +55,8 @@ class Library:
     ``leaf`` makes an array of a parameter and ``given`` of data, or raises ``InputError``.
     ``gradient(loss, field, structure, data_structure)`` is g as a function of the leaves of both, which
     ``program(gradient, arguments)`` follows and ``real(gradient, arguments)`` evaluates.  ``kind(array)`` is all that a
-    program knows of an array; ``cast(total, part)`` gives a sum the type of one of its parts.
+    program knows of an array, ``numpy(array)`` its numbers as an array of NumPy's, in float64; ``cast(total, part)``
+    gives a sum the type of one of its parts.
     ``moving(params)`` tells which parameters move (``AllMoving``), ``taylor(schedule, tau, terms)`` is a schedule's
     Taylor polynomial, and in ``quiet()`` the library records no gradients.
     """
@@ -65,10 +72,15 @@ class Library:
     program: Callable[[Gradient, Arrays], FlatProgram]
     real: Callable[[Gradient, Arrays], Arrays]
     kind: Callable[[Any], object]
+    numpy: Callable[[Any], np.ndarray]
     cast: Callable[[Any, Any], Any] = lambda total, part: total
     moving: Callable[[Any], Any] = AllMoving
     taylor: Callable[[Schedule, Any, int], Sequence[Any]] = lambda schedule, tau, terms: schedule.taylor(tau, terms)
     quiet: Callable[[], AbstractContextManager[Any]] = nullcontext
+
+    def vector(self, parts: Sequence[Any]) -> np.ndarray:
+        """All numbers of some arrays."""
+        return np.concatenate([self.numpy(part).reshape(-1) for part in parts])
 
     def number(self, value: Any) -> float | None:
         """A value of one number; None where it cannot be looked at."""

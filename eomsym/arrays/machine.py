@@ -9,7 +9,6 @@ fewer nodes still (``Layout``).
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
@@ -189,55 +188,32 @@ class Machine:
         """Coefficient ``level`` of a value."""
         return self._series[number][level]
 
+    def curve(self, number: int) -> list[Any]:
+        """All coefficients of a value at the first node."""
+        rows = [self.coefficient(number, level)[self.layout.first(level)] for level in range(1, self.order + 1)]
+        return [self.coefficient(number, 0), *rows]
 
-class Series(ABC):
-    """Coefficients of a value, by level."""
 
-    varies = True
+class Series:
+    """Coefficients of a value, by level, as far as they are known, such as a rule keeps for itself; 0 first."""
 
-    def __init__(self, rows: Rows) -> None:
-        self.rows = rows
+    def __init__(self, rows: Rows, first: Any, varies: bool = True) -> None:
+        self.rows, self.values, self.varies = rows, [first], varies
         self._kept: dict[int, Any] = {}
 
-    @abstractmethod
-    def __getitem__(self, level: int) -> Any: ...
+    def __getitem__(self, level: int) -> Any:
+        return self.values[level]
 
     def inner(self, level: int, of: int) -> Any:
         """A coefficient at the nodes at which products are taken that count in coefficient ``of``."""
         return self.rows.extended(self._kept, self[level], level, self.rows.inner(of))
 
 
-class Known(Series):
-    """Coefficients as far as they are known, such as a rule keeps for itself; coefficient 0 first."""
-
-    def __init__(self, rows: Rows, first: Any, varies: bool = True) -> None:
-        super().__init__(rows)
-        self.values = [first]
-        self.varies = varies
-
-    def __getitem__(self, level: int) -> Any:
-        return self.values[level]
-
-
-class Operand(Known):
+class Operand(Series):
     """Those of a value of the program: zero above 0 where it does not vary."""
 
     def __getitem__(self, level: int) -> Any:
         return self.values[level] if self.varies or level == 0 else self.rows.zero(self.values[0], level)
-
-
-class Affine(Series):
-    """``factor · of + shift``."""
-
-    def __init__(self, of: Operand, factor: float = 1.0, shift: float = 0.0) -> None:
-        super().__init__(of.rows)
-        self._of, self._factor, self._shift = of, factor, shift
-
-    def __getitem__(self, level: int) -> Any:
-        value = self._of[level]
-        if level == 0:
-            return self._factor * value + self._shift
-        return value if self._factor == 1.0 else [self._factor * row for row in value]
 
 
 Rule = Callable[[int], list[Any]]

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from itertools import repeat
 from typing import Any
 
-from eomsym.arrays.machine import LONG, Backend, Known, Operand, Row, Rule, RuleMaker, Series, total
+from eomsym.arrays.machine import LONG, Backend, Operand, Row, Rule, RuleMaker, Series, total
 from eomsym.arrays.program import Instruction
 
 
@@ -107,28 +107,28 @@ def _product(
     return added(*parts) if len(parts) > 1 else parts[0]
 
 
-_TIMES = Instruction("times", lambda left, right: [left * right], (), ())
+TIMES = Instruction("times", lambda left, right: [left * right], (), ())
 
 
 def times(left: Series, right: Series, level: int, backend: Backend) -> Any:
     """Coefficient ``level`` of the product of two series."""
     if level == 0:
         return left[0] * right[0]
-    return _product(_TIMES, entrywise, left, right, level, backend)
+    return _product(TIMES, entrywise, left, right, level, backend)
 
 
 def divide(instruction: Instruction, series: Sequence[Operand], backend: Backend) -> Rule:
     """q = a / b from q b = a."""
     left, right = series
     over = first_output(instruction)
-    quotient = Known(left.rows, left.rows.made(instruction))
+    quotient = Series(left.rows, left.rows.made(instruction))
 
     def rule(level: int) -> list[Any]:
         rest = left[level]
         if right.varies:
             parts = [[row * quotient[0] for row in right[level]]]
             if level > 1:
-                parts.append(inner_rows(right, quotient, level, lambda a, b: entrywise(_TIMES, a, b, backend)))
+                parts.append(inner_rows(right, quotient, level, lambda a, b: entrywise(TIMES, a, b, backend)))
             rest = [row - taken for row, taken in zip(rest, added(*parts), strict=True)]
         quotient.values.append([over(row, right[0]) for row in rest])
         return [quotient[level]]

@@ -12,6 +12,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax.flatten_util import ravel_pytree
 
 from eomsym.arrays.frontend import Frontend
@@ -78,6 +79,7 @@ LIBRARY = Library(
     program=flatten,
     real=lambda gradient, values: gradient(*values),
     kind=lambda array: (array.shape, str(array.dtype)),
+    numpy=lambda array: np.asarray(array, np.float64),
     cast=lambda total, part: total.astype(part.dtype),
     taylor=_taylor,
 )

@@ -89,7 +89,9 @@ _REFUSED = {
     "it searches along lines and keeps a history, so that a step is no smooth function of the state": (
         "torch.LBFGS optax.lbfgs"
     ),
-    "its step needs the shapes of the weight matrices, which a rule for one vector does not know": "torch.Muon",
+    "it computes in half precision, by the shapes of the weight matrices, which a rule for one vector does not know": (
+        "torch.Muon"
+    ),
     "it steps where a gradient is stored only; torch.Adam is the same for dense gradients": "torch.SparseAdam",
     "it scales each layer by norms, and a rule for one vector does not know the layers": (
         "optax.fromage optax.lamb optax.lars optax.novograd"

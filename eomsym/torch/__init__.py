@@ -10,9 +10,8 @@ if find_spec("torch") is None:
     raise MissingExtraError("eomsym.torch: the package torch is not installed; pip install 'eomsym[torch]'")
 
 from eomsym.torch.corrected import Corrected
-from eomsym.torch.integration import integrate
-from eomsym.torch.library import counterterms, equation_of_motion, lookahead_field, traced, whole_state_terms
-from eomsym.torch.optimizer_state import learning_rates, torch_state
+from eomsym.torch.library import counterterms, equation_of_motion, integrate, lookahead_field, traced, whole_state_terms
+from eomsym.torch.optimizer_state import torch_state
 from eomsym.torch.track import track
 
 __all__ = [
@@ -20,7 +19,6 @@ __all__ = [
     "counterterms",
     "equation_of_motion",
     "integrate",
-    "learning_rates",
     "lookahead_field",
     "torch_state",
     "traced",

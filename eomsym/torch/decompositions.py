@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import math
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache
@@ -37,19 +36,10 @@ def _axes(value: Any, dim: Any) -> list[int]:
     return list(chosen)
 
 
-def _variance(value: Any, dim: Any = None, *, correction: Any = None, keepdim: bool = False) -> Any:
-    axes = _axes(value, dim)
+def _variance(value: Any, axes: Sequence[int], correction: float = 1.0, *, output_dtype: Any = None) -> Any:
     count = math.prod(value.shape[axis] for axis in axes)
-    distance = value - value.sum(axes, keepdim=True) / count
-    return (distance * distance).sum(axes, keepdim=keepdim) / (count - (1 if correction is None else correction))
-
-
-def _variance_and_mean(value: Any, dim: Any = None, *, correction: Any = None, keepdim: bool = False) -> Any:
-    return _variance(value, dim, correction=correction, keepdim=keepdim), value.mean(_axes(value, dim), keepdim=keepdim)
-
-
-def _plain_variance(value: Any, dims: Any, correction: float = 1.0, *, output_dtype: Any = None) -> Any:
-    return _variance(value, dims, correction=correction)
+    distance = value - value.sum(list(axes), keepdim=True) / count
+    return (distance * distance).sum(list(axes)) / (count - correction)
 
 
 def _broadcast(value: Any, shape: Sequence[int], dimensions: Sequence[int]) -> Any:
@@ -86,69 +76,6 @@ def _convolution(value: Any, weight: Any, bias: Any, *rest: Any) -> Any:
     return aten.convolution(value, weight, None, *rest) + bias.reshape(-1, *(1,) * (weight.ndim - 2))
 
 
-def _convolution_backward(
-    gradient: Any,
-    value: Any,
-    weight: Any,
-    bias_sizes: Any,
-    stride: Sequence[int],
-    padding: Sequence[int],
-    dilation: Sequence[int],
-    transposed: bool,
-    output_padding: Sequence[int],
-    groups: int,
-    mask: Sequence[bool],
-) -> tuple[Any, Any, Any]:
-    """The three derivatives of a convolution, each a convolution or a sum."""
-    rank = weight.ndim - 2
-    stride, padding, dilation = (_each(sizes, rank) for sizes in (stride, padding, dilation))
-    to_value = to_weight = to_bias = None
-    if mask[0]:
-        lost = [0] * rank
-        if not transposed:
-            reached = [
-                (gradient.shape[2 + i] - 1) * stride[i] - 2 * padding[i] + dilation[i] * (weight.shape[2 + i] - 1) + 1
-                for i in range(rank)
-            ]
-            lost = [value.shape[2 + i] - reached[i] for i in range(rank)]
-        # What a stride leaves over may be longer than the padding that an operation takes.
-        extra = [min(left, max(s, d) - 1) for left, s, d in zip(lost, stride, dilation, strict=True)]
-        to_value = aten.convolution(gradient, weight, None, stride, padding, dilation, not transposed, extra, groups)
-        rest = [left - made for left, made in zip(lost, extra, strict=True)]
-        if any(rest):
-            to_value = torch.nn.functional.pad(to_value, [part for left in reversed(rest) for part in (0, left)])
-    if mask[1]:
-        moved, still = (gradient, value) if transposed else (value, gradient)
-        to_weight = _weight_gradient(moved, still, weight, stride, padding, dilation, groups)
-    if mask[2]:
-        to_bias = gradient.sum([0, *range(2, gradient.ndim)])
-    return to_value, to_weight, to_bias
-
-
-def _each(sizes: Sequence[int], rank: int) -> list[int]:
-    return list(sizes) * rank if len(sizes) == 1 else list(sizes)
-
-
-def _weight_gradient(
-    moved: Any,
-    still: Any,
-    weight: Any,
-    stride: Sequence[int],
-    padding: Sequence[int],
-    dilation: Sequence[int],
-    groups: int,
-) -> Any:
-    """``Σ_{n,p} still[n, o, p] moved[n, i, s p + d k − padding]``: samples and channels change places."""
-    samples, channels = moved.shape[:2]
-    inputs = moved.reshape(samples, groups, channels // groups, *moved.shape[2:]).transpose(0, 2)
-    inputs = inputs.reshape(channels // groups, groups * samples, *moved.shape[2:])
-    none = [0] * len(stride)
-    found = aten.convolution(inputs, still.transpose(0, 1), None, dilation, padding, stride, False, none, groups)
-    for axis, size in enumerate(weight.shape[2:], 2):
-        found = found.narrow(axis, 0, size)
-    return found.transpose(0, 1)
-
-
 def _max_pool_backward(rank: int) -> Callable[..., Any]:
     """Each value goes back to where it came from."""
 
@@ -158,14 +85,6 @@ def _max_pool_backward(rank: int) -> Callable[..., Any]:
         return start.scatter_add(-1, places, gradient.flatten(-rank)).reshape(value.shape)
 
     return backward
-
-
-def _embedding_backward(gradient: Any, places: Any, rows: int, padding: int, by_frequency: bool) -> Any:
-    if by_frequency:
-        raise InputError("loss_fn: embedding with scale_grad_by_freq has no rule; leave the option out")
-    kept = gradient * (places != padding).unsqueeze(-1)
-    width = gradient.shape[-1]
-    return gradient.new_zeros(rows, width).index_add(0, places.reshape(-1), kept.reshape(-1, width))
 
 
 def _strided(value: Any, size: Sequence[int], stride: Sequence[int], offset: Any = None) -> Any:
@@ -204,20 +123,16 @@ OWN: dict[Any, Callable[..., Any]] = {
     aten.diagonal_scatter.default: _diagonal_scatter,
     aten.log_sigmoid_forward.default: _log_sigmoid,
     aten.log_sigmoid_backward.default: _log_sigmoid_backward,
-    aten.var.correction: _variance,
-    aten.var_mean.correction: _variance_and_mean,
     aten.linalg_vector_norm.default: _vector_norm,
     aten.max.default: _extremum(torch.amax),
     aten.min.default: _extremum(torch.amin),
     aten.convolution.default: _convolution,
-    aten.convolution_backward.default: _convolution_backward,
     aten.max_pool2d_with_indices_backward.default: _max_pool_backward(2),
     aten.max_pool3d_with_indices_backward.default: _max_pool_backward(3),
     aten.adaptive_max_pool2d_backward.default: _max_pool_backward(2),
     aten.adaptive_max_pool3d_backward.default: _max_pool_backward(3),
-    aten.embedding_dense_backward.default: _embedding_backward,
     torch.ops.prims.broadcast_in_dim.default: _broadcast,
-    torch.ops.prims.var.default: _plain_variance,
+    torch.ops.prims.var.default: _variance,
     torch.ops.prims.sum.default: lambda value, dims, *, output_dtype=None: value.sum(dims, dtype=output_dtype),
 }
 
@@ -239,41 +154,13 @@ def _product(value: Any, dim: Any = None, keepdim: bool = False, *, dtype: Any =
     return value if keepdim else value.squeeze(dim)
 
 
-def _running_product(value: Any, dim: int, *, dtype: Any = None) -> Any:
-    parts = (value if dtype is None else value.to(dtype)).unbind(dim)
-    return torch.stack(list(itertools.accumulate(parts, torch.mul)), dim)
-
-
-def _running_logsumexp(value: Any, dim: int) -> Any:
-    with proxy_tensor.disable_proxy_modes_tracing():
-        shift = value.detach().amax(dim, keepdim=True)
-    return (value - shift).exp().cumsum(dim).log() + shift
-
-
 def _binary_cross_entropy(
     scores: Any, target: Any, weight: Any = None, *_: Any, reduction: str = "mean", pos_weight: Any = None, **__: Any
 ) -> Any:
     """Without the maximum that PyTorch takes out and puts back."""
     share = 1 if pos_weight is None else (pos_weight - 1) * target + 1
     losses = (1 - target) * scores - share * torch.nn.functional.logsigmoid(scores)
-    return _reduced(losses if weight is None else losses * weight, reduction)
-
-
-def _gaussian_likelihood(
-    value: Any, target: Any, variance: Any, full: bool = False, eps: float = 1e-6, reduction: str = "mean"
-) -> Any:
-    """Without the look at whether a variance is negative; below ``eps`` its derivative passes, as PyTorch has it."""
-    if isinstance(variance, torch.Tensor):
-        if variance.shape != value.shape and variance.shape == value.shape[:-1]:
-            variance = variance.unsqueeze(-1)
-        variance = variance + (variance.clamp(min=eps) - variance).detach()
-    else:
-        variance = torch.full_like(value, max(variance, eps))
-    losses = (variance.log() + (value - target) ** 2 / variance + (math.log(2 * math.pi) if full else 0)) / 2
-    return _reduced(losses, reduction)
-
-
-def _reduced(losses: Any, reduction: str) -> Any:
+    losses = losses if weight is None else losses * weight
     return {"mean": losses.mean, "sum": losses.sum, "none": lambda: losses}[reduction]()
 
 
@@ -320,13 +207,8 @@ TRACED: Mapping[Any, Callable[..., Any]] = {
     torch.Tensor.add_: _counted,
     torch.prod: _product,
     torch.Tensor.prod: _product,
-    torch.cumprod: _running_product,
-    torch.Tensor.cumprod: _running_product,
-    torch.logcumsumexp: _running_logsumexp,
-    torch.Tensor.logcumsumexp: _running_logsumexp,
     torch._weight_norm: lambda value, size, dim=0: value * (size / torch.norm_except_dim(value, 2, dim)),
     functional.binary_cross_entropy_with_logits: _binary_cross_entropy,
-    functional.gaussian_nll_loss: _gaussian_likelihood,
 }
 
 

@@ -62,9 +62,11 @@ LIBRARY = Library(
     program=flatten,
     real=evaluated,
     kind=kind,
+    numpy=lambda tensor: tensor.detach().to("cpu", torch.float64).numpy(),
     moving=moving,
     quiet=torch.no_grad,
 )
 FRONTEND = Frontend(LIBRARY)
 counterterms, equation_of_motion = FRONTEND.counterterms, FRONTEND.equation_of_motion
 whole_state_terms, lookahead_field = FRONTEND.whole_state_terms, FRONTEND.lookahead_field
+integrate = FRONTEND.integrate

@@ -3,77 +3,39 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
-from functools import partial
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import torch
 from torch.utils import _pytree as pytree
 
-from eomsym.arrays.line import along_line, operations
-from eomsym.arrays.machine import Machine
-from eomsym.errors import InputError
-from eomsym.torch.library import checked_leaf
+from eomsym.arrays import line
+from eomsym.arrays.line import weighed
+from eomsym.arrays.program import FlatProgram
+from eomsym.torch.library import LIBRARY
 from eomsym.torch.rules import BACKEND
-from eomsym.torch.tracing import evaluated, flatten, flatten_loss, gradient_function, plainly
-
-FRAMEWORK = f"PyTorch {torch.__version__.partition('+')[0]}"
+from eomsym.torch.tracing import flatten_loss, plainly
 
 
-class Line:
-    """``loss(leaves)`` at ``point + t · direction``; descent where no direction is given.  Vectors are NumPy's."""
+class Line(line.Line):
+    """Derivatives of derivatives are each taken backward."""
 
-    framework = FRAMEWORK
-
-    def __init__(
-        self, loss: Callable[[list[Any]], Any], point: Sequence[Any], direction: Sequence[Any] | None = None
-    ) -> None:
-        self._loss, self._point = loss, [value.detach() for value in point]
-        self._gradient = gradient_function(loss, None, pytree.tree_structure(list(self._point)))
-        start = evaluated(self._gradient, self._point)
-        self._direction = [-part for part in start] if direction is None else [part.detach() for part in direction]
-        self.precision = max(map(BACKEND.precision, self._point))
-
-    def along(self, t: float) -> np.ndarray:
-        """The gradient there, by PyTorch's first derivatives."""
-        moved = [value + t * part for value, part in zip(self._point, self._direction, strict=True)]
-        return flat(evaluated(self._gradient, moved))
-
-    def anew(self) -> np.ndarray:
-        """The gradient where the line begins, evaluated once more."""
-        return self.along(0.0)
+    framework, library = f"PyTorch {torch.__version__.partition('+')[0]}", LIBRARY
 
     def nested(self, order: int) -> list[np.ndarray]:
-        """Its coefficients in t by derivatives of derivatives, each taken backward."""
         found = []
         with plainly(), torch.enable_grad():
-            moving = [value.requires_grad_() for value in map(torch.clone, self._point)]
-            along = self._loss(moving)
+            moving = [value.requires_grad_() for value in map(torch.clone, self.point)]
+            along = self.loss(moving)
             for k in range(order + 1):
                 parts = _derivatives(along, moving)
-                found.append(flat(parts) / math.factorial(k))
-                along = sum((part * by).sum() for part, by in zip(parts, self._direction, strict=True))
+                found.append(self.library.vector(parts) / math.factorial(k))
+                along = sum((part * by).sum() for part, by in zip(parts, self.direction, strict=True))
         return found
 
-    def machine(self, order: int) -> Machine:
-        """The same by series.  Raises ``InputError`` for what has none."""
-        with torch.no_grad():
-            return along_line(flatten(self._gradient, self._point), self._point, self._direction, order, BACKEND)
-
-    def series(self, machine: Machine, order: int) -> list[np.ndarray]:
-        """The coefficients that a machine has found."""
-        with torch.no_grad():
-            higher = [flat([part[0] for part in machine.outputs(k)]) for k in range(1, order + 1)]
-            return [flat(machine.outputs(0)), *higher]
-
-    def operations(self) -> Iterator[tuple[str, Line]]:
-        """The operations of the loss as losses of their own, each along the line of its inputs."""
-        with torch.no_grad():
-            parts = list(operations(flatten_loss(self._loss, self._point), self._point, self._direction, BACKEND))
-        for name, apply, point, direction in parts:
-            known = name.removeprefix("native_").removesuffix("_interface")
-            yield known, Line(partial(_alone, apply), point, direction)
+    def program(self) -> FlatProgram:
+        return flatten_loss(self.loss, self.point)
 
 
 def module_line(model: Any, params: Any, data: Any) -> Line:
@@ -81,41 +43,17 @@ def module_line(model: Any, params: Any, data: Any) -> Line:
 
     Raises ``InputError`` for what is no loss, or has no parameters.
     """
-    if isinstance(model, torch.nn.Module):
-        params = {name: p for name, p in model.named_parameters() if p.requires_grad} if params is None else params
-        given = data if isinstance(data, tuple) else () if data is None else (data,)
+    if not isinstance(model, torch.nn.Module):
+        return Line.of_loss(lambda p: model(p) if data is None else model(p, data), params)
+    params = {name: p for name, p in model.named_parameters() if p.requires_grad} if params is None else params
+    given = data if isinstance(data, tuple) else () if data is None else (data,)
 
-        def loss(p: Any) -> Any:
-            made = torch.func.functional_call(model, p, given)
-            return made if isinstance(made, torch.Tensor) and made.numel() == 1 else weighed(pytree.tree_leaves(made))
-    else:
+    def loss(p: Any) -> Any:
+        made = torch.func.functional_call(model, p, given)
+        single = isinstance(made, torch.Tensor) and made.numel() == 1
+        return made if single else weighed(pytree.tree_leaves(made), BACKEND)
 
-        def loss(p: Any) -> Any:
-            return model(p) if data is None else model(p, data)
-
-    leaves, structure = pytree.tree_flatten(params)
-    if not leaves:
-        raise InputError("params: no tensors are in there; give those that the loss is a function of")
-    return Line(lambda values: loss(pytree.tree_unflatten(values, structure)), list(map(checked_leaf, leaves)))
-
-
-def weighed(parts: Sequence[Any]) -> Any:
-    """One number of many: a sum with weights that are all different, and of squares."""
-    total = torch.zeros(())
-    for part in parts:
-        if isinstance(part, torch.Tensor) and part.is_floating_point():
-            weights = torch.cos(torch.arange(part.numel(), dtype=torch.float64, device=part.device)).to(part.dtype)
-            total = total + (part.reshape(-1) * (weights + part.reshape(-1) / 2)).sum()
-    return total
-
-
-def _alone(apply: Callable[..., list[Any]], values: Sequence[Any]) -> Any:
-    return weighed(apply(*values))
-
-
-def flat(parts: Sequence[Any]) -> np.ndarray:
-    """All numbers as one vector."""
-    return np.concatenate([part.detach().to("cpu", torch.float64).reshape(-1).numpy() for part in parts])
+    return Line.of_loss(loss, params)
 
 
 def _derivatives(of: Any, moving: Sequence[Any]) -> list[Any]:

@@ -17,19 +17,10 @@ from torch.utils import _pytree as pytree
 
 from eomsym.dynamics.state_map import StateMap, Tally
 from eomsym.errors import EomsymError, InputError
+from eomsym.optimizers.libraries import LIBRARIES
+from eomsym.torch.library import checked_leaf
 from eomsym.torch.moving import Hooks, hooks_of, moving_of, passed
 
-#: Classes whose step is no smooth function of the state, and why.
-ROUGH = {
-    "Rprop": "its step takes the sign of the gradient",
-    "LBFGS": "a step is a search along a line, with a history that starts anew",
-    "Adamax": "it keeps the maximum of two numbers",
-    "ASGD": "it keeps the maximum of two numbers",
-    "RAdam": "it changes its rule once enough steps are taken",
-    "Adafactor": "it clips its steps",
-    "Muon": "it computes in half precision",
-    "SparseAdam": "it is for sparse gradients",
-}
 #: What a state begins with that does not begin at zero.
 ONES = frozenset({"mu_product"})
 
@@ -112,10 +103,11 @@ def _check_repeatable(machine: _Machine, start: np.ndarray) -> None:
 
 def _check_smooth(optimizer: torch.optim.Optimizer) -> None:
     name = type(optimizer).__name__
-    reason = next((ROUGH[kind.__name__] for kind in type(optimizer).__mro__ if kind.__name__ in ROUGH), None)
-    if reason is None and any(group.get("amsgrad") for group in optimizer.param_groups):
-        reason = "amsgrad keeps the maximum of two numbers"
-    if reason is not None:
+    entries = [LIBRARIES.get(f"torch.{kind.__name__}") for kind in type(optimizer).__mro__]
+    reason = next((entry.refused for entry in entries if entry is not None and entry.refused), "")
+    if not reason and any(group.get("amsgrad") or "t0" in group for group in optimizer.param_groups):
+        reason = "it keeps the maximum of two numbers, which has a kink"
+    if reason:
         raise InputError(f"optimizer torch.{name}: no equation of motion, {reason}; take Adam or SGD, say")
     for group in optimizer.param_groups:
         for key in ("momentum", "betas", "alpha"):
@@ -127,9 +119,7 @@ def _check_smooth(optimizer: torch.optim.Optimizer) -> None:
 def _places(leaves: Sequence[Any], theirs: Sequence[torch.Tensor]) -> list[int]:
     """Which leaf each of the optimiser's parameters is."""
     for leaf in leaves:
-        if not isinstance(leaf, torch.Tensor) or not leaf.is_floating_point():
-            kind = leaf.dtype if isinstance(leaf, torch.Tensor) else type(leaf).__name__
-            raise InputError(f"params: a leaf is {kind}; give floating-point tensors only")
+        checked_leaf(leaf)
     numbers = {id(leaf): number for number, leaf in enumerate(leaves)}
     if all(id(parameter) in numbers for parameter in theirs):
         return [numbers[id(parameter)] for parameter in theirs]
@@ -141,21 +131,15 @@ def _places(leaves: Sequence[Any], theirs: Sequence[torch.Tensor]) -> list[int]:
 
 def _copied(optimizer: torch.optim.Optimizer, theirs: Sequence[torch.Tensor], tensors: Sequence[torch.Tensor]) -> Any:
     """A copy on other tensors, of doubles, a tensor at a time."""
-    groups, after = [], iter(tensors)
-    for group in optimizer.param_groups:
-        made = {key: copy.deepcopy(value) for key, value in group.items() if key != "params"}
-        made["params"] = [next(after) for _ in group["params"]]
-        made |= {key: value for key, value in _PLAIN.items() if key in made}
-        groups.append(made)
-    own = copy.copy(optimizer)  # by PyTorch's own rule, which leaves out what a class keeps besides
-    known = {id(theirs): tensor for theirs, tensor in zip(theirs, tensors, strict=True)} | {id(optimizer): own}
+    known: dict[int, Any] = {id(parameter): tensor for parameter, tensor in zip(theirs, tensors, strict=True)}
+    own = copy.deepcopy(optimizer, {**known})  # by PyTorch's own rule, which leaves out what a class keeps besides
+    known[id(optimizer)] = own
     for name in vars(optimizer).keys() - vars(own).keys():
         vars(own)[name] = _deep(name, vars(optimizer)[name], known)
-    own.param_groups = groups
-    own.state = type(optimizer.state)(dict)
-    of = dict(zip(theirs, tensors, strict=True))
-    for parameter, entries in optimizer.state.items():
-        own.state[of[parameter]] = {key: _double(value) for key, value in entries.items()}
+    for group in own.param_groups:
+        group.update({key: value for key, value in _PLAIN.items() if key in group})
+    for entries in own.state.values():
+        entries.update({key: _double(value) for key, value in entries.items()})
     return own
 
 
@@ -173,7 +157,7 @@ _PLAIN = {"foreach": False, "fused": None, "capturable": False, "differentiable"
 def _double(value: Any) -> Any:
     if isinstance(value, torch.Tensor):
         return value.detach().to("cpu", torch.float64, copy=True)
-    return float(value) if _is_number(value) else copy.deepcopy(value)
+    return float(value) if _is_number(value) else value
 
 
 def _is_number(value: Any) -> bool:

@@ -11,7 +11,7 @@ from torch.autograd import forward_ad as _forward_ad
 
 from eomsym.arrays import common, elementary_rules, rules
 from eomsym.arrays.common import names
-from eomsym.arrays.machine import Backend, Known, Operand, Rule, RuleMaker
+from eomsym.arrays.machine import Backend, Operand, Rule, RuleMaker, Series
 from eomsym.arrays.program import Instruction
 
 _dual: Any = _forward_ad
@@ -103,7 +103,7 @@ def _push(function: Callable[..., list[Any]], values: Sequence[Any], tangents: S
 
 def _inverse(instruction: Instruction, series: Sequence[Operand], backend: Backend) -> Rule:
     """Y = A⁻¹ from A Y = 1."""
-    matrix, known = series[0], Known(series[0].rows, series[0].rows.made(instruction))
+    matrix, known = series[0], Series(series[0].rows, series[0].rows.made(instruction))
 
     def rule(level: int) -> list[Any]:
         rest = [row @ known[0] for row in matrix[level]]
@@ -119,6 +119,23 @@ def _inverse(instruction: Instruction, series: Sequence[Operand], backend: Backe
 _MATMUL = Instruction("matmul", lambda left, right: [left @ right], (), ())
 
 
+def _convolution_backward(instruction: Instruction, series: Sequence[Operand], backend: Backend) -> Rule:
+    """The derivatives for input and weight, each bilinear in that of the result and the other; and for the bias."""
+    gradient, value, weight = series
+    *how, asked = instruction.params["args"][2:]
+
+    def one(place: int, arguments: Callable[..., Any]) -> Instruction:
+        only, backward = [place == other for other in range(3)], torch.ops.aten.convolution_backward
+        return Instruction(instruction.name, lambda *v: [backward(*arguments(*v), *how, only)[place]], (), ())
+
+    made = [
+        rules.bilinear(one(0, lambda g, other: (g, value[0], other)), [gradient, weight], backend),
+        rules.bilinear(one(1, lambda g, other: (g, other, weight[0])), [gradient, value], backend),
+        rules.linear(one(2, lambda g: (g, value[0], weight[0])), [gradient], backend),
+    ]
+    return lambda level: [rule(level)[0] if wanted else [] for rule, wanted in zip(made, asked, strict=True)]
+
+
 RULES: dict[str, RuleMaker] = {
     **common.RULES,
     **dict.fromkeys(LINEAR, rules.linear),
@@ -132,6 +149,7 @@ RULES: dict[str, RuleMaker] = {
     "reciprocal": elementary_rules.function("reciprocal"),
     "where": rules.select,
     "linalg_inv_ex": _inverse,
+    "convolution_backward": _convolution_backward,
 }
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -36,6 +36,8 @@ USUAL = {
 IDENTITIES = frozenset(["detach", "alias", "view_of", "clone", "_to_copy", "view", "_unsafe_view", "expand", "slice"])
 #: They take no more of a tensor than its shape, and fill it with a number.
 FILLED = {"zeros_like": 0, "new_zeros": 0, "ones_like": 1, "new_ones": 1}
+#: What stands for the inputs of an operation: what came before, and numbers that became tensors.
+GIVEN = (torch.fx.Node, torch.Tensor)
 #: What is made of numbers only, and of no tensor of the user's, is kept if it has no more elements.
 SMALL = 4096
 
@@ -259,32 +261,20 @@ class _Reader:
             leaves = [self._lifted(leaf, node) for leaf in node.args]
             structure = pytree.tree_structure((tuple(leaves), dict(node.kwargs)))
             leaves += list(node.kwargs.values())
-        leaves = [_bounded(leaf, node) for leaf in leaves]
-        places = [place for place, leaf in enumerate(leaves) if isinstance(leaf, (torch.fx.Node, _Constant))]
+        places = [place for place, leaf in enumerate(leaves) if isinstance(leaf, GIVEN)]
         args, kwargs = pytree.tree_unflatten(leaves, structure)
-        direct = [place for place, part in enumerate(args) if isinstance(part, (torch.fx.Node, _Constant))]
-
-        first = direct == list(range(len(places)))
-
-        def filled(values: Sequence[Any]) -> Any:
-            if len(direct) == len(places):  # most are; lists within take longer
-                parts = list(args)
-                for place, value in zip(direct, values, strict=True):
-                    parts[place] = value
-                return parts, kwargs
-            parts = list(leaves)
-            for place, value in zip(places, values, strict=True):
-                parts[place] = value
-            return pytree.tree_unflatten(parts, structure)
-
-        rest = args[len(direct) :]
+        first, rest = args[: len(places)], args[len(places) :]
+        leading = len(first) == len(places) and all(isinstance(part, GIVEN) for part in first)
 
         def apply(*values: Any) -> list[Any]:
-            if first:  # most are like this, and filling takes longer
+            if leading:  # most are like this, and filling takes longer
                 made = operation(*values, *rest, **kwargs)
             else:
-                parts, named = filled(values)
-                made = operation(*parts, **named)
+                parts = list(leaves)
+                for place, value in zip(places, values, strict=True):
+                    parts[place] = value
+                filled, named = pytree.tree_unflatten(parts, structure)
+                made = operation(*filled, **named)
             return list(made) if isinstance(made, (tuple, list)) else [made]
 
         return tuple(self._input(leaves[place]) for place in places), apply
@@ -293,15 +283,14 @@ class _Reader:
         """A number that is added or multiplied as a tensor, so that it is known to have no series."""
         if isinstance(leaf, (int, float)) and not isinstance(leaf, bool):
             like = node.meta["val"]
-            return _Constant(torch.tensor(leaf, dtype=like.dtype, device=like.device))
+            return torch.tensor(leaf, dtype=like.dtype, device=like.device)
         return leaf
 
     def _input(self, leaf: Any) -> int:
         if isinstance(leaf, torch.fx.Node):
             return self._numbers[leaf][0]
         number = self._number()
-        self._constants[number] = leaf.value
-        self._own[number] = leaf.value
+        self._constants[number] = self._own[number] = leaf
         return number
 
 
@@ -317,25 +306,7 @@ def _is_identity(node: Any) -> bool:
 def _origin(node: Any) -> str:
     """What the user knows the operation as: a derivative goes by the name of what it is the derivative of."""
     name = operation_name(node.meta.get("original_aten") or node.target)
-    name = name.removesuffix("_data").removesuffix("_backward").removesuffix("_forward").strip("_")
+    for part in ("_data", "_backward", "_forward", "_interface"):
+        name = name.removesuffix(part)
+    name = name.strip("_").removeprefix("native_")
     return USUAL.get(name, name)
-
-
-def _bounded(leaf: Any, node: Any) -> Any:
-    """Slices to the end carry the largest integer as their end, which not every operation takes under vmap."""
-    if isinstance(leaf, int) and leaf == _ENDLESS:
-        name = operation_name(node.target)
-        sizes = node.args[1] if name == "slice_backward" else node.args[0].meta["val"].shape
-        place = {"slice": 1}.get(name, 2)
-        return sizes[node.args[place] if len(node.args) > place else 0]
-    return leaf
-
-
-_ENDLESS = 2**63 - 1
-
-
-@dataclass(eq=False)
-class _Constant:
-    """A number that became a tensor."""
-
-    value: torch.Tensor

@@ -32,7 +32,7 @@ class Line(Protocol):
     def anew(self) -> np.ndarray: ...
     def nested(self, order: int) -> list[np.ndarray]: ...
     def machine(self, order: int) -> Any: ...
-    def series(self, machine: Any, order: int) -> list[np.ndarray]: ...
+    def series(self, machine: Any) -> list[np.ndarray]: ...
     def operations(self) -> Iterator[tuple[str, Line]]: ...
 
 
@@ -107,12 +107,13 @@ class _Auditor:
 
     def _series(self) -> list[np.ndarray]:
         self._machine = self._line.machine(self._order)
-        return self._line.series(self._machine, self._order)
+        return self._line.series(self._machine)
 
     def _operation(self, row: AuditRow) -> str | None:
         """Where what is to blame goes wrong; None where it cannot be said."""
         if row.verdict == SERIES:
-            return first_fault(self._machine)
+            fault = first_fault(self._machine)
+            return None if fault is None else fault.name
         if row.verdict != NESTED:
             return None
         try:

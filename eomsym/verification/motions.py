@@ -31,10 +31,10 @@ def map_of(training: Training, purpose: str, order: int = 0) -> StateMap:
         loss = training.own
         assert loss is not None
         if hasattr(training.object, "param_groups"):
-            from eomsym.torch import torch_state
+            from eomsym.torch.optimizer_state import torch_state
 
             return torch_state(loss.loss_fn, loss.params, training.object)
-        from eomsym.jax import optax_state
+        from eomsym.jax.optimizer_state import optax_state
 
         return optax_state(loss.loss_fn, loss.params, training.object)
     rate, kernel = training.rate(purpose), training.kernel(order, purpose)

@@ -149,6 +149,21 @@ def test_a_path_with_a_pole_is_an_error(solver):
         eomsym.jax.integrate(lambda y: y**2, jnp.ones(1), 2.0, solver=solver, max_steps=500)
 
 
+def test_the_tolerance_is_above_the_round_off_of_the_coarsest_leaf():
+    """Below it every step would be tried over and over: it took 13,800 evaluations."""
+    params, calls = {"a": jnp.array([1.0, -0.5], jnp.float32), "b": jnp.array([0.3])}, []
+
+    def field(p):
+        jax.debug.callback(lambda: calls.append(1))
+        return {"a": -jnp.sin(3 * p["a"]), "b": p["a"].sum(keepdims=True).astype(jnp.float64)}
+
+    end = eomsym.jax.integrate(field, params, 5.0, solver="scipy")
+    jax.effects_barrier()
+    assert [leaf.dtype for leaf in jax.tree.leaves(end)] == [jnp.float32, jnp.float64]
+    np.testing.assert_allclose(end["b"], 1.0480135, rtol=1e-5)
+    assert len(calls) < 500
+
+
 def test_a_term_of_diffrax_saves_at_times_and_agrees_with_scipy():
     diffrax = pytest.importorskip("diffrax", reason="the extra 'jax' has it")
     field = lambda y: -y - 0.1 * y**3  # noqa: E731

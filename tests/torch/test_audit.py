@@ -185,5 +185,5 @@ def test_what_is_refused(name):
 
 
 def test_a_module_without_parameters_is_refused():
-    with pytest.raises(InputError, match="params: no tensors are in there"):
+    with pytest.raises(InputError, match="params: no arrays are in there"):
         eomsym.audit(nn.Tanh(), None, ROWS)

@@ -122,8 +122,11 @@ def test_what_only_exists_after_the_first_step():
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda tensors: torch.optim.Adam(tensors, amsgrad=True), r"torch\.Adam: no equation of motion, amsgrad"),
-        (torch.optim.Rprop, r"torch\.Rprop: no equation of motion, its step takes the sign"),
+        (
+            lambda tensors: torch.optim.Adam(tensors, amsgrad=True),
+            r"torch\.Adam: no equation of motion, it keeps the maximum",
+        ),
+        (torch.optim.Rprop, r"torch\.Rprop: no equation of motion, the sign of g jumps"),
         (torch.optim.LBFGS, r"torch\.LBFGS: no equation of motion"),
         (lambda tensors: torch.optim.SGD(tensors, lr=0.1, momentum=1.5), r"momentum = 1\.5; give 0 <= momentum < 1"),
         (lambda tensors: torch.optim.SGD([torch.zeros(3)], lr=0.1), r"shapes \[\(3,\)\].*make it for these params"),

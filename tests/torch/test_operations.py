@@ -177,12 +177,6 @@ SMOOTH = {
         lambda w: (w.prod(1) * (1 + w[:, 1])).sum(),
         lambda w: (w[:, 0] * w[:, 1] * w[:, 2] * w[:, 3] * (1 + w[:, 1])).sum(),
     ),
-    "running product": (W, lambda w: wavy(torch.cumprod(1 + w, 1))),
-    "running logsumexp": (
-        W,
-        lambda w: wavy(torch.logcumsumexp(w @ w, 1)),
-        lambda w: wavy((w @ w).exp().cumsum(1).log()),
-    ),
     "inverse": (W, lambda w: wavy(torch.inverse(torch.stack([w, w.T]) + 3 * EYE))),
     "matrix power": (W, lambda w: wavy(torch.linalg.matrix_power(w, 3))),
     "variance": (W, lambda w: wavy(w.var(1)) + w.std()),
@@ -261,7 +255,6 @@ KINKED = {
     "gathered by argsort": (W, lambda w: wavy((w @ w).gather(1, (w @ w).argsort(1))), "sort"),
     "cosine similarity": (W, lambda w: wavy(functional.cosine_similarity(w, w.T @ w, dim=1)), "clamp_min"),
     "cosine similarity with a constant": (W, lambda w: wavy(functional.cosine_similarity(w, ONES, dim=1)), "clamp_min"),
-    "Gaussian": (W, lambda w: functional.gaussian_nll_loss(w @ w, w.T, torch.exp(w), full=True), "clamp"),
     "hinge": (W, lambda w: functional.hinge_embedding_loss(w @ w, torch.sign(W)), "clamp_min"),
     "Huber": (
         W,
@@ -294,6 +287,9 @@ REFUSED = {
     "determinant": (torch.det, r"'_linalg_det' has no rule.*lookahead_field"),
     "norm of order 1": (lambda w: torch.linalg.norm(w, ord=1), r"the norm of order 1"),
     "gamma function": (lambda w: torch.lgamma(3 + w).sum(), r"'digamma' has no rule"),
+    "running product": (lambda w: wavy(torch.cumprod(1 + w, 1)), r"'prod' has no rule.*lookahead_field"),
+    "running logsumexp": (lambda w: wavy(torch.logcumsumexp(w @ w, 1)), r"'logcumsumexp' has no rule"),
+    "Gaussian": (lambda w: functional.gaussian_nll_loss(w @ w, w.T, torch.exp(w)), r"reads a number out of a tensor"),
     "no scalar": (lambda w: w, r"returned \(4, 4\); return one real number"),
 }
 
