@@ -1,7 +1,8 @@
 """The algebra of rooted trees for the solver of ``step_index``: any rule without componentwise functions, exactly.
 
-A vector is a B-series ``Σ_τ a(τ)/σ(τ) F_g(τ)``, held as ``a``; trees are coloured by the field whose derivative stands
-at a node, and θ itself is a leaf of its own (decoupled weight decay needs it).  For a field g along a point
+Here and in the vector language a vector is a series of basis elements, held as ``{element: values at the nodes}``.
+Over trees it is a B-series ``Σ_τ a(τ)/σ(τ) F_g(τ)``, held as ``a``; trees are coloured by the field whose derivative
+stands at a node, and θ itself is a leaf of its own (decoupled weight decay needs it).  For a field g along a point
 ``θ + Σ_k η^k x_k`` the coefficient of a tree is the product of those of its children (Hairer, Lubich & Wanner,
 *Geometric Numerical Integration*, 2nd ed. 2006, section III.1), here a product of polynomials in η.
 """
@@ -12,6 +13,7 @@ from collections.abc import Callable, Iterator, Sequence
 from fractions import Fraction
 from functools import reduce
 from operator import add, itemgetter, mul
+from typing import Any
 
 from eomsym.errors import InputError
 from eomsym.exact_numbers import exact
@@ -20,7 +22,8 @@ from eomsym.step_index import Algebra, Matrix, integer_nodes, solve
 from eomsym.trees import THETA, Tree, slow_leaf
 
 Values = list[Coefficient]
-Series = dict[Tree, Values]
+#: By basis elements: trees, or monomials of the vector language.
+Series = dict[Any, Values]
 
 
 def modified_tree_coefficients(rule: UpdateRule, terms: int) -> list[dict[Tree, Coefficient]]:
@@ -34,8 +37,29 @@ def modified_tree_coefficients(rule: UpdateRule, terms: int) -> list[dict[Tree, 
     return [algebra.row(field) for field in solve(rule, algebra, terms)]
 
 
-class TreeAlgebra(Algebra):
-    """B-series whose coefficients depend on the step index: lists of values at the nodes."""
+class SeriesAlgebra(Algebra):
+    """Series whose coefficients depend on the step index; what is zero at every node is left out."""
+
+    def constant(self, element: Any) -> Series:
+        """The element itself at every node."""
+        return {element: [1] * len(self.tables.nodes)}
+
+    def combine(self, parts: Sequence[tuple[Coefficient, Series]]) -> Series:
+        total: Series = {}
+        for weight, series in parts:
+            for element, values in series.items():
+                scaled = values if weight == 1 else [weight * value for value in values]
+                known = total.get(element)
+                total[element] = scaled if known is None else list(map(add, known, scaled))
+        return _nonzero(total)
+
+    def transform(self, matrix: Matrix, series: Series) -> Series:
+        rows = [[(j, weight) for j, weight in enumerate(row) if weight != 0] for row in matrix]
+        return _nonzero({element: [_weighted(row, values) for row in rows] for element, values in series.items()})
+
+
+class TreeAlgebra(SeriesAlgebra):
+    """B-series."""
 
     def row(self, field: Series) -> dict[Tree, Coefficient]:
         """The coefficients of ``F_g(τ)`` at the first node, 1/σ included, zeros left out."""
@@ -46,7 +70,7 @@ class TreeAlgebra(Algebra):
         }
 
     def slow(self, index: int) -> Series:
-        return {slow_leaf(index): [1] * len(self.tables.nodes)}
+        return self.constant(slow_leaf(index))
 
     def ones(self) -> Series:
         raise InputError("rooted trees: a constant added to a vector is no B-series")
@@ -59,18 +83,6 @@ class TreeAlgebra(Algebra):
 
     def root(self, argument: Series) -> Series:
         raise InputError("rooted trees: a componentwise root is no B-series")
-
-    def combine(self, parts: Sequence[tuple[Coefficient, Series]]) -> Series:
-        total: Series = {}
-        for weight, series in parts:
-            for tree, values in series.items():
-                scaled = values if weight == 1 else [weight * value for value in values]
-                total[tree] = [a + b for a, b in zip(total[tree], scaled, strict=True)] if tree in total else scaled
-        return total
-
-    def transform(self, matrix: Matrix, series: Series) -> Series:
-        rows = [[(j, weight) for j, weight in enumerate(row) if weight != 0] for row in matrix]
-        return {tree: [_weighted(row, values) for row in rows] for tree, values in series.items()}
 
     def gradient(self, field: int) -> Callable[[Series], Series]:
         level, children = 0, dict[Tree, _Powers]()
@@ -95,6 +107,10 @@ class TreeAlgebra(Algebra):
             return extended
 
         return along
+
+
+def _nonzero(series: Series) -> Series:
+    return {element: values for element, values in series.items() if any(value != 0 for value in values)}
 
 
 def _weighted(row: Sequence[tuple[int, Coefficient]], values: Values) -> Coefficient:
