@@ -8,12 +8,11 @@ from typing import Any
 
 from eomsym import optimizers
 from eomsym.checks import check_choice
-from eomsym.derivation.equation import Equation
+from eomsym.derivation.equation import LOSS, SLOW, START, WHOLE, Equation
 from eomsym.derivation.modified_loss import componentwise_loss, split_gradient, tree_rows
 from eomsym.derivation.noise_generator import modified_generator
 from eomsym.derivation.posing import STATES, Posed, pose
 from eomsym.derivation.start import start_rows
-from eomsym.derivation.wording import LOSS, SLOW, START, WHOLE
 from eomsym.errors import InputError
 from eomsym.exact_numbers import exact
 from eomsym.notation.terms import Row

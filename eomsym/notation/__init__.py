@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 from eomsym import lazy
 from eomsym.notation.coefficients import coefficient_latex, coefficient_text
-from eomsym.notation.terms import tree_latex, tree_text
 from eomsym.notation.trees import tree_svg
+from eomsym.notation.writing import tree_latex, tree_text
 
 if TYPE_CHECKING:
     from eomsym.notation.sympy import elementary_differentials

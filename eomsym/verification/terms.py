@@ -25,7 +25,7 @@ from eomsym.dynamics.kernel import Data
 from eomsym.dynamics.kernel_rule import rule_name
 from eomsym.errors import InputError
 from eomsym.models import MLP, Dataset, dataset
-from eomsym.notation.terms import tree_text
+from eomsym.notation import tree_text
 from eomsym.optimizers import Optimizer, UpdateRule
 from eomsym.result import Result, Row, Table, fixed, plain, small
 from eomsym.trees import Tree

@@ -338,8 +338,8 @@ FAULTS = [
     ),
     *_faults(
         NOTATION,
-        ("_latex_derivative", r"\nabla^{{{count}}}g", r"\nabla^{{{count + 1}}}g"),
-        ("signed_sum", 'f" {style.minus} " if text', '" + " if text'),
+        ("LatexWriter.derivative", r"\nabla^{{{count}}}", r"\nabla^{{{count + 1}}}"),
+        ("Writer.signed_sum", 'f" {self.minus} " if text', '" + " if text'),
         ("primes_text", '"\'" * count if count < 5', '"\'" * (count + 1) if count < 5'),
     ),
     *_faults(
