@@ -10,8 +10,7 @@ from typing import Any
 
 from eomsym import optimizers
 from eomsym.checks import check_integer
-from eomsym.derivation.tree_algebra import TreeAlgebra
-from eomsym.derivation.vector_language import VectorAlgebra
+from eomsym.derivation.algebras import TreeAlgebra, VectorAlgebra
 from eomsym.errors import InputError
 from eomsym.exact_numbers import Coefficient
 from eomsym.notation.terms import ComponentwiseFunction, Row
@@ -105,7 +104,10 @@ def pose(
     """The rule that ``derive`` solves.  Raises ``InputError`` as ``derive`` does."""
     if state == "whole":
         return _whole(optimizer, parameters)
-    entry, values = chosen_with_counts(optimizer, parameters)
+    entry, values = optimizers.chosen(optimizer, parameters)
+    for parameter in entry.parameters:
+        if parameter.kind == "count" and parameter.name not in values:
+            values[parameter.name] = parameter.usual()
     check_order(order)
     fields = tuple(field.meaning for field in entry.fields(**values))
     if schedule:
@@ -145,17 +147,6 @@ def _scheduled(
         for name, stem in stems.items()
     }
     return Posed(entry, values, symbols, loop.rule(taylor), fields, tuple(stems.values()))
-
-
-def chosen_with_counts(
-    optimizer: str | Optimizer, given: Mapping[str, object]
-) -> tuple[Optimizer, dict[str, Fraction]]:
-    """The optimiser and its exact parameters; those that count something have their default where none is given."""
-    entry, values = optimizers.chosen(optimizer, given)
-    for parameter in entry.parameters:
-        if parameter.kind == "count" and parameter.name not in values:
-            values[parameter.name] = parameter.usual()
-    return entry, values
 
 
 def symbolic_parameters(entry: Optimizer, given: Mapping[str, Fraction]) -> dict[str, Coefficient]:

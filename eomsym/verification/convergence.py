@@ -18,8 +18,8 @@ from threadpoolctl import threadpool_limits
 
 from eomsym import optimizers
 from eomsym.checks import check_choice, check_integer, check_orders
+from eomsym.derivation.algebras import modified_tree_coefficients
 from eomsym.derivation.posing import STATES
-from eomsym.derivation.tree_algebra import modified_tree_coefficients
 from eomsym.double_double import DoubleDouble
 from eomsym.dynamics import FieldKernel, shadow_start, spectral_radius
 from eomsym.dynamics.kernel import check_order, is_double_double
