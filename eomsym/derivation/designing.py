@@ -81,7 +81,7 @@ def design(
     free = [one for one in entry.parameters if one.name not in given and one.kind != "count"]
     if not free:
         raise InputError(f"design: {entry.name} has no free coefficient; take a family, or give fewer values")
-    rows = tree_rows(derive(entry, demands.order, **given))
+    rows = tree_rows(derive(entry, demands.order, **dict[str, Any](given)))
     counted = any(one.kind == "count" and one.name in given for one in entry.parameters)
     conditions = _distinct(demands.conditions(rows, proof=not counted))
     values, chosen = _System(free, conditions, rows).solved()

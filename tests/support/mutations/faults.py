@@ -165,8 +165,8 @@ FAULTS = [
     *_faults(
         TABLES,
         ("_weights_of_child", " - 1] = target[j] + weights[r, j] * products[rest, ", " - 1] = target[j] + weights[r, "),
-        ("tabulate_values", "sums[tree, j - 1] + products[tree, j - 1]", "sums[tree, j - 1] + products[tree, j]"),
-        ("tabulate_symmetries", "[source] + 1 if rest < tail + again", "[source] + 1 if rest <= tail + again"),
+        ("_values", "np.cumsum(products[-1][:, :-1]", "np.cumsum(products[-1][:, 1:]"),
+        ("_symmetries", "lead[: end - tail] += again[tail:end]", "lead[: end - tail] += 0 * again[tail:end]"),
         ("fill", "last = min(rests, first + end - begin)", "last = rests"),
     ),
     *_faults(
