@@ -18,6 +18,7 @@ import sympy
 from eomsym.derivation.posing import check_order
 from eomsym.errors import InputError
 from eomsym.models import functions
+from eomsym.notation.sympy import check_field, check_variables
 from eomsym.optimizers import get
 from eomsym.series.lifting import field_program, loss_program
 from eomsym.series.program import Integrate, Invert, Program
@@ -62,10 +63,8 @@ def modified_equation(field: Sequence[sympy.Expr], variables: Sequence[sympy.Sym
     Each is a column of exact expressions in the order of ``variables``; ``f_0`` is f.  Raises ``InputError`` as
     ``ring_counterterms`` and if the field does not fit its variables.
     """
-    components = list(field)
-    if len(components) != len(variables) or not all(isinstance(part, sympy.Expr) for part in components):
-        raise InputError(f"field: give {len(variables)} SymPy expressions, one for each variable")
-    return [-column for column in ring_counterterms([-part for part in components], variables, order)]
+    names = check_variables(variables)
+    return [-column for column in ring_counterterms([-part for part in check_field(field, names)], names, order)]
 
 
 def series_columns(

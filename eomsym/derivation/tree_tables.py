@@ -18,7 +18,7 @@ from math import comb, lcm
 import numpy as np
 
 from eomsym.checks import check_integer
-from eomsym.derivation import tree_kernels
+from eomsym.derivation.tree_kernels import fill
 from eomsym.tree_positions import block_start, iterate_trees, light_block_starts, position_of
 from eomsym.trees import Tree, count_rooted_trees
 
@@ -213,7 +213,7 @@ def _fill(tables: _Tables, order: int, low: int, numerators: np.ndarray) -> None
     """Numerators of the trees of one order from position ``low`` on, as many as the array holds."""
     t = tables
     functional = _functional(order, t.products.shape[1])
-    tree_kernels.fill(
+    fill(
         *(order, functional, low, low + len(numerators), numerators.view(np.uint64)),
         *(t.counts, t.offsets, t.starts, t.products, t.sums, t.extension, _SMALL),
     )

@@ -33,11 +33,6 @@ def power_text(symbol: str, exponent: int) -> str:
     return symbol + (str(exponent).translate(_SUPERSCRIPTS) if exponent != 1 else "")
 
 
-def primes_text(count: int) -> str:
-    """Primes of a derivative, from the fifth on a number: ``''``, ``⁽⁵⁾``."""
-    return "'" * count if count < 5 else f"⁽{count}⁾".translate(_SUPERSCRIPTS)
-
-
 def power_latex(name: str, exponent: int) -> str:
     """A power as a factor before what follows."""
     if exponent == 0:
@@ -90,10 +85,14 @@ class Writer:
         """A coefficient as a factor."""
         return f"({coefficient_text(value)})" if is_sum(value) else coefficient_text(value)
 
+    def primes(self, count: int) -> str:
+        """Those of a derivative, from the fifth on a number: ``''``, ``⁽⁵⁾``."""
+        return "'" * count if count < 5 else f"⁽{count}⁾".translate(_SUPERSCRIPTS)
+
     def derivative(self, colour: int, count: int, arguments: Sequence[str], letter: str = "g") -> str:
         """A derivative of the gradient of a field (0 if there is only one) along its arguments."""
         name = letter + (subscript(colour) if colour else "")
-        return name + primes_text(count) + (f"({', '.join(arguments)})" if arguments else "")
+        return name + self.primes(count) + (f"({', '.join(arguments)})" if arguments else "")
 
     def contraction(self, colour: int, count: int, arguments: Sequence[str]) -> str:
         """The same of the loss."""
@@ -200,7 +199,7 @@ class TightWriter(Writer):
     """Text of trees of one gradient alone."""
 
     def derivative(self, colour: int, count: int, arguments: Sequence[str], letter: str = "g") -> str:
-        return f"g{primes_text(count)}" + (f"({','.join(arguments)})" if count > 1 else "".join(arguments))
+        return f"g{self.primes(count)}" + (f"({','.join(arguments)})" if count > 1 else "".join(arguments))
 
 
 class LatexWriter(Writer):

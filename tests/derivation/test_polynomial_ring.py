@@ -83,7 +83,7 @@ def test_a_field_that_is_no_gradient():
 
 def test_what_cannot_be_written_out():
     for call, what in (
-        (lambda: modified_equation([y**2], [x, y], 2), "one for each variable"),
+        (lambda: modified_equation([y**2], [x, y], 2), "1 components for 2 variables"),
         (lambda: modified_equation([y**2], [y], 21), "0 to 20"),
         (lambda: modified_equation([sympy.gamma(y)], [y], 2), "gamma"),
         (lambda: modified_equation([sympy.Function("h")(y)], [y], 2), "h"),

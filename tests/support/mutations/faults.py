@@ -340,7 +340,7 @@ FAULTS = [
         NOTATION,
         ("LatexWriter.derivative", r"\nabla^{{{count}}}", r"\nabla^{{{count + 1}}}"),
         ("Writer.signed_sum", 'f" {self.minus} " if text', '" + " if text'),
-        ("primes_text", '"\'" * count if count < 5', '"\'" * (count + 1) if count < 5'),
+        ("Writer.primes", '"\'" * count if count < 5', '"\'" * (count + 1) if count < 5'),
     ),
     *_faults(
         MODELS,
