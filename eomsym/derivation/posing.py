@@ -21,9 +21,8 @@ from eomsym.trees import count_coloured_trees
 
 #: Number of rooted trees grows like 2.96^n: 20 nodes are 12.8 million trees of the last order alone.
 MAX_ORDER = 15
-#: Coloured trees and monomials are far more; the second pair is of the whole state.
-MAX_COLOURED_ORDER, MAX_VECTOR_ORDER = 6, 3
-MAX_WHOLE_ORDER, MAX_WHOLE_VECTOR_ORDER = 6, 4
+#: Coloured trees and monomials are far more; the last is of the whole state.
+MAX_COLOURED_ORDER, MAX_VECTOR_ORDER, MAX_WHOLE_VECTOR_ORDER = 6, 3, 4
 #: Of a derivation, some 4 GB: 3 kB a tree with numbers, 100 kB with each parameter that is a symbol.
 MAX_TREES, MAX_SYMBOLIC_TREES = 1_333_333, 40_000
 #: The factor of η where that depends on time.
@@ -53,11 +52,10 @@ class Posed:
     @property
     def highest(self) -> int:
         """The highest order to which it is derived."""
-        if self.scaling is not None:
-            return MAX_WHOLE_ORDER if self.rule.linear else MAX_WHOLE_VECTOR_ORDER
+        whole = self.scaling is not None
         if not self.rule.linear:
-            return MAX_VECTOR_ORDER
-        return MAX_COLOURED_ORDER if len(self.fields) > 1 or self.schedule else MAX_ORDER
+            return MAX_WHOLE_VECTOR_ORDER if whole else MAX_VECTOR_ORDER
+        return MAX_COLOURED_ORDER if whole or len(self.fields) > 1 or self.schedule else MAX_ORDER
 
     @property
     def head(self) -> dict[str, Any]:

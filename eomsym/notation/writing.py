@@ -317,8 +317,3 @@ class SympyWriter(Writer):
 def tree_text(tree: Tree) -> str:
     """The elementary differential of a tree, smallest arguments first: ``g'g``, ``g''(g,g'g)``, ``g⁽⁵⁾(g,g,g,g,g)``."""
     return TightWriter().tree(tree)
-
-
-def tree_latex(tree: Tree) -> str:
-    r"""The elementary differential of a tree: ``Hg``, ``H^{2}g``, ``\nabla^{2}g[g, Hg]``, smallest arguments first."""
-    return LatexWriter().tree(tree)
