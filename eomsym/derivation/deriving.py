@@ -18,7 +18,7 @@ from eomsym.exact_numbers import Coefficient, exact, read_rational
 from eomsym.notation.terms import Row
 from eomsym.optimizers import Gradient, Linear, Optimizer, State, UpdateRule
 from eomsym.step_index import solve
-from eomsym.trees import LEAF, THETA, Tree, rooted_trees, slow_leaf
+from eomsym.trees import LEAF, THETA, Tree, slow_leaf
 
 #: Four seconds with a symbol at order 6; each order more takes four times as long.
 MAX_START_ORDER = 8
@@ -105,7 +105,7 @@ def _motion(posed: Posed, order: int, start: Equation | None = None) -> Equation
         return Equation(WHOLE, terms=levels, **told)
     scale = Fraction(-1, posed.entry.steps(**posed.values))
     rows = [{basis: exact(value * scale) for basis, value in level[0].items()} for level in levels]
-    return Equation(SLOW, terms=_listed(rows, posed.plain), plain=posed.plain, start=start, **told)
+    return Equation(SLOW, terms=[[row] for row in rows], plain=posed.plain, start=start, **told)
 
 
 def _start(posed: Posed, order: int, memory: Mapping[str, object]) -> Equation:
@@ -126,7 +126,7 @@ def _start(posed: Posed, order: int, memory: Mapping[str, object]) -> Equation:
     in_place = all(tree.is_plain and tree.order == k for k, row in enumerate(rows, start=1) for tree in row)
     plain = fields == 1 and rule.linear and in_place
     told = {**posed.head, "order": order, "memory": entry.memory}
-    return Equation(START, terms=_listed(rows, plain), plain=plain, **told)
+    return Equation(START, terms=[[row] for row in rows], plain=plain, **told)
 
 
 def _own_memory(entry: Optimizer, parameters: Mapping[str, Coefficient]) -> dict[int, Combination]:
@@ -182,13 +182,6 @@ def _read_memory(entry: Optimizer, given: Mapping[str, object], fields: int) -> 
     return starts
 
 
-def _listed(rows: Sequence[Row], plain: bool) -> list[list[Row]]:
-    """Where they are ``plain``, every tree of one node in the first row, of one more in each next, zeros included."""
-    if not plain:
-        return [[row] for row in rows]
-    return [[{tree: row.get(tree, Fraction(0)) for tree in rooted_trees(n)}] for n, row in enumerate(rows, start=1)]
-
-
 def _loss(posed: Posed, order: int) -> Equation:
     motion = _motion(posed, order)
     if any(field.is_game for field in posed.entry.fields(**posed.values)):
@@ -202,7 +195,7 @@ def _loss(posed: Posed, order: int) -> Equation:
         parts = [split_gradient(row) for row in tree_rows(motion)]
         rows, rest = [gradient for gradient, _ in parts], [left for _, left in parts]
     told = {**posed.head, "order": order, "functions": motion.functions}
-    return Equation(LOSS, terms=_listed(rows, False), rest=rest, factor=factor, **told)
+    return Equation(LOSS, terms=[[row] for row in rows], rest=rest, factor=factor, **told)
 
 
 def _generator(optimizer: str | Optimizer, order: int, parameters: Mapping[str, object]) -> Equation:

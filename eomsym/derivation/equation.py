@@ -26,7 +26,7 @@ from eomsym.notation.writing import (
     power_text,
     subscript,
 )
-from eomsym.trees import Tree
+from eomsym.trees import Tree, rooted_trees
 
 if TYPE_CHECKING:
     import sympy
@@ -79,9 +79,11 @@ class Equation(Formula):
     factor: Row = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        """Everything is read-only."""
+        """Everything is read-only; where it is ``plain``, every tree is there."""
+        listed = [rooted_trees(n) if self.plain else () for n in range(1, len(self.terms) + 1)]
+        terms = (tuple(_frozen(row, trees) for row in level) for level, trees in zip(self.terms, listed, strict=True))
+        object.__setattr__(self, "terms", tuple(terms))
         object.__setattr__(self, "parameters", MappingProxyType(dict(self.parameters)))
-        object.__setattr__(self, "terms", tuple(tuple(map(_frozen, level)) for level in self.terms))
         object.__setattr__(self, "rest", tuple(map(_frozen, self.rest)))
 
     @property
@@ -474,8 +476,9 @@ def _told(row: Row, writer: Writer) -> list[dict[str, str]]:
     return [{"term": writer.basis(basis), "coefficient": coefficient_text(value)} for basis, value in row.items()]
 
 
-def _frozen(row: Row) -> Row:
-    return MappingProxyType(dict(row))
+def _frozen(row: Row, trees: Sequence[Tree] = ()) -> Row:
+    """The row; of these trees alone, if there are any."""
+    return MappingProxyType({tree: row.get(tree, Fraction(0)) for tree in trees} or dict(row))
 
 
 def _generator_meanings(order: int) -> list[Sides]:

@@ -140,7 +140,7 @@ FAULTS = [
     *_faults(
         COUNTERTERMS,
         ("_motion", "exact(value * scale)", "exact(-value * scale)"),
-        ("_listed", "in rooted_trees(n)", "in rooted_trees(n)[::-1]"),
+        ("Equation.__post_init__", "[rooted_trees(n) if", "[rooted_trees(n)[::-1] if"),
     ),
     *_faults(
         ("tests/derivation", "tests/notation/test_general.py"),
