@@ -33,19 +33,6 @@ MAX_CLOSED_FORM_ORDER = 20
 MAX_VALUES = 4
 
 
-def ring_counterterms(
-    model: sympy.Expr | Sequence[sympy.Expr], variables: Sequence[sympy.Symbol], order: int
-) -> list[sympy.Matrix]:
-    """``[g, ξ_0, …, ξ_{order−1}]`` of gradient descent on a loss, or of ``θ ↦ θ − η g(θ)`` for a vector field g.
-
-    Each is a column of exact expressions; other symbols are constants.  Polynomials come out expanded, nothing is
-    simplified.  Raises ``InputError`` for an order outside 0 … 20 and for functions that no quadratic system is known
-    of.
-    """
-    check_order(order, MAX_CLOSED_FORM_ORDER)
-    return program_columns(*lifted(model, variables), order)
-
-
 def lifted(
     model: sympy.Expr | Sequence[sympy.Expr], variables: Sequence[sympy.Symbol]
 ) -> tuple[Program, list[sympy.Symbol]]:
@@ -60,11 +47,13 @@ def lifted(
 def modified_equation(field: Sequence[sympy.Expr], variables: Sequence[sympy.Symbol], order: int) -> list[sympy.Matrix]:
     """The modified equation ``ỹ' = f_0(ỹ) + η f_1(ỹ) + …`` of explicit Euler for ``y' = f(y)``: ``[f_0, …, f_order]``.
 
-    Each is a column of exact expressions in the order of ``variables``; ``f_0`` is f.  Raises ``InputError`` as
-    ``ring_counterterms`` and if the field does not fit its variables.
+    Each is a column of exact expressions in the order of ``variables``; ``f_0`` is f, and other symbols are constants.
+    Polynomials come out expanded, nothing is simplified.  Raises ``InputError`` for an order outside 0 … 20, for
+    functions that no quadratic system is known of, and if the field does not fit its variables.
     """
-    names = check_variables(variables)
-    return [-column for column in ring_counterterms([-part for part in check_field(field, names)], names, order)]
+    names, order = check_variables(variables), check_order(order, MAX_CLOSED_FORM_ORDER)
+    program, symbols = lifted([-part for part in check_field(field, names)], names)
+    return [-column for column in program_columns(program, symbols, order)]
 
 
 def series_columns(
