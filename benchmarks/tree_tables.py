@@ -55,7 +55,7 @@ def stream(nodes: int) -> int:
 
 def engine(nodes: int) -> int:
     """What ``eomsym.derive`` does for any optimiser: Fractions in a dictionary; its lists of trees are made anew."""
-    from eomsym.derivation.tree_algebra import modified_tree_coefficients
+    from eomsym.derivation.algebras import modified_tree_coefficients
     from eomsym.optimizers import get
     from eomsym.trees import rooted_trees
 

@@ -18,7 +18,7 @@ import eomsym
 from eomsym import optimizers
 from eomsym.codegen import KernelSpec, kernel_for
 from eomsym.derivation import modified_loss
-from eomsym.derivation.tree_algebra import modified_tree_coefficients
+from eomsym.derivation.algebras import modified_tree_coefficients
 from eomsym.errors import InputError
 from eomsym.models import MLP, ExpressionLoss
 from eomsym.optimizers import Loop, Optimizer, Parameter, whole_state

@@ -19,8 +19,8 @@ from eomsym.derivation.formula import Formula, meanings
 from eomsym.derivation.polynomial_ring import MAX_CLOSED_FORM_ORDER, program_columns
 from eomsym.derivation.posing import MAX_ORDER, check_order
 from eomsym.models import ExpressionLoss, VectorField
-from eomsym.notation.terms import LATEX_STYLE, Writer, motion
 from eomsym.notation.typesetting import Sides
+from eomsym.notation.writing import LatexWriter
 
 
 @dataclass(frozen=True, repr=False)
@@ -64,8 +64,8 @@ class ClosedForm(Formula):
         """The equation of motion that the columns are of, and the loss or field."""
         if isinstance(self.model, VectorField):
             field = self._components("f", self.model.as_sympy)
-            return [(r"\dot{y}", Writer(LATEX_STYLE).series("f", range(self.order + 1))), *field]
-        sides = motion(Writer(LATEX_STYLE), "-g", self.order)
+            return [(r"\dot{y}", LatexWriter().series("f", range(self.order + 1))), *field]
+        sides = LatexWriter().motion("-g", self.order)
         return [*sides, ("L", sympy.latex(self.model.as_sympy)), *meanings(self.optimizer, self.parameters, sides)]
 
     def _components(self, name: str, column: Iterable[sympy.Expr]) -> list[Sides]:

@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from fractions import Fraction
 from typing import Any
 
 from eomsym import optimizers
-from eomsym.checks import check_choice
-from eomsym.derivation.equation import Equation
+from eomsym.checks import check_choice, shown
+from eomsym.derivation.algebras import Combination, StartAlgebra
+from eomsym.derivation.equation import LOSS, SLOW, START, WHOLE, Equation
 from eomsym.derivation.modified_loss import componentwise_loss, split_gradient, tree_rows
 from eomsym.derivation.noise_generator import modified_generator
-from eomsym.derivation.posing import STATES, Posed, pose
-from eomsym.derivation.start import start_rows
-from eomsym.derivation.wording import LOSS, SLOW, START, WHOLE
+from eomsym.derivation.posing import STATES, Posed, check_order, pose
 from eomsym.errors import InputError
-from eomsym.exact_numbers import exact
+from eomsym.exact_numbers import Coefficient, exact, read_rational
 from eomsym.notation.terms import Row
-from eomsym.optimizers import Optimizer
-from eomsym.trees import rooted_trees
+from eomsym.optimizers import Gradient, Linear, Optimizer, State, UpdateRule
+from eomsym.step_index import solve
+from eomsym.trees import LEAF, THETA, Tree, slow_leaf
+
+#: Four seconds with a symbol at order 6; each order more takes four times as long.
+MAX_START_ORDER = 8
 
 
 def derive(
@@ -86,18 +89,13 @@ def modified_loss(optimizer: str | Optimizer = "gradient-descent", order: int = 
 
 def derive_on_trees(optimizer: str | Optimizer, order: int, **parameters: object) -> Equation:
     """``derive`` for callers that need plain rooted trees; ``InputError`` too where the optimiser has other terms."""
-    equation = slow_manifold(optimizer, order, parameters)
+    equation = _motion(pose(optimizer, order, parameters), order)
     if not equation.plain:
         raise InputError(
             f"optimizer {equation.optimizer!r}: this needs a series over plain rooted trees, which it has not; "
             "take gradient-descent or heavy-ball, say"
         )
     return equation
-
-
-def slow_manifold(optimizer: str | Optimizer, order: int, parameters: Mapping[str, object]) -> Equation:
-    """``derive`` with parameters in a mapping."""
-    return _motion(pose(optimizer, order, parameters), order)
 
 
 def _motion(posed: Posed, order: int, start: Equation | None = None) -> Equation:
@@ -107,20 +105,81 @@ def _motion(posed: Posed, order: int, start: Equation | None = None) -> Equation
         return Equation(WHOLE, terms=levels, **told)
     scale = Fraction(-1, posed.entry.steps(**posed.values))
     rows = [{basis: exact(value * scale) for basis, value in level[0].items()} for level in levels]
-    return Equation(SLOW, terms=_listed(rows, posed.plain), plain=posed.plain, start=start, **told)
+    return Equation(SLOW, terms=[[row] for row in rows], plain=posed.plain, start=start, **told)
 
 
 def _start(posed: Posed, order: int, memory: Mapping[str, object]) -> Equation:
-    rows, plain = start_rows(posed.entry, {**posed.values, **posed.symbols}, order, memory, len(posed.fields))
-    told = {**posed.head, "order": order, "memory": posed.entry.memory}
-    return Equation(START, terms=_listed(rows, plain), plain=plain, **told)
+    """``[c_1, …, c_order]`` of ``θ̂_0 = θ_0 + Σ η^k c_k``, plain where c_k has trees of k nodes alone."""
+    entry, symbols, fields = posed.entry, {**posed.values, **posed.symbols}, len(posed.fields)
+    rule = optimizers.trace(entry.step, 1 + len(entry.memory), symbols)
+    if entry.memory and not rule.linear:
+        raise InputError(
+            f"start: {entry.name} has componentwise functions, whose start has no terms; "
+            "eomsym.dynamics.shadow_start(kernel, theta, eta, order) has its numbers"
+        )
+    starts = _own_memory(entry, symbols) | _read_memory(entry, memory, fields)
+    rows: list[Row] = [{} for _ in range(order)]
+    if entry.memory:
+        check_order(order, MAX_START_ORDER)
+        algebra = StartAlgebra(starts)
+        rows = [algebra.row(start) for start in solve(rule, algebra, order)]
+    in_place = all(tree.is_plain and tree.order == k for k, row in enumerate(rows, start=1) for tree in row)
+    plain = fields == 1 and rule.linear and in_place
+    told = {**posed.head, "order": order, "memory": entry.memory}
+    return Equation(START, terms=[[row] for row in rows], plain=plain, **told)
 
 
-def _listed(rows: Sequence[Row], plain: bool) -> list[list[Row]]:
-    """Where they are ``plain``, every tree of one node in the first row, of one more in each next, zeros included."""
-    if not plain:
-        return [[row] for row in rows]
-    return [[{tree: row.get(tree, Fraction(0)) for tree in rooted_trees(n)}] for n, row in enumerate(rows, start=1)]
+def _own_memory(entry: Optimizer, parameters: Mapping[str, Coefficient]) -> dict[int, Combination]:
+    """What each memory of a linear rule starts as; ``InputError`` if it is no combination of θ and g there."""
+    initial = entry.initial
+    if initial is None:
+        return {}
+
+    def before(gradient: Callable[..., Any], state: tuple[Any, ...], eta: Any, **others: Any) -> tuple[Any, ...]:
+        return (state[0], *initial(gradient, state[0], **others))
+
+    rule = optimizers.trace(before, 1 + len(entry.memory), parameters)
+    return {index: _combination(entry, rule, rule.following[index]) for index in range(1, 1 + len(entry.memory))}
+
+
+def _combination(entry: Optimizer, rule: UpdateRule, linear: Linear) -> Combination:
+    theta = Linear(((rule.state(0), 0, 1),))
+    found: dict[Tree, Coefficient] = {}
+    for number, power, coefficient in linear.terms:
+        match rule.atoms[number]:
+            case State(0) if power == 0:
+                found[THETA] = coefficient
+            case Gradient(field, point) if power == 0 and point == theta:
+                found[Tree(colour=field + 1)] = coefficient
+            case _:
+                raise InputError(
+                    f"start: the memory of {entry.name} starts as more than a multiple of theta and g there; "
+                    "eomsym.dynamics.shadow_start(kernel, theta, eta, order) has the numbers"
+                )
+    return found
+
+
+def _read_memory(entry: Optimizer, given: Mapping[str, object], fields: int) -> dict[int, Combination]:
+    if not isinstance(given, Mapping):
+        raise InputError(f"memory {shown(given)}: give starts by name, such as {{'velocity': 'v'}}")
+    starts: dict[int, Combination] = {}
+    for name, value in given.items():
+        if name not in entry.memory:
+            known = ", ".join(map(repr, entry.memory)) or "none"
+            raise InputError(f"memory {shown(name)}: {entry.name} does not have it; its memory is {known}")
+        index = 1 + entry.memory.index(name)
+        leaves = {"v": slow_leaf(index)} | ({"g": LEAF} if fields == 1 else {})
+        weights: Any = {value: 1} if isinstance(value, str) else value
+        if isinstance(value, (int, float)) and value == 0:
+            weights = {}
+        if not isinstance(weights, Mapping) or not set(weights) <= set(leaves):
+            right = f"give 0, {' or '.join(map(repr, leaves))}, or a mapping of these to numbers"
+            raise InputError(f"memory {name!r} starts as {shown(value)}: {right}")
+        starts[index] = {
+            leaves[word]: number if hasattr(number, "numer") else read_rational(f"memory {name!r}", number)
+            for word, number in weights.items()
+        }
+    return starts
 
 
 def _loss(posed: Posed, order: int) -> Equation:
@@ -136,7 +195,7 @@ def _loss(posed: Posed, order: int) -> Equation:
         parts = [split_gradient(row) for row in tree_rows(motion)]
         rows, rest = [gradient for gradient, _ in parts], [left for _, left in parts]
     told = {**posed.head, "order": order, "functions": motion.functions}
-    return Equation(LOSS, terms=_listed(rows, False), rest=rest, factor=factor, **told)
+    return Equation(LOSS, terms=[[row] for row in rows], rest=rest, factor=factor, **told)
 
 
 def _generator(optimizer: str | Optimizer, order: int, parameters: Mapping[str, object]) -> Equation:

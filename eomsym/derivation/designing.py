@@ -14,7 +14,7 @@ from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
 from eomsym import optimizers
-from eomsym.derivation.deriving import slow_manifold
+from eomsym.derivation.deriving import derive
 from eomsym.derivation.modified_loss import tree_rows
 from eomsym.derivation.order_conditions import Condition, read_demands
 from eomsym.errors import InputError, UnsolvableError
@@ -81,7 +81,7 @@ def design(
     free = [one for one in entry.parameters if one.name not in given and one.kind != "count"]
     if not free:
         raise InputError(f"design: {entry.name} has no free coefficient; take a family, or give fewer values")
-    rows = tree_rows(slow_manifold(entry, demands.order, given))
+    rows = tree_rows(derive(entry, demands.order, **dict[str, Any](given)))
     counted = any(one.kind == "count" and one.name in given for one in entry.parameters)
     conditions = _distinct(demands.conditions(rows, proof=not counted))
     values, chosen = _System(free, conditions, rows).solved()

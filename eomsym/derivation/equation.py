@@ -2,34 +2,47 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from eomsym import optimizers
 from eomsym.checks import shown
-from eomsym.derivation.wording import GENERATOR, LOSS, SLOW, START, WHOLE, Worded
+from eomsym.derivation.formula import Formula, meanings
+from eomsym.derivation.posing import RATE_SYMBOL
 from eomsym.errors import InputError
-from eomsym.notation.coefficients import coefficient_text
+from eomsym.notation.coefficients import coefficient_text, primed_latex, primed_text, symbol_latex
 from eomsym.notation.operators import derivatives
-from eomsym.notation.terms import (
-    SYMPY_STYLE,
-    ComponentwiseFunction,
-    Row,
+from eomsym.notation.terms import ComponentwiseFunction, Monomial, Row, state_symbols
+from eomsym.notation.typesetting import Sides
+from eomsym.notation.writing import (
+    LatexWriter,
+    SympyWriter,
+    TightWriter,
     Writer,
-    term_entries,
+    power_latex,
+    power_text,
+    subscript,
 )
-from eomsym.trees import Tree
+from eomsym.trees import Tree, rooted_trees
 
 if TYPE_CHECKING:
     import sympy
     from matplotlib.figure import Figure
 
 
+#: What an equation is: of the slow manifold, of its start, of the whole state, of expectations, of a modified loss.
+SLOW, START, WHOLE, GENERATOR, LOSS = "slow", "start", "whole", "generator", "loss"
+RATE_MEANING = r"\text{factor of $\eta$, a function of $\tau = n\eta$ with derivatives $s'$, $s''$}"
+CUMULANTS = {1: "mean", 2: "covariance"}
+
+_Notation = TypeVar("_Notation", bound=Writer)
+
+
 @dataclass(frozen=True, repr=False)
-class Equation(Worded):
+class Equation(Formula):
     """An equation that was derived: sums of ``coefficient · element``, in powers of a small parameter.
 
     ``terms[k][i]`` maps elements to exact coefficients (``Fraction``, or elements of a SymPy fraction field where a
@@ -66,10 +79,206 @@ class Equation(Worded):
     factor: Row = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        """Everything is read-only."""
+        """Everything is read-only; where it is ``plain``, every tree is there."""
+        listed = [rooted_trees(n) if self.plain else () for n in range(1, len(self.terms) + 1)]
+        terms = (tuple(_frozen(row, trees) for row in level) for level, trees in zip(self.terms, listed, strict=True))
+        object.__setattr__(self, "terms", tuple(terms))
         object.__setattr__(self, "parameters", MappingProxyType(dict(self.parameters)))
-        object.__setattr__(self, "terms", tuple(tuple(map(_frozen, level)) for level in self.terms))
         object.__setattr__(self, "rest", tuple(map(_frozen, self.rest)))
+
+    @property
+    def rows(self) -> tuple[Row, ...]:
+        """The rows of θ, one for each power."""
+        return tuple(level[0] for level in self.terms)
+
+    def text(self) -> str:
+        """What it is, the definitions, then one line a row, and the start if it was derived.
+
+        Trees come as derived, and terms that are zero stay visible: ``0 g'''(g,g,g)``.
+        """
+        writer = self._writer(TightWriter if self.plain else Writer)
+        if self.kind == LOSS:
+            return "\n".join(self._loss_lines(writer))
+        lines = [*self._opening(writer), *(f"{name} = {value}" for name, value in self._defined(writer))]
+        lines += [self.sentence] if self.kind == GENERATOR else []
+        text = "\n".join(lines)
+        text = primed_text(text) if self.schedule else text
+        return text if self.start is None else f"{text}\n{self.start.text()}"
+
+    def equations(self) -> list[Sides]:
+        """Left and right sides in LaTeX: g = ∇L, H = ∇g, higher derivatives ∇^m g[…]; then the start."""
+        writer = self._writer(LatexWriter)
+        match self.kind:
+            case "whole":
+                return self._whole_sides(writer)
+            case "loss":
+                return self._loss_sides(writer)
+        found = [*self._head(writer), *self._named(writer)]
+        if self.schedule:
+            return [(left, primed_latex(right)) for left, right in found]
+        return [*found, *(self.start.equations() if self.start else [])]
+
+    def where(self) -> list[Sides]:
+        """The update rule, functions that occur, and what the symbols mean."""
+        writer = self._writer(LatexWriter)
+        match self.kind:
+            case "start":
+                return []
+            case "generator":
+                return _generator_meanings(self.order)
+            case "whole":
+                told = meanings(self.optimizer, {}, self.equations(), writer.definitions(), fading=False)
+                return [*self._scaling_sides(writer), *told]
+        defined = [*writer.definitions(), *self._potential(writer)]
+        told = meanings(self.optimizer, self.parameters, self.equations(), defined, self.start is None)
+        return [*told, *((name, RATE_MEANING) for name in self.schedule if name == RATE_SYMBOL)]
+
+    def sympy_lines(self) -> str:
+        """Lines ``NAME = EXPRESSION`` that SymPy reads, products componentwise, derivatives of g as functions."""
+        if self.kind in (GENERATOR, LOSS):
+            raise InputError(f"{self.kind}: has no lines for SymPy; take text(), latex() or to_json()")
+        writer = self._writer(SympyWriter)
+        lines = [f"{name} = {value}" for name, value in self._defined(writer)]
+        return "\n".join([*lines, *([self.start.sympy_lines()] if self.start and self.start.terms else [])])
+
+    def _writer(self, notation: type[_Notation]) -> _Notation:
+        return notation(len(self.fields) > 1, self.functions, self.memory, self.kind == START)
+
+    def _defined(self, writer: Writer) -> list[Sides]:
+        """Functions and rows with their names; for SymPy the leading row stands between them."""
+        leading = [self._leading(writer)] if self.kind == SLOW and isinstance(writer, SympyWriter) else []
+        return [*writer.definitions(), *leading, *self._named(writer)]
+
+    def _leading(self, writer: Writer) -> Sides:
+        if self.plain:
+            (coefficient,) = self.rows[0].values()
+            return "gradient_coefficient", coefficient_text(coefficient)
+        return "leading", writer.sum(self.rows[0])
+
+    def _named(self, writer: Writer) -> list[Sides]:
+        """Name and sum of each row."""
+        if self.kind == WHOLE:
+            name = "{}_{}".format if isinstance(writer, SympyWriter) else lambda state, k: f"{state}: F{subscript(k)}"
+            return [
+                (name(state, k), writer.sum(level[i]))
+                for i, state in enumerate(writer.states)
+                for k, level in enumerate(self.terms)
+            ]
+        rows = self._numbered if isinstance(writer, SympyWriter) or self._moves else {}
+        return [(writer.indexed(self._letter(writer), k), writer.sum(row)) for k, row in rows.items()]
+
+    @property
+    def _numbered(self) -> dict[int, Row]:
+        """The rows by the numbers that they have in every notation: ξ_0 is the second, c_1 the first."""
+        first = {SLOW: -1, START: 1}.get(self.kind, 0)
+        return {k: row for k, row in enumerate(self.rows, start=first) if k >= 0}
+
+    @property
+    def _moves(self) -> bool:
+        """Not a start at θ_0 itself, where all terms are zero."""
+        return self.kind != START or any(value != 0 for row in self.rows for value in row.values())
+
+    def _letter(self, writer: Writer) -> str:
+        return {START: "c", GENERATOR: "L"}.get(self.kind, writer.xi)
+
+    def _head(self, writer: Writer) -> list[Sides]:
+        """What the rows are rows of, in text and LaTeX."""
+        latex = isinstance(writer, LatexWriter)
+        series = writer.series(self._letter(writer), self._numbered if self._moves else ())
+        match self.kind:
+            case "start":
+                names = (r"\hat{\theta}_{0}", r"\theta_{0}") if latex else ("θ̂_0", "θ_0")
+                return [(names[0], " + ".join(filter(None, (names[1], series))))]
+            case "generator":
+                return [(r"\mathcal{L}" if latex else "E φ(θ_k) = exp(kη𝓛) φ,  𝓛", series)]
+        return writer.motion(writer.sum({basis: -value for basis, value in self.rows[0].items()}), self.order)
+
+    def _opening(self, writer: Writer) -> list[str]:
+        """What stands in text before definitions and rows."""
+        if self.kind == WHOLE:
+            series = "".join(f" + {power_text('h', k)} F{subscript(k)}" for k in range(1, self.order + 1))
+            return [self._scaling(), f"ż = F₀{series}"]
+        head = [",  ".join(f"{name} = {value}" for name, value in self._head(writer))]
+        if self.kind == GENERATOR:
+            names = (f"{Writer().cumulant(n)} {CUMULANTS.get(n, f'cumulant {n}')}" for n in range(1, self.order + 2))
+            return [*head, f"of the batch gradient: {', '.join(names)}"]
+        if self.kind == SLOW and len(self.fields) > 1:
+            head += [f"g{subscript(i)}: {meaning}" for i, meaning in enumerate(self.fields, start=1)]
+        return head
+
+    @property
+    def sentence(self) -> str:
+        """Of a generator, what differentiates φ more than twice, and what follows."""
+        for index, row in enumerate(self.rows):
+            higher = {product: value for product, value in row.items() if derivatives(product) > 2}
+            if higher:
+                return (
+                    f"L_{index} differentiates more than twice, by {self._writer(Writer).sum(higher)}: where this "
+                    "does not vanish, 𝓛 is no diffusion's, and no stochastic differential equation has it."
+                )
+        return "It differentiates twice at most: the generator of a diffusion."
+
+    def _scaling(self) -> str:
+        letters = ", ".join(state_symbols(self.memory))
+        shares = ", ".join(f"{share} = 1 − {decay} h" for share, decay in self.shares)
+        units = f"; {letters} in units of 1/h" if self.power == 2 else ""
+        scaled = f"η = {power_text('h', self.power)}" + (f", {shares}" if shares else "")
+        return f"{scaled}; z = (θ, {letters}), time nh{units}"
+
+    def _scaling_sides(self, writer: Writer) -> list[Sides]:
+        shares = [(symbol_latex(share), f"1 - {symbol_latex(decay)} h") for share, decay in self.shares]
+        memory = ", ".join(writer.states[1:])
+        units = [("", rf"\text{{${memory}$ here: $h$ times the optimiser's}}")] if self.power == 2 else []
+        derivative = ("", r"\text{the dot: the derivative by the time $n h$ after $n$ steps}")
+        return [(r"\eta", power_latex("h", self.power).removesuffix(r"\,")), *shares, *units, derivative]
+
+    def _whole_sides(self, writer: Writer) -> list[Sides]:
+        """One equation a state; products are componentwise."""
+        found = []
+        for i, state in enumerate(writer.states):
+            sums = [writer.sum(level[i]) for level in self.terms]
+            parts = (
+                value if k == 0 else rf"{power_latex('h', k)}\bigl({value}\bigr)"
+                for k, value in enumerate(sums)
+                if value != "0" or len(sums) == 1
+            )
+            found.append((rf"\dot{{{state}}}", " + ".join(parts)))
+        return found
+
+    def _potential(self, writer: Writer) -> list[Sides]:
+        """The function of g that is summed in a loss."""
+        return [
+            writer.antiderivative(basis)
+            for row in self.rows
+            for basis in row
+            if self.factor and isinstance(basis, Monomial)
+        ]
+
+    def _descent(self, writer: Writer) -> str:
+        """``−∇L̃``, or ``−P ∇L̃``."""
+        loss = r"\nabla\tilde{L}" if isinstance(writer, LatexWriter) else "∇L̃"
+        scaled = writer.sum({basis: -value for basis, value in self.factor.items()})
+        return f"{scaled}{writer.times}{loss}" if self.factor else f"{writer.minus}{loss}"
+
+    def _loss_lines(self, writer: Writer) -> Iterable[str]:
+        if self.factor:
+            yield f"θ̇ = {self._descent(writer)}"
+            yield from (f"{name} = {value}" for name, value in [*writer.definitions(), *self._potential(writer)])
+        for k, (row, left_over) in enumerate(zip(self.rows, self.rest, strict=True)):
+            yield f"{power_text('η', k) if k else 'L̃_0'}: {writer.losses(row)}"
+            if left_over:
+                yield f"   not a gradient for every loss; beside it stays {writer.sum(left_over)}"
+
+    def _loss_sides(self, writer: Writer) -> list[Sides]:
+        left_over = {k: row for k, row in enumerate(self.rest) if row}
+        descent = self._descent(writer) + "".join(f" - {writer.eta(k)}R_{{{k}}}" for k in left_over)
+        losses = [(rf"\tilde{{L}}_{{{k}}}", writer.losses(row)) for k, row in enumerate(self.rows)]
+        return [
+            (r"\dot{\theta}", descent),
+            (r"\tilde{L}", writer.series(r"\tilde{L}", range(len(self.rows)))),
+            *losses,
+            *((f"R_{{{k}}}", writer.sum(row)) for k, row in left_over.items()),
+        ]
 
     @property
     def is_gradient(self) -> tuple[bool, ...]:
@@ -83,7 +292,7 @@ class Equation(Worded):
 
     def records(self) -> list[dict[str, Any]]:
         """One row a term: trees as bracket lists, others as SymPy reads them; before ξ_0 the index is None."""
-        writer, states = self._writer(SYMPY_STYLE), ("theta", *self.memory)
+        writer, states = self._writer(SympyWriter), ("theta", *self.memory)
         first = {SLOW: -1, START: 1}.get(self.kind, 0)
         return [
             {"index": k if k >= 0 else None, **({"state": state} if self.kind == WHOLE else {}), **entry}
@@ -99,7 +308,7 @@ class Equation(Worded):
             "parameters": {name: str(value) for name, value in self.parameters.items()},
             "order": self.order,
         }
-        definitions = dict(self._writer(SYMPY_STYLE).definitions())
+        definitions = dict(self._writer(SympyWriter).definitions())
         match self.kind:
             case "start":
                 return {"start": self._indexed}
@@ -120,7 +329,7 @@ class Equation(Worded):
                     ],
                 }
         if self.plain:
-            first: dict[str, Any] = {"gradient_coefficient": self._leading(self._writer(SYMPY_STYLE))[1]}
+            first: dict[str, Any] = {"gradient_coefficient": self._leading(self._writer(SympyWriter))[1]}
         else:
             first = {"fields": list(self.fields), "functions": definitions, "leading": self._entries(self.rows[0])}
         schedule = {"schedule": list(self.schedule)} if self.schedule else {}
@@ -137,10 +346,10 @@ class Equation(Worded):
         return [{"index": k, "terms": self._entries(row)} for k, row in self._numbered.items()]
 
     def _entries(self, row: Row) -> list[dict[str, Any]]:
-        return term_entries(row, self._writer(SYMPY_STYLE), colours=not self.plain)
+        return self._writer(SympyWriter).entries(row, colours=not self.plain)
 
     def _loss_entries(self, head: dict[str, Any]) -> dict[str, Any]:
-        writer = self._writer(SYMPY_STYLE)
+        writer = self._writer(SympyWriter)
 
         def written(row: Row) -> list[tuple[str, str, str]]:
             return [
@@ -267,5 +476,16 @@ def _told(row: Row, writer: Writer) -> list[dict[str, str]]:
     return [{"term": writer.basis(basis), "coefficient": coefficient_text(value)} for basis, value in row.items()]
 
 
-def _frozen(row: Row) -> Row:
-    return MappingProxyType(dict(row))
+def _frozen(row: Row, trees: Sequence[Tree] = ()) -> Row:
+    """The row; of these trees alone, if there are any."""
+    return MappingProxyType({tree: row.get(tree, Fraction(0)) for tree in trees} or dict(row))
+
+
+def _generator_meanings(order: int) -> list[Sides]:
+    names = [(LatexWriter().cumulant(n), CUMULANTS.get(n, f"cumulant {n}")) for n in range(1, order + 2)]
+    return [
+        ("", r"\text{$E\,\varphi(\theta_k) = \exp(k \eta \mathcal{L})\, \varphi$ after $k$ steps}"),
+        *((name, rf"\text{{{meaning} of the gradient of a batch}}") for name, meaning in names),
+        ("", r"\text{$\partial_i$: derivative by $\theta_i$; repeated indices are summed}"),
+        (r"\eta", r"\text{learning rate}"),
+    ]

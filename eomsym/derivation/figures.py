@@ -12,6 +12,7 @@ from eomsym.checks import check_integer
 from eomsym.errors import InputError
 from eomsym.notation.coefficients import coefficient_latex
 from eomsym.notation.trees import place_nodes
+from eomsym.notation.writing import TightWriter
 from eomsym.trees import Tree
 
 if TYPE_CHECKING:
@@ -56,7 +57,7 @@ def tree_figure(trees: Any, columns: int = 10) -> Figure:
 def _groups(trees: Any) -> list[tuple[str, list[tuple[Tree, str]]]]:
     """Name and labelled trees of each group, as mathtext."""
     if not hasattr(trees, "rows"):
-        return [("", [(tree, f"${_differential(tree)}$") for tree in trees])]
+        return [("", [(tree, f"${_MathtextWriter().tree(tree)}$") for tree in trees])]
     if trees.kind != "slow" or not trees.plain:
         raise InputError(f"equation of {trees.optimizer}: it is not over plain rooted trees; use its text()")
     return [
@@ -70,14 +71,9 @@ def _mathtext(coefficient: object) -> str:
     return f"${coefficient_latex(coefficient).replace('tfrac', 'dfrac')}$"
 
 
-def _differential(tree: Tree) -> str:
-    """``g''(g, g'g)`` in mathtext; from the fourth derivative on a number in brackets."""
-    count = len(tree.children)
-    if not count:
-        return "g"
-    derivative = "g" + ("'" * count if count < 4 else rf"^{{({count})}}")
-    children = [_differential(child) for child in reversed(tree.children)]
-    return derivative + (children[0] if count == 1 else rf"({','.join(children)})")
+class _MathtextWriter(TightWriter):
+    def primes(self, count: int) -> str:
+        return "'" * count if count < 4 else f"^{{({count})}}"
 
 
 def _rows(name: str, group: list[tuple[Tree, str]], columns: int) -> list[tuple[str, list[tuple[Tree, str]]]]:

@@ -25,10 +25,6 @@ if TYPE_CHECKING:
 
 #: Digits of the exact rate: differences of order N + 1 in ηλ stay visible for all orders that can be derived.
 DIGITS = 80
-#: Newton's method doubles the digits once it is near; where two multipliers are about to meet it halves the distance.
-NEWTON_STEPS = 200
-#: The step after which the next would be below the last digit.
-SMALL_STEP = Decimal("1e-45")
 
 
 @dataclass(frozen=True, repr=False)
@@ -100,11 +96,13 @@ def series_radius(rule: UpdateRule) -> float:
     ``(1 − √β)²``; Nesterov: ``((1 − β)/(1 + β))²``; gradient descent: 1, which stands as well for rules that have no
     multipliers in ηλ alone: componentwise ones, decoupled decay, several fields.
     """
+    import sympy
+
     polynomial = _multipliers(rule)
     if polynomial is None:
         return 1.0
     ends = (polynomial.discriminant(), polynomial.coeff_monomial(1), polynomial.LC())
-    found = [abs(x) for end in ends for x in _roots(end)]
+    found = [abs(complex(root)) for end in ends for root in _roots(sympy.Poly(end, sympy.Symbol("x")))]
     return float(min(x for x in found if x > 0))
 
 
@@ -137,28 +135,19 @@ def _multipliers(rule: UpdateRule) -> sympy.Poly | None:
     return sympy.Poly(sum(terms), r, domain=sympy.QQ[x])
 
 
-def _roots(end: sympy.Expr) -> list[complex]:
-    """Of a polynomial in x, each once."""
-    import sympy
-
-    polynomial = sympy.Poly(end, sympy.Symbol("x"))
-    return [] if polynomial.is_ground else [complex(root) for root in polynomial.sqf_part().nroots()]
+def _roots(polynomial: sympy.Poly, digits: int = 15) -> list[sympy.Expr]:
+    """Each once."""
+    return [] if polynomial.is_ground else polynomial.sqf_part().nroots(n=digits)
 
 
 def _principal_root(polynomial: sympy.Poly, x: Fraction, logarithm: Decimal) -> Decimal | None:
-    """The positive root of the polynomial at x near ``exp(logarithm)``, by Newton's method; None if it finds none."""
-    at = (coefficient.subs("x", x) for coefficient in polynomial.all_coeffs())
-    coefficients = [_decimal(Fraction(int(value.p), int(value.q))) for value in at]
-    root = logarithm.exp()
-    for _ in range(NEWTON_STEPS):
-        value, slope = Decimal(0), Decimal(0)
-        for coefficient in coefficients:
-            value, slope = value * root + coefficient, slope * root + value
-        move = value / slope if value and slope else Decimal(0)
-        root -= move
-        if abs(move) < SMALL_STEP:
-            return root if root > 0 and (slope or not value) else None
-    return None
+    """The root of the polynomial at x that is nearest to ``exp(logarithm)``; None if it is not a positive number."""
+    import sympy
+
+    at = sympy.Poly(polynomial.as_expr().subs("x", sympy.Rational(x.numerator, x.denominator)), sympy.Symbol("r"))
+    guess = sympy.Float(str(logarithm.exp()), DIGITS)
+    root = min(_roots(at, DIGITS), key=lambda one: abs(one - guess))
+    return Decimal(str(root)) if root.is_positive else None
 
 
 def _positive(name: str, value: Fraction | float) -> Fraction:

@@ -14,8 +14,7 @@ from itertools import permutations, product
 from math import factorial
 
 from eomsym.checks import check_integer
-from eomsym.derivation.equation import Equation
-from eomsym.derivation.wording import GENERATOR
+from eomsym.derivation.equation import GENERATOR, Equation
 from eomsym.exact_numbers import collected
 from eomsym.notation.operators import Product, derivatives
 

@@ -16,7 +16,7 @@ from eomsym.derivation.modified_loss import rooted_at_each, split_gradient
 from eomsym.errors import InputError
 from eomsym.exact_numbers import Coefficient, exact, read_rational
 from eomsym.notation.coefficients import coefficient_text
-from eomsym.notation.terms import TEXT_STYLE, Writer
+from eomsym.notation.writing import Writer
 from eomsym.trees import Tree, parse_tree
 
 #: Coefficients of ``F_g(τ)`` in a row of counter terms, over coloured trees.
@@ -65,7 +65,7 @@ class Demands:
             raise InputError(
                 f"order_free {self.order_free}: is derived of {self.order_free + 1} batches, here are {len(colours)}"
             )
-        writer = Writer(TEXT_STYLE, len(colours) > 1)
+        writer = Writer(len(colours) > 1)
         for purpose, tree, value in self._all(rows, colours):
             if value != 0:
                 yield Condition(purpose, tree if isinstance(tree, str) else writer.tree(tree), exact(value))

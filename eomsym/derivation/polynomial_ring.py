@@ -18,6 +18,7 @@ import sympy
 from eomsym.derivation.posing import check_order
 from eomsym.errors import InputError
 from eomsym.models import functions
+from eomsym.notation.sympy import check_field, check_variables
 from eomsym.optimizers import get
 from eomsym.series.lifting import field_program, loss_program
 from eomsym.series.program import Integrate, Invert, Program
@@ -30,19 +31,6 @@ MAX_CLOSED_FORM_ORDER = 20
 #: Up to this many function values polynomials in them are shorter, and sooner there, than nested derivatives (measured
 #: at order 4: 6 to 18 times shorter with up to 3 values, 3 to 7 times longer with 5).
 MAX_VALUES = 4
-
-
-def ring_counterterms(
-    model: sympy.Expr | Sequence[sympy.Expr], variables: Sequence[sympy.Symbol], order: int
-) -> list[sympy.Matrix]:
-    """``[g, ξ_0, …, ξ_{order−1}]`` of gradient descent on a loss, or of ``θ ↦ θ − η g(θ)`` for a vector field g.
-
-    Each is a column of exact expressions; other symbols are constants.  Polynomials come out expanded, nothing is
-    simplified.  Raises ``InputError`` for an order outside 0 … 20 and for functions that no quadratic system is known
-    of.
-    """
-    check_order(order, MAX_CLOSED_FORM_ORDER)
-    return program_columns(*lifted(model, variables), order)
 
 
 def lifted(
@@ -59,13 +47,13 @@ def lifted(
 def modified_equation(field: Sequence[sympy.Expr], variables: Sequence[sympy.Symbol], order: int) -> list[sympy.Matrix]:
     """The modified equation ``ỹ' = f_0(ỹ) + η f_1(ỹ) + …`` of explicit Euler for ``y' = f(y)``: ``[f_0, …, f_order]``.
 
-    Each is a column of exact expressions in the order of ``variables``; ``f_0`` is f.  Raises ``InputError`` as
-    ``ring_counterterms`` and if the field does not fit its variables.
+    Each is a column of exact expressions in the order of ``variables``; ``f_0`` is f, and other symbols are constants.
+    Polynomials come out expanded, nothing is simplified.  Raises ``InputError`` for an order outside 0 … 20, for
+    functions that no quadratic system is known of, and if the field does not fit its variables.
     """
-    components = list(field)
-    if len(components) != len(variables) or not all(isinstance(part, sympy.Expr) for part in components):
-        raise InputError(f"field: give {len(variables)} SymPy expressions, one for each variable")
-    return [-column for column in ring_counterterms([-part for part in components], variables, order)]
+    names, order = check_variables(variables), check_order(order, MAX_CLOSED_FORM_ORDER)
+    program, symbols = lifted([-part for part in check_field(field, names)], names)
+    return [-column for column in program_columns(program, symbols, order)]
 
 
 def series_columns(

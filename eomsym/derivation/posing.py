@@ -10,8 +10,7 @@ from typing import Any
 
 from eomsym import optimizers
 from eomsym.checks import check_integer
-from eomsym.derivation.tree_algebra import TreeAlgebra
-from eomsym.derivation.vector_language import VectorAlgebra
+from eomsym.derivation.algebras import TreeAlgebra, VectorAlgebra
 from eomsym.errors import InputError
 from eomsym.exact_numbers import Coefficient
 from eomsym.notation.terms import ComponentwiseFunction, Row
@@ -22,9 +21,8 @@ from eomsym.trees import count_coloured_trees
 
 #: Number of rooted trees grows like 2.96^n: 20 nodes are 12.8 million trees of the last order alone.
 MAX_ORDER = 15
-#: Coloured trees and monomials are far more; the second pair is of the whole state.
-MAX_COLOURED_ORDER, MAX_VECTOR_ORDER = 6, 3
-MAX_WHOLE_ORDER, MAX_WHOLE_VECTOR_ORDER = 6, 4
+#: Coloured trees and monomials are far more; the last is of the whole state.
+MAX_COLOURED_ORDER, MAX_VECTOR_ORDER, MAX_WHOLE_VECTOR_ORDER = 6, 3, 4
 #: Of a derivation, some 4 GB: 3 kB a tree with numbers, 100 kB with each parameter that is a symbol.
 MAX_TREES, MAX_SYMBOLIC_TREES = 1_333_333, 40_000
 #: The factor of η where that depends on time.
@@ -54,11 +52,10 @@ class Posed:
     @property
     def highest(self) -> int:
         """The highest order to which it is derived."""
-        if self.scaling is not None:
-            return MAX_WHOLE_ORDER if self.rule.linear else MAX_WHOLE_VECTOR_ORDER
+        whole = self.scaling is not None
         if not self.rule.linear:
-            return MAX_VECTOR_ORDER
-        return MAX_COLOURED_ORDER if len(self.fields) > 1 or self.schedule else MAX_ORDER
+            return MAX_WHOLE_VECTOR_ORDER if whole else MAX_VECTOR_ORDER
+        return MAX_COLOURED_ORDER if whole or len(self.fields) > 1 or self.schedule else MAX_ORDER
 
     @property
     def head(self) -> dict[str, Any]:
@@ -105,7 +102,10 @@ def pose(
     """The rule that ``derive`` solves.  Raises ``InputError`` as ``derive`` does."""
     if state == "whole":
         return _whole(optimizer, parameters)
-    entry, values = chosen_with_counts(optimizer, parameters)
+    entry, values = optimizers.chosen(optimizer, parameters)
+    for parameter in entry.parameters:
+        if parameter.kind == "count" and parameter.name not in values:
+            values[parameter.name] = parameter.usual()
     check_order(order)
     fields = tuple(field.meaning for field in entry.fields(**values))
     if schedule:
@@ -145,17 +145,6 @@ def _scheduled(
         for name, stem in stems.items()
     }
     return Posed(entry, values, symbols, loop.rule(taylor), fields, tuple(stems.values()))
-
-
-def chosen_with_counts(
-    optimizer: str | Optimizer, given: Mapping[str, object]
-) -> tuple[Optimizer, dict[str, Fraction]]:
-    """The optimiser and its exact parameters; those that count something have their default where none is given."""
-    entry, values = optimizers.chosen(optimizer, given)
-    for parameter in entry.parameters:
-        if parameter.kind == "count" and parameter.name not in values:
-            values[parameter.name] = parameter.usual()
-    return entry, values
 
 
 def symbolic_parameters(entry: Optimizer, given: Mapping[str, Fraction]) -> dict[str, Coefficient]:

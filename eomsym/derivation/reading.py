@@ -19,7 +19,7 @@ from eomsym.models.parser import python_tree
 from eomsym.notation.operators import read_product
 from eomsym.notation.terms import Monomial, Row, state_symbols
 from eomsym.optimizers import RATE
-from eomsym.trees import LEAF, MAX_PARSED_NODES, Tree, rooted_trees
+from eomsym.trees import LEAF, MAX_PARSED_NODES, Tree
 
 _RIGHT = "give what to_json wrote"
 #: No coefficient of an order that is derived comes near.
@@ -56,7 +56,7 @@ def _arguments(data: Mapping[str, Any]) -> dict[str, Any]:
             {read_product(e): Fraction(e["coefficient"]) for e in row["terms"]} for row in data["generator"]
         ]
         told = {"optimizer": "gradient-descent", "parameters": {}, "order": data["order"]}
-        return {"kind": "generator", **told, "terms": _levels(products, False)}
+        return {"kind": "generator", **told, "terms": [[row] for row in products]}
     order = check_order(len(data["levels"]) - 1 if "levels" in data else data["order"])
     names = [RATE if name == RATE_SYMBOL else name for name in data.get("schedule", ())]
     posed = pose(data["optimizer"], order, data["parameters"], "whole" if "scaling" in data else "slow", names)
@@ -74,21 +74,16 @@ def _arguments(data: Mapping[str, Any]) -> dict[str, Any]:
         on_trees = posed.rule.linear and len(posed.fields) == 1
         plain = on_trees and all(entry["tree"].startswith("[") for row in entries for entry in row)
         start = {**told, "kind": "start", "functions": (), "plain": plain, "memory": posed.entry.memory}
-        start["terms"] = _levels(list(map(read.row, entries)), plain)
+        start["terms"] = [[read.row(row)] for row in entries]
         if "counterterms" not in data:
             return start
     first = {LEAF: read.coefficient(data["gradient_coefficient"])} if posed.plain else read.row(data["leading"])
     rows = [first, *(read.row(row["terms"]) for row in data["counterterms"])]
-    return {"kind": "slow", **told, "plain": posed.plain, "terms": _levels(rows, posed.plain), "start": start}
+    return {"kind": "slow", **told, "plain": posed.plain, "terms": [[row] for row in rows], "start": start}
 
 
 def _kind(name: str) -> str:
     return "tree" if "[" in name else "term"
-
-
-def _levels(rows: Sequence[Row], plain: bool) -> list[list[Row]]:
-    """Where they are ``plain``, of one node more in each row, every tree has to be there."""
-    return [[{tree: row[tree] for tree in rooted_trees(n)} if plain else row] for n, row in enumerate(rows, start=1)]
 
 
 class _Reader:

@@ -15,7 +15,7 @@ from itertools import permutations
 from math import factorial
 
 from eomsym import optimizers
-from eomsym.derivation.tree_algebra import modified_tree_coefficients
+from eomsym.derivation.algebras import modified_tree_coefficients
 from eomsym.trees import Tree
 
 #: Coloured trees of more nodes are too many to look at.

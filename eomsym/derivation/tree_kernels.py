@@ -26,33 +26,6 @@ _MANY_ROWS = 2048
 _STRIP = 1024
 
 
-@njit(types.void(_INTEGERS, _INTEGERS, _TABLE, _ROWS, _ROWS), cache=True)
-def tabulate_values(counts, offsets, starts, products, sums):  # type: ignore[no-untyped-def]
-    """Q and P of all trees with up to ``len(offsets) − 2`` nodes into (trees, points) tables.
-
-    Order m begins at row ``offsets[m]`` and holds ``counts[m]`` trees; ``starts[m, offsets[c] + i]`` is the
-    ``block_start(m, c, i)`` of ``eomsym.tree_positions``.
-    """
-    points = products.shape[1]
-    row = 0
-    for order in range(1, len(offsets) - 1):
-        if order == 1:
-            products[0, :] = 1
-            row = 1
-        for size in range(order - 1, 0, -1):
-            rest_order = order - size
-            for child in range(offsets[size], offsets[size + 1]):
-                first = starts[rest_order, child] if size < rest_order else 0
-                for rest in range(offsets[rest_order] + first, offsets[rest_order] + counts[rest_order]):
-                    for j in range(points):
-                        products[row, j] = sums[child, j] * products[rest, j]
-                    row += 1
-        for tree in range(offsets[order], offsets[order] + counts[order]):
-            sums[tree, 0] = 0
-            for j in range(1, points):
-                sums[tree, j] = sums[tree, j - 1] + products[tree, j - 1]
-
-
 @njit(types.void(types.int64, _ROWS, _ROWS, types.int64, types.int64, _WORDS), cache=True)
 def _apply(order, weights, products, low, high, out):  # type: ignore[no-untyped-def]
     """``out[(i − low) rows + r] = Σ_j products[i, j] weights[j, r]``, j < order: values of Q beyond are not free."""
@@ -136,8 +109,10 @@ def fill(  # type: ignore[no-untyped-def]
 ):
     """Functionals of Q of the trees ``low … high`` of one order, tree by tree, row of ``weights`` by row.
 
-    ``weights`` is (rows, points), ``out`` holds ``(high − low) rows`` words.  Trees of up to ``small`` nodes, which the
-    tables must hold, are not taken apart.
+    ``products`` and ``sums`` are Q and P of the trees with up to ``len(offsets) − 2`` nodes, (trees, points): order m
+    begins at row ``offsets[m]`` and holds ``counts[m]`` trees; ``starts[m, offsets[c] + i]`` is the
+    ``block_start(m, c, i)`` of ``eomsym.tree_positions``.  ``weights`` is (rows, points), ``out`` holds
+    ``(high − low) rows`` words.  Trees of up to ``small`` nodes, which the tables must hold, are not taken apart.
     """
     rows = weights.shape[0]
     if order <= small or (order < len(offsets) - 1 and rows >= _MANY_ROWS):
@@ -191,34 +166,3 @@ def fill(  # type: ignore[no-untyped-def]
             child += 1
         if position >= high:
             return
-
-
-@njit(types.void(_INTEGERS, _INTEGERS, _TABLE, _INTEGERS, types.uint8[::1]), cache=True)
-def tabulate_symmetries(counts, offsets, starts, symmetries, leads):  # type: ignore[no-untyped-def]
-    """σ of all trees with up to ``len(counts) − 1`` nodes, order after order; ``leads`` is room for as many bytes.
-
-    ``leads`` counts how often the largest child occurs, which is the factor by which one more of it raises σ.
-    """
-    symmetries[0], leads[0] = 1, 0
-    row = 1
-    first_rows = np.zeros(len(counts), dtype=np.int64)
-    for order in range(2, len(counts)):
-        first_rows[order] = row
-        for size in range(order - 1, 0, -1):
-            rest_order = order - size
-            for child in range(counts[size]):
-                # Rests that begin with the same child are one block, the first of the tail.
-                tail, again = 0, 0
-                if size < rest_order - 1:
-                    tail = starts[rest_order, offsets[size] + child]
-                    smaller = starts[rest_order - size, offsets[size] + child] if size < rest_order - size else 0
-                    again = counts[rest_order - size] - smaller
-                elif size == rest_order - 1:
-                    tail, again = child, 1
-                of_child = symmetries[first_rows[size] + child]
-                for rest in range(tail, counts[rest_order]):
-                    source = first_rows[rest_order] + rest
-                    lead = leads[source] + 1 if rest < tail + again else 1
-                    symmetries[row] = of_child * symmetries[source] * lead
-                    leads[row] = lead
-                    row += 1

@@ -18,7 +18,7 @@ from math import comb, lcm
 import numpy as np
 
 from eomsym.checks import check_integer
-from eomsym.derivation import tree_kernels
+from eomsym.derivation.tree_kernels import fill
 from eomsym.tree_positions import block_start, iterate_trees, light_block_starts, position_of
 from eomsym.trees import Tree, count_rooted_trees
 
@@ -140,10 +140,26 @@ def _tables(max_nodes: int) -> _Tables:
     depth = max(max_nodes // 2, min(max_nodes, _SMALL))
     counts, offsets = _sizes(max_nodes, depth)
     starts = _starts(max_nodes, depth, offsets)
-    products = np.zeros((offsets[-1], max_nodes), dtype=np.uint64)
-    sums = np.zeros_like(products)
-    tree_kernels.tabulate_values(counts, offsets, starts, products, sums)
-    return _Tables(counts, offsets, starts, products, sums, _extension(depth, max_nodes))
+    return _Tables(counts, offsets, starts, *_values(depth, max_nodes), _extension(depth, max_nodes))
+
+
+def _values(depth: int, points: int) -> tuple[np.ndarray, np.ndarray]:
+    """Q and P of all trees with up to ``depth`` nodes, modulo 2⁶⁴, (trees, points) each."""
+    products: list[np.ndarray] = []
+    sums: list[np.ndarray] = []
+    for order in range(1, depth + 1):
+        blocks = [np.ones((1, points), dtype=np.uint64)] if order == 1 else []
+        for size in range(order - 1, 0, -1):
+            children, rests = sums[size - 1], products[order - size - 1]
+            if 2 * size >= order:  # any rest fits
+                blocks.append((children[:, np.newaxis] * rests).reshape(-1, points))
+            else:
+                tails = (rests[block_start(order - size, size, index) :] for index in range(len(children)))
+                blocks += [child * tail for child, tail in zip(children, tails, strict=True)]
+        products.append(np.concatenate(blocks))
+        sums.append(np.zeros_like(products[-1]))
+        np.cumsum(products[-1][:, :-1], axis=1, out=sums[-1][:, 1:])
+    return np.concatenate(products), np.concatenate(sums)
 
 
 def _sizes(max_nodes: int, depth: int) -> tuple[np.ndarray, np.ndarray]:
@@ -197,20 +213,38 @@ def _fill(tables: _Tables, order: int, low: int, numerators: np.ndarray) -> None
     """Numerators of the trees of one order from position ``low`` on, as many as the array holds."""
     t = tables
     functional = _functional(order, t.products.shape[1])
-    tree_kernels.fill(
+    fill(
         *(order, functional, low, low + len(numerators), numerators.view(np.uint64)),
         *(t.counts, t.offsets, t.starts, t.products, t.sums, t.extension, _SMALL),
     )
 
 
 def _all_symmetries(max_nodes: int) -> tuple[np.ndarray, ...]:
-    depth = max(1, (max_nodes - 1) // 2)
-    counts, offsets = _sizes(max_nodes, depth)
-    ends = np.cumsum(counts)
-    symmetries = np.empty(ends[-1], dtype=np.int64)
-    starts = _starts(max_nodes, depth, offsets)
-    tree_kernels.tabulate_symmetries(counts, offsets, starts, symmetries, np.empty(ends[-1], dtype=np.uint8))
-    return tuple(map(_frozen, np.split(symmetries, ends[1:-1])))
+    """σ of all trees with up to ``max_nodes`` nodes, an array for each order.
+
+    How often the largest child occurs (``leads``) is the factor by which one more of it raises σ.
+    """
+    symmetries, leads = [np.array([1])], [np.array([0], dtype=np.uint8)]
+    for order in range(2, max_nodes + 1):
+        blocks = [block for size in range(order - 1, 0, -1) for block in _symmetries(order, size, symmetries, leads)]
+        symmetries.append(np.concatenate([symmetry for symmetry, _ in blocks]))
+        leads.append(np.concatenate([lead for _, lead in blocks]))
+    return tuple(map(_frozen, symmetries))
+
+
+def _symmetries(
+    order: int, size: int, symmetries: Sequence[np.ndarray], leads: Sequence[np.ndarray]
+) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """The same of the trees whose largest child has ``size`` nodes, and how often it occurs."""
+    children, rests, again = symmetries[size - 1], symmetries[order - size - 1], leads[order - size - 1]
+    if 2 * size >= order:  # any rest fits, and none holds such a child
+        yield np.outer(children, rests).ravel(), np.ones(len(children) * len(rests), dtype=np.uint8)
+        return
+    for index, child in enumerate(children):
+        tail, end = block_start(order - size, size, index), block_start(order - size, size, index + 1)
+        lead = np.ones(len(rests) - tail, dtype=np.uint8)
+        lead[: end - tail] += again[tail:end]
+        yield child * rests[tail:] * lead, lead
 
 
 def _frozen(array: np.ndarray) -> np.ndarray:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
 from string import ascii_lowercase
 from typing import Any, TypeAlias
 
@@ -11,21 +9,6 @@ from typing import Any, TypeAlias
 #: differentiates, a later factor by its number, or φ by that of all factors.
 #: ``((1,), (2,))`` is ``g^i (∂_i g^j) ∂_j``.
 Product: TypeAlias = tuple[tuple[int, ...], ...]
-
-_SUBSCRIPTS = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
-
-
-@dataclass(frozen=True)
-class Signs:
-    """How one notation writes a derivative, upper indices and the n-th cumulant."""
-
-    derivative: str
-    upper: str
-    cumulant: Callable[[int], str]
-
-
-TEXT_SIGNS = Signs("∂_{}", "^{}", lambda n: {1: "g", 2: "Σ"}.get(n, f"κ{n}".translate(_SUBSCRIPTS)))
-LATEX_SIGNS = Signs(r"\partial_{{{}}}", "^{{{}}}", lambda n: {1: "g", 2: r"\Sigma"}.get(n, rf"\kappa_{{{n}}}"))
 
 
 def derivatives(product: Product) -> int:
@@ -53,14 +36,3 @@ def read_product(entry: dict[str, Any]) -> Product:
     taken = [*(factor["derivatives"] for factor in entry["factors"]), entry["derivatives"]]
     place = {letter: number for number, letters in enumerate(taken) for letter in letters}
     return tuple(tuple(place[letter] for letter in factor["indices"]) for factor in entry["factors"])
-
-
-def written_product(product: Product, signs: Signs) -> str:
-    """The product in index notation, repeated indices summed."""
-    entry = product_entry(product)
-    parts = []
-    for factor in entry["factors"]:
-        own = signs.cumulant(factor["cumulant"]) + signs.upper.format(factor["indices"])
-        slopes = "".join(map(signs.derivative.format, factor["derivatives"]))
-        parts.append(f"({slopes} {own})" if slopes else own)
-    return " ".join([*parts, "".join(map(signs.derivative.format, entry["derivatives"]))])

@@ -38,13 +38,11 @@ def columns_of_rows(
 
     ``memory`` has the slow states other than θ.
     """
-    names = check_variables(variables)
-    fields = [check_field(field, names) for field in gradients]
     parts = [[(basis, coefficient_expression(value)) for basis, value in row.items() if value != 0] for row in rows]
-    _check_no_clash(names, [number for part in parts for _, number in part])
+    _check_no_clash(variables, [number for part in parts for _, number in part])
     on_trees = not memory and all(isinstance(basis, Tree) for part in parts for basis, _ in part)
-    values = _Values(fields, names, on_trees, functions, memory)
-    return [sympy.Matrix(_combination([(values[b], number) for b, number in part], len(names))) for part in parts]
+    values = _Values(gradients, variables, on_trees, functions, memory)
+    return [sympy.Matrix(_combination([(values[b], number) for b, number in part], len(variables))) for part in parts]
 
 
 def elementary_differentials(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 from xml.sax.saxutils import escape
 
-from eomsym.notation.terms import tree_text
+from eomsym.notation.writing import tree_text
 from eomsym.trees import Tree
 
 _UNIT, _RADIUS, _MARGIN = 24.0, 4.0, 8.0

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from eomsym.notation.sums import signed_sum
-from eomsym.notation.terms import LATEX_STYLE, state_symbols
 from eomsym.notation.typesetting import Sides
+from eomsym.notation.writing import LatexWriter
 from eomsym.optimizers.rule import (
     Atom,
     Elapsed,
@@ -34,7 +33,8 @@ def rule_latex(rule: UpdateRule, memory: Sequence[str], fields: int = 1) -> list
 class _Writer:
     def __init__(self, rule: UpdateRule, memory: Sequence[str], fields: int) -> None:
         self._rule, self._fields = rule, fields
-        self._states = [r"\theta", *map(LATEX_STYLE.name, state_symbols(memory))]
+        self._write = LatexWriter(memory=memory)
+        self._states = self._write.states
         gradients = [atom for atom in rule.atoms if isinstance(atom, Gradient)]
         nested = any(isinstance(rule.atoms[at], Gradient) for one in gradients for at, _, _ in one.point.terms)
         self._named = {atom: f"k_{{{j}}}" for j, atom in enumerate(gradients, start=1)} if nested else {}
@@ -50,12 +50,11 @@ class _Writer:
     def _sum(self, combination: Linear) -> str:
         factors = (r"\eta" * (power > 0) + (f"^{{{power}}}" if power > 1 else "") for _, power, _ in combination.terms)
         parts = zip(combination.terms, factors, strict=True)
-        times = LATEX_STYLE.sum.times
         named = (
-            (coefficient, times.join(filter(None, (factor, self._atom(self._rule.atoms[at])))))
+            (coefficient, self._write.times.join(filter(None, (factor, self._atom(self._rule.atoms[at])))))
             for (at, _, coefficient), factor in parts
         )
-        return signed_sum(named, LATEX_STYLE.sum)
+        return self._write.signed_sum(named)
 
     def _factor(self, combination: Linear) -> str:
         text = self._sum(combination)
@@ -76,11 +75,11 @@ class _Writer:
             case Product(left, right) if left == right:
                 return f"{self._factor(left)}^{{2}}"
             case Product(left, right):
-                return LATEX_STYLE.sum.times.join((self._factor(left), self._factor(right)))
+                return self._write.times.join((self._factor(left), self._factor(right)))
             case Quotient(numerator, denominator):
                 return rf"\frac{{{self._sum(numerator)}}}{{{self._sum(denominator)}}}"
             case SquareRoot(argument):
-                return LATEX_STYLE.root(self._sum(argument))
+                return self._write.root(self._sum(argument))
             case Elapsed():
                 raise AssertionError("a rule with a schedule is written without it")
 

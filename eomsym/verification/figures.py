@@ -13,7 +13,7 @@ from matplotlib.ticker import LogLocator, NullLocator
 
 from eomsym.drawing import COLOURS, GREY, line_style, order_name, panels, short
 from eomsym.errors import InputError
-from eomsym.notation.terms import tree_text
+from eomsym.notation import tree_text
 from eomsym.verification.error_lines import draw_errors, eta_axis, label_at_end
 from eomsym.verification.verification_record import RATIO_TOLERANCE
 

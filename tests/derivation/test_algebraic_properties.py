@@ -15,7 +15,7 @@ from second_routes.step_polynomial import FORMS, modified_coefficients, step_pol
 from second_routes.truncated import TruncatedSeries
 
 from eomsym import optimizers
-from eomsym.derivation.tree_algebra import modified_tree_coefficients
+from eomsym.derivation.algebras import modified_tree_coefficients
 from eomsym.optimizers import runge_kutta
 from eomsym.trees import LEAF, Tree, rooted_trees
 

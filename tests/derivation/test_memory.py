@@ -5,8 +5,8 @@ from counting import at_most
 
 import eomsym
 from eomsym.codegen import KernelSpec, kernel_for
+from eomsym.derivation.algebras import modified_tree_coefficients
 from eomsym.derivation.posing import MAX_ORDER, MAX_TREES
-from eomsym.derivation.tree_algebra import modified_tree_coefficients
 from eomsym.errors import InputError
 from eomsym.models import MLP
 from eomsym.optimizers import get

@@ -6,7 +6,7 @@ from counting import at_most
 from second_routes.lie import lie_counterterms
 
 import eomsym
-from eomsym.derivation.polynomial_ring import modified_equation, ring_counterterms
+from eomsym.derivation.polynomial_ring import lifted, modified_equation, program_columns
 from eomsym.errors import InputError
 from eomsym.models.functions import sigmoid, softplus
 from eomsym.notation import coefficient_text, elementary_differentials
@@ -46,7 +46,7 @@ def test_lotka_volterra_to_order_6():
 def test_rosenbrock_to_xi_4_at_once_and_equal_to_the_tree_route():
     with at_most():
         columns = eomsym.derive(order=5).to_sympy(ROSENBROCK, [x, y])
-    assert columns == ring_counterterms(ROSENBROCK, [x, y], 5)
+    assert columns == program_columns(*lifted(ROSENBROCK, [x, y]), 5)
     assert columns[1:] == [column.expand() for column in by_trees(ROSENBROCK, [x, y], 5)]
 
 
@@ -69,21 +69,21 @@ LOSSES = [
 @pytest.mark.parametrize("loss", LOSSES, ids=str)
 def test_every_function_against_the_tree_route(loss):
     point = {x: RATIONAL(1, 3), y: RATIONAL(2, 5), a: RATIONAL(7, 5), b: 1}
-    for one, other in zip(ring_counterterms(loss, [x, y], 2)[1:], by_trees(loss, [x, y], 2), strict=True):
+    for one, other in zip(program_columns(*lifted(loss, [x, y]), 2)[1:], by_trees(loss, [x, y], 2), strict=True):
         for left, right in zip(one, other, strict=True):
             assert abs((left - right).subs(point).evalf(30, chop=True)) < 1e-24
 
 
 def test_a_field_that_is_no_gradient():
     field = [x * y + a, -(x**2) / (1 + y)]
-    found = ring_counterterms(field, [x, y], 3)
+    found = program_columns(*lifted(field, [x, y]), 3)
     for one, other in zip(found[1:], lie_counterterms(field, [x, y], 3), strict=True):
         assert [sympy.cancel(left - right) for left, right in zip(one, other, strict=True)] == [0, 0]
 
 
 def test_what_cannot_be_written_out():
     for call, what in (
-        (lambda: modified_equation([y**2], [x, y], 2), "one for each variable"),
+        (lambda: modified_equation([y**2], [x, y], 2), "1 components for 2 variables"),
         (lambda: modified_equation([y**2], [y], 21), "0 to 20"),
         (lambda: modified_equation([sympy.gamma(y)], [y], 2), "gamma"),
         (lambda: modified_equation([sympy.Function("h")(y)], [y], 2), "h"),

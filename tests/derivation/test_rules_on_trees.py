@@ -14,7 +14,7 @@ from second_routes.truncated import TruncatedSeries
 
 from eomsym import optimizers
 from eomsym.derivation import derive
-from eomsym.derivation.tree_algebra import modified_tree_coefficients
+from eomsym.derivation.algebras import modified_tree_coefficients
 from eomsym.errors import InputError
 from eomsym.optimizers import runge_kutta
 from eomsym.trees import LEAF, THETA, Tree, parse_tree, rooted_trees

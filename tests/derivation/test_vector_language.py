@@ -10,7 +10,7 @@ from second_routes.truncated import TruncatedSeries
 
 from eomsym import optimizers
 from eomsym.derivation import derive
-from eomsym.derivation.vector_language import Monomial, VectorAlgebra
+from eomsym.derivation.algebras import Monomial, VectorAlgebra
 from eomsym.errors import InputError
 from eomsym.optimizers import trace
 from eomsym.step_index import integer_nodes, solve

@@ -5,8 +5,13 @@ from fractions import Fraction
 import pytest
 import sympy
 
-from eomsym.notation import coefficient_latex, coefficient_text
-from eomsym.notation.coefficients import coefficient_expression, is_sum, split_sign
+from eomsym.notation.coefficients import (
+    coefficient_expression,
+    coefficient_latex,
+    coefficient_text,
+    is_sum,
+    split_sign,
+)
 
 FIELD, beta, gamma = sympy.field("beta gamma", sympy.QQ)
 

@@ -7,7 +7,7 @@ import sympy
 from matplotlib.mathtext import MathTextParser
 
 from eomsym.derivation import Equation, derive
-from eomsym.notation import tree_latex
+from eomsym.notation.writing import LatexWriter
 from eomsym.trees import LEAF, parse_tree, rooted_trees
 
 GOLDEN = r"""\begin{aligned}
@@ -53,12 +53,12 @@ def test_signs_of_xi_3():
     ],
 )
 def test_single_trees(brackets, latex):
-    assert tree_latex(parse_tree(brackets)) == latex
+    assert LatexWriter().tree(parse_tree(brackets)) == latex
 
 
 def test_different_trees_read_differently():
     trees = [tree for order in range(1, 9) for tree in rooted_trees(order)]
-    assert len({tree_latex(tree) for tree in trees}) == len(trees)
+    assert len({LatexWriter().tree(tree) for tree in trees}) == len(trees)
 
 
 def test_zero_counter_term_and_gradient_flow():

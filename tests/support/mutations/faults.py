@@ -140,7 +140,7 @@ FAULTS = [
     *_faults(
         COUNTERTERMS,
         ("_motion", "exact(value * scale)", "exact(-value * scale)"),
-        ("_listed", "in rooted_trees(n)", "in rooted_trees(n)[::-1]"),
+        ("Equation.__post_init__", "[rooted_trees(n) if", "[rooted_trees(n)[::-1] if"),
     ),
     *_faults(
         ("tests/derivation", "tests/notation/test_general.py"),
@@ -165,8 +165,8 @@ FAULTS = [
     *_faults(
         TABLES,
         ("_weights_of_child", " - 1] = target[j] + weights[r, j] * products[rest, ", " - 1] = target[j] + weights[r, "),
-        ("tabulate_values", "sums[tree, j - 1] + products[tree, j - 1]", "sums[tree, j - 1] + products[tree, j]"),
-        ("tabulate_symmetries", "[source] + 1 if rest < tail + again", "[source] + 1 if rest <= tail + again"),
+        ("_values", "np.cumsum(products[-1][:, :-1]", "np.cumsum(products[-1][:, 1:]"),
+        ("_symmetries", "lead[: end - tail] += again[tail:end]", "lead[: end - tail] += 0 * again[tail:end]"),
         ("fill", "last = min(rests, first + end - begin)", "last = rests"),
     ),
     *_faults(
@@ -338,9 +338,9 @@ FAULTS = [
     ),
     *_faults(
         NOTATION,
-        ("_latex_derivative", r"\nabla^{{{count}}}g", r"\nabla^{{{count + 1}}}g"),
-        ("signed_sum", 'f" {style.minus} " if text', '" + " if text'),
-        ("primes_text", '"\'" * count if count < 5', '"\'" * (count + 1) if count < 5'),
+        ("LatexWriter.derivative", r"\nabla^{{{count}}}", r"\nabla^{{{count + 1}}}"),
+        ("Writer.signed_sum", 'f" {self.minus} " if text', '" + " if text'),
+        ("Writer.primes", '"\'" * count if count < 5', '"\'" * (count + 1) if count < 5'),
     ),
     *_faults(
         MODELS,

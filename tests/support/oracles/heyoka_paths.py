@@ -14,7 +14,7 @@ import numpy as np
 import sympy
 
 import eomsym
-from eomsym.derivation.polynomial_ring import ring_counterterms
+from eomsym.derivation.polynomial_ring import lifted, program_columns
 from eomsym.dynamics import integrate_equation_of_motion
 from eomsym.models import MLP, VectorField
 from oracles.agreement import Agreement
@@ -87,7 +87,7 @@ def _double_double_path(folder: str) -> Agreement:
         v * sympy.tanh(w * sympy.Rational(z) + b) + c - sympy.Rational(t)
         for z, t in zip(inputs[:, 0], targets[:, 0], strict=True)
     ]
-    columns = ring_counterterms(sum(gap**2 for gap in gaps) / 4, names, 2)
+    columns = program_columns(*lifted(sum(gap**2 for gap in gaps) / 4, names), 2)
     field = [-sum(ETA**k * column[i] for k, column in enumerate(columns)) for i in range(4)]
     start, eta, time = model.initial(0), Fraction(1, 8), 2
     truth = _Integrator(field, names)([Fraction(value) for value in start], eta, time)
