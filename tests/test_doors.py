@@ -43,17 +43,16 @@ def momentum_step(gradient, state, eta, beta, nu):
 
 
 OWN = {
-    "stepped": Optimizer("own-step", (), "θ⁺ = θ − η g(θ − η g/3)", "these tests", (), midpoint_step),
+    "stepped": Optimizer("own-step", midpoint_step, summary="θ⁺ = θ − η g(θ − η g/3)", source="these tests"),
     "with memory": Optimizer(
         "own-momentum",
-        (),
-        "d⁺ = β d + (1−β) g, θ⁺ = θ − η ((1−ν) g + ν d⁺)",
-        "these tests",
+        momentum_step,
         (
             Parameter("beta", "β", "memory", Fraction(0), Fraction(1), default=Fraction(9, 10)),
             Parameter("nu", "ν", "share", Fraction(0), Fraction(2), default=Fraction(7, 10)),
         ),
-        momentum_step,
+        summary="d⁺ = β d + (1−β) g, θ⁺ = θ − η ((1−ν) g + ν d⁺)",
+        source="these tests",
         memory=("average",),
     ),
     **{entry.name: entry for entry in POWERS},

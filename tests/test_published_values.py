@@ -89,7 +89,6 @@ def symplectic_euler(gradient, state, eta):
 
 SYMPLECTIC_EULER = Optimizer(
     name="symplectic-euler",
-    aliases=(),
     summary="p⁺ = p + h f_p(p⁺, q), q⁺ = q + h f_q(p⁺, q)",
     source=GNI,
     parameters=(),

@@ -66,6 +66,12 @@ def _mean_ahead(mean: Any, slope: Any, beta: Any, faded: Any, nesterov: bool) ->
 def _step_adam(
     gradient: Slope, state: Arrays, eta: Any, alpha: Any = 1, beta: Any = 1, *, optimistic: bool = False, **values: Any
 ) -> Arrays:
+    """m⁺ = β₁ m + (1−β₁) g, v⁺ = β₂ v + (1−β₂) g², θ⁺ = θ − η m⁺/(1−β₁ⁿ)/(√(v⁺/(1−β₂ⁿ)) + ε): PyTorch's, in step n
+
+    Source: Kingma & Ba, Adam: a method for stochastic optimization, ICLR 2015; first counter term: Cattaneo, Klusowski
+    & Shigida, On the implicit bias of Adam, ICML 2024; Dozat, Incorporating Nesterov momentum into Adam, 2016
+    (nesterov); Daskalakis et al., Training GANs with optimism, ICLR 2018 (optimistic)
+    """
     if not optimistic:
         direction, *memory = _direction(gradient, state, **values)
         return state[0] - eta * direction, *memory
@@ -94,6 +100,10 @@ def _form_of_adam(
 
 
 def _step_adabelief(gradient: Slope, state: Arrays, eta: Any, **values: Any) -> Arrays:
+    """as adam, v⁺ = β₂ v + (1−β₂) (g − m⁺)² + ε₂: the distrust in g, not its size
+
+    Source: Zhuang et al., AdaBelief optimizer, NeurIPS 2020
+    """
     direction, *memory = _direction(gradient, state, belief=True, **values)
     return state[0] - eta * direction, *memory
 
@@ -101,6 +111,11 @@ def _step_adabelief(gradient: Slope, state: Arrays, eta: Any, **values: Any) -> 
 def _step_adan(
     gradient: Slope, state: Arrays, eta: Any, beta1: Any, beta2: Any, beta3: Any, epsilon: Any, root_epsilon: Any
 ) -> Arrays:
+    """m⁺ = β₁ m + (1−β₁) g, d⁺ = β₂ d + (1−β₂)(g − g₋), v⁺ = β₃ v + (1−β₃)(g + (1−β₂)(g − g₋))²,
+    θ⁺ = θ − η (m̂ + (1−β₂) d̂)/(√(v̂ + ε₂) + ε), all corrected
+
+    Source: Xie, Zhou, Li, Lin & Yan, Adan: adaptive Nesterov momentum algorithm, 2022
+    """
     theta, mean, change, square, last, *faded = state
     slope = gradient(theta)
     mean = beta1 * mean + (1 - beta1) * slope
@@ -117,21 +132,11 @@ def _start_adan(gradient: Slope, theta: Any, **parameters: Any) -> Arrays:
 
 
 ADAM = Optimizer(
-    name="adam",
-    aliases=(),
-    summary=(
-        "m⁺ = β₁ m + (1−β₁) g, v⁺ = β₂ v + (1−β₂) g², θ⁺ = θ − η m⁺/(1−β₁ⁿ)/(√(v⁺/(1−β₂ⁿ)) + ε): PyTorch's, in step n"
-    ),
-    source=(
-        "Kingma & Ba, Adam: a method for stochastic optimization, ICLR 2015; first counter term: Cattaneo, Klusowski & "
-        "Shigida, On the implicit bias of Adam, ICML 2024; Dozat, Incorporating Nesterov momentum into Adam, 2016 "
-        "(nesterov); Daskalakis et al., Training GANs with optimism, ICLR 2018 (optimistic)"
-    ),
-    parameters=(BETA1, BETA2, EPSILON),
-    step=_step_adam,
-    memory=("mean", "square", "share of the start in the mean", "share of the start in the square"),
-    limits=f"not smooth where a component of g vanishes; {_LIMITS}",
-    initial=_start_adam,
+    "adam",
+    _step_adam,
+    (BETA1, BETA2, EPSILON),
+    ("mean", "square", "share of the start in the mean", "share of the start in the square"),
+    _start_adam,
     options=(
         flag("inside", "ε inside of the root: m⁺/√(v⁺ + ε)"),
         flag("two_epsilons", "one inside of the root as well: m⁺/(√(v⁺ + ε₂) + ε), optax's eps_root"),
@@ -143,42 +148,30 @@ ADAM = Optimizer(
         flag("corrected", "bias correction, the division by 1−βⁿ", default=True),
     ),
     form=_form_of_adam,
+    limits=f"not smooth where a component of g vanishes; {_LIMITS}",
 )
-ADAMW = replace(
-    decoupled_decay(ADAM),
-    name="adamw",
-    summary="as adam, with − η λ θ beside it: as PyTorch has it",
-)
+ADAMW = replace(decoupled_decay(ADAM), name="adamw", summary="as adam, with − η λ θ beside it: as PyTorch has it")
 ADABELIEF = Optimizer(
-    name="adabelief",
-    aliases=(),
-    summary="as adam, v⁺ = β₂ v + (1−β₂) (g − m⁺)² + ε₂: the distrust in g, not its size",
-    source="Zhuang et al., AdaBelief optimizer, NeurIPS 2020",
-    parameters=(BETA1, BETA2, OUTER_EPSILON, ROOT_EPSILON),
-    step=_step_adabelief,
-    memory=("mean", "distrust", "share of the start in the mean", "share of the start in the distrust"),
-    limits=_INSIDE,
-    initial=_start_adam,
+    "adabelief",
+    _step_adabelief,
+    (BETA1, BETA2, OUTER_EPSILON, ROOT_EPSILON),
+    ("mean", "distrust", "share of the start in the mean", "share of the start in the distrust"),
+    _start_adam,
     options=(_NESTEROV,),
+    limits=_INSIDE,
 )
 ADAN = Optimizer(
-    name="adan",
-    aliases=(),
-    summary=(
-        "m⁺ = β₁ m + (1−β₁) g, d⁺ = β₂ d + (1−β₂)(g − g₋), v⁺ = β₃ v + (1−β₃)(g + (1−β₂)(g − g₋))², "
-        "θ⁺ = θ − η (m̂ + (1−β₂) d̂)/(√(v̂ + ε₂) + ε), all corrected"
-    ),
-    source="Xie, Zhou, Li, Lin & Yan, Adan: adaptive Nesterov momentum algorithm, 2022",
-    parameters=(
+    "adan",
+    _step_adan,
+    (
         replace(BETA1, default=Fraction(98, 100)),
         replace(BETA2, default=Fraction(92, 100), meaning="memory of the mean of the change of g"),
         BETA3,
         OUTER_EPSILON,
         ROOT_EPSILON,
     ),
-    step=_step_adan,
-    memory=("mean", "change", "square", "last gradient", *(f"share of the start {index}" for index in (1, 2, 3))),
+    ("mean", "change", "square", "last gradient", *(f"share of the start {index}" for index in (1, 2, 3))),
+    _start_adan,
     limits=_INSIDE,
-    initial=_start_adan,
 )
 RULES = (ADAM, ADAMW, ADABELIEF, ADAN)

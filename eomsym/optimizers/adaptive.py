@@ -76,6 +76,11 @@ def _step_rmsprop(
     nesterov: bool = False,
     **flags: bool,
 ) -> Arrays:
+    """v⁺ = β₂ v + (1−β₂) g², θ⁺ = θ − η g/(√v⁺ + ε): PyTorch's
+
+    Source: Tieleman & Hinton, Lecture 6.5: RMSProp, COURSERA 2012; Graves, Generating sequences with recurrent neural
+    networks, 2013 (centered)
+    """
     names = _memory_of_rmsprop(nesterov=nesterov, **flags)
     theta, memory = state[0], dict(zip(names, state[1:], strict=True))
     slope = gradient(theta)
@@ -122,6 +127,12 @@ def _step_adagrad(
     slow_time: bool = False,
     clocked: bool = False,
 ) -> Arrays:
+    """V⁺ = V + g², θ⁺ = θ − η g/(√V⁺ + ε)
+
+    Source: Duchi, Hazan & Singer, Adaptive subgradient methods, JMLR 2011
+
+    Limits: no slow manifold
+    """
     theta, total, *clock = state
     slope = gradient(theta)
     total = total + (eta * slope**2 if slow_time else slope**2)
@@ -147,6 +158,12 @@ def _form_of_adagrad(inside: bool, slow_time: bool, clocked: bool) -> Mapping[st
 
 
 def _step_adadelta(gradient: Slope, state: Arrays, eta: Any, beta2: Any, epsilon: Any) -> Arrays:
+    """v⁺ = β₂ v + (1−β₂) g², δ = √(D + ε)/√(v⁺ + ε) g, D⁺ = β₂ D + (1−β₂) δ², θ⁺ = θ − η δ
+
+    Source: Zeiler, ADADELTA: an adaptive learning rate method, 2012
+
+    Limits: no slow manifold
+    """
     theta, square, moves = state
     slope = gradient(theta)
     square = beta2 * square + (1 - beta2) * slope**2
@@ -157,6 +174,13 @@ def _step_adadelta(gradient: Slope, state: Arrays, eta: Any, beta2: Any, epsilon
 def _step_nadam(
     gradient: Slope, state: Arrays, eta: Any, beta1: Any, beta2: Any, epsilon: Any, momentum_decay: Any
 ) -> Arrays:
+    """μₙ = β₁ (1 − 0.96^(ψ n)/2), θ⁺ = θ − η ((1−μₙ)/(1−μ₁⋯μₙ) g + μₙ₊₁/(1−μ₁⋯μₙ₊₁) m⁺)/(√v̂ + ε),
+    v̂ = v⁺/(1−β₂ⁿ), m and v as in adam: PyTorch's; optax has adam(nesterov=yes)
+
+    Source: Dozat, Incorporating Nesterov momentum into Adam, ICLR workshop 2016
+
+    Limits: no slow manifold
+    """
     theta, mean, square, faded, clock, kept = state
     slope, tick = gradient(theta), 0.96**momentum_decay
     clock = tick * clock
@@ -171,23 +195,14 @@ def _step_nadam(
 _VARIANCE = (
     "since its denominator is the root of a variance that is zero on the slow manifold, and a root has a kink there"
 )
-_SUM = "since its sum of squares never forgets; its equation is that with slow_time=yes, for eta = rate squared"
-_FEEDBACK = "since its mean of squared steps feeds on itself and settles like 1 − ε/(g² + ε) only"
-_CLOCK = "since its momentum rises like 1 − 0.96^(ψ n)/2, over thousands of steps whatever eta is"
 
+_SUM = "since its sum of squares never forgets; its equation is that with slow_time=yes, for eta = rate squared"
 RMSPROP = Optimizer(
-    name="rmsprop",
-    aliases=(),
-    summary="v⁺ = β₂ v + (1−β₂) g², θ⁺ = θ − η g/(√v⁺ + ε): PyTorch's",
-    source=(
-        "Tieleman & Hinton, Lecture 6.5: RMSProp, COURSERA 2012; Graves, Generating sequences with recurrent neural "
-        "networks, 2013 (centered)"
-    ),
-    parameters=(RHO, EPSILON),
-    step=_step_rmsprop,
-    memory=("square",),
-    limits=ROUGH,
-    initial=_start_rmsprop,
+    "rmsprop",
+    _step_rmsprop,
+    (RHO, EPSILON),
+    ("square",),
+    _start_rmsprop,
     options=(
         flag("inside", "ε inside of the root: θ⁺ = θ − η g/√(v⁺ + ε), as optax"),
         flag("centered", "v⁺ less the square of the mean of g"),
@@ -199,18 +214,14 @@ RMSPROP = Optimizer(
         INITIAL_SQUARE,
     ),
     form=_form_of_rmsprop,
+    limits=ROUGH,
 )
 ADAGRAD = Optimizer(
-    name="adagrad",
-    aliases=(),
-    summary="V⁺ = V + g², θ⁺ = θ − η g/(√V⁺ + ε)",
-    source="Duchi, Hazan & Singer, Adaptive subgradient methods, JMLR 2011",
-    parameters=(replace(EPSILON, default=Fraction(1, 10**10)), INITIAL_SUM),
-    step=_step_adagrad,
-    memory=("sum",),
-    limits="no slow manifold",
-    initial=_start_adagrad,
-    numeric_only=_SUM,
+    "adagrad",
+    _step_adagrad,
+    (replace(EPSILON, default=Fraction(1, 10**10)), INITIAL_SUM),
+    ("sum",),
+    _start_adagrad,
     options=(
         flag("inside", "ε inside of the root: θ⁺ = θ − η g/√(V⁺ + ε), as optax"),
         replace(EPSILON, default=Fraction(1, 10**7), brought_by=("inside",)),
@@ -220,31 +231,21 @@ ADAGRAD = Optimizer(
         replace(INITIAL_SUM, default=Fraction(1, 10), open_minimum=True, brought_by=("slow_time",)),
     ),
     form=_form_of_adagrad,
+    numeric_only=_SUM,
 )
 ADADELTA = Optimizer(
-    name="adadelta",
-    aliases=(),
-    summary="v⁺ = β₂ v + (1−β₂) g², δ = √(D + ε)/√(v⁺ + ε) g, D⁺ = β₂ D + (1−β₂) δ², θ⁺ = θ − η δ",
-    source="Zeiler, ADADELTA: an adaptive learning rate method, 2012",
-    parameters=(replace(RHO, default=Fraction(9, 10)), replace(EPSILON, default=Fraction(1, 10**6))),
-    step=_step_adadelta,
-    memory=("square", "moves"),
-    limits="no slow manifold",
-    numeric_only=_FEEDBACK,
+    "adadelta",
+    _step_adadelta,
+    (replace(RHO, default=Fraction(9, 10)), replace(EPSILON, default=Fraction(1, 10**6))),
+    ("square", "moves"),
+    numeric_only="since its mean of squared steps feeds on itself and settles like 1 − ε/(g² + ε) only",
 )
 NADAM = Optimizer(
-    name="nadam",
-    aliases=(),
-    summary=(
-        "μₙ = β₁ (1 − 0.96^(ψ n)/2), θ⁺ = θ − η ((1−μₙ)/(1−μ₁⋯μₙ) g + μₙ₊₁/(1−μ₁⋯μₙ₊₁) m⁺)/(√v̂ + ε), "
-        "v̂ = v⁺/(1−β₂ⁿ), m and v as in adam: PyTorch's; optax has adam(nesterov=yes)"
-    ),
-    source="Dozat, Incorporating Nesterov momentum into Adam, ICLR workshop 2016",
-    parameters=(BETA1, BETA2, EPSILON, MOMENTUM_DECAY),
-    step=_step_nadam,
-    memory=("mean", "square", "share of the start in the square", "clock", "product of the momenta"),
-    limits="no slow manifold",
-    initial=lambda gradient, theta, **others: (0 * theta, 0 * theta, *(ones(theta),) * 3),
-    numeric_only=_CLOCK,
+    "nadam",
+    _step_nadam,
+    (BETA1, BETA2, EPSILON, MOMENTUM_DECAY),
+    ("mean", "square", "share of the start in the square", "clock", "product of the momenta"),
+    lambda gradient, theta, **others: (0 * theta, 0 * theta, *(ones(theta),) * 3),
+    numeric_only="since its momentum rises like 1 − 0.96^(ψ n)/2, over thousands of steps whatever eta is",
 )
 RULES = (RMSPROP, ADAGRAD, ADADELTA, NADAM)

@@ -46,13 +46,38 @@ def epoch(gradient: Slope, theta: Any, eta: Any, order: Sequence[int]) -> Any:
     return theta
 
 
-def step_in_order(gradient: Slope, state: Arrays, eta: Any, batches: Any) -> Arrays:
-    """One epoch."""
+def steps(batches: Any) -> int:
+    """An epoch takes m step sizes of time."""
+    return int(batches)
+
+
+def _step_in_order(gradient: Slope, state: Arrays, eta: Any, batches: Any) -> Arrays:
+    """one epoch: θ ← θ − η g_i(θ) for i = 1 … m
+
+    Source: Smith, Dherin, Barrett & De, On the origin of implicit regularization in SGD, ICLR 2021
+
+    Limits: compared at the end of epochs; the number of samples must be a multiple of m
+    """
     return (epoch(gradient, state[0], eta, range(int(batches))),)
 
 
-def step_mean(gradient: Slope, state: Arrays, eta: Any, batches: Any) -> Arrays:
-    """The mean of one epoch over all orders."""
+IN_ORDER = Optimizer(
+    "mini-batches",
+    _step_in_order,
+    (BATCHES,),
+    fields=fields,
+    steps=steps,
+    aliases=("incremental-gradient", "cyclic-sgd"),
+)
+
+
+def _step_mean(gradient: Slope, state: Arrays, eta: Any, batches: Any) -> Arrays:
+    """mean over all orders of the epoch θ ← θ − η g_i(θ)
+
+    Source: Smith, Dherin, Barrett & De, On the origin of implicit regularization in SGD, ICLR 2021
+
+    Limits: the mean is taken after every epoch; it says nothing about the spread; samples a multiple of m
+    """
     count, (theta,) = int(batches), state
     total = 0 * theta
     for order in permutations(range(count)):
@@ -60,60 +85,35 @@ def step_mean(gradient: Slope, state: Arrays, eta: Any, batches: Any) -> Arrays:
     return (theta + total / factorial(count),)
 
 
-def steps(batches: Any) -> int:
-    """An epoch takes m step sizes of time."""
-    return int(batches)
-
-
-IN_ORDER = Optimizer(
-    name="mini-batches",
-    aliases=("incremental-gradient", "cyclic-sgd"),
-    summary="one epoch: θ ← θ − η g_i(θ) for i = 1 … m",
-    source="Smith, Dherin, Barrett & De, On the origin of implicit regularization in SGD, ICLR 2021",
-    parameters=(BATCHES,),
-    step=step_in_order,
-    fields=fields,
-    steps=steps,
-    limits="compared at the end of epochs; the number of samples must be a multiple of m",
-)
 RESHUFFLED = Optimizer(
-    name="random-reshuffling",
-    aliases=("sgd-without-replacement",),
-    summary="mean over all orders of the epoch θ ← θ − η g_i(θ)",
-    source="Smith, Dherin, Barrett & De, On the origin of implicit regularization in SGD, ICLR 2021",
-    parameters=(BATCHES,),
-    step=step_mean,
-    fields=fields,
-    steps=steps,
-    limits="the mean is taken after every epoch; it says nothing about the spread; samples a multiple of m",
+    "random-reshuffling", _step_mean, (BATCHES,), fields=fields, steps=steps, aliases=("sgd-without-replacement",)
 )
 _GAMES = "Rosca, Wu, Dherin & Barrett, Discretization drift in two-player games, ICML 2021"
-
-
-def _step_alternating(gradient: Slope, state: Arrays, eta: Any) -> Arrays:
-    """One step of the first player, then one of the second."""
-    return (epoch(gradient, state[0], eta, (0, 1)),)
-
-
 SIMULTANEOUS = Optimizer(
-    name="simultaneous-players",
+    "simultaneous-players",
+    GRADIENT_DESCENT.step,
+    fields=lambda: (Field("game"),),
     aliases=("gradient-descent-ascent", "gda"),
     summary="θ⁺ = θ − η g(θ), g = (∇_x L, −∇_y L)",
     source=_GAMES,
-    parameters=(),
-    step=GRADIENT_DESCENT.step,
-    fields=lambda: (Field("game"),),
     limits="equal step sizes; g is not a gradient, so no counter term has a loss",
 )
+
+
+def _step_alternating(gradient: Slope, state: Arrays, eta: Any) -> Arrays:
+    """x⁺ = x − η ∇_x L(x, y), y⁺ = y + η ∇_y L(x⁺, y)
+
+    Limits: equal step sizes, the first player moves first
+    """
+    return (epoch(gradient, state[0], eta, (0, 1)),)
+
+
 ALTERNATING = Optimizer(
-    name="alternating-players",
-    aliases=("alternating-gda",),
-    summary="x⁺ = x − η ∇_x L(x, y), y⁺ = y + η ∇_y L(x⁺, y)",
-    source=_GAMES,
-    parameters=(),
-    step=_step_alternating,
+    "alternating-players",
+    _step_alternating,
     fields=lambda: (Field("player", 0, 2), Field("player", 1, 2)),
-    limits="equal step sizes, the first player moves first",
+    aliases=("alternating-gda",),
+    source=_GAMES,
 )
 RULES = (IN_ORDER, RESHUFFLED, SIMULTANEOUS, ALTERNATING)
 

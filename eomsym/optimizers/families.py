@@ -49,12 +49,11 @@ def runge_kutta_family(stages: int) -> Optimizer:
     places = [_coefficient(f"c{i}", f"place of stage {i}", Fraction(i - 1, count - 1)) for i in later]
     matrix = [_coefficient(name, "entry of the matrix") for i in later for name in inner[i]]
     return Optimizer(
-        name=f"runge-kutta-of-{count}-stages",
-        aliases=(),
+        f"runge-kutta-of-{count}-stages",
+        step,
+        (*places, *matrix, *(_coefficient(f"b{i}", f"weight of stage {i}") for i in later)),
         summary=f"explicit Runge–Kutta methods of {count} stages",
         source="Hairer, Lubich & Wanner, Geometric Numerical Integration, 2nd ed. 2006, section II.1",
-        parameters=(*places, *matrix, *(_coefficient(f"b{i}", f"weight of stage {i}") for i in later)),
-        step=step,
     )
 
 
@@ -84,12 +83,11 @@ def batch_passes(visits: Sequence[int], *, positive: bool = False) -> Optimizer:
     directions = "-".join(f"{'f' if visit > 0 else 'r'}{abs(visit)}" for visit in passes)
     count = replace(BATCHES, default=Fraction(3), supremum=None, reason="")
     return Optimizer(
-        name=f"passes-{directions}",
-        aliases=(),
+        f"passes-{directions}",
+        step,
+        (*(_coefficient(f"w{i}", f"weight {i}", positive=positive) for i in weights), count),
         summary=f"rounds of {len(passes)} passes over the batches",
         source="Nguyen, Phan & Kalagnanam, Learning to shuffle, arXiv 2604.00260, 2026 (forward, then reversed)",
-        parameters=(*(_coefficient(f"w{i}", f"weight {i}", positive=positive) for i in weights), count),
-        step=step,
         fields=lambda batches, **values: fields(batches),
         steps=lambda batches, **values: int(batches) * len(passes),
         limits="compared at the end of rounds; the number of samples must be a multiple of the batches",

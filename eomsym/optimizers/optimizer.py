@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -187,6 +188,14 @@ def one_loss(**parameters: Coefficient) -> tuple[Field, ...]:
     return (Field(),)
 
 
+def _told(step: Callable[..., Any]) -> dict[str, str]:
+    """What the docstring of a step function says: its summary, its source and its limits."""
+    text = inspect.cleandoc(step.__doc__ or "") if inspect.isroutine(step) else ""
+    summary, *others = (" ".join(paragraph.split()) for paragraph in text.split("\n\n"))
+    titled = (paragraph.partition(": ") for paragraph in others)
+    return {"summary": summary, **{title.lower(): rest for title, _, rest in titled if title in ("Source", "Limits")}}
+
+
 #: The transient is over when its factor is 2 to minus this: below round-off even after some growth.
 FORGOTTEN_BITS = 60
 
@@ -197,34 +206,39 @@ class Optimizer:
 
     ``step(gradient, state, eta, **parameters)`` is one step: ``state`` is a tuple of arrays, θ first, the others
     (named by ``memory``) starting at zero, or as ``initial`` says; it returns the next state.
+    Its docstring tells people the update; paragraphs ``Source: …`` and ``Limits: …`` may follow.  ``summary``,
+    ``source`` and ``limits``, which says where the equation of motion does not hold, are those unless given.
     ``gradient(point, field=0)`` is the gradient of field number ``field`` of ``fields(**parameters)``.  The same
     function is run on arrays and on the symbols of ``trace``, so it may use ``+ − * /``, powers,
     ``eomsym.optimizers.sqrt`` and ``solve``, componentwise.
     ``initial(gradient, theta, **parameters)`` gives the memory before the first step, where it is not zero, as a tuple;
     what is one number for all parameters is an array of shape (1,) there, made as ``0 * theta[:1] + 1``.
-    ``steps`` is how many step sizes of time one step takes (m for an epoch of m batches).  ``limits`` says where the
-    equation of motion does not hold; ``numeric_only`` why there is none on a slow manifold, for rules that can only be
-    stepped.
+    ``steps`` is how many step sizes of time one step takes (m for an epoch of m batches).  ``numeric_only`` says why
+    there is no equation of motion on a slow manifold, for rules that can only be stepped.
     ``options`` are flags, and what they bring; ``step`` and ``initial`` take the flags as keywords, all or none.
     ``form(**flags)`` says what else they change: a dictionary of ``memory``, ``limits``, ``numeric_only``.  An
     optimiser with its flags set is another one, a *form* of it: ``plain`` is the one it is a form of.
     """
 
     name: str
-    aliases: tuple[str, ...]
-    summary: str
-    source: str
-    parameters: tuple[Parameter, ...]
     step: Callable[..., tuple[Any, ...]]
+    parameters: tuple[Parameter, ...] = ()
     memory: tuple[str, ...] = ()
+    initial: Callable[..., tuple[Any, ...]] | None = None
     fields: Callable[..., tuple[Field, ...]] = one_loss
     steps: Callable[..., int] = lambda **parameters: 1
-    limits: str = ""
-    initial: Callable[..., tuple[Any, ...]] | None = None
-    numeric_only: str = ""
     options: tuple[Parameter, ...] = ()
     form: Callable[..., Mapping[str, Any]] | None = None
+    aliases: tuple[str, ...] = ()
+    summary: str = ""
+    source: str = ""
+    limits: str = ""
+    numeric_only: str = ""
     plain: Optimizer | None = None
+
+    def __post_init__(self) -> None:
+        for name, text in _told(self.step).items():
+            object.__setattr__(self, name, getattr(self, name) or text)
 
     def read_parameters(self, given: Mapping[str, object]) -> dict[str, Fraction]:
         """The given parameters as exact rationals.  Raises ``InputError`` for an unknown name or a bad value."""

@@ -41,12 +41,11 @@ def runge_kutta(
         raise InputError(f"tableau {name}: the weights add up to {sum(b)}; they must add up to 1")
     explicit = all(a[i][j] == 0 for i in range(len(b)) for j in range(i, len(b)))
     return Optimizer(
-        name=name,
+        name,
+        runge_kutta_step(a, b),
         aliases=aliases,
         summary=summary or f"Runge–Kutta method with weights {', '.join(map(str, b))}",
         source=source,
-        parameters=(),
-        step=runge_kutta_step(a, b),
         limits="" if explicit else "the stages are solved by fixed-point iteration, which needs η λ_max small",
     )
 

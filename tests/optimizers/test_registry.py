@@ -173,7 +173,7 @@ def test_an_own_optimiser_has_flags_and_decay_too():
         return (state[0] - eta * gain * (2 if twice else 1) * gradient(state[0]),)
 
     gain = Parameter("gain", "c", "factor", Fraction(0), None)
-    mine = Optimizer("with-a-flag", (), "", "own", (gain,), step, options=(flag("twice", "two steps in one"),))
+    mine = Optimizer("with-a-flag", step, (gain,), source="own", options=(flag("twice", "two steps in one"),))
     entry, values = optimizers.chosen(mine, {"twice": True, "gain": 3, "decay": 1, "maximize": "yes"})
     assert entry.name == "with-a-flag(twice=yes, coupled_decay=yes, maximize=yes)"
     assert optimizers.get(entry.name) is entry

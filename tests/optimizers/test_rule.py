@@ -139,7 +139,7 @@ def keeping(share):
         memory = share * memory + gradient(theta)
         return theta - eta * memory, memory
 
-    return Optimizer("keeps", (), "", "", (), step, memory=("memory",))
+    return Optimizer("keeps", step, memory=("memory",))
 
 
 def _kernel(entry):
@@ -221,15 +221,28 @@ def float_step(gradient, state, eta):
 
 
 EXACT = Optimizer(
-    "exact",
-    (),
-    "",
-    "",
-    (),
-    exact_step,
-    ("memory",),
-    initial=lambda gradient, theta: (Fraction(1, 3) * gradient(theta),),
+    "exact", exact_step, memory=("memory",), initial=lambda gradient, theta: (Fraction(1, 3) * gradient(theta),)
 )
+
+
+def documented_step(gradient, state, eta):
+    """θ⁺ = θ − η g, over
+    two lines
+
+    What else there is to say.
+
+    Limits: nothing
+    known
+    """
+    return (state[0] - eta * gradient(state[0]),)
+
+
+def test_people_are_told_what_the_docstring_of_a_step_says():
+    entry = Optimizer("documented", documented_step)
+    assert (entry.summary, entry.source, entry.limits) == ("θ⁺ = θ − η g, over two lines", "", "nothing known")
+    other = Optimizer("documented", documented_step, summary="descent", source="these tests")
+    assert (other.summary, other.source, other.limits) == ("descent", "these tests", "nothing known")
+    assert Optimizer("plain", lambda gradient, state, eta: state).summary == ""
 
 
 def test_exact_numbers_in_a_step_are_floats_on_arrays():
@@ -277,14 +290,14 @@ def test_own_optimisers_are_registered_and_names_are_guarded(monkeypatch):
     for table in ("REGISTRY", "_BY_ALIAS"):
         monkeypatch.setattr(optimizers.registry, table, dict(getattr(optimizers.registry, table)))
     beta = Parameter("beta", "β", "", Fraction(0), Fraction(1))
-    mine = Optimizer("my-method", ("mine",), "", "", (beta,), lambda gradient, state, eta, beta: state)
+    mine = Optimizer("my-method", lambda gradient, state, eta, beta: state, (beta,), aliases=("mine",))
     assert optimizers.get(mine) is mine
     assert optimizers.get("mine") is mine
     with pytest.raises(InputError, match="beta: has no default value"):
         mine.complete({})
     for name, reason in (("adam", "taken"), ("My Method", "small letters")):
         with pytest.raises(InputError, match=reason):
-            optimizers.register(Optimizer(name, (), "", "", (), lambda gradient, state, eta: state))
+            optimizers.register(Optimizer(name, lambda gradient, state, eta: state))
 
 
 @pytest.mark.parametrize(("name", "given"), [("heavy-ball", {"beta": "9/10"}), ("adam", {}), ("optimistic", {})])
@@ -309,7 +322,7 @@ def test_powers_of_a_number_that_depends_on_time():
         velocity = beta * velocity + gradient(theta)
         return theta - eta * (1 - beta) ** -1 * velocity, velocity
 
-    entry = Optimizer("power", (), "", "", (optimizers.get("heavy-ball").parameters[0],), step, ("velocity",))
+    entry = Optimizer("power", step, (optimizers.get("heavy-ball").parameters[0],), ("velocity",))
     rule = Loop(entry, {"beta": Fraction(1, 2)}, {"beta": constant(0.5)}).rule({"beta": [Fraction(1, 2), 0]})
     assert [value for *_, value in rule.moved(0).terms] == [-1, -2]
     with pytest.raises(InputError, match=r"power 0\.5 of eta"):
@@ -323,7 +336,7 @@ def test_the_step_of_a_registered_optimizer_is_followed_anew():
     def step(gradient, state, eta):
         return (state[0] - factor * eta * gradient(state[0]),)
 
-    optimizers.register(Optimizer("factor", (), "", "", (), step))
+    optimizers.register(Optimizer("factor", step))
     before = make_loop("factor", {}).rule({})
     factor = 2
     after = make_loop("factor", {}).rule({})

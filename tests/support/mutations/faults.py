@@ -182,7 +182,7 @@ FAULTS = [
         ("_step_optimistic", "else 2 * slope - last", "else 2 * slope + last"),
         ("CLASSICAL", '["1/6", "1/3", "1/3", "1/6"]', '["1/3", "1/6", "1/6", "1/3"]'),
         ("EXPLICIT_MIDPOINT", "[[0, 0], [_HALF, 0]]", "[[0, 0], [1, 0]]"),
-        ("step_mean", "theta + total / factorial(count)", "theta + total / count"),
+        ("_step_mean", "theta + total / factorial(count)", "theta + total / count"),
         ("steps", "return int(batches)", "return 1"),
         ("_step_alternating", "eta, (0, 1)),)", "eta, (1, 0)),)"),
     ),
