@@ -17,7 +17,7 @@ from eomsym import optimizers
 from eomsym.codegen import KernelSpec, kernel_for
 from eomsym.errors import InputError
 from eomsym.models import ExpressionLoss, VectorField
-from eomsym.optimizers import Optimizer, Parameter, is_built_in, make_loop
+from eomsym.optimizers import Optimizer, Parameter, is_built_in, loop_of
 from eomsym.series.number_rings import decimal_ring
 from eomsym.step_index import integer_nodes, program_counterterms
 
@@ -70,7 +70,7 @@ NAMES = [name for name, entry in EVERY.items() if is_of_one_gradient(entry)]
 @cache
 def exact(model, optimizer, settings):
     """Rows in 100 digits at the nodes 0, 1, 2, …, which no door takes, rounded to doubles."""
-    rule = make_loop(optimizer, dict(settings)).rule({})
+    rule = loop_of(optimizer, **dict(settings)).rule({})
     ring = decimal_ring(100)
     point, tables = [ring.number(Fraction(value)) for value in POINT], integer_nodes(rule, ORDER + 1)
     rows = program_counterterms(rule, [MODELS[model].program], point, [], ORDER + 1, ring, tables=tables)

@@ -15,7 +15,7 @@ from eomsym.derivation.vector_language import VectorAlgebra
 from eomsym.errors import InputError
 from eomsym.exact_numbers import Coefficient
 from eomsym.notation.terms import ComponentwiseFunction, Row
-from eomsym.optimizers import RATE, Gradient, Loop, Optimizer, UpdateRule, WholeState, check_one_gradient, whole_state
+from eomsym.optimizers import RATE, Gradient, Loop, Optimizer, UpdateRule, WholeState, chosen_whole
 from eomsym.schedules import constant
 from eomsym.step_index import integer_nodes, solve_slow
 from eomsym.trees import count_coloured_trees
@@ -116,10 +116,8 @@ def pose(
 
 def _whole(optimizer: str | Optimizer, parameters: Mapping[str, object]) -> Posed:
     """γ takes the place of each share β."""
-    entry, own, rest = optimizers.form(optimizer, parameters)
-    scaling = whole_state(entry)
-    check_one_gradient(entry, {})
-    values = scaling.read_parameters({**scaling.beside_shares(own or {}), **rest}, complete=False)
+    scaling, values = chosen_whole(optimizer, parameters)
+    entry = scaling.optimizer
     symbols = symbols_of([parameter.name for parameter in scaling.parameters if parameter.name not in values])
     fields = tuple(field.meaning for field in entry.fields())
     return Posed(entry, values, symbols, scaling.rule(**values, **symbols), fields, scaling=scaling)

@@ -5,14 +5,13 @@ from eomsym.optimizers.batches import Batches, cut, of_index_sets, read_batching
 from eomsym.optimizers.families import batch_passes, member, runge_kutta_family
 from eomsym.optimizers.latex import rule_latex
 from eomsym.optimizers.libraries import LIBRARIES
-from eomsym.optimizers.loop import Loop, check_free, loop_of, losses_in_turn, make_loop
+from eomsym.optimizers.loop import Loop, loop_of, losses_in_turn
 from eomsym.optimizers.optimizer import Field, Optimizer, Parameter, flag
 from eomsym.optimizers.registry import (
     FURTHER,
     REGISTRY,
     check_one_gradient,
     chosen,
-    form,
     from_torch,
     get,
     is_built_in,
@@ -36,7 +35,7 @@ from eomsym.optimizers.runge_kutta import runge_kutta
 from eomsym.optimizers.stepping import Later, number, solve, sqrt
 from eomsym.optimizers.tracing import trace
 from eomsym.optimizers.variants import COMMON, options_of
-from eomsym.optimizers.whole_state import WholeState, whole_state
+from eomsym.optimizers.whole_state import WholeState, chosen_whole, whole_state
 from eomsym.schedules import RATE
 
 __all__ = [
@@ -65,19 +64,17 @@ __all__ = [
     "UpdateRule",
     "WholeState",
     "batch_passes",
-    "check_free",
     "check_one_gradient",
     "chosen",
+    "chosen_whole",
     "cut",
     "flag",
-    "form",
     "from_torch",
     "get",
     "is_built_in",
     "label",
     "loop_of",
     "losses_in_turn",
-    "make_loop",
     "member",
     "number",
     "of_index_sets",

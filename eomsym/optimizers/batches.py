@@ -185,11 +185,9 @@ def cut(
     if size is not None and check_integer("batch size", size, 1) > samples:
         raise InputError(f"batch size {size}: there are {samples} samples; give at most as many")
     each = samples // count if count is not None else int(size or 0)
-    whole, rest = divmod(samples, each)
-    whole = count if count is not None else whole
+    whole = count if count is not None else samples // each
     rest = samples - whole * each
-    starts = [each * index for index in range(whole)]
-    members = [tuple(range(start, start + each)) for start in starts]
+    members = [tuple(range(start, start + each)) for start in range(0, whole * each, each)]
     if rest and last is None:
         raise InputError(
             f"batches: {samples} samples make {whole} batches of {each} and {rest} more; say what becomes of the last "
@@ -198,10 +196,9 @@ def cut(
     last = last and check_choice("last batch", last, LAST)
     if rest and last != "drop":
         members.append(tuple(range(whole * each, samples)))
-    sizes = [len(batch) for batch in members]
-    mean = Fraction(sum(sizes), len(sizes))
-    weights = [size / mean if last == "weight" else Fraction(1) for size in sizes]
-    return Batches(tuple(members), visiting(order, len(members)), tuple(weights), is_reshuffled(order))
+    mean = Fraction(sum(map(len, members)), len(members))
+    weights = [len(batch) / mean if last == "weight" else Fraction(1) for batch in members]
+    return visited(members, order, weights)
 
 
 def of_index_sets(sets: Sequence[Sequence[int]], samples: int, order: Any = "forward") -> Batches:
@@ -215,8 +212,7 @@ def of_index_sets(sets: Sequence[Sequence[int]], samples: int, order: Any = "for
             f"batches: {len(missing)} of {samples} samples are in none, such as number {missing[0]}; put each into "
             "one, or leave them out of the data"
         )
-    weights = (Fraction(1),) * len(members)
-    return Batches(members, visiting(order, len(members)), weights, is_reshuffled(order))
+    return visited(members, order)
 
 
 def read_batching(given: Any, samples: int) -> Batches:
@@ -240,21 +236,17 @@ def read_batching(given: Any, samples: int) -> Batches:
     return of_index_sets(options.pop("sets"), samples, **options) if "sets" in options else cut(samples, **options)
 
 
-def visiting(order: Any, count: int) -> tuple[int, ...]:
-    """The order of a round as numbers of batches."""
+def visited(
+    members: Sequence[tuple[int, ...]], order: Any = "forward", weights: Sequence[Fraction] | None = None
+) -> Batches:
+    """Batches in the order that a user gives, of weight 1 if none are given."""
+    numbers, reshuffled = tuple(range(len(members))), False
     if isinstance(order, str):
-        forward = tuple(range(count))
-        return forward + forward[::-1] if _named_order(order) == "palindrome" else forward
-    return _numbers("batch", order, count)
-
-
-def is_reshuffled(order: Any) -> bool:
-    """Whether every round has an order of its own."""
-    return isinstance(order, str) and _named_order(order) == RESHUFFLED_ORDER
-
-
-def _named_order(order: str) -> str:
-    return check_choice("order of batches", order, (*ORDERS, RESHUFFLED_ORDER))
+        name = check_choice("order of batches", order, (*ORDERS, RESHUFFLED_ORDER))
+        numbers, reshuffled = numbers + numbers[::-1] * (name == "palindrome"), name == RESHUFFLED_ORDER
+    else:
+        numbers = _numbers("batch", order, len(members))
+    return Batches(tuple(members), numbers, tuple(weights or [Fraction(1)] * len(members)), reshuffled)
 
 
 def _numbers(what: str, given: Any, count: int) -> tuple[int, ...]:

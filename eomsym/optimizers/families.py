@@ -17,6 +17,7 @@ from eomsym.optimizers.batches import BATCHES, epoch, fields
 from eomsym.optimizers.optimizer import Arrays, Optimizer, Parameter, Slope
 from eomsym.optimizers.runge_kutta import runge_kutta_step
 from eomsym.optimizers.stepping import number_for
+from eomsym.optimizers.variants import changed_step
 
 #: No coefficient of use is as large.
 _LARGEST = Fraction(1000)
@@ -99,24 +100,20 @@ def member(family: Optimizer, values: Mapping[str, Fraction], name: str, kind: t
 
     The other parameters stay; ``more`` are what ``kind`` asks for beside what every optimiser has.
     """
-    floats = {key: float(value) for key, value in values.items()}
 
-    def step(gradient: Slope, state: Arrays, eta: Any, **others: Any) -> Arrays:
-        own = {key: number_for(state[0], value) for key, value in values.items()}
-        return family.run(gradient, state, eta, **own, **others)
+    def bound(gradient: Slope, theta: Any, /, **others: Any) -> tuple[Slope, dict[str, Any]]:
+        return gradient, {**{key: number_for(theta, value) for key, value in values.items()}, **others}
 
-    initial = family.initial
+    made = changed_step(family, bound)
     return kind(
         **{
-            **{one.name: getattr(family, one.name) for one in fields_of(family)},
+            **{one.name: getattr(made, one.name) for one in fields_of(made)},
             "name": name,
             "aliases": (),
             "plain": None,
             "parameters": tuple(one for one in family.parameters if one.name not in values),
-            "step": step,
             "fields": lambda **others: family.fields(**values, **others),
             "steps": lambda **others: family.steps(**values, **others),
-            "initial": initial and (lambda gradient, theta, **others: initial(gradient, theta, **floats, **others)),
             **more,
         }
     )

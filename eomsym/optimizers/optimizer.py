@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
@@ -57,11 +57,15 @@ class Parameter:
         number = read_rational(self.name, value)
         if self.kind == "count" and number.denominator != 1:
             raise InputError(f"{self.name} = {value}: not an integer; give {self.bounds}")
-        below = number <= self.minimum if self.open_minimum else number < self.minimum
-        if below or (self.supremum is not None and number >= self.supremum):
+        if not self.holds(number):
             why = f" ({self.reason})" if self.reason else ""
             raise InputError(f"{self.name} = {value}: out of range; give {self.bounds}{why}")
         return number
+
+    def holds(self, number: Fraction | float, slack: float = 0) -> bool:
+        """Whether a number is in the range, or below a minimum that belongs to it by no more than ``slack``."""
+        above = number > self.minimum if self.open_minimum else number >= self.minimum - slack
+        return above and (self.supremum is None or number < self.supremum)
 
     def _read_flag(self, value: object) -> bool:
         answer = FLAG_WORDS.get(str(value).strip().casefold()) if isinstance(value, (bool, str)) else None
@@ -73,7 +77,7 @@ class Parameter:
         """The default, or trial value.  Raises ``InputError`` if there is none."""
         value = self.verified_at if trial else self.default
         if value is None:
-            raise InputError(f"{self.name}: has no default value; give {self.bounds}")
+            raise InputError(f"{self.name}: missing; give {', '.join(filter(None, (self.bounds, self.meaning)))}")
         return value
 
     @property
@@ -110,6 +114,15 @@ def from_zero(name: str, symbol: str, meaning: str, default: Fraction, reason: s
     return Parameter(name, symbol, meaning, Fraction(0), None, default, reason=reason, brought_by=brought_by)
 
 
+#: What each kind of field makes of the two halves of the gradient of the loss, and its meaning in words and in LaTeX.
+_FIELDS = {
+    ("loss", 0): ((1, 1), "gradient of the loss", r"\nabla L \text{, of the loss } L"),
+    ("player", 0): ((1, 0), "∇_x L, zero elsewhere", r"(\nabla_{x}L, 0)"),
+    ("player", 1): ((0, -1), "−∇_y L, zero elsewhere", r"(0, -\nabla_{y}L)"),
+    ("game", 0): ((1, -1), "(∇_x L, −∇_y L)", r"(\nabla_{x}L, -\nabla_{y}L)"),
+}
+
+
 @dataclass(frozen=True)
 class Field:
     """What one gradient of an update rule is the gradient of.
@@ -133,27 +146,19 @@ class Field:
     @property
     def halves(self) -> tuple[int, int]:
         """What the gradient of the loss is multiplied by, in the first half of the parameters and in the second."""
-        if self.kind == "player":
-            return (0, -1) if self.index else (1, 0)
-        return (1, -1) if self.kind == "game" else (1, 1)
+        return (1, 1) if self.kind == "batch" else _FIELDS[self.kind, self.index][0]
 
     @property
     def meaning(self) -> str:
         """In words, for people who read the counter terms."""
         if self.kind == "batch":
             return f"gradient of the mean loss of batch {self.index + 1} of {self.count}"
-        if self.kind == "player":
-            return "−∇_y L, zero elsewhere" if self.index else "∇_x L, zero elsewhere"
-        return "(∇_x L, −∇_y L)" if self.kind == "game" else "gradient of the loss"
+        return _FIELDS[self.kind, self.index][1]
 
     @property
     def latex(self) -> str:
         """In LaTeX, for the same."""
-        if self.kind == "batch":
-            return rf"\text{{{self.meaning}}}"
-        if self.kind == "player":
-            return r"(0, -\nabla_{y}L)" if self.index else r"(\nabla_{x}L, 0)"
-        return r"(\nabla_{x}L, -\nabla_{y}L)" if self.kind == "game" else r"\nabla L \text{, of the loss } L"
+        return rf"\text{{{self.meaning}}}" if self.kind == "batch" else _FIELDS[self.kind, self.index][2]
 
     def samples(self, count: int) -> slice | list[int]:
         """Those of ``count`` samples that it sees.  Raises ``InputError`` if they do not make equal batches."""
@@ -188,6 +193,18 @@ def one_loss(**parameters: Coefficient) -> tuple[Field, ...]:
     return (Field(),)
 
 
+def spelt(given: Mapping[str, object], names: Iterable[str]) -> dict[str, object]:
+    """The values by the names that are meant; what means none of them keeps its own.  Raises ``InputError`` for two."""
+    values: dict[str, object] = {}
+    known = tuple(names)
+    for written, value in given.items():
+        name = meant(written, known) or written
+        if name in values:
+            raise InputError(f"parameter {written!r}: {name} is given twice; give it once")
+        values[name] = value
+    return values
+
+
 def _told(step: Callable[..., Any]) -> dict[str, str]:
     """What the docstring of a step function says: its summary, its source and its limits."""
     text = inspect.cleandoc(step.__doc__ or "") if inspect.isroutine(step) else ""
@@ -200,7 +217,7 @@ def _told(step: Callable[..., Any]) -> dict[str, str]:
 FORGOTTEN_BITS = 60
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Optimizer:
     """A registry entry, or a user's own optimiser.
 
@@ -244,16 +261,13 @@ class Optimizer:
         """The given parameters as exact rationals.  Raises ``InputError`` for an unknown name or a bad value."""
         known = {parameter.name: parameter for parameter in self.parameters}
         values: dict[str, Fraction] = {}
-        for written, value in given.items():
-            name = meant(written, tuple(known))
-            if name is None:
+        for name, value in spelt(given, known).items():
+            if name not in known:
                 every = (*known, *(option.name for option in self.options if option.name not in known))
                 allowed = ", ".join(every) if every else "none, it has no parameters"
                 # "optimizer" is the keyword that is most often misspelt
-                near = suggestion(written, (*known, "optimizer")) or suggestion(written, every)
-                raise InputError(f"parameter {written!r}: {self.name} does not have it; it takes {allowed}{near}")
-            if name in values:
-                raise InputError(f"parameter {written!r}: {name} is given twice; give it once")
+                near = suggestion(name, (*known, "optimizer")) or suggestion(name, every)
+                raise InputError(f"parameter {name!r}: {self.name} does not have it; it takes {allowed}{near}")
             values[name] = known[name].read(value)
         return values
 

@@ -104,10 +104,8 @@ def _optimizers(value: Any, shared: tuple[float, ...] | None) -> Iterator[Optimi
     given = entries.mapping(where, "parameters", table.get("parameters", {}))
     for values in product(*map(entries.several, given.values())):
         named = dict(zip(given, map(_exact, values), strict=True))
-        form, own, rest = optimizers.form(name, named)
-        if own and named:
-            raise InputError(f"{where}: its name gives all parameters itself; write them in there")
-        complete = own or form.complete(rest, trial=True)
+        form, exact = optimizers.chosen(name, named)
+        complete = form.complete(exact, trial=True)
         yield OptimizerChoice(form.name, tuple((name, str(number)) for name, number in complete.items()), etas)
 
 

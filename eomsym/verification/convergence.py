@@ -27,8 +27,7 @@ from eomsym.dynamics.kernel_rule import DESCENT, check_rule, rule_name
 from eomsym.dynamics.vectors import norm, rounded
 from eomsym.errors import InputError
 from eomsym.models import DEFAULT_DATASETS, MLP, Dataset, ExpressionLoss, dataset
-from eomsym.optimizers import Optimizer, check_free, loop_of
-from eomsym.schedules import read_schedules
+from eomsym.optimizers import Optimizer, loop_of
 from eomsym.step_index import check_summable
 from eomsym.step_index.frozen import has_kink
 from eomsym.verification.loop import verify_loop
@@ -137,11 +136,8 @@ def verify(
     if schedule is not None or batching is not None:
         if precision not in (None, "double"):
             raise InputError(f"precision {precision!r}: schedules and batches are followed in doubles; leave it out")
-        schedules = read_schedules(schedule)
-        check_free(parameters, schedules)
-        numbers: dict[str, Any] = {name: value for name, value in values.items() if name not in schedules}
-        loop = partial(loop_of, entry, schedule, batching, **numbers)
-        return verify_loop(loop, asked, start)
+        named: dict[str, Any] = dict(parameters)
+        return verify_loop(partial(loop_of, optimizer, schedule, batching, **named), asked, start)
     if resum:
         check_summable(entry.rule(**values), entry.name)
     transient = forgetting_steps(entry, values, start)

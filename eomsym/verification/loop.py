@@ -122,10 +122,11 @@ def verify_loop(loop: Callable[[int], Loop], asked: Asked, start: str = MANIFOLD
     Any kernel with ``gradient_series`` will do, whatever optimiser it was generated for.  Paths are compared at the
     ends of rounds, after 8 rounds of the largest step size.  Raises as ``verify`` does.
     """
-    arrays, inner = asked.arrays, asked.series_kernel()
-    point = asked.start(inner)
+    arrays = asked.arrays
     made = loop(len(arrays[0]) if arrays else 0)
     made.check(0.0)
+    inner = asked.series_kernel()
+    point = asked.start(inner)
     whole, exponents = loop_kernel(inner, made), {order: order + 1 for order in asked.orders}
     whole.check_run()
     problem = LoopProblem(made.optimizer.name, whole, np.append(point, 0.0), arrays, made.values, exponents, start)

@@ -130,29 +130,6 @@ def test_names_of_libraries_too(spelt):
     assert optimizers.chosen(spelt) == optimizers.chosen("torch.SGD(momentum=0.9)")
 
 
-@pytest.mark.parametrize(
-    ("former", "now"),
-    [
-        ("adam-inside", "adam(inside=yes, corrected=no)"),
-        ("adamw-uncorrected", "adamw(corrected=no)"),
-        ("rmsprop-outside", "rmsprop"),
-        ("nesterov-lookahead", "nesterov(lookahead=yes)"),
-        ("heavy-ball-rate-inside", "heavy-ball(rate_inside=yes)"),
-        ("adagrad-slow-time", "adagrad(slow_time=yes)"),
-        ("nadam-clocked", "nadam"),
-        (
-            "rmsprop-outside-centered-momentum-coupled-decay-maximized",
-            "rmsprop(centered=yes, momentum=yes, coupled_decay=yes, maximize=yes)",
-        ),
-        ("adam-nesterov-two-epsilons-optimistic", "adam(nesterov=yes, two_epsilons=yes, optimistic=yes)"),
-    ],
-)
-def test_a_name_that_a_form_had_once_is_answered_with_its_options(former, now):
-    with pytest.raises(InputError, match=f"'{former}': is {re.escape(now)} now; write it so"):
-        optimizers.get(former)
-    assert optimizers.get(now).rule is not None
-
-
 def test_flags_are_parameters_that_choose_the_form():
     entry, values = optimizers.chosen("adam", {"inside": True, "corrected": "no", "beta1": "1/2"})
     assert entry is optimizers.get("adam(inside=yes, corrected=no)")

@@ -21,8 +21,8 @@ from eomsym.optimizers import (
     Optimizer,
     Parameter,
     State,
+    loop_of,
     losses_in_turn,
-    make_loop,
     runge_kutta,
     solve,
     sqrt,
@@ -157,8 +157,8 @@ SLOW_MANIFOLD = {
     "schedule": lambda entry: eomsym.derive(entry, 1, schedule="eta"),
     "kernel": _kernel,
     "verify": lambda entry: eomsym.verify(entry, MLP([1, 1], "identity", "mse"), "line"),
-    "arrays": lambda entry: make_loop(entry, {}).rule({}),
-    "rounds": lambda entry: make_loop(entry, {}, {}, losses_in_turn(2, "forward")).rule({}),
+    "arrays": lambda entry: loop_of(entry).rule({}),
+    "rounds": lambda entry: loop_of(entry, None, losses_in_turn(2, "forward"), 2).rule({}),
     "transient": lambda entry: entry.transient(),
     "follow": lambda entry: _follow(entry, "slow"),
 }
@@ -293,7 +293,7 @@ def test_own_optimisers_are_registered_and_names_are_guarded(monkeypatch):
     mine = Optimizer("my-method", lambda gradient, state, eta, beta: state, (beta,), aliases=("mine",))
     assert optimizers.get(mine) is mine
     assert optimizers.get("mine") is mine
-    with pytest.raises(InputError, match="beta: has no default value"):
+    with pytest.raises(InputError, match="beta: missing; give 0 <= beta < 1"):
         mine.complete({})
     for name, reason in (("adam", "taken"), ("My Method", "small letters")):
         with pytest.raises(InputError, match=reason):
@@ -337,7 +337,7 @@ def test_the_step_of_a_registered_optimizer_is_followed_anew():
         return (state[0] - factor * eta * gradient(state[0]),)
 
     optimizers.register(Optimizer("factor", step))
-    before = make_loop("factor", {}).rule({})
+    before = loop_of("factor").rule({})
     factor = 2
-    after = make_loop("factor", {}).rule({})
+    after = loop_of("factor").rule({})
     assert before != after

@@ -28,7 +28,7 @@ def asked(name):
     entry, told = optimizers.chosen(name, {})
     scaling = optimizers.whole_state(entry)
     rates = {p.name: RATES[p.name] for p in scaling.parameters if p.name in RATES and p.name not in told}
-    rule = scaling.rule(**scaling.read_parameters(scaling.beside_shares(told) | rates))
+    rule = scaling.rule(**scaling.complete(optimizers.chosen_whole(name, rates)[1]))
     return rule, rates, [SQUARE if part == "square" else VELOCITY for part in entry.memory]
 
 
