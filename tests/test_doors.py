@@ -17,9 +17,11 @@ from eomsym import optimizers
 from eomsym.codegen import KernelSpec, kernel_for
 from eomsym.errors import InputError
 from eomsym.models import ExpressionLoss, VectorField
-from eomsym.optimizers import Optimizer, Parameter, is_built_in, loop_of
+from eomsym.optimizers import Optimizer, Parameter, loop_of
+from eomsym.optimizers.registry import is_built_in
 from eomsym.series.number_rings import decimal_ring
-from eomsym.step_index import integer_nodes, program_counterterms
+from eomsym.step_index.numbers import program_counterterms
+from eomsym.step_index.tables import integer_nodes
 
 ORDER = 3
 POINT = (0.7, -0.4)

@@ -21,9 +21,14 @@ from eomsym.derivation import modified_loss
 from eomsym.derivation.tree_algebra import modified_tree_coefficients
 from eomsym.errors import InputError
 from eomsym.models import MLP, ExpressionLoss
-from eomsym.optimizers import Loop, Optimizer, Parameter, whole_state
+from eomsym.optimizers import Optimizer, Parameter
+from eomsym.optimizers.loop import Loop
+from eomsym.optimizers.whole_state import whole_state
 from eomsym.schedules import constant
-from eomsym.step_index import NumberAlgebra, integer_nodes, small_nodes, solve, solve_slow
+from eomsym.step_index import solve
+from eomsym.step_index.numbers import NumberAlgebra
+from eomsym.step_index.solver import solve_slow
+from eomsym.step_index.tables import integer_nodes, small_nodes
 from eomsym.verification.convergence import error_exponents
 
 TERMS = 5

@@ -17,7 +17,8 @@ from sympy import Rational
 from eomsym import optimizers
 from eomsym.derivation import decay_law, derive, modified_loss
 from eomsym.notation import elementary_differentials
-from eomsym.optimizers import Field, Optimizer, runge_kutta, solve
+from eomsym.optimizers import Optimizer, runge_kutta, solve
+from eomsym.optimizers.optimizer import Field
 from eomsym.trees import rooted_trees
 
 GNI = "Hairer, Lubich & Wanner, Geometric Numerical Integration, 2nd ed. 2006"

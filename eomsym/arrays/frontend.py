@@ -21,18 +21,14 @@ from eomsym.arrays.library import Library, Traced, listed_models
 from eomsym.arrays.lookahead import lookahead, rule_lookahead
 from eomsym.checks import check_finite, check_integer
 from eomsym.errors import InputError
-from eomsym.optimizers import (
-    Loop,
-    Optimizer,
-    UpdateRule,
-    check_one_gradient,
-    chosen,
-    chosen_whole,
-    loop_of,
-    losses_in_turn,
-)
-from eomsym.schedules import Schedule, read_schedules
-from eomsym.step_index import check_summable, resummed_rows, tell_growth
+from eomsym.optimizers import Optimizer, chosen, loop_of
+from eomsym.optimizers.loop import Loop, losses_in_turn
+from eomsym.optimizers.registry import check_one_gradient
+from eomsym.optimizers.rule import UpdateRule
+from eomsym.optimizers.whole_state import chosen_whole
+from eomsym.schedules import Schedule
+from eomsym.schedules.schedule import read_schedules
+from eomsym.step_index.resummation import check_summable, resummed_rows, tell_growth
 
 #: What is left of the digits to this order stands in docs/high_order.md.
 MAX_ARRAY_ORDER = 16

@@ -146,7 +146,7 @@ def _etas(eta: float | None, halvings: int | None, state: str, entry: Optimizer)
         return None
     power = 1
     if state == "whole":  # the small parameter is halved
-        from eomsym.optimizers import whole_state
+        from eomsym.optimizers.whole_state import whole_state
 
         power = whole_state(entry).power
     return [eta / 2 ** (k * power) for k in range((halvings or HALVINGS) + 1)]

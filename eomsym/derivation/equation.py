@@ -21,6 +21,7 @@ from eomsym.notation.terms import (
     Writer,
     term_entries,
 )
+from eomsym.optimizers.registry import check_one_gradient
 from eomsym.trees import Tree
 
 if TYPE_CHECKING:
@@ -185,7 +186,7 @@ class Equation(Worded):
 
         losses: Any = [loss] if isinstance(loss, (sympy.Expr, str)) or not isinstance(loss, Sequence) else loss
         if len(self.fields) == 1:
-            optimizers.check_one_gradient(optimizers.get(self.optimizer), self.parameters)
+            check_one_gradient(optimizers.get(self.optimizer), self.parameters)
         for one in losses:
             if not isinstance(one, sympy.Expr):
                 raise InputError(

@@ -15,9 +15,14 @@ from eomsym.derivation.vector_language import VectorAlgebra
 from eomsym.errors import InputError
 from eomsym.exact_numbers import Coefficient
 from eomsym.notation.terms import ComponentwiseFunction, Row
-from eomsym.optimizers import RATE, Gradient, Loop, Optimizer, UpdateRule, WholeState, chosen_whole
+from eomsym.optimizers import Optimizer
+from eomsym.optimizers.loop import Loop
+from eomsym.optimizers.rule import Gradient, UpdateRule
+from eomsym.optimizers.whole_state import WholeState, chosen_whole
 from eomsym.schedules import constant
-from eomsym.step_index import integer_nodes, solve_slow
+from eomsym.schedules.schedule import RATE
+from eomsym.step_index.solver import solve_slow
+from eomsym.step_index.tables import integer_nodes
 from eomsym.trees import count_coloured_trees
 
 #: Number of rooted trees grows like 2.96^n: 20 nodes are 12.8 million trees of the last order alone.

@@ -12,14 +12,17 @@ from collections.abc import Callable, Mapping
 from fractions import Fraction
 from typing import Any
 
-from eomsym import optimizers
 from eomsym.checks import shown
 from eomsym.derivation.posing import check_order
 from eomsym.derivation.tree_algebra import Series, TreeAlgebra
 from eomsym.errors import InputError
 from eomsym.exact_numbers import Coefficient, read_rational
-from eomsym.optimizers import Gradient, Linear, Optimizer, State, UpdateRule
-from eomsym.step_index import Matrix, QuasiPolynomial, Tables, solve
+from eomsym.optimizers import Optimizer
+from eomsym.optimizers.rule import Gradient, Linear, State, UpdateRule
+from eomsym.optimizers.tracing import trace
+from eomsym.step_index import Tables, solve
+from eomsym.step_index.quasi_polynomials import QuasiPolynomial
+from eomsym.step_index.tables import Matrix
 from eomsym.trees import LEAF, THETA, Tree, slow_leaf
 
 #: Four seconds with a symbol at order 6; each order more takes four times as long.
@@ -37,7 +40,7 @@ def start_rows(
     gradient at θ_0), ``"v"`` (a symbol, for a hand-over with any value), or multiples of both, ``{"g": "9/10"}``.
     Raises ``InputError`` for a rule with componentwise functions, an order above 8, an unknown memory or start.
     """
-    rule = optimizers.trace(entry.step, 1 + len(entry.memory), parameters)
+    rule = trace(entry.step, 1 + len(entry.memory), parameters)
     if entry.memory and not rule.linear:
         raise InputError(
             f"start: {entry.name} has componentwise functions, whose start has no terms; "
@@ -102,7 +105,7 @@ def _own_memory(entry: Optimizer, parameters: Mapping[str, Coefficient]) -> dict
     def before(gradient: Callable[..., Any], state: tuple[Any, ...], eta: Any, **others: Any) -> tuple[Any, ...]:
         return (state[0], *initial(gradient, state[0], **others))
 
-    rule = optimizers.trace(before, 1 + len(entry.memory), parameters)
+    rule = trace(before, 1 + len(entry.memory), parameters)
     return {index: _combination(entry, rule, rule.following[index]) for index in range(1, 1 + len(entry.memory))}
 
 

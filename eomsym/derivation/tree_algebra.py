@@ -14,9 +14,10 @@ from functools import reduce
 from operator import add, itemgetter, mul
 
 from eomsym.errors import InputError
-from eomsym.exact_numbers import exact
-from eomsym.optimizers import Coefficient, UpdateRule
-from eomsym.step_index import Algebra, Matrix, integer_nodes, solve
+from eomsym.exact_numbers import Coefficient, exact
+from eomsym.optimizers.rule import UpdateRule
+from eomsym.step_index import Algebra, solve
+from eomsym.step_index.tables import Matrix, integer_nodes
 from eomsym.trees import THETA, Tree, slow_leaf
 
 Values = list[Coefficient]

@@ -16,10 +16,10 @@ from fractions import Fraction
 from math import factorial, prod
 
 from eomsym.errors import InputError
-from eomsym.exact_numbers import collected, exact
+from eomsym.exact_numbers import Coefficient, collected, exact
 from eomsym.notation.terms import ComponentwiseFunction, Monomial
-from eomsym.optimizers import Coefficient
-from eomsym.step_index import Algebra, Matrix, Tables
+from eomsym.step_index import Algebra, Tables
+from eomsym.step_index.tables import Matrix
 
 Combination = dict[Monomial, Coefficient]
 GRADIENT = Monomial(gradient=1)

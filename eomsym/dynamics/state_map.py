@@ -19,7 +19,8 @@ from eomsym.dynamics.kernel import Data, FieldKernel
 from eomsym.dynamics.optimizer_path import field_gradient
 from eomsym.dynamics.vectors import slices
 from eomsym.errors import InputError, IntegrationError, OverflowInKernelError
-from eomsym.optimizers import Coefficient, Optimizer
+from eomsym.exact_numbers import Coefficient
+from eomsym.optimizers import Optimizer
 from eomsym.step_index import lookahead_weights, map_logarithm
 
 #: The error allowed in a step of the integrator's first run, relative to what a component moves in a step of the run.

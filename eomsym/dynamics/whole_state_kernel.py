@@ -12,7 +12,7 @@ from eomsym.dynamics.kernel import Data, TermsKernel
 from eomsym.dynamics.kernel_series import whole_state_terms
 from eomsym.dynamics.optimizer_path import OptimizerEnd, field_gradient, run_twice
 from eomsym.dynamics.vectors import slices
-from eomsym.optimizers import WholeState
+from eomsym.optimizers.whole_state import WholeState
 
 
 class WholeStateKernel(TermsKernel):

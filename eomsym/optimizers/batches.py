@@ -11,7 +11,7 @@ gradient descent.  ``alternating``: the second player answers the first one's mo
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from itertools import permutations
 from math import factorial
@@ -20,7 +20,7 @@ from typing import Any
 from eomsym.checks import check_choice, check_integer, shown
 from eomsym.errors import InputError
 from eomsym.optimizers.descent import GRADIENT_DESCENT
-from eomsym.optimizers.optimizer import Arrays, Field, Optimizer, Parameter, Slope
+from eomsym.optimizers.optimizer import Arrays, Field, Optimizer, Parameter, Slope, coefficient
 
 BATCHES = Parameter(
     "batches",
@@ -116,6 +116,43 @@ ALTERNATING = Optimizer(
     source=_GAMES,
 )
 RULES = (IN_ORDER, RESHUFFLED, SIMULTANEOUS, ALTERNATING)
+
+
+def batch_passes(visits: Sequence[int], *, positive: bool = False) -> Optimizer:
+    """Rounds of several passes over ``batches`` batches, each forward or reversed, and with a weight of its own.
+
+    ``visits`` has the number of each pass's weight, 1, 2, …, with a minus where the pass is reversed: ``[1, -1]`` is
+    forward, then reversed with one weight, ``[1, 2]`` twice forward with two.  A step of a pass is
+    ``θ ← θ − η w g_i(θ)``; parameters are ``w1, w2, …``, ``positive`` or of any sign, and ``batches``.  A round of p
+    passes counts as p epochs, so that the mean of the gradients is descended at pace 1 where the mean weight is 1.
+    Raises ``InputError`` for what is no list of such numbers.
+    """
+    if isinstance(visits, str) or not isinstance(visits, Sequence):
+        raise InputError(f"visits {shown(visits)}; give a list of numbers of weights, such as [1, -1]")
+    passes = tuple(check_integer("visit", visit, -99, 99) for visit in visits)
+    weights = sorted({abs(visit) for visit in passes})
+    if not passes or weights != list(range(1, len(weights) + 1)):
+        raise InputError(f"visits {list(passes)}: weights are numbered from 1 on, and none is left out, as in [1, -1]")
+
+    def step(gradient: Slope, state: Arrays, eta: Any, batches: Any, **values: Any) -> Arrays:
+        theta, forward = state[0], range(int(batches))
+        for visit in passes:
+            rate = eta * values[f"w{abs(visit)}"]
+            theta = epoch(gradient, theta, rate, forward if visit > 0 else forward[::-1])
+        return (theta,)
+
+    directions = "-".join(f"{'f' if visit > 0 else 'r'}{abs(visit)}" for visit in passes)
+    count = replace(BATCHES, default=Fraction(3), supremum=None, reason="")
+    return Optimizer(
+        f"passes-{directions}",
+        step,
+        (*(coefficient(f"w{i}", f"weight {i}", positive=positive) for i in weights), count),
+        summary=f"rounds of {len(passes)} passes over the batches",
+        source="Nguyen, Phan & Kalagnanam, Learning to shuffle, arXiv 2604.00260, 2026 (forward, then reversed)",
+        fields=lambda batches, **values: fields(batches),
+        steps=lambda batches, **values: int(batches) * len(passes),
+        limits="compared at the end of rounds; the number of samples must be a multiple of the batches",
+    )
 
 
 #: What may become of a last batch that is smaller: left out; taken with its own mean, as a data loader does; or with

@@ -191,4 +191,3 @@ SGDW = replace(
     source="Loshchilov & Hutter, Decoupled weight decay regularization, ICLR 2019",
     limits="holds after the transient β^k; a schedule of eta multiplies the decay too",
 )
-RULES = (GRADIENT_DESCENT, IMPLICIT_EULER, HEAVY_BALL, NESTEROV, OPTIMISTIC, SGDW)

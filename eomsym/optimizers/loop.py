@@ -21,7 +21,8 @@ from eomsym.optimizers.optimizer import Arrays, Field, Optimizer, Slope, from_ze
 from eomsym.optimizers.registry import chosen
 from eomsym.optimizers.rule import UpdateRule
 from eomsym.optimizers.tracing import StepSize, trace, trace_settled
-from eomsym.schedules import RATE, Schedule, read_schedules
+from eomsym.schedules import Schedule
+from eomsym.schedules.schedule import RATE, read_schedules
 
 #: What a schedule of η is a factor of.
 _RATE = from_zero(RATE, "η", "the learning rate", Fraction(1))

@@ -114,6 +114,16 @@ def from_zero(name: str, symbol: str, meaning: str, default: Fraction, reason: s
     return Parameter(name, symbol, meaning, Fraction(0), None, default, reason=reason, brought_by=brought_by)
 
 
+#: No coefficient of use is as large.
+_LARGEST = Fraction(1000)
+
+
+def coefficient(name: str, meaning: str, default: Fraction | None = None, positive: bool = False) -> Parameter:
+    """A coefficient of a family of optimisers, of any sign or positive."""
+    minimum = Fraction(0) if positive else -_LARGEST
+    return Parameter(name, name, meaning, minimum, _LARGEST, default, open_minimum=positive)
+
+
 #: What each kind of field makes of the two halves of the gradient of the loss, and its meaning in words and in LaTeX.
 _FIELDS = {
     ("loss", 0): ((1, 1), "gradient of the loss", r"\nabla L \text{, of the loss } L"),

@@ -8,13 +8,14 @@ decay comes after the sign.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
+from dataclasses import fields, replace
 from fractions import Fraction
 from functools import cache
 from typing import Any
 
 from eomsym.errors import InputError
 from eomsym.optimizers.optimizer import Arrays, Optimizer, Parameter, Slope, flag, from_zero, one_loss, spelt
+from eomsym.optimizers.stepping import number_for
 
 DECAY = replace(
     from_zero("decay", "λ", "weight decay, outside of the gradient", Fraction(1, 100)),
@@ -123,3 +124,27 @@ def changed_step(entry: Optimizer, change: Callable[..., tuple[Slope, dict[str, 
         return begin(own, theta, **others)
 
     return replace(entry, step=step, initial=None if begin is None else initial)
+
+
+def member(family: Optimizer, values: Mapping[str, Fraction], name: str, kind: type[Any], **more: Any) -> Any:
+    """The optimiser ``name`` of a family at exact values of some parameters: an object of ``kind``, an ``Optimizer``.
+
+    The other parameters stay; ``more`` are what ``kind`` asks for beside what every optimiser has.
+    """
+
+    def bound(gradient: Slope, theta: Any, /, **others: Any) -> tuple[Slope, dict[str, Any]]:
+        return gradient, {**{key: number_for(theta, value) for key, value in values.items()}, **others}
+
+    made = changed_step(family, bound)
+    return kind(
+        **{
+            **{one.name: getattr(made, one.name) for one in fields(made)},
+            "name": name,
+            "aliases": (),
+            "plain": None,
+            "parameters": tuple(one for one in family.parameters if one.name not in values),
+            "fields": lambda **others: family.fields(**values, **others),
+            "steps": lambda **others: family.steps(**values, **others),
+            **more,
+        }
+    )

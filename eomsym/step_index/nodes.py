@@ -11,7 +11,8 @@ from fractions import Fraction
 from functools import lru_cache
 
 from eomsym.checks import check_integer
-from eomsym.optimizers import Coefficient, Gradient, Linear, Stage, State, UpdateRule
+from eomsym.exact_numbers import Coefficient
+from eomsym.optimizers.rule import Gradient, Linear, Stage, State, UpdateRule
 
 #: Iterates of gradient descent that a kernel visits one after the other, all coefficients at once: the cheap ones.
 FORWARD = (1, 2, 3)

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from fractions import Fraction
 from functools import lru_cache, partial
 
-from eomsym.optimizers import Coefficient, UpdateRule
+from eomsym.exact_numbers import Coefficient
+from eomsym.optimizers.rule import UpdateRule
 from eomsym.step_index.nodes import (
     FORWARD,
     forward_first,

@@ -14,7 +14,7 @@ from functools import cache, lru_cache, partial
 from math import comb, lcm
 from operator import mul
 
-from eomsym.optimizers import Coefficient
+from eomsym.exact_numbers import Coefficient
 
 #: What a linear functional makes of ``s^m``.
 Functional = Callable[[int], Coefficient]

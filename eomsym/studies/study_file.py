@@ -17,6 +17,7 @@ from eomsym.errors import InputError
 from eomsym.files import read_bounded
 from eomsym.models import DATASETS, LOSS_TABLE, LOSSES, MLP, DataFile, Dataset, check_fit, default_model
 from eomsym.models.data_files import columns, is_data_file
+from eomsym.optimizers.registry import is_built_in
 from eomsym.studies import entries
 from eomsym.studies.plan import MAX_JOBS, ModelChoice, OptimizerChoice, StudyPlan
 
@@ -96,7 +97,7 @@ def _optimizers(value: Any, shared: tuple[float, ...] | None) -> Iterator[Optimi
     name = entries.text("optimizer", "name", table.get("name"))
     entry, _ = optimizers.chosen(name, {})
     where = f"optimizer {entry.name!r}"
-    if not optimizers.is_built_in(entry):
+    if not is_built_in(entry):
         raise InputError(f"{where}: registered in this process only, so no worker knows it; take one of eomsym's own")
     etas = entries.falling(where, "etas", table["etas"]) if "etas" in table else shared
     if etas is None:

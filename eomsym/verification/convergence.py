@@ -28,8 +28,8 @@ from eomsym.dynamics.vectors import norm, rounded
 from eomsym.errors import InputError
 from eomsym.models import DEFAULT_DATASETS, MLP, Dataset, ExpressionLoss, dataset
 from eomsym.optimizers import Optimizer, loop_of
-from eomsym.step_index import check_summable
 from eomsym.step_index.frozen import has_kink
+from eomsym.step_index.resummation import check_summable
 from eomsym.verification.loop import verify_loop
 from eomsym.verification.measurement import MANIFOLD, SHADOW, STARTS, Measurement, Problem, forgetting_steps
 from eomsym.verification.posing import (

@@ -23,8 +23,11 @@ from eomsym.dynamics.kernel_rule import asked_rule, has_rule
 from eomsym.dynamics.kernel_series import slow_memory
 from eomsym.dynamics.state_map import StateMap, kernel_state, run_states
 from eomsym.errors import EomsymError, InputError, IntegrationError
-from eomsym.optimizers import Optimizer, label, trace
-from eomsym.step_index import MAX_LOOKAHEAD_ORDER, map_logarithm
+from eomsym.optimizers import Optimizer
+from eomsym.optimizers.registry import label
+from eomsym.optimizers.tracing import trace
+from eomsym.step_index import map_logarithm
+from eomsym.step_index.lookahead import MAX_LOOKAHEAD_ORDER
 from eomsym.verification.drift_record import Drift
 from eomsym.verification.observables import (
     BY_NAME,

@@ -20,9 +20,10 @@ from eomsym.dynamics.kernel_rule import asked_rule
 from eomsym.dynamics.loop_kernel import loop_kernel
 from eomsym.dynamics.state_map import StateMap, Tally, follow_slow, follow_states, kernel_state, run_states
 from eomsym.errors import InputError, IntegrationError
-from eomsym.optimizers import Optimizer, label, loop_of
-from eomsym.schedules import read_schedules
-from eomsym.step_index import MAX_LOOKAHEAD_ORDER
+from eomsym.optimizers import Optimizer, loop_of
+from eomsym.optimizers.registry import label
+from eomsym.schedules.schedule import read_schedules
+from eomsym.step_index.lookahead import MAX_LOOKAHEAD_ORDER
 from eomsym.verification.follow_loop import check_fall, loop_path, loop_state
 from eomsym.verification.follow_record import Follow, FollowedOrder
 from eomsym.verification.posing import Progress, describe, kernel_of

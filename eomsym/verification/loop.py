@@ -24,7 +24,7 @@ from eomsym.dynamics.loop_pieces import handed_over, pieces_between
 from eomsym.dynamics.shadow_start import hand_over
 from eomsym.dynamics.vectors import Vector
 from eomsym.errors import InputError
-from eomsym.optimizers import Loop
+from eomsym.optimizers.loop import Loop
 from eomsym.verification.measurement import (
     MANIFOLD,
     PREDICTION_ACCURACY,

@@ -27,7 +27,8 @@ from eomsym.dynamics.kernel import Data, RoundedKernel, is_double_double
 from eomsym.dynamics.kernel_series import slow_memory
 from eomsym.dynamics.vectors import Vector, epsilon, norm, rounded
 from eomsym.errors import InputError, IntegrationError
-from eomsym.optimizers import Optimizer, trace
+from eomsym.optimizers import Optimizer
+from eomsym.optimizers.tracing import trace
 from eomsym.verification.accuracy import evaluation_noise
 from eomsym.verification.study import FLOOR_MARGIN, Floor, OrderRecord
 

@@ -26,7 +26,8 @@ from eomsym.dynamics.kernel_rule import rule_name
 from eomsym.errors import InputError
 from eomsym.models import MLP, Dataset, dataset
 from eomsym.notation.terms import tree_text
-from eomsym.optimizers import Optimizer, UpdateRule
+from eomsym.optimizers import Optimizer
+from eomsym.optimizers.rule import UpdateRule
 from eomsym.result import Result, Row, Table, fixed, plain, small
 from eomsym.trees import Tree
 from eomsym.verification.edge import EdgePoint, edge_point

@@ -11,8 +11,10 @@ from interpreted import interpreted
 from eomsym.codegen import MAX_EXPRESSION_ORDER, MAX_KERNEL_ORDER, KernelSpec
 from eomsym.errors import OverflowInKernelError
 from eomsym.models import ExpressionLoss
-from eomsym.optimizers import State, is_built_in, loop_of
-from eomsym.step_index import small_nodes
+from eomsym.optimizers import loop_of
+from eomsym.optimizers.registry import is_built_in
+from eomsym.optimizers.rule import State
+from eomsym.step_index.tables import small_nodes
 from eomsym.verification import certify
 
 MODEL = ExpressionLoss("log(1+exp(2*x*y)) + (x-y)**2/(1+y**2)", ["x", "y"])

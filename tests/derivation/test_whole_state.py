@@ -12,7 +12,7 @@ import sympy
 import eomsym
 from eomsym import optimizers
 from eomsym.errors import InputError
-from eomsym.optimizers import whole_state
+from eomsym.optimizers.whole_state import whole_state
 
 X, Y, V, W, S, T, H = sympy.symbols("x y v w s t h", positive=True)
 LOSS = X**3 / 3 + X * Y**2 / 2 + Y**4 / 7

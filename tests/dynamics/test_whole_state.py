@@ -16,7 +16,8 @@ from eomsym.dynamics import kernel_counterterms, whole_state_terms
 from eomsym.dynamics.kernel_series import slow_memory
 from eomsym.dynamics.whole_state_kernel import WholeStateKernel
 from eomsym.errors import InputError
-from eomsym.optimizers import trace, whole_state
+from eomsym.optimizers.tracing import trace
+from eomsym.optimizers.whole_state import whole_state
 
 THETA = np.array([0.7, 0.4])
 DECAYS = {"gamma": Fraction(3, 2), "gamma1": Fraction(13, 10), "gamma2": Fraction(2, 5), "epsilon": Fraction(1, 10)}

@@ -11,8 +11,9 @@ from forms import UNLISTED
 import eomsym
 from eomsym.errors import InputError
 from eomsym.models import MLP, Dataset, dataset
-from eomsym.optimizers import One, Optimizer, Parameter, chosen, get, sqrt, trace
-from eomsym.optimizers.tracing import StepSize
+from eomsym.optimizers import Optimizer, Parameter, chosen, get, sqrt
+from eomsym.optimizers.rule import One
+from eomsym.optimizers.tracing import StepSize, trace
 
 SHARES = {"beta1": Fraction(1, 3), "beta2": Fraction(2, 5), "epsilon": Fraction(1, 10)}
 

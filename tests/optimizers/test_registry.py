@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 import eomsym
 from eomsym import optimizers
 from eomsym.errors import InputError
-from eomsym.optimizers import Optimizer, Parameter, flag, read_rational
+from eomsym.exact_numbers import read_rational
+from eomsym.optimizers import Optimizer, Parameter, flag
 
 ENTRIES = list(optimizers.REGISTRY.values())
 MOMENTUM = Parameter("momentum", "β", "share of the last step", Fraction(0), Fraction(1))

@@ -14,20 +14,10 @@ from eomsym.codegen import KernelSpec
 from eomsym.dynamics.eta_series import EtaSeries
 from eomsym.errors import InputError, IntegrationError
 from eomsym.models import MLP, ExpressionLoss
-from eomsym.optimizers import (
-    Gradient,
-    Linear,
-    Loop,
-    Optimizer,
-    Parameter,
-    State,
-    loop_of,
-    losses_in_turn,
-    runge_kutta,
-    solve,
-    sqrt,
-    trace,
-)
+from eomsym.optimizers import Optimizer, Parameter, loop_of, runge_kutta, solve, sqrt
+from eomsym.optimizers.loop import Loop, losses_in_turn
+from eomsym.optimizers.rule import Gradient, Linear, One, Product, Quotient, SquareRoot, State
+from eomsym.optimizers.tracing import trace
 from eomsym.schedules import constant
 
 ENTRIES = [*EVERY.values(), *POWERS]
@@ -51,13 +41,13 @@ def run_rule(rule, gradient, state, eta):
                 return state[index]
             case Gradient(field, point):
                 return gradient(linear(point), field)
-            case optimizers.One():
+            case One():
                 return np.ones_like(state[0])
-            case optimizers.Product(left, right):
+            case Product(left, right):
                 return linear(left) * linear(right)
-            case optimizers.Quotient(numerator, denominator):
+            case Quotient(numerator, denominator):
                 return linear(numerator) / linear(denominator)
-            case optimizers.SquareRoot(argument):
+            case SquareRoot(argument):
                 return np.sqrt(linear(argument))
         raise AssertionError(kind)
 
@@ -67,7 +57,7 @@ def run_rule(rule, gradient, state, eta):
 @pytest.mark.parametrize("entry", ENTRIES, ids=lambda entry: entry.name)
 def test_the_rule_says_what_the_step_does(entry):
     values = entry.complete({}, trial=True)
-    rule = optimizers.trace(entry.step, 1 + len(entry.memory), values)
+    rule = trace(entry.step, 1 + len(entry.memory), values)
     if rule.stages:
         pytest.skip("implicit: the rule has no order of evaluation; see the test of stages")
     state = (np.array([0.4, -0.3, 1.2]), *(np.array([0.5, 0.3, 1.2]) + 0.1 * i for i in range(len(entry.memory))))
@@ -127,7 +117,7 @@ def _step(function):
 )
 def test_steps_that_have_no_series_are_refused(function, reason):
     if reason is None:
-        assert trace(function, 2, {"beta": Fraction(1, 2)}).atoms[-1] == optimizers.SquareRoot(Linear(((1, 0, 1),)))
+        assert trace(function, 2, {"beta": Fraction(1, 2)}).atoms[-1] == SquareRoot(Linear(((1, 0, 1),)))
         return
     with pytest.raises(InputError, match=reason):
         trace(function, 2, {"beta": Fraction(1, 2)})

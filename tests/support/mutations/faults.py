@@ -225,7 +225,7 @@ FAULTS = [
     ),
     *_faults(
         ("tests/jax/test_lookahead.py", "tests/torch"),
-        ("_exact_weights", "map(Fraction, range(order + 1))", "map(Fraction, range(1, order + 2))"),
+        ("lookahead_weights", "map(Fraction, range(order + 1))", "map(Fraction, range(1, order + 2))"),
         ("lookahead", "float(weight / stride)", "float(weight)"),
     ),
     *_faults(
