@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from fractions import Fraction
 from functools import lru_cache
+from math import prod
 
 from eomsym.checks import check_integer
 from eomsym.exact_numbers import Coefficient
@@ -81,13 +82,6 @@ def outermost_first(nodes: Sequence[Fraction]) -> tuple[Fraction, ...]:
     rest, found = list(nodes), [max(nodes, key=abs)]
     rest.remove(found[0])
     while rest:
-        found.append(max(rest, key=lambda node: _distance(node, found)))
+        found.append(max(rest, key=lambda node: prod(abs(node - other) for other in found)))
         rest.remove(found[-1])
     return tuple(found)
-
-
-def _distance(node: Fraction, others: Sequence[Fraction]) -> Fraction:
-    product = Fraction(1)
-    for other in others:
-        product *= abs(node - other)
-    return product

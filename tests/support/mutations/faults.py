@@ -66,12 +66,12 @@ FAULTS = [
     ),
     *_faults(
         WEIGHTS,
-        ("logarithm", "return _antidifference(power)[1]", "return abs(_antidifference(power)[1])"),  # B_4, … have signs
-        ("_antidifference", "* found[i] for i in range(j + 2, power + 2", "* found[i] for i in range(j + 2, power + 1"),
+        ("logarithm", "return _undone(1, power)[1]", "return abs(_undone(1, power)[1])"),  # B_4, … have signs
+        ("undone", "range(j + 1 + shift, len(found))", "range(j + 1 + shift, len(found) - 1)"),
         ("sum_to", "return partial(_sum_to, Fraction(step))", "return partial(_sum_to, Fraction(step + 1))"),
         ("value_at", "lambda power: Fraction(step) ** power", "lambda power: Fraction(step) ** (power + 1)"),
-        ("_undone", "else 1 / (1 - share)", "else 1 / (1 + share)"),
-        ("_undone", "[i] * comb(i, j) for i in range(j + 1, power + 1", "[i] * comb(i, j) for i in range(j + 1, power"),
+        ("undone", "else ratio - share", "else ratio + share"),
+        ("undone", "ratio * (j + 1) if shift", "ratio * (j + 2) if shift"),
         ("_lagrange", "rest = whole[power + 1] + place * rest", "rest = whole[power + 1] - place * rest"),
         ("_lagrange", "part * place**power for power", "part * (-place) ** power for power"),
         ("evaluation_plan", "for slot in range(1, k + 1)\n", "for slot in range(1, k)\n"),
@@ -349,7 +349,7 @@ FAULTS = [
     ),
     *_faults(
         CERTIFICATES,
-        ("logarithm", " _antidifference(power)[1]", " _antidifference(power)[1] * (1 + Fraction(power == 2, 10**6))"),
+        ("logarithm", " _undone(1, power)[1]", " _undone(1, power)[1] * (1 + Fraction(power == 2, 10**6))"),
         ("weights", ")) for row, scale ", ") * (1 + Fraction(row is rows[len(rows) // 2][0], 10**9))) for row, scale "),
     ),
     *_faults(
