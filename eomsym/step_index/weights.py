@@ -16,8 +16,10 @@ from operator import mul
 
 from eomsym.exact_numbers import Coefficient, divide
 
-#: What a linear functional makes of ``s^m``.
+#: What a linear functional makes of ``s^m``.  Of one kind at one step it is one object: tables are found again by it.
 Functional = Callable[[int], Coefficient]
+#: Functionals of each kind that are kept.
+KEPT = 4096
 
 
 def weights(nodes: Sequence[Fraction], functional: Functional) -> list[Coefficient]:
@@ -39,21 +41,25 @@ def logarithm(power: int) -> Coefficient:
     return _undone(1, power)[1]
 
 
+@lru_cache(KEPT)
 def sum_to(step: Fraction) -> Functional:
     """``Q(step)`` where ``Q(s+1) − Q(s) = s^m`` and ``Q(0) = 0``: Faulhaber's sum, at any rational step."""
     return partial(_sum_to, Fraction(step))
 
 
+@lru_cache(KEPT)
 def summed(functional: Functional) -> Functional:
     """The functional of ``Q``, where ``Q(s+1) − Q(s) = s^m`` and ``Q(0) = 0``."""
     return lambda power: sum((part * functional(place) for place, part in enumerate(_undone(1, power))), Fraction(0))
 
 
+@lru_cache(KEPT)
 def value_at(step: Fraction) -> Functional:
     """The value at another step."""
     return lambda power: Fraction(step) ** power
 
 
+@lru_cache(KEPT)
 def resolvent(share: Coefficient, step: Fraction) -> Functional:
     """``z(step)`` of the polynomial z with ``z(s+1) − share · z(s) = s^m``, share ≠ 1: a memory's share of itself."""
     return lambda power: _value(_undone(share, power), step)
@@ -90,7 +96,7 @@ def _undone(share: Coefficient, power: int) -> tuple[Coefficient, ...]:
     return undone([0] * power + [1], share)
 
 
-@lru_cache(maxsize=4096)  # each table of a higher level asks for all of the lower ones again
+@lru_cache(KEPT)  # each table of a higher level asks for all of the lower ones again
 def _sum_to(step: Fraction, power: int) -> Coefficient:
     return _value(_undone(1, power), step)
 

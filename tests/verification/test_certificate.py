@@ -158,7 +158,7 @@ def test_polynomials_and_nodes_lead_to_the_same_balls(name):
 
 def forget():
     """Tables that were made before."""
-    for made in (tables._matrix, tables._logarithm, tables._doubly_vanishing):
+    for made in (tables._rows, tables._doubly_vanishing):
         made.cache_clear()
 
 

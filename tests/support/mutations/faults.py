@@ -87,8 +87,8 @@ FAULTS = [
         ("Tables._dropped", "return self.anchored and level > 0", "return self.anchored"),
         ("Tables.known", "(level, 1) if self.anchored else level + 1", "(level, 1) if self.anchored else level + 2"),
         ("Tables._stored", "return self.nodes[: level + 1]", "return self.nodes[: level + 1][::-1]"),
-        ("Tables.summation", "return self._matrix(level, sum_to)", "return self._matrix(level, value_at)"),
-        ("_Resolvent.__call__", "return resolvent(self.share, step)", "return resolvent(-self.share, step)"),
+        ("Tables.summation", "map(sum_to, self.nodes)", "map(value_at, self.nodes)"),
+        ("Tables.resolvent", "(resolvent(share, node) for", "(resolvent(-share, node) for"),
     ),
     *_faults(
         RULES,
