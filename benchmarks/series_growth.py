@@ -35,7 +35,7 @@ from eomsym.result import Result
 from eomsym.series.number_rings import array_ring, decimal_ring
 from eomsym.series.program import Program
 from eomsym.series.rings import Ring, gradient_series
-from eomsym.step_index import program_counterterms
+from eomsym.step_index.numbers import program_counterterms
 
 #: Everything is computed again with so many digits less, and must agree to this relative accuracy.
 FEWER_DIGITS, AGREEMENT = 12, 1e-10

@@ -17,9 +17,11 @@ from eomsym import optimizers
 from eomsym.codegen import KernelSpec, kernel_for
 from eomsym.errors import InputError
 from eomsym.models import ExpressionLoss, VectorField
-from eomsym.optimizers import Optimizer, Parameter, is_built_in, make_loop
+from eomsym.optimizers import Optimizer, Parameter, loop_of
+from eomsym.optimizers.registry import is_built_in
 from eomsym.series.number_rings import decimal_ring
-from eomsym.step_index import integer_nodes, program_counterterms
+from eomsym.step_index.numbers import program_counterterms
+from eomsym.step_index.tables import integer_nodes
 
 ORDER = 3
 POINT = (0.7, -0.4)
@@ -43,17 +45,16 @@ def momentum_step(gradient, state, eta, beta, nu):
 
 
 OWN = {
-    "stepped": Optimizer("own-step", (), "θ⁺ = θ − η g(θ − η g/3)", "these tests", (), midpoint_step),
+    "stepped": Optimizer("own-step", midpoint_step, summary="θ⁺ = θ − η g(θ − η g/3)", source="these tests"),
     "with memory": Optimizer(
         "own-momentum",
-        (),
-        "d⁺ = β d + (1−β) g, θ⁺ = θ − η ((1−ν) g + ν d⁺)",
-        "these tests",
+        momentum_step,
         (
             Parameter("beta", "β", "memory", Fraction(0), Fraction(1), default=Fraction(9, 10)),
             Parameter("nu", "ν", "share", Fraction(0), Fraction(2), default=Fraction(7, 10)),
         ),
-        momentum_step,
+        summary="d⁺ = β d + (1−β) g, θ⁺ = θ − η ((1−ν) g + ν d⁺)",
+        source="these tests",
         memory=("average",),
     ),
     **{entry.name: entry for entry in POWERS},
@@ -71,7 +72,7 @@ NAMES = [name for name, entry in EVERY.items() if is_of_one_gradient(entry)]
 @cache
 def exact(model, optimizer, settings):
     """Rows in 100 digits at the nodes 0, 1, 2, …, which no door takes, rounded to doubles."""
-    rule = make_loop(optimizer, dict(settings)).rule({})
+    rule = loop_of(optimizer, **dict(settings)).rule({})
     ring = decimal_ring(100)
     point, tables = [ring.number(Fraction(value)) for value in POINT], integer_nodes(rule, ORDER + 1)
     rows = program_counterterms(rule, [MODELS[model].program], point, [], ORDER + 1, ring, tables=tables)

@@ -9,7 +9,8 @@ from eomsym.codegen import KernelSpec
 from eomsym.derivation import closed_form, closed_forms, derive, posing
 from eomsym.errors import InputError
 from eomsym.models import MLP, ExpressionLoss
-from eomsym.optimizers import REGISTRY, is_built_in
+from eomsym.optimizers import REGISTRY
+from eomsym.optimizers.registry import is_built_in
 
 LIMITS = (Path(__file__).parents[1] / "docs/limits.md").read_text(encoding="utf-8")
 LINES = [line for line in LIMITS.splitlines() if line.startswith(("| optimiser", "| `"))]

@@ -21,9 +21,14 @@ from eomsym.derivation import modified_loss
 from eomsym.derivation.algebras import modified_tree_coefficients
 from eomsym.errors import InputError
 from eomsym.models import MLP, ExpressionLoss
-from eomsym.optimizers import Loop, Optimizer, Parameter, whole_state
+from eomsym.optimizers import Optimizer, Parameter
+from eomsym.optimizers.loop import Loop
+from eomsym.optimizers.whole_state import whole_state
 from eomsym.schedules import constant
-from eomsym.step_index import NumberAlgebra, integer_nodes, small_nodes, solve, solve_slow
+from eomsym.step_index import solve
+from eomsym.step_index.numbers import NumberAlgebra
+from eomsym.step_index.solver import solve_slow
+from eomsym.step_index.tables import integer_nodes, small_nodes
 from eomsym.verification.verifying import error_exponents
 
 TERMS = 5
@@ -102,11 +107,11 @@ def test_what_is_made_of_the_rows():
     known = {entry.name: entry for entry in POWERS}
     assert modified_loss(known["own-rate-and-square"], 1).is_gradient == (True, True)
     free = Parameter("a", "a", "factor", Fraction(0), None)
-    family = Optimizer("a-squares", (), "", "", (free,), lambda g, s, eta, a: (s[0] - a * eta**2 * g(s[0]),))
+    family = Optimizer("a-squares", lambda g, s, eta, a: (s[0] - a * eta**2 * g(s[0]),), (free,))
     assert eomsym.design(family, vanishing=1).coefficients == {"a": 0}
-    late = Optimizer("fifth-power", (), "", "", (), lambda g, s, eta: (s[0] - eta**5 * g(s[0]),))
+    late = Optimizer("fifth-power", lambda g, s, eta: (s[0] - eta**5 * g(s[0]),))
     assert error_exponents(late, {}, [0, 1, 4]) == {0: 4, 1: 4, 4: 9}
-    never = Optimizer("never", (), "", "", (), lambda g, s, eta: (s[0],))
+    never = Optimizer("never", lambda g, s, eta: (s[0],))
     with pytest.raises(InputError, match="8 terms above order 1 vanish"):
         error_exponents(never, {}, [1])
 

@@ -17,7 +17,8 @@ from sympy import Rational
 from eomsym import optimizers
 from eomsym.derivation import decay_law, derive, modified_loss
 from eomsym.notation import elementary_differentials
-from eomsym.optimizers import Field, Optimizer, runge_kutta, solve
+from eomsym.optimizers import Optimizer, runge_kutta, solve
+from eomsym.optimizers.optimizer import Field
 from eomsym.trees import rooted_trees
 
 GNI = "Hairer, Lubich & Wanner, Geometric Numerical Integration, 2nd ed. 2006"
@@ -89,7 +90,6 @@ def symplectic_euler(gradient, state, eta):
 
 SYMPLECTIC_EULER = Optimizer(
     name="symplectic-euler",
-    aliases=(),
     summary="p⁺ = p + h f_p(p⁺, q), q⁺ = q + h f_q(p⁺, q)",
     source=GNI,
     parameters=(),

@@ -23,7 +23,7 @@ from eomsym.optimizers import get
 from eomsym.series.lifting import field_program, loss_program
 from eomsym.series.number_rings import array_ring
 from eomsym.series.rings import Ring
-from eomsym.step_index import program_counterterms
+from eomsym.step_index.numbers import program_counterterms
 
 X, Y = sympy.symbols("x y")
 #: Of the Hessian of the saddle.

@@ -17,10 +17,13 @@ from eomsym.arrays.check import Watch, check_finite_rows, check_gradient
 from eomsym.arrays.machine import Backend, Machine, combined, total
 from eomsym.arrays.round_off import round_off, tiny
 from eomsym.errors import InputError
-from eomsym.optimizers import Coefficient, UpdateRule, number
-from eomsym.step_index import Algebra, Matrix, solve, solve_slow
+from eomsym.exact_numbers import Coefficient
+from eomsym.optimizers.rule import UpdateRule
+from eomsym.optimizers.stepping import number
+from eomsym.step_index import Algebra, solve
 from eomsym.step_index.frozen import takes_roots
-from eomsym.step_index.tables import FewestRows, fewest_rows
+from eomsym.step_index.solver import solve_slow
+from eomsym.step_index.tables import FewestRows, Matrix, fewest_rows
 
 
 class GradientSeries:

@@ -25,19 +25,14 @@ from eomsym.arrays.lookahead import lookahead, rule_lookahead
 from eomsym.checks import check_finite, check_integer, check_positive
 from eomsym.dynamics.any_field import integrate_vector
 from eomsym.errors import InputError
-from eomsym.optimizers import (
-    Loop,
-    Optimizer,
-    UpdateRule,
-    check_one_gradient,
-    chosen,
-    form,
-    losses_in_turn,
-    make_loop,
-    whole_state,
-)
-from eomsym.schedules import Schedule, read_schedules
-from eomsym.step_index import check_summable, resummed_rows, tell_growth
+from eomsym.optimizers import Optimizer, chosen, loop_of
+from eomsym.optimizers.loop import Loop, losses_in_turn
+from eomsym.optimizers.registry import check_one_gradient
+from eomsym.optimizers.rule import UpdateRule
+from eomsym.optimizers.whole_state import chosen_whole
+from eomsym.schedules import Schedule
+from eomsym.schedules.schedule import read_schedules
+from eomsym.step_index.resummation import check_summable, resummed_rows, tell_growth
 
 #: What is left of the digits to this order stands in docs/high_order.md.
 MAX_ARRAY_ORDER = 16
@@ -112,7 +107,8 @@ class Frontend:
             if batch_size is not None and data is None:
                 raise InputError("batch_size: give data, of which batches are made, and a loss_fn(params, data)")
             models, schedules = listed_models(*moving.models(loss_fn, field)), read_schedules(schedule)
-            loop = make_loop(optimizer, hyperparameters, schedules, losses_in_turn(len(models), visits))
+            in_turn = losses_in_turn(len(models), visits)
+            loop = loop_of(optimizer, schedules, in_turn, len(models), **hyperparameters)
             rule = _rule(loop, lambda one: library.taylor(one, tau, order + 1))
             leaves, structure = library.flatten(moving.leaves)
             leaves = [library.leaf(leaf) for leaf in leaves]
@@ -188,10 +184,8 @@ class Frontend:
         """
         library = self.library
         check_integer("order", order, 0, MAX_ARRAY_ORDER)
-        entry, own, rest = form(optimizer, rates)
-        check_one_gradient(entry, {})
-        scaling = whole_state(entry)
-        rule = scaling.rule(**scaling.read_parameters(scaling.beside_shares(own or {}) | rest))
+        scaling, given = chosen_whole(optimizer, rates)
+        entry, rule = scaling.optimizer, scaling.rule(**scaling.complete(given))
         moving = library.moving(params)
         leaves, structure = library.flatten(moving.leaves)
         states = [[library.leaf(leaf) for leaf in leaves]]

@@ -38,7 +38,7 @@ def optimizers(
 
 
 def _record(entry: Optimizer) -> dict[str, object]:
-    from eomsym.optimizers import options_of
+    from eomsym.optimizers.variants import options_of
 
     record = {
         **{"name": entry.name, "aliases": entry.aliases, "update_rule": entry.summary},

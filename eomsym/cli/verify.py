@@ -113,7 +113,7 @@ def _etas(training: Training, halvings: int | None, state: str | None) -> list[f
 
     power = 1
     if followed_state(training, state) == "whole":  # the small parameter is halved
-        from eomsym.optimizers import whole_state
+        from eomsym.optimizers.whole_state import whole_state
 
         power = whole_state(training.entry).power
     return [training.eta / 2 ** (k * power) for k in range((halvings or HALVINGS) + 1)]

@@ -11,7 +11,7 @@ from eomsym.codegen.spec import KernelSpec
 from eomsym.codegen.table_text import matrices, reference, table
 from eomsym.models import MLP, ExpressionLoss, VectorField
 from eomsym.series.program import Variable
-from eomsym.step_index import small_nodes
+from eomsym.step_index.tables import small_nodes
 
 #: The call that makes a level of a gradient where other optimisers are written out.
 GRADIENT = "_gradient(work[{index}], {point}, k, parameters)"

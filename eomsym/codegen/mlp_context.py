@@ -16,7 +16,7 @@ from eomsym.codegen.table_text import filled, matrices, pairs, reference, table
 from eomsym.codegen.templates import calls, loss_template
 from eomsym.models import LOSS_TABLE, MLP
 from eomsym.series.elementary import ELEMENTARY
-from eomsym.step_index import evaluation_plan
+from eomsym.step_index.tables import evaluation_plan
 
 #: Samples that travel together: wide enough for vector units and BLAS, small enough for the cache.
 BLOCK = 64

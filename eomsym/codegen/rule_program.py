@@ -12,7 +12,7 @@ from functools import partial as partial_of
 from itertools import count
 
 from eomsym.errors import InputError
-from eomsym.optimizers import (
+from eomsym.optimizers.rule import (
     Atom,
     Elapsed,
     Gradient,
@@ -25,7 +25,7 @@ from eomsym.optimizers import (
     State,
     UpdateRule,
 )
-from eomsym.step_index import Matrix, small_nodes
+from eomsym.step_index.tables import Matrix, small_nodes
 
 
 @dataclass(frozen=True)

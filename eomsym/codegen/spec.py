@@ -16,7 +16,9 @@ from eomsym.derivation.posing import check_order
 from eomsym.errors import InputError
 from eomsym.files import strict_json
 from eomsym.models import MLP, ExpressionLoss, VectorField
-from eomsym.optimizers import Field, UpdateRule
+from eomsym.optimizers.optimizer import Field
+from eomsym.optimizers.registry import check_one_gradient
+from eomsym.optimizers.rule import UpdateRule
 
 #: Of the numbers that a kernel computes with.
 PRECISIONS = ("double", "double-double")
@@ -57,7 +59,7 @@ class KernelSpec:
         object.__setattr__(self, "optimizer", entry.name)
         object.__setattr__(self, "settings", tuple(entry.complete(given).items()))
         if written:
-            optimizers.check_one_gradient(entry, dict(self.settings))
+            check_one_gradient(entry, dict(self.settings))
             self.rule  # noqa: B018 - refuses here what has no rule
         _check_precision(self.precision, self.model, self.optimizer)
 

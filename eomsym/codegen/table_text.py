@@ -8,7 +8,7 @@ from typing import Any
 
 from eomsym.codegen.double_double_constants import words
 from eomsym.exact_numbers import Coefficient
-from eomsym.step_index import Matrix
+from eomsym.step_index.tables import Matrix
 from eomsym.step_index.weights import logarithm, weights
 
 #: Lists up to so many characters stand on one line.

@@ -31,10 +31,12 @@ from operator import add, itemgetter, mul
 from typing import Any
 
 from eomsym.errors import InputError
-from eomsym.exact_numbers import divide, exact
+from eomsym.exact_numbers import Coefficient, divide, exact
 from eomsym.notation.terms import ComponentwiseFunction, Monomial
-from eomsym.optimizers import Coefficient, UpdateRule
-from eomsym.step_index import Algebra, Matrix, QuasiPolynomial, Tables, integer_nodes, solve
+from eomsym.optimizers.rule import UpdateRule
+from eomsym.step_index import Algebra, Tables, solve
+from eomsym.step_index.quasi_polynomials import QuasiPolynomial
+from eomsym.step_index.tables import Matrix, integer_nodes
 from eomsym.trees import THETA, Tree, slow_leaf
 
 Values = list[Coefficient]

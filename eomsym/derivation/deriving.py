@@ -16,7 +16,9 @@ from eomsym.derivation.posing import STATES, Posed, check_order, pose
 from eomsym.errors import InputError
 from eomsym.exact_numbers import Coefficient, exact, read_rational
 from eomsym.notation.terms import Row
-from eomsym.optimizers import Gradient, Linear, Optimizer, State, UpdateRule
+from eomsym.optimizers import Optimizer
+from eomsym.optimizers.rule import Gradient, Linear, State, UpdateRule
+from eomsym.optimizers.tracing import trace
 from eomsym.step_index import solve
 from eomsym.trees import LEAF, THETA, Tree, slow_leaf
 
@@ -111,7 +113,7 @@ def _motion(posed: Posed, order: int, start: Equation | None = None) -> Equation
 def _start(posed: Posed, order: int, memory: Mapping[str, object]) -> Equation:
     """``[c_1, …, c_order]`` of ``θ̂_0 = θ_0 + Σ η^k c_k``, plain where c_k has trees of k nodes alone."""
     entry, symbols, fields = posed.entry, {**posed.values, **posed.symbols}, len(posed.fields)
-    rule = optimizers.trace(entry.step, 1 + len(entry.memory), symbols)
+    rule = trace(entry.step, 1 + len(entry.memory), symbols)
     if entry.memory and not rule.linear:
         raise InputError(
             f"start: {entry.name} has componentwise functions, whose start has no terms; "
@@ -138,7 +140,7 @@ def _own_memory(entry: Optimizer, parameters: Mapping[str, Coefficient]) -> dict
     def before(gradient: Callable[..., Any], state: tuple[Any, ...], eta: Any, **others: Any) -> tuple[Any, ...]:
         return (state[0], *initial(gradient, state[0], **others))
 
-    rule = optimizers.trace(before, 1 + len(entry.memory), parameters)
+    rule = trace(before, 1 + len(entry.memory), parameters)
     return {index: _combination(entry, rule, rule.following[index]) for index in range(1, 1 + len(entry.memory))}
 
 

@@ -21,6 +21,7 @@ from eomsym.errors import InputError, UnsolvableError
 from eomsym.exact_numbers import Coefficient
 from eomsym.notation.coefficients import coefficient_expression
 from eomsym.optimizers import Optimizer, Parameter
+from eomsym.optimizers.variants import member
 
 if TYPE_CHECKING:
     import sympy
@@ -88,7 +89,7 @@ def design(
     ordered = {one.name: {**given, **values}[one.name] for one in entry.parameters if one.name in {*given, *values}}
     written = " ".join(f"{name}={value}" for name, value in ordered.items())
     name = f"{entry.name}-{hashlib.sha256(written.encode()).hexdigest()[:8]}"
-    return optimizers.member(
+    return member(
         entry,
         ordered,
         name,

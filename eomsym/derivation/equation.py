@@ -26,6 +26,7 @@ from eomsym.notation.writing import (
     power_text,
     subscript,
 )
+from eomsym.optimizers.registry import check_one_gradient
 from eomsym.trees import Tree, rooted_trees
 
 if TYPE_CHECKING:
@@ -394,7 +395,7 @@ class Equation(Formula):
 
         losses: Any = [loss] if isinstance(loss, (sympy.Expr, str)) or not isinstance(loss, Sequence) else loss
         if len(self.fields) == 1:
-            optimizers.check_one_gradient(optimizers.get(self.optimizer), self.parameters)
+            check_one_gradient(optimizers.get(self.optimizer), self.parameters)
         for one in losses:
             if not isinstance(one, sympy.Expr):
                 raise InputError(

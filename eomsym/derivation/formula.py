@@ -14,7 +14,9 @@ from eomsym.derivation.posing import symbolic_parameters
 from eomsym.errors import InputError
 from eomsym.notation.coefficients import symbol_latex
 from eomsym.notation.typesetting import TERMS, Sides, aligned, document
-from eomsym.optimizers import Field, rule_latex
+from eomsym.optimizers.latex import rule_latex
+from eomsym.optimizers.optimizer import Field
+from eomsym.optimizers.tracing import trace
 from eomsym.result import Result
 
 WHERE = r"\text{where}"
@@ -97,10 +99,10 @@ def meanings(
     try:
         entry = optimizers.get(name)
     except InputError:
-        return [*functions, *_derivatives((optimizers.Field(),), equations)]
+        return [*functions, *_derivatives((Field(),), equations)]
     values = entry.read_parameters(given)
     fields = entry.fields(**values)
-    rule = optimizers.trace(entry.step, 1 + len(entry.memory), values | symbolic_parameters(entry, values))
+    rule = trace(entry.step, 1 + len(entry.memory), values | symbolic_parameters(entry, values))
     steps = rule_latex(rule, entry.memory, len(fields))
     symbols = [
         (symbol_latex(parameter.name), _words(parameter.meaning))

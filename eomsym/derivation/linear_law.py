@@ -17,7 +17,7 @@ from eomsym import optimizers
 from eomsym.checks import check_positive
 from eomsym.derivation.deriving import derive_on_trees
 from eomsym.errors import InputError
-from eomsym.optimizers import Gradient, Stage, State, UpdateRule
+from eomsym.optimizers.rule import Gradient, Stage, State, UpdateRule
 from eomsym.result import Result
 
 if TYPE_CHECKING:

@@ -23,7 +23,7 @@ from eomsym.optimizers import get
 from eomsym.series.lifting import field_program, loss_program
 from eomsym.series.program import Integrate, Invert, Program
 from eomsym.series.rings import Ring
-from eomsym.step_index import program_counterterms
+from eomsym.step_index.numbers import program_counterterms
 
 #: Polynomials of this order are large, but nothing else stands in the way.
 MAX_CLOSED_FORM_ORDER = 20

@@ -14,9 +14,14 @@ from eomsym.derivation.algebras import TreeAlgebra, VectorAlgebra
 from eomsym.errors import InputError
 from eomsym.exact_numbers import Coefficient
 from eomsym.notation.terms import ComponentwiseFunction, Row
-from eomsym.optimizers import RATE, Gradient, Loop, Optimizer, UpdateRule, WholeState, check_one_gradient, whole_state
+from eomsym.optimizers import Optimizer
+from eomsym.optimizers.loop import Loop
+from eomsym.optimizers.rule import Gradient, UpdateRule
+from eomsym.optimizers.whole_state import WholeState, chosen_whole
 from eomsym.schedules import constant
-from eomsym.step_index import integer_nodes, solve_slow
+from eomsym.schedules.schedule import RATE
+from eomsym.step_index.solver import solve_slow
+from eomsym.step_index.tables import integer_nodes
 from eomsym.trees import count_coloured_trees
 
 #: Number of rooted trees grows like 2.96^n: 20 nodes are 12.8 million trees of the last order alone.
@@ -116,10 +121,8 @@ def pose(
 
 def _whole(optimizer: str | Optimizer, parameters: Mapping[str, object]) -> Posed:
     """γ takes the place of each share β."""
-    entry, own, rest = optimizers.form(optimizer, parameters)
-    scaling = whole_state(entry)
-    check_one_gradient(entry, {})
-    values = scaling.read_parameters({**scaling.beside_shares(own or {}), **rest}, complete=False)
+    scaling, values = chosen_whole(optimizer, parameters)
+    entry = scaling.optimizer
     symbols = symbols_of([parameter.name for parameter in scaling.parameters if parameter.name not in values])
     fields = tuple(field.meaning for field in entry.fields())
     return Posed(entry, values, symbols, scaling.rule(**values, **symbols), fields, scaling=scaling)

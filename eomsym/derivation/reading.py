@@ -18,7 +18,7 @@ from eomsym.files import strict_json
 from eomsym.models.parser import python_tree
 from eomsym.notation.operators import read_product
 from eomsym.notation.terms import Monomial, Row, state_symbols
-from eomsym.optimizers import RATE
+from eomsym.schedules.schedule import RATE
 from eomsym.trees import LEAF, MAX_PARSED_NODES, Tree
 
 _RIGHT = "give what to_json wrote"

@@ -14,7 +14,7 @@ import numpy as np
 from eomsym.dynamics.differentials import SeriesKernel, gradient_along
 from eomsym.dynamics.kernel import Data
 from eomsym.errors import InputError
-from eomsym.optimizers import Field
+from eomsym.optimizers.optimizer import Field
 from eomsym.schedules import Schedule
 from eomsym.step_index.frozen import root_quotient
 

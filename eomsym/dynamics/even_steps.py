@@ -22,9 +22,11 @@ from eomsym.dynamics.kernel import Data, FieldKernel, check_theta
 from eomsym.dynamics.kernel_rule import asked_rule
 from eomsym.dynamics.state_map import StateMap, kernel_state
 from eomsym.errors import InputError, IntegrationError, ResummationWarning, warn_outside
-from eomsym.optimizers import Optimizer, check_one_gradient
+from eomsym.optimizers import Optimizer
+from eomsym.optimizers.registry import check_one_gradient
 from eomsym.result import Result
-from eomsym.step_index import MAX_LOOKAHEAD_ORDER, check_growth, difference_growth, map_logarithm
+from eomsym.step_index import map_logarithm
+from eomsym.step_index.lookahead import MAX_LOOKAHEAD_ORDER, check_growth, difference_growth
 from eomsym.step_index.subspace import BELIEVED, far_share, subspace_logarithm
 
 #: How the logarithm is taken: in the span of the leading differences, or as the plain sum of the look-ahead field.

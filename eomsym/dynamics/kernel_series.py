@@ -15,9 +15,13 @@ import numpy as np
 from eomsym.checks import check_integer
 from eomsym.dynamics.differentials import SeriesKernel, gradient_along
 from eomsym.dynamics.kernel import Data, check_order, check_theta
-from eomsym.optimizers import Field, UpdateRule
-from eomsym.step_index import NumberAlgebra, Solution, small_nodes, solve, solve_slow
+from eomsym.optimizers.optimizer import Field
+from eomsym.optimizers.rule import UpdateRule
+from eomsym.step_index import solve
 from eomsym.step_index.frozen import check_frozen, takes_roots
+from eomsym.step_index.numbers import NumberAlgebra
+from eomsym.step_index.solver import Solution, solve_slow
+from eomsym.step_index.tables import small_nodes
 
 
 def kernel_counterterms(

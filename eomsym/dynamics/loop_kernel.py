@@ -19,7 +19,7 @@ from eomsym.dynamics.kernel import Data, TermsKernel, check_order, check_theta
 from eomsym.dynamics.kernel_series import kernel_counterterms, slow_memory
 from eomsym.dynamics.optimizer_path import OptimizerEnd, field_gradient, run_twice
 from eomsym.errors import InputError
-from eomsym.optimizers import Loop
+from eomsym.optimizers.loop import Loop
 from eomsym.step_index import map_logarithm
 
 #: Steps of a round from which on whole rounds are the cheaper nodes.

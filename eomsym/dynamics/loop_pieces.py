@@ -11,7 +11,7 @@ from eomsym.dynamics.kernel import Data
 from eomsym.dynamics.loop_kernel import LoopKernel
 from eomsym.dynamics.shadow_start import hand_over
 from eomsym.errors import InputError
-from eomsym.schedules import reached
+from eomsym.schedules.schedule import reached
 
 
 def pieces_between(

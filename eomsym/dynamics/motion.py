@@ -21,7 +21,8 @@ from eomsym.dynamics.loop_kernel import LoopKernel
 from eomsym.dynamics.loop_pieces import entered_from, handed_over, pieces_between
 from eomsym.dynamics.state_map import StateMap
 from eomsym.errors import EomsymError, IntegrationError
-from eomsym.step_index import MAX_LOOKAHEAD_ORDER, lookahead_weights, map_logarithm
+from eomsym.step_index import lookahead_weights, map_logarithm
+from eomsym.step_index.lookahead import MAX_LOOKAHEAD_ORDER
 
 #: A path of the integrator is given up that takes more steps than the first number, and the second for each step of the
 #: run; a seventh is usual.  The slow manifold's series soon leaves all measure where η is too large for it.

@@ -13,7 +13,8 @@ from eomsym.dynamics.kernel import Data, FieldKernel, check_theta, is_double_dou
 from eomsym.dynamics.kernel_rule import asked_rule
 from eomsym.dynamics.vectors import Vector, is_finite, last_place, norm, rounded, stack
 from eomsym.errors import InputError, IntegrationError, OverflowInKernelError
-from eomsym.optimizers import Field, Optimizer
+from eomsym.optimizers import Optimizer
+from eomsym.optimizers.optimizer import Field
 from eomsym.result import Result
 
 #: Bytes of a number, and of the longest path that is kept.

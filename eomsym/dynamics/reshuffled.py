@@ -19,7 +19,8 @@ from eomsym.dynamics.differentials import SeriesKernel, directional_derivative
 from eomsym.dynamics.kernel import Data, check_order, check_theta
 from eomsym.dynamics.loop_kernel import LoopKernel
 from eomsym.errors import InputError
-from eomsym.optimizers import Batches, Loop
+from eomsym.optimizers import Batches
+from eomsym.optimizers.loop import Loop
 from eomsym.trees import Tree
 
 #: The mean over all orders is run with at most so many batches: 120 rounds for one.

@@ -24,7 +24,8 @@ from eomsym.dynamics.eta_series import EtaSeries, gradient_of_series, series_of_
 from eomsym.dynamics.kernel import Data, check_order, check_theta, is_double_double
 from eomsym.dynamics.kernel_series import check_roots
 from eomsym.errors import InputError, IntegrationError, OverflowInKernelError
-from eomsym.optimizers import Loop, Optimizer
+from eomsym.optimizers import Optimizer
+from eomsym.optimizers.loop import Loop
 from eomsym.result import Result
 from eomsym.step_index import value_at, weights
 

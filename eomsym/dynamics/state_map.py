@@ -13,7 +13,8 @@ from eomsym.dynamics.kernel import Data, FieldKernel
 from eomsym.dynamics.optimizer_path import field_gradient
 from eomsym.dynamics.vectors import slices
 from eomsym.errors import InputError, IntegrationError, OverflowInKernelError
-from eomsym.optimizers import Coefficient, Optimizer
+from eomsym.exact_numbers import Coefficient
+from eomsym.optimizers import Optimizer
 
 if TYPE_CHECKING:
     from eomsym.dynamics.loop_kernel import LoopKernel

@@ -14,7 +14,7 @@ from eomsym.dynamics.motion import difference_terms
 from eomsym.dynamics.optimizer_path import OptimizerEnd, field_gradient, run_twice
 from eomsym.dynamics.vectors import slices
 from eomsym.errors import InputError
-from eomsym.optimizers import WholeState
+from eomsym.optimizers.whole_state import WholeState
 from eomsym.step_index import map_logarithm
 
 

@@ -20,8 +20,9 @@ from eomsym.arrays.library import Library, check_like, gradient_of
 from eomsym.errors import InputError
 from eomsym.jax.rules import BACKEND
 from eomsym.jax.tracing import flatten
-from eomsym.optimizers import Later
-from eomsym.schedules import Schedule, reached
+from eomsym.optimizers.stepping import Later
+from eomsym.schedules import Schedule
+from eomsym.schedules.schedule import reached
 from eomsym.series.rings import Ring
 
 

@@ -54,7 +54,6 @@ def _optimizer(program: Program, rate: float) -> Optimizer:
     runner = _Runner(program, names, rests)
     return Optimizer(
         name=f"optax-{hashlib.sha256(repr(runner).encode()).hexdigest()[:12]}",
-        aliases=(),
         summary=f"an optax transformation of {len(program.operations)} operations, its learning rate {rate!r} being η",
         source="DeepMind, optax",
         parameters=tuple(_parameter(name, number, number in shares) for number, name in names.items()),

@@ -18,7 +18,8 @@ from eomsym.arrays.program import FlatProgram
 from eomsym.checks import check_positive, shown
 from eomsym.errors import InputError
 from eomsym.jax.tracing import flatten
-from eomsym.schedules import Piece, Schedule
+from eomsym.schedules import Schedule
+from eomsym.schedules.schedule import Piece
 
 #: Pieces of one schedule that are looked for.
 MOST_PIECES = 200

@@ -11,7 +11,7 @@ gradient descent.  ``alternating``: the second player answers the first one's mo
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from itertools import permutations
 from math import factorial
@@ -20,7 +20,7 @@ from typing import Any
 from eomsym.checks import check_choice, check_integer, shown
 from eomsym.errors import InputError
 from eomsym.optimizers.descent import GRADIENT_DESCENT
-from eomsym.optimizers.optimizer import Arrays, Field, Optimizer, Parameter, Slope
+from eomsym.optimizers.optimizer import Arrays, Field, Optimizer, Parameter, Slope, coefficient
 
 BATCHES = Parameter(
     "batches",
@@ -46,13 +46,38 @@ def epoch(gradient: Slope, theta: Any, eta: Any, order: Sequence[int]) -> Any:
     return theta
 
 
-def step_in_order(gradient: Slope, state: Arrays, eta: Any, batches: Any) -> Arrays:
-    """One epoch."""
+def steps(batches: Any) -> int:
+    """An epoch takes m step sizes of time."""
+    return int(batches)
+
+
+def _step_in_order(gradient: Slope, state: Arrays, eta: Any, batches: Any) -> Arrays:
+    """one epoch: θ ← θ − η g_i(θ) for i = 1 … m
+
+    Source: Smith, Dherin, Barrett & De, On the origin of implicit regularization in SGD, ICLR 2021
+
+    Limits: compared at the end of epochs; the number of samples must be a multiple of m
+    """
     return (epoch(gradient, state[0], eta, range(int(batches))),)
 
 
-def step_mean(gradient: Slope, state: Arrays, eta: Any, batches: Any) -> Arrays:
-    """The mean of one epoch over all orders."""
+IN_ORDER = Optimizer(
+    "mini-batches",
+    _step_in_order,
+    (BATCHES,),
+    fields=fields,
+    steps=steps,
+    aliases=("incremental-gradient", "cyclic-sgd"),
+)
+
+
+def _step_mean(gradient: Slope, state: Arrays, eta: Any, batches: Any) -> Arrays:
+    """mean over all orders of the epoch θ ← θ − η g_i(θ)
+
+    Source: Smith, Dherin, Barrett & De, On the origin of implicit regularization in SGD, ICLR 2021
+
+    Limits: the mean is taken after every epoch; it says nothing about the spread; samples a multiple of m
+    """
     count, (theta,) = int(batches), state
     total = 0 * theta
     for order in permutations(range(count)):
@@ -60,62 +85,74 @@ def step_mean(gradient: Slope, state: Arrays, eta: Any, batches: Any) -> Arrays:
     return (theta + total / factorial(count),)
 
 
-def steps(batches: Any) -> int:
-    """An epoch takes m step sizes of time."""
-    return int(batches)
-
-
-IN_ORDER = Optimizer(
-    name="mini-batches",
-    aliases=("incremental-gradient", "cyclic-sgd"),
-    summary="one epoch: θ ← θ − η g_i(θ) for i = 1 … m",
-    source="Smith, Dherin, Barrett & De, On the origin of implicit regularization in SGD, ICLR 2021",
-    parameters=(BATCHES,),
-    step=step_in_order,
-    fields=fields,
-    steps=steps,
-    limits="compared at the end of epochs; the number of samples must be a multiple of m",
-)
 RESHUFFLED = Optimizer(
-    name="random-reshuffling",
-    aliases=("sgd-without-replacement",),
-    summary="mean over all orders of the epoch θ ← θ − η g_i(θ)",
-    source="Smith, Dherin, Barrett & De, On the origin of implicit regularization in SGD, ICLR 2021",
-    parameters=(BATCHES,),
-    step=step_mean,
-    fields=fields,
-    steps=steps,
-    limits="the mean is taken after every epoch; it says nothing about the spread; samples a multiple of m",
+    "random-reshuffling", _step_mean, (BATCHES,), fields=fields, steps=steps, aliases=("sgd-without-replacement",)
 )
 _GAMES = "Rosca, Wu, Dherin & Barrett, Discretization drift in two-player games, ICML 2021"
-
-
-def _step_alternating(gradient: Slope, state: Arrays, eta: Any) -> Arrays:
-    """One step of the first player, then one of the second."""
-    return (epoch(gradient, state[0], eta, (0, 1)),)
-
-
 SIMULTANEOUS = Optimizer(
-    name="simultaneous-players",
+    "simultaneous-players",
+    GRADIENT_DESCENT.step,
+    fields=lambda: (Field("game"),),
     aliases=("gradient-descent-ascent", "gda"),
     summary="θ⁺ = θ − η g(θ), g = (∇_x L, −∇_y L)",
     source=_GAMES,
-    parameters=(),
-    step=GRADIENT_DESCENT.step,
-    fields=lambda: (Field("game"),),
     limits="equal step sizes; g is not a gradient, so no counter term has a loss",
 )
+
+
+def _step_alternating(gradient: Slope, state: Arrays, eta: Any) -> Arrays:
+    """x⁺ = x − η ∇_x L(x, y), y⁺ = y + η ∇_y L(x⁺, y)
+
+    Limits: equal step sizes, the first player moves first
+    """
+    return (epoch(gradient, state[0], eta, (0, 1)),)
+
+
 ALTERNATING = Optimizer(
-    name="alternating-players",
-    aliases=("alternating-gda",),
-    summary="x⁺ = x − η ∇_x L(x, y), y⁺ = y + η ∇_y L(x⁺, y)",
-    source=_GAMES,
-    parameters=(),
-    step=_step_alternating,
+    "alternating-players",
+    _step_alternating,
     fields=lambda: (Field("player", 0, 2), Field("player", 1, 2)),
-    limits="equal step sizes, the first player moves first",
+    aliases=("alternating-gda",),
+    source=_GAMES,
 )
 RULES = (IN_ORDER, RESHUFFLED, SIMULTANEOUS, ALTERNATING)
+
+
+def batch_passes(visits: Sequence[int], *, positive: bool = False) -> Optimizer:
+    """Rounds of several passes over ``batches`` batches, each forward or reversed, and with a weight of its own.
+
+    ``visits`` has the number of each pass's weight, 1, 2, …, with a minus where the pass is reversed: ``[1, -1]`` is
+    forward, then reversed with one weight, ``[1, 2]`` twice forward with two.  A step of a pass is
+    ``θ ← θ − η w g_i(θ)``; parameters are ``w1, w2, …``, ``positive`` or of any sign, and ``batches``.  A round of p
+    passes counts as p epochs, so that the mean of the gradients is descended at pace 1 where the mean weight is 1.
+    Raises ``InputError`` for what is no list of such numbers.
+    """
+    if isinstance(visits, str) or not isinstance(visits, Sequence):
+        raise InputError(f"visits {shown(visits)}; give a list of numbers of weights, such as [1, -1]")
+    passes = tuple(check_integer("visit", visit, -99, 99) for visit in visits)
+    weights = sorted({abs(visit) for visit in passes})
+    if not passes or weights != list(range(1, len(weights) + 1)):
+        raise InputError(f"visits {list(passes)}: weights are numbered from 1 on, and none is left out, as in [1, -1]")
+
+    def step(gradient: Slope, state: Arrays, eta: Any, batches: Any, **values: Any) -> Arrays:
+        theta, forward = state[0], range(int(batches))
+        for visit in passes:
+            rate = eta * values[f"w{abs(visit)}"]
+            theta = epoch(gradient, theta, rate, forward if visit > 0 else forward[::-1])
+        return (theta,)
+
+    directions = "-".join(f"{'f' if visit > 0 else 'r'}{abs(visit)}" for visit in passes)
+    count = replace(BATCHES, default=Fraction(3), supremum=None, reason="")
+    return Optimizer(
+        f"passes-{directions}",
+        step,
+        (*(coefficient(f"w{i}", f"weight {i}", positive=positive) for i in weights), count),
+        summary=f"rounds of {len(passes)} passes over the batches",
+        source="Nguyen, Phan & Kalagnanam, Learning to shuffle, arXiv 2604.00260, 2026 (forward, then reversed)",
+        fields=lambda batches, **values: fields(batches),
+        steps=lambda batches, **values: int(batches) * len(passes),
+        limits="compared at the end of rounds; the number of samples must be a multiple of the batches",
+    )
 
 
 #: What may become of a last batch that is smaller: left out; taken with its own mean, as a data loader does; or with
@@ -185,11 +222,9 @@ def cut(
     if size is not None and check_integer("batch size", size, 1) > samples:
         raise InputError(f"batch size {size}: there are {samples} samples; give at most as many")
     each = samples // count if count is not None else int(size or 0)
-    whole, rest = divmod(samples, each)
-    whole = count if count is not None else whole
+    whole = count if count is not None else samples // each
     rest = samples - whole * each
-    starts = [each * index for index in range(whole)]
-    members = [tuple(range(start, start + each)) for start in starts]
+    members = [tuple(range(start, start + each)) for start in range(0, whole * each, each)]
     if rest and last is None:
         raise InputError(
             f"batches: {samples} samples make {whole} batches of {each} and {rest} more; say what becomes of the last "
@@ -198,10 +233,9 @@ def cut(
     last = last and check_choice("last batch", last, LAST)
     if rest and last != "drop":
         members.append(tuple(range(whole * each, samples)))
-    sizes = [len(batch) for batch in members]
-    mean = Fraction(sum(sizes), len(sizes))
-    weights = [size / mean if last == "weight" else Fraction(1) for size in sizes]
-    return Batches(tuple(members), visiting(order, len(members)), tuple(weights), is_reshuffled(order))
+    mean = Fraction(sum(map(len, members)), len(members))
+    weights = [len(batch) / mean if last == "weight" else Fraction(1) for batch in members]
+    return visited(members, order, weights)
 
 
 def of_index_sets(sets: Sequence[Sequence[int]], samples: int, order: Any = "forward") -> Batches:
@@ -215,8 +249,7 @@ def of_index_sets(sets: Sequence[Sequence[int]], samples: int, order: Any = "for
             f"batches: {len(missing)} of {samples} samples are in none, such as number {missing[0]}; put each into "
             "one, or leave them out of the data"
         )
-    weights = (Fraction(1),) * len(members)
-    return Batches(members, visiting(order, len(members)), weights, is_reshuffled(order))
+    return visited(members, order)
 
 
 def read_batching(given: Any, samples: int) -> Batches:
@@ -240,21 +273,17 @@ def read_batching(given: Any, samples: int) -> Batches:
     return of_index_sets(options.pop("sets"), samples, **options) if "sets" in options else cut(samples, **options)
 
 
-def visiting(order: Any, count: int) -> tuple[int, ...]:
-    """The order of a round as numbers of batches."""
+def visited(
+    members: Sequence[tuple[int, ...]], order: Any = "forward", weights: Sequence[Fraction] | None = None
+) -> Batches:
+    """Batches in the order that a user gives, of weight 1 if none are given."""
+    numbers, reshuffled = tuple(range(len(members))), False
     if isinstance(order, str):
-        forward = tuple(range(count))
-        return forward + forward[::-1] if _named_order(order) == "palindrome" else forward
-    return _numbers("batch", order, count)
-
-
-def is_reshuffled(order: Any) -> bool:
-    """Whether every round has an order of its own."""
-    return isinstance(order, str) and _named_order(order) == RESHUFFLED_ORDER
-
-
-def _named_order(order: str) -> str:
-    return check_choice("order of batches", order, (*ORDERS, RESHUFFLED_ORDER))
+        name = check_choice("order of batches", order, (*ORDERS, RESHUFFLED_ORDER))
+        numbers, reshuffled = numbers + numbers[::-1] * (name == "palindrome"), name == RESHUFFLED_ORDER
+    else:
+        numbers = _numbers("batch", order, len(members))
+    return Batches(tuple(members), numbers, tuple(weights or [Fraction(1)] * len(members)), reshuffled)
 
 
 def _numbers(what: str, given: Any, count: int) -> tuple[int, ...]:

@@ -34,13 +34,31 @@ def rates(brought_by: str) -> tuple[Parameter, Parameter]:
 
 
 def _step(gradient: Slope, state: Arrays, eta: Any) -> Arrays:
+    """θ⁺ = θ − η g(θ)
+
+    Source: Miyagawa, Toward Equation of Motion for Deep Neural Networks, NeurIPS 2022; Hairer, Lubich & Wanner,
+    Geometric Numerical Integration, 2nd ed. 2006, ch. IX
+    """
     (theta,) = state
     return (theta - eta * gradient(theta),)
 
 
+GRADIENT_DESCENT = Optimizer("gradient-descent", _step, aliases=("gd", "sgd", "explicit-euler"))
+
+
 def _step_implicit(gradient: Slope, state: Arrays, eta: Any) -> Arrays:
+    """θ⁺ = θ − η g(θ⁺)
+
+    Source: Hairer, Lubich & Wanner, Geometric Numerical Integration, 2nd ed. 2006, sections II.3 and IX.1
+
+    Limits: the step in floating point is solved by fixed-point iteration, which needs η λ_max < 1
+    """
     (theta,) = state
     return solve(lambda point: (theta - eta * gradient(point[0]),), (theta,))
+
+
+#: The adjoint of gradient descent: its counter terms are those of gradient descent with η replaced by −η.
+IMPLICIT_EULER = Optimizer("implicit-euler", _step_implicit, aliases=("proximal-point", "backward-euler"))
 
 
 def _step_heavy_ball(
@@ -53,6 +71,13 @@ def _step_heavy_ball(
     dampened: bool = False,
     rate_inside: bool = False,
 ) -> Arrays:
+    """v⁺ = β v + g(θ), θ⁺ = θ − η v⁺
+
+    Source: Polyak, Some methods of speeding up the convergence of iteration methods, 1964; first counter term:
+    Kovachki & Stuart, Continuous time analysis of momentum methods, JMLR 2021
+
+    Limits: holds after the transient β^k; on a quadratic the series converges for η λ < (1 − √β)²
+    """
     theta, velocity = state
     slope = gradient(theta)
     if dampened:
@@ -70,7 +95,38 @@ def _start_heavy_ball(
     return ((dampening / beta) * gradient(theta) if dampened and beta else 0 * theta,)
 
 
+def _form_with_momentum(**flags: bool) -> Mapping[str, Any]:
+    """Where the series converges on a quadratic is said of the plain methods only."""
+    return {"limits": "holds after the transient β^k"} if any(flags.values()) else {}
+
+
+#: Polyak's momentum, as PyTorch's ``SGD(momentum=β)`` has it; the effective step size is η/(1 − β).
+HEAVY_BALL = Optimizer(
+    "heavy-ball",
+    _step_heavy_ball,
+    (MOMENTUM,),
+    ("velocity",),
+    _start_heavy_ball,
+    options=(
+        flag("dampened", "(1−d) g in place of g but in the first step, as PyTorch's dampening"),
+        DAMPENING,
+        flag("rate_inside", "r g in place of g: a rate that depends on time acts on what enters the velocity (Keras)"),
+        INNER_RATE,
+    ),
+    form=_form_with_momentum,
+    aliases=("momentum", "polyak"),
+)
+
+
 def _step_nesterov(gradient: Slope, state: Arrays, eta: Any, beta: Any, lookahead: bool = False) -> Arrays:
+    """v⁺ = β v + g(θ − η β v), θ⁺ = θ − η v⁺: the textbook's θ; PyTorch and optax have lookahead=yes
+
+    Source: Nesterov, Introductory Lectures on Convex Optimization, 2004, section 2.2 (constant step scheme);
+    Sutskever, Martens, Dahl & Hinton, On the importance of initialization and momentum, ICML 2013 (lookahead)
+
+    Limits: holds after the transient β^k; on a quadratic the series converges for η λ < ((1 − β)/(1 + β))²; not the
+    sequence of PyTorch and optax, which has lookahead=yes
+    """
     theta, velocity = state
     if lookahead:
         slope = gradient(theta)
@@ -80,14 +136,29 @@ def _step_nesterov(gradient: Slope, state: Arrays, eta: Any, beta: Any, lookahea
     return theta - eta * velocity, velocity
 
 
-def _form_with_momentum(**flags: bool) -> Mapping[str, Any]:
-    """Where the series converges on a quadratic is said of the plain methods only."""
-    return {"limits": "holds after the transient β^k"} if any(flags.values()) else {}
+#: With the velocity ``v = (θ₋ − θ)/η``.  Not Nesterov's scheme whose momentum grows towards 1: that has no slow
+#: manifold.  The look-ahead point ``y = θ − η β v`` is another sequence, with other terms from ξ_1 on.
+NESTEROV = Optimizer(
+    "nesterov",
+    _step_nesterov,
+    (MOMENTUM,),
+    ("velocity",),
+    options=(flag("lookahead", "v⁺ = β v + g(y), y⁺ = y − η (g(y) + β v⁺): the point that PyTorch and optax keep"),),
+    form=_form_with_momentum,
+    aliases=("accelerated-gradient", "nag"),
+)
 
 
 def _step_optimistic(
     gradient: Slope, state: Arrays, eta: Any, alpha: Any = 1, beta: Any = 1, generalized: bool = False
 ) -> Arrays:
+    """θ⁺ = θ − η (2 g(θ) − g(θ₋))
+
+    Source: Popov, A modification of the Arrow-Hurwicz method for search of saddle points, 1980; Mokhtari, Ozdaglar &
+    Pattathil, A unified analysis of extra-gradient and optimistic gradient methods, 2020 (generalized)
+
+    Limits: holds after a transient that fades like (ηλ)^k
+    """
     theta, last = state
     slope = gradient(theta)
     move = (alpha + beta) * slope - beta * last if generalized else 2 * slope - last
@@ -98,87 +169,17 @@ def _start_optimistic(gradient: Slope, theta: Any, generalized: bool = False, **
     return (gradient(theta) if generalized else 0 * theta,)
 
 
-GRADIENT_DESCENT = Optimizer(
-    name="gradient-descent",
-    aliases=("gd", "sgd", "explicit-euler"),
-    summary="θ⁺ = θ − η g(θ)",
-    source=(
-        "Miyagawa, Toward Equation of Motion for Deep Neural Networks, NeurIPS 2022; "
-        "Hairer, Lubich & Wanner, Geometric Numerical Integration, 2nd ed. 2006, ch. IX"
-    ),
-    parameters=(),
-    step=_step,
-)
-#: The adjoint of gradient descent: its counter terms are those of gradient descent with η replaced by −η.
-IMPLICIT_EULER = Optimizer(
-    name="implicit-euler",
-    aliases=("proximal-point", "backward-euler"),
-    summary="θ⁺ = θ − η g(θ⁺)",
-    source="Hairer, Lubich & Wanner, Geometric Numerical Integration, 2nd ed. 2006, sections II.3 and IX.1",
-    parameters=(),
-    step=_step_implicit,
-    limits="the step in floating point is solved by fixed-point iteration, which needs η λ_max < 1",
-)
-#: Polyak's momentum, as PyTorch's ``SGD(momentum=β)`` has it; the effective step size is η/(1 − β).
-HEAVY_BALL = Optimizer(
-    name="heavy-ball",
-    aliases=("momentum", "polyak"),
-    summary="v⁺ = β v + g(θ), θ⁺ = θ − η v⁺",
-    source=(
-        "Polyak, Some methods of speeding up the convergence of iteration methods, 1964; first counter term: "
-        "Kovachki & Stuart, Continuous time analysis of momentum methods, JMLR 2021"
-    ),
-    parameters=(MOMENTUM,),
-    step=_step_heavy_ball,
-    memory=("velocity",),
-    limits="holds after the transient β^k; on a quadratic the series converges for η λ < (1 − √β)²",
-    initial=_start_heavy_ball,
-    options=(
-        flag("dampened", "(1−d) g in place of g but in the first step, as PyTorch's dampening"),
-        DAMPENING,
-        flag("rate_inside", "r g in place of g: a rate that depends on time acts on what enters the velocity (Keras)"),
-        INNER_RATE,
-    ),
-    form=_form_with_momentum,
-)
-#: With the velocity ``v = (θ₋ − θ)/η``.  Not Nesterov's scheme whose momentum grows towards 1: that has no slow
-#: manifold.  The look-ahead point ``y = θ − η β v`` is another sequence, with other terms from ξ_1 on.
-NESTEROV = Optimizer(
-    name="nesterov",
-    aliases=("accelerated-gradient", "nag"),
-    summary="v⁺ = β v + g(θ − η β v), θ⁺ = θ − η v⁺: the textbook's θ; PyTorch and optax have lookahead=yes",
-    source=(
-        "Nesterov, Introductory Lectures on Convex Optimization, 2004, section 2.2 (constant step scheme); Sutskever, "
-        "Martens, Dahl & Hinton, On the importance of initialization and momentum, ICML 2013 (lookahead)"
-    ),
-    parameters=(MOMENTUM,),
-    step=_step_nesterov,
-    memory=("velocity",),
-    limits=(
-        "holds after the transient β^k; on a quadratic the series converges for η λ < ((1 − β)/(1 + β))²; not the "
-        "sequence of PyTorch and optax, which has lookahead=yes"
-    ),
-    options=(flag("lookahead", "v⁺ = β v + g(y), y⁺ = y − η (g(y) + β v⁺): the point that PyTorch and optax keep"),),
-    form=_form_with_momentum,
-)
 #: The memory is one gradient old, so that the slow manifold attracts like (ηλ)^k.
 OPTIMISTIC = Optimizer(
-    name="optimistic",
-    aliases=("past-extragradient", "ogd"),
-    summary="θ⁺ = θ − η (2 g(θ) − g(θ₋))",
-    source=(
-        "Popov, A modification of the Arrow-Hurwicz method for search of saddle points, 1980; Mokhtari, Ozdaglar & "
-        "Pattathil, A unified analysis of extra-gradient and optimistic gradient methods, 2020 (generalized)"
-    ),
-    parameters=(),
-    step=_step_optimistic,
+    "optimistic",
+    _step_optimistic,
     memory=("last gradient",),
-    limits="holds after a transient that fades like (ηλ)^k",
     initial=_start_optimistic,
     options=(
         flag("generalized", "θ⁺ = θ − η ((α + β) g(θ) − β g(θ₋)), the first g(θ₋) is g(θ)"),
         *rates("generalized"),
     ),
+    aliases=("past-extragradient", "ogd"),
 )
 #: Coupled decay, where ``λ θ`` is part of the gradient and passes through the momentum, is ``heavy-ball`` with
 #: ``coupled_decay``; without momentum (β = 0) the two are the same.
@@ -190,4 +191,3 @@ SGDW = replace(
     source="Loshchilov & Hutter, Decoupled weight decay regularization, ICLR 2019",
     limits="holds after the transient β^k; a schedule of eta multiplies the decay too",
 )
-RULES = (GRADIENT_DESCENT, IMPLICIT_EULER, HEAVY_BALL, NESTEROV, OPTIMISTIC, SGDW)

@@ -238,7 +238,8 @@ _OF_A_GROUP = frozenset(
 )
 MAX_LENGTH = 1000
 _ALLOWED = re.compile(r"[A-Za-z0-9_.,=()/+\-\s]*", re.ASCII)
-_NUMBER = re.compile(r"[0-9.eE+-]+", re.ASCII)
+#: A number, or a quotient of two.
+_NUMBER = re.compile(r"([+-]?[0-9.]+(?:[eE][+-]?[0-9]+)?)(?:/([0-9.]+(?:[eE][+-]?[0-9]+)?))?", re.ASCII)
 _EXAMPLE = "write it as torch.SGD(momentum=0.9, nesterov=True)"
 
 
@@ -298,48 +299,31 @@ def read_text(text: str) -> tuple[str, dict[str, object]]:
     for keyword in call.keywords:
         if keyword.arg is None or keyword.arg in read:
             raise InputError(f"optimizer {shown(text)}: give every option once, by its name; {_EXAMPLE}")
-        read[keyword.arg] = _Option(source, keyword.arg, text).value(keyword.value)
+        read[keyword.arg] = _value(source, keyword, text)
     return ast.unparse(call.func), read
 
 
-@dataclass(frozen=True)
-class _Option:
-    """What stands at ``name=`` in a text, whose source is given as it was parsed."""
+def _value(source: str, keyword: ast.keyword, text: str) -> object:
+    """What an option is given: a choice, a number exactly as it is written, or a tuple of numbers."""
 
-    source: str
-    name: str
-    text: str
+    def number(node: ast.expr) -> Fraction:
+        match = _NUMBER.fullmatch("".join((ast.get_source_segment(source, node) or "").split()))
+        if match is None:
+            reason = f"{keyword.arg} is no number, True, False, None or tuple"
+            raise InputError(f"optimizer {shown(text)}: {reason}; {_EXAMPLE}")
+        above, below = (read_rational(str(keyword.arg), part or "1") for part in match.groups())
+        if below == 0:
+            raise InputError(f"optimizer {shown(text)}: {keyword.arg} is divided by zero; {_EXAMPLE}")
+        return above / below
 
-    def value(self, node: ast.expr) -> object:
-        """What the option is given: a number exactly as it is written, a choice, or a tuple of numbers."""
-        match node:
-            case ast.Constant(value=bool() | None as value):
-                return value
-            case ast.Name(id=word) if word in FLAG_WORDS:
-                return FLAG_WORDS[word]
-            case ast.Tuple(elts=parts):
-                return tuple(map(self._number, parts))
-        return self._number(node)
-
-    def _number(self, node: ast.expr) -> Fraction:
-        """A number, or a quotient of two."""
-        sign = 1
-        if isinstance(node, ast.UnaryOp) and isinstance(node.op, (ast.USub, ast.UAdd)):
-            sign, node = (-1 if isinstance(node.op, ast.USub) else 1), node.operand
-        if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Div):
-            denominator = self._plain(node.right)
-            if denominator == 0:
-                raise InputError(f"optimizer {shown(self.text)}: {self.name} is divided by zero; {_EXAMPLE}")
-            return sign * self._number(node.left) / denominator
-        return sign * self._plain(node)
-
-    def _plain(self, node: ast.expr) -> Fraction:
-        written = ast.get_source_segment(self.source, node) if isinstance(node, ast.Constant) else None
-        if written is None or not _NUMBER.fullmatch(written):
-            raise InputError(
-                f"optimizer {shown(self.text)}: {self.name} is no number, True, False, None or tuple; {_EXAMPLE}"
-            )
-        return read_rational(self.name, written)
+    match keyword.value:
+        case ast.Constant(value=bool() | None as value):
+            return value
+        case ast.Name(id=word) if word in FLAG_WORDS:
+            return FLAG_WORDS[word]
+        case ast.Tuple(elts=parts):
+            return tuple(map(number, parts))
+    return number(keyword.value)
 
 
 #: Which have the last word on what they are, from all that they are given.

@@ -12,17 +12,20 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 from functools import cached_property, lru_cache
 from itertools import count
-from types import MappingProxyType
 from typing import Any
 
 from eomsym.errors import InputError
 from eomsym.exact_numbers import Coefficient
-from eomsym.optimizers.batches import ORDERS, Batches, is_reshuffled, read_batching, visiting
-from eomsym.optimizers.optimizer import Arrays, Field, Optimizer, Slope
+from eomsym.optimizers.batches import ORDERS, Batches, read_batching, visited
+from eomsym.optimizers.optimizer import Arrays, Field, Optimizer, Slope, from_zero, spelt
 from eomsym.optimizers.registry import chosen
 from eomsym.optimizers.rule import UpdateRule
 from eomsym.optimizers.tracing import StepSize, trace, trace_settled
-from eomsym.schedules import RATE, Schedule, read_schedules
+from eomsym.schedules import Schedule
+from eomsym.schedules.schedule import RATE, read_schedules
+
+#: What a schedule of η is a factor of.
+_RATE = from_zero(RATE, "η", "the learning rate", Fraction(1))
 
 
 @dataclass(frozen=True, eq=False)
@@ -95,15 +98,12 @@ class Loop:
                 self._check_value(name, value, "")
 
     def _check_value(self, name: str, value: float, where: str) -> None:
-        known = {parameter.name: parameter for parameter in self.optimizer.parameters}.get(name)
-        least, below = (0, None) if known is None else (known.minimum, known.supremum)
-        is_open = known is not None and known.open_minimum
-        # At the very end a decay arrives at 0 but for rounding.
-        too_low = value <= least if is_open else value < least - 1e-12
-        if too_low or (below is not None and value >= below):
-            bound = f"{'above' if is_open else 'at least'} {least}" + ("" if below is None else f" and below {below}")
-            what = "the learning rate" if known is None else name
-            raise InputError(f"schedule of {what}: {value:.6g}{where}; give one of {bound}")
+        known = {parameter.name: parameter for parameter in (_RATE, *self.optimizer.parameters)}[name]
+        if not known.holds(value, 1e-12):  # at the very end a decay arrives at 0 but for rounding
+            least = f"{'above' if known.open_minimum else 'at least'} {known.minimum}"
+            below = "" if known.supremum is None else f" and below {known.supremum}"
+            what = known.meaning if known is _RATE else name
+            raise InputError(f"schedule of {what}: {value:.6g}{where}; give one of {least}{below}")
 
     def rule(self, taylor: Mapping[str, Sequence[Coefficient]], complete: bool = False) -> UpdateRule:
         """One round on the slow manifold; ``taylor`` has the Taylor coefficients of each schedule at its first step.
@@ -122,8 +122,8 @@ class Loop:
         self, tau: float, terms: int, pieces: Mapping[str, int] | None = None, complete: bool = False
     ) -> UpdateRule:
         """The same in numbers, at a time; ``pieces`` says which pieces of the schedules hold, those there if none."""
-        if not self.schedules and not complete:
-            return self._constant_rule
+        if not self.schedules:
+            tau, terms, pieces = 0.0, 0, {}
         return self._rules(tau, terms, tuple((pieces or {}).items()), complete)
 
     @cached_property
@@ -139,10 +139,6 @@ class Loop:
             return self.rule(numbers, complete)
 
         return lru_cache(maxsize=8)(made)
-
-    @cached_property
-    def _constant_rule(self) -> UpdateRule:
-        return self.rule({})
 
     def pieces_at(self, tau: float) -> dict[str, int]:
         """The piece of each schedule that holds at a time."""
@@ -189,42 +185,29 @@ def _polynomial(taylor: Sequence[Coefficient], clock: tuple[int, int]) -> StepSi
     return StepSize({(0, m): value for m, value in enumerate(taylor)}, clock, len(taylor) - 1)
 
 
-def check_free(given: Mapping[str, object], schedules: Mapping[str, Schedule]) -> None:
-    """Raises ``InputError`` for a parameter that has a value and a schedule."""
-    for name in schedules.keys() & given.keys():
-        raise InputError(f"{name} = {given[name]}: has a schedule, so it has no value; leave one of the two out")
-
-
 def loop_of(
     optimizer: str | Optimizer, schedule: object = None, batching: object = None, samples: int = 0, **given: object
 ) -> Loop:
     """The run as it is made: an optimiser with its schedules and batches of so many samples.
 
     ``schedule`` is read by ``schedules.read_schedules`` and ``batching`` by ``read_batching``; parameters not given
-    have their defaults.  Raises ``InputError`` as these, ``chosen`` and ``Loop`` do.
+    have their defaults.  Raises ``InputError`` as these, ``chosen`` and ``Loop`` do, and for a parameter that has a
+    value and a schedule.
     """
     if batching is not None and samples == 0:
         raise InputError("batching: this loss has no data; leave it out")
     batches = None if batching is None else read_batching(batching, samples)
-    return make_loop(optimizer, given, read_schedules(schedule), batches)
-
-
-def make_loop(
-    optimizer: str | Optimizer,
-    given: Mapping[str, object],
-    schedules: Mapping[str, Schedule] = MappingProxyType({}),
-    batches: Batches | None = None,
-) -> Loop:
-    """The same of schedules and batches that are read.  Raises ``InputError`` as ``chosen`` and ``Loop`` do."""
-    check_free(given, schedules)
     entry, exact = chosen(optimizer, given)
+    schedules = read_schedules(schedule)
+    told = spelt(given, exact)
+    for name in schedules.keys() & told.keys():
+        raise InputError(f"{name} = {told[name]}: has a schedule, so it has no value; leave one of the two out")
     return Loop(entry, entry.complete(exact), schedules, batches)
 
 
 def losses_in_turn(count: int, visits: Any) -> Batches | None:
     """So many losses as batches, visited in the order ``visits``; None where a round is one step."""
-    order = visiting(visits, count)
-    if is_reshuffled(visits):
+    batches = visited([(index,) for index in range(count)], visits)
+    if batches.reshuffled:
         raise InputError(f"visits {visits!r}: the mean over all orders is there for kernels; take {', '.join(ORDERS)}")
-    members = tuple((index,) for index in range(count))
-    return Batches(members, order, (Fraction(1),) * count) if len(order) > 1 else None
+    return batches if len(batches.order) > 1 else None

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import inspect
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
@@ -56,11 +57,15 @@ class Parameter:
         number = read_rational(self.name, value)
         if self.kind == "count" and number.denominator != 1:
             raise InputError(f"{self.name} = {value}: not an integer; give {self.bounds}")
-        below = number <= self.minimum if self.open_minimum else number < self.minimum
-        if below or (self.supremum is not None and number >= self.supremum):
+        if not self.holds(number):
             why = f" ({self.reason})" if self.reason else ""
             raise InputError(f"{self.name} = {value}: out of range; give {self.bounds}{why}")
         return number
+
+    def holds(self, number: Fraction | float, slack: float = 0) -> bool:
+        """Whether a number is in the range, or below a minimum that belongs to it by no more than ``slack``."""
+        above = number > self.minimum if self.open_minimum else number >= self.minimum - slack
+        return above and (self.supremum is None or number < self.supremum)
 
     def _read_flag(self, value: object) -> bool:
         answer = FLAG_WORDS.get(str(value).strip().casefold()) if isinstance(value, (bool, str)) else None
@@ -72,7 +77,7 @@ class Parameter:
         """The default, or trial value.  Raises ``InputError`` if there is none."""
         value = self.verified_at if trial else self.default
         if value is None:
-            raise InputError(f"{self.name}: has no default value; give {self.bounds}")
+            raise InputError(f"{self.name}: missing; give {', '.join(filter(None, (self.bounds, self.meaning)))}")
         return value
 
     @property
@@ -109,6 +114,25 @@ def from_zero(name: str, symbol: str, meaning: str, default: Fraction, reason: s
     return Parameter(name, symbol, meaning, Fraction(0), None, default, reason=reason, brought_by=brought_by)
 
 
+#: No coefficient of use is as large.
+_LARGEST = Fraction(1000)
+
+
+def coefficient(name: str, meaning: str, default: Fraction | None = None, positive: bool = False) -> Parameter:
+    """A coefficient of a family of optimisers, of any sign or positive."""
+    minimum = Fraction(0) if positive else -_LARGEST
+    return Parameter(name, name, meaning, minimum, _LARGEST, default, open_minimum=positive)
+
+
+#: What each kind of field makes of the two halves of the gradient of the loss, and its meaning in words and in LaTeX.
+_FIELDS = {
+    ("loss", 0): ((1, 1), "gradient of the loss", r"\nabla L \text{, of the loss } L"),
+    ("player", 0): ((1, 0), "∇_x L, zero elsewhere", r"(\nabla_{x}L, 0)"),
+    ("player", 1): ((0, -1), "−∇_y L, zero elsewhere", r"(0, -\nabla_{y}L)"),
+    ("game", 0): ((1, -1), "(∇_x L, −∇_y L)", r"(\nabla_{x}L, -\nabla_{y}L)"),
+}
+
+
 @dataclass(frozen=True)
 class Field:
     """What one gradient of an update rule is the gradient of.
@@ -132,27 +156,19 @@ class Field:
     @property
     def halves(self) -> tuple[int, int]:
         """What the gradient of the loss is multiplied by, in the first half of the parameters and in the second."""
-        if self.kind == "player":
-            return (0, -1) if self.index else (1, 0)
-        return (1, -1) if self.kind == "game" else (1, 1)
+        return (1, 1) if self.kind == "batch" else _FIELDS[self.kind, self.index][0]
 
     @property
     def meaning(self) -> str:
         """In words, for people who read the counter terms."""
         if self.kind == "batch":
             return f"gradient of the mean loss of batch {self.index + 1} of {self.count}"
-        if self.kind == "player":
-            return "−∇_y L, zero elsewhere" if self.index else "∇_x L, zero elsewhere"
-        return "(∇_x L, −∇_y L)" if self.kind == "game" else "gradient of the loss"
+        return _FIELDS[self.kind, self.index][1]
 
     @property
     def latex(self) -> str:
         """In LaTeX, for the same."""
-        if self.kind == "batch":
-            return rf"\text{{{self.meaning}}}"
-        if self.kind == "player":
-            return r"(0, -\nabla_{y}L)" if self.index else r"(\nabla_{x}L, 0)"
-        return r"(\nabla_{x}L, -\nabla_{y}L)" if self.kind == "game" else r"\nabla L \text{, of the loss } L"
+        return rf"\text{{{self.meaning}}}" if self.kind == "batch" else _FIELDS[self.kind, self.index][2]
 
     def samples(self, count: int) -> slice | list[int]:
         """Those of ``count`` samples that it sees.  Raises ``InputError`` if they do not make equal batches."""
@@ -187,59 +203,81 @@ def one_loss(**parameters: Coefficient) -> tuple[Field, ...]:
     return (Field(),)
 
 
+def spelt(given: Mapping[str, object], names: Iterable[str]) -> dict[str, object]:
+    """The values by the names that are meant; what means none of them keeps its own.  Raises ``InputError`` for two."""
+    values: dict[str, object] = {}
+    known = tuple(names)
+    for written, value in given.items():
+        name = meant(written, known) or written
+        if name in values:
+            raise InputError(f"parameter {written!r}: {name} is given twice; give it once")
+        values[name] = value
+    return values
+
+
+def _told(step: Callable[..., Any]) -> dict[str, str]:
+    """What the docstring of a step function says: its summary, its source and its limits."""
+    text = inspect.cleandoc(step.__doc__ or "") if inspect.isroutine(step) else ""
+    summary, *others = (" ".join(paragraph.split()) for paragraph in text.split("\n\n"))
+    titled = (paragraph.partition(": ") for paragraph in others)
+    return {"summary": summary, **{title.lower(): rest for title, _, rest in titled if title in ("Source", "Limits")}}
+
+
 #: The transient is over when its factor is 2 to minus this: below round-off even after some growth.
 FORGOTTEN_BITS = 60
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Optimizer:
     """A registry entry, or a user's own optimiser.
 
     ``step(gradient, state, eta, **parameters)`` is one step: ``state`` is a tuple of arrays, θ first, the others
     (named by ``memory``) starting at zero, or as ``initial`` says; it returns the next state.
+    Its docstring tells people the update; paragraphs ``Source: …`` and ``Limits: …`` may follow.  ``summary``,
+    ``source`` and ``limits``, which says where the equation of motion does not hold, are those unless given.
     ``gradient(point, field=0)`` is the gradient of field number ``field`` of ``fields(**parameters)``.  The same
     function is run on arrays and on the symbols of ``trace``, so it may use ``+ − * /``, powers,
     ``eomsym.optimizers.sqrt`` and ``solve``, componentwise.
     ``initial(gradient, theta, **parameters)`` gives the memory before the first step, where it is not zero, as a tuple;
     what is one number for all parameters is an array of shape (1,) there, made as ``0 * theta[:1] + 1``.
-    ``steps`` is how many step sizes of time one step takes (m for an epoch of m batches).  ``limits`` says where the
-    equation of motion does not hold; ``numeric_only`` why there is none on a slow manifold, for rules that can only be
-    stepped.
+    ``steps`` is how many step sizes of time one step takes (m for an epoch of m batches).  ``numeric_only`` says why
+    there is no equation of motion on a slow manifold, for rules that can only be stepped.
     ``options`` are flags, and what they bring; ``step`` and ``initial`` take the flags as keywords, all or none.
     ``form(**flags)`` says what else they change: a dictionary of ``memory``, ``limits``, ``numeric_only``.  An
     optimiser with its flags set is another one, a *form* of it: ``plain`` is the one it is a form of.
     """
 
     name: str
-    aliases: tuple[str, ...]
-    summary: str
-    source: str
-    parameters: tuple[Parameter, ...]
     step: Callable[..., tuple[Any, ...]]
+    parameters: tuple[Parameter, ...] = ()
     memory: tuple[str, ...] = ()
+    initial: Callable[..., tuple[Any, ...]] | None = None
     fields: Callable[..., tuple[Field, ...]] = one_loss
     steps: Callable[..., int] = lambda **parameters: 1
-    limits: str = ""
-    initial: Callable[..., tuple[Any, ...]] | None = None
-    numeric_only: str = ""
     options: tuple[Parameter, ...] = ()
     form: Callable[..., Mapping[str, Any]] | None = None
+    aliases: tuple[str, ...] = ()
+    summary: str = ""
+    source: str = ""
+    limits: str = ""
+    numeric_only: str = ""
     plain: Optimizer | None = None
+
+    def __post_init__(self) -> None:
+        for name, text in _told(self.step).items():
+            object.__setattr__(self, name, getattr(self, name) or text)
 
     def read_parameters(self, given: Mapping[str, object]) -> dict[str, Fraction]:
         """The given parameters as exact rationals.  Raises ``InputError`` for an unknown name or a bad value."""
         known = {parameter.name: parameter for parameter in self.parameters}
         values: dict[str, Fraction] = {}
-        for written, value in given.items():
-            name = meant(written, tuple(known))
-            if name is None:
+        for name, value in spelt(given, known).items():
+            if name not in known:
                 every = (*known, *(option.name for option in self.options if option.name not in known))
                 allowed = ", ".join(every) if every else "none, it has no parameters"
                 # "optimizer" is the keyword that is most often misspelt
-                near = suggestion(written, (*known, "optimizer")) or suggestion(written, every)
-                raise InputError(f"parameter {written!r}: {self.name} does not have it; it takes {allowed}{near}")
-            if name in values:
-                raise InputError(f"parameter {written!r}: {name} is given twice; give it once")
+                near = suggestion(name, (*known, "optimizer")) or suggestion(name, every)
+                raise InputError(f"parameter {name!r}: {self.name} does not have it; it takes {allowed}{near}")
             values[name] = known[name].read(value)
         return values
 

@@ -8,10 +8,10 @@ from fractions import Fraction
 from types import MappingProxyType
 from typing import Any
 
-from eomsym.checks import check_choice, meant
+from eomsym.checks import check_choice
 from eomsym.errors import InputError
 from eomsym.exact_numbers import Coefficient
-from eomsym.optimizers import adam, adaptive, batches, descent, runge_kutta
+from eomsym.optimizers import adaptive, batches, descent, runge_kutta
 from eomsym.optimizers.libraries import LibraryOptimizer, is_text, of_library, options_of_object, read_text
 from eomsym.optimizers.optimizer import Optimizer
 from eomsym.optimizers.variants import form_of
@@ -29,45 +29,18 @@ REGISTRY: dict[str, Optimizer] = {
         descent.SGDW,
         *batches.RULES,
         adaptive.RMSPROP,
-        adam.ADAM,
-        adam.ADAMW,
+        adaptive.ADAM,
+        adaptive.ADAMW,
     )
 }
+_FURTHER = (adaptive.ADABELIEF, adaptive.ADAN, adaptive.ADAGRAD, adaptive.ADADELTA, adaptive.NADAM)
 #: Those that the libraries have and few people ask for; found by their names too.
-FURTHER: dict[str, Optimizer] = {
-    entry.name: entry for entry in (adam.ADABELIEF, adam.ADAN, adaptive.ADAGRAD, adaptive.ADADELTA, adaptive.NADAM)
-}
+FURTHER: dict[str, Optimizer] = {entry.name: entry for entry in _FURTHER}
 
 _BY_ALIAS = {
     alias: entry for entry in (*REGISTRY.values(), *FURTHER.values()) for alias in (entry.name, *entry.aliases)
 }
 _BUILT_IN = frozenset(_BY_ALIAS)
-
-#: Names that forms of optimisers had once, whole and by their endings, and what they are called and given now.
-_FORMER = {
-    "adam-inside": ("adam", "inside=yes, corrected=no"),
-    "adam-outside": ("adam", "corrected=no"),
-    "adagrad-outside": ("adagrad", "clocked=yes"),
-    "nadam-clocked": ("nadam", ""),
-    "rmsprop-pytorch": ("rmsprop", ""),
-}
-_PLAIN = (
-    "centered",
-    "corrected",
-    "momentum",
-    "nesterov",
-    "started",
-    "optimistic",
-    "generalized",
-    "lookahead",
-    "dampened",
-)
-_ENDINGS = {
-    **{"-outside": "", "-rate-inside": "rate_inside=yes", "-inside": "inside=yes", "-uncorrected": "corrected=no"},
-    **{f"-{word}": f"{word}=yes" for word in _PLAIN},
-    **{f"-{word.replace('_', '-')}": f"{word}=yes" for word in ("two_epsilons", "slow_time")},
-    **{"-coupled-decay": "coupled_decay=yes", "-decoupled-decay": "decoupled_decay=yes", "-maximized": "maximize=yes"},
-}
 
 
 def get(name: str | Optimizer) -> Optimizer:
@@ -81,30 +54,11 @@ def get(name: str | Optimizer) -> Optimizer:
         if _BY_ALIAS.get(plain.name) is not plain:
             register(plain)
         return name
-    if is_text(name):
-        word, given = read_text(name)
-        entry, values = form_of(get(word), given)
-        if values:
-            raise InputError(f"optimizer {name!r}: {next(iter(values))} is no flag; give it beside the name")
-        return entry
-    if now := _former(name):
-        raise InputError(f"optimizer {name!r}: is {now} now; write it so, or give what is in brackets as parameters")
-    return _BY_ALIAS[check_choice("optimizer", name, _BY_ALIAS, REGISTRY)]
-
-
-def _former(name: object) -> str:
-    """How an optimiser is written that once had a name for each of its forms; nothing for other names."""
-    if not isinstance(name, str) or meant(name, tuple(_BY_ALIAS)) in _BY_ALIAS:
-        return ""
-    rest, options = name, list[str]()
-    while rest not in _BY_ALIAS:
-        ending = next((ending for ending in _ENDINGS if rest.endswith(ending)), None)
-        if rest not in _FORMER and ending is None:
-            return ""
-        rest, option = _FORMER[rest] if rest in _FORMER else (rest.removesuffix(ending or ""), _ENDINGS[ending or ""])
-        options.insert(0, option)
-    written = ", ".join(filter(None, options))
-    return f"{rest}({written})" if written else rest
+    word, given = read_text(name) if is_text(name) else (name, {})
+    entry, values = form_of(_BY_ALIAS[check_choice("optimizer", word, _BY_ALIAS, REGISTRY)], given)
+    if values:
+        raise InputError(f"optimizer {name!r}: {next(iter(values))} is no flag; give it beside the name")
+    return entry
 
 
 def chosen(optimizer: Any, given: Mapping[str, object] = MappingProxyType({})) -> tuple[Optimizer, dict[str, Fraction]]:

@@ -11,9 +11,10 @@ from collections.abc import Callable, Sequence
 from fractions import Fraction
 from typing import Any
 
+from eomsym.checks import check_integer
 from eomsym.errors import InputError
 from eomsym.exact_numbers import read_rational
-from eomsym.optimizers.optimizer import Optimizer
+from eomsym.optimizers.optimizer import Optimizer, coefficient
 from eomsym.optimizers.stepping import number_for, solve
 
 _GNI = "Hairer, Lubich & Wanner, Geometric Numerical Integration, 2nd ed. 2006, sections II.1 and IX.9"
@@ -41,12 +42,11 @@ def runge_kutta(
         raise InputError(f"tableau {name}: the weights add up to {sum(b)}; they must add up to 1")
     explicit = all(a[i][j] == 0 for i in range(len(b)) for j in range(i, len(b)))
     return Optimizer(
-        name=name,
+        name,
+        runge_kutta_step(a, b),
         aliases=aliases,
         summary=summary or f"Runge–Kutta method with weights {', '.join(map(str, b))}",
         source=source,
-        parameters=(),
-        step=runge_kutta_step(a, b),
         limits="" if explicit else "the stages are solved by fixed-point iteration, which needs η λ_max small",
     )
 
@@ -80,6 +80,38 @@ def runge_kutta_step(matrix: Sequence[Sequence[Fraction]], weights: Sequence[Fra
         return (moved(weights, slopes),)
 
     return step
+
+
+_MOST_STAGES = 6
+
+
+def runge_kutta_family(stages: int) -> Optimizer:
+    """All explicit Runge–Kutta methods of 2 to 6 stages whose weights add up to 1.
+
+    Parameters: the places ``c2, c3, …`` of the stages, ``a32, a42, a43, …`` of the matrix but for its first column,
+    which is ``c_i`` less the others of its row, and the weights ``b2, b3, …``; ``b1`` is what is left of 1.
+    Raises ``InputError`` for another number of stages.
+    """
+    count = check_integer("stages", stages, 2, _MOST_STAGES)
+    later = range(2, count + 1)
+    inner = {i: [f"a{i}{j}" for j in range(2, i)] for i in later}
+
+    def step(gradient: Callable[..., Any], state: tuple[Any], eta: Any, **values: Any) -> tuple[Any]:
+        rows = [[values[name] for name in inner[i]] for i in later]
+        matrix = [[values[f"c{i}"] - sum(row), *row] for i, row in zip(later, rows, strict=True)]
+        weights = [values[f"b{i}"] for i in later]
+        square = [[*row, *(0,) * (count - len(row))] for row in [[], *matrix]]
+        return runge_kutta_step(square, [1 - sum(weights), *weights])(gradient, state, eta)
+
+    places = [coefficient(f"c{i}", f"place of stage {i}", Fraction(i - 1, count - 1)) for i in later]
+    matrix = [coefficient(name, "entry of the matrix") for i in later for name in inner[i]]
+    return Optimizer(
+        f"runge-kutta-of-{count}-stages",
+        step,
+        (*places, *matrix, *(coefficient(f"b{i}", f"weight of stage {i}") for i in later)),
+        summary=f"explicit Runge–Kutta methods of {count} stages",
+        source="Hairer, Lubich & Wanner, Geometric Numerical Integration, 2nd ed. 2006, section II.1",
+    )
 
 
 _HALF = Fraction(1, 2)

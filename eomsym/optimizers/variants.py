@@ -7,14 +7,15 @@ decay comes after the sign.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import replace
+from collections.abc import Callable, Mapping
+from dataclasses import fields, replace
 from fractions import Fraction
+from functools import cache
 from typing import Any
 
-from eomsym.checks import meant
 from eomsym.errors import InputError
-from eomsym.optimizers.optimizer import Arrays, Optimizer, Parameter, Slope, flag, from_zero, one_loss
+from eomsym.optimizers.optimizer import Arrays, Optimizer, Parameter, Slope, flag, from_zero, one_loss, spelt
+from eomsym.optimizers.stepping import number_for
 
 DECAY = replace(
     from_zero("decay", "λ", "weight decay, outside of the gradient", Fraction(1, 100)),
@@ -48,72 +49,45 @@ def form_of(entry: Optimizer, given: Mapping[str, object]) -> tuple[Optimizer, d
     """
     options = {option.name: option for option in options_of(entry)}
     own = {parameter.name for parameter in entry.parameters}
-    flags: dict[str, bool] = {}
-    rest: dict[str, object] = {}
-    for written, value in given.items():
-        option = options.get(meant(written, (*own, *options)) or "")
-        if option is None or option.kind != "flag":
-            rest[written] = value
-        elif option.name in flags:
-            raise InputError(f"parameter {written!r}: {option.name} is given twice; give it once")
-        else:
-            flags[option.name] = bool(option.read(value))
-    for written in rest:
-        option = options.get(meant(written, (*own, *options)) or "")
-        if option is not None and option.name not in own and not flags.keys() & option.brought_by:
-            flags[option.brought_by[0]] = True
+    rest = spelt(given, {*own, *options})
     defaults = {option.name: bool(option.default) for option in options.values() if option.kind == "flag"}
-    changed = [name for name, default in defaults.items() if flags.get(name, default) != default]
-    return (_form(entry, tuple(changed)) if changed else entry), rest
+    flags = {name: bool(options[name].read(rest.pop(name))) for name in defaults if name in rest}
+    for name in rest.keys() & options.keys() - own:
+        if not flags.keys() & options[name].brought_by:
+            flags[options[name].brought_by[0]] = True
+    changed = tuple(name for name, default in defaults.items() if flags.get(name, default) != default)
+    return (_form(entry, changed) if changed else entry), rest
 
 
+@cache
 def _form(entry: Optimizer, changed: tuple[str, ...]) -> Optimizer:
-    """The optimiser with these flags other than by default, always the same object."""
-    key = id(entry), changed
-    if key not in _FORMS:
-        _FORMS[key] = _make_form(entry, changed)
-    return _FORMS[key]
-
-
-#: Forms by what they are forms of, which each of them keeps alive, and the flags that are not at their default.
-_FORMS: dict[tuple[int, tuple[str, ...]], Optimizer] = {}
-
-
-def _make_form(entry: Optimizer, changed: tuple[str, ...]) -> Optimizer:
-    """The optimiser with these flags other than by default; its name says which."""
+    """The optimiser with these flags other than by default, always the same object; its name says which."""
     options = options_of(entry)
-    flags = {option.name: bool(option.default) != (option.name in changed) for option in _flags(options)}
-    numbers = {parameter.name: parameter for parameter in entry.parameters}
-    for option in options:
-        if any(flags[name] for name in option.brought_by):
-            numbers[option.name] = option
-    own = {option.name: flags[option.name] for option in _flags(entry.options)}
-    made = _changed(entry, lambda gradient, **values: (gradient, {**values, **own})) if own else entry
-    changes = entry.form(**own) if entry.form else {}
+    flags = {option.name: bool(option.default) != (option.name in changed) for option in options if _is_flag(option)}
+    own = {option.name: flags[option.name] for option in entry.options if _is_flag(option)}
+    brought = (option for option in options if any(flags[name] for name in option.brought_by))
+    numbers = {parameter.name: parameter for parameter in (*entry.parameters, *brought)}
+    words = ", ".join(f"{name}={'yes' if flags[name] else 'no'}" for name in changed)
     made = replace(
-        made,
-        name=f"{entry.name}({', '.join(f'{name}={_word(flags[name])}' for name in changed)})",
+        changed_step(entry, lambda gradient, theta, /, **values: (gradient, {**values, **own})),
+        name=f"{entry.name}({words})",
         parameters=tuple(numbers.values()),
         options=(),
         form=None,
         plain=entry,
-        **changes,
+        **(entry.form(**own) if entry.form else {}),
     )
     if flags.get("coupled_decay") and flags.get("decoupled_decay"):
         raise InputError(f"optimizer {made.name!r}: both flags are weight decay; set one of them")
     if flags.get("decoupled_decay"):
         made = decoupled_decay(made)
     if flags.get("coupled_decay"):
-        made = _changed(made, _coupled)
-    return _changed(made, _upwards) if flags.get("maximize") else made
+        made = changed_step(made, _coupled)
+    return changed_step(made, _upwards) if flags.get("maximize") else made
 
 
-def _flags(options: Iterable[Parameter]) -> list[Parameter]:
-    return [option for option in options if option.kind == "flag"]
-
-
-def _word(value: bool) -> str:
-    return "yes" if value else "no"
+def _is_flag(option: Parameter) -> bool:
+    return option.kind == "flag"
 
 
 def decoupled_decay(entry: Optimizer) -> Optimizer:
@@ -124,29 +98,53 @@ def decoupled_decay(entry: Optimizer) -> Optimizer:
         return moved - eta * (decay * state[0]), *memory
 
     numbers = {parameter.name: parameter for parameter in (*entry.parameters, DECAY)}
-    made = _changed(entry, lambda gradient, decay, **others: (gradient, others))
+    made = changed_step(entry, lambda gradient, theta, /, decay, **others: (gradient, others))
     return replace(made, step=step, source=entry.source + _SOURCE, parameters=tuple(numbers.values()))
 
 
-def _coupled(gradient: Slope, decay: Any, **others: Any) -> tuple[Slope, dict[str, Any]]:
+def _coupled(gradient: Slope, theta: Any, /, decay: Any, **others: Any) -> tuple[Slope, dict[str, Any]]:
     return lambda point, field=0: gradient(point, field) + decay * point, others
 
 
-def _upwards(gradient: Slope, **values: Any) -> tuple[Slope, dict[str, Any]]:
+def _upwards(gradient: Slope, theta: Any, /, **values: Any) -> tuple[Slope, dict[str, Any]]:
     return lambda point, field=0: -gradient(point, field), values
 
 
-def _changed(entry: Optimizer, change: Callable[..., tuple[Slope, dict[str, Any]]]) -> Optimizer:
-    """The method run with another gradient and other values, ``change(gradient, **values)``."""
+def changed_step(entry: Optimizer, change: Callable[..., tuple[Slope, dict[str, Any]]]) -> Optimizer:
+    """The method run with another gradient and other values, ``change(gradient, theta, **values)``."""
     begin = entry.initial
 
     def step(gradient: Slope, state: Arrays, eta: Any, **values: Any) -> Arrays:
-        own, others = change(gradient, **values)
+        own, others = change(gradient, state[0], **values)
         return entry.run(own, state, eta, **others)
 
     def initial(gradient: Slope, theta: Any, **values: Any) -> Arrays:
         assert begin is not None
-        own, others = change(gradient, **values)
+        own, others = change(gradient, theta, **values)
         return begin(own, theta, **others)
 
     return replace(entry, step=step, initial=None if begin is None else initial)
+
+
+def member(family: Optimizer, values: Mapping[str, Fraction], name: str, kind: type[Any], **more: Any) -> Any:
+    """The optimiser ``name`` of a family at exact values of some parameters: an object of ``kind``, an ``Optimizer``.
+
+    The other parameters stay; ``more`` are what ``kind`` asks for beside what every optimiser has.
+    """
+
+    def bound(gradient: Slope, theta: Any, /, **others: Any) -> tuple[Slope, dict[str, Any]]:
+        return gradient, {**{key: number_for(theta, value) for key, value in values.items()}, **others}
+
+    made = changed_step(family, bound)
+    return kind(
+        **{
+            **{one.name: getattr(made, one.name) for one in fields(made)},
+            "name": name,
+            "aliases": (),
+            "plain": None,
+            "parameters": tuple(one for one in family.parameters if one.name not in values),
+            "fields": lambda **others: family.fields(**values, **others),
+            "steps": lambda **others: family.steps(**values, **others),
+            **more,
+        }
+    )

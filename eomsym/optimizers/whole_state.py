@@ -18,6 +18,7 @@ from typing import Any
 from eomsym.errors import InputError
 from eomsym.exact_numbers import Coefficient
 from eomsym.optimizers.optimizer import Optimizer, Parameter
+from eomsym.optimizers.registry import check_one_gradient, form
 from eomsym.optimizers.rule import UpdateRule
 from eomsym.optimizers.tracing import StepSize, trace
 
@@ -30,37 +31,28 @@ class WholeState:
     power: int
 
     @property
-    def shares(self) -> tuple[Parameter, ...]:
-        """The parameters that become ``1 − γh``."""
-        return tuple(parameter for parameter in self.optimizer.parameters if parameter.kind == "share")
-
-    @property
     def decays(self) -> tuple[tuple[str, str], ...]:
         """Each share's name and its γ's."""
-        return tuple((parameter.name, _decay_of(parameter).name) for parameter in self.shares)
+        shares = (parameter for parameter in self.optimizer.parameters if parameter.kind == "share")
+        return tuple((parameter.name, _decay_of(parameter).name) for parameter in shares)
 
     @property
     def parameters(self) -> tuple[Parameter, ...]:
         """What the rule takes: γ in place of each share β."""
         return tuple(map(_decay_of, self.optimizer.parameters))
 
-    def beside_shares(self, given: Mapping[str, object]) -> dict[str, object]:
-        """Of the optimiser's parameters those that the rule keeps: a share stays free, γ takes its place."""
-        kept = {parameter.name for parameter in self.parameters}
-        return {name: value for name, value in given.items() if name in kept}
+    def read_parameters(self, given: Mapping[str, object]) -> dict[str, Fraction]:
+        """The rule's parameters that are given, exact.  Raises ``InputError`` for an unknown name or a bad value."""
+        return self._taking_rates.read_parameters(given)
 
-    def read_parameters(self, given: Mapping[str, object], complete: bool = True) -> dict[str, Fraction]:
-        """The rule's parameters as exact numbers; ``complete`` if none may be missing but those with a default.
+    def complete(self, given: Mapping[str, object]) -> dict[str, Fraction]:
+        """All of them.  Raises ``InputError`` for one that is missing and has no default, too."""
+        return self._taking_rates.complete(given)
 
-        Raises ``InputError`` for an unknown name, a bad value or a missing one.
-        """
+    @property
+    def _taking_rates(self) -> Optimizer:
         name = f"the whole state of {self.optimizer.name}"
-        scaled = replace(self.optimizer, name=name, parameters=self.parameters)
-        values = scaled.read_parameters(given)
-        for parameter in self.parameters:
-            if complete and parameter.default is None and parameter.name not in values:
-                raise InputError(f"{parameter.name}: missing; give {parameter.bounds}, {parameter.meaning}")
-        return scaled.complete(values) if complete else values
+        return replace(self.optimizer, name=name, parameters=self.parameters)
 
     def rule(self, **values: Coefficient) -> UpdateRule:
         """One step in powers of h, all states slow; ``values`` has γ for each share and the other parameters."""
@@ -73,11 +65,8 @@ class WholeState:
     def scaled(self, eta: Fraction, values: Mapping[str, Fraction]) -> dict[str, Fraction]:
         """The rule's parameters at a given step size and given shares: ``γ = (1 − β)/h``."""
         h = eta if self.power == 1 else Fraction(math.sqrt(eta))
-        names = {parameter.name for parameter in self.shares}
-        return {
-            _decay_name(name) if name in names else name: (1 - value) / h if name in names else value
-            for name, value in values.items()
-        }
+        decays = dict(self.decays)
+        return {decays.get(name, name): (1 - value) / h if name in decays else value for name, value in values.items()}
 
     def shares_at(self, h: float, values: Mapping[str, Fraction]) -> dict[str, float]:
         """The optimiser's own parameters at another h of the same family: ``β = 1 − γh``.  Raises ``InputError``."""
@@ -90,6 +79,16 @@ class WholeState:
                     f"{decay} = {float(values[decay]):g}: times h = {h:g} it exceeds 1; take a smaller eta"
                 )
         return found
+
+
+def chosen_whole(optimizer: Any, given: Mapping[str, object]) -> tuple[WholeState, dict[str, Fraction]]:
+    """``chosen`` for the whole state: ``given`` has the rate γ of a share β, and of a library's name β stays open."""
+    entry, own, rates = form(optimizer, given)
+    scaling = whole_state(entry)
+    check_one_gradient(entry, {})
+    names = {parameter.name for parameter in scaling.parameters}
+    beside = {name: value for name, value in (own or {}).items() if name in names}
+    return scaling, scaling.read_parameters({**beside, **rates})
 
 
 def whole_state(optimizer: Optimizer) -> WholeState:
@@ -139,16 +138,13 @@ def _traced(optimizer: Optimizer, power: int, values: Mapping[str, Coefficient])
     return trace(step, 1 + len(optimizer.memory), {}, slow=True)
 
 
-def _decay_name(name: str) -> str:
-    return name.replace("beta", "gamma") if "beta" in name else f"{name}_rate"
-
-
 def _decay_of(parameter: Parameter) -> Parameter:
     """γ of a share β."""
     if parameter.kind != "share":
         return parameter
+    name = parameter.name
     return Parameter(
-        _decay_name(parameter.name),
+        name.replace("beta", "gamma") if "beta" in name else f"{name}_rate",
         parameter.symbol.replace("β", "γ"),
         f"(1 − {parameter.symbol})/h, rate at which {parameter.meaning} fades",
         Fraction(0),

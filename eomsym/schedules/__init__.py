@@ -12,13 +12,11 @@ from eomsym.schedules.named import (
     staircase,
     warmup,
 )
-from eomsym.schedules.schedule import RATE, Piece, Schedule, joined, reached, read_schedule, read_schedules
+from eomsym.schedules.schedule import Schedule, joined, read_schedule
 from eomsym.schedules.torch_names import from_torch_scheduler
 
 __all__ = [
     "NAMED",
-    "RATE",
-    "Piece",
     "Schedule",
     "constant",
     "cosine",
@@ -29,9 +27,7 @@ __all__ = [
     "one_cycle",
     "one_cycle_momentum",
     "polynomial",
-    "reached",
     "read_schedule",
-    "read_schedules",
     "staircase",
     "warmup",
 ]

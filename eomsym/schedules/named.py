@@ -92,17 +92,9 @@ def _text(number: float) -> str:
     return repr(float(number)) if number >= 0 else f"({float(number)!r})"
 
 
+_NAMED = (constant, linear, warmup, cosine, exponential, polynomial, one_cycle, one_cycle_momentum)
 #: By the names that texts have for them.
-NAMED: dict[str, Callable[..., Schedule]] = {
-    "constant": constant,
-    "linear": linear,
-    "warmup": warmup,
-    "cosine": cosine,
-    "exponential": exponential,
-    "polynomial": polynomial,
-    "one-cycle": one_cycle,
-    "one-cycle-momentum": one_cycle_momentum,
-}
+NAMED: dict[str, Callable[..., Schedule]] = {named.__name__.replace("_", "-"): named for named in _NAMED}
 
 
 def read_named(text: str) -> Schedule | None:

@@ -7,6 +7,7 @@ motion needs of s are its derivatives, taken here as power series of the express
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, cached_property
@@ -159,19 +160,11 @@ def joined(parts: Sequence[tuple[float, Schedule | str]]) -> Schedule:
     pieces: list[Piece] = []
     ends = [*(start for start, _ in parts[1:]), math.inf]
     for (start, part), end in zip(parts, ends, strict=True):
+        clock = f"(tau - {start!r})" if start else "tau"
         for piece in read_schedule(part).pieces:
             if start + piece.start < end:
-                pieces.append(Piece(start + piece.start, shifted(piece.expression, start)))
+                pieces.append(Piece(start + piece.start, re.sub(r"\btau\b", clock, piece.expression)))
     return Schedule(tuple(pieces))
-
-
-def shifted(expression: str, start: float) -> str:
-    """The expression with ``tau − start`` for tau."""
-    if start == 0:
-        return expression
-    import re
-
-    return re.sub(r"\btau\b", f"(tau - {start!r})", expression)
 
 
 def read_schedule(given: object) -> Schedule:

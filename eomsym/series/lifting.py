@@ -9,6 +9,7 @@ from functools import reduce
 import sympy
 from sympy.core.function import AppliedUndef
 
+from eomsym.checks import shown
 from eomsym.errors import InputError
 from eomsym.series.elementary import ELEMENTARY
 from eomsym.series.program import Program, ProgramBuilder
@@ -94,7 +95,7 @@ class _Lifter:
             return self.builder.weighted(self.builder.function("atan", self.builder.number(1)), Fraction(4))
         if node == sympy.E:
             return self.builder.function("exp", self.builder.number(1))
-        raise InputError(f"expression: {_shown(node)} is not known here; {_advice(node)}")
+        raise InputError(f"expression: {shown(node)} is not known here; {_advice(node)}")
 
 
 def _parts(node: sympy.Expr) -> tuple[sympy.Expr, ...]:
@@ -107,18 +108,13 @@ def _parts(node: sympy.Expr) -> tuple[sympy.Expr, ...]:
         return tuple(node.args)
     if node.is_Atom:
         return ()
-    raise InputError(f"expression: {_shown(node)} is not known here; {_advice(node)}")
+    raise InputError(f"expression: {shown(node)} is not known here; {_advice(node)}")
 
 
 def _advice(node: sympy.Expr) -> str:
     if node.is_Symbol:
         return "list it among the variables or the parameters"
     return f"use numbers, + - * / **, sqrt and {', '.join(FUNCTIONS)}"
-
-
-def _shown(node: object) -> str:
-    text = str(node)
-    return text if len(text) <= 60 else text[:57] + "..."
 
 
 assert set(FUNCTIONS) <= set(ELEMENTARY)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from copy import copy
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
@@ -45,8 +46,7 @@ class ProgramRun:
 
     def copy(self) -> ProgramRun:
         """A run that goes on from here by itself."""
-        twin = object.__new__(ProgramRun)
-        twin._program, twin._ring, twin._variables = self._program, self._ring, self._variables
+        twin = copy(self)
         twin._rows = [list(row) for row in self._rows]
         return twin
 

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from eomsym.errors import InputError
-from eomsym.optimizers import One, SquareRoot, UpdateRule
+from eomsym.optimizers.rule import One, SquareRoot, UpdateRule
 
 if TYPE_CHECKING:  # NumPy comes where numbers do: a derivation does without
     import numpy as np

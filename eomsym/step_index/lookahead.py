@@ -17,19 +17,15 @@ MAX_LOOKAHEAD_ORDER = 20
 MOST_STRIDE = 2
 
 
-def lookahead_weights(order: int) -> list[Fraction]:
-    """``w_0 … w_order`` of ``f̃ ≈ −Σ_i w_i g(y_i)``, y_i the i-th iterate: 3/2, −1/2 for order 1."""
-    return [*_exact_weights(order)]
-
-
 @lru_cache(maxsize=64)  # a path asks for them at every point of it
-def _exact_weights(order: int) -> tuple[Fraction, ...]:
+def lookahead_weights(order: int) -> tuple[Fraction, ...]:
+    """``w_0 … w_order`` of ``f̃ ≈ −Σ_i w_i g(y_i)``, y_i the i-th iterate: 3/2, −1/2 for order 1."""
     return tuple(map(Fraction, weights(list(map(Fraction, range(order + 1))), logarithm)))
 
 
 @lru_cache(maxsize=128)
 def _float_weights(order: int, stride: int) -> tuple[float, ...]:
-    return tuple(float(weight / stride) for weight in _exact_weights(order))
+    return tuple(float(weight / stride) for weight in lookahead_weights(order))
 
 
 def check_lookahead_order(order: int) -> int:

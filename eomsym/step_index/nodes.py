@@ -9,9 +9,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from fractions import Fraction
 from functools import lru_cache
+from math import prod
 
 from eomsym.checks import check_integer
-from eomsym.optimizers import Coefficient, Gradient, Linear, Stage, State, UpdateRule
+from eomsym.exact_numbers import Coefficient
+from eomsym.optimizers.rule import Gradient, Linear, Stage, State, UpdateRule
 
 #: Iterates of gradient descent that a kernel visits one after the other, all coefficients at once: the cheap ones.
 FORWARD = (1, 2, 3)
@@ -80,13 +82,6 @@ def outermost_first(nodes: Sequence[Fraction]) -> tuple[Fraction, ...]:
     rest, found = list(nodes), [max(nodes, key=abs)]
     rest.remove(found[0])
     while rest:
-        found.append(max(rest, key=lambda node: _distance(node, found)))
+        found.append(max(rest, key=lambda node: prod(abs(node - other) for other in found)))
         rest.remove(found[-1])
     return tuple(found)
-
-
-def _distance(node: Fraction, others: Sequence[Fraction]) -> Fraction:
-    product = Fraction(1)
-    for other in others:
-        product *= abs(node - other)
-    return product

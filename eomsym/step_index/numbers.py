@@ -14,7 +14,9 @@ from typing import Any
 
 import numpy as np
 
-from eomsym.optimizers import Coefficient, Elapsed, Field, UpdateRule
+from eomsym.exact_numbers import Coefficient
+from eomsym.optimizers.optimizer import Field
+from eomsym.optimizers.rule import Elapsed, UpdateRule
 from eomsym.series.program import Program
 from eomsym.series.rings import ProgramRun, Ring
 from eomsym.step_index.frozen import root_quotient

@@ -8,12 +8,11 @@ which stays; all others fade.  A share of 0 forgets in one step and leaves value
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from fractions import Fraction
 from functools import cache
 from itertools import chain
-from math import comb
 
 from eomsym.exact_numbers import Coefficient, collected, divide, exact
+from eomsym.step_index.weights import undone
 
 #: ``(i, ρ)``: the term ``n^i ρ^n``, or for ρ = 0 the step i alone.
 Key = tuple[int, Coefficient]
@@ -113,13 +112,7 @@ def _particular(ratio: Coefficient, values: list[Coefficient], share: Coefficien
     """Terms of one solution for a right-hand side of one ratio."""
     if ratio == 0:
         return _of_single_steps(values, share)
-    shift = int(ratio == share)  # then p(n+1) − p(n) has a degree less than p
-    found: list[Coefficient] = [0] * (len(values) + shift)
-    for j in range(len(values) - 1, -1, -1):
-        above = sum((comb(i, j) * found[i] for i in range(j + 1 + shift, len(found))), 0)
-        scale = ratio * (j + 1) if shift else ratio - share
-        found[j + shift] = divide(values[j] - ratio * above, scale)
-    return [((power, ratio), value) for power, value in enumerate(found)]
+    return [((power, ratio), value) for power, value in enumerate(undone(values, share, ratio))]
 
 
 def _of_single_steps(values: list[Coefficient], share: Coefficient) -> Iterable[tuple[Key, Coefficient]]:
@@ -128,10 +121,6 @@ def _of_single_steps(values: list[Coefficient], share: Coefficient) -> Iterable[
         if share == 0:
             yield (step + 1, 0), value
             continue
-        yield (0, share), divide(value, _field(share) ** (step + 1))
+        yield (0, share), divide(value, share ** (step + 1))
         for earlier in range(step + 1):
-            yield (earlier, 0), -divide(value, _field(share) ** (step + 1 - earlier))
-
-
-def _field(share: Coefficient) -> Coefficient:
-    return Fraction(share) if isinstance(share, int) else share
+            yield (earlier, 0), -divide(value, share ** (step + 1 - earlier))

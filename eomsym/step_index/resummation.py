@@ -15,7 +15,7 @@ from functools import lru_cache
 from typing import Any
 
 from eomsym.errors import InputError, ResummationWarning, warn_outside
-from eomsym.optimizers import UpdateRule
+from eomsym.optimizers.rule import UpdateRule
 from eomsym.step_index.solver import solve
 from eomsym.step_index.tables import integer_nodes
 

@@ -19,8 +19,8 @@ from collections.abc import Callable, Sequence
 from fractions import Fraction
 from typing import Any
 
-from eomsym.optimizers import (
-    Coefficient,
+from eomsym.exact_numbers import Coefficient
+from eomsym.optimizers.rule import (
     Elapsed,
     Gradient,
     Linear,

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import lru_cache, partial
 
-from eomsym.optimizers import Coefficient, UpdateRule
+from eomsym.exact_numbers import Coefficient
+from eomsym.optimizers.rule import UpdateRule
 from eomsym.step_index.nodes import (
     FORWARD,
     forward_first,
@@ -40,26 +41,24 @@ class Tables:
 
     def extension(self, level: int) -> Matrix:
         """The values at all nodes."""
-        return self._matrix(level, value_at)
+        return self.of(level, map(value_at, self.nodes))
 
     def summation(self, level: int) -> Matrix:
         """``Q`` at all nodes, where ``Q(s+1) − Q(s)`` is the polynomial and ``Q(0) = 0``."""
-        return self._matrix(level, sum_to)
+        return self.of(level, map(sum_to, self.nodes))
 
     def resolvent(self, share: Coefficient, level: int) -> Matrix:
         """``z`` at all nodes, where ``z(s+1) − share · z(s)`` is the polynomial."""
-        return self._matrix(level, _Resolvent(Fraction(share) if isinstance(share, float) else share))
+        share = Fraction(share) if isinstance(share, float) else share
+        return self.of(level, (resolvent(share, node) for node in self.nodes))
 
     def logarithm(self, level: int) -> Matrix:
         """``dQ/ds`` at 0 of the sum, one row."""
-        return (_logarithm(self._stored(level), self._dropped(level)),)
+        return self.of(level, (logarithm,))
 
-    def of(self, level: int, functionals: Sequence[Functional]) -> Matrix:
+    def of(self, level: int, functionals: Iterable[Functional]) -> Matrix:
         """Any functionals of it, a row each."""
-        return tuple(_row(self._stored(level), functional, self._dropped(level)) for functional in functionals)
-
-    def _matrix(self, level: int, functional_at: Callable[[Fraction], Functional]) -> Matrix:
-        return _matrix(self._stored(level), self.nodes, functional_at, self._dropped(level))
+        return _rows(self._stored(level), tuple(functionals), self._dropped(level))
 
     def _stored(self, level: int) -> tuple[Fraction, ...]:
         if not self.anchored:
@@ -126,31 +125,9 @@ class FewestRows(Tables):
         return (logarithm, value_at(self.nodes[0])) if self.seen else (logarithm,)
 
 
-@dataclass(frozen=True)
-class _Resolvent:
-    share: Coefficient
-
-    def __call__(self, step: Fraction) -> Functional:
-        return resolvent(self.share, step)
-
-
-@lru_cache(maxsize=4096)  # a share that depends on time has tables of its own at each time
-def _matrix(
-    stored: tuple[Fraction, ...],
-    nodes: tuple[Fraction, ...],
-    functional_at: Callable[[Fraction], Functional],
-    dropped: bool,
-) -> Matrix:
-    return tuple(_row(stored, functional_at(node), dropped) for node in nodes)
-
-
-@lru_cache(maxsize=1024)  # a rule is solved at many points
-def _logarithm(stored: tuple[Fraction, ...], dropped: bool) -> tuple[Coefficient, ...]:
-    return _row(stored, logarithm, dropped)
-
-
-def _row(stored: Sequence[Fraction], functional: Functional, dropped: bool) -> tuple[Coefficient, ...]:
-    return tuple(weights(stored, functional)[dropped:])
+@lru_cache(maxsize=4096)  # a rule is solved at many points; a share that depends on time has rows of its own at each
+def _rows(stored: tuple[Fraction, ...], functionals: tuple[Functional, ...], dropped: bool) -> Matrix:
+    return tuple(tuple(weights(stored, functional)[dropped:]) for functional in functionals)
 
 
 @lru_cache(maxsize=1024)

@@ -14,10 +14,12 @@ from functools import cache, lru_cache, partial
 from math import comb, lcm
 from operator import mul
 
-from eomsym.optimizers import Coefficient
+from eomsym.exact_numbers import Coefficient, divide
 
-#: What a linear functional makes of ``s^m``.
+#: What a linear functional makes of ``s^m``.  Of one kind at one step it is one object: tables are found again by it.
 Functional = Callable[[int], Coefficient]
+#: Functionals of each kind that are kept.
+KEPT = 4096
 
 
 def weights(nodes: Sequence[Fraction], functional: Functional) -> list[Coefficient]:
@@ -36,26 +38,28 @@ def weights(nodes: Sequence[Fraction], functional: Functional) -> list[Coefficie
 
 def logarithm(power: int) -> Coefficient:
     """``dQ/ds`` at 0 of the sum Q of ``s^power``: the Bernoulli number ``B_power``, with ``B_1 = −1/2``."""
-    return _antidifference(power)[1]
+    return _undone(1, power)[1]
 
 
+@lru_cache(KEPT)
 def sum_to(step: Fraction) -> Functional:
     """``Q(step)`` where ``Q(s+1) − Q(s) = s^m`` and ``Q(0) = 0``: Faulhaber's sum, at any rational step."""
     return partial(_sum_to, Fraction(step))
 
 
+@lru_cache(KEPT)
 def summed(functional: Functional) -> Functional:
     """The functional of ``Q``, where ``Q(s+1) − Q(s) = s^m`` and ``Q(0) = 0``."""
-    return lambda power: sum(
-        (part * functional(place) for place, part in enumerate(_antidifference(power))), Fraction(0)
-    )
+    return lambda power: sum((part * functional(place) for place, part in enumerate(_undone(1, power))), Fraction(0))
 
 
+@lru_cache(KEPT)
 def value_at(step: Fraction) -> Functional:
     """The value at another step."""
     return lambda power: Fraction(step) ** power
 
 
+@lru_cache(KEPT)
 def resolvent(share: Coefficient, step: Fraction) -> Functional:
     """``z(step)`` of the polynomial z with ``z(s+1) − share · z(s) = s^m``, share ≠ 1: a memory's share of itself."""
     return lambda power: _value(_undone(share, power), step)
@@ -73,30 +77,28 @@ def _value(polynomial: Sequence[Coefficient], step: Fraction) -> Coefficient:
     return total
 
 
-@cache
-def _antidifference(power: int) -> tuple[Fraction, ...]:
-    """Coefficients of the Q with ``Q(s+1) − Q(s) = s^power`` and ``Q(0) = 0``, lowest first."""
-    found = [Fraction(0)] * (power + 2)
-    for j in range(power, -1, -1):
-        above = sum((comb(i, j) * found[i] for i in range(j + 2, power + 2)), Fraction(0))
-        found[j + 1] = (int(j == power) - above) / (j + 1)
+def undone(values: Sequence[Coefficient], share: Coefficient, ratio: Coefficient = 1) -> tuple[Coefficient, ...]:
+    """Coefficients, lowest first, of the x with ``ratio · x(s+1) − share · x(s) = Σ_i values[i] s^i``.
+
+    A back substitution.  Where ratio and share are one number x has one power more, and ``x(0) = 0``.
+    """
+    shift = int(ratio == share)
+    found: list[Coefficient] = [0] * (len(values) + shift)
+    for j in range(len(values) - 1, -1, -1):
+        above = sum((comb(i, j) * found[i] for i in range(j + 1 + shift, len(found))), 0)
+        scale = ratio * (j + 1) if shift else ratio - share
+        found[j + shift] = divide(values[j] - ratio * above, scale)
     return tuple(found)
 
 
 @cache
 def _undone(share: Coefficient, power: int) -> tuple[Coefficient, ...]:
-    """Coefficients of the z with ``z(s+1) − share · z(s) = s^power``, lowest first."""
-    one = Fraction(1) / (1 - share) if isinstance(share, int) else 1 / (1 - share)
-    found: list[Coefficient] = [0 * one] * (power + 1)
-    for j in range(power, -1, -1):
-        above = sum((found[i] * comb(i, j) for i in range(j + 1, power + 1)), 0 * one)
-        found[j] = ((1 if j == power else 0) - above) * one
-    return tuple(found)
+    return undone([0] * power + [1], share)
 
 
-@lru_cache(maxsize=4096)  # each table of a higher level asks for all of the lower ones again
-def _sum_to(step: Fraction, power: int) -> Fraction:
-    return _value(_antidifference(power), step)
+@lru_cache(KEPT)  # each table of a higher level asks for all of the lower ones again
+def _sum_to(step: Fraction, power: int) -> Coefficient:
+    return _value(_undone(1, power), step)
 
 
 @cache

@@ -17,6 +17,7 @@ from eomsym.errors import InputError
 from eomsym.files import read_bounded
 from eomsym.models import DATASETS, LOSS_TABLE, LOSSES, MLP, DataFile, Dataset, check_fit, default_model
 from eomsym.models.data_files import columns, is_data_file
+from eomsym.optimizers.registry import is_built_in
 from eomsym.studies import entries
 from eomsym.studies.plan import MAX_JOBS, ModelChoice, OptimizerChoice, StudyPlan
 
@@ -96,7 +97,7 @@ def _optimizers(value: Any, shared: tuple[float, ...] | None) -> Iterator[Optimi
     name = entries.text("optimizer", "name", table.get("name"))
     entry, _ = optimizers.chosen(name, {})
     where = f"optimizer {entry.name!r}"
-    if not optimizers.is_built_in(entry):
+    if not is_built_in(entry):
         raise InputError(f"{where}: registered in this process only, so no worker knows it; take one of eomsym's own")
     etas = entries.falling(where, "etas", table["etas"]) if "etas" in table else shared
     if etas is None:
@@ -104,10 +105,8 @@ def _optimizers(value: Any, shared: tuple[float, ...] | None) -> Iterator[Optimi
     given = entries.mapping(where, "parameters", table.get("parameters", {}))
     for values in product(*map(entries.several, given.values())):
         named = dict(zip(given, map(_exact, values), strict=True))
-        form, own, rest = optimizers.form(name, named)
-        if own and named:
-            raise InputError(f"{where}: its name gives all parameters itself; write them in there")
-        complete = own or form.complete(rest, trial=True)
+        form, exact = optimizers.chosen(name, named)
+        complete = form.complete(exact, trial=True)
         yield OptimizerChoice(form.name, tuple((name, str(number)) for name, number in complete.items()), etas)
 
 

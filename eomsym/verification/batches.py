@@ -12,7 +12,7 @@ from eomsym import optimizers
 from eomsym.checks import check_choice, check_integer, shown
 from eomsym.dynamics.noise_equations import Draw
 from eomsym.errors import InputError
-from eomsym.optimizers.batches import RESHUFFLED_ORDER
+from eomsym.optimizers.batches import RESHUFFLED_ORDER, read_batching
 
 #: How the batches of a round are ordered, or drawn.
 ORDERS = ("shuffled", "fixed", "independent", "replacement")
@@ -50,8 +50,8 @@ class Batches:
             raise InputError("batches: this loss has no data; leave them out")
         order = RESHUFFLED_ORDER if self.order == "shuffled" else self.visits
         if isinstance(self.size, (int, np.integer)):
-            return optimizers.read_batching({"size": self.size, "last": self.last, "order": order}, samples)
-        return optimizers.read_batching({"sets": self.size, "order": order}, samples)
+            return read_batching({"size": self.size, "last": self.last, "order": order}, samples)
+        return read_batching({"sets": self.size, "order": order}, samples)
 
     def draw(self, samples: int) -> Draw:
         """How each batch of so many samples is drawn.  Raises ``InputError`` for one that cannot be."""

@@ -20,7 +20,7 @@ from eomsym.dynamics.vectors import epsilon, rounded
 from eomsym.errors import InputError
 from eomsym.models import MLP
 from eomsym.models.network import network_program
-from eomsym.optimizers import Field
+from eomsym.optimizers.optimizer import Field
 from eomsym.result import Result
 from eomsym.series.number_rings import ball_ring
 from eomsym.series.program import Program

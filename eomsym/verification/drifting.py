@@ -15,7 +15,7 @@ from eomsym.dynamics.kernel import Data
 from eomsym.dynamics.motion import Motion, WholeMotion
 from eomsym.dynamics.state_map import run_states
 from eomsym.errors import EomsymError, InputError, IntegrationError
-from eomsym.step_index import MAX_LOOKAHEAD_ORDER
+from eomsym.step_index.lookahead import MAX_LOOKAHEAD_ORDER
 from eomsym.verification.compare import Run, compare
 from eomsym.verification.drift_record import Drift
 from eomsym.verification.motions import map_of, on_manifold, slow_motion

@@ -12,7 +12,7 @@ from eomsym.derivation.posing import STATES
 from eomsym.dynamics.motion import Motion, WholeMotion
 from eomsym.dynamics.state_map import run_states
 from eomsym.errors import InputError
-from eomsym.step_index import MAX_LOOKAHEAD_ORDER
+from eomsym.step_index.lookahead import MAX_LOOKAHEAD_ORDER
 from eomsym.verification.compare import Run, compare
 from eomsym.verification.follow_record import Follow
 from eomsym.verification.motions import map_of, slow_motion

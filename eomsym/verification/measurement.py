@@ -29,7 +29,8 @@ from eomsym.dynamics.kernel_series import slow_memory
 from eomsym.dynamics.vectors import Vector, epsilon, norm, rounded
 from eomsym.dynamics.whole_state_kernel import LookaheadKernel
 from eomsym.errors import InputError, IntegrationError
-from eomsym.optimizers import Optimizer, trace
+from eomsym.optimizers import Optimizer
+from eomsym.optimizers.tracing import trace
 from eomsym.verification.accuracy import evaluation_noise
 from eomsym.verification.verification_record import FLOOR_MARGIN, Floor, OrderRecord
 

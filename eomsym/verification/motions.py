@@ -14,7 +14,7 @@ from eomsym.dynamics.loop_kernel import loop_kernel
 from eomsym.dynamics.motion import LoopMotion, Motion, SlowMotion
 from eomsym.dynamics.state_map import StateMap, kernel_state, loop_state
 from eomsym.errors import InputError
-from eomsym.optimizers import trace
+from eomsym.optimizers.tracing import trace
 from eomsym.verification.training import Training
 
 Rows = Callable[[np.ndarray, int], np.ndarray]

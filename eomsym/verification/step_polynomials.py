@@ -17,11 +17,13 @@ from typing import Any
 
 import numpy as np
 
-from eomsym.optimizers import Coefficient, Elapsed, Field, UpdateRule
+from eomsym.exact_numbers import Coefficient
+from eomsym.optimizers.optimizer import Field
+from eomsym.optimizers.rule import Elapsed, UpdateRule
 from eomsym.series.program import Program
 from eomsym.series.rings import Ring
-from eomsym.step_index import ProgramAlgebra, Tables, solve
-from eomsym.step_index.numbers import each
+from eomsym.step_index import Tables, solve
+from eomsym.step_index.numbers import ProgramAlgebra, each
 
 Row = list[Any]  # of balls: (d,)
 

@@ -18,8 +18,10 @@ from eomsym.dynamics.setting import Setting
 from eomsym.errors import InputError
 from eomsym.models import MLP, Dataset, ExpressionLoss, VectorField, dataset, default_model
 from eomsym.models.data_files import DataFile
-from eomsym.optimizers import Optimizer, chosen, label, make_loop
-from eomsym.schedules import Schedule, from_torch_scheduler, read_schedules
+from eomsym.optimizers import Optimizer, chosen
+from eomsym.optimizers.registry import label
+from eomsym.schedules import Schedule, from_torch_scheduler
+from eomsym.schedules.schedule import read_schedules
 from eomsym.verification.batches import Batches
 from eomsym.verification.own_loss import OwnLoss, own_loss, read_loader
 
@@ -271,9 +273,12 @@ class Training:
         if self.batches is not None and not self.batches.is_drawn:
             batches = self.batches.of(len(self.data[0]) if self.data else 0)
         self.entry, self.loop = entry, None
-        self.given = dict(exact)
         if schedules or batches is not None:
-            self.loop = make_loop(entry, dict(exact), schedules, batches)
+            for name in schedules.keys() & exact.keys():
+                raise InputError(
+                    f"{name} = {exact[name]}: has a schedule, so it has no value; leave one of the two out"
+                )
+            self.loop = Loop(entry, entry.complete(exact), schedules, batches)
         self.values: Mapping[str, Fraction] = entry.complete(exact) if self.loop is None else self.loop.values
 
     def _read_object(

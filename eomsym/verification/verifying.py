@@ -23,8 +23,8 @@ from eomsym.dynamics.vectors import norm, rounded
 from eomsym.errors import InputError
 from eomsym.models import DEFAULT_DATASETS, Dataset, dataset
 from eomsym.optimizers import Optimizer
-from eomsym.step_index import check_summable
 from eomsym.step_index.frozen import has_kink
+from eomsym.step_index.resummation import check_summable
 from eomsym.verification.asked import Asked
 from eomsym.verification.gradient_check import check_gradient
 from eomsym.verification.loop import verify_loop

@@ -21,7 +21,9 @@ from eomsym.dynamics.state_map import StateMap, kernel_state, run_states
 from eomsym.dynamics.vectors import slices
 from eomsym.dynamics.whole_state_kernel import LookaheadKernel, WholeStateKernel
 from eomsym.errors import InputError, IntegrationError
-from eomsym.optimizers import Optimizer, WholeState, check_one_gradient, whole_state
+from eomsym.optimizers import Optimizer
+from eomsym.optimizers.registry import check_one_gradient
+from eomsym.optimizers.whole_state import WholeState, whole_state
 from eomsym.verification.asked import Asked
 from eomsym.verification.measurement import WholeProblem
 from eomsym.verification.posing import LARGEST_STEP_WITH_MEMORY, STEPS, default_etas, growth_of_terms

@@ -2,7 +2,7 @@
 
 from fractions import Fraction
 
-from eomsym.step_index import EvaluationPlan
+from eomsym.step_index.tables import EvaluationPlan
 
 LOGARITHM = EvaluationPlan.logarithm
 

@@ -2,7 +2,8 @@
 
 from rich.cells import cell_len
 
-from eomsym.optimizers import COMMON, FURTHER, REGISTRY, options_of
+from eomsym.optimizers import COMMON, FURTHER, REGISTRY
+from eomsym.optimizers.variants import options_of
 
 LISTED = {**REGISTRY, **FURTHER}
 

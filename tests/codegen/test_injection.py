@@ -56,7 +56,7 @@ NAMED = {
     "name of a setting": lambda text: KernelSpec(MLP([2, 2]), 1, "heavy-ball", "double", ((text, "1/2"),)),
     "setting": lambda text: KernelSpec(MLP([2, 2]), 1, "heavy-ball", "double", (("beta", text),)),
     "optimizer of the user's own": lambda text: KernelSpec(
-        MLP([2, 2]), 1, Optimizer(text, (), "summary", "source", (), get("gradient-descent").step)
+        MLP([2, 2]), 1, Optimizer(text, get("gradient-descent").step, summary="summary", source="source")
     ),
 }
 

@@ -11,8 +11,10 @@ from interpreted import interpreted
 from eomsym.codegen import MAX_EXPRESSION_ORDER, MAX_KERNEL_ORDER, KernelSpec
 from eomsym.errors import OverflowInKernelError
 from eomsym.models import ExpressionLoss
-from eomsym.optimizers import State, is_built_in, make_loop
-from eomsym.step_index import small_nodes
+from eomsym.optimizers import loop_of
+from eomsym.optimizers.registry import is_built_in
+from eomsym.optimizers.rule import State
+from eomsym.step_index.tables import small_nodes
 from eomsym.verification import certify
 
 MODEL = ExpressionLoss("log(1+exp(2*x*y)) + (x-y)**2/(1+y**2)", ["x", "y"])
@@ -68,7 +70,7 @@ def test_heavy_ball_on_a_quadratic(beta):
 @pytest.mark.parametrize("name", ["heavy-ball", "nesterov", "adam"])
 def test_tables_stay_in_the_range_of_single_precision(name):
     """Rows of long memories grow like (1−β)^(1−2k), their weights do not."""
-    rule = make_loop(name, {"beta2" if name == "adam" else "beta": "9999/10000"}).rule({})
+    rule = loop_of(name, **{"beta2" if name == "adam" else "beta": "9999/10000"}).rule({})
     tables = small_nodes(rule, MAX_KERNEL_ORDER + 1)
     shares = {rule.self_coefficient(atom.index) for atom in rule.atoms if isinstance(atom, State)} - {1}
     for level in range(MAX_KERNEL_ORDER + 1):

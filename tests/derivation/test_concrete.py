@@ -78,7 +78,7 @@ def test_high_order_of_a_polynomial_is_quick():
 @pytest.fixture
 def heavy_ball(monkeypatch):
     parameters = (Parameter("beta", "β", "", Fraction(0), Fraction(1)),)
-    entry = Optimizer("test-heavy-ball", (), "", "", parameters, get("heavy-ball").step, ("velocity",))
+    entry = Optimizer("test-heavy-ball", get("heavy-ball").step, parameters, ("velocity",))
     monkeypatch.setitem(optimizers.registry._BY_ALIAS, entry.name, entry)
     return entry.name
 

@@ -48,7 +48,7 @@ def heavy_ball(monkeypatch):
         Parameter("momentum", "β", "share of the last step", Fraction(0), Fraction(1)),
         Parameter("damping", "d", "factor of the step", Fraction(0), Fraction(2)),
     )
-    entry = Optimizer("test-heavy-ball", (), "", "", parameters, heavy_ball_step, memory=("velocity",))
+    entry = Optimizer("test-heavy-ball", heavy_ball_step, parameters, memory=("velocity",))
     monkeypatch.setitem(optimizers.registry._BY_ALIAS, entry.name, entry)
     return entry.name
 

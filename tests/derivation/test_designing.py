@@ -107,7 +107,6 @@ def look_ahead_step(gradient, state, eta, beta, ahead):
 
 LOOK_AHEAD = Optimizer(
     name="look-ahead-momentum",
-    aliases=(),
     summary="v⁺ = β v + g(θ − η a v), θ⁺ = θ − η v⁺",
     source="a family of this test",
     parameters=(
@@ -146,7 +145,7 @@ def divided_step(gradient, state, eta, c, b, a):
 def test_what_divides_by_zero_is_no_solution():
     """ξ_0 = w²/2 − wa with w = c/(1 − b) = 1 vanishes at a = 1/2 only; c = 0, b = 1 solves the numerators for any a."""
     numbers = [Parameter(name, name, "a number", Fraction(-2), Fraction(2)) for name in "cba"]
-    family = Optimizer("divided", (), "", "a family of this test", tuple(numbers), divided_step)
+    family = Optimizer("divided", divided_step, tuple(numbers), source="a family of this test")
     assert eomsym.design(family, pace=1, vanishing=1, a="1/2").coefficients["b"] != 1
     with pytest.raises(UnsolvableError):
         eomsym.design(family, pace=1, vanishing=1, a="1/3")
@@ -350,7 +349,6 @@ def test_no_four_passes_of_any_orders_forget_the_order_of_three_batches():
 
 IDLE = Optimizer(
     name="idle",
-    aliases=(),
     summary="gradient descent with a coefficient that stands nowhere",
     source="a family of this test",
     parameters=(Parameter("idle", "c", "nothing", Fraction(-1), Fraction(1)),),

@@ -40,7 +40,7 @@ def heavy_ball(monkeypatch):
         Parameter("momentum", "β", "", Fraction(0), Fraction(1)),
         Parameter("damping", "d", "", Fraction(0), Fraction(2)),
     )
-    entry = Optimizer("test-heavy-ball", (), "", "", parameters, damped_step, ("velocity",))
+    entry = Optimizer("test-heavy-ball", damped_step, parameters, ("velocity",))
     monkeypatch.setitem(optimizers.registry._BY_ALIAS, entry.name, entry)
     return entry.name
 

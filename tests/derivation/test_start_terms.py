@@ -84,7 +84,7 @@ def dampened(gradient, state, eta, beta, d):
 
 def own(name, step, *names, **more):
     parameters = tuple(Parameter(one, one, "", Fraction(0), Fraction(1)) for one in names)
-    return Optimizer(name, (), "", "", parameters, step, ("velocity",), **more)
+    return Optimizer(name, step, parameters, ("velocity",), **more)
 
 
 def test_nesterov_as_pytorch_has_it():

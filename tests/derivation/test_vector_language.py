@@ -12,8 +12,9 @@ from eomsym import optimizers
 from eomsym.derivation import derive
 from eomsym.derivation.algebras import Monomial, VectorAlgebra
 from eomsym.errors import InputError
-from eomsym.optimizers import trace
-from eomsym.step_index import integer_nodes, solve
+from eomsym.optimizers.tracing import trace
+from eomsym.step_index import solve
+from eomsym.step_index.tables import integer_nodes
 
 X, Y = sympy.symbols("x y")
 LOSS = X**4 / 4 + X * Y**3 + X**2 * Y + Y**2

@@ -12,7 +12,7 @@ import sympy
 import eomsym
 from eomsym import optimizers
 from eomsym.errors import InputError
-from eomsym.optimizers import whole_state
+from eomsym.optimizers.whole_state import whole_state
 
 X, Y, V, W, S, T, H = sympy.symbols("x y v w s t h", positive=True)
 LOSS = X**3 / 3 + X * Y**2 / 2 + Y**4 / 7
@@ -244,9 +244,7 @@ def test_latex_has_letters_for_bias_corrections_and_words_for_others():
     found = eomsym.derive("torch.Adam()", order=0, state="whole").latex()
     assert r"\dot{c_{1}} &= -\gamma_{1} \, c_{1}" in found
     assert "hare" not in found
-    own = optimizers.Optimizer(
-        "test-own-average", (), "", "", optimizers.get("adam").parameters[:1], _averaged, ("my average",)
-    )
+    own = optimizers.Optimizer("test-own-average", _averaged, optimizers.get("adam").parameters[:1], ("my average",))
     assert r"\dot{\mathrm{my-average}} &=" in eomsym.derive(own, order=0, state="whole").latex()
 
 

@@ -176,7 +176,6 @@ def test_a_number_that_depends_on_time_may_stand_below():
     """Descent at the rate 1/(1 − β(τ)), written as a quotient in a step and as a schedule of the rate."""
     below = optimizers.Optimizer(
         name="descent-with-quotient",
-        aliases=(),
         summary="θ⁺ = θ − η g/(1 − β)",
         source="test",
         parameters=(MOMENTUM,),

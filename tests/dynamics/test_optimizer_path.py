@@ -8,7 +8,7 @@ import pytest
 from eomsym import optimizers
 from eomsym.dynamics import optimizer_path, run_optimizer
 from eomsym.errors import InputError, IntegrationError
-from eomsym.optimizers import Field
+from eomsym.optimizers.optimizer import Field
 
 THETA = np.array([1.0, -2.0, 0.5])
 

@@ -47,11 +47,8 @@ def corrected_start(gradient, theta, **parameters):
 #: Written here, so that the package's own bias correction is not its own witness.
 CORRECTED = Optimizer(
     "test-adam-corrected",
-    (),
-    "",
-    "",
-    optimizers.get(ADAM_INSIDE).parameters,
     corrected_step,
+    optimizers.get(ADAM_INSIDE).parameters,
     ("mean", "square", "first power", "second power"),
     initial=corrected_start,
 )
@@ -161,7 +158,7 @@ def test_an_implicit_step_is_solved_in_series():
         return theta - eta * velocity, velocity
 
     parameters = optimizers.get("heavy-ball").parameters
-    entry = Optimizer("test-implicit-momentum", (), "", "", parameters, step, ("velocity",))
+    entry = Optimizer("test-implicit-momentum", step, parameters, ("velocity",))
     numbers = shadow_start(kernel("heavy-ball"), THETA, None, 3, optimizer=entry, beta="1/2")
     exact = start_at(derive(entry, 3, start=True, beta="1/2").start, kernel("heavy-ball"), THETA)
     assert np.all(np.linalg.norm(numbers.coefficients - exact.coefficients, axis=1) <= numbers.errors)

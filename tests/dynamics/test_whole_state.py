@@ -16,7 +16,8 @@ from eomsym.dynamics import kernel_counterterms, whole_state_terms
 from eomsym.dynamics.kernel_series import slow_memory
 from eomsym.dynamics.whole_state_kernel import WholeStateKernel
 from eomsym.errors import InputError
-from eomsym.optimizers import trace, whole_state
+from eomsym.optimizers.tracing import trace
+from eomsym.optimizers.whole_state import whole_state
 
 THETA = np.array([0.7, 0.4])
 DECAYS = {"gamma": Fraction(3, 2), "gamma1": Fraction(13, 10), "gamma2": Fraction(2, 5), "epsilon": Fraction(1, 10)}
@@ -98,7 +99,7 @@ def test_terms_and_numbers_agree_to_the_highest_order(name, less):
     """Trees and monomials written out in 40 digits against arrays at other nodes: two algebras of one solver."""
     scaling = whole_state(optimizers.get(name))
     rates = {p.name: DECAYS[p.name] for p in scaling.parameters if p.name in DECAYS} | TOLD.get(name, {})
-    rule = scaling.rule(**scaling.read_parameters(rates))
+    rule = scaling.rule(**scaling.complete(rates))
     order = (6 if rule.linear else 4) - less
     whole, state = family(name)
     numbers = whole_state_terms(KERNEL, rule, whole.parts(state), order)
@@ -161,6 +162,6 @@ def test_bad_input_is_named():
     with pytest.raises(InputError, match="order 9"):
         whole_state_terms(KERNEL, rule, [THETA, THETA], 9)
     with pytest.raises(InputError, match="missing; give 0 <= gamma"):
-        scaling.read_parameters({})
+        scaling.complete({})
     with pytest.raises(InputError, match="times h = 2 it exceeds 1"):
         scaling.shares_at(2.0, {"gamma": Fraction(1)})

@@ -12,6 +12,7 @@ from eomsym import optimizers
 from eomsym.dynamics import whole_state_terms
 from eomsym.errors import InputError
 from eomsym.jax import whole_state_terms as on_jax
+from eomsym.optimizers.whole_state import chosen_whole, whole_state
 
 THETA, VELOCITY, SQUARE = np.array([0.7, 0.4]), np.array([0.3, -0.2]), np.array([0.4, 0.9])
 RATES = {"gamma": "3/2", "gamma1": "13/10", "gamma2": "2/5", "epsilon": "1/10"}
@@ -30,10 +31,10 @@ def tree(vector):
 @pytest.mark.parametrize("compiled", [False, True])
 def test_rows_are_those_of_a_kernel(name, compiled):
     entry, told = optimizers.chosen(name, {})
-    scaling = optimizers.whole_state(entry)
+    scaling = whole_state(entry)
     rates = {p.name: RATES[p.name] for p in scaling.parameters if p.name in RATES and p.name not in told}
     memory = [SQUARE if part == "square" else VELOCITY for part in entry.memory]
-    values = scaling.read_parameters(scaling.beside_shares(told) | rates)
+    values = scaling.complete(chosen_whole(name, rates)[1])
     wanted = whole_state_terms(Quartic(), scaling.rule(**values), [THETA, *memory], 4)
     run = jax.jit(lambda params, parts: on_jax(loss, params, parts, 4, optimizer=name, **rates))
     call = run if compiled else run.__wrapped__

@@ -12,7 +12,7 @@ from eomsym.models import ACTIVATIONS, MLP
 from eomsym.models.network import network_program
 from eomsym.optimizers import get
 from eomsym.series.number_rings import array_ring, decimal_ring
-from eomsym.step_index import program_counterterms
+from eomsym.step_index.numbers import program_counterterms
 
 DESCENT = get("gradient-descent").rule()
 RANDOM = np.random.default_rng(5)

@@ -16,7 +16,8 @@ from eomsym.derivation import closed_form, derive, modified_generator
 from eomsym.errors import InputError
 from eomsym.models import ExpressionLoss
 from eomsym.notation.typesetting import TERMS, aligned, document
-from eomsym.optimizers import rule_latex
+from eomsym.optimizers.latex import rule_latex
+from eomsym.optimizers.tracing import trace
 
 NAMES = [name for name, entry in EVERY.items() if not entry.numeric_only]
 RANDOM = np.random.default_rng(0).uniform(0.2, 0.8, 200).tolist()
@@ -146,7 +147,7 @@ def test_the_update_rule_that_is_printed_is_the_step_that_is_run(name):
     parameters = {key: Fraction(value) for key, value in entry.complete(given).items()}
     parameters |= {p.name: Fraction(3, 8) for p in entry.parameters if p.kind != "count" and p.name not in given}
     fields = len(entry.fields(**parameters))
-    rule = optimizers.trace(entry.step, 1 + len(entry.memory), parameters)
+    rule = trace(entry.step, 1 + len(entry.memory), parameters)
     equations = rule_latex(rule, entry.memory, fields)
     state = [np.array([value]) for value in RANDOM[: 1 + len(entry.memory)]]
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from eomsym.errors import InputError
-from eomsym.optimizers import Field
+from eomsym.optimizers.optimizer import Field
 
 GRADIENT = np.array([[1.0, 2.0, 3.0, 4.0], [5.0, 6.0, 7.0, 8.0]])
 SIGNS = {

@@ -11,8 +11,9 @@ from forms import UNLISTED
 import eomsym
 from eomsym.errors import InputError
 from eomsym.models import MLP, Dataset, dataset
-from eomsym.optimizers import One, Optimizer, Parameter, chosen, get, sqrt, trace
-from eomsym.optimizers.tracing import StepSize
+from eomsym.optimizers import Optimizer, Parameter, chosen, get, sqrt
+from eomsym.optimizers.rule import One
+from eomsym.optimizers.tracing import StepSize, trace
 
 SHARES = {"beta1": Fraction(1, 3), "beta2": Fraction(2, 5), "epsilon": Fraction(1, 10)}
 
@@ -86,7 +87,7 @@ def test_states_that_fade_only_through_others_are_left_out_too():
         return theta - eta * moved, beta * faded, faded + beta * follower, 0 * ones
 
     beta = Parameter("beta", "β", "", Fraction(0), Fraction(1))
-    entry = Optimizer("fading", (), "", "", (beta,), step, ("faded", "follower", "ones"))
+    entry = Optimizer("fading", step, (beta,), ("faded", "follower", "ones"))
     rule = entry.rule(beta=Fraction(1, 2))
     assert rule == get("gradient-descent").rule()
     assert One() not in rule.atoms
@@ -98,7 +99,7 @@ def test_a_step_that_divides_by_what_fades_is_refused():
 
     beta = Parameter("beta", "β", "", Fraction(0), Fraction(1))
     with pytest.raises(InputError, match="divides by what is zero on the slow manifold"):
-        Optimizer("dividing", (), "", "", (beta,), step, ("faded",)).rule(beta=Fraction(1, 2))
+        Optimizer("dividing", step, (beta,), ("faded",)).rule(beta=Fraction(1, 2))
 
 
 def test_the_memory_starts_as_the_rule_says():

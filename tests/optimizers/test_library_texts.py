@@ -17,6 +17,7 @@ from eomsym.dynamics import optimizer_path
 from eomsym.errors import InputError
 from eomsym.models import ExpressionLoss
 from eomsym.optimizers import LIBRARIES, chosen, from_torch, get
+from eomsym.optimizers.registry import is_built_in
 
 NESTEROV = "torch.SGD(momentum=1/3, nesterov=True)"
 
@@ -166,7 +167,7 @@ def test_rules_of_libraries_are_found_by_their_names_and_not_listed():
     for name, entry in UNLISTED.items():
         assert re.fullmatch(r"[a-z][a-z0-9]*(-[a-z0-9]+)*(\(\w+=(yes|no)(, \w+=(yes|no))*\))?", name)
         assert get(name) is entry
-        assert optimizers.is_built_in(entry)
+        assert is_built_in(entry)
         assert set(entry.complete({})) == {parameter.name for parameter in entry.parameters}
     with pytest.raises(InputError, match="the name is taken"):
         optimizers.register(types.SimpleNamespace(name="adan", aliases=()))

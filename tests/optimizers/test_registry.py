@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 import eomsym
 from eomsym import optimizers
 from eomsym.errors import InputError
-from eomsym.optimizers import Optimizer, Parameter, flag, read_rational
+from eomsym.exact_numbers import read_rational
+from eomsym.optimizers import Optimizer, Parameter, flag
 
 ENTRIES = list(optimizers.REGISTRY.values())
 MOMENTUM = Parameter("momentum", "β", "share of the last step", Fraction(0), Fraction(1))
@@ -130,29 +131,6 @@ def test_names_of_libraries_too(spelt):
     assert optimizers.chosen(spelt) == optimizers.chosen("torch.SGD(momentum=0.9)")
 
 
-@pytest.mark.parametrize(
-    ("former", "now"),
-    [
-        ("adam-inside", "adam(inside=yes, corrected=no)"),
-        ("adamw-uncorrected", "adamw(corrected=no)"),
-        ("rmsprop-outside", "rmsprop"),
-        ("nesterov-lookahead", "nesterov(lookahead=yes)"),
-        ("heavy-ball-rate-inside", "heavy-ball(rate_inside=yes)"),
-        ("adagrad-slow-time", "adagrad(slow_time=yes)"),
-        ("nadam-clocked", "nadam"),
-        (
-            "rmsprop-outside-centered-momentum-coupled-decay-maximized",
-            "rmsprop(centered=yes, momentum=yes, coupled_decay=yes, maximize=yes)",
-        ),
-        ("adam-nesterov-two-epsilons-optimistic", "adam(nesterov=yes, two_epsilons=yes, optimistic=yes)"),
-    ],
-)
-def test_a_name_that_a_form_had_once_is_answered_with_its_options(former, now):
-    with pytest.raises(InputError, match=f"'{former}': is {re.escape(now)} now; write it so"):
-        optimizers.get(former)
-    assert optimizers.get(now).rule is not None
-
-
 def test_flags_are_parameters_that_choose_the_form():
     entry, values = optimizers.chosen("adam", {"inside": True, "corrected": "no", "beta1": "1/2"})
     assert entry is optimizers.get("adam(inside=yes, corrected=no)")
@@ -173,7 +151,7 @@ def test_an_own_optimiser_has_flags_and_decay_too():
         return (state[0] - eta * gain * (2 if twice else 1) * gradient(state[0]),)
 
     gain = Parameter("gain", "c", "factor", Fraction(0), None)
-    mine = Optimizer("with-a-flag", (), "", "own", (gain,), step, options=(flag("twice", "two steps in one"),))
+    mine = Optimizer("with-a-flag", step, (gain,), source="own", options=(flag("twice", "two steps in one"),))
     entry, values = optimizers.chosen(mine, {"twice": True, "gain": 3, "decay": 1, "maximize": "yes"})
     assert entry.name == "with-a-flag(twice=yes, coupled_decay=yes, maximize=yes)"
     assert optimizers.get(entry.name) is entry

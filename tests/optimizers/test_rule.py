@@ -14,20 +14,10 @@ from eomsym.codegen import KernelSpec
 from eomsym.dynamics.eta_series import EtaSeries
 from eomsym.errors import InputError, IntegrationError
 from eomsym.models import MLP, ExpressionLoss
-from eomsym.optimizers import (
-    Gradient,
-    Linear,
-    Loop,
-    Optimizer,
-    Parameter,
-    State,
-    losses_in_turn,
-    make_loop,
-    runge_kutta,
-    solve,
-    sqrt,
-    trace,
-)
+from eomsym.optimizers import Optimizer, Parameter, loop_of, runge_kutta, solve, sqrt
+from eomsym.optimizers.loop import Loop, losses_in_turn
+from eomsym.optimizers.rule import Gradient, Linear, One, Product, Quotient, SquareRoot, State
+from eomsym.optimizers.tracing import trace
 from eomsym.schedules import constant
 
 ENTRIES = [*EVERY.values(), *POWERS]
@@ -51,13 +41,13 @@ def run_rule(rule, gradient, state, eta):
                 return state[index]
             case Gradient(field, point):
                 return gradient(linear(point), field)
-            case optimizers.One():
+            case One():
                 return np.ones_like(state[0])
-            case optimizers.Product(left, right):
+            case Product(left, right):
                 return linear(left) * linear(right)
-            case optimizers.Quotient(numerator, denominator):
+            case Quotient(numerator, denominator):
                 return linear(numerator) / linear(denominator)
-            case optimizers.SquareRoot(argument):
+            case SquareRoot(argument):
                 return np.sqrt(linear(argument))
         raise AssertionError(kind)
 
@@ -67,7 +57,7 @@ def run_rule(rule, gradient, state, eta):
 @pytest.mark.parametrize("entry", ENTRIES, ids=lambda entry: entry.name)
 def test_the_rule_says_what_the_step_does(entry):
     values = entry.complete({}, trial=True)
-    rule = optimizers.trace(entry.step, 1 + len(entry.memory), values)
+    rule = trace(entry.step, 1 + len(entry.memory), values)
     if rule.stages:
         pytest.skip("implicit: the rule has no order of evaluation; see the test of stages")
     state = (np.array([0.4, -0.3, 1.2]), *(np.array([0.5, 0.3, 1.2]) + 0.1 * i for i in range(len(entry.memory))))
@@ -127,7 +117,7 @@ def _step(function):
 )
 def test_steps_that_have_no_series_are_refused(function, reason):
     if reason is None:
-        assert trace(function, 2, {"beta": Fraction(1, 2)}).atoms[-1] == optimizers.SquareRoot(Linear(((1, 0, 1),)))
+        assert trace(function, 2, {"beta": Fraction(1, 2)}).atoms[-1] == SquareRoot(Linear(((1, 0, 1),)))
         return
     with pytest.raises(InputError, match=reason):
         trace(function, 2, {"beta": Fraction(1, 2)})
@@ -139,7 +129,7 @@ def keeping(share):
         memory = share * memory + gradient(theta)
         return theta - eta * memory, memory
 
-    return Optimizer("keeps", (), "", "", (), step, memory=("memory",))
+    return Optimizer("keeps", step, memory=("memory",))
 
 
 def _kernel(entry):
@@ -157,8 +147,8 @@ SLOW_MANIFOLD = {
     "schedule": lambda entry: eomsym.derive(entry, 1, schedule="eta"),
     "kernel": _kernel,
     "verify": lambda entry: eomsym.verify(entry, MLP([1, 1], "identity", "mse"), "line"),
-    "arrays": lambda entry: make_loop(entry, {}).rule({}),
-    "rounds": lambda entry: make_loop(entry, {}, {}, losses_in_turn(2, "forward")).rule({}),
+    "arrays": lambda entry: loop_of(entry).rule({}),
+    "rounds": lambda entry: loop_of(entry, None, losses_in_turn(2, "forward"), 2).rule({}),
     "transient": lambda entry: entry.transient(),
     "follow": lambda entry: _follow(entry, "slow"),
 }
@@ -221,15 +211,28 @@ def float_step(gradient, state, eta):
 
 
 EXACT = Optimizer(
-    "exact",
-    (),
-    "",
-    "",
-    (),
-    exact_step,
-    ("memory",),
-    initial=lambda gradient, theta: (Fraction(1, 3) * gradient(theta),),
+    "exact", exact_step, memory=("memory",), initial=lambda gradient, theta: (Fraction(1, 3) * gradient(theta),)
 )
+
+
+def documented_step(gradient, state, eta):
+    """θ⁺ = θ − η g, over
+    two lines
+
+    What else there is to say.
+
+    Limits: nothing
+    known
+    """
+    return (state[0] - eta * gradient(state[0]),)
+
+
+def test_people_are_told_what_the_docstring_of_a_step_says():
+    entry = Optimizer("documented", documented_step)
+    assert (entry.summary, entry.source, entry.limits) == ("θ⁺ = θ − η g, over two lines", "", "nothing known")
+    other = Optimizer("documented", documented_step, summary="descent", source="these tests")
+    assert (other.summary, other.source, other.limits) == ("descent", "these tests", "nothing known")
+    assert Optimizer("plain", lambda gradient, state, eta: state).summary == ""
 
 
 def test_exact_numbers_in_a_step_are_floats_on_arrays():
@@ -277,14 +280,14 @@ def test_own_optimisers_are_registered_and_names_are_guarded(monkeypatch):
     for table in ("REGISTRY", "_BY_ALIAS"):
         monkeypatch.setattr(optimizers.registry, table, dict(getattr(optimizers.registry, table)))
     beta = Parameter("beta", "β", "", Fraction(0), Fraction(1))
-    mine = Optimizer("my-method", ("mine",), "", "", (beta,), lambda gradient, state, eta, beta: state)
+    mine = Optimizer("my-method", lambda gradient, state, eta, beta: state, (beta,), aliases=("mine",))
     assert optimizers.get(mine) is mine
     assert optimizers.get("mine") is mine
-    with pytest.raises(InputError, match="beta: has no default value"):
+    with pytest.raises(InputError, match="beta: missing; give 0 <= beta < 1"):
         mine.complete({})
     for name, reason in (("adam", "taken"), ("My Method", "small letters")):
         with pytest.raises(InputError, match=reason):
-            optimizers.register(Optimizer(name, (), "", "", (), lambda gradient, state, eta: state))
+            optimizers.register(Optimizer(name, lambda gradient, state, eta: state))
 
 
 @pytest.mark.parametrize(("name", "given"), [("heavy-ball", {"beta": "9/10"}), ("adam", {}), ("optimistic", {})])
@@ -309,7 +312,7 @@ def test_powers_of_a_number_that_depends_on_time():
         velocity = beta * velocity + gradient(theta)
         return theta - eta * (1 - beta) ** -1 * velocity, velocity
 
-    entry = Optimizer("power", (), "", "", (optimizers.get("heavy-ball").parameters[0],), step, ("velocity",))
+    entry = Optimizer("power", step, (optimizers.get("heavy-ball").parameters[0],), ("velocity",))
     rule = Loop(entry, {"beta": Fraction(1, 2)}, {"beta": constant(0.5)}).rule({"beta": [Fraction(1, 2), 0]})
     assert [value for *_, value in rule.moved(0).terms] == [-1, -2]
     with pytest.raises(InputError, match=r"power 0\.5 of eta"):
@@ -323,8 +326,8 @@ def test_the_step_of_a_registered_optimizer_is_followed_anew():
     def step(gradient, state, eta):
         return (state[0] - factor * eta * gradient(state[0]),)
 
-    optimizers.register(Optimizer("factor", (), "", "", (), step))
-    before = make_loop("factor", {}).rule({})
+    optimizers.register(Optimizer("factor", step))
+    before = loop_of("factor").rule({})
     factor = 2
-    after = make_loop("factor", {}).rule({})
+    after = loop_of("factor").rule({})
     assert before != after

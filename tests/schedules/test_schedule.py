@@ -11,7 +11,8 @@ import sympy
 from eomsym import schedules
 from eomsym.errors import InputError
 from eomsym.optimizers import loop_of
-from eomsym.schedules import joined, read_schedule, read_schedules
+from eomsym.schedules import joined, read_schedule
+from eomsym.schedules.schedule import read_schedules
 
 TAU = sympy.Symbol("tau")
 SMOOTH = ["(1+cos(pi*tau))/2", "exp(-tau)*(1-exp(-1-tau))", "1/(1+tau)**2", "sqrt(1+tau)", "tanh(2*tau) + 1/4", "3/4"]

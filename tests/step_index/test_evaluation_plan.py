@@ -4,7 +4,7 @@ from fractions import Fraction
 
 import pytest
 
-from eomsym.step_index import evaluation_plan
+from eomsym.step_index.tables import evaluation_plan
 
 #: Weights of the gradients at look-ahead iterates in −f̃ (theory §4); the last row of each list is order N.
 LOOK_AHEAD = {

@@ -5,7 +5,7 @@ from itertools import pairwise
 
 import pytest
 
-from eomsym.optimizers import make_loop
+from eomsym.optimizers import loop_of
 from eomsym.step_index import Tables, logarithm
 from eomsym.step_index.nodes import is_descent, outermost_first
 from eomsym.step_index.tables import FewestRows
@@ -64,4 +64,4 @@ DESCENT = {"gradient-descent": True, "heavy-ball": False, "extragradient": False
 
 @pytest.mark.parametrize("name", DESCENT)
 def test_only_descent_is_descent(name):
-    assert is_descent(make_loop(name, {}).rule({})) == DESCENT[name]
+    assert is_descent(loop_of(name).rule({})) == DESCENT[name]

@@ -6,7 +6,7 @@ import sympy
 from hypothesis import given
 from hypothesis import strategies as st
 
-from eomsym.step_index import QuasiPolynomial
+from eomsym.step_index.quasi_polynomials import QuasiPolynomial
 
 #: Products of some are others, so that a share meets its own ratio; 0 forgets at once.
 RATIOS = st.sampled_from([1, 0, Fraction(1, 2), Fraction(1, 4), Fraction(-1, 3), Fraction(1, 9), Fraction(9, 10)])

@@ -9,15 +9,10 @@ from forms import EVERY
 
 from eomsym import optimizers
 from eomsym.errors import InputError, ResummationWarning
-from eomsym.step_index import (
-    NumberAlgebra,
-    check_summable,
-    resummed,
-    resummed_rows,
-    small_nodes,
-    solve,
-    tell_growth,
-)
+from eomsym.step_index import resummed, solve
+from eomsym.step_index.numbers import NumberAlgebra
+from eomsym.step_index.resummation import check_summable, resummed_rows, tell_growth
+from eomsym.step_index.tables import small_nodes
 
 RANDOM = np.random.default_rng(5)
 #: Curvatures between 0 and 1, and the components of a gradient along them.

@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from second_routes.step_polynomial import apply_operator, forward_differences, linear_coefficient, reciprocal, values
 
-from eomsym.step_index import logarithm, resolvent, sum_to, two_sided, value_at, weights
+from eomsym.step_index import logarithm, resolvent, sum_to, value_at, weights
+from eomsym.step_index.nodes import two_sided
 
 RATIONALS = st.fractions(-4, 4, max_denominator=12)
 NODES = st.lists(RATIONALS, min_size=1, max_size=8, unique=True)

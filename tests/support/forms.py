@@ -1,6 +1,7 @@
 """Optimisers that tests go through: all that are registered, and forms of them that go other ways."""
 
 from eomsym import optimizers
+from eomsym.optimizers.variants import options_of
 
 ADAM_INSIDE = "adam(inside=yes, corrected=no)"
 FORMS = ("nesterov(lookahead=yes)", "rmsprop(inside=yes)", "adam(corrected=no)", ADAM_INSIDE, "adamw(corrected=no)")
@@ -18,7 +19,7 @@ MORE = (
 
 def with_one_flag(entry):
     """The forms of an optimiser with one flag other than by default."""
-    flags = [option for option in optimizers.options_of(entry) if option.kind == "flag"]
+    flags = [option for option in options_of(entry) if option.kind == "flag"]
     return [optimizers.chosen(entry.name, {flag.name: not flag.default})[0] for flag in flags]
 
 

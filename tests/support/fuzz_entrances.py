@@ -24,6 +24,7 @@ from eomsym.codegen.render import render
 from eomsym.derivation import Equation
 from eomsym.errors import InputError
 from eomsym.models import MLP, ExpressionLoss, VectorField, dataset, default_model
+from eomsym.optimizers.batches import read_batching
 from eomsym.trees import parse_tree
 
 EXPRESSIONS = (
@@ -304,7 +305,7 @@ def _read(parser: Callable[[str], Any]) -> Callable[[str], Any]:
 
 def _batch_order(text: str) -> None:
     given = parsing.batching(3, None, None, _read(parsing.batch_order)(text))
-    optimizers.read_batching(given, 6)
+    read_batching(given, 6)
 
 
 def _study(path: Path) -> None:

@@ -45,7 +45,7 @@ def normalised(gradient, state, eta):
 
 def _rule(step, memory=(), parameters=()):
     name = step.__name__.replace("_", "-")
-    return Optimizer(f"own-{name}", (), name, "these tests", parameters, step, memory=memory)
+    return Optimizer(f"own-{name}", step, parameters, summary=name, source="these tests", memory=memory)
 
 
 #: θ moves by more than one power of η, or the memory is of another degree in g than in η.

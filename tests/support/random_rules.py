@@ -42,7 +42,9 @@ def random_rule(seed, memories=None, averages=False):
         Parameter(f"beta{n + 1}", f"β{n + 1}", "share", Fraction(0), Fraction(1), Fraction(1, 2), kind="share")
         for n in range(memories * averages)
     ]
-    return Optimizer(f"drawn-{seed}-{memories}", (), "drawn by lot", "these tests", tuple(betas), step, memory=names)
+    return Optimizer(
+        f"drawn-{seed}-{memories}", step, tuple(betas), summary="drawn by lot", source="these tests", memory=names
+    )
 
 
 def _parts(random, powers, places, most, least=0):

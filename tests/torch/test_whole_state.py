@@ -9,6 +9,7 @@ import eomsym.torch
 from eomsym import optimizers
 from eomsym.dynamics import whole_state_terms
 from eomsym.errors import InputError
+from eomsym.optimizers.whole_state import chosen_whole, whole_state
 
 THETA, VELOCITY, SQUARE = np.array([0.7, 0.4]), np.array([0.3, -0.2]), np.array([0.4, 0.9])
 RATES = {"gamma": "3/2", "gamma1": "13/10", "gamma2": "2/5", "epsilon": "1/10"}
@@ -26,9 +27,9 @@ def tree(vector):
 def asked(name):
     """Rates, and the memory as vectors, of an optimiser."""
     entry, told = optimizers.chosen(name, {})
-    scaling = optimizers.whole_state(entry)
+    scaling = whole_state(entry)
     rates = {p.name: RATES[p.name] for p in scaling.parameters if p.name in RATES and p.name not in told}
-    rule = scaling.rule(**scaling.read_parameters(scaling.beside_shares(told) | rates))
+    rule = scaling.rule(**scaling.complete(chosen_whole(name, rates)[1]))
     return rule, rates, [SQUARE if part == "square" else VELOCITY for part in entry.memory]
 
 

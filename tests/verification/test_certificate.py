@@ -13,8 +13,10 @@ from eomsym import optimizers
 from eomsym.codegen import KernelSpec, kernel_for
 from eomsym.errors import InputError, MissingExtraError
 from eomsym.models import ExpressionLoss
+from eomsym.optimizers.registry import is_built_in
 from eomsym.series import number_rings
-from eomsym.step_index import program_counterterms, tables
+from eomsym.step_index import tables
+from eomsym.step_index.numbers import program_counterterms
 from eomsym.verification import certify, measure_accuracy
 from eomsym.verification.accuracy import evaluation_noise
 from eomsym.verification.step_polynomials import polynomial_counterterms
@@ -135,7 +137,7 @@ def test_a_slip_in_the_weights_of_a_kernel_is_not_shared(function, name, setting
     assert not certificate.passed
 
 
-@pytest.mark.parametrize("name", [name for name, entry in EVERY.items() if optimizers.is_built_in(entry)])
+@pytest.mark.parametrize("name", [name for name, entry in EVERY.items() if is_built_in(entry)])
 def test_polynomials_and_nodes_lead_to_the_same_balls(name):
     """Every rule, on a loss of its own for each field: polynomials in the step index, and their values at nodes."""
     from flint import arb, ctx
@@ -156,7 +158,7 @@ def test_polynomials_and_nodes_lead_to_the_same_balls(name):
 
 def forget():
     """Tables that were made before."""
-    for made in (tables._matrix, tables._logarithm, tables._doubly_vanishing):
+    for made in (tables._rows, tables._doubly_vanishing):
         made.cache_clear()
 
 

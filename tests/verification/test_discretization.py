@@ -13,7 +13,7 @@ from eomsym.models import dataset
 from eomsym.optimizers import get
 from eomsym.series.program import ProgramBuilder
 from eomsym.series.rings import Ring
-from eomsym.step_index import program_counterterms
+from eomsym.step_index.numbers import program_counterterms
 from eomsym.verification import recommend_order, recommend_step
 
 

@@ -8,7 +8,7 @@ import pytest
 import shared_kernels
 
 from eomsym.errors import InputError, IntegrationError
-from eomsym.step_index import resummed_rows
+from eomsym.step_index.resummation import resummed_rows
 from eomsym.verification import edge_point, study_terms
 
 CURVATURES = np.array([1.0, 0.3])

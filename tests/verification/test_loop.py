@@ -9,7 +9,8 @@ from sample_quartic import THETA, SampleQuartic, samples
 from eomsym.dynamics.loop_kernel import LoopKernel
 from eomsym.errors import InputError
 from eomsym.models import Dataset
-from eomsym.optimizers import Loop, cut, loop_of
+from eomsym.optimizers import cut, loop_of
+from eomsym.optimizers.loop import Loop
 from eomsym.verification import follow, verify
 from eomsym.verification.loop import verify_loop
 from eomsym.verification.posing import Asked

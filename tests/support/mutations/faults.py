@@ -66,12 +66,12 @@ FAULTS = [
     ),
     *_faults(
         WEIGHTS,
-        ("logarithm", "return _antidifference(power)[1]", "return abs(_antidifference(power)[1])"),  # B_4, … have signs
-        ("_antidifference", "* found[i] for i in range(j + 2, power + 2", "* found[i] for i in range(j + 2, power + 1"),
+        ("logarithm", "return _undone(1, power)[1]", "return abs(_undone(1, power)[1])"),  # B_4, … have signs
+        ("undone", "range(j + 1 + shift, len(found))", "range(j + 1 + shift, len(found) - 1)"),
         ("sum_to", "return partial(_sum_to, Fraction(step))", "return partial(_sum_to, Fraction(step + 1))"),
         ("value_at", "lambda power: Fraction(step) ** power", "lambda power: Fraction(step) ** (power + 1)"),
-        ("_undone", "else 1 / (1 - share)", "else 1 / (1 + share)"),
-        ("_undone", "[i] * comb(i, j) for i in range(j + 1, power + 1", "[i] * comb(i, j) for i in range(j + 1, power"),
+        ("undone", "else ratio - share", "else ratio + share"),
+        ("undone", "ratio * (j + 1) if shift", "ratio * (j + 2) if shift"),
         ("_lagrange", "rest = whole[power + 1] + place * rest", "rest = whole[power + 1] - place * rest"),
         ("_lagrange", "part * place**power for power", "part * (-place) ** power for power"),
         ("evaluation_plan", "for slot in range(1, k + 1)\n", "for slot in range(1, k)\n"),
@@ -87,8 +87,8 @@ FAULTS = [
         ("Tables._dropped", "return self.anchored and level > 0", "return self.anchored"),
         ("Tables.known", "(level, 1) if self.anchored else level + 1", "(level, 1) if self.anchored else level + 2"),
         ("Tables._stored", "return self.nodes[: level + 1]", "return self.nodes[: level + 1][::-1]"),
-        ("Tables.summation", "return self._matrix(level, sum_to)", "return self._matrix(level, value_at)"),
-        ("_Resolvent.__call__", "return resolvent(self.share, step)", "return resolvent(-self.share, step)"),
+        ("Tables.summation", "map(sum_to, self.nodes)", "map(value_at, self.nodes)"),
+        ("Tables.resolvent", "(resolvent(share, node) for", "(resolvent(-share, node) for"),
     ),
     *_faults(
         RULES,
@@ -148,7 +148,7 @@ FAULTS = [
     ),
     *_faults(
         ("tests/notation/test_general.py",),
-        ("Field.meaning", ' "−∇_y L, zero elsewhere" if self.index', ' "−∇_y L, zero elsewhere" if not self.index'),
+        ("_FIELDS", '((0, -1), "−∇_y L, zero elsewhere"', '((0, -1), "∇_y L, zero elsewhere"'),
     ),
     *_faults(
         ("tests/derivation/test_modified_loss.py",),
@@ -182,7 +182,7 @@ FAULTS = [
         ("_step_optimistic", "else 2 * slope - last", "else 2 * slope + last"),
         ("CLASSICAL", '["1/6", "1/3", "1/3", "1/6"]', '["1/3", "1/6", "1/6", "1/3"]'),
         ("EXPLICIT_MIDPOINT", "[[0, 0], [_HALF, 0]]", "[[0, 0], [1, 0]]"),
-        ("step_mean", "theta + total / factorial(count)", "theta + total / count"),
+        ("_step_mean", "theta + total / factorial(count)", "theta + total / count"),
         ("steps", "return int(batches)", "return 1"),
         ("_step_alternating", "eta, (0, 1)),)", "eta, (1, 0)),)"),
     ),
@@ -225,7 +225,7 @@ FAULTS = [
     ),
     *_faults(
         ("tests/jax/test_lookahead.py", "tests/torch"),
-        ("_exact_weights", "map(Fraction, range(order + 1))", "map(Fraction, range(1, order + 2))"),
+        ("lookahead_weights", "map(Fraction, range(order + 1))", "map(Fraction, range(1, order + 2))"),
         ("lookahead", "float(weight / stride)", "float(weight)"),
     ),
     *_faults(
@@ -349,7 +349,7 @@ FAULTS = [
     ),
     *_faults(
         CERTIFICATES,
-        ("logarithm", " _antidifference(power)[1]", " _antidifference(power)[1] * (1 + Fraction(power == 2, 10**6))"),
+        ("logarithm", " _undone(1, power)[1]", " _undone(1, power)[1] * (1 + Fraction(power == 2, 10**6))"),
         ("weights", ")) for row, scale ", ") * (1 + Fraction(row is rows[len(rows) // 2][0], 10**9))) for row, scale "),
     ),
     *_faults(

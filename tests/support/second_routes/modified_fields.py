@@ -8,9 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from eomsym.optimizers import UpdateRule
-from eomsym.step_index import NumberAlgebra, integer_nodes, solve
-from eomsym.step_index.numbers import GradientSeries
+from eomsym.optimizers.rule import UpdateRule
+from eomsym.step_index import solve
+from eomsym.step_index.numbers import GradientSeries, NumberAlgebra
+from eomsym.step_index.tables import integer_nodes
 
 
 def modified_field_terms(
