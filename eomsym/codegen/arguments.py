@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import numpy as np
 
-from eomsym.checks import check_array
 from eomsym.double_double import DoubleDouble
 from eomsym.errors import InputError
 from eomsym.models import LOSS_TABLE, MLP, ExpressionLoss, VectorField
+from eomsym.models.samples import all_finite, check_samples, float_array
 
 
 class NetworkData:
@@ -26,16 +25,19 @@ class NetworkData:
         """Both as compiled functions take them.  Raises ``InputError`` for a wrong number, type, shape or label."""
         if len(data) != 2:
             raise InputError(f"data: {len(data)} arrays given; a network takes two, inputs and targets")
+        inputs, targets = map(_plain, check_samples(*data))
         width, outputs = self._model.layers[0], self._model.layers[-1]
-        inputs = float_array("inputs", data[0], f"(n, {width})")
-        if inputs.ndim != 2 or inputs.shape[1] != width or not len(inputs):
-            raise InputError(f"inputs: shape {inputs.shape}; this model takes (n, {width}) with n at least 1")
+        if inputs.shape[1] != width:
+            raise InputError(f"inputs: shape {inputs.shape}; this model takes (n, {width})")
         if LOSS_TABLE[self._model.loss].labels:
-            return inputs, _labels(data[1], len(inputs), outputs)
-        targets = float_array("targets", data[1], f"({len(inputs)}, {outputs})")
-        targets = targets[:, np.newaxis] if targets.ndim == outputs == 1 else targets
-        if targets.shape != (len(inputs), outputs):
-            raise InputError(f"targets: shape {targets.shape}; give ({len(inputs)}, {outputs}) for these inputs")
+            if targets.dtype != np.int64:
+                raise InputError(f"targets: {targets.dtype}; this loss takes integer labels of shape ({len(inputs)},)")
+            if targets.min() < 0 or targets.max() >= outputs:
+                wrong = targets[(targets < 0) | (targets >= outputs)][0]
+                raise InputError(f"targets: label {wrong} is out of range; this model has classes 0 to {outputs - 1}")
+        elif targets.dtype != np.float64 or targets.shape[1] != outputs:
+            kind = f"{targets.dtype} of shape {targets.shape}"
+            raise InputError(f"targets: {kind}; give float64 of shape ({len(inputs)}, {outputs}) for these inputs")
         return inputs, targets
 
 
@@ -60,7 +62,7 @@ class Constants:
         values = np.empty(0) if parameters is None else float_array("parameters", parameters, f"({len(names)},)")
         if values.shape != (len(names),):
             raise InputError(f"parameters: shape {values.shape}; they are {listed}, give ({len(names)},)")
-        return (values,)
+        return (_plain(values),)
 
 
 class Doubles:
@@ -74,7 +76,7 @@ class Doubles:
         array = float_array(name, value, f"({size},)")
         if array.shape != (size,):
             raise InputError(f"{name}: shape {array.shape}; this model has {size} parameters, give ({size},)")
-        return array
+        return _plain(array)
 
     @staticmethod
     def is_curve(series: Any) -> bool:
@@ -147,36 +149,8 @@ class Pairs:
         return number
 
 
-def float_array(name: str, value: Any, shape: str) -> np.ndarray:
-    """``value`` as NumPy's, in C order.  Raises ``InputError`` unless it is a float64 array of finite numbers."""
-    value = check_array(name, value)
-    if not isinstance(value, np.ndarray) or value.dtype != np.float64:
-        kind = value.dtype if isinstance(value, np.ndarray) else type(value).__name__
-        raise InputError(f"{name}: {kind} is not a float64 array; give a NumPy array of shape {shape}, dtype float64")
-    if not all_finite(value):
-        place = tuple(int(i) for i in np.argwhere(~np.isfinite(value))[0])
-        raise InputError(f"{name}: entry {place} is {value[place]}; every entry has to be finite")
-    return _plain(value)
-
-
-def all_finite(values: Any) -> bool:
-    """Whether all are finite.  Then the sum of squares is, but for overflow, which costs less than to look at each."""
-    return math.isfinite(np.vdot(values, values)) or bool(np.isfinite(values).all())
-
-
 def _plain(array: np.ndarray) -> np.ndarray:
     """In C order and writeable: compiled functions take no array that is read only, as JAX's are."""
     if array.flags.c_contiguous and array.flags.writeable:
         return array  # by far the most; ``np.require`` takes as long as all other checks
     return np.require(array, requirements=("C", "W"))
-
-
-def _labels(targets: Any, count: int, classes: int) -> np.ndarray:
-    targets = check_array("targets", targets)
-    if not isinstance(targets, np.ndarray) or targets.dtype.kind not in "iu" or targets.shape != (count,):
-        kind = f"{targets.dtype} {targets.shape}" if isinstance(targets, np.ndarray) else type(targets).__name__
-        raise InputError(f"targets: {kind} given; this loss takes integer class labels of shape ({count},)")
-    if targets.min() < 0 or targets.max() >= classes:
-        wrong = targets[(targets < 0) | (targets >= classes)][0]
-        raise InputError(f"targets: label {wrong} is out of range; this model has classes 0 to {classes - 1}")
-    return _plain(targets.astype(np.int64, copy=False))

@@ -8,7 +8,7 @@ from typing import Any
 from eomsym.codegen import expression_statements
 from eomsym.codegen.rule_program import rule_program
 from eomsym.codegen.spec import KernelSpec
-from eomsym.codegen.table_text import matrices, reference, table
+from eomsym.codegen.table_text import table
 from eomsym.models import MLP, ExpressionLoss, VectorField
 from eomsym.series.program import Variable
 from eomsym.step_index.tables import small_nodes
@@ -21,27 +21,19 @@ def expression_context(spec: KernelSpec) -> dict[str, Any]:
     """All that the template of a loss or vector field is given."""
     assert not isinstance(spec.model, MLP)
     program, terms = spec.model.program, spec.order + 1
-    descent, rule = spec.optimizer == "gradient-descent", None
-    tables = small_nodes(spec.rule, terms)
-    if not descent:
-        rule = rule_program(spec.rule, terms, GRADIENT, partial=False)
+    tables, descent = small_nodes(spec.rule, terms), spec.optimizer == "gradient-descent"
     return {
         "spec": spec,
         "description": description(spec.model),
-        "rows": len(program.operations),
+        "program": program,
         "variables": tuple(program.operations.index(Variable(index)) for index in range(program.variables)),
-        "field": program.field,
-        "loss": program.loss,
         "start": expression_statements.start_parts(program),
         "series": expression_statements.series_operations(program),
         "functions": expression_statements.functions(program),
         "nodes": tables.nodes,
         "summation": table([tables.summation(k) for k in range(terms)]),
         "logarithm": table([tables.logarithm(k)[0] for k in range(terms)]),
-        "reference": reference(terms),
-        "rule": rule,
-        "rule_tables": {} if rule is None else {name: matrices(levels) for name, levels in rule.tables.items()},
-        "steps": spec.steps,
+        "rule": None if descent else rule_program(spec.rule, terms, GRADIENT, partial=False),
     }
 
 

@@ -10,11 +10,12 @@ from typing import Any
 
 import numpy as np
 
-from eomsym.codegen.arguments import Constants, Doubles, NetworkData, Pairs, all_finite
+from eomsym.codegen.arguments import Constants, Doubles, NetworkData, Pairs
 from eomsym.codegen.parameters import packed, unpacked
 from eomsym.codegen.spec import KernelSpec
 from eomsym.errors import InputError, OverflowInKernelError
 from eomsym.models import MLP, VectorField
+from eomsym.models.samples import all_finite
 from eomsym.step_index.frozen import check_frozen, takes_roots
 from eomsym.step_index.resummation import check_summable, resummed_rows, tell_growth
 

@@ -12,7 +12,7 @@ from eomsym.codegen.double_double_constants import constants, with_callees
 from eomsym.codegen.double_double_statements import system_program
 from eomsym.codegen.rule_program import rule_program
 from eomsym.codegen.spec import KernelSpec
-from eomsym.codegen.table_text import filled, matrices, pairs, reference, table
+from eomsym.codegen.table_text import filled, pairs, table
 from eomsym.codegen.templates import calls, loss_template
 from eomsym.models import LOSS_TABLE, MLP
 from eomsym.series.elementary import ELEMENTARY
@@ -40,7 +40,6 @@ def mlp_context(spec: KernelSpec) -> dict[str, Any]:
     activation = ELEMENTARY[model.activation]
     slot = sample_loops.slots(activation)
     slope = slot[activation.derivative]
-    descent = evaluation_plan(terms)
     rule = rule_program(spec.rule, terms, MLP_GRADIENT) if spec.optimizer != "gradient-descent" else None
     reuse = rule is None and model.layers[0] >= REUSE_FROM
     start = sample_loops.start_lines(activation, terms)
@@ -58,8 +57,7 @@ def mlp_context(spec: KernelSpec) -> dict[str, Any]:
         "targets_type": targets_type(spec),
         "widths": sorted(set(model.layers[1:-1])),
         "slots": slot,
-        "value": activation.value,
-        "slope": activation.derivative,
+        "activation": activation,
         "start": start,
         "series": sample_loops.series_groups(activation, terms),
         "chain": sample_loops.product_groups(
@@ -69,24 +67,16 @@ def mlp_context(spec: KernelSpec) -> dict[str, Any]:
         "functions": vectorised(start) | set(calls(loss_template("mlp", model.loss))),
         "loss_template": loss_template("mlp", model.loss),
         "exp_polynomial": filled(repr(1 / factorial(n)) for n in range(14, 0, -1)),
-        "descent": descent,
-        "turns": filled(map(str, descent.turns)),
-        "levelwise": spec.order - descent.forward,
-        "extrapolation": table(descent.extrapolation(every=reuse or model.normalization == "weight")),
-        "summation": table(descent.summation()),
-        "logarithm": table(descent.logarithm()),
-        "reference": reference(terms),
+        "descent": evaluation_plan(terms),
+        "every": reuse or model.normalization == "weight",
+        "table": table,
         "rule": rule,
-        "rule_tables": {} if rule is None else {name: matrices(levels) for name, levels in rule.tables.items()},
-        "fields": spec.fields,
-        "steps": spec.steps,
     }
 
 
 def double_double_context(spec: KernelSpec) -> dict[str, Any]:
     """All that the template of a multilayer perceptron in double-double arithmetic is given."""
     assert isinstance(spec.model, MLP)
-    descent = evaluation_plan(spec.order + 1)
     activation = system_program(ELEMENTARY[spec.model.activation])
     of_the_loss = loss_template("double_double", spec.model.loss)
     return {
@@ -99,13 +89,10 @@ def double_double_context(spec: KernelSpec) -> dict[str, Any]:
         "functions": with_callees((*activation.functions, *calls(of_the_loss))),
         "loss_template": of_the_loss,
         "constants": constants(),
-        "descent": descent,
-        "turns": filled(map(str, descent.turns)),
-        "levelwise": spec.order - descent.forward,
+        "descent": evaluation_plan(spec.order + 1),
+        "every": False,
+        "table": pairs,
         "rule": None,
-        "extrapolation": pairs(descent.extrapolation(every=False)),
-        "summation": pairs(descent.summation()),
-        "logarithm": pairs(descent.logarithm()),
     }
 
 
@@ -160,13 +147,10 @@ def double_double_layout(model: MLP) -> dict[str, Any]:
     """Offsets that the double-double kernel needs, as literals: where weights, biases and hidden units start."""
     layers = model.layers
     starts = [0, *accumulate(matrix_sizes(model))]
-    hidden = layers[1:-1]
     return {
         "weights": tuple(starts[:-1]),
         "biases": tuple(
             start + rows * columns for start, (rows, columns) in zip(starts, pairwise(layers), strict=False)
         ),
-        "hidden": (0, *accumulate(hidden)),
-        "hidden_units": sum(hidden),
-        "widest": max(layers[1:]),
+        "hidden": (0, *accumulate(layers[1:-1])),
     }

@@ -8,6 +8,7 @@ from functools import cache
 import jinja2
 
 from eomsym.codegen.locate import data_folder
+from eomsym.codegen.table_text import filled, matrices, reference
 from eomsym.errors import InputError
 
 _CALLS = re.compile(r"^Calls: (.*)\.$", re.MULTILINE)
@@ -24,6 +25,8 @@ def environment() -> jinja2.Environment:
         keep_trailing_newline=True,
         autoescape=False,
     )
+    made.globals["reference"] = reference
+    made.filters |= {"filled": filled, "matrices": matrices}
     made.tests["containing"] = lambda text, part: part in text
     return made
 

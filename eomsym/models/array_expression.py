@@ -43,8 +43,13 @@ FUNCTIONS: dict[str, Callable[[Any, Any], Dual]] = {
     "cos": lambda x, dx: (np.cos(x), -np.sin(x) * dx),
     "tanh": lambda x, dx: (np.tanh(x), (1 - np.tanh(x) ** 2) * dx),
 }
-#: How many axes the argument must have, where that matters.
-_AXES = {"trace": 2, "rows": 2, "columns": 2, "outer": 1}
+#: How many axes the argument must have, where that matters, and what to give.
+_FITTING = {
+    "trace": (2, "give a square matrix"),
+    "rows": (2, "give a matrix"),
+    "columns": (2, "give a matrix"),
+    "outer": (1, "give a vector"),
+}
 
 
 class ArrayExpression:
@@ -94,8 +99,9 @@ class ArrayExpression:
                 return self._combined(node, operator, read(left), read(right))
             case ast.Call(func=ast.Name(id=name), args=[argument], keywords=[]) if name in FUNCTIONS:
                 x, dx = read(argument)
-                if np.ndim(x) != _AXES.get(name, np.ndim(x)) or (name == "trace" and x.shape[0] != x.shape[1]):
-                    raise self._refuse(f"{name} of an array of shape {np.shape(x)}; {_FITTING[name]}")
+                axes, right = _FITTING.get(name, (np.ndim(x), ""))
+                if np.ndim(x) != axes or (name == "trace" and x.shape[0] != x.shape[1]):
+                    raise self._refuse(f"{name} of an array of shape {np.shape(x)}; {right}")
                 self._check_size(x.size**2 if name == "outer" else 1)
                 return FUNCTIONS[name](x, dx)
             case ast.Call():
@@ -138,12 +144,6 @@ _PRODUCTS: dict[type[ast.operator], Callable[[Any, Any, Any, Any], Dual]] = {
     ast.Mult: lambda x, dx, y, dy: (x * y, dx * y + x * dy),
     ast.Div: lambda x, dx, y, dy: (x / y, (dx - x / y * dy) / y),
     ast.MatMult: lambda x, dx, y, dy: (x @ y, dx @ y + x @ dy),
-}
-_FITTING = {
-    "trace": "give a square matrix",
-    "rows": "give a matrix",
-    "columns": "give a matrix",
-    "outer": "give a vector",
 }
 
 

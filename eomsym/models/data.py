@@ -1,18 +1,13 @@
-"""Data sets: scikit-learn's digits, some that are made from a seed, and one's own, with a network that suits each.
-
-Bits do not depend on the number of threads or the BLAS at hand: nothing is multiplied in floating point, or the result
-is rounded far above the round-off.
-"""
+"""Data sets: scikit-learn's digits, some that are made from a seed, and one's own, with a network that suits each."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from functools import partial
 from os import PathLike, fspath
 from typing import TYPE_CHECKING, Any
 
-from eomsym.checks import check_array, check_choice, check_integer
+from eomsym.checks import check_choice, check_integer
 from eomsym.errors import InputError
 from eomsym.models.data_files import DataFile, columns, is_data_file
 from eomsym.models.losses import LOSS_TABLE
@@ -38,10 +33,11 @@ class Dataset:
     about: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        inputs, targets = (check_array(f"dataset {self.name!r}", part) for part in (self.inputs, self.targets))
-        _check_inputs(self.name, inputs)
+        from eomsym.models.samples import check_samples
+
+        inputs, targets = check_samples(self.inputs, self.targets, f"dataset {self.name!r}: ")
         object.__setattr__(self, "inputs", inputs)
-        object.__setattr__(self, "targets", _checked_targets(self.name, targets, len(inputs)))
+        object.__setattr__(self, "targets", targets)
 
     @classmethod
     def from_csv(
@@ -64,21 +60,12 @@ class Dataset:
     @classmethod
     def from_file(cls, file: DataFile) -> Dataset:
         """The samples in a file, which is read as it says.  Raises ``InputError`` as ``DataFile.read`` does."""
-        table, about = file.read()
-        return cls(file.title, table.inputs, table.targets, about)
+        return cls(file.title, *file.read())
 
     @property
     def arrays(self) -> tuple[np.ndarray, np.ndarray]:
         """``(inputs, targets)``, as a kernel takes them."""
         return self.inputs, self.targets
-
-
-@dataclass(frozen=True)
-class _Entry:
-    """How a data set is made from a seed, and the network that it is trained on by default."""
-
-    make: Callable[[int], tuple[np.ndarray, np.ndarray]]
-    model: MLP
 
 
 def dataset(name: str | Dataset, seed: int = 0) -> Dataset:
@@ -91,14 +78,16 @@ def dataset(name: str | Dataset, seed: int = 0) -> Dataset:
         return name
     if isinstance(name, str) and is_data_file(name):
         return Dataset.from_file(DataFile.parse(name))
-    known = check_choice("dataset", name, _REGISTRY)
-    return Dataset(known, *_REGISTRY[known].make(check_integer("seed", seed)))
+    from eomsym.models.samples import MAKERS
+
+    known = check_choice("dataset", name, MAKERS)
+    return Dataset(known, *MAKERS[known](check_integer("seed", seed)))
 
 
 def default_model(data: str | Dataset) -> MLP:
     """A small network that suits a data set, by its name or itself.  Raises ``InputError`` as ``dataset`` does."""
     if isinstance(data, str) and not is_data_file(data):
-        return _REGISTRY[check_choice("dataset", data, _REGISTRY)].model
+        return _MODELS[check_choice("dataset", data, _MODELS)]
     samples = dataset(data)
     if samples.targets.ndim == 1:
         classes = max(2, 1 + int(samples.targets.max()), len(samples.about.get("classes") or ()))
@@ -126,105 +115,20 @@ def check_fit(model: MLP, suited: MLP, data: str, layers: str = "layers", loss: 
     return model
 
 
-def _check_inputs(name: str, inputs: np.ndarray) -> None:
-    import numpy as np
-
-    if not isinstance(inputs, np.ndarray) or inputs.ndim != 2 or inputs.dtype != np.float64 or inputs.size == 0:
-        found = f"{getattr(inputs, 'dtype', type(inputs).__name__)} of shape {np.shape(inputs)}"
-        raise InputError(f"dataset {name!r}: inputs are {found}; give a float64 array of shape (samples, features)")
-    if not np.isfinite(inputs).all():
-        raise InputError(f"dataset {name!r}: inputs hold NaN or infinity; give finite numbers")
-
-
-def _checked_targets(name: str, targets: np.ndarray, samples: int) -> np.ndarray:
-    """Labels as int64, values with an axis of outputs."""
-    import numpy as np
-
-    shape, kind = np.shape(targets), getattr(targets, "dtype", type(targets).__name__)
-    is_labels = isinstance(targets, np.ndarray) and targets.dtype.kind in "iu" and len(shape) == 1
-    is_values = kind == np.float64 and len(shape) in (1, 2)
-    if not (is_labels or is_values) or shape[0] != samples:
-        raise InputError(
-            f"dataset {name!r}: targets are {kind} of shape {shape}; give integer labels of shape ({samples},) "
-            f"or float64 values of shape ({samples}, outputs)"
-        )
-    if is_labels:
-        return targets.astype(np.int64, copy=False)
-    if not np.isfinite(targets).all():
-        raise InputError(f"dataset {name!r}: targets hold NaN or infinity; give finite numbers")
-    return targets.reshape(samples, -1)
-
-
-def _digit_pixels() -> tuple[np.ndarray, np.ndarray]:
-    """The 1797 × 64 pixels of 8 × 8 digits, whole numbers from 0 to 16, and their labels."""
-    import numpy as np
-    from sklearn.datasets import load_digits
-
-    pixels, labels = load_digits(return_X_y=True)
-    return np.ascontiguousarray(pixels, dtype=np.float64), labels.astype(np.int64)
-
-
-def _digits(seed: int) -> tuple[np.ndarray, np.ndarray]:
-    pixels, labels = _digit_pixels()
-    return pixels / 16.0, labels
-
-
-def _digits_small(seed: int, components: int = 8, samples: int = 256) -> tuple[np.ndarray, np.ndarray]:
-    """Digits on their first principal components (the first of unit variance), a random choice of samples."""
-    import numpy as np
-
-    pixels, labels = _digit_pixels()
-    total = pixels.sum(axis=0)
-    # n² times the covariance: whole numbers below 2^53, so exact in any order of summation.
-    scatter = len(pixels) * (pixels.T @ pixels) - np.outer(total, total)
-    values, vectors = np.linalg.eigh(scatter)
-    axes = vectors[:, : -components - 1 : -1]
-    strongest = np.abs(axes).argmax(axis=0)
-    axes = axes * np.sign(axes[strongest, np.arange(components)])
-    deviation = np.sqrt(values[-1]) / len(pixels)
-    chosen = np.sort(np.random.default_rng(seed).choice(len(pixels), samples, replace=False))
-    projected = (pixels[chosen] - total / len(pixels)) @ axes / deviation
-    return np.ascontiguousarray(projected.round(6)), labels[chosen]
-
-
-def _moons(seed: int, samples: int = 256, noise: float = 0.1) -> tuple[np.ndarray, np.ndarray]:
-    """Two interleaved half circles of radius 1 with normal noise, the first half of the samples labelled 0."""
-    import numpy as np
-
-    random = np.random.default_rng(seed)
-    angle = np.pi * random.random(samples)
-    labels = np.repeat(np.array([0, 1], dtype=np.int64), samples // 2)
-    upper = np.stack([np.cos(angle), np.sin(angle)], axis=1)
-    lower = np.array([1.0, 0.5]) - upper
-    clean = np.where(labels[:, None] == 0, upper, lower)
-    return (clean + noise * random.standard_normal((samples, 2))).round(12), labels
-
-
-def _teacher(seed: int, samples: int = 256, width: int = 8) -> tuple[np.ndarray, np.ndarray]:
-    """Values of a random network with 2 inputs, ``width`` tanh units and 1 output at normally distributed points."""
-    import numpy as np
-
-    random = np.random.default_rng(seed)
-    inputs = random.standard_normal((samples, 2))
-    first, bias = random.standard_normal((2, width)), random.standard_normal(width)
-    second = random.standard_normal(width) / np.sqrt(width)
-    hidden = np.tanh(inputs[:, :1] * first[0] + inputs[:, 1:] * first[1] + bias)
-    return inputs, (hidden * second).sum(axis=1, keepdims=True).round(12)
-
-
-_REGISTRY = {
-    "digits": _Entry(_digits, MLP([64, 32, 10], activation="tanh", loss="cross-entropy")),
-    "digits-small": _Entry(_digits_small, MLP([8, 16, 10], activation="tanh", loss="cross-entropy")),
-    "moons": _Entry(_moons, MLP([2, 16, 2], activation="tanh", loss="cross-entropy")),
+#: The network that suits each data set.
+_MODELS = {
+    "digits": MLP([64, 32, 10], activation="tanh", loss="cross-entropy"),
+    "digits-small": MLP([8, 16, 10], activation="tanh", loss="cross-entropy"),
+    "moons": MLP([2, 16, 2], activation="tanh", loss="cross-entropy"),
     # One block of a kernel: what a study in double-double arithmetic can afford.
-    "teacher-small": _Entry(partial(_teacher, samples=64, width=3), MLP([2, 3, 1], activation="tanh", loss="mse")),
-    "teacher": _Entry(_teacher, MLP([2, 16, 16, 1], activation="tanh", loss="mse")),
+    "teacher-small": MLP([2, 3, 1], activation="tanh", loss="mse"),
+    "teacher": MLP([2, 16, 16, 1], activation="tanh", loss="mse"),
 }
 
 #: Width of the hidden layer of a network for one's own data, if none is given.
 HIDDEN = 16
 #: The names that ``dataset`` knows.
-DATASETS = tuple(_REGISTRY)
+DATASETS = tuple(_MODELS)
 
 #: The data set of a convergence study if none is named, for each precision that has one: in double-double only tiny
 #: problems are quick.

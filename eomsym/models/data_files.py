@@ -6,10 +6,13 @@ name of a data set stands.
 
 from __future__ import annotations
 
+import csv
 import hashlib
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from io import BufferedReader
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,13 +23,12 @@ from eomsym.files import open_regular
 if TYPE_CHECKING:
     import numpy as np
 
-    from eomsym.models.data_tables import Table
-
 SUFFIXES = (".csv", ".npz")
 #: ``standard``: mean 0 and deviation 1; ``range``: from 0 to 1.
 SCALES = ("none", "standard", "range")
 #: Beyond them squares of double numbers overflow or lose their digits.
 SPREADS = (1e-140, 1e140)
+MOST_CLASSES = 100_000
 #: Hexadecimal digits of the SHA-256 that says which file is meant.
 DIGITS = 16
 _KEYS = ("target", "inputs", "header", "scale", "labels", "sha256")
@@ -107,8 +109,8 @@ class DataFile:
         """The error of this file."""
         return InputError(f"data {shown(self.path)}: {fault}")
 
-    def read(self) -> tuple[Table, dict[str, Any]]:
-        """What stands in the file, scaled, and what there is to say of it, as plain values.
+    def read(self) -> tuple[np.ndarray, np.ndarray, dict[str, Any]]:
+        """Inputs and targets, scaled, classes as their numbers; and what there is to say of them, as plain values.
 
         Raises ``InputError`` that names the file, and line and column of what is no finite number, of a ragged line and
         of a class that is none.
@@ -118,57 +120,77 @@ class DataFile:
         if self.sha256 and self.sha256 != self._digest():
             raise self.refuse(f"has changed since it had the digest {self.sha256}; measure it anew, or put it back")
         reader = read_npz if self.path.lower().endswith(".npz") else read_csv
-        try:
-            with open_regular(Path(self.path)) as stream:
-                table = reader(self, stream)
-        except InputError:
-            raise
-        except (OSError, ValueError) as error:
-            raise self._unreadable(error) from error
-        if not len(table.inputs):
+        with self._open() as stream:
+            inputs, targets, names, target_names = reader(self, stream)
+        if not len(inputs):
             raise self.refuse("holds no sample; give one row or more below the names of the columns")
-        parts = {"inputs": table.inputs} | ({} if table.is_labelled else {"targets": table.targets})
-        said: dict[str, Any] = {
+        targets, classes = self._classes(targets)
+        said = {
             "file": self.path,
-            "samples": len(table.inputs),
-            "inputs": list(table.names),
-            "targets": list(table.target_names),
-            "classes": _classes(table),
+            "samples": len(inputs),
+            "inputs": list(names),
+            "targets": list(target_names),
+            "classes": classes,
             "scale": self.scale,
         }
         if self.scale != "none":
-            said["scaling"] = {part: self._scaled(values, said[part]) for part, values in parts.items()}
-        return table, said
+            parts = {"inputs": inputs} | ({"targets": targets} if classes is None else {})
+            said["scaling"] = {part: self._scale(values, said[part]) for part, values in parts.items()}
+        return inputs, targets, said
 
-    def _scaled(self, values: np.ndarray, names: Sequence[str]) -> dict[str, list[float]]:
+    def _classes(self, targets: np.ndarray) -> tuple[np.ndarray, list[str] | None]:
+        """Words, and numbers that the file or their looks say are classes, as labels with names; else the values."""
+        import numpy as np
+
+        if targets.ndim == 1:
+            words, labels = np.unique(targets, return_inverse=True)
+            return labels.astype(np.int64), list(map(str, words))
+        several = targets.shape[1] > 1
+        fits = (targets >= 0) & (targets < MOST_CLASSES) & (targets == np.floor(targets))
+        if self.labels and (several or not fits.all()):
+            sample = int(np.argmin(fits[:, 0]))
+            fault = "several targets" if several else f"sample {sample + 1} has the target {targets[sample, 0]:g}"
+            raise self.refuse(f"{fault}: no class; give one column of whole numbers from 0 to {MOST_CLASSES - 1}")
+        if self.labels is False or several or not fits.all():
+            return targets, None
+        labels = targets[:, 0].astype(np.int64)
+        present = np.bincount(labels) > 0
+        if self.labels or (len(present) > 1 and present.all()):
+            return labels, [str(label) for label in range(len(present))]
+        return targets, None
+
+    def _scale(self, values: np.ndarray, names: Sequence[str]) -> dict[str, list[float]]:
         """Scales ``values`` (n, columns) in place, column by column, and says by what: ``(value - shift)/spread``."""
         import numpy as np
 
-        done: dict[str, list[float]] = {"shift": [], "spread": []}
-        for name, column in zip(names, values.T, strict=True):
-            low, high = float(column.min()), float(column.max())
-            with np.errstate(over="ignore", invalid="ignore"):
-                standard = self.scale == "standard"
-                shift, spread = (float(column.mean()), float(column.std())) if standard else (low, high - low)
-            if low == high:
-                shift, spread = low, 1.0
-            elif not SPREADS[0] < spread < SPREADS[1]:
-                raise self.refuse(f"column {name!r}, from {low:g} to {high:g}, cannot be scaled; change its unit")
-            np.divide(np.subtract(column, shift, out=column), spread, out=column)
-            done["shift"].append(shift)
-            done["spread"].append(spread)
-        return done
+        columns = np.ascontiguousarray(values.T)
+        low, high = columns.min(axis=1), columns.max(axis=1)
+        with np.errstate(over="ignore", invalid="ignore"):
+            standard = self.scale == "standard"
+            shift, spread = (columns.mean(axis=1), columns.std(axis=1)) if standard else (low, high - low)
+        shift, spread = np.where(low == high, low, shift), np.where(low == high, 1.0, spread)
+        if (wrong := ~((SPREADS[0] < spread) & (spread < SPREADS[1]))).any():
+            place = int(wrong.argmax())
+            span = f"from {low[place]:g} to {high[place]:g}"
+            raise self.refuse(f"column {names[place]!r}, {span}, cannot be scaled; change its unit")
+        np.divide(np.subtract(values, shift, out=values), spread, out=values)
+        return {"shift": shift.tolist(), "spread": spread.tolist()}
 
     def _digest(self) -> str:
+        with self._open() as stream:
+            return hashlib.file_digest(stream, "sha256").hexdigest()[:DIGITS]
+
+    @contextmanager
+    def _open(self) -> Iterator[BufferedReader]:
+        """The file for reading.  Raises ``InputError`` for what the system or a reader says against it."""
         try:
             with open_regular(Path(self.path)) as stream:
-                return hashlib.file_digest(stream, "sha256").hexdigest()[:DIGITS]
-        except (OSError, ValueError) as error:
-            raise self._unreadable(error) from error
-
-    def _unreadable(self, error: Exception) -> InputError:
-        said = getattr(error, "strerror", None) or " ".join(str(error).split())
-        return self.refuse(f"cannot be read ({said}); give a CSV or NPZ file")
+                yield stream
+        except InputError:
+            raise
+        except (OSError, ValueError, csv.Error) as error:
+            said = getattr(error, "strerror", None) or " ".join(str(error).split())
+            raise self.refuse(f"cannot be read ({said}); give a CSV or NPZ file") from error
 
 
 def is_data_file(text: str) -> bool:
@@ -190,10 +212,3 @@ def columns(given: str | int | Iterable[str | int] | None) -> tuple[str, ...]:
         return ()
     listed = given.split(",") if isinstance(given, str) else [given] if isinstance(given, int) else given
     return tuple(str(column).strip() for column in listed)
-
-
-def _classes(table: Table) -> list[str] | None:
-    """The names of the classes by their numbers; None where the targets are values."""
-    if not table.is_labelled:
-        return None
-    return list(table.classes) or [str(label) for label in range(int(table.targets.max()) + 1)]

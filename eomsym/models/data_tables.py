@@ -2,27 +2,23 @@
 
 from __future__ import annotations
 
+import csv
 import re
 import zipfile
 import zlib
 from collections.abc import Sequence
-from dataclasses import dataclass
 from io import BufferedReader
 from tokenize import TokenError
-from typing import TYPE_CHECKING
 
 import numpy as np
 import polars as pl
 
 from eomsym.checks import shown, suggestion
 from eomsym.errors import InputError
-
-if TYPE_CHECKING:
-    from eomsym.models.data_files import DataFile
+from eomsym.models.data_files import MOST_CLASSES, DataFile
 
 #: A longer first line is of no table; one without an end would fill the memory.
 LONGEST_LINE = 10**6
-MOST_CLASSES = 100_000
 _DECIMAL_COMMA = re.compile(r"[+-]?[0-9]+,[0-9]+", re.ASCII)
 #: What NumPy raises for a file that is none of its own: of the attributes, where it is an array alone, or bytes.
 _DAMAGED = (zipfile.BadZipFile, zlib.error, EOFError, AttributeError, TypeError, RuntimeError, SyntaxError, TokenError)
@@ -32,23 +28,8 @@ _MISSING = re.compile(r"[+-]?(nan|inf|infinity)|n/?a|null|none|\?|", re.ASCII | 
 _LINE = "line"
 
 
-@dataclass(frozen=True, eq=False)
-class Table:
-    """``inputs`` (n, n_in) float64, ``targets`` (n,) int64 labels or (n, n_out) float64, and the names of the columns.
-
-    ``classes`` are the names of labels that were words, in the order of their numbers.
-    """
-
-    inputs: np.ndarray
-    targets: np.ndarray
-    names: tuple[str, ...]
-    target_names: tuple[str, ...]
-    classes: tuple[str, ...] = ()
-
-    @property
-    def is_labelled(self) -> bool:
-        """Whether the targets are classes."""
-        return self.targets.ndim == 1
+#: Inputs (n, n_in) float64, targets (n, n_out) float64 or (n,) words, and the names of the columns of both.
+Table = tuple[np.ndarray, np.ndarray, tuple[str, ...], tuple[str, ...]]
 
 
 def read_csv(file: DataFile, stream: BufferedReader) -> Table:
@@ -70,10 +51,8 @@ def read_csv(file: DataFile, stream: BufferedReader) -> Table:
         raise file.refuse(f"targets {targets} and inputs {inputs}: give one or more of each, none twice")
     table = _Cells(file, names, cells)
     values = table.numbers(inputs)
-    if len(targets) == 1 and file.labels is not False and len(cells) and table.is_words(targets[0]):
-        classes, labels = np.unique(table.words(targets[0]), return_inverse=True)
-        return Table(values, labels.astype(np.int64), tuple(inputs), tuple(targets), tuple(map(str, classes)))
-    return Table(values, _labelled(file, table.numbers(targets)), tuple(inputs), tuple(targets))
+    in_words = len(targets) == 1 and file.labels is not False and len(cells) and table.is_words(targets[0])
+    return values, table.words(targets[0]) if in_words else table.numbers(targets), tuple(inputs), tuple(targets)
 
 
 def read_npz(file: DataFile, stream: BufferedReader) -> Table:
@@ -99,14 +78,13 @@ def read_npz(file: DataFile, stream: BufferedReader) -> Table:
         tuple(map(str, range(1, 1 + (values.shape[1] if values.ndim == 2 else 1)))) for values in (inputs, targets)
     )
     if targets.dtype.kind == "U" and targets.ndim == 1 and file.labels is not False:
-        classes, labels = np.unique(targets, return_inverse=True)
-        odd = [word for word in map(str, classes) if _MISSING.fullmatch(word) or _as_number(word) is not None]
-        if odd and not all(map(str.isdecimal, classes)):  # digits alone are classes too, as others write them
-            row = int(np.argmax(targets == odd[0])) + 1
-            raise file.refuse(f"target {shown(odd[0])} of row {row} is no word; give classes in words, or numbers")
-        return Table(_floats(file, inputs), labels.astype(np.int64), names, target_names, tuple(map(str, classes)))
-    values = _floats(file, targets.reshape(len(targets), -1))
-    return Table(_floats(file, inputs), _labelled(file, values), names, target_names)
+        words: list[str] = targets.tolist()
+        odd = next((row for row, word in enumerate(words) if not _is_word(word)), None)
+        if odd is not None and not all(map(str.isdecimal, words)):  # digits alone are classes too, as others have them
+            fault = f"target {shown(words[odd])} of row {odd + 1} is no word"
+            raise file.refuse(f"{fault}; give classes in words, or numbers")
+        return _floats(file, inputs), targets, names, target_names
+    return _floats(file, inputs), _floats(file, targets.reshape(len(targets), -1)), names, target_names
 
 
 def _cells(file: DataFile, stream: BufferedReader) -> pl.DataFrame:
@@ -120,6 +98,13 @@ def _cells(file: DataFile, stream: BufferedReader) -> pl.DataFrame:
         return pl.DataFrame({_LINE: []})
     except pl.exceptions.PolarsError as error:
         reason = str(error).partition("\n")[0]
+        if "more fields" in reason:
+            stream.seek(0)
+            rows = csv.reader(map(bytes.decode, stream), delimiter=delimiter)
+            lengths = ((len(row), f"line {rows.line_num}") for row in rows if row)
+            width, _ = next(lengths, (0, ""))
+            line = next((line for cells, line in lengths if cells > width), "a line")
+            reason = f"{line} has more cells than the first"
         raise file.refuse(f"is no table ({reason}); give UTF-8 text with {delimiter!r} between the cells") from error
     filled = texts.select(pl.all().str.strip_chars().replace("", None)).with_row_index(_LINE, 1)
     return filled.filter(pl.any_horizontal(pl.exclude(_LINE).is_not_null()))
@@ -146,21 +131,18 @@ class _Cells:
 
     def is_words(self, name: str) -> bool:
         """Whether the first cell of a column is a word."""
-        first = self._columns[name][0] or ""
-        return not _MISSING.fullmatch(first) and _as_number(first) is None and not _DECIMAL_COMMA.fullmatch(first)
+        return _is_word(self._columns[name][0])
 
     def words(self, name: str) -> np.ndarray:
         """A column of words, (rows,).  Raises ``InputError`` for a cell that is none, and for too many words."""
         column = self._columns[name]
         for word in column.unique(maintain_order=True):
-            if word is None or _MISSING.fullmatch(word):
+            if not _is_word(word):
                 fault = f"{shown(word or '')} is no class; name one in each line"
-            elif _as_number(word) is not None or _DECIMAL_COMMA.fullmatch(word):
-                fault = f"{shown(word)} is like a number, and {shown(column[0])} above it a word"
-                fault += "; write numbers in all lines, or words in all"
-            else:
-                continue
-            raise self._fault(column.eq_missing(word).arg_max(), name, fault)
+                if word and not _MISSING.fullmatch(word):
+                    fault = f"{shown(word)} is like a number, and {shown(column[0])} above it a word"
+                    fault += "; write numbers in all lines, or words in all"
+                raise self._fault(column.eq_missing(word).arg_max(), name, fault)
         if column.n_unique() > MOST_CLASSES:
             raise self._file.refuse(f"column {name!r} has more than {MOST_CLASSES} classes; give fewer, or numbers")
         return column.to_numpy()
@@ -197,22 +179,10 @@ def _floats(file: DataFile, values: np.ndarray) -> np.ndarray:
     return numbers
 
 
-def _labelled(file: DataFile, values: np.ndarray) -> np.ndarray:
-    """Values (n, columns) as they are, or as labels (n,) where the file says so or they look so."""
-    if file.labels is False or (file.labels is None and (values.shape[1] > 1 or not len(values))):
-        return values
-    fits = (values >= 0) & (values < MOST_CLASSES) & (values == np.floor(values))
-    if file.labels and (values.shape[1] > 1 or not fits.all()):
-        sample = int(np.argmin(fits[:, 0]))
-        fault = (
-            "several targets" if values.shape[1] > 1 else f"sample {sample + 1} has the target {values[sample, 0]:g}"
-        )
-        raise file.refuse(f"{fault}: no class; give one column of whole numbers from 0 to {MOST_CLASSES - 1}")
-    if not fits.all():
-        return values
-    labels = values[:, 0].astype(np.int64)
-    present = np.bincount(labels) > 0
-    return labels if file.labels or (len(present) > 1 and present.all()) else values
+def _is_word(cell: str | None) -> bool:
+    """Whether a cell is no number, not like one, and tells something."""
+    cell = cell or ""
+    return not (_MISSING.fullmatch(cell) or _DECIMAL_COMMA.fullmatch(cell)) and _as_number(cell) is None
 
 
 def _as_number(word: str) -> float | None:

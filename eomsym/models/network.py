@@ -10,6 +10,8 @@ from fractions import Fraction
 from itertools import pairwise
 from typing import Any
 
+import numpy as np
+
 from eomsym.errors import InputError
 from eomsym.models.losses import LOSS_TABLE
 from eomsym.models.mlp import MLP
@@ -33,43 +35,26 @@ def network_program(model: MLP, inputs: Sequence[Sequence[float]], targets: Sequ
             f"{len(inputs)} samples of layers {list(model.layers)}: {work} multiplications are written out one by one; "
             f"give at most {MAX_MULTIPLICATIONS}"
         )
-    writer = _Writer(model)
-    losses = [writer.loss(sample, target) for sample, target in zip(inputs, targets, strict=True)]
-    builder = writer.builder
-    mean = builder.weighted(writer.builder.total(losses), Fraction(1, len(losses)))
-    squares = writer.builder.total([builder.multiply(row, row) for row in writer.theta])
+    builder = ProgramBuilder()
+    theta = [builder.variable(index) for index in range(model.size)]
+    losses = [
+        LOSS_TABLE[model.loss].term(builder, _outputs(model, builder, theta, sample), target)
+        for sample, target in zip(inputs, targets, strict=True)
+    ]
+    mean = builder.weighted(builder.total(losses), Fraction(1, len(losses)))
+    squares = builder.total([builder.multiply(row, row) for row in theta])
     loss = builder.sum(mean, builder.weighted(squares, Fraction(model.weight_decay) / 2))
     return builder.finish(builder.gradient(loss, model.size), loss, model.size, 0)
 
 
-class _Writer:
-    """Rows of one network, sample by sample."""
-
-    def __init__(self, model: MLP) -> None:
-        self.model = model
-        self.builder = ProgramBuilder()
-        self.theta = [self.builder.variable(index) for index in range(model.size)]
-
-    def loss(self, sample: Sequence[float], target: Any) -> int:
-        """The loss of one sample."""
-        return LOSS_TABLE[self.model.loss].term(self.builder, self._output(sample), target)
-
-    def _output(self, sample: Sequence[float]) -> list[int]:
-        units, place = [self._number(value) for value in sample], 0
-        layers = list(pairwise(self.model.layers))
-        for layer, (rows, columns) in enumerate(layers):
-            units = [self._unit(place + column, columns, units) for column in range(columns)]
-            place += (rows + self.model.bias) * columns
-            if layer < len(layers) - 1:
-                units = [self.builder.function(self.model.activation, unit) for unit in units]
-        return units
-
-    def _unit(self, place: int, columns: int, inputs: Sequence[int]) -> int:
-        """The unit whose weights and bias stand at this place of θ and every ``columns`` numbers after it."""
-        count = len(inputs)
-        numbers = self.theta[place : place + (count + self.model.bias - 1) * columns + 1 : columns]
-        products = (self.builder.multiply(weight, unit) for weight, unit in zip(numbers[:count], inputs, strict=True))
-        return self.builder.total([*numbers[count:], *products])
-
-    def _number(self, value: float) -> int:
-        return self.builder.number(Fraction(float(value)))
+def _outputs(model: MLP, builder: ProgramBuilder, theta: Sequence[int], sample: Sequence[float]) -> list[int]:
+    """Rows of the last layer's units for one sample."""
+    units = [builder.number(Fraction(float(value))) for value in sample]
+    for layer, (matrix, bias) in enumerate(model.split(np.array(theta, object))):
+        if layer:
+            units = [builder.function(model.activation, unit) for unit in units]
+        sums = (
+            [builder.multiply(weight, unit) for weight, unit in zip(column, units, strict=True)] for column in matrix.T
+        )
+        units = [builder.total([*bias[unit : unit + 1], *products]) for unit, products in enumerate(sums)]
+    return units

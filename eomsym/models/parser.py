@@ -9,12 +9,14 @@ from __future__ import annotations
 import ast
 import builtins
 import keyword
+import operator
 import re
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
+from eomsym.checks import shown
 from eomsym.errors import InputError
 
 if TYPE_CHECKING:
@@ -36,7 +38,7 @@ MAX_NAMES = 64
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,30}")
 _LONG_NUMBER = re.compile(r"[0-9]{41}")
 _ALLOWED = re.compile(r"[A-Za-z0-9_ .+\-*/(),]*")
-_NUMBER = re.compile(r"([0-9]{1,40})?(\.[0-9]{0,40})?(?:[eE]([+-]?[0-9]{1,3}))?")
+_NUMBER = re.compile(r"[0-9]{0,40}(?:\.[0-9]{0,40})?(?:[eE]([+-]?[0-9]{1,3}))?")
 #: Names that mean something in a generated file or to people who read it.
 _RESERVED = frozenset(("np", "numpy", "numba", "math", "jit", "njit", "prange", "sympy", "eomsym", *FUNCTIONS))
 _EXAMPLE = "write it as (1-x)**2 + 100*(y-x**2)**2"
@@ -45,13 +47,13 @@ _EXAMPLE = "write it as (1-x)**2 + 100*(y-x**2)**2"
 def check_names(kind: str, names: Sequence[str], taken: Sequence[str] = ()) -> tuple[str, ...]:
     """Names of variables or parameters as a tuple.  Raises ``InputError`` for what is no name, or stands twice."""
     if isinstance(names, str) or not isinstance(names, (list, tuple)):
-        raise InputError(f"{kind} {_shown(names)}: give a list of names, such as ['x', 'y']")
+        raise InputError(f"{kind} {shown(names)}: give a list of names, such as ['x', 'y']")
     if len(names) > MAX_NAMES:
         raise InputError(f"{kind}: {len(names)} names; give at most {MAX_NAMES}")
     seen = list(taken)
     for name in names:
         if not isinstance(name, str) or not _NAME.fullmatch(name) or "__" in name:
-            raise InputError(f"{kind} {_shown(name)}: not a name; use letters and digits, such as x or w1")
+            raise InputError(f"{kind} {shown(name)}: not a name; use letters and digits, such as x or w1")
         if keyword.iskeyword(name) or name in _RESERVED or hasattr(builtins, name):
             raise InputError(f"{kind} {name!r}: has a meaning of its own; take another name, such as {name}1")
         if name in seen:
@@ -77,19 +79,19 @@ def syntax_tree(text: object, more: str = "") -> ast.expr:
     Raises ``InputError``, one line, for what is no such text, and for one that is too long or nested too deeply.
     """
     if not isinstance(text, str):
-        raise InputError(f"expression {_shown(text)}: not a text; {_EXAMPLE}")
+        raise InputError(f"expression {shown(text)}: not a text; {_EXAMPLE}")
     if len(text) > MAX_LENGTH:
-        raise InputError(f"expression {_shown(text)}: {len(text)} characters; give at most {MAX_LENGTH}")
+        raise InputError(f"expression {shown(text)}: {len(text)} characters; give at most {MAX_LENGTH}")
     plain = re.sub(f"[{re.escape(more)}]", "+", text) if more else text
     place = _ALLOWED.match(plain).end()  # type: ignore[union-attr]
     if place < len(text):
         hint = "write ** for powers" if text[place] == "^" else _EXAMPLE
-        raise InputError(f"expression {_shown(text)}: character {text[place]!r} is not allowed; {hint}")
+        raise InputError(f"expression {shown(text)}: character {text[place]!r} is not allowed; {hint}")
     if _LONG_NUMBER.search(text):
-        raise InputError(f"expression {_shown(text)}: a number has more than 40 digits; write it as 0.01")
+        raise InputError(f"expression {shown(text)}: a number has more than 40 digits; write it as 0.01")
     if _nesting(text) > MAX_DEPTH:
-        raise InputError(f"expression {_shown(text)}: nested deeper than {MAX_DEPTH}; split it into fewer levels")
-    return python_tree(text, f"expression {_shown(text)}", _EXAMPLE)
+        raise InputError(f"expression {shown(text)}: nested deeper than {MAX_DEPTH}; split it into fewer levels")
+    return python_tree(text, f"expression {shown(text)}", _EXAMPLE)
 
 
 def python_tree(text: str, name: str, example: str) -> ast.expr:
@@ -139,7 +141,7 @@ class _Reader:
         }
 
     def refuse(self, reason: str) -> InputError:
-        return InputError(f"expression {_shown(self.text)}: {reason}")
+        return InputError(f"expression {shown(self.text)}: {reason}")
 
     def read(self, node: ast.expr, depth: int) -> Any:
         if depth > 2 * MAX_DEPTH:
@@ -156,43 +158,38 @@ class _Reader:
             case ast.UnaryOp(op=ast.USub(), operand=operand):
                 return -self.read(operand, depth + 1)
             case ast.BinOp(op=ast.Add() | ast.Sub()):
-                return self._bounded(self.sympy.Add(*self._terms(node, depth)))
+                signs = {ast.Add: operator.pos, ast.Sub: operator.neg}
+                return self._bounded(self.sympy.Add(*self._chain(node, depth, signs)))
             case ast.BinOp(op=ast.Mult() | ast.Div()):
-                return self._bounded(self._product(node, depth))
+                factors = self._chain(node, depth, {ast.Mult: operator.pos, ast.Div: self._inverse})
+                if sum(map(_bits, factors)) > MAX_BITS:
+                    raise self.refuse(f"a number with more than {MAX_BITS} bits; give smaller numbers")
+                return self._bounded(self.sympy.Mul(*factors))
             case ast.BinOp(left=left, op=ast.Pow(), right=right):
                 return self._power(self.read(left, depth + 1), self.read(right, depth + 1))
             case ast.Call():
                 return self._call(node, depth)
         raise self.refuse(f"{self._piece(node)} is {kind_of(node)}, which is not allowed; {_EXAMPLE}")
 
-    def _terms(self, node: ast.expr, depth: int) -> list[Any]:
-        """The summands of a chain of + and −, which Python nests as deep as it is long."""
-        terms = []
-        while isinstance(node, ast.BinOp) and isinstance(node.op, (ast.Add, ast.Sub)):
-            right = self.read(node.right, depth + 1)
-            terms.append(right if isinstance(node.op, ast.Add) else -right)
-            node = node.left
-        return [self.read(node, depth + 1), *reversed(terms)]
+    def _chain(self, node: ast.expr, depth: int, parts: Mapping[type, Callable[[Any], Any]]) -> list[Any]:
+        """The operands of operators of one rank, which Python nests deeply; the last is read first.
 
-    def _product(self, node: ast.expr, depth: int) -> Any:
-        factors = []
-        while isinstance(node, ast.BinOp) and isinstance(node.op, (ast.Mult, ast.Div)):
-            right = self.read(node.right, depth + 1)
-            if isinstance(node.op, ast.Div):
-                right = self._power(right, self.sympy.S.NegativeOne)
-            factors.append(right)
+        ``parts`` says of each operator what it makes of the operand on its right.
+        """
+        operands = []
+        while isinstance(node, ast.BinOp) and type(node.op) in parts:
+            operands.append(parts[type(node.op)](self.read(node.right, depth + 1)))
             node = node.left
-        factors.append(self.read(node, depth + 1))
-        numbers = [factor for factor in factors if factor.is_Rational]
-        if sum(_bits(number) for number in numbers) > MAX_BITS:
-            raise self.refuse(f"a number with more than {MAX_BITS} bits; give smaller numbers")
-        return self.sympy.Mul(*reversed(factors))
+        return [self.read(node, depth + 1), *reversed(operands)]
+
+    def _inverse(self, number: Any) -> Any:
+        return self._power(number, self.sympy.S.NegativeOne)
 
     def _power(self, base: Any, exponent: Any) -> Any:
         if base.is_number and base.is_zero and not (exponent.is_Rational and exponent > 0):
             raise self.refuse("divides by zero or takes a power of it that is not defined; give another number")
         if exponent.is_Rational and (abs(exponent) > MAX_EXPONENT or _bits(exponent) > 64):
-            raise self.refuse(f"exponent {_shown(exponent)} is too large; give one of at most {MAX_EXPONENT}")
+            raise self.refuse(f"exponent {shown(exponent)} is too large; give one of at most {MAX_EXPONENT}")
         if base.is_number and exponent.is_number and not self._size(exponent) <= MAX_EXPONENT:
             raise self.refuse(f"an exponent is larger than {MAX_EXPONENT}; give a smaller one")
         if base.is_Rational and exponent.is_Rational and _bits(base) * abs(exponent) > MAX_BITS:
@@ -221,18 +218,17 @@ class _Reader:
         if name in self.functions:
             raise self.refuse(f"{name} stands without an argument; write {name}(x)")
         known = ", ".join(self.symbols) or "none"
-        raise self.refuse(f"name {_shown(name)} is neither a variable nor a parameter (these are: {known})")
+        raise self.refuse(f"name {shown(name)} is neither a variable nor a parameter (these are: {known})")
 
     def _number(self, node: ast.Constant) -> Any:
         """The number as it is written: 0.1 is one tenth."""
-        match = _NUMBER.fullmatch(self.source[node.col_offset : node.end_col_offset])
-        if not match or not (match[1] or match[2]):
-            raise self.refuse(f"number {self._piece(node)} is not plain or has more than 40 digits; write it as 0.01")
-        exponent = int(match[3] or 0)
-        if abs(exponent) > 300:
-            raise self.refuse(f"number {self._piece(node)} is out of range; give an exponent of at most 300")
-        value = Fraction((match[1] or "0") + (match[2] or "")) if match[2] != "." else Fraction(match[1] or "0")
-        value *= Fraction(10) ** exponent
+        written = self.source[node.col_offset : node.end_col_offset]
+        match = _NUMBER.fullmatch(written)
+        if not match:
+            raise self.refuse(f"number {shown(written)} is not plain or has more than 40 digits; write it as 0.01")
+        if abs(int(match[1] or 0)) > 300:
+            raise self.refuse(f"number {shown(written)} is out of range; give an exponent of at most 300")
+        value = Fraction(written)
         return self.sympy.Rational(value.numerator, value.denominator)
 
     def _bounded(self, expression: Any) -> Any:
@@ -244,7 +240,7 @@ class _Reader:
         return expression
 
     def _piece(self, node: ast.expr) -> str:
-        return _shown(self.source[node.col_offset : node.end_col_offset])
+        return shown(self.source[node.col_offset : node.end_col_offset])
 
 
 def _check_real(expression: sympy.Expr, text: str) -> sympy.Expr:
@@ -255,7 +251,7 @@ def _check_real(expression: sympy.Expr, text: str) -> sympy.Expr:
         power.base.is_number and power.base.is_negative and not power.exp.is_integer
         for power in expression.atoms(sympy.Pow)
     ):
-        raise InputError(f"expression {_shown(text)}: not a real number anywhere; check roots and logarithms")
+        raise InputError(f"expression {shown(text)}: not a real number anywhere; check roots and logarithms")
     return expression
 
 
@@ -274,8 +270,3 @@ def kind_of(node: ast.expr) -> str:
     if isinstance(node, ast.BinOp):
         words = "operator " + re.sub(r"(?<=[a-z])(?=[A-Z])", " ", type(node.op).__name__).lower()
     return f"{'an' if words[0] in 'aeiou' else 'a'} {words}"
-
-
-def _shown(value: object) -> str:
-    text = repr(value if not isinstance(value, str) else value[:64])
-    return text if len(text) <= 60 else text[:57] + "..."

@@ -150,7 +150,7 @@ def test_the_field_is_the_sum_of_the_terms(high_order):
         ({"theta": np.full(13, np.nan)}, "every entry has to be finite"),
         ({"theta": [0.0] * 13}, "theta: list"),
         ({"inputs": np.zeros((4, 3))}, r"inputs: shape \(4, 3\)"),
-        ({"targets": np.zeros((5, 1))}, r"targets: shape \(5, 1\)"),
+        ({"targets": np.zeros((5, 1))}, r"targets: float64 of shape \(5, 1\)"),
         ({"theta": np.full(13, 1e200)}, "floating-point numbers here, or a sine's argument is beyond"),
     ],
 )

@@ -73,7 +73,7 @@ def test_digits_are_those_of_scikit_learn_scaled_to_the_unit_interval():
 
 def test_digits_small_are_principal_components():
     """All samples at once (no choice) are uncorrelated, in falling order of variance, the first of variance 1."""
-    from eomsym.models.data import _digits_small
+    from eomsym.models.samples import _digits_small
 
     projected, _ = _digits_small(0, samples=1797)
     covariance = np.cov(projected.T, bias=True)
@@ -113,17 +113,17 @@ def test_a_seed_that_is_none_is_refused(seed):
 @pytest.mark.parametrize(
     ("inputs", "targets", "fault"),
     [
-        (np.zeros(3), np.zeros(3, dtype=np.int64), "inputs are float64 of shape"),
-        (np.zeros((3, 2), dtype=np.float32), np.zeros(3, dtype=np.int64), "inputs are float32"),
-        ([[0.0]], np.zeros(1, dtype=np.int64), "inputs are list"),
-        (np.full((3, 2), np.nan), np.zeros(3, dtype=np.int64), "NaN"),
-        (np.zeros((3, 2)), np.zeros(4, dtype=np.int64), r"targets are int64 of shape \(4,\)"),
-        (np.zeros((3, 2)), np.zeros((3, 1, 1)), "targets are float64"),
-        (np.zeros((3, 2)), np.zeros(3, dtype=bool), "targets are bool"),
-        (np.zeros((3, 2)), np.full(3, np.inf), "targets hold NaN or infinity"),
+        (np.zeros(3), np.zeros(3, dtype=np.int64), r"inputs: shape \(3,\)"),
+        (np.zeros((3, 2), dtype=np.float32), np.zeros(3, dtype=np.int64), "inputs: float32 is not a float64 array"),
+        ([[0.0]], np.zeros(1, dtype=np.int64), "inputs: list is not a float64 array"),
+        (np.full((3, 2), np.nan), np.zeros(3, dtype=np.int64), r"inputs: entry \(0, 0\) is nan"),
+        (np.zeros((3, 2)), np.zeros(4, dtype=np.int64), r"targets: int64 of shape \(4,\)"),
+        (np.zeros((3, 2)), np.zeros((3, 1, 1)), "targets: float64 of shape"),
+        (np.zeros((3, 2)), np.zeros(3, dtype=bool), "targets: bool is not a float64 array"),
+        (np.zeros((3, 2)), np.full(3, np.inf), r"targets: entry \(0,\) is inf"),
         (np.ma.array(np.zeros((3, 2)), mask=True), np.zeros(3), "a masked array"),
         (np.zeros((3, 2)), np.ma.zeros(3), "a masked array"),
-        (np.zeros((3, 2)), [0, 1, 2], "targets are list"),
+        (np.zeros((3, 2)), [0, 1, 2], "targets: list is not a float64 array"),
     ],
 )
 def test_arrays_that_no_kernel_takes_are_refused(inputs, targets, fault):

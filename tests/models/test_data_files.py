@@ -87,7 +87,8 @@ def test_classes(file, column, options, labels, classes):
     ("text", "options", "fault"),
     [
         ("a,b\n1,2\n3\n", {}, r"line 3, column 2 \('b'\): '' is no finite number; leave the line out"),
-        ("a,b\n1,2\n\n3,4,5\n", {}, "is no table .found more fields than defined"),
+        ("a,b\n1,2\n\n3,4,5\n", {}, r"is no table \(line 4 has more cells than the first\)"),
+        ("\na,b\n1,2,3\n", {}, "line 3 has more cells than the first"),
         ("a,b\n1,2\n\n3,four\n", {"labels": False}, r"line 4, column 2 \('b'\): 'four' is no finite number"),
         ("a,b\n1,2\nnan,4\n", {}, r"line 3, column 1 \('a'\): 'nan' is no finite number; leave the line out"),
         ("a,b\n1,2\n1,inf\n", {}, r"line 3, column 2 \('b'\): 'inf' is no finite number"),
@@ -199,7 +200,7 @@ def test_arrays_of_an_npz_file(tmp_path):
         Dataset.from_csv(path)
     for words, fault in (
         (["a", "1.5"], "target '1.5' of row 2 is no word; give classes in words, or numbers"),
-        (["2.5", "1.5"], "target '1.5' of row 2 is no word"),
+        (["2.5", "1.5"], "target '2.5' of row 1 is no word"),
         (["a", "nan"], "target 'nan' of row 2 is no word"),
     ):
         np.savez(path, inputs=np.zeros((2, 1)), targets=np.array(words))

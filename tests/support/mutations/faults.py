@@ -235,7 +235,11 @@ FAULTS = [
         ("_coefficient", 'sign = "" if product.sign > 0 else "-"\n            for', 'sign = ""\n            for'),
         ("templates/mlp/kernel.py.jinja", "weight_of_sample[count:] = 0.0", "weight_of_sample[count:] = share"),
         ("templates/mlp/kernel.py.jinja", " = delta + ITEM * (k - i) * fan_out", " = delta + ITEM * i * fan_out"),
-        ("templates/mlp/kernel.py.jinja", "rows[{{ slots[slope] * (spec.order ", "rows[{{ slots[value] * (spec.order "),
+        (
+            "templates/mlp/kernel.py.jinja",
+            "rows[{{ slots[activation.derivative] * (spec.order ",
+            "rows[{{ slots[activation.value] * (spec.order ",
+        ),
         ("templates/mlp/kernel.py.jinja", " = SLAB[layer] + (TERMS - 1 - k) * fan_out", " = SLAB[layer] + k * fan_out"),
         (
             "templates/mlp/kernel.py.jinja",
@@ -260,7 +264,7 @@ FAULTS = [
         RULE_KERNEL,
         ("templates/mlp/gradient_levels.jinja", "-1.0 if field == 1 else 0.0", "1.0 if field == 1 else 0.0"),
         ("templates/common/rule.jinja", "np.where(held, 1.0, 2.0 * root[0])", "np.where(held, 1.0, root[0])"),
-        ("templates/common/rule.jinja", "if steps != 1", "if steps != steps"),
+        ("templates/common/rule.jinja", "if spec.steps != 1", "if spec.steps != spec.steps"),
         ("templates/common/rule.jinja", "state_0[0] = theta", "state_0[0] = 0 * theta"),
         ("templates/common/rule.jinja", "return levels[k] if k >= 0", "return levels[k] if k > 0"),
         ("_Printer._value", "for i in range(1, k + 1))", "for i in range(k))"),
