@@ -19,6 +19,7 @@ from eomsym.errors import InputError
 from eomsym.models import MLP, Dataset, ExpressionLoss, VectorField, dataset, default_model
 from eomsym.models.data_files import DataFile
 from eomsym.optimizers import Optimizer, chosen
+from eomsym.optimizers.loop import Loop
 from eomsym.optimizers.registry import label
 from eomsym.schedules import Schedule, from_torch_scheduler
 from eomsym.schedules.schedule import read_schedules
