@@ -20,7 +20,7 @@ from eomsym.cli import (
     optimizers,
     output,
     recommend,
-    study,
+    sweep,
     terms,
     verify,
 )
@@ -46,7 +46,7 @@ app.add_typer(layers.group, name="layers")
 app.command(epilog=terms.EXAMPLES)(terms.terms)
 app.command(epilog=recommend.EXAMPLES)(recommend.recommend)
 app.command(epilog=optimizers.EXAMPLES)(optimizers.optimizers)
-app.add_typer(study.group, name="study")
+app.add_typer(sweep.group, name="sweep")
 
 
 def run(arguments: Sequence[str] | None) -> int:
