@@ -16,7 +16,7 @@ from benchmarks import (
     peers,
     rounds,
     startup,
-    studies,
+    sweeps,
     symbolic_parameters,
     tracker,
     trees,
@@ -126,8 +126,8 @@ TRACKER_NOTES = """\
 single precision, one thread. It keeps N + 2 copies of the parameters, five at least."""
 SYMBOL_NOTES = """\
 Exact coefficients of update rules whose parameters stay symbols, each repeat in a fresh process."""
-STUDY_NOTES = """\
-`eomsym study run`, whole runs in fresh processes with the kernel in numba's cache, BLAS on one thread everywhere.
+SWEEP_NOTES = """\
+`eomsym sweep run`, whole runs in fresh processes with the kernel in numba's cache, BLAS on one thread everywhere.
 "besides" is what one job costs beyond its measurement once the workers are up: handing it out, its result on disk
 (fsync); the smallest of the rounds. "faster" is serial over processes, round by round. Jobs that share a
 machine with another slow one another down, so the time of one job is longer beside a second one."""
@@ -153,7 +153,7 @@ SECTIONS = {
     ),
     "rounds": Section("Rounds of batches", ROUND_NOTES, lambda size: rounds.report(3 * size.starts)),
     "tracker": Section("Tracker", TRACKER_NOTES, lambda size: tracker.report(3 * size.starts)),
-    "studies": Section("Studies", STUDY_NOTES, lambda size: studies.report(size.jobs, size.rounds)),
+    "sweeps": Section("Sweeps", SWEEP_NOTES, lambda size: sweeps.report(size.jobs, size.rounds)),
 }
 
 

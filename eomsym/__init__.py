@@ -97,7 +97,7 @@ __all__ = [
 
 _ROOMS = (
     *("codegen", "derivation", "double_double", "drawing", "dynamics", "errors", "jax", "models", "notation"),
-    *("optimizers", "result", "schedules", "series", "step_index", "studies", "torch", "tracking", "tree_positions"),
+    *("optimizers", "result", "schedules", "series", "step_index", "sweeps", "torch", "tracking", "tree_positions"),
     *("trees", "verification"),
 )
 __getattr__, __dir__ = lazy.attach(__name__, _ROOMS)

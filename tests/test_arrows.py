@@ -38,7 +38,7 @@ FLOORS = (
     ("arrays",),
     ("jax", "torch"),
     ("verification",),
-    ("studies",),
+    ("sweeps",),
     ("cli",),
 )
 FLOOR = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}

@@ -266,6 +266,6 @@ def test_results_are_of_a_whole_run(capsys):
         "start-up",
         "symbols",
         "rounds",
-        "studies",
+        "sweeps",
         "tracker",
     }

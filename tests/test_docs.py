@@ -29,7 +29,7 @@ PAGES = [*sorted(DOCS.glob("*.md")), *sorted(DOCS.glob("reproductions/*.md")), R
 LONG = {
     "own_loss.md",
     "own_optimizer.md",
-    "studies.md",
+    "sweeps.md",
     "high_order.md",
     "tree_tables.md",
     "README.md",

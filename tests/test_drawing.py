@@ -17,7 +17,7 @@ def test_numbers_are_short():
 
 
 def test_pyplot_is_not_loaded():
-    modules = "eomsym.derivation.figures, eomsym.verification.figures, eomsym.studies.figures"
+    modules = "eomsym.derivation.figures, eomsym.verification.figures, eomsym.sweeps.figures"
     program = f"import sys, {modules}; print('matplotlib.pyplot' in sys.modules)"
     answer = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert answer.stdout.strip() == "False"

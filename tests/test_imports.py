@@ -29,8 +29,8 @@ ALLOWED = {
     ("codegen/loader.py", "exec_module"),
     # The file that a user asks to have audited, by name, is a program of theirs.
     ("cli/audit.py", "exec_module"),
-    # Worker processes of a study: it begins them itself, and speaks to nobody else over their pipes.
-    ("studies/executors.py", "multiprocessing"),
+    # Worker processes of a sweep: it begins them itself, and speaks to nobody else over their pipes.
+    ("sweeps/executors.py", "multiprocessing"),
 }
 #: Arguments that make a harmless function load a pickle.
 FORBIDDEN_KEYWORDS = {"allow_pickle"}

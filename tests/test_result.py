@@ -13,7 +13,7 @@ import polars
 import pytest
 
 import eomsym
-from eomsym import derivation, dynamics, studies, tracking, verification
+from eomsym import derivation, dynamics, sweeps, tracking, verification
 from eomsym.cli import output
 from eomsym.derivation import corrected_step, decay_law, derive, modified_generator, modified_loss
 from eomsym.derivation.formula import Formula
@@ -46,7 +46,7 @@ from eomsym.verification.recommending import Recommendation
 from eomsym.verification.terms_along import TermPoint, TermRecord, TreeRecord
 
 ETAS = (0.4, 0.2, 0.1, 0.05)
-ROOMS = derivation, dynamics, studies, tracking, verification
+ROOMS = derivation, dynamics, sweeps, tracking, verification
 
 
 def order_record(order):
@@ -91,12 +91,12 @@ def track():
     return tracker
 
 
-def study_results():
+def sweep_results():
     rows = [
         (f"job{eta}", "gradient-descent", "", "2-1", "moons", 0, 0, eta, 1.0, 1, 1.01 * eta, eta, 1e-12, "")
         for eta in ETAS
     ]
-    return studies.StudyResults(polars.DataFrame(rows, schema=studies.results.COLUMNS, orient="row"), missing=2)
+    return sweeps.SweepResults(polars.DataFrame(rows, schema=sweeps.results.COLUMNS, orient="row"), missing=2)
 
 
 AUDIT_ROWS = tuple(AuditRow(order, 1.0, {("series", "nested"): 1e-16}, 1e-9, "") for order in (0, 1))
@@ -121,7 +121,7 @@ RESULTS = {
     "track": track(),
     "measurement": track().latest,
     "noise": noise(),
-    "study": study_results(),
+    "sweep": sweep_results(),
     "derive": derive("heavy-ball", order=2),
     "derive Adam": derive("adam", order=1),
     "whole state": derive("heavy-ball", order=1, state="whole"),
@@ -191,7 +191,7 @@ def test_a_notebook_shows_the_table_of_the_text_and_markup_of_people_is_text():
     assert Cells(html).cells == " ".join(rows).split()
 
 
-@pytest.mark.parametrize("name", ["convergence", "follow", "scale", "study", "noise"])
+@pytest.mark.parametrize("name", ["convergence", "follow", "scale", "sweep", "noise"])
 def test_the_text_is_what_the_command_line_prints(name, capsys, monkeypatch):
     monkeypatch.setenv("COLUMNS", "80")
     output.set_quiet(False)
@@ -247,7 +247,7 @@ def _results_of_public_functions():
 #: What public functions return that is no finding: what to work with, or a number with its parts.
 NO_RESULTS = {
     "Design",
-    "StudyPlan",
+    "SweepPlan",
     "LoopKernel",
     "TreeTable",
     "FieldKernel",

@@ -22,7 +22,7 @@ from eomsym.cli import (
     optimizers,
     output,
     recommend,
-    study,
+    sweep,
     terms,
     verify,
 )
@@ -50,7 +50,7 @@ app.command(epilog=recommend.EXAMPLES)(recommend.recommend)
 app.command(epilog=edge.EXAMPLES)(edge.edge)
 app.command(epilog=noise.EXAMPLES)(noise.noise)
 app.command(epilog=optimizers.EXAMPLES)(optimizers.optimizers)
-app.add_typer(study.group, name="study")
+app.add_typer(sweep.group, name="sweep")
 
 
 def run(arguments: Sequence[str] | None) -> int:

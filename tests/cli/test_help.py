@@ -25,10 +25,10 @@ HELPS = [
     ("layers", "conserved"),
     ("drift",),
     ("terms",),
-    ("study",),
-    ("study", "run"),
-    ("study", "table"),
-    ("study", "plot"),
+    ("sweep",),
+    ("sweep", "run"),
+    ("sweep", "table"),
+    ("sweep", "plot"),
     ("audit",),
     ("derive",),
     ("generate",),
@@ -133,7 +133,7 @@ def test_help_lists_every_choice(run, command):
 
 def test_nothing_heavy_is_imported_for_it():
     """One after the other in one process: the first that imports something is named, and so are those behind it."""
-    light = ("--help", "verify --help", "layers scale --help", "terms --help", "study run --help", "--version")
+    light = ("--help", "verify --help", "layers scale --help", "terms --help", "sweep run --help", "--version")
     light += ("derive --order x", "derive --order 3")
     program = (
         "import sys; from eomsym.cli import main\n"

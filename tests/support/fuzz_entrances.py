@@ -146,9 +146,9 @@ NAMES = (
     *("loss", "field", "names", "--set", "--set batches", "number", "--layers", "--orders", "tree"),
     *("counter terms JSON", "specification", "kernel path", "--output", "--plot", "names of things"),
     *("libraries' names", "schedule", "--schedule", "--batch-order", "command line"),
-    *(("study file",) if find_spec("eomsym.studies") else ()),
+    *(("sweep file",) if find_spec("eomsym.sweeps") else ()),
 )
-STUDIES = (
+SWEEPS = (
     """orders = [0, 1]
 etas = [0.2, 0.1, 0.05]
 seeds = 2
@@ -177,7 +177,7 @@ layers = [8, 4, 10]
 normalization = ["none", "weight"]
 """,
 )
-_OF_STUDIES = (
+_OF_SWEEPS = (
     *(
         "orders",
         "etas",
@@ -273,8 +273,8 @@ def entrances(folder: Path) -> list[Entrance]:
         Entrance("--batch-order", _batch_order, ("forward", "palindrome", "reshuffled", "2,0,1"),
                  ("forward", "palin", *"0123,-. ")),
         Entrance("command line", _command, COMMANDS, _OF_COMMANDS, lambda text: text.split(" ")),
-        *([Entrance("study file", _study, STUDIES, _OF_STUDIES, _in_file(folder / "study.toml"))]
-          if "study file" in NAMES else []),
+        *([Entrance("sweep file", _sweep, SWEEPS, _OF_SWEEPS, _in_file(folder / "sweep.toml"))]
+          if "sweep file" in NAMES else []),
     ]  # fmt: skip
 
 
@@ -308,8 +308,8 @@ def _batch_order(text: str) -> None:
     read_batching(given, 6)
 
 
-def _study(path: Path) -> None:
-    from eomsym.studies.study_file import read_plan
+def _sweep(path: Path) -> None:
+    from eomsym.sweeps.sweep_file import read_plan
 
     read_plan(path)
 

@@ -21,7 +21,7 @@ FIRST = (
     "tests/test_packaging.py",
     "tests/cli/",
     "tests/verification/",
-    "tests/studies/",
+    "tests/sweeps/",
 )
 #: Their tests share nothing in memory: each can go to another process.
 SPLIT = FIRST[:4]
@@ -59,11 +59,11 @@ LONG = (
     "tests/dynamics/test_shadow_start.py::test_the_flow_from_there_has_slopes_one_two_three[adam, inside]",
     "tests/models/test_data.py::test_digits_small_does_not_depend_on_the_number_of_threads",
     "tests/optimizers/test_library_rules.py::test_measured_slopes[optax.adam(b1=1/3, b2=2/5, eps=0.01, eps_root=0.1, nesterov=True)]",  # noqa: E501
-    "tests/studies/test_cluster.py::test_workers_of_a_cluster_give_the_same_bytes_as_serial",
-    "tests/studies/test_executors.py::test_a_task_that_kills_every_worker_is_given_up_and_the_others_are_done[1]",
-    "tests/studies/test_executors.py::test_workers_do_not_hear_ctrl_c",
-    "tests/studies/test_measure.py::test_it_is_what_verify_measures[heavy-ball]",
-    "tests/studies/test_run.py::test_processes_give_the_same_bytes_as_serial",
+    "tests/sweeps/test_cluster.py::test_workers_of_a_cluster_give_the_same_bytes_as_serial",
+    "tests/sweeps/test_executors.py::test_a_task_that_kills_every_worker_is_given_up_and_the_others_are_done[1]",
+    "tests/sweeps/test_executors.py::test_workers_do_not_hear_ctrl_c",
+    "tests/sweeps/test_measure.py::test_it_is_what_verify_measures[heavy-ball]",
+    "tests/sweeps/test_run.py::test_processes_give_the_same_bytes_as_serial",
     "tests/test_docs.py::test_examples_print_what_the_page_says[corrected.md]",
     "tests/test_docs.py::test_examples_print_what_the_page_says[implicit_regularisation.md]",
     "tests/test_docs.py::test_examples_print_what_the_page_says[observables.md]",

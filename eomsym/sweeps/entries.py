@@ -1,4 +1,4 @@
-"""Reading the entries of a study file: each value of its kind and in its range, or an error that names it.
+"""Reading the entries of a sweep file: each value of its kind and in its range, or an error that names it.
 
 Every function raises ``InputError``; ``where`` is the table that the entry stands in, as people call it.
 """
@@ -25,11 +25,11 @@ def table(where: str, value: Any, allowed: Sequence[str]) -> Mapping[str, Any]:
     return value
 
 
-def tables(study: Mapping[str, Any], name: str) -> Sequence[Any]:
+def tables(sweep: Mapping[str, Any], name: str) -> Sequence[Any]:
     """The tables ``[[name]]``, at least one."""
-    found = study.get(name)
+    found = sweep.get(name)
     if not isinstance(found, (list, tuple)) or not found:
-        raise InputError(f"study: no table [[{name}]]; give at least one")
+        raise InputError(f"sweep: no table [[{name}]]; give at least one")
     return found
 
 

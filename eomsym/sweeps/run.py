@@ -1,4 +1,4 @@
-"""Running a study: what has no result yet is measured, and every result is kept as soon as it comes."""
+"""Running a sweep: what has no result yet is measured, and every result is kept as soon as it comes."""
 
 from __future__ import annotations
 
@@ -8,22 +8,22 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from eomsym.result import Result
-from eomsym.studies.executors import Executor, Serial, WorkerLost
-from eomsym.studies.job import Job, JobResult
-from eomsym.studies.measure import kernel_orders
-from eomsym.studies.plan import StudyPlan
-from eomsym.studies.results import collect
-from eomsym.studies.store import ResultStore
+from eomsym.sweeps.executors import Executor, Serial, WorkerLost
+from eomsym.sweeps.job import Job, JobResult
+from eomsym.sweeps.measure import kernel_orders
+from eomsym.sweeps.plan import SweepPlan
+from eomsym.sweeps.results import collect
+from eomsym.sweeps.store import ResultStore
 
 #: Called with what is being done, how much of it is done, and how much there is.
 Progress = Callable[[str, int, int], None]
 
 
 @dataclass(frozen=True, repr=False)
-class StudyRun(Result):
+class SweepRun(Result):
     """What one run has done: of ``jobs``, ``found`` had a result before, and ``measured`` have one from this run.
 
-    ``failed`` counts the jobs of the study whose result is a reason why there are no errors, from whatever run.
+    ``failed`` counts the jobs of the sweep whose result is a reason why there are no errors, from whatever run.
     """
 
     jobs: int
@@ -32,14 +32,14 @@ class StudyRun(Result):
     failed: int
 
 
-def run_study(
-    plan: StudyPlan,
+def run_sweep(
+    plan: SweepPlan,
     folder: str | Path,
     executor: Executor | None = None,
     *,
     retry_failed: bool = False,
     progress: Progress | None = None,
-) -> StudyRun:
+) -> SweepRun:
     """Measures every job of ``plan`` that has no result in ``folder``; a run that was ended goes on from there.
 
     ``executor`` is a ``Serial`` (the default), ``Processes`` or ``Cluster``; the results do not depend on it, byte for
@@ -62,7 +62,7 @@ def run_study(
         if todo:
             failed = (failed - again) | _measure(todo, place, store, report)
         collect(plan, store).write_parquet(store.table_path)
-    return StudyRun(len(jobs), len(jobs) - len(todo), len(todo), len(failed))
+    return SweepRun(len(jobs), len(jobs) - len(todo), len(todo), len(failed))
 
 
 def _measure(todo: list[Job], executor: Executor, store: ResultStore, report: Progress) -> set[str]:

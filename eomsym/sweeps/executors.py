@@ -24,8 +24,8 @@ from threadpoolctl import threadpool_limits
 
 from eomsym.checks import check_integer
 from eomsym.errors import EomsymError
-from eomsym.studies.job import Job, JobResult
-from eomsym.studies.measure import KernelOrder, measure, one_blas_thread, prepare_kernel
+from eomsym.sweeps.job import Job, JobResult
+from eomsym.sweeps.measure import KernelOrder, measure, one_blas_thread, prepare_kernel
 
 #: A job whose worker has died this often is not tried again.
 MOST_DEATHS = 3
@@ -43,7 +43,7 @@ class WorkerLost:
 
 
 class Executor(Protocol):
-    """What a study asks of the place where it is measured; used as a context manager."""
+    """What a sweep asks of the place where it is measured; used as a context manager."""
 
     def __enter__(self) -> Executor: ...
 

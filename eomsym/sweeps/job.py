@@ -1,4 +1,4 @@
-"""One job of a study: a frozen record of everything that decides its numbers, named by a digest of that record."""
+"""One job of a sweep: a frozen record of everything that decides its numbers, named by a digest of that record."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The results of a study in one table, and what they say about each optimiser on each model.
+"""The results of a sweep in one table, and what they say about each optimiser on each model.
 
 The table is a polars frame.  polars and not pyarrow, because what follows on reading is grouping, and pyarrow's tables
 are made for exchange: polars reads and writes Parquet, groups and writes CSV by itself, in one package that needs no
@@ -21,10 +21,10 @@ from typing import TYPE_CHECKING, Any
 from eomsym.errors import InputError
 from eomsym.files import read_bounded, write_atomically
 from eomsym.result import Result, Row, Table, fixed, small
-from eomsym.studies.job import JobResult
-from eomsym.studies.plan import StudyPlan, describe_settings
-from eomsym.studies.store import ResultStore
-from eomsym.studies.study_file import read_plan
+from eomsym.sweeps.job import JobResult
+from eomsym.sweeps.plan import SweepPlan, describe_settings
+from eomsym.sweeps.store import ResultStore
+from eomsym.sweeps.sweep_file import read_plan
 from eomsym.verification.training import describe_model
 from eomsym.verification.verification_record import OrderRecord
 
@@ -52,7 +52,7 @@ COLUMNS = {
 CASE_WIDTH = 19
 #: Reasons of failed jobs that are told one by one.
 MOST_REASONS = 5
-#: What is larger was not written by a study.
+#: What is larger was not written by a sweep.
 MAX_TABLE_BYTES = 2**30
 _CASE = ("optimizer", "parameters", "model", "data")
 
@@ -126,15 +126,15 @@ class Case(Result):
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class StudyResults(Result):
-    """What there is of a study: ``frame`` has the columns ``COLUMNS``; ``missing`` jobs have no result yet."""
+class SweepResults(Result):
+    """What there is of a sweep: ``frame`` has the columns ``COLUMNS``; ``missing`` jobs have no result yet."""
 
     frame: polars.DataFrame
     missing: int = 0
 
     @cached_property
     def cases(self) -> tuple[Case, ...]:
-        """Each optimiser on each model, in the sequence of the study; a case of failed jobs alone has no orders."""
+        """Each optimiser on each model, in the sequence of the sweep; a case of failed jobs alone has no orders."""
         return tuple(_cases(self.frame))
 
     @property
@@ -151,7 +151,7 @@ class StudyResults(Result):
         return dict(zip(failed["job"], failed["reason"], strict=True))
 
     def to_dict(self) -> dict[str, Any]:
-        """The JSON object of ``eomsym study table`` as plain values."""
+        """The JSON object of ``eomsym sweep table`` as plain values."""
         failures = [{"job": job, "reason": reason} for job, reason in self.failures.items()]
         return {"jobs": self.jobs, "missing": self.missing, "failures": failures, **self.entries("cases")}
 
@@ -171,7 +171,7 @@ class StudyResults(Result):
     @property
     def warnings(self) -> tuple[str, ...]:
         """What is not in the table."""
-        said = [f"{self.missing} jobs of the study have no result yet"] if self.missing else []
+        said = [f"{self.missing} jobs of the sweep have no result yet"] if self.missing else []
         failures = list(self.failures.items())
         said += [f"job {job[:12]} failed: {reason}" for job, reason in failures[:MOST_REASONS]]
         if len(failures) > MOST_REASONS:
@@ -193,18 +193,18 @@ class StudyResults(Result):
         self.frame.write_parquet(content)
         write_atomically(Path(path), content.getvalue())
 
-    drawn_by = "eomsym.studies.figures.study_figure"
+    drawn_by = "eomsym.sweeps.figures.sweep_figure"
 
 
-def study_folder(path: str | Path) -> Path:
-    """Where the results of a study file lie if nobody says otherwise: beside it, with the ending ``.results``."""
+def sweep_folder(path: str | Path) -> Path:
+    """Where the results of a sweep file lie if nobody says otherwise: beside it, with the ending ``.results``."""
     return Path(path).with_suffix(".results")
 
 
-def read_results(place: str | Path) -> StudyResults:
-    """The results in ``place``: a study file, a folder of results, or a table of them (``.parquet``).
+def read_results(place: str | Path) -> SweepResults:
+    """The results in ``place``: a sweep file, a folder of results, or a table of them (``.parquet``).
 
-    A folder may be read while a study is at work in it.
+    A folder may be read while a sweep is at work in it.
     Raises ``InputError`` if there are none, ``EomsymError`` that names the file for one that was altered.
     """
     path = Path(place)
@@ -212,11 +212,11 @@ def read_results(place: str | Path) -> StudyResults:
         store = ResultStore(path)
         return collect(store.read_plan(), store)
     if path.suffix == ".parquet":
-        return StudyResults(_read_parquet(path))
-    return collect(read_plan(path), ResultStore(study_folder(path)))
+        return SweepResults(_read_parquet(path))
+    return collect(read_plan(path), ResultStore(sweep_folder(path)))
 
 
-def collect(plan: StudyPlan, store: ResultStore) -> StudyResults:
+def collect(plan: SweepPlan, store: ResultStore) -> SweepResults:
     """The results of the jobs of ``plan``, in its sequence.  Raises ``InputError`` if there is not one."""
     import polars
 
@@ -224,9 +224,9 @@ def collect(plan: StudyPlan, store: ResultStore) -> StudyResults:
     jobs = list(plan.jobs())
     found = [job for job in jobs if job.digest in present]
     if not found:
-        raise InputError(f"study folder {str(store.folder)!r}: no results of this study; run it first")
+        raise InputError(f"sweep folder {str(store.folder)!r}: no results of this sweep; run it first")
     rows = [row for job in found for row in _rows(store.read(job))]
-    return StudyResults(polars.DataFrame(rows, schema=COLUMNS, orient="row"), len(jobs) - len(found))
+    return SweepResults(polars.DataFrame(rows, schema=COLUMNS, orient="row"), len(jobs) - len(found))
 
 
 def _rows(result: JobResult) -> Iterator[tuple[Any, ...]]:
@@ -271,10 +271,10 @@ def _read_parquet(path: Path) -> polars.DataFrame:
         reason = getattr(error, "strerror", None) or error
         raise InputError(f"results {str(path)!r}: cannot be read ({reason}); give results.parquet") from error
     except polars.exceptions.PolarsError as error:
-        raise InputError(f"results {str(path)!r}: not a Parquet file; give one that a study has written") from error
+        raise InputError(f"results {str(path)!r}: not a Parquet file; give one that a sweep has written") from error
     expected = polars.DataFrame(schema=COLUMNS).schema
     if frame.schema != expected or not len(frame):
-        raise InputError(f"results {str(path)!r}: no table of a study; give one with {', '.join(COLUMNS)}")
+        raise InputError(f"results {str(path)!r}: no table of a sweep; give one with {', '.join(COLUMNS)}")
     return frame
 
 

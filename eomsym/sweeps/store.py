@@ -1,4 +1,4 @@
-"""The folder of a study: its plan, one file a result, and a lock.
+"""The folder of a sweep: its plan, one file a result, and a lock.
 
 One file a job, named by the job's digest, because a rename is the one thing that a file system does wholly or not at
 all: whoever is killed leaves complete results and nothing else, readers need no lock, and what is done can be told from
@@ -17,17 +17,17 @@ from filelock import FileLock, Timeout
 
 from eomsym.errors import EomsymError, InputError
 from eomsym.files import read_bounded, temporary_files, write_atomically
-from eomsym.studies.job import Job, JobResult, canonical_json
-from eomsym.studies.plan import StudyPlan
-from eomsym.studies.study_file import plan_from_dict
+from eomsym.sweeps.job import Job, JobResult, canonical_json
+from eomsym.sweeps.plan import SweepPlan
+from eomsym.sweeps.sweep_file import plan_from_dict
 
-#: What is larger was not written by a study.
+#: What is larger was not written by a sweep.
 MAX_RESULT_BYTES, MAX_PLAN_BYTES = 2**20, 2**26
 _RESULT_NAME = re.compile(r"([0-9a-f]{64})\.json")
 
 
 class ResultStore:
-    """The results of a study in ``folder``, which is made when something is written."""
+    """The results of a sweep in ``folder``, which is made when something is written."""
 
     def __init__(self, folder: str | Path) -> None:
         self.folder = Path(folder)
@@ -39,7 +39,7 @@ class ResultStore:
     @property
     def plan_path(self) -> Path:
         """The file of the plan that was run last."""
-        return self.folder / "study.json"
+        return self.folder / "sweep.json"
 
     @property
     def table_path(self) -> Path:
@@ -59,7 +59,7 @@ class ResultStore:
             lock.acquire()
         except Timeout as error:
             raise InputError(
-                f"study folder {str(self.folder)!r}: another run is at work in it; wait for it, or give another folder"
+                f"sweep folder {str(self.folder)!r}: another run is at work in it; wait for it, or give another folder"
             ) from error
         try:
             self._clean()
@@ -67,18 +67,18 @@ class ResultStore:
         finally:
             lock.release()
 
-    def write_plan(self, plan: StudyPlan) -> None:
+    def write_plan(self, plan: SweepPlan) -> None:
         """Keeps the plan beside the results; results of an earlier plan stay."""
         write_atomically(self.plan_path, canonical_json(plan.to_dict()) + b"\n")
 
-    def read_plan(self) -> StudyPlan:
-        """The plan that was run last.  Raises ``InputError`` if the folder is not one of a study."""
+    def read_plan(self) -> SweepPlan:
+        """The plan that was run last.  Raises ``InputError`` if the folder is not one of a sweep."""
         try:
             return plan_from_dict(json.loads(read_bounded(self.plan_path, MAX_PLAN_BYTES)))
         except (OSError, ValueError, RecursionError) as error:
             raise InputError(
-                f"study folder {str(self.folder)!r}: no study was run in it, or its study.json was altered ({error}); "
-                "give a study file or a folder of results"
+                f"sweep folder {str(self.folder)!r}: no sweep was run in it, or its sweep.json was altered ({error}); "
+                "give a sweep file or a folder of results"
             ) from error
 
     def digests(self) -> set[str]:
@@ -95,7 +95,7 @@ class ResultStore:
     def read(self, job: Job) -> JobResult:
         """The result of a job.  Raises ``EomsymError`` that names the file if it is not what was written there."""
         path = self._path(job.digest)
-        again = "delete the file and run the study again"
+        again = "delete the file and run the sweep again"
         try:
             result = JobResult.from_json(read_bounded(path, MAX_RESULT_BYTES))
         except EomsymError as error:
@@ -115,7 +115,7 @@ class ResultStore:
             self._results.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise EomsymError(
-                f"study folder {str(self.folder)!r}: cannot be made ({error.strerror}); give another folder"
+                f"sweep folder {str(self.folder)!r}: cannot be made ({error.strerror}); give another folder"
             ) from error
 
     def _clean(self) -> None:

@@ -15,9 +15,9 @@ from typing import Any
 
 from eomsym import __version__
 from eomsym.errors import EomsymError, InputError, MissingExtraError
-from eomsym.studies.executors import WorkerLost
-from eomsym.studies.job import Job, JobResult
-from eomsym.studies.measure import KernelOrder, kernel_order, measure_as_ordered, prepare_as_ordered
+from eomsym.sweeps.executors import WorkerLost
+from eomsym.sweeps.job import Job, JobResult
+from eomsym.sweeps.measure import KernelOrder, kernel_order, measure_as_ordered, prepare_as_ordered
 
 #: Jobs that the scheduler knows of at a time: enough for any cluster, few enough for its memory.
 IN_FLIGHT = 2000
@@ -41,7 +41,7 @@ class Cluster:
         self._logger, self._level = logging.getLogger("distributed.client"), logging.NOTSET
 
     def __enter__(self) -> Cluster:
-        # A lost scheduler is told once, as the error that ends the study.
+        # A lost scheduler is told once, as the error that ends the sweep.
         self._level = self._logger.level
         self._logger.setLevel(logging.CRITICAL)
         try:
@@ -115,7 +115,7 @@ class Cluster:
         return self._client
 
     def _submit(self, job: Job) -> Any:
-        # A key of its own: what was measured for another study or by another version is not taken for this.
+        # A key of its own: what was measured for another sweep or by another version is not taken for this.
         return self._connected.submit(measure_as_ordered, job, kernel_order(job), pure=False)
 
     def _as_completed(self, futures: Iterable[Any]) -> Any:
@@ -131,7 +131,7 @@ class Cluster:
             raise EomsymError(f"worker of {self._address}: {error}; install eomsym {__version__} there") from error
         except (OSError, TimeoutError, self._dask.CancelledError) as error:
             raise EomsymError(
-                f"scheduler {self._address!r}: the connection was lost; what is measured is kept, run the study again"
+                f"scheduler {self._address!r}: the connection was lost; what is measured is kept, run the sweep again"
             ) from error
 
     def _machines(self) -> list[list[str]]:

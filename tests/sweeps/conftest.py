@@ -1,4 +1,4 @@
-"""One small study for all tests of the room, with one kernel."""
+"""One small sweep for all tests of the room, with one kernel."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 import kernel_cache
 import pytest
 
-from eomsym import studies
+from eomsym import sweeps
 
 #: Jobs of some 20 ms: what is tested is that they are run, kept and found, not what they measure.
 CHEAP = {
@@ -29,7 +29,7 @@ def kernels():
 
 @pytest.fixture
 def cheap():
-    """The words of the study, a new copy; keywords change some."""
+    """The words of the sweep, a new copy; keywords change some."""
 
     def words(**changes):
         return {**json.loads(json.dumps(CHEAP)), **changes}
@@ -40,11 +40,11 @@ def cheap():
 @pytest.fixture
 def plan(cheap):
     """Twelve cheap jobs."""
-    return studies.plan_from_dict(cheap())
+    return sweeps.plan_from_dict(cheap())
 
 
 @pytest.fixture
-def study_file(tmp_path):
+def sweep_file(tmp_path):
     """Twelve cheap jobs as a file; ``seeds`` changes how many."""
 
     def write(seeds=3) -> Path:

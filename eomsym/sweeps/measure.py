@@ -19,7 +19,7 @@ from eomsym.codegen.render import render
 from eomsym.dynamics import FieldKernel
 from eomsym.errors import IntegrationError, KernelError
 from eomsym.models import Dataset, dataset
-from eomsym.studies.job import Job, JobResult, MeasuredError
+from eomsym.sweeps.job import Job, JobResult, MeasuredError
 from eomsym.verification.verifying import error_exponents, measure_errors
 
 #: An explicit integrator creeps along a stiff path for hours.  Jobs that go well ask a few thousand times; a count, and

@@ -1,4 +1,4 @@
-"""From a study file, or the same words in Python, to a plan.  Whatever is not understood is refused by its name."""
+"""From a sweep file, or the same words in Python, to a plan.  Whatever is not understood is refused by its name."""
 
 from __future__ import annotations
 
@@ -18,62 +18,62 @@ from eomsym.files import read_bounded
 from eomsym.models import DATASETS, LOSS_TABLE, LOSSES, MLP, DataFile, Dataset, check_fit, default_model
 from eomsym.models.data_files import columns, is_data_file
 from eomsym.optimizers.registry import is_built_in
-from eomsym.studies import entries
-from eomsym.studies.plan import MAX_JOBS, ModelChoice, OptimizerChoice, StudyPlan
+from eomsym.sweeps import entries
+from eomsym.sweeps.plan import MAX_JOBS, ModelChoice, OptimizerChoice, SweepPlan
 
 MAX_FILE_BYTES = 2**20
-#: T is this many of an optimiser's largest steps, where the study does not say; as in ``eomsym.verify``.
+#: T is this many of an optimiser's largest steps, where the sweep does not say; as in ``eomsym.verify``.
 DEFAULT_STEPS = 8
 MAX_STEPS, MAX_SEED, MAX_WIDTH, MAX_ORDER = 100_000, 999_999_999, 100_000, 11
 #: Decimal exponents beyond those of a double are no step sizes, and as exact fractions they would fill the memory.
 MAX_EXPONENT = 400
 
-STUDY_KEYS = ("orders", "etas", "steps", "seeds", "optimizer", "model")
+SWEEP_KEYS = ("orders", "etas", "steps", "seeds", "optimizer", "model")
 OPTIMIZER_KEYS = ("name", "parameters", "etas")
 MODEL_KEYS = ("data", "layers", "hidden", "activation", "loss", "weight-decay", "normalization", "bias")
 #: How files are read that ``data`` names.
 FILE_KEYS = ("target", "inputs", "header", "scale")
 
 
-def read_plan(path: str | Path) -> StudyPlan:
-    """The plan in a study file (TOML).  Raises ``InputError`` that names the file and what is wrong in it."""
+def read_plan(path: str | Path) -> SweepPlan:
+    """The plan in a sweep file (TOML).  Raises ``InputError`` that names the file and what is wrong in it."""
     file = Path(path)
     try:
         text = read_bounded(file, MAX_FILE_BYTES).decode()
     except UnicodeDecodeError as error:
-        raise InputError(f"study {str(file)!r}: byte {error.start} is not UTF-8; give a study file") from error
+        raise InputError(f"sweep {str(file)!r}: byte {error.start} is not UTF-8; give a sweep file") from error
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
-        right = "give a study file, with orders, [[optimizer]] and [[model]]"
-        raise InputError(f"study {str(file)!r}: cannot be read ({reason}); {right}") from error
+        right = "give a sweep file, with orders, [[optimizer]] and [[model]]"
+        raise InputError(f"sweep {str(file)!r}: cannot be read ({reason}); {right}") from error
     try:
         # Decimal fractions as they are written, because parameters are exact.
         return plan_from_dict(tomllib.loads(text, parse_float=_decimal))
     except InputError as error:
-        raise InputError(f"study {str(file)!r}: {error}") from error
+        raise InputError(f"sweep {str(file)!r}: {error}") from error
     except (ValueError, RecursionError) as error:
-        raise InputError(f"study {str(file)!r}: not TOML ({error}); docs/studies.md shows the form") from error
+        raise InputError(f"sweep {str(file)!r}: not TOML ({error}); docs/sweeps.md shows the form") from error
 
 
-def plan_from_dict(data: Mapping[str, Any]) -> StudyPlan:
-    """A plan from the keys and values that a study file holds (docs/studies.md lists them).
+def plan_from_dict(data: Mapping[str, Any]) -> SweepPlan:
+    """A plan from the keys and values that a sweep file holds (docs/sweeps.md lists them).
 
     Raises ``InputError`` that names the entry for what is unknown, missing, of the wrong kind, out of range or there
-    twice, and for what ``StudyPlan`` refuses.
+    twice, and for what ``SweepPlan`` refuses.
     """
-    study = entries.table("study", data, STUDY_KEYS)
-    shared = entries.falling("study", "etas", study["etas"]) if "etas" in study else None
-    if "orders" not in study:
-        raise InputError("study: no orders; write orders = [0, 1, 2]")
-    choices = (choice for table in entries.tables(study, "optimizer") for choice in _optimizers(table, shared))
-    models = (choice for table in entries.tables(study, "model") for choice in _models(table))
-    return StudyPlan(
+    sweep = entries.table("sweep", data, SWEEP_KEYS)
+    shared = entries.falling("sweep", "etas", sweep["etas"]) if "etas" in sweep else None
+    if "orders" not in sweep:
+        raise InputError("sweep: no orders; write orders = [0, 1, 2]")
+    choices = (choice for table in entries.tables(sweep, "optimizer") for choice in _optimizers(table, shared))
+    models = (choice for table in entries.tables(sweep, "model") for choice in _models(table))
+    return SweepPlan(
         # One too many is enough to be refused: a few long lists multiply to more than fits the memory.
         optimizers=tuple(islice(choices, MAX_JOBS + 1)),
         models=tuple(islice(models, MAX_JOBS + 1)),
-        orders=entries.distinct_integers("study", "orders", study["orders"], 0, MAX_ORDER),
-        seeds=_seeds(study.get("seeds", 1)),
-        steps=check_integer("study: steps", study.get("steps", DEFAULT_STEPS), 1, MAX_STEPS),
+        orders=entries.distinct_integers("sweep", "orders", sweep["orders"], 0, MAX_ORDER),
+        seeds=_seeds(sweep.get("seeds", 1)),
+        steps=check_integer("sweep: steps", sweep.get("steps", DEFAULT_STEPS), 1, MAX_STEPS),
     )
 
 
@@ -87,8 +87,8 @@ def _decimal(text: str) -> Decimal:
 def _seeds(value: Any) -> tuple[int, ...]:
     """A list of seeds, or how many there are, counted from 0."""
     if isinstance(value, (list, tuple)):
-        return entries.distinct_integers("study", "seeds", value, 0, MAX_SEED)
-    return tuple(range(check_integer("study: seeds", value, 1, MAX_JOBS)))
+        return entries.distinct_integers("sweep", "seeds", value, 0, MAX_SEED)
+    return tuple(range(check_integer("sweep: seeds", value, 1, MAX_JOBS)))
 
 
 def _optimizers(value: Any, shared: tuple[float, ...] | None) -> Iterator[OptimizerChoice]:
@@ -101,7 +101,7 @@ def _optimizers(value: Any, shared: tuple[float, ...] | None) -> Iterator[Optimi
         raise InputError(f"{where}: registered in this process only, so no worker knows it; take one of eomsym's own")
     etas = entries.falling(where, "etas", table["etas"]) if "etas" in table else shared
     if etas is None:
-        raise InputError(f"{where}: no step sizes; give etas here or for the whole study")
+        raise InputError(f"{where}: no step sizes; give etas here or for the whole sweep")
     given = entries.mapping(where, "parameters", table.get("parameters", {}))
     for values in product(*map(entries.several, given.values())):
         named = dict(zip(given, map(_exact, values), strict=True))

@@ -1,6 +1,6 @@
-"""Studies: two processes beside one on jobs of half a second, and what it costs to hand out a job and keep its result.
+"""Sweeps: two processes beside one on jobs of half a second, and what it costs to hand out a job and keep its result.
 
-``python -m benchmarks.studies EXECUTOR KIND COUNT`` runs COUNT jobs of a kind in a process of its own.
+``python -m benchmarks.sweeps EXECUTOR KIND COUNT`` runs COUNT jobs of a kind in a process of its own.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ from typing import Any
 
 from benchmarks import processes, tables
 from benchmarks.timing import Spread
-from eomsym.studies import executors
-from eomsym.studies.measure import measure as measure_job
+from eomsym.sweeps import executors
+from eomsym.sweeps.measure import measure as measure_job
 
 #: What issue 7 asks for: how much faster two processes are than one, and milliseconds a job besides its measurement.
 SPEEDUP, OVERHEAD = 1.7, 10.0
@@ -46,18 +46,18 @@ def report(jobs: int, rounds: int) -> str:
     for kind in KINDS:
         count = jobs if kind == "half a second" else 10 * jobs
         measured: dict[str, list[dict]] = {"serial": [], "processes": []}
-        processes.progress(f"studies: compiles the kernel of jobs of kind {kind!r}")
+        processes.progress(f"sweeps: compiles the kernel of jobs of kind {kind!r}")
         _measured("serial", kind, 1)
         for turn in range(rounds):
             for executor, answers in measured.items():
-                processes.progress(f"studies: {count} jobs, {kind}, {executor}, round {turn + 1} of {rounds}")
+                processes.progress(f"sweeps: {count} jobs, {kind}, {executor}, round {turn + 1} of {rounds}")
                 answers.append(_measured(executor, kind, count))
         rows += _rows(kind, count, measured)
     header = (
         "jobs",
         "executor",
         "one job, ms",
-        "whole study, s",
+        "whole sweep, s",
         "ms a job besides",
         "faster",
         "best pair",
@@ -89,9 +89,9 @@ def _rows(kind: str, count: int, measured: dict[str, list[dict]]) -> list[list[s
 
 
 def _measured(executor: str, kind: str, count: int) -> dict:
-    outcome = processes.measured("benchmarks.studies", (executor, kind, count), limit=600)
+    outcome = processes.measured("benchmarks.sweeps", (executor, kind, count), limit=600)
     if outcome.answer is None:
-        raise RuntimeError(f"studies: {outcome.reason}")
+        raise RuntimeError(f"sweeps: {outcome.reason}")
     return outcome.answer
 
 
@@ -100,14 +100,14 @@ def measure(executor: str, kind: str, count: int) -> dict[str, float]:
 
     The kernel is in the cache; that workers start and load it is in the whole.
     """
-    from eomsym import studies
+    from eomsym import sweeps
 
-    plan = studies.plan_from_dict({**KINDS[kind], "seeds": count})
-    place = _Timed(studies.Serial() if executor == "serial" else studies.Processes(WORKERS))
+    plan = sweeps.plan_from_dict({**KINDS[kind], "seeds": count})
+    place = _Timed(sweeps.Serial() if executor == "serial" else sweeps.Processes(WORKERS))
     clock: list[float] = []
     begin = time.perf_counter()
     with tempfile.TemporaryDirectory() as folder:
-        studies.run_study(plan, folder, place, progress=lambda what, done, total: clock.append(time.perf_counter()))
+        sweeps.run_sweep(plan, folder, place, progress=lambda what, done, total: clock.append(time.perf_counter()))
         whole = time.perf_counter() - begin
     # The first tenth is left out: workers are still starting.
     seconds = place.seconds[count // 10 :]

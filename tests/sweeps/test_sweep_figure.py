@@ -1,4 +1,4 @@
-"""The figure of a study: a panel for each optimiser on each model, and what is drawn in it."""
+"""The figure of a sweep: a panel for each optimiser on each model, and what is drawn in it."""
 
 import io
 
@@ -7,9 +7,9 @@ import pytest
 
 from eomsym.drawing import COLOURS
 from eomsym.errors import InputError
-from eomsym.studies import StudyResults
-from eomsym.studies.figures import study_figure
-from eomsym.studies.results import COLUMNS
+from eomsym.sweeps import SweepResults
+from eomsym.sweeps.figures import sweep_figure
+from eomsym.sweeps.results import COLUMNS
 
 ETAS = (0.4, 0.2, 0.1)
 
@@ -28,7 +28,7 @@ def results(cases, failed=()):
                     error = (1 + seed) * eta ** (order + 1)
                     numbers = (None,) * 4 if number in failed else (order + 1, error, error, 1e-12)
                     rows.append((*begin, order, eta, 3.2, *numbers, "no" if number in failed else ""))
-    return StudyResults(polars.DataFrame(rows, schema=COLUMNS, orient="row"))
+    return SweepResults(polars.DataFrame(rows, schema=COLUMNS, orient="row"))
 
 
 def saved(figure, form):
@@ -42,7 +42,7 @@ def drawn(axes, colour, style):
 
 
 def test_errors_are_drawn_as_markers_and_predictions_as_dashes():
-    (axes,) = study_figure(results(1)).axes
+    (axes,) = sweep_figure(results(1)).axes
     assert axes.get_title() == "optimizer-0, beta = 1/2\n2-3-1 tanh mse, moons"
     assert (axes.get_xscale(), axes.get_yscale()) == ("log", "log")
     for order in (0, 1):
@@ -59,28 +59,28 @@ def test_errors_are_drawn_as_markers_and_predictions_as_dashes():
 
 
 def test_the_legend_names_each_order_once():
-    (legend,) = study_figure(results(2)).legends
+    (legend,) = sweep_figure(results(2)).legends
     assert [text.get_text() for text in legend.get_texts()] == ["$N=0$", "$N=1$", "predicted"]
 
 
 @pytest.mark.parametrize(("cases", "panels"), [(1, 1), (2, 2), (3, 3), (4, 6), (24, 24)])
 def test_panels_stand_in_rows_of_three(cases, panels):
-    figure = study_figure(results(cases))
+    figure = sweep_figure(results(cases))
     assert len(figure.axes) == panels
     assert sum(axes.axison for axes in figure.axes) == cases
 
 
 @pytest.mark.parametrize("form", ["png", "pdf", "svg"])
 def test_it_can_be_saved(form):
-    assert len(saved(study_figure(results(4, failed={1})), form)) > 1000
+    assert len(saved(sweep_figure(results(4, failed={1})), form)) > 1000
 
 
 def test_a_panel_without_results_says_so():
-    figure = study_figure(results(2, failed={0}))
+    figure = sweep_figure(results(2, failed={0}))
     assert [text.get_text() for text in figure.axes[0].texts] == ["every job failed"]
-    assert saved(study_figure(results(1, failed={0})), "png")
+    assert saved(sweep_figure(results(1, failed={0})), "png")
 
 
 def test_more_panels_than_can_be_read_are_refused():
     with pytest.raises(InputError, match="25 optimisers on models are more than the 24 panels"):
-        study_figure(results(25))
+        sweep_figure(results(25))

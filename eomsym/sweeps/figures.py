@@ -1,4 +1,4 @@
-"""The figure of a study of many jobs."""
+"""The figure of a sweep of many jobs."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ from eomsym.verification.error_lines import draw_errors, eta_axis, label_at_end
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-    from eomsym.studies.results import Case, OrderSummary, StudyResults
+    from eomsym.sweeps.results import Case, OrderSummary, SweepResults
 
-__all__ = ["study_figure"]
+__all__ = ["sweep_figure"]
 
 #: Panels side by side, and in all: more would be too small to read on a page.
 PANEL_COLUMNS, MOST_PANELS = 3, 24
 
 
-def study_figure(results: StudyResults) -> Figure:
-    """Errors over step sizes of a study of many jobs, one panel for each optimiser on each model.
+def sweep_figure(results: SweepResults) -> Figure:
+    """Errors over step sizes of a sweep of many jobs, one panel for each optimiser on each model.
 
     Colour and marker tell the order, as in ``convergence_figure``, with a marker for each seed and a dashed line for
     its predicted errors; the number beside a line is the median slope.  A panel stays empty where all jobs failed.
@@ -37,7 +37,7 @@ def study_figure(results: StudyResults) -> Figure:
     if len(cases) > MOST_PANELS:
         raise InputError(
             f"results: {len(cases)} optimisers on models are more than the {MOST_PANELS} panels that can be read; "
-            "draw a part of the frame: StudyResults(results.frame.filter(...)).plot()"
+            "draw a part of the frame: SweepResults(results.frame.filter(...)).plot()"
         )
     columns = min(PANEL_COLUMNS, len(cases))
     rows = math.ceil(len(cases) / columns)

@@ -1,4 +1,4 @@
-"""Study files: what follows from one, and that whatever is not understood is refused by its name."""
+"""Sweep files: what follows from one, and that whatever is not understood is refused by its name."""
 
 import dataclasses
 
@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from eomsym import optimizers, studies
+from eomsym import optimizers, sweeps
 from eomsym.errors import InputError
 from eomsym.models import MLP, dataset
-from eomsym.studies.plan import MAX_JOBS
+from eomsym.sweeps.plan import MAX_JOBS
 
 FULL = """
 orders = [0, 2]
@@ -46,9 +46,9 @@ def read(tmp_path):
     """The plan of a text."""
 
     def call(text):
-        path = tmp_path / "study.toml"
+        path = tmp_path / "sweep.toml"
         path.write_text(text)
-        return studies.read_plan(path)
+        return sweeps.read_plan(path)
 
     return call
 
@@ -65,7 +65,7 @@ def test_everything_times_everything(read):
     assert plan.models[4].model.layers == (8, 3, 10)
     assert plan.models[8].model == MLP([2, 4, 1], "tanh", "mse", 0.0, "weight", bias=False)
     assert "no-bias" in str(plan.models[8])
-    assert studies.plan_from_dict(plan.to_dict()) == plan
+    assert sweeps.plan_from_dict(plan.to_dict()) == plan
     jobs = list(plan.jobs())
     assert len(jobs) == len(plan) == (2 + 3 + 3) * 9 * 2
     assert len({job.digest for job in jobs}) == len(jobs)
@@ -118,7 +118,7 @@ def test_decimals_are_exact(read):
     assert (exact["epsilon"], exact["beta1"]) == ("1/100000000", "9/10")
 
 
-def test_a_study_that_grows_keeps_its_jobs(read):
+def test_a_sweep_that_grows_keeps_its_jobs(read):
     before = {job.digest for job in read("seeds = 2\n" + SMALL).jobs()}
     after = {job.digest for job in read("seeds = 3\n" + SMALL.replace("[0.2]", "[0.2, 0.1]")).jobs()}
     assert before < after
@@ -146,8 +146,8 @@ def test_a_plan_comes_back_from_its_own_words(orders, halvings, seeds, optimizer
         "optimizer": [{"name": optimizer}],
         "model": [model],
     }
-    plan = studies.plan_from_dict(words)
-    assert studies.plan_from_dict(plan.to_dict()) == plan
+    plan = sweeps.plan_from_dict(words)
+    assert sweeps.plan_from_dict(plan.to_dict()) == plan
     assert len(list(plan.jobs())) == len(plan)
 
 
@@ -161,7 +161,7 @@ def test_data_of_ones_own_are_pinned_to_the_file_that_is_there(read, tmp_path, m
         (job,) = plan.jobs()
         assert job.model == MLP([2, 16, 1], "tanh", "mse")
         assert dataset(job.dataset).inputs.tolist() == [[0, 0], [1, 1]]
-        assert studies.plan_from_dict(plan.to_dict()) == plan
+        assert sweeps.plan_from_dict(plan.to_dict()) == plan
         names.append(job.digest)
     assert names[0] != names[1], "results of other data would be found"
 
@@ -234,7 +234,7 @@ BAD = [
     ('data = "moons"', 'data = "moons"\nweight-decay = -1', "weight_decay"),
     ('data = "moons"', 'data = "moons"\nweight_decay = 1', "did you mean 'weight-decay'?"),
     ("orders = [0]", "orders = [0", "not TOML"),
-    ("orders = [0]", f"orders = [{'9' * 5000}]", "study"),
+    ("orders = [0]", f"orders = [{'9' * 5000}]", "sweep"),
     ("orders = [0]", "orders = " + "[" * 5000, "not TOML"),
 ]
 
@@ -245,7 +245,7 @@ def test_what_is_wrong_is_named(read, old, new, fault):
     with pytest.raises(InputError) as raised:
         read(SMALL.replace(old, new))
     message = str(raised.value)
-    assert "study.toml': " in message
+    assert "sweep.toml': " in message
     assert fault in message
     assert len(message) < 700
 
@@ -262,8 +262,8 @@ def test_lists_that_multiply_beyond_all_memory_are_refused_soon(read, monkeypatc
     asked = []
     complete = optimizers.Optimizer.complete
     monkeypatch.setattr(optimizers.Optimizer, "complete", lambda *a, **k: asked.append(a) or complete(*a, **k))
-    for module in ("plan", "study_file"):
-        monkeypatch.setattr(f"eomsym.studies.{module}.MAX_JOBS", 50)
+    for module in ("plan", "sweep_file"):
+        monkeypatch.setattr(f"eomsym.sweeps.{module}.MAX_JOBS", 50)
     values = ", ".join(f"{k}e-3" for k in range(1000))
     text = SMALL.replace(
         '"gradient-descent"',
@@ -274,19 +274,19 @@ def test_lists_that_multiply_beyond_all_memory_are_refused_soon(read, monkeypatc
     assert len(asked) == 51
 
 
-def test_files_that_cannot_be_studies(tmp_path):
+def test_files_that_cannot_be_sweeps(tmp_path):
     with pytest.raises(InputError, match=r"missing\.toml.*cannot be read"):
-        studies.read_plan(tmp_path / "missing.toml")
+        sweeps.read_plan(tmp_path / "missing.toml")
     (tmp_path / "bytes.toml").write_bytes(b"\xff\xfe")
     with pytest.raises(InputError, match="byte 0 is not UTF-8"):
-        studies.read_plan(tmp_path / "bytes.toml")
+        sweeps.read_plan(tmp_path / "bytes.toml")
     (tmp_path / "large.toml").write_bytes(b"#" * 2_000_000)
     with pytest.raises(InputError, match="larger than"):
-        studies.read_plan(tmp_path / "large.toml")
+        sweeps.read_plan(tmp_path / "large.toml")
 
 
 def test_an_optimiser_of_the_users_own_is_refused(cheap, monkeypatch):
     own = dataclasses.replace(optimizers.get("gradient-descent"), name="my-descent", aliases=())
     monkeypatch.setitem(optimizers.registry._BY_ALIAS, "my-descent", own)
     with pytest.raises(InputError, match="registered in this process only"):
-        studies.plan_from_dict(cheap(optimizer=[{"name": "my-descent"}]))
+        sweeps.plan_from_dict(cheap(optimizer=[{"name": "my-descent"}]))

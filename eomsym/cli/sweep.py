@@ -1,4 +1,4 @@
-"""``eomsym study``: many measurements from one file, on one machine or many; their table and their figure."""
+"""``eomsym sweep``: many measurements from one file, on one machine or many; their table and their figure."""
 
 from __future__ import annotations
 
@@ -13,29 +13,29 @@ from eomsym.cli.groups import examples, new_group
 from eomsym.errors import InputError
 
 if TYPE_CHECKING:
-    from eomsym.studies import StudyRun
-    from eomsym.studies.executors import Executor
+    from eomsym.sweeps import SweepRun
+    from eomsym.sweeps.executors import Executor
 
 
 group = new_group(
-    help="Run a study of many jobs from a file, show its results as a table or a figure.",
+    help="Run a sweep of many jobs from a file, show its results as a table or a figure.",
     epilog=examples(
-        "eomsym study run sweep.toml --executor processes",
-        "eomsym study table sweep.toml",
-        "eomsym study plot sweep.toml sweep.pdf",
+        "eomsym sweep run sweep.toml --executor processes",
+        "eomsym sweep table sweep.toml",
+        "eomsym sweep plot sweep.toml sweep.pdf",
     ),
 )
 
 PLACE = typer.Argument(
-    metavar="STUDY", help="Study file, its folder of results, or a .parquet file of them.", show_default=False
+    metavar="SWEEP", help="Sweep file, its folder of results, or a .parquet file of them.", show_default=False
 )
 
 
 @group.command(
-    epilog=examples("eomsym study run sweep.toml", "eomsym study run sweep.toml --executor processes --workers 4")
+    epilog=examples("eomsym sweep run sweep.toml", "eomsym sweep run sweep.toml --executor processes --workers 4")
 )
 def run(
-    file: Annotated[str, typer.Argument(metavar="STUDY", help="Study file (TOML).", show_default=False)],
+    file: Annotated[str, typer.Argument(metavar="SWEEP", help="Sweep file (TOML).", show_default=False)],
     output_: Annotated[
         Path | None,
         typer.Option(
@@ -43,7 +43,7 @@ def run(
             metavar="DIR",
             parser=parsing.folder,
             help="Folder for the results.",
-            show_default="STUDY.results",
+            show_default="SWEEP.results",
         ),
     ] = None,
     executor: Annotated[
@@ -62,22 +62,22 @@ def run(
     retry_failed: Annotated[bool, typer.Option("--retry-failed", help="Try jobs again that have failed.")] = False,
     quiet: options.Quiet = False,
 ) -> int:
-    """Measure every job of a study that has no result yet.
+    """Measure every job of a sweep that has no result yet.
 
     Results are kept one by one as they come. A run that was stopped, by Ctrl-C
     or by a power failure, goes on where it was when the same command is given
     again, and the results are the same for every executor. The exit status is 1
-    if a job of the study failed.
+    if a job of the sweep failed.
     """
     place = _executor(executor, workers, scheduler)
-    from eomsym.studies import read_plan, run_study
-    from eomsym.studies.results import study_folder
+    from eomsym.sweeps import read_plan, run_sweep
+    from eomsym.sweeps.results import sweep_folder
 
     plan = read_plan(file)
-    folder = output_ or study_folder(file)
+    folder = output_ or sweep_folder(file)
     try:
         with output.stages() as progress:
-            done = run_study(plan, folder, place, retry_failed=retry_failed, progress=progress)
+            done = run_sweep(plan, folder, place, retry_failed=retry_failed, progress=progress)
     except KeyboardInterrupt:
         print(f"eomsym: interrupted; results are kept in {folder}, the same command goes on", file=sys.stderr)
         return INTERRUPTED
@@ -85,19 +85,19 @@ def run(
     return 1 if done.failed else 0
 
 
-@group.command(epilog=examples("eomsym study table sweep.toml", "eomsym study table sweep.toml --format csv"))
+@group.command(epilog=examples("eomsym sweep table sweep.toml", "eomsym sweep table sweep.toml --format csv"))
 def table(
     place: Annotated[str, PLACE],
     format_: Annotated[str, options.form("table", "json", "csv")] = "table",
 ) -> None:
-    """Show slopes and errors of a study, as far as it has come.
+    """Show slopes and errors of a sweep, as far as it has come.
 
     One line for each order of each optimiser on each model: the expected slope,
     then the medians over the seeds of the slope, of the ratio of measured to
     predicted error (extrapolated to learning rate 0), and of the smallest error
     above round-off; and how many seeds pass by the standard of 'eomsym verify'.
     """
-    from eomsym.studies import read_results
+    from eomsym.sweeps import read_results
 
     results = read_results(place)
     if format_ == "json":
@@ -108,7 +108,7 @@ def table(
         output.show_result(results)
 
 
-@group.command(epilog=examples("eomsym study plot sweep.toml sweep.pdf"))
+@group.command(epilog=examples("eomsym sweep plot sweep.toml sweep.pdf"))
 def plot(
     place: Annotated[str, PLACE],
     file: Annotated[
@@ -116,13 +116,13 @@ def plot(
         typer.Argument(metavar="FILE", parser=parsing.figure, help="Figure: .png, .pdf or .svg.", show_default=False),
     ],
 ) -> None:
-    """Draw the errors of a study over learning rates.
+    """Draw the errors of a sweep over learning rates.
 
     One panel for each optimiser on each model, one colour for each order, a
     marker for each seed; dashed lines are the predicted errors and the numbers
     are median slopes. More than 24 panels are refused.
     """
-    from eomsym.studies import read_results
+    from eomsym.sweeps import read_results
 
     results = read_results(place)
     output.save(results.plot(), file)
@@ -131,7 +131,7 @@ def plot(
 
 
 def _executor(kind: str, workers: int | None, scheduler: str | None) -> Executor:
-    from eomsym.studies import Cluster, Processes, Serial
+    from eomsym.sweeps import Cluster, Processes, Serial
 
     if scheduler is not None:
         if kind != "serial" or workers is not None:
@@ -144,5 +144,5 @@ def _executor(kind: str, workers: int | None, scheduler: str | None) -> Executor
     return Processes(workers)
 
 
-def _tell(done: StudyRun, folder: Path) -> None:
+def _tell(done: SweepRun, folder: Path) -> None:
     output.write(f"{done.jobs} jobs: {done.found} found, {done.measured} measured, {done.failed} failed; in {folder}")

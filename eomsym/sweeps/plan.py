@@ -1,4 +1,4 @@
-"""What a study consists of, with nothing left to defaults, and the jobs that follow from it."""
+"""What a sweep consists of, with nothing left to defaults, and the jobs that follow from it."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from typing import Any
 from eomsym import optimizers
 from eomsym.errors import InputError
 from eomsym.models import MLP
-from eomsym.studies.job import Job
+from eomsym.sweeps.job import Job
 from eomsym.verification.training import describe_model
 
-#: More jobs than this are a slip of the pen more often than a study; each leaves a file, too.
+#: More jobs than this are a slip of the pen more often than a sweep; each leaves a file, too.
 MAX_JOBS = 100_000
 
 
@@ -50,7 +50,7 @@ class ModelChoice:
 
 
 @dataclass(frozen=True)
-class StudyPlan:
+class SweepPlan:
     """Every optimiser on every model from every seed, at each of the optimiser's step sizes.
 
     T is ``steps`` of an optimiser's largest steps.  ``read_plan`` makes a plan from a file, ``plan_from_dict`` from the
@@ -66,12 +66,12 @@ class StudyPlan:
 
     def __post_init__(self) -> None:
         if not len(self):
-            raise InputError("study: not one job follows from it; some list is empty, give it a value")
+            raise InputError("sweep: not one job follows from it; some list is empty, give it a value")
         if len(self) > MAX_JOBS:
             raise InputError(
-                f"study: {len(self)} jobs ({sum(len(choice.etas) for choice in self.optimizers)} optimisers with step "
+                f"sweep: {len(self)} jobs ({sum(len(choice.etas) for choice in self.optimizers)} optimisers with step "
                 f"sizes x {len(self.models)} models x {len(self.seeds)} seeds), at most {MAX_JOBS} are allowed; "
-                "cut it into several studies"
+                "cut it into several sweeps"
             )
         for kind, names in (("optimizer", map(str, self.optimizers)), ("model", map(str, self.models))):
             name, count = Counter(names).most_common(1)[0]
@@ -94,7 +94,7 @@ class StudyPlan:
                 yield Job(*what, eta, time, seed)
 
     def to_dict(self) -> dict[str, Any]:
-        """The plan in the words of a study file; ``plan_from_dict`` reads it."""
+        """The plan in the words of a sweep file; ``plan_from_dict`` reads it."""
         return {
             "orders": list(self.orders),
             "steps": self.steps,

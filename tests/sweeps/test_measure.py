@@ -6,11 +6,11 @@ import pytest
 from threadpoolctl import threadpool_limits
 
 import eomsym
-from eomsym import optimizers, studies
+from eomsym import optimizers, sweeps
 from eomsym.errors import InputError, KernelError
 from eomsym.models import MLP
-from eomsym.studies import measure
-from eomsym.studies.measure import KernelOrder, kernel_order, kernel_orders, measure_as_ordered
+from eomsym.sweeps import measure
+from eomsym.sweeps.measure import KernelOrder, kernel_order, kernel_orders, measure_as_ordered
 
 
 @pytest.fixture(autouse=True)
@@ -22,7 +22,7 @@ def _one_blas_thread():
 @pytest.mark.parametrize("optimizer", ["gradient-descent", "heavy-ball"])
 def test_it_is_what_verify_measures(cheap, optimizer, kernels):
     etas = [0.2, 0.1, 0.05]
-    plan = studies.plan_from_dict(cheap(etas=etas, steps=8, seeds=[5], optimizer=[{"name": optimizer}]))
+    plan = sweeps.plan_from_dict(cheap(etas=etas, steps=8, seeds=[5], optimizer=[{"name": optimizer}]))
     values = optimizers.get(optimizer).complete({}, trial=True)
     expected = eomsym.verify(
         optimizer, data="teacher-small", orders=(0, 1, 2), etas=etas, state="slow", seed=5, **values
@@ -79,7 +79,7 @@ def test_a_fault_of_the_program_is_not_taken_for_a_result(plan, monkeypatch):
 
 def test_each_kernel_is_ordered_once(cheap):
     words = cheap(orders=[0, 2], model=[{"data": "teacher-small", "activation": ["tanh", "sin"]}])
-    orders = kernel_orders(studies.plan_from_dict(words).jobs())
+    orders = kernel_orders(sweeps.plan_from_dict(words).jobs())
     assert [order.spec.model.activation for order in orders] == ["tanh", "sin"]
     assert {order.spec.order for order in orders} == {3}
     assert orders[0].fingerprint != orders[1].fingerprint
@@ -87,7 +87,7 @@ def test_each_kernel_is_ordered_once(cheap):
 
 def test_the_kernel_reaches_the_power_of_the_error(cheap):
     """Runge-Kutta 4 follows gradient flow to order 4: the error of order 0 is of the 4th power."""
-    plan = studies.plan_from_dict(cheap(orders=[0], optimizer=[{"name": "runge-kutta-4"}]))
+    plan = sweeps.plan_from_dict(cheap(orders=[0], optimizer=[{"name": "runge-kutta-4"}]))
     assert kernel_order(next(plan.jobs())).spec.order == 4
 
 
@@ -109,11 +109,11 @@ def test_another_version_of_the_package_orders_another_kernel(plan, monkeypatch)
 def test_a_kernel_that_cannot_be_generated_is_refused_before_anything(tmp_path, plan, monkeypatch):
     monkeypatch.setattr("eomsym.codegen.spec.MAX_KERNEL_ORDER", 1)
     with pytest.raises(InputError, match="order 3"):
-        studies.run_study(plan, tmp_path / "results")
+        sweeps.run_sweep(plan, tmp_path / "results")
     assert list(tmp_path.iterdir()) == []
 
 
 def test_models_are_told_apart(cheap):
     models = [{"data": "teacher-small", "hidden": [3]}, {"data": "teacher-small", "layers": [2, 4, 1]}]
-    plan = studies.plan_from_dict(cheap(model=models))
+    plan = sweeps.plan_from_dict(cheap(model=models))
     assert {job.model for job in plan.jobs()} == {MLP([2, 3, 1], "tanh", "mse"), MLP([2, 4, 1], "tanh", "mse")}

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from eomsym.errors import EomsymError
 from eomsym.models import MLP
-from eomsym.studies.job import Job, JobResult, MeasuredError
+from eomsym.sweeps.job import Job, JobResult, MeasuredError
 
 JOB = Job("heavy-ball", (("beta", "1/2"),), MLP([2, 3, 1], "tanh", "mse", 0.1), "moons", (0, 2), 0.1, 1.6, 3)
 OTHER = {
@@ -33,7 +33,7 @@ results = st.one_of(
 
 
 def test_the_digest_is_that_of_the_canonical_record():
-    """Written out once more by other means: a change of it makes every study begin anew."""
+    """Written out once more by other means: a change of it makes every sweep begin anew."""
     record = (
         '{"job":{"dataset":"moons","eta":0.1,"model":{"activation":"tanh","bias":true,"layers":[2,3,1],"loss":"mse",'
         '"normalization":"none","weight_decay":0.1},"optimizer":"heavy-ball","orders":[0,2],"parameters":{"beta":"1/2"},'

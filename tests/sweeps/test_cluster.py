@@ -12,10 +12,10 @@ from types import SimpleNamespace
 import pytest
 import worker_tasks
 
-from eomsym import studies
+from eomsym import sweeps
 from eomsym.errors import EomsymError, InputError, MissingExtraError
-from eomsym.studies import cluster as cluster_module
-from eomsym.studies.executors import WorkerLost
+from eomsym.sweeps import cluster as cluster_module
+from eomsym.sweeps.executors import WorkerLost
 
 ROOT = Path(__file__).parents[2]
 HOST = "127.0.0.1"
@@ -63,7 +63,7 @@ def count(folder):
 
 
 def run_command(address, file, folder):
-    command = [sys.executable, "-m", "eomsym", "study", "run", file, "--output", folder, "--scheduler", address]
+    command = [sys.executable, "-m", "eomsym", "sweep", "run", file, "--output", folder, "--scheduler", address]
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     return subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
 
@@ -88,43 +88,43 @@ def test_workers_of_a_cluster_give_the_same_bytes_as_serial(plan, tmp_path, cont
     """In threads of this process: what becomes of real ones, killed, is the slow tests'."""
     from distributed import LocalCluster
 
-    studies.run_study(plan, tmp_path / "serial")
+    sweeps.run_sweep(plan, tmp_path / "serial")
     with LocalCluster(
         n_workers=2, threads_per_worker=1, processes=False, protocol="tcp", host=HOST, dashboard_address=None
     ) as local:
-        done = studies.run_study(plan, tmp_path / "dask", studies.Cluster(local.scheduler_address))
+        done = sweeps.run_sweep(plan, tmp_path / "dask", sweeps.Cluster(local.scheduler_address))
     assert (done.jobs, done.found, done.measured, done.failed) == (12, 0, 12, 0)
     assert contents(tmp_path / "dask") == contents(tmp_path / "serial")
 
 
 @pytest.mark.slow
-def test_a_killed_worker_loses_no_result(cluster, study_file, tmp_path, contents):
+def test_a_killed_worker_loses_no_result(cluster, sweep_file, tmp_path, contents):
     address, start_worker = cluster.address, cluster.start_worker
     workers = [start_worker(), start_worker()]
-    file = study_file(12)
-    plan = studies.read_plan(file)
-    studies.run_study(plan, tmp_path / "serial")  # while the workers start; compiles for them, too
+    file = sweep_file(12)
+    plan = sweeps.read_plan(file)
+    sweeps.run_sweep(plan, tmp_path / "serial")  # while the workers start; compiles for them, too
 
     def kill_one(what, done, total):
         if (what, done) == ("jobs", 10):
             workers[0].send_signal(signal.SIGKILL)
             assert workers[0].wait() == -signal.SIGKILL
 
-    done = studies.run_study(plan, tmp_path / "dask", studies.Cluster(address), progress=kill_one)
+    done = sweeps.run_sweep(plan, tmp_path / "dask", sweeps.Cluster(address), progress=kill_one)
     assert (done.jobs, done.found, done.measured, done.failed) == (48, 0, 48, 0)
     assert workers[0].returncode == -signal.SIGKILL
     assert contents(tmp_path / "dask") == contents(tmp_path / "serial")
 
 
 @pytest.mark.slow
-def test_workers_share_nothing_and_240_jobs_survive_one_of_three(cluster, study_file, tmp_path, contents):
+def test_workers_share_nothing_and_240_jobs_survive_one_of_three(cluster, sweep_file, tmp_path, contents):
     """Each worker generates and compiles the kernel for itself, byte for byte the client's."""
     address, start_worker = cluster.address, cluster.start_worker
     caches = [tmp_path / f"cache-{number}" for number in range(3)]
     workers = [start_worker(cache=cache) for cache in caches]
-    file = study_file(60)
+    file = sweep_file(60)
     client = run_command(address, file, tmp_path / "dask")
-    studies.run_study(studies.read_plan(file), tmp_path / "serial")
+    sweeps.run_sweep(sweeps.read_plan(file), tmp_path / "serial")
     kill_after(client, workers[1], tmp_path / "dask", 40)
     out, _ = client.communicate(timeout=200)
     assert (client.returncode, out.decode().split(";")[0]) == (0, "240 jobs: 0 found, 240 measured, 0 failed")
@@ -137,11 +137,11 @@ def test_workers_share_nothing_and_240_jobs_survive_one_of_three(cluster, study_
 @pytest.mark.slow
 @pytest.mark.parametrize("end", ["scheduler", "client"])
 def test_a_run_that_loses_its_scheduler_or_hears_ctrl_c_says_so_in_one_line(
-    cluster, study_file, tmp_path, contents, end
+    cluster, sweep_file, tmp_path, contents, end
 ):
     address, start_worker = cluster.address, cluster.start_worker
     start_worker()
-    file, folder = study_file(60), tmp_path / "dask"
+    file, folder = sweep_file(60), tmp_path / "dask"
     client = run_command(address, file, folder)
     if end == "scheduler":
         kill_after(client, cluster.scheduler, folder, 10)
@@ -154,7 +154,7 @@ def test_a_run_that_loses_its_scheduler_or_hears_ctrl_c_says_so_in_one_line(
     assert (client.returncode, out, err.count(b"\n")) == (expected[0], b"", 1)
     assert err.decode().startswith(expected[1])
     kept = len(contents(folder))
-    done = studies.run_study(studies.read_plan(file), folder)
+    done = sweeps.run_sweep(sweeps.read_plan(file), folder)
     assert 10 <= kept < 240
     assert (done.found, done.measured) == (kept, 240 - kept)
 
@@ -166,7 +166,7 @@ def test_a_job_over_which_workers_die_is_given_up_and_the_others_are_done(cluste
     start_worker("--nanny")
     monkeypatch.setattr(cluster_module, "measure_as_ordered", worker_tasks.die_over_two_of_many)
     monkeypatch.setattr(cluster_module, "kernel_order", lambda job: None)
-    with studies.Cluster(address) as place:
+    with sweeps.Cluster(address) as place:
         found = dict(place.measure(range(6)))
     assert found.pop(2) == WorkerLost()
     assert {item: said for item, (said, _) in found.items()} == {item: item for item in (0, 1, 3, 4, 5)}
@@ -174,13 +174,13 @@ def test_a_job_over_which_workers_die_is_given_up_and_the_others_are_done(cluste
 
 def test_a_scheduler_that_is_none(tmp_path, plan):
     with pytest.raises(InputError, match=r"tcp://127\.0\.0\.1:8786"):
-        studies.Cluster("nonsense")
-    place = studies.Cluster(f"tcp://{HOST}:1", patience=0.5)
+        sweeps.Cluster("nonsense")
+    place = sweeps.Cluster(f"tcp://{HOST}:1", patience=0.5)
     with pytest.raises(EomsymError, match=r"no answer, or no worker, within 0\.5 s.*dask scheduler"):
-        studies.run_study(plan, tmp_path, place)
+        sweeps.run_sweep(plan, tmp_path, place)
 
 
 def test_without_dask_the_extra_is_named(monkeypatch):
     monkeypatch.setitem(sys.modules, "distributed", None)
     with pytest.raises(MissingExtraError, match=r"pip install 'eomsym\[cluster\]'"):
-        studies.Cluster(f"tcp://{HOST}:8786")
+        sweeps.Cluster(f"tcp://{HOST}:8786")

@@ -1,4 +1,4 @@
-"""The folder of a study: results whole or not at all, one run at a time."""
+"""The folder of a sweep: results whole or not at all, one run at a time."""
 
 import json
 import os
@@ -10,13 +10,13 @@ import pytest
 
 from eomsym.errors import EomsymError, InputError
 from eomsym.files import temporary_files
-from eomsym.studies.job import JobResult, MeasuredError, canonical_json
-from eomsym.studies.store import ResultStore
+from eomsym.sweeps.job import JobResult, MeasuredError, canonical_json
+from eomsym.sweeps.store import ResultStore
 
 
 @pytest.fixture
 def store(tmp_path):
-    return ResultStore(tmp_path / "results of a study")
+    return ResultStore(tmp_path / "results of a sweep")
 
 
 @pytest.fixture
@@ -38,11 +38,11 @@ def test_a_plan_comes_back(store, plan):
 
 
 @pytest.mark.parametrize("text", [None, b"", b"[1]", b"{}", b"\xff"])
-def test_a_folder_without_a_plan_is_none_of_a_study(store, plan, text):
+def test_a_folder_without_a_plan_is_none_of_a_sweep(store, plan, text):
     if text is not None:
         store.write_plan(plan)
         store.plan_path.write_bytes(text)
-    with pytest.raises(InputError, match=r"results of a study.*give a study file or a folder"):
+    with pytest.raises(InputError, match=r"results of a sweep.*give a sweep file or a folder"):
         store.read_plan()
 
 
@@ -117,7 +117,7 @@ def test_one_run_at_a_time(store):
 
 def test_the_lock_of_a_killed_process_is_none(store):
     program = (
-        "import os, signal, sys\nfrom eomsym.studies.store import ResultStore\n"
+        "import os, signal, sys\nfrom eomsym.sweeps.store import ResultStore\n"
         f"with ResultStore({str(store.folder)!r}).locked():\n"
         "    print('locked', flush=True)\n    sys.stdin.read()\n"
     )

@@ -1,4 +1,4 @@
-"""The table of a study: every number that was measured, and slopes by the standard of ``verify``."""
+"""The table of a sweep: every number that was measured, and slopes by the standard of ``verify``."""
 
 import dataclasses
 import io
@@ -8,11 +8,11 @@ import math
 import polars
 import pytest
 
-from eomsym import studies
+from eomsym import sweeps
 from eomsym.errors import InputError
-from eomsym.studies.job import JobResult, MeasuredError
-from eomsym.studies.results import study_folder
-from eomsym.studies.store import ResultStore
+from eomsym.sweeps.job import JobResult, MeasuredError
+from eomsym.sweeps.results import sweep_folder
+from eomsym.sweeps.store import ResultStore
 
 WORDS = {
     "orders": [0, 2],
@@ -34,13 +34,13 @@ def made_up(job):
 
 @pytest.fixture
 def store(tmp_path):
-    return ResultStore(tmp_path / "study.results")
+    return ResultStore(tmp_path / "sweep.results")
 
 
 @pytest.fixture
 def wide():
     """Six cases of 12 jobs each."""
-    return studies.plan_from_dict(WORDS)
+    return sweeps.plan_from_dict(WORDS)
 
 
 @pytest.fixture
@@ -51,7 +51,7 @@ def results(store, wide):
     for job in jobs[:-3]:
         store.write(made_up(job))
     store.write(JobResult(jobs[-3], reason="path: step 3 is not finite"))
-    return studies.read_results(store.folder)
+    return sweeps.read_results(store.folder)
 
 
 def test_one_row_for_each_job_and_order_with_every_digit(results, wide):
@@ -78,7 +78,7 @@ def test_one_row_for_each_job_and_order_with_every_digit(results, wide):
     }
 
 
-def test_cases_in_the_sequence_of_the_study(results):
+def test_cases_in_the_sequence_of_the_sweep(results):
     assert [(case.optimizer, case.parameters, case.data) for case in results.cases] == [
         ("gradient-descent", "", "moons"),
         ("gradient-descent", "", "teacher-small"),
@@ -105,7 +105,7 @@ def test_seeds_that_do_not_follow_the_law_do_not_pass(store, wide):
     for job in wide.jobs():
         wrong = tuple(dataclasses.replace(error, error=error.error**0.9) for error in made_up(job).errors)
         store.write(JobResult(job, wrong) if job.seed == 0 else made_up(job))
-    summary = studies.read_results(store.folder).cases[0].orders[0]
+    summary = sweeps.read_results(store.folder).cases[0].orders[0]
     assert (summary.passed, len(summary.seeds)) == (2, 3)
 
 
@@ -122,7 +122,7 @@ def test_a_case_whose_jobs_all_failed_has_no_orders(store, wide):
     store.write_plan(wide)
     for job in wide.jobs():
         store.write(JobResult(job, reason="no") if job.dataset == "moons" else made_up(job))
-    cases = studies.read_results(store.folder).cases
+    cases = sweeps.read_results(store.folder).cases
     assert [len(case.orders) for case in cases] == [0, 2] * 3
 
 
@@ -131,7 +131,7 @@ def test_where_nothing_is_above_the_floor_there_are_no_numbers(store, wide):
     for job in wide.jobs():
         errors = tuple(dataclasses.replace(error, floor=1.0) for error in made_up(job).errors)
         store.write(JobResult(job, errors))
-    results = studies.read_results(store.folder)
+    results = sweeps.read_results(store.folder)
     entry = json.loads(results.to_json())["cases"][0]["orders"][0]
     assert [entry[name] for name in ("slope", "extrapolated_ratio", "smallest_error")] == [None] * 3
     assert entry["passed"] == 0
@@ -153,7 +153,7 @@ def test_csv_has_a_line_for_each_order_of_each_case(results):
 
 def test_parquet_comes_back_the_same(results, tmp_path):
     results.write_parquet(tmp_path / "table.parquet")
-    again = studies.read_results(tmp_path / "table.parquet")
+    again = sweeps.read_results(tmp_path / "table.parquet")
     assert again.frame.equals(results.frame)
     assert again.cases == results.cases
     before = (tmp_path / "table.parquet").read_bytes()
@@ -163,19 +163,19 @@ def test_parquet_comes_back_the_same(results, tmp_path):
 
 def test_a_part_of_the_frame_is_results_too(results):
     named = (polars.col("optimizer") == "heavy-ball") & (polars.col("data") == "moons")
-    part = studies.StudyResults(results.frame.filter(named))
+    part = sweeps.SweepResults(results.frame.filter(named))
     assert [case.parameters for case in part.cases] == ["beta=1/2", "beta=1/4"]
 
 
-def test_a_study_file_finds_its_folder(study_file, plan):
-    file = study_file()
-    assert study_folder(file) == file.with_name("cheap.results")
-    with pytest.raises(InputError, match="no results of this study; run it first"):
-        studies.read_results(file)
-    store = ResultStore(study_folder(file))
+def test_a_sweep_file_finds_its_folder(sweep_file, plan):
+    file = sweep_file()
+    assert sweep_folder(file) == file.with_name("cheap.results")
+    with pytest.raises(InputError, match="no results of this sweep; run it first"):
+        sweeps.read_results(file)
+    store = ResultStore(sweep_folder(file))
     for job in plan.jobs():
         store.write(made_up(job))
-    assert studies.read_results(file).jobs == 12
+    assert sweeps.read_results(file).jobs == 12
 
 
 @pytest.mark.parametrize("content", [None, b"", b"PAR1 no", "other"])
@@ -186,4 +186,4 @@ def test_a_table_that_is_none(tmp_path, content):
     elif content is not None:
         path.write_bytes(content)
     with pytest.raises(InputError, match=r"table\.parquet"):
-        studies.read_results(path)
+        sweeps.read_results(path)

@@ -10,8 +10,8 @@ import pytest
 import worker_tasks
 
 from eomsym.errors import InputError
-from eomsym.studies import Processes, executors
-from eomsym.studies.executors import WorkerLost
+from eomsym.sweeps import Processes, executors
+from eomsym.sweeps.executors import WorkerLost
 
 ROOT = Path(__file__).parents[2]
 SURROUNDINGS = {**os.environ, "PYTHONPATH": f"{ROOT}:{ROOT / 'tests' / 'support'}"}
@@ -88,7 +88,7 @@ def test_what_a_task_raises_is_raised_here_with_the_place(answers):
 def test_workers_do_not_hear_ctrl_c():
     """In a process of its own: the first worker that a process starts is the one that might."""
     program = (
-        "import worker_tasks\nfrom eomsym.studies import Processes, executors\n"
+        "import worker_tasks\nfrom eomsym.sweeps import Processes, executors\n"
         "if __name__ == '__main__':\n"
         "    executors.measure = worker_tasks.sigint_is_blocked\n"
         "    with Processes(1) as pool:\n        print(list(pool.measure([0])))\n"
@@ -109,7 +109,7 @@ def test_by_default_as_many_workers_as_cores():
 
 def test_workers_end_when_their_parent_is_killed():
     program = (
-        "import sys, worker_tasks\nfrom eomsym.studies import Processes, executors\n"
+        "import sys, worker_tasks\nfrom eomsym.sweeps import Processes, executors\n"
         "if __name__ == '__main__':\n"
         "    executors.measure = worker_tasks.answer\n"
         "    with Processes(2) as pool:\n"
@@ -131,7 +131,7 @@ def test_workers_end_when_their_parent_is_killed():
 def test_a_script_without_a_guard_is_told_of_it(tmp_path):
     script = tmp_path / "script.py"
     script.write_text(
-        "from eomsym.studies import Processes, executors\n"
+        "from eomsym.sweeps import Processes, executors\n"
         "with Processes(1) as pool:\n    print(list(pool.measure([1])))\n"
     )
     done = subprocess.run([sys.executable, script], env=SURROUNDINGS, capture_output=True, text=True, check=False)

@@ -1,4 +1,4 @@
-"""Studies that are killed, several times, at random moments: in the end they are as if nothing had happened."""
+"""Sweeps that are killed, several times, at random moments: in the end they are as if nothing had happened."""
 
 import os
 import random
@@ -11,19 +11,19 @@ from pathlib import Path
 
 import pytest
 
-from eomsym import studies
-from eomsym.studies.job import JobResult
+from eomsym import sweeps
+from eomsym.sweeps.job import JobResult
 
 ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture
 def start():
-    """``eomsym study run`` as a process of a group of its own, as from a terminal."""
+    """``eomsym sweep run`` as a process of a group of its own, as from a terminal."""
     begun = []
 
     def call(*arguments):
-        command = [sys.executable, "-m", "eomsym", "study", "run", *map(str, arguments)]
+        command = [sys.executable, "-m", "eomsym", "sweep", "run", *map(str, arguments)]
         process = subprocess.Popen(
             command,
             env={**os.environ, "PYTHONPATH": str(ROOT)},
@@ -64,7 +64,7 @@ def check_all_whole(folder):
 def kill_and_finish(start, file, folder, executor, kills, seed):
     """Kill the run after a random number of new results and a random time, then let it finish."""
     chance = random.Random(seed)
-    plan = studies.read_plan(file)
+    plan = sweeps.read_plan(file)
     stamps = {}
     for remaining in range(kills, 0, -1):
         process = start(file, "--output", folder, *executor)
@@ -94,10 +94,10 @@ def check_nothing_is_half_written(folder, plan):
 @pytest.mark.parametrize(
     ("executor", "seeds", "kills"), [((), 6, 1), (("--executor", "processes", "--workers", "2"), 10, 2)]
 )
-def test_killed_and_finished(start, study_file, tmp_path, contents, executor, seeds, kills):
-    file = study_file(seeds)
-    plan = studies.read_plan(file)
-    studies.run_study(plan, tmp_path / "undisturbed")
+def test_killed_and_finished(start, sweep_file, tmp_path, contents, executor, seeds, kills):
+    file = sweep_file(seeds)
+    plan = sweeps.read_plan(file)
+    sweeps.run_sweep(plan, tmp_path / "undisturbed")
     kill_and_finish(start, file, tmp_path / "killed", executor, kills, seed=1)
     assert contents(tmp_path / "killed") == contents(tmp_path / "undisturbed")
     check_nothing_is_half_written(tmp_path / "killed", plan)
@@ -105,18 +105,18 @@ def test_killed_and_finished(start, study_file, tmp_path, contents, executor, se
 
 @pytest.mark.slow
 @pytest.mark.parametrize("executor", [(), ("--executor", "processes", "--workers", "2")], ids=["serial", "processes"])
-def test_240_jobs_killed_five_times(start, study_file, tmp_path, contents, executor):
-    file = study_file(60)
-    plan = studies.read_plan(file)
+def test_240_jobs_killed_five_times(start, sweep_file, tmp_path, contents, executor):
+    file = sweep_file(60)
+    plan = sweeps.read_plan(file)
     assert len(plan) == 240
-    studies.run_study(plan, tmp_path / "undisturbed")
+    sweeps.run_sweep(plan, tmp_path / "undisturbed")
     kill_and_finish(start, file, tmp_path / "killed", executor, kills=5, seed=len(executor))
     assert contents(tmp_path / "killed") == contents(tmp_path / "undisturbed")
     check_nothing_is_half_written(tmp_path / "killed", plan)
 
 
-def test_ctrl_c_says_how_to_go_on(start, study_file, tmp_path, contents):
-    file, folder = study_file(20), tmp_path / "cheap.results"
+def test_ctrl_c_says_how_to_go_on(start, sweep_file, tmp_path, contents):
+    file, folder = sweep_file(20), tmp_path / "cheap.results"
     process = start(file, "--executor", "processes", "--workers", "2")
     wait_for(process, folder, 3)
     os.killpg(process.pid, signal.SIGINT)
@@ -126,5 +126,5 @@ def test_ctrl_c_says_how_to_go_on(start, study_file, tmp_path, contents):
     check_all_whole(folder)
     kept = len(contents(folder))
     assert 3 <= kept < 80
-    done = studies.run_study(studies.read_plan(file), folder)
+    done = sweeps.run_sweep(sweeps.read_plan(file), folder)
     assert (done.found, done.measured) == (kept, 80 - kept)
