@@ -17,8 +17,6 @@ LONGEST_LINE = 1000
 _ARGUMENT = re.compile(r"(?<![\w.])(?<!\w\()([a-z_]+)=('[^'\s]*'|[\w.]+)")
 #: What a message begins with: the name of the value that is wrong.
 _NAME = re.compile(r"[a-z_]+(?=:| [-\d'\[]| -?(?:nan|inf)\b)")
-#: Choices of an argument that have options of their own.
-_CHOICES = {("--start", "shadow"): "--from-start"}
 
 #: Those of the command that runs; one process, one command line.
 options: Collection[str] = ()
@@ -43,9 +41,6 @@ def spelled(message: str) -> str:
 
     def option(argument: re.Match[str]) -> str:
         name, value = f"--{argument[1].replace('_', '-')}", argument[2].strip("'")
-        choice = _CHOICES.get((name, value))
-        if choice in options:
-            return str(choice)
         return f"{name} {value}" if name in options else argument[0]
 
     begun = _NAME.match(message)

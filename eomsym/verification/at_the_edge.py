@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from time import perf_counter
 from typing import Any
@@ -20,7 +20,7 @@ from eomsym.dynamics.kernel_rule import DESCENT
 from eomsym.dynamics.motion import WholeMotion
 from eomsym.dynamics.state_map import StateMap, run_states
 from eomsym.errors import InputError, IntegrationError, ResummationWarning
-from eomsym.result import Result
+from eomsym.result import Result, Table
 from eomsym.verification.motions import map_of
 from eomsym.verification.training import Training
 
@@ -54,6 +54,10 @@ class Edge(Result):
         costs = [self.costs[name] for name in self.errors]
         return {"description": list(self.errors), "error": list(self.errors.values()), "cost": costs}
 
+    def report(self) -> Sequence[str | Table]:
+        """Which holds, and a row for each."""
+        return [f"step {self.step}, eta times sharpness {self.product:.3g}: {self.holds} holds", *super().report()]
+
 
 def edge(training: Training, *, order: int = 2, after: int = 0) -> Edge:
     """Say which description of a training holds after ``after`` steps, how near each is over two steps, at what cost.
@@ -64,8 +68,8 @@ def edge(training: Training, *, order: int = 2, after: int = 0) -> Edge:
     """
     with threadpool_limits(limits=1, user_api="blas"):
         whole = map_of(training, "the edge")
-        if training.object is None and training.entry.name == DESCENT and training.own is None:
-            training.check_descent("the edge")
+        plain = training.object is None and training.own is None and training.loop is None
+        if plain and training.entry.name == DESCENT:
             kernel = training.kernel(training.within(order), "the edge")
             start = run_states(whole, max(1, after))[after]
             return edge_at(kernel, start, training.rate("the edge"), training.data, order, after)

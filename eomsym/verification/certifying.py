@@ -111,6 +111,7 @@ def certify(training: Training, order: int | None = None) -> Certificate:
     """
     from eomsym.codegen.kernel import Kernel
 
+    training.check_plain("a certificate")
     highest = training.highest(USUAL_ORDER) if order is None else order
     kernel = training.kernel(highest, "a certificate", of_rule=True)
     if not isinstance(kernel, Kernel):

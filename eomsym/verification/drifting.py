@@ -75,8 +75,7 @@ def drift(
     count = check_integer("steps", steps, 1, MOST_STEPS)
     if state == "slow" and after:
         raise InputError(f"after {after}: only a whole state begins after steps of its own; give state='whole' too")
-    if training.loop is not None:
-        raise InputError("schedule, batches: the drift of a quantity is one of plain steps; leave them out, or follow")
+    training.check_plain("the drift of a quantity")
     rate = training.rate("the drift of a quantity")
     training.check_doubles("the drift of a quantity")
     needed = training.within(max(order + 1, LEAST_ORDER))

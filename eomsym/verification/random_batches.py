@@ -45,8 +45,8 @@ def noise(
         raise InputError(f"optimizer {entry.name!r}: noise is predicted of gradient-descent; take it")
     if batches is None or not batches.is_drawn or not isinstance(batches.size, (int, np.integer)):
         raise InputError(
-            "batches: noise is predicted of batches that are drawn independently; give Batches(size, 'independent') or "
-            "Batches(size, 'replacement')"
+            "batches: noise is predicted of batches that are drawn; give a size and the order 'independent' or "
+            "'replacement'"
         )
     options: dict[str, Any] = {"observables": observables, "rank": rank, "every": every}
     options |= {"ensemble": ensemble, "seed": seed}

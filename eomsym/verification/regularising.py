@@ -86,8 +86,7 @@ def implicit_regulariser(training: Training, order: int = 1) -> ImplicitRegulari
     """
     entry, values = training.rule
     step, theta, data = training.rate("the modified loss"), training.theta, training.data
-    if training.loop is not None:
-        raise InputError("schedule, batches: the modified loss is one of plain steps; leave them out")
+    training.check_plain("the modified loss")
     kernel = training.series_kernel(training.within(max(order, 1)), "the modified loss")
     if not hasattr(kernel, "loss"):
         raise InputError("kernel: gives no loss, whose modification is asked for; take a generated one")

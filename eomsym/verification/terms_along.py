@@ -23,8 +23,12 @@ from eomsym.dynamics.differentials import elementary_differentials
 from eomsym.dynamics.kernel import Data
 from eomsym.dynamics.setting import OfTraining, Setting
 from eomsym.dynamics.state_map import run_states
+<<<<<<< HEAD
 from eomsym.errors import InputError
 from eomsym.notation import tree_text
+=======
+from eomsym.notation.terms import tree_text
+>>>>>>> t2
 from eomsym.optimizers import Optimizer
 from eomsym.result import Row, Table, fixed, plain, small
 from eomsym.trees import Tree
@@ -243,8 +247,8 @@ def terms(
         check_integer("points", points, 2),
     )
     entry, values = training.rule
-    if training.loop is not None:
-        raise InputError("schedule, batches: the terms are those of plain steps; leave them out, or follow")
+    training.check_plain("the size of a term")
+    training.check_doubles("the size of a term")
     if edge:
         training.check_descent("which description holds along a run")
     kernel, start, data = training.kernel(order, "the terms"), training.theta, training.data

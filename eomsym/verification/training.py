@@ -322,12 +322,16 @@ class Training:
         return self.entry, self.values
 
     def check_descent(self, purpose: str) -> None:
-        """Raises ``InputError`` unless gradient descent is trained with, at a constant rate on all samples."""
-        if self.object is not None or self.entry.name != DESCENT or self.loop is not None or self.batches is not None:
-            raise InputError(
-                f"optimizer {self.label!r}: {purpose} is known of gradient-descent at a constant rate on all samples; "
-                "take it"
-            )
+        """Raises ``InputError`` unless gradient descent is trained with, by plain steps."""
+        if self.object is not None or self.entry.name != DESCENT:
+            raise InputError(f"optimizer {self.label!r}: {purpose} is known of gradient-descent; take it")
+        self.check_plain(purpose)
+
+    def check_plain(self, purpose: str) -> None:
+        """Raises ``InputError`` where steps are not plain ones, at a constant rate on all samples."""
+        if self.loop is not None or self.batches is not None:
+            name = "schedule" if self.batches is None else "batches"
+            raise InputError(f"{name}: {purpose} is known of plain steps, at one rate on all samples; leave it out")
 
     def check_made_again(self, purpose: str) -> None:
         """Raises ``InputError`` where batches are drawn anew, so that the run cannot be made again."""

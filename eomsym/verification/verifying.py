@@ -87,6 +87,7 @@ def verify(
     Raises ``InputError`` for a bad value and ``IntegrationError`` if a path leaves the floating-point numbers.
     """
     entry, values = training.rule
+    training.check_made_again("a verification")
     state = followed_state(training, state, resum)
     asked = Asked(training, check_orders(orders), etas, progress)
     looped = training.loop is not None

@@ -107,16 +107,16 @@ def test_closed_streams(closed, status, tmp_path):
 @pytest.mark.parametrize(
     ("of_the_api", "printed"),
     [
-        ("begin after some steps (begin=5), or", "begin after some steps (--begin 5), or"),
-        ("begin 5: give state='whole' too", "--begin 5: give --state whole too"),
-        ("take a smaller eta, or start='shadow'", "take a smaller eta, or --from-start"),
-        ("start 'shadow': no; take start='manifold'", "start 'shadow': no; take start='manifold'"),
-        ("optimizer 'x': write it as torch.SGD(begin=1/2)", "optimizer 'x': write it as torch.SGD(begin=1/2)"),
+        ("begin after some steps (after=5), or", "begin after some steps (--after 5), or"),
+        ("after 5: give state='whole' too", "--after 5: give --state whole too"),
+        ("take a smaller eta, or state='shadow'", "take a smaller eta, or --state shadow"),
+        ("theta 'x': no; take theta='y'", "theta 'x': no; take theta='y'"),
+        ("optimizer 'x': write it as torch.SGD(after=1/2)", "optimizer 'x': write it as torch.SGD(after=1/2)"),
         ("beta = 1: no; give batch_size=3", "beta = 1: no; give --batch-size 3"),
     ],
 )
 def test_messages_name_options_as_the_command_line_spells_them(monkeypatch, of_the_api, printed):
-    monkeypatch.setattr(messages, "options", {"--begin", "--state", "--from-start", "--batch-size"})
+    monkeypatch.setattr(messages, "options", {"--after", "--state", "--batch-size"})
     assert messages.spelled(of_the_api) == printed
 
 

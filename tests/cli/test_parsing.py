@@ -56,12 +56,6 @@ def test_widths():
             parsing.widths(text)
 
 
-def test_batch_order():
-    assert [parsing.batch_order(text) for text in ("forward", "0,2,1")] == ["forward", [0, 2, 1]]
-    with pytest.raises(ValueError, match="numbers such as 0,2,1"):
-        parsing.batch_order("0,b")
-
-
 def test_figure(tmp_path):
     assert parsing.figure(str(tmp_path / "a.PNG")) == tmp_path / "a.PNG"
     (tmp_path / "folder.png").mkdir()
