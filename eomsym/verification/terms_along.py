@@ -23,12 +23,7 @@ from eomsym.dynamics.differentials import elementary_differentials
 from eomsym.dynamics.kernel import Data
 from eomsym.dynamics.setting import OfTraining, Setting
 from eomsym.dynamics.state_map import run_states
-<<<<<<< HEAD
-from eomsym.errors import InputError
 from eomsym.notation import tree_text
-=======
-from eomsym.notation.terms import tree_text
->>>>>>> t2
 from eomsym.optimizers import Optimizer
 from eomsym.result import Row, Table, fixed, plain, small
 from eomsym.trees import Tree

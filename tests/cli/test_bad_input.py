@@ -15,11 +15,7 @@ VERIFY = ("verify", "--dataset", "moons", "--orders", "0:1")
 
 #: The command line, what the message must name, and what it must say would be right (or wrong).
 BAD = [
-<<<<<<< HEAD
-    (("deriv",), "'deriv'", "layers, optimizers, recommend, sweep, terms, verify; did you mean 'derive'?"),
-=======
-    (("deriv",), "'deriv'", "layers, noise, optimizers, recommend, study, terms, verify; did you mean 'derive'?"),
->>>>>>> t2
+    (("deriv",), "'deriv'", "layers, noise, optimizers, recommend, sweep, terms, verify; did you mean 'derive'?"),
     (("verify", "digits"), "(digits)", "usage: eomsym verify"),
     (("verify", "--optimiser", "adam"), "'--optimiser'", "did you mean --optimizer?"),
     (("derive", "heavybal"), "'heavybal'", "did you mean 'heavy-ball'?"),
@@ -61,7 +57,7 @@ BAD = [
     (("derive", "--set", "order=3"), "'order'", "gradient-descent"),
     (("derive", "--set", "optimizer=3"), "'optimizer'", "gradient-descent"),
     (("derive", "--set", "__class__=3"), "'__class__'", "gradient-descent"),
-    (("terms", "--optimizer", "heavy-ball", "--edge"), "--optimizer 'heavy-ball'", "known of gradient-descent; take it"),
+    (("terms", "--optimizer", "nesterov", "--edge"), "--optimizer 'nesterov'", "known of gradient-descent; take it"),
     ((*TERMS, "--schedule", "1-tau"), "--schedule", "known of plain steps, at one rate on all samples; leave it out"),
     ((*TERMS, "--precision", "double-double"), "--precision 'double-double'", "take --precision double"),
     (("drift", "loss", "--dataset", "moons", "--batch-size", "64"), "--batches", "on all samples; leave it out"),
@@ -182,8 +178,6 @@ BAD = [
     ((*TERMS, "--steps", "many"), "'many'", "valid integer"),
     ((*TERMS, "--normalization", "group"), "'group'", "none, weight, batch, layer"),
     ((*TERMS, "--eta", "-1"), "'-1'", "above 0"),
-<<<<<<< HEAD
-    ((*TERMS, "--output", "/dev/null"), "'/dev/null'", "folder"),
     (("sweep", "walk"), "'walk'", "plot, run, table"),
     (("sweep", "run"), "argument SWEEP", "see 'eomsym sweep run --help'"),
     (("sweep", "run", "no.toml"), "'no.toml'", "give a sweep file"),
@@ -199,23 +193,6 @@ BAD = [
     (("sweep", "table", "no.toml", "--format", "yaml"), "'yaml'", "table, json, csv"),
     (("sweep", "plot", "no.toml", "a.gif"), "'a.gif'", ".png, .pdf, .svg"),
     (("sweep", "plot", "no.toml"), "argument FILE", "see 'eomsym sweep plot --help'"),
-=======
-    (("study", "walk"), "'walk'", "plot, run, table"),
-    (("study", "run"), "argument STUDY", "see 'eomsym study run --help'"),
-    (("study", "run", "no.toml"), "'no.toml'", "give a study file"),
-    (("study", "run", "no.toml", "--executor", "threads"), "'threads'", "serial, processes"),
-    (("study", "run", "no.toml", "--workers", "2"), "--workers", "add --executor processes"),
-    (("study", "run", "no.toml", "--executor", "processes", "--workers", "0"), "--workers 0", "1 to 256"),
-    (("study", "run", "no.toml", "--scheduler", "here"), "'here'", "tcp://"),
-    (("study", "run", "no.toml", "--scheduler", "tcp://h:1", "--workers", "2"), "--scheduler", "leave out"),
-    (("study", "run", "/dev/null"), "/dev/null", "orders"),
-    (("study", "table", "no.toml"), "'no.toml'", "give a study file"),
-    (("study", "table", "no.parquet"), "'no.parquet'", "results.parquet"),
-    (("study", "table", "/proc"), "'/proc'", "folder of results"),
-    (("study", "table", "no.toml", "--format", "yaml"), "'yaml'", "table, json, csv"),
-    (("study", "plot", "no.toml", "a.gif"), "'a.gif'", ".png, .pdf, .svg"),
-    (("study", "plot", "no.toml"), "argument FILE", "see 'eomsym study plot --help'"),
->>>>>>> t2
 ]
 
 
