@@ -4,10 +4,10 @@ import sys
 from fractions import Fraction
 from importlib import import_module
 
+import asking
 import numpy as np
 import pytest
 
-import eomsym
 from benchmarks.reproductions import heavy_ball, two_players
 from benchmarks.reproductions.__main__ import main
 from benchmarks.reproductions.balance import (
@@ -96,11 +96,11 @@ def test_the_balance_is_posed_as_the_authors_do(start):
     np.testing.assert_allclose(start.theta - 2 / CLASSES * eta * g, end, atol=1e-15)
     assert drift == pytest.approx(balance(end) - balance(start.theta), rel=1e-9)
     first, second = layers(g)
-    found = eomsym.drift(kernel, "balance:1", start.theta, 2 / CLASSES * eta, *start.moments, order=1, orders=[0])
+    found = asking.drift(kernel, "balance:1", start.theta, 2 / CLASSES * eta, *start.moments, order=1, orders=[0])
     assert abs(found.rows[0]) < 1e-12 * np.sum(g**2)
     assert found.rows[1] == pytest.approx(np.sum(second**2) - np.sum(first**2), rel=1e-9)
     # The control: the first norm is moved by the flow itself.
-    moved = eomsym.drift(kernel, "norm2:1", start.theta, 2 / CLASSES * eta, *start.moments, order=1, orders=[0])
+    moved = asking.drift(kernel, "norm2:1", start.theta, 2 / CLASSES * eta, *start.moments, order=1, orders=[0])
     assert abs(moved.rows[0]) > 1e-3 * np.sum(g**2)
     assert moved.rows[0] == pytest.approx(-2 * float(np.sum(layers(start.theta)[0] * first)), rel=1e-9)
     assert first_norm(end) != first_norm(start.theta)

@@ -29,19 +29,19 @@ from eomsym.trees import rooted_trees
 from eomsym.verification import (
     Audit,
     Certificate,
-    ConvergenceStudy,
-    EdgePoint,
+    Edge,
     Follow,
     OrderAdvice,
     OrderRecord,
     StepAdvice,
-    TermStudy,
-    TranslationStudy,
+    Terms,
+    Translation,
+    Verification,
 )
 from eomsym.verification.audit_record import AuditRow
 from eomsym.verification.decay_laws import RatePrediction
 from eomsym.verification.follow_record import FollowedOrder
-from eomsym.verification.norm_laws import NormPath, ScaleStudy
+from eomsym.verification.norm_laws import NormPath, Scale
 from eomsym.verification.recommending import Recommendation
 from eomsym.verification.terms_along import TermPoint, TermRecord, TreeRecord
 
@@ -54,22 +54,20 @@ def order_record(order):
     return OrderRecord(order, ETAS, errors, tuple(eta ** (order + 1) for eta in ETAS), (1e-12,) * 4)
 
 
-STUDY = ConvergenceStudy(
-    "heavy-ball", "2-1 tanh", "made <up>", 0, 3.2, 2.0, tuple(map(order_record, (0, 2))), ("a note",)
-)
+STUDY = Verification("heavy-ball", "2-1 tanh", "made <up>", 0, 3.2, 2.0, tuple(map(order_record, (0, 2))), ("a note",))
 
 
 def term_study():
     trees = tuple(TreeRecord(tree, "1/3", 2.0, math.nan) for tree in rooted_trees(3))
     terms = (TermRecord(0, 1.0, 0.5, 0.0, ()), TermRecord(1, 2.0, -0.3, 0.0, trees))
-    edge = (EdgePoint(0, 0.5, "resummed", {"series": math.nan, "resummed": 0.1}, {"series": 2.0, "resummed": 2.5}),)
+    edge = (Edge(0, 0.5, "resummed", {"series": math.nan, "resummed": 0.1}, {"series": 2.0, "resummed": 2.5}),)
     points = tuple(TermPoint(step, 1.0, 4.0, 5.0, terms) for step in (0, 10))
-    return TermStudy("2-1 tanh", "none", 0, 0.1, 2, points, edge=edge)
+    return Terms("2-1 tanh", "none", 0, 0.1, 2, points, edge=edge)
 
 
 def scale_study():
     path = NormPath(np.array([0.0, 1.0]), np.array([2.0, 1.5]), np.array([2.0, 1.5]), {0: np.array([2.0, 1.4])})
-    return ScaleStudy("2-1 tanh", "none", 0, 0.01, 1, (order_record(0),), {0: 1e-15}, path)
+    return Scale("2-1 tanh", "none", 0, 0.01, 1, (order_record(0),), {0: 1e-15}, path)
 
 
 def noise():
@@ -106,7 +104,7 @@ RESULTS = {
     "order": order_record(1),
     "terms": term_study(),
     "scale": scale_study(),
-    "translation": TranslationStudy(
+    "translation": Translation(
         *("gradient-descent", "2-1", "none", 0, 0.01, 0.01, 9, 0.01, 1e-17, 0.01),
         *((RatePrediction(0, 0.01, 1e-6),), (2.0, 1.0), np.array([0.0, 1.0]), np.ones((2, 1))),
     ),

@@ -80,6 +80,8 @@ class Training:
             data, how = read_loader(data)
             batches = Batches(**how) if batches is None else batches
         self.batches = Batches(batches) if isinstance(batches, (int, np.integer)) else batches
+        if not isinstance(self.batches, Batches | None):
+            raise InputError(f"batches {shown(batches)}: give a size, or eomsym.Batches")
         self._read_loss(model, data, theta, variables, precision)
         self._read_rule(optimizer, eta, schedule, **hyperparameters)
 

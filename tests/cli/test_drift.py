@@ -1,10 +1,10 @@
 """``eomsym drift`` and ``eomsym layers conserved``: table, JSON of the library, figure, and what is refused."""
 
+import asking
 import numpy as np
 import pytest
 import shared_kernels
 
-import eomsym
 from eomsym.models import dataset
 
 #: The network of a committed kernel.
@@ -13,7 +13,7 @@ MODEL = ("--dataset", "moons", "--layers", "2,8,2", "--activation", "softplus", 
 
 def library(observable, eta, arrays, **keywords):
     kernel = shared_kernels.kernel("moons")
-    return eomsym.drift(kernel, observable, kernel.model.initial(3), eta, *arrays, **keywords)
+    return asking.drift(kernel, observable, kernel.model.initial(3), eta, *arrays, **keywords)
 
 
 @pytest.mark.parametrize("observable", ["norm2:2", "W1 @ W2"])

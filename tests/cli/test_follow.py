@@ -1,8 +1,8 @@
 """``eomsym follow``: the table, the JSON of the library, the figure."""
 
+import asking
 import shared_kernels
 
-import eomsym
 from eomsym.models import dataset
 
 #: The network of the committed kernel.
@@ -16,7 +16,7 @@ def test_json_is_that_of_the_library(run):
     assert result.out.count("\n") == 1
     record = result.json
     kernel = shared_kernels.kernel("moons")
-    found = eomsym.follow(
+    found = asking.follow(
         kernel,
         kernel.model.initial(3),
         1e-3,
@@ -24,7 +24,7 @@ def test_json_is_that_of_the_library(run):
         *dataset("moons", 3).arrays,
         optimizer="torch.Adam()",
         orders=(0, 2),
-        start=5,
+        after=5,
     )
     assert {**found.to_dict(), "dataset": "moons", "seed": 3} == record
     assert record["orders"][1]["error"] < 1e-2 * record["orders"][0]["error"]

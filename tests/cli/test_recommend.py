@@ -2,9 +2,9 @@
 
 import pytest
 import shared_kernels
+from asking import recommend_step
 
 from eomsym.models import dataset
-from eomsym.verification import recommend_step
 
 WORDS = ("recommend", "--dataset", "teacher-small", "--time", "1", "--accuracy", "0.01", "--relative")
 

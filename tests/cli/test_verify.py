@@ -8,6 +8,7 @@ import sys
 import time
 from pathlib import Path
 
+import asking
 import pytest
 
 import eomsym
@@ -21,7 +22,7 @@ ORDER_KEYS = {"order", "expected_slope", "slope", "local_slopes", "etas", "error
 @pytest.fixture(scope="module")
 def study():
     """What the library finds for ``SMALL``."""
-    return eomsym.verify(model=MLP([2, 4, 2]), data="moons", orders=range(2))
+    return asking.verify(model=MLP([2, 4, 2]), data="moons", orders=range(2))
 
 
 @pytest.fixture
@@ -130,7 +131,7 @@ def test_options_reach_the_library(run_with, study):
         "etas": [0.2, 0.1, 0.05],
         "state": "slow",
         "start": None,
-        "begin": None,
+        "after": None,
         "schedule": None,
         "batching": None,
         "seed": 7,

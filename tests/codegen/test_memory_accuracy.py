@@ -5,6 +5,7 @@ from math import comb
 
 import numpy as np
 import pytest
+from asking import certify
 from forms import EVERY
 from interpreted import interpreted
 
@@ -15,7 +16,6 @@ from eomsym.optimizers import loop_of
 from eomsym.optimizers.registry import is_built_in
 from eomsym.optimizers.rule import State
 from eomsym.step_index.tables import small_nodes
-from eomsym.verification import certify
 
 MODEL = ExpressionLoss("log(1+exp(2*x*y)) + (x-y)**2/(1+y**2)", ["x", "y"])
 POINT = np.array([0.7, -0.4])

@@ -3,10 +3,10 @@
 Each network is compiled, which takes seconds: one of them here, more in the slow tests.
 """
 
+import asking
 import numpy as np
 import pytest
 
-import eomsym
 from eomsym.codegen import KernelSpec, kernel_for
 from eomsym.models import ACTIVATIONS, LOSSES, MLP
 
@@ -34,7 +34,7 @@ def check(seed):
     model, random, (inputs, targets) = drawn(seed)
     theta = model.initial(seed)
     kernel = kernel_for(KernelSpec(model, ORDER))
-    assert max(eomsym.certify(kernel, theta, inputs, targets).relative_errors) < ROUND_OFF
+    assert max(asking.certify(kernel, theta, inputs, targets).relative_errors) < ROUND_OFF
     rows = kernel.counterterms(theta, inputs, targets)
     scale = np.linalg.norm(rows, axis=1, keepdims=True)
     # The order of the samples does not matter.

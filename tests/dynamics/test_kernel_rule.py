@@ -4,11 +4,12 @@ from dataclasses import replace
 from functools import partial
 from types import SimpleNamespace
 
+import asking
 import numpy as np
 import pytest
 import shared_kernels
+from asking import edge_point, implicit_regulariser, recommend_order, recommend_step
 
-import eomsym
 from eomsym.codegen import KernelSpec
 from eomsym.derivation.deriving import derive_on_trees
 from eomsym.dynamics import (
@@ -22,7 +23,6 @@ from eomsym.dynamics.kernel_rule import asked_rule, check_rule, has_rule, kernel
 from eomsym.errors import InputError
 from eomsym.models import MLP
 from eomsym.optimizers import get, loop_of
-from eomsym.verification import edge_point, implicit_regulariser, recommend_order, recommend_step
 from eomsym.verification.norm_laws import scale_law_defect
 from eomsym.verification.terms_along import measure_terms
 
@@ -44,18 +44,18 @@ ABOUT_DESCENT = {
     "recommend_order": lambda kernel: recommend_order(kernel, THETA, 0.1, DATA),
     "edge_point": lambda kernel: edge_point(kernel, THETA, 0.1, DATA),
     "scale_law_defect": lambda kernel: scale_law_defect(kernel, THETA, [np.arange(12)], 0.1, 0.0, 1, DATA),
-    "verify": lambda kernel: eomsym.verify(data=None, theta=THETA, orders=[0], kernel=kernel),
+    "verify": lambda kernel: asking.verify(data=None, theta=THETA, orders=[0], kernel=kernel),
     "measure_terms": lambda kernel: measure_terms(kernel, THETA, derive_on_trees(get("gradient-descent"), 1), DATA),
 }
 #: What runs the rule that is asked for, and the kernel's own where none is.
 RUNS = {
-    "follow": lambda kernel, **rule: eomsym.follow(kernel, THETA, 0.1, 6, *DATA, orders=(1,), **rule).iterates,
+    "follow": lambda kernel, **rule: asking.follow(kernel, THETA, 0.1, 6, *DATA, orders=(1,), **rule).iterates,
     "follow in batches": lambda kernel, **rule: (
-        eomsym.follow(
-            kernel, THETA, 0.1, 4, *DATA, orders=(1,), state="slow", batching={"size": 3}, start=1, **rule
+        asking.follow(
+            kernel, THETA, 0.1, 4, *DATA, orders=(1,), state="slow", batching={"size": 3}, after=1, **rule
         ).iterates
     ),
-    "drift": lambda kernel, **rule: eomsym.drift(kernel, "norm2", THETA, 0.1, *DATA, order=1, **rule).rows,
+    "drift": lambda kernel, **rule: asking.drift(kernel, "norm2", THETA, 0.1, *DATA, order=1, **rule).rows,
     "optimizer_path": lambda kernel, **rule: optimizer_path(kernel, THETA, 0.1, 4, DATA, **rule),
     "run_optimizer": lambda kernel, **rule: run_optimizer(kernel, THETA, 0.1, 4, DATA, **rule).theta,
     "even_steps": lambda kernel, **rule: even_steps(
@@ -98,7 +98,7 @@ def test_the_terms_of_a_loop_are_no_kernel_of_a_loss(heavy_ball):
     for asked in (
         lambda: recommend_order(loop, theta, 0.1, DATA),
         lambda: run_optimizer(loop, theta, 0.1, 3, DATA),
-        lambda: eomsym.drift(loop, lambda at: at.sum(), theta, 0.1, *DATA),
+        lambda: asking.drift(loop, lambda at: at.sum(), theta, 0.1, *DATA),
     ):
         with pytest.raises(InputError, match="terms of a loop or of a whole state; give the kernel of the loss"):
             asked()

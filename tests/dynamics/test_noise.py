@@ -6,6 +6,7 @@ import json
 from functools import cache
 from itertools import combinations, product
 
+import asking
 import numpy as np
 import pytest
 from shared_kernels import kernel
@@ -66,7 +67,7 @@ def errors(**options):
 
 
 def of_network(steps=4, eta=0.05, **options):
-    return eomsym.noise(kernel("tiny"), THETA, eta, steps, INPUTS, TARGETS, **{"observables": OBSERVABLES, **options})
+    return asking.noise(kernel("tiny"), THETA, eta, steps, INPUTS, TARGETS, **{"observables": OBSERVABLES, **options})
 
 
 def test_weak_slopes_by_all_sequences():
@@ -279,20 +280,20 @@ def test_bad_input_is_one_line(options, message):
 def test_losses_and_kernels_that_have_no_noise_to_predict(tmp_path):
     tiny = kernel("tiny")
     with pytest.raises(InputError, match="a loss without data has no batches"):
-        eomsym.noise(tiny, THETA, 0.1, 3)
+        asking.noise(tiny, THETA, 0.1, 3)
     with pytest.raises(InputError, match="no gradient along a curve"):
-        eomsym.noise(lambda theta: theta, THETA, 0.1, 3, INPUTS, TARGETS)
+        asking.noise(lambda theta: theta, THETA, 0.1, 3, INPUTS, TARGETS)
     with pytest.raises(InputError, match="double-double"):
-        eomsym.noise(kernel("tiny, double-double"), THETA, 0.1, 3, INPUTS, TARGETS)
+        asking.noise(kernel("tiny, double-double"), THETA, 0.1, 3, INPUTS, TARGETS)
     with pytest.raises(InputError, match="order 2, needed for the curvature"):
-        eomsym.noise(kernel("iris"), np.zeros(75), 0.1, 3, np.zeros((3, 4)), np.zeros(3, dtype=np.int64))
+        asking.noise(kernel("iris"), np.zeros(75), 0.1, 3, np.zeros((3, 4)), np.zeros(3, dtype=np.int64))
     batch = kernel("batch")
     inputs, theta = np.random.default_rng(0).normal(size=(6, 2)), batch.model.initial(0)
     labels = np.array([0, 1, 0, 1, 1, 0])
     with pytest.raises(InputError, match="no mean over its samples"):
-        eomsym.noise(batch, theta, 0.1, 3, inputs, labels)
+        asking.noise(batch, theta, 0.1, 3, inputs, labels)
     with pytest.raises(InputError, match="shape"):
-        eomsym.noise(tiny, THETA, 0.1, 3, INPUTS, TARGETS[:1])
+        asking.noise(tiny, THETA, 0.1, 3, INPUTS, TARGETS[:1])
     with pytest.raises(InputError, match="was not asked for; there are loss, norm2"):
         of_network().expected("accuracy")
 
@@ -316,7 +317,7 @@ def test_digits_with_batches_of_32_for_two_epochs():
     """Trace of the covariance and mean loss within 10 % of 400 runs; what noise adds to the loss too."""
     digits, data = kernel("digits"), eomsym.models.dataset("digits").arrays
     theta = digits.model.initial(0)
-    found = eomsym.noise(digits, theta, 0.1, 112, *data, batch_size=32, every=28, ensemble=400)
+    found = asking.noise(digits, theta, 0.1, 112, *data, batch_size=32, every=28, ensemble=400)
     beside = found.ensemble
     assert found.rank == 64
     np.testing.assert_allclose(found.traces[1:], beside.traces[1:], rtol=0.1)

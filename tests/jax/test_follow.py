@@ -33,8 +33,8 @@ TEXTS = {
 
 @pytest.mark.parametrize("text", TEXTS)
 def test_the_rule_on_a_kernel_and_the_transformation_have_the_same_errors(text):
-    real = eomsym.follow(loss, parameters(), None, 10, optimizer=TEXTS[text](), orders=(0, 1), start=5)
-    rule = eomsym.follow(iris.kernel(), iris.fresh(), 1e-3, 10, *iris.data(), optimizer=text, orders=(0, 1), start=5)
+    real = asking.follow(loss, parameters(), None, 10, optimizer=TEXTS[text](), orders=(0, 1), after=5)
+    rule = asking.follow(iris.kernel(), iris.fresh(), 1e-3, 10, *iris.data(), optimizer=text, orders=(0, 1), after=5)
     np.testing.assert_allclose(real.iterates, rule.iterates, rtol=1e-8, atol=1e-12)
     # Bias corrections: the object counts steps, the rule keeps powers of β (tests/torch/test_follow.py).
     nearly = 3 if "adam" in text else 1 + 1e-4
@@ -45,7 +45,7 @@ def test_the_rule_on_a_kernel_and_the_transformation_have_the_same_errors(text):
 
 def test_a_schedule_goes_on_between_the_steps():
     schedule = optax.cosine_decay_schedule(1e-3, 50)
-    found = eomsym.follow(loss, parameters(), None, 40, optimizer=optax.adam(schedule), orders=(0, 1, 2), start=5)
+    found = asking.follow(loss, parameters(), None, 40, optimizer=optax.adam(schedule), orders=(0, 1, 2), after=5)
     assert found.errors[2] < 0.1 * found.errors[1] < 0.1 * found.errors[0]
 
 
@@ -60,7 +60,7 @@ def test_a_schedule_goes_on_between_the_steps():
 )
 def test_what_does_not_fit_is_refused(optimizer, eta, message):
     with pytest.raises(InputError, match=message):
-        eomsym.follow(loss, parameters(), eta, 10, optimizer=optimizer())
+        asking.follow(loss, parameters(), eta, 10, optimizer=optimizer())
 
 
 def test_the_field_of_the_whole_state_is_that_of_torch_and_works_under_jit():

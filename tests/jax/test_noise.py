@@ -26,7 +26,7 @@ def loss(params, data):
 @pytest.mark.parametrize("options", [{}, {"rank": 4}, {"replacement": False, "batch_size": 3}])
 def test_the_same_as_on_a_kernel(options):
     options = {"batch_size": 2, "every": 3, "ensemble": 10, "observables": ("loss", "norm2"), **options}
-    wanted = eomsym.noise(kernel("tiny"), THETA, 0.1, 7, INPUTS, TARGETS, **options)
+    wanted = asking.noise(kernel("tiny"), THETA, 0.1, 7, INPUTS, TARGETS, **options)
     found = eomsym.jax.noise(loss, PARAMS, 0.1, 7, (INPUTS, TARGETS), **options)
     np.testing.assert_allclose(found.means, wanted.means, rtol=1e-12)
     np.testing.assert_allclose(found.covariance, wanted.covariance, rtol=1e-8, atol=1e-14)

@@ -4,6 +4,7 @@ import sys
 from fractions import Fraction
 from pathlib import Path
 
+import asking
 import numpy as np
 import pytest
 from interpreted import interpreted
@@ -164,7 +165,7 @@ def test_measured_slopes():
     teacher = dataset("teacher")
     few = Dataset("a few samples", teacher.inputs[:24].copy(), teacher.targets[:24].copy())
     entry, values = eomsym.from_optax(optax.adam(0.1, b1=1 / 4, b2=3 / 8, eps=0.0, eps_root=0.1))
-    study = eomsym.verify(entry, MLP([2, 3, 1], "tanh", "mse"), few, orders=range(3), state="slow", **values)
+    study = asking.verify(entry, MLP([2, 3, 1], "tanh", "mse"), few, orders=range(3), state="slow", **values)
     assert study.passed, [(record.slope, record.reason) for record in study.orders]
 
 

@@ -3,6 +3,7 @@
 import re
 from fractions import Fraction
 
+import asking
 import numpy as np
 import pytest
 import sympy
@@ -202,6 +203,6 @@ FEW = Dataset("a few samples", TEACHER.inputs[:24].copy(), TEACHER.targets[:24].
     ],
 )
 def test_measured_slopes(text):
-    study = eomsym.verify(text, MLP([2, 3, 1], "tanh", "mse"), FEW, orders=range(3), state="slow")
+    study = asking.verify(text, MLP([2, 3, 1], "tanh", "mse"), FEW, orders=range(3), state="slow")
     assert study.passed
     assert study.optimizer == chosen(text)[0].name

@@ -2,6 +2,7 @@
 
 from fractions import Fraction
 
+import asking
 import numpy as np
 import pytest
 from forms import EVERY
@@ -138,7 +139,7 @@ def _kernel(entry):
 
 def _follow(entry, state):
     own = interpreted(KernelSpec(ExpressionLoss("x**4 + x**2", ["x"]), 2))
-    return eomsym.follow(own, np.array([0.7]), 0.01, 3, optimizer=entry, orders=[0], state=state)
+    return asking.follow(own, np.array([0.7]), 0.01, 3, optimizer=entry, orders=[0], state=state)
 
 
 SLOW_MANIFOLD = {
@@ -146,7 +147,7 @@ SLOW_MANIFOLD = {
     "start": lambda entry: eomsym.derive(entry, 1, start=True),
     "schedule": lambda entry: eomsym.derive(entry, 1, schedule="eta"),
     "kernel": _kernel,
-    "verify": lambda entry: eomsym.verify(entry, MLP([1, 1], "identity", "mse"), "line"),
+    "verify": lambda entry: asking.verify(entry, MLP([1, 1], "identity", "mse"), "line"),
     "arrays": lambda entry: loop_of(entry).rule({}),
     "rounds": lambda entry: loop_of(entry, None, losses_in_turn(2, "forward"), 2).rule({}),
     "transient": lambda entry: entry.transient(),

@@ -2,10 +2,10 @@
 
 import dataclasses
 
+import asking
 import pytest
 from threadpoolctl import threadpool_limits
 
-import eomsym
 from eomsym import optimizers, sweeps
 from eomsym.errors import InputError, KernelError
 from eomsym.models import MLP
@@ -24,7 +24,7 @@ def test_it_is_what_verify_measures(cheap, optimizer, kernels):
     etas = [0.2, 0.1, 0.05]
     plan = sweeps.plan_from_dict(cheap(etas=etas, steps=8, seeds=[5], optimizer=[{"name": optimizer}]))
     values = optimizers.get(optimizer).complete({}, trial=True)
-    expected = eomsym.verify(
+    expected = asking.verify(
         optimizer, data="teacher-small", orders=(0, 1, 2), etas=etas, state="slow", seed=5, **values
     )
     for index, job in enumerate(plan.jobs()):

@@ -35,7 +35,7 @@ def test_real_momentum_from_rest(fraction):
     theta, curvature = iris.trained()
     params = parameters(theta)
     optimizer = torch.optim.SGD(params.values(), lr=fraction / curvature, momentum=0.9)
-    found = eomsym.follow(loss, params, None, 40, optimizer=optimizer, orders=(2, 4))
+    found = asking.follow(loss, params, None, 40, optimizer=optimizer, orders=(2, 4))
     assert found.errors[4] <= 1e-6
     assert found.errors[2] <= 2e-5
     for _ in range(40):
@@ -48,7 +48,7 @@ def test_real_momentum_from_rest(fraction):
 def test_real_adam_at_its_defaults():
     params = parameters(iris.fresh())
     optimizer = torch.optim.Adam(params.values(), lr=1e-3)
-    found = eomsym.follow(loss, params, None, 200, optimizer=optimizer, orders=(2, 4), start=5)
+    found = asking.follow(loss, params, None, 200, optimizer=optimizer, orders=(2, 4), after=5)
     assert found.errors[2] <= 2e-5
     assert found.errors[4] <= 1e-6
 
@@ -72,8 +72,8 @@ OBJECTS = {
 def test_the_rule_on_a_kernel_and_the_object_have_the_same_errors(text):
     params = parameters(iris.fresh())
     optimizer = OBJECTS[text](params.values())
-    real = eomsym.follow(loss, params, None, 10, optimizer=optimizer, orders=(0, 1), start=5)
-    rule = eomsym.follow(iris.kernel(), iris.fresh(), 1e-3, 10, *iris.data(), optimizer=text, orders=(0, 1), start=5)
+    real = asking.follow(loss, params, None, 10, optimizer=optimizer, orders=(0, 1), after=5)
+    rule = asking.follow(iris.kernel(), iris.fresh(), 1e-3, 10, *iris.data(), optimizer=text, orders=(0, 1), after=5)
     np.testing.assert_allclose(real.iterates[:, :36], rule.iterates[:, :36], rtol=1e-9)
     # Bias corrections: the object counts steps, the rule keeps powers of β.  It is one map in two coordinates, in which
     # a sum that ends is not the same, at its order.
@@ -92,10 +92,10 @@ def test_the_object_is_not_touched_and_what_it_has_gathered_is_the_start():
         loss(params).backward()
         optimizer.step()
     before = copy.deepcopy((optimizer.state_dict(), params))
-    found = eomsym.follow(loss, params, 1e-3, 10, optimizer=optimizer, orders=[1])
+    found = asking.follow(loss, params, 1e-3, 10, optimizer=optimizer, orders=[1])
     fresh = parameters(iris.fresh())
-    whole = eomsym.follow(
-        loss, fresh, None, 10, optimizer=torch.optim.Adam(fresh.values(), lr=1e-3), orders=[1], start=5
+    whole = asking.follow(
+        loss, fresh, None, 10, optimizer=torch.optim.Adam(fresh.values(), lr=1e-3), orders=[1], after=5
     )
     assert found.errors[1] == pytest.approx(whole.errors[1], rel=1e-5)
     state, values = before
@@ -107,7 +107,7 @@ def test_groups_in_another_order_and_with_other_rates():
     params = parameters(iris.fresh())
     groups = [{"params": [params["last"], params["last_bias"]], "lr": 0.02}, {"params": [params["first"]]}]
     optimizer = torch.optim.SGD([*groups, {"params": [params["first_bias"]]}], lr=0.01, momentum=0.9)
-    found = eomsym.follow(loss, params, None, 10, optimizer=optimizer, orders=[4])
+    found = asking.follow(loss, params, None, 10, optimizer=optimizer, orders=[4])
     assert found.eta is None
     assert found.errors[4] < 1e-4
 
@@ -116,7 +116,7 @@ def test_what_only_exists_after_the_first_step():
     params = parameters(iris.fresh())
     make = OBJECTS["torch.SGD(momentum=0.9, dampening=0.5)"]
     with pytest.raises(InputError, match=r"start 0: a part of the state.*give at least 1"):
-        eomsym.follow(loss, params, None, 10, optimizer=make(params.values()))
+        asking.follow(loss, params, None, 10, optimizer=make(params.values()))
 
 
 @pytest.mark.parametrize(
@@ -136,23 +136,23 @@ def test_what_only_exists_after_the_first_step():
 def test_what_is_not_smooth_or_does_not_fit_is_refused(make, message):
     params = parameters(iris.fresh())
     with pytest.raises(InputError, match=message):
-        eomsym.follow(loss, params, 0.1 if "own is" in message else None, 10, optimizer=make(list(params.values())))
+        asking.follow(loss, params, 0.1 if "own is" in message else None, 10, optimizer=make(list(params.values())))
 
 
 def test_data_in_single_precision_are_told_of():
     params = [torch.zeros(3, requires_grad=True)]
     single = torch.ones(5, 3)
     with pytest.raises(InputError, match=r"loss_fn: fails on parameters in float64.*give it data in float64"):
-        eomsym.follow(lambda p: (single @ p[0]).sum(), params, None, 10, optimizer=torch.optim.SGD(params, lr=0.1))
+        asking.follow(lambda p: (single @ p[0]).sum(), params, None, 10, optimizer=torch.optim.SGD(params, lr=0.1))
 
 
 def test_surplus_arguments_are_refused():
     params = parameters(iris.fresh())
     optimizer = OBJECTS["torch.Adam()"](params.values())
     with pytest.raises(InputError, match="beta: beside a real optimizer"):
-        eomsym.follow(loss, params, None, 10, optimizer=optimizer, beta=0.5)
+        asking.follow(loss, params, None, 10, optimizer=optimizer, beta=0.5)
     with pytest.raises(InputError, match="data: beside a real optimizer"):
-        eomsym.follow(loss, params, None, 10, INPUTS, optimizer=optimizer)
+        asking.follow(loss, params, None, 10, INPUTS, optimizer=optimizer)
 
 
 def quartic(params):
@@ -219,4 +219,4 @@ def test_a_loss_that_is_drawn_anew_is_refused(part):
 
     optimizer = torch.optim.SGD(params.values(), lr=0.01, momentum=0.9)
     with pytest.raises(InputError, match="two steps from one state differ, so the loss is random"):
-        eomsym.follow(random_loss, params, None, 20, optimizer=optimizer, orders=(0,))
+        asking.follow(random_loss, params, None, 20, optimizer=optimizer, orders=(0,))

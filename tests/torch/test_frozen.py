@@ -54,7 +54,7 @@ MAKE = {
 def test_follow_makes_the_steps_of_the_plain_loop(name):
     net, other = network(), network()
     params = dict(net.named_parameters())
-    found = eomsym.follow(loss_of(net), params, None, 10, optimizer=MAKE[name](net.parameters()), orders=(2,), start=2)
+    found = asking.follow(loss_of(net), params, None, 10, optimizer=MAKE[name](net.parameters()), orders=(2,), after=2)
     optimizer = MAKE[name](other.parameters())
     for _ in range(12):
         optimizer.zero_grad()
@@ -161,9 +161,9 @@ def test_drift_moves_what_moves():
     net = network()
     params = dict(net.named_parameters())
     with pytest.raises(InputError, match=r"a leaf has a hook of register_hook.*remove it"):
-        eomsym.drift(loss_of(net), "norm2", params, 0.1, order=1)
+        asking.drift(loss_of(net), "norm2", params, 0.1, order=1)
     net[2].weight._backward_hooks.clear()
-    found = eomsym.drift(loss_of(net), lambda p: p["0.weight"].square().sum() + p["2.bias"].sum(), params, 0.1, order=1)
+    found = asking.drift(loss_of(net), lambda p: p["0.weight"].square().sum() + p["2.bias"].sum(), params, 0.1, order=1)
     gradient = own_gradient(net, [part.detach().clone() for part in net.parameters()])
     assert found.rows[0] == pytest.approx(-float(gradient[3].sum()), rel=1e-12)
 
@@ -219,7 +219,7 @@ def test_follow_refuses_by_name_what_it_cannot_run(message):
     optimizer = torch.optim.SGD(net.parameters(), 0.1)
     REFUSED[message](net, optimizer)
     with pytest.raises(InputError, match=message):
-        eomsym.follow(loss_of(net), dict(net.named_parameters()), None, 5, optimizer=optimizer)
+        asking.follow(loss_of(net), dict(net.named_parameters()), None, 5, optimizer=optimizer)
 
 
 def test_counterterms_refuse_by_name_what_they_cannot_run():
@@ -295,7 +295,7 @@ def followed(kind, **attributes):
     net = network().requires_grad_()
     optimizer = kind(net.parameters(), 0.1)
     vars(optimizer).update(attributes)
-    return net, optimizer, eomsym.follow(loss_of(net), dict(net.named_parameters()), None, 5, optimizer=optimizer)
+    return net, optimizer, asking.follow(loss_of(net), dict(net.named_parameters()), None, 5, optimizer=optimizer)
 
 
 def test_attributes_of_an_own_optimizer_are_copied_with_it():

@@ -5,6 +5,7 @@ from fractions import Fraction
 import numpy as np
 import pytest
 import shared_kernels
+from asking import certify
 from forms import EVERY
 from interpreted import interpreted
 
@@ -17,7 +18,7 @@ from eomsym.optimizers.registry import is_built_in
 from eomsym.series import number_rings
 from eomsym.step_index import tables
 from eomsym.step_index.numbers import program_counterterms
-from eomsym.verification import certify, measure_accuracy
+from eomsym.verification import measure_accuracy
 from eomsym.verification.accuracy import evaluation_noise
 from eomsym.verification.step_polynomials import polynomial_counterterms
 

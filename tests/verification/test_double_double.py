@@ -5,10 +5,10 @@ import json
 import numpy as np
 import pytest
 import shared_kernels
+from asking import verify
 
 from eomsym.errors import InputError
 from eomsym.models import default_model
-from eomsym.verification import verify
 
 ORDERS = (0, 5)
 #: 24 steps of 0.01 and 8 of 0.03 are the same time to 1e-17 only; each path is compared at its own.

@@ -5,10 +5,12 @@ import math
 from dataclasses import replace
 from itertools import pairwise
 
+import asking
 import high_precision
 import numpy as np
 import pytest
 import shared_kernels
+from asking import conserved, drift
 from forms import EVERY
 
 import eomsym
@@ -16,7 +18,6 @@ from eomsym import optimizers
 from eomsym.dynamics.spectrum import top_eigenpair
 from eomsym.errors import InputError
 from eomsym.models import ExpressionLoss
-from eomsym.verification import drift, study_conservation
 from eomsym.verification.conserving import conserved_quantities
 from eomsym.verification.observables import NAMES, derivative, read_observable
 
@@ -62,7 +63,7 @@ def test_a_step_of_the_optimiser_itself():
     """The measured change, by steps that are written out here; Adam as PyTorch's documentation has it."""
     kernel, theta, data = problem(CURVED)
     found = drift(
-        kernel, PRIVATE, theta, 1e-2, *data, order=1, optimizer="torch.Adam()", state="whole", start=3, steps=4
+        kernel, PRIVATE, theta, 1e-2, *data, order=1, optimizer="torch.Adam()", state="whole", after=3, steps=4
     )
     point, m, v, seen = theta, 0, 0, []
     for n in range(1, 8):
@@ -77,7 +78,7 @@ def test_a_step_of_the_optimiser_itself():
 
 def test_real_adam_is_followed_order_by_order():
     kernel, theta, data = problem(CURVED)
-    found = drift(kernel, PRIVATE, theta, 1e-3, *data, optimizer="torch.Adam()", state="whole", start=20, steps=40)
+    found = drift(kernel, PRIVATE, theta, 1e-3, *data, optimizer="torch.Adam()", state="whole", after=20, steps=40)
     errors = [error / np.linalg.norm(found.change) for error in found.errors.values()]
     assert all(after < 0.2 * before for before, after in pairwise(errors))
     assert errors[3] < 1e-5
@@ -199,7 +200,7 @@ def test_where_a_step_breaks_the_other_symmetries(kernel, observable, broken_at)
 def test_what_is_conserved_and_predicted():
     """Predicted over measured drift within 2 % for N = 1 … 4; the negative control is no conserved quantity."""
     kernel, theta, data = problem(LINEAR)
-    study = study_conservation(kernel, theta, 1e-3, *data, order=4, steps=50)
+    study = conserved(kernel, theta, 1e-3, *data, order=4, steps=50)
     assert study.passed
     assert {found.observable for found in study.drifts} == set(conserved_quantities(kernel.model))
     for found in study.drifts:
@@ -394,7 +395,7 @@ def test_what_else_is_refused():
     with pytest.raises(InputError, match="'margin': is of class labels"):
         read_observable("margin", mse, data)
     with pytest.raises(InputError, match=r"weight_decay 0\.3: what gradient flow would conserve decays"):
-        study_conservation(shared_kernels.kernel("identity mse"), theta, 0.1, *data)
+        conserved(shared_kernels.kernel("identity mse"), theta, 0.1, *data)
     with pytest.raises(InputError, match="tanh layers before mse conserve nothing"):
         conserved_quantities(shared_kernels.SPECS["tiny"].model)
 
@@ -410,7 +411,7 @@ def test_a_growing_series_warns():
 def test_record(tmp_path):
     kernel, theta, data = problem(LINEAR)
     for name, steps in (("balance:1", 150), ("balance-matrix:1", 3)):
-        found = eomsym.drift(kernel, name, theta, 0.01, *data, order=2, steps=steps)
+        found = asking.drift(kernel, name, theta, 0.01, *data, order=2, steps=steps)
         assert isinstance(found, eomsym.Drift)
         assert len(found.marks) <= 102
         np.testing.assert_array_equal(found.marks[[0, 1, -1]], [0, 1, steps])

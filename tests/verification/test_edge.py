@@ -6,10 +6,10 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import shared_kernels
+from asking import edge_point
 
 from eomsym.errors import InputError, IntegrationError
 from eomsym.step_index.resummation import resummed_rows
-from eomsym.verification import edge_point, study_terms
 
 CURVATURES = np.array([1.0, 0.3])
 

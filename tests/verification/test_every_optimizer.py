@@ -6,13 +6,13 @@ slow one generates the kernel of a small network for each.
 
 import numpy as np
 import pytest
+from asking import verify
 from forms import EVERY
 from own_rules import POWERS
 from second_routes.modified_fields import modified_field_terms
 
 from eomsym import optimizers
 from eomsym.models import MLP, Dataset, dataset
-from eomsym.verification import verify
 from eomsym.verification.verifying import error_exponents
 
 #: Short memories and smooth denominators: the transient is short, and the series converges fast.
@@ -110,7 +110,7 @@ def study(entry, tamper=None, orders=range(4), start="manifold"):
     eta = (0.004 if rule.linear else 0.02) if entry.memory else 0.05 if game else 0.05 / entry.steps(**values)
     theta = np.array([1.1, 0.3]) if game else START
     etas = [eta / 2**k for k in range(4)]
-    return verify(entry, None, SAMPLES, orders, etas, theta=theta, kernel=kernel, threads=1, start=start, **values)
+    return verify(entry, None, SAMPLES, orders, etas, theta=theta, kernel=kernel, start=start, **values)
 
 
 @pytest.mark.parametrize("entry", [*EVERY.values(), *POWERS], ids=lambda entry: entry.name)
@@ -124,7 +124,7 @@ def test_slopes_and_predicted_errors(entry):
 
 @pytest.mark.parametrize("name", ["heavy-ball", "optimistic", "adam"])
 def test_an_optimiser_that_begins_with_its_own_memory(name):
-    found = study(optimizers.get(name), start="shadow")
+    found = study(optimizers.get(name), state="shadow")
     assert found.passed, [(record.order, record.slope, record.reason) for record in found.orders]
     assert found.transient > 0
 
@@ -168,7 +168,7 @@ def test_generated_kernels_of_a_network(name):
     teacher = dataset("teacher")
     few = Dataset("a few samples", teacher.inputs[:24].copy(), teacher.targets[:24].copy())
     values = optimizers.get(name).complete({}, trial=True)
-    found = verify(name, MLP([2, 3, 1], "tanh", "mse"), few, range(4), state="slow", threads=1, **values)
+    found = verify(name, MLP([2, 3, 1], "tanh", "mse"), few, range(4), state="slow", **values)
     assert found.passed, [
         (record.order, record.slope, record.extrapolated_ratio, record.reason) for record in found.orders
     ]

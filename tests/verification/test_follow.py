@@ -4,6 +4,7 @@ import json
 import math
 from dataclasses import replace
 
+import asking
 import iris
 import numpy as np
 import pytest
@@ -22,7 +23,7 @@ LONG |= dict.fromkeys(("torch.AdamW()", "optax.adam()"), LONG["torch.Adam()"])
 
 
 def follow(optimizer, eta, steps, theta=None, **options):
-    return eomsym.follow(
+    return asking.follow(
         iris.kernel(),
         iris.fresh() if theta is None else theta,
         eta,
@@ -63,7 +64,7 @@ def test_momentum_is_followed_from_rest_where_the_slow_manifold_is_far_off(fract
 
 def test_every_step_is_compared():
     theta, curvature = iris.trained()
-    found = follow("heavy-ball", 0.1 / curvature, 30, theta, orders=(1, 4), start=3)
+    found = follow("heavy-ball", 0.1 / curvature, 30, theta, orders=(1, 4), after=3)
     assert found.iterates.shape == found.paths[4].shape == (31, 75)
     run = eomsym.dynamics.optimizer_path(iris.kernel(), theta, 0.1 / curvature, 33, iris.data(), optimizer="heavy-ball")
     np.testing.assert_allclose(found.iterates, run[3:], rtol=1e-13)
@@ -74,7 +75,7 @@ def test_every_step_is_compared():
 
 
 def test_gradients_are_counted():
-    found = follow("heavy-ball", 0.01, 20, orders=(0, 2), start=7)
+    found = follow("heavy-ball", 0.01, 20, orders=(0, 2), after=7)
     assert found.run_gradients == 27
     assert found.gradients[2] % 3 == 0
     assert 20 < found.gradients[0] < found.gradients[2]
@@ -88,7 +89,7 @@ def test_gradient_descent_has_no_other_state():
 
 
 def test_the_slow_manifold_alone():
-    found = follow("heavy-ball", 1e-4, 400, start=300, orders=(0, 1), state="slow", beta=0.5)
+    found = follow("heavy-ball", 1e-4, 400, after=300, orders=(0, 1), state="slow", beta=0.5)
     assert found.whole == ()
     assert found.errors == found.slow_errors
     assert found.errors[1] < 0.1 * found.errors[0]
@@ -116,7 +117,7 @@ def test_orders_that_leave_the_numbers_are_none_and_say_so():
 
 
 def test_what_is_told():
-    found = follow("torch.Adam()", 1e-3, 20, start=5, orders=(0, 1, 2))
+    found = follow("torch.Adam()", 1e-3, 20, after=5, orders=(0, 1, 2))
     record = json.loads(found.to_json())
     assert (record["optimizer"], record["steps"], record["start"], record["state"]) == ("torch.Adam()", 20, 5, "whole")
     assert [entry["order"] for entry in record["orders"]] == [0, 1, 2]
@@ -173,5 +174,5 @@ def test_bad_input_is_one_line_at_once(change, message):
     asked |= {} if asked["optimizer"] == "heavy-ball" else {"eta": 1e-3}
     kernel, theta, eta, steps = (asked.pop(name) for name in ("kernel", "theta", "eta", "steps"))
     with pytest.raises(InputError, match=message) as caught:
-        eomsym.follow(kernel, theta, eta, steps, *iris.data(), **asked)
+        asking.follow(kernel, theta, eta, steps, *iris.data(), **asked)
     assert "\n" not in str(caught.value)

@@ -3,12 +3,12 @@
 import numpy as np
 import pytest
 import shared_kernels
+from asking import verify
 from interpreted import interpreted
 
 from eomsym.codegen import KernelSpec
 from eomsym.errors import KernelError
 from eomsym.models import ExpressionLoss, VectorField
-from eomsym.verification import verify
 from eomsym.verification.gradient_check import check_gradient
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from asking import follow, verify
 from sample_quartic import THETA, SampleQuartic, samples
 
 from eomsym.dynamics.loop_kernel import LoopKernel
@@ -11,7 +12,6 @@ from eomsym.errors import InputError
 from eomsym.models import Dataset
 from eomsym.optimizers import cut, loop_of
 from eomsym.optimizers.loop import Loop
-from eomsym.verification import follow, verify
 from eomsym.verification.loop import verify_loop
 from eomsym.verification.posing import Asked
 
@@ -39,7 +39,7 @@ class Samples(Dataset):
 
 
 def study(optimizer="gradient-descent", orders=range(4), count=16, **options):
-    return verify(optimizer, None, Samples(count), orders, theta=THETA, kernel=SampleQuartic(), threads=1, **options)
+    return verify(optimizer, None, Samples(count), orders, theta=THETA, kernel=SampleQuartic(), **options)
 
 
 #: Memories that fade fast.
@@ -114,7 +114,7 @@ def test_the_values_that_people_use_at_every_order(case):
     ("optimizer", "orders", "options"),
     [
         ("adam(inside=yes, corrected=no)", range(4), {"batching": 4, **MILD, "epsilon": "1/2"}),
-        ("heavy-ball", range(3), {"schedule": SMOOTH, "batching": 4, "start": "shadow", "beta": "1/2"}),
+        ("heavy-ball", range(3), {"schedule": SMOOTH, "batching": 4, "state": "shadow", "beta": "1/2"}),
         ("gradient-descent", range(3), {"count": 9, "batching": {"count": 3, "order": "reshuffled"}}),
     ],
 )
@@ -143,7 +143,7 @@ def test_a_piece_that_is_short_makes_the_steps_short():
 
 
 def test_the_optimisers_own_start():
-    found = study("heavy-ball", [2], schedule=SMOOTH, batching=4, start="shadow", beta="1/2")
+    found = study("heavy-ball", [2], schedule=SMOOTH, batching=4, state="shadow", beta="1/2")
     assert found.passed, [(record.order, record.slope, record.reason) for record in found.orders]
     assert (found.start, found.batches) == ("shadow", 4)
 
@@ -261,9 +261,9 @@ def test_two_pieces_that_begin_within_one_step():
 def test_what_is_followed_from_a_break_on_is_handed_over(monkeypatch):
     """At τ = 0.5 the momentum jumps: the memory of the run is still that of before."""
     options = {"optimizer": "heavy-ball", "schedule": {"beta": "1/5 until 0.5; 1/2"}, "orders": [2], "state": "slow"}
-    found = follow(SampleQuartic(), THETA, 0.005, 40, samples(6), start=100, **options).errors[2]
+    found = follow(SampleQuartic(), THETA, 0.005, 40, samples(6), after=100, **options).errors[2]
     monkeypatch.setattr("eomsym.verification.follow_loop.entered_from", lambda *given: None)
-    without = follow(SampleQuartic(), THETA, 0.005, 40, samples(6), start=100, **options).errors[2]
+    without = follow(SampleQuartic(), THETA, 0.005, 40, samples(6), after=100, **options).errors[2]
     assert found < 0.05 * without
 
 

@@ -5,12 +5,12 @@ import json
 import numpy as np
 import pytest
 import shared_kernels
+from asking import implicit_regulariser
 
 import eomsym
 from eomsym import optimizers
 from eomsym.dynamics import kernel_counterterms
 from eomsym.errors import InputError
-from eomsym.verification import implicit_regulariser
 
 RANDOM = np.random.default_rng(3)
 DATA = RANDOM.standard_normal((10, 2)), RANDOM.standard_normal((10, 1))

@@ -6,10 +6,10 @@ from functools import cache
 import numpy as np
 import pytest
 import shared_kernels
+from asking import verify
 
 from eomsym.cli.app import run
 from eomsym.errors import InputError
-from eomsym.verification import verify
 
 INPUTS = np.random.default_rng(1).standard_normal((20, 2))
 

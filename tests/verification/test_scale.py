@@ -8,7 +8,6 @@ import pytest
 
 from eomsym.errors import InputError
 from eomsym.models import MLP, dataset
-from eomsym.verification import study_scale
 from eomsym.verification.norm_laws import norm_law
 
 

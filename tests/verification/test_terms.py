@@ -13,7 +13,7 @@ from eomsym import derive, optimizers
 from eomsym.derivation import series_radius
 from eomsym.errors import InputError
 from eomsym.models import dataset
-from eomsym.verification import TermStudy, study_terms
+from eomsym.verification import Terms
 from eomsym.verification.terms_along import chain_rate, measure_terms
 
 DATA = dataset("teacher").arrays
@@ -29,7 +29,7 @@ def study(kernel):
     """Two points, not from a run but from two seeds."""
     counterterms = derive(order=4)
     points = tuple(measure_terms(kernel, kernel.model.initial(k), counterterms, DATA, step=k) for k in (0, 1))
-    return TermStudy("2-16-16-1 tanh mse", "teacher", 0, 0.15, 4, points)
+    return Terms("2-16-16-1 tanh mse", "teacher", 0, 0.15, 4, points)
 
 
 def test_the_sum_over_trees_is_the_kernel_to_order_4(study):
@@ -71,7 +71,7 @@ def test_terms_of_momentum_and_their_warning_at_the_radius(kernel, beta, radius)
     assert series_radius(rule) == pytest.approx(radius, rel=1e-4)
     for factor, warned in ((0.9, False), (1.1, True)):
         eta = factor * radius / point.sharpness
-        found = TermStudy("", "", 0, eta, 3, (point,), "heavy-ball", radius=series_radius(rule))
+        found = Terms("", "", 0, eta, 3, (point,), "heavy-ball", radius=series_radius(rule))
         assert bool(found.warnings) == warned
         assert not warned or "the series of heavy-ball on its slow manifold diverges" in found.warnings[0]
 

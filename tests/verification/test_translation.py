@@ -10,7 +10,6 @@ import shared_kernels
 from eomsym.derivation import decay_law
 from eomsym.errors import InputError
 from eomsym.models import MLP, dataset, translation_invariant
-from eomsym.verification import study_translation
 
 ETA, DECAY = 0.01, 0.01
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from asking import verify
 from quartic_kernel import Quartic
 from sample_quartic import times
 
 from eomsym import optimizers
 from eomsym.dynamics import kernel_counterterms
 from eomsym.errors import InputError
-from eomsym.verification import verify
 from eomsym.verification.whole_state import default_state
 
 THETA = np.array([0.3, -0.4])
@@ -31,7 +31,7 @@ CASES = {
 
 
 def study(name, orders=range(4), **options):
-    return verify(name, None, None, orders, theta=THETA, kernel=Quartic(), state="whole", threads=1, **options)
+    return verify(name, None, None, orders, theta=THETA, kernel=Quartic(), state="whole", **options)
 
 
 #: In the fast suite, with one order.
@@ -73,7 +73,7 @@ class Cubic:
 @pytest.mark.parametrize("name", ["rmsprop", pytest.param("adam", marks=pytest.mark.slow)])
 def test_what_never_moves_is_left_out_and_what_is_tiny_counts_in_its_own_size(name):
     kernel, theta = Cubic(1.0, 1e-9, 0.0), np.array([0.5, 0.4, 0.3])
-    found = verify(name, None, None, [1], theta=theta, kernel=kernel, threads=1)
+    found = verify(name, None, None, [1], theta=theta, kernel=kernel)
     assert found.passed, [(record.order, record.slope, record.reason) for record in found.orders]
 
 
@@ -103,7 +103,7 @@ class SlowQuartic(Quartic):
 def on_the_slow_manifold(name, theta, etas=None, **values):
     kernel = SlowQuartic(name, **values)
     kernel.order = 3
-    return verify(name, None, None, [0, 1, 2], etas, theta=theta, kernel=kernel, state="slow", threads=1, **values)
+    return verify(name, None, None, [0, 1, 2], etas, theta=theta, kernel=kernel, state="slow", **values)
 
 
 def test_a_slow_manifold_that_shows_nothing_is_refused_with_the_way_that_works():
@@ -168,13 +168,13 @@ def test_the_first_point_is_at_the_values_given():
     [
         ("gradient-descent", {}, "no memory that fades slowly"),
         ("optimistic", {}, "no memory that fades slowly"),
-        ("adam(corrected=no)", {"begin": 0}, "not smooth at the start"),
-        ("torch.Adam()", {"begin": 0}, "not smooth at the start"),
+        ("adam(corrected=no)", {"after": 0}, "not smooth at the start"),
+        ("torch.Adam()", {"after": 0}, "not smooth at the start"),
         ("heavy-ball", {"beta": "1/10"}, "not slow; take the slow manifold"),
-        ("heavy-ball", {"start": "shadow"}, "leave start and precision out"),
+        ("heavy-ball", {"state": "shadow"}, "leave start and precision out"),
         ("heavy-ball", {"etas": [0.1, 0.05]}, "divide the largest by 4"),
         ("heavy-ball", {"beta": 1}, "out of range; give 0 <= beta < 1"),
-        ("heavy-ball", {"begin": -1}, "begin"),
+        ("heavy-ball", {"after": -1}, "begin"),
         ("heavy-ball", {"orders": [9]}, "order 10"),
     ],
 )
@@ -185,11 +185,11 @@ def test_bad_input_is_named(name, options, words):
 
 def test_begin_belongs_to_the_whole_state():
     with pytest.raises(InputError, match="give state='whole' too"):
-        verify("heavy-ball", None, None, [0], theta=THETA, kernel=Quartic(), state="slow", begin=3)
+        verify("heavy-ball", None, None, [0], theta=THETA, kernel=Quartic(), state="slow", after=3)
 
 
 def test_a_memory_that_takes_too_long_is_refused_at_once():
     with pytest.raises(
         InputError, match="takes 83137 steps to forget its own, at each step size, and 10000 are allowed"
     ):
-        verify("adam", None, None, [0], theta=THETA, kernel=Quartic(), start="shadow", beta2="999/1000")
+        verify("adam", None, None, [0], theta=THETA, kernel=Quartic(), state="shadow", beta2="999/1000")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Iterator
 
+import asking
 import numpy as np
 from flint import ctx
 
@@ -38,7 +39,7 @@ def agreements() -> Iterator[Agreement]:
             errors = [relative_error(*pair) for pair in zip(rows.high, rows.low, truth, strict=True)]
             what = f"kernel of order {order}, {precision}"
             yield Agreement(what, rows.high.size, "relative", max(errors), bound)
-            certificate = eomsym.certify(kernel, theta, inputs, targets)
+            certificate = asking.certify(kernel, theta, inputs, targets)
             above = [c / e - 1 for c, e in zip(certificate.relative_errors, errors, strict=True)]
             worst = max(above) if min(above) > -ROUND_OFF else np.inf  # a bound below the error is none
             yield Agreement("  its certified bounds above these errors", len(errors), "relative", worst, WIDENING)
