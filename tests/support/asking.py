@@ -5,6 +5,7 @@ from typing import Any
 
 import eomsym
 from eomsym.errors import InputError
+from eomsym.models import MLP
 from eomsym.optimizers.batches import read_batching
 from eomsym.verification import at_the_edge, recommending
 
@@ -30,7 +31,7 @@ def training(kernel, theta=None, eta=None, data=(), optimizer=None, *, schedule=
 def verify(
     optimizer=None,
     model=None,
-    data=None,
+    data="suited",
     orders=range(5),
     etas=None,
     *,
@@ -42,9 +43,18 @@ def verify(
     progress=None,
     **options,
 ):
+    if isinstance(data, str) and data == "suited":
+        data = _suited(kernel, options)
     data = () if data is None else data
     posed = training(model if kernel is None else kernel, theta, None, data, optimizer, **options)
     return eomsym.verify(posed, orders, state=state, etas=etas, after=after, resum=resum, progress=progress)
+
+
+def _suited(kernel, options):
+    if kernel is not None and not isinstance(getattr(kernel, "model", None), MLP):
+        return None
+    precision = options.get("precision") or getattr(kernel, "precision", "double")
+    return "teacher-small" if precision == "double-double" else "digits"
 
 
 def follow(kernel, theta, eta, steps, *data, orders=(0, 1, 2, 4), after=0, state="whole", progress=None, **options):
