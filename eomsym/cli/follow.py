@@ -11,7 +11,7 @@ from eomsym.cli.measuring import DrawnReport
 EXAMPLES = examples(
     'eomsym follow --optimizer "torch.Adam()" --eta 0.001 --steps 500 --after 5',
     'eomsym follow --optimizer "torch.SGD(momentum=0.9)" --plot f.png',
-    'eomsym follow --batch-size 599 --batches fixed --schedule "cosine(2)" --state slow --steps 50',
+    'eomsym follow --batch-size 599 --schedule "cosine(2)" --state slow --steps 50',
 )
 MOST_ORDER = 20
 

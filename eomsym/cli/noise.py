@@ -12,7 +12,7 @@ from eomsym.cli.measuring import DrawnReport
 
 EXAMPLES = examples(
     "eomsym noise --dataset moons --batch-size 8 --batches independent --eta 0.1",
-    "eomsym noise --dataset moons --batch-size 8 --batches replacement --ensemble 200 --plot noise.png",
+    "eomsym noise --batch-size 8 --batches replacement --ensemble 50 --plot n.png",
 )
 MOST_RUNS = 100_000
 

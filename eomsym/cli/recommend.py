@@ -12,8 +12,8 @@ from eomsym.cli.measuring import Report
 
 EXAMPLES = examples(
     "eomsym recommend --dataset moons --accuracy 0.001",
-    'eomsym recommend --dataset moons --optimizer "torch.SGD(momentum=0.9)" --orders 0:2',
-    "eomsym recommend --data own.csv --time 3 --accuracy 1e-4 --absolute --orders 1,2",
+    'eomsym recommend --optimizer "torch.SGD(momentum=0.9)" --orders 0:2',
+    "eomsym recommend --data own.csv --accuracy 1e-4 --absolute --orders 1,2",
 )
 
 

@@ -33,10 +33,11 @@ def terms(
 ) -> int:
     """Show which terms of the equation of motion matter.
 
-    Along a run of the optimizer, on its slow manifold: how large eta^(k+1) xi_k is beside the
-    gradient g, and how far it points the same way (cosine); the same for every
-    rooted tree in it; and eta times the sharpness, the largest eigenvalue of
-    the Hessian, with a warning where the series stops being useful.
+    Along a run of the optimizer, on its slow manifold: how large eta^(k+1) xi_k
+    is beside the gradient g, and how far it points the same way (cosine); the
+    same for every rooted tree in it; and eta times the sharpness, the largest
+    eigenvalue of the Hessian, with a warning where the series stops being
+    useful.
 
     With --edge also which description of gradient-descent holds: the series (eta
     sharpness below 0.5), resummed (below 1), the even-step equation (below 2, and

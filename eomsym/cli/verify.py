@@ -25,7 +25,7 @@ EXAMPLES = examples(
     "eomsym verify --optimizer nesterov --dataset teacher-small --orders 0:3",
     "eomsym verify --precision double-double --orders 0:10",
     "eomsym verify --data own.csv --target y --layers 3,8,1 --plot own.png",
-    'eomsym verify --dataset moons --batch-size 64 --batches fixed --schedule "(1+cos(pi*tau))/2"',
+    'eomsym verify --dataset moons --batch-size 64 --schedule "(1+cos(pi*tau))/2"',
 )
 
 
@@ -71,9 +71,9 @@ def verify(
     The exit status is 1 unless every order passes; one whose errors are lost in
     round-off is undecided. Where no network is described, one that suits the
     data set is taken, and a parameter that is not given has the value that
-    people use. Double precision shows orders to about 9; double-double arithmetic, for
-    gradient-descent on tiny networks such as that of teacher-small, which is
-    then the data set by default, 19.
+    people use. Double precision shows orders to about 9; double-double
+    arithmetic, for gradient-descent on tiny networks such as that of
+    teacher-small, which is then the data set by default, 19.
 
     With --schedule and --batch-size paths are compared at the ends of rounds: a
     round visits every batch once, and is one step for the whole data.

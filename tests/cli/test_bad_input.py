@@ -57,7 +57,11 @@ BAD = [
     (("derive", "--set", "order=3"), "'order'", "gradient-descent"),
     (("derive", "--set", "optimizer=3"), "'optimizer'", "gradient-descent"),
     (("derive", "--set", "__class__=3"), "'__class__'", "gradient-descent"),
-    (("terms", "--optimizer", "nesterov", "--edge"), "--optimizer 'nesterov'", "known of gradient-descent; take it"),
+    (
+        ("terms", "--optimizer", "heavy-ball", "--edge"),
+        "--optimizer 'heavy-ball'",
+        "known of gradient-descent; take it",
+    ),
     ((*TERMS, "--schedule", "1-tau"), "--schedule", "known of plain steps, at one rate on all samples; leave it out"),
     ((*TERMS, "--precision", "double-double"), "--precision 'double-double'", "take --precision double"),
     (("drift", "loss", "--dataset", "moons", "--batch-size", "64"), "--batches", "on all samples; leave it out"),

@@ -6,14 +6,17 @@ import shlex
 import subprocess
 import sys
 from dataclasses import fields
+from inspect import signature
 from pathlib import Path
 
 import pytest
 import typer
 
+import eomsym
+from eomsym import verification as library
 from eomsym.cli.app import app
-from eomsym.cli.measuring import DrawnReport
-from eomsym.cli.options import Loop, Network, Rule
+from eomsym.cli.measuring import DrawnReport, Report
+from eomsym.cli.options import ORDERS, Training
 from eomsym.models import ACTIVATIONS, DATASETS, LOSSES
 
 ROOT = Path(__file__).parents[2]
@@ -38,6 +41,8 @@ HELPS = [
     ("follow",),
     ("optimizers",),
     ("recommend",),
+    ("edge",),
+    ("noise",),
 ]
 HEAVY = ("numpy", "scipy", "sympy", "numba", "matplotlib", "sklearn", "jinja2", "polars", "distributed")
 
@@ -66,13 +71,10 @@ def test_examples_are_commands_and_options_that_exist(command):
         assert {word for word in words if word.startswith("--")} <= known, example
 
 
-#: Commands that train, by the groups of options that they take.
-TRAINING = {
-    Rule: ("verify", "follow", "drift", "terms", "layers conserved"),
-    Network: ("verify", "follow", "drift", "terms", "recommend", "layers translation", "layers scale"),
-    Loop: ("verify", "follow"),
-    DrawnReport: ("verify", "follow", "drift", "terms", "layers translation", "layers scale"),
-}
+DRAWN = ("verify", "follow", "drift", "terms", "noise", "layers translation", "layers scale")
+#: Every command that trains; all take the same training.
+TRAINING = (*DRAWN, "recommend", "edge", "layers conserved")
+GROUPS = {Training: TRAINING, Report: TRAINING, DrawnReport: DRAWN}
 
 
 def lines_of(name, command):
@@ -83,15 +85,66 @@ def lines_of(name, command):
     return option.opts, option.secondary_opts, told
 
 
-@pytest.mark.parametrize("group", TRAINING, ids=lambda group: group.__name__)
+@pytest.mark.parametrize("group", GROUPS, ids=lambda group: group.__name__)
 def test_options_of_a_training_are_the_same_in_every_command(run, monkeypatch, group):
     monkeypatch.setenv("COLUMNS", "80")
-    first, *others = TRAINING[group]
-    for field in fields(group):
-        for command in others:
+    first, *others = GROUPS[group]
+    for command in others:
+        out = run(*command.split(), "--help").out
+        for field in fields(group):
             assert lines_of(field.name, command) == lines_of(field.name, first), (command, field.name)
             for option in lines_of(field.name, first)[0]:
-                assert option in run(*command.split(), "--help").out
+                assert option in out
+
+
+def test_the_page_of_every_command_says_the_same_of_a_training(run, monkeypatch):
+    """Wide enough that no line is broken: what stands in the page, and not what it is made of."""
+    monkeypatch.setenv("COLUMNS", "400")
+    names = {option for field in fields(Training) for option in lines_of(field.name, "verify")[0]}
+
+    def told(command):
+        boxed = (line for line in run(*command.split(), "--help").out.splitlines() if line.startswith("│"))
+        lines = (re.sub(r"[\s│*]+", " ", line).strip() for line in boxed)
+        return {line for line in lines if line.split(" ")[0] in names}
+
+    first = told("verify")
+    assert len(first) == len(names)
+    assert all(told(command) == first for command in TRAINING)
+
+
+def test_a_command_has_no_other_name_for_what_a_training_has():
+    """What is no option of the training or the report is the command's own, and few are."""
+    shared = {field.name for group in (Training, DrawnReport) for field in fields(group)}
+    own = {
+        "verify": {"state", "after", "resum", "orders", "halvings"},
+        "follow": {"steps", "after", "orders", "state"},
+        "drift": {"observable", "steps", "after", "orders", "state"},
+        "terms": {"order", "steps", "points", "edge"},
+        "recommend": {"accuracy", "time", "absolute", "orders"},
+        "edge": {"order", "after"},
+        "noise": {"steps", "ensemble"},
+        "layers translation": {"steps", "orders"},
+        "layers scale": {"orders"},
+        "layers conserved": {"steps", "orders"},
+    }
+    commands = {command: typer_command(command.split()) for command in TRAINING}
+    assert {name: {one.name for one in command.params} - shared for name, command in commands.items()} == own
+
+
+def test_options_are_the_arguments_of_the_training_and_have_its_defaults():
+    """In Python the learning rate, the schedule and the batches are arguments of the same names."""
+    arguments = signature(eomsym.Training).parameters
+    defaults = {field.name: field.default for field in fields(Training)}
+    for name in ("seed", "eta", "schedule", "batches", "precision"):
+        assert arguments[name].default == defaults[name], name
+    batches = signature(eomsym.Batches).parameters
+    for name, word in (("batches", batches["order"].default), ("last_batch", batches["last"].default)):
+        assert lines_of(name, "verify")[2][3] == word
+    assert ORDERS == library.batches.ORDERS
+    for command in TRAINING:
+        question = getattr(library, command.split()[-1])
+        (first, *_) = signature(question).parameters
+        assert first == "training"
 
 
 def test_every_command_is_looked_at():
@@ -133,8 +186,8 @@ def test_help_lists_every_choice(run, command):
 
 def test_nothing_heavy_is_imported_for_it():
     """One after the other in one process: the first that imports something is named, and so are those behind it."""
-    light = ("--help", "verify --help", "layers scale --help", "terms --help", "sweep run --help", "--version")
-    light += ("derive --order x", "derive --order 3")
+    light = ("--help", "verify --help", "layers scale --help", "terms --help", "edge --help", "noise --help")
+    light += ("sweep run --help", "--version", "derive --order x", "derive --order 3")
     program = (
         "import sys; from eomsym.cli import main\n"
         f"for words in {light!r}:\n"
@@ -148,8 +201,6 @@ def test_nothing_heavy_is_imported_for_it():
 
 
 def test_version(run):
-    import eomsym
-
     assert run("--version").out == f"eomsym {eomsym.__version__}\n"
 
 
