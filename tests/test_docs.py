@@ -119,17 +119,20 @@ def check(page, session):
                 assert printed == example.expected, f"{page.name}, line {example.line}: {example.source}"
 
 
-def test_each_question_is_answered_in_ten_lines_with_a_notebook():
+def test_each_question_is_answered_in_seven_lines_with_a_notebook():
     text = (DOCS / "questions.md").read_text(encoding="utf-8")
     _, *questions = re.split(r"^## ", text, flags=re.MULTILINE)
-    assert len(questions) == 8
+    assert len(questions) == 9
     for question in questions:
         fences = [token for token in MarkdownIt().parse(question) if token.type == "fence"]
         assert any(fence.info.startswith(("console", "python")) for fence in fences), question
         asked = [
-            re.sub(r"^(?!\$ ).*\n", "", f.content, flags=re.M) if f.info == "console" else f.content for f in fences
+            re.sub(r"^(?!\$ ).*\n", "", f.content, flags=re.M) if f.info == "console" else f.content
+            for f in fences
+            if f.info != "text"  # what is printed
         ]
-        assert all(len(text.splitlines()) <= 10 for text in asked), question
+        most = 10 if question.startswith("Does it follow my own run") else 7
+        assert all(len(text.splitlines()) <= most for text in asked), question
         assert re.search(r"\]\(\.\./notebooks/\w+\.ipynb(#[\w-]+)?\)", question), question
     assert DOCS / "questions.md" in WITH_EXAMPLES
 

@@ -220,3 +220,22 @@ def test_a_loss_that_is_drawn_anew_is_refused(part):
     optimizer = torch.optim.SGD(params.values(), lr=0.01, momentum=0.9)
     with pytest.raises(InputError, match="two steps from one state differ, so the loss is random"):
         asking.follow(random_loss, params, None, 20, optimizer=optimizer, orders=(0,))
+
+
+def test_a_module_with_momentum_and_a_cosine_schedule_is_followed_as_a_plain_loop_runs():
+    """As docs/questions.md shows it: the run made here is the user's own, to round-off."""
+    torch.manual_seed(0)
+    x, y = torch.randn(64, 8), torch.randint(10, (64,))
+    network = torch.nn.Sequential(torch.nn.Linear(8, 16), torch.nn.Tanh(), torch.nn.Linear(16, 10)).double()
+    criterion = torch.nn.CrossEntropyLoss()
+    optimizer = torch.optim.SGD(network.parameters(), lr=0.05, momentum=0.9)
+    scheduler = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, T_max=100)
+    run = eomsym.follow(eomsym.Training((network, criterion), (x, y), optimizer, schedule=scheduler), 100)
+    for _ in range(100):
+        optimizer.zero_grad()
+        criterion(network(x.double()), y).backward()
+        optimizer.step()
+        scheduler.step()
+    end = torch.cat([weight.detach().flatten() for weight in network.parameters()]).numpy()
+    np.testing.assert_allclose(run.iterates[-1], end, rtol=0, atol=1e-13)
+    assert run.errors[0] > 5 * run.errors[1] > 25 * run.errors[2]
