@@ -95,7 +95,7 @@ def verify(
     from eomsym.verification import verify as measure
 
     with output.progress("verifying") as progress:
-        etas = _etas(posed, halvings, state)
+        etas = _etas(posed, halvings, state, resum)
         result = measure(posed, orders, state=state, etas=etas, after=after, resum=resum, progress=progress)
     status = report.tell(result, posed)
     if report.format_ != "json" and result.state == "slow":
@@ -103,7 +103,7 @@ def verify(
     return status
 
 
-def _etas(training: Training, halvings: int | None, state: str | None) -> list[float] | None:
+def _etas(training: Training, halvings: int | None, state: str | None, resum: bool) -> list[float] | None:
     """The learning rates asked for; None leaves it to ``verify``, which halves until the slopes settle."""
     if training.eta is None:
         if halvings is not None:
@@ -112,7 +112,7 @@ def _etas(training: Training, halvings: int | None, state: str | None) -> list[f
     from eomsym.verification.verifying import followed_state
 
     power = 1
-    if followed_state(training, state) == "whole":  # the small parameter is halved
+    if followed_state(training, state, resum) == "whole":  # the small parameter is halved
         from eomsym.optimizers.whole_state import whole_state
 
         power = whole_state(training.entry).power

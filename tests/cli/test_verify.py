@@ -32,8 +32,9 @@ def run_with(run, monkeypatch):
     def call(study, *arguments):
         asked = {}
 
-        def verify(optimizer, model, data, orders, etas, **rest):
-            asked.update(optimizer=optimizer, model=model, data=data, orders=orders, etas=etas, **rest)
+        def verify(training, orders, **rest):
+            posed = {"optimizer": training.entry.name, "model": training.model, "dataset": training.dataset}
+            asked.update(posed, training=training, orders=orders, **rest)
             return study
 
         monkeypatch.setattr("eomsym.verification.verify", verify)
@@ -66,8 +67,8 @@ def test_own_data_are_described(run_with, study, own):
     first, second = result.out.splitlines()[:2]
     assert first == "own.csv: 256 samples; inputs y, x; target kind, classes 0, 1"
     assert second.startswith("inputs scaled (standard): (value - shift)/spread, with (")
-    assert asked["data"].name == "own.csv?target=3&inputs=y,x&scale=standard"
-    assert asked["data"].inputs.std(axis=0) == pytest.approx([1, 1])
+    assert asked["dataset"] == "own.csv?target=3&inputs=y,x&scale=standard"
+    assert asked["training"].data[0].std(axis=0) == pytest.approx([1, 1])
 
 
 def test_the_network_and_the_loss_say_what_the_target_is(run_with, study, own):
@@ -75,7 +76,7 @@ def test_the_network_and_the_loss_say_what_the_target_is(run_with, study, own):
     assert asked["model"] == MLP([2, 16, 2], "tanh", "cross-entropy")
     for words in (("--layers", "2,4,1"), ("--loss", "MSE")):
         _, asked = run_with(study, "verify", "--data", "own.csv", *words)
-        assert (asked["model"].loss, asked["data"].targets.shape) == ("mse", (256, 1))
+        assert (asked["model"].loss, asked["training"].data[1].shape) == ("mse", (256, 1))
 
 
 @pytest.mark.parametrize(
@@ -120,52 +121,49 @@ def test_json_is_that_of_the_library_and_follows_the_contract(run, study):
 def test_options_reach_the_library(run_with, study):
     """Every option that describes the experiment, none at its default."""
     net = ("--layers", "2,5,1", "--activation", "sin", "--loss", "mse", "--weight-decay", "0.5", "--seed", "7")
-    more = ("--optimizer", "gd", "--dataset", "teacher", "--orders", "1,3", "--output", "kernels")
+    more = ("--optimizer", "gd", "--dataset", "teacher", "--orders", "1,3")
     more += ("--precision", "double-double", "--normalization", "weight", "--no-bias")
     _, asked = run_with(study, "verify", *net, *more, "--eta", "0.2", "--halvings", "2")
+    training = asked.pop("training")
+    assert (training.eta, training.seed, training.precision) == (0.2, 7, "double-double")
+    assert (training.loop, training.batches) == (None, None)
     assert asked == {
         "optimizer": "gradient-descent",
         "model": MLP([2, 5, 1], "sin", "mse", 0.5, "weight", bias=False),
-        "data": "teacher",
+        "dataset": "teacher",
         "orders": (1, 3),
         "etas": [0.2, 0.1, 0.05],
-        "state": "slow",
-        "start": None,
+        "state": None,
         "after": None,
-        "schedule": None,
-        "batching": None,
-        "seed": 7,
         "resum": False,
-        "precision": "double-double",
-        "output": Path("kernels"),
         "progress": None,  # stderr is no terminal here
     }
 
 
 @pytest.mark.parametrize(
-    ("words", "start", "state", "begin", "factor"),
+    ("words", "state", "after", "factor"),
     [
-        (("--from-start",), "shadow", "slow", None, 2),
-        (("--resum",), None, "slow", None, 2),
-        ((), None, "whole", None, 4),
-        (("--state", "whole", "--begin", "5"), None, "whole", 5, 4),
+        (("--state", "shadow"), "shadow", None, 2),
+        (("--resum",), None, None, 2),
+        ((), None, None, 4),
+        (("--state", "whole", "--after", "5"), "whole", 5, 4),
     ],
 )
-def test_where_an_optimiser_with_memory_begins(run_with, study, words, start, state, begin, factor):
+def test_where_an_optimiser_with_memory_begins(run_with, study, words, state, after, factor):
     """With the inertial scaling of heavy ball h is halved, and so eta quartered."""
     _, asked = run_with(study, "verify", "--optimizer", "heavy-ball", "--eta", "0.8", "--halvings", "2", *words)
-    assert (asked["start"], asked["state"], asked["begin"]) == (start, state, begin)
+    assert (asked["state"], asked["after"], asked["resum"]) == (state, after, "--resum" in words)
     assert asked["etas"] == [0.8, 0.8 / factor, 0.8 / factor**2]
 
 
 @pytest.mark.parametrize(
     ("words", "fault"),
     [
-        (("--state", "half"), "--state 'half': unknown; choose from slow, whole"),
-        (("--state", "whole", "--from-start"), "leave --from-start out"),
+        (("--state", "half"), "--state 'half': unknown; choose from slow, whole, shadow"),
+        (("--state", "whole", "--schedule", "1-tau"), "takes neither schedule nor batches; leave them out"),
         (("--state", "whole", "--optimizer", "optimistic"), "no memory that fades slowly"),
-        (("--optimizer", "adam", "--set", "beta2=0.999", "--from-start"), "takes 83137 steps"),
-        (("--optimizer", "heavy-ball", "--state", "slow", "--begin", "3"), "give --state whole too"),
+        (("--optimizer", "adam", "--set", "beta2=0.999", "--state", "shadow"), "takes 83137 steps"),
+        (("--optimizer", "heavy-ball", "--state", "slow", "--after", "3"), "give --state whole too"),
         (("--optimizer", "heavy-ball", "--set", "beta=1"), "give 0 <= beta < 1"),
     ],
 )
@@ -177,14 +175,14 @@ def test_a_start_that_cannot_be_is_told_at_once(run, words, fault):
 
 def test_defaults_are_the_digits_and_the_network_that_suits_them(run_with, study):
     _, asked = run_with(study, "verify")
-    assert (asked["data"], asked["model"]) == ("digits", default_model("digits"))
-    assert (asked["orders"], asked["etas"], asked["output"]) == ((0, 1, 2, 3, 4), None, None)
+    assert (asked["dataset"], asked["model"]) == ("digits", default_model("digits"))
+    assert (asked["orders"], asked["etas"], asked["training"].eta) == ((0, 1, 2, 3, 4), None, None)
 
 
 def test_the_default_problem_in_double_double_is_a_tiny_one(run_with, study):
     _, asked = run_with(study, "verify", "--precision", "double-double", "--orders", "0:19")
-    assert (asked["data"], asked["model"]) == ("teacher-small", MLP([2, 3, 1], "tanh", "mse"))
-    assert (asked["orders"], asked["precision"]) == (tuple(range(20)), "double-double")
+    assert (asked["dataset"], asked["model"]) == ("teacher-small", MLP([2, 3, 1], "tanh", "mse"))
+    assert (asked["orders"], asked["training"].precision) == (tuple(range(20)), "double-double")
 
 
 @pytest.mark.parametrize("optimizer", ["mini-batches", "random-reshuffling"])
@@ -192,7 +190,7 @@ def test_the_default_data_of_a_rule_of_batches_make_equal_ones(run_with, study, 
     """Digits are 1797 samples, which are 3 · 599."""
     for batches, data in (("2", "moons"), ("3", "digits"), ("4", "moons")):
         _, asked = run_with(study, "verify", "--optimizer", optimizer, "--set", f"batches={batches}")
-        assert asked["data"] == data
+        assert asked["dataset"] == data
 
 
 def test_samples_that_make_no_equal_batches_are_refused_before_anything_is_compiled(run, monkeypatch):
