@@ -149,9 +149,9 @@ def drift(
 
 def kernel_for_drift(model: MLP, order: int, output: str | FilePath | None = None) -> Kernel:
     """A kernel of a network for ``drift`` to this order, for every optimiser and observable: committed or generated."""
-    from eomsym.codegen import max_kernel_order
+    from eomsym.codegen import MAX_KERNEL_ORDER
 
-    needed = min(max(order + 1, LEAST_ORDER), max_kernel_order("double"))
+    needed = min(max(order + 1, LEAST_ORDER), MAX_KERNEL_ORDER)
     return kernel_of(model, needed, output, lambda spec: spec.order >= needed)
 
 
