@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from eomsym.codegen import MAX_KERNEL_ORDER
 from eomsym.checks import check_choice, check_integer, check_orders
+from eomsym.codegen import MAX_KERNEL_ORDER
 from eomsym.derivation.posing import STATES
 from eomsym.dynamics.kernel import Data
 from eomsym.dynamics.motion import Motion, WholeMotion
