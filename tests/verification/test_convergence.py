@@ -138,7 +138,7 @@ def test_another_thread_may_add_a_path_meanwhile(closed_form, monkeypatch):
         return same(left, right)
 
     monkeypatch.setattr(measurement, "_is_same", adding)
-    monkeypatch.setattr("eomsym.verification.posing.Measurement", Watched)
+    monkeypatch.setattr("eomsym.verification.asked.Measurement", Watched)
     assert verify_riccati(closed_form.Riccati()).passed
 
 
@@ -342,7 +342,7 @@ def test_bad_input_is_named(closed_form, arguments, fault):
 
 @pytest.mark.parametrize("changes", [{"optimizer": "nesterov"}, {"optimizer": "heavy-ball", "beta": "1/3"}])
 def test_a_rule_that_is_not_the_kernels_is_refused_at_once(changes):
-    kernel = SimpleNamespace(order=2, spec=KernelSpec(MLP([2, 3, 1], loss="mse"), 2, "heavy-ball"))
+    kernel = SimpleNamespace(order=2, spec=KernelSpec(MLP([2, 3, 1], loss="mse"), 2, "heavy-ball"), gradient=None)
     asked = "beta = " + ("9/10" if changes["optimizer"] == "nesterov" else "1/3")
     with pytest.raises(
         InputError, match=rf"generated for heavy-ball \(beta = 9/10\), and .*{asked}\) is to be verified"
@@ -363,4 +363,4 @@ def test_a_loss_of_its_own_is_verified_without_data(closed_form):
     kernel.model = ExpressionLoss("-(x**3 + y**3)/3", ["x", "y"])
     study = verify(kernel=kernel, theta=START, orders=[0, 1])
     assert (study.passed, study.dataset) == (True, "")
-    assert " on Riccati\n" in str(study)
+    assert " on ExpressionLoss\n" in str(study)

@@ -155,7 +155,7 @@ def test_translation_shows_the_distance_from_gradient_flow_and_the_error_of_each
     times = np.linspace(0, 20, 11)
     sums = np.exp(-0.0100005 * times)[:, None] * np.array([1.0, -2.0])
     predictions = tuple(RatePrediction(k, 0.01 + 5e-7 * (k > 0), 10.0 ** (-6 - 4 * k)) for k in range(3))
-    settings = ("gradient-descent", "made up", "none", 0, 0.01, 0.01, 2000)
+    settings = (of(0.01), 0.01, 2000)
     figure = translation_figure(
         Translation(*settings, 0.0100005, 1e-17, 0.0100006, predictions, (2.0, 1.0), times, sums)
     )
