@@ -12,8 +12,9 @@ from eomsym.errors import InputError
 from eomsym.models import Dataset
 from eomsym.optimizers import cut, loop_of
 from eomsym.optimizers.loop import Loop
+from eomsym.verification import Training
+from eomsym.verification.asked import Asked
 from eomsym.verification.loop import verify_loop
-from eomsym.verification.posing import Asked
 
 SMOOTH = "(1+cos(pi*tau/6))/2*(1-exp(-1-3*tau))"
 PIECES = "cosine(4, warmup=0.8)"
@@ -237,9 +238,9 @@ def test_a_kernel_without_series_is_refused():
     class Plain:
         order, size = 4, 2
 
-    asked = Asked(None, None, [0], None, 0, theta=THETA, kernel=Plain())
+    asked = Asked(Training(Plain(), theta=THETA, schedule="1"), [0], None)
     with pytest.raises(InputError, match="no gradient along a curve"):
-        verify_loop(lambda count: loop_of("gradient-descent"), asked)
+        verify_loop(asked)
 
 
 def test_the_study_says_what_was_run():
@@ -262,7 +263,7 @@ def test_what_is_followed_from_a_break_on_is_handed_over(monkeypatch):
     """At τ = 0.5 the momentum jumps: the memory of the run is still that of before."""
     options = {"optimizer": "heavy-ball", "schedule": {"beta": "1/5 until 0.5; 1/2"}, "orders": [2], "state": "slow"}
     found = follow(SampleQuartic(), THETA, 0.005, 40, samples(6), after=100, **options).errors[2]
-    monkeypatch.setattr("eomsym.verification.follow_loop.entered_from", lambda *given: None)
+    monkeypatch.setattr("eomsym.dynamics.motion.entered_from", lambda *given: None)
     without = follow(SampleQuartic(), THETA, 0.005, 40, samples(6), after=100, **options).errors[2]
     assert found < 0.05 * without
 
