@@ -337,7 +337,7 @@ FAULTS = [
     ),
     *_faults(
         ("tests/verification/test_discretization.py",),
-        ("recommend_step", "accuracy / size) ** (1 / (order + 1)) if ", "accuracy / size) ** (1 / (order + 2)) if "),
+        ("_largest", "accuracy / size) ** (1 / (order + 1)) if ", "accuracy / size) ** (1 / (order + 2)) if "),
         ("recommend_order", "(eta ** (n + 2) * np.linalg.norm(row))", "(eta ** (n + 1) * np.linalg.norm(row))"),
     ),
     *_faults(
