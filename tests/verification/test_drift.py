@@ -497,7 +497,7 @@ def test_models_of_other_libraries(library):
     )
     assert found.change == pytest.approx(own.change, rel=1e-9)
     assert found.errors[1] == pytest.approx(own.errors[1], rel=1e-6)
-    with pytest.raises(InputError, match="has a memory, and this model no slow manifold; give state='whole'"):
+    with pytest.raises(InputError, match="has a memory, and this loss no slow manifold; give state='whole'"):
         drift(loss, balance, params, 1e-3, optimizer="heavy-ball")
 
 
