@@ -22,10 +22,10 @@
 import matplotlib.pyplot as plt
 import numpy as np
 
+import eomsym
 from eomsym.codegen import KernelSpec, kernel_for
 from eomsym.dynamics import even_steps, largest_eigenvalue, optimizer_path
 from eomsym.models import MLP
-from eomsym.verification import edge_point
 
 # %% tags=["parameters"]
 ORDER = 8  # of the kernel
@@ -51,11 +51,12 @@ for k in looks:
 # %% [markdown]
 # ## 1. Which description holds?
 #
-# `edge_point` follows two steps by the series, by the resummed series and by the even-step equation, and says which to take. `eomsym terms --edge` prints the same along a run.
+# `edge` follows two steps by the series, by the resummed series and by the even-step equation, and says which to take. `eomsym terms --edge` prints the same along a run.
 
 # %%
+training = eomsym.Training(kernel, data, eta=eta)
 for k in looks:
-    found = edge_point(kernel, run[k], eta, data)
+    found = eomsym.edge(training, order=ORDER, after=k)
     errors = ", ".join(f"{name} {error:.0e}" for name, error in found.errors.items())
     print(f"step {k}, eta lambda {found.product:.2f}: {errors} -> {found.holds}")
 

@@ -18,8 +18,6 @@
 
 # %%
 # %matplotlib inline
-import tempfile
-
 import matplotlib.pyplot as plt
 import numpy as np
 
@@ -71,9 +69,9 @@ plt.show()
 teacher = dataset("teacher-small")
 few = Dataset("a few samples", teacher.inputs[:8].copy(), teacher.targets[:8].copy())
 network = MLP([2, 3, 1], activation="tanh", loss="mse")
-folder = tempfile.mkdtemp(prefix="eomsym-")
 
-doubles = eomsym.verify("gradient-descent", network, few, ORDERS, output=folder)
+training = eomsym.Training(network, few)
+doubles = eomsym.verify(training, ORDERS)
 for record in doubles.orders:
     print(f"order {record.order:2}: {record.points_above_floor} of {len(record.etas)} errors above the floor")
 doubles.plot()
@@ -83,7 +81,7 @@ doubles.plot()
 # computed in it: the iterates, the counter terms and the integration.
 
 # %%
-pairs = eomsym.verify("gradient-descent", network, few, ORDERS, precision="double-double", output=folder)
+pairs = eomsym.verify(training.with_(precision="double-double"), ORDERS)
 for record in pairs.orders:
     smallest = min(record.errors)
     ratio = record.extrapolated_ratio

@@ -21,9 +21,12 @@
 # %matplotlib inline
 
 import math
+from dataclasses import replace
 
+from eomsym import Training
 from eomsym.derivation import decay_law
-from eomsym.verification import study_scale, study_translation
+from eomsym.models import default_model
+from eomsym.verification import scale, translation
 
 # %% tags=["parameters"]
 DATA, STEPS = "digits", 2000  # before a softmax
@@ -41,7 +44,8 @@ NORMALISED, DECAY = "digits-small", 0.01  # before a normalisation
 # their coefficients $1, \frac12, \frac13, \dots$; all other trees vanish on a linear gradient.
 
 # %%
-study = study_translation(data=DATA, eta=0.01, weight_decay=0.01, steps=STEPS)
+model = replace(default_model(DATA), weight_decay=0.01)
+study = translation(Training(model, DATA, eta=0.01), steps=STEPS)
 
 print(study.model, "on", study.dataset, "- loss", round(study.losses[0], 3), "to", round(study.losses[1], 3))
 for prediction in study.predictions:
@@ -79,7 +83,8 @@ for eta in (0.01, 0.1, 1.0, 10.0):
 # Without weight decay gradient flow would *conserve* the norm; gradient descent makes it grow in every step.
 
 # %%
-norms = study_scale(data=NORMALISED, weight_decay=DECAY)
+model = replace(default_model(NORMALISED), weight_decay=DECAY, normalization="weight")
+norms = scale(Training(model, NORMALISED))
 
 print(norms.model, "on", norms.dataset, "-", norms.groups, "groups")
 for record in norms.orders:

@@ -72,12 +72,9 @@ for name in ("heavy-ball", "nesterov"):
 small = 0.3 * series_radius(get("heavy-ball").rule(**get("heavy-ball").complete({}))) / curvature
 path = optimizer_path(kernel, theta, small, SLOW_STEPS, samples.arrays, optimizer="heavy-ball")
 start = shadow_start(kernel, theta, small, 2, samples.arrays, optimizer="heavy-ball")
-slow = eomsym.follow(
-    kernel, theta, small, SLOW_STEPS, *samples.arrays, optimizer="heavy-ball", orders=(2,), state="slow"
-)
-shifted = eomsym.follow(
-    kernel, start.at(small), small, SLOW_STEPS, *samples.arrays, optimizer="heavy-ball", orders=(2,), state="slow"
-)
+training = eomsym.Training(kernel, samples, "heavy-ball", small)
+slow = eomsym.follow(training, SLOW_STEPS, [2], state="slow")
+shifted = eomsym.follow(training.with_(theta=start.at(small)), SLOW_STEPS, [2], state="slow")
 moved = np.linalg.norm(path - theta, axis=1)[-1]
 figure, axis = plt.subplots(figsize=(5.5, 3.4), layout="constrained")
 for label, follow, colour in (("from θ_0", slow, COLOURS[1]), ("from the shadow start", shifted, COLOURS[2])):
@@ -99,7 +96,7 @@ print(eomsym.derive("heavy-ball", order=2, state="whole").text())
 
 # %%
 eta = 0.1 / curvature
-momentum = eomsym.follow(kernel, theta, eta, 40, *samples.arrays, optimizer="torch.SGD(momentum=0.9)", orders=ORDERS)
+momentum = eomsym.follow(eomsym.Training(kernel, samples, "torch.SGD(momentum=0.9)", eta), 40, ORDERS)
 print(momentum)
 
 # %%
@@ -115,7 +112,7 @@ momentum.plot()
 # five real steps.
 
 # %%
-adam = eomsym.follow(kernel, theta, 1e-3, ADAM_STEPS, *samples.arrays, optimizer="torch.Adam()", orders=ORDERS, start=5)
+adam = eomsym.follow(eomsym.Training(kernel, samples, "torch.Adam()", 1e-3), ADAM_STEPS, ORDERS, after=5)
 print(adam)
 
 # %%
@@ -127,9 +124,8 @@ adam.plot()
 # In the rule's own family, $1-\beta=\gamma h$ with $h$, the error at a fixed time must fall like $h^{N+1}$, from the real start.
 
 # %%
-study = eomsym.verify(
-    "nesterov", MLP([2, 3, 1], "tanh", "mse"), "teacher-small", range(3), state="whole", output=folder
-)
+training = eomsym.Training(MLP([2, 3, 1], "tanh", "mse"), "teacher-small", "nesterov")
+study = eomsym.verify(training, range(3), state="whole")
 for record in study.orders:
     print(f"order {record.order}: slope {record.slope:.3f}, measured/predicted {record.extrapolated_ratio:.3f}")
 assert study.passed

@@ -44,17 +44,9 @@ model = eomsym.models.MLP([64, 32, 10], activation="tanh", loss="cross-entropy")
 kernel = eomsym.load(eomsym.generate(model, order=2, output="kernels"))
 theta, eta, batch = model.initial(0), 0.1, 32
 
+training = eomsym.Training(kernel, data, eta=eta, batches=eomsym.Batches(batch, "replacement"))
 found = eomsym.noise(
-    kernel,
-    theta,
-    eta,
-    STEPS,
-    *data,
-    batch_size=batch,
-    rank=RANK,
-    every=max(1, STEPS // 14),
-    ensemble=RUNS,
-    observables=("loss", "norm2"),
+    training, STEPS, rank=RANK, every=max(1, STEPS // 14), ensemble=RUNS, observables=("loss", "norm2")
 )
 print(found)
 

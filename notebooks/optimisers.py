@@ -20,7 +20,6 @@
 
 # %%
 # %matplotlib inline
-import tempfile
 from fractions import Fraction
 
 import matplotlib.pyplot as plt
@@ -86,10 +85,9 @@ for name in ("gradient-descent", "random-reshuffling", "mini-batches"):
 # %%
 teacher = dataset("teacher")
 samples = Dataset("a few samples", teacher.inputs[:24].copy(), teacher.targets[:24].copy())
-folder = tempfile.mkdtemp(prefix="eomsym-")
 model = MLP([2, 3, 1], "tanh", "mse")
 studies = [
-    eomsym.verify(name, model, samples, ORDERS, state="slow", output=folder, **values)
+    eomsym.verify(eomsym.Training(model, samples, name, **values), ORDERS, state="slow")
     for name, values in MEASURED.items()
 ]
 for study in studies:

@@ -19,10 +19,11 @@
 # %%
 # %matplotlib inline
 
+import eomsym
 from eomsym.codegen import KernelSpec, kernel_for
 from eomsym.dynamics import integrate_equation_of_motion, predict_discretization_error, run_optimizer
 from eomsym.models import MLP, dataset
-from eomsym.verification import recommend_order, recommend_step, study_terms
+from eomsym.verification import recommend_order
 from eomsym.verification.figures import tree_share_figure, truncation_figure
 
 # %% tags=["parameters"]
@@ -32,12 +33,13 @@ STEPS, POINTS = 200, 9
 # %% [markdown]
 # ## 1. Along a run
 #
-# `study_terms` trains by gradient descent, stops at some of the iterates and measures there $\eta^{k+1}\lVert\xi_k\rVert/\lVert g\rVert$, the cosine of the angle between $\xi_k$ and $g$, and $\eta$ times the sharpness, the
+# `terms` trains by gradient descent, stops at some of the iterates and measures there $\eta^{k+1}\lVert\xi_k\rVert/\lVert g\rVert$, the cosine of the angle between $\xi_k$ and $g$, and $\eta$ times the sharpness, the
 # largest eigenvalue of the Hessian.
 
 # %%
 model = MLP(LAYERS)
-study = study_terms(model, DATA, order=ORDER, steps=STEPS, points=POINTS)
+training = eomsym.Training(model, DATA)
+study = eomsym.terms(training, STEPS, ORDER, points=POINTS)
 first, last = study.points[0], study.points[-1]
 print(study.model, "on", study.dataset, f"- eta {study.eta:g}, loss {first.loss:.3f} to {last.loss:.3f}")
 study.plot()
@@ -86,7 +88,7 @@ for order in predicted.orders:
 
 # %%
 for order, accuracy in ((0, 1e-2), (1, 1e-3), (2, 1e-4)):
-    advice = recommend_step(kernel, theta, 8 * eta, accuracy, order, data)
+    (advice,) = eomsym.recommend(training, accuracy, 8 * eta, [order]).advice
     found = f"eta = {advice.eta:.4f} ({advice.steps} steps), measured {advice.measured_error:.2e}"
     print(f"order {order}, accuracy {accuracy:g}: {found}")
 
@@ -97,7 +99,7 @@ for order, accuracy in ((0, 1e-2), (1, 1e-3), (2, 1e-4)):
 
 # %%
 sharpness = study.points[0].sharpness
-advices = [recommend_order(kernel, theta, factor / sharpness, data) for factor in (0.5, 0.9, 1.3, 1.7)]
+advices = [recommend_order(training.at(factor / sharpness)) for factor in (0.5, 0.9, 1.3, 1.7)]
 for factor, advice in zip((0.5, 0.9, 1.3, 1.7), advices, strict=True):
     found = f"stop at order {advice.order}, turns: {advice.turns}; error of one step"
     print(f"eta lambda_max = {factor}: {found}", *(f"{error:.1e}" for error in advice.measured))
@@ -108,5 +110,5 @@ truncation_figure(advices)
 # a flow cannot change its sign. The chains say the same: their sum $\log(1-\eta\lambda)/\eta$ does not exist there. Gradient descent itself is stable up to $\eta\lambda = 2$: between 1 and 2 is training that no smooth equation of motion describes, and `eomsym terms` warns of it.
 
 # %%
-unstable = study_terms(model, DATA, order=ORDER, eta=1.5 / sharpness, steps=10, points=3)
+unstable = eomsym.terms(training.at(1.5 / sharpness), 10, ORDER, points=3)
 print(*unstable.warnings)

@@ -41,8 +41,8 @@ HIGHEST = 12  # order of the last kernel
 
 # %%
 model = MLP(LAYERS)
-folder = tempfile.mkdtemp(prefix="eomsym-")
-study = eomsym.verify("gradient-descent", model, DATA, ORDERS, output=folder)
+training = eomsym.Training(model, DATA)
+study = eomsym.verify(training, ORDERS)
 
 print(f"{study.dataset}: {study.model}; training time {study.time:g}, largest curvature {study.spectral_radius:.3f}\n")
 print("order  expected slope  slope    measured/predicted  passed")
@@ -87,7 +87,7 @@ class Falsified:
     """The kernel with one counter term one per cent too large."""
 
     def __init__(self, kernel):
-        self.kernel, self.order, self.size = kernel, kernel.order, kernel.size
+        self.kernel, self.model, self.order, self.size = kernel, kernel.model, kernel.order, kernel.size
         self.gradient, self.hessian_vector = kernel.gradient, kernel.hessian_vector
 
     def counterterms(self, theta, *data, order=None):
@@ -100,8 +100,9 @@ class Falsified:
         return -(eta ** np.arange(len(rows))) @ rows
 
 
+folder = tempfile.mkdtemp(prefix="eomsym-")
 kernel = eomsym.load(eomsym.generate(model, order=max(ORDERS) + 1, output=folder))
-(record,) = eomsym.verify("gradient-descent", model, DATA, [1], kernel=Falsified(kernel)).orders
+(record,) = eomsym.verify(training.with_(model=Falsified(kernel)), [1]).orders
 print("local slopes:", *(f"{slope:.2f}" for slope in record.local_slopes))
 print("passed:", record.passed, "-", record.reason)
 assert not record.passed

@@ -21,6 +21,7 @@ from eomsym.dynamics import Noise
 from eomsym.dynamics.error_prediction import ErrorPrediction
 from eomsym.dynamics.noise_equations import Draw, Spread
 from eomsym.dynamics.noise_record import Ensemble
+from eomsym.dynamics.setting import Setting
 from eomsym.errors import InputError
 from eomsym.models import ExpressionLoss
 from eomsym.result import Result, Table, plain
@@ -39,8 +40,8 @@ from eomsym.verification import (
     Verification,
 )
 from eomsym.verification.audit_record import AuditRow
+from eomsym.verification.compare import Compared
 from eomsym.verification.decay_laws import RatePrediction
-from eomsym.verification.follow_record import FollowedOrder
 from eomsym.verification.norm_laws import NormPath, Scale
 from eomsym.verification.recommending import Recommendation
 from eomsym.verification.terms_along import TermPoint, TermRecord, TreeRecord
@@ -54,7 +55,13 @@ def order_record(order):
     return OrderRecord(order, ETAS, errors, tuple(eta ** (order + 1) for eta in ETAS), (1e-12,) * 4)
 
 
-STUDY = Verification("heavy-ball", "2-1 tanh", "made <up>", 0, 3.2, 2.0, tuple(map(order_record, (0, 2))), ("a note",))
+STUDY = Verification(
+    Setting("heavy-ball", model="2-1 tanh", dataset="made <up>", seed=0),
+    *(3.2, 2.0, tuple(map(order_record, (0, 2))), ("a note",)),
+)
+
+
+OF = Setting("gradient-descent", model="2-1 tanh", dataset="none", seed=0, eta=0.1)
 
 
 def term_study():
@@ -62,25 +69,25 @@ def term_study():
     terms = (TermRecord(0, 1.0, 0.5, 0.0, ()), TermRecord(1, 2.0, -0.3, 0.0, trees))
     edge = (Edge(0, 0.5, "resummed", {"series": math.nan, "resummed": 0.1}, {"series": 2.0, "resummed": 2.5}),)
     points = tuple(TermPoint(step, 1.0, 4.0, 5.0, terms) for step in (0, 10))
-    return Terms("2-1 tanh", "none", 0, 0.1, 2, points, edge=edge)
+    return Terms(OF, 2, points, edge=edge)
 
 
 def scale_study():
     path = NormPath(np.array([0.0, 1.0]), np.array([2.0, 1.5]), np.array([2.0, 1.5]), {0: np.array([2.0, 1.4])})
-    return Scale("2-1 tanh", "none", 0, 0.01, 1, (order_record(0),), {0: 1e-15}, path)
+    return Scale(OF, 0.01, 1, (order_record(0),), {0: 1e-15}, path)
 
 
 def noise():
     name = {"loss": np.array([1.0, 0.5])}
     ensemble = Ensemble(10, 0, np.zeros((2, 3)), np.ones(2), 0.1 * np.ones(2), name, {"loss": 0.01 * np.ones(2)})
     spread = Spread(np.ones((3, 1)), np.zeros(3))
-    return Noise(0.1, Draw(9, 3, True), 1, (0, 5), np.zeros((2, 3)), np.ones(2), spread, name, name, ensemble, np.copy)
+    return Noise(OF, Draw(9, 3, True), 1, (0, 5), np.zeros((2, 3)), np.ones(2), spread, name, name, ensemble, np.copy)
 
 
 def follow():
     run = np.cumsum(np.ones((4, 2)), axis=0)
-    orders = (FollowedOrder(0, run + 0.1, 0.1, 1e-9, 40), FollowedOrder(1, None, math.nan, math.nan, 9, "path: left"))
-    return Follow("torch.Adam()", (("eta", "1/10"),), "2-1 tanh", 0.1, 3, 0, "whole", run, orders, (), 3)
+    orders = (Compared(0, run + 0.1, 0.1, 1e-9, 40), Compared(1, None, math.nan, math.nan, 9, "path: left"))
+    return Follow(Setting("torch.Adam()", (("eta", "1/10"),), "2-1 tanh"), 3, 0, "whole", run, orders, (), 3)
 
 
 def track():
@@ -105,10 +112,10 @@ RESULTS = {
     "terms": term_study(),
     "scale": scale_study(),
     "translation": Translation(
-        *("gradient-descent", "2-1", "none", 0, 0.01, 0.01, 9, 0.01, 1e-17, 0.01),
+        *(OF, 0.01, 9, 0.01, 1e-17, 0.01),
         *((RatePrediction(0, 0.01, 1e-6),), (2.0, 1.0), np.array([0.0, 1.0]), np.ones((2, 1))),
     ),
-    "recommendation": Recommendation("moons", (2, 2), 0, True, (STEP_ADVICE, replace(STEP_ADVICE, order=2))),
+    "recommendation": Recommendation(OF, True, (STEP_ADVICE, replace(STEP_ADVICE, order=2))),
     "audit": Audit("PyTorch 2", 1, 4, AUDIT_ROWS, None, ("a note",)),
     "certificate": Certificate("kernel", (1e-16, 1e-15), (1.0, 0.0), (1e-18, 1e-18), 106, (1e-16, 1e-16)),
     "prediction": ErrorPrediction((0, 1), (1, 2), np.ones((2, 3)), np.zeros(2), np.zeros(3), 9),

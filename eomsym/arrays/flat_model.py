@@ -41,6 +41,9 @@ class FlatModel(ABC):
         self._flat = self.compiled(lambda flat: loss_fn(self._params(flat)))
         self._slope = self.compiled(self.gradient_of(self._flat))
 
+    def check(self) -> None:  # noqa: B027 - nothing of JAX's is refused
+        """Raises ``InputError`` where what steps are made of is no gradient of the loss."""
+
     @abstractmethod
     def _along(self, function: Function, flat: Any, vector: Any) -> Any:
         """The derivative of a function of a vector along another."""

@@ -222,7 +222,8 @@ class OwnNetwork:
 
         Raises ``InputError`` if the data cannot be the model's, before a kernel is generated for nothing.
         """
-        from eomsym.models import MLP, check_fit, default_model
+        from eomsym.models import MLP, default_model
+        from eomsym.models.data import check_fit
 
         own: dict[str, Any] = {
             name: value

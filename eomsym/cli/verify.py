@@ -83,7 +83,7 @@ def verify(
     h = sqrt(eta) (momentum), as at the values given. With --state slow, or a
     schedule or batches, the memory is on the slow manifold.
     """
-    from eomsym.codegen import max_kernel_order
+    from eomsym.codegen.spec import max_kernel_order
     from eomsym.verification.verifying import suited_data
 
     entry, parameters = training.read_rule()

@@ -2,14 +2,12 @@
 
 from eomsym.codegen.kernel import Kernel
 from eomsym.codegen.loader import load
-from eomsym.codegen.locate import user_cache
 from eomsym.codegen.spec import (
     MAX_DOUBLE_DOUBLE_ORDER,
     MAX_EXPRESSION_ORDER,
     MAX_KERNEL_ORDER,
     PRECISIONS,
     KernelSpec,
-    max_kernel_order,
 )
 from eomsym.codegen.store import (
     COMMITTED,
@@ -32,8 +30,6 @@ __all__ = [
     "generate",
     "kernel_for",
     "load",
-    "max_kernel_order",
-    "user_cache",
     "write_committed",
     "write_kernel",
 ]

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from eomsym.checks import check_finite
 from eomsym.double_double import DoubleDouble
 from eomsym.errors import InputError
 from eomsym.models import LOSS_TABLE, MLP, ExpressionLoss, VectorField
@@ -96,14 +97,7 @@ class Doubles:
         """What a compiled function gave, (…, d), or one number."""
         return values if isinstance(values, np.ndarray) else float(values)
 
-    @staticmethod
-    def number(name: str, value: Any) -> float:
-        """One number.  Raises ``InputError`` for anything else."""
-        if isinstance(value, (bool, np.bool_)) or not isinstance(value, (int, float, np.integer, np.floating)):
-            raise InputError(f"{name} {value!r}: not a number")
-        if not np.isfinite(value):
-            raise InputError(f"{name} {value!r}: give a finite number")
-        return float(value)
+    number = staticmethod(check_finite)
 
 
 class Pairs:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 from eomsym.codegen.double_double_constants import CALLS
+from eomsym.codegen.sample_loops import SCALED_ARGUMENT
 from eomsym.errors import InputError
 from eomsym.series.elementary import (
     ARGUMENT,
@@ -18,9 +19,6 @@ from eomsym.series.elementary import (
     Integral,
     Relation,
 )
-
-#: The argument's coefficients times their index, ``k z_k``: what ``Integral`` convolves with.
-SCALED_ARGUMENT = "dz"
 
 Lines = list[str]
 

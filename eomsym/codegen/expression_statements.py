@@ -42,7 +42,8 @@ class SeriesOperation:
 
 def start_parts(program: Program) -> list[Part]:
     """Order 0: every row of ``v`` from those before it."""
-    return _parts([f"v[{row}] = {_start(operation)}" for row, operation in enumerate(program.operations)])
+    lines = [f"v[{row}] = {_start(operation)}" for row, operation in enumerate(program.operations)]
+    return [lines[first : first + PART] for first in range(0, len(lines), PART)]
 
 
 def series_operations(program: Program) -> list[SeriesOperation]:
@@ -58,10 +59,6 @@ def functions(program: Program) -> set[str]:
     """Helpers that the start needs."""
     seeds = {operation.seed for operation in program.operations if isinstance(operation, Integrate)}
     return {"logistic"} if "sigmoid" in seeds else set()
-
-
-def _parts(lines: list[str]) -> list[Part]:
-    return [lines[first : first + PART] for first in range(0, len(lines), PART)]
 
 
 def _start(operation: Operation) -> str:

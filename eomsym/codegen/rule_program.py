@@ -11,6 +11,7 @@ from fractions import Fraction
 from functools import partial as partial_of
 from itertools import count
 
+from eomsym.codegen.table_text import quotient
 from eomsym.errors import InputError
 from eomsym.optimizers.rule import (
     Atom,
@@ -121,14 +122,9 @@ class _Printer:
             name, below, weight = self._names[atom], power - ahead, Fraction(coefficient)
             value = f"_coefficient({name}, k - {below})" if below else f"{name}[k]"
             sign = "-" if weight < 0 else "+"
-            factor = "" if abs(weight) == 1 else f"({quotient_text(abs(weight))}) * "
+            factor = "" if abs(weight) == 1 else f"({quotient(abs(weight))}) * "
             text = f"{text} {sign} {factor}{value}" if text else ("-" if sign == "-" else "") + factor + value
         return text or "np.zeros((NODES, SIZE))"
-
-
-def quotient_text(number: Fraction) -> str:
-    """A rational as Python computes it."""
-    return f"{number.numerator}.0" if number.denominator == 1 else f"{number.numerator} / {number.denominator}"
 
 
 #: Of each kind of atom, the word in the names of its arrays, and what it is.

@@ -16,7 +16,6 @@ from eomsym.series.elementary import (
     Combination,
     ElementaryFunction,
     Integral,
-    Product,
     Reciprocal,
     Relation,
 )
@@ -30,9 +29,6 @@ PAIRS = 120
 
 #: Sums are cut into statements of about so many characters.
 WIDTH = 90
-
-#: Text of a constant.
-
 
 #: Text of the place where coefficient k is.
 Row = Callable[[int], str]
@@ -115,9 +111,10 @@ def start_lines(function: ElementaryFunction, terms: int) -> list[str]:
         elif isinstance(relation, Reciprocal):
             lines.append(f"{target} = 1.0 / {relation.of}_0")
         else:
-            body = _Body()
-            body.make(target, [*_constant(relation), *(f"{m}_0" for m in relation.linear), *_start_products(relation)])
-            lines += [*body.lines, *_weight(relation, target)]
+            constant = [repr(float(relation.constant))] if relation.constant else []
+            products = _product_terms(relation, lambda member, k: f"{member}_{k}", 0)
+            lines += _sum(target, [*constant, *(f"{member}_0" for member in relation.linear), *products])
+            lines += _weight(relation, target)
     for slot, member in enumerate(function.members, 1):
         lines.append(f"rows[{slot * terms}, i] = {member}_0")
         lines.append(f"cache[{slot}, i] = {member}_0")
@@ -192,35 +189,19 @@ def _coefficient(relation: Relation, k: int, body: _Body, load: Callable[[str, i
         body.make(name, [f"{left} * {right}" for left, right in factors])
         body.lines.append(f"{name} *= -{load(relation.target, 0)}")
     else:
-        terms = []
-        for product in relation.products:
-            sign = "" if product.sign > 0 else "-"
-            for multiple, left, right in _convolution(product, load, k):
-                factor = "" if multiple == 1 else f"{float(multiple)!r} * "
-                terms.append(f"{sign}{factor}{left} * {right}")
-        terms += [load(member, k) for member in relation.linear]
-        body.make(name, terms)
+        body.make(name, [*_product_terms(relation, load, k), *(load(member, k) for member in relation.linear)])
         body.lines += _weight(relation, name)
 
 
-def _convolution(product: Product, load: Callable[[str, int], str], k: int) -> list[tuple[int, str, str]]:
-    """Terms (multiple, left, right) of coefficient k of a product; a square has half as many."""
-    if product.left != product.right:
-        return [(1, load(product.left, i), load(product.right, k - i)) for i in range(k + 1)]
-    pairs = [(2, load(product.left, i), load(product.left, k - i)) for i in range((k + 1) // 2)]
-    middle = [(1, load(product.left, k // 2), load(product.left, k // 2))] if k % 2 == 0 else []
-    return pairs + middle
-
-
-def _constant(relation: Combination) -> list[str]:
-    return [repr(float(relation.constant))] if relation.constant else []
-
-
-def _start_products(relation: Combination) -> list[str]:
-    def signed(product: Product) -> str:
-        return f"{'' if product.sign > 0 else '-'}{product.left}_0 * {product.right}_0"
-
-    return [signed(product) for product in relation.products]
+def _product_terms(relation: Combination, load: Callable[[str, int], str], k: int) -> list[str]:
+    """Coefficient k of the products of a relation, term by term; a square has half as many."""
+    terms = []
+    for product in relation.products:
+        sign, square = "" if product.sign > 0 else "-", product.left == product.right
+        for i in range(k // 2 + 1 if square else k + 1):
+            factor = "2.0 * " if square and 2 * i < k else ""
+            terms.append(f"{sign}{factor}{load(product.left, i)} * {load(product.right, k - i)}")
+    return terms
 
 
 def _weight(relation: Combination, name: str) -> list[str]:

@@ -6,7 +6,7 @@ import hashlib
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import cached_property
 from typing import Any
 
@@ -122,12 +122,6 @@ class KernelSpec:
 
 
 _KINDS: Mapping[type, str] = {MLP: "mlp", ExpressionLoss: "loss", VectorField: "field"}
-#: What describes a model of each kind, in the order of its constructor's arguments.
-_ENTRIES = {
-    "mlp": ("layers", "activation", "loss", "weight_decay", "normalization", "bias"),
-    "loss": ("expression", "variables", "parameters"),
-    "field": ("expressions", "variables", "parameters"),
-}
 
 
 def max_kernel_order(precision: str) -> int:
@@ -152,8 +146,8 @@ def _check_precision(precision: str, model: Model, optimizer: str) -> None:
 
 
 def _model_dict(model: Model) -> dict[str, Any]:
-    values = {entry: getattr(model, entry) for entry in _ENTRIES[_KINDS[type(model)]]}
-    return {entry: list(value) if isinstance(value, tuple) else value for entry, value in values.items()}
+    values = ((entry.name, getattr(model, entry.name)) for entry in fields(model))
+    return {name: list(value) if isinstance(value, tuple) else value for name, value in values}
 
 
 def _model_name(model: Model) -> str:

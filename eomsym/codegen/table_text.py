@@ -18,12 +18,17 @@ SHORT = 10**6
 
 
 def number(value: Coefficient) -> str:
-    """A rational as Python computes it, or a float."""
+    """A rational as Python computes it where that is short, or a float."""
     if isinstance(value, float):
         return repr(value)
     exact = Fraction(value)
     if max(abs(exact.numerator), exact.denominator) >= SHORT:
         return repr(float(exact))
+    return quotient(exact)
+
+
+def quotient(exact: Fraction) -> str:
+    """A rational as Python computes it."""
     return f"{exact.numerator}.0" if exact.denominator == 1 else f"{exact.numerator} / {exact.denominator}"
 
 

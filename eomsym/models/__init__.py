@@ -1,6 +1,6 @@
 """What is trained: networks, losses and vector fields of the user's own, data sets."""
 
-from eomsym.models.data import DATASETS, DEFAULT_DATASETS, Dataset, check_fit, dataset, default_model
+from eomsym.models.data import DATASETS, DEFAULT_DATASETS, Dataset, dataset, default_model
 from eomsym.models.data_files import DataFile
 from eomsym.models.expression import ExpressionLoss, VectorField
 from eomsym.models.invariance import scale_invariant, translation_invariant
@@ -20,7 +20,6 @@ __all__ = [
     "ExpressionLoss",
     "Loss",
     "VectorField",
-    "check_fit",
     "dataset",
     "default_model",
     "scale_invariant",

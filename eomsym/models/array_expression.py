@@ -99,9 +99,9 @@ class ArrayExpression:
                 return self._combined(node, operator, read(left), read(right))
             case ast.Call(func=ast.Name(id=name), args=[argument], keywords=[]) if name in FUNCTIONS:
                 x, dx = read(argument)
-                axes, right = _FITTING.get(name, (np.ndim(x), ""))
+                axes, fitting = _FITTING.get(name, (np.ndim(x), ""))
                 if np.ndim(x) != axes or (name == "trace" and x.shape[0] != x.shape[1]):
-                    raise self._refuse(f"{name} of an array of shape {np.shape(x)}; {right}")
+                    raise self._refuse(f"{name} of an array of shape {np.shape(x)}; {fitting}")
                 self._check_size(x.size**2 if name == "outer" else 1)
                 return FUNCTIONS[name](x, dx)
             case ast.Call():

@@ -125,7 +125,7 @@ class DataFile:
         if not len(inputs):
             raise self.refuse("holds no sample; give one row or more below the names of the columns")
         targets, classes = self._classes(targets)
-        said = {
+        said: dict[str, Any] = {
             "file": self.path,
             "samples": len(inputs),
             "inputs": list(names),

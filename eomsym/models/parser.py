@@ -158,8 +158,8 @@ class _Reader:
             case ast.UnaryOp(op=ast.USub(), operand=operand):
                 return -self.read(operand, depth + 1)
             case ast.BinOp(op=ast.Add() | ast.Sub()):
-                signs = {ast.Add: operator.pos, ast.Sub: operator.neg}
-                return self._bounded(self.sympy.Add(*self._chain(node, depth, signs)))
+                terms = self._chain(node, depth, {ast.Add: operator.pos, ast.Sub: operator.neg})
+                return self._bounded(self.sympy.Add(*terms))
             case ast.BinOp(op=ast.Mult() | ast.Div()):
                 factors = self._chain(node, depth, {ast.Mult: operator.pos, ast.Div: self._inverse})
                 if sum(map(_bits, factors)) > MAX_BITS:

@@ -7,6 +7,7 @@ is rounded far above the round-off.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -25,17 +26,15 @@ def check_samples(inputs: Any, targets: Any, of: str = "") -> tuple[np.ndarray, 
     if inputs.ndim != 2 or inputs.size == 0:
         raise InputError(f"{of}inputs: shape {inputs.shape}; give (samples, features), one or more of each")
     targets, samples = check_array(f"{of}targets", targets), len(inputs)
-    if isinstance(targets, np.ndarray) and targets.dtype.kind in "iu":
-        labels, shapes = targets.astype(np.int64, copy=False), ((samples,),)
-    else:
-        labels, shapes = None, ((samples,), (samples, *np.shape(targets)[1:2]))
+    in_classes = isinstance(targets, np.ndarray) and targets.dtype.kind in "iu"
+    if not in_classes:
         targets = float_array(f"{of}targets", targets, f"({samples}, outputs), or integer labels of shape ({samples},)")
-    if targets.shape not in shapes:
+    if not 1 <= targets.ndim <= 2 - in_classes or len(targets) != samples:
         raise InputError(
             f"{of}targets: {targets.dtype} of shape {targets.shape}; give integer labels of shape ({samples},) "
             f"or float64 values of shape ({samples}, outputs)"
         )
-    return inputs, targets.reshape(samples, -1) if labels is None else labels
+    return inputs, targets.astype(np.int64, copy=False) if in_classes else targets.reshape(samples, -1)
 
 
 def float_array(name: str, value: Any, shape: str) -> np.ndarray:
@@ -106,7 +105,7 @@ def _teacher(seed: int, samples: int = 256, width: int = 8) -> tuple[np.ndarray,
 
 
 #: How each data set is made from a seed.
-MAKERS = {
+MAKERS: dict[str, Callable[[int], tuple[np.ndarray, np.ndarray]]] = {
     "digits": _digits,
     "digits-small": _digits_small,
     "moons": _moons,

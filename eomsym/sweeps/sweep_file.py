@@ -15,7 +15,8 @@ from eomsym import optimizers
 from eomsym.checks import check_choice, check_finite, check_integer, shown
 from eomsym.errors import InputError
 from eomsym.files import read_bounded
-from eomsym.models import DATASETS, LOSS_TABLE, LOSSES, MLP, DataFile, Dataset, check_fit, default_model
+from eomsym.models import DATASETS, LOSS_TABLE, LOSSES, MLP, DataFile, Dataset, default_model
+from eomsym.models.data import check_fit
 from eomsym.models.data_files import columns, is_data_file
 from eomsym.optimizers.registry import is_built_in
 from eomsym.sweeps import entries

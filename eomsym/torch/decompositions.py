@@ -65,10 +65,6 @@ def _log_sigmoid_backward(gradient: Any, value: Any, _: Any) -> Any:
     return gradient * torch.sigmoid(-value)
 
 
-def _extremum(amax: Callable[..., Any]) -> Callable[..., Any]:
-    return lambda value: amax(value, list(range(value.ndim)))
-
-
 def _convolution(value: Any, weight: Any, bias: Any, *rest: Any) -> Any:
     """Bilinear, and then the bias; without one it is kept."""
     if bias is None:
@@ -124,8 +120,6 @@ OWN: dict[Any, Callable[..., Any]] = {
     aten.log_sigmoid_forward.default: _log_sigmoid,
     aten.log_sigmoid_backward.default: _log_sigmoid_backward,
     aten.linalg_vector_norm.default: _vector_norm,
-    aten.max.default: _extremum(torch.amax),
-    aten.min.default: _extremum(torch.amin),
     aten.convolution.default: _convolution,
     aten.max_pool2d_with_indices_backward.default: _max_pool_backward(2),
     aten.max_pool3d_with_indices_backward.default: _max_pool_backward(3),
@@ -133,7 +127,6 @@ OWN: dict[Any, Callable[..., Any]] = {
     aten.adaptive_max_pool3d_backward.default: _max_pool_backward(3),
     torch.ops.prims.broadcast_in_dim.default: _broadcast,
     torch.ops.prims.var.default: _variance,
-    torch.ops.prims.sum.default: lambda value, dims, *, output_dtype=None: value.sum(dims, dtype=output_dtype),
 }
 
 

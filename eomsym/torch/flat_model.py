@@ -23,11 +23,7 @@ class FlatModel(flat_model.FlatModel):
     array, compiled, gradient_of = staticmethod(torch.tensor), staticmethod(lambda f: f), staticmethod(torch.func.grad)
 
     def __init__(self, loss_fn: Callable[[Any], Any], params: Any) -> None:
-        moving = Moving(params)
-        if any(moving.hooks):
-            raise InputError(
-                "params: a leaf has a hook of register_hook, and what it makes of g is no gradient of a loss; remove it"
-            )
+        self._hooked = any(Moving(params).hooks)
         super().__init__(loss_fn, pytree.tree_map(_double, params))
         try:
             self.loss(self.theta)
@@ -36,6 +32,12 @@ class FlatModel(flat_model.FlatModel):
                 raise
             raise InputError(f"loss_fn: params are float64 here, make its data float64 too ({fault})") from None
         self._traced = traced(lambda moving: loss_fn(self._moving.whole(moving)))
+
+    def check(self) -> None:
+        if self._hooked:
+            raise InputError(
+                "params: a leaf has a hook of register_hook, and what it makes of g is no gradient of a loss; remove it"
+            )
 
     def _along(self, function: Callable[..., Any], flat: Any, vector: Any) -> Any:
         return jvp(function, flat, vector)[1]  # type: ignore[no-untyped-call, unused-ignore]

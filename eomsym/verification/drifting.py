@@ -10,6 +10,7 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from eomsym.checks import check_choice, check_integer, check_orders
+from eomsym.codegen import MAX_KERNEL_ORDER
 from eomsym.derivation.posing import STATES
 from eomsym.dynamics.kernel import Data
 from eomsym.dynamics.motion import Motion, WholeMotion
@@ -78,7 +79,7 @@ def drift(
     training.check_plain("the drift of a quantity")
     rate = training.rate("the drift of a quantity")
     training.check_doubles("the drift of a quantity")
-    needed = training.within(max(order + 1, LEAST_ORDER))
+    needed = training.within(min(max(order + 1, LEAST_ORDER), MAX_KERNEL_ORDER))
     kernel = training.kernel(max(needed, order) if state == "slow" else needed, "the rows of an observable")
     with threadpool_limits(limits=1, user_api="blas"):
         quantity = _quantity(training, observable, kernel, test)

@@ -29,7 +29,7 @@ from eomsym.dynamics.setting import OfTraining, Setting
 from eomsym.dynamics.state_map import StateMap, run_states
 from eomsym.errors import InputError, IntegrationError
 from eomsym.optimizers import get
-from eomsym.result import Result, Table, fixed, plain
+from eomsym.result import Result, Table, fixed, plain, small
 from eomsym.verification.compare import Run, compare
 from eomsym.verification.motions import map_of
 from eomsym.verification.posing import Progress, step_warnings
@@ -76,6 +76,11 @@ class StepAdvice(Result):
         if self.unit != "gradient flow":
             return ()
         return step_warnings(get(DESCENT), {}, [self.eta], self.curvature)
+
+    @property
+    def summary(self) -> str:
+        """The order, its step size and its error."""
+        return f"order {self.order}, eta {self.eta:.4g}, {self.steps} steps, error {small(self.measured_error)}"
 
     def to_dict(self) -> dict[str, Any]:
         """Everything but the trials, as plain values."""

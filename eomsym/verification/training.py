@@ -210,6 +210,8 @@ class Training:
         """
         if self._kernel is not None:
             check_order(self._kernel, order, purpose)
+            if self.own is not None:
+                self.own.kernel.check()
             return self.own.with_terms(*self.rule) if of_rule and self.own is not None else self._kernel
         from eomsym.codegen import COMMITTED, KernelSpec, kernel_for
 

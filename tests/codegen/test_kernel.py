@@ -82,7 +82,7 @@ def test_one_output_takes_targets_in_a_row():
     np.testing.assert_array_equal(
         kernel.gradient(theta, inputs, targets), kernel.gradient(theta, inputs, targets[:, None])
     )
-    with pytest.raises(InputError, match=r"targets: float64 of shape \(3, 1\); give .* of shape \(4, outputs\)"):
+    with pytest.raises(InputError, match=r"targets: float64 of shape \(3,\); give .* of shape \(4, outputs\)"):
         kernel.gradient(theta, inputs, targets[:3])
 
 

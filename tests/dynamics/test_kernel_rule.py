@@ -11,7 +11,6 @@ import shared_kernels
 from asking import edge_point, implicit_regulariser, recommend_order, recommend_step
 
 from eomsym.codegen import KernelSpec
-from eomsym.derivation.deriving import derive_on_trees
 from eomsym.dynamics import (
     even_steps,
     loop_kernel,
@@ -24,7 +23,6 @@ from eomsym.errors import InputError
 from eomsym.models import MLP
 from eomsym.optimizers import get, loop_of
 from eomsym.verification.norm_laws import scale_law_defect
-from eomsym.verification.terms_along import measure_terms
 
 RANDOM = np.random.default_rng(0)
 DATA = RANDOM.standard_normal((9, 3)), RANDOM.standard_normal((9, 2))
@@ -40,12 +38,9 @@ THETA = shared_kernels.HEAVY_BALL.model.initial(0)
 
 #: What is about gradient descent, and what takes no rule: they refuse.
 ABOUT_DESCENT = {
-    "recommend_step": lambda kernel: recommend_step(kernel, THETA, 0.4, 0.01, 1, DATA),
     "recommend_order": lambda kernel: recommend_order(kernel, THETA, 0.1, DATA),
-    "edge_point": lambda kernel: edge_point(kernel, THETA, 0.1, DATA),
     "scale_law_defect": lambda kernel: scale_law_defect(kernel, THETA, [np.arange(12)], 0.1, 0.0, 1, DATA),
-    "verify": lambda kernel: asking.verify(data=None, theta=THETA, orders=[0], kernel=kernel),
-    "measure_terms": lambda kernel: measure_terms(kernel, THETA, derive_on_trees(get("gradient-descent"), 1), DATA),
+    "verify": lambda kernel: asking.verify("gradient-descent", None, DATA, [0], theta=THETA, kernel=kernel),
 }
 #: What runs the rule that is asked for, and the kernel's own where none is.
 RUNS = {
@@ -61,6 +56,8 @@ RUNS = {
     "even_steps": lambda kernel, **rule: even_steps(
         kernel, THETA, 0.1, 2, DATA, state=[np.zeros(THETA.size)], **rule
     ).state(2),
+    "recommend_step": lambda kernel, **rule: recommend_step(kernel, THETA, 0.4, 0.01, 1, DATA, **rule).distance,
+    "edge_point": lambda kernel, **rule: list(edge_point(kernel, THETA, 0.1, DATA, 2, **rule).errors.values()),
     "implicit_regulariser": lambda kernel, **rule: implicit_regulariser(kernel, THETA, 0.1, *DATA, **rule).gradients,
 }
 

@@ -1,5 +1,6 @@
 """``eomsym.follow`` on real optax transformations, and the look-ahead field of the whole state in JAX."""
 
+import asking
 import iris
 import numpy as np
 import pytest

@@ -5,11 +5,11 @@ import pytest
 
 jax = pytest.importorskip("jax", reason="the extra 'jax' is not installed")
 
+import asking  # noqa: E402
 import jax.numpy as jnp  # noqa: E402
 from shared_kernels import kernel  # noqa: E402
 
 import eomsym  # noqa: E402
-import eomsym.jax  # noqa: E402
 from eomsym.errors import InputError  # noqa: E402
 
 GENERATOR = np.random.default_rng(2)
@@ -23,11 +23,16 @@ def loss(params, data):
     return jnp.mean((jnp.tanh(inputs @ weights + biases) @ last + bias - targets) ** 2) / 2
 
 
+def noise(loss_fn, params, steps, data, batch_size=1, replacement=True, **options):
+    batches = eomsym.Batches(batch_size, "replacement" if replacement else "independent")
+    return eomsym.noise(eomsym.Training(loss_fn, data, eta=0.1, theta=params, batches=batches), steps, **options)
+
+
 @pytest.mark.parametrize("options", [{}, {"rank": 4}, {"replacement": False, "batch_size": 3}])
 def test_the_same_as_on_a_kernel(options):
     options = {"batch_size": 2, "every": 3, "ensemble": 10, "observables": ("loss", "norm2"), **options}
     wanted = asking.noise(kernel("tiny"), THETA, 0.1, 7, INPUTS, TARGETS, **options)
-    found = eomsym.jax.noise(loss, PARAMS, 0.1, 7, (INPUTS, TARGETS), **options)
+    found = noise(loss, PARAMS, 7, (INPUTS, TARGETS), **options)
     np.testing.assert_allclose(found.means, wanted.means, rtol=1e-12)
     np.testing.assert_allclose(found.covariance, wanted.covariance, rtol=1e-8, atol=1e-14)
     np.testing.assert_allclose(found.ensemble.means, wanted.ensemble.means, rtol=1e-12)
@@ -37,9 +42,7 @@ def test_the_same_as_on_a_kernel(options):
 
 def test_parameters_come_back_as_they_were_given():
     single = {"first": [jnp.asarray(part, jnp.float32) for part in PARAMS["first"]], "last": PARAMS["last"]}
-    found = eomsym.jax.noise(
-        loss, single, 0.1, 4, (INPUTS, TARGETS), observables={"bias": lambda params: params["last"][1][0]}
-    )
+    found = noise(loss, single, 4, (INPUTS, TARGETS), observables={"bias": lambda params: params["last"][1][0]})
     assert found.mean["first"][0].shape == (2, 3)
     assert found.mean["first"][0].dtype == np.float64
     assert found.expected("bias")[-1] == pytest.approx(found.mean["last"][1][0], rel=1e-12)
@@ -54,12 +57,12 @@ def test_bad_input_is_one_line():
         ((INPUTS, TARGETS[:2]), "6, 2 samples|2, 6 samples"),
     ]:
         with pytest.raises(InputError, match=message):
-            eomsym.jax.noise(loss, PARAMS, 0.1, 3, wrong)
-    with pytest.raises(InputError, match=r"batch_size 7: .*without replacement there are 6 samples"):
-        eomsym.jax.noise(loss, PARAMS, 0.1, 3, data, batch_size=7, replacement=False)
+            noise(loss, PARAMS, 3, wrong)
+    with pytest.raises(InputError, match=r"batches: size 7: .*without replacement there are 6 samples"):
+        noise(loss, PARAMS, 3, data, batch_size=7, replacement=False)
     with pytest.raises(InputError, match="no mean over its samples"):
-        eomsym.jax.noise(lambda params, data: 6 * loss(params, data) ** 2, PARAMS, 0.1, 3, data)
+        noise(lambda params, data: 6 * loss(params, data) ** 2, PARAMS, 3, data)
     with pytest.raises(InputError, match="params: not finite"):
-        eomsym.jax.noise(loss, {**PARAMS, "last": (np.full((3, 1), np.nan), THETA[12:])}, 0.1, 3, data)
+        noise(loss, {**PARAMS, "last": (np.full((3, 1), np.nan), THETA[12:])}, 3, data)
     with pytest.raises(InputError, match="floating-point arrays only"):
-        eomsym.jax.noise(loss, {"first": np.arange(3)}, 0.1, 3, data)
+        noise(loss, {"first": np.arange(3)}, 3, data)

@@ -78,7 +78,7 @@ def drift(
     **options,
 ):
     posed = training(kernel, theta, eta, data, **options)
-    orders = range(order + 1) if orders is None else orders
+    orders = range(order + 1) if orders is None else sorted({*orders, order})  # rows go to the highest order asked
     return eomsym.drift(posed, observable, orders, steps=steps, after=after, state=state, test=test, progress=progress)
 
 

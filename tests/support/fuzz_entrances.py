@@ -18,13 +18,12 @@ from fuzzing import Entrance
 
 import eomsym
 from eomsym import cli, optimizers, schedules
-from eomsym.cli import parsing
+from eomsym.cli import options, parsing
 from eomsym.codegen import KernelSpec, write_kernel
 from eomsym.codegen.render import render
 from eomsym.derivation import Equation
 from eomsym.errors import InputError
 from eomsym.models import MLP, ExpressionLoss, VectorField, dataset, default_model
-from eomsym.optimizers.batches import read_batching
 from eomsym.trees import parse_tree
 
 EXPRESSIONS = (
@@ -94,6 +93,11 @@ COMMANDS = (
     "layers translation --dataset moons --eta 0.01 --weight-decay 0.01 --steps 10 --orders 0:2",
     "layers scale --dataset moons --normalization weight --eta 0.1 --steps 10",
     "terms --dataset digits-small --order 3 --steps 200 --points 3 --plot terms.png",
+    "follow --optimizer heavy-ball --dataset moons --batch-size 50 --last-batch drop --after 5",
+    "drift norm2 --dataset moons --batch-size 64 --batches fixed --schedule cosine(2)",
+    "recommend --dataset moons --accuracy 0.1 --absolute",
+    "edge --dataset moons --eta 0.1 --seed 1",
+    "noise --dataset moons --batch-size 8 --batches replacement --steps 10",
     "audit missing.py --order 3 --format json",
     "optimizers --format json",
     "--version",
@@ -121,6 +125,7 @@ _OF_COMMANDS = (
     ),
     *("translation", "--order", "--set", "--format", "--loss", "--field", "--variables", "--parameters", "--layers"),
     *("--activation", "--weight-decay", "--optimizer", "--precision", "--output", "--dataset", "--orders", "--eta"),
+    *("--batch-size", "--batches", "--last-batch", "--schedule", "--state", "--after", "follow", "drift", "noise"),
     *("--halvings", "--seed", "--plot", "--check", "--steps", "--points", "--normalization", "--help", "--version"),
     *(
         "json",
@@ -145,7 +150,7 @@ _OF_COMMANDS = (
 NAMES = (
     *("loss", "field", "names", "--set", "--set batches", "number", "--layers", "--orders", "tree"),
     *("counter terms JSON", "specification", "kernel path", "--output", "--plot", "names of things"),
-    *("libraries' names", "schedule", "--schedule", "--batch-order", "command line"),
+    *("libraries' names", "schedule", "--schedule", "--batches", "command line"),
     *(("sweep file",) if find_spec("eomsym.sweeps") else ()),
 )
 SWEEPS = (
@@ -270,8 +275,7 @@ def entrances(folder: Path) -> list[Entrance]:
                  (*optimizers.LIBRARIES, *"()=,/-", "momentum", "betas", "eps", "b1", "True", "None", *_NUMBERS)),
         Entrance("schedule", _schedule, SCHEDULES, _OF_SCHEDULES),
         Entrance("--schedule", lambda text: parsing.schedules(text.split("|")), SCHEDULES, _OF_SCHEDULES),
-        Entrance("--batch-order", _batch_order, ("forward", "palindrome", "reshuffled", "2,0,1"),
-                 ("forward", "palin", *"0123,-. ")),
+        Entrance("--batches", _batches, options.ORDERS, ("fixed", "inde", "pendent", *"0123,-. ")),
         Entrance("command line", _command, COMMANDS, _OF_COMMANDS, lambda text: text.split(" ")),
         *([Entrance("sweep file", _sweep, SWEEPS, _OF_SWEEPS, _in_file(folder / "sweep.toml"))]
           if "sweep file" in NAMES else []),
@@ -303,9 +307,10 @@ def _read(parser: Callable[[str], Any]) -> Callable[[str], Any]:
     return read
 
 
-def _batch_order(text: str) -> None:
-    given = parsing.batching(3, None, None, _read(parsing.batch_order)(text))
-    read_batching(given, 6)
+def _batches(text: str) -> None:
+    batches = eomsym.Batches(3, _read(parsing.one_of("batches", *options.ORDERS))(text))
+    if not batches.is_drawn:
+        batches.of(6)
 
 
 def _sweep(path: Path) -> None:
@@ -397,11 +402,13 @@ class Computed(Exception):
     """The command line has read all that was given, and would begin to compute."""
 
 
+QUESTIONS = (
+    *("verify", "follow", "drift", "conserved", "terms", "translation", "scale", "recommend", "edge", "noise"),
+)
 #: What computes or writes for long: its arguments are under test here, not it.
 WORK = (
-    *("eomsym.codegen.generate", "eomsym.codegen.check_committed", "eomsym.verification.verify"),
-    *("eomsym.verification.study_translation", "eomsym.verification.study_scale", "eomsym.verification.study_terms"),
-    "eomsym.derivation.closed_form",
+    *("eomsym.codegen.generate", "eomsym.codegen.check_committed", "eomsym.derivation.closed_form"),
+    *(f"eomsym.verification.{question}" for question in QUESTIONS),
 )
 
 

@@ -42,7 +42,7 @@ LONG = (
     "tests/codegen/test_kernel_accuracy.py::test_shapes_and_weight_decay[outer products in pieces]",
     "tests/codegen/test_normalization_accuracy.py::test_what_is_far_from_its_mean[layer-(100.0, 1.0)]",
     "tests/codegen/test_normalization_accuracy.py::test_what_is_far_from_its_mean[weight-(100.0, 1.0)]",
-    "tests/derivation/test_json_reader.py::test_reading_undoes_writing_with_parameters[both symbolic]",
+    "tests/derivation/test_reading.py::test_reading_undoes_writing_with_parameters[both symbolic]",
     "tests/derivation/test_lie.py::test_agrees_with_trees_on_transcendental_losses[softplus, sqrt]",
     "tests/derivation/test_polynomial_ring.py::test_a_field_that_is_no_gradient",
     "tests/derivation/test_polynomial_ring.py::test_every_function_against_the_tree_route[sigmoid(x*y) + softplus(x + y)]",  # noqa: E501

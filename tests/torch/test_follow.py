@@ -2,6 +2,7 @@
 
 import copy
 
+import asking
 import iris
 import numpy as np
 import pytest

@@ -1,5 +1,6 @@
 """Frozen parameters and hooks: held and run as a loop of PyTorch holds and runs them, or refused by name."""
 
+import asking
 import numpy as np
 import pytest
 

@@ -381,8 +381,7 @@ def test_what_else_is_refused():
     kernel, theta, data = problem(CURVED)
     for keywords, message in (
         ({"order": 7}, "order 7, needed for the rows of an observable: the kernel has order 6"),
-        ({"orders": (0, 5)}, r"orders \[0, 5\]: beyond order 3"),
-        ({"start": 2}, "only a whole state begins after steps"),
+        ({"after": 2}, "only a whole state begins after steps"),
         ({"optimizer": "adam"}, "no memory on its slow manifold here"),
         ({"state": "fast"}, "state 'fast': unknown"),
         ({"steps": 0}, "steps 0"),
@@ -491,14 +490,14 @@ def test_models_of_other_libraries(library):
     np.testing.assert_allclose(found.rows, own.rows, rtol=1e-10, atol=1e-13)
     assert found.vanishing == own.vanishing
     assert found.step == pytest.approx(own.step, rel=1e-9)
-    whole = {"order": 1, "optimizer": "torch.Adam()", "state": "whole", "start": 5, "steps": 5}
+    whole = {"order": 1, "optimizer": "torch.Adam()", "state": "whole", "after": 5, "steps": 5}
     found, own = (
         drift(loss, balance, params, 1e-3, **whole),
         drift(kernel, "balance:1", theta, 1e-3, inputs, targets, **whole),
     )
     assert found.change == pytest.approx(own.change, rel=1e-9)
     assert found.errors[1] == pytest.approx(own.errors[1], rel=1e-6)
-    with pytest.raises(InputError, match="has a memory, and this model no slow manifold; give state='whole'"):
+    with pytest.raises(InputError, match="has a memory, and this loss no slow manifold; give state='whole'"):
         drift(loss, balance, params, 1e-3, optimizer="heavy-ball")
 
 
@@ -547,8 +546,7 @@ def test_what_is_no_loss_function_of_params():
 
     for given, message in (
         ((loss, "loss", params, 0.1), "params are float64 here, make its data float64 too"),
-        ((loss, "loss", module, 0.1), r"params: a module; give dict\(module.named_parameters\(\)\)"),
-        ((loss, "loss", params, 0.1, np.ones(3)), "data: a loss function holds its own"),
+        ((loss, "loss", module, 0.1), r"theta: a module; give \(module, criterion\)"),
     ):
         with pytest.raises(InputError, match=message):
             drift(*given, order=1)

@@ -8,6 +8,7 @@ import pytest
 import shared_kernels
 from asking import edge_point
 
+import eomsym
 from eomsym.errors import InputError, IntegrationError
 from eomsym.step_index.resummation import resummed_rows
 
@@ -62,9 +63,17 @@ def test_a_flow_that_leaves_the_numbers_has_no_error():
 
 
 def test_it_is_said_along_a_run():
-    spec = shared_kernels.SPECS["moons"]
-    study = study_terms(spec.model, "moons", spec.order, eta=0.2, steps=2, points=2, edge=True)
+    training = eomsym.Training(shared_kernels.kernel("moons"), "moons", eta=0.2)
+    study = eomsym.terms(training, 2, 3, points=2, edge=True)
     assert [point.step for point in study.edge] == [0, 2]
     assert study.to_dict()["edge"][1]["holds"] == study.edge[1].holds
-    with pytest.raises(InputError, match="edge: says what holds of gradient-descent, not of heavy-ball"):
-        study_terms(data="digits-small", order=2, steps=2, points=2, edge=True, optimizer="heavy-ball")
+    with pytest.raises(InputError, match=r"optimizer 'heavy-ball': .*gradient-descent; take it"):
+        eomsym.terms(training.with_(optimizer="heavy-ball"), 2, 3, points=2, edge=True)
+
+
+@pytest.mark.parametrize("optimizer", ["torch.SGD(momentum=0.9)", "torch.Adam()"])
+def test_of_another_rule_the_look_ahead_field_is_beside_the_even_steps(optimizer):
+    found = eomsym.edge(eomsym.Training(shared_kernels.kernel("moons"), "moons", optimizer, eta=1e-3), after=5)
+    assert found.step == 5
+    assert set(found.errors) == {"look-ahead", "even-step"}
+    assert found.errors[found.holds] == min(found.errors.values()) < 1e-2

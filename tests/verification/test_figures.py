@@ -8,6 +8,7 @@ import pytest
 from matplotlib.figure import Figure
 
 from eomsym.drawing import COLOURS
+from eomsym.dynamics.setting import Setting
 from eomsym.errors import InputError
 from eomsym.trees import rooted_trees
 from eomsym.verification import OrderAdvice, OrderRecord, Terms, Translation, Verification
@@ -25,6 +26,10 @@ from eomsym.verification.norm_laws import NormPath, Scale
 from eomsym.verification.terms_along import TermPoint, TermRecord, TreeRecord
 
 ETAS = (0.4, 0.2, 0.1, 0.05)
+
+
+def of(eta):
+    return Setting("gradient-descent", model="made up", dataset="none", seed=0, eta=eta)
 
 
 def saved(figure, form="png"):
@@ -53,7 +58,8 @@ def record(order):
 
 @pytest.fixture
 def study():
-    return Verification("gradient-descent", "2-1 tanh mse", "made up", 0, 3.2, 2.0, tuple(map(record, range(4))))
+    setting = Setting("gradient-descent", model="2-1 tanh mse", dataset="made up", seed=0)
+    return Verification(setting, 3.2, 2.0, tuple(map(record, range(4))))
 
 
 @pytest.mark.parametrize("form", ["png", "pdf", "svg"])
@@ -142,14 +148,14 @@ def term_study():
     first = TermRecord(0, 1.0, 0.5, 0.0, (TreeRecord(rooted_trees(2)[0], "1/2", 1.0, 0.5),))
     trees = (TreeRecord(chain, "1/3", 2.0, 0.1), TreeRecord(bush, "1/12", 1.0, -0.7))
     terms = (first, TermRecord(1, 2.0, -0.3, 0.0, trees))
-    return Terms("made up", "none", 0, 0.1, 2, tuple(TermPoint(k, 1.0, 4.0, 5.0 + k, terms) for k in (0, 10)))
+    return Terms(of(0.1), 2, tuple(TermPoint(k, 1.0, 4.0, 5.0 + k, terms) for k in (0, 10)))
 
 
 def test_translation_shows_the_distance_from_gradient_flow_and_the_error_of_each_order():
     times = np.linspace(0, 20, 11)
     sums = np.exp(-0.0100005 * times)[:, None] * np.array([1.0, -2.0])
     predictions = tuple(RatePrediction(k, 0.01 + 5e-7 * (k > 0), 10.0 ** (-6 - 4 * k)) for k in range(3))
-    settings = ("gradient-descent", "made up", "none", 0, 0.01, 0.01, 2000)
+    settings = (of(0.01), 0.01, 2000)
     figure = translation_figure(
         Translation(*settings, 0.0100005, 1e-17, 0.0100006, predictions, (2.0, 1.0), times, sums)
     )
@@ -165,7 +171,7 @@ def test_scale_shows_the_path_of_every_order_and_its_error():
     norms = np.linspace(2, 1, 9)
     path = NormPath(np.arange(9.0), norms, norms, {k: norms + 0.1 * k for k in range(2)})
     records = tuple(map(record, range(2)))
-    study = Scale("made up", "none", 0, 0.1, 3, records, {0: 0.0}, path)
+    study = Scale(of(0.1), 0.1, 3, records, {0: 0.0}, path)
     figure = scale_figure(study)
     assert saved(figure)
     left, right = figure.axes

@@ -40,7 +40,7 @@ def follow(optimizer, eta, steps, theta=None, **options):
 )
 def test_an_adaptive_method_is_followed_from_its_first_steps_on(optimizer, figures):
     eta, start, steps, of_two, of_four = figures
-    found = follow(optimizer, eta, steps, start=start, orders=(2, 4))
+    found = follow(optimizer, eta, steps, after=start, orders=(2, 4))
     assert found.errors[2] <= of_two
     assert found.errors[4] <= of_four
     assert all(record.floor <= 0.01 * record.error for record in found.whole)
@@ -119,7 +119,7 @@ def test_orders_that_leave_the_numbers_are_none_and_say_so():
 def test_what_is_told():
     found = follow("torch.Adam()", 1e-3, 20, after=5, orders=(0, 1, 2))
     record = json.loads(found.to_json())
-    assert (record["optimizer"], record["steps"], record["start"], record["state"]) == ("torch.Adam()", 20, 5, "whole")
+    assert (record["optimizer"], record["steps"], record["after"], record["state"]) == ("torch.Adam()", 20, 5, "whole")
     assert [entry["order"] for entry in record["orders"]] == [0, 1, 2]
     assert record["orders"][1]["error"] == found.errors[1]
     assert record["parameters"]["beta2"] == "999/1000"
@@ -144,8 +144,8 @@ def test_what_is_told():
         ({"eta": 0}, "eta 0: .*above 0"),
         ({"steps": 0}, "steps 0: out of range"),
         ({"steps": 2.5}, "steps 2.5: not an integer"),
-        ({"start": -1}, "start -1: out of range"),
-        ({"start": 10**9}, "start 1000000000: out of range.*0 to 1000000"),
+        ({"after": -1}, "after -1: out of range"),
+        ({"after": 10**9}, "after 1000000000: out of range.*0 to 1000000"),
         ({"orders": (0, 21)}, "order 21: out of range.*0 to 20"),
         ({"orders": ()}, "at least one"),
         ({"state": "half"}, "state 'half'.*slow, whole"),
@@ -159,7 +159,7 @@ def test_what_is_told():
             {"optimizer": "adam(inside=yes, corrected=no)", "beta1": "0.99999999999999999999", "steps": 3},
             "nothing moves",
         ),
-        ({"kernel": len}, "kernel .*has no gradient"),
+        ({"kernel": 3}, "model 3: give an MLP, a kernel"),
     ],
 )
 def test_bad_input_is_one_line_at_once(change, message):

@@ -12,8 +12,9 @@ from eomsym.errors import InputError
 from eomsym.models import Dataset
 from eomsym.optimizers import cut, loop_of
 from eomsym.optimizers.loop import Loop
+from eomsym.verification import Training
+from eomsym.verification.asked import Asked
 from eomsym.verification.loop import verify_loop
-from eomsym.verification.posing import Asked
 
 SMOOTH = "(1+cos(pi*tau/6))/2*(1-exp(-1-3*tau))"
 PIECES = "cosine(4, warmup=0.8)"
@@ -31,6 +32,7 @@ class Samples(Dataset):
 
     def __init__(self, count):
         object.__setattr__(self, "name", "samples")
+        object.__setattr__(self, "about", {})
         object.__setattr__(self, "inputs", samples(count))
 
     @property
@@ -199,7 +201,7 @@ def test_the_terms_of_another_order_of_batches_are_order_one(monkeypatch):
 
 
 def test_adagrad_in_slow_time():
-    given = {"theta": THETA, "kernel": SampleQuartic(), "state": "whole", "threads": 1}
+    given = {"theta": THETA, "kernel": SampleQuartic(), "state": "whole", }
     found = verify("adagrad(slow_time=yes)", None, Samples(8), [1, 3], **given)
     assert found.passed, [(record.order, record.slope, record.reason) for record in found.orders]
 
@@ -221,8 +223,8 @@ def test_adagrad_in_slow_time():
         ("gradient-descent", {"batching": {"sets": [[0, 1]]}}, "are in none, such as number 2"),
         ("gradient-descent", {"batching": 3, "schedule": "cosine(9, warmup=0.7)", "etas": ETAS}, "within a round"),
         ("gradient-descent", {"batching": {"count": 8, "order": "reshuffled"}}, "a mean of 8! rounds"),
-        ("gradient-descent", {"schedule": SMOOTH, "precision": "double-double"}, "are followed in doubles"),
-        ("heavy-ball", {"schedule": SMOOTH, "state": "whole"}, "neither schedule nor batching"),
+        ("gradient-descent", {"schedule": SMOOTH, "precision": "double-double"}, "leave one of the two out"),
+        ("heavy-ball", {"schedule": SMOOTH, "state": "whole"}, "neither schedule nor batches"),
     ],
 )
 def test_bad_input_is_named_in_one_line(optimizer, options, named):
@@ -235,11 +237,11 @@ def test_bad_input_is_named_in_one_line(optimizer, options, named):
 
 def test_a_kernel_without_series_is_refused():
     class Plain:
-        order, size = 4, 2
+        order, size, gradient = 4, 2, None
 
-    asked = Asked(None, None, [0], None, 0, theta=THETA, kernel=Plain())
+    asked = Asked(Training(Plain(), theta=THETA, schedule="1"), [0], None)
     with pytest.raises(InputError, match="no gradient along a curve"):
-        verify_loop(lambda count: loop_of("gradient-descent"), asked)
+        verify_loop(asked)
 
 
 def test_the_study_says_what_was_run():
@@ -262,7 +264,7 @@ def test_what_is_followed_from_a_break_on_is_handed_over(monkeypatch):
     """At τ = 0.5 the momentum jumps: the memory of the run is still that of before."""
     options = {"optimizer": "heavy-ball", "schedule": {"beta": "1/5 until 0.5; 1/2"}, "orders": [2], "state": "slow"}
     found = follow(SampleQuartic(), THETA, 0.005, 40, samples(6), after=100, **options).errors[2]
-    monkeypatch.setattr("eomsym.verification.follow_loop.entered_from", lambda *given: None)
+    monkeypatch.setattr("eomsym.dynamics.motion.entered_from", lambda *given: None)
     without = follow(SampleQuartic(), THETA, 0.005, 40, samples(6), after=100, **options).errors[2]
     assert found < 0.05 * without
 

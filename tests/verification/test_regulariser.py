@@ -70,7 +70,7 @@ def test_where_the_series_diverges_a_sentence_says_so_beside_the_table(kernel):
 
 def test_a_kernel_needs_a_loss_in_doubles():
     kernel = shared_kernels.kernel("tiny, double-double")
-    with pytest.raises(InputError, match="generate one in double"):
+    with pytest.raises(InputError, match="modified loss is made in doubles"):
         implicit_regulariser(kernel, np.zeros(kernel.size), ETA, *DATA)
 
 

@@ -10,6 +10,7 @@ from asking import verify
 
 from eomsym.cli.app import run
 from eomsym.errors import InputError
+from eomsym.models import default_model
 
 INPUTS = np.random.default_rng(1).standard_normal((20, 2))
 
@@ -44,14 +45,14 @@ def test_a_wrong_slope_is_not_excused():
 @pytest.mark.parametrize("options", [{"state": "whole"}, {"schedule": "1+tau"}, {"precision": "double-double"}])
 def test_it_is_for_kernels_in_doubles_on_the_slow_manifold(options):
     with pytest.raises(InputError, match="resum: is for kernels in doubles"):
-        verify(resum=True, **options)
+        verify(model=default_model("teacher-small"), data="teacher-small", resum=True, **options)
 
 
 @pytest.mark.parametrize("rule", ["runge-kutta-4", "extragradient", "rmsprop"])
 def test_of_a_rule_whose_terms_cannot_be_accelerated_it_is_refused_before_anything_is_made(rule, monkeypatch):
     monkeypatch.setattr("eomsym.codegen.kernel_for", lambda *given: pytest.fail("a kernel was made"))
     with pytest.raises(InputError, match=f"resum: .*{rule}.*leave resum out"):
-        verify(rule, resum=True)
+        verify(rule, default_model("moons"), "moons", resum=True)
 
 
 @pytest.mark.slow

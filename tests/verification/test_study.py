@@ -7,7 +7,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from eomsym.verification import ConvergenceStudy, OrderRecord
+from eomsym.dynamics.setting import Setting
+from eomsym.verification import OrderRecord, Verification
 from eomsym.verification.verification_record import FLOOR_MARGIN, Floor
 
 ETAS = (0.8, 0.4, 0.2, 0.1)
@@ -35,7 +36,8 @@ def test_numbers_are_pythons_own_whatever_they_were():
 
 
 def study(*records):
-    return ConvergenceStudy("gradient-descent", "2-1 tanh mse", "made up", 0, 6.4, 1.0, records)
+    setting = Setting("gradient-descent", model="2-1 tanh mse", dataset="made up", seed=0)
+    return Verification(setting, 6.4, 1.0, records)
 
 
 def test_a_power_law_that_was_predicted_passes():

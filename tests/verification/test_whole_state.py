@@ -46,7 +46,7 @@ def test_slopes_from_the_real_start(name, orders):
     """The field of order 2 has the terms before it too, and its predicted error the one after; values as people use."""
     found = study(name, orders)
     assert found.passed, [(record.order, record.slope, record.reason) for record in found.orders]
-    assert (found.state, found.transient, found.start, found.begin) == ("whole", 0, "", CASES[name])
+    assert (found.state, found.transient, found.start, found.after) == ("whole", 0, "", CASES[name])
     usual = optimizers.chosen(name, {})[0].complete({})
     assert found.parameters == tuple((key, str(value)) for key, value in usual.items())
 
@@ -171,10 +171,9 @@ def test_the_first_point_is_at_the_values_given():
         ("adam(corrected=no)", {"after": 0}, "not smooth at the start"),
         ("torch.Adam()", {"after": 0}, "not smooth at the start"),
         ("heavy-ball", {"beta": "1/10"}, "not slow; take the slow manifold"),
-        ("heavy-ball", {"state": "shadow"}, "leave start and precision out"),
         ("heavy-ball", {"etas": [0.1, 0.05]}, "divide the largest by 4"),
         ("heavy-ball", {"beta": 1}, "out of range; give 0 <= beta < 1"),
-        ("heavy-ball", {"after": -1}, "begin"),
+        ("heavy-ball", {"after": -1}, "after"),
         ("heavy-ball", {"orders": [9]}, "order 10"),
     ],
 )
@@ -183,7 +182,7 @@ def test_bad_input_is_named(name, options, words):
         study(name, **options)
 
 
-def test_begin_belongs_to_the_whole_state():
+def test_steps_before_belong_to_the_whole_state():
     with pytest.raises(InputError, match="give state='whole' too"):
         verify("heavy-ball", None, None, [0], theta=THETA, kernel=Quartic(), state="slow", after=3)
 

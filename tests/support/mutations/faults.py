@@ -231,8 +231,8 @@ FAULTS = [
     *_faults(
         KERNEL,
         ("_coefficient", "{relation.sign / k!r}", "{relation.sign / (k + 1)!r}"),
-        ("_coefficient", 'else f"{float(multiple)!r} * "', 'else ""'),
-        ("_coefficient", 'sign = "" if product.sign > 0 else "-"\n            for', 'sign = ""\n            for'),
+        ("_product_terms", 'factor = "2.0 * " if', 'factor = "" if'),
+        ("_product_terms", 'sign, square = "" if product.sign > 0 else "-", ', 'sign, square = "", '),
         ("templates/mlp/kernel.py.jinja", "weight_of_sample[count:] = 0.0", "weight_of_sample[count:] = share"),
         ("templates/mlp/kernel.py.jinja", " = delta + ITEM * (k - i) * fan_out", " = delta + ITEM * i * fan_out"),
         (
@@ -337,7 +337,7 @@ FAULTS = [
     ),
     *_faults(
         ("tests/verification/test_discretization.py",),
-        ("recommend_step", "accuracy / size) ** (1 / (order + 1)) if ", "accuracy / size) ** (1 / (order + 2)) if "),
+        ("_largest", "accuracy / size) ** (1 / (order + 1)) if ", "accuracy / size) ** (1 / (order + 2)) if "),
         ("recommend_order", "(eta ** (n + 2) * np.linalg.norm(row))", "(eta ** (n + 1) * np.linalg.norm(row))"),
     ),
     *_faults(
