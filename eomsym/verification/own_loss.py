@@ -6,6 +6,7 @@ import copy
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from inspect import signature
 from typing import Any
 
 import numpy as np
@@ -71,9 +72,21 @@ def own_loss(model: Any, params: Any, data: Any) -> OwnLoss:
         )
     if params is None:
         raise InputError("theta: of a loss function give its params, any pytree of arrays")
+    if data is not None:
+        _check_takes_data(model)
     function: Callable[[Any], Any] = model if data is None else lambda at: model(at, data)
     kernel = flat_model(params)(function, params)
     return OwnLoss(function, params, kernel, None if data is None else model, data)
+
+
+def _check_takes_data(loss_fn: Any) -> None:
+    try:
+        signature(loss_fn).bind(None, None)
+    except TypeError as error:
+        call = "with them the loss is called as loss_fn(params, data), which it does not take"
+        raise InputError(f"data: {call}; give it that argument, or leave them out") from error
+    except ValueError:  # a built-in function does not tell what it takes
+        return
 
 
 def flat_model(params: Any) -> Any:

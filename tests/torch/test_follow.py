@@ -116,7 +116,7 @@ def test_groups_in_another_order_and_with_other_rates():
 def test_what_only_exists_after_the_first_step():
     params = parameters(iris.fresh())
     make = OBJECTS["torch.SGD(momentum=0.9, dampening=0.5)"]
-    with pytest.raises(InputError, match=r"start 0: a part of the state.*give at least 1"):
+    with pytest.raises(InputError, match=r"after 0: a part of the state.*give at least 1"):
         asking.follow(loss, params, None, 10, optimizer=make(params.values()))
 
 
@@ -143,7 +143,7 @@ def test_what_is_not_smooth_or_does_not_fit_is_refused(make, message):
 def test_data_in_single_precision_are_told_of():
     params = [torch.zeros(3, requires_grad=True)]
     single = torch.ones(5, 3)
-    with pytest.raises(InputError, match=r"loss_fn: fails on parameters in float64.*give it data in float64"):
+    with pytest.raises(InputError, match=r"loss_fn: params are float64 here, make its data float64 too .*dtype"):
         asking.follow(lambda p: (single @ p[0]).sum(), params, None, 10, optimizer=torch.optim.SGD(params, lr=0.1))
 
 
@@ -152,7 +152,10 @@ def test_surplus_arguments_are_refused():
     optimizer = OBJECTS["torch.Adam()"](params.values())
     with pytest.raises(InputError, match="beta: beside a real optimizer"):
         asking.follow(loss, params, None, 10, optimizer=optimizer, beta=0.5)
-    with pytest.raises(InputError, match="data: beside a real optimizer"):
+    with pytest.raises(
+        InputError,
+        match=r"data: .*called as loss_fn\(params, data\), which it does not take",
+    ):
         asking.follow(loss, params, None, 10, INPUTS, optimizer=optimizer)
 
 
