@@ -201,7 +201,11 @@ def test_the_terms_of_another_order_of_batches_are_order_one(monkeypatch):
 
 
 def test_adagrad_in_slow_time():
-    given = {"theta": THETA, "kernel": SampleQuartic(), "state": "whole", }
+    given = {
+        "theta": THETA,
+        "kernel": SampleQuartic(),
+        "state": "whole",
+    }
     found = verify("adagrad(slow_time=yes)", None, Samples(8), [1, 3], **given)
     assert found.passed, [(record.order, record.slope, record.reason) for record in found.orders]
 
