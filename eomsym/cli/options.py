@@ -313,7 +313,7 @@ class Training(_Loop, Network, Rule):
         from eomsym.verification import Batches
         from eomsym.verification import Training as Posed
 
-        self.read_rule()  # refuses what is wrong with it before data are read
+        rule = self.read_rule()  # refuses what is wrong with it before data are read
         own = {name: value for name, value in network.items() if getattr(self, name) is None}
         samples, model = replace(self, **own).read_network(suited)
         batches: Any = None
@@ -325,11 +325,11 @@ class Training(_Loop, Network, Rule):
         return Posed(
             model,
             samples,
-            self.optimizer,
+            rule if "batches" in self.settings else self.optimizer,  # which is an argument of its own
             eta if self.eta is None else self.eta,
             seed=self.seed,
             schedule=parsing.schedules(self.schedule or []),
             batches=batches,
             precision=self.precision,
-            **self.settings,
+            **({} if "batches" in self.settings else self.settings),
         )

@@ -44,8 +44,9 @@ class Training:
     given; or a PyTorch module with its loss, ``(module, criterion)``.
     ``data`` are a data set's name, a ``Dataset``, a ``DataFile``, the arrays that the kernel takes, or a DataLoader.
     ``optimizer`` is a name, a library's text such as ``"torch.Adam()"``, an ``Optimizer``, a real ``torch.optim``
-    object or an optax transformation; None is the kernel's own rule, or gradient descent.  ``hyperparameters`` are its
-    parameters, exact; those not given have the values that people use.
+    object or an optax transformation, or a pair of an ``Optimizer`` and its values, as ``from_torch`` returns; None is
+    the kernel's own rule, or gradient descent.  ``hyperparameters`` are its parameters, exact; those not given have the
+    values that people use.
     ``eta`` is the learning rate, that of a real object where it is None; some questions choose their own.
     ``theta`` is the start: a vector (d,), a ``state_dict`` or, of a loss function, its ``params``, any pytree; by
     default ``model.initial(seed)``.  ``seed`` also draws data sets by name.
@@ -102,8 +103,7 @@ class Training:
         """
         if self.object is None:
             return self.with_(eta=eta)
-        entry, values = self.rule
-        return self.with_(optimizer=entry, eta=eta, **values)
+        return self.with_(optimizer=self.rule, eta=eta)
 
     def __repr__(self) -> str:
         return f"Training({self.setting})"
@@ -263,6 +263,9 @@ class Training:
         schedules = read_schedules(schedule)
         self.object: Any = None
         self._no_rule = ""
+        if isinstance(optimizer, tuple) and len(optimizer) == 2:
+            optimizer, values = optimizer
+            given = {**values, **given}
         if optimizer is None or isinstance(optimizer, (str, Optimizer)):
             entry, exact = asked_rule(self._kernel, optimizer, given)
             if optimizer is None:  # a schedule takes the place of a value that the kernel brings

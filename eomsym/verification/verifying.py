@@ -163,8 +163,7 @@ def measure_errors(
     """
     entry, exact = optimizers.chosen(optimizer, parameters)
     values = entry.complete(exact, trial=True)
-    own: dict[str, Any] = dict(values)
-    training = Training(kernel, data, entry, seed=seed, **own)
+    training = Training(kernel, data, (entry, values), seed=seed)
     return Measurement(_pose(training, exponents, MANIFOLD), time).records(orders, [eta], extend=False, threads=1)
 
 

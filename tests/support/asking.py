@@ -6,6 +6,7 @@ from typing import Any
 import eomsym
 from eomsym.errors import InputError
 from eomsym.models import MLP
+from eomsym.optimizers import chosen
 from eomsym.optimizers.batches import read_batching
 from eomsym.verification import at_the_edge, recommending
 
@@ -24,6 +25,8 @@ class Cut(eomsym.Batches):
 
 def training(kernel, theta=None, eta=None, data=(), optimizer=None, *, schedule=None, batching=None, **options):
     batches = None if batching is None else Cut(1, "fixed", given=batching)
+    if "batches" in options:  # of rules that have so many; an argument of its own
+        optimizer, options = chosen(optimizer, options), {}
     data = data if isinstance(data, (str, eomsym.Dataset)) or len(data) else None
     return eomsym.Training(kernel, data, optimizer, eta, theta=theta, schedule=schedule, batches=batches, **options)
 

@@ -100,7 +100,7 @@ class ToyKernel:
         return -sum(eta**k * row for k, row in enumerate(rows))
 
 
-def study(entry, tamper=None, orders=range(4), start="manifold"):
+def study(entry, tamper=None, orders=range(4), state="slow"):
     values = entry.complete({p.name: MILD[p.name] for p in entry.parameters if p.name in MILD})
     kernel = ToyKernel(entry, values, max(error_exponents(entry, values, orders).values()))
     if tamper is not None:
@@ -110,7 +110,7 @@ def study(entry, tamper=None, orders=range(4), start="manifold"):
     eta = (0.004 if rule.linear else 0.02) if entry.memory else 0.05 if game else 0.05 / entry.steps(**values)
     theta = np.array([1.1, 0.3]) if game else START
     etas = [eta / 2**k for k in range(4)]
-    return verify(entry, None, SAMPLES, orders, etas, theta=theta, kernel=kernel, start=start, **values)
+    return verify(entry, None, SAMPLES, orders, etas, theta=theta, kernel=kernel, state=state, **values)
 
 
 @pytest.mark.parametrize("entry", [*EVERY.values(), *POWERS], ids=lambda entry: entry.name)
