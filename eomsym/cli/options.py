@@ -313,7 +313,7 @@ class Training(_Loop, Network, Rule):
         from eomsym.verification import Batches
         from eomsym.verification import Training as Posed
 
-        rule = self.read_rule()  # refuses what is wrong with it before data are read
+        self.read_rule()  # refuses what is wrong with it before data are read
         own = {name: value for name, value in network.items() if getattr(self, name) is None}
         samples, model = replace(self, **own).read_network(suited)
         batches: Any = None
@@ -322,14 +322,18 @@ class Training(_Loop, Network, Rule):
             batches = Batches(self.batch_size, **{name: word for name, word in how.items() if word is not None})
         elif self.batches is not None or self.last_batch is not None:
             raise InputError("--batches, --last-batch: of what? give --batch-size too")
+        optimizer, settings = self.optimizer, self.settings
+        if "batches" in settings:  # of a rule of batches: as an argument these are the training's
+            written = ", ".join(f"{name}={value}" for name, value in settings.items())
+            optimizer, settings = f"{optimizer}({written})", {}
         return Posed(
             model,
             samples,
-            rule if "batches" in self.settings else self.optimizer,  # which is an argument of its own
+            optimizer,
             eta if self.eta is None else self.eta,
             seed=self.seed,
             schedule=parsing.schedules(self.schedule or []),
             batches=batches,
             precision=self.precision,
-            **({} if "batches" in self.settings else self.settings),
+            **settings,
         )

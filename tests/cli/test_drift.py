@@ -48,7 +48,7 @@ def test_own_data_are_those_of_a_data_set_with_the_same_numbers(run, tmp_path):
 
 
 def test_table_and_figure(run, tmp_path):
-    words = ("--optimizer", "torch.Adam()", "--state", "whole", "--start", "5", "--eta", "0.001", "--steps", "8")
+    words = ("--optimizer", "torch.Adam()", "--state", "whole", "--after", "5", "--eta", "0.001", "--steps", "8")
     result = run("drift", "loss", *MODEL, *words, "--orders", "0:1", "--plot", "drift.png", "--quiet")
     assert (result.status, result.err) == (0, "")
     assert result.out.startswith("loss: torch.Adam() (beta1 = 9/10, beta2 = 999/1000, epsilon = 1/100000000) on moons")

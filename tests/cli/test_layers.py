@@ -5,14 +5,14 @@ import dataclasses
 import pytest
 
 import eomsym.verification as library
+from eomsym import Training
 from eomsym.codegen import COMMITTED
 from eomsym.models import MLP
-from eomsym.verification import study_scale, study_terms, study_translation
 
 COMMANDS = {
-    "study_translation": ("layers", "translation", "--dataset", "moons"),
-    "study_scale": ("layers", "scale", "--dataset", "moons"),
-    "study_terms": ("terms", "--dataset", "moons"),
+    "translation": ("layers", "translation", "--dataset", "moons"),
+    "scale": ("layers", "scale", "--dataset", "moons"),
+    "terms": ("terms", "--dataset", "moons"),
 }
 
 
@@ -20,9 +20,11 @@ COMMANDS = {
 def studies():
     """One of each, small, with kernels that other tests take too."""
     return {
-        "study_translation": study_translation(MLP([2, 8, 2]), "moons", eta=0.1, weight_decay=0.01, steps=200),
-        "study_scale": study_scale(MLP([2, 4, 2]), "moons", weight_decay=0.05),
-        "study_terms": study_terms(COMMITTED[2].model, "moons", 3, steps=5, points=2),
+        "translation": library.translation(Training(MLP([2, 8, 2], weight_decay=0.01), "moons", eta=0.1), steps=200),
+        "scale": library.scale(
+            Training(MLP([2, 4, 2], weight_decay=0.05, normalization="weight"), "moons")
+        ),
+        "terms": library.terms(Training(COMMITTED[2].model, "moons"), 5, 3, points=2),
     }
 
 
@@ -35,8 +37,8 @@ def command(request, run, studies, monkeypatch):
     def call(*options, **changes):
         asked = {}
 
-        def stand_in(*arguments, **rest):
-            asked.update(rest, arguments=arguments)
+        def stand_in(training, *arguments, **rest):
+            asked.update(rest, training=training)
             return dataclasses.replace(studies[name], **changes)
 
         monkeypatch.setattr(library, name, stand_in)
@@ -67,9 +69,9 @@ def test_figure_is_written(command, tmp_path):
 
 
 def test_a_check_that_fails_gives_status_1(command):
-    if command.name == "study_translation":
+    if command.name == "translation":
         changes = {"measured_rate": 0.1}
-    elif command.name == "study_scale":
+    elif command.name == "scale":
         changes = {"law_defects": {0: 1.0}}
     else:
         point = command.study.points[0]
@@ -83,47 +85,50 @@ def test_a_check_that_fails_gives_status_1(command):
 def test_options_reach_the_library(command):
     net = ("--layers", "2,5,2", "--activation", "sin", "--weight-decay", "0.5", "--eta", "0.25", "--seed", "7")
     _, asked = command(*net)
-    assert asked["arguments"][0].layers == (2, 5, 2)
-    assert (asked["arguments"][0].activation, asked["arguments"][0].weight_decay) == ("sin", 0.5)
-    assert (asked["arguments"][1], asked["eta"], asked["seed"]) == ("moons", 0.25, 7)
+    training = asked["training"]
+    assert training.model.layers == (2, 5, 2)
+    assert (training.model.activation, training.model.weight_decay) == ("sin", 0.5)
+    assert (training.dataset, training.eta, training.seed) == ("moons", 0.25, 7)
 
 
 def test_the_digits_of_the_translation_table_show_the_second_order(run, studies, monkeypatch):
-    monkeypatch.setattr(library, "study_translation", lambda *a, **k: studies["study_translation"])
-    out = run(*COMMANDS["study_translation"]).out
-    for prediction in studies["study_translation"].predictions:
+    monkeypatch.setattr(library, "translation", lambda *a, **k: studies["translation"])
+    out = run(*COMMANDS["translation"]).out
+    for prediction in studies["translation"].predictions:
         assert f"{prediction.rate:.19f}" in out
 
 
 def test_terms_warns_on_stderr_where_the_series_ends(run, studies, monkeypatch):
-    study = studies["study_terms"]
-    unstable = dataclasses.replace(study, eta=2 / study.points[0].sharpness)
-    monkeypatch.setattr(library, "study_terms", lambda *a, **k: unstable)
-    result = run(*COMMANDS["study_terms"])
+    study = studies["terms"]
+    unstable = dataclasses.replace(
+        study, training=dataclasses.replace(study.training, eta=2 / study.points[0].sharpness)
+    )
+    monkeypatch.setattr(library, "terms", lambda *a, **k: unstable)
+    result = run(*COMMANDS["terms"])
     assert result.err.startswith("eomsym: warning: eta = ")
     assert result.err.count("\n") == 1
 
 
 def test_edge_is_told_in_a_table_and_in_json(run, studies, monkeypatch):
     points = (
-        library.EdgePoint(3, 1.7, "even-step", {"series": float("nan"), "resummed": 0.1, "even-step": 1e-3}, COSTS),
-        library.EdgePoint(5, 0.3, "series", {"series": 1e-6, "resummed": 1e-8, "even-step": 1e-3}, COSTS),
+        library.Edge(3, 1.7, "even-step", {"series": float("nan"), "resummed": 0.1, "even-step": 1e-3}, COSTS),
+        library.Edge(5, 0.3, "series", {"series": 1e-6, "resummed": 1e-8, "even-step": 1e-3}, COSTS),
     )
     asked = {}
 
     def stand_in(*arguments, **rest):
         asked.update(rest)
-        return dataclasses.replace(studies["study_terms"], edge=points)
+        return dataclasses.replace(studies["terms"], edge=points)
 
-    monkeypatch.setattr(library, "study_terms", stand_in)
+    monkeypatch.setattr(library, "terms", stand_in)
     monkeypatch.setenv("COLUMNS", "80")
-    result = run(*COMMANDS["study_terms"], "--edge")
+    result = run(*COMMANDS["terms"], "--edge")
     assert asked["edge"]
     assert "which holds: error over two steps" in result.out
     (line,) = [line for line in result.out.splitlines() if "1.700" in line]
     assert line.count("even-step") == 1
     assert max(map(len, result.out.splitlines())) <= 80
-    told = run(*COMMANDS["study_terms"], "--edge", "--format", "json").json["edge"]
+    told = run(*COMMANDS["terms"], "--edge", "--format", "json").json["edge"]
     assert told[0]["errors"] == {"series": None, "resummed": 0.1, "even-step": 1e-3}
     assert told[1]["holds"] == "series"
 

@@ -6,14 +6,14 @@ from asking import recommend_step
 
 from eomsym.models import dataset
 
-WORDS = ("recommend", "--dataset", "teacher-small", "--time", "1", "--accuracy", "0.01", "--relative")
+WORDS = ("recommend", "--dataset", "teacher-small", "--time", "1", "--accuracy", "0.01")
 
 
 @pytest.fixture
 def kernel(monkeypatch):
     """A kernel of the network that suits ``teacher-small``, of a higher order than asked for."""
     found = shared_kernels.kernel("tiny")
-    monkeypatch.setattr("eomsym.codegen.kernel_for", lambda spec, output: found)
+    monkeypatch.setattr("eomsym.codegen.kernel_for", lambda spec: found)
     return found
 
 
