@@ -19,6 +19,8 @@
 # %%
 # %matplotlib inline
 
+import warnings
+
 import matplotlib.pyplot as plt
 import numpy as np
 
@@ -86,7 +88,9 @@ plt.show()
 # The even-step equation needs gradients alone: at order 2 three of them for a value of its field. Its centre and its amplitude are functions of time.
 
 # %%
-path = even_steps(kernel, theta, eta, steps, data)
+with warnings.catch_warnings(record=True) as said:
+    path = even_steps(kernel, theta, eta, steps, data)
+print(*(warning.message for warning in said))
 print(f"{path.gradients / steps:.1f} gradients for a step of gradient descent")
 
 times = np.arange(0, steps + 1, 10)
