@@ -161,3 +161,135 @@ def test_with_shares_the_loss():
     assert (posed.entry.name, posed.eta) == ("gradient-descent", 0.1)
     assert posed.at(0.3).eta == 0.3
     np.testing.assert_array_equal(posed.with_(seed=5).theta, NETWORK.initial(5))
+
+
+# PyTorch and JAX.
+
+
+@pytest.fixture
+def torch():
+    return pytest.importorskip("torch", reason="the extra 'torch' is not installed")
+
+
+def the_loss(torch):
+    """A small loss of two tensors, and their start."""
+    at = torch.linspace(-1, 1, 5, dtype=torch.float64)[:, None]
+    params = {"w": torch.tensor([[0.7, -0.4]]).double(), "v": torch.tensor([[0.5], [-0.8]]).double()}
+    own = {name: value.requires_grad_() for name, value in params.items()}
+    return lambda p: ((torch.tanh(at @ p["w"]) @ p["v"] - 2 * at.sin()) ** 2).mean(), own
+
+
+def test_a_loss_function_of_torch(torch):
+    loss, params = the_loss(torch)
+    posed = Training(loss, theta=params, eta=0.1)
+    assert posed.kernel(1).loss(posed.theta) == pytest.approx(float(loss(params)))
+    data = torch.ones(3, dtype=torch.float64)
+    of_data = Training(lambda p, d: (p * d).square().sum(), data, theta=2 * data, eta=0.1)
+    assert of_data.kernel(1).loss(of_data.theta) == 12
+
+
+def test_a_loss_function_of_jax():
+    jnp = pytest.importorskip("jax.numpy", reason="the extra 'jax' is not installed")
+    posed = Training(lambda p, d: jnp.sum((p["a"] * d) ** 2), 2.0 * np.ones(2), theta={"a": np.arange(2.0)}, eta=0.1)
+    np.testing.assert_array_equal(posed.theta, [0, 1])
+    assert posed.own.is_jax
+    assert posed.kernel(1).loss(posed.theta) == pytest.approx(4)
+
+
+def test_a_module_with_its_loss_and_a_state_dict(torch):
+    module, criterion = torch.nn.Linear(2, 1), torch.nn.MSELoss()
+    posed = Training((module, criterion), ARRAYS, eta=0.1)
+    predicted = ARRAYS[0] @ module.weight.detach().double().numpy().T + module.bias.detach().double().numpy()
+    assert posed.kernel(1).loss(posed.theta) == pytest.approx(((predicted - ARRAYS[1]) ** 2).mean())
+    refused("torch.nn.Module", (3, criterion), ARRAYS)
+    network = torch.nn.Sequential(torch.nn.Linear(2, 3), torch.nn.Tanh(), torch.nn.Linear(3, 1))
+    theta = Training(NETWORK, ARRAYS, theta=network.state_dict()).theta
+    from_torch = Training((network, lambda y, t: ((y - t) ** 2).sum() / (2 * len(t))), ARRAYS)
+    assert theta.size == from_torch.theta.size == NETWORK.size
+    made, own = Training(kernel("tiny"), ARRAYS, theta=theta), from_torch.kernel(1)
+    assert made.kernel(1).loss(theta, *ARRAYS) == pytest.approx(own.loss(from_torch.theta), rel=1e-6)
+
+
+def test_a_loader(torch):
+    data = torch.utils.data
+    pairs = data.TensorDataset(*map(torch.from_numpy, ARRAYS))
+    for given, order, last in (
+        ({}, "fixed", "keep"),
+        ({"shuffle": True}, "shuffled", "keep"),
+        ({"shuffle": True, "drop_last": True}, "shuffled", "drop"),
+        ({"sampler": data.RandomSampler(pairs, replacement=True)}, "replacement", "keep"),
+    ):
+        posed = Training(NETWORK, data.DataLoader(pairs, batch_size=5, **given))
+        assert posed.batches == Batches(5, order, last)
+        np.testing.assert_array_equal(posed.data[1], ARRAYS[1])
+    refused("SubsetRandomSampler", NETWORK, data.DataLoader(pairs, sampler=data.SubsetRandomSampler([0, 1])))
+    refused("collation", NETWORK, data.DataLoader(pairs, collate_fn=lambda samples: samples))
+    own = Training(NETWORK, data.DataLoader(pairs, batch_size=5), batches=Batches(4))
+    assert own.batches == Batches(4)
+
+
+def test_a_real_object_has_its_own_values(torch):
+    loss, params = the_loss(torch)
+    sgd = torch.optim.SGD(params.values(), lr=0.1, momentum=0.5)
+    posed = Training(loss, None, sgd, theta=params)
+    assert (posed.eta, posed.object, dict(posed.values)) == (0.1, sgd, {"beta": 0.5})
+    assert Training(loss, None, sgd, 0.1, theta=params).eta == 0.1
+    refused("momentum: beside a real optimizer", loss, None, sgd, theta=params, momentum=0.9)
+    refused("the optimizer's own is 0.1", loss, None, sgd, 0.2, theta=params)
+    at = posed.at(0.2)
+    assert (at.eta, at.object, dict(at.values)) == (0.2, None, {"beta": 0.5})
+
+
+def test_a_scheduler_gives_the_rate(torch):
+    sgd = torch.optim.SGD([torch.zeros(2, requires_grad=True)], lr=0.1)
+    scheduler = torch.optim.lr_scheduler.CosineAnnealingLR(sgd, T_max=20)
+    posed = Training(kernel("tiny"), ARRAYS, schedule=scheduler)
+    assert posed.eta == 0.1
+    assert set(posed.loop.schedules) == {"eta"}
+    refused("eta 0.2", kernel("tiny"), ARRAYS, None, 0.2, schedule=scheduler)
+
+
+def test_nothing_is_changed(torch):
+    module = torch.nn.Linear(2, 1)
+    adam = torch.optim.Adam(module.parameters(), lr=0.01, eps=0.01)
+    torch.nn.functional.mse_loss(module(torch.ones(3, 2)), torch.ones(3, 1)).backward()
+    adam.step()
+    grads, before = (
+        [p.grad.clone() for p in module.parameters()],
+        copy.deepcopy((module.state_dict(), adam.state_dict())),
+    )
+    random = torch.get_rng_state()
+    eomsym.follow(Training((module, torch.nn.MSELoss()), ARRAYS, adam), 3, (0, 1))
+    after = module.state_dict(), adam.state_dict()
+    (one, one_structure), (other, other_structure) = map(torch.utils._pytree.tree_flatten, (before, after))
+    assert one_structure == other_structure
+    for a, b in zip(one, other, strict=True):
+        assert (torch.equal(a, b) and a.dtype == b.dtype) if isinstance(a, torch.Tensor) else a == b
+    assert all(torch.equal(p.grad, grad) for p, grad in zip(module.parameters(), grads, strict=True))
+    assert torch.equal(torch.get_rng_state(), random)
+
+
+OBJECTS = {
+    "SGD": ({"lr": 0.1}, (0.4, 0.2, 0.1)),
+    "momentum": ({"lr": 0.1, "momentum": 0.5}, (0.1, 0.025, 0.00625)),
+    "Adam": ({"lr": 0.01, "eps": 0.01}, (0.02, 0.01, 0.005)),
+}
+
+
+def slopes(torch, name):
+    loss, params = the_loss(torch)
+    options, etas = OBJECTS[name]
+    real = getattr(torch.optim, "Adam" if name == "Adam" else "SGD")(params.values(), **options)
+    found = eomsym.verify(Training(loss, None, real, theta=params), (0, 1), etas=etas)
+    return [record.slope for record in found.orders]
+
+
+@pytest.mark.parametrize("name", OBJECTS)
+def test_a_real_object_is_followed_at_each_order(torch, name):
+    np.testing.assert_allclose(slopes(torch, name), [1, 2], atol=0.1)
+
+
+def test_a_lower_order_is_told_from_a_higher_one(torch, monkeypatch):
+    right = whole_state_kernel.map_logarithm
+    monkeypatch.setattr(whole_state_kernel, "map_logarithm", lambda step, state, order: right(step, state, 0))
+    np.testing.assert_allclose(slopes(torch, "momentum"), [1, 1], atol=0.1)
