@@ -10,7 +10,7 @@ from shared_kernels import kernel
 import eomsym
 from eomsym import Batches, Training
 from eomsym.dynamics import whole_state_kernel
-from eomsym.errors import EomsymError, InputError
+from eomsym.errors import InputError
 from eomsym.models import MLP, dataset
 
 NETWORK = MLP([2, 3, 1], "tanh", "mse")
