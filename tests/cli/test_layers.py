@@ -21,9 +21,7 @@ def studies():
     """One of each, small, with kernels that other tests take too."""
     return {
         "translation": library.translation(Training(MLP([2, 8, 2], weight_decay=0.01), "moons", eta=0.1), steps=200),
-        "scale": library.scale(
-            Training(MLP([2, 4, 2], weight_decay=0.05, normalization="weight"), "moons")
-        ),
+        "scale": library.scale(Training(MLP([2, 4, 2], weight_decay=0.05, normalization="weight"), "moons")),
         "terms": library.terms(Training(COMMITTED[2].model, "moons"), 5, 3, points=2),
     }
 
