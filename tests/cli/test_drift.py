@@ -74,7 +74,7 @@ def test_what_is_refused_in_one_line(run, observable, named):
 
 
 def test_conserved_quantities(run):
-    words = ("--dataset", "digits", "--steps", "3", "--orders", "0:1")
+    words = ("--dataset", "digits", "--activation", "tanh", "--steps", "3", "--orders", "0:1")
     result = run("layers", "conserved", *words)
     assert result.status == 0
     assert "rows(W2)" in result.out
@@ -82,6 +82,6 @@ def test_conserved_quantities(run):
     record = run("layers", "conserved", *words[:-1], "0", "--format", "json").json
     assert [law["broken_at"] for law in record["laws"]] == [None, None]
     assert record["passed"] is True
-    refused = run("layers", "conserved", "--dataset", "teacher")
+    refused = run("layers", "conserved", "--dataset", "teacher", "--activation", "tanh")
     assert (refused.status, refused.err.count("\n")) == (2, 1)
     assert "tanh layers before mse conserve nothing" in refused.err

@@ -7,7 +7,8 @@ from eomsym.models import dataset
 
 #: The network of the committed kernel.
 MODEL = ("--layers", "2,8,2", "--activation", "softplus", "--weight-decay", "0.01")
-SMALL = ("follow", "--dataset", "moons", *MODEL, "--optimizer", "torch.Adam()", "--steps", "20", "--after", "5")
+SMALL = ("follow", "--dataset", "moons", *MODEL, "--optimizer", "torch.Adam()", "--eta", "0.001", "--steps", "20")
+SMALL = (*SMALL, "--after", "5")
 
 
 def test_json_is_that_of_the_library(run):

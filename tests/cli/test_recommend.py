@@ -2,8 +2,8 @@
 
 import pytest
 import shared_kernels
-from asking import recommend_step
 
+import eomsym
 from eomsym.models import dataset
 
 WORDS = ("recommend", "--dataset", "teacher-small", "--time", "1", "--accuracy", "0.01")
@@ -20,9 +20,8 @@ def kernel(monkeypatch):
 def test_json_has_what_the_library_finds(run, kernel):
     record = run(*WORDS, "--orders", "0:1", "--json").json
     samples = dataset("teacher-small").arrays
-    expected = [
-        recommend_step(kernel, kernel.model.initial(0), 1.0, 0.01, order, samples, relative=True) for order in (0, 1)
-    ]
+    training = eomsym.Training(kernel, samples, theta=kernel.model.initial(0))
+    expected = eomsym.recommend(training, 0.01, 1.0, (0, 1), relative=True).advice
     assert record["advice"] == [advice.to_dict() for advice in expected]
     assert (record["dataset"], record["relative"], record["warnings"]) == ("teacher-small", True, [])
     assert all(advice["measured_error"] <= advice["accuracy"] for advice in record["advice"])
