@@ -63,7 +63,7 @@ def measure(model: MLP) -> tuple[MLP, np.ndarray, np.ndarray]:
     outputs = model.layers[-1]
     labelled = model.loss == "cross-entropy"
     targets = random.integers(0, outputs, SAMPLES) if labelled else random.standard_normal((SAMPLES, outputs))
-    errors = eomsym.certify(kernel, theta, inputs, targets).relative_errors
+    errors = eomsym.certify(eomsym.Training(kernel, (inputs, targets), theta=theta)).relative_errors
     return model, np.array(errors), _conditions(kernel, theta, inputs, targets, random)
 
 

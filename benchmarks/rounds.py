@@ -7,11 +7,11 @@ from threadpoolctl import threadpool_limits
 
 from benchmarks import processes, tables
 from benchmarks.timing import Spread, interleaved, ratios
+from eomsym.codegen import KernelSpec, kernel_for
 from eomsym.dynamics import kernel_counterterms
 from eomsym.dynamics.loop_kernel import LoopKernel
 from eomsym.models import dataset, default_model
-from eomsym.optimizers import loop_of
-from eomsym.verification.following import kernel_to_follow
+from eomsym.optimizers.loop import loop_of
 
 ORDERS, SIZE, SAMPLES = (1, 2, 3), 32, 1792
 CASES = {
@@ -24,7 +24,7 @@ CASES = {
 def report(rounds: int) -> str:
     """One line a case and order."""
     data, model = tuple(array[:SAMPLES] for array in dataset("digits").arrays), default_model("digits")
-    kernel, state = kernel_to_follow(model, ORDERS), np.append(model.initial(0), 0.3)
+    kernel, state = kernel_for(KernelSpec(model, max(ORDERS))), np.append(model.initial(0), 0.3)
     plain = loop_of("sgd").rule({})
     rows = []
     with threadpool_limits(limits=1, user_api="blas"):

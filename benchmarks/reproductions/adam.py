@@ -44,19 +44,8 @@ def measure(progress: Callable[[int, int], None]) -> Numbers:
         lambda _, point: -kernel.gradient(point, *data), (0, 2 * TIME), theta, rtol=1e-9, atol=1e-10, dense_output=True
     ).sol
     descent = optimizer_path(kernel, theta, 2 * DESCENT, round(TIME / DESCENT), data)
-    found = eomsym.follow(
-        kernel,
-        theta,
-        ADAM,
-        STEPS,
-        *data,
-        optimizer="adam",
-        orders=ORDERS,
-        start=START,
-        progress=progress,
-        epsilon=EPSILON,
-        **BETAS,
-    )
+    training = eomsym.Training(kernel, data, "adam", ADAM, theta=theta, epsilon=EPSILON, **BETAS)
+    found = eomsym.follow(training, STEPS, ORDERS, after=START, progress=progress)
     kept = slice(EVERY, None, EVERY)
     adam = found.iterates[kept]
     return {

@@ -21,7 +21,8 @@ from eomsym.derivation.order_conditions import read_demands
 from eomsym.drawing import line_style, panels
 from eomsym.errors import UnsolvableError
 from eomsym.models import MLP, dataset
-from eomsym.optimizers import Optimizer, batch_passes
+from eomsym.optimizers import Optimizer
+from eomsym.optimizers.batches import batch_passes
 
 BATCHES, SIZE, DRAWS, PASSES = 10, 179, 20, 8
 ETAS = tuple(0.05 * 0.5**k for k in range(11))

@@ -50,7 +50,7 @@ def measure(progress: Callable[[int, int], None]) -> Numbers:
     runs = {ratio: descend(ratio) for ratio in (1, *RATIOS)}
     run = runs[1]
     moved = np.linalg.norm(run[1:] - theta, axis=1)
-    found = eomsym.follow(kernel, theta, ETA, STEPS, *data, orders=ORDERS)
+    found = eomsym.follow(eomsym.Training(kernel, data, eta=ETA, theta=theta), STEPS, ORDERS)
     paths = {order: path[::EVERY] for order, path in found.paths.items()}
     away = {order: np.linalg.norm(paths[order] - run, axis=1)[1:] / moved for order in ORDERS}
     brute = {ratio: np.linalg.norm(runs[ratio] - run, axis=1)[1:] / moved for ratio in RATIOS}

@@ -8,7 +8,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from benchmarks.reproductions.pages import Numbers
-from eomsym import derive
+from eomsym import Training, derive
 from eomsym.codegen import KernelSpec, kernel_for
 from eomsym.derivation import modified_loss
 from eomsym.drawing import line_style, panels
@@ -29,7 +29,7 @@ def measure(progress: Callable[[int, int], None]) -> Numbers:
     path = optimizer_path(kernel, model.initial(0), ETA, STEPS, data)
     rows = []
     for step in range(0, STEPS + 1, EVERY):
-        found = implicit_regulariser(kernel, path[step], ETA, *data, order=ORDER)
+        found = implicit_regulariser(Training(kernel, data, eta=ETA, theta=path[step]), ORDER)
         rows.append(
             {
                 "step": step,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from decimal import Decimal
 
 import numpy as np
@@ -11,7 +12,8 @@ from matplotlib.figure import Figure
 from benchmarks.reproductions.pages import Numbers
 from eomsym.derivation import decay_law
 from eomsym.drawing import line_style, order_name, panels
-from eomsym.verification import study_translation
+from eomsym.models import default_model
+from eomsym.verification import Training, translation
 
 ETA = WEIGHT_DECAY = 0.01
 STEPS, ORDERS = 2000, range(4)
@@ -20,7 +22,8 @@ ETAS = np.geomspace(1e-3, 0.5, 28)
 
 
 def measure(progress: Callable[[int, int], None]) -> Numbers:
-    found = study_translation(data="digits", orders=ORDERS, eta=ETA, weight_decay=WEIGHT_DECAY, steps=STEPS)
+    model = replace(default_model("digits"), weight_decay=WEIGHT_DECAY)
+    found = translation(Training(model, "digits", eta=ETA), ORDERS, steps=STEPS)
     laws = [decay_law(float(eta), 1.0, ORDERS) for eta in ETAS]
     return {
         **found.to_dict(),
