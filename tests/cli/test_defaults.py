@@ -8,10 +8,9 @@ MOONS = ("--dataset", "moons")
 @pytest.mark.parametrize(
     ("words", "shown"),
     [
-        (("recommend", *MOONS), "order"),
-        (("recommend", *MOONS, "--optimizer", "torch.SGD(momentum=0.9)", "--orders", "0:1"), "order"),
+        (("recommend", *MOONS, "--orders", "0:1"), "order"),
+        (("recommend", *MOONS, "--optimizer", "torch.SGD(momentum=0.9)", "--orders", "0", "--time", "0.1"), "order"),
         (("layers", "conserved"), "conserved by gradient flow"),
-        (("follow", *MOONS), "of the movement of 200 steps"),
         (("follow", *MOONS, "--steps", "10"), "of the movement of 10 steps"),
         (("edge", *MOONS), "even-step"),
         (("edge", *MOONS, "--optimizer", "torch.Adam()", "--eta", "0.001", "--after", "5"), "even-step"),
