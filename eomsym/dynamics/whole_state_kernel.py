@@ -65,9 +65,9 @@ class WholeStateKernel(TermsKernel):
         )
         return -self._vector(np.array([np.concatenate(self._sized(row)) for row in rows]))
 
-    def scaled_terms(self, state: np.ndarray, h: float, order: int, data: Data) -> np.ndarray:
-        """``h^{k+1} F_k`` (order + 1, n), what a step owes to each term."""
-        return -(h ** np.arange(1.0, order + 2))[:, None] * self.counterterms(state, *data, order=order)
+    def terms_at(self, h: float, state: np.ndarray, order: int, data: Data) -> np.ndarray:
+        """``−F_0, …, −F_order`` (order + 1, n), whatever the step size."""
+        return self.counterterms(state, *data, order=order)
 
     def step(self, h: float, data: Data) -> Callable[[np.ndarray], np.ndarray]:
         """Returns the optimiser's own map on z, at ``β = 1 − γh``."""
@@ -101,9 +101,9 @@ class LookaheadKernel(WholeStateKernel):
     That is the series' to an error of its own, of the same power of h, so no error is predicted of it.
     """
 
-    def scaled_terms(self, state: np.ndarray, h: float, order: int, data: Data) -> np.ndarray:
-        """The terms of the map's difference series (order + 1, n)."""
-        return difference_terms(self.step(h, data), state, order)
+    def terms_at(self, h: float, state: np.ndarray, order: int, data: Data) -> np.ndarray:
+        """The terms of the map's difference series (order + 1, n), term k over ``h^{k+1}``."""
+        return difference_terms(self.step(h, data), state, order) / (h ** np.arange(1.0, order + 2))[:, None]
 
     def field(self, state: np.ndarray, h: float, *data: np.ndarray, order: int | None = None) -> np.ndarray:
         """``log(map)(z)/h`` to an order (n,)."""

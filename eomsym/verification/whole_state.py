@@ -116,10 +116,10 @@ class _Family:
         try:
             whole = self.kernel(h, begin)
             with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
-                rows = whole.scaled_terms(whole.start, h, order, self.data)
+                rows = whole.terms_at(h, whole.start, order, self.data)
         except (InputError, IntegrationError):
             return np.inf
-        return growth_of_terms(rows, np.inf) if np.isfinite(rows).all() else np.inf
+        return h * growth_of_terms(rows, np.inf) if np.isfinite(rows).all() else np.inf
 
     def holds(self, h: float, begin: int, orders: Sequence[int]) -> bool:
         """Whether each order's equation stays among the numbers, and the highest is nearer to the run than order 0.
