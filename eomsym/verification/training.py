@@ -263,7 +263,7 @@ class Training:
         schedules = read_schedules(schedule)
         self.object: Any = None
         self._no_rule = ""
-        if isinstance(optimizer, tuple) and len(optimizer) == 2:
+        if isinstance(optimizer, tuple) and isinstance(optimizer[0], Optimizer):  # optax's are tuples too
             optimizer, values = optimizer
             given = {**values, **given}
         if optimizer is None or isinstance(optimizer, (str, Optimizer)):
