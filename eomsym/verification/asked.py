@@ -12,7 +12,8 @@ from eomsym.verification.posing import Progress
 from eomsym.verification.training import Training
 from eomsym.verification.verification_record import Verification
 
-#: Orders that are measured at a time; the numbers do not depend on it.
+#: Orders that are measured at a time; the numbers do not depend on it.  Losses of JAX and PyTorch are followed by their
+#: library's tracer, whose state two threads would share: there it is one.
 THREADS = 2
 
 
@@ -52,7 +53,8 @@ class Asked:
     ) -> Verification:
         """Measures all orders; ``about`` is what else the result says of itself."""
         measurement = Measurement(problem, time, self.progress)
-        records = measurement.records(self.orders, etas, extend=self.etas is None, threads=THREADS)
+        threads = THREADS if self.training.own is None else 1
+        records = measurement.records(self.orders, etas, extend=self.etas is None, threads=threads)
         return Verification(
             training=replace(self.training.setting, eta=None),
             time=time,

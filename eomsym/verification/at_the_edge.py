@@ -21,7 +21,7 @@ from eomsym.dynamics.motion import WholeMotion
 from eomsym.dynamics.state_map import StateMap, run_states
 from eomsym.errors import InputError, IntegrationError, ResummationWarning
 from eomsym.result import Result, Table
-from eomsym.verification.motions import map_of
+from eomsym.verification.motions import check_moving, map_of
 from eomsym.verification.training import Training
 
 #: Up to which ηλ each description is the one to take: beyond its end terms or signs speak against it.
@@ -69,7 +69,7 @@ def edge(training: Training, *, order: int = 2, after: int = 0) -> Edge:
     with threadpool_limits(limits=1, user_api="blas"):
         whole = map_of(training, "the edge")
         plain = training.object is None and training.own is None and training.loop is None
-        if plain and training.entry.name == DESCENT:
+        if plain and training.entry.name == DESCENT and not training.brings_rule:
             kernel = training.kernel(training.within(order), "the edge")
             start = run_states(whole, max(1, after))[after]
             return edge_at(kernel, start, training.rate("the edge"), training.data, order, after)
@@ -78,6 +78,8 @@ def edge(training: Training, *, order: int = 2, after: int = 0) -> Edge:
 
 def _of_map(training: Training, whole: StateMap, order: int, after: int) -> Edge:
     """The same of any map on its whole state."""
+    kernel = training.kernel(training.within(1), "the edge")
+    check_moving(whole, kernel)
     after = max(after, whole.first)
     states = run_states(whole, 2, after)
     thetas = states[:, : whole.size]
@@ -92,7 +94,6 @@ def _of_map(training: Training, whole: StateMap, order: int, after: int) -> Edge
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ResummationWarning)  # what it says is said here in numbers
         errors = {name: _distance(flow, thetas[2]) / moved for name, flow in flows.items()}
-    kernel = training.kernel(training.within(1), "the edge")
     product = math.nan
     if training.eta is not None:
         product = training.eta * largest_eigenvalue(kernel, thetas[0], training.data)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable
 from contextlib import suppress
 from typing import Any
@@ -19,7 +20,7 @@ from eomsym.errors import EomsymError, InputError, IntegrationError
 from eomsym.step_index.lookahead import MAX_LOOKAHEAD_ORDER
 from eomsym.verification.compare import Run, compare
 from eomsym.verification.drift_record import Drift
-from eomsym.verification.motions import map_of, on_manifold, slow_motion
+from eomsym.verification.motions import check_moving, map_of, on_manifold, slow_motion
 from eomsym.verification.observables import (
     BY_NAME,
     NEARER,
@@ -77,13 +78,14 @@ def drift(
     if state == "slow" and after:
         raise InputError(f"after {after}: only a whole state begins after steps of its own; give state='whole' too")
     training.check_plain("the drift of a quantity")
-    rate = training.rate("the drift of a quantity")
+    rate, (entry, values) = training.rate("the drift of a quantity"), training.rule
     training.check_doubles("the drift of a quantity")
     needed = training.within(min(max(order + 1, LEAST_ORDER), MAX_KERNEL_ORDER))
     kernel = training.kernel(max(needed, order) if state == "slow" else needed, "the rows of an observable")
     with threadpool_limits(limits=1, user_api="blas"):
         quantity = _quantity(training, observable, kernel, test)
         whole, motion = map_of(training, "drift", needed), None
+        check_moving(whole, kernel)
         if state == "slow":
             motion = slow_motion(training, order, "the rows of an observable")
             motion.must_fall = False  # of few steps it is shown what such a series says, with a warning
@@ -97,10 +99,10 @@ def drift(
         described = motion or WholeMotion(whole)
         terms = described.terms(states[0, : described.width], order)
         # θ leads with η^{k+1}, a rate with η^k and the time of a step
-        pace = rate * training.entry.steps(**training.values)
+        pace = rate * entry.steps(**values)
         units = pace * rate ** np.arange(order + 1.0)
         along = [quantity.along(thetas[0], term[: whole.size]) for term in terms]
-        done = iter(range(1, 10**6))
+        done = itertools.count(1)
         run = Run(states, measured, whole.tally, marks, quantity, round_off)
         counted = (lambda: progress(next(done), len(listed))) if progress is not None else lambda: None
         return Drift(

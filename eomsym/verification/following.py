@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable, Sequence
 
 import numpy as np
@@ -75,7 +76,7 @@ def follow(
             motions["whole"] = WholeMotion(whole), listed
         if slow is not None:
             motions["slow"] = slow, [order for order in listed if order <= slow.order]
-        total, done = sum(len(each) for _, each in motions.values()), iter(range(1, 10**6))
+        total, done = sum(len(each) for _, each in motions.values()), itertools.count(1)
         count = (lambda: progress(next(done), total)) if progress is not None else lambda: None
         found = {name: compare(motion, run, each, count, moved) for name, (motion, each) in motions.items()}
     return Follow(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
@@ -42,6 +43,15 @@ def map_of(training: Training, purpose: str, order: int = 0) -> StateMap:
         return loop_state(loop_kernel(kernel, training.loop), training.theta, rate, training.data)
     entry, values = training.rule
     return kernel_state(kernel, training.theta, rate, training.data, entry, values)
+
+
+def check_moving(whole: StateMap, kernel: Any) -> None:
+    """Raises ``InputError`` where a real object's map has frozen parameters, which are no part of the loss's θ."""
+    if whole.size != kernel.size:
+        raise InputError(
+            f"theta: {whole.size - kernel.size} of {whole.size} parameters are frozen, which is followed with a real "
+            "optimizer only; give the optimizer by its name"
+        )
 
 
 def slow_motion(training: Training, order: int, purpose: str) -> Motion:

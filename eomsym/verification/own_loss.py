@@ -76,6 +76,11 @@ def own_loss(model: Any, params: Any, data: Any) -> OwnLoss:
         _check_takes_data(model)
     function: Callable[[Any], Any] = model if data is None else lambda at: model(at, data)
     kernel = flat_model(params)(function, params)
+    if kernel.loss(kernel.theta) != kernel.loss(kernel.theta):
+        raise InputError(
+            "loss: two values at one point differ, so it is random, by dropout or by the samples drawn; call eval() on "
+            "the model, and give all samples or the same ones"
+        )
     return OwnLoss(function, params, kernel, None if data is None else model, data)
 
 

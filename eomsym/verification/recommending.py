@@ -182,8 +182,8 @@ def recommend(
     law of the order and halved, each time measured.  ``accuracy`` is in ‖·‖₂ at ``time``; with ``relative``, in units
     of the distance moved until then.  Of gradient descent the motion is that of θ, the prediction of its error gives
     the first try, and the distance is that of gradient flow; of other rules it is the look-ahead field of the whole
-    state beside the run from its real start, and the distance is that of the run.  The advice warns where the series
-    in η of gradient descent diverges.
+    state beside the run from its real start, and the distance is that of a run of 64 steps.  The advice warns where
+    the series in η of gradient descent diverges.
     Raises ``InputError`` for a bad value, or if 100000 steps are not enough.
     """
     listed, time = tuple(sorted(check_orders(orders))), check_positive("time", time)
@@ -218,7 +218,7 @@ def recommend_order(training: Training) -> OrderAdvice:
 def _is_descent(training: Training) -> bool:
     """Whether terms of the loss's own kernel are those of the run."""
     plain = training.object is None and training.own is None and training.loop is None and training.batches is None
-    return plain and training.entry.name == DESCENT
+    return plain and training.entry.name == DESCENT and not training.brings_rule
 
 
 class _Descent:
@@ -244,7 +244,7 @@ class _Descent:
 class _OfMap:
     """Any rule from its real start beside the look-ahead field of its map, whose errors are not predicted."""
 
-    unit = "the run"
+    unit = f"a run of {FIRST_STEPS} steps"
 
     def __init__(self, training: Training, time: float, orders: Sequence[int]) -> None:
         self._training, self._time = training, time

@@ -13,7 +13,7 @@ import numpy as np
 
 from eomsym.checks import check_choice, check_integer, check_positive, shown
 from eomsym.dynamics.kernel import check_order, check_theta, is_double_double
-from eomsym.dynamics.kernel_rule import DESCENT, asked_rule, rule_name
+from eomsym.dynamics.kernel_rule import DESCENT, asked_rule, check_rule, rule_name
 from eomsym.dynamics.setting import Setting
 from eomsym.errors import InputError
 from eomsym.models import MLP, Dataset, ExpressionLoss, VectorField, dataset, default_model
@@ -103,6 +103,7 @@ class Training:
         """
         if self.object is None:
             return self.with_(eta=eta)
+        self.check_cold("its rule is run at other rates, from the rule's own start")
         return self.with_(optimizer=self.rule, eta=eta)
 
     def __repr__(self) -> str:
@@ -258,6 +259,9 @@ class Training:
 
     def _read_rule(self, optimizer: Any, eta: Any, schedule: Any, **given: object) -> None:
         if hasattr(schedule, "optimizer") and hasattr(schedule, "step"):
+            optimizer = schedule.optimizer if optimizer is None else optimizer
+            if hasattr(optimizer, "param_groups") and optimizer is not schedule.optimizer:
+                raise InputError("schedule: is of another optimizer object; give the one that it schedules")
             rate, schedule = from_torch_scheduler(schedule)
             eta = _same_rate(eta, {rate})
         schedules = read_schedules(schedule)
@@ -279,6 +283,11 @@ class Training:
     def _take_rule(self, entry: Optimizer, exact: Mapping[str, Fraction], schedules: Mapping[str, Schedule]) -> None:
         batches = None
         if self.batches is not None and not self.batches.is_drawn:
+            if self.own is not None:
+                raise InputError(
+                    f"batches: {self.batches.order} batches of a loss of JAX or PyTorch are not followed; give all "
+                    "samples as arrays, in place of a DataLoader"
+                )
             batches = self.batches.of(len(self.data[0]) if self.data else 0)
         self.entry, self.loop = entry, None
         if schedules or batches is not None:
@@ -302,7 +311,7 @@ class Training:
             raise InputError(f"{next(iter(given))}: beside a real optimizer, which has its own values; leave it out")
         self.label = f"torch.{type(optimizer).__name__}" if is_torch else "optax transformation"
         rates = {float(group["lr"]) for group in optimizer.param_groups} if is_torch else set()
-        if is_torch and not schedules:
+        if is_torch and not (schedules and eta is not None):  # a scheduler has said what its factor is of
             eta = _same_rate(eta, rates) if len(rates) == 1 or eta is not None else None
         try:
             if is_torch:
@@ -315,7 +324,9 @@ class Training:
             if schedules or self.batches is not None or self.own is None:
                 raise
             self._no_rule, self.loop, self.values = str(error), None, {}
-        if self.own is not None and self.loop is None:
+        if self.own is None or self.loop is not None:
+            _check_cold(optimizer, "it is followed by its rule, from the rule's own start")
+        else:
             self.object = optimizer
             if not is_torch and eta is not None:
                 raise InputError(f"eta {eta!r}: an optax transformation has its learning rate inside; give None")
@@ -333,12 +344,19 @@ class Training:
         if self.object is not None or self.entry.name != DESCENT:
             raise InputError(f"optimizer {self.label!r}: {purpose} is known of gradient-descent; take it")
         self.check_plain(purpose)
+        if self._kernel is not None:
+            check_rule(self._kernel, self.entry, self.values, "looked at")
 
     def check_plain(self, purpose: str) -> None:
         """Raises ``InputError`` where steps are not plain ones, at a constant rate on all samples."""
         if self.loop is not None or self.batches is not None:
             name = "schedule" if self.batches is None else "batches"
             raise InputError(f"{name}: {purpose} is known of plain steps, at one rate on all samples; leave it out")
+
+    def check_cold(self, purpose: str) -> None:
+        """Raises ``InputError`` where a real object has made steps, whose memory its rule does not begin with."""
+        if self.object is not None:
+            _check_cold(self.object, purpose)
 
     def check_made_again(self, purpose: str) -> None:
         """Raises ``InputError`` where batches are drawn anew, so that the run cannot be made again."""
@@ -350,6 +368,11 @@ class Training:
 
     def rate(self, purpose: str) -> float:
         """The learning rate.  Raises ``InputError`` where there is none."""
+        if self.eta is None and self.object is not None and not hasattr(self.object, "param_groups"):
+            raise InputError(
+                f"eta: an optax transformation has its own inside, and {purpose} needs its number; give the rule by "
+                "name, as optimizer='optax.adam()', with eta"
+            )
         if self.eta is None:
             raise InputError(f"eta: none given, and {purpose} takes steps of one; give it, as Training(…, eta=0.01)")
         return self.eta
@@ -381,6 +404,11 @@ def describe_model(model: MLP) -> str:
 def _has_terms(known: KernelSpec, wanted: KernelSpec) -> bool:
     """Whether a kernel has the terms of another one, and perhaps more."""
     return known.order >= wanted.order and replace(known, order=wanted.order) == wanted
+
+
+def _check_cold(optimizer: Any, purpose: str) -> None:
+    if any(getattr(optimizer, "state", {}).values()):
+        raise InputError(f"optimizer {type(optimizer).__name__}: has made steps, and {purpose}; give a new object")
 
 
 def _same_rate(eta: Any, rates: set[float]) -> float:

@@ -86,6 +86,7 @@ def verify(
     ``progress(done, total)`` is called after each point, perhaps from another thread.
     Raises ``InputError`` for a bad value and ``IntegrationError`` if a path leaves the floating-point numbers.
     """
+    training.check_cold("a verification is of its rule, from the rule's own start")
     entry, values = training.rule
     training.check_made_again("a verification")
     state = followed_state(training, state, resum)
