@@ -14,6 +14,9 @@ import numpy as np
 from eomsym.errors import InputError
 from eomsym.optimizers import Optimizer
 
+#: Sums in another sequence, by several threads, differ by this part of a loss at most.
+SUMMED = 1e-12
+
 
 @dataclass(frozen=True, eq=False)
 class OwnLoss:
@@ -76,12 +79,19 @@ def own_loss(model: Any, params: Any, data: Any) -> OwnLoss:
         _check_takes_data(model)
     function: Callable[[Any], Any] = model if data is None else lambda at: model(at, data)
     kernel = flat_model(params)(function, params)
-    if kernel.loss(kernel.theta) != kernel.loss(kernel.theta):
+    loss = OwnLoss(function, params, kernel, None if data is None else model, data)
+    if not loss.is_jax:  # whose functions are pure
+        _check_repeatable(kernel)
+    return loss
+
+
+def _check_repeatable(kernel: Any) -> None:
+    once, again = kernel.loss(kernel.theta), kernel.loss(kernel.theta)
+    if abs(once - again) > SUMMED * abs(once):
         raise InputError(
-            "loss: two values at one point differ, so it is random, by dropout or by the samples drawn; call eval() on "
-            "the model, and give all samples or the same ones"
+            "loss_fn: two values at one point differ, so the loss is random, by dropout or by the samples drawn; call "
+            "eval() on the model, and give all samples or the same ones"
         )
-    return OwnLoss(function, params, kernel, None if data is None else model, data)
 
 
 def _check_takes_data(loss_fn: Any) -> None:

@@ -222,7 +222,7 @@ def test_a_loss_that_is_drawn_anew_is_refused(part):
         return functional.cross_entropy(hidden @ these["last"] + these["last_bias"], LABELS[chosen])
 
     optimizer = torch.optim.SGD(params.values(), lr=0.01, momentum=0.9)
-    with pytest.raises(InputError, match="two steps from one state differ, so the loss is random"):
+    with pytest.raises(InputError, match="two values at one point differ, so the loss is random"):
         asking.follow(random_loss, params, None, 20, optimizer=optimizer, orders=(0,))
 
 
