@@ -40,8 +40,8 @@ def difference_equation(rule: UpdateRule) -> DifferenceEquation:
     coefficients = [value for _, _, made in moving.made.values() for *_, value in made.terms]
     symbolic = [value.field.to_domain() for value in coefficients if hasattr(value, "numer")]
     numbers = symbolic[0] if symbolic else sympy.QQ
-    ring, r, x, eta, p = sympy.ring("r x eta p", numbers)
-    factors = {"r": r, "x": x, "p": p, "": ring.one}
+    ring, r, strength, eta, *held = sympy.ring(["r", "x", "eta", *(f"p{n}" for n in range(len(moving.held)))], numbers)
+    factors = {"": ring.one, "r": r, "x": strength, **dict(zip(moving.held, held, strict=True))}
     place = {number: row for row, number in enumerate(moving.made)}
     rows = [[ring.zero] * len(place) for _ in place]
     for number, (own, factor, made) in moving.made.items():
@@ -51,39 +51,43 @@ def difference_equation(rule: UpdateRule) -> DifferenceEquation:
             exact = sympy.QQ(value.numerator, value.denominator) if isinstance(value, (int, Fraction)) else value
             row[place[other]] -= factors[factor] * eta**power * exact
     matrix = sympy.polys.matrices.DomainMatrix(rows, (len(rows),) * 2, ring.to_domain())
-    terms, shifted = _in_products(matrix.charpoly()[-1], bool(moving.denominators))
+    terms, shifted = _in_products(matrix.charpoly()[-1])
     polynomial = sympy.Poly.from_dict(terms, *sympy.symbols("r x eta"), domain=numbers)
-    held = {state for made, _ in moving.denominators for state in moving.memories(made)}
-    return DifferenceEquation(polynomial, tuple(sorted(held)), bool(moving.denominators), shifted)
+    states = {state for made, _ in moving.held for state in moving.memories(made)}
+    return DifferenceEquation(polynomial, tuple(sorted(states)), bool(moving.held), shifted)
 
 
-def _in_products(determinant: Any, divided: bool) -> tuple[dict[tuple[int, int, int], Any], bool]:
-    """The terms of a polynomial in r, λ, η and 1/P as those of one in r, x and η, and whether decay was put into λ."""
-    _, strength, _, _ = determinant.ring.gens
-    linear = {n: value for (n, *powers), value in determinant.terms() if powers == [1, 1, int(divided)]}
-    alone = {n: value for (n, *powers), value in determinant.terms() if powers == [0, 1, int(divided)]}
-    for decay in sorted({alone[n] / linear[n] for n in alone.keys() & linear.keys()}, key=str)[:1]:
+def _in_products(determinant: Any) -> tuple[dict[tuple[int, int, int], Any], bool]:
+    """Terms in r, λ, η and what is held as those of a polynomial in r, x and η, and whether decay was put into λ."""
+    _, strength, *others = determinant.ring.gens
+    once = [1] * len(others)
+    linear = {n: value for (n, *powers), value in determinant.terms() if powers == [1, *once]}
+    alone = {n: value for (n, *powers), value in determinant.terms() if powers == [0, *once]}
+    for decay in [alone[n] / linear[n] for n in alone.keys() & linear.keys()][:1]:
         moved = determinant.compose(strength, strength - decay)
-        if all(b == a == c + (not divided) * a for _, b, a, c in moved.itermonoms()):
+        if all(power == b for _, b, *powers in moved.itermonoms() for power in powers):
             return {(n, b, 0): value for (n, b, *_), value in moved.terms()}, True
-    if any(a < b or c != b * divided for _, b, a, c in determinant.itermonoms()):
+    if any(a < b or set(held) - {b} for _, b, a, *held in determinant.itermonoms()):
         raise InputError(
-            "its steps depend on the curvature by more than x = eta lambda: eta must multiply gradients, each as often, "
-            "and decay that goes through a denominator belongs to the loss"
+            "its steps depend on the curvature by more than x = eta lambda; eta and what is held must multiply "
+            "gradients, each as often"
         )
-    return {(n, b, a - b): value for (n, b, a, _), value in determinant.terms()}, False
+    return {(n, b, a - b): value for (n, b, a, *_), value in determinant.terms()}, False
+
+
+#: r, x, nothing, or what is held.
+Factor = str | tuple[Linear, bool]
 
 
 @dataclass
 class _Moving:
     """The atoms that move with θ: to first order ``own · atom = factor · made`` for each number of one in ``made``.
 
-    ``denominators`` has what is held, and whether it multiplies.
+    A factor is r, x, nothing, or one of ``held``: what is held, and whether it multiplies or divides.
     """
 
     rule: UpdateRule
-    made: dict[int, tuple[str, str, Linear]] = field(default_factory=dict)
-    denominators: set[tuple[Linear, bool]] = field(default_factory=set)
+    made: dict[int, tuple[Factor, Factor, Linear]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         waiting = [self.rule.state(0)]
@@ -92,10 +96,13 @@ class _Moving:
             if number not in self.made:
                 self.made[number] = self._equation(number)
                 waiting += [other for other, *_ in self.made[number][2].terms]
-        if len(self.denominators) > 1:
-            raise InputError("it divides by several things that are held, so that there is no one preconditioner P")
 
-    def _equation(self, number: int) -> tuple[str, str, Linear]:
+    @property
+    def held(self) -> list[tuple[Linear, bool]]:
+        """Each once."""
+        return list(dict.fromkeys(factor for _, factor, _ in self.made.values() if isinstance(factor, tuple)))
+
+    def _equation(self, number: int) -> tuple[Factor, Factor, Linear]:
         match self.rule.atoms[number]:
             case State(index):
                 return "r", "", self.rule.following[index]
@@ -104,12 +111,10 @@ class _Moving:
             case Stage(index):
                 return "", "", self.rule.stages[index]
             case Quotient(numerator, denominator) if not self._any_held(numerator):
-                self.denominators.add((denominator, False))
-                return "", "p", numerator
+                return "", (denominator, False), numerator
             case Product(left, right) if self._any_held(left) != self._any_held(right):
                 held, moves = (left, right) if self._any_held(left) else (right, left)
-                self.denominators.add((held, True))
-                return "", "p", moves
+                return "", (held, True), moves
             case Gradient():
                 raise InputError("it takes the gradients of several losses, which have no one lambda")
             case Product(left, _) if not self._any_held(left):
