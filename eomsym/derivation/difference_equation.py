@@ -40,7 +40,8 @@ def difference_equation(rule: UpdateRule) -> DifferenceEquation:
     coefficients = [value for _, _, made in moving.made.values() for *_, value in made.terms]
     symbolic = [value.field.to_domain() for value in coefficients if hasattr(value, "numer")]
     numbers = symbolic[0] if symbolic else sympy.QQ
-    ring, r, strength, eta, *held = sympy.ring(["r", "x", "eta", *(f"p{n}" for n in range(len(moving.held)))], numbers)
+    names = [sympy.Symbol(f"1/P{number}") for number in range(len(moving.held))]
+    ring, r, strength, eta, *held = sympy.ring([*sympy.symbols("r lambda eta"), *names], numbers)
     factors = {"": ring.one, "r": r, "x": strength, **dict(zip(moving.held, held, strict=True))}
     place = {number: row for row, number in enumerate(moving.made)}
     rows = [[ring.zero] * len(place) for _ in place]

@@ -8,7 +8,7 @@ test says whether all are inside.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import islice, pairwise, product
@@ -29,11 +29,13 @@ from eomsym.result import Result
 if TYPE_CHECKING:
     import sympy
 
-#: To this width every x is isolated, far below a double's last bit.
-_WIDTH = Fraction(1, 10**30)
+#: To so many digits every x is isolated, far below a double's last bit.
+_DIGITS = 30
 #: Values of parameters at which a symbolic threshold is compared with the exact one.
 _TRIALS = (Fraction(0), Fraction(1, 2), Fraction(9, 10), Fraction(99, 100))
 _MOST_TRIALS = 64
+#: What the polynomial has besides parameters.
+_OWN = ("r", "x")
 
 
 @dataclass(frozen=True, repr=False)
@@ -69,10 +71,16 @@ class EdgeThreshold(Result):
         return complex({180.0: -1, 0.0: 1}.get(self.angle, complex(math.cos(turn), math.sin(turn))))
 
     @property
+    def way(self) -> str:
+        """How it leaves, in words."""
+        if self.angle is None:
+            return ""
+        return {180.0: "by -1", 0.0: "by +1"}.get(self.angle, f"a pair at {self.angle:.4g} degrees")
+
+    @property
     def summary(self) -> str:
         """The threshold in half a line."""
-        way = "" if self.angle is None else f" by {_way(self.angle)}"
-        return f"{self.optimizer}: x = {self.expression} = {self.value:.6g}{way}"
+        return f"{self.optimizer}: x = {self.expression} = {self.value:.6g} {self.way}".rstrip()
 
     def report(self) -> list[str]:
         """The threshold, what x is, and what else is to be known."""
@@ -92,7 +100,8 @@ class EdgeThreshold(Result):
         if not np.isfinite(value):
             raise InputError(f"multiplier {multiplier!r}: not finite; give a number such as -0.98")
         powers = value ** np.arange(len(self._coefficients))
-        roots = np.roots((powers @ np.array(self._coefficients))[::-1])
+        parts = [power * np.polynomial.Polynomial(row) for power, row in zip(powers, self._coefficients, strict=True)]
+        roots = sum(parts).roots()
         near = (root.real for root in roots if abs(root.imag) <= tolerance * abs(root) and root.real > 1e-12)
         return tuple(sorted(map(float, near)))
 
@@ -107,110 +116,105 @@ def edge_threshold(
     and for one that is not linear near a minimum with what it divides by held.
     """
     entry, given = optimizers.chosen(optimizer, hyperparameters)
-    usual = {one.name: one.usual() for one in entry.parameters if one.name not in given}
-    check_one_gradient(entry, {**usual, **given})
-    equation, kept = _traced(entry, given, usual)
-    values = {**usual, **given, "eta": Fraction(0)}
-    if eta is not None:
-        check_positive("eta", eta)
-        values["eta"] = given["eta"] = read_rational("eta", eta)
+    values = {one.name: given[one.name] if one.name in given else one.usual() for one in entry.parameters}
+    check_one_gradient(entry, values)
     try:
-        return _Search(equation, values, given).result(label(optimizer, entry), entry, kept)
+        equation, kept = _traced(entry, values)
+        if eta is not None:
+            given["eta"] = read_rational("eta", eta)
+            check_positive("eta", given["eta"])
+        values = {**values, "eta": given.get("eta", Fraction(0))}
+        at = _at(equation.polynomial, values)
+        exits, stable, place = _exits(at)
     except InputError as error:
-        raise InputError(f"optimizer {entry.name!r}: {error}") from None
+        raise InputError(f"optimizer {entry.name!r}: no threshold, {error}") from None
+    used = {str(symbol) for symbol in equation.polynomial.as_expr().free_symbols}
+    names = [name for name in values if name in used and name not in _OWN]
+    notes = ["the Hessian is that of the loss with its weight decay"] * equation.shifted
+    again: list[tuple[float, float]] = []
+    if place is None:
+        value, angle = (math.inf, None) if stable[0] else (0.0, None)
+        text, latex = ("infinity", r"\infty") if stable[0] else ("none", r"\text{none}")
+        notes.append("stable at every x > 0" if stable[0] else "at no x > 0, however small, is it stable")
+    else:
+        first, ends = exits[place], [*(float(one.place) for one in exits), math.inf]
+        value, angle = ends[place], _angle(at, first)
+        again = [part for part, inside in zip(pairwise(ends), stable[1:], strict=True) if inside and part[0] > value]
+        free = [name for name in names if name not in given]
+        text, latex, told = _form(equation.polynomial, first, entry, values, free)
+        notes += told
+    return EdgeThreshold(
+        label(optimizer, entry),
+        tuple((name, str(values[name])) for name in names if name != "eta" or eta is not None),
+        *(text, latex, value, angle),
+        tuple(("theta", *entry.memory)[kept[state]] for state in equation.held) or ("the divisor",) * equation.divided,
+        tuple(again),
+        tuple(notes),
+        tuple(tuple(map(float, row.all_coeffs()[::-1])) for row in _rows(at)[::-1]),
+    )
 
 
-def _traced(
-    entry: Optimizer, given: Mapping[str, Fraction], usual: Mapping[str, Fraction]
-) -> tuple[DifferenceEquation, list[int]]:
+def _traced(entry: Optimizer, values: Mapping[str, Fraction]) -> tuple[DifferenceEquation, list[int]]:
     """With as many parameters as symbols as the step function can take: powers of one it cannot."""
-    numbers, states = {**usual, **given}, 1 + len(entry.memory)
-    rule, kept = settled(entry.step, states, numbers, checked=False)
+    states = 1 + len(entry.memory)
+    rule, kept = settled(entry.step, states, values, checked=False)
     for kinds in (("number", "share"), ("share",)):
-        free = symbols_of([one.name for one in entry.parameters if one.kind in kinds])
+        free = symbols_of([one.name for one in entry.parameters if one.kind in kinds and one.name not in _OWN])
         try:
-            symbolic, left = settled(entry.step, states, {**numbers, **free}, checked=False)
+            symbolic, left = settled(entry.step, states, {**values, **free}, checked=False)
         except InputError:
             continue
         if left == kept:
-            rule = symbolic
-            break
-    try:
-        return difference_equation(rule), kept
-    except InputError as error:
-        raise InputError(f"optimizer {entry.name!r}: no threshold, {error}") from None
+            return difference_equation(symbolic), kept
+    return difference_equation(rule), kept
 
 
 @dataclass(frozen=True)
 class _Exit:
-    """The x between ``low`` and ``high`` where ``factor``, irreducible, is zero: multipliers may cross the circle."""
+    """The x near ``place`` where ``factor``, irreducible, is zero: multipliers may cross the circle, by −1, +1 or 0.
 
-    low: Fraction
-    high: Fraction
+    0 stands for a pair.
+    """
+
+    place: sympy.Rational
     factor: sympy.Poly
     way: int
 
-    @property
-    def middle(self) -> Fraction:
-        return (self.low + self.high) / 2
 
+def _exits(at: sympy.Poly) -> tuple[list[_Exit], list[bool], int | None]:
+    """All exits of a polynomial in r and x, whether all multipliers are inside before, between and after them.
 
-@dataclass(frozen=True)
-class _Edge:
-    """What is known at numbers: the first exit, None where there is none, whether small x are stable, what follows."""
-
-    first: _Exit | None
-    stable: bool
-    again: tuple[tuple[float, float], ...] = ()
-
-
-#: Ways out of the circle: by −1, by +1, in a pair.
-_WAYS = (-1, 1, 0)
-
-
-def _reverse_and_all(polynomial: sympy.Poly, way: int) -> sympy.Expr:
-    """A polynomial in x that is zero where a multiplier is −1, 1, or has its inverse as another one."""
+    And the number of the first by which one leaves; None where none is inside to begin with.
+    """
     import sympy
 
-    r = sympy.Symbol("r")
+    x = at.gens[1]
+    found: dict[sympy.Poly, list[_Exit]] = {}
+    for way in (-1, 1, 0):
+        for factor, _ in sympy.Poly(_crossing(at, way), x, domain=sympy.QQ).factor_list()[1]:
+            ends = [sum(part) / 2 for part, _ in factor.intervals(eps=sympy.Rational(1, 10**_DIGITS), inf=0)]
+            found.setdefault(factor, [_Exit(end, factor, way) for end in ends if end > 0])
+    exits = sorted((one for several in found.values() for one in several), key=lambda one: one.place)
+    places = [sympy.Integer(0), *(one.place for one in exits)]
+    between = [*((a + b) / 2 for a, b in pairwise(places)), places[-1] + 1]
+    stable = [_is_stable(at.eval(x, place).all_coeffs()) for place in between]
+    leaving = [number for number, (before, after) in enumerate(pairwise(stable)) if before and not after]
+    return exits, stable, leaving[0] if leaving and stable[0] else None
+
+
+def _crossing(polynomial: sympy.Poly, way: int) -> sympy.Expr:
+    """What is zero where a multiplier is −1 or 1, or has its inverse as another one."""
+    import sympy
+
+    r = polynomial.gens[0]
     if way:
         return polynomial.as_expr().subs(r, way)
-    whole = sympy.Poly(polynomial.as_expr(), r)
-    return whole.resultant(sympy.Poly(whole.all_coeffs()[::-1], r))
+    coefficients = sympy.Poly(polynomial.as_expr(), r).all_coeffs()
+    return sympy.Poly(coefficients, r).resultant(sympy.Poly(coefficients[::-1], r))
 
 
-def _edge(rows: Sequence[Sequence[Fraction]]) -> _Edge:
-    """That of ``0 = Σ rows[i][j] r^i x^j``, exactly."""
-    exits = sorted(_exits(rows), key=lambda one: one.low)
-    ends = [Fraction(0), *(one.high for one in exits)]
-    beyond = [*(one.low for one in exits), ends[-1] + 2]
-    stable = [_is_stable(rows, (a + b) / 2) for a, b in zip(ends, beyond, strict=True)]
-    first = next((n for n, (a, b) in enumerate(pairwise(stable)) if a and not b), None)
-    if first is None or not stable[0]:
-        return _Edge(None, stable[0])
-    tops = [*(float(one.middle) for one in exits[1:]), math.inf]
-    again = [(float(exits[n].middle), tops[n]) for n in range(first + 1, len(exits)) if stable[n + 1]]
-    return _Edge(exits[first], True, tuple(again))
-
-
-def _exits(rows: Sequence[Sequence[Fraction]]) -> Iterator[_Exit]:
-    import sympy
-
-    x, known = sympy.Symbol("x"), set()
-    terms = {(i, j): _rational(value) for i, row in enumerate(rows) for j, value in enumerate(row)}
-    polynomial = sympy.Poly.from_dict(terms, *sympy.symbols("r x"), domain=sympy.QQ)
-    for way in _WAYS:
-        for factor, _ in sympy.Poly(_reverse_and_all(polynomial, way), x, domain=sympy.QQ).factor_list()[1]:
-            if factor in known or factor == sympy.Poly(x, x, domain=sympy.QQ):
-                continue
-            known.add(factor)
-            for (low, high), _ in factor.intervals(eps=_rational(_WIDTH), inf=0):
-                yield _Exit(_fraction(low), _fraction(high), factor, way)
-
-
-def _is_stable(rows: Sequence[Sequence[Fraction]], x: Fraction) -> bool:
-    """Whether all multipliers are inside the circle, by Schur and Cohn."""
-    left = [sum(value * x**j for j, value in enumerate(row)) for row in reversed(rows)]
+def _is_stable(left: Sequence[sympy.Rational]) -> bool:
+    """Whether all roots are inside the circle, by Schur and Cohn."""
     while len(left) > 1:
         if abs(left[-1]) >= abs(left[0]):
             return False
@@ -219,158 +223,81 @@ def _is_stable(rows: Sequence[Sequence[Fraction]], x: Fraction) -> bool:
     return True
 
 
-def _number(element: Any, values: Mapping[str, Fraction]) -> Fraction:
-    """An element of a fraction field at numbers, or a number."""
-    if not hasattr(element, "field"):
-        return _fraction(element)
-    names = [str(symbol) for symbol in element.field.symbols]
-    above, below = (
-        sum(_fraction(c) * math.prod(values[n] ** e for n, e in zip(names, powers, strict=True)) for powers, c in part)
-        for part in (element.numer.terms(), element.denom.terms())
-    )
-    return Fraction(above) / below
-
-
-def _rational(number: Fraction) -> sympy.Rational:
+def _at(polynomial: sympy.Poly, values: Mapping[str, Fraction]) -> sympy.Poly:
+    """The polynomial in r and x at numbers, without multipliers that are always 0."""
     import sympy
 
-    return sympy.Rational(number.numerator, number.denominator)
+    r, x = polynomial.gens[:2]
+    at = sympy.Poly(_with(polynomial.as_expr(), values), r, x, domain=sympy.QQ)
+    if at.degree(x) == 0:
+        raise InputError("its steps do not depend on the curvature, or by eta beside x; give eta")
+    return sympy.Poly(at.as_expr() / r ** min(power for power, _ in at.monoms()), r, x, domain=sympy.QQ)
 
 
-def _fraction(number: Any) -> Fraction:
-    return Fraction(int(number.numerator), int(number.denominator))
-
-
-def _way(angle: float) -> str:
-    return {180.0: "-1", 0.0: "+1"}.get(angle, f"a pair at {angle:.6g} degrees")
-
-
-@dataclass
-class _Search:
-    """The edge at ``values``, and the form that it has where those that are not ``given`` are symbols."""
-
-    equation: DifferenceEquation
-    values: Mapping[str, Fraction]
-    given: Mapping[str, Fraction]
-
-    def result(self, name: str, entry: Optimizer, kept: Sequence[int]) -> EdgeThreshold:
-        rows = self.rows(self.values)
-        edge = _edge(rows)
-        text, latex, notes = self.form(edge, entry)
-        if self.equation.shifted:
-            notes.append("the Hessian is that of the loss with its weight decay")
-        if edge.first is None:
-            notes.append("stable at every x > 0" if edge.stable else "at no x > 0, however small, is it stable")
-        value = float(edge.first.middle) if edge.first else math.inf if edge.stable else 0.0
-        matter = [one for one in self.values if one in self.names and (one != "eta" or one in self.given)]
-        return EdgeThreshold(
-            name,
-            tuple((one, str(self.values[one])) for one in matter),
-            text,
-            latex,
-            value,
-            self.angle(rows, edge.first),
-            tuple(("theta", *entry.memory)[kept[state]] for state in self.equation.held),
-            edge.again,
-            tuple(notes),
-            tuple(tuple(map(float, row)) for row in rows),
-        )
-
-    @property
-    def names(self) -> set[str]:
-        """The parameters that the multipliers depend on."""
-        used = {str(symbol) for symbol in self.equation.polynomial.as_expr().free_symbols}
-        return used - {"r", "x"}
-
-    def rows(self, values: Mapping[str, Fraction]) -> list[list[Fraction]]:
-        """The polynomial at numbers, without multipliers that are always 0."""
-        polynomial = self.equation.polynomial
-        rows = [[Fraction(0)] * (polynomial.degree(1) + 1) for _ in range(polynomial.degree(0) + 1)]
-        for (i, j, k), element in polynomial.rep.to_dict().items():
-            rows[i][j] += _number(element, values) * values["eta"] ** k
-        while not any(rows[0]):
-            del rows[0]
-        while not any(rows[-1]):
-            del rows[-1]
-        return rows
-
-    def angle(self, rows: Sequence[Sequence[Fraction]], first: _Exit | None) -> float | None:
-        import sympy
-
-        if first is None:
-            return None
-        if first.way:
-            return 180.0 if first.way < 0 else 0.0
-        at = [_rational(sum(value * first.middle**j for j, value in enumerate(row))) for row in reversed(rows)]
-        roots = sympy.Poly(at, sympy.Symbol("r")).nroots(n=30)
-        root = min(roots, key=lambda one: abs(abs(one) - 1) - 1e-9 * abs(sympy.im(one)))
-        return abs(math.degrees(math.atan2(*map(float, root.as_real_imag()[::-1]))))
-
-    def form(self, edge: _Edge, entry: Optimizer) -> tuple[str, str, list[str]]:
-        """The first exit as text and in LaTeX, and what is to be known of it."""
-        import sympy
-
-        if edge.first is None:
-            return "infinity" if edge.stable else "none", r"\infty" if edge.stable else r"\text{none}", []
-        free = [name for name in self.values if name in self.names - self.given.keys()]
-        if not free:
-            return *_closed(edge.first.factor, edge.first), []
-        known = {sympy.Symbol(name): _rational(value) for name, value in self.given.items()}
-        crossing = _reverse_and_all(self.equation.polynomial, edge.first.way).subs(known)
-        numerator = sympy.numer(sympy.together(crossing))
-        factors = [sympy.Poly(factor, sympy.Symbol("x")) for factor, _ in sympy.factor_list(numerator)[1]]
-        (own,) = (one for one in factors if self.holds(one, self.values, edge.first))
-        notes = ["the value is that for eta -> 0; give eta"] * ("eta" in free)
-        return *_closed(own, edge.first, self.values, free), notes + self.elsewhere(own, entry, free)
-
-    def holds(self, factor: sympy.Poly, values: Mapping[str, Fraction], first: _Exit) -> bool:
-        """Whether a factor with symbols has the exit at these numbers."""
-        at = _at(factor, values)
-        return factor.degree() > 0 and not at.is_zero and at.rem(first.factor).is_zero
-
-    def elsewhere(self, factor: sympy.Poly, entry: Optimizer, free: Sequence[str]) -> list[str]:
-        """What is to be said where another multiplier is the first to leave at other values."""
-        bounds = {one.name: one for one in entry.parameters}
-        trials = [
-            [v for v in {self.values[n], *_TRIALS} if n not in bounds or bounds[n].holds(v)] if n in free else [value]
-            for n, value in self.values.items()
-            if n in self.names
-        ]
-        names = [name for name in self.values if name in self.names]
-        for point in islice(product(*trials), _MOST_TRIALS):
-            values = {**self.values, **dict(zip(names, point, strict=True))}
-            edge = _edge(self.rows(values))
-            if edge.first is None or not self.holds(factor, values, edge.first):
-                told = ", ".join(f"{name} = {values[name]}" for name in free)
-                return [f"not everywhere, as at {told}, is this exit the first: give values"]
-        return []
-
-
-def _at(factor: sympy.Poly, values: Mapping[str, Fraction]) -> sympy.Poly:
-    """A polynomial in x at numbers."""
+def _with(expression: sympy.Expr, values: Mapping[str, Fraction]) -> sympy.Expr:
     import sympy
 
-    known = {sympy.Symbol(name): _rational(value) for name, value in values.items()}
-    return sympy.Poly(factor.as_expr().subs(known), sympy.Symbol("x"), domain=sympy.QQ)
+    return expression.subs({name: sympy.Rational(value.numerator, value.denominator) for name, value in values.items()})
 
 
-def _closed(
-    factor: sympy.Poly, first: _Exit, values: Mapping[str, Fraction] | None = None, free: Sequence[str] = ()
-) -> tuple[str, str]:
-    """The root x of a polynomial at an exit: in closed form up to degree 2, else by its polynomial."""
+def _rows(at: sympy.Poly) -> list[sympy.Poly]:
+    """The coefficients of the powers of r, the highest first, as polynomials in x."""
     import sympy
 
-    names = {symbol: symbol_latex(symbol.name) for symbol in factor.as_expr().free_symbols}
-    if factor.degree() == 1:
-        leading, constant = factor.all_coeffs()
-        element = (sympy.QQ.frac_field(*free) if free else sympy.QQ).from_sympy(-constant / leading)
-        exact = element if free else _fraction(element)
-        return coefficient_text(exact), coefficient_latex(exact)
-    if factor.degree() == 2:
-        known = {sympy.Symbol(name): _rational(value) for name, value in (values or {}).items()}
-        roots = sympy.roots(factor, multiple=True)
-        root = min(roots, key=lambda one: abs(sympy.N(one.subs(known), 30) - _rational(first.middle)))
-        return str(root), str(sympy.latex(root, symbol_names=names))
-    text, latex = str(factor.as_expr()), sympy.latex(factor.as_expr(), symbol_names=names)
-    near = f"{float(first.middle):.15g}"
-    return f"the root of {text} near {near}", rf"\text{{the root of }} {latex} \text{{ near }} {near}"
+    r, x = at.gens
+    return [sympy.Poly(part, x) for part in sympy.Poly(at.as_expr(), r).all_coeffs()]
+
+
+def _angle(at: sympy.Poly, first: _Exit) -> float:
+    """Where on the circle the multiplier leaves, in degrees."""
+    import sympy
+
+    if first.way:
+        return 180.0 if first.way < 0 else 0.0
+    roots = at.eval(at.gens[1], first.place).nroots(n=_DIGITS)
+    root = min(roots, key=lambda one: abs(abs(one) - 1))
+    return abs(math.degrees(float(sympy.arg(root))))
+
+
+def _form(
+    polynomial: sympy.Poly, first: _Exit, entry: Optimizer, values: Mapping[str, Fraction], free: Sequence[str]
+) -> tuple[str, str, list[str]]:
+    """An exit as text and in LaTeX, in the symbols ``free`` where it has a closed form, and what there is to know."""
+    import sympy
+
+    given = {name: value for name, value in values.items() if name not in free}
+    crossing = sympy.together(_with(_crossing(polynomial, first.way), given)) if free else first.factor.as_expr()
+    parts = [sympy.Poly(part, polynomial.gens[1]) for part, _ in sympy.factor_list(sympy.numer(crossing))[1]]
+    closed = [root for part in parts if part.degree() in {1, 2} for root in sympy.roots(part, multiple=True)]
+    closed = [root for root in closed if _is_at(root, values, first)]
+    if not closed:
+        text, near = first.factor.as_expr(), f"{float(first.place):.15g}"
+        note = ["there is no closed form in symbols: it is that at these values"] * bool(free)
+        return f"root of {text} near {near}", rf"\text{{root of }} {sympy.latex(text)} \text{{ near }} {near}", note
+    (root,) = closed[:1]
+    notes = ["the value is that for eta -> 0; give eta"] * ("eta" in free)
+    bounds = {one.name: one for one in entry.parameters}
+    trials = [
+        [value for value in (values[name], *_TRIALS) if name == "eta" or bounds[name].holds(value)] for name in free
+    ]
+    for point in islice(product(*trials), _MOST_TRIALS):
+        there = {**values, **dict(zip(free, point, strict=True))}
+        exits, _, place = _exits(_at(polynomial, there))
+        if place is None or not _is_at(root, there, exits[place]):
+            told = ", ".join(f"{name} = {there[name]}" for name in free)
+            notes.append(f"not everywhere is this exit the first, not at {told}: give values")
+            break
+    try:
+        exact: Any = (sympy.QQ.frac_field(*free) if free else sympy.QQ).from_sympy(root)
+    except sympy.CoercionFailed:
+        names = {symbol: symbol_latex(symbol.name) for symbol in root.free_symbols}
+        return str(root), str(sympy.latex(root, symbol_names=names)), notes
+    exact = exact if free else Fraction(int(exact.numerator), int(exact.denominator))
+    return coefficient_text(exact), coefficient_latex(exact), notes
+
+
+def _is_at(root: sympy.Expr, values: Mapping[str, Fraction], first: _Exit) -> bool:
+    """Whether a closed form has the value of an exit."""
+    import sympy
+
+    return bool(abs(sympy.N(_with(root, values), _DIGITS) - first.place) < 1e-20 * first.place)
