@@ -22,7 +22,7 @@ from eomsym.errors import InputError
 from eomsym.exact_numbers import read_rational
 from eomsym.notation.coefficients import coefficient_latex, coefficient_text, symbol_latex
 from eomsym.optimizers import Optimizer
-from eomsym.optimizers.registry import check_one_gradient, label
+from eomsym.optimizers.registry import label
 from eomsym.optimizers.tracing import settled
 from eomsym.result import Result
 
@@ -117,8 +117,9 @@ def edge_threshold(
     """
     entry, given = optimizers.chosen(optimizer, hyperparameters)
     values = {one.name: given[one.name] if one.name in given else one.usual() for one in entry.parameters}
-    check_one_gradient(entry, values)
     try:
+        if {one.kind for one in entry.fields(**values)} != {"loss"}:
+            raise InputError("it takes gradients of batches or players, which share no lambda")
         equation, kept = _traced(entry, values)
         if eta is not None:
             given["eta"] = read_rational("eta", eta)
@@ -155,18 +156,21 @@ def edge_threshold(
 
 
 def _traced(entry: Optimizer, values: Mapping[str, Fraction]) -> tuple[DifferenceEquation, list[int]]:
-    """With as many parameters as symbols as the step function can take: powers of one it cannot."""
+    """With as many parameters as symbols as the step function can take: powers of one, and branches, it cannot."""
     states = 1 + len(entry.memory)
     rule, kept = settled(entry.step, states, values, checked=False)
+    numeric = difference_equation(rule)
     for kinds in (("number", "share"), ("share",)):
         free = symbols_of([one.name for one in entry.parameters if one.kind in kinds and one.name not in _OWN])
         try:
-            symbolic, left = settled(entry.step, states, {**values, **free}, checked=False)
+            rule, left = settled(entry.step, states, {**values, **free}, checked=False)
+            symbolic = difference_equation(rule)
         except InputError:
             continue
-        if left == kept:
-            return difference_equation(symbolic), kept
-    return difference_equation(rule), kept
+        same = _with(symbolic.polynomial.as_expr() - numeric.polynomial.as_expr(), values).expand() == 0
+        if left == kept and (same or symbolic.shifted != numeric.shifted):
+            return symbolic, kept
+    return numeric, kept
 
 
 @dataclass(frozen=True)
@@ -197,7 +201,7 @@ def _exits(at: sympy.Poly) -> tuple[list[_Exit], list[bool], int | None]:
     exits = sorted((one for several in found.values() for one in several), key=lambda one: one.place)
     places = [sympy.Integer(0), *(one.place for one in exits)]
     between = [*((a + b) / 2 for a, b in pairwise(places)), places[-1] + 1]
-    stable = [_is_stable(at.eval(x, place).all_coeffs()) for place in between]
+    stable = [_is_stable([row.eval(place) for row in _rows(at)]) for place in between]
     leaving = [number for number, (before, after) in enumerate(pairwise(stable)) if before and not after]
     return exits, stable, leaving[0] if leaving and stable[0] else None
 
@@ -214,7 +218,7 @@ def _crossing(polynomial: sympy.Poly, way: int) -> sympy.Expr:
 
 
 def _is_stable(left: Sequence[sympy.Rational]) -> bool:
-    """Whether all roots are inside the circle, by Schur and Cohn."""
+    """Whether all roots are inside the circle, by Schur and Cohn; where the first coefficient is 0 one is infinite."""
     while len(left) > 1:
         if abs(left[-1]) >= abs(left[0]):
             return False
@@ -237,7 +241,11 @@ def _at(polynomial: sympy.Poly, values: Mapping[str, Fraction]) -> sympy.Poly:
 def _with(expression: sympy.Expr, values: Mapping[str, Fraction]) -> sympy.Expr:
     import sympy
 
-    return expression.subs({name: sympy.Rational(value.numerator, value.denominator) for name, value in values.items()})
+    numbers = {name: sympy.Rational(value.numerator, value.denominator) for name, value in values.items()}
+    found = expression.subs(numbers)
+    if found.has(sympy.zoo, sympy.nan):
+        raise InputError("it divides by zero at these values")
+    return found
 
 
 def _rows(at: sympy.Poly) -> list[sympy.Poly]:
@@ -275,14 +283,17 @@ def _form(
         note = ["there is no closed form in symbols: it is that at these values"] * bool(free)
         return f"root of {text} near {near}", rf"\text{{root of }} {sympy.latex(text)} \text{{ near }} {near}", note
     (root,) = closed[:1]
-    notes = ["the value is that for eta -> 0; give eta"] * ("eta" in free)
+    notes = ["the value is for eta -> 0: give eta"] * ("eta" in free)
     bounds = {one.name: one for one in entry.parameters}
     trials = [
         [value for value in (values[name], *_TRIALS) if name == "eta" or bounds[name].holds(value)] for name in free
     ]
     for point in islice(product(*trials), _MOST_TRIALS):
         there = {**values, **dict(zip(free, point, strict=True))}
-        exits, _, place = _exits(_at(polynomial, there))
+        try:
+            exits, _, place = _exits(_at(polynomial, there))
+        except InputError:  # it divides by zero there
+            continue
         if place is None or not _is_at(root, there, exits[place]):
             told = ", ".join(f"{name} = {there[name]}" for name in free)
             notes.append(f"not everywhere is this exit the first, not at {told}: give values")
@@ -300,4 +311,7 @@ def _is_at(root: sympy.Expr, values: Mapping[str, Fraction], first: _Exit) -> bo
     """Whether a closed form has the value of an exit."""
     import sympy
 
-    return bool(abs(sympy.N(_with(root, values), _DIGITS) - first.place) < 1e-20 * first.place)
+    try:
+        return bool(abs(sympy.N(_with(root, values), _DIGITS) - first.place) < 1e-20 * first.place)
+    except InputError:
+        return False

@@ -300,8 +300,9 @@ def test_what_is_held_is_found_in_the_rule():
     assert "P^½ H P^½, square held" in edge_threshold("adam").report()[1]
 
 
-def test_a_rule_that_climbs_is_stable_nowhere():
-    threshold = edge_threshold("gradient-descent(maximize=yes)")
+@pytest.mark.parametrize("name", ["gradient-descent", "implicit-euler", "adam"])
+def test_a_rule_that_climbs_is_stable_nowhere_to_begin_with(name):
+    threshold = edge_threshold(f"{name}(maximize=yes)")
     assert (threshold.value, threshold.angle, threshold.expression) == (0, None, "none")
     assert "is it stable" in threshold.notes[0]
 
@@ -339,6 +340,17 @@ def test_rules_without_a_threshold_are_refused_in_one_line(step, reason):
     with pytest.raises(InputError, match=reason) as refusal:
         edge_threshold(Optimizer("own", step))
     assert "\n" not in str(refusal.value)
+
+
+def test_a_branch_is_that_of_the_values():
+    """Symbols have no order."""
+
+    def step(gradient, state, eta, c):
+        """θ⁺ = θ − η c g, or half of it"""
+        return (state[0] - eta * (c if c > 1 else c * HALF) * gradient(state[0]),)
+
+    entry = Optimizer("branches", step, (number("c", "9/10", 0, 10),))
+    assert [edge_threshold(entry, c=c).value for c in (HALF, 2)] == [8, 1]
 
 
 def test_library_names_that_are_no_rule_are_refused_with_the_reason():
