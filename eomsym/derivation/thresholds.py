@@ -115,14 +115,14 @@ def edge_threshold(
     and for one that is not linear near a minimum with what it divides by held.
     """
     entry, given = optimizers.chosen(optimizer, hyperparameters)
+    if eta is not None:
+        given["eta"] = read_rational("eta", eta)
+        check_positive("eta", float(given["eta"]))
     values = {one.name: given[one.name] if one.name in given else one.usual() for one in entry.parameters}
     try:
         if {one.kind for one in entry.fields(**values)} != {"loss"}:
             raise InputError("it takes gradients of batches or players, which share no lambda")
         equation, kept = _traced(entry, values)
-        if eta is not None:
-            given["eta"] = read_rational("eta", eta)
-            check_positive("eta", given["eta"])
         values = {**values, "eta": given.get("eta", Fraction(0))}
         at = _at(equation.polynomial, values)
         exits, stable, place = _exits(at)
