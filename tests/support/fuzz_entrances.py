@@ -314,7 +314,7 @@ def _batches(text: str) -> None:
 
 
 def _sweep(path: Path) -> None:
-    from eomsym.sweeps.sweep_file import read_plan
+    from eomsym.sweeps.plan import read_plan
 
     read_plan(path)
 
