@@ -336,7 +336,7 @@ def _optimizers(table: _Optimizer, shared: list[float] | None) -> Iterator[Optim
     for values in product(*map(_several, table.parameters.values())):
         named = dict(zip(table.parameters, map(_exact, values), strict=True))
         form, exact = optimizers.chosen(table.name, named)
-        complete = form.complete(exact, trial=True)
+        complete = form.complete(exact)
         yield OptimizerChoice(form.name, tuple((name, str(number)) for name, number in complete.items()), tuple(etas))
 
 

@@ -26,8 +26,11 @@ def measured(job):
 @pytest.mark.parametrize("optimizer", ["gradient-descent", "heavy-ball"])
 def test_it_is_what_verify_measures(cheap, optimizer, kernels):
     etas = [0.2, 0.1, 0.05]
-    plan = sweeps.plan_from_dict(cheap(etas=etas, steps=8, seeds=[5], optimizer=[{"name": optimizer}]))
     values = optimizers.get(optimizer).complete({}, trial=True)
+    words = {name: str(value) for name, value in values.items()}
+    plan = sweeps.plan_from_dict(
+        cheap(etas=etas, steps=8, seeds=[5], optimizer=[{"name": optimizer, "parameters": words}])
+    )
     expected = asking.verify(
         optimizer, data="teacher-small", orders=(0, 1, 2), etas=etas, state="slow", seed=5, **values
     )
