@@ -40,10 +40,11 @@ class WorkerLost(Exception):
 class Executor:
     """What a sweep asks of the place where it is measured; used as a context manager.
 
-    ``width`` tasks are given at a time, and one that was lost ``tries`` times is given once more, alone.
+    ``width`` tasks are given at a time.  One that was lost ``together`` times is given alone, and given up when it was
+    lost ``most`` times.
     """
 
-    width, tries = 1, 1
+    width, together, most = 1, 1, 2
 
     def __enter__(self) -> Executor:
         return self
@@ -65,7 +66,7 @@ def answers(
 ) -> Iterator[tuple[tuple[Any, ...], Any]]:
     """Every task once, as it is ready, with ``function(*task)``, or ``WorkerLost`` if each worker died over it.
 
-    Whatever else was with a worker when it died is lost, too.  So what was lost several times is tried once more by
+    Whatever else was with a worker when it died is lost, too.  So what was lost several times is tried again by
     itself: who then loses its worker has only itself to blame.
     """
     waiting = deque((task, 0) for task in tasks)  # with how often it was lost
@@ -73,7 +74,7 @@ def answers(
     while waiting or busy:
         while waiting and len(busy) < place.width:
             task, lost = waiting[0]
-            alone = lost >= place.tries
+            alone = lost >= place.together
             if alone and busy:
                 break
             waiting.popleft()
@@ -85,7 +86,7 @@ def answers(
             try:
                 answer = place.value(future)
             except WorkerLost as error:
-                if lost < place.tries:
+                if lost + 1 < place.most:
                     waiting.append((task, lost + 1))
                     continue
                 answer = error
@@ -120,7 +121,7 @@ class Processes(Executor):
     Raises ``InputError`` for a number of workers out of range.
     """
 
-    tries = 2
+    together, most = 2, 4
 
     def __init__(self, workers: int | None = None) -> None:
         self._count = check_integer("workers", available_cores() if workers is None else workers, 1, MAX_WORKERS)

@@ -144,7 +144,7 @@ def test_a_run_that_loses_its_scheduler_or_hears_ctrl_c_says_so_in_one_line(
     client = run_command(address, file, folder)
     if end == "scheduler":
         kill_after(client, cluster.scheduler, folder, 10)
-        expected = (2, f"eomsym: scheduler '{address}': the connection was lost")
+        expected = (2, f"eomsym: --scheduler '{address}': the connection was lost")
     else:
         wait_for(client, folder, 10)
         client.send_signal(signal.SIGINT)
