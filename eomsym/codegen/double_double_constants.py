@@ -30,8 +30,7 @@ CALLS = {
     "normal_density": ("exp",),
     "exp": ("exp_parts",),
     "expm1": ("exp_parts",),
-    "exp_parts": ("less_multiple", "polynomial", "log_2"),
-    "log": ("less_multiple", "log1p", "log_2"),
+    "exp_parts": ("less_multiple", "polynomial"),
     "log1p": ("expm1",),
     "sin_cos": ("less_multiple", "polynomial"),
 }

@@ -82,7 +82,8 @@ def double_double_context(spec: KernelSpec) -> dict[str, Any]:
     return {
         "spec": spec,
         "description": description(spec.model, spec.precision),
-        "layout": double_double_layout(spec.model),
+        "start": (0, *accumulate(matrix_sizes(spec.model)))[:-1],
+        "hidden": (0, *accumulate(spec.model.layers[1:-1])),
         "block": BLOCK,
         "targets_type": targets_type(spec),
         "activation": activation,
@@ -141,16 +142,3 @@ def targets_type(spec: KernelSpec) -> str:
 def vectorised(lines: Sequence[str]) -> set[str]:
     """The elementary functions of our own that statements call."""
     return {name for name in ("exp", "tanh") if any(f"_{name}(" in line for line in lines)}
-
-
-def double_double_layout(model: MLP) -> dict[str, Any]:
-    """Offsets that the double-double kernel needs, as literals: where weights, biases and hidden units start."""
-    layers = model.layers
-    starts = [0, *accumulate(matrix_sizes(model))]
-    return {
-        "weights": tuple(starts[:-1]),
-        "biases": tuple(
-            start + rows * columns for start, (rows, columns) in zip(starts, pairwise(layers), strict=False)
-        ),
-        "hidden": (0, *accumulate(layers[1:-1])),
-    }
