@@ -44,17 +44,14 @@ def mlp_context(spec: KernelSpec) -> dict[str, Any]:
     reuse = rule is None and model.layers[0] >= REUSE_FROM
     start = sample_loops.start_lines(activation, terms)
     return {
-        "spec": spec,
-        "description": description(model, spec.precision),
+        **_network(spec, "mlp"),
         "layout": layout(model, len(slot), terms),
-        "block": BLOCK,
         "small": SMALL,
         "few": FEW,
         "in_pieces": max(size * (terms if layer else 1) for layer, size in enumerate(sizes)) * BLOCK > SMALL,
         "outer_in_pieces": any(
             size > FEW >= 16 * columns for size, columns in zip(sizes, model.layers[1:], strict=True)
         ),
-        "targets_type": targets_type(spec),
         "widths": sorted(set(model.layers[1:-1])),
         "slots": slot,
         "activation": activation,
@@ -65,9 +62,7 @@ def mlp_context(spec: KernelSpec) -> dict[str, Any]:
         ),
         "reuse": reuse,
         "functions": vectorised(start) | set(calls(loss_template("mlp", model.loss))),
-        "loss_template": loss_template("mlp", model.loss),
         "exp_polynomial": filled(repr(1 / factorial(n)) for n in range(14, 0, -1)),
-        "descent": evaluation_plan(terms),
         "every": reuse or model.normalization == "weight",
         "table": table,
         "rule": rule,
@@ -78,22 +73,30 @@ def double_double_context(spec: KernelSpec) -> dict[str, Any]:
     """All that the template of a multilayer perceptron in double-double arithmetic is given."""
     assert isinstance(spec.model, MLP)
     activation = system_program(ELEMENTARY[spec.model.activation])
-    of_the_loss = loss_template("double_double", spec.model.loss)
     return {
-        "spec": spec,
-        "description": description(spec.model, spec.precision),
+        **_network(spec, "double_double"),
         "start": (0, *accumulate(matrix_sizes(spec.model)))[:-1],
         "hidden": (0, *accumulate(spec.model.layers[1:-1])),
-        "block": BLOCK,
-        "targets_type": targets_type(spec),
         "activation": activation,
-        "functions": with_callees((*activation.functions, *calls(of_the_loss))),
-        "loss_template": of_the_loss,
+        "functions": with_callees((*activation.functions, *calls(loss_template("double_double", spec.model.loss)))),
         "constants": constants(),
-        "descent": evaluation_plan(spec.order + 1),
         "every": False,
         "table": pairs,
         "rule": None,
+    }
+
+
+def _network(spec: KernelSpec, backend: str) -> dict[str, Any]:
+    """What the templates of both arithmetics are given."""
+    model = spec.model
+    assert isinstance(model, MLP)
+    return {
+        "spec": spec,
+        "description": description(model, spec.precision),
+        "block": BLOCK,
+        "targets_type": "int64[::1]" if LOSS_TABLE[model.loss].labels else "float64[:, ::1]",
+        "loss_template": loss_template(backend, model.loss),
+        "descent": evaluation_plan(spec.order + 1),
     }
 
 
@@ -131,12 +134,6 @@ def layout(model: MLP, slots: int, terms: int) -> dict[str, tuple[int, ...]]:
         "pile": (0, *ends(terms * size for size in sizes[1:])),
         "slab": (0, *ends(terms * rows * columns for rows, columns in pairwise(layers[1:]))),
     }
-
-
-def targets_type(spec: KernelSpec) -> str:
-    """numba's type of the targets, for the signatures."""
-    assert isinstance(spec.model, MLP)
-    return "int64[::1]" if LOSS_TABLE[spec.model.loss].labels else "float64[:, ::1]"
 
 
 def vectorised(lines: Sequence[str]) -> set[str]:
