@@ -8,12 +8,12 @@ from math import factorial
 from typing import Any
 
 from eomsym.codegen import sample_loops
-from eomsym.codegen.double_double_constants import constants, with_callees
+from eomsym.codegen.double_double_constants import constants
 from eomsym.codegen.double_double_statements import system_program
 from eomsym.codegen.rule_program import rule_program
 from eomsym.codegen.spec import KernelSpec
 from eomsym.codegen.table_text import filled, pairs, table
-from eomsym.codegen.templates import calls, loss_template
+from eomsym.codegen.templates import calls, loss_template, with_callees
 from eomsym.models import LOSS_TABLE, MLP
 from eomsym.series.elementary import ELEMENTARY
 from eomsym.step_index.tables import evaluation_plan
