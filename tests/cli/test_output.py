@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from eomsym.cli import main, messages, output
+from eomsym.cli import main, output
 
 ROOT = Path(__file__).parents[2]
 WORK = """
@@ -116,10 +116,10 @@ def test_closed_streams(closed, status, tmp_path):
     ],
 )
 def test_messages_name_options_as_the_command_line_spells_them(monkeypatch, of_the_api, printed):
-    monkeypatch.setattr(messages, "options", {"--after", "--state", "--batch-size"})
-    assert messages.spelled(of_the_api) == printed
+    monkeypatch.setattr(output, "options", {"--after", "--state", "--batch-size"})
+    assert output.spelled(of_the_api) == printed
 
 
 def test_messages_outside_a_command_name_no_options():
     assert main(["derive", "--order", "-1"]) == 2
-    assert messages.spelled("order 1: path: left") == "order 1: path: left"
+    assert output.spelled("order 1: path: left") == "order 1: path: left"
