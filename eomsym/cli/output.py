@@ -11,6 +11,7 @@ from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from inspect import signature
 from pathlib import Path
+from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 import typer
@@ -43,8 +44,8 @@ UsageError: type[Exception] = typer.BadParameter.__mro__[1]
 #: 128 + SIGPIPE, what a shell reports for a program whose reader went away (``eomsym derive --order 9 | head -1``).
 READER_GONE = 141
 
-#: Seconds before a progress bar appears: what is over by then needs none.
-PATIENCE = 1.0
+#: Seconds before a progress bar appears: what is over by then needs none.  Where it would be no bar, between two lines.
+PATIENCE, BETWEEN_LINES = 1.0, 30.0
 
 
 _quiet = False
@@ -120,13 +121,13 @@ class _Teller(logging.Handler):
 
 @contextmanager
 def progress(description: str) -> Iterator[Callable[..., None] | None]:
-    """A progress bar on stderr, as a function of (done, total, description=…).
+    """A progress bar on stderr, as a function of (done, total, description=…); None when quiet is asked for.
 
-    None when stderr is no terminal or quiet is asked for.  The bar appears after a second, and until the function is
-    called it only shows that something goes on, and for how long.
+    The bar appears after a second, and until the function is called it only shows that something goes on, and for how
+    long.  When stderr is no terminal there is a line now and then.
     """
     if _quiet or not sys.stderr.isatty():
-        yield None
+        yield None if _quiet else _lines(description)
         return
     from threading import Timer
 
@@ -151,6 +152,19 @@ def progress(description: str) -> Iterator[Callable[..., None] | None]:
         appearance.cancel()
         appearance.join()
         bar.stop()
+
+
+def _lines(description: str) -> Callable[..., None]:
+    """Progress as lines, which do not fill a file: at most one in half a minute."""
+    said = monotonic()
+
+    def tell(done: int, total: int, description: str = description) -> None:
+        nonlocal said
+        if monotonic() - said >= BETWEEN_LINES:
+            said = monotonic()
+            print(f"eomsym: {description}: {done} of {total}", file=sys.stderr, flush=True)
+
+    return tell
 
 
 def asked(doing: str, question: str, training: Training, *arguments: Any, **further: Any) -> Any:

@@ -76,10 +76,16 @@ def test_no_color_takes_the_colours_off():
     assert colour not in on_a_terminal(COLORTERM="truecolor", **plain, NO_COLOR="1")[1]
 
 
-def test_in_a_pipe_there_is_no_bar(capsys):
+def test_in_a_pipe_there_is_a_line_now_and_then(capsys, monkeypatch):
     with output.progress("measuring") as progress:
-        assert progress is None
-    assert capsys.readouterr() == ("", "")
+        progress(1, 4)
+        assert capsys.readouterr() == ("", "")
+        monkeypatch.setattr(output, "BETWEEN_LINES", 0)
+        progress(2, 4)
+        assert capsys.readouterr() == ("", "eomsym: measuring: 2 of 4\n")
+    with output.stages() as progress:
+        progress("jobs", 3, 4)
+    assert capsys.readouterr() == ("", "eomsym: jobs: 3 of 4\n")
 
 
 @pytest.mark.parametrize(("quiet", "err"), [(False, "eomsym: warning: mind\n"), (True, "")])
