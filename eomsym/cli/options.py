@@ -6,7 +6,7 @@ Those that belong together are a data class, which a command takes whole, and wh
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -53,15 +53,15 @@ def number(help: str, **more: Any) -> Any:
     return option("NUMBER", help, parser=parsing.positive, **more)
 
 
-def _from_models(name: str) -> Callable[[str], list[str]]:
-    """Completion from a tuple of names in ``eomsym.models``, which is imported when the shell asks and not before."""
+def named(table: str, help: str, **more: Any) -> Any:
+    """An option that takes one of the names of a table in ``eomsym.models``, which is imported when the shell asks."""
 
     def complete(incomplete: str) -> list[str]:
         from eomsym import models
 
-        return _beginning(incomplete, getattr(models, name))
+        return _beginning(incomplete, getattr(models, table))
 
-    return complete
+    return option("NAME", help, autocompletion=complete, **more)
 
 
 def _beginning(incomplete: str, names: Sequence[str]) -> list[str]:
@@ -135,12 +135,7 @@ class Rule:
 class _Named:
     dataset: Annotated[
         str | None,
-        option(
-            "NAME",
-            "digits, digits-small, moons, teacher or teacher-small.",
-            autocompletion=_from_models("DATASETS"),
-            show_default="one that suits",
-        ),
+        named("DATASETS", "digits, digits-small, moons, teacher or teacher-small.", show_default="one that suits"),
     ] = None
 
 
@@ -166,19 +161,14 @@ class OwnNetwork:
         ),
     ] = None
     layers: Annotated[Any, option("WIDTHS", "Widths, such as 64,32,10.", parser=parsing.widths)] = None
-    activation: Annotated[
-        str | None,
-        option(
-            "NAME", "tanh, sigmoid, softplus, gelu, silu, sin or identity.", autocompletion=_from_models("ACTIVATIONS")
-        ),
-    ] = None
-    loss: Annotated[str | None, option("NAME", "cross-entropy or mse.", autocompletion=_from_models("LOSSES"))] = None
+    activation: Annotated[str | None, named("ACTIVATIONS", "tanh, sigmoid, softplus, gelu, silu, sin or identity.")] = (
+        None
+    )
+    loss: Annotated[str | None, named("LOSSES", "cross-entropy or mse.")] = None
     weight_decay: Annotated[float | None, option("NUMBER", "Strength of the weight decay.", show_default="0")] = None
     normalization: Annotated[
         str | None,
-        option(
-            "NAME", "none, weight, batch or layer.", autocompletion=_from_models("NORMALIZATIONS"), show_default="none"
-        ),
+        named("NORMALIZATIONS", "none, weight, batch or layer.", show_default="none"),
     ] = None
     no_bias: Annotated[bool, typer.Option("--no-bias", help="A network without bias vectors.")] = False
 
