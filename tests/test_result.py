@@ -252,7 +252,6 @@ def _results_of_public_functions():
 #: What public functions return that is no finding: what to work with, or a number with its parts.
 NO_RESULTS = {
     "Design",
-    "SweepPlan",
     "LoopKernel",
     "TreeTable",
     "FieldKernel",

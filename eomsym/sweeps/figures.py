@@ -20,8 +20,6 @@ if TYPE_CHECKING:
 
     from eomsym.sweeps.results import Case, OrderSummary, SweepResults
 
-__all__ = ["sweep_figure"]
-
 #: Panels side by side, and in all: more would be too small to read on a page.
 PANEL_COLUMNS, MOST_PANELS = 3, 24
 
