@@ -13,7 +13,7 @@ from matplotlib.ticker import LogLocator, NullLocator
 
 from eomsym.drawing import GREY, line_style, short
 from eomsym.errors import InputError
-from eomsym.verification.error_lines import draw_errors, eta_axis, label_at_end
+from eomsym.verification.figures import draw_errors, eta_axis, label_at_end
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
