@@ -10,7 +10,11 @@ from typing import Any
 
 import numpy as np
 
+from eomsym.arrays.batches import WHOLE
+from eomsym.arrays.check import Watch, check_gradient
 from eomsym.arrays.frontend import MAX_ARRAY_ORDER, Frontend
+from eomsym.arrays.library import Traced
+from eomsym.arrays.line import curve_of
 from eomsym.errors import InputError
 
 #: A function of vectors of the library's.
@@ -40,6 +44,9 @@ class FlatModel(ABC):
         self.size = self.theta.size
         self._flat = self.compiled(lambda flat: loss_fn(self._params(flat)))
         self._slope = self.compiled(self.gradient_of(self._flat))
+        self._traced = Traced(lambda moving: loss_fn(self._moving.whole(moving)), None)
+        self._series = self.compiled(self._along_curve)
+        self._looked_at: set[int] = set()
 
     def check(self) -> None:  # noqa: B027 - nothing of JAX's is refused
         """Raises ``InputError`` where what steps are made of is no gradient of the loss."""
@@ -53,7 +60,22 @@ class FlatModel(ABC):
         """Counter terms at a vector, each a tree of what moves."""
 
     def _params(self, flat: Any) -> Any:
-        return self._moving.whole(self._shaped(flat))
+        return self._moving.whole(self._parts(flat))
+
+    def _parts(self, flat: Any) -> Any:
+        return self._shaped(flat)
+
+    def _along_curve(self, curve: Any, watch: Watch | None = None) -> list[Any]:
+        """The coefficients of g along a curve (terms, d), each a list of arrays; ``watch`` looks at them."""
+        library = self.frontend.library
+        with library.quiet():
+            parts = [library.flatten(self._parts(row)) for row in curve]
+            (gradient,) = self._traced.gradients(library, parts[0], ([], None), [WHOLE])
+            machine = curve_of(gradient.program, [leaves for leaves, _ in parts], library.backend)
+            if watch is not None:
+                watch.begun(machine)
+                check_gradient(machine, lambda values: gradient.at([], values))
+            return [list(level) for level in zip(*map(machine.curve, gradient.program.results), strict=True)]
 
     def _of(self, function: Function, *vectors: np.ndarray) -> np.ndarray:
         with self.precisely():
@@ -70,6 +92,23 @@ class FlatModel(ABC):
     def hessian_vector(self, theta: np.ndarray, vector: np.ndarray) -> np.ndarray:
         """Hv, (d,)."""
         return self._of(partial(self._along, self._slope), theta, vector)
+
+    def gradient_series(self, series: np.ndarray) -> np.ndarray:
+        """The coefficients of g along ``Σ_k η^k series[k]``, both (terms, d).
+
+        The first of each number of terms are compared with the library's own gradient.  Raises ``InputError`` for an
+        operation without a rule, ``SeriesMismatchError`` where the check fails; warns of kinks.
+        """
+        vector, terms = self.frontend.library.vector, len(series)
+        with self.precisely():
+            curve = self.array(series)
+            if terms in self._looked_at or terms == 1:
+                return np.array([vector(level) for level in self._series(curve)])
+            watch = Watch(True, "warn", terms - 1)
+            found = np.array([vector(level) for level in self._along_curve(curve, watch)])
+        self._looked_at.add(terms)
+        watch.tell()
+        return found
 
     def counterterms(self, theta: np.ndarray, order: int, optimizer: Any, values: Mapping[str, Any]) -> np.ndarray:
         """``counterterms`` of the library as rows, (order + 1, d)."""

@@ -12,7 +12,7 @@ from torch.utils import _pytree as pytree
 
 from eomsym.arrays import flat_model
 from eomsym.errors import InputError
-from eomsym.torch.library import FRONTEND, checked_leaf, counterterms, traced
+from eomsym.torch.library import FRONTEND, checked_leaf, counterterms
 from eomsym.torch.moving import Moving, twin
 
 
@@ -31,7 +31,6 @@ class FlatModel(flat_model.FlatModel):
             if "type" not in str(fault):
                 raise
             raise InputError(f"loss_fn: params are float64 here, make its data float64 too ({fault})") from None
-        self._traced = traced(lambda moving: loss_fn(self._moving.whole(moving)))
 
     def check(self) -> None:
         if self._hooked:
@@ -47,9 +46,6 @@ class FlatModel(flat_model.FlatModel):
 
     def _rows(self, flat: Any, order: int, optimizer: Any, values: Mapping[str, Any]) -> list[Any]:
         return counterterms(self._traced, self._parts(flat), order, optimizer=optimizer, **values)
-
-    def _params(self, flat: Any) -> Any:
-        return self._moving.whole(self._parts(flat))
 
     def _parts(self, flat: Any) -> Any:
         return pytree.tree_map(torch.clone, self._shaped(flat))
