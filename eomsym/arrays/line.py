@@ -106,9 +106,9 @@ class Line(ABC):
         return weighed([results[place] for place in wanted], self.library.backend)
 
 
-def curve_of(program: FlatProgram, levels: Sequence[Arrays], backend: Backend) -> Machine:
-    """A machine that has gone along a curve, given by the coefficients of all arguments."""
-    machine = Machine(program, levels[0], _SingleCurve(), backend)
+def curve_of(program: FlatProgram, levels: Sequence[Arrays], backend: Backend, given: Sequence[Any] = ()) -> Machine:
+    """A machine that has gone along a curve, told by the coefficients of all that moves; ``given`` does not."""
+    machine = Machine(program, levels[0], _SingleCurve(), backend, given)
     for level, parts in enumerate(levels[1:], 1):
         machine.advance(level, [[part] for part in parts])
     return machine
