@@ -35,11 +35,6 @@ class Multipliers:
     residual: float
     dimension: float
 
-    def turning(self, smallest: float, share: float, angle: float) -> list[complex]:
-        """Those of at least this modulus and share that turn by at least this angle, in degrees."""
-        pairs = zip(self.values, self.shares, strict=True)
-        return [value for value, part in pairs if part >= share and abs(value) >= smallest and degrees(value) >= angle]
-
 
 def degrees(value: complex) -> float:
     """The angle of a multiplier, 0 to 180."""

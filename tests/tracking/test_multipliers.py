@@ -43,7 +43,7 @@ def test_heavy_ball_on_a_quadratic_and_its_fraction_of_the_edge():
         theta = theta - velocity
         rows.append(np.concatenate([theta, 0.9 ** len(rows) * np.ones(2)]))
     found = multipliers(gram(rows))
-    leading = found.turning(0.8, 0.1, 20)[0]
+    leading = max(found.values, key=degrees)
     assert abs(leading) == pytest.approx(np.sqrt(beta), rel=1e-6)
     assert edge_fraction(leading, beta) == pytest.approx(product / 3.8, rel=1e-6)
 
