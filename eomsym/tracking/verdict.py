@@ -142,7 +142,7 @@ def verdict(recent: Sequence[Look], age: int = 0, forgets: int = 0) -> str:
     if age < forgets:
         return TRANSIENT
     if last.seen < 2:
-        return SERIES if recent[-1].whole.cosine(2) >= COHERENT else ROUND_OFF
+        return SERIES if last.seen and recent[-1].whole.cosine(2) >= COHERENT else ROUND_OFF
     if not recent[-1].is_rough:
         return SERIES
     rough = [one for one in recent if np.isfinite(one.differences.step) and one.is_rough]

@@ -75,7 +75,9 @@ def test_a_series_is_seen_and_told():
     axes = tracker.plot().axes[0]
     assert [line.get_label() for line in axes.lines[:3]] == ["order 1", "order 2", "order 3"]
     np.testing.assert_array_equal(axes.lines[1].get_ydata(), [one.shares[2] for one in tracker.measurements])
-    assert len(axes.lines) == 3 + 4
+    _, bars, strip = tracker.plot().axes
+    assert not bars.patches, "no multiplier turns"
+    assert len(strip.patches) == 4, "a verdict each"
 
 
 @pytest.mark.parametrize(
