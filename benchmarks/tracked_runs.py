@@ -127,6 +127,7 @@ CASES = (
     Case("LSTM", "Adam", 1e-3, 400, SERIES),
     Case("LSTM", "RMSprop", 1e-3, 300, EDGE),
     Case("ResNet, SiLU", "momentum", 0.03, 150, SWINGS),
+    Case("ResNet, SiLU", "momentum", 1e-4, 150, SERIES),
     Case("ResNet, SiLU", "momentum", 3e-5, 150, SERIES),
     Case("ResNet, SiLU", "AdamW", 3e-3, 400, SWINGS),
     Case("GPT", "SGD", 0.1, 400, EDGE),
