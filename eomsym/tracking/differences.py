@@ -17,7 +17,7 @@ import numpy as np
 from eomsym.errors import InputError
 
 #: Entries of a parameter that are looked at together: what is in work stays in the cache, and small.
-CHUNK = 1 << 15
+CHUNK = 1 << 13
 #: What rounding moves an iterate by, in units of ε|θ|: uniform in ±ε|θ|/2 at the mean mantissa, root mean square.
 ROUNDING = 0.2
 #: A difference counts above this many times what rounding makes of it.
@@ -120,10 +120,13 @@ def differences(
                     rows = np.subtract(rows[1:], rows[:-1], out=rows[:-1])
                     if times is not None:
                         rows /= times[: len(rows), None]
-                    squares = np.einsum("ij,ij->i", rows, rows)
-                    np.add(size, squares, out=size)
                     if n < len(grams):
-                        np.add(grams[n], rows @ rows.T, out=grams[n])
+                        products = rows @ rows.T
+                        np.add(grams[n], products, out=grams[n])
+                        squares = np.diag(products)
+                    else:
+                        squares = np.einsum("ij,ij->i", rows, rows)
+                    np.add(size, squares, out=size)
                     if n == 0:
                         steps += squares
         moved += steps if times is None else steps * times**2
