@@ -220,7 +220,7 @@ def test_exact_terms_that_cannot_be_had_leave_the_shares():
 @pytest.mark.parametrize("make", [descent(0.1), momentum(0.02)], ids=["descent", "momentum"])
 @pytest.mark.parametrize("kind", ["cosine", "linear", "warm-up"])
 def test_a_schedulers_rates_are_read_and_taken_out(kind, make, digits):
-    """Shares are those of steps at the last rate from the same weights; control: the schedule's own are larger."""
+    """The schedule's own share stands apart, and what is left at order 1 is small."""
     factors = {
         "cosine": lambda k: (1 + np.cos(np.pi * k / 201)) / 2,
         "linear": lambda k: (201 - k) / 201,
