@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from eomsym.result import Result, plain, small
+from eomsym.tracking.gradient_noise import GradientNoise
 
 
 @dataclass(frozen=True, repr=False)
@@ -15,7 +16,7 @@ class Measurement(Result):
     ``shares`` are ``‖Δⁿθ‖/(n‖Δθ‖)``, n = 1 … N + 1: the share of order n − 1 in a step (theory §14).  The first
     ``seen`` stand above round-off.  ``cosines``: mean cosine of successive steps, of second differences a step and two
     steps apart, of third differences.  ``step_length`` is ‖Δθ‖₂.  ``terms`` are the exact shares ``‖ηⁿ f_n‖/‖f_0‖``
-    where they were asked for.
+    where they were asked for, ``noise`` that of the gradients.
     """
 
     step: int
@@ -25,6 +26,7 @@ class Measurement(Result):
     step_length: float
     verdict: str
     terms: tuple[float, ...] = ()
+    noise: GradientNoise | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values for JSON; what does not exist is ``None``."""
@@ -33,6 +35,7 @@ class Measurement(Result):
             **self.entries("step", "verdict", "shares", "seen", "step_length"),
             "cosines": dict(zip(names, plain(self.cosines), strict=True)),
             **({"terms": list(self.terms)} if self.terms else {}),
+            **({"noise": self.noise.to_dict()} if self.noise is not None else {}),
         }
 
     @property

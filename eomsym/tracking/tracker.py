@@ -13,6 +13,7 @@ from eomsym.errors import InputError
 from eomsym.result import Result, Table
 from eomsym.step_index import lookahead_weights
 from eomsym.tracking.differences import Differences, as_numpy, differences
+from eomsym.tracking.gradient_noise import GradientNoise
 from eomsym.tracking.record import Measurement, share_text
 from eomsym.tracking.verdict import MEANING, verdict
 
@@ -115,6 +116,7 @@ class Tracker(Result):
                 step_length=found.step,
                 verdict=verdict(self._recent, step, self.forgets),
                 terms=self._terms(),
+                noise=self._noise(),
             )
         )
         if self._callback is not None:
@@ -190,7 +192,11 @@ class Tracker(Result):
 
     def _rows(self) -> Table:
         head = ["step", *(f"order {n}" for n in range(len(self.latest.shares))), "cos step", "cos 2nd", "verdict"]
-        return Table(head, [one.cells for one in self.measurements[-ROWS:]], words=(-1,))
+        last = self.measurements[-ROWS:]
+        if any(one.noise is not None for one in last):
+            cells = [[*one.cells, "." if one.noise is None else one.noise.cell] for one in last]
+            return Table([*head, "noise in a step"], cells, words=(-2,))
+        return Table(head, [one.cells for one in last], words=(-1,))
 
     def to_dict(self) -> dict[str, Any]:
         """All of it as plain values."""
@@ -205,6 +211,10 @@ class Tracker(Result):
     def _terms(self) -> tuple[float, ...]:
         """Exact shares, for those who can have them."""
         return ()
+
+    def _noise(self) -> GradientNoise | None:
+        """What is noise in the gradients, for those who see them."""
+        return None
 
     def _missing(self) -> str:
         wanted = (self._iterates.maxlen or 0) * self.steps_per_epoch
