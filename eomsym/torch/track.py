@@ -11,10 +11,12 @@ import torch
 from eomsym.checks import shown
 from eomsym.errors import InputError
 from eomsym.optimizers import from_torch
+from eomsym.torch.gradients import Gradients
 from eomsym.torch.library import counterterms
 from eomsym.torch.moving import twin
 from eomsym.torch.optimizer_state import learning_rates, step_hooks
 from eomsym.tracking import Tracker
+from eomsym.tracking.gradient_noise import GradientNoise
 from eomsym.tracking.multipliers import edge_fraction
 from eomsym.tracking.tracker import Callback
 from eomsym.tracking.verdict import steps_to_forget
@@ -33,6 +35,9 @@ class track(Tracker):
     count where it knows their number.
     ``exact`` is the loss as a function of the list of all parameters: then each look has the exact shares of the orders
     beside it, by ``counterterms`` for this optimiser, at the price of these.
+    ``noise`` measures how much of the gradients is noise, of steps of ``batch_size`` samples, from the calls of
+    ``backward`` that sum to a step's gradient, ``noise`` of them on equal batches; 1 or True, from consecutive steps of
+    SGD with momentum and Adam.  ``batches`` is their number in an epoch that is shuffled.  It keeps one gradient more.
     Raises ``InputError`` for what is no optimiser.  The loop's own exceptions pass, and it is never broken by this.
     """
 
@@ -45,6 +50,9 @@ class track(Tracker):
         steps_per_epoch: int = 1,
         callback: Callback | None = None,
         exact: Callable[[list[torch.Tensor]], torch.Tensor] | None = None,
+        noise: int = 0,
+        batch_size: int | None = None,
+        batches: int | None = None,
     ) -> None:
         if not isinstance(optimizer, torch.optim.Optimizer):
             raise InputError(f"optimizer {shown(optimizer)}: give a torch.optim.Optimizer")
@@ -55,23 +63,42 @@ class track(Tracker):
         self._fraction = _fraction(optimizer)
         self._hook: Any = None
         self._made = max((int(state["step"]) for state in optimizer.state.values() if "step" in state), default=0)
+        self._gradients = Gradients(optimizer, noise, batch_size, batches, self._made) if noise else None
 
     def __enter__(self) -> track:
         self._hook = self._optimizer.register_step_post_hook(self._stepped)
+        if self._gradients is not None:
+            self._gradients.watch(self._end_noise)
         return self
 
     def __exit__(self, *fault: object) -> None:
         if self._hook is not None:
             self._hook.remove()
+        if self._gradients is not None:
+            self._gradients.leave()
+
+    def _end_noise(self, error: Exception) -> None:
+        self._report(self._made, error, "no noise")
+        if self._gradients is not None:
+            self._gradients.leave()
+            self._gradients = None
 
     def _stepped(self, *call: object) -> None:
         self._made += 1
+        if self._gradients is not None:
+            try:
+                self._gradients.stepped()
+            except Exception as error:
+                self._end_noise(error)
         rates = [group["lr"] for group in self._optimizer.param_groups for _ in group["params"]]
         self(self._made, self._parameters, rates)
 
     @property
     def _parameters(self) -> list[torch.Tensor]:
         return [parameter for group in self._optimizer.param_groups for parameter in group["params"]]
+
+    def _noise(self) -> GradientNoise | None:
+        return None if self._gradients is None else self._gradients.estimate()
 
     def _terms(self) -> tuple[float, ...]:
         try:

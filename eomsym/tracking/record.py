@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from eomsym.result import Result, plain, small
+from eomsym.tracking.gradient_noise import GradientNoise
 
 
 @dataclass(frozen=True, repr=False)
@@ -19,8 +20,7 @@ class Measurement(Result):
     have and that is taken out.  ``modulus`` and ``angle`` in degrees are of the leading multiplier, the one that turns
     with the largest share if one does; ``residual`` is what no recurrence explains.  ``edge`` is ηλ over the threshold
     of the rule, with ``edge_error`` by the scatter of fits, where a multiplier tells it.  What is not known is NaN.
-    ``terms`` are the exact shares ``‖ηⁿ f_n‖/‖f_0‖``
-    where they were asked for.
+    ``terms`` are the exact shares ``‖ηⁿ f_n‖/‖f_0‖`` where they were asked for, ``noise`` that of the gradients.
     """
 
     step: int
@@ -36,6 +36,7 @@ class Measurement(Result):
     residual: float = math.nan
     edge: float = math.nan
     edge_error: float = math.nan
+    noise: GradientNoise | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values for JSON; what does not exist is ``None``."""
@@ -45,6 +46,7 @@ class Measurement(Result):
             **self.entries("schedule", "modulus", "angle", "residual", "edge", "edge_error"),
             "cosines": dict(zip(names, plain(self.cosines), strict=True)),
             **({"terms": list(self.terms)} if self.terms else {}),
+            **({"noise": self.noise.to_dict()} if self.noise is not None else {}),
         }
 
     @property

@@ -13,6 +13,7 @@ from eomsym.errors import InputError
 from eomsym.result import Result, Table
 from eomsym.step_index import lookahead_weights
 from eomsym.tracking.differences import as_numpy, differences
+from eomsym.tracking.gradient_noise import GradientNoise
 from eomsym.tracking.record import Measurement, share_text
 from eomsym.tracking.verdict import MEANING, Look, verdict
 
@@ -130,6 +131,7 @@ class Tracker(Result):
                 terms=self._terms(),
                 schedule=found.schedule,
                 **look.told,
+                noise=self._noise(),
             )
         )
         if self._callback is not None:
@@ -204,16 +206,17 @@ class Tracker(Result):
         return [self._rows(), self.sentence] if self.measurements else [self._missing()]
 
     def _rows(self) -> Table:
+        noisy = any(one.noise is not None for one in self.measurements)
         head = [
             "step",
             *(f"order {n}" for n in range(len(self.latest.shares))),
-            "schedule",
-            "multiplier",
-            "residual",
-            "edge",
-            "verdict",
+            *("schedule", "multiplier", "residual", "edge", "verdict"),
+            *["noise in a step"] * noisy,
         ]
-        return Table(head, [one.cells for one in self.measurements[-ROWS:]], words=(-1,))
+        last = self.measurements[-ROWS:]
+        noise = [["." if one.noise is None else one.noise.cell] * noisy for one in last]
+        cells = [[*one.cells, *cell] for one, cell in zip(last, noise, strict=True)]
+        return Table(head, cells, words=(head.index("verdict") - len(head),))
 
     def to_dict(self) -> dict[str, Any]:
         """All of it as plain values."""
@@ -228,6 +231,10 @@ class Tracker(Result):
     def _terms(self) -> tuple[float, ...]:
         """Exact shares, for those who can have them."""
         return ()
+
+    def _noise(self) -> GradientNoise | None:
+        """What is noise in the gradients, for those who see them."""
+        return None
 
     def _missing(self) -> str:
         wanted = self._fewest * self.steps_per_epoch
