@@ -26,12 +26,15 @@ import numpy as np
 
 from eomsym.dynamics.loader import Loader
 from eomsym.dynamics.local_jet import local_rule
+from eomsym.dynamics.vectors import is_finite
 from eomsym.errors import IntegrationError
 from eomsym.optimizers import Optimizer
 from eomsym.result import Result
 
 #: Batches drawn for the means of a rule that is nonlinear in its gradient, in all orders of d.
 DRAWN = 1500
+#: Directions of the covariance that each sample is asked for; the rest goes by random signs.
+LEADING = 15
 #: Random signs that stand for the diagonal part.
 PROBES = 8
 #: What grows beyond this is lost, and its squares would leave the floating-point numbers.
@@ -160,7 +163,7 @@ class NoisyRun:
         moments, length = Moments(state, spread, each), len(self.loader.sizes)
         for step in itertools.count():
             if step % length == 0:
-                moments = replace(moments, spread=self.covariance(moments, generator), each=0 * moments.each)
+                moments = replace(moments, spread=self._lessened(moments, generator), each=0 * moments.each)
             yield moments
             with np.errstate(over="ignore", invalid="ignore"):
                 moments = self._step(step, moments, generator)
@@ -168,7 +171,25 @@ class NoisyRun:
             if not total < LARGEST:
                 raise IntegrationError(f"noise: mean or covariance not finite after {step + 1} steps; take a smaller eta")
 
+    def steps(self, start: Sequence[np.ndarray], generator: np.random.Generator | None) -> Iterator[np.ndarray]:
+        """θ of a real run, on batches that are drawn, or on all samples.  Raises ``IntegrationError``."""
+        state, numbers = tuple(start), itertools.count()
+        whole = [(None, 1.0)] * len(self.loader.sizes)
+        while True:
+            for chosen, weight in whole if generator is None else self.loader.epoch(generator):
+                yield state[0]
+                (eta, values), batch = self.settings(step := next(numbers)), _of_batch(self.loss, chosen, weight)
+                with np.errstate(over="ignore", invalid="ignore"):
+                    state = self.optimizer.run(batch, state, eta, **values)
+                if not is_finite(state[0]):
+                    raise IntegrationError(f"run: not finite after {step + 1} steps; take a smaller eta")
+
     def covariance(self, moments: Moments, generator: np.random.Generator) -> Spread:
+        """That of θ."""
+        whole = self._lessened(moments, generator)
+        return Spread(whole.columns[: self.loss.size], whole.diagonal[: self.loss.size])
+
+    def _lessened(self, moments: Moments, generator: np.random.Generator) -> Spread:
         """``A = P − q Σ V_i V_iᵀ``; what is negative in it is of higher order, and left out."""
         spread, taken = moments.spread, np.sqrt(self.spare) * moments.each.reshape(len(moments.each), -1).T
         if not taken.any():
@@ -188,6 +209,10 @@ class NoisyRun:
         rest = (moved[:, wide:] ** 2).sum(axis=1)
         after = _compressed(inside, np.append(np.ones(wide), signs), rest, self.rank, generator)
         return Moments(tuple(state), after, here.each)
+
+
+def _of_batch(loss: NoisyLoss, chosen: np.ndarray | None, weight: float) -> Callable[..., np.ndarray]:
+    return lambda point, field=0: weight * loss.gradient(point, chosen)
 
 
 class _Step:
@@ -211,6 +236,8 @@ class _Step:
         self._columns = np.concatenate([columns.reshape(count, size, -1), np.moveaxis(each, 0, 2)], axis=2)
         self._signs = np.append(np.ones(self.kept), np.full(len(each), -run.spare))
         self.local = local_rule(run.optimizer, moments.state, eta, values, self._look)
+        if len(self._drawn) > 1:
+            self.local.first[:, -1] = _regressed(self.local.values, self._drawn, self.local.first[:, -1])
         self.moved = np.einsum("kad,adr->kdr", self.local.first, self._extended)
 
     def _look(self, place: np.ndarray, by_states: np.ndarray) -> np.ndarray:
@@ -260,14 +287,10 @@ class _Step:
         every = samples / (samples - 1) / self._batch if run.spare else share
         gradients = np.sqrt(every / samples) * self._apart.T
         columns, signs = [gradients], [np.ones(samples)]
-        place_values, place_vectors = np.linalg.eigh((self._place_moved * self._signs) @ self._place_moved.T)
-        pieces = len(run.loss.pieces)
-        common = np.broadcast_to(place_vectors.T, (pieces, *place_vectors.T.shape))
-        turned = self._apart_turned(common) if share and place_values.any() else np.zeros((0, 1, run.loss.size))
-        columns.append(turned.reshape(-1, run.loss.size).T * np.sqrt(share / max(run.shares, 1e-300)))
-        scale = np.tile(place_values, len(turned)) if len(turned) else np.zeros(0)
-        columns[-1] = columns[-1][:, : len(scale)] * np.sqrt(np.abs(scale))
-        signs.append(np.sign(scale))
+        if share:
+            turned = self._apart_turned(self._place_columns())
+            columns.append(np.sqrt(share / run.shares) * turned.reshape(-1, turned.shape[-1]).T)
+            signs.append(np.ones(columns[-1].shape[1]))
         whole = [by_gradient.reshape(-1, 1) * np.tile(part, (len(by_gradient), 1)) for part in columns]
         if len(self._drawn) > 1:
             states = self.local.values - self.local.values.mean(axis=1, keepdims=True)
@@ -276,6 +299,33 @@ class _Step:
                 whole.append(np.moveaxis(part, 1, 2).reshape(-1, len(self._drawn)) / np.sqrt(len(self._drawn)))
                 signs.append(np.full(len(self._drawn), sign))
         return np.hstack(whole), np.concatenate(signs)
+
+
+    def _place_columns(self) -> np.ndarray:
+        """Columns for each piece (m, r, d) that stand for the covariance of the place of the gradient.
+
+        The leading ones are the same for all, the rest is one of random signs, others for each.
+        """
+        values, vectors = np.linalg.eigh((self._place_moved * self._signs) @ self._place_moved.T)
+        columns = (vectors * np.sqrt(np.maximum(values, 0))).T[::-1]
+        pieces = len(self._run.loss.pieces)
+        head, rest = columns[:LEADING], columns[LEADING:]
+        whole = np.broadcast_to(head, (pieces, *head.shape))
+        if not len(rest):
+            return whole
+        mixed = self._generator.choice([-1.0, 1.0], (pieces, len(rest))) @ rest
+        return np.concatenate([whole, mixed[:, None]], axis=1)
+
+
+def _regressed(values: np.ndarray, drawn: np.ndarray, slopes: np.ndarray) -> np.ndarray:
+    """How values (K, S, d) follow ξ (S, d), by least squares; ``slopes`` where ξ is none.
+
+    A mean of derivatives would be that of a sign's where a memory is still empty: zero, or the height of its step.
+    """
+    squares = (drawn**2).sum(axis=0)
+    with np.errstate(all="ignore"):
+        found = np.einsum("ksd,sd->kd", values - values.mean(axis=1, keepdims=True), drawn) / squares
+    return np.where(squares > 0, found, slopes)
 
 
 def curvature(
@@ -294,12 +344,9 @@ def _compressed(
     columns: np.ndarray, signs: np.ndarray, diagonal: np.ndarray, rank: int | None, generator: np.random.Generator
 ) -> Spread:
     """The covariance ``Σ sign c cᵀ + diag`` as ``rank`` columns and a diagonal, in units of each entry's own size."""
-    with np.errstate(all="ignore"):
-        units = np.sqrt(np.abs((columns**2 * signs).sum(axis=1)))
-    units[~(units > 0)] = 1.0
+    units = np.linalg.norm(columns, axis=1)
+    units[units == 0] = 1.0
     scaled = columns / units[:, None]
     values, vectors = np.linalg.eigh((scaled * signs) @ scaled.T)
     positive = values > 0
     return Spread(units[:, None] * vectors[:, positive] * np.sqrt(values[positive]), diagonal)
-Draw = Loader
-dense_moments = stepped_moments = None

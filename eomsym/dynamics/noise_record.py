@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from eomsym.dynamics.noise_equations import Draw, Spread
+from eomsym.dynamics.loader import Loader
+from eomsym.dynamics.noise_equations import Spread
 from eomsym.dynamics.setting import OfTraining, Setting
 from eomsym.errors import InputError
 from eomsym.result import Result, Table
@@ -45,7 +46,7 @@ class Noise(OfTraining):
     """
 
     training: Setting
-    draw: Draw
+    loader: Loader
     rank: int | None
     steps: tuple[int, ...]
     means: np.ndarray
