@@ -13,7 +13,16 @@ from eomsym import lazy
 # ``from_optax`` needs JAX, and is no part of ``__all__``, which must be there without.
 if TYPE_CHECKING:
     from eomsym.codegen import Kernel, generate, load
-    from eomsym.derivation import Design, Equation, derive, design, modified_equation, modified_generator
+    from eomsym.derivation import (
+        Design,
+        EdgeThreshold,
+        Equation,
+        derive,
+        design,
+        edge_threshold,
+        modified_equation,
+        modified_generator,
+    )
     from eomsym.derivation.tree_tables import TreeTable, stream_coefficients, stream_trees, tree_table
     from eomsym.double_double import DoubleDouble
     from eomsym.dynamics.noise_record import Noise
@@ -60,6 +69,7 @@ __all__ = [
     "DoubleDouble",
     "Drift",
     "Edge",
+    "EdgeThreshold",
     "EomsymError",
     "Equation",
     "Follow",
@@ -78,6 +88,7 @@ __all__ = [
     "design",
     "drift",
     "edge",
+    "edge_threshold",
     "follow",
     "from_torch",
     "generate",

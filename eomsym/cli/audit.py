@@ -10,8 +10,6 @@ from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 from typing import Annotated, Any
 
-import typer
-
 from eomsym.cli import options, output
 from eomsym.cli.groups import examples
 from eomsym.errors import EomsymError, InputError
@@ -23,8 +21,8 @@ CONTRACT = "let it define loss, a function of params or of (params, data), and p
 
 
 def audit(
-    file: Annotated[str, typer.Argument(metavar="FILE.py", show_default=False, help="Python file; it is run.")],
-    order: Annotated[int, typer.Option(metavar="N", min=1, max=6, help="Highest derivative of the gradient.")] = 3,
+    file: Annotated[str, options.argument("FILE.py", "Python file; it is run.", show_default=False)],
+    order: Annotated[int, options.option("N", "Highest derivative of the gradient.", min=1, max=6)] = 3,
     quiet: options.Quiet = False,
     format_: options.Format = "table",
 ) -> int:

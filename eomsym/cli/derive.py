@@ -29,28 +29,29 @@ EXAMPLES = examples(
 def derive(
     optimizer: Annotated[
         str,
-        typer.Argument(
-            help="Name of the update rule; 'eomsym optimizers' lists them.",
-            metavar="OPTIMIZER",
+        options.argument(
+            "OPTIMIZER",
+            "Name of the update rule; 'eomsym optimizers' lists them.",
             autocompletion=options.complete_optimizer,
         ),
     ] = "gradient-descent",
     order: Annotated[
-        int, typer.Option(metavar="N", help="Highest power of the learning rate kept: 0 to 15, to 20 in closed form.")
+        int, options.option("N", "Highest power of the learning rate kept: 0 to 15, to 20 in closed form.")
     ] = 2,
     set_: Annotated[
         list[str] | None,
-        typer.Option(
+        options.option(
+            "NAME=VALUE",
+            "Give a parameter an exact value, 9/10 or 0.9, an option yes or no; others are symbols. Repeatable.",
             "--set",
-            metavar="NAME=VALUE",
-            help="Give a parameter an exact value, 9/10 or 0.9, an option yes or no; others are symbols. Repeatable.",
         ),
     ] = None,
     state: Annotated[
         str,
-        options.state(
-            *("slow", "whole"),
-            help="slow: the memory is eliminated. whole: theta and the memory, in powers of h; --set takes gamma.",
+        options.choice(
+            "state",
+            ("slow", "whole"),
+            "slow: the memory is eliminated. whole: theta and the memory, in powers of h; --set takes gamma.",
         ),
     ] = "slow",
     format_: Annotated[str, options.form("text", "latex", "sympy", "json")] = "text",
@@ -59,12 +60,8 @@ def derive(
     ] = False,
     terms: Annotated[
         int | None,
-        typer.Option(
-            min=1,
-            max=MAX_TERMS,
-            metavar="N",
-            help="With --format latex: break lines after so many terms.",
-            show_default="3",
+        options.option(
+            "N", "With --format latex: break lines after so many terms.", min=1, max=MAX_TERMS, show_default="3"
         ),
     ] = None,
     start: Annotated[
@@ -72,19 +69,17 @@ def derive(
         typer.Option("--start", help="Also where the flow of a method with memory starts: theta_0 + eta c_1 + ..."),
     ] = False,
     schedule: Annotated[
-        Any,
-        options.names(help="What depends on time: eta, as eta s(tau), and parameters; commas in between."),
+        Any, options.names(help="What depends on time: eta, as eta s(tau), and parameters; commas in between.")
     ] = None,
     noise: Annotated[
         bool,
         typer.Option("--noise", help="With random batches: the modified generator of expectations, orders 0 to 4."),
     ] = False,
     loss: Annotated[
-        str | None, typer.Option(metavar="EXPRESSION", help="Write everything out for this loss, as x**4 + a*y**2.")
+        str | None, options.option("EXPRESSION", "Write everything out for this loss, as x**4 + a*y**2.")
     ] = None,
     field: Annotated[
-        str | None,
-        typer.Option(metavar="EXPRESSIONS", help="Or for a differential equation: right-hand sides, ; in between."),
+        str | None, options.option("EXPRESSIONS", "Or for a differential equation: right-hand sides, ; in between.")
     ] = None,
     variables: Annotated[Any, options.names(help="Variables of the loss or field, such as x,y.")] = None,
     constants: Annotated[

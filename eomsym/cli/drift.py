@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated, Any
 
-import typer
-
 from eomsym.cli import options, output
 from eomsym.cli.groups import examples
 from eomsym.cli.measuring import DrawnReport
@@ -30,9 +28,9 @@ def drift(
     *,
     observable: Annotated[
         str,
-        typer.Argument(
-            metavar="OBSERVABLE",
-            help="loss, test-loss, norm2, norm2:L, balance:L, balance-matrix:L, gradient-norm2, margin, sharpness, "
+        options.argument(
+            "OBSERVABLE",
+            "loss, test-loss, norm2, norm2:L, balance:L, balance-matrix:L, gradient-norm2, margin, sharpness, "
             "sharpness-share, or an expression in W1, b1, ...",
             show_default=False,
         ),
@@ -42,7 +40,7 @@ def drift(
     after: options.After = 0,
     orders: Annotated[Any, options.orders(MOST_ORDER)] = "0:3",
     state: Annotated[
-        str, options.state("slow", "whole", help="slow: on the slow manifold; whole: parameters and memory.")
+        str, options.choice("state", ("slow", "whole"), "slow: on the slow manifold; whole: parameters and memory.")
     ] = "slow",
     report: DrawnReport,
 ) -> int:
@@ -60,16 +58,14 @@ def drift(
     """
     posed = training.pose(eta=options.USUAL_ETA)
 
-    from eomsym.verification import drift as measure_drift
     from eomsym.verification.observables import check_observable
     from eomsym.verification.training import network_of
 
     check_observable(observable, network_of(posed, "an observable"))
     posed, test = _held_out(posed, observable)
-    with output.progress("drifting") as progress:
-        result = measure_drift(
-            posed, observable, orders, steps=steps, after=after, state=state, test=test, progress=progress
-        )
+    result = output.asked(
+        "drifting", "drift", posed, observable, orders, steps=steps, after=after, state=state, test=test
+    )
     return report.tell(result, posed)
 
 

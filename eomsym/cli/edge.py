@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-import typer
-
-from eomsym.cli import options
+from eomsym.cli import options, output
 from eomsym.cli.groups import examples
 from eomsym.cli.measuring import Report
 
@@ -19,7 +17,7 @@ EXAMPLES = examples(
 def edge(
     *,
     training: options.Training,
-    order: Annotated[int, typer.Option(metavar="N", min=0, max=11, help="Order of the series that is tried.")] = 2,
+    order: Annotated[int, options.option("N", "Order of the series that is tried.", min=0, max=11)] = 2,
     after: options.After = 0,
     report: Report,
 ) -> int:
@@ -32,7 +30,4 @@ def edge(
     gradients that a value takes.
     """
     posed = training.pose(eta=options.USUAL_ETA)
-
-    from eomsym.verification import edge as look
-
-    return report.tell(look(posed, order=order, after=after), posed)
+    return report.tell(output.asked("looking", "edge", posed, order=order, after=after), posed)

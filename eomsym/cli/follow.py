@@ -24,7 +24,7 @@ def follow(
     orders: Annotated[Any, options.orders(MOST_ORDER)] = "0:2",
     state: Annotated[
         str,
-        options.state("whole", "slow", help="whole: parameters and memory, or slow: the slow manifold alone."),
+        options.choice("state", ("whole", "slow"), "whole: parameters and memory, or slow: the slow manifold alone."),
     ] = "whole",
     report: DrawnReport,
 ) -> int:
@@ -44,9 +44,4 @@ def follow(
     memory begins: give --after 1 or more.
     """
     posed = training.pose(eta=options.USUAL_ETA)
-
-    from eomsym.verification import follow as follow_run
-
-    with output.progress("following") as progress:
-        result = follow_run(posed, steps, orders, after=after, state=state, progress=progress)
-    return report.tell(result, posed)
+    return report.tell(output.asked("following", "follow", posed, steps, orders, after=after, state=state), posed)

@@ -62,13 +62,11 @@ def generate(
 def mlp(
     *,
     order: Annotated[
-        int, typer.Option(metavar="N", help="Highest power of the learning rate kept, 0 to 12, or 20 in double-double.")
+        int, options.option("N", "Highest power of the learning rate kept, 0 to 12, or 20 in double-double.")
     ],
     network: options.OwnNetwork,
     rule: options.Rule,
-    precision: Annotated[
-        str, typer.Option(metavar="NAME", help="Arithmetic of the kernel: double or double-double.")
-    ] = "double",
+    precision: Annotated[str, options.option("NAME", "Arithmetic of the kernel: double or double-double.")] = "double",
     output_: options.Folder = GENERATED,
 ) -> None:
     """Generate the kernel of a multilayer perceptron; prints the path of the file.
@@ -87,16 +85,15 @@ def mlp(
 
 @group.command(epilog=LOSS_EXAMPLES)
 def loss(
-    expression: Annotated[str, typer.Argument(metavar="EXPRESSION", help="The loss.", show_default=False)],
+    expression: Annotated[str, options.argument("EXPRESSION", "The loss.", show_default=False)],
     variables: Annotated[Any, options.names(help="Variables in the order of theta, such as x,y.")],
-    order: Annotated[int, typer.Option(metavar="N", help="Highest power of the learning rate kept, 0 to 16.")],
+    order: Annotated[int, options.option("N", "Highest power of the learning rate kept, 0 to 16.")],
     parameters: Annotated[Any, options.names(help="Constants given when the kernel is called, such as a,b.")] = None,
     field: Annotated[
-        bool,
-        typer.Option("--field", help="A differential equation: right-hand sides, ; in between."),
+        bool, typer.Option("--field", help="A differential equation: right-hand sides, ; in between.")
     ] = False,
     optimizer: options.Optimizer = "gradient-descent",
-    precision: Annotated[str, typer.Option(metavar="NAME", help="Arithmetic of the kernel: double.")] = "double",
+    precision: Annotated[str, options.option("NAME", "Arithmetic of the kernel: double.")] = "double",
     output_: options.Folder = GENERATED,
 ) -> None:
     """Generate the kernel of a loss that is written down; prints the path.

@@ -40,12 +40,7 @@ def translation(
     The exit status is 1 if the measured rate is not -log(1 - eta lambda)/eta.
     """
     posed = training.pose(eta=options.USUAL_ETA, weight_decay=WEIGHT_DECAY)
-
-    from eomsym.verification import translation as measure
-
-    with output.progress("training"):
-        result = measure(posed, orders, steps=steps)
-    return report.tell(result, posed)
+    return report.tell(output.asked("training", "translation", posed, orders, steps=steps), posed)
 
 
 @group.command(epilog=examples("eomsym layers scale", "eomsym layers scale --normalization layer --plot norms.png"))
@@ -66,12 +61,7 @@ def scale(
     The exit status is 1 if an error does not fall with slope order + 1.
     """
     posed = training.pose("digits-small", weight_decay=WEIGHT_DECAY, normalization="weight")
-
-    from eomsym.verification import scale as measure
-
-    with output.progress("measuring norms") as progress:
-        result = measure(posed, orders, progress=progress)
-    return report.tell(result, posed)
+    return report.tell(output.asked("measuring norms", "scale", posed, orders), posed)
 
 
 @group.command(epilog=examples("eomsym layers conserved", "eomsym layers conserved --activation identity --no-bias"))
@@ -92,9 +82,4 @@ def conserved(
     The exit status is 1 if gradient flow does not conserve one of them.
     """
     posed = training.pose("digits-small", eta=options.USUAL_ETA, activation="identity")
-
-    from eomsym.verification import conserved as measure
-
-    with output.progress("measuring") as progress:
-        result = measure(posed, orders, steps=steps, progress=progress)
-    return report.tell(result, posed)
+    return report.tell(output.asked("measuring", "conserved", posed, orders, steps=steps), posed)

@@ -8,8 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-import typer
-
 from eomsym.cli import options, output, parsing
 
 if TYPE_CHECKING:
@@ -45,8 +43,7 @@ class Report:
 @dataclass(frozen=True)
 class _Drawn:
     plot: Annotated[
-        Path | None,
-        typer.Option(metavar="FILE", parser=parsing.figure, help="Draw what was found; .png, .pdf or .svg."),
+        Path | None, options.option("FILE", "Draw what was found; .png, .pdf or .svg.", parser=parsing.figure)
     ] = None
 
 

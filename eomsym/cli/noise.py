@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Annotated
 
-import typer
-
 from eomsym.cli import options, output
 from eomsym.cli.groups import examples
 from eomsym.cli.measuring import DrawnReport
@@ -22,7 +20,7 @@ def noise(
     training: options.Training,
     steps: options.Steps = 100,
     ensemble: Annotated[
-        int, typer.Option(metavar="N", min=0, max=MOST_RUNS, help="Real runs beside the prediction, 10 or more.")
+        int, options.option("N", "Real runs beside the prediction, 10 or more.", min=0, max=MOST_RUNS)
     ] = 0,
     report: DrawnReport,
 ) -> int:
@@ -33,9 +31,5 @@ def noise(
     are drawn: --batches independent, or replacement.
     """
     posed = training.pose(eta=options.USUAL_ETA)
-
-    from eomsym.verification import noise as predict
-
-    with output.progress("predicting noise"):
-        result = predict(posed, steps, ensemble=ensemble, seed=training.seed)
+    result = output.asked("predicting noise", "noise", posed, steps, ensemble=ensemble, seed=training.seed)
     return report.tell(result, posed)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
 
 from eomsym.cli import options, output
 from eomsym.cli.groups import examples
@@ -15,10 +17,11 @@ if TYPE_CHECKING:
 #: What JSON says of a parameter, and of an option.
 TOLD = ("name", "symbol", "meaning", "minimum", "supremum", "default", "verified_at")
 OPTION = ("name", "kind", "meaning", "brought_by", *TOLD[3:])
-EXAMPLES = examples("eomsym optimizers", "eomsym optimizers --format json")
+EXAMPLES = examples("eomsym optimizers", "eomsym optimizers --edge", "eomsym optimizers --format json")
 
 
 def optimizers(
+    edge: Annotated[bool, typer.Option("--edge", help="Where each becomes unstable.")] = False,
     format_: options.Format = "table",
 ) -> None:
     """List the optimisers, their parameters and their options.
@@ -27,14 +30,40 @@ def optimizers(
     beside a parameter the value that people use, and the one at which the tests
     verify the slow manifold. An option is yes or no, with --set or in the name:
     --optimizer "adam(inside=yes)"; a number below it is there with it only.
+    With --edge the first eta lambda at which each becomes unstable, and the
+    multiplier that leaves the unit circle; the number at the values people use.
     """
     from eomsym.optimizers import FURTHER, REGISTRY
 
     entries = [*REGISTRY.values(), *FURTHER.values()]
+    record, table = (_threshold, _edges) if edge else (_record, _table)
     if format_ == "json":
-        output.write(json.dumps({"optimizers": [_record(entry) for entry in entries]}, ensure_ascii=False))
+        output.write(json.dumps({"optimizers": [record(entry) for entry in entries]}, ensure_ascii=False))
     else:
-        output.show(_table(entries))
+        output.show(table(entries))
+
+
+def _threshold(entry: Optimizer) -> dict[str, Any]:
+    from eomsym.derivation import edge_threshold
+    from eomsym.errors import InputError
+
+    try:
+        found = edge_threshold(entry)
+    except InputError as error:
+        return {"optimizer": entry.name, "why_none": str(error).partition(": ")[2]}
+    return {**found.to_dict(), "way": found.way}
+
+
+def _edges(entries: list[Optimizer]) -> Table:
+    rows: list[Row | None] = []
+    for found in map(_threshold, entries):
+        if "why_none" in found:
+            rows.append([found["optimizer"], found["why_none"], "", ""])
+            continue
+        told = [found["expression"], *(f"{name} held" for name in found["held"]), *found["notes"]]
+        value = "" if found["value"] is None else f"{found['value']:.6g}"
+        rows.append([found["optimizer"], "; ".join(told), value, found["way"]])
+    return Table(["optimiser", "unstable from eta lambda =", "value", "leaves"], rows, words=(0, 1, 3), boxed=True)
 
 
 def _record(entry: Optimizer) -> dict[str, object]:

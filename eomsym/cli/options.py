@@ -30,6 +30,26 @@ ORDERS = ("shuffled", "fixed", "independent", "replacement")
 USUAL_ETA = 0.01
 
 
+def option(metavar: str, help: str, *flags: str, **more: Any) -> Any:
+    """An option that takes a value; its name is that of the parameter where no flag is given."""
+    return typer.Option(*flags, metavar=metavar, help=help, **more)
+
+
+def argument(metavar: str, help: str, **more: Any) -> Any:
+    """An argument that is told in the help as options are."""
+    return typer.Argument(metavar=metavar, help=help, **more)
+
+
+def choice(what: str, kinds: Sequence[str], help: str, metavar: str = "NAME", **more: Any) -> Any:
+    """An option that is one of ``kinds``."""
+    return option(metavar, help, parser=lambda text: check_choice(what, text, kinds), **more)
+
+
+def number(help: str, **more: Any) -> Any:
+    """An option that is a number above 0."""
+    return option("NUMBER", help, parser=parsing.positive, **more)
+
+
 def _from_models(name: str) -> Callable[[str], list[str]]:
     """Completion from a tuple of names in ``eomsym.models``, which is imported when the shell asks and not before."""
 
@@ -52,44 +72,33 @@ def complete_optimizer(incomplete: str) -> list[str]:
     return _beginning(incomplete, list(REGISTRY))
 
 
-Optimizer = Annotated[
-    str, typer.Option(metavar="NAME", help="Name of the update rule.", autocompletion=complete_optimizer)
-]
-_rate: dict[str, Any] = {"metavar": "NUMBER", "parser": parsing.positive}
+Optimizer = Annotated[str, option("NAME", "Name of the update rule.", autocompletion=complete_optimizer)]
 Folder = Annotated[
     Path,
-    typer.Option(
-        "--output", metavar="DIR", parser=parsing.folder, help="Folder for the file; made if it is not there."
-    ),
+    option("DIR", "Folder for the file; made if it is not there.", "--output", parser=parsing.folder),
 ]
 
 
 def form(*kinds: str) -> Any:
     """The option ``--format``."""
-    known = f"{', '.join(kinds[:-1])} or {kinds[-1]}"
-    reader = parsing.one_of("format", *kinds)
-    return typer.Option("--format", metavar="FORMAT", parser=reader, help=f"{known}; --json is json.")
+    help = f"{', '.join(kinds[:-1])} or {kinds[-1]}; --json is json."
+    return option("FORMAT", help, "--format", parser=lambda text: check_choice("format", text, kinds))
 
 
 def orders(most: int) -> Any:
     """The option ``--orders``, up to ``most``."""
     text = f"A range 0:3, its end included, or a list 0,1,3; 0 to {most}."
-    return typer.Option(metavar="ORDERS", parser=parsing.orders_to(most), help=text)
-
-
-def state(*kinds: str, help: str, **more: Any) -> Any:
-    """The option ``--state``: what is followed."""
-    return typer.Option(metavar="NAME", parser=parsing.one_of("state", *kinds), help=help, **more)
+    return option("ORDERS", text, parser=parsing.orders_to(most))
 
 
 def names(*flags: str, help: str) -> Any:
     """An option of several names."""
-    return typer.Option(*flags, metavar="NAMES", parser=parsing.names, help=help)
+    return option("NAMES", help, *flags, parser=parsing.names)
 
 
 Format = Annotated[str, form("table", "json")]
-Steps = Annotated[int, typer.Option(metavar="N", min=1, max=MOST_STEPS, help="Steps of the optimizer.")]
-After = Annotated[int, typer.Option(metavar="N", min=0, max=MOST_STEPS, help="Steps that it makes before.")]
+Steps = Annotated[int, option("N", "Steps of the optimizer.", min=1, max=MOST_STEPS)]
+After = Annotated[int, option("N", "Steps that it makes before.", min=0, max=MOST_STEPS)]
 Quiet = Annotated[
     bool,
     typer.Option("--quiet", "-q", callback=output.set_quiet, help="No progress bar and no warnings."),
@@ -103,9 +112,7 @@ class Rule:
     optimizer: Optimizer = "gradient-descent"
     set_: Annotated[
         list[str] | None,
-        typer.Option(
-            "--set", metavar="NAME=VALUE", help="Give a parameter an exact value, an option yes or no. May be repeated."
-        ),
+        option("NAME=VALUE", "Give a parameter an exact value, an option yes or no. May be repeated.", "--set"),
     ] = None
 
     def read_rule(self) -> tuple[Entry, dict[str, Any]]:
@@ -125,9 +132,9 @@ class Rule:
 class _Named:
     dataset: Annotated[
         str | None,
-        typer.Option(
-            metavar="NAME",
-            help="digits, digits-small, moons, teacher or teacher-small.",
+        option(
+            "NAME",
+            "digits, digits-small, moons, teacher or teacher-small.",
             autocompletion=_from_models("DATASETS"),
             show_default="one that suits",
         ),
@@ -138,18 +145,11 @@ class _Named:
 class OwnNetwork:
     """Data in a file, if any, and the network that is trained."""
 
-    data: Annotated[
-        str | None, typer.Option(metavar="FILE", help="Own data instead: .csv, or .npz with two arrays.")
-    ] = None
+    data: Annotated[str | None, option("FILE", "Own data instead: .csv, or .npz with two arrays.")] = None
     target: Annotated[
-        str | None,
-        typer.Option(
-            metavar="COLUMNS", help="What is learnt, by name or number from 1.", show_default="the last column"
-        ),
+        str | None, option("COLUMNS", "What is learnt, by name or number from 1.", show_default="the last column")
     ] = None
-    inputs: Annotated[
-        str | None, typer.Option(metavar="COLUMNS", help="What it is learnt from.", show_default="all other columns")
-    ] = None
+    inputs: Annotated[str | None, option("COLUMNS", "What it is learnt from.", show_default="all other columns")] = None
     header: Annotated[
         bool | None,
         typer.Option(
@@ -158,37 +158,23 @@ class OwnNetwork:
     ] = None
     scale: Annotated[
         str | None,
-        typer.Option(
-            metavar="HOW",
-            help="Of inputs and values: none, standard (mean 0, deviation 1) or range (0 to 1).",
-            show_default="none",
+        option(
+            "HOW", "Of inputs and values: none, standard (mean 0, deviation 1) or range (0 to 1).", show_default="none"
         ),
     ] = None
-    layers: Annotated[Any, typer.Option(metavar="WIDTHS", parser=parsing.widths, help="Widths, such as 64,32,10.")] = (
-        None
-    )
+    layers: Annotated[Any, option("WIDTHS", "Widths, such as 64,32,10.", parser=parsing.widths)] = None
     activation: Annotated[
         str | None,
-        typer.Option(
-            metavar="NAME",
-            help="tanh, sigmoid, softplus, gelu, silu, sin or identity.",
-            autocompletion=_from_models("ACTIVATIONS"),
+        option(
+            "NAME", "tanh, sigmoid, softplus, gelu, silu, sin or identity.", autocompletion=_from_models("ACTIVATIONS")
         ),
     ] = None
-    loss: Annotated[
-        str | None,
-        typer.Option(metavar="NAME", help="cross-entropy or mse.", autocompletion=_from_models("LOSSES")),
-    ] = None
-    weight_decay: Annotated[
-        float | None, typer.Option(metavar="NUMBER", help="Strength of the weight decay.", show_default="0")
-    ] = None
+    loss: Annotated[str | None, option("NAME", "cross-entropy or mse.", autocompletion=_from_models("LOSSES"))] = None
+    weight_decay: Annotated[float | None, option("NUMBER", "Strength of the weight decay.", show_default="0")] = None
     normalization: Annotated[
         str | None,
-        typer.Option(
-            metavar="NAME",
-            help="none, weight, batch or layer.",
-            autocompletion=_from_models("NORMALIZATIONS"),
-            show_default="none",
+        option(
+            "NAME", "none, weight, batch or layer.", autocompletion=_from_models("NORMALIZATIONS"), show_default="none"
         ),
     ] = None
     no_bias: Annotated[bool, typer.Option("--no-bias", help="A network without bias vectors.")] = False
@@ -254,48 +240,43 @@ class _Loop:
     """The learning rate, its schedule, and batches."""
 
     eta: Annotated[
-        float | None,
-        typer.Option(
-            **_rate, help="Learning rate, the largest where it is halved.", show_default="chosen, or 0.01 for a run"
-        ),
+        float | None, number("Learning rate, the largest where it is halved.", show_default="chosen, or 0.01 for a run")
     ] = None
     schedule: Annotated[
         list[str] | None,
-        typer.Option(
-            metavar="[NAME=]EXPR",
-            help="The learning rate is eta times this, in tau = n eta; or cosine(2). Of a parameter: beta=EXPR.",
+        option(
+            "[NAME=]EXPR",
+            "The learning rate is eta times this, in tau = n eta; or cosine(2). Of a parameter: beta=EXPR.",
         ),
     ] = None
-    batch_size: Annotated[
-        int | None, typer.Option(metavar="N", min=1, max=parsing.MAX_BATCHES, help="Samples in a batch.")
-    ] = None
+    batch_size: Annotated[int | None, option("N", "Samples in a batch.", min=1, max=parsing.MAX_BATCHES)] = None
     batches: Annotated[
         str | None,
-        typer.Option(
+        choice(
+            "batches",
+            ORDERS,
+            "shuffled in each round, fixed, or drawn: independent, or with replacement.",
             metavar="ORDER",
-            parser=parsing.one_of("batches", *ORDERS),
-            help="shuffled in each round, fixed, or drawn: independent, or with replacement.",
             show_default="shuffled",
         ),
     ] = None
     last_batch: Annotated[
         str | None,
-        typer.Option(
+        choice(
+            "last batch",
+            ("keep", "weight", "drop"),
+            "A smaller last batch: keep, weight (by its size) or drop.",
             metavar="WHAT",
-            parser=parsing.one_of("last batch", "keep", "weight", "drop"),
-            help="A smaller last batch: keep, weight (by its size) or drop.",
             show_default="keep",
         ),
     ] = None
-    seed: Annotated[
-        int, typer.Option(metavar="N", min=0, max=LARGEST_SEED, help="Seed of the start and of the data.")
-    ] = 0
+    seed: Annotated[int, option("N", "Seed of the start and of the data.", min=0, max=LARGEST_SEED)] = 0
     precision: Annotated[
         str | None,
-        typer.Option(
-            metavar="NAME",
-            parser=parsing.one_of("precision", "double", "double-double"),
-            help="Arithmetic: double, or double-double (32 digits) for high orders.",
+        choice(
+            "precision",
+            ("double", "double-double"),
+            "Arithmetic: double, or double-double (32 digits) for high orders.",
             show_default="double",
         ),
     ] = None

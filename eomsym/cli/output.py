@@ -8,8 +8,9 @@ import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from inspect import signature
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from eomsym.cli import messages
 from eomsym.files import write_atomically
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from rich.console import Console, RenderableType
 
     from eomsym.result import Result
+    from eomsym.verification import Training
 
 #: 128 + SIGPIPE, what a shell reports for a program whose reader went away (``eomsym derive --order 9 | head -1``).
 READER_GONE = 141
@@ -131,6 +133,17 @@ def progress(description: str) -> Iterator[Callable[..., None] | None]:
         appearance.cancel()
         appearance.join()
         bar.stop()
+
+
+def asked(doing: str, question: str, training: Training, *arguments: Any, **further: Any) -> Any:
+    """What a function of ``eomsym.verification`` answers about a training; on the way it shows how far it is."""
+    from eomsym import verification
+
+    function = getattr(verification, question)
+    with progress(doing) as report:
+        if "progress" in signature(function).parameters:
+            further["progress"] = report
+        return function(training, *arguments, **further)
 
 
 @contextmanager

@@ -12,7 +12,6 @@ import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from eomsym.checks import check_choice
 from eomsym.errors import InputError
 
 _INTEGER = re.compile(r"[0-9]{1,9}")
@@ -33,11 +32,6 @@ def positive(text: str | float) -> float:
     if not 0 < number < math.inf:
         raise ValueError("give a finite number above 0, such as 0.01")
     return number
-
-
-def one_of(name: str, *choices: str) -> Callable[[str], str]:
-    """The one of ``choices`` that is meant."""
-    return lambda text: check_choice(name, text, choices)
 
 
 def orders_to(most: int) -> Callable[[str], tuple[int, ...]]:

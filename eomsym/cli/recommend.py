@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from eomsym.cli import options, output, parsing
+from eomsym.cli import options, output
 from eomsym.cli.groups import examples
 from eomsym.cli.measuring import Report
 
@@ -19,18 +19,8 @@ EXAMPLES = examples(
 
 def recommend(
     *,
-    accuracy: Annotated[
-        float,
-        typer.Option(metavar="NUMBER", parser=parsing.positive, help="Largest error over the distance moved."),
-    ] = 0.01,
-    time: Annotated[
-        float,
-        typer.Option(
-            metavar="NUMBER",
-            parser=parsing.positive,
-            help="Time, eta times the number of steps, for which it has to hold.",
-        ),
-    ] = 1.0,
+    accuracy: Annotated[float, options.number("Largest error over the distance moved.")] = 0.01,
+    time: Annotated[float, options.number("Time, eta times the number of steps, for which it has to hold.")] = 1.0,
     absolute: Annotated[bool, typer.Option("--absolute", help="The accuracy is the error itself, 2-norm.")] = False,
     orders: Annotated[Any, options.orders(11)] = "0:3",
     training: options.Training,
@@ -45,9 +35,5 @@ def recommend(
     followed from its real start.
     """
     posed = training.pose()
-
-    from eomsym.verification import recommend as advise
-
-    with output.progress("trying learning rates") as progress:
-        result = advise(posed, accuracy, time, orders, relative=not absolute, progress=progress)
+    result = output.asked("trying learning rates", "recommend", posed, accuracy, time, orders, relative=not absolute)
     return report.tell(result, posed)

@@ -26,38 +26,26 @@ group = new_group(
     ),
 )
 
-PLACE = typer.Argument(
-    metavar="SWEEP", help="Sweep file, its folder of results, or a .parquet file of them.", show_default=False
-)
+PLACE = options.argument("SWEEP", "Sweep file, its folder of results, or a .parquet file of them.", show_default=False)
 
 
 @group.command(
     epilog=examples("eomsym sweep run sweep.toml", "eomsym sweep run sweep.toml --executor processes --workers 4")
 )
 def run(
-    file: Annotated[str, typer.Argument(metavar="SWEEP", help="Sweep file (TOML).", show_default=False)],
+    file: Annotated[str, options.argument("SWEEP", "Sweep file (TOML).", show_default=False)],
     output_: Annotated[
         Path | None,
-        typer.Option(
-            "--output",
-            metavar="DIR",
-            parser=parsing.folder,
-            help="Folder for the results.",
-            show_default="SWEEP.results",
+        options.option(
+            "DIR", "Folder for the results.", "--output", parser=parsing.folder, show_default="SWEEP.results"
         ),
     ] = None,
-    executor: Annotated[
-        str,
-        typer.Option(
-            metavar="NAME", parser=parsing.one_of("executor", "serial", "processes"), help="serial or processes."
-        ),
-    ] = "serial",
+    executor: Annotated[str, options.choice("executor", ("serial", "processes"), "serial or processes.")] = "serial",
     workers: Annotated[
-        int | None, typer.Option(metavar="N", help="Number of processes.", show_default="the cores there are")
+        int | None, options.option("N", "Number of processes.", show_default="the cores there are")
     ] = None,
     scheduler: Annotated[
-        str | None,
-        typer.Option(metavar="ADDRESS", help="Run on the workers of this dask scheduler, as tcp://host:8786."),
+        str | None, options.option("ADDRESS", "Run on the workers of this dask scheduler, as tcp://host:8786.")
     ] = None,
     retry_failed: Annotated[bool, typer.Option("--retry-failed", help="Try jobs again that have failed.")] = False,
     quiet: options.Quiet = False,
@@ -112,8 +100,7 @@ def table(
 def plot(
     place: Annotated[str, PLACE],
     file: Annotated[
-        Path,
-        typer.Argument(metavar="FILE", parser=parsing.figure, help="Figure: .png, .pdf or .svg.", show_default=False),
+        Path, options.argument("FILE", "Figure: .png, .pdf or .svg.", parser=parsing.figure, show_default=False)
     ],
 ) -> None:
     """Draw the errors of a sweep over learning rates.

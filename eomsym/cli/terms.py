@@ -21,11 +21,9 @@ EXAMPLES = examples(
 def terms(
     *,
     training: options.Training,
-    order: Annotated[int, typer.Option(metavar="N", min=1, max=7, help="Highest power of the learning rate kept.")] = 4,
+    order: Annotated[int, options.option("N", "Highest power of the learning rate kept.", min=1, max=7)] = 4,
     steps: options.Steps = 100,
-    points: Annotated[
-        int, typer.Option(metavar="N", min=2, max=50, help="Iterates that are looked at, both ends included.")
-    ] = 5,
+    points: Annotated[int, options.option("N", "Iterates that are looked at, both ends included.", min=2, max=50)] = 5,
     edge: Annotated[
         bool, typer.Option("--edge", help="Say which description holds at each iterate, and what a value costs.")
     ] = False,
@@ -48,9 +46,5 @@ def terms(
     term of the kernel.
     """
     posed = training.pose()
-
-    from eomsym.verification import terms as measure_terms
-
-    with output.progress("measuring terms") as progress:
-        result = measure_terms(posed, steps, order, points=points, edge=edge, progress=progress)
+    result = output.asked("measuring terms", "terms", posed, steps, order, points=points, edge=edge)
     return report.tell(result, posed)

@@ -34,20 +34,21 @@ def verify(
     training: options.Training,
     state: Annotated[
         str | None,
-        options.state(
-            *("slow", "whole", "shadow"),
-            help="slow: the memory is eliminated; shadow: the same from the rule's own start. whole: theta and the "
+        options.choice(
+            "state",
+            ("slow", "whole", "shadow"),
+            "slow: the memory is eliminated; shadow: the same from the rule's own start. whole: theta and the "
             "memory together, from the real start.",
             show_default="whole with a memory",
         ),
     ] = None,
     after: Annotated[
         int | None,
-        typer.Option(
-            metavar="K",
+        options.option(
+            "K",
+            "With --state whole: take K real steps first.",
             min=0,
             max=options.MOST_STEPS,
-            help="With --state whole: take K real steps first.",
             show_default="0, 5 or 10",
         ),
     ] = None,
@@ -56,7 +57,7 @@ def verify(
     ] = False,
     orders: Annotated[Any, options.orders(MOST_ORDER)] = "0:4",
     halvings: Annotated[
-        int | None, typer.Option(metavar="N", min=2, max=16, help="How often --eta is halved.", show_default="5")
+        int | None, options.option("N", "How often --eta is halved.", min=2, max=16, show_default="5")
     ] = None,
     report: DrawnReport,
 ) -> int:
@@ -91,12 +92,8 @@ def verify(
     # A kernel one order higher is needed: it predicts the error of the order that is measured.
     check_integer("orders", max(orders), 0, max_kernel_order(precision) - 1)
     posed = training.pose(suited_data(entry, parameters, precision))
-
-    from eomsym.verification import verify as measure
-
-    with output.progress("verifying") as progress:
-        etas = _etas(posed, halvings, state, resum)
-        result = measure(posed, orders, state=state, etas=etas, after=after, resum=resum, progress=progress)
+    etas = _etas(posed, halvings, state, resum)
+    result = output.asked("verifying", "verify", posed, orders, state=state, etas=etas, after=after, resum=resum)
     status = report.tell(result, posed)
     if report.format_ != "json" and result.state == "slow":
         output.note_conditions(entry.name, entry.limits)

@@ -8,6 +8,7 @@ from eomsym import lazy
 from eomsym.derivation.corrected_descent import CorrectedStep, corrected_step
 from eomsym.derivation.deriving import derive, modified_loss
 from eomsym.derivation.designing import Design, design
+from eomsym.derivation.edge_threshold import EdgeThreshold, edge_threshold
 from eomsym.derivation.equation import Equation
 from eomsym.derivation.linear_law import DecayLaw, decay_law, series_radius
 from eomsym.derivation.noise_generator import modified_generator
@@ -23,6 +24,7 @@ __all__ = [
     "CorrectedStep",
     "DecayLaw",
     "Design",
+    "EdgeThreshold",
     "Equation",
     "TreeTable",
     "closed_form",
@@ -30,6 +32,7 @@ __all__ = [
     "decay_law",
     "derive",
     "design",
+    "edge_threshold",
     "modified_equation",
     "modified_generator",
     "modified_loss",

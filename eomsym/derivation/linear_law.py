@@ -16,8 +16,9 @@ from typing import TYPE_CHECKING, Any
 from eomsym import optimizers
 from eomsym.checks import check_positive
 from eomsym.derivation.deriving import derive_on_trees
+from eomsym.derivation.difference_equation import difference_equation
 from eomsym.errors import InputError
-from eomsym.optimizers.rule import Gradient, Stage, State, UpdateRule
+from eomsym.optimizers.rule import UpdateRule
 from eomsym.result import Result
 
 if TYPE_CHECKING:
@@ -109,30 +110,19 @@ def series_radius(rule: UpdateRule) -> float:
 def _multipliers(rule: UpdateRule) -> sympy.Poly | None:
     """A polynomial in r over those in x = ηλ, 0 where r multiplies θ in each step on the gradient λθ.
 
-    It is the determinant of what the atoms of the rule obey.  None where they do not depend on η and λ by x alone.
+    None where the steps do not depend on η and λ by x alone.
     """
     import sympy
 
-    if not rule.linear or any(isinstance(atom, Gradient) and atom.field for atom in rule.atoms):
+    if not rule.linear:
         return None
-    r, eta, strength, x = sympy.symbols("r eta lambda x")
-    matrix = sympy.zeros(len(rule.atoms))
-    for number, atom in enumerate(rule.atoms):
-        match atom:
-            case State(index):
-                own, factor, made = r, 1, rule.following[index]
-            case Gradient(point=made):
-                own, factor = 1, strength
-            case Stage(index):
-                own, factor, made = 1, 1, rule.stages[index]
-        matrix[number, number] += own
-        for other, power, coefficient in made.terms:
-            matrix[number, other] -= factor * eta**power * sympy.Rational(coefficient)
-    determinant = sympy.Poly(matrix.det(method="berkowitz"), r, eta, strength)
-    if any(steps != strengths for _, steps, strengths in determinant.monoms()):
+    try:
+        equation = difference_equation(rule)
+    except InputError:
         return None
-    terms = (coefficient * r**power * x**steps for (power, steps, _), coefficient in determinant.terms())
-    return sympy.Poly(sum(terms), r, domain=sympy.QQ[x])
+    if equation.shifted or equation.polynomial.degree(2) > 0:
+        return None
+    return sympy.Poly(equation.polynomial.as_expr(), sympy.Symbol("r"), domain=sympy.QQ[sympy.Symbol("x")])
 
 
 def _roots(polynomial: sympy.Poly, digits: int = 15) -> list[sympy.Expr]:

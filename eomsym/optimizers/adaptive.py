@@ -23,7 +23,7 @@ from typing import Any
 from eomsym.errors import InputError
 from eomsym.optimizers.descent import MOMENTUM, rates
 from eomsym.optimizers.optimizer import Arrays, Optimizer, Slope, flag, from_zero, share
-from eomsym.optimizers.stepping import sqrt
+from eomsym.optimizers.stepping import exact_in_trace, sqrt
 from eomsym.optimizers.variants import decoupled_decay
 
 ROUGH = "not smooth where a component of g vanishes; holds after the transient"
@@ -190,7 +190,7 @@ def _step_nadam(
     Limits: no slow manifold
     """
     theta, mean, square, faded, clock, kept = state
-    slope, tick = gradient(theta), 0.96**momentum_decay
+    slope, tick = gradient(theta), exact_in_trace(theta, 0.96**momentum_decay)
     clock = tick * clock
     momentum, following = beta1 * (1 - clock / 2), beta1 * (1 - tick * clock / 2)
     kept, faded = momentum * kept, beta2 * faded

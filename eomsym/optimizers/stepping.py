@@ -71,6 +71,11 @@ def number_for(theta: Any, value: Fraction) -> Any:
     return value if hasattr(theta, "builder") else float(value)
 
 
+def exact_in_trace(theta: Any, value: Any) -> Any:
+    """A float that is meant, such as a power of a parameter: for a traced step the exact number that it is."""
+    return Fraction(value) if hasattr(theta, "builder") else value
+
+
 def exact_number(value: Any) -> Coefficient:
     """A coefficient from what stands in a step function."""
     if isinstance(value, (int, Fraction)) or hasattr(value, "numer"):

@@ -31,10 +31,13 @@ from eomsym.optimizers.stepping import exact_number, inverse
 _ONES = -1
 
 
-def trace(step: Callable[..., Any], states: int, parameters: Mapping[str, Any], slow: bool = False) -> UpdateRule:
+def trace(
+    step: Callable[..., Any], states: int, parameters: Mapping[str, Any], slow: bool = False, checked: bool = True
+) -> UpdateRule:
     """The update rule of ``step(gradient, state, eta, **parameters)`` with ``states`` states, θ first.
 
     With ``slow`` every state must keep itself with weight 1 and move by powers of η, as θ does, or forget.
+    What is not ``checked`` may have no step-index series, and gets no ``schedule``.
     Raises ``InputError`` if the function does what has no step-index series: see the messages below.
     """
     builder = _Builder()
@@ -48,6 +51,8 @@ def trace(step: Callable[..., Any], states: int, parameters: Mapping[str, Any], 
     stages = tuple(stage.frozen() for stage in builder.stages)
     following = tuple(_expand_stages(builder, part).frozen() for part in after)
     rule = UpdateRule(tuple(builder.atoms), stages, following, ())
+    if not checked:
+        return rule
     _check(rule, slow)
     return UpdateRule(rule.atoms, stages, following, _schedule(rule))
 
@@ -57,10 +62,17 @@ def trace_settled(step: Callable[..., Any], states: int, parameters: Mapping[str
 
     Those that are left keep their order.  Traced again until there is none: what was added may have been such a state.
     """
-    rule = trace(step, states, parameters)
+    return settled(step, states, parameters)[0]
+
+
+def settled(
+    step: Callable[..., Any], states: int, parameters: Mapping[str, Coefficient], checked: bool = True
+) -> tuple[UpdateRule, list[int]]:
+    """``trace_settled``, and which states are left; ``checked`` is that of ``trace``."""
+    rule = trace(step, states, parameters, checked=checked)
     kept = [index for index in range(states) if not _fades(rule, index)]
     if len(kept) == states:
-        return rule
+        return rule, kept
 
     def rest(gradient: Callable[..., Any], state: tuple[Any, ...], eta: Any, **values: Any) -> tuple[Any, ...]:
         whole = [0 * state[0]] * states
@@ -69,7 +81,8 @@ def trace_settled(step: Callable[..., Any], states: int, parameters: Mapping[str
         after = step(gradient, tuple(whole), eta, **values)
         return tuple(after[index] for index in kept)
 
-    return trace_settled(rest, len(kept), parameters)
+    rule, left = settled(rest, len(kept), parameters, checked)
+    return rule, [kept[index] for index in left]
 
 
 def _fades(rule: UpdateRule, index: int) -> bool:

@@ -1,11 +1,9 @@
 """Sweeps: every optimiser × model × data × step size × seed of a file is a job, kept as soon as it is measured."""
 
-from eomsym.sweeps.cluster import Cluster
-from eomsym.sweeps.executors import Processes, Serial
-from eomsym.sweeps.plan import SweepPlan
+from eomsym.sweeps.executors import Cluster, Processes, Serial
+from eomsym.sweeps.plan import SweepPlan, plan_from_dict, read_plan
 from eomsym.sweeps.results import SweepResults, read_results
 from eomsym.sweeps.run import SweepRun, run_sweep
-from eomsym.sweeps.sweep_file import plan_from_dict, read_plan
 
 __all__ = [
     "Cluster",

@@ -11,7 +11,6 @@ from functools import lru_cache
 from typing import Any
 
 import numpy as np
-from threadpoolctl import threadpool_limits
 
 from eomsym import __version__, optimizers
 from eomsym.codegen import Kernel, KernelSpec, kernel_for
@@ -47,39 +46,27 @@ def kernel_orders(jobs: Iterable[Job]) -> list[KernelOrder]:
 
 
 def prepare_kernel(order: KernelOrder) -> None:
-    """Generates, compiles and caches a kernel where that has not been done: seconds, once a machine."""
+    """Generates, compiles and caches a kernel where that has not been done: seconds, once a machine.
+
+    Raises ``KernelError`` if the eomsym here writes another kernel than the one that ordered it, or is of another
+    version.
+    """
+    if _order(order.spec) != order:
+        raise KernelError(
+            f"kernel {order.spec.name}: eomsym {__version__} on {platform.node()} writes another file than the client; "
+            "install the same version there"
+        )
     _kernel(order)
 
 
-def measure(job: Job) -> JobResult:
+def measure(job: Job, order: KernelOrder) -> JobResult:
     """The job's errors, or the reason why there are none: a path that leaves the numbers, data that do not fit.
 
     The caller limits BLAS to one thread.  Raises ``KernelError`` for a kernel that cannot be had, which is no fault of
     the job's.
     """
-    return _result(job, _kernel(kernel_order(job)))
-
-
-def measure_as_ordered(job: Job, order: KernelOrder) -> JobResult:
-    """The same on another machine, which must make of the job what the client makes of it.
-
-    Raises ``KernelError`` if the eomsym there writes another kernel, or is of another version.
-    """
-    _check_own(order)
-    one_blas_thread()
-    return measure(job)
-
-
-def prepare_as_ordered(order: KernelOrder) -> None:
-    """``prepare_kernel`` on another machine.  Raises as ``measure_as_ordered`` does."""
-    _check_own(order)
     prepare_kernel(order)
-
-
-@lru_cache(maxsize=1)
-def one_blas_thread() -> None:
-    """Limits BLAS to one thread for the rest of this process."""
-    threadpool_limits(limits=1, user_api="blas")
+    return _result(job, _kernel(order))
 
 
 class _PatientKernel:
@@ -107,14 +94,6 @@ class _PatientKernel:
                 f"the integrator has asked for the field more than {MAX_EVALUATIONS} times: the equation of motion is "
                 "stiff or the time long; take smaller step sizes"
             )
-
-
-def _check_own(order: KernelOrder) -> None:
-    if _order(order.spec) != order:
-        raise KernelError(
-            f"kernel {order.spec.name}: eomsym {__version__} on {platform.node()} writes another file than the client; "
-            "install the same version there"
-        )
 
 
 def _result(job: Job, kernel: Kernel) -> JobResult:

@@ -22,9 +22,8 @@ from eomsym.errors import InputError
 from eomsym.files import read_bounded, write_atomically
 from eomsym.result import Result, Row, Table, fixed, small
 from eomsym.sweeps.job import JobResult
-from eomsym.sweeps.plan import SweepPlan, describe_settings
+from eomsym.sweeps.plan import SweepPlan, describe_settings, read_plan
 from eomsym.sweeps.store import ResultStore
-from eomsym.sweeps.sweep_file import read_plan
 from eomsym.verification.training import describe_model
 from eomsym.verification.verification_record import OrderRecord
 

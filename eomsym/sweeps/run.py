@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
+from eomsym.errors import EomsymError
 from eomsym.result import Result
-from eomsym.sweeps.executors import Executor, Serial, WorkerLost
+from eomsym.sweeps.executors import Executor, Serial, WorkerLost, answers
 from eomsym.sweeps.job import Job, JobResult
-from eomsym.sweeps.measure import kernel_orders
+from eomsym.sweeps.measure import kernel_order, kernel_orders, measure, prepare_kernel
 from eomsym.sweeps.plan import SweepPlan
 from eomsym.sweeps.results import collect
 from eomsym.sweeps.store import ResultStore
 
+#: What is recorded of a job that no worker survives; without numbers or places, so that it is always the same.
+GIVEN_UP = "each worker process that was given this job died over it"
 #: Called with what is being done, how much of it is done, and how much there is.
 Progress = Callable[[str, int, int], None]
 
@@ -65,22 +67,24 @@ def run_sweep(
     return SweepRun(len(jobs), len(jobs) - len(todo), len(todo), len(failed))
 
 
-def _measure(todo: list[Job], executor: Executor, store: ResultStore, report: Progress) -> set[str]:
+def _measure(todo: list[Job], place: Executor, store: ResultStore, report: Progress) -> set[str]:
     """Measures all of ``todo`` and returns the digests of those that failed."""
     failed = set()
     orders = kernel_orders(todo)
-    with executor:
+    with place:
         report("kernels", 0, len(orders))
-        for done, _ in enumerate(executor.prepare(orders), start=1):
+        for done, (_, lost) in enumerate(answers(place, prepare_kernel, [(order,) for order in orders]), start=1):
+            if lost:
+                raise EomsymError("kernels: each worker died while it compiled; is there memory enough?")
             report("kernels", done, len(orders))
         report("jobs", 0, len(todo))
-        with closing(executor.measure(todo)) as outcomes:
-            for done, (job, outcome) in enumerate(outcomes, start=1):
-                result = JobResult(job, reason=outcome.reason) if isinstance(outcome, WorkerLost) else outcome
-                store.write(result)
-                if result.failed:
-                    failed.add(job.digest)
-                report("jobs", done, len(todo))
+        tasks = ((job, kernel_order(job)) for job in todo)
+        for done, ((job, _), answer) in enumerate(answers(place, measure, tasks), start=1):
+            result = JobResult(job, reason=GIVEN_UP) if isinstance(answer, WorkerLost) else answer
+            store.write(result)
+            if result.failed:
+                failed.add(job.digest)
+            report("jobs", done, len(todo))
     return failed
 
 

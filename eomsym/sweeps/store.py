@@ -18,8 +18,7 @@ from filelock import FileLock, Timeout
 from eomsym.errors import EomsymError, InputError
 from eomsym.files import read_bounded, temporary_files, write_atomically
 from eomsym.sweeps.job import Job, JobResult, canonical_json
-from eomsym.sweeps.plan import SweepPlan
-from eomsym.sweeps.sweep_file import plan_from_dict
+from eomsym.sweeps.plan import SweepPlan, plan_from_dict
 
 #: What is larger was not written by a sweep.
 MAX_RESULT_BYTES, MAX_PLAN_BYTES = 2**20, 2**26

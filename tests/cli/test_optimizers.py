@@ -1,7 +1,10 @@
 """``eomsym optimizers``: everything that is registered, with parameters, options and update rule."""
 
+from pathlib import Path
+
 from rich.cells import cell_len
 
+from eomsym.derivation import EdgeThreshold
 from eomsym.optimizers import COMMON, FURTHER, REGISTRY
 from eomsym.optimizers.variants import options_of
 
@@ -54,3 +57,24 @@ def test_every_name_and_alias_listed_can_be_derived(run):
             continue
         for name in (entry["name"], *entry["aliases"], entry["name"].title().replace("-", "")):
             assert run("derive", name, "--order", "1", "--format", "json").json["optimizer"] == entry["name"]
+
+
+def test_thresholds_are_told_as_in_the_documentation(run, monkeypatch):
+    """The page has what the command prints."""
+    monkeypatch.setenv("COLUMNS", "80")
+    result = run("optimizers", "--edge")
+    assert (result.status, result.err) == (0, "")
+    assert max(map(cell_len, result.out.splitlines())) <= 80
+    page = (Path(__file__).parents[2] / "docs/edge.md").read_text(encoding="utf-8")
+    assert result.out.rstrip() in page
+
+
+def test_json_of_thresholds(run):
+    listed = run("optimizers", "--edge", "--format", "json").json["optimizers"]
+    assert [entry["optimizer"] for entry in listed] == list(LISTED)
+    for entry in listed:
+        assert "why_none" in entry or set(entry) == {*EdgeThreshold.told, "way"}
+    assert [entry["value"] for entry in listed if entry["optimizer"] == "adam"] == [38]
+    assert [entry["why_none"] for entry in listed if entry["optimizer"] == "mini-batches"] == [
+        "no threshold, it takes gradients of batches or players, which share no lambda"
+    ]

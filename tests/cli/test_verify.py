@@ -136,7 +136,6 @@ def test_options_reach_the_library(run_with, study):
         "state": None,
         "after": None,
         "resum": False,
-        "progress": None,  # stderr is no terminal here
     }
 
 

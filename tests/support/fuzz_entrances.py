@@ -18,6 +18,7 @@ from fuzzing import Entrance
 
 import eomsym
 from eomsym import cli, optimizers, schedules
+from eomsym.checks import check_choice
 from eomsym.cli import options, parsing
 from eomsym.codegen import KernelSpec, write_kernel
 from eomsym.codegen.render import render
@@ -308,13 +309,13 @@ def _read(parser: Callable[[str], Any]) -> Callable[[str], Any]:
 
 
 def _batches(text: str) -> None:
-    batches = eomsym.Batches(3, _read(parsing.one_of("batches", *options.ORDERS))(text))
+    batches = eomsym.Batches(3, check_choice("batches", text, options.ORDERS))
     if not batches.is_drawn:
         batches.of(6)
 
 
 def _sweep(path: Path) -> None:
-    from eomsym.sweeps.sweep_file import read_plan
+    from eomsym.sweeps.plan import read_plan
 
     read_plan(path)
 

@@ -20,11 +20,6 @@ def die_over_two(item):
     return die(item) if item == 2 else answer(item)
 
 
-def die_over_two_of_many(item, order):
-    """The same for a task of two arguments."""
-    return die_over_two(item)
-
-
 def die_at_first(path):
     """Deadly until a file is there."""
     if not Path(path).exists():

@@ -14,8 +14,7 @@ import worker_tasks
 
 from eomsym import sweeps
 from eomsym.errors import EomsymError, InputError, MissingExtraError
-from eomsym.sweeps import cluster as cluster_module
-from eomsym.sweeps.executors import WorkerLost
+from eomsym.sweeps.executors import WorkerLost, answers
 
 ROOT = Path(__file__).parents[2]
 HOST = "127.0.0.1"
@@ -145,7 +144,7 @@ def test_a_run_that_loses_its_scheduler_or_hears_ctrl_c_says_so_in_one_line(
     client = run_command(address, file, folder)
     if end == "scheduler":
         kill_after(client, cluster.scheduler, folder, 10)
-        expected = (2, f"eomsym: scheduler '{address}': the connection was lost")
+        expected = (2, f"eomsym: --scheduler '{address}': the connection was lost")
     else:
         wait_for(client, folder, 10)
         client.send_signal(signal.SIGINT)
@@ -160,15 +159,14 @@ def test_a_run_that_loses_its_scheduler_or_hears_ctrl_c_says_so_in_one_line(
 
 
 @pytest.mark.slow
-def test_a_job_over_which_workers_die_is_given_up_and_the_others_are_done(cluster, monkeypatch):
+def test_a_job_over_which_workers_die_is_given_up_and_the_others_are_done(cluster):
     """The nanny starts a new worker each time."""
     address, start_worker = cluster.address, cluster.start_worker
     start_worker("--nanny")
-    monkeypatch.setattr(cluster_module, "measure_as_ordered", worker_tasks.die_over_two_of_many)
-    monkeypatch.setattr(cluster_module, "kernel_order", lambda job: None)
     with sweeps.Cluster(address) as place:
-        found = dict(place.measure(range(6)))
-    assert found.pop(2) == WorkerLost()
+        tasks = [(item,) for item in range(6)]
+        found = {item: said for (item,), said in answers(place, worker_tasks.die_over_two, tasks)}
+    assert isinstance(found.pop(2), WorkerLost)
     assert {item: said for item, (said, _) in found.items()} == {item: item for item in (0, 1, 3, 4, 5)}
 
 

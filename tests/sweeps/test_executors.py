@@ -18,13 +18,12 @@ SURROUNDINGS = {**os.environ, "PYTHONPATH": f"{ROOT}:{ROOT / 'tests' / 'support'
 
 
 @pytest.fixture
-def answers(monkeypatch):
-    """What two workers make of tasks, given a function in place of the measurement."""
+def answers():
+    """What two workers make of tasks."""
 
     def call(function, items, workers=2):
-        monkeypatch.setattr(executors, "measure", function)
         with Processes(workers) as pool:
-            return list(pool.measure(items))
+            return [(item, said) for (item,), said in executors.answers(pool, function, [(item,) for item in items])]
 
     return call
 
@@ -82,7 +81,7 @@ def test_a_task_that_kills_every_worker_is_given_up_and_the_others_are_done(answ
 def test_what_a_task_raises_is_raised_here_with_the_place(answers):
     with pytest.raises(TypeError, match="no 5") as raised:
         answers(worker_tasks.fail, [5], workers=1)
-    assert "worker_tasks.py" in raised.value.__notes__[0]
+    assert "worker_tasks.py" in str(raised.value.__cause__)
 
 
 def test_workers_do_not_hear_ctrl_c():
@@ -90,11 +89,11 @@ def test_workers_do_not_hear_ctrl_c():
     program = (
         "import worker_tasks\nfrom eomsym.sweeps import Processes, executors\n"
         "if __name__ == '__main__':\n"
-        "    executors.measure = worker_tasks.sigint_is_blocked\n"
-        "    with Processes(1) as pool:\n        print(list(pool.measure([0])))\n"
+        "    with Processes(1) as pool:\n"
+        "        print(list(executors.answers(pool, worker_tasks.sigint_is_blocked, [(0,)])))\n"
     )
     done = subprocess.run([sys.executable, "-c", program], env=SURROUNDINGS, cwd=ROOT, capture_output=True, check=True)
-    assert done.stdout == b"[(0, True)]\n"
+    assert done.stdout == b"[((0,), True)]\n"
 
 
 @pytest.mark.parametrize("count", [0, -1, 257, True, "2", 1.0])
@@ -111,9 +110,9 @@ def test_workers_end_when_their_parent_is_killed():
     program = (
         "import sys, worker_tasks\nfrom eomsym.sweeps import Processes, executors\n"
         "if __name__ == '__main__':\n"
-        "    executors.measure = worker_tasks.answer\n"
         "    with Processes(2) as pool:\n"
-        "        for _, (_, process) in pool.measure(range(2)):\n            print(process, flush=True)\n"
+        "        for _, (_, process) in executors.answers(pool, worker_tasks.answer, [(0,), (1,)]):\n"
+        "            print(process, flush=True)\n"
         "        sys.stdin.read()\n"
     )
     parent = subprocess.Popen(
@@ -131,8 +130,7 @@ def test_workers_end_when_their_parent_is_killed():
 def test_a_script_without_a_guard_is_told_of_it(tmp_path):
     script = tmp_path / "script.py"
     script.write_text(
-        "from eomsym.sweeps import Processes, executors\n"
-        "with Processes(1) as pool:\n    print(list(pool.measure([1])))\n"
+        "from eomsym.sweeps import Processes\nwith Processes(1) as pool:\n    print(pool.submit(abs, 1).result())\n"
     )
     done = subprocess.run([sys.executable, script], env=SURROUNDINGS, capture_output=True, text=True, check=False)
     assert done.returncode == 1

@@ -10,7 +10,7 @@ from eomsym import optimizers, sweeps
 from eomsym.errors import InputError, KernelError
 from eomsym.models import MLP
 from eomsym.sweeps import measure
-from eomsym.sweeps.measure import KernelOrder, kernel_order, kernel_orders, measure_as_ordered
+from eomsym.sweeps.measure import KernelOrder, kernel_order, kernel_orders
 
 
 @pytest.fixture(autouse=True)
@@ -19,16 +19,23 @@ def _one_blas_thread():
         yield
 
 
+def measured(job):
+    return measure.measure(job, kernel_order(job))
+
+
 @pytest.mark.parametrize("optimizer", ["gradient-descent", "heavy-ball"])
 def test_it_is_what_verify_measures(cheap, optimizer, kernels):
     etas = [0.2, 0.1, 0.05]
-    plan = sweeps.plan_from_dict(cheap(etas=etas, steps=8, seeds=[5], optimizer=[{"name": optimizer}]))
     values = optimizers.get(optimizer).complete({}, trial=True)
+    words = {name: str(value) for name, value in values.items()}
+    plan = sweeps.plan_from_dict(
+        cheap(etas=etas, steps=8, seeds=[5], optimizer=[{"name": optimizer, "parameters": words}])
+    )
     expected = asking.verify(
         optimizer, data="teacher-small", orders=(0, 1, 2), etas=etas, state="slow", seed=5, **values
     )
     for index, job in enumerate(plan.jobs()):
-        result = measure.measure(job)
+        result = measured(job)
         assert result.reason == ""
         assert [error.order for error in result.errors] == [0, 1, 2]
         for error, record in zip(result.errors, expected.orders, strict=True):
@@ -40,23 +47,23 @@ def test_it_is_what_verify_measures(cheap, optimizer, kernels):
 
 def test_the_same_job_gives_the_same_bytes_and_another_seed_others(plan):
     jobs = list(plan.jobs())
-    first, again = (measure.measure(jobs[0]) for _ in range(2))
+    first, again = (measured(jobs[0]) for _ in range(2))
     assert first.to_json() == again.to_json()
-    other = measure.measure(next(job for job in jobs if job.seed == 1))
+    other = measured(next(job for job in jobs if job.seed == 1))
     assert other.errors != first.errors
 
 
 def test_a_path_that_leaves_the_numbers_is_a_result_with_the_reason(plan):
     job = dataclasses.replace(next(plan.jobs()), eta=1e160, time=8e160)
-    result = measure.measure(job)
+    result = measured(job)
     assert result.failed
     assert result.reason.startswith("optimizer path: step 2 with eta = 1e+160")
-    assert result.to_json() == measure.measure(job).to_json()
+    assert result.to_json() == measured(job).to_json()
 
 
 def test_a_path_along_which_the_integrator_creeps_is_ended(plan, monkeypatch):
     monkeypatch.setattr(measure, "MAX_EVALUATIONS", 50)
-    result = measure.measure(next(plan.jobs()))
+    result = measured(next(plan.jobs()))
     assert "asked for the field more than 50 times" in result.reason
 
 
@@ -65,7 +72,7 @@ def test_what_a_path_refuses_is_a_reason_on_one_line(plan, monkeypatch):
         raise InputError("data: 64 samples do not make\n3 equal batches")
 
     monkeypatch.setattr(measure, "measure_errors", refuse)
-    assert measure.measure(next(plan.jobs())).reason == "data: 64 samples do not make 3 equal batches"
+    assert measured(next(plan.jobs())).reason == "data: 64 samples do not make 3 equal batches"
 
 
 def test_a_fault_of_the_program_is_not_taken_for_a_result(plan, monkeypatch):
@@ -74,7 +81,7 @@ def test_a_fault_of_the_program_is_not_taken_for_a_result(plan, monkeypatch):
 
     monkeypatch.setattr(measure, "measure_errors", broken)
     with pytest.raises(TypeError, match="a fault"):
-        measure.measure(next(plan.jobs()))
+        measured(next(plan.jobs()))
 
 
 def test_each_kernel_is_ordered_once(cheap):
@@ -94,14 +101,14 @@ def test_the_kernel_reaches_the_power_of_the_error(cheap):
 def test_another_version_of_the_package_orders_another_kernel(plan, monkeypatch):
     job = next(plan.jobs())
     order = kernel_order(job)
-    assert measure_as_ordered(job, order) == measure.measure(job)
+    assert measure.measure(job, order) == measured(job)
     with pytest.raises(KernelError, match="install the same version there"):
-        measure_as_ordered(job, KernelOrder(order.spec, "0" * 64))
+        measure.measure(job, KernelOrder(order.spec, "0" * 64))
     monkeypatch.setattr(measure, "__version__", "0.0.0")
     measure._order.cache_clear()
     try:
         with pytest.raises(KernelError, match=r"eomsym 0\.0\.0 on"):
-            measure_as_ordered(job, order)
+            measure.measure(job, order)
     finally:
         measure._order.cache_clear()
 

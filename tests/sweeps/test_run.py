@@ -12,6 +12,7 @@ from eomsym.errors import EomsymError, InputError
 from eomsym.sweeps import Processes, Serial
 from eomsym.sweeps.executors import WorkerLost
 from eomsym.sweeps.job import JobResult
+from eomsym.sweeps.measure import prepare_kernel
 from eomsym.sweeps.store import ResultStore
 
 
@@ -22,15 +23,18 @@ class Recorded(Serial):
         super().__init__()
         self.prepared, self.asked, self.outcome = [], [], outcome
 
-    def prepare(self, orders):
-        self.prepared += orders
-        yield from super().prepare(orders)
+    def submit(self, function, *arguments):
+        if function is prepare_kernel:
+            self.prepared += arguments
+            return super().submit(function, *arguments)
+        self.asked.append(arguments[0])
+        instead = self.outcome(arguments[0])
+        return super().submit(lambda *_: instead) if instead else super().submit(function, *arguments)
 
-    def measure(self, jobs):
-        for job in jobs:
-            self.asked.append(job)
-            instead = self.outcome(job)
-            yield (job, instead) if instead else next(super().measure([job]))
+    def value(self, future):
+        if isinstance(future.result(), WorkerLost):
+            raise future.result()
+        return future.result()
 
 
 def failed(job):

@@ -159,7 +159,7 @@ FAULTS = [
         ("tests/derivation/test_linear_law.py",),
         ("decay_law", "Fraction(coefficient) * x**n * strength", "Fraction(coefficient) * x**n"),
         ("decay_law", "(tuple(orders), rates, -multiplier.ln()", "(tuple(orders), rates, multiplier.ln()"),
-        ("_multipliers", "matrix[number, other] -= factor", "matrix[number, other] += factor"),
+        ("difference_equation", "row[place[other]] -= factors", "row[place[other]] += factors"),
         ("series_radius", "discriminant(), polynomial.coeff_monomial(1), polynomial", "coeff_monomial(1), polynomial"),
     ),
     *_faults(
