@@ -25,10 +25,10 @@ class FlatModel(ABC):
 
     order = MAX_ARRAY_ORDER
     frontend: Frontend
-    #: A vector of the library's, what compiles a function of such, and what makes g of one.
+    #: A vector of the library's, what compiles a function of such, and ``grad``, ``jvp`` and ``vmap``.
     array: Callable[[np.ndarray], Any]
     compiled: Callable[[Function], Function]
-    gradient_of: Callable[[Function], Function]
+    functions: Any
     #: In it the library computes in float64.
     precisely: Callable[[], AbstractContextManager[Any]] = nullcontext
 
@@ -38,8 +38,8 @@ class FlatModel(ABC):
         vector, self._shaped = library.ravel(self._moving.leaves)
         self.theta = np.array(library.numpy(vector))
         self.size = self.theta.size
-        self._flat = self.compiled(lambda flat: loss_fn(self._params(flat)))
-        self._slope = self.compiled(self.gradient_of(self._flat))
+        self._flat = self.compiled(lambda flat: loss_fn(self.parameters(flat)))
+        self._slope = self.compiled(self.functions.grad(self._flat))
 
     def check(self) -> None:  # noqa: B027 - nothing of JAX's is refused
         """Raises ``InputError`` where what steps are made of is no gradient of the loss."""
@@ -52,12 +52,19 @@ class FlatModel(ABC):
     def _rows(self, flat: Any, order: int, optimizer: Any, values: Mapping[str, Any]) -> list[Any]:
         """Counter terms at a vector, each a tree of what moves."""
 
-    def _params(self, flat: Any) -> Any:
+    def parameters(self, flat: Any) -> Any:
+        """``params`` of a vector of the library's."""
         return self._moving.whole(self._shaped(flat))
 
     def _of(self, function: Function, *vectors: np.ndarray) -> np.ndarray:
         with self.precisely():
             return np.array(self.frontend.library.numpy(function(*map(self.array, vectors))))
+
+    def restored(self, theta: np.ndarray) -> Any:
+        """``params`` of a vector of NumPy, in float64, their leaves as arrays of NumPy."""
+        library = self.frontend.library
+        with self.precisely():
+            return library.map(library.numpy, self.parameters(self.array(theta)))
 
     def loss(self, theta: np.ndarray) -> float:
         """The loss."""
@@ -83,7 +90,7 @@ class FlatModel(ABC):
         backend = self.frontend.library.backend
 
         def flat(theta: Any) -> Any:
-            found = function(self._params(theta))
+            found = function(self.parameters(theta))
             kind = getattr(found, "dtype", type(found).__name__)
             if not str(kind).endswith("float64") or not backend.floating(found):
                 raise InputError(f"observable: gave {kind}; params are float64, give an array of float64 made of them")

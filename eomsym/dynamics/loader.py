@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -22,6 +22,16 @@ class Loader:
     size: int
     order: str = "shuffled"
     last: str = "keep"
+
+    def __str__(self) -> str:
+        how = {
+            "shuffled": "each epoch in a new order",
+            "independent": "its samples all different",
+            "replacement": "each sample anew",
+        }[self.order]
+        rest = self.samples % self.size if self.order == "shuffled" else 0
+        last = f", the last of {rest} {'dropped' if self.last == 'drop' else 'kept'}" if rest else ""
+        return f"Batches of {self.size} of {self.samples}, {how}{last}"
 
     @property
     def sizes(self) -> list[int]:
@@ -50,3 +60,8 @@ class Loader:
             yield from zip(np.split(generator.permutation(self.samples), ends)[: len(ends)], self.weights, strict=True)
         else:
             yield generator.choice(self.samples, self.size, replace=self.order == "replacement"), 1.0
+
+    def partition(self, generator: np.random.Generator) -> list[np.ndarray]:
+        """The numbers of the samples of each batch of one epoch, were it shuffled."""
+        shuffled = replace(self, order="shuffled", size=min(self.size, self.samples))
+        return [chosen for chosen, _ in shuffled.epoch(generator)]

@@ -127,15 +127,15 @@ def local_rule(
 
     def gradient(at: Jet, field: int = 0) -> Jet:
         if places or field:
-            raise InputError(f"optimizer {entry.name!r}: takes more than one gradient a step; noise is of rules with one")
+            raise InputError(
+                f"optimizer {entry.name!r}: takes more than one gradient a step; noise is of rules with one"
+            )
         if np.any(at.second):
             raise InputError(f"optimizer {entry.name!r}: takes its gradient at a place that is no sum of its states")
         places.append(np.broadcast_to(at.first[:count, 0], (count, size)))
         return variable(look(at.value[0], places[0]), count)
 
-    parts = [
-        variable(part[None], moving.index(index)) if index in moving else part for index, part in enumerate(state)
-    ]
+    parts = [variable(part[None], moving.index(index)) if index in moving else part for index, part in enumerate(state)]
     with np.errstate(all="ignore"):  # what is at rest divides nothing by nothing
         after = entry.run(gradient, tuple(parts), eta, **values)
     if not places:

@@ -1,16 +1,16 @@
 """Mean and covariance of any rule on random batches, one step after the other, to weak order 1 (theory §19).
 
-The state z is θ with its memory; a step is ``z⁺ = Φ(z, g_b)``, ``g_b = g + ξ``, M its derivative by z in total, B that by
-the gradient.  Where each sample is visited once an epoch, what one batch has the others lack, and it is kept by sample:
+The state z is θ with its memory; a step is ``z⁺ = Φ(z, g_b)``, ``g_b = g + ξ``, M its derivative by z in total, B that
+by the gradient.  Where each sample is visited once an epoch, what one batch has the others lack, and is kept by sample:
 ``V_i⁺ = M V_i + B ξ_i``, zero when an epoch begins, is what sample i would have done by now in every batch.  With
 ``q = 1/(n(n − 1))``, C the covariance of a sample's gradient and b the size of the batch,
 
     A = P − q Σ V_i V_iᵀ,    P⁺ = M P Mᵀ + B (C n/((n − 1) b) + Q) Bᵀ,    P = A when an epoch begins,
     μ⁺ = E_b Φ(μ, g_b) + ½ D²Φ : A − q Σ_i { B (H_i − H) V_i + D_z[B ξ_i] · V_i },
 
-A the covariance, Q that of ``(H_i − H) δθ`` in a batch.  Independent batches have V = 0 and ``C·share`` in place of that.
-Of a rule that is nonlinear in its gradient, as Adam is, means over drawn batches stand for Φ, M and B, and what a batch
-does beside B ξ is in P.
+A the covariance, Q that of ``(H_i − H) δθ`` in a batch.  Independent batches have V = 0, and the covariance of their
+gradient in place of ``C n/((n − 1) b)``.  Of a rule that is nonlinear in its gradient, as Adam is, means over drawn
+batches stand for Φ, M and B, and what a batch does beside B ξ is in P.
 """
 
 from __future__ import annotations
@@ -31,10 +31,10 @@ from eomsym.errors import IntegrationError
 from eomsym.optimizers import Optimizer
 from eomsym.result import Result
 
-#: Batches drawn for the means of a rule that is nonlinear in its gradient, in all orders of d.
-DRAWN = 1500
+#: Batches drawn for the means of a rule that is nonlinear in its gradient, and where columns alone are kept.
+DRAWN, DRAWN_OF_MANY = 1500, 200
 #: Directions of the covariance that each sample is asked for; the rest goes by random signs.
-LEADING = 15
+LEADING, LEADING_OF_MANY = 15, 3
 #: Random signs that stand for the diagonal part.
 PROBES = 8
 #: What grows beyond this is lost, and its squares would leave the floating-point numbers.
@@ -90,7 +90,7 @@ class Spread(Result):
         if not self.diagonal.any():
             return self.columns
         probes = np.sqrt(self.diagonal / PROBES)[:, None] * generator.choice([-1.0, 1.0], (len(self.diagonal), PROBES))
-        basis, _ = np.linalg.qr(self.columns)
+        basis, _ = np.linalg.qr(self.columns[:, self.columns.any(axis=0)])
         outside = probes - basis @ (basis.T @ probes)
         lengths = np.maximum(np.linalg.norm(outside, axis=0), np.finfo(float).tiny)
         return np.hstack([self.columns, outside * (np.linalg.norm(probes, axis=0) / lengths)])
@@ -137,19 +137,22 @@ class NoisyRun:
     def shares(self) -> float:
         """The sum over pieces of what the covariance of each is of a sample's."""
         loader = self.loader
-        return sum((loader.samples - len(piece)) / max(1, loader.samples - 1) / len(piece) for piece in self.loss.pieces)
+        return sum(
+            (loader.samples - len(piece)) / max(1, loader.samples - 1) / len(piece) for piece in self.loss.pieces
+        )
 
     def drawn(self, apart: np.ndarray, batch: int, generator: np.random.Generator) -> np.ndarray:
         """ξ of drawn batches (S, d), for a rule that is nonlinear in the gradient; else zero alone."""
         if not self.nonlinear:
             return np.zeros((1, apart.shape[1]))
         samples, anew = len(apart), self.loader.order == "replacement"
-        if not anew and math.comb(samples, batch) <= DRAWN:
+        count = DRAWN if self.rank is None else DRAWN_OF_MANY
+        if not anew and math.comb(samples, batch) <= count:
             chosen = np.array(list(itertools.combinations(range(samples), batch)))
         elif anew:
-            chosen = generator.integers(samples, size=(DRAWN, batch))
+            chosen = generator.integers(samples, size=(count, batch))
         else:
-            chosen = generator.random((DRAWN, samples)).argpartition(batch - 1, axis=1)[:, :batch]
+            chosen = generator.random((count, samples)).argpartition(batch - 1, axis=1)[:, :batch]
         means = apart[chosen].mean(axis=1)
         return means - means.mean(axis=0)
 
@@ -159,7 +162,7 @@ class NoisyRun:
         state = tuple(np.array(part, dtype=float) for part in start)
         count = sum(len(part) == size for part in state) if size > 1 else len(state)
         spread = Spread(np.zeros((count * size, 0)), np.zeros(count * size))
-        each = np.zeros((len(self.loss.pieces), count, size))
+        each = np.zeros((len(self.loss.pieces) if self.spare else 0, count, size))
         moments, length = Moments(state, spread, each), len(self.loader.sizes)
         for step in itertools.count():
             if step % length == 0:
@@ -169,7 +172,9 @@ class NoisyRun:
                 moments = self._step(step, moments, generator)
                 total = np.linalg.norm(moments.spread.columns) + sum(np.linalg.norm(part) for part in moments.state)
             if not total < LARGEST:
-                raise IntegrationError(f"noise: mean or covariance not finite after {step + 1} steps; take a smaller eta")
+                raise IntegrationError(
+                    f"noise: mean or covariance not finite after {step + 1} steps; take a smaller eta"
+                )
 
     def steps(self, start: Sequence[np.ndarray], generator: np.random.Generator | None) -> Iterator[np.ndarray]:
         """θ of a real run, on batches that are drawn, or on all samples.  Raises ``IntegrationError``."""
@@ -191,23 +196,26 @@ class NoisyRun:
 
     def _lessened(self, moments: Moments, generator: np.random.Generator) -> Spread:
         """``A = P − q Σ V_i V_iᵀ``; what is negative in it is of higher order, and left out."""
-        spread, taken = moments.spread, np.sqrt(self.spare) * moments.each.reshape(len(moments.each), -1).T
-        if not taken.any():
+        spread, each = moments.spread, moments.each
+        if not each.any():
             return spread
+        taken = np.sqrt(self.spare) * each.reshape(len(each), -1).T
         signs = np.append(np.ones(spread.columns.shape[1]), -np.ones(taken.shape[1]))
-        return _compressed(np.hstack([spread.columns, taken]), signs, spread.diagonal, self.rank, generator)
+        return _compressed(
+            np.hstack([spread.columns, taken]), signs, spread.diagonal, self.rank, moments.each.shape[1], generator
+        )
 
     def _step(self, step: int, moments: Moments, generator: np.random.Generator) -> Moments:
-        number = step % len(self.loader.sizes)
-        here = _Step(self, moments, self.loader.sizes[number], self.loader.weights[number], *self.settings(step), generator)
-        mean = iter(here.mean)
-        state = [here.local.rest[index] if index in here.local.rest else next(mean) for index in range(len(moments.state))]
+        here = MomentStep(self, moments, step, generator)
+        mean, rest = iter(here.mean), here.local.rest
+        state = [rest[index] if index in rest else next(mean) for index in range(len(moments.state))]
         moved = here.moved[:, :, : here.kept].reshape(moments.each.shape[1] * self.loss.size, here.kept)
         wide = moments.spread.columns.shape[1]
         columns, signs = here.fresh()
-        inside = np.hstack([moved[:, :wide], columns])
-        rest = (moved[:, wide:] ** 2).sum(axis=1)
-        after = _compressed(inside, np.append(np.ones(wide), signs), rest, self.rank, generator)
+        inside, signs = np.hstack([moved[:, :wide], columns]), np.append(np.ones(wide), signs)
+        after = _compressed(
+            inside, signs, (moved[:, wide:] ** 2).sum(axis=1), self.rank, moments.each.shape[1], generator
+        )
         return Moments(tuple(state), after, here.each)
 
 
@@ -215,20 +223,13 @@ def _of_batch(loss: NoisyLoss, chosen: np.ndarray | None, weight: float) -> Call
     return lambda point, field=0: weight * loss.gradient(point, chosen)
 
 
-class _Step:
+class MomentStep:
     """One step of the moments: the rule near its place, and what the loss says there."""
 
-    def __init__(
-        self,
-        run: NoisyRun,
-        moments: Moments,
-        batch: int,
-        weight: float,
-        eta: float,
-        values: Mapping[str, float],
-        generator: np.random.Generator,
-    ) -> None:
-        self._run, self._batch, self._weight, self._generator = run, batch, weight, generator
+    def __init__(self, run: NoisyRun, moments: Moments, step: int, generator: np.random.Generator) -> None:
+        self._run, self._generator, number = run, generator, step % len(run.loader.sizes)
+        self._batch, self._weight = run.loader.sizes[number], run.loader.weights[number]
+        eta, values = run.settings(step)
         each = moments.each
         _, count, size = each.shape
         columns = moments.spread.directions(generator)
@@ -270,51 +271,60 @@ class _Step:
     def each(self) -> np.ndarray:
         """V after the step, (m, K, d)."""
         moved = np.moveaxis(self.moved[:, :, self.kept :], 2, 0)
-        return moved + self.local.first[:, -1] * self._pieces[:, None] if self._run.spare else 0 * moved
+        return moved + self.local.first[:, -1] * self._pieces[:, None] if self._run.spare else moved
 
     def _apart_turned(self, columns: np.ndarray) -> np.ndarray:
         """``(H_j − H) c`` for each piece and its columns (m, r, d)."""
         loss = self._run.loss
+        if not columns.any():
+            return columns
         _, common, _ = loss.along(self._place, columns.reshape(-1, loss.size).T)
         return self._weight * (loss.piece_turned(self._place, columns) - common.T.reshape(columns.shape))
 
     def fresh(self) -> tuple[np.ndarray, np.ndarray]:
         """Columns of z that the batch adds to P, and their signs."""
-        run, by_gradient = self._run, self.local.first[:, -1]
-        loader = run.loader
-        samples = len(self._apart)
-        share = loader.share(self._batch)
+        run, by_gradient, samples = self._run, self.local.first[:, -1], len(self._apart)
+        share = run.loader.share(self._batch)
         every = samples / (samples - 1) / self._batch if run.spare else share
-        gradients = np.sqrt(every / samples) * self._apart.T
-        columns, signs = [gradients], [np.ones(samples)]
+        gradients = [np.sqrt(every / samples) * self._apart]
         if share:
             turned = self._apart_turned(self._place_columns())
-            columns.append(np.sqrt(share / run.shares) * turned.reshape(-1, turned.shape[-1]).T)
-            signs.append(np.ones(columns[-1].shape[1]))
-        whole = [by_gradient.reshape(-1, 1) * np.tile(part, (len(by_gradient), 1)) for part in columns]
+            gradients.append(np.sqrt(share / run.shares) * turned.reshape(-1, run.loss.size))
+        columns = np.concatenate([by_gradient[:, :, None] * part.T for part in gradients], axis=2)
+        signs = np.ones(columns.shape[2])
         if len(self._drawn) > 1:
-            states = self.local.values - self.local.values.mean(axis=1, keepdims=True)
-            linear = by_gradient[:, None] * (self._drawn - self._drawn.mean(axis=0))
-            for part, sign in ((states, 1.0), (linear, -1.0)):
-                whole.append(np.moveaxis(part, 1, 2).reshape(-1, len(self._drawn)) / np.sqrt(len(self._drawn)))
-                signs.append(np.full(len(self._drawn), sign))
-        return np.hstack(whole), np.concatenate(signs)
+            columns = np.concatenate([columns, *self._beside()], axis=2)
+            signs = np.append(signs, np.repeat([1.0, -1.0], len(self._drawn)))
+        return columns.reshape(-1, len(signs)), signs
 
+    def _beside(self) -> tuple[np.ndarray, np.ndarray]:
+        """What drawn batches make of the step, and B ξ, (K, d, S) each: the one's covariance less the other's."""
+        whole = self.local.values - self.local.values.mean(axis=1, keepdims=True)
+        linear = self.local.first[:, -1, None] * (self._drawn - self._drawn.mean(axis=0))
+        scale = np.sqrt(len(self._drawn))
+        return whole.swapaxes(1, 2) / scale, linear.swapaxes(1, 2) / scale
 
     def _place_columns(self) -> np.ndarray:
         """Columns for each piece (m, r, d) that stand for the covariance of the place of the gradient.
 
         The leading ones are the same for all, the rest is one of random signs, others for each.
         """
-        values, vectors = np.linalg.eigh((self._place_moved * self._signs) @ self._place_moved.T)
-        columns = (vectors * np.sqrt(np.maximum(values, 0))).T[::-1]
+        columns = _leading(self._place_moved, self._signs).T
         pieces = len(self._run.loss.pieces)
-        head, rest = columns[:LEADING], columns[LEADING:]
+        count = LEADING if self._run.rank is None else LEADING_OF_MANY
+        head, rest = columns[:count], columns[count:]
         whole = np.broadcast_to(head, (pieces, *head.shape))
         if not len(rest):
             return whole
         mixed = self._generator.choice([-1.0, 1.0], (pieces, len(rest))) @ rest
         return np.concatenate([whole, mixed[:, None]], axis=1)
+
+
+def _leading(columns: np.ndarray, signs: np.ndarray) -> np.ndarray:
+    """Orthogonal columns of the positive part of ``Σ sign c cᵀ``, the largest first."""
+    basis, inside = (np.eye(len(columns)), columns) if len(columns) <= columns.shape[1] else np.linalg.qr(columns)
+    values, vectors = np.linalg.eigh((inside * signs) @ inside.T)
+    return np.asarray((basis @ vectors * np.sqrt(np.maximum(values, 0)))[:, ::-1])
 
 
 def _regressed(values: np.ndarray, drawn: np.ndarray, slopes: np.ndarray) -> np.ndarray:
@@ -331,7 +341,7 @@ def _regressed(values: np.ndarray, drawn: np.ndarray, slopes: np.ndarray) -> np.
 def curvature(
     loss: NoisyLoss, place: np.ndarray, columns: np.ndarray, signs: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """g (d,), ``H c`` of each column (d, r), and ``Σ sign g''(c, c)`` (d,), from no more than d columns of the loss's."""
+    """g (d,), ``H c`` of each column (d, r), and ``Σ sign g''(c, c)`` (d,), from no more than d columns."""
     if columns.shape[1] <= loss.size:
         slope, turned, bent = loss.along(place, columns)
         return slope, turned, bent @ signs
@@ -341,12 +351,34 @@ def curvature(
 
 
 def _compressed(
-    columns: np.ndarray, signs: np.ndarray, diagonal: np.ndarray, rank: int | None, generator: np.random.Generator
+    columns: np.ndarray,
+    signs: np.ndarray,
+    diagonal: np.ndarray,
+    rank: int | None,
+    states: int,
+    generator: np.random.Generator,
 ) -> Spread:
-    """The covariance ``Σ sign c cᵀ + diag`` as ``rank`` columns and a diagonal, in units of each entry's own size."""
+    """``Σ sign c cᵀ + diag`` as its leading columns, ``rank`` of them, and a diagonal; what is negative is left out.
+
+    Entries are taken in units of their own size, or of their state's where columns alone are kept: a mean of squares
+    may be smaller than θ by ten orders of magnitude.  Leading columns are those of one subspace iteration from the
+    first that are there.
+    """
     units = np.linalg.norm(columns, axis=1)
+    if rank is not None:
+        units = np.repeat(np.linalg.norm(units.reshape(states, -1), axis=1), len(units) // states)
     units[units == 0] = 1.0
     scaled = columns / units[:, None]
-    values, vectors = np.linalg.eigh((scaled * signs) @ scaled.T)
+    if rank is None:
+        basis, inside = np.eye(len(columns)), scaled
+    else:
+        start = scaled[:, :rank]
+        if not start.any():
+            start = scaled @ generator.normal(size=(columns.shape[1], rank))
+        basis, _ = np.linalg.qr((scaled * signs) @ (scaled.T @ start))
+        inside = basis.T @ scaled
+        outside = (((scaled - basis @ inside) ** 2) * signs).sum(axis=1)
+        diagonal = diagonal + np.maximum(outside, 0) * units**2
+    values, vectors = np.linalg.eigh((inside * signs) @ inside.T)
     positive = values > 0
-    return Spread(units[:, None] * vectors[:, positive] * np.sqrt(values[positive]), diagonal)
+    return Spread(units[:, None] * (basis @ vectors[:, positive]) * np.sqrt(values[positive]), diagonal)

@@ -17,7 +17,7 @@ class FlatModel(flat_model.FlatModel):
     """Under ``jax.jit``: counter terms are looked at once without."""
 
     frontend = FRONTEND
-    array, compiled, gradient_of = staticmethod(jnp.asarray), staticmethod(jax.jit), staticmethod(jax.grad)
+    array, compiled, functions = staticmethod(jnp.asarray), staticmethod(jax.jit), jax
     precisely = partial(jax.enable_x64, True)
 
     def __init__(self, loss_fn: Callable[[Any], Any], params: Any) -> None:
@@ -31,7 +31,7 @@ class FlatModel(flat_model.FlatModel):
 
     def _rows(self, flat: Any, order: int, optimizer: Any, values: Mapping[str, Any]) -> list[Any]:
         def rows(flat: Any, order: int = order) -> list[Any]:
-            return counterterms(self._loss_fn, self._params(flat), order, optimizer=optimizer, **values)
+            return counterterms(self._loss_fn, self.parameters(flat), order, optimizer=optimizer, **values)
 
         if not self._programs:
             rows(flat, 1)  # with the check

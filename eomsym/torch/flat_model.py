@@ -20,7 +20,7 @@ class FlatModel(flat_model.FlatModel):
     """Of ``params`` that are copied; frozen ones, which require no gradient beside others that do, are held."""
 
     frontend = FRONTEND
-    array, compiled, gradient_of = staticmethod(torch.tensor), staticmethod(lambda f: f), staticmethod(torch.func.grad)
+    array, compiled, functions = staticmethod(torch.tensor), staticmethod(lambda f: f), torch.func
 
     def __init__(self, loss_fn: Callable[[Any], Any], params: Any) -> None:
         self._hooked = any(Moving(params).hooks)
@@ -48,7 +48,7 @@ class FlatModel(flat_model.FlatModel):
     def _rows(self, flat: Any, order: int, optimizer: Any, values: Mapping[str, Any]) -> list[Any]:
         return counterterms(self._traced, self._parts(flat), order, optimizer=optimizer, **values)
 
-    def _params(self, flat: Any) -> Any:
+    def parameters(self, flat: Any) -> Any:
         return self._moving.whole(self._parts(flat))
 
     def _parts(self, flat: Any) -> Any:

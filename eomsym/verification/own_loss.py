@@ -36,6 +36,18 @@ class OwnLoss:
         return OwnTerms(self.kernel, entry, values)
 
     @property
+    def samples(self) -> int:
+        """How many samples the data have, 0 without data.  Raises ``InputError`` for arrays of several counts."""
+        if self.of_samples is None:
+            return 0
+        library = self.kernel.frontend.library
+        arrays = library.flatten(self.data)[0]
+        counts = {len(array) if getattr(array, "ndim", 0) else 0 for array in arrays}
+        if len(counts) > 1:
+            raise InputError(f"data: arrays of {', '.join(map(str, sorted(counts)))} samples; give as many in each")
+        return min(counts, default=0)
+
+    @property
     def is_jax(self) -> bool:
         """Whether the parameters are JAX's or NumPy's arrays."""
         return not type(self.kernel).__module__.startswith("eomsym.torch")
