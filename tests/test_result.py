@@ -19,7 +19,8 @@ from eomsym.derivation import corrected_step, decay_law, derive, modified_genera
 from eomsym.derivation.formula import Formula
 from eomsym.dynamics import Noise
 from eomsym.dynamics.error_prediction import ErrorPrediction
-from eomsym.dynamics.noise_equations import Draw, Spread
+from eomsym.dynamics.loader import Loader
+from eomsym.dynamics.noise_equations import Spread
 from eomsym.dynamics.noise_record import Ensemble
 from eomsym.dynamics.setting import Setting
 from eomsym.errors import InputError
@@ -81,7 +82,7 @@ def noise():
     name = {"loss": np.array([1.0, 0.5])}
     ensemble = Ensemble(10, 0, np.zeros((2, 3)), np.ones(2), 0.1 * np.ones(2), name, {"loss": 0.01 * np.ones(2)})
     spread = Spread(np.ones((3, 1)), np.zeros(3))
-    return Noise(OF, Draw(9, 3, True), 1, (0, 5), np.zeros((2, 3)), np.ones(2), spread, name, name, ensemble, np.copy)
+    return Noise(OF, Loader(9, 3), 1, (0, 5), np.zeros((2, 3)), np.ones(2), spread, name, name, ensemble, np.copy)
 
 
 def follow():

@@ -29,10 +29,10 @@ class FlatModel(ABC):
 
     order = MAX_ARRAY_ORDER
     frontend: Frontend
-    #: A vector of the library's, what compiles a function of such, and what makes g of one.
+    #: A vector of the library's, what compiles a function of such, and ``grad``, ``jvp`` and ``vmap``.
     array: Callable[[np.ndarray], Any]
     compiled: Callable[[Function], Function]
-    gradient_of: Callable[[Function], Function]
+    functions: Any
     #: In it the library computes in float64.
     precisely: Callable[[], AbstractContextManager[Any]] = nullcontext
 
@@ -45,8 +45,8 @@ class FlatModel(ABC):
         self._tree = None if data is None else library.flatten(data)
         self.data = tuple(map(self._samples, filter(_is_array, self._tree[0]))) if self._tree else ()
         self._loss_fn = loss_fn
-        self._flat = self.compiled(lambda flat, *data: self._at(self._params(flat), data))
-        self._slope = self.compiled(self.gradient_of(self._flat))
+        self._flat = self.compiled(self.at)
+        self._slope = self.compiled(self.functions.grad(self._flat))
         self._traced = Traced(lambda moving, data=(): self._at(self._moving.whole(moving), data), None)
         self._series = self.compiled(self._along_curve)
         self._looked_at: set[int] = set()
@@ -76,11 +76,21 @@ class FlatModel(ABC):
     def _along(self, function: Function, flat: Any, vector: Any) -> Any:
         """The derivative of a function of a vector along another."""
 
+    def at(self, flat: Any, *data: Any) -> Any:
+        """The loss at a vector of the library's, of arrays of its own."""
+        return self._at(self._params(flat), data)
+
     def _params(self, flat: Any) -> Any:
         return self._moving.whole(self._parts(flat))
 
     def _parts(self, flat: Any) -> Any:
         return self._shaped(flat)
+
+    def restored(self, theta: np.ndarray) -> Any:
+        """``params`` of a vector of NumPy, in float64, their leaves as arrays of NumPy."""
+        library = self.frontend.library
+        with self.precisely():
+            return library.map(library.numpy, self._params(self.array(theta)))
 
     def _along_curve(self, curve: Any, *data: Any, watch: Watch | None = None) -> list[Any]:
         """The coefficients of g along a curve (terms, d), each a list of arrays; ``watch`` looks at them."""
@@ -140,7 +150,7 @@ class FlatModel(ABC):
         backend = self.frontend.library.backend
 
         def flat(theta: Any) -> Any:
-            found = function(self._params(theta))
+            found = function(self.parameters(theta))
             kind = getattr(found, "dtype", type(found).__name__)
             if not str(kind).endswith("float64") or not backend.floating(found):
                 raise InputError(f"observable: gave {kind}; params are float64, give an array of float64 made of them")

@@ -8,13 +8,12 @@ from typing import Any
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from eomsym.checks import check_integer, check_positive, shown
+from eomsym.checks import check_integer, shown
 from eomsym.dynamics.differentials import gradient_along
 from eomsym.dynamics.kernel import Data
-from eomsym.dynamics.noise_equations import Draw, NoisyLoss, dense_moments, stepped_moments
+from eomsym.dynamics.noise_equations import NoisyLoss, NoisyRun
 from eomsym.dynamics.noise_record import Ensemble, Noise, expectation
 from eomsym.dynamics.setting import Setting
-from eomsym.dynamics.vectors import is_finite
 from eomsym.errors import InputError, IntegrationError, OverflowInKernelError
 
 #: More parameters than these get ``RANK`` columns of the covariance where no rank is given.
@@ -29,50 +28,43 @@ Observables = Iterable[str] | Mapping[str, Callable[[Any], Any]]
 
 
 def predict_noise(
-    loss: NoisyLoss,
-    draw: Draw,
-    theta: np.ndarray,
-    eta: float,
+    run: NoisyRun,
+    start: Sequence[np.ndarray],
     steps: int,
     setting: Setting,
     *,
     observables: Any,
-    rank: Any,
     every: Any,
     ensemble: Any,
     seed: Any,
     restored: Callable[[np.ndarray], Any] = lambda theta: theta,
 ) -> Noise:
     """Predicts noise for any loss with its derivatives; observables take what ``restored`` makes of a vector."""
-    rate, size = check_positive("eta", eta), len(theta)
     check_integer("steps", steps, 1, MOST_STEPS)
     pause = max(1, steps // 20) if every is None else check_integer("every", every, 1, steps)
-    columns = check_integer("rank", rank, 1, size) if rank is not None else None if size <= DENSE else RANK
     runs, seed = check_integer("ensemble", ensemble, 0, MOST_RUNS), check_integer("seed", seed)
     if 0 < runs < FEWEST_RUNS:
         raise InputError(f"ensemble {runs}: too few for a standard error; give 0 or at least {FEWEST_RUNS}")
-    measured = _observables(observables, loss, restored)
+    measured = _observables(observables, run.loss, restored)
     marks = tuple(sorted({*range(0, steps + 1, pause), steps}))
-    means, traces, expected = [], [], []
+    means, traces, expected, generator = [], [], [], np.random.default_rng(0)
     with threadpool_limits(limits=1, user_api="blas"):
-        _check_mean(loss, theta)
-        if columns is None:
-            states = dense_moments(loss, draw, rate, theta, marks)
-        else:
-            states = stepped_moments(loss, draw, rate, theta, marks, columns)
+        _check_mean(run.loss, start[0])
         try:
-            for mean, spread in states:
-                means.append(mean)
-                traces.append(spread.trace)
-                expected.append([expectation(function, mean, spread) for function in measured.values()])
-            plain = _runs(loss, None, theta, rate, marks, 1, 0, measured)
-            beside = _runs(loss, draw, theta, rate, marks, runs, seed, measured) if runs else None
+            for step, moments in zip(range(steps + 1), run.moments(start), strict=False):
+                if step in marks:
+                    mean, spread = moments.state[0], run.covariance(moments, generator)
+                    means.append(mean)
+                    traces.append(spread.trace)
+                    expected.append([expectation(function, mean, spread) for function in measured.values()])
+            plain = real_runs(run, start, marks, 0, 0, measured)
+            beside = real_runs(run, start, marks, runs, seed, measured) if runs else None
         except OverflowInKernelError as fault:
             raise IntegrationError(f"noise: {fault}; take a smaller eta") from fault
     return Noise(
         training=setting,
-        draw=draw,
-        rank=columns,
+        loader=run.loader,
+        rank=run.rank,
         steps=marks,
         means=np.array(means),
         traces=np.array(traces),
@@ -84,44 +76,43 @@ def predict_noise(
     )
 
 
-def _runs(
-    loss: NoisyLoss,
-    draw: Draw | None,
-    theta: np.ndarray,
-    eta: float,
+def real_runs(
+    run: NoisyRun,
+    start: Sequence[np.ndarray],
     marks: Sequence[int],
     runs: int,
     seed: int,
     measured: Mapping[str, Callable[[np.ndarray], float]],
 ) -> Ensemble:
-    """Real runs side by side, on batches, or on all samples where nothing is drawn."""
-    generator, states = np.random.default_rng(seed), np.tile(theta, (runs, 1))
-    means, squares, values = [], [], []
-    for step in range(marks[-1] + 1):
-        if step in marks:
-            means.append(states[0] + (states - states[0]).mean(axis=0))  # equal states are equal to the last digit
-            squares.append(((states - means[-1]) ** 2).sum(axis=1) * runs / max(1, runs - 1))
-            values.append([[function(state) for state in states] for function in measured.values()])
-        for number in range(runs) if step < marks[-1] else ():
-            chosen = None if draw is None else draw.batch(generator)
-            states[number] -= eta * loss.gradient(states[number], chosen)
-        if not is_finite(states):
-            raise IntegrationError(f"run: not finite after {step + 1} steps; take a smaller eta")
-    found = np.moveaxis(np.array(values).reshape(len(marks), len(measured), runs), 1, 0)
-    each = np.array(squares)
+    """Real runs, one after the other, on batches; one on all samples where ``runs`` is 0."""
+    generator, count = np.random.default_rng(seed), max(1, runs)
+    states = np.empty((len(marks), count, run.loss.size))
+    for number in range(count):
+        steps = run.steps(start, generator if runs else None)
+        place = 0
+        for step, theta in zip(range(marks[-1] + 1), steps, strict=False):
+            if step == marks[place]:
+                states[place, number] = theta
+                place += 1
+    # equal states are equal to the last digit
+    means = states[:, 0] + (states - states[:, :1]).mean(axis=1)
+    squares = ((states - means[:, None]) ** 2).sum(axis=2) * count / max(1, count - 1)
+    values = {
+        name: np.array([[function(state) for state in row] for row in states]) for name, function in measured.items()
+    }
 
     def error(rows: np.ndarray) -> np.ndarray:
         """The standard error of the mean of each row."""
-        return np.std(rows - rows[:, :1], axis=1, ddof=min(1, runs - 1)) / np.sqrt(runs)
+        return np.std(rows - rows[:, :1], axis=1, ddof=min(1, count - 1)) / np.sqrt(count)
 
     return Ensemble(
         runs=runs,
         seed=seed,
-        means=np.array(means),
-        traces=each.mean(axis=1),
-        trace_errors=error(each),
-        expectations={name: rows.mean(axis=1) for name, rows in zip(measured, found, strict=True)},
-        standard_errors={name: error(rows) for name, rows in zip(measured, found, strict=True)},
+        means=means,
+        traces=squares.mean(axis=1),
+        trace_errors=error(squares),
+        expectations={name: rows.mean(axis=1) for name, rows in values.items()},
+        standard_errors={name: error(rows) for name, rows in values.items()},
     )
 
 
@@ -155,23 +146,35 @@ def _check_mean(loss: NoisyLoss, theta: np.ndarray) -> None:
 
 
 class KernelLoss:
-    """A kernel with its data; single samples are bound once."""
+    """A kernel with its data; samples and pieces are bound once."""
 
-    def __init__(self, kernel: Any, data: Data) -> None:
-        self.size, self.samples = kernel.size, len(data[0])
+    def __init__(self, kernel: Any, data: Data, pieces: Sequence[np.ndarray]) -> None:
+        self.size, self.samples, self.pieces = kernel.size, len(data[0]), pieces
         self._kernel, self._data, self._all = kernel, data, gradient_along(kernel, data)
-        self._each = [
-            gradient_along(kernel, [np.ascontiguousarray(array[i : i + 1]) for array in data])
-            for i in range(self.samples)
-        ]
+        self._each = [self._bound([number]) for number in range(self.samples)]
+        single = all(len(piece) == 1 for piece in pieces)
+        self._parts = self._each if single else [self._bound(piece) for piece in pieces]
+
+    def _bound(self, chosen: Sequence[int] | np.ndarray) -> Callable[[np.ndarray], np.ndarray]:
+        return gradient_along(self._kernel, [np.ascontiguousarray(array[chosen]) for array in self._data])
 
     def along(self, theta: np.ndarray, columns: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         zero = np.zeros(self.size)
+        if not columns.size:
+            return self._all(theta[None])[0], columns, columns
         rows = np.array([self._all(np.array([theta, column, zero])) for column in columns.T])
         return rows[0, 0], rows[:, 1].T, 2 * rows[:, 2].T
 
     def sample_gradients(self, theta: np.ndarray) -> np.ndarray:
         return np.array([gradient(theta[None])[0] for gradient in self._each])
+
+    def piece_turned(self, theta: np.ndarray, columns: np.ndarray) -> np.ndarray:
+        return np.array(
+            [
+                [part(np.array([theta, column]))[1] for column in own]
+                for part, own in zip(self._parts, columns, strict=True)
+            ]
+        )
 
     def gradient(self, theta: np.ndarray, chosen: np.ndarray | None = None) -> np.ndarray:
         if chosen is None:

@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from eomsym.dynamics.noise_equations import Draw, Spread
+from eomsym.dynamics.loader import Loader
+from eomsym.dynamics.noise_equations import Spread
 from eomsym.dynamics.setting import OfTraining, Setting
 from eomsym.errors import InputError
 from eomsym.result import Result, Table
@@ -37,7 +38,7 @@ class Ensemble(Result):
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Noise(OfTraining):
-    """Gradient descent on random batches, predicted to weak order 1, at the recorded ``steps``.
+    """A run on random batches, predicted to weak order 1, at the recorded ``steps``.
 
     ``means`` (steps, d); ``traces`` (steps,) of the covariance; ``spread`` the covariance itself after the last step;
     ``expectations`` of observables by name, and ``without`` their values along the run on all samples, which has no
@@ -45,7 +46,7 @@ class Noise(OfTraining):
     """
 
     training: Setting
-    draw: Draw
+    loader: Loader
     rank: int | None
     steps: tuple[int, ...]
     means: np.ndarray
@@ -113,8 +114,7 @@ class Noise(OfTraining):
     @property
     def sentence(self) -> str:
         """How the batches are drawn, how the covariance is kept, and how far the ensemble is at the last step."""
-        kind = "each sample anew" if self.draw.replacement else "its samples all different"
-        text = f"Batches of {self.draw.size} of {self.draw.samples}, {kind}, eta = {self.eta:g}"
+        text = f"{self.loader}, eta = {self.eta:g}"
         if self.rank is not None:
             text += f"; covariance of rank {self.rank} and a diagonal with {self.outside:.1%} of the trace"
             text += ", which is much: take a larger rank" if self.outside > LARGE_SHARE else ""
@@ -130,9 +130,10 @@ class Noise(OfTraining):
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values, the covariance by its trace."""
-        names = ("eta", "rank", "outside", "steps", "traces", "expectations", "without")
+        names = ("rank", "outside", "steps", "traces", "expectations", "without")
         return {
-            **{"samples": self.draw.samples, "batch_size": self.draw.size, "replacement": self.draw.replacement},
+            **self.entries("optimizer", "parameters", "model", "dataset", "seed", "eta"),
+            **{"samples": self.loader.samples, "batch_size": self.loader.size, "batches": self.loader.order},
             **self.entries(*names, "ensemble"),
         }
 

@@ -17,7 +17,7 @@ class FlatModel(flat_model.FlatModel):
     """Under ``jax.jit``: the first series are made, and looked at, without."""
 
     frontend = FRONTEND
-    array, compiled, gradient_of = staticmethod(jnp.asarray), staticmethod(jax.jit), staticmethod(jax.grad)
+    array, compiled, functions = staticmethod(jnp.asarray), staticmethod(jax.jit), jax
     precisely = partial(jax.enable_x64, True)
 
     def __init__(self, loss_fn: Callable[..., Any], params: Any, data: Any = None) -> None:

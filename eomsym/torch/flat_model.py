@@ -20,7 +20,7 @@ class FlatModel(flat_model.FlatModel):
     """Of ``params`` that are copied; frozen ones, which require no gradient beside others that do, are held."""
 
     frontend = FRONTEND
-    array, compiled, gradient_of = staticmethod(torch.tensor), staticmethod(lambda f: f), staticmethod(torch.func.grad)
+    array, compiled, functions = staticmethod(torch.tensor), staticmethod(lambda f: f), torch.func
 
     def __init__(self, loss_fn: Callable[..., Any], params: Any, data: Any = None) -> None:
         self._hooked = any(Moving(params).hooks)

@@ -10,7 +10,7 @@ import numpy as np
 
 from eomsym import optimizers
 from eomsym.checks import check_choice, check_integer, shown
-from eomsym.dynamics.noise_equations import Draw
+from eomsym.dynamics.loader import Loader
 from eomsym.errors import InputError
 from eomsym.optimizers.batches import RESHUFFLED_ORDER, read_batching
 
@@ -53,9 +53,9 @@ class Batches:
             return read_batching({"size": self.size, "last": self.last, "order": order}, samples)
         return read_batching({"sets": self.size, "order": order}, samples)
 
-    def draw(self, samples: int) -> Draw:
+    def draw(self, samples: int) -> Loader:
         """How each batch of so many samples is drawn.  Raises ``InputError`` for one that cannot be."""
         replacement = self.order == "replacement"
         most = None if replacement else samples
         check_integer("batches: size", self.size, 1, most, lambda _: f"without replacement there are {samples} samples")
-        return Draw(samples, int(self.size), replacement)  # type: ignore[arg-type]
+        return Loader(samples, int(self.size), self.order, self.last)  # type: ignore[arg-type]

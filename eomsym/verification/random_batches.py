@@ -1,4 +1,4 @@
-"""``noise``: what random batches do to gradient descent, predicted, with an ensemble of real runs beside."""
+"""``noise``: what random batches do to a run, predicted, with an ensemble of real runs beside."""
 
 from __future__ import annotations
 
@@ -6,9 +6,14 @@ from typing import Any
 
 import numpy as np
 
-from eomsym.dynamics.noise_prediction import KernelLoss, Observables, predict_noise
+from eomsym.checks import check_integer
+from eomsym.dynamics.loader import Loader
+from eomsym.dynamics.noise_equations import NoisyLoss, NoisyRun
+from eomsym.dynamics.noise_prediction import DENSE, RANK, KernelLoss, Observables, predict_noise
 from eomsym.dynamics.noise_record import Noise
 from eomsym.errors import InputError
+from eomsym.optimizers.registry import check_one_gradient
+from eomsym.schedules.schedule import RATE
 from eomsym.verification.training import Training
 
 
@@ -22,53 +27,76 @@ def noise(
     ensemble: int = 0,
     seed: int = 0,
 ) -> Noise:
-    """Predict mean and covariance of ``θ ← θ − η g_b(θ)`` on random batches b after up to ``steps`` steps, to order 1.
+    """Predict mean and covariance of a training's random run after up to ``steps`` steps, to weak order 1 (theory §19).
 
-    The training's batches are drawn independently of one another, ``Batches(size, "replacement")``, every sample anew,
-    or ``Batches(size, "independent")``, all different.  (Rounds that visit every sample once have far less noise; their
-    mean is what ``verify`` and ``follow`` say of shuffled batches.)
+    Of every rule with one gradient a step, with schedules, on batches as ``Training`` has them: ``shuffled``, every
+    sample once an epoch, ``independent`` or ``replacement``.
 
-    ``observables`` are names, ``loss`` and ``norm2`` (‖θ‖²), or functions of θ by name, of the params of a JAX loss.
-    They, the mean and the trace of the covariance are recorded each ``every`` steps, twenty times by default.  With
-    ``rank`` None the equations of motion are integrated with a dense covariance to 64 parameters; beyond, or with a
-    rank, they advance by steps of η, the covariance as so many columns and the diagonal of the rest, whose share of the
-    trace is ``Noise.outside``.  ``ensemble`` real runs, with batches drawn by ``seed``, give means with standard errors
-    beside.
+    ``observables`` are names, ``loss`` and ``norm2`` (‖θ‖²), or functions of θ by name, of the params of a JAX or
+    PyTorch loss.  They, the mean and the trace of the covariance are recorded each ``every`` steps, twenty times by
+    default.  To 64 parameters, where ``rank`` is None, the covariance is dense and what the epoch remembers is kept by
+    sample; beyond, or with a rank, so many columns and the diagonal of the rest are kept, whose share of the trace is
+    ``Noise.outside``, and the memory by the batches of one drawn partition.  ``ensemble`` real runs, with batches drawn
+    by ``seed``, give means with standard errors beside.
 
-    Raises ``InputError`` for a bad value, and ``IntegrationError`` where something leaves the floating-point numbers.
+    Raises ``InputError`` for a bad value, a loss that is no mean over samples and a rule of more gradients, and
+    ``IntegrationError`` where something leaves the floating-point numbers.
     """
-    rate, batches = training.rate("noise"), training.batches
-    if training.loop is not None and training.loop.schedules:
-        raise InputError("schedule: noise is predicted at a constant rate; leave it out")
-    entry, _ = training.rule
-    if entry.name != "gradient-descent":
-        raise InputError(f"optimizer {entry.name!r}: noise is predicted of gradient-descent; take it")
-    if batches is None or not batches.is_drawn or not isinstance(batches.size, (int, np.integer)):
+    rate, (entry, values) = training.rate("noise"), training.rule
+    training.check_cold("noise is predicted of its rule, from the rule's own start")
+    check_one_gradient(entry, values)
+    schedules = {} if training.loop is None else training.loop.schedules
+    numbers = {name: float(value) for name, value in values.items()}
+
+    def settings(step: int) -> tuple[float, dict[str, float]]:
+        now = {name: schedule(step * rate) for name, schedule in schedules.items()}
+        return rate * now.pop(RATE, 1.0), {**numbers, **now}
+
+    size = len(training.theta)
+    columns = check_integer("rank", rank, 1, size) if rank is not None else None if size <= DENSE else RANK
+    loader = _loader(training)
+    generator = np.random.default_rng(0)
+    pieces = [np.array([number]) for number in range(loader.samples)]
+    if columns is not None:
+        pieces = loader.partition(generator)
+    loss, restored = _loss(training, pieces)
+    nonlinear = bool(entry.numeric_only) or not entry.rule(**values).linear
+    run = NoisyRun(loss, loader, entry, settings, columns, nonlinear)
+    theta = training.theta
+    start = entry.initial_state(theta, None, **settings(0)[1])
+    return predict_noise(
+        run,
+        [np.array(part, dtype=float) for part in start],
+        steps,
+        training.setting,
+        observables=observables,
+        every=every,
+        ensemble=ensemble,
+        seed=seed,
+        restored=restored,
+    )
+
+
+def _loader(training: Training) -> Loader:
+    batches = training.batches
+    if batches is None or batches.order == "fixed" or not isinstance(batches.size, (int, np.integer)):
         raise InputError(
-            "batches: noise is predicted of batches that are drawn; give a size and the order 'independent' or "
+            "batches: noise is of batches that are drawn; give a size and the order 'shuffled', 'independent' or "
             "'replacement'"
         )
-    options: dict[str, Any] = {"observables": observables, "rank": rank, "every": every}
-    options |= {"ensemble": ensemble, "seed": seed}
-    if training.own is None:
-        if not training.data:
-            raise InputError("noise: a loss without data has no batches; give inputs and targets")
+    samples = training.samples
+    if samples == 0:
+        raise InputError("data: noise is of samples; give inputs and targets, or loss_fn(params, data) and the data")
+    return batches.draw(samples)
+
+
+def _loss(training: Training, pieces: list[np.ndarray]) -> tuple[NoisyLoss, Any]:
+    """The loss with its derivatives by samples, and what makes of a vector what observables take."""
+    own = training.own
+    if own is None:
         kernel = training.series_kernel(2, "the curvature that noise feels, g''")
         kernel.gradient(training.theta, *training.data)  # checks the data
-        loss = KernelLoss(kernel, training.data)
-        draw = batches.draw(loss.samples)
-        return predict_noise(loss, draw, training.theta, rate, steps, training.setting, **options)
-    own = training.own
-    if own.of_samples is None:
-        raise InputError("data: noise is of samples; give loss_fn(params, data) and the data")
-    if not own.is_jax:
-        raise InputError("noise: of PyTorch losses not yet; give a JAX loss or the kernel of a network")
-    import jax
+        return KernelLoss(kernel, training.data, pieces), lambda theta: theta
+    from eomsym.arrays.sampled import SampledLoss
 
-    from eomsym.jax.noise import noisy_model
-
-    with jax.enable_x64(True):
-        model = noisy_model(own.of_samples, own.params, own.data)
-        draw = batches.draw(model.samples)
-        setting, restored = training.setting, model.restored
-        return predict_noise(model.loss, draw, model.theta, rate, steps, setting, restored=restored, **options)
+    return SampledLoss(own.kernel, pieces), own.kernel.restored

@@ -269,7 +269,7 @@ class Training:
             eta = _same_rate(eta, {rate})
         schedules = read_schedules(schedule)
         self.object: Any = None
-        self._no_rule = ""
+        self._no_rule, self.is_random = "", False
         if isinstance(optimizer, tuple) and isinstance(optimizer[0], Optimizer):  # optax's are tuples too
             optimizer, values = optimizer
             given = {**values, **given}
@@ -285,13 +285,9 @@ class Training:
 
     def _take_rule(self, entry: Optimizer, exact: Mapping[str, Fraction], schedules: Mapping[str, Schedule]) -> None:
         batches = None
-        if self.batches is not None and not self.batches.is_drawn:
-            counts = {len(array) if array.ndim else 0 for array in self.data} or {0}
-            if len(counts) > 1:
-                raise InputError(
-                    f"data: arrays of {', '.join(map(str, sorted(counts)))} samples; for batches give as many in each"
-                )
-            batches = self.batches.of(counts.pop())
+        self.is_random = self.batches is not None and self._is_random(self.batches, entry, schedules)
+        if self.batches is not None and not self.is_random:
+            batches = self.batches.of(self.samples)
         self.entry, self.loop = entry, None
         if schedules or batches is not None:
             for name in schedules.keys() & exact.keys():
@@ -300,6 +296,21 @@ class Training:
                 )
             self.loop = Loop(entry, entry.complete(exact), schedules, batches)
         self.values: Mapping[str, Fraction] = entry.complete(exact) if self.loop is None else self.loop.values
+
+    def _is_random(self, batches: Batches, entry: Optimizer, schedules: Mapping[str, Schedule]) -> bool:
+        """Whether a run cannot be made again: the mean over all orders is known of plain descent on kernels alone."""
+        has_mean = entry.name == DESCENT and not schedules
+        return batches.is_drawn or (batches.order == "shuffled" and not has_mean)
+
+    @property
+    def samples(self) -> int:
+        """How many there are, 0 of a loss without data.  Raises ``InputError`` for arrays of several counts."""
+        counts = {len(array) if array.ndim else 0 for array in self.data} or {0}
+        if len(counts) > 1:
+            raise InputError(
+                f"data: arrays of {', '.join(map(str, sorted(counts)))} samples; for batches give as many in each"
+            )
+        return counts.pop()
 
     def _read_object(
         self, optimizer: Any, eta: Any, schedules: Mapping[str, Schedule], given: Mapping[str, object]
@@ -363,10 +374,10 @@ class Training:
 
     def check_made_again(self, purpose: str) -> None:
         """Raises ``InputError`` where batches are drawn anew, so that the run cannot be made again."""
-        if self.batches is not None and self.batches.is_drawn:
+        if self.batches is not None and self.is_random:
             raise InputError(
                 f"batches: in {self.batches.order} order a run is random, and {purpose} is of one that can be made "
-                "again; take 'fixed' or 'shuffled', or eomsym.noise"
+                "again; take 'fixed', gradient descent at a constant rate, or eomsym.noise"
             )
 
     def rate(self, purpose: str) -> float:
