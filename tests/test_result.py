@@ -92,7 +92,7 @@ def follow():
 
 def track():
     tracker = Tracker(order=1)
-    tracker.measurements.append(Measurement(5, (1.0, 0.1), 1, (1.0, 0.9, 0.8, 0.7), 0.2, "series"))
+    tracker.measurements.append(Measurement(5, (1.0, 0.1), 1, (1.0, 0.9, 0.8), 0.2, "series"))
     return tracker
 
 
@@ -252,7 +252,6 @@ def _results_of_public_functions():
 #: What public functions return that is no finding: what to work with, or a number with its parts.
 NO_RESULTS = {
     "Design",
-    "SweepPlan",
     "LoopKernel",
     "TreeTable",
     "FieldKernel",

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from functools import partial
 from typing import Any
 
 import numpy as np
 
+from eomsym.arrays.check import Watch, check_gradient
 from eomsym.arrays.frontend import MAX_ARRAY_ORDER, Frontend
+from eomsym.arrays.library import Traced
+from eomsym.arrays.line import curve_of
 from eomsym.errors import InputError
 
 #: A function of vectors of the library's.
@@ -18,9 +20,11 @@ Function = Callable[..., Any]
 
 
 class FlatModel(ABC):
-    """What paths and observables ask of a kernel, of ``loss_fn(params)``; ``theta`` is where ``params`` stand, (d,).
+    """A kernel of ``loss_fn(params)``, or of ``loss_fn(params, data)`` for a tree ``data``, as generated ones are.
 
-    ``params`` are in float64, in which all is computed; what of them is held is no part of θ.
+    ``theta`` is where ``params`` stand, (d,); ``data`` are the arrays of the tree, all of which are taken where none
+    are given.  All is computed in float64; what of ``params`` is held is no part of θ, and what of the tree is no
+    array, no part of the data.
     """
 
     order = MAX_ARRAY_ORDER
@@ -32,51 +36,104 @@ class FlatModel(ABC):
     #: In it the library computes in float64.
     precisely: Callable[[], AbstractContextManager[Any]] = nullcontext
 
-    def __init__(self, loss_fn: Callable[[Any], Any], params: Any) -> None:
+    def __init__(self, loss_fn: Callable[..., Any], params: Any, data: Any = None) -> None:
         library = self.frontend.library
         self._moving = library.moving(params)
         vector, self._shaped = library.ravel(self._moving.leaves)
         self.theta = np.array(library.numpy(vector))
         self.size = self.theta.size
-        self._flat = self.compiled(lambda flat: loss_fn(self._params(flat)))
+        self._tree = None if data is None else library.flatten(data)
+        self.data = tuple(map(self._samples, filter(_is_array, self._tree[0]))) if self._tree else ()
+        self._loss_fn = loss_fn
+        self._flat = self.compiled(lambda flat, *data: self._at(self._params(flat), data))
         self._slope = self.compiled(self.gradient_of(self._flat))
+        self._traced = Traced(lambda moving, data=(): self._at(self._moving.whole(moving), data), None)
+        self._series = self.compiled(self._along_curve)
+        self._looked_at: set[int] = set()
 
     def check(self) -> None:  # noqa: B027 - nothing of JAX's is refused
         """Raises ``InputError`` where what steps are made of is no gradient of the loss."""
+
+    def on_all(self, params: Any) -> Any:
+        """The loss of all data, as the library's number."""
+        return self._at(params, list(map(self.array, self.data)))
+
+    def _at(self, params: Any, data: Sequence[Any]) -> Any:
+        if self._tree is None:
+            return self._loss_fn(params)
+        leaves, structure = self._tree
+        arrays = iter(data)
+        whole = [next(arrays) if _is_array(leaf) else leaf for leaf in leaves]
+        return self._loss_fn(params, self.frontend.library.unflatten(structure, whole))
+
+    def _samples(self, array: Any) -> np.ndarray:
+        if isinstance(array, np.ndarray):
+            return array.astype(np.float64) if np.issubdtype(array.dtype, np.floating) else array
+        backend = self.frontend.library.backend
+        return self.frontend.library.numpy(array) if backend.floating(array) else np.asarray(array)
 
     @abstractmethod
     def _along(self, function: Function, flat: Any, vector: Any) -> Any:
         """The derivative of a function of a vector along another."""
 
-    @abstractmethod
-    def _rows(self, flat: Any, order: int, optimizer: Any, values: Mapping[str, Any]) -> list[Any]:
-        """Counter terms at a vector, each a tree of what moves."""
-
     def _params(self, flat: Any) -> Any:
-        return self._moving.whole(self._shaped(flat))
+        return self._moving.whole(self._parts(flat))
 
-    def _of(self, function: Function, *vectors: np.ndarray) -> np.ndarray:
-        with self.precisely():
-            return np.array(self.frontend.library.numpy(function(*map(self.array, vectors))))
+    def _parts(self, flat: Any) -> Any:
+        return self._shaped(flat)
 
-    def loss(self, theta: np.ndarray) -> float:
-        """The loss."""
-        return float(self._of(self._flat, theta))
-
-    def gradient(self, theta: np.ndarray) -> np.ndarray:
-        """g, (d,)."""
-        return self._of(self._slope, theta)
-
-    def hessian_vector(self, theta: np.ndarray, vector: np.ndarray) -> np.ndarray:
-        """Hv, (d,)."""
-        return self._of(partial(self._along, self._slope), theta, vector)
-
-    def counterterms(self, theta: np.ndarray, order: int, optimizer: Any, values: Mapping[str, Any]) -> np.ndarray:
-        """``counterterms`` of the library as rows, (order + 1, d)."""
+    def _along_curve(self, curve: Any, *data: Any, watch: Watch | None = None) -> list[Any]:
+        """The coefficients of g along a curve (terms, d), each a list of arrays; ``watch`` looks at them."""
         library = self.frontend.library
+        with library.quiet():
+            parts = [library.flatten(self._parts(row)) for row in curve]
+            kind = library.flatten(list(data))[1] if data else None
+            piece = tuple(array[None] for array in data), 1, 1.0
+            (gradient,) = self._traced.gradients(library, parts[0], (list(data), kind), [piece])
+            machine = curve_of(gradient.program, [leaves for leaves, _ in parts], library.backend, data)
+            if watch is not None:
+                watch.begun(machine)
+                check_gradient(machine, lambda values: gradient.at(list(data), values))
+            return [list(level) for level in zip(*map(machine.curve, gradient.program.results), strict=True)]
+
+    def _of(self, function: Function, *vectors: np.ndarray, data: Sequence[np.ndarray] = ()) -> np.ndarray:
         with self.precisely():
-            rows = self._rows(self.array(theta), order, optimizer, values)
-            return np.array([library.vector(library.flatten(row)[0]) for row in rows])
+            arrays = map(self.array, (*vectors, *(data or self.data)))
+            return np.array(self.frontend.library.numpy(function(*arrays)))
+
+    def loss(self, theta: np.ndarray, *data: np.ndarray) -> float:
+        """The loss."""
+        return float(self._of(self._flat, theta, data=data))
+
+    def gradient(self, theta: np.ndarray, *data: np.ndarray) -> np.ndarray:
+        """g, (d,)."""
+        return self._of(self._slope, theta, data=data)
+
+    def hessian_vector(self, theta: np.ndarray, vector: np.ndarray, *data: np.ndarray) -> np.ndarray:
+        """Hv, (d,)."""
+        return self._of(
+            lambda flat, by, *arrays: self._along(lambda at: self._slope(at, *arrays), flat, by),
+            theta,
+            vector,
+            data=data,
+        )
+
+    def gradient_series(self, series: np.ndarray, *data: np.ndarray) -> np.ndarray:
+        """The coefficients of g along ``Σ_k η^k series[k]``, both (terms, d).
+
+        The first of each number of terms are compared with the library's own gradient.  Raises ``InputError`` for an
+        operation without a rule, ``SeriesMismatchError`` where the check fails; warns of kinks.
+        """
+        vector, terms = self.frontend.library.vector, len(series)
+        with self.precisely():
+            curve, *arrays = map(self.array, (series, *(data or self.data)))
+            if terms in self._looked_at or terms == 1:
+                return np.array([vector(level) for level in self._series(curve, *arrays)])
+            watch = Watch(True, "warn", terms - 1)
+            found = np.array([vector(level) for level in self._along_curve(curve, *arrays, watch=watch)])
+        self._looked_at.add(terms)
+        watch.tell()
+        return found
 
     def observed(self, function: Callable[[Any], Any]) -> tuple[Callable[..., Any], Callable[..., Any]]:
         """A function of ``params`` as one of θ, and its derivative along a vector."""
@@ -89,4 +146,11 @@ class FlatModel(ABC):
                 raise InputError(f"observable: gave {kind}; params are float64, give an array of float64 made of them")
             return found
 
-        return partial(self._of, flat), partial(self._of, partial(self._along, flat))
+        def value(theta: np.ndarray) -> np.ndarray:
+            return self._of(lambda at, *_: flat(at), theta)
+
+        return value, lambda theta, vector: self._of(lambda at, by, *_: self._along(flat, at, by), theta, vector)
+
+
+def _is_array(leaf: Any) -> bool:
+    return hasattr(leaf, "shape") and hasattr(leaf, "dtype")

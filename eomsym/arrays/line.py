@@ -64,10 +64,8 @@ class Line(ABC):
         """The same by series.  Raises ``InputError`` for what has none."""
         with self.library.quiet():
             program = self.library.program(self.gradient, self.point)
-            machine = Machine(program, self.point, _SingleCurve(), self.library.backend)
-            for level in range(1, order + 1):
-                machine.advance(level, [[part if level == 1 else 0 * part] for part in self.direction])
-        return machine
+            still = [[0 * part for part in self.direction]] * (order - 1)
+            return curve_of(program, [self.point, self.direction, *still][: order + 1], self.library.backend)
 
     def series(self, machine: Machine) -> list[np.ndarray]:
         """The coefficients that a machine has found."""
@@ -106,6 +104,14 @@ class Line(ABC):
             given[place] = value
         results = instruction.apply(*given)
         return weighed([results[place] for place in wanted], self.library.backend)
+
+
+def curve_of(program: FlatProgram, levels: Sequence[Arrays], backend: Backend, given: Sequence[Any] = ()) -> Machine:
+    """A machine that has gone along a curve, told by the coefficients of all that moves; ``given`` does not."""
+    machine = Machine(program, levels[0], _SingleCurve(), backend, given)
+    for level, parts in enumerate(levels[1:], 1):
+        machine.advance(level, [[part] for part in parts])
+    return machine
 
 
 def weighed(parts: Sequence[Any], backend: Backend) -> Any:

@@ -23,7 +23,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     0 done, 1 a check failed, 2 bad input, told in one line on stderr.
     """
-    from eomsym.cli import messages
+    from eomsym.cli import output
 
     if sys.stderr is None:  # closed: what is told there is lost, as with /dev/null, and what is asked for is not
         sys.stderr = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115  for the whole process
@@ -35,22 +35,22 @@ def main(arguments: Sequence[str] | None = None) -> int:
         from eomsym.cli.app import run
 
         return run(arguments)
-    except messages.UsageError as error:
-        return _refuse(messages.usage(error))
+    except output.UsageError as error:
+        return _refuse(output.usage(error))
     except EomsymError as error:
-        return _refuse(messages.spelled(str(error)))
+        return _refuse(output.spelled(str(error)))
     except KeyboardInterrupt:
         return INTERRUPTED
     except MemoryError:
         return _refuse("not enough memory for what was asked; give smaller layers or a lower order")
     except OSError as error:
-        return _refuse(messages.operating_system(error))
+        return _refuse(output.operating_system(error))
     finally:
-        messages.options = ()
+        output.options = ()
 
 
 def _refuse(message: str) -> int:
-    from eomsym.cli.messages import one_line
+    from eomsym.cli.output import one_line
 
     print(f"eomsym: {one_line(message)}", file=sys.stderr)
     return BAD_INPUT

@@ -17,7 +17,6 @@ from eomsym.cli import (
     follow,
     generate,
     layers,
-    messages,
     noise,
     optimizers,
     output,
@@ -55,7 +54,7 @@ app.add_typer(sweep.group, name="sweep")
 
 def run(arguments: Sequence[str] | None) -> int:
     """Run one command and return its exit status; errors are left to the caller, with the options that it has."""
-    messages.options = _options(sys.argv[1:] if arguments is None else arguments)
+    output.options = _options(sys.argv[1:] if arguments is None else arguments)
     output.set_quiet(False)
     status = app(args=None if arguments is None else list(arguments), prog_name="eomsym", standalone_mode=False)
     return int(status or 0)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -26,7 +27,66 @@ EXAMPLES = examples(
 )
 
 
+@dataclass(frozen=True)
+class Form:
+    """The notation that is asked for, and in what lines it stands."""
+
+    format_: Annotated[str, options.form("text", "latex", "sympy", "json")] = "text"
+    document: Annotated[
+        bool, typer.Option("--document", help="With --format latex: a document that compiles alone.")
+    ] = False
+    terms: Annotated[
+        int | None,
+        options.option(
+            "N", "With --format latex: break lines after so many terms.", min=1, max=MAX_TERMS, show_default="3"
+        ),
+    ] = None
+
+    def __post_init__(self) -> None:
+        given = [option for option, value in (("--document", self.document), ("--terms", self.terms)) if value]
+        if given and self.format_ != "latex":
+            raise InputError(f"{given[0]}: is of LaTeX; add --format latex")
+
+    def write(self, result: Formula) -> None:
+        """Prints it."""
+        if self.format_ == "latex":
+            terms = {} if self.terms is None else {"terms": self.terms}
+            output.write((result.document if self.document else result.latex)(**terms))
+        else:
+            output.write({"text": result.text, "sympy": result.sympy_lines, "json": result.to_json}[self.format_]())
+
+
+@dataclass(frozen=True)
+class Written:
+    """A loss or a field that is written down."""
+
+    loss: Annotated[
+        str | None, options.option("EXPRESSION", "Write everything out for this loss, as x**4 + a*y**2.")
+    ] = None
+    field: Annotated[
+        str | None, options.option("EXPRESSIONS", "Or for a differential equation: right-hand sides, ; in between.")
+    ] = None
+    variables: Annotated[Any, options.names(help="Variables of the loss or field, such as x,y.")] = None
+    constants: Annotated[Any, options.names("--parameters", help="Constants in the loss or field, such as a,b.")] = None
+
+    def read(self) -> ExpressionLoss | VectorField | None:
+        """What is written, None for nothing.  Raises ``InputError`` for options that do not go together."""
+        if self.loss is None and self.field is None:
+            if self.variables is not None or self.constants is not None:
+                raise InputError("--variables, --parameters: they belong to a --loss or --field; give one of these too")
+            return None
+        if self.loss is not None and self.field is not None:
+            raise InputError("--loss, --field: both given; give one of them")
+        if self.variables is None:
+            raise InputError("--variables: missing; name the variables in order, such as x,y")
+        from eomsym.models import ExpressionLoss, VectorField
+
+        names = self.variables, self.constants or []
+        return VectorField(self.field, *names) if self.field is not None else ExpressionLoss(self.loss or "", *names)
+
+
 def derive(
+    *,
     optimizer: Annotated[
         str,
         options.argument(
@@ -54,16 +114,7 @@ def derive(
             "slow: the memory is eliminated. whole: theta and the memory, in powers of h; --set takes gamma.",
         ),
     ] = "slow",
-    format_: Annotated[str, options.form("text", "latex", "sympy", "json")] = "text",
-    document: Annotated[
-        bool, typer.Option("--document", help="With --format latex: a document that compiles alone.")
-    ] = False,
-    terms: Annotated[
-        int | None,
-        options.option(
-            "N", "With --format latex: break lines after so many terms.", min=1, max=MAX_TERMS, show_default="3"
-        ),
-    ] = None,
+    form: Form,
     start: Annotated[
         bool,
         typer.Option("--start", help="Also where the flow of a method with memory starts: theta_0 + eta c_1 + ..."),
@@ -75,16 +126,7 @@ def derive(
         bool,
         typer.Option("--noise", help="With random batches: the modified generator of expectations, orders 0 to 4."),
     ] = False,
-    loss: Annotated[
-        str | None, options.option("EXPRESSION", "Write everything out for this loss, as x**4 + a*y**2.")
-    ] = None,
-    field: Annotated[
-        str | None, options.option("EXPRESSIONS", "Or for a differential equation: right-hand sides, ; in between.")
-    ] = None,
-    variables: Annotated[Any, options.names(help="Variables of the loss or field, such as x,y.")] = None,
-    constants: Annotated[
-        Any, options.names("--parameters", help="Constants in the loss or field, such as a,b.")
-    ] = None,
+    written: Written,
     quiet: options.Quiet = False,
 ) -> None:
     """Derive an equation of motion exactly.
@@ -122,54 +164,40 @@ def derive(
     begins at the real start. There beta = 1 - gamma h, and eta = h for
     averages (Adam), h^2 for momentum.
     """
+    given: dict[str, Any] = dict(parsing.settings(set_ or []))
+    if noise:
+        others = {"--set": given, "--start": start, "--schedule": schedule, "--loss": written.loss}
+        others |= {"--field": written.field, "--variables": written.variables, "--parameters": written.constants}
+        others |= {"--state": state != "slow"}
+        form.write(_generator(optimizer, order, form, [name for name, value in others.items() if value]))
+        return
+    model = written.read()
+    if model is not None and state == "whole":
+        raise InputError("--state whole: not written out for a --loss or --field; leave one of the two out")
+    if model is not None and (start or schedule is not None):
+        option = "--start" if start else "--schedule"
+        raise InputError(f"{option}: is given on trees; leave --loss or --field out")
+
     from eomsym import derive as derive_equation
     from eomsym.optimizers import chosen
 
-    form = _Form(format_, document, terms)
-    if noise:
-        others = {"--set": set_, "--start": start, "--schedule": schedule, "--loss": loss, "--field": field}
-        others |= {"--variables": variables, "--parameters": constants, "--state": state != "slow"}
-        _derive_generator(optimizer, order, form, [name for name, value in others.items() if value])
-        return
-    model = _model(loss, field, variables, constants)
-    if model is not None and state == "whole":
-        raise InputError("--state whole: not written out for a --loss or --field; leave one of the two out")
-    if model is not None:
-        if start or schedule is not None:
-            option = "--start" if start else "--schedule"
-            raise InputError(f"{option}: is given on trees; leave --loss or --field out")
-        _derive_closed_form(model, optimizer, order, set_ or [], form)
-        return
-    given: dict[str, Any] = dict(parsing.settings(set_ or []))
     entry: Any = optimizer
     if state == "slow":
         entry, given = chosen(optimizer, given)
     with output.progress("deriving"):
-        equation = derive_equation(entry, order, state=state, start=start, schedule=schedule or (), **given)
-    form.write(equation)
-    if form.name == "text" and state == "slow":
+        result: Formula
+        if model is not None:
+            from eomsym.derivation import closed_form
+
+            result = closed_form(model, order, entry.name, **given)
+        else:
+            result = derive_equation(entry, order, state=state, start=start, schedule=schedule or (), **given)
+    form.write(result)
+    if form.format_ == "text" and state == "slow" and model is None:
         output.note_conditions(entry.name, entry.limits)
 
 
-class _Form:
-    """The notation that is asked for, and in what lines it stands."""
-
-    def __init__(self, name: str, document: bool, terms: int | None) -> None:
-        self.name = name
-        given = [option for option, value in (("--document", document), ("--terms", terms)) if value]
-        if given and name != "latex":
-            raise InputError(f"{given[0]}: is of LaTeX; add --format latex")
-        self._document = document
-        self._terms = {} if terms is None else {"terms": terms}
-
-    def write(self, result: Formula) -> None:
-        if self.name == "latex":
-            output.write((result.document if self._document else result.latex)(**self._terms))
-        else:
-            output.write({"text": result.text, "sympy": result.sympy_lines, "json": result.to_json}[self.name]())
-
-
-def _derive_generator(optimizer: str, order: int, form: _Form, others: list[str]) -> None:
+def _generator(optimizer: str, order: int, form: Form, others: list[str]) -> Formula:
     from eomsym.derivation.noise_generator import modified_generator
     from eomsym.optimizers import chosen
 
@@ -178,35 +206,6 @@ def _derive_generator(optimizer: str, order: int, form: _Form, others: list[str]
         raise InputError(f"--noise: the generator is derived for gradient-descent, not for {entry.name}; leave it out")
     if others:
         raise InputError(f"--noise, {others[0]}: do not go together; leave one of the two out")
-    if form.name == "sympy":
+    if form.format_ == "sympy":
         raise InputError("--format sympy: a generator is printed as text, latex or json")
-    form.write(modified_generator(order))
-
-
-def _model(
-    loss: str | None, field: str | None, variables: list[str] | None, constants: list[str] | None
-) -> ExpressionLoss | VectorField | None:
-    if loss is None and field is None:
-        if variables is not None or constants is not None:
-            raise InputError("--variables, --parameters: they belong to a --loss or --field; give one of these too")
-        return None
-    if loss is not None and field is not None:
-        raise InputError("--loss, --field: both given; give one of them")
-    if variables is None:
-        raise InputError("--variables: missing; name the variables in order, such as x,y")
-    from eomsym.models import ExpressionLoss, VectorField
-
-    names = variables, constants or []
-    return VectorField(field, *names) if field is not None else ExpressionLoss(loss or "", *names)
-
-
-def _derive_closed_form(
-    model: ExpressionLoss | VectorField, optimizer: str, order: int, settings: list[str], form: _Form
-) -> None:
-    from eomsym.derivation import closed_form
-    from eomsym.optimizers import chosen
-
-    entry, parameters = chosen(optimizer, parsing.settings(settings))
-    with output.progress("deriving"):
-        result = closed_form(model, order, entry.name, **parameters)
-    form.write(result)
+    return modified_generator(order)

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from eomsym.cli import options, output
 from eomsym.cli.groups import examples
-from eomsym.cli.measuring import DrawnReport
 
 if TYPE_CHECKING:
     import numpy as np
@@ -42,7 +41,7 @@ def drift(
     state: Annotated[
         str, options.choice("state", ("slow", "whole"), "slow: on the slow manifold; whole: parameters and memory.")
     ] = "slow",
-    report: DrawnReport,
+    report: options.DrawnReport,
 ) -> int:
     """Say how an observable moves, by each order of the equation of motion.
 

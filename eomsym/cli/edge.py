@@ -6,7 +6,6 @@ from typing import Annotated
 
 from eomsym.cli import options, output
 from eomsym.cli.groups import examples
-from eomsym.cli.measuring import Report
 
 EXAMPLES = examples(
     "eomsym edge --dataset digits-small --eta 0.8 --after 100",
@@ -19,7 +18,7 @@ def edge(
     training: options.Training,
     order: Annotated[int, options.option("N", "Order of the series that is tried.", min=0, max=11)] = 2,
     after: options.After = 0,
-    report: Report,
+    report: options.Report,
 ) -> int:
     """Say which description of a training holds, and what it costs.
 

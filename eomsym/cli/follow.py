@@ -6,7 +6,6 @@ from typing import Annotated, Any
 
 from eomsym.cli import options, output
 from eomsym.cli.groups import examples
-from eomsym.cli.measuring import DrawnReport
 
 EXAMPLES = examples(
     'eomsym follow --optimizer "torch.Adam()" --eta 0.001 --steps 500 --after 5',
@@ -26,7 +25,7 @@ def follow(
         str,
         options.choice("state", ("whole", "slow"), "whole: parameters and memory, or slow: the slow manifold alone."),
     ] = "whole",
-    report: DrawnReport,
+    report: options.DrawnReport,
 ) -> int:
     """Follow a run of an optimiser by its equation of motion.
 

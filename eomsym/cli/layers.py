@@ -6,7 +6,6 @@ from typing import Annotated, Any
 
 from eomsym.cli import options, output
 from eomsym.cli.groups import examples, new_group
-from eomsym.cli.measuring import DrawnReport, Report
 
 HIGHEST_ORDER = 11
 #: Where none is given.
@@ -27,7 +26,7 @@ def translation(
     training: options.Training,
     steps: options.Steps = 2000,
     orders: Orders = "0:3",
-    report: DrawnReport,
+    report: options.DrawnReport,
 ) -> int:
     """The layer before a softmax: its decay rate.
 
@@ -48,7 +47,7 @@ def scale(
     *,
     training: options.Training,
     orders: Orders = "0:2",
-    report: DrawnReport,
+    report: options.DrawnReport,
 ) -> int:
     """Weights before a normalisation: their norm.
 
@@ -70,7 +69,7 @@ def conserved(
     training: options.Training,
     steps: options.Steps = 10,
     orders: Orders = "0:3",
-    report: Report,
+    report: options.Report,
 ) -> int:
     """What gradient flow conserves, and which order breaks it.
 

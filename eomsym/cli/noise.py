@@ -6,7 +6,6 @@ from typing import Annotated
 
 from eomsym.cli import options, output
 from eomsym.cli.groups import examples
-from eomsym.cli.measuring import DrawnReport
 
 EXAMPLES = examples(
     "eomsym noise --dataset moons --batch-size 8 --batches independent --eta 0.1",
@@ -22,7 +21,7 @@ def noise(
     ensemble: Annotated[
         int, options.option("N", "Real runs beside the prediction, 10 or more.", min=0, max=MOST_RUNS)
     ] = 0,
-    report: DrawnReport,
+    report: options.DrawnReport,
 ) -> int:
     """Predict what random batches do to gradient descent.
 

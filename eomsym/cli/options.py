@@ -5,7 +5,8 @@ Those that belong together are a data class, which a command takes whole, and wh
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import json
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -26,6 +27,8 @@ LARGEST_SEED = 999_999_999
 MOST_STEPS = 100_000
 #: How batches are ordered, or drawn.
 ORDERS = ("shuffled", "fixed", "independent", "replacement")
+#: Characters of a line about one's own data; JSON has all.
+MOST_TOLD = 400
 #: The learning rate of a run where none is given.
 USUAL_ETA = 0.01
 
@@ -50,15 +53,15 @@ def number(help: str, **more: Any) -> Any:
     return option("NUMBER", help, parser=parsing.positive, **more)
 
 
-def _from_models(name: str) -> Callable[[str], list[str]]:
-    """Completion from a tuple of names in ``eomsym.models``, which is imported when the shell asks and not before."""
+def named(table: str, help: str, **more: Any) -> Any:
+    """An option that takes one of the names of a table in ``eomsym.models``, which is imported when the shell asks."""
 
     def complete(incomplete: str) -> list[str]:
         from eomsym import models
 
-        return _beginning(incomplete, getattr(models, name))
+        return _beginning(incomplete, getattr(models, table))
 
-    return complete
+    return option("NAME", help, autocompletion=complete, **more)
 
 
 def _beginning(incomplete: str, names: Sequence[str]) -> list[str]:
@@ -132,12 +135,7 @@ class Rule:
 class _Named:
     dataset: Annotated[
         str | None,
-        option(
-            "NAME",
-            "digits, digits-small, moons, teacher or teacher-small.",
-            autocompletion=_from_models("DATASETS"),
-            show_default="one that suits",
-        ),
+        named("DATASETS", "digits, digits-small, moons, teacher or teacher-small.", show_default="one that suits"),
     ] = None
 
 
@@ -163,19 +161,14 @@ class OwnNetwork:
         ),
     ] = None
     layers: Annotated[Any, option("WIDTHS", "Widths, such as 64,32,10.", parser=parsing.widths)] = None
-    activation: Annotated[
-        str | None,
-        option(
-            "NAME", "tanh, sigmoid, softplus, gelu, silu, sin or identity.", autocompletion=_from_models("ACTIVATIONS")
-        ),
-    ] = None
-    loss: Annotated[str | None, option("NAME", "cross-entropy or mse.", autocompletion=_from_models("LOSSES"))] = None
+    activation: Annotated[str | None, named("ACTIVATIONS", "tanh, sigmoid, softplus, gelu, silu, sin or identity.")] = (
+        None
+    )
+    loss: Annotated[str | None, named("LOSSES", "cross-entropy or mse.")] = None
     weight_decay: Annotated[float | None, option("NUMBER", "Strength of the weight decay.", show_default="0")] = None
     normalization: Annotated[
         str | None,
-        option(
-            "NAME", "none, weight, batch or layer.", autocompletion=_from_models("NORMALIZATIONS"), show_default="none"
-        ),
+        named("NORMALIZATIONS", "none, weight, batch or layer.", show_default="none"),
     ] = None
     no_bias: Annotated[bool, typer.Option("--no-bias", help="A network without bias vectors.")] = False
 
@@ -318,3 +311,56 @@ class Training(_Loop, Network, Rule):
             precision=self.precision,
             **settings,
         )
+
+
+@dataclass(frozen=True)
+class Report:
+    """The options that say where a result goes."""
+
+    quiet: Quiet = False
+    format_: Format = "table"
+
+    def tell(self, result: Any, training: trainings.Training) -> int:
+        """Prints a result; returns the exit status, 1 where something is judged and has not passed.
+
+        Of one's own data it is said what was read and how it was scaled.
+        """
+        own = {"data": training.about} if training.about else {}
+        if self.format_ == "json":
+            output.write(json.dumps(result.to_dict() | own, allow_nan=False))
+        else:
+            for about in own.values():
+                output.write(described(about))
+            output.show_result(result)
+        return 0 if getattr(result, "passed", True) else 1
+
+
+@dataclass(frozen=True)
+class _Drawn:
+    plot: Annotated[Path | None, option("FILE", "Draw what was found; .png, .pdf or .svg.", parser=parsing.figure)] = (
+        None
+    )
+
+
+@dataclass(frozen=True)
+class DrawnReport(Report, _Drawn):
+    """The same of what has a figure."""
+
+    def tell(self, result: Any, training: trainings.Training) -> int:
+        """Draws the result too."""
+        if self.plot is not None:
+            output.save(result.plot(), self.plot)
+        return super().tell(result, training)
+
+
+def described(about: Mapping[str, Any]) -> str:
+    """What a file holds, and what was done to it, on a line of its own."""
+    kind = "a value" if about["classes"] is None else f"classes {', '.join(about['classes'])}"
+    names = {part: ", ".join(about[part]) for part in ("inputs", "targets")}
+    lines = [
+        f"{about['file']}: {about['samples']} samples; inputs {names['inputs']}; target {names['targets']}, {kind}"
+    ]
+    for part, by in about.get("scaling", {}).items():
+        numbers = (f"({shift:.6g}, {spread:.6g})" for shift, spread in zip(by["shift"], by["spread"], strict=True))
+        lines.append(f"{part} scaled ({about['scale']}): (value - shift)/spread, with {', '.join(numbers)}")
+    return "\n".join(line if len(line) <= MOST_TOLD else f"{line[:MOST_TOLD]} ..." for line in lines)

@@ -1,6 +1,6 @@
 """What typer has no type for, from the text of an option to a value.
 
-A parser raises ``ValueError`` with what is wrong and what would be right; ``messages.usage`` names option and text.
+A parser raises ``ValueError`` with what is wrong and what would be right; ``output.usage`` names option and text.
 Values that are read already, as defaults are, stay as they are.
 """
 

@@ -8,7 +8,6 @@ import typer
 
 from eomsym.cli import options, output
 from eomsym.cli.groups import examples
-from eomsym.cli.measuring import Report
 
 EXAMPLES = examples(
     "eomsym recommend --dataset moons --accuracy 0.001",
@@ -24,7 +23,7 @@ def recommend(
     absolute: Annotated[bool, typer.Option("--absolute", help="The accuracy is the error itself, 2-norm.")] = False,
     orders: Annotated[Any, options.orders(11)] = "0:3",
     training: options.Training,
-    report: Report,
+    report: options.Report,
 ) -> int:
     """Recommend the largest learning rate for an accuracy.
 

@@ -13,8 +13,8 @@ from eomsym.cli.groups import examples, new_group
 from eomsym.errors import InputError
 
 if TYPE_CHECKING:
-    from eomsym.sweeps import SweepRun
     from eomsym.sweeps.executors import Executor
+    from eomsym.sweeps.run import SweepRun
 
 
 group = new_group(

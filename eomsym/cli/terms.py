@@ -8,7 +8,6 @@ import typer
 
 from eomsym.cli import options, output
 from eomsym.cli.groups import examples
-from eomsym.cli.measuring import DrawnReport
 
 EXAMPLES = examples(
     "eomsym terms",
@@ -27,7 +26,7 @@ def terms(
     edge: Annotated[
         bool, typer.Option("--edge", help="Say which description holds at each iterate, and what a value costs.")
     ] = False,
-    report: DrawnReport,
+    report: options.DrawnReport,
 ) -> int:
     """Show which terms of the equation of motion matter.
 

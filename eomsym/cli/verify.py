@@ -9,7 +9,6 @@ import typer
 from eomsym.checks import check_integer
 from eomsym.cli import options, output
 from eomsym.cli.groups import examples
-from eomsym.cli.measuring import DrawnReport
 from eomsym.errors import InputError
 
 if TYPE_CHECKING:
@@ -59,7 +58,7 @@ def verify(
     halvings: Annotated[
         int | None, options.option("N", "How often --eta is halved.", min=2, max=16, show_default="5")
     ] = None,
-    report: DrawnReport,
+    report: options.DrawnReport,
 ) -> int:
     """Measure whether the equation of motion follows the optimiser.
 

@@ -1,4 +1,4 @@
-"""Constants of double-double arithmetic, cut from many digits into doubles; and which function needs which.
+"""Constants of double-double arithmetic, cut from many digits into doubles.
 
 Every constant is an exact rational or an mpmath number of 60 digits; what is written into a kernel are the doubles
 nearest to it, to what they leave, and so on.
@@ -6,7 +6,6 @@ nearest to it, to what they leave, and so on.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from fractions import Fraction
 from math import factorial, prod
 from typing import Any
@@ -18,35 +17,6 @@ from eomsym.double_double import exact_fraction
 DIGITS = 80
 #: Sample distance of the trapezoidal rule for the normal distribution: its error is exp(−2π²/g²) = 5e−35.
 NORMAL_SPACING = Fraction(1, 2)
-
-#: What each function of ``double_double_functions.jinja`` calls.
-CALLS = {
-    "tanh": ("expm1",),
-    "sigmoid": ("exp",),
-    "softplus": ("exp", "log1p"),
-    "sin": ("sin_cos",),
-    "cos": ("sin_cos",),
-    "normal_distribution": ("expm1", "normal_density", "polynomial"),
-    "normal_density": ("exp",),
-    "exp": ("exp_parts",),
-    "expm1": ("exp_parts",),
-    "exp_parts": ("less_multiple", "polynomial", "log_2"),
-    "log": ("less_multiple", "log1p", "log_2"),
-    "log1p": ("expm1",),
-    "sin_cos": ("less_multiple", "polynomial"),
-}
-
-
-def with_callees(functions: Iterable[str]) -> set[str]:
-    """Names of the functions and of all that they call, directly or not."""
-    found: set[str] = set()
-    waiting = list(functions)
-    while waiting:
-        name = waiting.pop()
-        if name not in found:
-            found.add(name)
-            waiting += CALLS.get(name, ())
-    return found
 
 
 def words(value: Any, count: int = 2) -> tuple[float, ...]:

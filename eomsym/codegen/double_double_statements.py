@@ -9,8 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from fractions import Fraction
 
-from eomsym.codegen.double_double_constants import CALLS
 from eomsym.codegen.sample_loops import SCALED_ARGUMENT
+from eomsym.codegen.templates import is_function
 from eomsym.errors import InputError
 from eomsym.series.elementary import (
     ARGUMENT,
@@ -52,7 +52,7 @@ def system_program(function: ElementaryFunction) -> SystemProgram:
             functions.append(relation.seed)
         start += _start(relation, function.name)
         series += _series(relation, function.name)
-    if unknown := [seed for seed in functions if seed not in CALLS]:
+    if unknown := [seed for seed in functions if not is_function(seed)]:
         raise InputError(
             f"function {function.name!r}: double-double arithmetic knows no {unknown[0]}; take precision double"
         )

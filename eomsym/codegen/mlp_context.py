@@ -8,12 +8,12 @@ from math import factorial
 from typing import Any
 
 from eomsym.codegen import sample_loops
-from eomsym.codegen.double_double_constants import constants, with_callees
+from eomsym.codegen.double_double_constants import constants
 from eomsym.codegen.double_double_statements import system_program
 from eomsym.codegen.rule_program import rule_program
 from eomsym.codegen.spec import KernelSpec
 from eomsym.codegen.table_text import filled, pairs, table
-from eomsym.codegen.templates import calls, loss_template
+from eomsym.codegen.templates import calls, loss_template, with_callees
 from eomsym.models import LOSS_TABLE, MLP
 from eomsym.series.elementary import ELEMENTARY
 from eomsym.step_index.tables import evaluation_plan
@@ -44,17 +44,14 @@ def mlp_context(spec: KernelSpec) -> dict[str, Any]:
     reuse = rule is None and model.layers[0] >= REUSE_FROM
     start = sample_loops.start_lines(activation, terms)
     return {
-        "spec": spec,
-        "description": description(model, spec.precision),
+        **_network(spec, "mlp"),
         "layout": layout(model, len(slot), terms),
-        "block": BLOCK,
         "small": SMALL,
         "few": FEW,
         "in_pieces": max(size * (terms if layer else 1) for layer, size in enumerate(sizes)) * BLOCK > SMALL,
         "outer_in_pieces": any(
             size > FEW >= 16 * columns for size, columns in zip(sizes, model.layers[1:], strict=True)
         ),
-        "targets_type": targets_type(spec),
         "widths": sorted(set(model.layers[1:-1])),
         "slots": slot,
         "activation": activation,
@@ -65,9 +62,7 @@ def mlp_context(spec: KernelSpec) -> dict[str, Any]:
         ),
         "reuse": reuse,
         "functions": vectorised(start) | set(calls(loss_template("mlp", model.loss))),
-        "loss_template": loss_template("mlp", model.loss),
         "exp_polynomial": filled(repr(1 / factorial(n)) for n in range(14, 0, -1)),
-        "descent": evaluation_plan(terms),
         "every": reuse or model.normalization == "weight",
         "table": table,
         "rule": rule,
@@ -78,21 +73,30 @@ def double_double_context(spec: KernelSpec) -> dict[str, Any]:
     """All that the template of a multilayer perceptron in double-double arithmetic is given."""
     assert isinstance(spec.model, MLP)
     activation = system_program(ELEMENTARY[spec.model.activation])
-    of_the_loss = loss_template("double_double", spec.model.loss)
     return {
-        "spec": spec,
-        "description": description(spec.model, spec.precision),
-        "layout": double_double_layout(spec.model),
-        "block": BLOCK,
-        "targets_type": targets_type(spec),
+        **_network(spec, "double_double"),
+        "start": (0, *accumulate(matrix_sizes(spec.model)))[:-1],
+        "hidden": (0, *accumulate(spec.model.layers[1:-1])),
         "activation": activation,
-        "functions": with_callees((*activation.functions, *calls(of_the_loss))),
-        "loss_template": of_the_loss,
+        "functions": with_callees((*activation.functions, *calls(loss_template("double_double", spec.model.loss)))),
         "constants": constants(),
-        "descent": evaluation_plan(spec.order + 1),
         "every": False,
         "table": pairs,
         "rule": None,
+    }
+
+
+def _network(spec: KernelSpec, backend: str) -> dict[str, Any]:
+    """What the templates of both arithmetics are given."""
+    model = spec.model
+    assert isinstance(model, MLP)
+    return {
+        "spec": spec,
+        "description": description(model, spec.precision),
+        "block": BLOCK,
+        "targets_type": "int64[::1]" if LOSS_TABLE[model.loss].labels else "float64[:, ::1]",
+        "loss_template": loss_template(backend, model.loss),
+        "descent": evaluation_plan(spec.order + 1),
     }
 
 
@@ -132,25 +136,6 @@ def layout(model: MLP, slots: int, terms: int) -> dict[str, tuple[int, ...]]:
     }
 
 
-def targets_type(spec: KernelSpec) -> str:
-    """numba's type of the targets, for the signatures."""
-    assert isinstance(spec.model, MLP)
-    return "int64[::1]" if LOSS_TABLE[spec.model.loss].labels else "float64[:, ::1]"
-
-
 def vectorised(lines: Sequence[str]) -> set[str]:
     """The elementary functions of our own that statements call."""
     return {name for name in ("exp", "tanh") if any(f"_{name}(" in line for line in lines)}
-
-
-def double_double_layout(model: MLP) -> dict[str, Any]:
-    """Offsets that the double-double kernel needs, as literals: where weights, biases and hidden units start."""
-    layers = model.layers
-    starts = [0, *accumulate(matrix_sizes(model))]
-    return {
-        "weights": tuple(starts[:-1]),
-        "biases": tuple(
-            start + rows * columns for start, (rows, columns) in zip(starts, pairwise(layers), strict=False)
-        ),
-        "hidden": (0, *accumulate(layers[1:-1])),
-    }

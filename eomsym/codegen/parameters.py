@@ -22,11 +22,9 @@ FORMS = (
 
 def packed(model: MLP, parameters: Any) -> np.ndarray:
     """θ.  Raises ``InputError`` for other names, shapes or numbers than those of the network."""
-    leaves, layers = _layers(parameters, model.bias), list(pairwise(model.layers))
-    if len(leaves) != len(layers):
-        raise InputError(f"parameters: {len(leaves)} layers; this model has {len(layers)}, of widths {model.layers}")
     parts = []
-    for (name, leaf), (rows, columns) in zip(leaves, layers, strict=True):
+    leaves = _layers("parameters", parameters, model)
+    for (name, leaf), (rows, columns) in zip(leaves, pairwise(model.layers), strict=True):
         kind = next(iter(leaf))
         shapes = {kind: (columns, rows) if MATRICES[kind] else (rows, columns), "bias": (columns,)}
         matrix, *bias = (_array(f"{name}.{key}", value, shapes[key]) for key, value in leaf.items())
@@ -38,9 +36,7 @@ def unpacked(model: MLP, theta: np.ndarray, like: Any) -> dict[str, Any]:
     """θ by names: those of ``like``, or of a Sequential that has an activation between each two layers."""
     layers, members = model.split(theta), ("weight", "bias")[: 1 + model.bias]
     default = [(str(2 * i), dict.fromkeys(members)) for i in range(len(layers))]
-    named = _layers(like, model.bias) if like is not None else default
-    if len(named) != len(layers):
-        raise InputError(f"like: {len(named)} layers; this model has {len(layers)}, of widths {model.layers}")
+    named = _layers("like", like, model) if like is not None else default
     found: dict[str, Any] = {}
     for (name, leaf), (matrix, bias) in zip(named, layers, strict=True):
         kind = next(iter(leaf))
@@ -50,7 +46,7 @@ def unpacked(model: MLP, theta: np.ndarray, like: Any) -> dict[str, Any]:
     return found
 
 
-def _layers(parameters: Any, bias: bool) -> list[tuple[str, dict[str, Any]]]:
+def _layers(of: str, parameters: Any, model: MLP) -> list[tuple[str, dict[str, Any]]]:
     """Name and members of each layer, the matrix first.
 
     By the numbers in the names where all have some, since a tree of JAX sorts ``Dense_10`` before ``Dense_2``; in the
@@ -65,12 +61,15 @@ def _layers(parameters: Any, bias: bool) -> list[tuple[str, dict[str, Any]]]:
         else:
             layer, _, member = str(name).rpartition(".")
             layers.setdefault(layer, {})[member] = value
-    rest = ("bias",) if bias else ()
+    rest = ("bias",) if model.bias else ()
     for name, members in layers.items():
         matrix = next((kind for kind in MATRICES if set(members) == {kind, *rest}), None)
         if matrix is None:
             raise InputError(f"parameters: {name or 'they'} has {', '.join(map(str, members)) or 'nothing'}; {FORMS}")
         layers[name] = {key: members[key] for key in (matrix, *rest)}
+    if len(layers) != len(model.layers) - 1:
+        widths = f"{len(model.layers) - 1}, of widths {model.layers}"
+        raise InputError(f"{of}: {len(layers)} layers; this model has {widths}")
     numbers = {name: [int(digits) for digits in re.findall(r"\d+", name)] for name in layers}
     ordered = sorted(layers, key=lambda name: numbers[name]) if all(numbers.values()) else layers
     return [(name, layers[name]) for name in ordered]

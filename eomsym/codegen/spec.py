@@ -135,11 +135,11 @@ def _check_precision(precision: str, model: Model, optimizer: str) -> None:
         return
     if not isinstance(model, MLP):
         raise InputError(f"precision {precision!r}: for networks only; kernels of expressions are double, take that")
-    if precision == "double-double" and optimizer != "gradient-descent":
+    if optimizer != "gradient-descent":
         raise InputError(
             f"optimizer {optimizer!r}: double-double kernels are for gradient-descent only; take precision double"
         )
-    if precision == "double-double" and model.normalization != "none":
+    if model.normalization != "none":
         raise InputError(
             f"normalization {model.normalization!r}: double-double kernels know none; take precision double"
         )

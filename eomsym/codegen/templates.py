@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from functools import cache
 
 import jinja2
@@ -11,7 +12,7 @@ from eomsym.codegen.locate import data_folder
 from eomsym.codegen.table_text import filled, matrices, reference
 from eomsym.errors import InputError
 
-_CALLS = re.compile(r"^Calls: (.*)\.$", re.MULTILINE)
+_CALLS = re.compile(r"Calls: (.*)\.")
 
 
 @cache
@@ -41,7 +42,24 @@ def loss_template(backend: str, loss: str) -> str:
 
 @cache
 def calls(template: str) -> tuple[str, ...]:
-    """The elementary functions that a template says it calls: a line ``Calls: exp, log1p.`` in its first comment."""
+    """The elementary functions that a template says it calls: ``Calls: exp, log1p.`` in its first comment."""
     source = (data_folder("templates") / template).read_text(encoding="utf-8")
-    found = _CALLS.search(source[: source.index("-#}")])
+    found = _CALLS.search(source.partition("-#}")[0])
     return tuple(found[1].split(", ")) if found else ()
+
+
+def is_function(name: str) -> bool:
+    """Whether double-double arithmetic has an elementary function of this name."""
+    return (data_folder("templates") / _function(name)).is_file()
+
+
+def with_callees(functions: Iterable[str]) -> list[str]:
+    """Functions of double-double arithmetic by name, each after all that it calls."""
+    ordered: list[str] = []
+    for name in functions:
+        ordered += [callee for callee in [*with_callees(calls(_function(name))), name] if callee not in ordered]
+    return ordered
+
+
+def _function(name: str) -> str:
+    return f"double_double/functions/{name}.jinja"

@@ -8,7 +8,6 @@ from eomsym import lazy
 from eomsym.derivation.corrected_descent import CorrectedStep, corrected_step
 from eomsym.derivation.deriving import derive, modified_loss
 from eomsym.derivation.designing import Design, design
-from eomsym.derivation.edge_threshold import EdgeThreshold, edge_threshold
 from eomsym.derivation.equation import Equation
 from eomsym.derivation.linear_law import DecayLaw, decay_law, series_radius
 from eomsym.derivation.noise_generator import modified_generator
@@ -17,6 +16,7 @@ from eomsym.derivation.noise_generator import modified_generator
 if TYPE_CHECKING:
     from eomsym.derivation.closed_forms import ClosedForm, closed_form
     from eomsym.derivation.polynomial_ring import modified_equation
+    from eomsym.derivation.thresholds import EdgeThreshold, edge_threshold
     from eomsym.derivation.tree_tables import TreeTable, stream_coefficients, stream_trees, tree_table
 
 __all__ = [

@@ -9,13 +9,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from fractions import Fraction
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import sympy
 
 from eomsym.errors import InputError
 from eomsym.optimizers.rule import Gradient, Linear, One, Product, Quotient, SquareRoot, Stage, State, UpdateRule
-
-if TYPE_CHECKING:
-    import sympy
 
 
 @dataclass(frozen=True)
@@ -34,15 +33,13 @@ class DifferenceEquation:
 
 def difference_equation(rule: UpdateRule) -> DifferenceEquation:
     """That of a rule of one gradient.  Raises ``InputError`` where its steps depend on λ in another way."""
-    import sympy
-
     moving = _Moving(rule)
     coefficients = [value for _, _, made in moving.made.values() for *_, value in made.terms]
     symbolic = [value.field.to_domain() for value in coefficients if hasattr(value, "numer")]
     numbers = symbolic[0] if symbolic else sympy.QQ
     names = [sympy.Symbol(f"1/P{number}") for number in range(len(moving.held))]
     ring, r, strength, eta, *held = sympy.ring([*sympy.symbols("r lambda eta"), *names], numbers)
-    factors = {"": ring.one, "r": r, "x": strength, **dict(zip(moving.held, held, strict=True))}
+    factors: dict[Factor, Any] = {"": ring.one, "r": r, "x": strength, **dict(zip(moving.held, held, strict=True))}
     place = {number: row for row, number in enumerate(moving.made)}
     rows = [[ring.zero] * len(place) for _ in place]
     for number, (own, factor, made) in moving.made.items():
@@ -148,9 +145,7 @@ class _Moving:
                     yield index
                 case SquareRoot(argument):
                     yield from self.memories(argument)
-                case Quotient(left, right):
-                    yield from (*self.memories(left), *self.memories(right))
-                case Product(left, right) if self._is_held(number):
-                    yield from (*self.memories(left), *self.memories(right))
                 case Stage(index):
                     yield from self.memories(self.rule.stages[index])
+                case Quotient(left, right) | Product(left, right) if self._is_held(number):
+                    yield from (*self.memories(left), *self.memories(right))

@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING, Any
 from eomsym import optimizers
 from eomsym.checks import check_positive
 from eomsym.derivation.deriving import derive_on_trees
-from eomsym.derivation.difference_equation import difference_equation
 from eomsym.errors import InputError
 from eomsym.optimizers.rule import UpdateRule
 from eomsym.result import Result
@@ -113,6 +112,8 @@ def _multipliers(rule: UpdateRule) -> sympy.Poly | None:
     None where the steps do not depend on η and λ by x alone.
     """
     import sympy
+
+    from eomsym.derivation.difference_equation import difference_equation
 
     if not rule.linear:
         return None

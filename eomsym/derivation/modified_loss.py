@@ -76,7 +76,7 @@ def componentwise_loss(equation: Equation) -> tuple[list[Row], list[Row], Row]:
     first: Any = next(iter(leading), None)
     if len(leading) != 1 or not antiderivative(first, equation.functions):
         raise InputError(
-            f"modified loss: {equation.optimizer} divides componentwise, and moves by more than g over that"
+            f"modified loss: {equation.optimizer} divides componentwise, and not g by a root of g² and numbers"
         )
     if len(higher) > 1:
         raise InputError(f"modified loss: {equation.optimizer} divides componentwise; its loss is known to order 1")

@@ -12,6 +12,7 @@ from eomsym.checks import check_integer
 from eomsym.double_double import DoubleDouble
 from eomsym.dynamics.vectors import Vector, is_finite, rounded
 from eomsym.errors import InputError
+from eomsym.step_index.resummation import resummed_rows, tell_growth
 
 #: The arrays that follow θ in a call of the kernel: ``(inputs, targets)``, or nothing for a loss without data.
 Data = Sequence[np.ndarray]
@@ -42,14 +43,22 @@ class TermsKernel(ABC):
     """A kernel by its terms alone, which whoever derives from it gives: its field is their sum."""
 
     order: int
+    #: Of one rule, with its values, where the terms are of θ alone.
+    rule: tuple[Any, dict[str, Any]] | None = None
 
     @abstractmethod
     def counterterms(self, theta: np.ndarray, *data: np.ndarray, order: int | None = None) -> np.ndarray:
         """``−F_0, …, −F_order`` (order + 1, d)."""
 
-    def field(self, theta: np.ndarray, eta: float, *data: np.ndarray, order: int | None = None) -> np.ndarray:
-        """``Σ_{k≤order} η^k F_k`` (d,)."""
+    def field(
+        self, theta: np.ndarray, eta: float, *data: np.ndarray, order: int | None = None, resum: bool = False
+    ) -> np.ndarray:
+        """``Σ_{k≤order} η^k F_k`` (d,), or that sum accelerated."""
         rows = self.counterterms(theta, *data, order=order)
+        if resum:
+            total = resummed_rows([[row] for row in rows], eta)
+            tell_growth(float(total.growth))
+            return np.asarray(total.value[0])
         return -(eta ** np.arange(float(len(rows)))) @ rows
 
     def gradient(self, theta: np.ndarray, *data: np.ndarray) -> np.ndarray:

@@ -15,11 +15,13 @@ DESCENT = "gradient-descent"
 
 
 def kernel_rule(kernel: Any) -> tuple[Optimizer, dict[str, Fraction]] | None:
-    """The rule of a generated kernel, with all its parameters; None of a kernel that does not say.
+    """The rule of a kernel that was made for one, with all its parameters; None of a kernel that does not say.
 
     Raises ``InputError`` for the terms of a loop or of a whole state, of which there are no steps of θ.
     """
     if isinstance(kernel, TermsKernel):
+        if kernel.rule is not None:
+            return kernel.rule
         raise InputError("kernel: has the terms of a loop or of a whole state; give the kernel of the loss itself")
     spec = getattr(kernel, "spec", None)
     return None if spec is None else (optimizers.get(spec.optimizer), dict(spec.settings))

@@ -7,21 +7,43 @@ the optimiser takes, and needs no compilation.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from fractions import Fraction
 from functools import partial
+from typing import Any
 
 import numpy as np
 
 from eomsym.checks import check_integer
 from eomsym.dynamics.differentials import SeriesKernel, gradient_along
-from eomsym.dynamics.kernel import Data, check_order, check_theta
-from eomsym.optimizers.optimizer import Field
+from eomsym.dynamics.kernel import Data, TermsKernel, check_order, check_theta
+from eomsym.optimizers.optimizer import Field, Optimizer
 from eomsym.optimizers.rule import UpdateRule
 from eomsym.step_index import solve
 from eomsym.step_index.frozen import check_frozen, takes_roots
 from eomsym.step_index.numbers import NumberAlgebra
 from eomsym.step_index.solver import Solution, solve_slow
 from eomsym.step_index.tables import small_nodes
+
+
+class RuleKernel(TermsKernel):
+    """A loss that gives its gradient along curves as a kernel with the terms of any rule with these values."""
+
+    def __init__(self, inner: Any, entry: Optimizer, values: Mapping[str, Fraction]) -> None:
+        self.inner, self.rule = inner, (entry, dict(values))
+        self.order, self.size, self.gradient_series = inner.order, inner.size, inner.gradient_series
+        self.loss, self.hessian_vector = inner.loss, inner.hessian_vector
+
+    def gradient(self, theta: np.ndarray, *data: np.ndarray) -> np.ndarray:
+        """Of the loss, (d,)."""
+        return self.inner.gradient(theta, *data)
+
+    def counterterms(self, theta: np.ndarray, *data: np.ndarray, order: int | None = None) -> np.ndarray:
+        """``−f̃_0, …, −f̃_order`` (order + 1, d), in units of time."""
+        entry, values = self.rule
+        highest = self.order if order is None else order
+        rows = kernel_counterterms(self.inner, entry.rule(**values), theta, highest, data, entry.fields(**values))
+        return rows / entry.steps(**values)
 
 
 def kernel_counterterms(

@@ -10,12 +10,9 @@ import numpy as np
 from eomsym.dynamics.differentials import SeriesKernel
 from eomsym.dynamics.kernel import Data, TermsKernel
 from eomsym.dynamics.kernel_series import whole_state_terms
-from eomsym.dynamics.motion import difference_terms
 from eomsym.dynamics.optimizer_path import OptimizerEnd, field_gradient, run_twice
 from eomsym.dynamics.vectors import slices
-from eomsym.errors import InputError
 from eomsym.optimizers.whole_state import WholeState
-from eomsym.step_index import map_logarithm
 
 
 class WholeStateKernel(TermsKernel):
@@ -65,10 +62,6 @@ class WholeStateKernel(TermsKernel):
         )
         return -self._vector(np.array([np.concatenate(self._sized(row)) for row in rows]))
 
-    def terms_at(self, h: float, state: np.ndarray, order: int, data: Data) -> np.ndarray:
-        """``−F_0, …, −F_order`` (order + 1, n), whatever the step size."""
-        return self.counterterms(state, *data, order=order)
-
     def step(self, h: float, data: Data) -> Callable[[np.ndarray], np.ndarray]:
         """Returns the optimiser's own map on z, at ``β = 1 − γh``."""
         entry, eta = self._scaling.optimizer, h**self._scaling.power
@@ -93,22 +86,3 @@ class WholeStateKernel(TermsKernel):
     def _sized(self, row: Sequence[np.ndarray]) -> list[np.ndarray]:
         """What is one number for all parameters may come out as a vector of equal ones."""
         return [part[: cut.stop - cut.start] for part, cut in zip(row, self._cuts, strict=True)]
-
-
-class LookaheadKernel(WholeStateKernel):
-    """The same of a loss that has gradients alone: its field of order N is the look-ahead field, N + 1 steps a value.
-
-    That is the series' to an error of its own, of the same power of h, so no error is predicted of it.
-    """
-
-    def terms_at(self, h: float, state: np.ndarray, order: int, data: Data) -> np.ndarray:
-        """The terms of the map's difference series (order + 1, n), term k over ``h^{k+1}``."""
-        return difference_terms(self.step(h, data), state, order) / (h ** np.arange(1.0, order + 2))[:, None]
-
-    def field(self, state: np.ndarray, h: float, *data: np.ndarray, order: int | None = None) -> np.ndarray:
-        """``log(map)(z)/h`` to an order (n,)."""
-        return np.asarray(map_logarithm(self.step(h, data), state, self.order if order is None else order) / h)
-
-    def counterterms(self, state: np.ndarray, *data: np.ndarray, order: int | None = None) -> np.ndarray:
-        """There are none.  Raises ``InputError``."""
-        raise InputError("counterterms: of a loss with a gradient along a curve; here is the look-ahead field alone")

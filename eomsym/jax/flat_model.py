@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -10,32 +10,22 @@ import jax
 import jax.numpy as jnp
 
 from eomsym.arrays import flat_model
-from eomsym.jax.library import FRONTEND, checked_leaf, counterterms
+from eomsym.jax.library import FRONTEND, checked_leaf
 
 
 class FlatModel(flat_model.FlatModel):
-    """Under ``jax.jit``: counter terms are looked at once without."""
+    """Under ``jax.jit``: the first series are made, and looked at, without."""
 
     frontend = FRONTEND
     array, compiled, gradient_of = staticmethod(jnp.asarray), staticmethod(jax.jit), staticmethod(jax.grad)
     precisely = partial(jax.enable_x64, True)
 
-    def __init__(self, loss_fn: Callable[[Any], Any], params: Any) -> None:
+    def __init__(self, loss_fn: Callable[..., Any], params: Any, data: Any = None) -> None:
         with self.precisely():
-            super().__init__(loss_fn, doubles(params))
-        self._loss_fn = loss_fn
-        self._programs: dict[Any, Callable[..., Any]] = {}
+            super().__init__(loss_fn, doubles(params), data)
 
     def _along(self, function: Callable[..., Any], flat: Any, vector: Any) -> Any:
         return jax.jvp(function, (flat,), (vector,))[1]
-
-    def _rows(self, flat: Any, order: int, optimizer: Any, values: Mapping[str, Any]) -> list[Any]:
-        def rows(flat: Any, order: int = order) -> list[Any]:
-            return counterterms(self._loss_fn, self._params(flat), order, optimizer=optimizer, **values)
-
-        if not self._programs:
-            rows(flat, 1)  # with the check
-        return self._programs.setdefault((order, optimizer.name, *values.items()), jax.jit(rows))(flat)
 
 
 def doubles(params: Any) -> Any:

@@ -10,7 +10,14 @@ from typing import Any
 import sympy
 
 
-class sigmoid(sympy.Function):  # type: ignore[misc]
+class _ByExponentials(sympy.Function):  # type: ignore[misc]
+    """A function whose value SymPy finds from its form in exponentials."""
+
+    def _eval_evalf(self, precision: int) -> sympy.Expr:
+        return self.rewrite(sympy.exp)._eval_evalf(precision)
+
+
+class sigmoid(_ByExponentials):
     """``1/(1 + e^{−x})``; its derivative is ``sigmoid (1 − sigmoid)``."""
 
     @classmethod
@@ -23,11 +30,8 @@ class sigmoid(sympy.Function):  # type: ignore[misc]
     def _eval_rewrite_as_exp(self, argument: sympy.Expr, **options: Any) -> sympy.Expr:
         return 1 / (1 + sympy.exp(-argument))
 
-    def _eval_evalf(self, precision: int) -> sympy.Expr:
-        return self.rewrite(sympy.exp)._eval_evalf(precision)
 
-
-class softplus(sympy.Function):  # type: ignore[misc]
+class softplus(_ByExponentials):
     """``log(1 + e^x)``; its derivative is ``sigmoid``."""
 
     @classmethod
@@ -39,6 +43,3 @@ class softplus(sympy.Function):  # type: ignore[misc]
 
     def _eval_rewrite_as_exp(self, argument: sympy.Expr, **options: Any) -> sympy.Expr:
         return sympy.log(1 + sympy.exp(argument))
-
-    def _eval_evalf(self, precision: int) -> sympy.Expr:
-        return self.rewrite(sympy.exp)._eval_evalf(precision)

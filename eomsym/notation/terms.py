@@ -86,7 +86,8 @@ def antiderivative(
         case _:
             return []
     square = Monomial(gradient=2)
-    if known is None or not set(inside := dict(functions[known[0]].argument)) <= {square, Monomial()}:
+    inside = {} if known is None else dict(functions[known[0]].argument)
+    if known is None or square not in inside or set(inside) - {square, Monomial()}:
         return []
     root, slope, constant = known
     scale = inside[square] * slope

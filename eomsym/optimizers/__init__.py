@@ -1,6 +1,6 @@
 """The registry of optimisers, found by name or alias, and what is needed to write one's own."""
 
-from eomsym.optimizers.batches import Batches, batch_passes, cut, of_index_sets
+from eomsym.optimizers.batches import Batches, batch_passes
 from eomsym.optimizers.libraries import LIBRARIES
 from eomsym.optimizers.loop import loop_of
 from eomsym.optimizers.optimizer import Optimizer, Parameter, flag
@@ -19,12 +19,10 @@ __all__ = [
     "Parameter",
     "batch_passes",
     "chosen",
-    "cut",
     "flag",
     "from_torch",
     "get",
     "loop_of",
-    "of_index_sets",
     "register",
     "runge_kutta",
     "runge_kutta_family",

@@ -13,14 +13,12 @@ from matplotlib.ticker import LogLocator, NullLocator
 
 from eomsym.drawing import GREY, line_style, short
 from eomsym.errors import InputError
-from eomsym.verification.error_lines import draw_errors, eta_axis, label_at_end
+from eomsym.verification.figures import draw_errors, eta_axis, label_at_end
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
     from eomsym.sweeps.results import Case, OrderSummary, SweepResults
-
-__all__ = ["sweep_figure"]
 
 #: Panels side by side, and in all: more would be too small to read on a page.
 PANEL_COLUMNS, MOST_PANELS = 3, 24

@@ -10,7 +10,7 @@ import re
 import tomllib
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from decimal import Decimal
 from fractions import Fraction
 from itertools import islice, pairwise, product
@@ -400,13 +400,5 @@ def _check_whole(choice: OptimizerChoice, steps: int) -> None:
 
 
 def _model_dict(choice: ModelChoice) -> dict[str, Any]:
-    model = choice.model
-    return {
-        "data": choice.data,
-        "layers": list(model.layers),
-        "activation": model.activation,
-        "loss": model.loss,
-        "weight-decay": model.weight_decay,
-        "normalization": model.normalization,
-        "bias": model.bias,
-    }
+    described = {name.replace("_", "-"): value for name, value in asdict(choice.model).items()}
+    return {"data": choice.data, **described, "layers": list(choice.model.layers)}

@@ -13,7 +13,7 @@ import statistics
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import groupby, zip_longest
+from itertools import zip_longest
 from pathlib import Path
 from textwrap import wrap
 from typing import TYPE_CHECKING, Any
@@ -243,22 +243,21 @@ def _rows(result: JobResult) -> Iterator[tuple[Any, ...]]:
 def _cases(frame: polars.DataFrame) -> Iterator[Case]:
     import polars
 
-    for names, part in frame.group_by(_CASE, maintain_order=True):
-        measured = part.filter(polars.col("reason") == "").sort("order", maintain_order=True)
-        by_order = groupby(measured.iter_rows(named=True), lambda row: row["order"])
-        orders = tuple(_summary(order, list(rows)) for order, rows in by_order)
-        yield Case(**dict(zip(_CASE, map(str, names), strict=True)), orders=orders)
-
-
-def _summary(order: int, rows: list[dict[str, Any]]) -> OrderSummary:
-    by_seed = {seed: list(part) for seed, part in groupby(rows, lambda row: row["seed"])}
-    return OrderSummary(order, tuple(by_seed), tuple(_record(order, part) for part in by_seed.values()))
-
-
-def _record(order: int, rows: list[dict[str, Any]]) -> OrderRecord:
-    names = ("eta", "error", "predicted_error", "floor")
-    etas, errors, predicted, floors = (tuple(row[name] for row in rows) for name in names)
-    return OrderRecord(order, etas, errors, predicted, floors, rows[0]["exponent"])
+    paths = (
+        frame.filter(polars.col("reason") == "")
+        .group_by(*_CASE, "order", "seed", maintain_order=True)
+        .agg("eta", "error", "predicted_error", "floor", polars.col("exponent").first())
+    )
+    found: dict[Any, dict[int, dict[int, OrderRecord]]]
+    found = {names: {} for names in frame.select(_CASE).unique(maintain_order=True).rows()}
+    for *names, order, seed, etas, errors, predicted, floors, exponent in paths.iter_rows():
+        record = OrderRecord(order, etas, errors, predicted, floors, exponent)
+        found[tuple(names)].setdefault(order, {})[seed] = record
+    for names, orders in found.items():
+        summaries = (
+            OrderSummary(order, tuple(seeds), tuple(seeds.values())) for order, seeds in sorted(orders.items())
+        )
+        yield Case(*names, orders=tuple(summaries))
 
 
 def _read_parquet(path: Path) -> polars.DataFrame:

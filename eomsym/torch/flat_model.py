@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -12,7 +12,7 @@ from torch.utils import _pytree as pytree
 
 from eomsym.arrays import flat_model
 from eomsym.errors import InputError
-from eomsym.torch.library import FRONTEND, checked_leaf, counterterms, traced
+from eomsym.torch.library import FRONTEND, checked_leaf
 from eomsym.torch.moving import Moving, twin
 
 
@@ -22,16 +22,15 @@ class FlatModel(flat_model.FlatModel):
     frontend = FRONTEND
     array, compiled, gradient_of = staticmethod(torch.tensor), staticmethod(lambda f: f), staticmethod(torch.func.grad)
 
-    def __init__(self, loss_fn: Callable[[Any], Any], params: Any) -> None:
+    def __init__(self, loss_fn: Callable[..., Any], params: Any, data: Any = None) -> None:
         self._hooked = any(Moving(params).hooks)
-        super().__init__(loss_fn, pytree.tree_map(_double, params))
+        super().__init__(loss_fn, pytree.tree_map(_double, params), data)
         try:
             self.loss(self.theta)
         except RuntimeError as fault:
             if "type" not in str(fault):
                 raise
             raise InputError(f"loss_fn: params are float64 here, make its data float64 too ({fault})") from None
-        self._traced = traced(lambda moving: loss_fn(self._moving.whole(moving)))
 
     def check(self) -> None:
         if self._hooked:
@@ -42,14 +41,11 @@ class FlatModel(flat_model.FlatModel):
     def _along(self, function: Callable[..., Any], flat: Any, vector: Any) -> Any:
         return jvp(function, flat, vector)[1]  # type: ignore[no-untyped-call, unused-ignore]
 
-    def hessian_vector(self, theta: np.ndarray, vector: np.ndarray) -> np.ndarray:
-        return self._of(lambda flat, by: hvp(self._flat, flat, by)[1], theta, vector)  # type: ignore[no-untyped-call, unused-ignore]
+    def hessian_vector(self, theta: np.ndarray, vector: np.ndarray, *data: np.ndarray) -> np.ndarray:
+        def product(flat: Any, by: Any, *arrays: Any) -> Any:
+            return hvp(lambda at: self._flat(at, *arrays), flat, by)[1]  # type: ignore[no-untyped-call, unused-ignore]
 
-    def _rows(self, flat: Any, order: int, optimizer: Any, values: Mapping[str, Any]) -> list[Any]:
-        return counterterms(self._traced, self._parts(flat), order, optimizer=optimizer, **values)
-
-    def _params(self, flat: Any) -> Any:
-        return self._moving.whole(self._parts(flat))
+        return self._of(product, theta, vector, data=data)
 
     def _parts(self, flat: Any) -> Any:
         return pytree.tree_map(torch.clone, self._shaped(flat))

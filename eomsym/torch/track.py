@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import torch
@@ -16,8 +17,12 @@ from eomsym.torch.moving import twin
 from eomsym.torch.optimizer_state import learning_rates, step_hooks
 from eomsym.tracking import Tracker
 from eomsym.tracking.gradient_noise import GradientNoise
+from eomsym.tracking.multipliers import edge_fraction
 from eomsym.tracking.tracker import Callback
 from eomsym.tracking.verdict import steps_to_forget
+
+#: Those whose multipliers are heavy ball's or Nesterov's, with what they divide by held.
+_THRESHOLDS = (torch.optim.SGD, torch.optim.Adam, torch.optim.AdamW, torch.optim.NAdam, torch.optim.RMSprop)
 
 
 # Written small as it is used: in a with statement, as a function would be.
@@ -54,6 +59,8 @@ class track(Tracker):
         forgets = steps_to_forget([share for group in optimizer.param_groups for share in _kept(group)])
         super().__init__(order, every, steps_per_epoch=steps_per_epoch, forgets=forgets, callback=callback)
         self._optimizer, self._exact = optimizer, exact
+        self._memory = any(_memory(group) > 0 for group in optimizer.param_groups)
+        self._fraction = _fraction(optimizer)
         self._hook: Any = None
         self._made = max((int(state["step"]) for state in optimizer.state.values() if "step" in state), default=0)
         self._gradients = Gradients(optimizer, noise, batch_size, batches, self._made) if noise else None
@@ -83,7 +90,8 @@ class track(Tracker):
                 self._gradients.stepped()
             except Exception as error:
                 self._end_noise(error)
-        self(self._made, self._parameters)
+        rates = [group["lr"] for group in self._optimizer.param_groups for _ in group["params"]]
+        self(self._made, self._parameters, rates)
 
     @property
     def _parameters(self) -> list[torch.Tensor]:
@@ -113,6 +121,23 @@ class track(Tracker):
         rows: list[Any] = counterterms(self._exact, point, self.order, optimizer=entry, **values)
         sizes = [float(sum(part.square().sum() for part in row)) ** 0.5 for row in rows]
         return tuple(eta**n * size / sizes[0] for n, size in enumerate(sizes))
+
+
+def _fraction(optimizer: torch.optim.Optimizer) -> Callable[[complex], float] | None:
+    """What a multiplier is in shares of the threshold, of one memory for all groups; None of rules without one."""
+    if not isinstance(optimizer, _THRESHOLDS):
+        return None
+    ahead = isinstance(optimizer, torch.optim.NAdam)
+    memories = {(_memory(group), bool(group.get("nesterov", ahead))) for group in optimizer.param_groups}
+    if len(memories) != 1:
+        return None
+    ((memory, nesterov),) = memories
+    return partial(edge_fraction, memory=memory, nesterov=nesterov)
+
+
+def _memory(group: dict[str, Any]) -> float:
+    """The share that the memory of the direction keeps of itself."""
+    return float(group["betas"][0] if "betas" in group else group.get("momentum", 0))
 
 
 def _kept(group: dict[str, Any]) -> list[float]:

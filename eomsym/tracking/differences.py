@@ -1,7 +1,8 @@
 """Differences of a run's own iterates, and how they point: all that a verdict looks at.
 
 On the slow manifold ``η f̃(θ) = Σ_{n≥1} (−1)^{n+1}/n Δⁿθ``, the logarithm of the shift: ``‖Δⁿθ‖/n`` is the size of a
-term that leads with ηⁿ (theory §14).
+term that leads with ηⁿ (theory §14).  Under a schedule they are divided by the time that passes, step by step: the
+differences of the gradient of a run, whatever its rate does.
 """
 
 from __future__ import annotations
@@ -16,9 +17,7 @@ import numpy as np
 from eomsym.errors import InputError
 
 #: Entries of a parameter that are looked at together: what is in work stays in the cache, and small.
-CHUNK = 1 << 15
-#: Differences are multiplied with those so many steps on; without BLAS, whose threads cost more than they bring here.
-LAGS = (0, 1, 2)
+CHUNK = 1 << 13
 #: What rounding moves an iterate by, in units of ε|θ|: uniform in ±ε|θ|/2 at the mean mantissa, root mean square.
 ROUNDING = 0.2
 #: A difference counts above this many times what rounding makes of it.
@@ -29,28 +28,37 @@ EPSILONS = {"bfloat16": 2.0**-7, "float16": 2.0**-10, "float32": 2.0**-23, "floa
 
 @dataclass(frozen=True, eq=False)
 class Differences:
-    """``products[n − 1][lag][i]`` is ⟨Δⁿθ_i, Δⁿθ_{i+lag}⟩ over all parameters, n = 1, 2, …, lag 0, 1, 2.
+    """``sizes[n − 1][i]`` is ‖Δⁿθ_i‖², n = 1, 2, …; ``grams`` has all products of first and of second differences.
 
-    ``rounding`` is ‖0.2 ε θ‖₂.
+    ``rounding`` is ‖0.2 ε θ‖₂.  ``moved[i]`` is ‖Δθ_i‖² not divided by the time that passes, and ``scheduled[i]`` is
+    ‖(η_{i+1}/η_i − 1) Δθ_i‖²: what the change of the rate alone makes of second differences that are not either.
     """
 
-    products: tuple[tuple[np.ndarray, ...], ...]
+    sizes: tuple[np.ndarray, ...]
+    grams: tuple[np.ndarray, np.ndarray]
     rounding: float
+    moved: np.ndarray
+    scheduled: np.ndarray
 
     @property
     def step(self) -> float:
         """Root mean square of ‖Δθ‖₂."""
-        return _mean_size(self.products[0])
+        return _mean_size(self.sizes[0])
 
     @property
     def shares(self) -> tuple[float, ...]:
         """``‖Δⁿθ‖/(n ‖Δθ‖)``, n = 1, 2, …, root mean squares over the iterates."""
-        return tuple(_over(_mean_size(product), n * self.step) for n, product in enumerate(self.products, 1))
+        return tuple(_over(_mean_size(size), n * self.step) for n, size in enumerate(self.sizes, 1))
+
+    @property
+    def schedule(self) -> float:
+        """The share that the change of the rate alone would have at order 1."""
+        return _over(_mean_size(self.scheduled), 2 * _mean_size(self.moved)) if self.scheduled.any() else 0.0
 
     @property
     def noise(self) -> tuple[float, ...]:
         """What rounding alone makes of each share."""
-        orders = range(1, len(self.products) + 1)
+        orders = range(1, len(self.sizes) + 1)
         return tuple(_over(self.rounding * comb(2 * n, n) ** 0.5, n * self.step) for n in orders)
 
     @property
@@ -61,53 +69,78 @@ class Differences:
 
     def last(self, count: int) -> Differences:
         """Those of the last so many iterates alone."""
-        kept = [
-            tuple(row[max(0, len(row) - (count - n - lag)) :] for lag, row in enumerate(product))
-            for n, product in enumerate(self.products[: count - 1], 1)
-        ]
-        return Differences(tuple(kept), self.rounding)
+        sizes = tuple(size[max(0, len(size) - (count - n)) :] for n, size in enumerate(self.sizes[: count - 1], 1))
+        grams = self.grams[0][1 - count :, 1 - count :], self.grams[1][2 - count :, 2 - count :]
+        moved, scheduled = self.moved[-max(1, count - 1) :], self.scheduled[-max(1, count - 2) :]
+        return Differences(sizes, grams if count > 2 else self.grams, self.rounding, moved, scheduled)
 
     def cosine(self, n: int, lag: int = 1) -> float:
-        """Mean cosine between Δⁿ and itself ``lag`` steps on; NaN if the iterates are too few, or do not move."""
-        product = self.products[n - 1]
-        if not product[lag].size:
+        """Mean cosine between Δⁿ, n = 1, 2, and itself ``lag`` steps on; NaN if iterates are too few, or at rest."""
+        gram = self.grams[n - 1]
+        if len(gram) <= lag:
             return float("nan")
-        sizes = np.sqrt(product[0])
+        sizes = np.sqrt(np.diag(gram))
         with np.errstate(divide="ignore", invalid="ignore"):
-            return float(np.mean(product[lag] / (sizes[:-lag] * sizes[lag:])))
+            return float(np.mean(np.diag(gram, lag) / (sizes[:-lag] * sizes[lag:])))
 
 
 def _over(size: float, unit: float) -> float:
     return size / unit if unit else float("nan")
 
 
-def _mean_size(product: Sequence[np.ndarray]) -> float:
-    return float(np.sqrt(np.mean(product[0])))
+def _mean_size(squares: np.ndarray) -> float:
+    return float(np.sqrt(np.mean(squares)))
 
 
-def differences(iterates: Sequence[Sequence[Any]]) -> Differences:
+def differences(
+    iterates: Sequence[Sequence[Any]], rates: Sequence[Sequence[float]] | None = None, highest: int | None = None
+) -> Differences:
     """Of iterates in a row, each a list of arrays of NumPy, JAX or PyTorch, the same shapes in each.
 
+    ``rates[k][i]`` is the learning rate of the step to iterate k, of array i: differences are then those in the time
+    that passes, in units of the last rate.  ``highest`` is the highest difference that is wanted.
     Sums are in float64, on the processor, a chunk at a time.
     """
     count = len(iterates)
-    products = [tuple(np.zeros(max(0, count - n - lag)) for lag in LAGS) for n in range(1, count)]
-    rounding = 0.0
+    sizes = [np.zeros(count - n) for n in range(1, min(count - 1, highest or count) + 1)]
+    grams = np.zeros((count - 1, count - 1)), np.zeros((max(0, count - 2), max(0, count - 2)))
+    rounding, moved, scheduled = 0.0, np.zeros(count - 1), np.zeros(max(0, count - 2))
     buffer = np.empty((count, CHUNK))
-    for leaves in zip(*iterates, strict=True):
+    for number, leaves in enumerate(zip(*iterates, strict=True)):
         unit, flat = ROUNDING * precision(leaves[0]), [as_numpy(leaf).reshape(-1) for leaf in leaves]
+        times = _times([1.0] * count if rates is None else [rate[number] for rate in rates])
+        steps = np.zeros(count - 1)
         for start in range(0, flat[0].size, CHUNK):
             rows = buffer[:, : min(CHUNK, flat[0].size - start)]
             for row, leaf in zip(rows, flat, strict=True):
                 row[:] = leaf[start : start + CHUNK]
             with np.errstate(over="ignore", invalid="ignore"):  # a run may leave the numbers
                 rounding += (unit * float(np.linalg.norm(rows[0]))) ** 2
-                for product in products:
+                for n, size in enumerate(sizes):
                     rows = np.subtract(rows[1:], rows[:-1], out=rows[:-1])
-                    for lag, total in enumerate(product):
-                        met = np.einsum("ij,ij->i", rows[: len(total)], rows[lag:][: len(total)])
-                        np.add(total, met, out=total)
-    return Differences(tuple(products), rounding**0.5)
+                    if times is not None:
+                        rows /= times[: len(rows), None]
+                    if n < len(grams):
+                        products = rows @ rows.T
+                        np.add(grams[n], products, out=grams[n])
+                        squares = np.diag(products)
+                    else:
+                        squares = np.einsum("ij,ij->i", rows, rows)
+                    np.add(size, squares, out=size)
+                    if n == 0:
+                        steps += squares
+        moved += steps if times is None else steps * times**2
+        if times is not None:
+            scheduled += (steps * times**2)[:-1] * (times[1:] / times[:-1] - 1) ** 2
+    return Differences(tuple(sizes), grams, rounding**0.5, moved, scheduled)
+
+
+def _times(rates: Sequence[float]) -> np.ndarray | None:
+    """The time of each step over that of the last; None where all are the same, or one is no time."""
+    times = np.array(rates[1:], dtype=np.float64)
+    if not (np.isfinite(times).all() and np.all(times > 0)) or np.all(times == times[-1]):
+        return None
+    return np.asarray(times / times[-1])
 
 
 def as_numpy(array: Any) -> np.ndarray:

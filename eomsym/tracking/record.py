@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,8 +16,11 @@ class Measurement(Result):
 
     ``shares`` are ``‖Δⁿθ‖/(n‖Δθ‖)``, n = 1 … N + 1: the share of order n − 1 in a step (theory §14).  The first
     ``seen`` stand above round-off.  ``cosines``: mean cosine of successive steps, of second differences a step and two
-    steps apart, of third differences.  ``step_length`` is ‖Δθ‖₂.  ``terms`` are the exact shares ``‖ηⁿ f_n‖/‖f_0‖``
-    where they were asked for, ``noise`` that of the gradients.
+    steps apart.  ``step_length`` is ‖Δθ‖₂, ``schedule`` the share at order 1 that the change of the rate alone would
+    have and that is taken out.  ``modulus`` and ``angle`` in degrees are of the leading multiplier, the one that turns
+    with the largest share if one does; ``residual`` is what no recurrence explains.  ``edge`` is ηλ over the threshold
+    of the rule, with ``edge_error`` by the scatter of fits, where a multiplier tells it.  What is not known is NaN.
+    ``terms`` are the exact shares ``‖ηⁿ f_n‖/‖f_0‖`` where they were asked for, ``noise`` that of the gradients.
     """
 
     step: int
@@ -26,13 +30,20 @@ class Measurement(Result):
     step_length: float
     verdict: str
     terms: tuple[float, ...] = ()
+    schedule: float = 0.0
+    modulus: float = math.nan
+    angle: float = math.nan
+    residual: float = math.nan
+    edge: float = math.nan
+    edge_error: float = math.nan
     noise: GradientNoise | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values for JSON; what does not exist is ``None``."""
-        names = ("steps", "second_differences", "second_differences_after_two", "third_differences")
+        names = ("steps", "second_differences", "second_differences_after_two")
         return {
             **self.entries("step", "verdict", "shares", "seen", "step_length"),
+            **self.entries("schedule", "modulus", "angle", "residual", "edge", "edge_error"),
             "cosines": dict(zip(names, plain(self.cosines), strict=True)),
             **({"terms": list(self.terms)} if self.terms else {}),
             **({"noise": self.noise.to_dict()} if self.noise is not None else {}),
@@ -48,7 +59,15 @@ class Measurement(Result):
         """What a table shows of it; a dot where round-off hides a share."""
         shown = [share_text(share) for share in self.above_round_off]
         hidden = "." * (len(self.shares) - len(shown))
-        return [str(self.step), *shown, *hidden, *(f"{cosine:.2f}" for cosine in self.cosines[:2]), self.verdict]
+        schedule = share_text(self.schedule) if self.schedule else "."
+        multiplier = f"{self.modulus:.2f}@{self.angle:.0f}" if math.isfinite(self.modulus) else "."
+        residual = f"{self.residual:.2f}" if math.isfinite(self.residual) else "."
+        return [str(self.step), *shown, *hidden, schedule, multiplier, residual, self.edge_text or ".", self.verdict]
+
+    @property
+    def edge_text(self) -> str:
+        """How near the edge, with its error; nothing where that is not known."""
+        return f"{self.edge:.2f}±{self.edge_error:.2f}" if math.isfinite(self.edge) else ""
 
 
 def share_text(share: float) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, deque
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,20 +12,24 @@ from eomsym.checks import check_integer
 from eomsym.errors import InputError
 from eomsym.result import Result, Table
 from eomsym.step_index import lookahead_weights
-from eomsym.tracking.differences import Differences, as_numpy, differences
+from eomsym.tracking.differences import as_numpy, differences
 from eomsym.tracking.gradient_noise import GradientNoise
 from eomsym.tracking.record import Measurement, share_text
-from eomsym.tracking.verdict import MEANING, verdict
+from eomsym.tracking.verdict import MEANING, Look, verdict
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 #: An order higher than this asks for more differences than float64 has digits.
 HIGHEST_ORDER = 8
-#: Iterates that are kept at least: five show whether second differences come back after two steps.
+#: Iterates that a look has at least.
 FEWEST_ITERATES = 5
+#: Iterates that are kept where they are there: ten second differences are what multipliers are fitted to.
+ITERATES = 12
 #: Looks at the run that a verdict is taken from together.
-TOGETHER = 10
+TOGETHER = 5
+#: Sentences that ``problems`` has at most.
+PROBLEMS = 10
 #: Measurements among which the most frequent verdict is that of the run.
 LATEST = 5
 #: Measurements in a table.
@@ -66,25 +70,33 @@ class Tracker(Result):
         if callback is not None and not callable(callback):
             raise InputError(f"callback {callback!r}: is called with (step, entries); give a function")
         self._callback = callback
-        self._iterates: deque[list[Any]] = deque(maxlen=max(order + 2, FEWEST_ITERATES))
-        self._recent: deque[Differences] = deque(maxlen=TOGETHER)
+        self._fewest = max(order + 2, FEWEST_ITERATES)
+        self._iterates: deque[list[Any]] = deque(maxlen=max(self._fewest, ITERATES))
+        self._rates: deque[list[float]] = deque(maxlen=self._iterates.maxlen)
+        self._fraction: Callable[[complex], float] | None = None
+        self._memory = True
+        self._recent: deque[Look] = deque(maxlen=TOGETHER)
         self._window: list[list[Any]] | None = None
         self._last: int | None = None
         self._steps = 0
 
-    def __call__(self, step: int, parameters: Any) -> None:
-        """Look at the parameters after ``step`` steps, if it is time."""
+    def __call__(self, step: int, parameters: Any, rate: float | Sequence[float] = 1.0) -> None:
+        """Look at the parameters after ``step`` steps, if it is time.
+
+        ``rate`` is the learning rate of this step, or one for each array: where it changes, differences are those in
+        the time that passes.
+        """
         try:
-            self._observe(int(step), parameters)
+            self._observe(int(step), parameters, rate)
         except Exception as error:  # a user's loop is worth more than a measurement
             self._iterates.clear()
             self._report(step, error, "no measurement")
 
     def _report(self, step: object, error: Exception, what: str) -> None:
-        if len(self.problems) < TOGETHER:
+        if len(self.problems) < PROBLEMS:
             self.problems.append(f"At step {step}: {what} could be had ({type(error).__name__}: {error}).")
 
-    def _observe(self, step: int, parameters: Any) -> None:
+    def _observe(self, step: int, parameters: Any, rate: float | Sequence[float]) -> None:
         self._steps = max(self._steps, step)
         if step % self.steps_per_epoch:
             return
@@ -98,24 +110,27 @@ class Tracker(Result):
             self._iterates.clear()
         self._window = None  # else twice as many copies were there while new ones are gathered
         self._iterates.append(leaves)
+        self._rates.append([float(one) for one in np.broadcast_to(np.asarray(rate, dtype=float), len(leaves))])
         self._last = number
-        if number % self.every == 0 and len(self._iterates) == wanted:
+        if number % self.every == 0 and len(self._iterates) >= self._fewest:
             self._measure(step)
 
     def _measure(self, step: int) -> None:
         self._window = list(self._iterates)[-(self.order + 2) :]
-        whole = differences(list(self._iterates))
-        found = whole.last(self.order + 2)
-        self._recent.append(whole)
+        whole = differences(list(self._iterates), list(self._rates)[-len(self._iterates) :], self._fewest - 1)
+        found, look = whole.last(self.order + 2), Look(whole.last(self._fewest), whole, self._fraction, self._memory)
+        self._recent.append(look)
         self.measurements.append(
             Measurement(
                 step=step,
                 shares=found.shares,
                 seen=found.seen,
-                cosines=(whole.cosine(1), whole.cosine(2), whole.cosine(2, 2), whole.cosine(3)),
+                cosines=(whole.cosine(1), whole.cosine(2), whole.cosine(2, 2)),
                 step_length=found.step,
                 verdict=verdict(self._recent, step, self.forgets),
                 terms=self._terms(),
+                schedule=found.schedule,
+                **look.told,
                 noise=self._noise(),
             )
         )
@@ -191,12 +206,17 @@ class Tracker(Result):
         return [self._rows(), self.sentence] if self.measurements else [self._missing()]
 
     def _rows(self) -> Table:
-        head = ["step", *(f"order {n}" for n in range(len(self.latest.shares))), "cos step", "cos 2nd", "verdict"]
+        noisy = any(one.noise is not None for one in self.measurements)
+        head = [
+            "step",
+            *(f"order {n}" for n in range(len(self.latest.shares))),
+            *("schedule", "multiplier", "residual", "edge", "verdict"),
+            *["noise in a step"] * noisy,
+        ]
         last = self.measurements[-ROWS:]
-        if any(one.noise is not None for one in last):
-            cells = [[*one.cells, "." if one.noise is None else one.noise.cell] for one in last]
-            return Table([*head, "noise in a step"], cells, words=(-2,))
-        return Table(head, [one.cells for one in last], words=(-1,))
+        noise = [["." if one.noise is None else one.noise.cell] * noisy for one in last]
+        cells = [[*one.cells, *cell] for one, cell in zip(last, noise, strict=True)]
+        return Table(head, cells, words=(head.index("verdict") - len(head),))
 
     def to_dict(self) -> dict[str, Any]:
         """All of it as plain values."""
@@ -217,7 +237,7 @@ class Tracker(Result):
         return None
 
     def _missing(self) -> str:
-        wanted = (self._iterates.maxlen or 0) * self.steps_per_epoch
+        wanted = self._fewest * self.steps_per_epoch
         first = -(-wanted // (self.every * self.steps_per_epoch)) * self.every * self.steps_per_epoch
         if self.problems:
             return f"track: nothing is measured. {self.problems[0]}"

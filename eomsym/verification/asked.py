@@ -26,18 +26,14 @@ class Asked:
     etas: Sequence[float] | None
     progress: Progress | None = None
 
-    def kernel(self, *, with_series: bool = False) -> Any:
+    def kernel(self) -> Any:
         """Returns the loss in doubles, one order higher than the highest asked for, which predicts its error.
 
-        ``with_series`` asks for one with a gradient along a curve, which any but a function of JAX or PyTorch has.
-        Raises ``InputError`` for one without and ``KernelError`` where a kernel's gradient is not that of its loss.
+        Raises ``InputError`` for one without a gradient along a curve and ``KernelError`` where a kernel's gradient is
+        not that of its loss.
         """
         order, training = max(self.orders), self.training
-        if with_series or training.own is None:
-            kernel = training.series_kernel(order + 1, f"verifying order {order}")
-        else:
-            training.check_doubles(f"verifying order {order}")
-            kernel = training.kernel(order + 1)
+        kernel = training.series_kernel(order + 1, f"verifying order {order}")
         check_gradient(kernel, training.theta, training.data)
         return kernel
 

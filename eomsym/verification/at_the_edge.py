@@ -68,7 +68,7 @@ def edge(training: Training, *, order: int = 2, after: int = 0) -> Edge:
     """
     with threadpool_limits(limits=1, user_api="blas"):
         whole = map_of(training, "the edge")
-        plain = training.object is None and training.own is None and training.loop is None
+        plain = training.object is None and training.loop is None
         if plain and training.entry.name == DESCENT and not training.brings_rule:
             kernel = training.kernel(training.within(order), "the edge")
             start = run_states(whole, max(1, after))[after]

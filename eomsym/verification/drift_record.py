@@ -90,7 +90,7 @@ class Drift(OfTraining):
         """Whether every order's path stayed in the numbers."""
         return not self.reasons
 
-    drawn_by = "eomsym.verification.drift_figure.drift_figure"
+    drawn_by = "eomsym.verification.figures.drift_figure"
 
     def to_dict(self) -> dict[str, Any]:
         """The JSON object of ``drift`` as plain values."""

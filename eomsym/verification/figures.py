@@ -2,31 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
-from matplotlib.ticker import LogLocator, NullLocator
+from matplotlib.patheffects import withStroke
+from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter, NullLocator
 
 from eomsym.drawing import COLOURS, GREY, line_style, order_name, panels, short
 from eomsym.errors import InputError
 from eomsym.notation import tree_text
-from eomsym.verification.error_lines import draw_errors, eta_axis, label_at_end
 from eomsym.verification.verification_record import RATIO_TOLERANCE
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
     from eomsym.verification.decay_laws import Translation
+    from eomsym.verification.drift_record import Drift
+    from eomsym.verification.follow_record import Follow
     from eomsym.verification.norm_laws import Scale
     from eomsym.verification.recommending import OrderAdvice
     from eomsym.verification.terms_along import Terms
-    from eomsym.verification.verification_record import Verification
+    from eomsym.verification.verification_record import OrderRecord, Verification
 
 __all__ = [
     "convergence_figure",
+    "drift_figure",
     "error_ratio_figure",
+    "follow_figure",
     "scale_figure",
     "terms_figure",
     "translation_figure",
@@ -36,6 +43,10 @@ __all__ = [
 
 #: Ratios above this are cut off: one that runs away would press all others flat.
 LARGEST_RATIO = 3.0
+#: Farther away than this, in distances moved, a path is not drawn: one that runs off would press all others flat.
+FARTHEST = 3.0
+#: Round-off is drawn where it is no farther below the smallest error.
+NEAR = 1e-3
 
 
 def convergence_figure(study: Verification) -> Figure:
@@ -101,6 +112,81 @@ def error_ratio_figure(study: Verification) -> Figure:
     # Beside the axes: lines may run anywhere in them.
     figure.legend(loc="outside right upper", frameon=False)
     return figure
+
+
+def follow_figure(study: Follow) -> Figure:
+    """Distance to the run over the distance moved, logarithmic, against the step: one curve an order.
+
+    Full lines are the whole state, dashed ones of the same colour the slow manifold.
+    """
+    figure, (axes,) = panels(6.4, 3.8)
+    steps = study.after + np.arange(study.steps + 1)
+    colours = _colours({record.order for record in (*study.whole, *study.slow)})
+    for records, style in ((study.slow, "--"), (study.whole, "-")):
+        paths = {record.order: record.path for record in records if record.path is not None}
+        _draw_over_steps(axes, steps, {n: study.distances(path) for n, path in paths.items()}, colours, style)
+    axes.set(xlabel=f"step of {study.optimizer}", ylabel="distance to the run / distance moved")
+    axes.set_xlim(steps[0], steps[-1])
+    axes.yaxis.set_major_locator(LogLocator(numticks=10))
+    axes.yaxis.set_minor_locator(NullLocator())
+    handles = [Line2D([], [], color=colour, label=f"order {order}") for order, colour in colours.items()]
+    if any(record.path is not None for record in study.slow):
+        handles += [Line2D([], [], color=GREY, label="whole state")] if study.whole else []
+        handles += [Line2D([], [], color=GREY, linestyle="--", label="slow manifold")]
+    # Beside the axes: lines may run anywhere in them.
+    figure.legend(handles=handles, loc="outside right upper", frameon=False)
+    return figure
+
+
+def drift_figure(study: Drift) -> Figure:
+    """Change of the observable and the error of each order's prediction, logarithmic, against the step.
+
+    Of an array both are norms, ‖·‖₂.
+    """
+    figure, (change, errors) = panels(9.0, 3.8, 2)
+    steps, scalar = study.after + study.marks, study.value.ndim == 0
+    colours, few = _colours(study.predicted), len(study.marks) < 30
+
+    def sizes(path: np.ndarray) -> np.ndarray:
+        return path if scalar else np.linalg.norm(path.reshape(len(path), -1), axis=1)
+
+    style = ".k" if few else "-k"
+    change.plot(steps, sizes(study.measured), style, linewidth=3, markersize=7, alpha=0.35, label="measured")
+    for order, path in study.predicted.items():
+        change.plot(steps, sizes(path), color=colours[order], linewidth=1.2, label=f"order {order}")
+    if study.round_off > NEAR * min(study.errors.values(), default=0.0):
+        errors.axhline(study.round_off, color=GREY, linestyle=":", linewidth=1, label="round-off")
+    apart = {order: np.abs(sizes(path - study.measured)) for order, path in study.predicted.items()}
+    _draw_over_steps(errors, steps, apart, colours, ".-" if few else "-", farthest=math.inf)
+    name = study.observable if scalar else f"‖{study.observable}‖"
+    change.set(xlabel=f"step of {study.optimizer}", ylabel=f"change of {study.observable}")
+    change.xaxis.set_major_locator(MaxNLocator(integer=True))
+    errors.set(xlabel=f"step of {study.optimizer}", ylabel=f"error in {name}")
+    handles, labels = change.get_legend_handles_labels()
+    line, text = errors.get_legend_handles_labels()
+    figure.legend(handles=handles + line, labels=labels + text, loc="outside right upper", frameon=False)
+    return figure
+
+
+def _colours(orders: Iterable[int]) -> dict[int, str]:
+    """One colour an order."""
+    return {order: line_style(index)[0] for index, order in enumerate(sorted(orders))}
+
+
+def _draw_over_steps(
+    axes: Axes,
+    steps: np.ndarray,
+    errors: Mapping[int, np.ndarray],
+    colours: Mapping[int, str],
+    style: str,
+    farthest: float = FARTHEST,
+) -> None:
+    """Errors by order against the step, logarithmic: without zeros, which have no place there, and without others."""
+    for order, distances in errors.items():
+        shown = (distances > 0) & (distances < farthest)
+        axes.plot(steps[shown], distances[shown], style, color=colours[order], linewidth=1.3)
+    axes.set(yscale="log")
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
 
 
 def translation_figure(study: Translation) -> Figure:
@@ -236,3 +322,44 @@ def truncation_figure(advices: Sequence[OrderAdvice]) -> Figure:
     axes.set(xlabel="order $N$", ylabel=r"$\eta^{N+2}\,\|\xi_N\|$")
     axes.legend(frameon=False)
     return figure
+
+
+def draw_errors(axes: Axes, record: OrderRecord, colour: str, marker: str) -> None:
+    """Markers, hollow for what is lost in round-off; a zero has no place on a logarithmic axis."""
+    etas, errors, lost = np.array(record.etas), np.array(record.errors), np.array(record.at_floor)
+    for chosen, face in ((~lost, colour), (lost & (errors > 0), "white")):
+        axes.plot(
+            etas[chosen],
+            errors[chosen],
+            linestyle="",
+            color=colour,
+            marker=marker,
+            markersize=5.5,
+            markerfacecolor=face,
+        )
+
+
+def label_at_end(axes: Axes, record: OrderRecord, label: str, colour: str) -> None:
+    """Left of the predicted line: there they are farthest apart, whatever was measured."""
+    error = record.predicted_errors[-1] or record.errors[-1]
+    if error > 0:
+        axes.annotate(
+            label,
+            (record.etas[-1], error),
+            xytext=(-8, 0),
+            textcoords="offset points",
+            ha="right",
+            va="center",
+            color=colour,
+            fontsize=9,
+            path_effects=[withStroke(linewidth=3, foreground="white")],  # legible across another order's line
+        )
+
+
+def eta_axis(axes: Axes, records: Sequence[OrderRecord], room: float) -> None:
+    """Room on the left for the labels, as a fraction of the logarithmic range of the step sizes; decades as ticks."""
+    smallest = min(min(record.etas) for record in records)
+    largest = max(max(record.etas) for record in records)
+    axes.set_xlim(smallest / (largest / smallest) ** room, largest * 1.25)
+    axes.xaxis.set_minor_formatter(NullFormatter())
+    axes.set_xlabel(r"step size $\eta$")

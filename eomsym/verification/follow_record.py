@@ -170,7 +170,7 @@ class Follow(OfTraining):
         ]
         return Table(["order", "error", "integrator", *more], rows)
 
-    drawn_by = "eomsym.verification.follow_figure.follow_figure"
+    drawn_by = "eomsym.verification.figures.follow_figure"
 
     def plot_plane(self, coordinates: tuple[int, int] | None = None) -> Figure:
         """The run and the path of each order in a plane (``eomsym.dynamics.trajectory_figure.trajectory_figure``)."""

@@ -122,7 +122,7 @@ def verify_loop(asked: Asked, start: str = MANIFOLD) -> Verification:
     ends of rounds, after 8 rounds of the largest step size.  Raises as ``verify`` does.
     """
     training = asked.training
-    arrays, inner, made = training.data, asked.kernel(with_series=True), training.loop
+    arrays, inner, made = training.data, asked.kernel(), training.loop
     assert made is not None
     made.check(0.0)
     whole, exponents = loop_kernel(inner, made), {order: order + 1 for order in asked.orders}

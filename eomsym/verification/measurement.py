@@ -27,7 +27,6 @@ from eomsym.dynamics import (
 from eomsym.dynamics.kernel import Data, RoundedKernel, is_double_double
 from eomsym.dynamics.kernel_series import slow_memory
 from eomsym.dynamics.vectors import Vector, epsilon, norm, rounded
-from eomsym.dynamics.whole_state_kernel import LookaheadKernel
 from eomsym.errors import InputError, IntegrationError
 from eomsym.optimizers import Optimizer
 from eomsym.optimizers.tracing import trace
@@ -167,14 +166,6 @@ class WholeProblem(Problem):
         """The optimiser's own path on its whole state."""
         end: OptimizerEnd = self.kernel.run(self.theta, eta, steps, self.data)
         return end
-
-    def predict(self, theta: Vector, time: float, orders: Sequence[int]) -> ErrorPrediction:
-        """As of any problem; of a look-ahead field nothing is known."""
-        if not isinstance(self.kernel, LookaheadKernel):
-            return super().predict(theta, time, orders)
-        unknown = np.full((len(orders), len(theta)), np.nan)
-        exponents = tuple(self.exponents[order] for order in orders)
-        return ErrorPrediction(tuple(orders), exponents, unknown, np.zeros(len(orders)), theta, 0)
 
 
 @dataclass(frozen=True)

@@ -74,8 +74,6 @@ def slow_rows(training: Training, order: int, purpose: str) -> Rows:
     """
     entry, values = training.rule
     kernel, data, steps = training.kernel(order, purpose), training.data, entry.steps(**values)
-    if training.own is not None:
-        return lambda theta, to: steps * kernel.counterterms(theta, to, entry, values)
     if has_rule(kernel, entry, values):
         return lambda theta, to: steps * kernel.counterterms(theta, *data, order=to)
     if not hasattr(kernel, "gradient_series"):

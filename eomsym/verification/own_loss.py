@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import copy
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from inspect import signature
 from typing import Any
 
-import numpy as np
-
 from eomsym.errors import InputError
-from eomsym.optimizers import Optimizer
 
 #: Sums in another sequence, by several threads, differ by this part of a loss at most.
 SUMMED = 1e-12
@@ -31,33 +28,10 @@ class OwnLoss:
     of_samples: Callable[[Any, Any], Any] | None = None
     data: Any = None
 
-    def with_terms(self, entry: Optimizer, values: Mapping[str, Any]) -> OwnTerms:
-        """Returns the kernel with the terms of a rule."""
-        return OwnTerms(self.kernel, entry, values)
-
     @property
     def is_jax(self) -> bool:
         """Whether the parameters are JAX's or NumPy's arrays."""
         return not type(self.kernel).__module__.startswith("eomsym.torch")
-
-
-class OwnTerms:
-    """A loss of JAX or PyTorch as a kernel with the terms of a rule, as a generated one has them (``FieldKernel``)."""
-
-    def __init__(self, kernel: Any, entry: Optimizer, values: Mapping[str, Any]) -> None:
-        self._kernel, self._entry, self._values = kernel, entry, values
-        self.size, self.order = kernel.size, kernel.order
-        self.loss, self.gradient, self.hessian_vector = kernel.loss, kernel.gradient, kernel.hessian_vector
-
-    def counterterms(self, theta: np.ndarray, order: int | None = None) -> np.ndarray:
-        """Row k is −f̃_k, (order + 1, d)."""
-        highest = self.order if order is None else order
-        return np.asarray(self._kernel.counterterms(theta, highest, self._entry, self._values))
-
-    def field(self, theta: np.ndarray, eta: float, order: int | None = None) -> np.ndarray:
-        """``Σ_k η^k f̃_k``, (d,)."""
-        rows = self.counterterms(theta, order)
-        return -(eta ** np.arange(float(len(rows)))) @ rows
 
 
 def own_loss(model: Any, params: Any, data: Any) -> OwnLoss:
@@ -77,9 +51,8 @@ def own_loss(model: Any, params: Any, data: Any) -> OwnLoss:
         raise InputError("theta: of a loss function give its params, any pytree of arrays")
     if data is not None:
         _check_takes_data(model)
-    function: Callable[[Any], Any] = model if data is None else lambda at: model(at, data)
-    kernel = flat_model(params)(function, params)
-    loss = OwnLoss(function, params, kernel, None if data is None else model, data)
+    kernel = flat_model(params)(model, params, data)
+    loss = OwnLoss(kernel.on_all, params, kernel, None if data is None else model, data)
     if not loss.is_jax:  # whose functions are pure
         _check_repeatable(kernel)
     return loss
@@ -125,18 +98,10 @@ def _of_module(module: Any, criterion: Any, params: Any) -> tuple[Callable[..., 
     own = copy.deepcopy(module).double()
 
     def loss(at: Any, data: Any) -> Any:
-        inputs, targets = (_doubles(part) for part in data)
+        inputs, targets = map(torch.as_tensor, data)
         return criterion(torch.func.functional_call(own, at, (inputs,)), targets)
 
     return loss, dict(module.named_parameters()) if params is None else params
-
-
-def _doubles(part: Any) -> Any:
-    """A tensor of the same numbers, those with a fraction in float64."""
-    import torch
-
-    tensor = torch.as_tensor(part)
-    return tensor.double() if tensor.is_floating_point() else tensor
 
 
 def read_loader(loader: Any) -> tuple[tuple[Any, ...], dict[str, Any]]:

@@ -217,7 +217,7 @@ def recommend_order(training: Training) -> OrderAdvice:
 
 def _is_descent(training: Training) -> bool:
     """Whether terms of the loss's own kernel are those of the run."""
-    plain = training.object is None and training.own is None and training.loop is None and training.batches is None
+    plain = training.object is None and training.loop is None and training.batches is None
     return plain and training.entry.name == DESCENT and not training.brings_rule
 
 

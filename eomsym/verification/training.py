@@ -14,11 +14,12 @@ import numpy as np
 from eomsym.checks import check_choice, check_integer, check_positive, shown
 from eomsym.dynamics.kernel import check_order, check_theta, is_double_double
 from eomsym.dynamics.kernel_rule import DESCENT, asked_rule, check_rule, rule_name
+from eomsym.dynamics.kernel_series import RuleKernel
 from eomsym.dynamics.setting import Setting
 from eomsym.errors import InputError
 from eomsym.models import MLP, Dataset, ExpressionLoss, VectorField, dataset, default_model
 from eomsym.models.data_files import DataFile
-from eomsym.optimizers import Optimizer, chosen
+from eomsym.optimizers import Optimizer, chosen, get
 from eomsym.optimizers.loop import Loop
 from eomsym.optimizers.registry import label
 from eomsym.schedules import Schedule, from_torch_scheduler
@@ -154,7 +155,8 @@ class Training:
             self._read_data(data)
         elif callable(model) or (isinstance(model, tuple) and len(model) == 2):
             self.own, self.model = own_loss(model, theta, data), None
-            self._kernel, self._theta = self.own.kernel, self.own.kernel.theta
+            self._kernel, self._theta = RuleKernel(self.own.kernel, get(DESCENT), {}), self.own.kernel.theta
+            self.data = self.own.kernel.data
         else:
             wanted = "an MLP, a kernel, a loss as text, a loss function or (module, criterion)"
             raise InputError(f"model {shown(model)}: give {wanted}")
@@ -213,7 +215,8 @@ class Training:
             check_order(self._kernel, order, purpose)
             if self.own is not None:
                 self.own.kernel.check()
-            return self.own.with_terms(*self.rule) if of_rule and self.own is not None else self._kernel
+                return RuleKernel(self.own.kernel, *self.rule) if of_rule else self._kernel
+            return self._kernel
         from eomsym.codegen import COMMITTED, KernelSpec, kernel_for
 
         assert self.model is not None
@@ -283,12 +286,12 @@ class Training:
     def _take_rule(self, entry: Optimizer, exact: Mapping[str, Fraction], schedules: Mapping[str, Schedule]) -> None:
         batches = None
         if self.batches is not None and not self.batches.is_drawn:
-            if self.own is not None:
+            counts = {len(array) if array.ndim else 0 for array in self.data} or {0}
+            if len(counts) > 1:
                 raise InputError(
-                    f"batches: {self.batches.order} batches of a loss of JAX or PyTorch are not followed; give all "
-                    "samples as arrays, in place of a DataLoader"
+                    f"data: arrays of {', '.join(map(str, sorted(counts)))} samples; for batches give as many in each"
                 )
-            batches = self.batches.of(len(self.data[0]) if self.data else 0)
+            batches = self.batches.of(counts.pop())
         self.entry, self.loop = entry, None
         if schedules or batches is not None:
             for name in schedules.keys() & exact.keys():

@@ -19,7 +19,7 @@ from eomsym.checks import check_integer
 from eomsym.dynamics import integrate_equation_of_motion, spectral_radius
 from eomsym.dynamics.state_map import StateMap, kernel_state, run_states
 from eomsym.dynamics.vectors import slices
-from eomsym.dynamics.whole_state_kernel import LookaheadKernel, WholeStateKernel
+from eomsym.dynamics.whole_state_kernel import WholeStateKernel
 from eomsym.errors import InputError, IntegrationError
 from eomsym.optimizers import Optimizer
 from eomsym.optimizers.registry import check_one_gradient
@@ -57,8 +57,7 @@ def verify_whole_state(asked: Asked, after: int | None) -> Verification:
     In the result stand the small parameters, η or h = √η.  The state begins where ``after`` real steps of the largest
     size lead; None is 0, the optimiser's own memory, or else the first of ``BEGINNINGS`` from which the terms of the
     field fall.  Entries that never move are left out.  Errors are relative: θ's to the distance that θ moves, each
-    memory's to its size.  Of a loss without a gradient along a curve the field is the look-ahead field, of which no
-    error is predicted: the slope alone is judged.
+    memory's to its size.
     Raises ``InputError`` for an optimiser without a slow memory, a bad value, or a start at which its field is not
     smooth, and ``IntegrationError`` if a path leaves the floating-point numbers.
     """
@@ -108,15 +107,15 @@ class _Family:
         moving, units = _units(states, run)
         cuts = slices(run.sizes)
         parts = [states[0, cut] for cut in cuts]
-        made = WholeStateKernel if hasattr(self.loss, "gradient_series") else LookaheadKernel
-        return made(self.loss, scaling, scaling.scaled(Fraction(eta), self.values), parts, moving, units[moving])
+        values = scaling.scaled(Fraction(eta), self.values)
+        return WholeStateKernel(self.loss, scaling, values, parts, moving, units[moving])
 
     def growth(self, h: float, begin: int, order: int) -> float:
         """How fast the terms grow there, times h; infinite where the field has no series or the run no numbers."""
         try:
             whole = self.kernel(h, begin)
             with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
-                rows = whole.terms_at(h, whole.start, order, self.data)
+                rows = whole.counterterms(whole.start, *self.data, order=order)
         except (InputError, IntegrationError):
             return np.inf
         return h * growth_of_terms(rows, np.inf) if np.isfinite(rows).all() else np.inf

@@ -15,8 +15,7 @@ import typer
 import eomsym
 from eomsym import verification as library
 from eomsym.cli.app import app
-from eomsym.cli.measuring import DrawnReport, Report
-from eomsym.cli.options import ORDERS, Training
+from eomsym.cli.options import ORDERS, DrawnReport, Report, Training
 from eomsym.models import ACTIVATIONS, DATASETS, LOSSES
 
 ROOT = Path(__file__).parents[2]

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from eomsym.cli import main, messages, output
+from eomsym.cli import main, output
 
 ROOT = Path(__file__).parents[2]
 WORK = """
@@ -76,10 +76,16 @@ def test_no_color_takes_the_colours_off():
     assert colour not in on_a_terminal(COLORTERM="truecolor", **plain, NO_COLOR="1")[1]
 
 
-def test_in_a_pipe_there_is_no_bar(capsys):
+def test_in_a_pipe_there_is_a_line_now_and_then(capsys, monkeypatch):
     with output.progress("measuring") as progress:
-        assert progress is None
-    assert capsys.readouterr() == ("", "")
+        progress(1, 4)
+        assert capsys.readouterr() == ("", "")
+        monkeypatch.setattr(output, "BETWEEN_LINES", 0)
+        progress(2, 4)
+        assert capsys.readouterr() == ("", "eomsym: measuring: 2 of 4\n")
+    with output.stages() as progress:
+        progress("jobs", 3, 4)
+    assert capsys.readouterr() == ("", "eomsym: jobs: 3 of 4\n")
 
 
 @pytest.mark.parametrize(("quiet", "err"), [(False, "eomsym: warning: mind\n"), (True, "")])
@@ -116,10 +122,10 @@ def test_closed_streams(closed, status, tmp_path):
     ],
 )
 def test_messages_name_options_as_the_command_line_spells_them(monkeypatch, of_the_api, printed):
-    monkeypatch.setattr(messages, "options", {"--after", "--state", "--batch-size"})
-    assert messages.spelled(of_the_api) == printed
+    monkeypatch.setattr(output, "options", {"--after", "--state", "--batch-size"})
+    assert output.spelled(of_the_api) == printed
 
 
 def test_messages_outside_a_command_name_no_options():
     assert main(["derive", "--order", "-1"]) == 2
-    assert messages.spelled("order 1: path: left") == "order 1: path: left"
+    assert output.spelled("order 1: path: left") == "order 1: path: left"

@@ -13,9 +13,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from mpmath import mp
 
-from eomsym.codegen.double_double_constants import CALLS, constants, with_callees, words
+from eomsym.codegen.double_double_constants import constants, words
 from eomsym.codegen.double_double_statements import system_program
-from eomsym.codegen.templates import environment, loss_template
+from eomsym.codegen.templates import environment, is_function, loss_template, with_callees
 from eomsym.errors import InputError
 from eomsym.files import write_atomically
 from eomsym.models import ACTIVATIONS
@@ -36,9 +36,7 @@ EXACT = {
     "normal_density": (mp.npdf, (-36, 36)),
     "exp": (mp.exp, (-660, 709)),
     "expm1": (mp.expm1, (-60, 709)),
-    "log": (mp.log, (1e-280, 1e300)),
     "log1p": (mp.log1p, (-0.999999, 1e290)),
-    "sqrt": (mp.sqrt, (1e-280, 1e300)),
 }
 ARITHMETIC = {"plus": mp.fadd, "times": mp.fmul, "over": mp.fdiv}
 
@@ -113,7 +111,6 @@ def test_relative_error(name, compiled):
 
 
 CANCELLING = {
-    "log": [pair(1.0, 0.5), pair(1.0, -0.25), pair(1 + 2.0**-52, 0.3), (1.0, 1e-25), (1.0, -1e-32)],
     "log1p": [pair(1e-20, 0.4), pair(-1e-20, 0.4), pair(-0.5, 0.1)],
     "expm1": [pair(1e-20, 0.4), pair(-0.34657, 0.1), pair(-0.3466, 0.3), pair(0.3466, 0.2)],
     "tanh": [pair(1e-100, 0.4), pair(-1e-30, -0.4)],
@@ -174,10 +171,7 @@ def test_nan_stays_nan(name, compiled):
         ("exp", -np.inf, 0.0),
         ("expm1", 710.0, np.inf),
         ("expm1", -800.0, -1.0),
-        ("log", 0.0, -np.inf),
-        ("log", np.inf, np.inf),
         ("log1p", -1.0, -np.inf),
-        ("sqrt", 0.0, 0.0),
         ("tanh", 1000.0, 1.0),
         ("tanh", -np.inf, -1.0),
         ("sigmoid", -1000.0, 0.0),
@@ -218,7 +212,7 @@ def test_words_are_what_is_left_of_a_number():
 def test_every_activation_has_a_program_with_functions_that_exist():
     for activation in ACTIVATIONS:
         program = system_program(ELEMENTARY[activation])
-        assert set(program.functions) <= set(CALLS)
+        assert all(map(is_function, program.functions))
         assert program.members[program.value] == ELEMENTARY[activation].value
         assert program.members[program.derivative] == ELEMENTARY[activation].derivative
 

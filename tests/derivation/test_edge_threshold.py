@@ -353,6 +353,15 @@ def test_a_branch_is_that_of_the_values():
     assert [edge_threshold(entry, c=c).value for c in (HALF, 2)] == [8, 1]
 
 
+def test_a_parameter_may_have_the_name_of_the_product():
+    def step(gradient, state, eta, x, r):
+        """θ⁺ = θ − η x r g"""
+        return (state[0] - eta * x * r * gradient(state[0]),)
+
+    entry = Optimizer("named-x", step, (number("x", HALF), number("r", HALF)))
+    assert edge_threshold(entry).value == 8
+
+
 def test_library_names_that_are_no_rule_are_refused_with_the_reason():
     with pytest.raises(InputError, match="the sign of g jumps"):
         edge_threshold("optax.lion()")

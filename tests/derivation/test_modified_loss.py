@@ -96,7 +96,13 @@ def test_heavy_ball_with_a_symbol():
 
 @pytest.mark.parametrize(
     ("name", "reason"),
-    [("simultaneous-players", "game"), ("alternating-players", "game"), ("adamw", "componentwise"), ("sgdw", "decay")],
+    [
+        ("simultaneous-players", "game"),
+        ("alternating-players", "game"),
+        ("adamw", "componentwise"),
+        ("sgdw", "decay"),
+        ("adabelief", "and not g by a root"),
+    ],
 )
 def test_where_there_is_no_tree_of_gradients_it_says_so(name, reason):
     with pytest.raises(InputError, match=reason):

@@ -17,7 +17,8 @@ from eomsym.dynamics.loop_kernel import LoopKernel, loop_kernel
 from eomsym.dynamics.reshuffled import reshuffled_counterterms
 from eomsym.errors import InputError
 from eomsym.notation.coefficients import coefficient_expression
-from eomsym.optimizers import cut, loop_of
+from eomsym.optimizers import loop_of
+from eomsym.optimizers.batches import cut
 from eomsym.optimizers.descent import MOMENTUM
 
 KERNEL = SampleQuartic()

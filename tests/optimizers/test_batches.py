@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from eomsym.errors import InputError
-from eomsym.optimizers import Batches, cut, loop_of, of_index_sets
-from eomsym.optimizers.batches import read_batching
+from eomsym.optimizers import Batches, loop_of
+from eomsym.optimizers.batches import cut, of_index_sets, read_batching
 
 
 def test_a_smaller_last_batch_is_dropped_kept_or_weighted_as_it_is_said():

@@ -217,6 +217,85 @@ def test_exact_terms_that_cannot_be_had_leave_the_shares():
     assert "random" in run.problems[0]
 
 
+@pytest.mark.parametrize("make", [descent(0.1), momentum(0.02)], ids=["descent", "momentum"])
+@pytest.mark.parametrize("kind", ["cosine", "linear", "warm-up"])
+def test_a_schedulers_rates_are_read_and_taken_out(kind, make, digits):
+    """The schedule's own share stands apart, and what is left at order 1 is small."""
+    factors = {
+        "cosine": lambda k: (1 + np.cos(np.pi * k / 201)) / 2,
+        "linear": lambda k: (201 - k) / 201,
+        "warm-up": lambda k: (k + 1) / 200,
+    }
+    torch.manual_seed(0)
+    scheduler = lambda optimizer: lr_scheduler.LambdaLR(optimizer, factors[kind])  # noqa: E731
+    run = train(perceptron().double(), make, digits, 200, order=1, every=5, scheduler=scheduler)
+    last = run.latest
+    assert last.schedule > (1e-3 if kind == "warm-up" else 0.1)
+    assert last.shares[1] < 0.02
+    assert run.verdict == SERIES
+    if kind == "cosine":
+        assert last.schedule == pytest.approx(0.28, abs=0.15)
+
+
+def ball(product, steps, **options):
+    """Momentum 0.9 on ½(product θ₀² + Σ small θ_i²), tracked."""
+    curvatures = torch.cat([torch.tensor([product]), torch.logspace(-3, -2, 50)]).double()
+    theta = nn.Parameter(torch.ones(51).double())
+    optimizer = torch.optim.SGD([theta], 1.0, **options)
+    with track(optimizer, every=20) as run:
+        for _ in range(steps):
+            optimizer.zero_grad()
+            (curvatures * theta.square()).sum().div(2).backward()
+            optimizer.step()
+    return run
+
+
+@pytest.mark.parametrize(
+    ("share", "options", "threshold"),
+    [
+        (0.4, {"momentum": 0.9}, 3.8),
+        (0.93, {"momentum": 0.9}, 3.8),
+        (0.93, {"momentum": 0.9, "nesterov": True}, 3.8 / 2.8),
+    ],
+)
+def test_how_near_the_edge(share, options, threshold):
+    """Forty steps on a quadratic, whose largest curvature is known: a transient whose multipliers tell all."""
+    one = ball(share * threshold, 40, **options).latest
+    assert one.edge == pytest.approx(share, abs=0.02)
+    assert one.edge_error < 0.02
+    assert one.edge_text.startswith(f"{share:.2f}"[:3])
+
+
+def test_descent_tells_its_edge_where_the_iterates_alternate_and_nothing_else():
+    assert ball(1.99, 40).latest.edge == pytest.approx(0.995, abs=1e-3)
+    assert np.isnan(ball(1.0, 40).latest.edge), "control: a direction that is done tells nothing"
+
+
+def test_groups_of_different_memory_have_no_threshold(digits):
+    torch.manual_seed(0)
+    model = perceptron().double()
+    groups = [{"params": model[0].parameters(), "momentum": 0.5}, {"params": model[2].parameters()}]
+    run = train(model, lambda parameters: torch.optim.SGD(groups, 0.1, momentum=0.9), digits, 40)
+    assert np.isnan(run.latest.edge)
+    assert not run.problems
+
+
+def test_a_loop_goes_on_whatever_its_rates_are(digits):
+    """Rates of zero, of NaN and ones that are no number."""
+    torch.manual_seed(0)
+    model = perceptron().double()
+    optimizer = descent(0.1)(model.parameters())
+    with track(optimizer, every=5) as run:
+        for number in range(20):
+            optimizer.zero_grad()
+            nn.functional.cross_entropy(model(digits[0]), digits[1]).backward()
+            optimizer.param_groups[0]["lr"] = 0.0 if number < 10 else torch.tensor(float("nan")) if number > 17 else 0.1
+            optimizer.step()
+    assert len(run.measurements) == 4
+    assert run.latest.verdict == "not finite"
+    assert not run.problems
+
+
 def test_no_optimizer_is_refused():
     with pytest.raises(InputError, match=r"give a torch\.optim\.Optimizer"):
         track(3)

@@ -19,17 +19,18 @@ def test_products_are_those_of_whole_vectors(monkeypatch, chunk):
     monkeypatch.setattr(module, "CHUNK", chunk)
     found = differences(iterates())
     rows = np.array([np.concatenate([part.ravel() for part in parts]) for parts in iterates()])
-    for n, product in enumerate(found.products, 1):
-        wanted = np.diff(rows, n, axis=0)
-        for lag, row in enumerate(product):
-            np.testing.assert_allclose(row, np.diag(wanted @ wanted.T, lag), rtol=1e-12)
+    wanted = [np.diff(rows, n, axis=0) for n in range(1, 6)]
+    for size, part in zip(found.sizes, wanted, strict=True):
+        np.testing.assert_allclose(size, np.diag(part @ part.T), rtol=1e-12)
+    for gram, part in zip(found.grams, wanted, strict=False):
+        np.testing.assert_allclose(gram, part @ part.T, rtol=1e-12)
+    assert found.schedule == 0
 
 
 def test_the_last_iterates_are_a_part():
     part, whole = differences(iterates()[2:]), differences(iterates()).last(4)
-    for mine, wanted in zip(whole.products, part.products, strict=True):
-        for my_row, row in zip(mine, wanted, strict=True):
-            np.testing.assert_allclose(my_row, row, rtol=1e-12)
+    for mine, wanted in zip((*whole.sizes, *whole.grams), (*part.sizes, *part.grams), strict=True):
+        np.testing.assert_allclose(mine, wanted, rtol=1e-12)
 
 
 def test_shares_and_cosines_of_one_decaying_direction():
@@ -41,7 +42,35 @@ def test_shares_and_cosines_of_one_decaying_direction():
     alternating = differences([[np.array([(-0.9) ** k])] for k in range(5)])
     assert alternating.cosine(2) == pytest.approx(-1)
     assert alternating.cosine(2, 2) == pytest.approx(1)
-    assert np.isnan(alternating.cosine(4))
+    assert np.isnan(alternating.cosine(2, 3))
+
+
+@pytest.mark.parametrize("kind", ["cosine", "linear", "warm-up"])
+def test_a_schedule_is_taken_out(kind):
+    """Shares are those of the same steps at a constant rate; without the rates the end of a cosine shows 28 %."""
+    count, curvatures = 5, np.array([0.5, 1.0, 3.0])
+    left = np.arange(count, 0, -1.0)
+    rates = 1e-3 * {"cosine": left**2, "linear": left, "warm-up": left[::-1]}[kind]
+
+    def run(rates):
+        rows = [np.ones(3)]
+        for rate in rates[1:]:
+            rows.append(rows[-1] - rate * curvatures * rows[-1])
+        return [[row] for row in rows]
+
+    found = differences(run(rates), [[rate] for rate in rates])
+    constant = differences(run(np.full(count, rates[-1])))
+    np.testing.assert_allclose(found.shares, constant.shares, rtol=0.2)
+    raw = differences(run(rates))
+    assert found.schedule == pytest.approx(raw.shares[1], rel=0.1)
+    assert raw.shares[1] > 5 * constant.shares[1], "control"
+    if kind == "cosine":
+        assert found.schedule == pytest.approx(0.28, abs=0.02)
+
+
+def test_a_rate_of_zero_is_no_time():
+    rows = [[row] for row in np.cumsum(np.ones((5, 3)), axis=0)]
+    assert differences(rows, [[0.1], [0.1], [0.0], [0.1], [0.1]]).schedule == 0
 
 
 def test_rounding_is_as_large_as_it_is_said_to_be():

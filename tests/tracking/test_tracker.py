@@ -21,6 +21,7 @@ from eomsym.tracking.verdict import (
     ROUND_OFF,
     SERIES,
     TRANSIENT,
+    UNDERDAMPED,
     steps_to_forget,
 )
 
@@ -67,14 +68,16 @@ def test_a_series_is_seen_and_told():
     assert [entries for _, entries in lines] == [json.loads(one.to_json()) for one in tracker.measurements]
     assert tracker.table().splitlines()[0].split() == [
         *("step", "order", "0", "order", "1", "order", "2", "order", "3"),
-        *("cos", "step", "cos", "2nd", "verdict"),
+        *("schedule", "multiplier", "residual", "edge", "verdict"),
     ]
     assert "Step 40: series" in str(tracker)
     assert repr(tracker).startswith("Tracker(step 40, series, shares (1, ")
     axes = tracker.plot().axes[0]
     assert [line.get_label() for line in axes.lines[:3]] == ["order 1", "order 2", "order 3"]
     np.testing.assert_array_equal(axes.lines[1].get_ydata(), [one.shares[2] for one in tracker.measurements])
-    assert len(axes.lines) == 3 + 4
+    _, bars, strip = tracker.plot().axes
+    assert not bars.patches, "no multiplier turns"
+    assert len(strip.patches) == 4, "a verdict each"
 
 
 @pytest.mark.parametrize(
@@ -136,7 +139,7 @@ def test_iterates_are_kept_only_where_they_are_looked_at():
     tracker = Tracker(3, 50)
     for step in range(1, 101):
         tracker(step, np.array([0.99**step]).view(Counted))
-    assert len(copies) == 2 * 5
+    assert len(copies) == 2 * 12
     assert [one.step for one in tracker.measurements] == [50, 100]
 
 
@@ -158,7 +161,7 @@ def test_no_more_copies_are_kept_than_iterates(every):
         tracker(step, np.array([0.99**step]).view(Counted))
         most = max(most, len(alive))
     assert not tracker.problems
-    assert most == 5
+    assert most == 12
     assert tracker.latest.step == 120 // every * every
 
 
@@ -241,3 +244,51 @@ def test_nothing_is_told_before_something_is_seen():
     descent(quartic, THETA, 0.02, 50, tracker)
     with pytest.raises(InputError, match="order 4"):
         tracker.field(4)
+
+
+def oscillator(product, tracker, beta=0.9, steps=120, every_direction=400):
+    """Heavy ball on a quadratic with one sharp direction and many flat ones."""
+    curvatures = np.concatenate([[product], np.geomspace(1e-3, 1e-2, every_direction)])
+    theta = velocity = np.concatenate([[1.0], np.ones(every_direction)])
+    for step in range(1, steps + 1):
+        velocity = beta * velocity + curvatures * theta
+        theta = theta - velocity
+        tracker(step, theta)
+    return tracker
+
+
+def test_underdamped_is_told_from_the_edge_and_from_a_series():
+    """θ alone swings with √β a step; at the threshold it does not calm down; with a small rate it does not swing."""
+    verdicts = {x: oscillator(x, Tracker(3, 20), steps=40).latest.verdict for x in (3e-3, 1.0, 3.799)}
+    assert verdicts == {3e-3: SERIES, 1.0: UNDERDAMPED, 3.799: EDGE}
+    one = oscillator(1.0, Tracker(3, 20), steps=40).latest
+    assert one.modulus == pytest.approx(0.9**0.5, abs=0.01)
+    assert one.angle == pytest.approx(np.degrees(np.arccos(0.9 / 2 / 0.9**0.5)), abs=2)
+    assert one.residual < 0.05
+    assert one.to_dict()["angle"] == one.angle
+
+
+def test_what_stands_above_rounding_by_its_direction_alone_is_a_series():
+    """In single precision; control: the same steps with no curvature leave rounding alone."""
+    curvatures, start = np.linspace(3e-4, 4e-4, 4000), np.random.default_rng(0).normal(size=4000)
+    for kept, wanted in ((1.0, SERIES), (0.0, ROUND_OFF)):
+        tracker = Tracker(3, 20)
+        for step in range(1, 41):
+            decay = np.exp(-curvatures * step) if kept else 1 - curvatures * step
+            tracker(step, (start * decay).astype(np.float32))
+        assert tracker.verdict == wanted, str(tracker)
+
+
+def test_a_rate_in_the_call_is_taken_out():
+    """Control: without it the end of a cosine shows the schedule at order 1."""
+    runs = []
+    for told in (True, False):
+        tracker, theta = Tracker(3, 10), THETA
+        for step in range(1, 41):
+            rate = 0.005 * (1 - np.cos(np.pi * (41 - step) / 41))
+            theta = theta - rate * quartic(theta)
+            tracker(step, theta, rate if told else 1.0)
+        runs.append(tracker.latest)
+    assert runs[0].schedule == pytest.approx(runs[1].shares[1], rel=0.1)
+    assert runs[0].shares[1] < 0.02 < runs[1].shares[1]
+    assert runs[1].schedule == 0

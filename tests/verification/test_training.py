@@ -292,8 +292,12 @@ def test_a_real_object_is_followed_at_each_order(torch, name):
 
 
 def test_a_lower_order_is_told_from_a_higher_one(torch, monkeypatch):
-    right = whole_state_kernel.map_logarithm
-    monkeypatch.setattr(whole_state_kernel, "map_logarithm", lambda step, state, order: right(step, state, 0))
+    right = whole_state_kernel.whole_state_terms
+
+    def first(kernel, rule, states, order, data):
+        return [[part * (index == 0) for part in row] for index, row in enumerate(right(kernel, rule, states, order))]
+
+    monkeypatch.setattr(whole_state_kernel, "whole_state_terms", first)
     np.testing.assert_allclose(slopes(torch, "momentum"), [1, 1], atol=0.1)
 
 
@@ -342,8 +346,7 @@ def test_of_a_module_what_would_answer_another_question_is_refused():
         Training(pair, data, torch.optim.Adam(net.parameters()), schedule=scheduler)
     assert Training(pair, data, torch.optim.SGD(net.parameters(), lr=0.3), schedule="cosine(2)").eta == 0.3
     loader = torch.utils.data.DataLoader(torch.utils.data.TensorDataset(*data), batch_size=5, shuffle=True)
-    with pytest.raises(InputError, match="batches of a loss of JAX or PyTorch are not followed"):
-        Training(pair, loader, torch.optim.SGD(net.parameters(), lr=0.1))
+    assert Training(pair, loader, torch.optim.SGD(net.parameters(), lr=0.1)).loop.steps == 4
     warm = torch.optim.Adam(net.parameters())
     pair[1](net(data[0]), data[1]).backward()
     warm.step()
@@ -365,13 +368,13 @@ def test_orders_of_a_loss_of_a_library_are_measured_one_after_the_other(monkeypa
     training = Training((net.eval(), torch.nn.CrossEntropyLoss()), data)
     kind, busy = type(training.own.kernel), [0, 0]
 
-    def watched(self, theta, order, *rule):
+    def watched(self, series, *data):
         busy[0] += 1
         busy[1] = max(busy)
         time.sleep(0.002)
         busy[0] -= 1
-        return np.array([self.gradient(theta), *np.zeros((order, theta.size))])
+        return np.array([self.gradient(series[0]), *np.zeros_like(series[1:])])
 
-    monkeypatch.setattr(kind, "counterterms", watched)
+    monkeypatch.setattr(kind, "gradient_series", watched)
     eomsym.verify(training, [0, 1], etas=[0.1, 0.05])
     assert busy == [0, 1]

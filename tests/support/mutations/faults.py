@@ -277,7 +277,7 @@ FAULTS = [
     ),
     *_faults(
         DOUBLE_DOUBLE_KERNEL,
-        ("templates/double_double/kernel.py.jinja", ".0, series[k, 0, p], series[k, 1, p]", ".0, series[k, 0, p], 0.0"),
+        ("templates/double_double/kernel.py.jinja", "WEIGHT_DECAY, 0.0, curve[k]", "WEIGHT_DECAY, 1e-18, curve[k]"),
         (
             "templates/double_double/kernel.py.jinja",
             "_over(1.0, 0.0, float(samples), 0.0)",

@@ -12,7 +12,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import islice, pairwise, product
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import sympy
 
 from eomsym import optimizers
 from eomsym.checks import check_positive
@@ -25,9 +27,6 @@ from eomsym.optimizers import Optimizer
 from eomsym.optimizers.registry import label
 from eomsym.optimizers.tracing import settled
 from eomsym.result import Result
-
-if TYPE_CHECKING:
-    import sympy
 
 #: To so many digits every x is isolated, far below a double's last bit.
 _DIGITS = 30
@@ -116,14 +115,14 @@ def edge_threshold(
     and for one that is not linear near a minimum with what it divides by held.
     """
     entry, given = optimizers.chosen(optimizer, hyperparameters)
+    if eta is not None:
+        given["eta"] = read_rational("eta", eta)
+        check_positive("eta", float(given["eta"]))
     values = {one.name: given[one.name] if one.name in given else one.usual() for one in entry.parameters}
     try:
         if {one.kind for one in entry.fields(**values)} != {"loss"}:
             raise InputError("it takes gradients of batches or players, which share no lambda")
         equation, kept = _traced(entry, values)
-        if eta is not None:
-            given["eta"] = read_rational("eta", eta)
-            check_positive("eta", given["eta"])
         values = {**values, "eta": given.get("eta", Fraction(0))}
         at = _at(equation.polynomial, values)
         exits, stable, place = _exits(at)
@@ -190,8 +189,6 @@ def _exits(at: sympy.Poly) -> tuple[list[_Exit], list[bool], int | None]:
 
     And the number of the first by which one leaves; None where none is inside to begin with.
     """
-    import sympy
-
     x = at.gens[1]
     found: dict[sympy.Poly, list[_Exit]] = {}
     for way in (-1, 1, 0):
@@ -201,15 +198,13 @@ def _exits(at: sympy.Poly) -> tuple[list[_Exit], list[bool], int | None]:
     exits = sorted((one for several in found.values() for one in several), key=lambda one: one.place)
     places = [sympy.Integer(0), *(one.place for one in exits)]
     between = [*((a + b) / 2 for a, b in pairwise(places)), places[-1] + 1]
-    stable = [_is_stable([row.eval(place) for row in _rows(at)]) for place in between]
+    stable = [_is_stable([row(place) for row in _rows(at)]) for place in between]
     leaving = [number for number, (before, after) in enumerate(pairwise(stable)) if before and not after]
     return exits, stable, leaving[0] if leaving and stable[0] else None
 
 
 def _crossing(polynomial: sympy.Poly, way: int) -> sympy.Expr:
     """What is zero where a multiplier is −1 or 1, or has its inverse as another one."""
-    import sympy
-
     r = polynomial.gens[0]
     if way:
         return polynomial.as_expr().subs(r, way)
@@ -229,8 +224,6 @@ def _is_stable(left: Sequence[sympy.Rational]) -> bool:
 
 def _at(polynomial: sympy.Poly, values: Mapping[str, Fraction]) -> sympy.Poly:
     """The polynomial in r and x at numbers, without multipliers that are always 0."""
-    import sympy
-
     r, x = polynomial.gens[:2]
     at = sympy.Poly(_with(polynomial.as_expr(), values), r, x, domain=sympy.QQ)
     if at.degree(x) == 0:
@@ -239,10 +232,8 @@ def _at(polynomial: sympy.Poly, values: Mapping[str, Fraction]) -> sympy.Poly:
 
 
 def _with(expression: sympy.Expr, values: Mapping[str, Fraction]) -> sympy.Expr:
-    import sympy
-
-    numbers = {name: sympy.Rational(value.numerator, value.denominator) for name, value in values.items()}
-    found = expression.subs(numbers)
+    own = {name: value for name, value in values.items() if name not in _OWN}
+    found = expression.subs({name: sympy.Rational(value.numerator, value.denominator) for name, value in own.items()})
     if found.has(sympy.zoo, sympy.nan):
         raise InputError("it divides by zero at these values")
     return found
@@ -250,19 +241,15 @@ def _with(expression: sympy.Expr, values: Mapping[str, Fraction]) -> sympy.Expr:
 
 def _rows(at: sympy.Poly) -> list[sympy.Poly]:
     """The coefficients of the powers of r, the highest first, as polynomials in x."""
-    import sympy
-
     r, x = at.gens
     return [sympy.Poly(part, x) for part in sympy.Poly(at.as_expr(), r).all_coeffs()]
 
 
 def _angle(at: sympy.Poly, first: _Exit) -> float:
     """Where on the circle the multiplier leaves, in degrees."""
-    import sympy
-
     if first.way:
         return 180.0 if first.way < 0 else 0.0
-    roots = at.eval(at.gens[1], first.place).nroots(n=_DIGITS)
+    roots = sympy.Poly([row(first.place) for row in _rows(at)], at.gens[0]).nroots(n=_DIGITS)
     root = min(roots, key=lambda one: abs(abs(one) - 1))
     return abs(math.degrees(float(sympy.arg(root))))
 
@@ -271,8 +258,6 @@ def _form(
     polynomial: sympy.Poly, first: _Exit, entry: Optimizer, values: Mapping[str, Fraction], free: Sequence[str]
 ) -> tuple[str, str, list[str]]:
     """An exit as text and in LaTeX, in the symbols ``free`` where it has a closed form, and what there is to know."""
-    import sympy
-
     given = {name: value for name, value in values.items() if name not in free}
     crossing = sympy.together(_with(_crossing(polynomial, first.way), given)) if free else first.factor.as_expr()
     parts = [sympy.Poly(part, polynomial.gens[1]) for part, _ in sympy.factor_list(sympy.numer(crossing))[1]]
@@ -309,8 +294,6 @@ def _form(
 
 def _is_at(root: sympy.Expr, values: Mapping[str, Fraction], first: _Exit) -> bool:
     """Whether a closed form has the value of an exit."""
-    import sympy
-
     try:
         return bool(abs(sympy.N(_with(root, values), _DIGITS) - first.place) < 1e-20 * first.place)
     except InputError:
