@@ -321,10 +321,12 @@ class MomentStep:
 
 
 def _leading(columns: np.ndarray, signs: np.ndarray) -> np.ndarray:
-    """Orthogonal columns of the positive part of ``Σ sign c cᵀ``, the largest first."""
+    """Orthogonal columns of the positive part of ``Σ sign c cᵀ``, the largest first, each with its largest entry > 0."""
     basis, inside = (np.eye(len(columns)), columns) if len(columns) <= columns.shape[1] else np.linalg.qr(columns)
     values, vectors = np.linalg.eigh((inside * signs) @ inside.T)
-    return np.asarray((basis @ vectors * np.sqrt(np.maximum(values, 0)))[:, ::-1])
+    found = (basis @ vectors * np.sqrt(np.maximum(values, 0)))[:, ::-1]
+    largest = np.abs(found).argmax(axis=0)
+    return np.asarray(found * np.where(found[largest, np.arange(found.shape[1])] < 0, -1.0, 1.0))
 
 
 def _regressed(values: np.ndarray, drawn: np.ndarray, slopes: np.ndarray) -> np.ndarray:

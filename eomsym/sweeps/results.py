@@ -257,7 +257,7 @@ def _cases(frame: polars.DataFrame) -> Iterator[Case]:
         summaries = (
             OrderSummary(order, tuple(seeds), tuple(seeds.values())) for order, seeds in sorted(orders.items())
         )
-        yield Case(*names, orders=tuple(summaries))
+        yield Case(*names, tuple(summaries))
 
 
 def _read_parquet(path: Path) -> polars.DataFrame:
