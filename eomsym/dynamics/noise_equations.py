@@ -278,7 +278,8 @@ class MomentStep:
         loss = self._run.loss
         if not columns.any():
             return columns
-        _, common, _ = loss.along(self._place, columns.reshape(-1, loss.size).T)
+        flat = columns.reshape(-1, loss.size).T
+        _, common, _ = curvature(loss, self._place, flat, np.ones(flat.shape[1]))
         return self._weight * (loss.piece_turned(self._place, columns) - common.T.reshape(columns.shape))
 
     def fresh(self) -> tuple[np.ndarray, np.ndarray]:
