@@ -1,0 +1,61 @@
+"""The looks at a run in a file, a line of JSON for each: written on the way, read afterwards."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from eomsym.errors import InputError
+from eomsym.files import open_regular, strict_json
+from eomsym.tracking.record import Measurement
+from eomsym.tracking.tracker import Callback, Tracker
+
+
+def json_lines(path: str | Path) -> Callback:
+    """A callback that appends each look to a file as a line of JSON: the whole line at once, or nothing of it.
+
+    Raises ``InputError`` if nothing can be appended there.
+    """
+    place = Path(path).absolute()
+
+    def append(step: int, entries: dict[str, Any]) -> None:
+        line = json.dumps({**entries, "step": step}, allow_nan=False).encode() + b"\n"
+        with open(place, "ab", buffering=0) as stream:
+            end = stream.tell()
+            if stream.write(line) < len(line):
+                stream.truncate(end)
+                raise OSError(f"{place}: no space left for a line")
+
+    try:
+        place.open("ab").close()
+    except OSError as error:
+        raise InputError(f"path {str(path)!r}: {error.strerror}; give a file that can be written to") from error
+    return append
+
+
+def read_json_lines(path: str | Path) -> Tracker:
+    """The tracker of the looks in a file.  Where steps go back a run was resumed: what it had before goes.
+
+    Raises ``InputError`` naming the first line that is no look, and ``OSError``.
+    """
+    run, number = Tracker(), 0
+    try:
+        with open_regular(Path(path)) as stream:
+            for number, line in enumerate(stream, 1):  # noqa: B007  told in the message
+                _add(run.measurements, Measurement.from_dict(strict_json(line.decode())))
+    except ValueError as error:
+        where = f", line {number}" if number else ""
+        raise InputError(f"{path}{where}: {error}; give the lines of JSON of a tracker's callback") from error
+    if not run.measurements:
+        raise InputError(f"{path}: nothing is in it; a line is written at each look")
+    return run
+
+
+def _add(measurements: list[Measurement], one: Measurement) -> None:
+    while measurements and measurements[-1].step >= one.step:
+        measurements.pop()
+    if measurements and len(measurements[0].shares) != len(one.shares):
+        before = len(measurements[0].shares)
+        raise ValueError(f"{len(one.shares)} shares, and {before} in those before")
+    measurements.append(one)
