@@ -33,7 +33,8 @@ class track(Tracker):
     on other devices included; a look after a group was added waits for iterates that have it.  The steps that the
     memory takes to forget are read from the optimiser: momentum, β₁, and for RMSprop its α; steps that it made before
     count where it knows their number, and a memory without a number that is there has forgotten its start.  ``step`` is
-    how many steps the run has made, to go on counting; else what the optimiser knows.
+    how many steps the run has made, to go on counting; else what the optimiser knows.  Where not ``enabled``, as in all
+    processes but one, nothing is looked at.
     ``exact`` is the loss as a function of the list of all parameters: then each look has the exact shares of the orders
     beside it, by ``counterterms`` for this optimiser, at the price of these.
     ``noise`` measures how much of the gradients is noise, of steps of ``batch_size`` samples, from the calls of
@@ -50,6 +51,7 @@ class track(Tracker):
         *,
         steps_per_epoch: int = 1,
         step: int | None = None,
+        enabled: bool = True,
         callback: Callback | None = None,
         exact: Callable[[list[torch.Tensor]], torch.Tensor] | None = None,
         noise: int = 0,
@@ -60,7 +62,7 @@ class track(Tracker):
             raise InputError(f"optimizer {shown(optimizer)}: give a torch.optim.Optimizer")
         forgets = steps_to_forget([share for group in optimizer.param_groups for share in _kept(group)])
         super().__init__(order, every, steps_per_epoch=steps_per_epoch, forgets=forgets, callback=callback)
-        self._optimizer, self._exact = optimizer, exact
+        self._optimizer, self._exact, self._enabled = optimizer, exact, enabled
         self._memory = any(_memory(group) > 0 for group in optimizer.param_groups)
         self._fraction = _fraction(optimizer)
         self._hook: Any = None
@@ -70,6 +72,8 @@ class track(Tracker):
         self._gradients = Gradients(optimizer, noise, batch_size, batches, self._made) if noise else None
 
     def __enter__(self) -> track:
+        if not self._enabled:
+            return self
         self._hook = self._optimizer.register_step_post_hook(self._stepped)
         if self._gradients is not None:
             self._gradients.watch(self._end_noise)

@@ -1,8 +1,9 @@
-"""The looks at a run in a file, a line of JSON for each: written on the way, read afterwards."""
+"""The looks at a run, told to others on the way: as a line of JSON in a file, read afterwards, or as named numbers."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +33,30 @@ def json_lines(path: str | Path) -> Callback:
     except OSError as error:
         raise InputError(f"path {str(path)!r}: {error.strerror}; give a file that can be written to") from error
     return append
+
+
+def scalars(write: Callable[[str, float, int], object]) -> Callback:
+    """A callback that calls ``write(name, value, step)`` with each number of a look: TensorBoard's ``add_scalar``.
+
+    Shares that rounding hides and numbers that are not known are left out.
+    """
+
+    def tell(step: int, entries: dict[str, Any]) -> None:
+        shares = entries["shares"][: max(1, entries["seen"])]
+        for name, value in _numbers(
+            "eomsym", {**entries, "shares": {f"order_{n}": one for n, one in enumerate(shares)}}
+        ):
+            write(name, value, step)
+
+    return tell
+
+
+def _numbers(name: str, value: Any) -> Iterator[tuple[str, float]]:
+    if isinstance(value, (dict, list)):
+        for part, one in value.items() if isinstance(value, dict) else enumerate(value):
+            yield from _numbers(f"{name}/{part}", one)
+    elif isinstance(value, (int, float)) and name != "eomsym/step":
+        yield name, value
 
 
 def read_json_lines(path: str | Path) -> Tracker:
