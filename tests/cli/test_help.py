@@ -42,6 +42,7 @@ HELPS = [
     ("recommend",),
     ("edge",),
     ("noise",),
+    ("track",),
 ]
 HEAVY = ("numpy", "scipy", "sympy", "numba", "matplotlib", "sklearn", "jinja2", "polars", "distributed")
 
