@@ -53,7 +53,7 @@ class TrainingsCompared(Result):
 
     def column_values(self) -> dict[str, Any]:
         """One row a recorded step: mean loss of both, predicted, and the difference, of the ensembles beside."""
-        columns = {"step": self.first.steps}
+        columns: dict[str, Any] = {"step": self.first.steps}
         columns |= {"first": self.first.expectations["loss"], "second": self.second.expectations["loss"]}
         columns["difference"] = self.differences
         if self.measured is not None:
