@@ -63,7 +63,7 @@ def noise(
     loader = _loader(training)
     generator = np.random.default_rng(0)
     pieces = [np.array([number]) for number in range(loader.samples)]
-    if columns is not None:
+    if columns is not None and 2 * loader.size <= loader.samples:  # else there is no second piece
         pieces = loader.partition(generator)
     loss, restored = _loss(training, pieces)
     run = NoisyRun(loss, loader, entry, settings, columns, nonlinear)
