@@ -127,11 +127,11 @@ class NoisyRun:
         """What sums over pieces of what they do, times what they are, are multiplied by: q where they are samples.
 
         A batch of s of n samples has ``(n − s)/(s (n − 1))`` of a sample's covariance, so that a partition into equal
-        ones has ``1/(m (m − 1))``.  Independent batches have no such sums.
+        ones has ``1/(m (m − 1))``.  Independent batches have no such sums, nor has a batch of all samples.
         """
-        if self.loader.order != "shuffled":
+        if self.loader.order != "shuffled" or self.loader.sizes == [self.loader.samples]:
             return 0.0
-        return 1 / ((self.loader.samples - 1) * self.shares) if self.shares else 0.0
+        return 1 / ((self.loader.samples - 1) * self.shares)
 
     @cached_property
     def shares(self) -> float:

@@ -18,9 +18,10 @@ from eomsym.dynamics.even_steps import follow_even_steps
 from eomsym.dynamics.kernel import Data
 from eomsym.dynamics.kernel_rule import DESCENT
 from eomsym.dynamics.motion import WholeMotion
+from eomsym.dynamics.setting import OfTraining, Setting
 from eomsym.dynamics.state_map import StateMap, run_states
 from eomsym.errors import InputError, IntegrationError, ResummationWarning
-from eomsym.result import Result, Table
+from eomsym.result import Table
 from eomsym.verification.motions import check_moving, map_of
 from eomsym.verification.training import Training
 
@@ -34,8 +35,12 @@ ACCURACY = 1e-7
 CALLS = 4
 
 
+#: The head of what is measured on a kernel alone.
+OF_DESCENT = Setting("gradient-descent")
+
+
 @dataclass(frozen=True, repr=False)
-class Edge(Result):
+class Edge(OfTraining):
     """``product`` is η times the largest curvature; ``holds`` the description to take.
 
     ``errors`` has by description the distance of its flow to the iterate after two steps, over the distance moved, NaN
@@ -48,6 +53,12 @@ class Edge(Result):
     holds: str
     errors: dict[str, float]
     costs: dict[str, float]
+    training: Setting = OF_DESCENT
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values, after the head."""
+        head = self.entries("optimizer", "parameters", "model", "dataset", "seed", "eta")
+        return {**head, **self.entries("step", "product", "holds", "errors", "costs")}
 
     def column_values(self) -> dict[str, Any]:
         """One row for each description."""
@@ -56,7 +67,9 @@ class Edge(Result):
 
     def report(self) -> Sequence[str | Table]:
         """Which holds, and a row for each."""
-        return [f"step {self.step}, eta times sharpness {self.product:.3g}: {self.holds} holds", *super().report()]
+        head = [f"{self.training}, eta = {self.eta:g}"] if self.eta is not None else []
+        told = f"step {self.step}, eta times sharpness {self.product:.3g}: {self.holds} holds"
+        return [*head, told, *super().report()]
 
 
 def edge(training: Training, *, order: int = 2, after: int = 0) -> Edge:
@@ -72,8 +85,10 @@ def edge(training: Training, *, order: int = 2, after: int = 0) -> Edge:
         if plain and training.entry.name == DESCENT and not training.brings_rule:
             kernel = training.kernel(training.within(order), "the edge")
             start = run_states(whole, max(1, after))[after]
-            return edge_at(kernel, start, training.rate("the edge"), training.data, order, after)
-        return _of_map(training, whole, order, after)
+            found = edge_at(kernel, start, training.rate("the edge"), training.data, order, after)
+        else:
+            found = _of_map(training, whole, order, after)
+        return replace(found, training=training.setting)
 
 
 def _of_map(training: Training, whole: StateMap, order: int, after: int) -> Edge:

@@ -375,9 +375,12 @@ class Training:
     def check_made_again(self, purpose: str) -> None:
         """Raises ``InputError`` where batches are drawn anew, so that the run cannot be made again."""
         if self.batches is not None and self.is_random:
+            others = (
+                "'fixed' or 'shuffled'" if self.batches.is_drawn else "'fixed', gradient descent at a constant rate"
+            )
             raise InputError(
-                f"batches: in {self.batches.order} order a run is random, and {purpose} is of one that can be made "
-                "again; take 'fixed', gradient descent at a constant rate, or eomsym.noise"
+                f"batches: in {self.batches.order} order a run of {self.label} is random, and {purpose} is of one that "
+                f"can be made again; take {others}, or eomsym.noise"
             )
 
     def rate(self, purpose: str) -> float:

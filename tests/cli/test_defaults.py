@@ -25,7 +25,7 @@ def test_a_command_without_options_shows_something(run, words, shown):
 NOISE = ("noise", *MOONS, "--batch-size", "8", "--steps", "10")
 
 
-@pytest.mark.parametrize("order", ["independent", "replacement"])
+@pytest.mark.parametrize("order", ["shuffled", "independent", "replacement"])
 def test_noise_is_told(run, tmp_path, order):
     result = run(*NOISE, "--batches", order, "--plot", "noise.png")
     assert (result.status, result.err) == (0, "")
@@ -33,7 +33,7 @@ def test_noise_is_told(run, tmp_path, order):
     assert (tmp_path / "noise.png").read_bytes().startswith(b"\x89PNG")
 
 
-@pytest.mark.parametrize("words", [("noise", *MOONS), NOISE])
+@pytest.mark.parametrize("words", [("noise", *MOONS), (*NOISE, "--batches", "fixed")])
 def test_noise_is_of_batches_that_are_drawn(run, words):
     result = run(*words)
     assert (result.status, result.out, result.err.count("\n")) == (2, "", 1)
