@@ -1,4 +1,4 @@
-"""The table *question × kind of training × rule*: each cell asked, answered or refused, on losses of a few parameters."""
+"""The table *question × kind of training × rule*: each cell asked, answered or refused, on losses of few parameters."""
 
 import warnings
 from collections.abc import Callable, Iterator
