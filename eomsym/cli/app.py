@@ -23,6 +23,7 @@ from eomsym.cli import (
     recommend,
     sweep,
     terms,
+    track,
     verify,
 )
 from eomsym.cli.groups import examples, new_group
@@ -49,6 +50,7 @@ app.command(epilog=recommend.EXAMPLES)(recommend.recommend)
 app.command(epilog=edge.EXAMPLES)(edge.edge)
 app.command(epilog=noise.EXAMPLES)(noise.noise)
 app.command(epilog=optimizers.EXAMPLES)(optimizers.optimizers)
+app.command(epilog=track.EXAMPLES)(track.track)
 app.add_typer(sweep.group, name="sweep")
 
 

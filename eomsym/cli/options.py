@@ -320,12 +320,12 @@ class Report:
     quiet: Quiet = False
     format_: Format = "table"
 
-    def tell(self, result: Any, training: trainings.Training) -> int:
+    def tell(self, result: Any, training: trainings.Training | None = None) -> int:
         """Prints a result; returns the exit status, 1 where something is judged and has not passed.
 
         Of one's own data it is said what was read and how it was scaled.
         """
-        own = {"data": training.about} if training.about else {}
+        own = {"data": training.about} if training is not None and training.about else {}
         if self.format_ == "json":
             output.write(json.dumps(result.to_dict() | own, allow_nan=False))
         else:
@@ -346,7 +346,7 @@ class _Drawn:
 class DrawnReport(Report, _Drawn):
     """The same of what has a figure."""
 
-    def tell(self, result: Any, training: trainings.Training) -> int:
+    def tell(self, result: Any, training: trainings.Training | None = None) -> int:
         """Draws the result too."""
         if self.plot is not None:
             output.save(result.plot(), self.plot)

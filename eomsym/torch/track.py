@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from eomsym.checks import shown
+from eomsym.checks import check_integer, shown
 from eomsym.errors import InputError
 from eomsym.optimizers import from_torch
 from eomsym.torch.gradients import Gradients
@@ -33,7 +33,9 @@ class track(Tracker):
     Options are those of ``eomsym.tracking.Tracker``.  All parameters of all groups are looked at, frozen ones and ones
     on other devices included; a look after a group was added waits for iterates that have it.  The steps that the
     memory takes to forget are read from the optimiser: momentum, β₁, and for RMSprop its α; steps that it made before
-    count where it knows their number.
+    count where it knows their number, and a memory without a number that is there has forgotten its start.  ``step`` is
+    how many steps the run has made, to go on counting; else what the optimiser knows.  Where not ``enabled``, as in all
+    processes but one, nothing is looked at.
     ``exact`` is the loss as a function of the list of all parameters: then each look has the exact shares of the orders
     beside it, by ``counterterms`` for this optimiser, at the price of these.
     ``noise`` measures how much of the gradients is noise, of steps of ``batch_size`` samples, from the calls of
@@ -50,6 +52,8 @@ class track(Tracker):
         every: int = 50,
         *,
         steps_per_epoch: int = 1,
+        step: int | None = None,
+        enabled: bool = True,
         callback: Callback | None = None,
         exact: Callable[[list[torch.Tensor]], torch.Tensor] | None = None,
         noise: int = 0,
@@ -60,14 +64,18 @@ class track(Tracker):
             raise InputError(f"optimizer {shown(optimizer)}: give a torch.optim.Optimizer")
         forgets = steps_to_forget([share for group in optimizer.param_groups for share in _kept(group)])
         super().__init__(order, every, steps_per_epoch=steps_per_epoch, forgets=forgets, callback=callback)
-        self._optimizer, self._exact = optimizer, exact
+        self._optimizer, self._exact, self._enabled = optimizer, exact, enabled
         self._memory = any(_memory(group) > 0 for group in optimizer.param_groups)
         self._thresholds: dict[Any, EdgeThreshold] = {}
         self._hook: Any = None
-        self._made = max((int(state["step"]) for state in optimizer.state.values() if "step" in state), default=0)
+        own = max((int(state["step"]) for state in optimizer.state.values() if "step" in state), default=0)
+        self._made = own if step is None else check_integer("step", step)
+        self._born = self._made - (own or (forgets if any(optimizer.state.values()) else 0))
         self._gradients = Gradients(optimizer, noise, batch_size, batches) if noise else None
 
     def __enter__(self) -> track:
+        if not self._enabled:
+            return self
         self._hook = self._optimizer.register_step_post_hook(self._stepped)
         if self._gradients is not None:
             self._gradients.watch(self._end_noise)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
+from eomsym.tracking.lines import json_lines, scalars
 from eomsym.tracking.record import Measurement
 from eomsym.tracking.tracker import Tracker
 
-__all__ = ["Measurement", "Tracker"]
+__all__ = ["Measurement", "Tracker", "json_lines", "scalars"]

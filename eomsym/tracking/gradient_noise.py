@@ -50,7 +50,7 @@ class GradientNoise(Result):
 
 
 class Pair(NamedTuple):
-    """Products of two gradients; ``squared`` is the mean of their squares, ``weighted`` the same as steps weigh them."""
+    """Products of two gradients; ``squared`` is the mean of their squares, ``weighted`` the same as steps weigh it."""
 
     squared: float
     product: float

@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+import json
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from eomsym.checks import check_choice, shown
+from eomsym.errors import InputError
 from eomsym.result import Result, plain, small
 from eomsym.tracking.gradient_noise import GradientNoise
+from eomsym.tracking.verdict import MEANING
+
+#: What ``to_dict`` calls the cosines.
+COSINES = ("steps", "second_differences", "second_differences_after_two")
 
 
 @dataclass(frozen=True, repr=False)
@@ -40,14 +48,37 @@ class Measurement(Result):
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values for JSON; what does not exist is ``None``."""
-        names = ("steps", "second_differences", "second_differences_after_two")
         return {
             **self.entries("step", "verdict", "shares", "seen", "step_length"),
             **self.entries("schedule", "modulus", "angle", "residual", "edge", "edge_error"),
-            "cosines": dict(zip(names, plain(self.cosines), strict=True)),
+            "cosines": dict(zip(COSINES, plain(self.cosines), strict=True)),
             **({"terms": list(self.terms)} if self.terms else {}),
             **({"noise": self.noise.to_dict()} if self.noise is not None else {}),
         }
+
+    @classmethod
+    def from_dict(cls, entries: Mapping[str, Any]) -> Measurement:
+        """What ``to_dict`` told; entries that it has no name for are left out.
+
+        Raises ``InputError`` for an entry that is missing, or that it cannot be.
+        """
+        from pydantic import TypeAdapter, ValidationError
+
+        cosines = entries.get("cosines")
+        if isinstance(cosines, Mapping):
+            entries = {**entries, "cosines": [cosines.get(name) for name in COSINES]}
+        text = json.dumps({name: _number_again(value) for name, value in entries.items()})
+        try:
+            one: Measurement = TypeAdapter(cls).validate_json(text, strict=True)
+        except ValidationError as error:
+            fault = error.errors()[0]
+            value = "" if fault["type"] == "missing" else f" {shown(fault['input'])}"
+            name = ".".join(map(str, fault["loc"]))
+            raise InputError(f"{name}{value}: {fault['msg'][:1].lower()}{fault['msg'][1:]}") from error
+        check_choice("verdict", one.verdict, MEANING)
+        if not (one.step >= 0 and 0 <= one.seen <= len(one.shares) > 0):
+            raise InputError(f"step {one.step}, seen {one.seen}: not those of {len(one.shares)} shares")
+        return one
 
     @property
     def above_round_off(self) -> tuple[float, ...]:
@@ -68,6 +99,11 @@ class Measurement(Result):
     def edge_text(self) -> str:
         """How near the edge, with its error; nothing where that is not known."""
         return f"{self.edge:.2f}±{self.edge_error:.2f}" if math.isfinite(self.edge) else ""
+
+
+def _number_again(value: Any) -> Any:
+    """NaN where ``to_dict`` has None."""
+    return [_number_again(one) for one in value] if isinstance(value, list) else math.nan if value is None else value
 
 
 def share_text(share: float) -> str:

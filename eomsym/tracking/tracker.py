@@ -86,6 +86,7 @@ class Tracker(Result):
         self._window: list[list[Any]] | None = None
         self._last: int | None = None
         self._steps = 0
+        self._born = 0  # the step at which the memory began
 
     def __call__(self, step: int, parameters: Any, rate: float | Sequence[float] = 1.0) -> None:
         """Look at the parameters after ``step`` steps, if it is time.
@@ -141,7 +142,7 @@ class Tracker(Result):
                 seen=found.seen,
                 cosines=(whole.cosine(1), whole.cosine(2), whole.cosine(2, 2)),
                 step_length=found.step,
-                verdict=verdict(self._recent, step, self.forgets),
+                verdict=verdict(self._recent, step - self._born, self.forgets),
                 terms=self._terms(),
                 schedule=found.schedule,
                 **look.told,

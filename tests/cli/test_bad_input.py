@@ -15,7 +15,11 @@ VERIFY = ("verify", "--dataset", "moons", "--orders", "0:1")
 
 #: The command line, what the message must name, and what it must say would be right (or wrong).
 BAD = [
-    (("deriv",), "'deriv'", "layers, noise, optimizers, recommend, sweep, terms, verify; did you mean 'derive'?"),
+    (
+        ("deriv",),
+        "'deriv'",
+        "noise, optimizers, recommend, sweep, terms, track, verify; did you mean 'derive'?",
+    ),
     (("verify", "digits"), "(digits)", "usage: eomsym verify"),
     (("verify", "--optimiser", "adam"), "'--optimiser'", "did you mean --optimizer?"),
     (("derive", "heavybal"), "'heavybal'", "did you mean 'heavy-ball'?"),

@@ -140,6 +140,33 @@ def test_the_step_at_which_an_optimizer_is_counts(digits):
     assert [(one.step, one.verdict) for one in run.measurements] == [(100, SERIES)]
 
 
+@pytest.mark.parametrize("make", [momentum(0.01), adam(1e-3)], ids=["momentum", "Adam"])
+@pytest.mark.parametrize("warm", [True, False], ids=["with its state", "without"])
+def test_a_resumed_run_goes_on_counting(make, warm, digits):
+    """A memory that is loaded is in no transient; one that is not begins there, whatever the step."""
+    torch.manual_seed(0)
+    model = perceptron().double()
+    first = train(model, make, digits, 100, every=20)
+    assert first.latest.verdict == SERIES
+    saved = first._optimizer.state_dict()
+
+    def resumed(parameters):
+        optimizer = make(parameters)
+        if warm:
+            optimizer.load_state_dict(saved)
+        return optimizer
+
+    run = train(model, resumed, digits, 100, every=20, step=100)
+    assert [one.step for one in run.measurements] == [120, 140, 160, 180, 200]
+    wanted = [SERIES] * 5 if warm else [TRANSIENT] * 4 + [SERIES]
+    assert [one.verdict for one in run.measurements] == wanted
+
+
+def test_a_bad_step_is_refused():
+    with pytest.raises(InputError, match="step -1"):
+        track(descent(0.1)(perceptron().parameters()), step=-1)
+
+
 def test_groups_closures_clipping_frozen_and_added_parameters(digits):
     torch.manual_seed(0)
     model, added = perceptron().double(), nn.Parameter(torch.zeros(10, dtype=torch.float64))
