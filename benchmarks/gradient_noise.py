@@ -54,10 +54,8 @@ def letters() -> tuple[Any, Any, Any]:
 NETS: dict[str, tuple[Callable[[], Any], int]] = {"CNN": (digits, 32), "GPT": (letters, 16)}
 RULES: dict[str, tuple[str, dict[str, float], int]] = {
     "descent": ("SGD", {"lr": 0.05}, 2),
-    "momentum": ("SGD", {"lr": 0.01, "momentum": 0.9}, 1),
-    "momentum, halves": ("SGD", {"lr": 0.01, "momentum": 0.9}, 2),
-    "Adam": ("Adam", {"lr": 3e-4}, 1),
-    "Adam, halves": ("Adam", {"lr": 3e-4}, 2),
+    "momentum": ("SGD", {"lr": 0.01, "momentum": 0.9}, 2),
+    "Adam": ("Adam", {"lr": 3e-4}, 2),
 }
 
 

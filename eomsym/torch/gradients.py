@@ -16,49 +16,40 @@ from eomsym.tracking.gradient_noise import WINDOW, GradientNoise, Pair, Sampling
 MEMORY = {"SGD": "momentum_buffer", "Adam": "exp_avg", "AdamW": "exp_avg", "RMSprop": "", "Adagrad": ""}
 #: Where it has mean squares.
 SQUARES = ("max_exp_avg_sq", "exp_avg_sq", "square_avg", "sum")
-#: A memory that keeps less answers to its own noise at once.
-LEAST_KEPT = 0.5
-#: Of fewer batches in a shuffled epoch the memory, which is of two epochs, is no measure of the answer.
-FEWEST_BATCHES = 20
 
 
 class Gradients:
-    """Reads gradients in pairs and keeps one: ``parts`` calls of ``backward`` on equal batches make a step.
+    """Reads the first two gradients of each step: ``parts`` calls of ``backward`` on equal batches make one.
 
-    Several parts: the first two of each step, as they arrive.  One: those of consecutive steps, as the steps used them,
-    and the rule must have a memory.
-    Raises ``InputError`` for numbers that do not go together, and for a rule where pairs of steps tell nothing.
+    Two calls for different losses look the same, and what is told of them is wrong.
+    Raises ``InputError`` for numbers that do not go together, and for one call a step, which tells nothing.
     """
 
-    def __init__(self, optimizer: torch.optim.Optimizer, parts: int, batch_size: Any, batches: Any, made: int) -> None:
-        self._optimizer, self._parts = optimizer, check_integer("noise", int(parts), 1)
+    def __init__(self, optimizer: torch.optim.Optimizer, parts: int, batch_size: Any, batches: Any) -> None:
+        if parts == 1:
+            raise InputError(
+                "noise=True: consecutive steps answer to their own noise, so they do not tell it; call "
+                "backward for each half of a batch, two calls a step, and give noise=2"
+            )
+        self._optimizer, self._parts = optimizer, check_integer("noise", parts, 2)
         if batch_size is None:
             raise InputError("noise: in samples of what? give batch_size=, the samples of a step")
         size = check_integer("batch_size", batch_size, 1)
-        self._batches = (
-            None if batches is None else check_integer("batches", batches, 2 if self._parts > 1 else FEWEST_BATCHES)
-        )
+        self._batches = None if batches is None else check_integer("batches", batches, 2)
         self._memory = MEMORY.get(type(optimizer).__name__)
         groups = optimizer.param_groups
         kept = {_kept(group) for group in groups}
         nesterov = {bool(group.get("nesterov")) for group in groups}
-        plain = self._memory and not any(group.get("dampening") for group in groups) and nesterov == {False}
-        if self._parts == 1 and not (plain and min(kept) >= LEAST_KEPT and len(kept) == 1):
-            raise InputError(
-                "noise=1: this rule has no plain memory, so a step answers at once to its own noise, and two steps do "
-                "not tell noise from gradient; call backward for each half of a batch, and give noise=2"
-            )
         self._kept = max(kept)
         known = self._memory is not None and len(kept) == len(nesterov) == 1 and (self._memory or self._kept == 0)
         averaged = _averaged(self._kept, max(nesterov)) if known else None
-        self._sampling = Sampling(size, self._parts, self._batches, self._kept, averaged)
-        self._pairs: list[tuple[torch.Tensor, float]] = []
+        self._sampling = Sampling(size, self._parts, self._batches, averaged)
+        self._pairs: list[Any] = []
         self._sums: list[torch.Tensor] = []
         self._last: dict[torch.Tensor, torch.Tensor] = {}
         self._arrived: dict[torch.Tensor, tuple[int, int]] = {}
         self._hooks: list[Any] = []
-        self._made, self._seen = made, 0
-        self._young = not any(self._memory in state for state in optimizer.state.values())
+        self._seen = 0
 
     def watch(self, report: Callable[[Exception], None]) -> None:
         """From now on; what goes wrong as gradients arrive is reported, and ends it."""
@@ -70,7 +61,7 @@ class Gradients:
                 self.leave()
                 report(error)
 
-        for group in self._optimizer.param_groups if self._parts > 1 else ():
+        for group in self._optimizer.param_groups:
             self._hooks += [
                 parameter.register_post_accumulate_grad_hook(partial(arrived, group=group))
                 for parameter in group["params"]
@@ -102,30 +93,7 @@ class Gradients:
         both = (_squared(one, weights) + _squared(other, weights)) / 2
         product, weighted = _dot(one, other), _dot(one * weights, other * weights)
         plain = (_squared(one, 1.0) + _squared(other, 1.0)) / 2
-        self._sums.append(torch.stack([plain, product, both, weighted, product]))
-
-    @torch.no_grad()
-    def _take_step(self, parameter: torch.Tensor, group: dict[str, Any]) -> None:
-        gradient, last = parameter.grad, self._last.get(parameter)
-        if gradient is None:
-            return
-        if last is not None:
-            state, weights = self._optimizer.state[parameter], self._weights(parameter, group)
-            squared, decay = _squared(gradient, 1.0), 0.0
-            if group.get("weight_decay") and not _decoupled(self._optimizer, group):
-                decay = group["weight_decay"] * _dot(parameter, gradient)
-            fresh, sign = (
-                1.0 if self._memory == "momentum_buffer" else 1 - self._kept,
-                -1 if group.get("maximize") else 1,
-            )
-            before = (sign * _dot(state[self._memory], gradient) - fresh * (squared + decay)) / self._kept
-            made = float(state["step"]) - 1 if "step" in state else self._seen if self._young else float("inf")
-            mean = before * (1 - self._kept) / (fresh * (1 - self._kept**made)) - decay
-            pair = _dot(last, gradient), _squared(gradient, weights), _dot(last * weights, gradient * weights)
-            self._sums.append(torch.stack([squared, *pair, mean]))
-            last.copy_(gradient)
-        else:
-            self._last[parameter] = gradient.clone()
+        self._sums.append(torch.stack([plain, product, both, weighted]))
 
     def _weights(self, parameter: torch.Tensor, group: dict[str, Any]) -> torch.Tensor | float:
         """What a step multiplies gradients with, up to a factor."""
@@ -142,22 +110,17 @@ class Gradients:
         """A step is made.  Raises ``InputError`` where another number of gradients arrived than was told."""
         counts = {count for count, _ in self._arrived.values()} - {self._parts}
         self._arrived.clear()
-        if self._parts == 1:
-            for group in self._optimizer.param_groups:
-                for parameter in group["params"]:
-                    self._take_step(parameter, group)
-        within = self._parts > 1 or bool(self._batches and self._made % self._batches)
-        self._made, self._seen = self._made + 1, self._seen + 1
+        self._seen += 1
         sums, self._sums = self._sums, []
         if counts:
             raise InputError(f"noise={self._parts}: a step had {max(counts)} calls of backward; give noise=that number")
         if sums and self._seen > 1:
-            self._pairs.append((sum(part.to(sums[0].device) for part in sums), float(within)))
+            self._pairs.append(sum(part.to(sums[0].device) for part in sums))
             del self._pairs[:-WINDOW]
 
     def estimate(self) -> GradientNoise | None:
         """Of the last pairs."""
-        return self._sampling.estimate([Pair(*sums.tolist(), within) for sums, within in self._pairs])
+        return self._sampling.estimate([Pair(*sums.tolist()) for sums in self._pairs])
 
 
 def _kept(group: dict[str, Any]) -> float:
@@ -169,10 +132,6 @@ def _averaged(kept: float, nesterov: bool) -> float:
     if nesterov:
         return 1 / (1 - kept) ** 2 / ((1 + kept) ** 2 + kept**4 / (1 - kept**2))
     return (1 + kept) / (1 - kept)
-
-
-def _decoupled(optimizer: torch.optim.Optimizer, group: dict[str, Any]) -> bool:
-    return bool(group.get("decoupled_weight_decay", type(optimizer).__name__ == "AdamW"))
 
 
 def _dot(one: torch.Tensor, other: torch.Tensor) -> torch.Tensor:

@@ -39,8 +39,9 @@ class track(Tracker):
     ``exact`` is the loss as a function of the list of all parameters: then each look has the exact shares of the orders
     beside it, by ``counterterms`` for this optimiser, at the price of these.
     ``noise`` measures how much of the gradients is noise, of steps of ``batch_size`` samples, from the calls of
-    ``backward`` that sum to a step's gradient, ``noise`` of them on equal batches; 1 or True, from consecutive steps of
-    SGD with momentum and Adam.  ``batches`` is their number in an epoch that is shuffled.  It keeps one gradient more.
+    ``backward`` that sum to a step's gradient, ``noise`` ≥ 2 of them on equal parts of the batch: calls for
+    different losses cannot be told from that, and make it wrong.  ``batches`` is the number of batches in an epoch that
+    is shuffled.  It keeps one gradient more.
     Raises ``InputError`` for what is no optimiser.  The loop's own exceptions pass, and it is never broken by this.
     """
 
@@ -70,7 +71,7 @@ class track(Tracker):
         own = max((int(state["step"]) for state in optimizer.state.values() if "step" in state), default=0)
         self._made = own if step is None else check_integer("step", step)
         self._born = self._made - (own or (forgets if any(optimizer.state.values()) else 0))
-        self._gradients = Gradients(optimizer, noise, batch_size, batches, self._made) if noise else None
+        self._gradients = Gradients(optimizer, noise, batch_size, batches) if noise else None
 
     def __enter__(self) -> track:
         if not self._enabled:

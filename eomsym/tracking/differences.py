@@ -17,7 +17,7 @@ import numpy as np
 from eomsym.errors import InputError
 
 #: Entries of a parameter that are looked at together: what is in work stays in the cache, and small.
-CHUNK = 1 << 13
+CHUNK = 1 << 14
 #: What rounding moves an iterate by, in units of ε|θ|: uniform in ±ε|θ|/2 at the mean mantissa, root mean square.
 ROUNDING = 0.2
 #: A difference counts above this many times what rounding makes of it.
@@ -28,14 +28,16 @@ EPSILONS = {"bfloat16": 2.0**-7, "float16": 2.0**-10, "float32": 2.0**-23, "floa
 
 @dataclass(frozen=True, eq=False)
 class Differences:
-    """``sizes[n − 1][i]`` is ‖Δⁿθ_i‖², n = 1, 2, …; ``grams`` has all products of first and of second differences.
+    """``sizes[n − 1][i]`` is ‖Δⁿθ_i‖², n = 1, 2, …, for the last iterates alone where n > 2.
 
+    ``successive`` has the products of each first difference and the next, ``gram`` all of second differences.
     ``rounding`` is ‖0.2 ε θ‖₂.  ``moved[i]`` is ‖Δθ_i‖² not divided by the time that passes, and ``scheduled[i]`` is
     ‖(η_{i+1}/η_i − 1) Δθ_i‖²: what the change of the rate alone makes of second differences that are not either.
     """
 
     sizes: tuple[np.ndarray, ...]
-    grams: tuple[np.ndarray, np.ndarray]
+    successive: np.ndarray
+    gram: np.ndarray
     rounding: float
     moved: np.ndarray
     scheduled: np.ndarray
@@ -70,18 +72,22 @@ class Differences:
     def last(self, count: int) -> Differences:
         """Those of the last so many iterates alone."""
         sizes = tuple(size[max(0, len(size) - (count - n)) :] for n, size in enumerate(self.sizes[: count - 1], 1))
-        grams = self.grams[0][1 - count :, 1 - count :], self.grams[1][2 - count :, 2 - count :]
-        moved, scheduled = self.moved[-max(1, count - 1) :], self.scheduled[-max(1, count - 2) :]
-        return Differences(sizes, grams if count > 2 else self.grams, self.rounding, moved, scheduled)
+        seconds = slice(-max(1, count - 2), None)
+        moved, scheduled = self.moved[-max(1, count - 1) :], self.scheduled[seconds]
+        return Differences(
+            sizes, self.successive[seconds], self.gram[seconds, seconds], self.rounding, moved, scheduled
+        )
 
     def cosine(self, n: int, lag: int = 1) -> float:
-        """Mean cosine between Δⁿ, n = 1, 2, and itself ``lag`` steps on; NaN if iterates are too few, or at rest."""
-        gram = self.grams[n - 1]
-        if len(gram) <= lag:
+        """Mean cosine between Δⁿ, n = 1, 2, and itself ``lag`` steps on (n = 1: one step).
+
+        NaN if iterates are too few, or at rest.
+        """
+        if len(self.sizes) < n or len(self.sizes[n - 1]) <= lag:
             return float("nan")
-        sizes = np.sqrt(np.diag(gram))
+        sizes, products = np.sqrt(self.sizes[n - 1]), self.successive if n == 1 else np.diag(self.gram, lag)
         with np.errstate(divide="ignore", invalid="ignore"):
-            return float(np.mean(np.diag(gram, lag) / (sizes[:-lag] * sizes[lag:])))
+            return float(np.mean(products / (sizes[:-lag] * sizes[lag:])))
 
 
 def _over(size: float, unit: float) -> float:
@@ -93,18 +99,20 @@ def _mean_size(squares: np.ndarray) -> float:
 
 
 def differences(
-    iterates: Sequence[Sequence[Any]], rates: Sequence[Sequence[float]] | None = None, highest: int | None = None
+    iterates: Sequence[Sequence[Any]], rates: Sequence[Sequence[float]] | None = None, last: int | None = None
 ) -> Differences:
     """Of iterates in a row, each a list of arrays of NumPy, JAX or PyTorch, the same shapes in each.
 
     ``rates[k][i]`` is the learning rate of the step to iterate k, of array i: differences are then those in the time
-    that passes, in units of the last rate.  ``highest`` is the highest difference that is wanted.
+    that passes, in units of the last rate.  Differences from the third on are of the ``last`` iterates alone.
     Sums are in float64, on the processor, a chunk at a time.
     """
     count = len(iterates)
-    sizes = [np.zeros(count - n) for n in range(1, min(count - 1, highest or count) + 1)]
-    grams = np.zeros((count - 1, count - 1)), np.zeros((max(0, count - 2), max(0, count - 2)))
-    rounding, moved, scheduled = 0.0, np.zeros(count - 1), np.zeros(max(0, count - 2))
+    last = min(count, last or count)
+    sizes = [np.zeros((count if n < 3 else last) - n) for n in range(1, max(last, min(count, 3)))]
+    seconds = max(0, count - 2)
+    successive, gram, scheduled = np.zeros(seconds), np.zeros((seconds, seconds)), np.zeros(seconds)
+    rounding, moved = 0.0, np.zeros(count - 1)
     buffer = np.empty((count, CHUNK))
     for number, leaves in enumerate(zip(*iterates, strict=True)):
         unit, flat = ROUNDING * precision(leaves[0]), [as_numpy(leaf).reshape(-1) for leaf in leaves]
@@ -116,23 +124,31 @@ def differences(
                 row[:] = leaf[start : start + CHUNK]
             with np.errstate(over="ignore", invalid="ignore"):  # a run may leave the numbers
                 rounding += (unit * float(np.linalg.norm(rows[0]))) ** 2
-                for n, size in enumerate(sizes):
+                for n, size in enumerate(sizes, 1):
+                    rows = rows[-1 - len(size) :]
                     rows = np.subtract(rows[1:], rows[:-1], out=rows[:-1])
                     if times is not None:
-                        rows /= times[: len(rows), None]
-                    if n < len(grams):
+                        first = count - n - len(size)
+                        rows /= times[first : first + len(size), None]
+                    if n == 2:
                         products = rows @ rows.T
-                        np.add(grams[n], products, out=grams[n])
+                        gram += products
                         squares = np.diag(products)
                     else:
-                        squares = np.einsum("ij,ij->i", rows, rows)
+                        squares = _products(rows, rows)
                     np.add(size, squares, out=size)
-                    if n == 0:
+                    if n == 1:
                         steps += squares
+                        successive += _products(rows[:-1], rows[1:])
         moved += steps if times is None else steps * times**2
         if times is not None:
             scheduled += (steps * times**2)[:-1] * (times[1:] / times[:-1] - 1) ** 2
-    return Differences(tuple(sizes), grams, rounding**0.5, moved, scheduled)
+    return Differences(tuple(sizes), successive, gram, rounding**0.5, moved, scheduled)
+
+
+def _products(one: np.ndarray, other: np.ndarray) -> np.ndarray:
+    """Of each row with that of the other, by BLAS, which einsum does not ask."""
+    return np.asarray(np.matmul(one[:, None, :], other[:, :, None])[:, 0, 0])
 
 
 def _times(rates: Sequence[float]) -> np.ndarray | None:

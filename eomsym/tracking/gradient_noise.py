@@ -1,11 +1,8 @@
 """How much of a run's gradients is noise, from pairs of them with independent noise.
 
 Of two such gradients ⟨g_a, g_b⟩ is ‖g‖² in the mean, and ‖g_a‖² is ‖g‖² + tr Σ/b.  Two gradients of one step, summed by
-two ``backward`` calls, are taken at the same weights: nothing is in between.  Two consecutive steps are not: the second
-has seen what the first one's noise did, which adds ⟨g_a, H Δθ⟩.  Where the rule keeps the share β of its memory, the
-answer after L steps is (1 − β^L)/(1 − β) times as large as after one, so the memory m of all steps before, scaled to a
-mean, tells what it is: ⟨g_a, g_b⟩ − ⟨m, g_b⟩ is β²/(1 − β²) times the first answer where noise makes it, β/(1 − β)
-times where the gradient itself changes.  The mean of both is added, and half their distance is part of the error.
+two ``backward`` calls, are taken at the same weights: nothing is in between.  Two consecutive steps are not, and tell
+nothing: the second has seen what the first one's noise did.
 """
 
 from __future__ import annotations
@@ -53,31 +50,25 @@ class GradientNoise(Result):
 
 
 class Pair(NamedTuple):
-    """Products of two gradients; ``squared`` is the mean of their squares, ``weighted`` the same as a step weighs them.
-
-    ``memory`` is the product with the mean of those before, ``together`` whether one shuffled epoch has both.
-    """
+    """Products of two gradients; ``squared`` is the mean of their squares, ``weighted`` the same as steps weigh it."""
 
     squared: float
     product: float
     weighted_squared: float
     weighted_product: float
-    memory: float
-    together: float
 
 
 @dataclass(frozen=True)
 class Sampling:
-    """How pairs come about: batches of ``batch_size`` in ``parts`` equal parts, ``kept`` the share of the memory.
+    """How pairs come about: batches of ``batch_size`` in ``parts`` equal parts.
 
     ``batches`` is their number in a shuffled epoch, None where they are drawn independently; ``averaged`` how many
     gradients a step averages, None where that is not known.
     """
 
     batch_size: int
-    parts: int = 1
+    parts: int = 2
     batches: int | None = None
-    kept: float = 0.0
     averaged: float | None = 1.0
 
     def estimate(self, pairs: Sequence[Pair]) -> GradientNoise | None:
@@ -85,11 +76,10 @@ class Sampling:
         rows = np.asarray(pairs[-WINDOW:], dtype=np.float64)
         if len(rows) < FEWEST or not np.isfinite(rows).all():
             return None
-        least, most = self._values(rows, self._answers)
-        values, bound = (least + most) / 2, np.abs(most - least) / 2
+        values = self._values(rows)
         blocks = np.array_split(np.arange(len(rows)), BLOCKS)
-        without = [self._values(np.delete(rows, block, axis=0), self._answers).mean(axis=0) for block in blocks]
-        errors = np.sqrt((BLOCKS - 1) * np.var(without, axis=0) + bound**2)
+        without = [self._values(np.delete(rows, block, axis=0)) for block in blocks]
+        errors = np.sqrt((BLOCKS - 1) * np.var(without, axis=0))
         told: list[Any] = []
         for share, samples, signal in ((0, 1, 2), (3, 4, 5)):
             known = np.isfinite(values[share])
@@ -98,26 +88,18 @@ class Sampling:
             told += [float(values[samples]), float(errors[samples])] if seen else [None, None]
         return GradientNoise(*told, len(rows))
 
-    @property
-    def _answers(self) -> np.ndarray:
-        """What the distance from the memory's product is to be multiplied with, the least and the most."""
-        return (
-            np.zeros(2) if self.parts > 1 else (1 - self.kept) / self.kept * np.array([1, (1 + self.kept) / self.kept])
-        )
-
-    def _values(self, rows: np.ndarray, answers: np.ndarray) -> np.ndarray:
-        """Share, samples and ‖g‖², of the gradient and of the step: a row for each of ``answers``."""
-        squared, product, weighted_squared, weighted_product, memory, together = rows.mean(axis=0)
-        relative = 1 + answers * (product - memory) / product
-        values: list[np.ndarray] = []
+    def _values(self, rows: np.ndarray) -> np.ndarray:
+        """Share, samples and ‖g‖², of the gradient and of the step."""
+        squared, product, weighted_squared, weighted_product = rows.mean(axis=0)
+        values: list[float] = []
         kinds = (squared, product, 1.0), (weighted_squared, weighted_product, self.averaged or np.nan)
         for square, pair, averaged in kinds:
-            shared = 0.0 if self._number is None else together / (self._number - 1)
-            noise = (square - pair * relative) / (1 + shared)
+            shared = 0.0 if self._number is None else 1 / (self._number - 1)
+            noise = (square - pair) / (1 + shared)
             signal = square - noise
             step, counted = noise / self.parts, signal * averaged
             values += [step / (step + counted), self.batch_size * step * self._lost / counted, signal]
-        return np.stack(values, axis=1)
+        return np.array(values)
 
     @property
     def _number(self) -> int | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from itertools import zip_longest
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -78,6 +79,7 @@ class Tracker(Result):
         self._callback, self._threshold = callback, threshold
         self._fewest = max(order + 2, FEWEST_ITERATES)
         self._iterates: deque[list[Any]] = deque(maxlen=max(self._fewest, ITERATES))
+        self._spare: list[list[Any]] = []
         self._rates: deque[list[float]] = deque(maxlen=self._iterates.maxlen)
         self._memory = True
         self._recent: deque[Look] = deque(maxlen=TOGETHER)
@@ -96,6 +98,7 @@ class Tracker(Result):
             self._observe(int(step), parameters, rate)
         except Exception as error:  # a user's loop is worth more than a measurement
             self._iterates.clear()
+            self._spare.clear()
             self._report(step, error, "no measurement")
 
     def _report(self, step: object, error: Exception, what: str) -> None:
@@ -111,10 +114,16 @@ class Tracker(Result):
         if -number % self.every >= wanted:  # none of the iterates that the next look takes
             self._last = None
             return
-        leaves = [_copied(leaf) for leaf in _leaves(parameters)]
-        if self._last != number - 1 or not _alike(self._iterates, leaves):
-            self._iterates.clear()
         self._window = None  # else twice as many copies were there while new ones are gathered
+        if self._last != number - 1:
+            self._spare = list(self._iterates)
+            self._iterates.clear()
+        elif len(self._iterates) == wanted:
+            self._spare.append(self._iterates.popleft())
+        leaves, spare = list(_leaves(parameters)), self._spare.pop() if self._spare else []
+        leaves = [_copied(leaf, old) for leaf, old in zip_longest(leaves, spare[: len(leaves)])]
+        if not _alike(self._iterates, leaves):
+            self._iterates.clear()
         self._iterates.append(leaves)
         self._rates.append([float(one) for one in np.broadcast_to(np.asarray(rate, dtype=float), len(leaves))])
         self._last = number
@@ -123,7 +132,7 @@ class Tracker(Result):
 
     def _measure(self, step: int) -> None:
         self._window = list(self._iterates)[-(self.order + 2) :]
-        whole = differences(list(self._iterates), list(self._rates)[-len(self._iterates) :], self._fewest - 1)
+        whole = differences(list(self._iterates), list(self._rates)[-len(self._iterates) :], self._fewest)
         found, look = whole.last(self.order + 2), Look(whole.last(self._fewest), whole, self._edge, self._memory)
         self._recent.append(look)
         self.measurements.append(
@@ -270,9 +279,14 @@ def _leaves(parameters: Any) -> Iterable[Any]:
         yield parameters if hasattr(parameters, "dtype") else np.asarray(parameters, dtype=np.float64)
 
 
-def _copied(leaf: Any) -> Any:
-    """As steps may write into a parameter, or give its memory away."""
-    return leaf.detach().clone() if hasattr(leaf, "detach") else leaf.copy()
+def _copied(leaf: Any, old: Any = None) -> Any:
+    """As steps may write into a parameter, or give its memory away; into an old copy, as new memory costs more."""
+    if not hasattr(leaf, "detach"):
+        return leaf.copy()
+    leaf = leaf.detach()
+    if old is None or (old.shape, old.dtype, old.device) != (leaf.shape, leaf.dtype, leaf.device):
+        return leaf.clone()
+    return old.copy_(leaf)
 
 
 def _alike(iterates: Iterable[list[Any]], leaves: list[Any]) -> bool:

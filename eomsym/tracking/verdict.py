@@ -85,7 +85,7 @@ class Look:
     @cached_property
     def fit(self) -> Multipliers | None:
         """The recurrence of the second differences that rounding leaves."""
-        return multipliers(self.whole.grams[1], self.whole.rounding)
+        return multipliers(self.whole.gram, self.whole.rounding)
 
     @cached_property
     def turning(self) -> list[complex]:
@@ -136,7 +136,7 @@ class Look:
     @property
     def _fits(self) -> list[Multipliers | None]:
         """Fits without the first and the last difference and with a term more or less: how sure it is."""
-        gram, rounding = self.whole.grams[1], self.whole.rounding
+        gram, rounding = self.whole.gram, self.whole.rounding
         parts = [(gram[1:, 1:], TERMS), (gram[:-1, :-1], TERMS), (gram, TERMS - 1), (gram, TERMS + 1)]
         return [multipliers(part, rounding, terms) for part, terms in parts]
 

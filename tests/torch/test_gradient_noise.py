@@ -57,28 +57,18 @@ def test_the_scale_at_frozen_weights_needs_the_shuffling(rule):
     assert noise.scale == pytest.approx(exact, rel=0.15)
     assert 0 < noise.scale_error < 0.2 * exact
     assert tracker.latest.to_dict()["noise"]["scale"] == noise.scale
+    assert "noise in a step" in tracker.table()
     wrong, _ = run(FROZEN[rule])
     assert wrong.latest.noise.scale is None or abs(wrong.latest.noise.scale / exact - 1) > 0.15
 
 
-def test_consecutive_steps_of_a_rule_with_memory():
-    model, inputs, targets = problem()
-    optimizer = torch.optim.SGD(model.parameters(), 0.0, momentum=0.9)
-    with track(optimizer, 1, 200, noise=True, batch_size=SIZE) as tracker:
-        for _ in range(200):
-            rows = torch.randint(SAMPLES, (SIZE,))
-            optimizer.zero_grad()
-            torch.nn.functional.mse_loss(model(inputs[rows]), targets[rows]).backward()
-            optimizer.step()
-    noise, exact = tracker.latest.noise, truth(model, inputs, targets) * (SAMPLES - 1) / SAMPLES
-    assert abs(noise.scale - exact) < 3 * noise.scale_error < 1.5 * exact
-    assert noise.critical_batch_size < noise.scale / 10
-    assert "noise in a step" in tracker.table()
-
-
 @pytest.mark.parametrize(
     ("options", "words"),
-    [({"noise": 1, "batch_size": 8}, "give noise=2"), ({"noise": 2}, "batch_size="), ({"noise": -1}, "noise -1")],
+    [
+        ({"noise": True, "batch_size": 8}, "two calls a step, and give noise=2"),
+        ({"noise": 2}, "batch_size="),
+        ({"noise": -1}, "noise -1"),
+    ],
 )
 def test_what_cannot_be_told_is_refused(options, words):
     with pytest.raises(InputError, match=words):

@@ -22,15 +22,19 @@ def test_products_are_those_of_whole_vectors(monkeypatch, chunk):
     wanted = [np.diff(rows, n, axis=0) for n in range(1, 6)]
     for size, part in zip(found.sizes, wanted, strict=True):
         np.testing.assert_allclose(size, np.diag(part @ part.T), rtol=1e-12)
-    for gram, part in zip(found.grams, wanted, strict=False):
-        np.testing.assert_allclose(gram, part @ part.T, rtol=1e-12)
+    np.testing.assert_allclose(found.successive, np.diag(wanted[0] @ wanted[0].T, 1), rtol=1e-12)
+    np.testing.assert_allclose(found.gram, wanted[1] @ wanted[1].T, rtol=1e-12)
     assert found.schedule == 0
 
 
 def test_the_last_iterates_are_a_part():
-    part, whole = differences(iterates()[2:]), differences(iterates()).last(4)
-    for mine, wanted in zip((*whole.sizes, *whole.grams), (*part.sizes, *part.grams), strict=True):
-        np.testing.assert_allclose(mine, wanted, rtol=1e-12)
+    rates = [[0.1 * k, 0.2] for k in range(1, 7)]
+    part = differences(iterates()[2:], rates[2:])
+    for whole in (differences(iterates(), rates).last(4), differences(iterates(), rates, 4).last(4)):
+        for mine, wanted in zip((*whole.sizes, whole.gram), (*part.sizes, part.gram), strict=True):
+            np.testing.assert_allclose(mine, wanted, rtol=1e-12)
+        np.testing.assert_allclose(whole.successive, part.successive, rtol=1e-12)
+    assert [len(size) for size in differences(iterates(), rates, 4).sizes] == [5, 4, 1]
 
 
 def test_shares_and_cosines_of_one_decaying_direction():
