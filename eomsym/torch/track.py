@@ -105,6 +105,9 @@ class track(Tracker):
     def _parameters(self) -> list[torch.Tensor]:
         return [parameter for group in self._optimizer.param_groups for parameter in group["params"]]
 
+    def _missing(self) -> str:
+        return super()._missing() if self._enabled else "track: not enabled; another process has the run"
+
     def _noise(self) -> GradientNoise | None:
         return None if self._gradients is None else self._gradients.estimate()
 
