@@ -24,14 +24,13 @@
 # %%
 # %matplotlib inline
 
-import numpy as np
 from matplotlib.figure import Figure
 
 import eomsym
 
 # %% tags=["parameters"]
 STEPS, RUNS, RANK = 112, 400, 64
-ROUNDS, ROUND_RUNS, ROUND_STEPS = 2, 200, 56  # of the runs that visit each sample once
+ROUNDS, ROUND_RUNS, ROUND_STEPS = 2, 200, 57  # of the runs that visit each sample once
 
 # %% [markdown]
 # ## Digits, batches of 32, two epochs
@@ -57,37 +56,37 @@ found.plot()
 # The loss is larger with noise than without: its curvature times the covariance, and what $g''(S)$ has changed of the path. Weights grow less, though the scatter alone adds
 # the trace of the covariance to $\|\theta\|^2$: here the drift takes more than twice as much away.
 #
-# ## What is not predicted: rounds that visit each sample once
+# ## Each sample once an epoch
 #
-# The equations are for batches drawn independently. Most loops shuffle once a round instead; then what one batch has too much the others have too little, and by the end of a
-# round (step 56, step 112) most of the noise is taken back: a sixth and an eighth of the trace is left.
+# Most loops shuffle once an epoch instead. What one batch has too much the others have too little, and by the end of an epoch (steps 57 and 114 with the short last batch) most
+# of the noise is taken back. The same equations keep it in mind, by what each of the batches would have done.
 
 # %%
-runs = ROUND_RUNS
-generator, states = np.random.default_rng(1), np.tile(theta, (runs, 1))
-inputs, targets = data[0][:1792], data[1][:1792]
-traces = [0.0]
-for _ in range(ROUNDS):
-    orders = [generator.permutation(len(inputs)).reshape(-1, batch) for _ in range(runs)]
-    for step in range(ROUND_STEPS):
-        for run, order in enumerate(orders):
-            states[run] -= eta * kernel.gradient(states[run], inputs[order[step]], targets[order[step]])
-        traces.append(((states - states.mean(axis=0)) ** 2).sum() / (runs - 1))
+shuffled = eomsym.noise(
+    training.with_(batches=batch),
+    ROUNDS * ROUND_STEPS,
+    rank=RANK,
+    every=max(1, ROUND_STEPS // 8),
+    ensemble=ROUND_RUNS,
+)
+print(shuffled)
 
 
-def beside(found, traces):
+def beside(*predictions):
     figure = Figure(figsize=(6, 3.4), layout="constrained")
     axes = figure.subplots()
-    axes.plot(found.steps, found.traces, label="drawn independently, predicted")
-    drawn = found.ensemble
-    axes.errorbar(found.steps, drawn.traces, 2 * drawn.trace_errors, fmt="o", markersize=3, label=f"{drawn.runs} runs")
-    axes.plot(traces, label=f"each sample once a round, {runs} runs")
+    for one in predictions:
+        runs = one.ensemble
+        (line,) = axes.plot(one.steps, one.traces, label=f"{one.loader.order}, predicted")
+        axes.errorbar(
+            one.steps, runs.traces, 2 * runs.trace_errors, fmt="o", markersize=3, color=line.get_color(), label="runs"
+        )
     axes.set(xlabel="step", ylabel="trace of the covariance")
     axes.legend(frameon=False)
     return figure
 
 
-beside(found, traces)
+beside(found, shuffled)
 
 # %% [markdown]
 # ## The modified generator

@@ -150,7 +150,7 @@ class FlatModel(ABC):
         backend = self.frontend.library.backend
 
         def flat(theta: Any) -> Any:
-            found = function(self.parameters(theta))
+            found = function(self._params(theta))
             kind = getattr(found, "dtype", type(found).__name__)
             if not str(kind).endswith("float64") or not backend.floating(found):
                 raise InputError(f"observable: gave {kind}; params are float64, give an array of float64 made of them")

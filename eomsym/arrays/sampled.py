@@ -26,19 +26,21 @@ class SampledLoss:
         with kernel.precisely():
             self._data = list(map(kernel.array, kernel.data))
 
+        # backward each time: forward derivatives of PyTorch's losses fail where their targets have none
+
+        def turned(theta: Any, column: Any, *given: Any) -> Any:
+            """``H c``."""
+            return functions.grad(lambda at: (slope(at, *given) * column).sum())(theta)
+
         def pushed(theta: Any, column: Any, *given: Any) -> Any:
             """``H c`` and ``g''(c, c)``."""
-
-            def turned(at: Any) -> Any:
-                return functions.jvp(lambda place: slope(place, *given), (at,), (column,))[1]
-
-            return functions.jvp(turned, (theta,), (column,))
+            bent = functions.grad(lambda at: (turned(at, column, *given) * column).sum())
+            return turned(theta, column, *given), bent(theta)
 
         slope, ones, none = functions.grad(loss), (0,) * len(self._data), (None,) * len(self._data)
         self._loss, self._slope = compiled(loss), compiled(slope)
         self._each = compiled(functions.vmap(slope, (None, *ones)))
         self._pushed = compiled(functions.vmap(pushed, (None, 0, *none)))
-        turned = lambda theta, column, *given: pushed(theta, column, *given)[0]  # noqa: E731
         self._turned = compiled(functions.vmap(turned, (None, 0, *none)))
         self._turned_each = compiled(functions.vmap(turned, (None, 0, *ones)))
 

@@ -127,9 +127,7 @@ def local_rule(
 
     def gradient(at: Jet, field: int = 0) -> Jet:
         if places or field:
-            raise InputError(
-                f"optimizer {entry.name!r}: takes more than one gradient a step; noise is of rules with one"
-            )
+            raise InputError(f"optimizer {entry.name!r}: takes several gradients a step; noise is of rules with one")
         if np.any(at.second):
             raise InputError(f"optimizer {entry.name!r}: takes its gradient at a place that is no sum of its states")
         places.append(np.broadcast_to(at.first[:count, 0], (count, size)))

@@ -31,8 +31,8 @@ from eomsym.errors import IntegrationError
 from eomsym.optimizers import Optimizer
 from eomsym.result import Result
 
-#: Batches drawn for the means of a rule that is nonlinear in its gradient, and where columns alone are kept.
-DRAWN, DRAWN_OF_MANY = 1500, 200
+#: Batches drawn for the means of a rule that is nonlinear in its gradient.
+DRAWN = 1500
 #: Directions of the covariance that each sample is asked for; the rest goes by random signs.
 LEADING, LEADING_OF_MANY = 15, 3
 #: Random signs that stand for the diagonal part.
@@ -146,13 +146,12 @@ class NoisyRun:
         if not self.nonlinear:
             return np.zeros((1, apart.shape[1]))
         samples, anew = len(apart), self.loader.order == "replacement"
-        count = DRAWN if self.rank is None else DRAWN_OF_MANY
-        if not anew and math.comb(samples, batch) <= count:
+        if not anew and math.comb(samples, batch) <= DRAWN:
             chosen = np.array(list(itertools.combinations(range(samples), batch)))
         elif anew:
-            chosen = generator.integers(samples, size=(count, batch))
+            chosen = generator.integers(samples, size=(DRAWN, batch))
         else:
-            chosen = generator.random((count, samples)).argpartition(batch - 1, axis=1)[:, :batch]
+            chosen = generator.random((DRAWN, samples)).argpartition(batch - 1, axis=1)[:, :batch]
         means = apart[chosen].mean(axis=1)
         return means - means.mean(axis=0)
 
@@ -278,15 +277,18 @@ class MomentStep:
         loss = self._run.loss
         if not columns.any():
             return columns
-        _, common, _ = loss.along(self._place, columns.reshape(-1, loss.size).T)
+        flat = columns.reshape(-1, loss.size).T
+        _, common, _ = curvature(loss, self._place, flat, np.ones(flat.shape[1]))
         return self._weight * (loss.piece_turned(self._place, columns) - common.T.reshape(columns.shape))
 
     def fresh(self) -> tuple[np.ndarray, np.ndarray]:
         """Columns of z that the batch adds to P, and their signs."""
         run, by_gradient, samples = self._run, self.local.first[:, -1], len(self._apart)
         share = run.loader.share(self._batch)
-        every = samples / (samples - 1) / self._batch if run.spare else share
-        gradients = [np.sqrt(every / samples) * self._apart]
+        if run.spare:  # of the same pieces as what is taken back, so that nothing is negative at an epoch's end
+            gradients = [np.sqrt(samples / (samples - 1) / self._batch / run.shares) * self._pieces]
+        else:
+            gradients = [np.sqrt(share / samples) * self._apart]
         if share:
             turned = self._apart_turned(self._place_columns())
             gradients.append(np.sqrt(share / run.shares) * turned.reshape(-1, run.loss.size))
@@ -321,10 +323,12 @@ class MomentStep:
 
 
 def _leading(columns: np.ndarray, signs: np.ndarray) -> np.ndarray:
-    """Orthogonal columns of the positive part of ``Σ sign c cᵀ``, the largest first."""
+    """Orthogonal columns of the positive part of ``Σ sign c cᵀ``, the largest first, of one sign each."""
     basis, inside = (np.eye(len(columns)), columns) if len(columns) <= columns.shape[1] else np.linalg.qr(columns)
     values, vectors = np.linalg.eigh((inside * signs) @ inside.T)
-    return np.asarray((basis @ vectors * np.sqrt(np.maximum(values, 0)))[:, ::-1])
+    found = (basis @ vectors * np.sqrt(np.maximum(values, 0)))[:, ::-1]
+    largest = np.abs(found).argmax(axis=0)
+    return np.asarray(found * np.where(found[largest, np.arange(found.shape[1])] < 0, -1.0, 1.0))
 
 
 def _regressed(values: np.ndarray, drawn: np.ndarray, slopes: np.ndarray) -> np.ndarray:

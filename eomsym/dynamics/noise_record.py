@@ -112,12 +112,22 @@ class Noise(OfTraining):
         return [Table(names, cells), self.sentence]
 
     @property
+    def told_training(self) -> str:
+        """The rule, its rate and its batches."""
+        return f"{self.training.rule}, eta = {self.eta:g}. {self.loader}"
+
+    @property
     def sentence(self) -> str:
         """How the batches are drawn, how the covariance is kept, and how far the ensemble is at the last step."""
-        text = f"{self.loader}, eta = {self.eta:g}"
+        text = self.told_training
+        for name, values in self.expectations.items():
+            text += f"; noise adds {values[-1] - self.without[name][-1]:.3g} to {name}"
         if self.rank is not None:
             text += f"; covariance of rank {self.rank} and a diagonal with {self.outside:.1%} of the trace"
             text += ", which is much: take a larger rank" if self.outside > LARGE_SHARE else ""
+            if self.loader.order == "shuffled":
+                count = len(self.loader.sizes)
+                text += f", by {count} batches of one partition, uncertain by about {count**-0.5:.0%}"
         found = self.ensemble
         if found is not None and found.traces[-1] > 0:
             parts = [f"trace {self.traces[-1] / found.traces[-1] - 1:+.1%}"]

@@ -257,7 +257,8 @@ def _cases(frame: polars.DataFrame) -> Iterator[Case]:
         summaries = (
             OrderSummary(order, tuple(seeds), tuple(seeds.values())) for order, seeds in sorted(orders.items())
         )
-        yield Case(*names, orders=tuple(summaries))
+        optimizer, parameters, model, data = names
+        yield Case(optimizer, parameters, model, data, tuple(summaries))
 
 
 def _read_parquet(path: Path) -> polars.DataFrame:

@@ -16,9 +16,9 @@ def trainer_callback(make: Callable[..., track] = track) -> Any:
     ``make`` is called with the optimiser and ``step=``, ``enabled=`` as training begins: ``track`` with options of its
     own, as ``partial(track, order=2)``.  Process 0 looks.  Raises ``MissingExtraError`` without transformers.
     """
-    base = _imported("transformers").TrainerCallback
+    base: Any = _imported("transformers").TrainerCallback
 
-    class Tracking(base):  # type: ignore[misc]
+    class Tracking(base):  # type: ignore[misc, valid-type, unused-ignore]
         run: track | None = None
 
         def on_train_begin(self, args: Any, state: Any, control: Any, optimizer: Any = None, **more: Any) -> None:
@@ -35,9 +35,9 @@ def lightning_callback(make: Callable[..., track] = track) -> Any:
 
     Raises ``InputError`` as training begins with several optimisers.
     """
-    base = _imported("lightning").pytorch.Callback
+    base: Any = _imported("lightning").pytorch.Callback
 
-    class Tracking(base):  # type: ignore[misc]
+    class Tracking(base):  # type: ignore[misc, valid-type, unused-ignore]
         run: track | None = None
 
         def on_train_start(self, trainer: Any, pl_module: Any) -> None:

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 
@@ -17,12 +16,14 @@ from eomsym.torch.moving import twin
 from eomsym.torch.optimizer_state import learning_rates, step_hooks
 from eomsym.tracking import Tracker
 from eomsym.tracking.gradient_noise import GradientNoise
-from eomsym.tracking.multipliers import edge_fraction
 from eomsym.tracking.tracker import Callback
 from eomsym.tracking.verdict import steps_to_forget
 
-#: Those whose multipliers are heavy ball's or Nesterov's, with what they divide by held.
-_THRESHOLDS = (torch.optim.SGD, torch.optim.Adam, torch.optim.AdamW, torch.optim.NAdam, torch.optim.RMSprop)
+if TYPE_CHECKING:
+    from eomsym.derivation import EdgeThreshold
+
+#: Groups whose thresholds differ by no more than this share have one: those of AdamW with its decay and without.
+_ALIKE = 0.01
 
 
 # Written small as it is used: in a with statement, as a function would be.
@@ -64,7 +65,7 @@ class track(Tracker):
         super().__init__(order, every, steps_per_epoch=steps_per_epoch, forgets=forgets, callback=callback)
         self._optimizer, self._exact, self._enabled = optimizer, exact, enabled
         self._memory = any(_memory(group) > 0 for group in optimizer.param_groups)
-        self._fraction = _fraction(optimizer)
+        self._thresholds: dict[Any, EdgeThreshold] = {}
         self._hook: Any = None
         own = max((int(state["step"]) for state in optimizer.state.values() if "step" in state), default=0)
         self._made = own if step is None else check_integer("step", step)
@@ -108,6 +109,30 @@ class track(Tracker):
     def _missing(self) -> str:
         return super()._missing() if self._enabled else "track: not enabled; another process has the run"
 
+    def _edge(self) -> EdgeThreshold | None:
+        """Of the rule as its groups have it now, at their rates when it is first asked for."""
+        found = [self._edge_of(group) for group in self._optimizer.param_groups]
+        thresholds = [one for one in found if one is not None]
+        first = thresholds[0] if len(thresholds) == len(found) else None
+        apart = first is not None and any(abs(one.value - first.value) > _ALIKE * first.value for one in thresholds)
+        return None if apart else first
+
+    def _edge_of(self, group: dict[str, Any]) -> EdgeThreshold | None:
+        """Made once a rule; None where it has none, or cannot be read."""
+        alone = object.__new__(type(self._optimizer))
+        alone.param_groups = [group]
+        try:
+            entry, given = from_torch(alone)
+            rule = entry.name, *sorted(given.items())
+            if rule not in self._thresholds:
+                from eomsym.derivation import edge_threshold  # SymPy, where a look needs it
+
+                values: dict[str, Any] = dict(given)
+                self._thresholds[rule] = edge_threshold(entry, eta=float(group["lr"]), **values)
+            return self._thresholds[rule]
+        except Exception:  # the multipliers of the run are there without
+            return None
+
     def _noise(self) -> GradientNoise | None:
         return None if self._gradients is None else self._gradients.estimate()
 
@@ -132,18 +157,6 @@ class track(Tracker):
         rows: list[Any] = counterterms(self._exact, point, self.order, optimizer=entry, **values)
         sizes = [float(sum(part.square().sum() for part in row)) ** 0.5 for row in rows]
         return tuple(eta**n * size / sizes[0] for n, size in enumerate(sizes))
-
-
-def _fraction(optimizer: torch.optim.Optimizer) -> Callable[[complex], float] | None:
-    """What a multiplier is in shares of the threshold, of one memory for all groups; None of rules without one."""
-    if not isinstance(optimizer, _THRESHOLDS):
-        return None
-    ahead = isinstance(optimizer, torch.optim.NAdam)
-    memories = {(_memory(group), bool(group.get("nesterov", ahead))) for group in optimizer.param_groups}
-    if len(memories) != 1:
-        return None
-    ((memory, nesterov),) = memories
-    return partial(edge_fraction, memory=memory, nesterov=nesterov)
 
 
 def _memory(group: dict[str, Any]) -> float:

@@ -77,15 +77,3 @@ def _shares(gram: np.ndarray, roots: np.ndarray) -> np.ndarray:
     inverse = np.linalg.pinv(modes, rcond=NEAR)
     energies = np.einsum("ij,jk,ik->i", inverse, gram, inverse.conj()).real
     return np.sqrt(np.where(np.abs(roots.imag) > 0, 2, 1) * np.maximum(energies, 0) / np.trace(gram))
-
-
-def edge_fraction(value: complex, memory: float, nesterov: bool = False) -> float:
-    """ηλ over its threshold from a multiplier of heavy ball or Adam with this β, or of descent with β = 0 (theory §18).
-
-    ``x = 1 + β − μ − β/μ`` over 2(1 + β), whether the memory is a sum or an average; Nesterov's has its own.  With
-    β = 0 only multipliers on the real axis are ones of real λ; of others the real part counts.
-    """
-    if nesterov:
-        ahead = value * (1 + memory) - memory
-        return float(((ahead - value**2) / ahead).real * (1 + 2 * memory) / (2 * (1 + memory)))
-    return float((1 + memory - value - (memory / value if memory else 0)).real / (2 * (1 + memory)))

@@ -20,6 +20,8 @@ from eomsym.tracking.verdict import MEANING, Look, verdict
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+    from eomsym.derivation import EdgeThreshold
+
 #: An order higher than this asks for more differences than float64 has digits.
 HIGHEST_ORDER = 8
 #: Iterates that a look has at least.
@@ -47,6 +49,7 @@ class Tracker(Result):
     at least), N = ``order``, and calls ``callback(step, entries)`` with the entries of one line of JSON.  With
     ``steps_per_epoch`` it looks at the ends of epochs only, and ``every`` counts those: for batches in a fixed order.
     ``forgets`` is how many steps the optimiser's memory takes to forget its start; before, the verdict is *transient*.
+    ``threshold`` is that of the rule, from ``eomsym.edge_threshold``: then a look says how near the run is to it.
     Memory: N + 2 copies of the parameters, in their type and where they are.
     All ``measurements`` are kept.  It never raises from a call; what cannot be measured is a sentence in ``problems``.
     Raises ``InputError`` here for a bad number, and for ``table()`` and the like while nothing is measured.
@@ -59,6 +62,7 @@ class Tracker(Result):
         *,
         steps_per_epoch: int = 1,
         forgets: int = 0,
+        threshold: EdgeThreshold | None = None,
         callback: Callback | None = None,
     ) -> None:
         self.measurements: list[Measurement] = []
@@ -69,11 +73,12 @@ class Tracker(Result):
         self.forgets = check_integer("forgets", forgets, 0)
         if callback is not None and not callable(callback):
             raise InputError(f"callback {callback!r}: is called with (step, entries); give a function")
-        self._callback = callback
+        if threshold is not None and not hasattr(threshold, "products"):
+            raise InputError(f"threshold {threshold!r}: give eomsym.edge_threshold(optimizer), or leave it out")
+        self._callback, self._threshold = callback, threshold
         self._fewest = max(order + 2, FEWEST_ITERATES)
         self._iterates: deque[list[Any]] = deque(maxlen=max(self._fewest, ITERATES))
         self._rates: deque[list[float]] = deque(maxlen=self._iterates.maxlen)
-        self._fraction: Callable[[complex], float] | None = None
         self._memory = True
         self._recent: deque[Look] = deque(maxlen=TOGETHER)
         self._window: list[list[Any]] | None = None
@@ -119,7 +124,7 @@ class Tracker(Result):
     def _measure(self, step: int) -> None:
         self._window = list(self._iterates)[-(self.order + 2) :]
         whole = differences(list(self._iterates), list(self._rates)[-len(self._iterates) :], self._fewest - 1)
-        found, look = whole.last(self.order + 2), Look(whole.last(self._fewest), whole, self._fraction, self._memory)
+        found, look = whole.last(self.order + 2), Look(whole.last(self._fewest), whole, self._edge, self._memory)
         self._recent.append(look)
         self.measurements.append(
             Measurement(
@@ -232,6 +237,10 @@ class Tracker(Result):
     def _terms(self) -> tuple[float, ...]:
         """Exact shares, for those who can have them."""
         return ()
+
+    def _edge(self) -> EdgeThreshold | None:
+        """The threshold of the rule; those who can read the rule make it when a look needs it."""
+        return self._threshold
 
     def _noise(self) -> GradientNoise | None:
         """What is noise in the gradients, for those who see them."""

@@ -13,12 +13,15 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from eomsym.tracking.differences import Differences
 from eomsym.tracking.multipliers import TERMS, Multipliers, degrees, multipliers
+
+if TYPE_CHECKING:
+    from eomsym.derivation import EdgeThreshold
 
 SERIES = "series"
 TRANSIENT = "transient"
@@ -59,6 +62,8 @@ TURNS, ALTERNATES = 15, 140
 EXPLAINED, FEW = 0.6, 3.5
 #: The share of the threshold from which on a run is called at the edge.
 AT_THE_EDGE = 0.85
+#: How far beside the curve of real λ, in shares of x, a multiplier still tells one.
+BESIDE = 0.3
 #: Cosines below which second differences are strangers, a step and two steps apart; and steps themselves.
 STRANGERS, STRANGERS_AFTER_TWO, TURNED = 0.3, 0.25, 0.9
 #: What is left of a start that counts as forgotten.
@@ -69,12 +74,12 @@ FORGOTTEN = 0.01
 class Look:
     """Differences of the last iterates, those of all that are kept, and what a multiplier says of the threshold.
 
-    ``fraction`` maps it to shares of the threshold of the rule, if that is known.
+    ``edge`` makes the threshold of the rule, None where there is none; it is asked only if a multiplier turns.
     """
 
     differences: Differences
     whole: Differences
-    fraction: Callable[[complex], float] | None = None
+    edge: Callable[[], EdgeThreshold | None] = lambda: None
     memory: bool = True
 
     @cached_property
@@ -91,12 +96,28 @@ class Look:
         pairs = zip(self.fit.values, self.fit.shares, strict=True)
         return [one for one, share in pairs if degrees(one) >= angle and _counts(abs(one), share)]
 
+    @cached_property
+    def _threshold(self) -> EdgeThreshold | None:
+        threshold = self.edge() if self.turning else None
+        return threshold if threshold is not None and 0 < threshold.value < math.inf else None
+
+    def fraction(self, value: complex) -> float:
+        """The least x at which the rule has a multiplier over its threshold, NaN where there is none."""
+        products = self._threshold.products(value, BESIDE) if self._threshold is not None else ()
+        return products[0] / self._threshold.value if self._threshold is not None and products else math.nan
+
+    @cached_property
+    def fractions(self) -> dict[complex, float]:
+        """Shares of the threshold, of the multipliers that turn and tell one."""
+        told = {one: self.fraction(one) for one in self.turning}
+        return {one: share for one, share in told.items() if math.isfinite(share)}
+
     @property
     def nearness(self) -> float:
         """The largest share of the threshold among the multipliers that turn; without one, 1 if one alternates."""
-        if self.fraction is None:
+        if self._threshold is None:
             return float(any(degrees(one) >= ALTERNATES and abs(one) >= AT_THE_EDGE for one in self.turning))
-        return max((self.fraction(one) for one in self.turning), default=float("nan"))
+        return max(self.fractions.values(), default=0.0)
 
     @property
     def told(self) -> dict[str, Any]:
@@ -105,12 +126,12 @@ class Look:
             return {}
         leading = (self.turning or self.fit.values)[0]
         told = {"modulus": abs(leading), "angle": degrees(leading), "residual": self.fit.residual}
-        if self.fraction is None or not self.turning:
+        if not self.fractions:
             return told
         fits = [fit for fit in self._fits if fit is not None]
-        nearest = max(self.turning, key=self.fraction)
+        nearest = max(self.fractions, key=self.fractions.__getitem__)
         again = [self.fraction(min(fit.values, key=lambda one: abs(one - nearest))) for fit in fits]
-        return {**told, "edge": self.nearness, "edge_error": float(np.std([self.nearness, *again]))}
+        return {**told, "edge": self.nearness, "edge_error": float(np.nanstd([self.nearness, *again]))}
 
     @property
     def _fits(self) -> list[Multipliers | None]:

@@ -20,6 +20,7 @@ from eomsym.verification.terms_along import Terms, terms
 from eomsym.verification.training import Training
 from eomsym.verification.verification_record import OrderRecord, Verification
 from eomsym.verification.verifying import verify
+from eomsym.verification.what_if import TrainingsCompared, compare_trainings
 
 __all__ = [
     "Audit",
@@ -37,10 +38,12 @@ __all__ = [
     "StepAdvice",
     "Terms",
     "Training",
+    "TrainingsCompared",
     "Translation",
     "Verification",
     "audit",
     "certify",
+    "compare_trainings",
     "conserved",
     "drift",
     "edge",

@@ -17,16 +17,11 @@ SUMMED = 1e-12
 
 @dataclass(frozen=True, eq=False)
 class OwnLoss:
-    """``loss_fn(params)`` with its ``params``, any pytree, and the same as a kernel of one float64 vector.
-
-    ``of_samples(params, data)`` is the loss of some samples, where ``data`` were given.
-    """
+    """``loss_fn(params)`` with its ``params``, any pytree, and the same as a kernel of one float64 vector."""
 
     loss_fn: Callable[[Any], Any]
     params: Any
     kernel: Any
-    of_samples: Callable[[Any, Any], Any] | None = None
-    data: Any = None
 
     @property
     def is_jax(self) -> bool:
@@ -52,7 +47,7 @@ def own_loss(model: Any, params: Any, data: Any) -> OwnLoss:
     if data is not None:
         _check_takes_data(model)
     kernel = flat_model(params)(model, params, data)
-    loss = OwnLoss(kernel.on_all, params, kernel, None if data is None else model, data)
+    loss = OwnLoss(kernel.on_all, params, kernel)
     if not loss.is_jax:  # whose functions are pure
         _check_repeatable(kernel)
     return loss

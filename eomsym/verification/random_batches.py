@@ -34,7 +34,7 @@ def noise(
 
     ``observables`` are names, ``loss`` and ``norm2`` (‖θ‖²), or functions of θ by name, of the params of a JAX or
     PyTorch loss.  They, the mean and the trace of the covariance are recorded each ``every`` steps, twenty times by
-    default.  To 64 parameters, where ``rank`` is None, the covariance is dense and what the epoch remembers is kept by
+    default.  To 128 parameters, where ``rank`` is None, the covariance is dense and what the epoch remembers is kept by
     sample; beyond, or with a rank, so many columns and the diagonal of the rest are kept, whose share of the trace is
     ``Noise.outside``, and the memory by the batches of one drawn partition.  ``ensemble`` real runs, with batches drawn
     by ``seed``, give means with standard errors beside.
@@ -54,13 +54,18 @@ def noise(
 
     size = len(training.theta)
     columns = check_integer("rank", rank, 1, size) if rank is not None else None if size <= DENSE else RANK
+    nonlinear = bool(entry.numeric_only) or not entry.rule(**values).linear
+    if nonlinear and columns is not None:
+        raise InputError(
+            f"noise: of {entry.name}, which is nonlinear in its gradient, with the whole covariance alone, to {DENSE} "
+            f"parameters; here are {size}{'' if rank is None else f', rank={rank}'}: take a smaller loss, or momentum"
+        )
     loader = _loader(training)
     generator = np.random.default_rng(0)
     pieces = [np.array([number]) for number in range(loader.samples)]
-    if columns is not None:
+    if columns is not None and 2 * loader.size <= loader.samples:  # else there is no second piece
         pieces = loader.partition(generator)
     loss, restored = _loss(training, pieces)
-    nonlinear = bool(entry.numeric_only) or not entry.rule(**values).linear
     run = NoisyRun(loss, loader, entry, settings, columns, nonlinear)
     theta = training.theta
     start = entry.initial_state(theta, None, **settings(0)[1])

@@ -52,9 +52,8 @@ def test_parameters_come_back_as_they_were_given():
 def test_bad_input_is_one_line():
     data = (INPUTS, TARGETS)
     for wrong, message in [
-        ((), "without data"),
-        ((INPUTS, 1.0), "without data"),
-        ((INPUTS, TARGETS[:2]), "6, 2 samples|2, 6 samples"),
+        (None, "data: noise is of samples"),
+        ((INPUTS, TARGETS[:2]), "2, 6 samples"),
     ]:
         with pytest.raises(InputError, match=message):
             noise(loss, PARAMS, 3, wrong)
@@ -62,7 +61,7 @@ def test_bad_input_is_one_line():
         noise(loss, PARAMS, 3, data, batch_size=7, replacement=False)
     with pytest.raises(InputError, match="no mean over its samples"):
         noise(lambda params, data: 6 * loss(params, data) ** 2, PARAMS, 3, data)
-    with pytest.raises(InputError, match="params: not finite"):
+    with pytest.raises(InputError, match="theta: entry 9 is not finite"):
         noise(loss, {**PARAMS, "last": (np.full((3, 1), np.nan), THETA[12:])}, 3, data)
     with pytest.raises(InputError, match="floating-point arrays only"):
         noise(loss, {"first": np.arange(3)}, 3, data)

@@ -9,6 +9,8 @@ torch = pytest.importorskip("torch", reason="the extra 'torch' is not installed"
 from torch import nn  # noqa: E402
 from torch.optim import lr_scheduler  # noqa: E402
 
+import eomsym  # noqa: E402
+from eomsym import Tracker, edge_threshold  # noqa: E402
 from eomsym.errors import InputError  # noqa: E402
 from eomsym.torch import counterterms, track  # noqa: E402
 from eomsym.tracking.verdict import EDGE, KINKS, NOISE, SERIES, TRANSIENT  # noqa: E402
@@ -264,11 +266,11 @@ def test_a_schedulers_rates_are_read_and_taken_out(kind, make, digits):
         assert last.schedule == pytest.approx(0.28, abs=0.15)
 
 
-def ball(product, steps, **options):
-    """Momentum 0.9 on ½(product θ₀² + Σ small θ_i²), tracked."""
+def ball(product, steps, make=None, **options):
+    """A rule on ½(product θ₀² + Σ small θ_i²), tracked."""
     curvatures = torch.cat([torch.tensor([product]), torch.logspace(-3, -2, 50)]).double()
     theta = nn.Parameter(torch.ones(51).double())
-    optimizer = torch.optim.SGD([theta], 1.0, **options)
+    optimizer = make(theta) if make else torch.optim.SGD([theta], 1.0, **options)
     with track(optimizer, every=20) as run:
         for _ in range(steps):
             optimizer.zero_grad()
@@ -291,6 +293,58 @@ def test_how_near_the_edge(share, options, threshold):
     assert one.edge == pytest.approx(share, abs=0.02)
     assert one.edge_error < 0.02
     assert one.edge_text.startswith(f"{share:.2f}"[:3])
+
+
+def warm(kind, **options):
+    """Of Adam's family with mean squares of 1 that stay, and a memory that has forgotten its start."""
+
+    def make(theta):
+        optimizer = getattr(torch.optim, kind)([theta], 1.0, betas=(0.9, 1 - 1e-7), **options)
+        state = {"step": torch.tensor(1e9), "exp_avg": torch.zeros_like(theta), "exp_avg_sq": torch.ones_like(theta)}
+        optimizer.state[theta] = state
+        return optimizer
+
+    return make
+
+
+@pytest.mark.parametrize("share", [0.4, 0.93])
+@pytest.mark.parametrize(("kind", "options"), [("Adam", {}), ("AdamW", {"weight_decay": 1e-3})])
+def test_how_near_the_edge_adam_is(kind, options, share):
+    one = ball(share * 38, 40, warm(kind, **options)).latest
+    assert one.edge == pytest.approx(share, abs=0.03)
+
+
+def test_the_threshold_of_another_rule_tells_another_share():
+    """A loop of one's own gives the threshold: that of its rule tells the truth and no other does (near −1 all do)."""
+    curvatures, (told, wrong) = (
+        np.append(np.logspace(-3, -2, 50), 0.4 * 3.8),
+        [Tracker(every=20, threshold=edge_threshold(name, beta="9/10")) for name in ("heavy-ball", "nesterov")],
+    )
+    theta, velocity = np.ones(51), np.zeros(51)
+    for step in range(1, 41):
+        velocity = 0.9 * velocity + curvatures * theta
+        theta = theta - velocity
+        told(step, theta)
+        wrong(step, theta)
+    assert told.latest.edge == pytest.approx(0.4, abs=0.03)
+    assert wrong.latest.edge != pytest.approx(0.4, abs=0.03)
+    with pytest.raises(InputError, match=r"threshold 3\.8: give eomsym"):
+        Tracker(threshold=3.8)
+
+
+def test_groups_with_decay_and_without_have_one_threshold_made_once(monkeypatch):
+    made, make = [], eomsym.derivation.edge_threshold
+    monkeypatch.setattr(eomsym.derivation, "edge_threshold", lambda *a, **k: made.append(a) or make(*a, **k))
+    theta, other = nn.Parameter(torch.ones(1).double()), nn.Parameter(torch.ones(50).double())
+    optimizer = torch.optim.SGD([{"params": [theta], "weight_decay": 1e-3}, {"params": [other]}], 1.0, momentum=0.9)
+    with track(optimizer, every=20) as run:
+        for _ in range(60):
+            optimizer.zero_grad()
+            (0.93 * 3.8 * theta.square().sum() + 0.01 * other.square().sum()).div(2).backward()
+            optimizer.step()
+    assert run.latest.edge == pytest.approx(0.93, abs=0.03)
+    assert len(made) == 2
+    assert not run.problems
 
 
 def test_descent_tells_its_edge_where_the_iterates_alternate_and_nothing_else():

@@ -1,0 +1,37 @@
+"""Noise of PyTorch modules with real optimisers: the same numbers as on a kernel, and those of real runs."""
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch", reason="the extra 'torch' is not installed")
+
+from shared_kernels import kernel  # noqa: E402
+
+import eomsym  # noqa: E402
+
+GENERATOR = np.random.default_rng(7)
+INPUTS, TARGETS = GENERATOR.normal(size=(12, 2)), GENERATOR.normal(size=(12, 1))
+
+
+def module(theta):
+    net = torch.nn.Sequential(torch.nn.Linear(2, 3), torch.nn.Tanh(), torch.nn.Linear(3, 1)).double()
+    parts = theta[:6].reshape(2, 3).T, theta[6:9], theta[9:12].reshape(3, 1).T, theta[12:]
+    with torch.no_grad():
+        for parameter, part in zip(net.parameters(), parts, strict=True):
+            parameter.copy_(torch.tensor(part.copy()))
+    return net
+
+
+@pytest.mark.parametrize(("name", "values"), [("SGD", {"lr": 0.02, "momentum": 0.9}), ("AdamW", {"lr": 0.01})])
+def test_the_same_as_on_a_kernel(name, values):
+    theta = GENERATOR.normal(size=13) / 2
+    net = module(theta)
+    half = lambda made, wanted: torch.nn.functional.mse_loss(made, wanted) / 2  # noqa: E731 - as the kernel's
+    real = getattr(torch.optim, name)(net.parameters(), **values)
+    own = eomsym.Training((net, half), (INPUTS, TARGETS), real, batches=3)
+    rule, exact = eomsym.from_torch(getattr(torch.optim, name)(module(theta).parameters(), **values))
+    made = eomsym.Training(kernel("tiny"), (INPUTS, TARGETS), (rule, exact), values["lr"], theta=theta, batches=3)
+    found, wanted = (eomsym.noise(one, 6, every=2, ensemble=10) for one in (own, made))
+    np.testing.assert_allclose(found.traces, wanted.traces, rtol=1e-6)
+    np.testing.assert_allclose(found.expected("loss"), wanted.expected("loss"), rtol=1e-9)
+    np.testing.assert_allclose(found.ensemble.traces, wanted.ensemble.traces, rtol=1e-8)
