@@ -107,6 +107,9 @@ class track(Tracker):
     def _parameters(self) -> list[torch.Tensor]:
         return [parameter for group in self._optimizer.param_groups for parameter in group["params"]]
 
+    def _missing(self) -> str:
+        return super()._missing() if self._enabled else "track: not enabled; another process has the run"
+
     def _edge(self) -> EdgeThreshold | None:
         """Of the rule as its groups have it now, at their rates when it is first asked for."""
         found = [self._edge_of(group) for group in self._optimizer.param_groups]

@@ -1,5 +1,6 @@
 """The tracker in loops of others, by the real libraries, as docs/tracker.md shows it."""
 
+import subprocess
 import sys
 from functools import partial
 from pathlib import Path
@@ -179,4 +180,79 @@ def test_where_it_is_not_enabled_nothing_is_looked_at():
             theta.grad = theta.detach().clone()
             optimizer.step()
     assert not run.measurements
+    assert str(run) == "track: not enabled; another process has the run"
     assert not optimizer._optimizer_step_post_hooks
+
+
+@pytest.mark.filterwarnings("ignore")  # of torch itself, as it compiles
+@pytest.mark.parametrize("what", ["model", "step"])
+def test_what_is_compiled_is_tracked_as_what_is_not(what):
+    def tracked(compiled):
+        names = started()
+        torch.manual_seed(0)
+        model = torch.nn.Sequential(torch.nn.Linear(8, 16), torch.nn.Tanh(), torch.nn.Linear(16, 3)).double()
+        optimizer = torch.optim.SGD(model.parameters(), 0.02, momentum=0.9)
+        called = {"model": model, "step": optimizer.step}
+        if compiled:
+            called[what] = torch.compile(called[what], backend="eager")
+        with eomsym.torch.track(optimizer, order=2, every=10) as run:
+            for _ in range(20):
+                optimizer.zero_grad()
+                torch.nn.functional.cross_entropy(called["model"](names["inputs"]), names["labels"]).backward()
+                called["step"]()
+        assert not run.problems
+        return run.measurements
+
+    whole, plain = tracked(True), tracked(False)
+    assert [(one.step, one.verdict) for one in whole] == [(10, "transient"), (20, "transient")]
+    for one, other in zip(whole, plain, strict=True):  # a compiled step rounds otherwise
+        assert one.shares == pytest.approx(other.shares, rel=1e-6)
+
+
+PROCESS = """
+import sys
+import torch
+import torch.distributed as dist
+import eomsym.torch
+
+rank, store, lines = int(sys.argv[1]), sys.argv[2], sys.argv[3]
+dist.init_process_group("gloo", init_method=f"file://{store}", rank=rank, world_size=2)
+torch.manual_seed(0)
+inputs, labels = torch.randn(64, 8).double(), torch.randint(3, (64,))
+layers = torch.nn.Linear(8, 16), torch.nn.Tanh(), torch.nn.Linear(16, 3)
+model = torch.nn.parallel.DistributedDataParallel(torch.nn.Sequential(*layers).double())
+optimizer = torch.optim.SGD(model.parameters(), lr=0.05)
+callback = eomsym.tracking.json_lines(f"{lines}.{rank}")
+with eomsym.torch.track(optimizer, order=2, every=10, callback=callback, enabled=rank == 0) as run:
+    for _ in range(20):
+        optimizer.zero_grad()
+        torch.nn.functional.cross_entropy(model(inputs[rank::2]), labels[rank::2]).backward()
+        optimizer.step()
+print(len(run.measurements), len(run.problems))
+dist.destroy_process_group()
+"""
+
+
+@pytest.mark.slow
+def test_of_two_processes_the_first_looks(tmp_path):
+    """Both hold the same parameters: what it tells is the run on the whole batch."""
+    command = [sys.executable, "-c", PROCESS]
+    processes = [
+        subprocess.Popen([*command, str(rank), tmp_path / "store", tmp_path / "run"], stdout=subprocess.PIPE, text=True)
+        for rank in (0, 1)
+    ]
+    told = [process.communicate(timeout=300)[0].split() for process in processes]
+    assert told == [["2", "0"], ["0", "0"]]
+    assert (tmp_path / "run.1").read_bytes() == b""
+    torch.manual_seed(0)
+    inputs, labels = torch.randn(64, 8).double(), torch.randint(3, (64,))
+    model = torch.nn.Sequential(torch.nn.Linear(8, 16), torch.nn.Tanh(), torch.nn.Linear(16, 3)).double()
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.05)
+    with eomsym.torch.track(optimizer, order=2, every=10) as run:
+        for _ in range(20):
+            optimizer.zero_grad()
+            torch.nn.functional.cross_entropy(model(inputs), labels).backward()
+            optimizer.step()
+    for one, whole in zip(read_json_lines(tmp_path / "run.0").measurements, run.measurements, strict=True):
+        assert one.step == whole.step
+        assert one.shares == pytest.approx(whole.shares, rel=1e-6)
