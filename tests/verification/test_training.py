@@ -108,7 +108,7 @@ def test_batches_in_order():
 
 def test_drawn_batches():
     assert [Batches(4, order).is_drawn for order in ("shuffled", "fixed", "independent", "replacement")] == [0, 0, 1, 1]
-    assert Batches(4, "replacement").draw(3).replacement
+    assert Batches(4, "replacement").draw(3).order == "replacement"
     refused("without replacement", 3, ask=Batches(4, "independent").draw)
     assert Training(NETWORK, ARRAYS, batches=Batches(4, "replacement")).loop is None
 

@@ -306,11 +306,12 @@ FAULTS = [
     ),
     *_faults(
         NOISE,
-        ("moment_rates", "- eta / 2 * (turned @", "- eta * (turned @"),
-        ("stepped_moments", "mean - eta * slope - eta / 2 *", "mean - eta * slope - eta *"),
-        ("Draw.share", "(self.samples - self.size) / (self.samples - 1)", "(self.samples - self.size) / self.samples"),
-        ("Spread.directions", "outside * (np.linalg.norm(probes, axis=0) / kept)", "outside"),
-        ("_compressed", "diagonal + outside)", "outside)"),
+        ("MomentStep.mean", "self._bent / 2", "self._bent"),
+        ("MomentStep.mean", "mean -= run.spare", "mean += run.spare"),
+        ("NoisyRun.spare", "return 1 / ((self.loader.samples - 1)", "return 1 / (self.loader.samples"),
+        ("Loader.share", "/ (self.samples - 1) / size", "/ self.samples / size"),
+        ("Spread.directions", "outside * (np.linalg.norm(probes, axis=0) / lengths)", "outside"),
+        ("_compressed", "diagonal + np.maximum(outside, 0)", "np.maximum(outside, 0)"),
     ),
     *_faults(
         ("tests/derivation/test_noise_generator.py",),
