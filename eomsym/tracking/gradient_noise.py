@@ -86,7 +86,7 @@ class Sampling:
             told += [float(values[share]), float(errors[share])] if known else [None, None]
             seen = known and values[signal] > SEEN * errors[signal]
             told += [float(values[samples]), float(errors[samples])] if seen else [None, None]
-        return GradientNoise(*told, len(rows))
+        return GradientNoise(*told, *[len(rows)])
 
     def _values(self, rows: np.ndarray) -> np.ndarray:
         """Share, samples and ‖g‖², of the gradient and of the step."""
