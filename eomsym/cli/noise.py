@@ -46,7 +46,7 @@ def _changed(training: options.Training, change: str) -> options.Training:
     """The same training with one number changed, to another or by a factor.  Raises ``InputError``."""
     name, _, value = change.partition("=")
     known = {"eta": training.eta or options.USUAL_ETA, "batch-size": training.batch_size}
-    wanted = "give eta=NUMBER or batch-size=NUMBER, with an x behind it for a factor"
+    wanted = "it changes eta or batch-size to a number, or by a factor with an x behind it"
     base = known.get(name)
     if name == "batch-size" and base is None:
         raise InputError("--what-if batch-size: of what? give --batch-size too")

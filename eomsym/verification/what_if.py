@@ -90,7 +90,12 @@ class TrainingsCompared(Result):
         """Draw the mean losses against the step, real runs with bars of two standard errors."""
         figure, (axes,) = panels(6.0, 3.8)
         for number, (name, one) in enumerate((("first", self.first), ("second", self.second))):
-            axes.plot(one.steps, one.expectations["loss"], color=COLOURS[number], label=f"{name}: {one.loader}")
+            axes.plot(
+                one.steps,
+                one.expectations["loss"],
+                color=COLOURS[number],
+                label=f"{name}: eta = {one.eta:g}, batches of {one.loader.size}",
+            )
             axes.plot(one.steps, one.without["loss"], "--", color=COLOURS[number], linewidth=0.8)
             if one.ensemble is not None:
                 bars = 2 * one.ensemble.standard_errors["loss"]

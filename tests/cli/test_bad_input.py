@@ -161,7 +161,7 @@ BAD = [
         "--batches",
         "give a size and the order 'shuffled', 'independent' or 'replacement'",
     ),
-    ((*NOISE, "--what-if", "beta=2"), "--what-if", "give eta=NUMBER or batch-size=NUMBER"),
+    ((*NOISE, "--what-if", "beta=2"), "--what-if", "it changes eta or batch-size to a number"),
     ((*NOISE, "--batch-size", "257"), "257", "from 1 to 256"),
     ((*NOISE, "--ensemble", "5"), "--ensemble 5", "at least 10"),
     ((*NOISE, "--optimizer", "extragradient"), "--optimizer 'extragradient'", "noise is of rules with one"),
