@@ -29,8 +29,10 @@ from eomsym.step_index.tables import small_nodes
 class RuleKernel(TermsKernel):
     """A loss that gives its gradient along curves as a kernel with the terms of any rule with these values."""
 
+    rule: tuple[Optimizer, dict[str, Fraction]]
+
     def __init__(self, inner: Any, entry: Optimizer, values: Mapping[str, Fraction]) -> None:
-        self.inner, self.rule, self._of = inner, (entry, dict(values)), (entry, dict(values))
+        self.inner, self.rule = inner, (entry, dict(values))
         self.order, self.size, self.gradient_series = inner.order, inner.size, inner.gradient_series
         self.loss, self.hessian_vector = inner.loss, inner.hessian_vector
 
@@ -40,7 +42,7 @@ class RuleKernel(TermsKernel):
 
     def counterterms(self, theta: np.ndarray, *data: np.ndarray, order: int | None = None) -> np.ndarray:
         """``−f̃_0, …, −f̃_order`` (order + 1, d), in units of time."""
-        entry, values = self._of
+        entry, values = self.rule
         highest = self.order if order is None else order
         rows = kernel_counterterms(self.inner, entry.rule(**values), theta, highest, data, entry.fields(**values))
         return rows / entry.steps(**values)

@@ -30,7 +30,8 @@ class Loader:
             "replacement": "each sample anew",
         }[self.order]
         rest = self.samples % self.size if self.order == "shuffled" else 0
-        last = f", the last of {rest} {'dropped' if self.last == 'drop' else 'kept'}" if rest else ""
+        became = {"keep": "kept", "weight": "weighted", "drop": "dropped"}[self.last]
+        last = f", the last of {rest} {became}" if rest else ""
         return f"Batches of {self.size} of {self.samples}, {how}{last}"
 
     @property

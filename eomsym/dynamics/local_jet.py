@@ -22,7 +22,7 @@ class Jet:
     """
 
     __array_ufunc__ = None  # so that arrays leave products with it to it
-    builder = None
+    rounds = 2  # of an implicit step, whose second gradient is refused
 
     def __init__(self, value: np.ndarray, first: np.ndarray, second: np.ndarray) -> None:
         self.value, self.first, self.second = value, first, second
@@ -115,7 +115,7 @@ def local_rule(
     Raises ``InputError`` for a rule that takes a gradient at two places, or at none that is linear in the states.
     """
     size = len(state[0])
-    moving = [index for index, part in enumerate(state) if index == 0 or (len(part) == size and size > 1)]
+    moving = [index for index, part in enumerate(state) if len(part) == size]
     count = len(moving)
 
     def variable(value: np.ndarray, number: int) -> Jet:
@@ -127,7 +127,9 @@ def local_rule(
 
     def gradient(at: Jet, field: int = 0) -> Jet:
         if places or field:
-            raise InputError(f"optimizer {entry.name!r}: takes several gradients a step; noise is of rules with one")
+            raise InputError(
+                f"optimizer {entry.name!r}: takes several gradients a step, or solves for one; noise needs one"
+            )
         if np.any(at.second):
             raise InputError(f"optimizer {entry.name!r}: takes its gradient at a place that is no sum of its states")
         places.append(np.broadcast_to(at.first[:count, 0], (count, size)))

@@ -37,6 +37,8 @@ DRAWN = 1500
 LEADING, LEADING_OF_MANY = 15, 3
 #: Random signs that stand for the diagonal part.
 PROBES = 8
+#: Part of the largest eigenvalue, in units of each entry, that is rounding.
+ROUND_OFF = 1e-14
 #: What grows beyond this is lost, and its squares would leave the floating-point numbers.
 LARGEST = 1e60
 
@@ -100,12 +102,15 @@ class Spread(Result):
 class Moments:
     """Mean and covariance between two steps: μ as ``state`` of the rule, P as ``spread`` of z, V as ``each`` (m, K, d).
 
-    z has the K states with an entry for each parameter, θ first, (K·d,).
+    z has the K states with an entry for each parameter, θ first, (K·d,).  ``reach`` is the largest share so far that
+    the second order has in how the gradient changes over the scatter, ``½|g''(A)|`` over ``√tr HAH``: far below 1 where
+    weak order 1 means something.
     """
 
     state: tuple[np.ndarray, ...]
     spread: Spread
     each: np.ndarray
+    reach: float = 0.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -159,7 +164,7 @@ class NoisyRun:
         """The moments before each step, from a state that all runs share."""
         size, generator = self.loss.size, np.random.default_rng(0)
         state = tuple(np.array(part, dtype=float) for part in start)
-        count = sum(len(part) == size for part in state) if size > 1 else len(state)
+        count = sum(len(part) == size for part in state)
         spread = Spread(np.zeros((count * size, 0)), np.zeros(count * size))
         each = np.zeros((len(self.loss.pieces) if self.spare else 0, count, size))
         moments, length = Moments(state, spread, each), len(self.loader.sizes)
@@ -215,7 +220,7 @@ class NoisyRun:
         after = _compressed(
             inside, signs, (moved[:, wide:] ** 2).sum(axis=1), self.rank, moments.each.shape[1], generator
         )
-        return Moments(tuple(state), after, here.each)
+        return Moments(tuple(state), after, here.each, max(moments.reach, here.reach))
 
 
 def _of_batch(loss: NoisyLoss, chosen: np.ndarray | None, weight: float) -> Callable[..., np.ndarray]:
@@ -265,6 +270,12 @@ class MomentStep:
             bent = np.einsum("kad,jd,adj->kd", local.second[:, -1], self._pieces, self._extended[:, :, self.kept :])
             mean -= run.spare * (local.first[:, -1] * turned + bent)
         return mean
+
+    @property
+    def reach(self) -> float:
+        """The share of the second order in how the gradient changes over the scatter, 0 without any."""
+        linear = max(float((self._extended[-1] ** 2 @ self._signs).sum()), 0.0) ** 0.5
+        return float(np.linalg.norm(self._bent)) / 2 / linear if linear else 0.0
 
     @property
     def each(self) -> np.ndarray:
@@ -371,8 +382,7 @@ def _compressed(
     units = np.linalg.norm(columns, axis=1)
     if rank is not None:
         units = np.repeat(np.linalg.norm(units.reshape(states, -1), axis=1), len(units) // states)
-    units[units == 0] = 1.0
-    scaled = columns / units[:, None]
+    scaled = columns / np.where(units == 0, 1.0, units)[:, None]
     if rank is None:
         basis, inside = np.eye(len(columns)), scaled
     else:
@@ -384,5 +394,6 @@ def _compressed(
         outside = (((scaled - basis @ inside) ** 2) * signs).sum(axis=1)
         diagonal = diagonal + np.maximum(outside, 0) * units**2
     values, vectors = np.linalg.eigh((inside * signs) @ inside.T)
-    positive = values > 0
+    # what is at rest has unit 0 and stays there: rounding alone would be large where a step divides by epsilon
+    positive = values > ROUND_OFF * max(values.max(initial=0.0), 0.0)
     return Spread(units[:, None] * (basis @ vectors[:, positive]) * np.sqrt(values[positive]), diagonal)

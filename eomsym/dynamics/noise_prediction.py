@@ -69,6 +69,7 @@ def predict_noise(
         means=np.array(means),
         traces=np.array(traces),
         spread=spread,
+        reach=moments.reach,
         expectations=dict(zip(measured, np.array(expected).T, strict=True)),
         without=plain.expectations,
         ensemble=beside,

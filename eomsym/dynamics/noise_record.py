@@ -14,6 +14,8 @@ from eomsym.dynamics.setting import OfTraining, Setting
 from eomsym.errors import InputError
 from eomsym.result import Result, Table
 
+#: The reach from which on traces were measured to be off by a third, and by a factor of two (docs/noise.md).
+ROUGH, LOST = 0.05, 0.15
 #: A diagonal part with more of the trace than this was measured to be wrong by half at large learning rates.
 LARGE_SHARE = 0.5
 
@@ -42,7 +44,8 @@ class Noise(OfTraining):
 
     ``means`` (steps, d); ``traces`` (steps,) of the covariance; ``spread`` the covariance itself after the last step;
     ``expectations`` of observables by name, and ``without`` their values along the run on all samples, which has no
-    noise.  ``rank`` is the number of columns kept of the covariance, None where it was dense.
+    noise.  ``rank`` is the number of columns kept of the covariance, None where it was dense.  ``reach`` is how much of
+    how the gradient changes over the scatter is of second order: where it is no longer small weak order 1 ends.
     """
 
     training: Setting
@@ -52,6 +55,7 @@ class Noise(OfTraining):
     means: np.ndarray
     traces: np.ndarray
     spread: Spread
+    reach: float
     expectations: Mapping[str, np.ndarray]
     without: Mapping[str, np.ndarray]
     ensemble: Ensemble | None
@@ -117,6 +121,15 @@ class Noise(OfTraining):
         return f"{self.training.rule}, eta = {self.eta:g}. {self.loader}"
 
     @property
+    def warnings(self) -> tuple[str, ...]:
+        """That the scatter is too large for weak order 1, if it is."""
+        if self.reach < ROUGH:
+            return ()
+        off = "a factor of two" if self.reach >= LOST else "a third"
+        told = f"over the scatter {self.reach:.0%} of the gradient's change is of second order"
+        return (f"{told}: a trace may be off by {off}, take real runs beside (ensemble)",)
+
+    @property
     def sentence(self) -> str:
         """How the batches are drawn, how the covariance is kept, and how far the ensemble is at the last step."""
         text = self.told_training
@@ -128,6 +141,8 @@ class Noise(OfTraining):
             if self.loader.order == "shuffled":
                 count = len(self.loader.sizes)
                 text += f", by {count} batches of one partition, uncertain by about {count**-0.5:.0%}"
+        if self.warnings:
+            text += f"; {self.warnings[0]}"
         found = self.ensemble
         if found is not None and found.traces[-1] > 0:
             parts = [f"trace {self.traces[-1] / found.traces[-1] - 1:+.1%}"]
@@ -140,7 +155,7 @@ class Noise(OfTraining):
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values, the covariance by its trace."""
-        names = ("rank", "outside", "steps", "traces", "expectations", "without")
+        names = ("rank", "outside", "reach", "warnings", "steps", "traces", "expectations", "without")
         return {
             **self.entries("optimizer", "parameters", "model", "dataset", "seed", "eta"),
             **{"samples": self.loader.samples, "batch_size": self.loader.size, "batches": self.loader.order},

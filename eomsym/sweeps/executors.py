@@ -10,6 +10,7 @@ import logging
 import multiprocessing
 import os
 import signal
+from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, CancelledError, Future, ProcessPoolExecutor, wait
@@ -37,7 +38,7 @@ class WorkerLost(Exception):
     """The worker that a task was given to died, over this task or over another one."""
 
 
-class Executor:
+class Executor(ABC):
     """What a sweep asks of the place where it is measured; used as a context manager.
 
     ``width`` tasks are given at a time.  One that was lost ``together`` times is given alone, and given up when it was
@@ -49,12 +50,12 @@ class Executor:
     def __enter__(self) -> Executor:
         return self
 
-    def __exit__(self, *exception: object) -> None:
+    def __exit__(self, *exception: object) -> None:  # noqa: B027 - not all have something to end
         pass
 
+    @abstractmethod
     def submit(self, function: Callable[..., Any], *arguments: Any) -> Future[Any]:
         """What will become of ``function(*arguments)``."""
-        raise NotImplementedError
 
     def value(self, future: Future[Any]) -> Any:
         """What became of it.  Raises what the task raised, or ``WorkerLost``."""

@@ -27,7 +27,13 @@ class FlatModel(flat_model.FlatModel):
         super().__init__(loss_fn, pytree.tree_map(_double, params), data)
         try:
             self.loss(self.theta)
+            self.gradient(self.theta)
         except RuntimeError as fault:
+            if "mutate" in str(fault):
+                raise InputError(
+                    "loss_fn: changes a buffer when it is called, as batch normalisation in training mode does; call "
+                    "eval() on the model"
+                ) from None
             if "type" not in str(fault):
                 raise
             raise InputError(f"loss_fn: params are float64 here, make its data float64 too ({fault})") from None

@@ -298,7 +298,7 @@ class Training:
         self.values: Mapping[str, Fraction] = entry.complete(exact) if self.loop is None else self.loop.values
 
     def _is_random(self, batches: Batches, entry: Optimizer, schedules: Mapping[str, Schedule]) -> bool:
-        """Whether a run cannot be made again: the mean over all orders is known of plain descent on kernels alone."""
+        """Whether a run cannot be made again: the mean over all orders is known of plain descent alone."""
         has_mean = entry.name == DESCENT and not schedules
         return batches.is_drawn or (batches.order == "shuffled" and not has_mean)
 

@@ -81,9 +81,14 @@ class TrainingsCompared(Result):
         """How much of the last difference is noise, and how much is there without."""
         plain = float(self.second.without["loss"][-1] - self.first.without["loss"][-1])
         last = float(self.differences[-1])
+        told = [
+            f" {name}: {one.warnings[0]}."
+            for name, one in (("First", self.first), ("Second", self.second))
+            if one.warnings
+        ]
         return (
             f"After {self.first.steps[-1]} steps each the second's mean loss is {last:+.4g}: {plain:+.4g} without "
-            f"noise and {last - plain:+.4g} by noise."
+            f"noise and {last - plain:+.4g} by noise." + "".join(told)
         )
 
     def plot(self) -> Figure:

@@ -164,7 +164,7 @@ BAD = [
     ((*NOISE, "--what-if", "beta=2"), "--what-if", "it changes eta or batch-size to a number"),
     ((*NOISE, "--batch-size", "257"), "257", "from 1 to 256"),
     ((*NOISE, "--ensemble", "5"), "--ensemble 5", "at least 10"),
-    ((*NOISE, "--optimizer", "extragradient"), "--optimizer 'extragradient'", "noise is of rules with one"),
+    ((*NOISE, "--optimizer", "extragradient"), "--optimizer 'extragradient'", "noise needs one"),
     ((*NOISE, "--steps", "0"), "'0'", "greater than or equal to 1"),
     ((*VERIFY, "--format", "csv"), "'csv'", "table, json"),
     ((*VERIFY, "--optimizer", "adamm"), "'adamm'", "gradient-descent"),

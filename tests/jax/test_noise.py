@@ -65,3 +65,16 @@ def test_bad_input_is_one_line():
         noise(loss, {**PARAMS, "last": (np.full((3, 1), np.nan), THETA[12:])}, 3, data)
     with pytest.raises(InputError, match="floating-point arrays only"):
         noise(loss, {"first": np.arange(3)}, 3, data)
+
+
+@pytest.mark.parametrize("shape", [(), (1,)])
+@pytest.mark.parametrize("optimizer", ["heavy-ball", "torch.Adam()"])
+def test_a_single_parameter_has_a_memory_too(optimizer, shape):
+    slope = np.full(shape, 0.4)
+
+    def fit(params, data):
+        return jnp.mean((jnp.tanh(jnp.reshape(params, ()) * data[0]) - data[1]) ** 2)
+
+    data = GENERATOR.normal(size=12), GENERATOR.normal(size=12)
+    found = eomsym.noise(eomsym.Training(fit, data, optimizer, 0.01, theta=slope, batches=3), 4, ensemble=200)
+    np.testing.assert_allclose(found.traces[-1], found.ensemble.traces[-1], rtol=0.3)

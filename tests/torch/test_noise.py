@@ -8,6 +8,7 @@ torch = pytest.importorskip("torch", reason="the extra 'torch' is not installed"
 from shared_kernels import kernel  # noqa: E402
 
 import eomsym  # noqa: E402
+from eomsym.errors import InputError  # noqa: E402
 
 GENERATOR = np.random.default_rng(7)
 INPUTS, TARGETS = GENERATOR.normal(size=(12, 2)), GENERATOR.normal(size=(12, 1))
@@ -35,3 +36,13 @@ def test_the_same_as_on_a_kernel(name, values):
     np.testing.assert_allclose(found.traces, wanted.traces, rtol=1e-6)
     np.testing.assert_allclose(found.expected("loss"), wanted.expected("loss"), rtol=1e-9)
     np.testing.assert_allclose(found.ensemble.traces, wanted.ensemble.traces, rtol=1e-8)
+
+
+def test_batch_normalisation_in_training_mode_is_refused_in_one_line():
+    net = torch.nn.Sequential(torch.nn.Linear(2, 3), torch.nn.BatchNorm1d(3), torch.nn.Linear(3, 1))
+    with pytest.raises(InputError, match=r"changes a buffer .* call eval\(\) on the model") as caught:
+        eomsym.Training((net, torch.nn.MSELoss()), (INPUTS, TARGETS), "torch.SGD()", 0.01, batches=3)
+    assert "\n" not in str(caught.value)
+    eomsym.noise(
+        eomsym.Training((net.eval(), torch.nn.MSELoss()), (INPUTS, TARGETS), "torch.SGD()", 0.01, batches=3), 2
+    )

@@ -1,0 +1,69 @@
+"""Noise of every rule of the registry at the values that people use, with a blank input, beside real runs."""
+
+import numpy as np
+import pytest
+from shared_kernels import kernel
+
+import eomsym
+from eomsym.errors import InputError
+from eomsym.optimizers import REGISTRY
+
+GENERATOR = np.random.default_rng(3)
+INPUTS = np.column_stack([GENERATOR.normal(size=12), np.zeros(12)])  # the second is blank, as pixels are
+TARGETS, THETA = GENERATOR.normal(size=(12, 1)), GENERATOR.normal(size=13) / 2
+#: Rules with several gradients a step, or one that is solved for; batches and players.
+REFUSED = {
+    **dict.fromkeys(("implicit-euler", "implicit-midpoint", "extragradient"), "takes several gradients"),
+    **dict.fromkeys(("explicit-midpoint", "runge-kutta-4"), "takes several gradients"),
+    **dict.fromkeys(("mini-batches", "random-reshuffling"), "takes the gradients of batches"),
+    **dict.fromkeys(("simultaneous-players", "alternating-players"), "takes the gradients of batches or players"),
+}
+#: Relative distance of the trace that is known of rules that are nonlinear in their gradient, and of weak order 1.
+ADAPTIVE, LINEAR = 0.3, 0.1
+
+
+def noise(name, eta=0.003, **options):
+    training = eomsym.Training(kernel("tiny"), (INPUTS, TARGETS), name, eta, theta=THETA, batches=3)
+    return eomsym.noise(training, 8, every=4, **options)
+
+
+@pytest.mark.parametrize("name", list(REGISTRY))
+def test_each_rule_has_the_noise_of_its_runs_or_says_why_not(name):
+    if name in REFUSED:
+        with pytest.raises(InputError, match=REFUSED[name]):
+            noise(name)
+        return
+    found = noise(name, ensemble=300)
+    runs = found.ensemble
+    slack = LINEAR if eomsym.optimizers.get(name).rule(**_values(name)).linear else ADAPTIVE
+    assert (found.traces[1:] > 0).all()
+    np.testing.assert_array_less(
+        np.abs(found.traces - runs.traces)[1:], (4 * runs.trace_errors + slack * runs.traces)[1:]
+    )
+    errors = 4 * runs.standard_errors["loss"] + 1e-9
+    np.testing.assert_array_less(np.abs(found.expected("loss") - runs.expectations["loss"]), errors)
+    blank = np.arange(6).reshape(2, 3)[1]
+    # weights of what is blank stay where they are, but for rounding over epsilon
+    assert np.abs(found.covariance[blank]).max() < 1e-20 * found.traces[-1]
+    assert not found.warnings
+
+
+def _values(name):
+    return eomsym.optimizers.get(name).complete({})
+
+
+def test_what_is_known_without_the_epoch_is_wrong():
+    """A negative control of the bounds above: independent batches have several times the trace."""
+    training = eomsym.Training(kernel("tiny"), (INPUTS, TARGETS), "heavy-ball", 0.01, theta=THETA, batches=3)
+    apart = eomsym.noise(training.with_(batches=eomsym.Batches(3, "independent")), 8, every=4).traces[-1]
+    assert apart > 1.5 * eomsym.noise(training, 8, every=4).traces[-1]
+
+
+def test_a_scatter_that_is_too_large_is_told():
+    """RMSprop's first steps at 0.01 are ten times as long: the trace is several times the runs', and it says so."""
+    found, small = noise("rmsprop", 0.01, ensemble=100), noise("torch.Adam()", 0.001)
+    assert found.traces[-1] > 2 * found.ensemble.traces[-1]
+    assert "a trace may be off by a factor of two" in found.sentence
+    assert found.to_dict()["warnings"] == list(found.warnings)
+    assert small.reach < 0.01
+    assert not small.warnings
