@@ -14,7 +14,9 @@ from eomsym.torch.gradients import Gradients
 from eomsym.torch.library import counterterms
 from eomsym.torch.moving import twin
 from eomsym.torch.optimizer_state import learning_rates, step_hooks
+from eomsym.torch.shards import Shards
 from eomsym.tracking import Tracker
+from eomsym.tracking.differences import Differences
 from eomsym.tracking.gradient_noise import GradientNoise
 from eomsym.tracking.tracker import Callback
 from eomsym.tracking.verdict import steps_to_forget
@@ -35,7 +37,9 @@ class track(Tracker):
     memory takes to forget are read from the optimiser: momentum, β₁, and for RMSprop its α; steps that it made before
     count where it knows their number, and a memory without a number that is there has forgotten its start.  ``step`` is
     how many steps the run has made, to go on counting; else what the optimiser knows.  Where not ``enabled``, as in all
-    processes but one, nothing is looked at.
+    processes but one, nothing is looked at.  ``processes`` is the process group whose processes hold parts of the
+    parameters, as under FSDP: each of them tracks its own part and makes the same calls, a look adds up their products,
+    and all tell the same; ``field()`` is that of the own part.
     ``exact`` is the loss as a function of the list of all parameters: then each look has the exact shares of the orders
     beside it, by ``counterterms`` for this optimiser, at the price of these.
     ``noise`` measures how much of the gradients is noise, of steps of ``batch_size`` samples, from the calls of
@@ -54,6 +58,7 @@ class track(Tracker):
         steps_per_epoch: int = 1,
         step: int | None = None,
         enabled: bool = True,
+        processes: Any = None,
         callback: Callback | None = None,
         exact: Callable[[list[torch.Tensor]], torch.Tensor] | None = None,
         noise: int = 0,
@@ -65,6 +70,9 @@ class track(Tracker):
         forgets = steps_to_forget([share for group in optimizer.param_groups for share in _kept(group)])
         super().__init__(order, every, steps_per_epoch=steps_per_epoch, forgets=forgets, callback=callback)
         self._optimizer, self._exact, self._enabled = optimizer, exact, enabled
+        self._shards = Shards(processes, self._parameters)
+        if processes is not None and (exact is not None or noise):
+            raise InputError("processes: exact= and noise= are not put together from shards; leave them out")
         self._memory = any(_memory(group) > 0 for group in optimizer.param_groups)
         self._thresholds: dict[Any, EdgeThreshold] = {}
         self._hook: Any = None
@@ -101,11 +109,14 @@ class track(Tracker):
             except Exception as error:
                 self._end_noise(error)
         rates = [group["lr"] for group in self._optimizer.param_groups for _ in group["params"]]
-        self(self._made, self._parameters, rates)
+        self(self._made, [self._shards.own(one) for one in self._parameters], rates)
 
     @property
     def _parameters(self) -> list[torch.Tensor]:
         return [parameter for group in self._optimizer.param_groups for parameter in group["params"]]
+
+    def _differences(self) -> Differences:
+        return self._shards.together(super()._differences())
 
     def _missing(self) -> str:
         return super()._missing() if self._enabled else "track: not enabled; another process has the run"

@@ -7,7 +7,7 @@ differences of the gradient of a run, whatever its rate does.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from math import comb
 from typing import Any
@@ -76,6 +76,17 @@ class Differences:
         moved, scheduled = self.moved[-max(1, count - 1) :], self.scheduled[seconds]
         return Differences(
             sizes, self.successive[seconds], self.gram[seconds, seconds], self.rounding, moved, scheduled
+        )
+
+    def summed(self, add: Callable[[np.ndarray], np.ndarray]) -> Differences:
+        """Those of parameters that lie in parts: ``add`` makes of one part's array the sum over all parts."""
+        squares = *self.sizes, self.moved, self.scheduled, self.successive, self.gram, np.array([self.rounding**2])
+        whole = np.split(
+            add(np.concatenate([one.ravel() for one in squares])), np.cumsum([one.size for one in squares])
+        )
+        *sizes, moved, scheduled, successive, gram, rounding = whole[:-1]
+        return Differences(
+            tuple(sizes), successive, gram.reshape(self.gram.shape), float(rounding[0]) ** 0.5, moved, scheduled
         )
 
     def cosine(self, n: int, lag: int = 1) -> float:

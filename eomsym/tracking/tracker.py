@@ -13,7 +13,7 @@ from eomsym.checks import check_integer
 from eomsym.errors import InputError
 from eomsym.result import Result, Table
 from eomsym.step_index import lookahead_weights
-from eomsym.tracking.differences import as_numpy, differences
+from eomsym.tracking.differences import Differences, as_numpy, differences
 from eomsym.tracking.gradient_noise import GradientNoise
 from eomsym.tracking.record import Measurement, share_text
 from eomsym.tracking.verdict import MEANING, Look, verdict
@@ -132,7 +132,7 @@ class Tracker(Result):
 
     def _measure(self, step: int) -> None:
         self._window = list(self._iterates)[-(self.order + 2) :]
-        whole = differences(list(self._iterates), list(self._rates)[-len(self._iterates) :], self._fewest)
+        whole = self._differences()
         found, look = whole.last(self.order + 2), Look(whole.last(self._fewest), whole, self._edge, self._memory)
         self._recent.append(look)
         self.measurements.append(
@@ -151,6 +151,9 @@ class Tracker(Result):
         )
         if self._callback is not None:
             self._callback(step, self.measurements[-1].to_dict())
+
+    def _differences(self) -> Differences:
+        return differences(list(self._iterates), list(self._rates)[-len(self._iterates) :], self._fewest)
 
     def field(self, order: int | None = None) -> list[np.ndarray]:
         """``η f̃`` to an order, the tracker's if none is given, at the first iterate of the last look, per parameter.

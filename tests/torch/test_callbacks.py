@@ -14,6 +14,7 @@ from page_examples import examples  # noqa: E402
 import eomsym.torch  # noqa: E402
 from eomsym.errors import InputError, MissingExtraError  # noqa: E402
 from eomsym.tracking import Measurement, scalars  # noqa: E402
+from eomsym.tracking.differences import differences  # noqa: E402
 from eomsym.tracking.lines import read_json_lines  # noqa: E402
 
 PAGE = Path(__file__).parents[2] / "docs/tracker.md"
@@ -236,23 +237,105 @@ dist.destroy_process_group()
 @pytest.mark.slow
 def test_of_two_processes_the_first_looks(tmp_path):
     """Both hold the same parameters: what it tells is the run on the whole batch."""
-    command = [sys.executable, "-c", PROCESS]
+    assert two_processes(PROCESS, tmp_path) == [["2", "0"], ["0", "0"]]
+    assert (tmp_path / "run.1").read_bytes() == b""
+    compare(read_json_lines(tmp_path / "run.0").measurements, on_the_whole_batch(descent))
+
+
+def descent(parameters):
+    return torch.optim.SGD(parameters, lr=0.05)
+
+
+def two_processes(source, folder):
+    """What either of two processes prints, in words."""
+    command = [sys.executable, "-c", source]
     processes = [
-        subprocess.Popen([*command, str(rank), tmp_path / "store", tmp_path / "run"], stdout=subprocess.PIPE, text=True)
+        subprocess.Popen([*command, str(rank), folder / "store", folder / "run"], stdout=subprocess.PIPE, text=True)
         for rank in (0, 1)
     ]
-    told = [process.communicate(timeout=300)[0].split() for process in processes]
-    assert told == [["2", "0"], ["0", "0"]]
-    assert (tmp_path / "run.1").read_bytes() == b""
+    return [process.communicate(timeout=300)[0].split() for process in processes]
+
+
+def on_the_whole_batch(make):
     torch.manual_seed(0)
     inputs, labels = torch.randn(64, 8).double(), torch.randint(3, (64,))
     model = torch.nn.Sequential(torch.nn.Linear(8, 16), torch.nn.Tanh(), torch.nn.Linear(16, 3)).double()
-    optimizer = torch.optim.SGD(model.parameters(), lr=0.05)
+    optimizer = make(model.parameters())
     with eomsym.torch.track(optimizer, order=2, every=10) as run:
         for _ in range(20):
             optimizer.zero_grad()
             torch.nn.functional.cross_entropy(model(inputs), labels).backward()
             optimizer.step()
-    for one, whole in zip(read_json_lines(tmp_path / "run.0").measurements, run.measurements, strict=True):
+    return run.measurements
+
+
+def compare(measurements, others):
+    for one, whole in zip(measurements, others, strict=True):
         assert one.step == whole.step
+        assert one.verdict == whole.verdict
         assert one.shares == pytest.approx(whole.shares, rel=1e-6)
+        assert one.step_length == pytest.approx(whole.step_length, rel=1e-9)
+        assert one.modulus == pytest.approx(whole.modulus, rel=1e-6, nan_ok=True)
+
+
+SHARDS = """
+import sys
+import torch
+import torch.distributed as dist
+from torch.distributed.device_mesh import init_device_mesh
+from torch.distributed.fsdp import fully_shard
+import eomsym.torch
+from eomsym.errors import InputError
+
+rank, store, lines = int(sys.argv[1]), sys.argv[2], sys.argv[3]
+dist.init_process_group("gloo", init_method=f"file://{store}", rank=rank, world_size=2)
+torch.manual_seed(0)
+inputs, labels = torch.randn(64, 8).double(), torch.randint(3, (64,))
+layers = torch.nn.Linear(8, 16), torch.nn.Tanh(), torch.nn.Linear(16, 3)
+model = torch.nn.Sequential(*layers).double()
+fully_shard(model, mesh=init_device_mesh("cpu", (2,)))
+optimizer = torch.optim.AdamW(model.parameters(), lr=0.01)
+try:
+    eomsym.torch.track(optimizer)
+except InputError as error:
+    print("shards" in str(error))
+callback = eomsym.tracking.json_lines(f"{lines}.{rank}")
+with eomsym.torch.track(optimizer, order=2, every=10, callback=callback, processes=dist.group.WORLD) as run:
+    for _ in range(20):
+        optimizer.zero_grad()
+        torch.nn.functional.cross_entropy(model(inputs[rank::2]), labels[rank::2]).backward()
+        optimizer.step()
+print(len(run.measurements), len(run.problems))
+dist.destroy_process_group()
+"""
+
+
+@pytest.mark.slow
+def test_parameters_in_shards_are_put_together(tmp_path):
+    """FSDP over two processes, of which either tells what one process tells of the whole."""
+    assert two_processes(SHARDS, tmp_path) == [["True", "2", "0"]] * 2
+    whole = on_the_whole_batch(lambda parameters: torch.optim.AdamW(parameters, lr=0.01))
+    for rank in (0, 1):
+        compare(read_json_lines(tmp_path / f"run.{rank}").measurements, whole)
+
+
+def test_products_of_parts_add_up_to_those_of_the_whole():
+    iterates = torch.randn(8, 30, dtype=torch.float64).cumsum(0)
+    rates = [[0.1 / (1 + step)] for step in range(8)]
+    parts = [differences([[one[rows]] for one in iterates], rates) for rows in (slice(11), slice(11, 30))]
+    other = []
+    parts[1].summed(lambda squares: other.append(squares) or squares)
+    whole, summed = differences([[one] for one in iterates], rates), parts[0].summed(lambda squares: squares + other[0])
+    assert summed.shares == pytest.approx(whole.shares, rel=1e-12)
+    assert (summed.step, summed.schedule, summed.rounding) == pytest.approx(
+        (whole.step, whole.schedule, whole.rounding)
+    )
+    assert summed.gram == pytest.approx(whole.gram)
+    assert summed.cosine(1) == pytest.approx(whole.cosine(1))
+    assert parts[0].shares != pytest.approx(whole.shares, rel=1e-3)
+
+
+def test_of_processes_what_cannot_be(tmp_path):
+    optimizer = torch.optim.SGD([torch.zeros(2, requires_grad=True)], lr=0.1)
+    with pytest.raises(InputError, match="processes 2: give a process group"):
+        eomsym.torch.track(optimizer, processes=2)
