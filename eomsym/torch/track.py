@@ -67,7 +67,8 @@ class track(Tracker):
     ) -> None:
         if not isinstance(optimizer, torch.optim.Optimizer):
             raise InputError(f"optimizer {shown(optimizer)}: give a torch.optim.Optimizer")
-        forgets = steps_to_forget([share for group in optimizer.param_groups for share in _kept(group)])
+        groups = optimizer.param_groups
+        forgets = steps_to_forget([_memory(group) for group in groups], [_mean_square(group) for group in groups])
         super().__init__(order, every, steps_per_epoch=steps_per_epoch, forgets=forgets, callback=callback)
         self._optimizer, self._exact, self._enabled = optimizer, exact, enabled
         self._shards = Shards(processes, self._parameters)
@@ -176,7 +177,6 @@ def _memory(group: dict[str, Any]) -> float:
     return float(group["betas"][0] if "betas" in group else group.get("momentum", 0))
 
 
-def _kept(group: dict[str, Any]) -> list[float]:
-    """The shares of itself that a memory keeps, of those that the direction of a step hangs on."""
-    first = [group["betas"][0]] if "betas" in group else [group["alpha"]] if "alpha" in group else []
-    return [float(share) for share in [*first, group.get("momentum", 0)]]
+def _mean_square(group: dict[str, Any]) -> float:
+    """The share that a mean square without a correction of its start keeps of itself: RMSprop's α, Adadelta's ρ."""
+    return float(group.get("alpha", group.get("rho", 0)))

@@ -190,10 +190,12 @@ def is_falling(differences: Differences) -> bool:
     return all(size <= first for size in sizes[:1]) and all(b <= FALLING * a for a, b in pairwise(sizes))
 
 
-def steps_to_forget(shares: Sequence[float]) -> int:
-    """Steps in which a memory that keeps these shares of itself forgets its start to a hundredth.
+def steps_to_forget(directions: Sequence[float], squares: Sequence[float] = ()) -> int:
+    """Steps in which memories that keep these shares of themselves forget their start to a hundredth.
 
-    Where the multipliers of a step are complex both have the size √β, that of heavy ball: a start fades no faster.
+    Where the multipliers of a step are complex both have the size √β, that of heavy ball: the start of a direction
+    fades no faster.  That of a mean square fades as its share does, as it turns with no direction.
     """
-    kept = max((share for share in shares if share > 0), default=0.0)
-    return math.ceil(2 * math.log(FORGOTTEN) / math.log(kept)) if 0 < kept < 1 else 0
+    rates = [*(share**0.5 for share in directions), *squares]
+    slowest = max((rate for rate in rates if rate > 0), default=0.0)
+    return math.ceil(math.log(FORGOTTEN) / math.log(slowest)) if 0 < slowest < 1 else 0

@@ -109,6 +109,9 @@ def test_noise_and_kinks_in_the_plane_of_many():
 
 def test_a_memory_that_has_not_forgotten():
     assert [steps_to_forget(shares) for shares in ((), (0.0,), (0.9, 0.99), (0.9,))] == [0, 0, 917, 88]
+    assert [steps_to_forget((), (0.99,)), steps_to_forget((0.9,), (0.99,)), steps_to_forget((0.99,), (0.9,))] == [
+        *(459, 459, 917)
+    ]
     tracker = descent(quartic, THETA, 0.02, 40, Tracker(3, 10, forgets=25))
     assert [one.verdict for one in tracker.measurements] == [TRANSIENT, TRANSIENT, SERIES, SERIES]
 
