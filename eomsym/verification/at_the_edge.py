@@ -79,13 +79,14 @@ def edge(training: Training, *, order: int = 2, after: int = 0) -> Edge:
     the look-ahead field of that order and the even-step equation of the whole state, of which the nearer is taken.
     Raises ``InputError`` for a bad value, ``IntegrationError`` if the run itself leaves the numbers.
     """
+    eta = training.rate("the edge")
     with threadpool_limits(limits=1, user_api="blas"):
         whole = map_of(training, "the edge")
         plain = training.object is None and training.loop is None
         if plain and training.entry.name == DESCENT and not training.brings_rule:
             kernel = training.kernel(training.within(order), "the edge")
             start = run_states(whole, max(1, after))[after]
-            found = edge_at(kernel, start, training.rate("the edge"), training.data, order, after)
+            found = edge_at(kernel, start, eta, training.data, order, after)
         else:
             found = _of_map(training, whole, order, after)
         return replace(found, training=training.setting)
@@ -109,9 +110,7 @@ def _of_map(training: Training, whole: StateMap, order: int, after: int) -> Edge
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ResummationWarning)  # what it says is said here in numbers
         errors = {name: _distance(flow, thetas[2]) / moved for name, flow in flows.items()}
-    product = math.nan
-    if training.eta is not None:
-        product = training.eta * largest_eigenvalue(kernel, thetas[0], training.data)
+    product = training.rate("the edge") * largest_eigenvalue(kernel, thetas[0], training.data)
     holds = min(errors, key=lambda name: (math.isnan(errors[name]), errors[name]))
     costs = {"look-ahead": order + 1.0, "even-step": EVEN_ORDER + 1.0}
     return Edge(after, product, holds, errors, costs)

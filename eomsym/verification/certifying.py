@@ -115,7 +115,10 @@ def certify(training: Training, order: int | None = None) -> Certificate:
     highest = training.highest(USUAL_ORDER) if order is None else order
     kernel = training.kernel(highest, "a certificate", of_rule=True)
     if not isinstance(kernel, Kernel):
-        raise InputError(f"kernel {type(kernel).__name__}: give a loaded kernel, or a model of which one is generated")
+        raise InputError(
+            "kernel: only generated code is certified, and this loss has none; give an MLP, a written loss, or "
+            "a loaded kernel"
+        )
     check_rule(kernel, *training.rule, "certified")
     theta, data = training.theta, training.data
     ring = ball_ring()

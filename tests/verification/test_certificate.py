@@ -214,7 +214,7 @@ def test_rows_that_vanish_have_absolute_bounds():
 
 
 def test_what_cannot_be_certified(kernel, folder, monkeypatch):
-    with pytest.raises(InputError, match="give a loaded kernel, or a model"):
+    with pytest.raises(InputError, match="only generated code is certified"):
         certify(SimpleNamespace(order=1, size=len(THETA), gradient=kernel.gradient), THETA, *DATA)
     with pytest.raises(InputError, match="theta: shape"):
         certify(kernel, THETA[:3], *DATA)
