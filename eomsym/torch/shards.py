@@ -22,7 +22,7 @@ class Shards:
     """
 
     def __init__(self, processes: Any, parameters: Sequence[torch.Tensor]) -> None:
-        sharded = [parameter for parameter in parameters if hasattr(parameter, "placements")]
+        sharded: list[Any] = [parameter for parameter in parameters if hasattr(parameter, "placements")]
         if processes is None and sharded:
             raise InputError("the parameters are in shards: give processes=torch.distributed.group.WORLD, in each")
         if processes is not None and not hasattr(processes, "rank"):
@@ -35,9 +35,10 @@ class Shards:
                 raise InputError("processes: some hold the same entries of a parameter; give the group of its shards")
         self._processes = processes
 
-    def own(self, parameter: torch.Tensor) -> torch.Tensor:
+    def own(self, parameter: Any) -> torch.Tensor:
         """The part that this process holds."""
-        return parameter.to_local() if hasattr(parameter, "placements") else parameter
+        part: torch.Tensor = parameter.to_local() if hasattr(parameter, "placements") else parameter
+        return part
 
     def together(self, differences: Differences) -> Differences:
         """Of all parts; every process of the group calls this at the same look."""
