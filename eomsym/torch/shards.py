@@ -17,23 +17,26 @@ from eomsym.tracking.differences import Differences
 class Shards:
     """The parts of the parameters that the processes of a group hold, those of FSDP; one process without a group.
 
-    Each entry of a parameter lies in one process.  Raises ``InputError`` for what is no process group, for parameters
-    in shards without one, for whole parameters beside them, and for ones of which several processes hold a copy.
+    Each entry of a parameter lies in one process.  Raises ``InputError`` for what is no process group.
     """
 
-    def __init__(self, processes: Any, parameters: Sequence[torch.Tensor]) -> None:
+    def __init__(self, processes: Any) -> None:
+        if processes is not None and not hasattr(processes, "rank"):
+            raise InputError(f"processes {shown(processes)}: give a process group, such as that of the whole world")
+        self._processes = processes
+
+    def check(self, parameters: Sequence[torch.Tensor]) -> None:
+        """Raises ``InputError`` for shards without a group, with whole parameters beside them, or in several copies."""
+        processes = self._processes
         sharded: list[Any] = [parameter for parameter in parameters if hasattr(parameter, "placements")]
         if processes is None and sharded:
             raise InputError("the parameters are in shards: give processes=torch.distributed.group.WORLD, in each")
-        if processes is not None and not hasattr(processes, "rank"):
-            raise InputError(f"processes {shown(processes)}: give a process group, such as that of the whole world")
         if 0 < len(sharded) < len(parameters):
             raise InputError("processes: some parameters are in shards and some whole; shard all, or track those alone")
         for parameter in sharded:
             copies = [place for place in parameter.placements if not place.is_shard()]
             if copies or parameter.device_mesh.size() != processes.size():
                 raise InputError("processes: some hold the same entries of a parameter; give the group of its shards")
-        self._processes = processes
 
     def own(self, parameter: Any) -> torch.Tensor:
         """The part that this process holds."""
@@ -46,6 +49,9 @@ class Shards:
 
     def _add(self, squares: np.ndarray) -> np.ndarray:
         cuda = torch.distributed.get_backend(self._processes) == "nccl"
-        total = torch.as_tensor(squares, device="cuda" if cuda else "cpu")
-        torch.distributed.all_reduce(total, group=self._processes)
-        return total.cpu().numpy()
+        own = torch.as_tensor(squares, device="cuda" if cuda else "cpu")
+        parts = [torch.empty_like(own) for _ in range(self._processes.size())]
+        torch.distributed.all_gather(parts, own, group=self._processes)
+        if len(parts) > 1 and parts[0].any() and all(torch.equal(part, parts[0]) for part in parts):
+            raise InputError("processes: all hold the same parameters, not parts; track in one, with enabled=rank == 0")
+        return torch.stack(parts).sum(dim=0).cpu().numpy()

@@ -39,7 +39,7 @@ class track(Tracker):
     how many steps the run has made, to go on counting; else what the optimiser knows.  Where not ``enabled``, as in all
     processes but one, nothing is looked at.  ``processes`` is the process group whose processes hold parts of the
     parameters, as under FSDP: each of them tracks its own part and makes the same calls, a look adds up their products,
-    and all tell the same; ``field()`` is that of the own part.
+    and all tell the same, whatever ``enabled`` is; ``field()`` is that of the own part.
     ``exact`` is the loss as a function of the list of all parameters: then each look has the exact shares of the orders
     beside it, by ``counterterms`` for this optimiser, at the price of these.
     ``noise`` measures how much of the gradients is noise, of steps of ``batch_size`` samples, from the calls of
@@ -70,8 +70,9 @@ class track(Tracker):
         groups = optimizer.param_groups
         forgets = steps_to_forget([_memory(group) for group in groups], [_mean_square(group) for group in groups])
         super().__init__(order, every, steps_per_epoch=steps_per_epoch, forgets=forgets, callback=callback)
-        self._optimizer, self._exact, self._enabled = optimizer, exact, enabled
-        self._shards = Shards(processes, self._parameters)
+        self._optimizer, self._exact, self._enabled = optimizer, exact, enabled or processes is not None
+        self._shards = Shards(processes)
+        self._shards.check(self._parameters)
         if processes is not None and (exact is not None or noise):
             raise InputError("processes: exact= and noise= are not put together from shards; leave them out")
         self._memory = any(_memory(group) > 0 for group in optimizer.param_groups)
@@ -117,6 +118,7 @@ class track(Tracker):
         return [parameter for group in self._optimizer.param_groups for parameter in group["params"]]
 
     def _differences(self) -> Differences:
+        self._shards.check(self._parameters)  # a group may have come since
         return self._shards.together(super()._differences())
 
     def _missing(self) -> str:

@@ -88,11 +88,11 @@ def edge(training: Training, *, order: int = 2, after: int = 0) -> Edge:
             start = run_states(whole, max(1, after))[after]
             found = edge_at(kernel, start, eta, training.data, order, after)
         else:
-            found = _of_map(training, whole, order, after)
+            found = _of_map(training, whole, eta, order, after)
         return replace(found, training=training.setting)
 
 
-def _of_map(training: Training, whole: StateMap, order: int, after: int) -> Edge:
+def _of_map(training: Training, whole: StateMap, eta: float, order: int, after: int) -> Edge:
     """The same of any map on its whole state."""
     kernel = training.kernel(training.within(1), "the edge")
     check_moving(whole, kernel)
@@ -110,7 +110,7 @@ def _of_map(training: Training, whole: StateMap, order: int, after: int) -> Edge
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ResummationWarning)  # what it says is said here in numbers
         errors = {name: _distance(flow, thetas[2]) / moved for name, flow in flows.items()}
-    product = training.rate("the edge") * largest_eigenvalue(kernel, thetas[0], training.data)
+    product = eta * largest_eigenvalue(kernel, thetas[0], training.data)
     holds = min(errors, key=lambda name: (math.isnan(errors[name]), errors[name]))
     costs = {"look-ahead": order + 1.0, "even-step": EVEN_ORDER + 1.0}
     return Edge(after, product, holds, errors, costs)

@@ -128,7 +128,7 @@ def verify_loop(asked: Asked, start: str = MANIFOLD) -> Verification:
     whole, exponents = loop_kernel(inner, made), {order: order + 1 for order in asked.orders}
     whole.check_run()
     state = np.append(training.theta, 0.0)
-    problem = LoopProblem(made.optimizer.name, whole, state, arrays, made.values, exponents, start)
+    problem = LoopProblem(made.optimizer, whole, state, arrays, made.values, exponents, start)
     with threadpool_limits(limits=1, user_api="blas"):
         radius = spectral_radius(inner, training.theta, arrays)
         steps = _default_steps(problem, radius) if asked.etas is None else check_etas(asked.etas)

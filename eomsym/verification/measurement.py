@@ -12,7 +12,6 @@ from typing import Any
 
 import numpy as np
 
-from eomsym import optimizers
 from eomsym.double_double import DoubleDouble, exact_product
 from eomsym.dynamics import (
     ErrorPrediction,
@@ -70,7 +69,7 @@ class Problem:
     power of η of each order's error.  ``resum`` takes the resummed field.
     """
 
-    optimizer: str
+    optimizer: Optimizer
     kernel: Any
     theta: Vector
     data: Data
@@ -83,7 +82,7 @@ class Problem:
     @property
     def steps(self) -> int:
         """Step sizes of time in one step of the optimiser."""
-        return optimizers.get(self.optimizer).steps(**self.parameters)
+        return self.optimizer.steps(**self.parameters)
 
     @property
     def rounded_kernel(self) -> FieldKernel:
@@ -93,7 +92,7 @@ class Problem:
     @property
     def follows_gradient_flow(self) -> bool:
         """Whether f̃_0 is −g, whose derivative the kernel has."""
-        return self.optimizer == "gradient-descent"
+        return self.optimizer.name == "gradient-descent"
 
     def path(self, eta: float, steps: int) -> OptimizerEnd:
         """The optimiser's own path, and where the equation of motion has to start for it."""
@@ -114,7 +113,7 @@ class Problem:
 
         It is where g is small against its change in a step, and then the step that takes its root is no number.
         """
-        if self.start != MANIFOLD or not optimizers.get(self.optimizer).memory:
+        if self.start != MANIFOLD or not self.optimizer.memory:
             return True
         try:
             self.path(eta, 1)
@@ -130,7 +129,7 @@ class Problem:
 
     def _memory(self, eta: float) -> list[np.ndarray] | None:
         """On the slow manifold above θ, so well that what is left of a transient is beyond the highest order."""
-        entry = optimizers.get(self.optimizer)
+        entry = self.optimizer
         if not entry.memory:
             return None
         rule = trace(entry.step, 1 + len(entry.memory), self.parameters)

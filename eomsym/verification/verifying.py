@@ -214,8 +214,7 @@ def _hindrance(problem: Problem, eta: float, transient: int) -> str:
             "the memory there cannot be stepped from, a mean of squares is below 0 where g is small against its change "
             "in a step"
         )
-    entry = optimizers.get(problem.optimizer)
-    return _passage(problem, eta, transient) if has_kink(entry.rule(**problem.parameters)) else ""
+    return _passage(problem, eta, transient) if has_kink(problem.optimizer.rule(**problem.parameters)) else ""
 
 
 def _passage(problem: Problem, eta: float, transient: int) -> str:
@@ -238,8 +237,9 @@ def _check_movement(problem: Problem, eta: float) -> None:
     share = norm(end - start) / max(norm(start), np.finfo(np.float64).tiny)
     if share < LEAST_MOVEMENT:
         raise InputError(
-            f"state 'slow': the series of {problem.optimizer} on its slow manifold asks for eta = {eta:.2g}, at which "
-            f"theta moves by {share:.0e} of its length in all, which shows nothing; take state='whole', or give etas"
+            f"state 'slow': the series of {problem.optimizer.name} on its slow manifold asks for eta = {eta:.2g}, at "
+            f"which theta moves by {share:.0e} of its length in all, which shows nothing; take state='whole', or give "
+            "etas"
         )
 
 
@@ -262,7 +262,7 @@ def _pose(training: Training, exponents: Mapping[int, int], start: str) -> Probl
     if start == SHADOW and entry.memory:
         own: dict[str, Any] = dict(values)
         shadow = shadow_start(kernel, training.theta, None, order, training.data, optimizer=entry, **own)
-    return Problem(entry.name, kernel, training.theta, training.data, values, exponents, start, shadow)
+    return Problem(entry, kernel, training.theta, training.data, values, exponents, start, shadow)
 
 
 def suited_data(entry: Optimizer, parameters: Mapping[str, object], precision: str = "double") -> str:

@@ -79,7 +79,7 @@ def verify_whole_state(asked: Asked, after: int | None) -> Verification:
             begin = _first_smooth(family, beginnings, steps[0], order)
         whole = family.kernel(steps[0], begin)
         exponents = {order: order + 1 for order in asked.orders}
-        problem = WholeProblem(entry.name, whole, whole.start, training.data, values, exponents)
+        problem = WholeProblem(entry, whole, whole.start, training.data, values, exponents)
         small = "h = sqrt(eta)" if scaling.power == 2 else "eta"
         time = STEPS * steps[0]
         return asked.study(problem, steps, time, radius, state="whole", after=begin, small_parameter=small)

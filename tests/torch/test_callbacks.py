@@ -210,26 +210,38 @@ def test_what_is_compiled_is_tracked_as_what_is_not(what):
         assert one.shares == pytest.approx(other.shares, rel=1e-6)
 
 
-PROCESS = """
+BEGIN = """
 import sys
 import torch
 import torch.distributed as dist
+from torch.distributed.device_mesh import init_device_mesh
+from torch.distributed.fsdp import fully_shard
 import eomsym.torch
+from eomsym.errors import InputError
 
 rank, store, lines = int(sys.argv[1]), sys.argv[2], sys.argv[3]
 dist.init_process_group("gloo", init_method=f"file://{store}", rank=rank, world_size=2)
 torch.manual_seed(0)
 inputs, labels = torch.randn(64, 8).double(), torch.randint(3, (64,))
 layers = torch.nn.Linear(8, 16), torch.nn.Tanh(), torch.nn.Linear(16, 3)
-model = torch.nn.parallel.DistributedDataParallel(torch.nn.Sequential(*layers).double())
-optimizer = torch.optim.SGD(model.parameters(), lr=0.05)
+model = torch.nn.Sequential(*layers).double()
 callback = eomsym.tracking.json_lines(f"{lines}.{rank}")
-with eomsym.torch.track(optimizer, order=2, every=10, callback=callback, enabled=rank == 0) as run:
-    for _ in range(20):
-        optimizer.zero_grad()
-        torch.nn.functional.cross_entropy(model(inputs[rank::2]), labels[rank::2]).backward()
-        optimizer.step()
-print(len(run.measurements), len(run.problems))
+
+def train(model, optimizer, **options):
+    with eomsym.torch.track(optimizer, order=2, every=10, callback=callback, **options) as run:
+        for _ in range(20):
+            optimizer.zero_grad()
+            torch.nn.functional.cross_entropy(model(inputs[rank::2]), labels[rank::2]).backward()
+            optimizer.step()
+    print(len(run.measurements), len(run.problems))
+    return run
+"""
+COPIES = """
+model = torch.nn.parallel.DistributedDataParallel(model)
+optimizer = torch.optim.SGD(model.parameters(), lr=0.05)
+train(model, optimizer, enabled=rank == 0)
+copied = train(model, optimizer, processes=dist.group.WORLD)
+print("all hold the same parameters" in copied.problems[0])
 dist.destroy_process_group()
 """
 
@@ -237,7 +249,7 @@ dist.destroy_process_group()
 @pytest.mark.slow
 def test_of_two_processes_the_first_looks(tmp_path):
     """Both hold the same parameters: what it tells is the run on the whole batch."""
-    assert two_processes(PROCESS, tmp_path) == [["2", "0"], ["0", "0"]]
+    assert two_processes(COPIES, tmp_path) == [["2", "0", "0", "2", "True"], ["0", "0", "0", "2", "True"]]
     assert (tmp_path / "run.1").read_bytes() == b""
     compare(read_json_lines(tmp_path / "run.0").measurements, on_the_whole_batch(descent))
 
@@ -248,7 +260,7 @@ def descent(parameters):
 
 def two_processes(source, folder):
     """What either of two processes prints, in words."""
-    command = [sys.executable, "-c", source]
+    command = [sys.executable, "-c", BEGIN + source]
     processes = [
         subprocess.Popen([*command, str(rank), folder / "store", folder / "run"], stdout=subprocess.PIPE, text=True)
         for rank in (0, 1)
@@ -279,33 +291,20 @@ def compare(measurements, others):
 
 
 SHARDS = """
-import sys
-import torch
-import torch.distributed as dist
-from torch.distributed.device_mesh import init_device_mesh
-from torch.distributed.fsdp import fully_shard
-import eomsym.torch
-from eomsym.errors import InputError
-
-rank, store, lines = int(sys.argv[1]), sys.argv[2], sys.argv[3]
-dist.init_process_group("gloo", init_method=f"file://{store}", rank=rank, world_size=2)
-torch.manual_seed(0)
-inputs, labels = torch.randn(64, 8).double(), torch.randint(3, (64,))
-layers = torch.nn.Linear(8, 16), torch.nn.Tanh(), torch.nn.Linear(16, 3)
-model = torch.nn.Sequential(*layers).double()
 fully_shard(model, mesh=init_device_mesh("cpu", (2,)))
 optimizer = torch.optim.AdamW(model.parameters(), lr=0.01)
 try:
     eomsym.torch.track(optimizer)
 except InputError as error:
     print("shards" in str(error))
-callback = eomsym.tracking.json_lines(f"{lines}.{rank}")
-with eomsym.torch.track(optimizer, order=2, every=10, callback=callback, processes=dist.group.WORLD) as run:
-    for _ in range(20):
-        optimizer.zero_grad()
-        torch.nn.functional.cross_entropy(model(inputs[rank::2]), labels[rank::2]).backward()
-        optimizer.step()
-print(len(run.measurements), len(run.problems))
+run = train(model, optimizer, processes=dist.group.WORLD, enabled=rank == 0)
+model.requires_grad_(False)
+with eomsym.torch.track(torch.optim.SGD(model.parameters(), 0.1), every=5, processes=dist.group.WORLD) as run:
+    for step in range(20):
+        run._optimizer.step()
+        if step == 5:
+            run._optimizer.add_param_group({"params": [torch.nn.Parameter(torch.ones(3).double())]})
+print(len(run.measurements), "some whole" in run.problems[0])
 dist.destroy_process_group()
 """
 
@@ -313,7 +312,7 @@ dist.destroy_process_group()
 @pytest.mark.slow
 def test_parameters_in_shards_are_put_together(tmp_path):
     """FSDP over two processes, of which either tells what one process tells of the whole."""
-    assert two_processes(SHARDS, tmp_path) == [["True", "2", "0"]] * 2
+    assert two_processes(SHARDS, tmp_path) == [["True", "2", "0", "1", "True"]] * 2
     whole = on_the_whole_batch(lambda parameters: torch.optim.AdamW(parameters, lr=0.01))
     for rank in (0, 1):
         compare(read_json_lines(tmp_path / f"run.{rank}").measurements, whole)

@@ -266,6 +266,39 @@ def test_a_schedulers_rates_are_read_and_taken_out(kind, make, digits):
         assert last.schedule == pytest.approx(0.28, abs=0.15)
 
 
+@pytest.mark.parametrize("kind", ["cosine", "linear"])
+@pytest.mark.parametrize(("make", "least", "most"), [(descent(0.1), 0.99, 1.01), (momentum(0.02), 2, 100)])
+def test_the_end_of_a_schedule_beside_a_constant_rate(kind, make, least, most, digits):
+    """Order 1 is that of steps at the last rate; a memory has seen larger rates, and so has its share."""
+    torch.manual_seed(0)
+    model, steps, (inputs, labels) = perceptron().double(), 400, digits
+    optimizer = make(model.parameters())
+    factor = {"cosine": lambda k: (1 + np.cos(np.pi * k / steps)) / 2, "linear": lambda k: 1 - k / steps}[kind]
+    (group,), shares, first = optimizer.param_groups, [], optimizer.param_groups[0]["lr"]
+    for count, rate in ((steps, factor), (200, lambda k: factor(steps - 1))):
+        with track(optimizer, order=1, every=count, step=0) as run:
+            for step in range(count):
+                group["lr"] = first * rate(step)
+                optimizer.zero_grad()
+                nn.functional.cross_entropy(model(inputs), labels).backward()
+                optimizer.step()
+        shares.append(run.latest.shares[1])
+        assert run.latest.schedule == 0 or run.latest.schedule > 0.1
+    assert least < shares[0] / shares[1] < most
+
+
+def test_steps_that_a_mean_square_takes_to_forget():
+    """By RMSprop's own: its mean of a constant square comes within a hundredth of it."""
+    theta = nn.Parameter(torch.zeros(1).double())
+    optimizer = torch.optim.RMSprop([theta], 1e-3)
+    means = []
+    for _ in range(500):
+        theta.grad = torch.ones(1).double()
+        optimizer.step()
+        means.append(float(optimizer.state[theta]["square_avg"]))
+    assert track(optimizer).forgets == 1 + next(step for step, mean in enumerate(means) if mean >= 0.99) == 459
+
+
 def ball(product, steps, make=None, **options):
     """A rule on ½(product θ₀² + Σ small θ_i²), tracked."""
     curvatures = torch.cat([torch.tensor([product]), torch.logspace(-3, -2, 50)]).double()
