@@ -251,7 +251,7 @@ def of_library(name: str, text: str) -> LibraryOptimizer:
         library = name.split(".", maxsplit=1)[0]
         known = [entry for entry in LIBRARIES if entry.startswith(f"{library}.")] or list(LIBRARIES)
         right = f"choose from {', '.join(known)}{suggestion(short, known)}"
-        raise InputError(f"optimizer {shown(text)}: {name} is unknown; {right}")
+        raise InputError(f"optimizer {shown(text)}: {' '.join(name.split())} is unknown; {right}")
     return LIBRARIES[found]
 
 

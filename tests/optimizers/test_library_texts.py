@@ -7,7 +7,7 @@ from fractions import Fraction
 import numpy as np
 import pytest
 from forms import UNLISTED
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 import eomsym
@@ -124,6 +124,7 @@ WORDS = (
 
 @settings(max_examples=400, deadline=None)
 @given(st.one_of(st.lists(st.sampled_from(WORDS), max_size=12).map("".join), st.text(max_size=60)))
+@example(".\n")
 def test_any_text_is_read_or_refused(text):
     found, reason = read_or_reason(text)
     assert "\n" not in reason
