@@ -23,6 +23,9 @@ def noise(
     ensemble: Annotated[
         int, options.option("N", "Real runs beside the prediction, 10 or more.", min=0, max=MOST_RUNS)
     ] = 0,
+    gaussian: Annotated[
+        float, options.option("SIGMA", "Standard deviation of noise added to each entry of a gradient.", min=0.0)
+    ] = 0.0,
     what_if: Annotated[
         str | None, options.option("CHANGE", "Another training beside it: eta=2x, eta=0.1 or batch-size=0.5x.")
     ] = None,
@@ -35,7 +38,7 @@ def noise(
     --what-if the difference that another rate or size of batches makes.
     """
     posed = training.pose(eta=options.USUAL_ETA)
-    asked = {"ensemble": ensemble, "seed": training.seed}
+    asked = {"gaussian": gaussian, "ensemble": ensemble, "seed": training.seed}
     if what_if is None:
         return report.tell(output.asked("predicting noise", "noise", posed, steps, **asked), posed)
     other = _changed(training, what_if).pose(eta=options.USUAL_ETA)
