@@ -22,7 +22,7 @@ from eomsym.dynamics.setting import OfTraining, Setting
 from eomsym.dynamics.state_map import StateMap, run_states
 from eomsym.errors import InputError, IntegrationError, ResummationWarning
 from eomsym.result import Table
-from eomsym.verification.motions import check_moving, map_of
+from eomsym.verification.compare import check_moving, map_of
 from eomsym.verification.training import Training
 
 #: Up to which ηλ each description is the one to take: beyond its end terms or signs speak against it.

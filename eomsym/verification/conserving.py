@@ -17,8 +17,7 @@ from eomsym.dynamics.setting import OfTraining, Setting
 from eomsym.errors import InputError
 from eomsym.models import LOSS_TABLE, MLP
 from eomsym.result import Table, finite
-from eomsym.verification.drift_record import Drift, shown, six
-from eomsym.verification.drifting import LEAST_ORDER, drift
+from eomsym.verification.drifting import LEAST_ORDER, Drift, drift, shown, six
 from eomsym.verification.observables import read_observable
 from eomsym.verification.posing import Progress
 from eomsym.verification.training import Training, network_of

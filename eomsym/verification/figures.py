@@ -21,10 +21,9 @@ from eomsym.verification.verification_record import RATIO_TOLERANCE
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-    from eomsym.verification.decay_laws import Translation
-    from eomsym.verification.drift_record import Drift
-    from eomsym.verification.follow_record import Follow
-    from eomsym.verification.norm_laws import Scale
+    from eomsym.verification.drifting import Drift
+    from eomsym.verification.following import Follow
+    from eomsym.verification.layer_laws import Scale, Translation
     from eomsym.verification.recommending import OrderAdvice
     from eomsym.verification.terms_along import Terms
     from eomsym.verification.verification_record import OrderRecord, Verification

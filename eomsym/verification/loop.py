@@ -24,11 +24,11 @@ from eomsym.dynamics.loop_pieces import handed_over, pieces_between
 from eomsym.dynamics.shadow_start import hand_over
 from eomsym.dynamics.vectors import Vector
 from eomsym.errors import InputError
-from eomsym.verification.asked import Asked
 from eomsym.verification.measurement import (
     MANIFOLD,
     PREDICTION_ACCURACY,
     SHADOW,
+    Asked,
     Problem,
 )
 from eomsym.verification.posing import (

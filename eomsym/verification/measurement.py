@@ -29,8 +29,10 @@ from eomsym.dynamics.vectors import Vector, epsilon, norm, rounded
 from eomsym.errors import InputError, IntegrationError
 from eomsym.optimizers import Optimizer
 from eomsym.optimizers.tracing import trace
-from eomsym.verification.accuracy import evaluation_noise
-from eomsym.verification.verification_record import FLOOR_MARGIN, Floor, OrderRecord
+from eomsym.verification.accuracy import check_gradient, evaluation_noise
+from eomsym.verification.posing import Progress
+from eomsym.verification.training import Training
+from eomsym.verification.verification_record import FLOOR_MARGIN, Floor, OrderRecord, Verification
 
 #: How often, at most, the smallest step of the user's or the default list is halved further.
 MORE_HALVINGS = 4
@@ -46,6 +48,11 @@ TIGHTENING = 30
 #: Allowed relative error of the predicted errors in one step of the integrator, and all told: beyond it we warn.
 #: The latter was a hundred times smaller than the former wherever it was measured.
 PREDICTION_ACCURACY = 1e-3
+
+
+#: Orders that are measured at a time; the numbers do not depend on it.  Losses of JAX and PyTorch are followed by their
+#: library's tracer, whose state two threads would share: there it is one.
+THREADS = 2
 
 
 def forgetting_steps(entry: Optimizer, parameters: Mapping[str, Fraction], start: str) -> int:
@@ -302,3 +309,47 @@ def _collect(order: int, exponent: int, points: Sequence[Point], resummed: bool)
         floor_parts=tuple(point.floor for point in points),
         resummed=resummed,
     )
+
+
+@dataclass(frozen=True, eq=False)
+class Asked:
+    """Arguments of ``verify``, under their names."""
+
+    training: Training
+    orders: Sequence[int]
+    etas: Sequence[float] | None
+    progress: Progress | None = None
+
+    def kernel(self) -> Any:
+        """Returns the loss in doubles, one order higher than the highest asked for, which predicts its error.
+
+        Raises ``InputError`` for one without a gradient along a curve and ``KernelError`` where a kernel's gradient is
+        not that of its loss.
+        """
+        order, training = max(self.orders), self.training
+        kernel = training.series_kernel(order + 1, f"verifying order {order}")
+        check_gradient(kernel, training.theta, training.data)
+        return kernel
+
+    def study(
+        self,
+        problem: Problem,
+        etas: Sequence[float],
+        time: float,
+        radius: float,
+        *,
+        warnings: tuple[str, ...] = (),
+        **about: Any,
+    ) -> Verification:
+        """Measures all orders; ``about`` is what else the result says of itself."""
+        measurement = Measurement(problem, time, self.progress)
+        threads = THREADS if self.training.own is None else 1
+        records = measurement.records(self.orders, etas, extend=self.etas is None, threads=threads)
+        return Verification(
+            training=replace(self.training.setting, eta=None),
+            time=time,
+            spectral_radius=radius,
+            orders=records,
+            warnings=(*warnings, *measurement.warnings),
+            **about,
+        )

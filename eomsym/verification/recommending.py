@@ -30,8 +30,7 @@ from eomsym.dynamics.state_map import StateMap, run_states
 from eomsym.errors import InputError, IntegrationError
 from eomsym.optimizers import get
 from eomsym.result import Result, Table, fixed, plain, small
-from eomsym.verification.compare import Run, compare
-from eomsym.verification.motions import map_of
+from eomsym.verification.compare import Run, compare, map_of
 from eomsym.verification.posing import Progress, step_warnings
 from eomsym.verification.training import Training
 

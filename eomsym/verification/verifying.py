@@ -25,10 +25,9 @@ from eomsym.models import DEFAULT_DATASETS, Dataset, dataset
 from eomsym.optimizers import Optimizer
 from eomsym.step_index.frozen import has_kink
 from eomsym.step_index.resummation import check_summable
-from eomsym.verification.asked import Asked
-from eomsym.verification.gradient_check import check_gradient
+from eomsym.verification.accuracy import check_gradient
 from eomsym.verification.loop import verify_loop
-from eomsym.verification.measurement import MANIFOLD, SHADOW, Measurement, Problem, forgetting_steps
+from eomsym.verification.measurement import MANIFOLD, SHADOW, Asked, Measurement, Problem, forgetting_steps
 from eomsym.verification.posing import (
     HALVINGS,
     LARGEST_STEP,

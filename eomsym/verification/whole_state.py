@@ -24,8 +24,7 @@ from eomsym.errors import InputError, IntegrationError
 from eomsym.optimizers import Optimizer
 from eomsym.optimizers.registry import check_one_gradient
 from eomsym.optimizers.whole_state import WholeState, whole_state
-from eomsym.verification.asked import Asked
-from eomsym.verification.measurement import WholeProblem
+from eomsym.verification.measurement import Asked, WholeProblem
 from eomsym.verification.posing import LARGEST_STEP_WITH_MEMORY, STEPS, default_etas, growth_of_terms
 from eomsym.verification.verification_record import Verification
 

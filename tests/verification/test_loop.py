@@ -14,8 +14,8 @@ from eomsym.optimizers import loop_of
 from eomsym.optimizers.batches import cut
 from eomsym.optimizers.loop import Loop
 from eomsym.verification import Training
-from eomsym.verification.asked import Asked
 from eomsym.verification.loop import verify_loop
+from eomsym.verification.measurement import Asked
 
 SMOOTH = "(1+cos(pi*tau/6))/2*(1-exp(-1-3*tau))"
 PIECES = "cosine(4, warmup=0.8)"
