@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -14,7 +13,7 @@ import numpy as np
 from eomsym.arrays.check import first_fault, kinks_of
 from eomsym.checks import check_integer
 from eomsym.errors import InputError
-from eomsym.result import Result, Table, plain, small
+from eomsym.result import Result, Table, plain
 from eomsym.verification.line_differences import Estimate, line_coefficients
 
 #: The routes: rules of eomsym, the framework's derivatives of derivatives, differences of its first gradients.
@@ -106,23 +105,14 @@ class Audit(Result):
         """The framework, the order, and what is to blame."""
         return f"{self.framework}, order {self.order}, blame {self.blame}, operation {self.operation}"
 
-    def records(self) -> list[dict[str, Any]]:
-        """One row for each order."""
-        return [row.to_dict() for row in self.rows]
-
     def report(self) -> list[str | Table]:
         """For each order the size of the coefficient, how far the routes are apart, and what differences may owe."""
-        head = ["order", "size", *(f"{one} - {other}" for one, other in PAIRS), "error of differences", "apart"]
-        rows = [
-            [
-                *(str(row.order), small(row.size)),
-                *(small(row.apart.get(pair, math.nan)) for pair in PAIRS),
-                *(small(row.error), row.verdict or "none"),
-            ]
-            for row in self.rows
-        ]
-        return [f"{self.framework}, {self.size} parameters", "", Table(head, rows), self.sentence]
+        apart = {f"{one} - {other}": f"{one}_{other}:.1e" for one, other in PAIRS}
+        ends = {"error of differences": "error:.1e", "apart": "verdict"}
+        table = Table.of(self.records(), {"order": "order", "size": "size:.1e", **apart, **ends})
+        return [f"{self.framework}, {self.size} parameters", "", table, self.sentence]
 
+    rows_of = "rows"
     told = ("framework", "order", "size", "passed", "blame", "operation", "rows", "sentence", "warnings")
 
 

@@ -17,10 +17,10 @@ from eomsym.codegen import MAX_KERNEL_ORDER
 from eomsym.derivation.posing import STATES
 from eomsym.dynamics.kernel import Data
 from eomsym.dynamics.motion import Motion, WholeMotion
-from eomsym.dynamics.setting import OfTraining, Setting
+from eomsym.dynamics.setting import HEAD, OfTraining, Setting
 from eomsym.dynamics.state_map import run_states
 from eomsym.errors import EomsymError, InputError, IntegrationError
-from eomsym.result import Table, finite, plain
+from eomsym.result import Table
 from eomsym.step_index.lookahead import MAX_LOOKAHEAD_ORDER
 from eomsym.verification.compare import Compared, Run, check_moving, compare, map_of, on_manifold, slow_motion
 from eomsym.verification.observables import (
@@ -86,33 +86,37 @@ class Drift(OfTraining):
         return {record.order: record.path for record in self.compared if record.path is not None}
 
     @property
-    def floors(self) -> dict[int, float]:
-        """What of each prediction at the last step the integrator may owe, ‖·‖₂."""
-        return {record.order: record.floor for record in self.compared if record.path is not None}
-
-    @property
     def reasons(self) -> dict[int, str]:
         """Why the path of an order did not reach the end."""
         return {record.order: record.reason for record in self.compared if record.reason}
 
     @property
+    def predictions(self) -> list[dict[str, Any]]:
+        """Of each order that was predicted the change at the last step, and its distance from the measured one, ‖·‖₂.
+
+        ``ratio`` is predicted over measured change, of arrays the share along the measured one; ``floor`` what the
+        integrator may owe; ``at_floor`` says whether the error is lost in round-off and integration.
+        """
+        square = float(np.vdot(self.change, self.change))
+        return [
+            {
+                **{"order": record.order, "change": path[-1].tolist(), "error": record.error},
+                "ratio": float(np.vdot(path[-1], self.change)) / square if square else None,
+                **{"floor": record.floor, "at_floor": record.error < 5 * (record.floor + self.round_off)},
+            }
+            for record in self.compared
+            if (path := record.path) is not None
+        ]
+
+    @property
     def errors(self) -> dict[int, float]:
         """Distance of the predicted change from the measured one at the last step, ‖·‖₂, by order."""
-        return {record.order: record.error for record in self.compared if record.path is not None}
+        return {row["order"]: row["error"] for row in self.predictions}
 
     @property
     def ratios(self) -> dict[int, float]:
         """Predicted over measured change at the last step, by order; of arrays, the share along the measured one."""
-        square = float(np.vdot(self.change, self.change))
-        return {
-            order: float(np.vdot(path[-1], self.change)) / square if square else math.nan
-            for order, path in self.predicted.items()
-        }
-
-    @property
-    def at_floor(self) -> dict[int, bool]:
-        """Whether the error of an order is lost in round-off and integration."""
-        return {order: error < 5 * (self.floors[order] + self.round_off) for order, error in self.errors.items()}
+        return {row["order"]: math.nan if row["ratio"] is None else row["ratio"] for row in self.predictions}
 
     @property
     def broken_at(self) -> int | None:
@@ -126,32 +130,22 @@ class Drift(OfTraining):
 
     drawn_by = "eomsym.verification.figures.drift_figure"
 
-    def to_dict(self) -> dict[str, Any]:
-        """The JSON object of ``drift`` as plain values."""
-        errors, ratios, lost = self.errors, self.ratios, self.at_floor
-        return {
-            **self.entries("observable", "exact_derivative", "optimizer", "parameters"),
-            **self.entries("model", "dataset", "seed", "eta", "steps", "after", "state"),
-            "shape": list(self.value.shape),
-            **self.entries("value", "rows", "vanishing", "broken_at", "step", "change", "round_off"),
-            "predictions": [
-                {
-                    "order": order,
-                    "change": path[-1].tolist(),
-                    "error": errors[order],
-                    "ratio": finite(ratios[order]),
-                    "floor": self.floors[order],
-                    "at_floor": lost[order],
-                }
-                for order, path in self.predicted.items()
-            ],
-            "path": plain({"steps": self.marks, "measured": self.measured}),
-            **self.entries("warnings", "reasons", "passed"),
-        }
+    told = (
+        *("observable", "exact_derivative", *HEAD, "steps", "after", "state", "shape", "value", "rows", "vanishing"),
+        *("broken_at", "step", "change", "round_off", "predictions", "path", "warnings", "reasons", "passed"),
+    )
 
-    def records(self) -> list[dict[str, Any]]:
-        """One row for each order that was predicted."""
-        return list(self.to_dict()["predictions"])
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """That of the observable."""
+        return self.value.shape
+
+    @property
+    def path(self) -> dict[str, np.ndarray]:
+        """The measured change at each mark."""
+        return {"steps": self.marks, "measured": self.measured}
+
+    rows_of = "predictions"
 
     @property
     def summary(self) -> str:
@@ -160,22 +154,22 @@ class Drift(OfTraining):
 
     def report(self) -> list[str | Table]:
         """The rows and what each order predicts, then what was measured."""
-        lines = []
+        lines, predicted = [], {row["order"]: row for row in self.predictions}
         for order, row in enumerate(self.rows):
             size = "0 (identically)" if self.vanishing and self.vanishing[order] else shown(row)
             told = ["", "", "", self.reasons.get(order, "")]
-            if order in self.predicted:
+            if found := predicted.get(order):
                 nothing = bool(self.vanishing) and all(self.vanishing[: order + 1])
-                change = "0" if nothing else shown(self.predicted[order][-1])
-                lost = "round-off" if self.at_floor[order] else ""
-                told = [change, f"{self.errors[order]:.2e}", six(self.ratios[order]), lost]
+                change = "0" if nothing else shown(found["change"])
+                told = [change, f"{found['error']:.2e}", six(self.ratios[order])]
+                told.append("round-off" if found["at_floor"] else "")
             lines.append([str(order), size, *told])
         head = ["order", "row k", "predicted change", "error", "predicted / measured", ""]
         what = "change in 1 step" if self.steps == 1 else f"change in {self.steps} steps"
         return [self.summary, "", Table(head, lines, words=(-1,)), f"{what}, measured: {shown(self.change)}"]
 
 
-def shown(value: np.ndarray) -> str:
+def shown(value: Any) -> str:
     """A number; of an array its norm."""
     return f"{float(value):.6g}" if np.ndim(value) == 0 else f"|{float(np.linalg.norm(value)):.6g}|"
 

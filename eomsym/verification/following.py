@@ -15,7 +15,7 @@ from threadpoolctl import threadpool_limits
 from eomsym.checks import check_choice, check_integer, check_orders
 from eomsym.derivation.posing import STATES
 from eomsym.dynamics.motion import Motion, WholeMotion
-from eomsym.dynamics.setting import OfTraining, Setting
+from eomsym.dynamics.setting import HEAD, OfTraining, Setting
 from eomsym.dynamics.state_map import run_states
 from eomsym.errors import InputError
 from eomsym.result import Table, plain, small
@@ -66,7 +66,7 @@ class Follow(OfTraining):
 
         Of the equation of the whole state; of that on the slow manifold where ``state`` is slow.
         """
-        return {record.order: record.error for record in self._main}
+        return {record.order: record.error for record in self.orders}
 
     @property
     def slow_errors(self) -> dict[int, float]:
@@ -76,15 +76,16 @@ class Follow(OfTraining):
     @property
     def paths(self) -> dict[int, np.ndarray]:
         """Order → θ at every step, (steps + 1, d); without orders whose path left the numbers."""
-        return {record.order: record.path for record in self._main if record.path is not None}
+        return {record.order: record.path for record in self.orders if record.path is not None}
 
     @property
     def gradients(self) -> dict[int, int]:
         """Order → gradients that its path took."""
-        return {record.order: record.gradients for record in self._main}
+        return {record.order: record.gradients for record in self.orders}
 
     @property
-    def _main(self) -> tuple[Compared, ...]:
+    def orders(self) -> tuple[Compared, ...]:
+        """The orders of the equation that ``state`` asks for."""
         return self.whole if self.state == "whole" else self.slow
 
     @cached_property
@@ -98,7 +99,7 @@ class Follow(OfTraining):
 
     def needed(self, error: float = SMALL) -> int | None:
         """The lowest order whose error is at most this; None if there is none."""
-        return next((record.order for record in self._main if record.error <= error), None)
+        return next((record.order for record in self.orders if record.error <= error), None)
 
     @cached_property
     def shares(self) -> tuple[float, ...]:
@@ -106,7 +107,7 @@ class Follow(OfTraining):
 
         N is the highest order followed; what round-off hides is left out.
         """
-        highest = min(max(record.order for record in self._main) + 2, self.steps)
+        highest = min(max(record.order for record in self.orders) + 2, self.steps)
         lengths = np.linalg.norm(np.diff(self.iterates, axis=0), axis=1)
         rounding = np.finfo(np.float64).eps * np.linalg.norm(self.iterates[0]) / np.median(lengths)
         found = []
@@ -139,7 +140,7 @@ class Follow(OfTraining):
     @property
     def sentence(self) -> str:
         """What was learned, in one sentence."""
-        best, first = _best(self._main), self.needed()
+        best, first = _best(self.orders), self.needed()
         what = "" if self.state == "whole" else "on the slow manifold "
         if best is None:
             return f"No order {what}stays near the run of {self.steps} steps."
@@ -162,7 +163,7 @@ class Follow(OfTraining):
     def records(self) -> list[dict[str, Any]]:
         """One row for each order; of the slow manifold its error."""
         beside = self.slow_errors
-        return [record.to_dict() | {"slow_error": plain(beside.get(record.order))} for record in self._main]
+        return [record.to_dict() | {"slow_error": plain(beside.get(record.order))} for record in self.orders]
 
     def report(self) -> list[str | Table]:
         """What was run, the errors with what of them may be the integrator's, and what was learned."""
@@ -173,18 +174,10 @@ class Follow(OfTraining):
     @property
     def _orders(self) -> Table:
         """Of the whole state gradients too (a series is no whole number of them), and the slow manifold."""
-        whole = self.state == "whole"
-        beside = self.slow_errors if whole else {}
-        more = [*(["gradients"] if whole else []), *(["slow manifold"] if beside else [])]
-        rows = [
-            [
-                *(str(record.order), small(record.error), small(record.floor)),
-                *([str(record.gradients)] if whole else []),
-                *([small(beside.get(record.order, math.nan))] if beside else []),  # its kernel may end before
-            ]
-            for record in self._main
-        ]
-        return Table(["order", "error", "integrator", *more], rows)
+        columns = {"order": "order", "error": "error:.1e", "integrator": "floor:.1e"}
+        if self.state == "whole":
+            columns |= {"gradients": "gradients"} | ({"slow manifold": "slow_error:.1e"} if self.slow else {})
+        return Table.of(self.records(), columns)
 
     drawn_by = "eomsym.verification.figures.follow_figure"
 
@@ -196,15 +189,10 @@ class Follow(OfTraining):
             {"run": self.iterates, **{f"order {n}": path for n, path in self.paths.items()}}, coordinates
         )
 
-    def to_dict(self) -> dict[str, Any]:
-        """The JSON object of ``follow`` as plain values; what does not exist is ``None``."""
-        return {
-            **self.entries("optimizer", "parameters", "model", "dataset", "seed", "eta", "steps", "after", "state"),
-            **self.training.loop,
-            **self.entries("moved", "run_gradients"),
-            "orders": plain(self._main),
-            **self.entries("slow", "shares", "sentence", "warnings", "no_slow"),
-        }
+    told = (
+        *(*HEAD, "steps", "after", "state", "schedules?", "batches?", "moved", "run_gradients"),
+        *("orders", "slow", "shares", "sentence", "warnings", "no_slow"),
+    )
 
 
 def _best(records: Sequence[Compared]) -> Compared | None:
