@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields, is_dataclass
 from decimal import Decimal
 from html import escape
@@ -48,6 +48,11 @@ class Table:
     boxed: bool = False
     fixed: tuple[int, ...] = ()
     width: int | None = None
+
+    @classmethod
+    def of(cls, rows: Iterable[Any], columns: Mapping[str, str], **look: Any) -> Table:
+        """A table of results or mappings: of each what ``columns`` has by head, a name with its form, ``error:.1e``."""
+        return cls(list(columns), [[_told(row, cell) for cell in columns.values()] for row in rows], **look)
 
     def _left(self, column: int) -> bool:
         return column in self.words or column - len(self.head) in self.words
@@ -108,11 +113,14 @@ class Result:
     """What was found, in every form.
 
     A data class of results says ``@dataclass(repr=False)``, what is in its line (``summary``), its table and sentences
-    (``report``) and its rows (``column_values`` or ``records``); where it does not, they are made of its fields.
+    (``report``) and its rows (``rows_of``, ``column_values`` or ``records``); where it does not, they are made of its
+    fields.
     """
 
-    #: The attributes in ``to_dict``; the fields where none are named.
+    #: The attributes in ``to_dict``; the fields where none are named.  One with a ? is left out where there is nothing.
     told: tuple[str, ...] = ()
+    #: The attribute whose entries are the ``records``, where there is one.
+    rows_of = ""
     #: The function that draws it, by its full name; where there is none, lines are drawn of ``records``.
     drawn_by = ""
 
@@ -130,6 +138,8 @@ class Result:
 
     def records(self) -> list[dict[str, Any]]:
         """The rows of the result as plain values, one dictionary each."""
+        if self.rows_of:
+            return list(self.entries(self.rows_of)[self.rows_of])
         columns = self.column_values()
         if columns:
             rows = zip(*map(plain, columns.values()), strict=True)
@@ -168,10 +178,11 @@ class Result:
 
     def entries(self, *names: str) -> dict[str, Any]:
         """Attributes by name, as plain values; pairs of names and texts as mappings."""
-        values = {name: getattr(self, name) for name in names}
+        values = {name.removesuffix("?"): getattr(self, name.removesuffix("?")) for name in names}
         return {
             name: plain(dict(value) if name in _PAIRS and isinstance(value, tuple) else value)
             for name, value in values.items()
+            if f"{name}?" not in names or value
         }
 
     def __repr__(self) -> str:
@@ -221,6 +232,13 @@ def fixed(number: float | Decimal, form: str = ".4f") -> str:
 def small(number: float) -> str:
     """A number of which two digits tell all: ``1.2e-05``; ``none`` for what is not finite."""
     return fixed(number, ".1e")
+
+
+def _told(row: Any, cell: str) -> str:
+    """What a cell shows of a row: ``none`` for what does not exist."""
+    name, _, form = cell.partition(":")
+    value = row[name] if isinstance(row, Mapping) else getattr(row, name)
+    return "none" if value is None else fixed(value, form) if form else str(value)
 
 
 def _cell(value: Any) -> str:

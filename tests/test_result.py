@@ -40,10 +40,9 @@ from eomsym.verification import (
     Translation,
     Verification,
 )
-from eomsym.verification.audit_record import AuditRow
+from eomsym.verification.auditing import AuditRow
 from eomsym.verification.compare import Compared
-from eomsym.verification.decay_laws import RatePrediction
-from eomsym.verification.norm_laws import NormPath, Scale
+from eomsym.verification.layer_laws import NormPath, RatePrediction, Scale
 from eomsym.verification.recommending import Recommendation
 from eomsym.verification.terms_along import TermPoint, TermRecord, TreeRecord
 

@@ -37,12 +37,6 @@ class Setting:
         return f"{self.optimizer} ({', '.join(values)})" if values else self.optimizer
 
     @property
-    def loop(self) -> dict[str, Any]:
-        """What JSON says of schedules and batches; nothing where there are none."""
-        schedules = {"schedules": dict(self.schedules)} if self.schedules else {}
-        return schedules | ({"batches": self.batches} if self.batches else {})
-
-    @property
     def place(self) -> str:
         """The model, on its data."""
         if not self.dataset:
@@ -52,6 +46,10 @@ class Setting:
 
     def __str__(self) -> str:
         return f"{self.rule} on {self.place}"
+
+
+#: The head in JSON.
+HEAD = ("optimizer", "parameters", "model", "dataset", "seed", "eta")
 
 
 class OfTraining(Result):
@@ -65,6 +63,8 @@ class OfTraining(Result):
         dataset: str
         seed: int | None
         eta: Any
+        schedules: tuple[tuple[str, str], ...]
+        batches: int
 
     def __getattr__(self, name: str) -> Any:
         if name != "training" and name in Setting.__dataclass_fields__:

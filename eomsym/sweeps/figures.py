@@ -62,8 +62,7 @@ def _draw_case(axes: Axes, case: Case) -> None:
     for summary in case.orders:
         colour, marker = line_style(summary.order)
         for record in summary.by_seed:
-            axes.plot(record.etas, record.predicted_errors, "--", color=colour, linewidth=0.8)
-            draw_errors(axes, record, colour, marker)
+            draw_errors(axes, record, colour, marker, width=0.8)
         lowest = min(summary.by_seed, key=lambda record: record.predicted_errors[-1])
         label_at_end(axes, lowest, short(summary.slope, 2), colour)
     eta_axis(axes, records, room=0.45)

@@ -2,17 +2,13 @@
 
 from eomsym.verification.accuracy import evaluation_noise, measure_accuracy
 from eomsym.verification.at_the_edge import Edge, edge
-from eomsym.verification.audit_record import Audit
-from eomsym.verification.auditing import audit
+from eomsym.verification.auditing import Audit, audit
 from eomsym.verification.batches import Batches
 from eomsym.verification.certifying import Certificate, certify
 from eomsym.verification.conserving import Conserved, conserved
-from eomsym.verification.decay_laws import Translation, translation
-from eomsym.verification.drift_record import Drift
-from eomsym.verification.drifting import drift
-from eomsym.verification.follow_record import Follow
-from eomsym.verification.following import follow
-from eomsym.verification.norm_laws import Scale, scale
+from eomsym.verification.drifting import Drift, drift
+from eomsym.verification.following import Follow, follow
+from eomsym.verification.layer_laws import Scale, Translation, scale, translation
 from eomsym.verification.random_batches import noise
 from eomsym.verification.recommending import OrderAdvice, Recommendation, StepAdvice, recommend, recommend_order
 from eomsym.verification.regularising import ImplicitRegulariser, implicit_regulariser

@@ -1,23 +1,26 @@
-"""How accurate a kernel's values are, measured: by a second evaluation in double-double, and by their own noise.
+"""How accurate a kernel's values are, measured: by double-double, by their own noise, by differences.
 
 The first needs a second kernel and knows every error but the model's; the second is cheap, works for any kernel and
 knows round-off alone.  ``verification.certifying`` proves what these measure.
+Whether a kernel's gradient is that of its loss is asked by central differences of the loss, which share no reverse
+pass with it.  A convergence study cannot ask that: of a wrong gradient the optimiser and its equation of motion make
+the same.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from math import comb, factorial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from eomsym.double_double import DoubleDouble
-from eomsym.dynamics.vectors import Vector, norm, rounded
-from eomsym.errors import InputError
-from eomsym.models import MLP
+from eomsym.dynamics.vectors import Vector, epsilon, norm, rounded
+from eomsym.errors import InputError, KernelError
+from eomsym.models import MLP, VectorField
 
 if TYPE_CHECKING:
     from eomsym.codegen import Kernel
@@ -26,6 +29,18 @@ if TYPE_CHECKING:
 #: SPACING^DIFFERENCES, far below any round-off, and noise does not.
 DIFFERENCES = 6
 SPACING = 1e-7
+
+
+#: How many directions are drawn.
+DIRECTIONS = 2
+#: Round-off of the loss may be this many times what was measured of it, seven values being few.
+SAFETY = 30
+#: The step is so large that this allows for an error of so large a part of the slope along such a direction.
+WANTED = 1e-6
+#: And moves θ by no more than about this part.
+REACH = 1e-3
+#: An entry this small against the largest moves as that does.
+VANISHING = 1e-100
 
 
 def measure_accuracy(
@@ -89,3 +104,52 @@ def proportional_noise(function: Callable[[Vector], Vector], point: Vector) -> f
         return function(scale * place if doubled else (scale * place).astype(place.dtype))
 
     return evaluation_noise(at, DoubleDouble.from_value(ones) if doubled else ones)
+
+
+def check_gradient(kernel: Any, theta: Vector, data: Sequence[np.ndarray]) -> None:
+    """Raises ``KernelError`` where ``kernel.gradient`` differs from differences of ``kernel.loss``.
+
+    A difference over 2h is off by ``h²/6`` times a third derivative, which the same with h/2 measures and removes, and
+    by the round-off in two values of the loss over 2h, which is measured too.  A kernel without a loss is let pass.
+    """
+    if not hasattr(kernel, "loss") or isinstance(getattr(kernel, "model", None), VectorField):
+        return
+    slope = rounded(kernel.gradient(theta, *data))
+    largest = float(np.abs(rounded(theta)).max()) or 1.0
+    sizes = np.abs(rounded(theta)) / largest
+    sizes[sizes < VANISHING] = 1.0
+    length = float(np.linalg.norm(sizes))
+    round_off = proportional_noise(lambda at: kernel.loss(at, *data), theta)
+    expected = float(np.linalg.norm(slope * sizes)) / length
+    h = REACH * length * largest
+    if expected:
+        h = min(h, SAFETY * (round_off + _last_place(kernel.loss(theta, *data))) / (WANTED * expected))
+    random = np.random.default_rng(0)
+    for _ in range(DIRECTIONS):
+        direction = sizes * random.standard_normal(len(sizes))
+        direction /= np.linalg.norm(direction)
+        (coarse, last), (fine, _) = (_excess(kernel, theta, data, slope, step * direction) for step in (h, h / 2))
+        excess = (8 * fine - coarse) / (6 * h)
+        allowed = (SAFETY * (round_off + last) + abs(fine - coarse / 2)) / h
+        if not abs(excess) <= allowed:
+            along = float(slope @ direction)
+            raise KernelError(
+                f"kernel: its gradient is not that of its loss: in a direction drawn at random the loss grows by "
+                f"{along + excess:.8g} a unit, and the gradient says {along:.8g}; generate the kernel again"
+            )
+
+
+def _excess(
+    kernel: Any, theta: Vector, data: Sequence[np.ndarray], slope: np.ndarray, step: Vector
+) -> tuple[float, float]:
+    """What the loss grows by from θ − step to θ + step more than the gradient says, and its last place there."""
+    step = (theta + step) - theta
+    step = theta - (theta - step)  # both points are as far from θ, without rounding
+    before, after = kernel.loss(theta - step, *data), kernel.loss(theta + step, *data)
+    grown = float(rounded(after - before)) - 2 * float(slope @ rounded(step))
+    return grown, max(_last_place(before), _last_place(after))
+
+
+def _last_place(loss: Any) -> float:
+    """A unit in the last place of a number."""
+    return epsilon(loss) * abs(float(rounded(loss)))

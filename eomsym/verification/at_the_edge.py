@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from time import perf_counter
 from typing import Any
@@ -18,11 +18,11 @@ from eomsym.dynamics.even_steps import follow_even_steps
 from eomsym.dynamics.kernel import Data
 from eomsym.dynamics.kernel_rule import DESCENT
 from eomsym.dynamics.motion import WholeMotion
-from eomsym.dynamics.setting import OfTraining, Setting
+from eomsym.dynamics.setting import HEAD, OfTraining, Setting
 from eomsym.dynamics.state_map import StateMap, run_states
 from eomsym.errors import InputError, IntegrationError, ResummationWarning
 from eomsym.result import Table
-from eomsym.verification.motions import check_moving, map_of
+from eomsym.verification.compare import check_moving, map_of
 from eomsym.verification.training import Training
 
 #: Up to which ηλ each description is the one to take: beyond its end terms or signs speak against it.
@@ -55,10 +55,7 @@ class Edge(OfTraining):
     costs: dict[str, float]
     training: Setting = OF_DESCENT
 
-    def to_dict(self) -> dict[str, Any]:
-        """Plain values, after the head."""
-        head = self.entries("optimizer", "parameters", "model", "dataset", "seed", "eta")
-        return {**head, **self.entries("step", "product", "holds", "errors", "costs")}
+    told = (*HEAD, "step", "product", "holds", "errors", "costs")
 
     def column_values(self) -> dict[str, Any]:
         """One row for each description."""
@@ -99,17 +96,12 @@ def _of_map(training: Training, whole: StateMap, eta: float, order: int, after: 
     after = max(after, whole.first)
     states = run_states(whole, 2, after)
     thetas = states[:, : whole.size]
-    moved = float(np.linalg.norm(thetas[2] - thetas[0]))
-    if not 0 < moved < math.inf:
-        raise IntegrationError(f"edge: the run moves by {moved:g} in two steps; take another theta or eta")
     begun = replace(whole, start=states[0], first=0)
     flows = {
         "look-ahead": lambda: WholeMotion(begun).path(order, states, ACCURACY).states[-1],
         "even-step": lambda: follow_even_steps(begun, 2, EVEN_ORDER, tolerance=ACCURACY).state(2)[: whole.size],
     }
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ResummationWarning)  # what it says is said here in numbers
-        errors = {name: _distance(flow, thetas[2]) / moved for name, flow in flows.items()}
+    errors = _errors(flows, thetas, "the run")
     product = eta * largest_eigenvalue(kernel, thetas[0], training.data)
     holds = min(errors, key=lambda name: (math.isnan(errors[name]), errors[name]))
     costs = {"look-ahead": order + 1.0, "even-step": EVEN_ORDER + 1.0}
@@ -124,9 +116,6 @@ def edge_at(kernel: SeriesKernel, theta: np.ndarray, eta: float, data: Data, ord
     product = eta * largest_eigenvalue(kernel, theta, data)
     middle = theta - eta * kernel.gradient(theta, *data)
     end = middle - eta * kernel.gradient(middle, *data)
-    moved = float(np.linalg.norm(end - theta))
-    if not 0 < moved < math.inf:
-        raise IntegrationError(f"edge: gradient descent moves by {moved:g} in two steps; take another theta or eta")
     allowed = ACCURACY * float(np.linalg.norm(middle - theta))
 
     def series(resum: bool) -> np.ndarray:
@@ -135,33 +124,44 @@ def edge_at(kernel: SeriesKernel, theta: np.ndarray, eta: float, data: Data, ord
         )
         return np.asarray(found.theta)
 
-    def even() -> np.ndarray:
-        return even_steps(kernel, theta, eta, 2, data, order=EVEN_ORDER, tolerance=ACCURACY).state(2)
-
-    flows = {"series": lambda: series(False), "resummed": lambda: series(True), "even-step": even}
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ResummationWarning)  # what it says is said here in numbers
-        errors = {name: _distance(flow, end) / moved for name, flow in flows.items()}
-        gradient = _shortest_seconds(lambda: kernel.gradient(theta, *data))
-        rows = _shortest_seconds(lambda: kernel.field(theta, eta, *data, order=order))
-        resummed = _shortest_seconds(lambda: kernel.field(theta, eta, *data, order=order, resum=True))
+    flows = {
+        "series": lambda: series(False),
+        "resummed": lambda: series(True),
+        "even-step": lambda: even_steps(kernel, theta, eta, 2, data, order=EVEN_ORDER, tolerance=ACCURACY).state(2),
+    }
+    errors = _errors(flows, (theta, middle, end), "gradient descent")
+    gradient = _shortest_seconds(lambda: kernel.gradient(theta, *data))
+    rows = _shortest_seconds(lambda: kernel.field(theta, eta, *data, order=order))
+    resummed = _shortest_seconds(lambda: kernel.field(theta, eta, *data, order=order, resum=True))
     costs = {"series": rows / gradient, "resummed": resummed / gradient, "even-step": EVEN_ORDER + 1.0}
     holds = next(name for limit, name in HOLDS if product < limit)
     return Edge(step, product, holds, errors, costs)
 
 
-def _distance(flow: Callable[[], np.ndarray], end: np.ndarray) -> float:
-    try:
-        return float(np.linalg.norm(flow() - end))
-    except (InputError, IntegrationError):
-        return math.nan
+def _errors(
+    flows: Mapping[str, Callable[[], np.ndarray]], thetas: Sequence[np.ndarray] | np.ndarray, what: str
+) -> dict[str, float]:
+    """Distance of each flow to the end of the two steps over the distance moved; NaN where it leaves the numbers."""
+    start, _, end = thetas
+    moved = float(np.linalg.norm(end - start))
+    if not 0 < moved < math.inf:
+        raise IntegrationError(f"edge: {what} moves by {moved:g} in two steps; take another theta or eta")
+    errors = {}
+    for name, flow in flows.items():
+        try:
+            with warnings.catch_warnings(action="ignore", category=ResummationWarning):  # it is said in numbers
+                errors[name] = float(np.linalg.norm(flow() - end)) / moved
+        except (InputError, IntegrationError):
+            errors[name] = math.nan
+    return errors
 
 
 def _shortest_seconds(call: Callable[[], object]) -> float:
     """The fastest of a few: others may use the processor too."""
-    found = []
-    for _ in range(CALLS):
-        begin = perf_counter()
-        call()
-        found.append(perf_counter() - begin)
-    return min(found)
+    seconds = []
+    with warnings.catch_warnings(action="ignore", category=ResummationWarning):
+        for _ in range(CALLS):
+            begin = perf_counter()
+            call()
+            seconds.append(perf_counter() - begin)
+    return min(seconds)

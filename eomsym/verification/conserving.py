@@ -16,9 +16,8 @@ from eomsym.checks import check_orders
 from eomsym.dynamics.setting import OfTraining, Setting
 from eomsym.errors import InputError
 from eomsym.models import LOSS_TABLE, MLP
-from eomsym.result import Table, finite
-from eomsym.verification.drift_record import Drift, shown, six
-from eomsym.verification.drifting import LEAST_ORDER, drift
+from eomsym.result import Table
+from eomsym.verification.drifting import LEAST_ORDER, Drift, drift, shown, six
 from eomsym.verification.observables import read_observable
 from eomsym.verification.posing import Progress
 from eomsym.verification.training import Training, network_of
@@ -77,38 +76,35 @@ class Conserved(OfTraining):
         """Whether gradient flow conserves all, and every order's path stayed in the numbers."""
         return all(found.passed for found in self.drifts) and max(self.flow.values()) <= self.TOLERANCE
 
-    def to_dict(self) -> dict[str, Any]:
-        """The JSON object of ``layers conserved`` as plain values."""
-        first = self.drifts[0]
-        return {
-            **self.entries("optimizer", "model", "dataset", "seed", "eta"),
-            **first.entries("steps", "parameters"),
-            "laws": [
-                {
-                    "observable": found.observable,
-                    "symmetry": self.symmetries[found.observable],
-                    "flow": self.flow[found.observable],
-                    "broken_at": found.broken_at,
-                    "change": found.change.tolist(),
-                    "round_off": found.round_off,
-                    "predictions": [
-                        {"order": order, "error": error, "ratio": finite(found.ratios[order])}
-                        for order, error in found.errors.items()
-                    ],
-                }
-                for found in self.drifts
-            ],
-            "passed": self.passed,
-        }
+    told = ("optimizer", "model", "dataset", "seed", "eta", "steps", "parameters", "laws", "passed")
+
+    @property
+    def steps(self) -> int:
+        """How many are made."""
+        return self.drifts[0].steps
+
+    @property
+    def laws(self) -> list[dict[str, Any]]:
+        """What JSON says of each."""
+        return [
+            {
+                "observable": found.observable,
+                "symmetry": self.symmetries[found.observable],
+                "flow": self.flow[found.observable],
+                **found.entries("broken_at", "change", "round_off"),
+                "predictions": [{name: row[name] for name in ("order", "error", "ratio")} for row in found.predictions],
+            }
+            for found in self.drifts
+        ]
 
     def records(self) -> list[dict[str, Any]]:
         """One row a law."""
-        return [{name: value for name, value in law.items() if name != "predictions"} for law in self.to_dict()["laws"]]
+        return [{name: value for name, value in law.items() if name != "predictions"} for law in self.laws]
 
     @property
     def summary(self) -> str:
         """The optimiser, the network, and how far."""
-        return f"{self.training}, eta {self.eta:g}, {self.drifts[0].steps} steps"
+        return f"{self.training}, eta {self.eta:g}, {self.steps} steps"
 
     def report(self) -> list[str | Table]:
         """What is conserved, where it is broken, and how well each order says by how much."""

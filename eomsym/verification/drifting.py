@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Iterable
 from contextlib import suppress
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -15,12 +17,12 @@ from eomsym.codegen import MAX_KERNEL_ORDER
 from eomsym.derivation.posing import STATES
 from eomsym.dynamics.kernel import Data
 from eomsym.dynamics.motion import Motion, WholeMotion
+from eomsym.dynamics.setting import HEAD, OfTraining, Setting
 from eomsym.dynamics.state_map import run_states
 from eomsym.errors import EomsymError, InputError, IntegrationError
+from eomsym.result import Table
 from eomsym.step_index.lookahead import MAX_LOOKAHEAD_ORDER
-from eomsym.verification.compare import Run, compare
-from eomsym.verification.drift_record import Drift
-from eomsym.verification.motions import check_moving, map_of, on_manifold, slow_motion
+from eomsym.verification.compare import Compared, Run, check_moving, compare, map_of, on_manifold, slow_motion
 from eomsym.verification.observables import (
     BY_NAME,
     NEARER,
@@ -43,6 +45,138 @@ POINTS, DISTANCE = 3, 0.3
 ZERO = 1e-8
 #: A row that moves by this part of itself where θ moves by this part of it is made of rounding errors.
 ANEW, LAST_DIGITS = 0.01, 1e-14
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Drift(OfTraining):
+    """``φ̇ = Σ_k η^k φ_k`` at the start, and the change of φ in ``steps`` steps.
+
+    ``rows`` (order + 1, …) are φ_0, φ_1, …, each of the observable's shape; ``step`` (…) its exact change in one step
+    of the optimiser; ``value`` (…) what it is at the start.  ``measured`` (m, …) is the change at the steps ``marks``
+    (m,), ``compared`` the prediction of each order beside it; ``round_off`` is what of the measurement rounding may
+    owe, ‖·‖₂.  ``vanishing`` says of each row whether it vanishes identically, as far as random points tell; it is
+    empty for a whole state, and where no point is in the domain.  ``pace`` is the time of one step.
+    """
+
+    training: Setting
+    observable: str
+    exact_derivative: bool
+    steps: int
+    after: int
+    state: str
+    pace: float
+    value: np.ndarray
+    rows: np.ndarray
+    step: np.ndarray
+    marks: np.ndarray
+    measured: np.ndarray
+    compared: tuple[Compared, ...]
+    round_off: float = 0.0
+    vanishing: tuple[bool, ...] = ()
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def change(self) -> np.ndarray:
+        """What φ has changed by at the last step, (…)."""
+        return np.asarray(self.measured[-1])
+
+    @property
+    def predicted(self) -> dict[int, np.ndarray]:
+        """The predicted change at the marks, (m, …), by order; without those whose path left the numbers."""
+        return {record.order: record.path for record in self.compared if record.path is not None}
+
+    @property
+    def reasons(self) -> dict[int, str]:
+        """Why the path of an order did not reach the end."""
+        return {record.order: record.reason for record in self.compared if record.reason}
+
+    @property
+    def predictions(self) -> list[dict[str, Any]]:
+        """Of each order that was predicted the change at the last step, and its distance from the measured one, ‖·‖₂.
+
+        ``ratio`` is predicted over measured change, of arrays the share along the measured one; ``floor`` what the
+        integrator may owe; ``at_floor`` says whether the error is lost in round-off and integration.
+        """
+        square = float(np.vdot(self.change, self.change))
+        return [
+            {
+                **{"order": record.order, "change": path[-1].tolist(), "error": record.error},
+                "ratio": float(np.vdot(path[-1], self.change)) / square if square else None,
+                **{"floor": record.floor, "at_floor": record.error < 5 * (record.floor + self.round_off)},
+            }
+            for record in self.compared
+            if (path := record.path) is not None
+        ]
+
+    @property
+    def errors(self) -> dict[int, float]:
+        """Distance of the predicted change from the measured one at the last step, ‖·‖₂, by order."""
+        return {row["order"]: row["error"] for row in self.predictions}
+
+    @property
+    def ratios(self) -> dict[int, float]:
+        """Predicted over measured change at the last step, by order; of arrays, the share along the measured one."""
+        return {row["order"]: math.nan if row["ratio"] is None else row["ratio"] for row in self.predictions}
+
+    @property
+    def broken_at(self) -> int | None:
+        """The first k whose φ_k does not vanish identically; None where all do, or where it is not known."""
+        return next((k for k, vanishes in enumerate(self.vanishing) if not vanishes), None)
+
+    @property
+    def passed(self) -> bool:
+        """Whether every order's path stayed in the numbers."""
+        return not self.reasons
+
+    drawn_by = "eomsym.verification.figures.drift_figure"
+
+    told = (
+        *("observable", "exact_derivative", *HEAD, "steps", "after", "state", "shape", "value", "rows", "vanishing"),
+        *("broken_at", "step", "change", "round_off", "predictions", "path", "warnings", "reasons", "passed"),
+    )
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """That of the observable."""
+        return self.value.shape
+
+    @property
+    def path(self) -> dict[str, np.ndarray]:
+        """The measured change at each mark."""
+        return {"steps": self.marks, "measured": self.measured}
+
+    rows_of = "predictions"
+
+    @property
+    def summary(self) -> str:
+        """The observable, what moves it, and where."""
+        return f"{self.observable}: {self.training}, eta {self.eta:g}"
+
+    def report(self) -> list[str | Table]:
+        """The rows and what each order predicts, then what was measured."""
+        lines, predicted = [], {row["order"]: row for row in self.predictions}
+        for order, row in enumerate(self.rows):
+            size = "0 (identically)" if self.vanishing and self.vanishing[order] else shown(row)
+            told = ["", "", "", self.reasons.get(order, "")]
+            if found := predicted.get(order):
+                nothing = bool(self.vanishing) and all(self.vanishing[: order + 1])
+                change = "0" if nothing else shown(found["change"])
+                told = [change, f"{found['error']:.2e}", six(self.ratios[order])]
+                told.append("round-off" if found["at_floor"] else "")
+            lines.append([str(order), size, *told])
+        head = ["order", "row k", "predicted change", "error", "predicted / measured", ""]
+        what = "change in 1 step" if self.steps == 1 else f"change in {self.steps} steps"
+        return [self.summary, "", Table(head, lines, words=(-1,)), f"{what}, measured: {shown(self.change)}"]
+
+
+def shown(value: Any) -> str:
+    """A number; of an array its norm."""
+    return f"{float(value):.6g}" if np.ndim(value) == 0 else f"|{float(np.linalg.norm(value)):.6g}|"
+
+
+def six(ratio: float) -> str:
+    """A ratio to six decimals, without the sign of a zero."""
+    return f"{round(ratio, 6) + 0.0:.6f}"
 
 
 def drift(

@@ -21,10 +21,9 @@ from eomsym.verification.verification_record import RATIO_TOLERANCE
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-    from eomsym.verification.decay_laws import Translation
-    from eomsym.verification.drift_record import Drift
-    from eomsym.verification.follow_record import Follow
-    from eomsym.verification.norm_laws import Scale
+    from eomsym.verification.drifting import Drift
+    from eomsym.verification.following import Follow
+    from eomsym.verification.layer_laws import Scale, Translation
     from eomsym.verification.recommending import OrderAdvice
     from eomsym.verification.terms_along import Terms
     from eomsym.verification.verification_record import OrderRecord, Verification
@@ -56,14 +55,7 @@ def convergence_figure(study: Verification) -> Figure:
     reference slopes too, for theirs is N + 1 exactly.  The number beside each line is the measured slope.
     """
     figure, (axes,) = panels(4.6, 4.4)
-    for index, record in enumerate(study.orders):
-        colour, marker = line_style(index)
-        axes.plot(record.etas, record.predicted_errors, "--", color=colour, linewidth=1.1)
-        draw_errors(axes, record, colour, marker)
-        label = rf"$N={record.order}$: slope {short(record.slope)}"
-        label_at_end(axes, record, label, colour)
-    axes.set(xscale="log", yscale="log")
-    eta_axis(axes, study.orders, room=0.75)
+    _draw_over_etas(axes, study.orders, room=0.75)
     axes.yaxis.set_major_locator(LogLocator(numticks=12))
     axes.yaxis.set_minor_locator(NullLocator())
     axes.set_ylabel(r"$\|\theta_{\mathrm{EoM}}(T)-\theta_{T/\eta}\|_2$")
@@ -220,17 +212,12 @@ def translation_figure(study: Translation) -> Figure:
 def scale_figure(study: Scale) -> Figure:
     """Left: total squared norm of the scale-invariant weights along the run; right: its error against the step size."""
     figure, (left, right) = panels(8.6, 3.8, 2)
-    for index, record in enumerate(study.orders):
-        colour, marker = line_style(index)
-        left.plot(study.path.times, study.path.motion[record.order], color=colour, label=order_name(record.order))
-        right.plot(record.etas, record.predicted_errors, "--", color=colour, linewidth=1.1)
-        draw_errors(right, record, colour, marker)
-        label_at_end(right, record, rf"$N={record.order}$: slope {short(record.slope)}", colour)
+    for index, (order, norms) in enumerate(study.path.motion.items()):
+        left.plot(study.path.times, norms, color=line_style(index)[0], label=order_name(order))
     left.plot(study.path.times, study.path.descent, "o", color="black", markersize=4, label="gradient descent")
     left.set(xlabel=r"time $k\eta$", ylabel=r"$\|w\|^2$, all groups")
     left.legend(frameon=False)
-    right.set(xscale="log", yscale="log")
-    eta_axis(right, study.orders, room=0.9)
+    _draw_over_etas(right, study.orders, room=0.9)
     right.set_ylabel(r"error of $\|w\|^2$ at the end")
     return figure
 
@@ -295,13 +282,9 @@ def tree_share_figure(study: Terms, step: int | None = None) -> Figure:
     axes.invert_yaxis()
     axes.set_xscale("log")
     axes.set_xlabel(rf"share of $\|g\|$ at step {point.step}; hollow: against $g$")
-    axes.legend(handles=[_patch(term.index) for term in point.terms], loc="lower right", frameon=False)
+    colours = [Patch(facecolor=line_style(term.index)[0], label=rf"$\xi_{term.index}$") for term in point.terms]
+    axes.legend(handles=colours, loc="lower right", frameon=False)
     return figure
-
-
-def _patch(index: int) -> Patch:
-    """What the colour of a bar means."""
-    return Patch(facecolor=line_style(index)[0], label=rf"$\xi_{index}$")
 
 
 def truncation_figure(advices: Sequence[OrderAdvice]) -> Figure:
@@ -324,8 +307,22 @@ def truncation_figure(advices: Sequence[OrderAdvice]) -> Figure:
     return figure
 
 
-def draw_errors(axes: Axes, record: OrderRecord, colour: str, marker: str) -> None:
-    """Markers, hollow for what is lost in round-off; a zero has no place on a logarithmic axis."""
+def _draw_over_etas(axes: Axes, records: Sequence[OrderRecord], room: float) -> None:
+    """Errors against the step size, both logarithmic: one colour an order, its slope beside it."""
+    for index, record in enumerate(records):
+        colour, marker = line_style(index)
+        draw_errors(axes, record, colour, marker)
+        label_at_end(axes, record, rf"$N={record.order}$: slope {short(record.slope)}", colour)
+    axes.set(xscale="log", yscale="log")
+    eta_axis(axes, records, room)
+
+
+def draw_errors(axes: Axes, record: OrderRecord, colour: str, marker: str, width: float = 1.1) -> None:
+    """A dashed line of predicted errors, and markers of measured ones, hollow for what is lost in round-off.
+
+    A zero has no place on a logarithmic axis.
+    """
+    axes.plot(record.etas, record.predicted_errors, "--", color=colour, linewidth=width)
     etas, errors, lost = np.array(record.etas), np.array(record.errors), np.array(record.at_floor)
     for chosen, face in ((~lost, colour), (lost & (errors > 0), "white")):
         axes.plot(

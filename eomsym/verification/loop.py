@@ -9,7 +9,6 @@ from itertools import pairwise
 from typing import Any
 
 import numpy as np
-from threadpoolctl import threadpool_limits
 
 from eomsym.dynamics import (
     ErrorPrediction,
@@ -24,12 +23,13 @@ from eomsym.dynamics.loop_pieces import handed_over, pieces_between
 from eomsym.dynamics.shadow_start import hand_over
 from eomsym.dynamics.vectors import Vector
 from eomsym.errors import InputError
-from eomsym.verification.asked import Asked
 from eomsym.verification.measurement import (
     MANIFOLD,
     PREDICTION_ACCURACY,
     SHADOW,
+    Posed,
     Problem,
+    checked_kernel,
 )
 from eomsym.verification.posing import (
     LARGEST_STEP,
@@ -39,7 +39,7 @@ from eomsym.verification.posing import (
     default_etas,
     growth_of_terms,
 )
-from eomsym.verification.verification_record import Verification
+from eomsym.verification.training import Training
 
 #: Where in time the terms are looked at to choose a step size, as parts of the time that is verified.
 PLACES = (0.0, 0.25, 0.5, 0.75)
@@ -54,19 +54,6 @@ class LoopProblem(Problem):
     """A loop on a kernel of a network: ``kernel`` is a ``LoopKernel``, ``theta`` is (θ, τ)."""
 
     kernel: LoopKernel
-
-    @property
-    def steps(self) -> int:
-        return self.kernel.loop.steps
-
-    @property
-    def follows_gradient_flow(self) -> bool:
-        return False
-
-    @property
-    def highest(self) -> int:
-        """The power of η to which memories and starts are made: beyond the errors that are measured."""
-        return max(self.exponents.values())
 
     def path(self, eta: float, steps: int) -> OptimizerEnd:
         """The run, and where the equation of motion has to start for it."""
@@ -115,28 +102,27 @@ class LoopProblem(Problem):
         return found
 
 
-def verify_loop(asked: Asked, start: str = MANIFOLD) -> Verification:
-    """``verify`` of a training with schedules or batches.
+def pose_loop(training: Training, orders: Sequence[int], etas: Sequence[float] | None, start: str = MANIFOLD) -> Posed:
+    """Poses a training with schedules or batches for ``verify``.
 
     Any kernel with ``gradient_series`` will do, whatever optimiser it was generated for.  Paths are compared at the
     ends of rounds, after 8 rounds of the largest step size.  Raises as ``verify`` does.
     """
-    training = asked.training
-    arrays, inner, made = training.data, asked.kernel(), training.loop
+    arrays, inner, made = training.data, checked_kernel(training, orders), training.loop
     assert made is not None
     made.check(0.0)
-    whole, exponents = loop_kernel(inner, made), {order: order + 1 for order in asked.orders}
+    whole, exponents = loop_kernel(inner, made), {order: order + 1 for order in orders}
     whole.check_run()
     state = np.append(training.theta, 0.0)
-    problem = LoopProblem(made.optimizer, whole, state, arrays, made.values, exponents, start)
-    with threadpool_limits(limits=1, user_api="blas"):
-        radius = spectral_radius(inner, training.theta, arrays)
-        steps = _default_steps(problem, radius) if asked.etas is None else check_etas(asked.etas)
-        time = STEPS * steps[0] * made.steps
-        made.check(time)
-        for eta in steps:  # pieces that no path of this size can follow are refused before there is one
-            pieces_between(whole, 0.0, time, eta)
-        return asked.study(problem, steps, time, radius, start=start if made.optimizer.memory else "")
+    problem = LoopProblem(made.optimizer, whole, state, arrays, made.values, exponents, made.steps, start)
+    radius = spectral_radius(inner, training.theta, arrays)
+    steps = _default_steps(problem, radius) if etas is None else check_etas(etas)
+    time = STEPS * steps[0] * made.steps
+    made.check(time)
+    for eta in steps:  # pieces that no path of this size can follow are refused before there is one
+        pieces_between(whole, 0.0, time, eta)
+    about = {"spectral_radius": radius, "start": start if made.optimizer.memory else ""}
+    return Posed(problem, steps, time, about)
 
 
 def _default_steps(problem: LoopProblem, radius: float) -> list[float]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from threading import Lock
 from typing import Any
@@ -24,12 +24,14 @@ from eomsym.dynamics import (
     run_optimizer,
 )
 from eomsym.dynamics.kernel import Data, RoundedKernel, is_double_double
+from eomsym.dynamics.kernel_rule import DESCENT
 from eomsym.dynamics.kernel_series import slow_memory
 from eomsym.dynamics.vectors import Vector, epsilon, norm, rounded
 from eomsym.errors import InputError, IntegrationError
 from eomsym.optimizers import Optimizer
 from eomsym.optimizers.tracing import trace
-from eomsym.verification.accuracy import evaluation_noise
+from eomsym.verification.accuracy import check_gradient, evaluation_noise
+from eomsym.verification.training import Training
 from eomsym.verification.verification_record import FLOOR_MARGIN, Floor, OrderRecord
 
 #: How often, at most, the smallest step of the user's or the default list is halved further.
@@ -46,6 +48,17 @@ TIGHTENING = 30
 #: Allowed relative error of the predicted errors in one step of the integrator, and all told: beyond it we warn.
 #: The latter was a hundred times smaller than the former wherever it was measured.
 PREDICTION_ACCURACY = 1e-3
+
+
+def checked_kernel(training: Training, orders: Sequence[int]) -> Any:
+    """Returns the loss in doubles, one order higher than the highest asked for, which predicts its error.
+
+    Raises ``InputError`` for one without a gradient along a curve and ``KernelError`` where a kernel's gradient is not
+    that of its loss.
+    """
+    kernel = training.series_kernel(max(orders) + 1, f"verifying order {max(orders)}")
+    check_gradient(kernel, training.theta, training.data)
+    return kernel
 
 
 def forgetting_steps(entry: Optimizer, parameters: Mapping[str, Fraction], start: str) -> int:
@@ -65,34 +78,31 @@ def forgetting_steps(entry: Optimizer, parameters: Mapping[str, Fraction], start
 class Problem:
     """What is trained and from where: ``theta`` is (d,) of the kernel's arithmetic, ``data`` what it takes after it.
 
-    ``start`` is one of ``STARTS``: what the path of an optimiser with a memory begins with.  ``exponents`` has the
-    power of η of each order's error.  ``resum`` takes the resummed field.
+    ``exponents`` has the power of η of each order's error.  ``pace`` are step sizes of time in one step of the
+    optimiser.  ``start`` is one of ``STARTS``: what the path of an optimiser with a memory begins with.  ``resum``
+    takes the resummed field.
     """
 
     optimizer: Optimizer
     kernel: Any
     theta: Vector
     data: Data
-    parameters: Mapping[str, Fraction] = field(default_factory=dict)
-    exponents: Mapping[int, int] = field(default_factory=dict)
+    parameters: Mapping[str, Fraction]
+    exponents: Mapping[int, int]
+    pace: int = 1
     start: str = MANIFOLD
     shadow: ShadowStart | None = None
     resum: bool = False
 
     @property
-    def steps(self) -> int:
-        """Step sizes of time in one step of the optimiser."""
-        return self.optimizer.steps(**self.parameters)
+    def highest(self) -> int:
+        """The power of η to which memories and starts are made: beyond the errors that are measured."""
+        return max(self.exponents.values())
 
     @property
     def rounded_kernel(self) -> FieldKernel:
         """The kernel in doubles, for what is needed to a few digits only."""
         return RoundedKernel(self.kernel) if is_double_double(self.kernel) else self.kernel
-
-    @property
-    def follows_gradient_flow(self) -> bool:
-        """Whether f̃_0 is −g, whose derivative the kernel has."""
-        return self.optimizer.name == "gradient-descent"
 
     def path(self, eta: float, steps: int) -> OptimizerEnd:
         """The optimiser's own path, and where the equation of motion has to start for it."""
@@ -133,8 +143,8 @@ class Problem:
         if not entry.memory:
             return None
         rule = trace(entry.step, 1 + len(entry.memory), self.parameters)
-        order, fields = max(self.exponents.values()), entry.fields(**self.parameters)
-        return slow_memory(self.kernel, rule, self.theta, eta, order, self.data, fields)
+        fields = entry.fields(**self.parameters)
+        return slow_memory(self.kernel, rule, self.theta, eta, self.highest, self.data, fields)
 
     def predict(self, theta: Vector, time: float, orders: Sequence[int]) -> ErrorPrediction:
         """The predicted errors of a path that starts at ``theta`` on the slow manifold."""
@@ -146,20 +156,12 @@ class Problem:
             self.data,
             accuracy=PREDICTION_ACCURACY,
             exponents=self.exponents,
-            gradient_flow=self.follows_gradient_flow,
+            gradient_flow=self.optimizer.name == DESCENT,  # f̃_0 is −g, whose derivative the kernel has
         )
 
 
 class WholeProblem(Problem):
     """The same of a whole state: ``kernel`` is a ``WholeStateKernel``, ``theta`` is z, and h takes the place of η."""
-
-    @property
-    def steps(self) -> int:
-        return 1
-
-    @property
-    def follows_gradient_flow(self) -> bool:
-        return False
 
     def path(self, eta: float, steps: int) -> OptimizerEnd:
         """The optimiser's own path on its whole state."""
@@ -167,14 +169,19 @@ class WholeProblem(Problem):
         return end
 
 
-@dataclass(frozen=True)
-class Point:
-    """One step size: measured error, predicted error, what may have moved the former, all ‖·‖₂."""
+@dataclass(frozen=True, eq=False)
+class Posed:
+    """A problem, its step sizes, falling, and the time T; ``about`` is what else a ``Verification`` says of itself."""
 
-    eta: float
-    error: float
-    predicted_error: float
-    floor: Floor
+    problem: Problem
+    etas: Sequence[float]
+    time: float
+    about: Mapping[str, Any]
+    warnings: tuple[str, ...] = ()
+
+
+#: One step size: η, measured and predicted error, what may have moved the former, all ‖·‖₂.
+Point = tuple[float, float, float, Floor]
 
 
 class Measurement:
@@ -220,14 +227,22 @@ class Measurement:
         remaining = list(etas)
         while remaining:
             points.append(self._point(order, remaining.pop(0)))
-            record = _collect(order, self._problem.exponents.get(order, order + 1), points, self._problem.resum)
+            record = self._collected(order, points)
             if record.at_floor[-1]:
                 self._count(skipped=len(remaining))
                 break
             if extend and not remaining and not record.passed and len(points) < len(etas) + MORE_HALVINGS:
-                remaining.append(points[-1].eta / 2)
+                remaining.append(record.etas[-1] / 2)
                 self._count(added=1)
         return record
+
+    def _collected(self, order: int, points: Sequence[Point]) -> OrderRecord:
+        etas, errors, predicted, floors = zip(*points, strict=True)
+        totals = tuple(floor.total for floor in floors)
+        problem = self._problem
+        return OrderRecord(
+            order, etas, errors, predicted, totals, problem.exponents[order], floors, resummed=problem.resum
+        )
 
     def _point(self, order: int, eta: float) -> Point:
         """Integrate as exactly as the error at hand asks for: its size is known beforehand, from the prediction."""
@@ -243,7 +258,7 @@ class Measurement:
                 break
             accuracy = max(accuracy / TIGHTENING, least)
         self._count(done=1)
-        return Point(eta, error, predicted, Floor(target.error_estimate, end.error_estimate, noise))
+        return eta, error, predicted, Floor(target.error_estimate, end.error_estimate, noise)
 
     def _noise(self, order: int, eta: float, start: Vector) -> float:
         """How far round-off in the values of the field can carry a path: that of one value, over the whole time."""
@@ -256,10 +271,10 @@ class Measurement:
         """T as so many steps of this size: without rounding in double-double arithmetic, where 1e−16 would count."""
         if not is_double_double(self._problem.kernel):
             return self._time
-        return exact_product(self._steps(eta) * self._problem.steps, eta)
+        return exact_product(self._steps(eta) * self._problem.pace, eta)
 
     def _steps(self, eta: float) -> int:
-        return round(self._time / (eta * self._problem.steps))
+        return round(self._time / (eta * self._problem.pace))
 
     def _path(self, eta: float) -> tuple[OptimizerEnd, ErrorPrediction]:
         """End of the optimiser's path with the errors predicted for it, once for all orders."""
@@ -289,16 +304,3 @@ def _is_settled(error: float, of_integrator: float, of_others: float) -> bool:
     is_above = error >= FLOOR_MARGIN * (of_integrator + of_others)
     is_lost = error + of_integrator < FLOOR_MARGIN * of_others
     return is_above or is_lost or of_integrator <= of_others
-
-
-def _collect(order: int, exponent: int, points: Sequence[Point], resummed: bool) -> OrderRecord:
-    return OrderRecord(
-        order,
-        etas=tuple(point.eta for point in points),
-        errors=tuple(point.error for point in points),
-        predicted_errors=tuple(point.predicted_error for point in points),
-        floors=tuple(point.floor.total for point in points),
-        exponent=exponent,
-        floor_parts=tuple(point.floor for point in points),
-        resummed=resummed,
-    )

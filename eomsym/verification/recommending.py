@@ -29,9 +29,8 @@ from eomsym.dynamics.setting import OfTraining, Setting
 from eomsym.dynamics.state_map import StateMap, run_states
 from eomsym.errors import InputError, IntegrationError
 from eomsym.optimizers import get
-from eomsym.result import Result, Table, fixed, plain, small
-from eomsym.verification.compare import Run, compare
-from eomsym.verification.motions import map_of
+from eomsym.result import Result, Table, plain, small
+from eomsym.verification.compare import Run, compare, map_of
 from eomsym.verification.posing import Progress, step_warnings
 from eomsym.verification.training import Training
 
@@ -78,6 +77,11 @@ class StepAdvice(Result):
         return step_warnings(get(DESCENT), {}, [self.eta], self.curvature)
 
     @property
+    def product(self) -> float:
+        """η times the curvature."""
+        return self.eta * self.curvature
+
+    @property
     def summary(self) -> str:
         """The order, its step size and its error."""
         return f"order {self.order}, eta {self.eta:.4g}, {self.steps} steps, error {small(self.measured_error)}"
@@ -113,31 +117,20 @@ class Recommendation(OfTraining):
         etas = ", ".join(f"{advice.order} eta {advice.eta:.3g}" for advice in self.advice)
         return f"{self.training}, order {etas}"
 
-    def records(self) -> list[dict[str, Any]]:
-        """One row for each order."""
-        return [advice.to_dict() for advice in self.advice]
-
-    def to_dict(self) -> dict[str, Any]:
-        """The JSON object of ``recommend`` as plain values."""
-        names = ("optimizer", "parameters", "model", "dataset", "seed", "relative", "advice", "warnings")
-        return self.entries(*names)
+    rows_of = "advice"
+    told = ("optimizer", "parameters", "model", "dataset", "seed", "relative", "advice", "warnings")
 
     def report(self) -> list[str | Table]:
         """On what, and a row for each order."""
         first = self.advice[0]
-        head = ["order", "largest\neta", "steps", "eta times\ncurvature", "measured\nerror", "predicted"]
-        rows = [
-            [
-                *(str(advice.order), f"{advice.eta:.6g}", str(advice.steps)),
-                fixed(advice.eta * advice.curvature, ".3f"),
-                *(fixed(error, ".2e") for error in (advice.measured_error, advice.predicted_error)),
-            ]
-            for advice in self.advice
-        ]
+        columns = {
+            **{"order": "order", "largest\neta": "eta:.6g", "steps": "steps", "eta times\ncurvature": "product:.3f"},
+            **{"measured\nerror": "measured_error:.2e", "predicted": "predicted_error:.2e"},
+        }
         return [
             f"{self.training}, time {first.time:g}\n"
             f"{first.unit} moves {first.distance:.4g}; error allowed {first.accuracy:.3g}",
-            Table(head, rows, boxed=True),
+            Table.of(self.advice, columns, boxed=True),
         ]
 
 
@@ -250,8 +243,8 @@ class _OfMap:
         self._training, self._time = training, time
         entry, values = training.rule
         self._pace = entry.steps(**values) if training.loop is None else training.loop.steps
-        states = self._run(FIRST_STEPS)[1]
-        self.distance = float(np.linalg.norm(states[-1] - states[0]))
+        whole, states = self._run(FIRST_STEPS)
+        self.distance = float(np.linalg.norm((states[-1] - states[0])[: whole.size]))
         kernel = training.kernel(training.within(1), "a recommendation")
         self.curvature = spectral_radius(kernel, training.theta, training.data)
 

@@ -72,9 +72,8 @@ class ImplicitRegulariser(OfTraining):
 
     def report(self) -> list[str | Table]:
         """For each power of η its part of the modified loss, and what of a step it is."""
-        rows = zip(self.values, self.shares, self.rest_shares, strict=True)
-        cells = [[f"{k}", f"{v:.4e}", f"{s:.2e}", f"{r:.2e}"] for k, (v, s, r) in enumerate(rows)]
-        table = Table(["power of η", "value in L̃", "of the step", "no gradient"], cells)
+        columns = {"power of η": "power", "value in L̃": "value:.4e", "of the step": "share:.2e"}
+        table = Table.of(self.records(), columns | {"no gradient": "rest_share:.2e"})
         return [table, *(f"warning: {warning}" for warning in self.warnings)]
 
 

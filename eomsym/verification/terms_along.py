@@ -28,7 +28,7 @@ from eomsym.optimizers import Optimizer
 from eomsym.result import Row, Table, fixed, plain, small
 from eomsym.trees import Tree
 from eomsym.verification.at_the_edge import Edge, edge_at
-from eomsym.verification.motions import map_of, slow_rows
+from eomsym.verification.compare import map_of, slow_rows
 from eomsym.verification.posing import Progress, default_etas, growth_of_terms
 from eomsym.verification.training import Training
 

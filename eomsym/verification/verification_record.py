@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from eomsym.dynamics.setting import OfTraining, Setting
-from eomsym.result import Result, Table, fixed, small
+from eomsym.result import Result, Table, fixed
 
 #: The local slope of the two smallest step sizes above the floor may be this far from N + 1.
 SLOPE_TOLERANCE = 0.1
@@ -89,6 +89,16 @@ class OrderRecord(Result):
         """How many step sizes count: those before the first at the floor."""
         return self.at_floor.index(True) if True in self.at_floor else len(self.etas)
 
+    @property
+    def first_error(self) -> float:
+        """That of the largest step size."""
+        return self.errors[0]
+
+    @property
+    def smallest_error(self) -> float:
+        """The smallest above the floor, or of all where none is."""
+        return min(self.errors[: self.points_above_floor] or self.errors)
+
     @cached_property
     def local_slopes(self) -> tuple[float, ...]:
         """d log error / d log η between neighbours; NaN where an error is 0."""
@@ -163,14 +173,10 @@ class OrderRecord(Result):
             **{"error_ratio": self.error_ratio, "floor": self.floors, "at_floor": self.at_floor},
         }
 
-    def to_dict(self) -> dict[str, Any]:
-        """The order's entry in the JSON of ``verify``; a number that does not exist is ``None``."""
-        numbers = ("etas", "errors", "predicted_errors", "error_ratio", "extrapolated_ratio", "floors")
-        return {
-            **self.entries("order", "expected_slope", "slope", "local_slopes", *numbers),
-            **self.entries("floor_parts", "at_floor", "passed", "reason"),
-            **({"resummed": True} if self.resummed else {}),
-        }
+    told = (
+        *("order", "expected_slope", "slope", "local_slopes", "etas", "errors", "predicted_errors", "error_ratio"),
+        *("extrapolated_ratio", "floors", "floor_parts", "at_floor", "passed", "reason", "resummed?"),
+    )
 
 
 @dataclass(frozen=True, repr=False)
@@ -244,28 +250,19 @@ class Verification(OfTraining):
 
     @property
     def _orders(self) -> Table:
-        first = ["first\nerror"] if self.state == "whole" else []
-        head = ["order", "expected\nslope", "slope", "measured /\npredicted", *first, "smallest\nerror", "verdict"]
-        rows = [
-            [
-                *(str(record.order), str(record.expected_slope)),
-                *(fixed(record.slope), fixed(record.extrapolated_ratio)),
-                *(small(record.errors[0]) for _ in first),
-                *(small(min(record.errors[: record.points_above_floor] or record.errors)), record.verdict),
-            ]
-            for record in self.orders
-        ]
-        return Table(head, rows, words=(-1,), boxed=True)
-
-    def to_dict(self) -> dict[str, Any]:
-        """The JSON object of ``verify`` as plain values."""
-        names = ("state", "small_parameter", "start", "transient", "precision", "model", "dataset", "seed", "time")
-        return {
-            **self.entries("optimizer", "parameters", *names, "spectral_radius"),
-            **self.entries(*(["after"] if self.after else [])),
-            **self.training.loop,
-            **self.entries("slopes", "orders", "warnings", "passed"),
+        columns = {
+            **{"order": "order", "expected\nslope": "expected_slope", "slope": "slope:.4f"},
+            "measured /\npredicted": "extrapolated_ratio:.4f",
+            **({"first\nerror": "first_error:.1e"} if self.state == "whole" else {}),
+            **{"smallest\nerror": "smallest_error:.1e", "verdict": "verdict"},
         }
+        return Table.of(self.orders, columns, words=(-1,), boxed=True)
+
+    told = (
+        *("optimizer", "parameters", "state", "small_parameter", "start", "transient", "precision", "model", "dataset"),
+        *("seed", "time", "spectral_radius", "after?", "schedules?", "batches?", "slopes", "orders", "warnings"),
+        "passed",
+    )
 
 
 def _slope(eta: float, error: float, next_eta: float, next_error: float) -> float:

@@ -18,17 +18,16 @@ from eomsym import optimizers
 from eomsym.checks import check_choice, check_orders
 from eomsym.derivation.algebras import modified_tree_coefficients
 from eomsym.dynamics import FieldKernel, shadow_start, spectral_radius
-from eomsym.dynamics.kernel_rule import check_rule
+from eomsym.dynamics.kernel_rule import DESCENT, check_rule
 from eomsym.dynamics.vectors import norm, rounded
 from eomsym.errors import InputError
 from eomsym.models import DEFAULT_DATASETS, Dataset, dataset
 from eomsym.optimizers import Optimizer
 from eomsym.step_index.frozen import has_kink
 from eomsym.step_index.resummation import check_summable
-from eomsym.verification.asked import Asked
-from eomsym.verification.gradient_check import check_gradient
-from eomsym.verification.loop import verify_loop
-from eomsym.verification.measurement import MANIFOLD, SHADOW, Measurement, Problem, forgetting_steps
+from eomsym.verification.accuracy import check_gradient
+from eomsym.verification.loop import pose_loop
+from eomsym.verification.measurement import MANIFOLD, SHADOW, Measurement, Posed, Problem, forgetting_steps
 from eomsym.verification.posing import (
     HALVINGS,
     LARGEST_STEP,
@@ -42,7 +41,7 @@ from eomsym.verification.posing import (
 )
 from eomsym.verification.training import Training
 from eomsym.verification.verification_record import OrderRecord, Verification
-from eomsym.verification.whole_state import default_state, verify_whole_state
+from eomsym.verification.whole_state import default_state, pose_whole_state
 
 #: What is followed; ``shadow`` is the slow manifold from the rule's own start.
 STATES = ("slow", "whole", "shadow")
@@ -50,6 +49,9 @@ STATES = ("slow", "whole", "shadow")
 MOST_VANISHING = 8
 #: How often the largest step is halved until nothing hinders the slow manifold.
 MORE_HALVINGS = 10
+#: Orders that are measured at a time; the numbers do not depend on it.  Losses of JAX and PyTorch are followed by their
+#: library's tracer, whose state two threads would share: there it is one.
+THREADS = 2
 #: A path that is shorter than this part of ‖θ‖₂ shows nothing.
 LEAST_MOVEMENT = 1e-4
 #: The largest step for games: a player who ascends may leave in finite time.
@@ -72,7 +74,7 @@ def verify(
     that fades slowly, unless something asks for the slow manifold: a schedule, batches, ``resum``, double-double, or a
     kernel of that rule.
     In the whole state θ and memory are followed together from step ``after`` on, by default the first of 0, 5 and 10 at
-    which the field is smooth, and the step sizes and shares are those of a family, see ``verify_whole_state``.  On the
+    which the field is smooth, and the step sizes and shares are those of a family, see ``pose_whole_state``.  On the
     slow manifold the memory is eliminated, and the run begins with one on the slow manifold above θ; with ``shadow`` it
     begins with its own, the equation of motion at the shadow start, and the time is longer by a transient whose length
     is computed from the parameters, at most 10,000 steps.
@@ -81,57 +83,67 @@ def verify(
     settled by then.  T is 8 of the largest steps.
     For other optimisers than gradient descent the growth of the field's terms at the start takes the place of max|λ|
     where it is larger.
-    With a schedule or batches paths are compared at the ends of rounds of all batches, see ``verify_loop``.
+    With a schedule or batches paths are compared at the ends of rounds of all batches, see ``pose_loop``.
     ``resum`` measures the resummed field, of which no error is predicted: the slope alone is judged.
     ``progress(done, total)`` is called after each point, perhaps from another thread.
     Raises ``InputError`` for a bad value and ``IntegrationError`` if a path leaves the floating-point numbers.
     """
     training.check_cold("a verification is of its rule, from the rule's own start")
-    entry, values = training.rule
     training.check_made_again("a verification")
     state = followed_state(training, state, resum)
-    asked = Asked(training, check_orders(orders), etas, progress)
-    looped = training.loop is not None
+    listed, looped = check_orders(orders), training.loop is not None
     if resum and (state != "slow" or looped or training.precision != "double"):
         raise InputError("resum: is for kernels in doubles on the slow manifold; leave state, schedule and batches out")
-    if state == "whole":
-        if looped:
-            raise InputError("state 'whole': takes neither schedule nor batches; leave them out, or take state 'slow'")
-        return verify_whole_state(asked, after)
-    if after is not None:
+    if state == "whole" and looped:
+        raise InputError("state 'whole': takes neither schedule nor batches; leave them out, or take state 'slow'")
+    if state != "whole" and after is not None:
         raise InputError(f"after {after!r}: only a whole state begins after steps of its own; give state='whole' too")
     start = SHADOW if state == "shadow" else MANIFOLD
-    if looped:
-        training.check_doubles("a run with a schedule or batches")
-        return verify_loop(asked, start)
+    # Matrices here are small: more threads gain nothing on each product, cost a factor of ten where the cores are busy,
+    # and make the last digits depend on their number.
+    with threadpool_limits(limits=1, user_api="blas"):
+        if state == "whole":
+            posed = pose_whole_state(training, listed, etas, after)
+        elif looped:
+            training.check_doubles("a run with a schedule or batches")
+            posed = pose_loop(training, listed, etas, start)
+        else:
+            posed = _pose_slow(training, listed, etas, start, resum)
+        measurement = Measurement(posed.problem, posed.time, progress)
+        threads = THREADS if training.own is None else 1
+        records = measurement.records(listed, posed.etas, extend=etas is None, threads=threads)
+        return Verification(
+            training=replace(training.setting, eta=None),
+            time=posed.time,
+            orders=records,
+            warnings=(*posed.warnings, *measurement.warnings),
+            **posed.about,
+        )
+
+
+def _pose_slow(
+    training: Training, orders: Sequence[int], etas: Sequence[float] | None, start: str, resum: bool
+) -> Posed:
+    """Poses plain steps and the equation of motion on the slow manifold."""
+    entry, values = training.rule
     if resum:
         check_summable(entry.rule(**values), entry.name)
     transient = forgetting_steps(entry, values, start)
     given = None if etas is None else check_etas(etas)
-    exponents = error_exponents(entry, values, asked.orders)
-    problem = replace(_pose(training, exponents, start), resum=resum)
-    # Matrices here are small: more threads gain nothing on each product, cost a factor of ten where the cores are busy,
-    # and make the last digits depend on their number.
-    with threadpool_limits(limits=1, user_api="blas"):
-        radius = spectral_radius(problem.rounded_kernel, rounded(problem.theta), problem.data)
-        growth = radius if entry.name == "gradient-descent" else max(radius, _growth(problem))
-        fraction = _largest_step(entry, values, problem)
-        steps = default_etas(growth, fraction) if given is None else given
-        if hindrance := _hindrance(problem, steps[0], transient):
-            steps = _smaller(problem, steps[0], given, transient, hindrance)
-        if given is None and entry.memory:
-            _check_movement(problem, steps[0])
-        time = STEPS * steps[0] * problem.steps + transient * steps[0]
-        return asked.study(
-            problem,
-            steps,
-            time,
-            radius,
-            warnings=step_warnings(entry, values, steps, radius),
-            transient=transient,
-            start=start if entry.memory else "",
-            precision=training.precision,
-        )
+    problem = replace(_problem(training, error_exponents(entry, values, orders), start), resum=resum)
+    radius = spectral_radius(problem.rounded_kernel, rounded(problem.theta), problem.data)
+    growth = radius if entry.name == DESCENT else max(radius, _growth(problem))
+    steps = default_etas(growth, _largest_step(entry, values)) if given is None else given
+    if hindrance := _hindrance(problem, steps[0], transient):
+        steps = _smaller(problem, steps[0], given, transient, hindrance)
+    if given is None and entry.memory:
+        _check_movement(problem, steps[0])
+    about = {
+        **{"spectral_radius": radius, "transient": transient, "precision": training.precision},
+        "start": start if entry.memory else "",
+    }
+    time = STEPS * steps[0] * problem.pace + transient * steps[0]
+    return Posed(problem, steps, time, about, step_warnings(entry, values, steps, radius))
 
 
 def followed_state(training: Training, state: str | None, resum: bool = False) -> str:
@@ -165,7 +177,7 @@ def measure_errors(
     entry, exact = optimizers.chosen(optimizer, parameters)
     values = entry.complete(exact, trial=True)
     training = Training(kernel, data, (entry, values), seed=seed)
-    return Measurement(_pose(training, exponents, MANIFOLD), time).records(orders, [eta], extend=False, threads=1)
+    return Measurement(_problem(training, exponents, MANIFOLD), time).records(orders, [eta], extend=False, threads=1)
 
 
 def error_exponents(entry: Optimizer, parameters: Mapping[str, Fraction], orders: Iterable[int]) -> dict[int, int]:
@@ -176,7 +188,7 @@ def error_exponents(entry: Optimizer, parameters: Mapping[str, Fraction], orders
     kept = list(orders)
     rule = entry.rule(**parameters)
     # Gradient descent has (−1)^n/(n+1) at chains, never 0; all trees of order 19, say, would be too many to look at.
-    if not rule.linear or entry.name == "gradient-descent":
+    if not rule.linear or entry.name == DESCENT:
         return {order: order + 1 for order in kept}
     highest = max(kept)
     for terms in range(highest + 2, highest + 2 + MOST_VANISHING):
@@ -189,7 +201,7 @@ def error_exponents(entry: Optimizer, parameters: Mapping[str, Fraction], orders
     )
 
 
-def _largest_step(entry: Optimizer, parameters: Mapping[str, Fraction], problem: Problem) -> float:
+def _largest_step(entry: Optimizer, parameters: Mapping[str, Fraction]) -> float:
     """The largest step size times what it has to be small against."""
     if entry.fields(**parameters)[0].is_game:
         return LARGEST_STEP_IN_A_GAME
@@ -227,7 +239,7 @@ def _passage(problem: Problem, eta: float, transient: int) -> str:
         return ""
     step, place = steps[0], places[0]
     before, after = np.abs(slopes[step : step + 2, place])
-    time = (step + before / (before + after)) * eta * problem.steps
+    time = (step + before / (before + after)) * eta * problem.pace
     return f"component {place} of g passes through 0 at time {time:.3g}, where the root of its square has a kink"
 
 
@@ -247,7 +259,7 @@ def _growth(problem: Problem) -> float:
     return growth_of_terms(problem.rounded_kernel.counterterms(rounded(problem.theta), *problem.data))
 
 
-def _pose(training: Training, exponents: Mapping[int, int], start: str) -> Problem:
+def _problem(training: Training, exponents: Mapping[int, int], start: str) -> Problem:
     """What is trained, by what, and from where."""
     entry, values = training.rule
     order = max(exponents.values())
@@ -262,7 +274,9 @@ def _pose(training: Training, exponents: Mapping[int, int], start: str) -> Probl
     if start == SHADOW and entry.memory:
         own: dict[str, Any] = dict(values)
         shadow = shadow_start(kernel, training.theta, None, order, training.data, optimizer=entry, **own)
-    return Problem(entry, kernel, training.theta, training.data, values, exponents, start, shadow)
+    return Problem(
+        entry, kernel, training.theta, training.data, values, exponents, entry.steps(**values), start, shadow
+    )
 
 
 def suited_data(entry: Optimizer, parameters: Mapping[str, object], precision: str = "double") -> str:

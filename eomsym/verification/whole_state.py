@@ -13,7 +13,6 @@ from itertools import pairwise
 from typing import Any
 
 import numpy as np
-from threadpoolctl import threadpool_limits
 
 from eomsym.checks import check_integer
 from eomsym.dynamics import integrate_equation_of_motion, spectral_radius
@@ -24,10 +23,9 @@ from eomsym.errors import InputError, IntegrationError
 from eomsym.optimizers import Optimizer
 from eomsym.optimizers.registry import check_one_gradient
 from eomsym.optimizers.whole_state import WholeState, whole_state
-from eomsym.verification.asked import Asked
-from eomsym.verification.measurement import WholeProblem
+from eomsym.verification.measurement import Posed, WholeProblem, checked_kernel
 from eomsym.verification.posing import LARGEST_STEP_WITH_MEMORY, STEPS, default_etas, growth_of_terms
-from eomsym.verification.verification_record import Verification
+from eomsym.verification.training import Training
 
 #: Real steps before the comparison, in the order in which they are tried: a mean of squares that begins at 0 has no
 #: root there, and after n steps it still grows by 1/n of itself in each.
@@ -51,8 +49,10 @@ def default_state(optimizer: Optimizer, asks_for_slow: bool) -> str:
     return "whole"
 
 
-def verify_whole_state(asked: Asked, after: int | None) -> Verification:
-    """``verify`` of the whole state: how the error of (θ, memory) at a fixed time falls with the small parameter.
+def pose_whole_state(
+    training: Training, orders: Sequence[int], etas: Sequence[float] | None, after: int | None
+) -> Posed:
+    """Poses a whole state for ``verify``: how the error of (θ, memory) at a fixed time falls with the small parameter.
 
     In the result stand the small parameters, η or h = √η.  The state begins where ``after`` real steps of the largest
     size lead; None is 0, the optimiser's own memory, or else the first of ``BEGINNINGS`` from which the terms of the
@@ -61,28 +61,25 @@ def verify_whole_state(asked: Asked, after: int | None) -> Verification:
     Raises ``InputError`` for an optimiser without a slow memory, a bad value, or a start at which its field is not
     smooth, and ``IntegrationError`` if a path leaves the floating-point numbers.
     """
-    training, order = asked.training, max(asked.orders) + 1
-    entry, values = training.rule
+    order, (entry, values) = max(orders) + 1, training.rule
     scaling = whole_state(entry)
     check_one_gradient(entry, values)
     if after is not None:
         check_integer("after", after, 0)
-    kernel = asked.kernel()
+    kernel = checked_kernel(training, orders)
     family = _Family(kernel, scaling, values, training.theta, training.data)
-    with threadpool_limits(limits=1, user_api="blas"):
-        radius = spectral_radius(kernel, family.theta, training.data)
-        beginnings = BEGINNINGS if after is None else (after,)
-        if asked.etas is None:
-            steps, begin = _default_steps(family, beginnings, order, radius)
-        else:
-            steps = _steps(asked.etas, scaling)
-            begin = _first_smooth(family, beginnings, steps[0], order)
-        whole = family.kernel(steps[0], begin)
-        exponents = {order: order + 1 for order in asked.orders}
-        problem = WholeProblem(entry, whole, whole.start, training.data, values, exponents)
-        small = "h = sqrt(eta)" if scaling.power == 2 else "eta"
-        time = STEPS * steps[0]
-        return asked.study(problem, steps, time, radius, state="whole", after=begin, small_parameter=small)
+    radius = spectral_radius(kernel, family.theta, training.data)
+    beginnings = BEGINNINGS if after is None else (after,)
+    if etas is None:
+        steps, begin = _default_steps(family, beginnings, order, radius)
+    else:
+        steps = _steps(etas, scaling)
+        begin = _first_smooth(family, beginnings, steps[0], order)
+    whole = family.kernel(steps[0], begin)
+    problem = WholeProblem(entry, whole, whole.start, training.data, values, {order: order + 1 for order in orders})
+    small = "h = sqrt(eta)" if scaling.power == 2 else "eta"
+    about = {"spectral_radius": radius, "state": "whole", "after": begin, "small_parameter": small}
+    return Posed(problem, steps, STEPS * steps[0], about)
 
 
 @dataclass(frozen=True, eq=False)

@@ -22,7 +22,7 @@ from eomsym.dynamics.kernel_rule import asked_rule, check_rule, has_rule, kernel
 from eomsym.errors import InputError
 from eomsym.models import MLP
 from eomsym.optimizers import get, loop_of
-from eomsym.verification.norm_laws import scale_law_defect
+from eomsym.verification.layer_laws import scale_law_defect
 
 RANDOM = np.random.default_rng(0)
 DATA = RANDOM.standard_normal((9, 3)), RANDOM.standard_normal((9, 2))

@@ -21,7 +21,7 @@ from eomsym.step_index import tables
 from eomsym.step_index.numbers import program_counterterms
 from eomsym.verification import measure_accuracy
 from eomsym.verification.accuracy import evaluation_noise
-from eomsym.verification.step_polynomials import polynomial_counterterms
+from eomsym.verification.certifying import polynomial_counterterms
 
 pytest.importorskip("flint")
 from oracles.ball_arithmetic import BITS, modified_field

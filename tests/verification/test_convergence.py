@@ -138,7 +138,7 @@ def test_another_thread_may_add_a_path_meanwhile(closed_form, monkeypatch):
         return same(left, right)
 
     monkeypatch.setattr(measurement, "_is_same", adding)
-    monkeypatch.setattr("eomsym.verification.asked.Measurement", Watched)
+    monkeypatch.setattr("eomsym.verification.verifying.Measurement", Watched)
     assert verify_riccati(closed_form.Riccati()).passed
 
 

@@ -8,6 +8,7 @@ import pytest
 import shared_kernels
 from asking import recommend_order, recommend_step
 
+import eomsym
 from eomsym.dynamics import integrate_equation_of_motion, predict_discretization_error, run_optimizer, spectral_radius
 from eomsym.errors import InputError
 from eomsym.models import dataset
@@ -117,6 +118,20 @@ def test_a_relative_accuracy_is_of_the_distance_moved(case):
     assert relative.accuracy == pytest.approx(1e-2 * distance, rel=1e-8)
     assert relative.measured_error <= relative.accuracy
     assert relative.warnings == ()
+
+
+def test_the_distance_that_a_rule_with_a_memory_moves_is_that_of_theta():
+    theta = np.array([1.0, -0.5])
+    training = eomsym.Training("x**2/2 + 2*y**2", None, "heavy-ball", theta=theta, beta="1/2", variables=["x", "y"])
+    (advice,) = eomsym.recommend(training, 0.1, 1.0, [0], relative=True).advice
+    at, memory = theta, 0 * theta
+    for _ in range(64):
+        memory = memory / 2 + np.array([1.0, 4.0]) * at
+        at = at - memory / 64
+    assert advice.distance == pytest.approx(np.linalg.norm(at - theta), rel=1e-12)
+    assert advice.accuracy == pytest.approx(0.1 * advice.distance)
+    of_the_state = np.hypot(np.linalg.norm(at - theta), np.linalg.norm(memory))
+    assert of_the_state > 1.03 * advice.distance, "with the memory it would be another number"
 
 
 def test_a_step_beyond_the_radius_is_recommended_with_a_warning(closed_form):

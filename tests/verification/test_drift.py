@@ -52,7 +52,7 @@ def test_slopes_at_the_values_that_people_use(optimizer, largest, order):
         drift(kernel, PRIVATE, theta, largest / 2**k, *data, order=order, optimizer=optimizer, steps=5 * 2**k)
         for k in range(3)
     ]
-    assert not any(found[-1].at_floor.values())
+    assert not any(row["at_floor"] for row in found[-1].predictions)
     for kept, slope in enumerate(slopes([one.errors for one in found])):
         assert abs(slope - (kept + 1)) < 0.1
         assert not abs(slope - (kept + 2)) < 0.1

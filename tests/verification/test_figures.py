@@ -12,7 +12,6 @@ from eomsym.dynamics.setting import Setting
 from eomsym.errors import InputError
 from eomsym.trees import rooted_trees
 from eomsym.verification import OrderAdvice, OrderRecord, Terms, Translation, Verification
-from eomsym.verification.decay_laws import RatePrediction
 from eomsym.verification.figures import (
     convergence_figure,
     error_ratio_figure,
@@ -22,7 +21,7 @@ from eomsym.verification.figures import (
     tree_share_figure,
     truncation_figure,
 )
-from eomsym.verification.norm_laws import NormPath, Scale
+from eomsym.verification.layer_laws import NormPath, RatePrediction, Scale
 from eomsym.verification.terms_along import TermPoint, TermRecord, TreeRecord
 
 ETAS = (0.4, 0.2, 0.1, 0.05)

@@ -9,7 +9,7 @@ from interpreted import interpreted
 from eomsym.codegen import KernelSpec
 from eomsym.errors import KernelError
 from eomsym.models import ExpressionLoss, VectorField
-from eomsym.verification.gradient_check import check_gradient
+from eomsym.verification.accuracy import check_gradient
 
 
 class Changed:

@@ -14,8 +14,7 @@ from eomsym.optimizers import loop_of
 from eomsym.optimizers.batches import cut
 from eomsym.optimizers.loop import Loop
 from eomsym.verification import Training
-from eomsym.verification.asked import Asked
-from eomsym.verification.loop import verify_loop
+from eomsym.verification.loop import pose_loop
 
 SMOOTH = "(1+cos(pi*tau/6))/2*(1-exp(-1-3*tau))"
 PIECES = "cosine(4, warmup=0.8)"
@@ -244,9 +243,9 @@ def test_a_kernel_without_series_is_refused():
     class Plain:
         order, size, gradient = 4, 2, None
 
-    asked = Asked(Training(Plain(), theta=THETA, schedule="1"), [0], None)
+    training = Training(Plain(), theta=THETA, schedule="1")
     with pytest.raises(InputError, match="no gradient along a curve"):
-        verify_loop(asked)
+        pose_loop(training, [0], None)
 
 
 def test_the_study_says_what_was_run():
