@@ -108,7 +108,7 @@ class Frontend:
                 raise InputError("batch_size: give data, of which batches are made, and a loss_fn(params, data)")
             models, schedules = listed_models(*moving.models(loss_fn, field)), read_schedules(schedule)
             in_turn = losses_in_turn(len(models), visits)
-            loop = loop_of(optimizer, schedules, in_turn, len(models), **hyperparameters)
+            loop = loop_of(optimizer, schedules, in_turn, **hyperparameters)
             rule = _rule(loop, lambda one: library.taylor(one, tau, order + 1))
             leaves, structure = library.flatten(moving.leaves)
             leaves = [library.leaf(leaf) for leaf in leaves]

@@ -12,7 +12,7 @@ from eomsym import optimizers
 from eomsym.checks import check_choice, check_integer, shown
 from eomsym.dynamics.loader import Loader
 from eomsym.errors import InputError
-from eomsym.optimizers.batches import RESHUFFLED_ORDER, read_batching
+from eomsym.optimizers.batches import RESHUFFLED_ORDER, cut, of_index_sets
 
 #: How the batches of a round are ordered, or drawn.
 ORDERS = ("shuffled", "fixed", "independent", "replacement")
@@ -50,8 +50,8 @@ class Batches:
             raise InputError("batches: this loss has no data; leave them out")
         order = RESHUFFLED_ORDER if self.order == "shuffled" else self.visits
         if isinstance(self.size, (int, np.integer)):
-            return read_batching({"size": self.size, "last": self.last, "order": order}, samples)
-        return read_batching({"sets": self.size, "order": order}, samples)
+            return cut(samples, self.size, self.last, order)
+        return of_index_sets(self.size, samples, order)
 
     def draw(self, samples: int) -> Loader:
         """How each batch of so many samples is drawn.  Raises ``InputError`` for one that cannot be."""

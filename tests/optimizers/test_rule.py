@@ -149,7 +149,7 @@ SLOW_MANIFOLD = {
     "kernel": _kernel,
     "verify": lambda entry: asking.verify(entry, MLP([1, 1], "identity", "mse"), (np.ones((2, 1)), np.zeros((2, 1)))),
     "arrays": lambda entry: loop_of(entry).rule({}),
-    "rounds": lambda entry: loop_of(entry, None, losses_in_turn(2, "forward"), 2).rule({}),
+    "rounds": lambda entry: loop_of(entry, None, losses_in_turn(2, "forward")).rule({}),
     "transient": lambda entry: entry.transient(),
     "follow": lambda entry: _follow(entry, "slow"),
 }
