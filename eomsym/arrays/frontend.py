@@ -25,8 +25,8 @@ from eomsym.arrays.lookahead import lookahead, rule_lookahead
 from eomsym.checks import check_finite, check_integer, check_positive
 from eomsym.dynamics.any_field import integrate_vector
 from eomsym.errors import InputError
-from eomsym.optimizers import Optimizer, chosen, loop_of
-from eomsym.optimizers.loop import Loop, losses_in_turn
+from eomsym.optimizers import Optimizer, chosen
+from eomsym.optimizers.loop import Loop, loop_of, losses_in_turn
 from eomsym.optimizers.registry import check_one_gradient
 from eomsym.optimizers.rule import UpdateRule
 from eomsym.optimizers.whole_state import chosen_whole

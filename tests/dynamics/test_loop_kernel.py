@@ -17,9 +17,9 @@ from eomsym.dynamics.loop_kernel import LoopKernel, loop_kernel
 from eomsym.dynamics.reshuffled import reshuffled_counterterms
 from eomsym.errors import InputError
 from eomsym.notation.coefficients import coefficient_expression
-from eomsym.optimizers import loop_of
 from eomsym.optimizers.batches import cut, of_index_sets
 from eomsym.optimizers.descent import MOMENTUM
+from eomsym.optimizers.loop import loop_of
 
 KERNEL = SampleQuartic()
 

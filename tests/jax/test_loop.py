@@ -11,8 +11,8 @@ from sample_quartic import THETA, SampleQuartic, samples
 import eomsym.jax
 from eomsym.dynamics.loop_kernel import LoopKernel
 from eomsym.errors import InputError, PrecisionWarning
-from eomsym.optimizers import loop_of
 from eomsym.optimizers.batches import cut
+from eomsym.optimizers.loop import loop_of
 
 SCHEDULE = "tau/0.5 until 0.5; (1+cos(pi*(tau-0.5)))/2"
 CASES = {

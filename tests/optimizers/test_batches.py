@@ -9,8 +9,8 @@ import pytest
 from batching import batched
 
 from eomsym.errors import InputError
-from eomsym.optimizers import loop_of
 from eomsym.optimizers.batches import cut, of_index_sets
+from eomsym.optimizers.loop import loop_of
 
 
 def test_a_smaller_last_batch_is_dropped_kept_or_weighted_as_it_is_said():

@@ -15,8 +15,8 @@ from eomsym.codegen import KernelSpec
 from eomsym.dynamics.eta_series import EtaSeries
 from eomsym.errors import InputError, IntegrationError
 from eomsym.models import MLP, ExpressionLoss
-from eomsym.optimizers import Optimizer, Parameter, loop_of, runge_kutta, solve, sqrt
-from eomsym.optimizers.loop import Loop, losses_in_turn
+from eomsym.optimizers import Optimizer, Parameter, runge_kutta, solve, sqrt
+from eomsym.optimizers.loop import Loop, loop_of, losses_in_turn
 from eomsym.optimizers.rule import Gradient, Linear, One, Product, Quotient, SquareRoot, State
 from eomsym.optimizers.tracing import trace
 from eomsym.schedules import constant

@@ -12,8 +12,9 @@ lr = pytest.importorskip("torch.optim.lr_scheduler")
 import eomsym.torch  # noqa: E402
 from eomsym.dynamics.loop_kernel import LoopKernel  # noqa: E402
 from eomsym.errors import InputError  # noqa: E402
-from eomsym.optimizers import from_torch, loop_of  # noqa: E402
+from eomsym.optimizers import from_torch  # noqa: E402
 from eomsym.optimizers.batches import cut  # noqa: E402
+from eomsym.optimizers.loop import loop_of  # noqa: E402
 from eomsym.schedules import from_torch_scheduler  # noqa: E402
 
 SCHEDULE = "cosine(2, warmup=0.5)"

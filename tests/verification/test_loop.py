@@ -11,9 +11,8 @@ from sample_quartic import THETA, SampleQuartic, samples
 from eomsym.dynamics.loop_kernel import LoopKernel
 from eomsym.errors import InputError
 from eomsym.models import Dataset
-from eomsym.optimizers import loop_of
 from eomsym.optimizers.batches import cut
-from eomsym.optimizers.loop import Loop
+from eomsym.optimizers.loop import Loop, loop_of
 from eomsym.verification import Training
 from eomsym.verification.asked import Asked
 from eomsym.verification.loop import verify_loop
