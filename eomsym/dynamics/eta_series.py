@@ -7,11 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from fractions import Fraction
+from functools import partial
 from typing import Any
 
 import numpy as np
 
-from eomsym.dynamics.differentials import SeriesKernel, gradient_along
+from eomsym.dynamics.differentials import SeriesKernel, gradient_along, gradient_of_fields
 from eomsym.dynamics.kernel import Data
 from eomsym.errors import InputError
 from eomsym.optimizers.optimizer import Field
@@ -126,12 +127,5 @@ def series_of_schedules(
 
 def gradient_of_series(kernel: SeriesKernel, data: Data, fields: Sequence[Field]) -> Callable[..., EtaSeries]:
     """``(point, field=0)`` → the gradient of a field along a series."""
-    along: dict[int, Callable[[np.ndarray], np.ndarray]] = {}
-
-    def gradient(point: EtaSeries, field: int = 0) -> EtaSeries:
-        chosen = fields[field]
-        if field not in along:
-            along[field] = gradient_along(kernel, [array[chosen.samples(len(array))] for array in data])
-        return EtaSeries(chosen.of_loss(along[field](np.ascontiguousarray(point.rows))))
-
-    return gradient
+    along = gradient_of_fields(data, fields, partial(gradient_along, kernel))
+    return lambda point, field=0: EtaSeries(along(np.ascontiguousarray(point.rows), field))

@@ -7,7 +7,7 @@ the optimiser takes, and needs no compilation.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from fractions import Fraction
 from functools import partial
 from typing import Any
@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from eomsym.checks import check_integer
-from eomsym.dynamics.differentials import SeriesKernel, gradient_along
+from eomsym.dynamics.differentials import SeriesKernel, gradient_along, gradient_of_fields
 from eomsym.dynamics.kernel import Data, TermsKernel, check_order, check_theta
 from eomsym.optimizers.optimizer import Field, Optimizer
 from eomsym.optimizers.rule import UpdateRule
@@ -109,24 +109,15 @@ def _algebra(
     fields: Sequence[Field],
 ) -> NumberAlgebra:
     check_order(kernel, check_integer("order", order, 0), "the gradient along a curve")
-
     check_roots(kernel, rule, states[0], data, fields)
-    along: dict[int, Callable[[np.ndarray], np.ndarray]] = {}
-
-    def gradient_series(field: int, series: np.ndarray) -> np.ndarray:
-        chosen = fields[field]
-        if field not in along:
-            along[field] = gradient_along(kernel, [array[chosen.samples(len(array))] for array in data])
-        return chosen.of_loss(along[field](np.ascontiguousarray(series)))
-
-    return NumberAlgebra(small_nodes(rule, order + 1), gradient_series, states)
+    along = gradient_of_fields(data, fields, partial(gradient_along, kernel))
+    return NumberAlgebra(
+        small_nodes(rule, order + 1), lambda field, series: along(np.ascontiguousarray(series), field), states
+    )
 
 
 def check_roots(kernel: SeriesKernel, rule: UpdateRule, theta: np.ndarray, data: Data, fields: Sequence[Field]) -> None:
     """Raises ``InputError`` where a root of the rule has no derivative, by ``check_frozen`` for each field."""
-    for field in fields if takes_roots(rule) else ():
-        check_frozen(partial(_gradient, kernel, data, field), theta, "the optimizer")
-
-
-def _gradient(kernel: SeriesKernel, data: Data, field: Field, theta: np.ndarray) -> np.ndarray:
-    return gradient_along(kernel, [array[field.samples(len(array))] for array in data])(theta[None])[0]
+    along = gradient_of_fields(data, fields, partial(gradient_along, kernel))
+    for number in range(len(fields)) if takes_roots(rule) else ():
+        check_frozen(lambda place, field=number: along(place[None], field)[0], theta, "the optimizer")  # type: ignore[misc]

@@ -9,6 +9,7 @@ from itertools import pairwise
 import numpy as np
 
 from eomsym.checks import check_integer, check_positive, shown
+from eomsym.dynamics.differentials import gradient_of_fields
 from eomsym.dynamics.kernel import Data, FieldKernel, check_theta, is_double_double
 from eomsym.dynamics.kernel_rule import asked_rule
 from eomsym.dynamics.vectors import Vector, is_finite, last_place, norm, rounded, stack
@@ -126,16 +127,7 @@ def last_state(step: Step, start: State, steps: int, eta: float) -> State:
 
 def field_gradient(kernel: FieldKernel, data: Data, fields: Sequence[Field]) -> Callable[..., np.ndarray]:
     """``(point, field=0)`` → the gradient of that field of the optimiser, (d,), from the kernel's plain gradient."""
-
-    parts: dict[int, list[np.ndarray]] = {}  # a batch is taken out of the data once, not at every step
-
-    def gradient(point: np.ndarray, field: int = 0) -> np.ndarray:
-        chosen = fields[field]
-        if field not in parts:
-            parts[field] = [array[chosen.samples(len(array))] for array in data]
-        return chosen.of_loss(kernel.gradient(point, *parts[field]))
-
-    return gradient
+    return gradient_of_fields(data, fields, lambda parts: lambda point: kernel.gradient(point, *parts))
 
 
 def _bind_step(
