@@ -23,7 +23,7 @@ from eomsym.arrays.check import Watch
 from eomsym.arrays.library import Library, Traced, listed_models
 from eomsym.arrays.lookahead import lookahead, rule_lookahead
 from eomsym.checks import check_finite, check_integer, check_positive
-from eomsym.dynamics.any_field import integrate_vector
+from eomsym.dynamics.integration import integrate_vector
 from eomsym.errors import InputError
 from eomsym.optimizers import Optimizer, chosen
 from eomsym.optimizers.loop import Loop, loop_of, losses_in_turn

@@ -12,7 +12,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from scipy.integrate import DOP853, DenseOutput, OdeSolution
+from scipy.integrate import DOP853, DenseOutput, OdeSolution, solve_ivp
 
 from eomsym.dynamics.vectors import Vector, is_finite, stack
 from eomsym.errors import InputError, IntegrationError, OverflowInKernelError
@@ -61,6 +61,23 @@ def integrate(rate: Rate, start: np.ndarray, time: float, absolute: np.ndarray |
             fine = _single_step(counted, _single_step(counted, fine, left, middle), middle, right)
     rounding = np.finfo(np.float64).eps * np.sqrt(2 * len(mesh)) * np.abs(fine)
     return Endpoint(fine, np.abs(fine - coarse) / (CONVERGENCE - 1) + rounding, counted.evaluations)
+
+
+def integrate_vector(rate: Rate, start: np.ndarray, time: float, tolerance: float, precision: float) -> np.ndarray:
+    """``y(time)`` for a field of another library, in its precision, with this relative and absolute tolerance.
+
+    ``precision`` is the machine epsilon of the rate's own arithmetic: a smaller tolerance would chase its round-off for
+    ever and is raised to 100 times this.  Raises ``IntegrationError`` if the path leaves the floating-point numbers.
+    """
+    allowed = max(tolerance, 100 * precision)
+    if not np.isfinite(rate(start)).all():
+        raise IntegrationError("path: its speed is not finite where it begins")
+    # A step that is tried may leave the field's domain: what is not finite there makes SciPy's step smaller.
+    with np.errstate(over="ignore", invalid="ignore"):
+        path = solve_ivp(lambda _, state: rate(state), (0.0, time), start, "DOP853", [time], rtol=allowed, atol=allowed)
+    if not path.success:
+        raise IntegrationError(f"path: stopped before time {time:g}: {path.message}")
+    return path.y[:, -1]
 
 
 @dataclass(frozen=True, eq=False, repr=False)
