@@ -15,12 +15,13 @@ import numpy as np
 from eomsym.dynamics.differentials import SeriesKernel, gradient_along, gradient_of_fields
 from eomsym.dynamics.kernel import Data
 from eomsym.errors import InputError
+from eomsym.exact_numbers import Arithmetic
 from eomsym.optimizers.optimizer import Field
 from eomsym.schedules import Schedule
 from eomsym.step_index.frozen import root_quotient
 
 
-class EtaSeries:
+class EtaSeries(Arithmetic):
     """``Σ_k rows[k] η^k``, ``rows`` (terms, d), cut at ``η^terms``; one column is the same in all components."""
 
     __array_ufunc__ = None  # NumPy's numbers on the left leave the operation to this class
@@ -58,17 +59,6 @@ class EtaSeries:
         rows[0] = self.rows[0] + number
         return EtaSeries(rows)
 
-    __radd__ = __add__
-
-    def __neg__(self) -> EtaSeries:
-        return EtaSeries(-self.rows)
-
-    def __sub__(self, other: Any) -> EtaSeries:
-        return EtaSeries(self.rows - other.rows) if isinstance(other, EtaSeries) else self + -other
-
-    def __rsub__(self, other: Any) -> EtaSeries:
-        return -self + other
-
     def __mul__(self, other: Any) -> EtaSeries:
         if not isinstance(other, EtaSeries):
             return EtaSeries(self.rows * _plain(other))
@@ -76,8 +66,6 @@ class EtaSeries:
         for k in range(1, len(self.rows)):
             total[k:] += self.rows[k] * other.rows[:-k]
         return EtaSeries(total)
-
-    __rmul__ = __mul__
 
     def __truediv__(self, other: Any) -> EtaSeries:
         if not isinstance(other, EtaSeries):
