@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -103,26 +104,22 @@ def run_optimizer(
 
 
 def run_twice(step: Step, start: State, steps: int, eta: float) -> tuple[State, float]:
-    """The last state of so many steps, and how far round-off has moved its first part, ‖·‖₂, by a disturbed run."""
+    """The last state of so many steps, and how far round-off has moved its first part, ‖·‖₂, by a disturbed run.
+
+    Raises ``IntegrationError`` naming the first step that is not finite.
+    """
     random = np.random.default_rng(0)
 
     def disturbed(state: State) -> State:
         return step(tuple(_disturbed(part, random) for part in state))
 
-    plain, moved = (last_state(one, start, steps, eta) for one in (step, disturbed))
+    plain, moved = (deque(_iterates(one, start, steps, eta), 1)[0] for one in (step, disturbed))
     return plain, norm(moved[0] - plain[0])
 
 
 def _disturbed(part: Vector, random: np.random.Generator) -> Vector:
     """What is exactly 0 has not been rounded, and may stand under a root."""
     return part + last_place(part) * (random.choice(DISTURBANCES, part.size) * (rounded(part) != 0))
-
-
-def last_state(step: Step, start: State, steps: int, eta: float) -> State:
-    """The state after so many steps.  Raises ``IntegrationError`` naming the first that is not finite."""
-    for state in _iterates(step, start, steps, eta):
-        last = state
-    return last
 
 
 def field_gradient(kernel: FieldKernel, data: Data, fields: Sequence[Field]) -> Callable[..., np.ndarray]:
