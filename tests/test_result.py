@@ -16,6 +16,7 @@ import eomsym
 from eomsym import derivation, dynamics, sweeps, tracking, verification
 from eomsym.cli import output
 from eomsym.derivation import corrected_step, decay_law, derive, modified_generator, modified_loss
+from eomsym.derivation.closed_forms import closed_form
 from eomsym.derivation.formula import Formula
 from eomsym.dynamics import Noise
 from eomsym.dynamics.error_prediction import ErrorPrediction
@@ -134,7 +135,7 @@ RESULTS = {
     "generator": modified_generator(2),
     "modified loss": modified_loss(order=2),
     "law": decay_law(0.01, 0.01, range(3)),
-    "closed": derivation.closed_form(ExpressionLoss("x**2*y", ["x", "y"]), 1),
+    "closed": closed_form(ExpressionLoss("x**2*y", ["x", "y"]), 1),
     "corrected": corrected_step(2),
 }
 #: What has no two columns of numbers cannot be drawn.

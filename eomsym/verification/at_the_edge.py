@@ -12,13 +12,14 @@ from typing import Any
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from eomsym.dynamics import even_steps, integrate_equation_of_motion, largest_eigenvalue
+from eomsym.dynamics import even_steps, integrate_equation_of_motion
 from eomsym.dynamics.differentials import SeriesKernel
 from eomsym.dynamics.even_steps import follow_even_steps
 from eomsym.dynamics.kernel import Data
 from eomsym.dynamics.kernel_rule import DESCENT
 from eomsym.dynamics.motion import WholeMotion
 from eomsym.dynamics.setting import HEAD, OfTraining, Setting
+from eomsym.dynamics.spectrum import largest_eigenvalue
 from eomsym.dynamics.state_map import StateMap, run_states
 from eomsym.errors import InputError, IntegrationError, ResummationWarning
 from eomsym.result import Table

@@ -10,17 +10,12 @@ from typing import Any
 
 import numpy as np
 
-from eomsym.dynamics import (
-    ErrorPrediction,
-    OptimizerEnd,
-    Path,
-    integrate_equation_of_motion,
-    predict_discretization_error,
-    spectral_radius,
-)
-from eomsym.dynamics.loop_kernel import LoopKernel, loop_kernel
-from eomsym.dynamics.loop_pieces import handed_over, pieces_between
+from eomsym.dynamics import Path, integrate_equation_of_motion
+from eomsym.dynamics.error_prediction import ErrorPrediction, predict_discretization_error
+from eomsym.dynamics.loop_kernel import LoopKernel, handed_over, loop_kernel, pieces_between
+from eomsym.dynamics.optimizer_path import OptimizerEnd
 from eomsym.dynamics.shadow_start import hand_over
+from eomsym.dynamics.spectrum import spectral_radius
 from eomsym.dynamics.vectors import Vector
 from eomsym.errors import InputError
 from eomsym.verification.measurement import (

@@ -18,10 +18,10 @@ from threadpoolctl import threadpool_limits
 
 from eomsym.checks import check_integer
 from eomsym.derivation import Equation, derive, series_radius
-from eomsym.dynamics import largest_eigenvalue, spectral_radius
 from eomsym.dynamics.differentials import elementary_differentials
 from eomsym.dynamics.kernel import Data
 from eomsym.dynamics.setting import OfTraining, Setting
+from eomsym.dynamics.spectrum import largest_eigenvalue, spectral_radius
 from eomsym.dynamics.state_map import run_states
 from eomsym.notation import tree_text
 from eomsym.optimizers import Optimizer

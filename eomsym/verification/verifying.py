@@ -1,7 +1,7 @@
 """The convergence study: does the equation of motion follow the optimiser to the order promised, as predicted?
 
 At order N the error ``‖θ_EoM(T) − θ_optimizer(T/η)‖₂`` at a fixed time T must fall like η^{N+1}, and must be the error
-that the variational equation predicts (``eomsym.dynamics.predict_discretization_error``).
+that the variational equation predicts (``eomsym.dynamics.error_prediction``).
 """
 
 from __future__ import annotations
@@ -17,8 +17,10 @@ from threadpoolctl import threadpool_limits
 from eomsym import optimizers
 from eomsym.checks import check_choice, check_orders
 from eomsym.derivation.algebras import modified_tree_coefficients
-from eomsym.dynamics import FieldKernel, shadow_start, spectral_radius
+from eomsym.dynamics import shadow_start
+from eomsym.dynamics.kernel import FieldKernel
 from eomsym.dynamics.kernel_rule import DESCENT, check_rule
+from eomsym.dynamics.spectrum import spectral_radius
 from eomsym.dynamics.vectors import norm, rounded
 from eomsym.errors import InputError
 from eomsym.models import DEFAULT_DATASETS, Dataset, dataset
