@@ -254,7 +254,6 @@ NO_RESULTS = {
     "Design",
     "LoopKernel",
     "TreeTable",
-    "FieldKernel",
 }
 
 

@@ -11,15 +11,15 @@ from pathlib import Path
 from typing import Annotated, Any
 
 from eomsym.cli import options, output
-from eomsym.cli.groups import examples
+from eomsym.cli.groups import app, examples
 from eomsym.errors import EomsymError, InputError
 
-EXAMPLES = examples("eomsym audit model.py", "eomsym audit model.py --order 4 --format json")
 #: What the file knows itself as.
 RUN_AS = "eomsym_audited"
 CONTRACT = "let it define loss, a function of params or of (params, data), and params"
 
 
+@app.command(epilog=examples("eomsym audit model.py", "eomsym audit model.py --order 4 --format json"))
 def audit(
     file: Annotated[str, options.argument("FILE.py", "Python file; it is run.", show_default=False)],
     order: Annotated[int, options.option("N", "Highest derivative of the gradient.", min=1, max=6)] = 3,

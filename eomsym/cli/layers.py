@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated, Any
 
 from eomsym.cli import options, output
-from eomsym.cli.groups import examples, new_group
+from eomsym.cli.groups import app, examples, new_group
 
 HIGHEST_ORDER = 11
 #: Where none is given.
@@ -18,6 +18,7 @@ group = new_group(
     help="Layers with a symmetry: how their weights decay or grow, predicted and measured.",
     epilog=examples("eomsym layers translation", "eomsym layers scale --normalization layer"),
 )
+app.add_typer(group, name="layers")
 
 
 @group.command(epilog=examples("eomsym layers translation", "eomsym layers translation --eta 0.1 --plot rates.png"))

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from eomsym.cli import INTERRUPTED, options, output, parsing
-from eomsym.cli.groups import examples, new_group
+from eomsym.cli.groups import app, examples, new_group
 from eomsym.errors import InputError
 
 if TYPE_CHECKING:
@@ -25,6 +25,7 @@ group = new_group(
         "eomsym sweep plot sweep.toml sweep.pdf",
     ),
 )
+app.add_typer(group, name="sweep")
 
 PLACE = options.argument("SWEEP", "Sweep file, its folder of results, or a .parquet file of them.", show_default=False)
 

@@ -5,7 +5,6 @@ from eomsym.dynamics.error_prediction import ErrorPrediction, predict_discretiza
 from eomsym.dynamics.even_steps import EvenSteps, even_steps
 from eomsym.dynamics.extrapolation import integrate_by_extrapolation
 from eomsym.dynamics.integration import Path
-from eomsym.dynamics.kernel import FieldKernel
 from eomsym.dynamics.kernel_series import kernel_counterterms, whole_state_terms
 from eomsym.dynamics.loop_kernel import LoopKernel, loop_kernel
 from eomsym.dynamics.noise_record import Noise
@@ -16,7 +15,6 @@ from eomsym.dynamics.spectrum import largest_eigenvalue, spectral_radius
 __all__ = [
     "ErrorPrediction",
     "EvenSteps",
-    "FieldKernel",
     "LoopKernel",
     "Noise",
     "OptimizerEnd",

@@ -15,7 +15,7 @@ import numpy as np
 from eomsym import __version__, optimizers
 from eomsym.codegen import Kernel, KernelSpec, kernel_for
 from eomsym.codegen.render import render
-from eomsym.dynamics import FieldKernel
+from eomsym.dynamics.kernel import FieldKernel
 from eomsym.errors import IntegrationError, KernelError
 from eomsym.models import Dataset, dataset
 from eomsym.sweeps.job import Job, JobResult, MeasuredError

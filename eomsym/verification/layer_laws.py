@@ -25,14 +25,13 @@ from threadpoolctl import threadpool_limits
 from eomsym.checks import check_integer, check_orders, check_positive
 from eomsym.derivation.linear_law import decay_law
 from eomsym.dynamics import (
-    FieldKernel,
     integrate_equation_of_motion,
     optimizer_path,
     predict_discretization_error,
     run_optimizer,
     spectral_radius,
 )
-from eomsym.dynamics.kernel import Data
+from eomsym.dynamics.kernel import Data, FieldKernel
 from eomsym.dynamics.kernel_rule import check_descent
 from eomsym.dynamics.setting import OfTraining, Setting
 from eomsym.errors import InputError

@@ -15,7 +15,6 @@ import numpy as np
 from eomsym.double_double import DoubleDouble, exact_product
 from eomsym.dynamics import (
     ErrorPrediction,
-    FieldKernel,
     OptimizerEnd,
     Path,
     ShadowStart,
@@ -23,7 +22,7 @@ from eomsym.dynamics import (
     predict_discretization_error,
     run_optimizer,
 )
-from eomsym.dynamics.kernel import Data, RoundedKernel, is_double_double
+from eomsym.dynamics.kernel import Data, FieldKernel, RoundedKernel, is_double_double
 from eomsym.dynamics.kernel_rule import DESCENT
 from eomsym.dynamics.kernel_series import slow_memory
 from eomsym.dynamics.vectors import Vector, epsilon, norm, rounded

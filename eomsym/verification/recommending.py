@@ -15,14 +15,8 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from eomsym.checks import check_orders, check_positive
-from eomsym.dynamics import (
-    FieldKernel,
-    integrate_equation_of_motion,
-    predict_discretization_error,
-    run_optimizer,
-    spectral_radius,
-)
-from eomsym.dynamics.kernel import Data
+from eomsym.dynamics import integrate_equation_of_motion, predict_discretization_error, run_optimizer, spectral_radius
+from eomsym.dynamics.kernel import Data, FieldKernel
 from eomsym.dynamics.kernel_rule import DESCENT
 from eomsym.dynamics.motion import WholeMotion
 from eomsym.dynamics.setting import OfTraining, Setting

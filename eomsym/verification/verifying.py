@@ -17,7 +17,8 @@ from threadpoolctl import threadpool_limits
 from eomsym import optimizers
 from eomsym.checks import check_choice, check_orders
 from eomsym.derivation.algebras import modified_tree_coefficients
-from eomsym.dynamics import FieldKernel, shadow_start, spectral_radius
+from eomsym.dynamics import shadow_start, spectral_radius
+from eomsym.dynamics.kernel import FieldKernel
 from eomsym.dynamics.kernel_rule import DESCENT, check_rule
 from eomsym.dynamics.vectors import norm, rounded
 from eomsym.errors import InputError
