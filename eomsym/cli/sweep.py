@@ -65,8 +65,9 @@ def run(
     plan = read_plan(file)
     folder = output_ or sweep_folder(file)
     try:
-        with output.stages() as progress:
-            done = run_sweep(plan, folder, place, retry_failed=retry_failed, progress=progress)
+        with output.progress("") as update:
+            told = None if update is None else lambda stage, done, total: update(done, total, stage)
+            done = run_sweep(plan, folder, place, retry_failed=retry_failed, progress=told)
     except KeyboardInterrupt:
         print(f"eomsym: interrupted; results are kept in {folder}, the same command goes on", file=sys.stderr)
         return INTERRUPTED
