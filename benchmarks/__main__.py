@@ -6,6 +6,8 @@ import argparse
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
+from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
 
 from benchmarks import (
@@ -43,6 +45,7 @@ class Size:
     derivations: int
     jobs: int
     rounds: int
+    training: bool
 
 
 FULL = Size(
@@ -62,6 +65,7 @@ FULL = Size(
     derivations=3,
     jobs=80,
     rounds=3,
+    training=True,
 )
 QUICK = Size(
     nets=("tiny", "digits"),
@@ -76,6 +80,7 @@ QUICK = Size(
     derivations=1,
     jobs=12,
     rounds=1,
+    training=False,
 )
 
 
@@ -122,8 +127,16 @@ ROUND_NOTES = """\
 Terms of an epoch of digits in 56 batches of 32 beside the same terms of descent on all 1792 samples, by the same
 generated kernel and the same solver (`kernel_counterterms`), in turn. Short calls cost what a call costs."""
 TRACKER_NOTES = """\
-`eomsym.Tracker`, a look every 50 steps, beside 50 steps of Adam in PyTorch: 784-1000-200-10 tanh, 987,210 parameters in
-single precision, one thread. It keeps N + 2 copies of the parameters, five at least."""
+`eomsym.torch.track`, a look every 20 or 50 steps, beside as many steps of Adam in PyTorch: 784-1000-200-10 and
+784-3000-2450-10 tanh, 987,210 and 9,731,960 parameters in single precision, one thread, the processor's own time. It
+keeps 12 copies of the parameters."""
+RUN_NOTES = """\
+What `eomsym.torch.track` says of 29 runs in single precision; docs/tracker.md explains the columns. Truth: ηλ by power
+iteration on P^½HP^½ over the threshold of the rule, for batches the share of noise of twenty at frozen weights."""
+GRADIENT_NOTES = """\
+The noise scale tr Σ/‖g‖² in samples that `track(…, noise=2)` tells of 200 steps in shuffled batches, beside that of 200
+batches at frozen weights of the same steps, where the whole gradient is taken too; and for all twelve runs together
+with the error of their quotient."""
 SYMBOL_NOTES = """\
 Exact coefficients of update rules whose parameters stay symbols, each repeat in a fresh process."""
 SWEEP_NOTES = """\
@@ -131,6 +144,13 @@ SWEEP_NOTES = """\
 "besides" is what one job costs beyond its measurement once the workers are up: handing it out, its result on disk
 (fsync); the smallest of the rounds. "faster" is serial over processes, round by round. Jobs that share a
 machine with another slow one another down, so the time of one job is longer beside a second one."""
+
+
+def of_training(module: str, size: Size) -> str:
+    """The report of a module that trains networks of PyTorch, or why there is none."""
+    if find_spec("torch") is None:
+        return "torch is not installed."
+    return str(import_module(f"benchmarks.{module}").report()) if size.training else "Left out of a quick run."
 
 
 SECTIONS = {
@@ -152,7 +172,9 @@ SECTIONS = {
         "Symbols for parameters", SYMBOL_NOTES, lambda size: symbolic_parameters.report(size.derivations)
     ),
     "rounds": Section("Rounds of batches", ROUND_NOTES, lambda size: rounds.report(3 * size.starts)),
-    "tracker": Section("Tracker", TRACKER_NOTES, lambda size: tracker.report(3 * size.starts)),
+    "tracker": Section("Tracker", TRACKER_NOTES, lambda size: tracker.report(30 * size.seconds)),
+    "runs": Section("Tracked runs", RUN_NOTES, lambda size: of_training("tracked_runs", size)),
+    "noise": Section("Noise of gradients", GRADIENT_NOTES, lambda size: of_training("gradient_noise", size)),
     "sweeps": Section("Sweeps", SWEEP_NOTES, lambda size: sweeps.report(size.jobs, size.rounds)),
 }
 

@@ -16,7 +16,7 @@ from benchmarks import logarithms
 from benchmarks.edge_figure import series_figure
 from benchmarks.edge_problems import GivenUp, Problem, follow_rate
 from eomsym.codegen import KernelSpec, kernel_for
-from eomsym.dynamics import largest_eigenvalue
+from eomsym.dynamics.spectrum import largest_eigenvalue
 from eomsym.models import MLP, dataset
 from eomsym.step_index import resummed
 

@@ -11,6 +11,7 @@ from eomsym.codegen import KernelSpec, kernel_for
 from eomsym.dynamics import kernel_counterterms
 from eomsym.dynamics.loop_kernel import LoopKernel
 from eomsym.models import dataset, default_model
+from eomsym.optimizers.batches import cut
 from eomsym.optimizers.loop import loop_of
 
 ORDERS, SIZE, SAMPLES = (1, 2, 3), 32, 1792
@@ -29,7 +30,7 @@ def report(rounds: int) -> str:
     rows = []
     with threadpool_limits(limits=1, user_api="blas"):
         for name, (optimizer, schedule) in CASES.items():
-            loop = LoopKernel(kernel, loop_of(optimizer, schedule, {"size": SIZE}, SAMPLES))
+            loop = LoopKernel(kernel, loop_of(optimizer, schedule, cut(SAMPLES, SIZE)))
             for order in ORDERS:
                 processes.progress(f"rounds: {name}, order {order}")
                 times = interleaved(

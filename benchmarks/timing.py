@@ -40,9 +40,12 @@ def once(function: Callable[[], object]) -> float:
 
 
 def interleaved(
-    functions: Mapping[str, Callable[[], object]], rounds: int, least: float = 2e-3
+    functions: Mapping[str, Callable[[], object]],
+    rounds: int,
+    least: float = 2e-3,
+    clock: Callable[[], float] = time.perf_counter,
 ) -> dict[str, list[float]]:
-    """Seconds a call of each function, one value a round.
+    """Seconds a call of each function, one value a round; of the processor's time with ``clock=time.process_time``.
 
     The functions take turns within a round, so that noise of the machine hits all of them.  A function shorter than
     ``least`` seconds is called several times in its turn.  Each is called twice before anything is measured.
@@ -54,10 +57,10 @@ def interleaved(
     try:
         for _ in range(rounds):
             for name, function in functions.items():
-                begin = time.perf_counter()
+                begin = clock()
                 for _ in range(calls[name]):
                     function()
-                times[name].append((time.perf_counter() - begin) / calls[name])
+                times[name].append((clock() - begin) / calls[name])
     finally:
         if collecting:
             gc.enable()

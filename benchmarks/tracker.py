@@ -1,51 +1,61 @@
-"""What a tracker costs a training loop of a million parameters: the loop with it and without, in turn."""
+"""What a tracker costs a training loop: the loop with it and without, in turn, with 10⁶ and 10⁷ parameters."""
 
 from __future__ import annotations
 
+import time
 from importlib.util import find_spec
 from itertools import pairwise
 
 from benchmarks import processes, tables
-from benchmarks.timing import Spread, interleaved, ratios
+from benchmarks.timing import Spread, interleaved, ratios, rounds_for
 
-LAYERS, EVERY, ORDERS = (784, 1000, 200, 10), 50, (1, 3, 5)
-BATCHES = (32, 256)
+LAYERS = {"1e6": (784, 1000, 200, 10), "1e7": (784, 3000, 2450, 10)}
+EVERY, BATCHES, ORDER = (50, 20), (256, 32), 3
 
 
-def report(rounds: int) -> str:
-    """One line a batch size and order: fifty steps of Adam in single precision."""
+def report(seconds: float) -> str:
+    """One line a size, batch and number of steps between looks; ``seconds`` are for the rounds of a line."""
     if find_spec("torch") is None:
         return "torch is not installed."
     import torch
 
+    torch.set_num_threads(1)
+    rows = [
+        [name, str(batch), str(every), *_measured(sizes, batch, every, seconds)]
+        for name, sizes in LAYERS.items()
+        for batch in BATCHES
+        for every in EVERY
+    ]
+    return tables.table(("parameters", "batch", "every", "a step, ms", "tracker, % of the steps"), rows)
+
+
+def _measured(sizes: tuple[int, ...], batch: int, every: int, seconds: float) -> tuple[str, str]:
+    """A step of Adam in single precision, and what a look adds to ``every`` of them, in the processor's time."""
+    import torch
+
     from eomsym.torch import track
 
-    torch.set_num_threads(1)
-    rows = []
-    for batch in BATCHES:
-        torch.manual_seed(0)
-        first, *others = (torch.nn.Linear(*sizes) for sizes in pairwise(LAYERS))
-        model = torch.nn.Sequential(first, *(part for layer in others for part in (torch.nn.Tanh(), layer)))
-        inputs, labels = torch.rand(batch, LAYERS[0]), torch.randint(LAYERS[-1], (batch,))
-        optimizer = torch.optim.Adam(model.parameters(), 1e-4)
+    torch.manual_seed(0)
+    processes.progress(f"tracker: {sizes}, batches of {batch}, every {every}")
+    first, *others = (torch.nn.Linear(*ends) for ends in pairwise(sizes))
+    model = torch.nn.Sequential(first, *(part for layer in others for part in (torch.nn.Tanh(), layer)))
+    inputs, labels = torch.rand(batch, sizes[0]), torch.randint(sizes[-1], (batch,))
+    optimizer = torch.optim.Adam(model.parameters(), 1e-4)
+    tracker = track(optimizer, ORDER, every)
 
-        def train(model=model, inputs=inputs, labels=labels, optimizer=optimizer) -> None:
-            for _ in range(EVERY):
-                optimizer.zero_grad()
-                torch.nn.functional.cross_entropy(model(inputs), labels).backward()
-                optimizer.step()
+    def train() -> None:
+        for _ in range(every):
+            optimizer.zero_grad()
+            torch.nn.functional.cross_entropy(model(inputs), labels).backward()
+            optimizer.step()
 
-        for order in ORDERS:
-            processes.progress(f"tracker: batches of {batch}, order {order}")
+    def tracked() -> None:
+        with tracker:
+            train()
 
-            tracker = track(optimizer, order, EVERY)
-
-            def tracked(tracker=tracker, train=train) -> None:
-                with tracker:
-                    train()
-
-            times = interleaved({"tracked": tracked, "bare": train}, rounds)
-            more = [100 * (quotient - 1) for quotient in ratios(times["tracked"], times["bare"])]
-            quotient, shown = Spread.of(more), Spread.of(times["bare"]).scaled(1e3 / EVERY)
-            rows.append([str(batch), str(order), tables.spread(shown), tables.spread(quotient)])
-    return tables.table(("batch", "order", "a step, ms", "tracker, % of the steps"), rows)
+    begin = time.process_time()
+    train()
+    rounds = rounds_for(seconds, 2 * (time.process_time() - begin), 5, 40)
+    times = interleaved({"tracked": tracked, "bare": train}, rounds, clock=time.process_time)
+    more = [100 * (quotient - 1) for quotient in ratios(times["tracked"], times["bare"])]
+    return tables.spread(Spread.of(times["bare"]).scaled(1e3 / every)), tables.spread(Spread.of(more))

@@ -1,4 +1,4 @@
-"""Exact numbers: what a coefficient may be, its quotients, and how people write one."""
+"""Numbers: what an exact coefficient may be, its quotients, how people write one, and what arithmetic follows."""
 
 from __future__ import annotations
 
@@ -14,6 +14,27 @@ Coefficient = Any
 Key = TypeVar("Key", bound=Hashable)
 
 _RATIONAL = re.compile(r"[+-]?(\d{1,40}/\d{1,40}|(\d{1,40}(\.\d{0,40})?|\.\d{1,40})([eE][+-]?\d{1,3})?)", re.ASCII)
+
+
+class Arithmetic:
+    """What follows from ``+`` and ``*``: reflected operations, negatives and differences."""
+
+    __slots__ = ()
+
+    def __radd__(self: Any, other: Any) -> Any:
+        return self + other
+
+    def __rmul__(self: Any, other: Any) -> Any:
+        return self * other
+
+    def __neg__(self: Any) -> Any:
+        return self * -1
+
+    def __sub__(self: Any, other: Any) -> Any:
+        return self + -1 * other
+
+    def __rsub__(self: Any, other: Any) -> Any:
+        return -self + other
 
 
 def divide(numerator: Coefficient, denominator: Coefficient) -> Coefficient:

@@ -268,4 +268,6 @@ def test_results_are_of_a_whole_run(capsys):
         "rounds",
         "sweeps",
         "tracker",
+        "runs",
+        "noise",
     }

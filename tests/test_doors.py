@@ -17,7 +17,8 @@ from eomsym import optimizers
 from eomsym.codegen import KernelSpec, kernel_for
 from eomsym.errors import InputError
 from eomsym.models import ExpressionLoss, VectorField
-from eomsym.optimizers import Optimizer, Parameter, loop_of
+from eomsym.optimizers import Optimizer, Parameter
+from eomsym.optimizers.loop import loop_of
 from eomsym.optimizers.registry import is_built_in
 from eomsym.series.number_rings import decimal_ring
 from eomsym.step_index.numbers import program_counterterms

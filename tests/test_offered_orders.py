@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from eomsym.codegen import KernelSpec
-from eomsym.derivation import closed_form, closed_forms, derive, posing
+from eomsym.derivation import closed_forms, derive, posing
+from eomsym.derivation.closed_forms import closed_form
 from eomsym.errors import InputError
 from eomsym.models import MLP, ExpressionLoss
 from eomsym.optimizers import REGISTRY

@@ -16,6 +16,7 @@ import eomsym
 from eomsym import derivation, dynamics, sweeps, tracking, verification
 from eomsym.cli import output
 from eomsym.derivation import corrected_step, decay_law, derive, modified_generator, modified_loss
+from eomsym.derivation.closed_forms import closed_form
 from eomsym.derivation.formula import Formula
 from eomsym.dynamics import Noise
 from eomsym.dynamics.error_prediction import ErrorPrediction
@@ -81,7 +82,9 @@ def noise():
     name = {"loss": np.array([1.0, 0.5])}
     ensemble = Ensemble(10, 0, np.zeros((2, 3)), np.ones(2), 0.1 * np.ones(2), name, {"loss": 0.01 * np.ones(2)})
     spread = Spread(np.ones((3, 1)), np.zeros(3))
-    return Noise(OF, Loader(9, 3), 1, (0, 5), np.zeros((2, 3)), np.ones(2), spread, 0.0, name, name, ensemble, np.copy)
+    return Noise(
+        OF, Loader(9, 3), 0.0, 1, (0, 5), np.zeros((2, 3)), np.ones(2), spread, 0.0, name, name, ensemble, np.copy
+    )
 
 
 def follow():
@@ -134,7 +137,7 @@ RESULTS = {
     "generator": modified_generator(2),
     "modified loss": modified_loss(order=2),
     "law": decay_law(0.01, 0.01, range(3)),
-    "closed": derivation.closed_form(ExpressionLoss("x**2*y", ["x", "y"]), 1),
+    "closed": closed_form(ExpressionLoss("x**2*y", ["x", "y"]), 1),
     "corrected": corrected_step(2),
 }
 #: What has no two columns of numbers cannot be drawn.

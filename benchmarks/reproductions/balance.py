@@ -21,7 +21,8 @@ from threadpoolctl import threadpool_limits
 from benchmarks.reproductions.pages import Numbers
 from eomsym.codegen import KernelSpec, kernel_for
 from eomsym.drawing import GREY, line_style, order_name, panels
-from eomsym.dynamics import even_steps, integrate_equation_of_motion, largest_eigenvalue
+from eomsym.dynamics import even_steps, integrate_equation_of_motion
+from eomsym.dynamics.spectrum import largest_eigenvalue
 from eomsym.models import MLP
 
 LAYERS = INPUTS, HIDDEN, CLASSES = 20, 64, 5

@@ -12,7 +12,8 @@ from eomsym import Training, derive
 from eomsym.codegen import KernelSpec, kernel_for
 from eomsym.derivation import modified_loss
 from eomsym.drawing import line_style, panels
-from eomsym.dynamics import integrate_equation_of_motion, largest_eigenvalue, optimizer_path
+from eomsym.dynamics import integrate_equation_of_motion, optimizer_path
+from eomsym.dynamics.spectrum import largest_eigenvalue
 from eomsym.models import dataset, default_model
 from eomsym.verification import implicit_regulariser
 

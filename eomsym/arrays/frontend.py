@@ -23,10 +23,10 @@ from eomsym.arrays.check import Watch
 from eomsym.arrays.library import Library, Traced, listed_models
 from eomsym.arrays.lookahead import lookahead, rule_lookahead
 from eomsym.checks import check_finite, check_integer, check_positive
-from eomsym.dynamics.any_field import integrate_vector
+from eomsym.dynamics.integration import integrate_vector
 from eomsym.errors import InputError
-from eomsym.optimizers import Optimizer, chosen, loop_of
-from eomsym.optimizers.loop import Loop, losses_in_turn
+from eomsym.optimizers import Optimizer, chosen
+from eomsym.optimizers.loop import Loop, loop_of, losses_in_turn
 from eomsym.optimizers.registry import check_one_gradient
 from eomsym.optimizers.rule import UpdateRule
 from eomsym.optimizers.whole_state import chosen_whole
@@ -108,7 +108,7 @@ class Frontend:
                 raise InputError("batch_size: give data, of which batches are made, and a loss_fn(params, data)")
             models, schedules = listed_models(*moving.models(loss_fn, field)), read_schedules(schedule)
             in_turn = losses_in_turn(len(models), visits)
-            loop = loop_of(optimizer, schedules, in_turn, len(models), **hyperparameters)
+            loop = loop_of(optimizer, schedules, in_turn, **hyperparameters)
             rule = _rule(loop, lambda one: library.taylor(one, tau, order + 1))
             leaves, structure = library.flatten(moving.leaves)
             leaves = [library.leaf(leaf) for leaf in leaves]

@@ -189,7 +189,7 @@ def derive(
     with output.progress("deriving"):
         result: Formula
         if model is not None:
-            from eomsym.derivation import closed_form
+            from eomsym.derivation.closed_forms import closed_form
 
             result = closed_form(model, order, entry.name, **given)
         else:

@@ -5,14 +5,13 @@ Beside them stands what a run that was tracked has said of itself.
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from eomsym.checks import check_integer
-from eomsym.cli import options, output, parsing
+from eomsym.cli import options, output
 from eomsym.cli.groups import app, examples, new_group
 from eomsym.errors import InputError
 
@@ -27,7 +26,6 @@ MOST_ORDER, MOST_DOUBLED, MOST_AHEAD = 11, 19, 20
 HALVINGS = 5
 #: One sample in so many is kept for the test loss.
 HELD_OUT = 5
-MOST_RUNS = 100_000
 #: Of a network whose layers decay, where none is given.
 WEIGHT_DECAY = 0.01
 
@@ -326,59 +324,6 @@ def edge(
     """
     posed = training.pose(eta=options.USUAL_ETA)
     return report.tell(output.asked("looking", "edge", posed, order=order, after=after), posed)
-
-
-@app.command(
-    epilog=examples(
-        "eomsym noise --dataset moons --batch-size 8 --eta 0.1 --ensemble 100",
-        "eomsym noise --dataset moons --batch-size 32 --what-if eta=2x",
-    )
-)
-def noise(
-    *,
-    training: options.Training,
-    steps: options.Steps = 100,
-    ensemble: Annotated[
-        int, options.option("N", "Real runs beside the prediction, 10 or more.", min=0, max=MOST_RUNS)
-    ] = 0,
-    what_if: Annotated[
-        str | None, options.option("CHANGE", "Another training beside it: eta=2x, eta=0.1 or batch-size=0.5x.")
-    ] = None,
-    report: options.DrawnReport,
-) -> int:
-    """Predict what random batches do to a run, of any rule with one gradient.
-
-    Mean and covariance of the weights along the run, and the mean loss, beside
-    the run on all samples; with --ensemble also that of real runs. With
-    --what-if the difference that another rate or size of batches makes.
-    """
-    posed = training.pose(eta=options.USUAL_ETA)
-    asked = {"ensemble": ensemble, "seed": training.seed}
-    if what_if is None:
-        return report.tell(output.asked("predicting noise", "noise", posed, steps, **asked), posed)
-    other = _changed(training, what_if).pose(eta=options.USUAL_ETA)
-    return report.tell(output.asked("predicting noise", "compare_trainings", posed, other, steps, **asked), posed)
-
-
-def _changed(training: options.Training, change: str) -> options.Training:
-    """The same training with one number changed, to another or by a factor.  Raises ``InputError``."""
-    name, _, value = change.partition("=")
-    known = {"eta": training.eta or options.USUAL_ETA, "batch-size": training.batch_size}
-    wanted = "it changes eta or batch-size to a number, or by a factor with an x behind it"
-    base = known.get(name)
-    if name == "batch-size" and base is None:
-        raise InputError("--what-if batch-size: of what? give --batch-size too")
-    try:
-        number = parsing.positive(value.removesuffix("x")) * (base if base and value.endswith("x") else 1)
-    except ValueError as error:
-        raise InputError(f"--what-if {change!r}: {error}; {wanted}") from None
-    if base is None:
-        raise InputError(f"--what-if {change!r}: {wanted}")
-    if name == "eta":
-        return replace(training, eta=number)
-    if number != round(number):
-        raise InputError(f"--what-if {change!r}: makes batches of {number:g}; give a factor that makes a whole number")
-    return replace(training, batch_size=round(number))
 
 
 @app.command(epilog=examples("eomsym track run.jsonl", "eomsym track run.jsonl --plot run.png"))

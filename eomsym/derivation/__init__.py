@@ -14,20 +14,17 @@ from eomsym.derivation.noise_generator import modified_generator
 
 # What needs SymPy or numba.
 if TYPE_CHECKING:
-    from eomsym.derivation.closed_forms import ClosedForm, closed_form
     from eomsym.derivation.polynomial_ring import modified_equation
     from eomsym.derivation.thresholds import EdgeThreshold, edge_threshold
     from eomsym.derivation.tree_tables import TreeTable, stream_coefficients, stream_trees, tree_table
 
 __all__ = [
-    "ClosedForm",
     "CorrectedStep",
     "DecayLaw",
     "Design",
     "EdgeThreshold",
     "Equation",
     "TreeTable",
-    "closed_form",
     "corrected_step",
     "decay_law",
     "derive",

@@ -90,27 +90,21 @@ class TreeAlgebra(SeriesAlgebra):
     def slow(self, index: int) -> Series:
         return self.constant(slow_leaf(index))
 
-    def ones(self) -> Series:
-        raise InputError("rooted trees: a constant added to a vector is no B-series")
+    def ones(self, *vectors: Series) -> Series:
+        """What is componentwise, a constant too, has no trees: whoever takes this algebra asks for a linear rule."""
+        raise AssertionError("rooted trees of a rule that is not linear")
 
-    def multiply(self, left: Series, right: Series) -> Series:
-        raise InputError("rooted trees: a componentwise product is no B-series")
-
-    def divide(self, numerator: Series, denominator: Series) -> Series:
-        raise InputError("rooted trees: a componentwise quotient is no B-series")
-
-    def root(self, argument: Series) -> Series:
-        raise InputError("rooted trees: a componentwise root is no B-series")
+    multiply = divide = root = ones  # type: ignore[assignment]
 
     def gradient(self, field: int) -> Callable[[Series], Series]:
         level, children = 0, dict[Tree, _Powers]()
 
         def along(point: Series) -> Series:
             nonlocal level
-            if level == 0 and (set(point) != {THETA} or any(value != 1 for value in point[THETA])):
-                raise InputError("step function: a gradient is taken at a point that is not theta for eta = 0")
             known = self.tables.known(level)
-            if level > 0:
+            if level == 0:
+                _check_at(THETA, point)
+            else:
                 for tree, values in point.items():
                     if any(value != 0 for value in values):
                         children.setdefault(tree, {})[level] = values
@@ -125,6 +119,11 @@ class TreeAlgebra(SeriesAlgebra):
             return extended
 
         return along
+
+
+def _check_at(theta: Any, point: Series) -> None:
+    if set(point) != {theta} or any(value != 1 for value in point[theta]):
+        raise InputError("step function: a gradient is taken at a point that is not theta for eta = 0")
 
 
 def _nonzero(series: Series) -> Series:
@@ -197,8 +196,8 @@ class VectorAlgebra(SeriesAlgebra):
         levels: list[Series] = []
 
         def along(point: Series) -> Series:
-            if not levels and (set(point) != {POSITION} or any(value != 1 for value in point[POSITION])):
-                raise InputError("step function: a gradient is taken at a point that is not theta for eta = 0")
+            if not levels:
+                _check_at(POSITION, point)
             levels.append(point)
             level = len(levels) - 1
             ones: Values = [1] * self.tables.known(level)

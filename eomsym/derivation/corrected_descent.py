@@ -159,14 +159,10 @@ def _five(wanted: _Field, places: Sequence[Fraction]) -> _Tableau:
 
 
 def _solved(matrix: Sequence[Sequence[Fraction | int]], right: Sequence[Fraction]) -> list[Fraction]:
-    """By Gauss–Jordan elimination.  Raises ``ZeroDivisionError`` if the matrix is singular."""
-    rows = [[Fraction(entry) for entry in row] + [value] for row, value in zip(matrix, right, strict=True)]
-    for column in range(len(rows)):
-        pivot = next((row for row in rows[column:] if row[column]), None)
-        if pivot is None:
-            raise ZeroDivisionError
-        rows.remove(pivot)
-        pivot = [entry / pivot[column] for entry in pivot]
-        rows = [[a - row[column] * b for a, b in zip(row, pivot, strict=True)] for row in rows]
-        rows.insert(column, pivot)
-    return [row[-1] for row in rows]
+    """The solution of linear equations.  Raises ``ZeroDivisionError`` if the matrix is singular."""
+    import sympy
+
+    reduced, pivots = sympy.Matrix([[*row, value] for row, value in zip(matrix, right, strict=True)]).rref()
+    if pivots != tuple(range(len(right))):
+        raise ZeroDivisionError
+    return [Fraction(int(value.p), int(value.q)) for value in reduced[:, -1]]

@@ -26,6 +26,9 @@ from eomsym.optimizers.variants import member
 if TYPE_CHECKING:
     import sympy
 
+    _Equations = Sequence[sympy.Expr]
+    _Known = Mapping[str, Fraction]
+
 #: Tried in turn for a coefficient that the conditions leave free and that has no default.
 TRIED = tuple(Fraction(n, 12) for n in (6, 12, -12, 4, 24, 8, -24, 18, 0, 3, 9, 36, -36, 48, -48))
 #: Gröbner bases that are made before the search is given up.
@@ -123,12 +126,12 @@ class _System:
         #: Whether every branch that was left has no real solution, and the last equation that says so.
         self.unreal, self.obstacle = True, ""
 
-    def solved(self) -> tuple[dict[str, Fraction], dict[str, str]]:
+    def solved(self) -> tuple[_Known, Mapping[str, str]]:
         """Values, and reasons for those that were chosen.  Raises ``UnsolvableError``."""
         self._check_signs()
         try:
-            for values, reasons in self._solutions(self.equations, self.proper, tuple(self.parameters), {}):
-                return values, reasons
+            for solution in self._solutions(self.equations, self.proper, {}, {}):
+                return solution
         except _GivenUpError:
             self.unreal, self.obstacle = False, f"the search was given up after {MOST_BASES} Gröbner bases"
         if self.unreal and self.obstacle:
@@ -141,18 +144,14 @@ class _System:
         )
 
     def _solutions(
-        self,
-        equations: Sequence[sympy.Expr],
-        proper: Sequence[sympy.Expr],
-        unknown: tuple[str, ...],
-        known: Mapping[str, Fraction],
-    ) -> Iterator[tuple[dict[str, Fraction], dict[str, str]]]:
+        self, equations: _Equations, proper: _Equations, known: _Known, reasons: Mapping[str, str]
+    ) -> Iterator[tuple[_Known, Mapping[str, str]]]:
         """All rational solutions with the values tried for what is free, the first unknowns first."""
+        unknown = [name for name in self.parameters if name not in known]
         if not unknown:
-            yield {}, {}
+            yield known, reasons
             return
         name, candidates, equations = self._next(equations, proper, unknown, known)
-        rest = tuple(other for other in unknown if other != name)
         symbol = self.symbols[name]
         for value, reason in candidates:
             left, still = (
@@ -161,16 +160,12 @@ class _System:
             )
             if all(not equation.is_number or equation == 0 for equation in [*left, *still]):  # −1 = 0: divides by zero
                 left = [equation for equation in left if equation != 0]
-                for values, reasons in self._solutions(left, still, rest, {**known, name: value}):
-                    yield {name: value, **values}, {**({name: reason} if reason else {}), **reasons}
+                told = {**reasons, **({name: reason} if reason else {})}
+                yield from self._solutions(left, still, {**known, name: value}, told)
 
     def _next(
-        self,
-        equations: Sequence[sympy.Expr],
-        proper: Sequence[sympy.Expr],
-        unknown: Sequence[str],
-        known: Mapping[str, Fraction],
-    ) -> tuple[str, list[tuple[Fraction, str]], Sequence[sympy.Expr]]:
+        self, equations: _Equations, proper: _Equations, unknown: Sequence[str], known: _Known
+    ) -> tuple[str, list[tuple[Fraction, str]], _Equations]:
         """The unknown to go on with, its candidates with reasons where it is free, and the equations, simpler."""
         import sympy
 
@@ -201,7 +196,7 @@ class _System:
         found += [(value, "first of the values tried that leaves the others rational") for value in TRIED]
         return [(value, reason) for value, reason in found if _in_range(parameter, value)]
 
-    def _roots(self, polynomial: sympy.Expr, symbol: sympy.Symbol, known: Mapping[str, Fraction]) -> list[Fraction]:
+    def _roots(self, polynomial: sympy.Expr, symbol: sympy.Symbol, known: _Known) -> list[Fraction]:
         """All rational roots in the range, lowest first."""
         import sympy
 

@@ -171,8 +171,11 @@ class Equation(Formula):
     @property
     def _numbered(self) -> dict[int, Row]:
         """The rows by the numbers that they have in every notation: ξ_0 is the second, c_1 the first."""
-        first = {SLOW: -1, START: 1}.get(self.kind, 0)
-        return {k: row for k, row in enumerate(self.rows, start=first) if k >= 0}
+        return {k: row for k, row in enumerate(self.rows, start=self._first) if k >= 0}
+
+    @property
+    def _first(self) -> int:
+        return {SLOW: -1, START: 1}.get(self.kind, 0)
 
     @property
     def _moves(self) -> bool:
@@ -294,10 +297,9 @@ class Equation(Formula):
     def records(self) -> list[dict[str, Any]]:
         """One row a term: trees as bracket lists, others as SymPy reads them; before ξ_0 the index is None."""
         writer, states = self._writer(SympyWriter), ("theta", *self.memory)
-        first = {SLOW: -1, START: 1}.get(self.kind, 0)
         return [
             {"index": k if k >= 0 else None, **({"state": state} if self.kind == WHOLE else {}), **entry}
-            for k, level in enumerate(self.terms, start=first)
+            for k, level in enumerate(self.terms, start=self._first)
             for state, row in zip(states, level, strict=False)
             for entry in (self._entries(row) if self.kind != GENERATOR else _told(row, writer))
         ]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from matplotlib.figure import Figure
@@ -40,9 +39,9 @@ def tree_figure(trees: Any, columns: int = 10) -> Figure:
     if not rows:
         raise InputError("trees: none to draw; give at least one, or counter terms of order 1 or more")
     indent = NAME_WIDTH if any(name for name, _ in rows) else 0.0
-    widths = [indent + sum(_cell_width(tree, label) for tree, label in row) for _, row in rows]
-    heights = [LABEL_HEIGHT + TREE_UNIT * (1 + max(_height(tree) for tree, _ in row)) for _, row in rows]
-    width, height = max(widths) + 0.1, sum(heights) + 0.1
+    heights = [LABEL_HEIGHT + TREE_UNIT * (1 + max(cell.height for cell in row)) for _, row in rows]
+    width = max(indent + sum(cell.width for cell in row) for _, row in rows) + 0.1
+    height = sum(heights) + 0.1
     figure = Figure(figsize=(width, height))
     axes = figure.add_axes((0, 0, 1, 1), xlim=(0, width), ylim=(0, height))
     axes.set_axis_off()
@@ -50,7 +49,10 @@ def tree_figure(trees: Any, columns: int = 10) -> Figure:
     for (name, row), row_height in zip(rows, heights, strict=True):
         top -= row_height
         axes.text(0.12, top + LABEL_HEIGHT, name, ha="left", va="center", fontsize=12)
-        _draw_row(axes, row, indent, top + LABEL_HEIGHT)
+        left = indent
+        for cell in row:
+            cell.draw(axes, left + cell.width / 2, top + LABEL_HEIGHT)
+            left += cell.width
     return figure
 
 
@@ -76,44 +78,28 @@ class _MathtextWriter(TightWriter):
         return "'" * count if count < 4 else f"^{{({count})}}"
 
 
-def _rows(name: str, group: list[tuple[Tree, str]], columns: int) -> list[tuple[str, list[tuple[Tree, str]]]]:
+def _rows(name: str, group: list[tuple[Tree, str]], columns: int) -> list[tuple[str, list[_Cell]]]:
     """A group broken into rows, the first with its name."""
-    starts = range(0, len(group), columns)
-    return [(name if start == 0 else "", group[start : start + columns]) for start in starts]
+    cells = [_Cell(tree, label) for tree, label in group]
+    return [(name if start == 0 else "", cells[start : start + columns]) for start in range(0, len(cells), columns)]
 
 
-def _height(tree: Tree) -> int:
-    return 1 + max(map(_height, tree.children)) if tree.children else 0
+class _Cell:
+    """A tree with its label below: inches, whichever of both is wider, and levels above the root."""
 
+    def __init__(self, tree: Tree, label: str) -> None:
+        self.nodes, self.label = place_nodes(tree), label
+        places = [TREE_UNIT * node.x for node in self.nodes]
+        written = TextPath((0, 0), label, size=LABEL_SIZE).get_extents().width / POINTS_PER_INCH
+        self.width = max(2 * max(-min(places), *places), written) + TREE_GAP
+        self.height = max(node.level for node in self.nodes)
 
-def _extent(tree: Tree) -> tuple[float, float]:
-    """Leftmost and rightmost node, in inches from the root."""
-    positions = [TREE_UNIT * node.x for node in place_nodes(tree)]
-    return min(positions), max(positions)
-
-
-def _cell_width(tree: Tree, label: str) -> float:
-    """Inches for a tree and its label, whichever is wider."""
-    left, right = _extent(tree)
-    written = TextPath((0, 0), label, size=LABEL_SIZE).get_extents().width / POINTS_PER_INCH
-    return max(2 * max(-left, right), written) + TREE_GAP
-
-
-def _draw_row(axes: Axes, row: Sequence[tuple[Tree, str]], left: float, ground: float) -> None:
-    """Trees side by side from ``left`` on, with their roots at height ``ground``."""
-    for tree, label in row:
-        width = _cell_width(tree, label)
-        _draw_tree(axes, tree, left + width / 2, ground)
-        axes.text(left + width / 2, ground - 0.33, label, ha="center", va="center", fontsize=LABEL_SIZE)
-        left += width
-
-
-def _draw_tree(axes: Axes, tree: Tree, x: float, ground: float) -> None:
-    """Dots and branches, the root at (x, ground)."""
-    nodes = place_nodes(tree)
-    points = [(x + TREE_UNIT * node.x, ground + TREE_UNIT * node.level) for node in nodes]
-    for point, node in zip(points, nodes, strict=True):
-        if node.parent is not None:
-            axes.plot(*zip(points[node.parent], point, strict=True), color="black", linewidth=1, zorder=1)
-    across, up = zip(*points, strict=True)
-    axes.scatter(across, up, s=16, color="black", zorder=2)
+    def draw(self, axes: Axes, x: float, ground: float) -> None:
+        """Dots and branches, the root at (x, ground), and the label."""
+        points = [(x + TREE_UNIT * node.x, ground + TREE_UNIT * node.level) for node in self.nodes]
+        for point, node in zip(points, self.nodes, strict=True):
+            if node.parent is not None:
+                axes.plot(*zip(points[node.parent], point, strict=True), color="black", linewidth=1, zorder=1)
+        across, up = zip(*points, strict=True)
+        axes.scatter(across, up, s=16, color="black", zorder=2)
+        axes.text(x, ground - 0.33, self.label, ha="center", va="center", fontsize=LABEL_SIZE)

@@ -9,7 +9,6 @@ differentiated, expanded or simplified as a tree.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from fractions import Fraction
 from functools import partial
 from typing import Any
 
@@ -18,6 +17,7 @@ import sympy
 from eomsym.derivation.posing import check_order
 from eomsym.errors import InputError
 from eomsym.models import functions
+from eomsym.models.parser import FUNCTIONS
 from eomsym.notation.sympy import check_field, check_variables
 from eomsym.optimizers import get
 from eomsym.series.lifting import field_program, loss_program
@@ -84,17 +84,13 @@ def program_columns(program: Program, symbols: Sequence[sympy.Symbol], order: in
     parameters = generators[program.variables : len(symbols)]
     seeds = {name: partial(_value, meanings, fresh, function) for name, function in _MEANING.items()}
     rule = get("gradient-descent").rule()
-    made = Ring(partial(_number, ring), seeds)
+    made = Ring(lambda value: ring.domain(value.numerator, value.denominator), seeds)
     rows = program_counterterms(rule, [program], point, parameters, order + 1, made)
     return [sympy.Matrix([ring(entry).as_expr(*meanings) for entry in row]) for row in rows]
 
 
 def _value_count(program: Program) -> int:
     return sum(isinstance(operation, (Integrate, Invert)) for operation in program.operations)
-
-
-def _number(ring: Any, value: Fraction) -> Any:
-    return ring.domain(value.numerator) / ring.domain(value.denominator)
 
 
 def _value(meanings: list[sympy.Expr], fresh: Iterator[Any], function: Any, *arguments: Any) -> Any:
@@ -112,13 +108,8 @@ def _expression(element: Any, meanings: Sequence[sympy.Expr]) -> sympy.Expr:
 
 
 _MEANING = {
+    **{name: getattr(functions, name, None) or getattr(sympy, name) for name in FUNCTIONS},
     "reciprocal": lambda z: 1 / z,
     "power": lambda z, exponent: z**exponent,
     "erf_slope": lambda z: 2 / sympy.sqrt(sympy.pi) * sympy.exp(-(z**2)),
-    "sigmoid": functions.sigmoid,
-    "softplus": functions.softplus,
-    **{
-        name: getattr(sympy, name)
-        for name in ("exp", "log", "sqrt", "sin", "cos", "tan", "tanh", "sinh", "cosh", "atan", "erf")
-    },
 }

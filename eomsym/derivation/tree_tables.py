@@ -11,9 +11,9 @@ explicit Euler only and is some thousand times as fast.  The two share no code b
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from fractions import Fraction
 from math import comb, lcm
+from typing import NamedTuple
 
 import numpy as np
 
@@ -123,8 +123,7 @@ def _blocks(nodes: int, start: int = 0) -> Iterator[np.ndarray]:
         yield block
 
 
-@dataclass(frozen=True)
-class _Tables:
+class _Tables(NamedTuple):
     """What the kernels look up: see their docstrings."""
 
     counts: np.ndarray
@@ -211,12 +210,8 @@ def _words(integers: Iterator[int]) -> np.ndarray:
 
 def _fill(tables: _Tables, order: int, low: int, numerators: np.ndarray) -> None:
     """Numerators of the trees of one order from position ``low`` on, as many as the array holds."""
-    t = tables
-    functional = _functional(order, t.products.shape[1])
-    fill(
-        *(order, functional, low, low + len(numerators), numerators.view(np.uint64)),
-        *(t.counts, t.offsets, t.starts, t.products, t.sums, t.extension, _SMALL),
-    )
+    functional = _functional(order, tables.products.shape[1])
+    fill(order, functional, low, low + len(numerators), numerators.view(np.uint64), *tables, _SMALL)
 
 
 def _all_symmetries(max_nodes: int) -> tuple[np.ndarray, ...]:

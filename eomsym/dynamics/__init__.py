@@ -1,36 +1,28 @@
 """Paths: the optimiser's iterates, the equation of motion, and the discretization error between them."""
 
 from eomsym.dynamics.equation_of_motion import integrate_equation_of_motion
-from eomsym.dynamics.error_prediction import ErrorPrediction, predict_discretization_error
 from eomsym.dynamics.even_steps import EvenSteps, even_steps
 from eomsym.dynamics.extrapolation import integrate_by_extrapolation
 from eomsym.dynamics.integration import Path
 from eomsym.dynamics.kernel_series import kernel_counterterms, whole_state_terms
 from eomsym.dynamics.loop_kernel import LoopKernel, loop_kernel
 from eomsym.dynamics.noise_record import Noise
-from eomsym.dynamics.optimizer_path import OptimizerEnd, optimizer_path, run_optimizer
+from eomsym.dynamics.optimizer_path import optimizer_path
 from eomsym.dynamics.shadow_start import ShadowStart, shadow_start, start_at
-from eomsym.dynamics.spectrum import largest_eigenvalue, spectral_radius
 
 __all__ = [
-    "ErrorPrediction",
     "EvenSteps",
     "LoopKernel",
     "Noise",
-    "OptimizerEnd",
     "Path",
     "ShadowStart",
     "even_steps",
     "integrate_by_extrapolation",
     "integrate_equation_of_motion",
     "kernel_counterterms",
-    "largest_eigenvalue",
     "loop_kernel",
     "optimizer_path",
-    "predict_discretization_error",
-    "run_optimizer",
     "shadow_start",
-    "spectral_radius",
     "start_at",
     "whole_state_terms",
 ]

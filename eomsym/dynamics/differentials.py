@@ -11,12 +11,13 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import product
 from math import comb, prod
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 
 from eomsym.dynamics.kernel import Data, FieldKernel, check_order, check_theta
 from eomsym.errors import InputError
+from eomsym.optimizers.optimizer import Field
 from eomsym.trees import Tree
 
 #: ``taylor(u, m)`` is coefficient m of ``g(θ + ηu)``.
@@ -34,6 +35,23 @@ def gradient_along(kernel: SeriesKernel, data: Data) -> Callable[[np.ndarray], n
     """The kernel's gradient along curves with these data; generated kernels check the data once."""
     bound: Callable[..., Callable[[np.ndarray], np.ndarray]] | None = getattr(kernel, "gradient_along", None)
     return bound(*data) if bound is not None else lambda series: kernel.gradient_series(series, *data)
+
+
+def gradient_of_fields(
+    data: Data, fields: Sequence[Field], bind: Callable[[Data], Callable[[Any], np.ndarray]]
+) -> Callable[..., np.ndarray]:
+    """``(place, field=0)`` → the gradient of one of the ``fields``; ``bind(data)`` makes that of the loss on samples.
+
+    The samples of a field are taken out of the data once, not at every step.
+    """
+    bound: dict[int, Callable[[Any], np.ndarray]] = {}
+
+    def gradient(place: Any, field: int = 0) -> np.ndarray:
+        if field not in bound:
+            bound[field] = bind([array[fields[field].samples(len(array))] for array in data])
+        return fields[field].of_loss(bound[field](place))
+
+    return gradient
 
 
 def elementary_differentials(

@@ -7,19 +7,21 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from fractions import Fraction
+from functools import partial
 from typing import Any
 
 import numpy as np
 
-from eomsym.dynamics.differentials import SeriesKernel, gradient_along
+from eomsym.dynamics.differentials import SeriesKernel, gradient_along, gradient_of_fields
 from eomsym.dynamics.kernel import Data
 from eomsym.errors import InputError
+from eomsym.exact_numbers import Arithmetic
 from eomsym.optimizers.optimizer import Field
 from eomsym.schedules import Schedule
 from eomsym.step_index.frozen import root_quotient
 
 
-class EtaSeries:
+class EtaSeries(Arithmetic):
     """``Σ_k rows[k] η^k``, ``rows`` (terms, d), cut at ``η^terms``; one column is the same in all components."""
 
     __array_ufunc__ = None  # NumPy's numbers on the left leave the operation to this class
@@ -57,17 +59,6 @@ class EtaSeries:
         rows[0] = self.rows[0] + number
         return EtaSeries(rows)
 
-    __radd__ = __add__
-
-    def __neg__(self) -> EtaSeries:
-        return EtaSeries(-self.rows)
-
-    def __sub__(self, other: Any) -> EtaSeries:
-        return EtaSeries(self.rows - other.rows) if isinstance(other, EtaSeries) else self + -other
-
-    def __rsub__(self, other: Any) -> EtaSeries:
-        return -self + other
-
     def __mul__(self, other: Any) -> EtaSeries:
         if not isinstance(other, EtaSeries):
             return EtaSeries(self.rows * _plain(other))
@@ -75,8 +66,6 @@ class EtaSeries:
         for k in range(1, len(self.rows)):
             total[k:] += self.rows[k] * other.rows[:-k]
         return EtaSeries(total)
-
-    __rmul__ = __mul__
 
     def __truediv__(self, other: Any) -> EtaSeries:
         if not isinstance(other, EtaSeries):
@@ -126,12 +115,5 @@ def series_of_schedules(
 
 def gradient_of_series(kernel: SeriesKernel, data: Data, fields: Sequence[Field]) -> Callable[..., EtaSeries]:
     """``(point, field=0)`` → the gradient of a field along a series."""
-    along: dict[int, Callable[[np.ndarray], np.ndarray]] = {}
-
-    def gradient(point: EtaSeries, field: int = 0) -> EtaSeries:
-        chosen = fields[field]
-        if field not in along:
-            along[field] = gradient_along(kernel, [array[chosen.samples(len(array))] for array in data])
-        return EtaSeries(chosen.of_loss(along[field](np.ascontiguousarray(point.rows))))
-
-    return gradient
+    along = gradient_of_fields(data, fields, partial(gradient_along, kernel))
+    return lambda point, field=0: EtaSeries(along(np.ascontiguousarray(point.rows), field))

@@ -12,7 +12,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from scipy.integrate import DOP853, DenseOutput, OdeSolution
+from scipy.integrate import DOP853, DenseOutput, OdeSolution, solve_ivp
 
 from eomsym.dynamics.vectors import Vector, is_finite, stack
 from eomsym.errors import InputError, IntegrationError, OverflowInKernelError
@@ -54,13 +54,26 @@ def integrate(rate: Rate, start: np.ndarray, time: float, absolute: np.ndarray |
         return Endpoint(start.copy(), np.zeros_like(start), 0)
     counted = _Counted(rate, time)
     with np.errstate(over="ignore", invalid="ignore"):
-        coarse, mesh = _adaptive_run(counted, start, time, absolute)
-        fine = start
-        for left, right in pairwise(mesh):
-            middle = (left + right) / 2
-            fine = _single_step(counted, _single_step(counted, fine, left, middle), middle, right)
-    rounding = np.finfo(np.float64).eps * np.sqrt(2 * len(mesh)) * np.abs(fine)
-    return Endpoint(fine, np.abs(fine - coarse) / (CONVERGENCE - 1) + rounding, counted.evaluations)
+        coarse, fine, rounding = _twice(counted, start, time, absolute)
+    error = np.abs(fine - coarse) / (CONVERGENCE - 1) + rounding * np.abs(fine)
+    return Endpoint(fine, error, counted.evaluations)
+
+
+def integrate_vector(rate: Rate, start: np.ndarray, time: float, tolerance: float, precision: float) -> np.ndarray:
+    """``y(time)`` for a field of another library, in its precision, with this relative and absolute tolerance.
+
+    ``precision`` is the machine epsilon of the rate's own arithmetic: a smaller tolerance would chase its round-off for
+    ever and is raised to 100 times this.  Raises ``IntegrationError`` if the path leaves the floating-point numbers.
+    """
+    allowed = max(tolerance, 100 * precision)
+    if not np.isfinite(rate(start)).all():
+        raise IntegrationError("path: its speed is not finite where it begins")
+    # A step that is tried may leave the field's domain: what is not finite there makes SciPy's step smaller.
+    with np.errstate(over="ignore", invalid="ignore"):
+        path = solve_ivp(lambda _, state: rate(state), (0.0, time), start, "DOP853", [time], rtol=allowed, atol=allowed)
+    if not path.success:
+        raise IntegrationError(f"path: stopped before time {time:g}: {path.message}")
+    return path.y[:, -1]
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -132,18 +145,13 @@ def integrate_path(
     with np.errstate(all="ignore"):
         if not np.isfinite(counted(times[0], start)).all():  # SciPy would look for a first step for ever
             raise IntegrationError("path: its speed is not finite where it begins")
-        coarse, fine, state = _Reader(times, kept), _Reader(times, kept, dense), start
-        _, mesh = _adaptive_run(counted, start, times[-1], absolute, coarse, most)
-        for left, right in pairwise(mesh):
-            middle = (left + right) / 2
-            state = _single_step(counted, state, left, middle, fine)
-            state = _single_step(counted, state, middle, right, fine)
+        coarse, fine = _Reader(times, kept), _Reader(times, kept, dense)
+        _, state, rounding = _twice(counted, start, times[-1], absolute, coarse, fine, most)
     if not np.isfinite(state).all():
         raise IntegrationError(f"path: not finite by time {times[-1]:g}; take less time")
     states = np.array([start[kept], *fine.states])
     difference = states - np.array([start[kept], *coarse.states])
-    rounding = np.finfo(np.float64).eps * np.sqrt(2 * len(mesh)) * np.linalg.norm(states, axis=1)
-    estimates = np.linalg.norm(difference, axis=1) / (CONVERGENCE - 1) + rounding
+    estimates = np.linalg.norm(difference, axis=1) / (CONVERGENCE - 1) + rounding * np.linalg.norm(states, axis=1)
     sol = _Dense(fine.ends, fine.pieces) if dense else None
     return Path(times, states, estimates, counted.evaluations, sol)
 
@@ -215,17 +223,19 @@ def _unread(solver: DOP853) -> None:
     """Nothing is read between the ends."""
 
 
-def _adaptive_run(
+def _twice(
     rate: _Counted,
     start: np.ndarray,
     time: float,
     absolute: np.ndarray | float,
-    read: Callable[[DOP853], None] = _unread,
+    coarse: Callable[[DOP853], None] = _unread,
+    fine: Callable[[DOP853], None] = _unread,
     most: Callable[[float], float] = lambda time: LARGEST_NUMBER_OF_STEPS,
-) -> tuple[np.ndarray, list[float]]:
-    """State at the end, and the times between its steps; ``read`` sees the solver after each.
+) -> tuple[np.ndarray, np.ndarray, float]:
+    """The end of a run that chooses its steps, that of one with their halves, and the part that rounding adds up to.
 
-    A run that has taken more than ``most(t)`` steps at time t is given up.
+    ``coarse`` and ``fine`` see the solver after each step.  A run that has taken more than ``most(t)`` steps at time t
+    is given up.
     """
     solver = DOP853(rate, 0.0, start, time, rtol=RELATIVE_FLOOR, atol=absolute)
     mesh = [0.0]
@@ -236,12 +246,16 @@ def _adaptive_run(
         if solver.status == "failed":
             raise IntegrationError(f"path: stopped at time {solver.t:g} of {time:g}: {message}")
         mesh.append(solver.t)
-        read(solver)
-    return solver.y, mesh
+        coarse(solver)
+    state = start
+    for left, right in pairwise(mesh):
+        middle = (left + right) / 2
+        state = _single_step(rate, _single_step(rate, state, left, middle, fine), middle, right, fine)
+    return solver.y, state, np.finfo(np.float64).eps * np.sqrt(2 * len(mesh))
 
 
 def _single_step(
-    rate: _Counted, state: np.ndarray, left: float, right: float, read: Callable[[DOP853], None] = _unread
+    rate: _Counted, state: np.ndarray, left: float, right: float, read: Callable[[DOP853], None]
 ) -> np.ndarray:
     """One step of the method, whatever its own error estimate says."""
     solver = DOP853(rate, left, state, right, first_step=right - left, atol=np.inf)

@@ -24,6 +24,8 @@ class Loader:
     last: str = "keep"
 
     def __str__(self) -> str:
+        if self.size == self.samples and self.order != "replacement":
+            return f"All {self.samples} samples"
         how = {
             "shuffled": "each epoch in a new order",
             "independent": "its samples all different",

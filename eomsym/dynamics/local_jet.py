@@ -12,10 +12,11 @@ from typing import Any
 import numpy as np
 
 from eomsym.errors import InputError
+from eomsym.exact_numbers import Arithmetic
 from eomsym.optimizers import Optimizer
 
 
-class Jet:
+class Jet(Arithmetic):
     """A quantity with its derivatives by k variables: ``value`` (S, d), ``first`` (k, S, d), ``second`` (k, k, S, d).
 
     S points are looked at together; axes of length 1 stand for equal entries.
@@ -63,17 +64,6 @@ class Jet:
 
     def __truediv__(self, other: Any) -> Jet:
         return self * (1 / other if isinstance(other, Jet) else 1 / _number(other))
-
-    def __neg__(self) -> Jet:
-        return self * -1.0
-
-    def __sub__(self, other: Any) -> Jet:
-        return self + (-other)
-
-    def __rsub__(self, other: Any) -> Jet:
-        return -self + other
-
-    __radd__, __rmul__ = __add__, __mul__
 
 
 def _number(value: Any) -> Any:

@@ -117,7 +117,8 @@ class Moments:
 class NoisyRun:
     """A rule on a loss in batches; ``settings`` are its learning rate and parameters by the number of a step.
 
-    ``rank`` columns of the covariance are kept with the diagonal of the rest; None keeps all of it.
+    ``rank`` columns of the covariance are kept with the diagonal of the rest; None keeps all of it.  ``gaussian`` is
+    the standard deviation of what is added to each entry of the gradient at each step.
     """
 
     loss: NoisyLoss
@@ -126,6 +127,7 @@ class NoisyRun:
     settings: Callable[[int], tuple[float, Mapping[str, float]]]
     rank: int | None = None
     nonlinear: bool = False
+    gaussian: float = 0.0
 
     @cached_property
     def spare(self) -> float:
@@ -158,6 +160,9 @@ class NoisyRun:
         else:
             chosen = generator.random((DRAWN, samples)).argpartition(batch - 1, axis=1)[:, :batch]
         means = apart[chosen].mean(axis=1)
+        if self.gaussian:
+            means = np.tile(means, (-(-DRAWN // len(means)), 1))
+            means = means + self.gaussian * generator.normal(size=means.shape)
         return means - means.mean(axis=0)
 
     def moments(self, start: Sequence[np.ndarray]) -> Iterator[Moments]:
@@ -187,7 +192,10 @@ class NoisyRun:
         while True:
             for chosen, weight in whole if generator is None else self.loader.epoch(generator):
                 yield state[0]
-                (eta, values), batch = self.settings(step := next(numbers)), _of_batch(self.loss, chosen, weight)
+                (eta, values), added = self.settings(step := next(numbers)), np.zeros(self.loss.size)
+                if self.gaussian and generator is not None:
+                    added = self.gaussian * generator.normal(size=self.loss.size)
+                batch = _of_batch(self.loss, chosen, weight, added)
                 with np.errstate(over="ignore", invalid="ignore"):
                     state = self.optimizer.run(batch, state, eta, **values)
                 if not is_finite(state[0]):
@@ -217,14 +225,15 @@ class NoisyRun:
         wide = moments.spread.columns.shape[1]
         columns, signs = here.fresh()
         inside, signs = np.hstack([moved[:, :wide], columns]), np.append(np.ones(wide), signs)
-        after = _compressed(
-            inside, signs, (moved[:, wide:] ** 2).sum(axis=1), self.rank, moments.each.shape[1], generator
-        )
+        diagonal = (moved[:, wide:] ** 2).sum(axis=1) + here.added
+        after = _compressed(inside, signs, diagonal, self.rank, moments.each.shape[1], generator)
         return Moments(tuple(state), after, here.each, max(moments.reach, here.reach))
 
 
-def _of_batch(loss: NoisyLoss, chosen: np.ndarray | None, weight: float) -> Callable[..., np.ndarray]:
-    return lambda point, field=0: weight * loss.gradient(point, chosen)
+def _of_batch(
+    loss: NoisyLoss, chosen: np.ndarray | None, weight: float, added: np.ndarray
+) -> Callable[..., np.ndarray]:
+    return lambda point, field=0: weight * loss.gradient(point, chosen) + added
 
 
 class MomentStep:
@@ -303,12 +312,20 @@ class MomentStep:
         if share:
             turned = self._apart_turned(self._place_columns())
             gradients.append(np.sqrt(share / run.shares) * turned.reshape(-1, run.loss.size))
+        if run.gaussian and run.rank is None:
+            gradients.append(run.gaussian * np.eye(run.loss.size))
         columns = np.concatenate([by_gradient[:, :, None] * part.T for part in gradients], axis=2)
         signs = np.ones(columns.shape[2])
         if len(self._drawn) > 1:
             columns = np.concatenate([columns, *self._beside()], axis=2)
             signs = np.append(signs, np.repeat([1.0, -1.0], len(self._drawn)))
         return columns.reshape(-1, len(signs)), signs
+
+    @property
+    def added(self) -> np.ndarray | float:
+        """What Gaussian noise adds to the diagonal of P where that is kept beside columns, (K·d,)."""
+        run = self._run
+        return 0.0 if run.rank is None else (run.gaussian * self.local.first[:, -1].reshape(-1)) ** 2
 
     def _beside(self) -> tuple[np.ndarray, np.ndarray]:
         """What drawn batches make of the step, and B ξ, (K, d, S) each: the one's covariance less the other's."""

@@ -64,6 +64,7 @@ def predict_noise(
     return Noise(
         training=setting,
         loader=run.loader,
+        gaussian=run.gaussian,
         rank=run.rank,
         steps=marks,
         means=np.array(means),

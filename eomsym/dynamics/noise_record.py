@@ -44,12 +44,14 @@ class Noise(OfTraining):
 
     ``means`` (steps, d); ``traces`` (steps,) of the covariance; ``spread`` the covariance itself after the last step;
     ``expectations`` of observables by name, and ``without`` their values along the run on all samples, which has no
-    noise.  ``rank`` is the number of columns kept of the covariance, None where it was dense.  ``reach`` is how much of
-    how the gradient changes over the scatter is of second order: where it is no longer small weak order 1 ends.
+    noise.  ``gaussian`` is the standard deviation of what was added to each entry of a gradient.  ``rank`` is the
+    number of columns kept of the covariance, None where it was dense.  ``reach`` is how much of how the gradient
+    changes over the scatter is of second order: where it is no longer small weak order 1 ends.
     """
 
     training: Setting
     loader: Loader
+    gaussian: float
     rank: int | None
     steps: tuple[int, ...]
     means: np.ndarray
@@ -117,8 +119,9 @@ class Noise(OfTraining):
 
     @property
     def told_training(self) -> str:
-        """The rule, its rate and its batches."""
-        return f"{self.training.rule}, eta = {self.eta:g}. {self.loader}"
+        """The rule, its rate, its batches, and the noise that is added."""
+        added = f", Gaussian noise of {self.gaussian:g} added" if self.gaussian else ""
+        return f"{self.training.rule}, eta = {self.eta:g}. {self.loader}{added}"
 
     @property
     def warnings(self) -> tuple[str, ...]:
@@ -159,6 +162,7 @@ class Noise(OfTraining):
         return {
             **self.entries("optimizer", "parameters", "model", "dataset", "seed", "eta"),
             **{"samples": self.loader.samples, "batch_size": self.loader.size, "batches": self.loader.order},
+            **self.entries("gaussian"),
             **self.entries(*names, "ensemble"),
         }
 

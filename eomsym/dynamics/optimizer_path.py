@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -9,6 +10,7 @@ from itertools import pairwise
 import numpy as np
 
 from eomsym.checks import check_integer, check_positive, shown
+from eomsym.dynamics.differentials import gradient_of_fields
 from eomsym.dynamics.kernel import Data, FieldKernel, check_theta, is_double_double
 from eomsym.dynamics.kernel_rule import asked_rule
 from eomsym.dynamics.vectors import Vector, is_finite, last_place, norm, rounded, stack
@@ -102,13 +104,16 @@ def run_optimizer(
 
 
 def run_twice(step: Step, start: State, steps: int, eta: float) -> tuple[State, float]:
-    """The last state of so many steps, and how far round-off has moved its first part, ‖·‖₂, by a disturbed run."""
+    """The last state of so many steps, and how far round-off has moved its first part, ‖·‖₂, by a disturbed run.
+
+    Raises ``IntegrationError`` naming the first step that is not finite.
+    """
     random = np.random.default_rng(0)
 
     def disturbed(state: State) -> State:
         return step(tuple(_disturbed(part, random) for part in state))
 
-    plain, moved = (last_state(one, start, steps, eta) for one in (step, disturbed))
+    plain, moved = (deque(_iterates(one, start, steps, eta), 1)[0] for one in (step, disturbed))
     return plain, norm(moved[0] - plain[0])
 
 
@@ -117,25 +122,9 @@ def _disturbed(part: Vector, random: np.random.Generator) -> Vector:
     return part + last_place(part) * (random.choice(DISTURBANCES, part.size) * (rounded(part) != 0))
 
 
-def last_state(step: Step, start: State, steps: int, eta: float) -> State:
-    """The state after so many steps.  Raises ``IntegrationError`` naming the first that is not finite."""
-    for state in _iterates(step, start, steps, eta):
-        last = state
-    return last
-
-
 def field_gradient(kernel: FieldKernel, data: Data, fields: Sequence[Field]) -> Callable[..., np.ndarray]:
     """``(point, field=0)`` → the gradient of that field of the optimiser, (d,), from the kernel's plain gradient."""
-
-    parts: dict[int, list[np.ndarray]] = {}  # a batch is taken out of the data once, not at every step
-
-    def gradient(point: np.ndarray, field: int = 0) -> np.ndarray:
-        chosen = fields[field]
-        if field not in parts:
-            parts[field] = [array[chosen.samples(len(array))] for array in data]
-        return chosen.of_loss(kernel.gradient(point, *parts[field]))
-
-    return gradient
+    return gradient_of_fields(data, fields, lambda parts: lambda point: kernel.gradient(point, *parts))
 
 
 def _bind_step(

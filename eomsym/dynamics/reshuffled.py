@@ -19,7 +19,7 @@ from eomsym.dynamics.differentials import SeriesKernel, directional_derivative
 from eomsym.dynamics.kernel import Data, check_order, check_theta
 from eomsym.dynamics.loop_kernel import LoopKernel
 from eomsym.errors import InputError
-from eomsym.optimizers import Batches
+from eomsym.optimizers.batches import Batches
 from eomsym.optimizers.loop import Loop
 from eomsym.trees import Tree
 

@@ -54,6 +54,8 @@ class ShadowStart(Result):
     coefficients: np.ndarray
     errors: np.ndarray
     steps: int
+    #: How far, over η, the path goes in one lifetime of the memory: what the terms are compared with.
+    _reach: float = 0.0
 
     def at(self, eta: float, order: int | None = None) -> np.ndarray:
         """θ̂_0 for a learning rate, (d,), to η^order (all there are if none)."""
@@ -81,25 +83,15 @@ def shadow_start(
     it takes more than 600000 steps; ``IntegrationError`` where the digits are lost.
     """
     entry, given = optimizers.chosen(optimizer, parameters)
-    exact = entry.complete(given)
+    loop = Loop(entry, entry.complete(given))
     eta = None if eta is None else check_positive("eta", eta)
     check_order(kernel, order, "the shadow start")
     point = check_theta(kernel, theta)
     if is_double_double(kernel):
         raise InputError("kernel of double-double precision: the shadow start is in doubles; take a kernel of doubles")
-    faded = _steps_to_fade(entry, exact)
-    if faded == 0 or order == 0:
-        return ShadowStart(point, np.zeros((order, kernel.size)), np.zeros(order), 0)
-    check_roots(kernel, entry.rule(**exact), point, data, entry.fields(**exact))
-    gradient = gradient_of_series(kernel, data, entry.fields(**exact))
-    values = {name: float(value) for name, value in exact.items()}
-    state = _first_state(entry, point, order + 1, memory, lambda theta: entry.initial_state(theta, gradient, **values))
-    step_size = EtaSeries.eta(order + 1)
-    seen, sets = _seen(lambda before: entry.run(gradient, before, step_size, **values), state, faded, order)
-    start = _read(point, seen, sets)
+    start = hand_over(kernel, loop, np.append(point, 0.0), order, data, memory)
     if eta is not None:
-        speed = np.linalg.norm(seen[max(seen)][1] - seen[min(seen)][1]) / (max(seen) - min(seen))
-        _check_series(start, eta, float(speed) * max(1.0, faded / LIFETIMES))
+        _check_series(start, eta)
     return start
 
 
@@ -118,21 +110,31 @@ def hand_over(
     are those that hold from now on.  Raises as ``shadow_start`` does.
     """
     check_order(kernel, order, "the shadow start")
-    entry, point, tau = loop.optimizer, check_theta(kernel, state[:-1]), float(state[-1])
-    if not entry.memory or order == 0:
+    point, tau = check_theta(kernel, state[:-1]), float(state[-1])
+    faded = _rounds_to_fade(loop, tau)
+    if faded == 0 or order == 0:
         return ShadowStart(point, np.zeros((order, kernel.size)), np.zeros(order), 0)
-    values = loop.numbers_at(tau)
-    faded = math.ceil(_steps_to_fade(entry, {name: Fraction(value) for name, value in values.items()}) / loop.steps)
     check_roots(kernel, loop.rule_at(tau, 1, pieces), point, data, loop.fields)
-    gradient = gradient_of_series(kernel, data, loop.fields)
-    begun = _first_state(entry, point, order + 1, memory, lambda theta: loop.initial_state(theta, gradient, tau))
+    gradient, begun = gradient_of_series(kernel, data, loop.fields), EtaSeries.constant(point, order + 1)
+    if memory is None:
+        states = loop.initial_state(begun, gradient, tau)
+    else:
+        states = (begun, *_memory_as_series(memory, loop.optimizer.memory, begun))
     at, rounds = series_of_schedules(loop.schedules, tau, order + 1, pieces), count()
     eta = EtaSeries.eta(order + 1)
 
     def step(before: tuple[EtaSeries, ...]) -> tuple[EtaSeries, ...]:
         return loop.round(gradient, before, eta, at, next(rounds) * loop.steps)
 
-    return _read(point, *_seen(step, begun, faded, order))
+    sets = [_nodes(faded, order, low, high) for low, high in ((1.0, WINDOW), (1.2, 0.85 * WINDOW))]
+    seen = _run(step, states, set().union(*sets))
+    first, last = min(seen), max(seen)
+    speed = float(np.linalg.norm(seen[last][1] - seen[first][1]) / (last - first))
+    found, check, scales = _extrapolated(seen, sets)
+    errors = np.linalg.norm(found - check, axis=1) + ROUNDING * last * scales
+    start = ShadowStart(point, found, errors, last, speed * max(1.0, faded / LIFETIMES))
+    _check_digits(start, scales)
+    return start
 
 
 def start_at(terms: Equation, kernel: SeriesKernel, theta: np.ndarray, data: Data = ()) -> ShadowStart:
@@ -157,49 +159,24 @@ def _number(value: Any) -> float:
     return float(value)
 
 
-def _steps_to_fade(entry: Optimizer, exact: dict[str, Fraction]) -> int:
-    faded = math.ceil(entry.transient(**exact) / 2)
+def _rounds_to_fade(loop: Loop, tau: float) -> int:
+    entry, scheduled = loop.optimizer, loop.schedules
+    values = {n: Fraction(scheduled[n](tau)) if n in scheduled else value for n, value in loop.values.items()}
+    faded = math.ceil(entry.transient(**values) / 2)
     if faded * WINDOW > MAX_STEPS:
         raise InputError(
             f"start: the memory of {entry.name} is so long that {faded * WINDOW} steps are needed, and {MAX_STEPS} are "
             "allowed; give parameters that forget sooner"
         )
-    return faded
+    return math.ceil(faded / len(loop.visits))
 
 
-def _first_state(
-    entry: Optimizer,
-    point: np.ndarray,
-    terms: int,
-    memory: Sequence[np.ndarray] | None,
-    initial: Callable[[EtaSeries], tuple[EtaSeries, ...]],
-) -> tuple[EtaSeries, ...]:
-    """The state before the first step: ``initial`` makes it from θ where no memory is given."""
-    start = EtaSeries.constant(point, terms)
-    if memory is None:
-        return initial(start)
-    given = [np.asarray(part, dtype=float) for part in memory]
-    if len(given) != len(entry.memory) or any(part.shape not in ((1,), point.shape) for part in given):
-        names, shapes = ", ".join(entry.memory), [part.shape for part in given]
-        raise InputError(f"memory: shapes {shapes}; give one array of shape {point.shape} for each of {names}")
-    return (start, *(EtaSeries.constant(part, terms) for part in given))
-
-
-def _seen(
-    step: Callable[[tuple[EtaSeries, ...]], tuple[EtaSeries, ...]], state: tuple[EtaSeries, ...], faded: int, order: int
-) -> tuple[dict[int, np.ndarray], list[tuple[int, ...]]]:
-    """The run's coefficients at two sets of late steps, and these."""
-    sets = [_nodes(faded, order, low, high) for low, high in ((1.0, WINDOW), (1.2, 0.85 * WINDOW))]
-    return _run(step, state, set().union(*sets)), sets
-
-
-def _read(point: np.ndarray, seen: dict[int, np.ndarray], sets: Sequence[tuple[int, ...]]) -> ShadowStart:
-    """The start with its errors.  Raises ``IntegrationError`` where its digits are lost."""
-    found, check, scales = _extrapolated(seen, sets)
-    errors = np.linalg.norm(found - check, axis=1) + ROUNDING * max(seen) * scales
-    start = ShadowStart(point, found, errors, max(seen))
-    _check_digits(start, scales)
-    return start
+def _memory_as_series(memory: Sequence[np.ndarray], names: Sequence[str], theta: EtaSeries) -> list[EtaSeries]:
+    given, (terms, size) = [np.asarray(part, dtype=float) for part in memory], theta.rows.shape
+    if len(given) != len(names) or any(part.shape not in ((1,), (size,)) for part in given):
+        shapes = [part.shape for part in given]
+        raise InputError(f"memory: shapes {shapes}; give one array of shape {(size,)} for each of {', '.join(names)}")
+    return [EtaSeries.constant(part, terms) for part in given]
 
 
 def _nodes(faded: int, order: int, low: float, high: float) -> tuple[int, ...]:
@@ -253,9 +230,11 @@ def _check_digits(start: ShadowStart, scales: np.ndarray) -> None:
             )
 
 
-def _check_series(start: ShadowStart, eta: float, reach: float) -> None:
-    """``reach`` is how far, over η, the path goes in one lifetime of the memory: what the terms are compared with."""
-    sizes = [eta * reach, *(eta**k * float(np.linalg.norm(row)) for k, row in enumerate(start.coefficients, start=1))]
+def _check_series(start: ShadowStart, eta: float) -> None:
+    sizes = [
+        eta * start._reach,
+        *(eta**k * float(np.linalg.norm(row)) for k, row in enumerate(start.coefficients, start=1)),
+    ]
     doubts = [0.0, *(eta**k * float(error) for k, error in enumerate(start.errors, start=1))]
     for k in range(1, len(sizes)):
         before = max(sizes[max(k - 2, 0) : k])  # two, since a term may vanish: c_1 of bias-corrected Adam does

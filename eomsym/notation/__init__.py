@@ -9,13 +9,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from eomsym import lazy
-from eomsym.notation.coefficients import coefficient_text
 from eomsym.notation.trees import tree_svg
 from eomsym.notation.writing import tree_text
 
 if TYPE_CHECKING:
     from eomsym.notation.sympy import elementary_differentials
 
-__all__ = ["coefficient_text", "elementary_differentials", "tree_svg", "tree_text"]
+__all__ = ["elementary_differentials", "tree_svg", "tree_text"]
 
 __getattr__, __dir__ = lazy.attach(__name__)

@@ -1,8 +1,7 @@
 """The registry of optimisers, found by name or alias, and what is needed to write one's own."""
 
-from eomsym.optimizers.batches import Batches, batch_passes
+from eomsym.optimizers.batches import batch_passes
 from eomsym.optimizers.libraries import LIBRARIES
-from eomsym.optimizers.loop import loop_of
 from eomsym.optimizers.optimizer import Optimizer, Parameter, flag
 from eomsym.optimizers.registry import FURTHER, REGISTRY, chosen, from_torch, get, register
 from eomsym.optimizers.runge_kutta import runge_kutta, runge_kutta_family
@@ -14,7 +13,6 @@ __all__ = [
     "FURTHER",
     "LIBRARIES",
     "REGISTRY",
-    "Batches",
     "Optimizer",
     "Parameter",
     "batch_passes",
@@ -22,7 +20,6 @@ __all__ = [
     "flag",
     "from_torch",
     "get",
-    "loop_of",
     "register",
     "runge_kutta",
     "runge_kutta_family",

@@ -10,7 +10,7 @@ gradient descent.  ``alternating``: the second player answers the first one's mo
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from itertools import permutations
@@ -206,33 +206,18 @@ class Batches:
         return tuple(Field("batch", i, len(self.members), members) for i, members in enumerate(self.members))
 
 
-def cut(
-    samples: int, count: int | None = None, size: int | None = None, last: str | None = None, order: Any = "forward"
-) -> Batches:
-    """``samples`` in their order as ``count`` batches, or as batches of ``size``.
+def cut(samples: int, size: int, last: str = "keep", order: Any = "forward") -> Batches:
+    """``samples`` in their order as batches of ``size``.
 
-    ``last`` says what becomes of the rest, one of ``LAST``; none means that there must be none.  ``order`` is one of
-    ``ORDERS``, ``reshuffled``, or the numbers of the batches as a round visits them.  Raises ``InputError`` for what
-    does not fit.
+    ``last`` says what becomes of the rest, one of ``LAST``.  ``order`` is one of ``ORDERS``, ``reshuffled``, or the
+    numbers of the batches as a round visits them.  Raises ``InputError`` for what does not fit.
     """
-    if (count is None) == (size is None):
-        raise InputError("batches: give either how many there are or their size")
-    if count is not None and check_integer("batches", count, 1) > samples:
-        raise InputError(f"batches {count}: there are {samples} samples; give at most as many batches")
-    if size is not None and check_integer("batch size", size, 1) > samples:
+    size = check_integer("batch size", size, 1)
+    if size > samples:
         raise InputError(f"batch size {size}: there are {samples} samples; give at most as many")
-    each = samples // count if count is not None else int(size or 0)
-    whole = count if count is not None else samples // each
-    rest = samples - whole * each
-    members = [tuple(range(start, start + each)) for start in range(0, whole * each, each)]
-    if rest and last is None:
-        raise InputError(
-            f"batches: {samples} samples make {whole} batches of {each} and {rest} more; say what becomes of the last "
-            f"with one of {', '.join(LAST)}"
-        )
-    last = last and check_choice("last batch", last, LAST)
-    if rest and last != "drop":
-        members.append(tuple(range(whole * each, samples)))
+    last = check_choice("last batch", last, LAST)
+    end = samples - samples % size if last == "drop" else samples
+    members = [tuple(range(start, min(start + size, end))) for start in range(0, end, size)]
     mean = Fraction(sum(map(len, members)), len(members))
     weights = [len(batch) / mean if last == "weight" else Fraction(1) for batch in members]
     return visited(members, order, weights)
@@ -250,27 +235,6 @@ def of_index_sets(sets: Sequence[Sequence[int]], samples: int, order: Any = "for
             "one, or leave them out of the data"
         )
     return visited(members, order)
-
-
-def read_batching(given: Any, samples: int) -> Batches:
-    """``Batches`` from what a user gives for so many samples.
-
-    Either their number; or a mapping with ``count`` or ``size``, ``last`` and ``order`` as for ``cut``, or with
-    ``sets`` and ``order`` as for ``of_index_sets``; or ``Batches``.  Raises ``InputError``.
-    """
-    if isinstance(given, Batches):
-        largest = max(map(max, given.members))
-        if largest >= samples:
-            raise InputError(f"batches: sample {largest} is not there, the data have {samples}, numbered from 0")
-        return given
-    if not isinstance(given, Mapping):
-        return cut(samples, count=given)
-    options = dict(given)
-    known = ("sets", "order") if "sets" in options else ("count", "size", "last", "order")
-    for name in options:
-        if name not in known:
-            raise InputError(f"batching: {name!r} is unknown; it takes {', '.join(known)}")
-    return of_index_sets(options.pop("sets"), samples, **options) if "sets" in options else cut(samples, **options)
 
 
 def visited(

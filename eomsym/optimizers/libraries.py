@@ -137,9 +137,12 @@ class LibraryOptimizer:
     refused: str = ""
 
     def read(self, given: Mapping[str, object]) -> Meaning:
-        """The optimiser here, and its options and parameters, for these options.  Raises ``InputError``."""
+        """The optimiser here, and its options and parameters, for these options.
+
+        Raises ``InputError``; whoever tells it says which optimiser it is about.
+        """
         if self.refused:
-            raise InputError(f"{self.name}: is no rule of eomsym, since {self.refused}; choose another optimizer")
+            raise InputError(f"is no rule of eomsym, since {self.refused}; choose another optimizer")
         values = dict(self.defaults)
         for name, value in given.items():
             if name in values:
@@ -153,20 +156,17 @@ class LibraryOptimizer:
                 told[name.rstrip("?")] = part
         if "decay" not in told:
             told.pop("decoupled_decay", None)
-        try:
-            return _SETTLE.get(self.name, _settle)(self.optimizer, told)
-        except InputError as error:
-            raise InputError(f"{self.name}: {error}") from None
+        return _SETTLE.get(self.name, _settle)(self.optimizer, told)
 
     def _check_fixed(self, name: str, value: object) -> None:
         if name in RATES:
-            raise InputError(f"{self.name}: {name} is the step size, which is given as eta; leave it out here")
+            raise InputError(f"{name} is the step size, which is given as eta; leave it out here")
         if name not in self.fixed:
             allowed = ", ".join((*self.defaults, *self.fixed)) or "no options"
-            raise InputError(f"{self.name}: {name} is unknown; it takes {allowed}")
+            raise InputError(f"{name} is unknown; it takes {allowed}")
         only, reason = self.fixed[name]
         if value is not only and (isinstance(value, bool) or isinstance(only, bool) or value != only):
-            raise InputError(f"{self.name}: {name} = {_written(value)} is refused, {reason}; leave it at {only}")
+            raise InputError(f"{name} = {_written(value)} is refused, {reason}; leave it at {only}")
 
     def _value(self, name: str, value: object) -> Value:
         """The option, of the kind that its default is of."""
@@ -174,18 +174,18 @@ class LibraryOptimizer:
         if isinstance(default, bool):
             if isinstance(value, bool):
                 return value
-            raise InputError(f"{self.name}: {name} = {_written(value)} is no choice; give True or False")
+            raise InputError(f"{name} = {_written(value)} is no choice; give True or False")
         if isinstance(default, tuple):
             if isinstance(value, (tuple, list)) and len(value) == len(default):
                 return tuple(self._number(name, part) for part in value)
             example = ", ".join(map(str, map(float, default)))
-            raise InputError(f"{self.name}: {name} = {_written(value)} is no tuple of {len(default)}; give ({example})")
+            raise InputError(f"{name} = {_written(value)} is no tuple of {len(default)}; give ({example})")
         return None if default is None and value is None else self._number(name, value)
 
     def _number(self, name: str, value: object) -> Fraction:
         if isinstance(value, (tuple, list)):
-            raise InputError(f"{self.name}: {name} = {_written(value)} is no number; give one such as 0.9 or 1/3")
-        return read_rational(f"{self.name}: {name}", getattr(value, "item", lambda: value)())
+            raise InputError(f"{name} = {_written(value)} is no number; give one such as 0.9 or 1/3")
+        return read_rational(name, getattr(value, "item", lambda: value)())
 
 
 def _written(value: object) -> str:

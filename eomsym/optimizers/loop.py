@@ -16,7 +16,7 @@ from typing import Any
 
 from eomsym.errors import InputError
 from eomsym.exact_numbers import Coefficient
-from eomsym.optimizers.batches import ORDERS, Batches, read_batching, visited
+from eomsym.optimizers.batches import ORDERS, Batches, visited
 from eomsym.optimizers.optimizer import Arrays, Field, Optimizer, Slope, from_zero, spelt
 from eomsym.optimizers.registry import chosen
 from eomsym.optimizers.rule import UpdateRule
@@ -186,17 +186,13 @@ def _polynomial(taylor: Sequence[Coefficient], clock: tuple[int, int]) -> StepSi
 
 
 def loop_of(
-    optimizer: str | Optimizer, schedule: object = None, batching: object = None, samples: int = 0, **given: object
+    optimizer: str | Optimizer, schedule: object = None, batches: Batches | None = None, /, **given: object
 ) -> Loop:
-    """The run as it is made: an optimiser with its schedules and batches of so many samples.
+    """The run as it is made: an optimiser with its schedules and batches.
 
-    ``schedule`` is read by ``schedules.read_schedules`` and ``batching`` by ``read_batching``; parameters not given
-    have their defaults.  Raises ``InputError`` as these, ``chosen`` and ``Loop`` do, and for a parameter that has a
-    value and a schedule.
+    ``schedule`` is read by ``schedules.read_schedules``; parameters not given have their defaults.  Raises
+    ``InputError`` as this, ``chosen`` and ``Loop`` do, and for a parameter that has a value and a schedule.
     """
-    if batching is not None and samples == 0:
-        raise InputError("batching: this loss has no data; leave it out")
-    batches = None if batching is None else read_batching(batching, samples)
     entry, exact = chosen(optimizer, given)
     schedules = read_schedules(schedule)
     told = spelt(given, exact)

@@ -100,8 +100,8 @@ def form(
 
 def _of_library(entry: LibraryOptimizer, options: Mapping[str, object]) -> tuple[Optimizer, dict[str, Fraction]]:
     """The rule under a library's name, and all its parameters."""
-    name, told = entry.read(options)
     try:
+        name, told = entry.read(options)
         made, exact = chosen(name, told)
         return made, made.complete(exact)
     except InputError as error:

@@ -8,7 +8,7 @@ from fractions import Fraction
 from typing import Any
 
 from eomsym.errors import InputError, IntegrationError
-from eomsym.exact_numbers import Coefficient
+from eomsym.exact_numbers import Arithmetic, Coefficient
 
 #: Iterations that an implicit step may take.
 _MAX_ITERATIONS = 5000
@@ -87,7 +87,7 @@ def exact_number(value: Any) -> Coefficient:
     raise InputError(f"step function: {value!r} is not exact; use integers, Fraction(1, 10) or a parameter")
 
 
-class Later:
+class Later(Arithmetic):
     """A number that is known when a compiled program runs, such as a rate at a traced time: it is neither 0 nor 1."""
 
     __array_ufunc__ = None
@@ -104,11 +104,6 @@ class Later:
 
     def __rtruediv__(self, other: Any) -> Later:
         return Later(number(other) / self.value)
-
-    __radd__, __rmul__ = __add__, __mul__
-
-    def __neg__(self) -> Later:
-        return Later(-self.value)
 
     def __abs__(self) -> Later:
         raise InputError(

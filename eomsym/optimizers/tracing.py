@@ -11,7 +11,7 @@ from graphlib import CycleError, TopologicalSorter
 from typing import Any
 
 from eomsym.errors import InputError
-from eomsym.exact_numbers import Coefficient, collected
+from eomsym.exact_numbers import Arithmetic, Coefficient, collected
 from eomsym.optimizers.rule import (
     Atom,
     Elapsed,
@@ -111,23 +111,11 @@ def _expand_stages(builder: _Builder, part: Vector) -> Vector:
     return part
 
 
-class _Linear:
-    """What follows from sums and from products with numbers."""
+class _Linear(Arithmetic):
+    """Numbers beside it are exact."""
 
-    def __radd__(self, other: Any) -> Any:
-        return self + other
-
-    def __neg__(self) -> Any:
-        return self * -1  # type: ignore[operator]
-
-    def __sub__(self, other: Any) -> Any:
+    def __sub__(self: Any, other: Any) -> Any:
         return self + (-other if isinstance(other, _Linear) else -1 * exact_number(other))
-
-    def __rsub__(self, other: Any) -> Any:
-        return -self + other
-
-    def __rmul__(self, other: Any) -> Any:
-        return self * other
 
 
 class StepSize(_Linear):

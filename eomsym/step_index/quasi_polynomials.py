@@ -11,14 +11,14 @@ from collections.abc import Iterable, Mapping
 from functools import cache
 from itertools import chain
 
-from eomsym.exact_numbers import Coefficient, collected, divide, exact
+from eomsym.exact_numbers import Arithmetic, Coefficient, collected, divide, exact
 from eomsym.step_index.weights import undone
 
 #: ``(i, ρ)``: the term ``n^i ρ^n``, or for ρ = 0 the step i alone.
 Key = tuple[int, Coefficient]
 
 
-class QuasiPolynomial:
+class QuasiPolynomial(Arithmetic):
     """``Σ terms[i, ρ] n^i ρ^n``, exact; immutable, zeros left out."""
 
     __slots__ = ("terms",)
@@ -34,8 +34,6 @@ class QuasiPolynomial:
     def __add__(self, other: QuasiPolynomial | Coefficient) -> QuasiPolynomial:
         return QuasiPolynomial(collected([*self.terms.items(), *_terms(other).items()]))
 
-    __radd__ = __add__
-
     def __mul__(self, other: QuasiPolynomial | Coefficient) -> QuasiPolynomial:
         if not isinstance(other, QuasiPolynomial):
             return QuasiPolynomial({key: value * other for key, value in self.terms.items()})
@@ -46,8 +44,6 @@ class QuasiPolynomial:
             if (found := _product(left, right)) is not None
         )
         return QuasiPolynomial(collected(products))
-
-    __rmul__ = __mul__
 
     def __eq__(self, other: object) -> bool:
         return self.terms == _terms(other)

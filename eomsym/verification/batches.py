@@ -8,11 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from eomsym import optimizers
 from eomsym.checks import check_choice, check_integer, shown
 from eomsym.dynamics.loader import Loader
 from eomsym.errors import InputError
-from eomsym.optimizers.batches import RESHUFFLED_ORDER, read_batching
+from eomsym.optimizers import batches
 
 #: How the batches of a round are ordered, or drawn.
 ORDERS = ("shuffled", "fixed", "independent", "replacement")
@@ -44,14 +43,14 @@ class Batches:
         """Whether each batch is drawn without regard to those before, so that every run is another one."""
         return self.order in ("independent", "replacement")
 
-    def of(self, samples: int) -> optimizers.Batches:
+    def of(self, samples: int) -> batches.Batches:
         """The batches of so many samples, and how a round visits them.  Raises ``InputError`` for what does not fit."""
         if samples == 0:
             raise InputError("batches: this loss has no data; leave them out")
-        order = RESHUFFLED_ORDER if self.order == "shuffled" else self.visits
+        order = batches.RESHUFFLED_ORDER if self.order == "shuffled" else self.visits
         if isinstance(self.size, (int, np.integer)):
-            return read_batching({"size": self.size, "last": self.last, "order": order}, samples)
-        return read_batching({"sets": self.size, "order": order}, samples)
+            return batches.cut(samples, self.size, self.last, order)
+        return batches.of_index_sets(self.size, samples, order)
 
     def draw(self, samples: int) -> Loader:
         """How each batch of so many samples is drawn.  Raises ``InputError`` for one that cannot be."""

@@ -24,16 +24,13 @@ from threadpoolctl import threadpool_limits
 
 from eomsym.checks import check_integer, check_orders, check_positive
 from eomsym.derivation.linear_law import decay_law
-from eomsym.dynamics import (
-    integrate_equation_of_motion,
-    optimizer_path,
-    predict_discretization_error,
-    run_optimizer,
-    spectral_radius,
-)
+from eomsym.dynamics import integrate_equation_of_motion, optimizer_path
+from eomsym.dynamics.error_prediction import predict_discretization_error
 from eomsym.dynamics.kernel import Data, FieldKernel
 from eomsym.dynamics.kernel_rule import check_descent
+from eomsym.dynamics.optimizer_path import run_optimizer
 from eomsym.dynamics.setting import OfTraining, Setting
+from eomsym.dynamics.spectrum import spectral_radius
 from eomsym.errors import InputError
 from eomsym.models import scale_invariant, translation_invariant
 from eomsym.result import Table, fixed, plain, small

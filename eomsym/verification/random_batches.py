@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from eomsym.checks import check_integer
+from eomsym.checks import check_finite, check_integer
 from eomsym.dynamics.loader import Loader
 from eomsym.dynamics.noise_equations import NoisyLoss, NoisyRun
 from eomsym.dynamics.noise_prediction import DENSE, RANK, KernelLoss, Observables, predict_noise
@@ -14,6 +14,7 @@ from eomsym.dynamics.noise_record import Noise
 from eomsym.errors import InputError
 from eomsym.optimizers.registry import check_one_gradient
 from eomsym.schedules.schedule import RATE
+from eomsym.verification.batches import Batches
 from eomsym.verification.training import Training
 
 
@@ -23,6 +24,7 @@ def noise(
     *,
     observables: Observables = ("loss",),
     rank: int | None = None,
+    gaussian: float = 0.0,
     every: int | None = None,
     ensemble: int = 0,
     seed: int = 0,
@@ -36,7 +38,9 @@ def noise(
     PyTorch loss.  They, the mean and the trace of the covariance are recorded each ``every`` steps, twenty times by
     default.  To 128 parameters, where ``rank`` is None, the covariance is dense and what the epoch remembers is kept by
     sample; beyond, or with a rank, so many columns and the diagonal of the rest are kept, whose share of the trace is
-    ``Noise.outside``, and the memory by the batches of one drawn partition.  ``ensemble`` real runs, with batches drawn
+    ``Noise.outside``, and the memory by the batches of one drawn partition.  ``gaussian`` is
+    the standard deviation of noise added to each entry of a step's gradient, independently, as private training adds it
+    (DP-SGD without its clipping); then batches may be all samples.  ``ensemble`` real runs, with batches drawn
     by ``seed``, give means with standard errors beside.
 
     Raises ``InputError`` for a bad value, a loss that is no mean over samples and a rule of more gradients, and
@@ -60,13 +64,21 @@ def noise(
             f"noise: of {entry.name}, which is nonlinear in its gradient, with the whole covariance alone, to {DENSE} "
             f"parameters; here are {size}{'' if rank is None else f', rank={rank}'}: take a smaller loss, or momentum"
         )
-    loader = _loader(training)
+    added = check_finite("gaussian", gaussian)
+    if added < 0:
+        raise InputError(f"gaussian {gaussian}: a standard deviation; give 0 or a positive number")
+    if added and columns is not None and len(entry.memory):
+        raise InputError(
+            f"gaussian: of a rule with memory with the whole covariance alone, to {DENSE} parameters; here are "
+            f"{size}{'' if rank is None else f', rank={rank}'}: take a smaller loss, or gradient descent"
+        )
+    loader = _loader(training, added)
     generator = np.random.default_rng(0)
     pieces = [np.array([number]) for number in range(loader.samples)]
     if columns is not None and 2 * loader.size <= loader.samples:  # else there is no second piece
         pieces = loader.partition(generator)
     loss, restored = _loss(training, pieces)
-    run = NoisyRun(loss, loader, entry, settings, columns, nonlinear)
+    run = NoisyRun(loss, loader, entry, settings, columns, nonlinear, added)
     theta = training.theta
     start = entry.initial_state(theta, None, **settings(0)[1])
     return predict_noise(
@@ -82,8 +94,10 @@ def noise(
     )
 
 
-def _loader(training: Training) -> Loader:
+def _loader(training: Training, added: float) -> Loader:
     batches = training.batches
+    if batches is None and added and training.samples:
+        batches = Batches(training.samples)
     if batches is None or batches.order == "fixed" or not isinstance(batches.size, (int, np.integer)):
         raise InputError(
             "batches: noise is of batches that are drawn; give a size and the order 'shuffled', 'independent' or "

@@ -1,6 +1,6 @@
 """Discretization error as a tool: how large it will be, which step size an accuracy allows, where the series turns.
 
-The predictions are those of ``eomsym.dynamics.predict_discretization_error``, to leading order in η; every function
+The predictions are those of ``eomsym.dynamics.error_prediction``, to leading order in η; every function
 here that recommends something also tries it, and returns what was measured.
 """
 
@@ -15,11 +15,14 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from eomsym.checks import check_orders, check_positive
-from eomsym.dynamics import integrate_equation_of_motion, predict_discretization_error, run_optimizer, spectral_radius
+from eomsym.dynamics import integrate_equation_of_motion
+from eomsym.dynamics.error_prediction import predict_discretization_error
 from eomsym.dynamics.kernel import Data, FieldKernel
 from eomsym.dynamics.kernel_rule import DESCENT
 from eomsym.dynamics.motion import WholeMotion
+from eomsym.dynamics.optimizer_path import run_optimizer
 from eomsym.dynamics.setting import OfTraining, Setting
+from eomsym.dynamics.spectrum import spectral_radius
 from eomsym.dynamics.state_map import StateMap, run_states
 from eomsym.errors import InputError, IntegrationError
 from eomsym.optimizers import get

@@ -14,9 +14,10 @@ from typing import Any
 import numpy as np
 
 from eomsym.derivation import modified_loss
-from eomsym.dynamics import kernel_counterterms, spectral_radius
+from eomsym.dynamics import kernel_counterterms
 from eomsym.dynamics.differentials import elementary_differentials
 from eomsym.dynamics.setting import OfTraining, Setting
+from eomsym.dynamics.spectrum import spectral_radius
 from eomsym.errors import InputError
 from eomsym.result import Table
 from eomsym.trees import Tree

@@ -22,12 +22,13 @@ from threadpoolctl import threadpool_limits
 
 from eomsym.checks import check_integer
 from eomsym.derivation import Equation, derive, series_radius
-from eomsym.dynamics import even_steps, integrate_equation_of_motion, largest_eigenvalue, spectral_radius
+from eomsym.dynamics import even_steps, integrate_equation_of_motion
 from eomsym.dynamics.differentials import SeriesKernel, elementary_differentials
 from eomsym.dynamics.even_steps import follow_even_steps
 from eomsym.dynamics.kernel import Data
 from eomsym.dynamics.motion import WholeMotion
 from eomsym.dynamics.setting import HEAD, OfTraining, Setting
+from eomsym.dynamics.spectrum import largest_eigenvalue, spectral_radius
 from eomsym.dynamics.state_map import StateMap, run_states
 from eomsym.errors import InputError, IntegrationError, ResummationWarning
 from eomsym.notation import tree_text

@@ -21,7 +21,7 @@ from eomsym.errors import InputError
 from eomsym.models import MLP, Dataset, ExpressionLoss, VectorField, dataset, default_model
 from eomsym.models.data_files import DataFile
 from eomsym.optimizers import Optimizer, chosen, get
-from eomsym.optimizers.loop import Loop
+from eomsym.optimizers.loop import loop_of
 from eomsym.optimizers.registry import label
 from eomsym.schedules import Schedule, from_torch_scheduler
 from eomsym.schedules.schedule import read_schedules
@@ -297,11 +297,7 @@ class Training:
             batches = self.batches.of(self.samples)
         self.entry, self.loop = entry, None
         if schedules or batches is not None:
-            for name in schedules.keys() & exact.keys():
-                raise InputError(
-                    f"{name} = {exact[name]}: has a schedule, so it has no value; leave one of the two out"
-                )
-            self.loop = Loop(entry, entry.complete(exact), schedules, batches)
+            self.loop = loop_of(entry, schedules, batches, **exact)
         self.values: Mapping[str, Fraction] = entry.complete(exact) if self.loop is None else self.loop.values
 
     def _is_random(self, batches: Batches, entry: Optimizer, schedules: Mapping[str, Schedule]) -> bool:

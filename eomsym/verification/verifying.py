@@ -1,7 +1,7 @@
 """The convergence study: does the equation of motion follow the optimiser to the order promised, as predicted?
 
 At order N the error ``‖θ_EoM(T) − θ_optimizer(T/η)‖₂`` at a fixed time T must fall like η^{N+1}, and must be the error
-that the variational equation predicts (``eomsym.dynamics.predict_discretization_error``).  With schedules and batches
+that the variational equation predicts (``eomsym.dynamics.error_prediction``).  With schedules and batches
 paths are compared at the ends of rounds.
 """
 
@@ -20,20 +20,14 @@ from threadpoolctl import threadpool_limits
 from eomsym import optimizers
 from eomsym.checks import check_choice, check_orders
 from eomsym.derivation.algebras import modified_tree_coefficients
-from eomsym.dynamics import (
-    ErrorPrediction,
-    OptimizerEnd,
-    Path,
-    integrate_equation_of_motion,
-    predict_discretization_error,
-    shadow_start,
-    spectral_radius,
-)
+from eomsym.dynamics import Path, integrate_equation_of_motion, shadow_start
+from eomsym.dynamics.error_prediction import ErrorPrediction, predict_discretization_error
 from eomsym.dynamics.kernel import FieldKernel
 from eomsym.dynamics.kernel_rule import DESCENT, check_rule
-from eomsym.dynamics.loop_kernel import LoopKernel, loop_kernel
-from eomsym.dynamics.loop_pieces import handed_over, pieces_between
+from eomsym.dynamics.loop_kernel import LoopKernel, handed_over, loop_kernel, pieces_between
+from eomsym.dynamics.optimizer_path import OptimizerEnd
 from eomsym.dynamics.shadow_start import hand_over
+from eomsym.dynamics.spectrum import spectral_radius
 from eomsym.dynamics.vectors import Vector, norm, rounded
 from eomsym.errors import InputError
 from eomsym.models import DEFAULT_DATASETS, Dataset, dataset

@@ -111,7 +111,14 @@ class TrainingsCompared(Result):
 
 
 def compare_trainings(
-    first: Training, second: Training, steps: int, *, rank: int | None = None, ensemble: int = 0, seed: int = 0
+    first: Training,
+    second: Training,
+    steps: int,
+    *,
+    rank: int | None = None,
+    gaussian: float = 0.0,
+    ensemble: int = 0,
+    seed: int = 0,
 ) -> TrainingsCompared:
     """Predict the mean loss of two trainings on random batches after the same steps, and what differs between them.
 
@@ -120,5 +127,5 @@ def compare_trainings(
     """
     if len(first.theta) != len(second.theta) or np.any(first.theta != second.theta):
         raise InputError("second: begins at another point; give training.with_(eta=…), batches or another optimizer")
-    options: dict[str, Any] = {"rank": rank, "ensemble": ensemble, "seed": seed}
+    options: dict[str, Any] = {"rank": rank, "gaussian": gaussian, "ensemble": ensemble, "seed": seed}
     return TrainingsCompared(noise(first, steps, **options), noise(second, steps, **options))

@@ -15,10 +15,11 @@ from typing import Any
 import numpy as np
 
 from eomsym.checks import check_integer
-from eomsym.dynamics import integrate_equation_of_motion, spectral_radius
+from eomsym.dynamics import integrate_equation_of_motion
+from eomsym.dynamics.kernel_series import WholeStateKernel
+from eomsym.dynamics.spectrum import spectral_radius
 from eomsym.dynamics.state_map import StateMap, kernel_state, run_states
 from eomsym.dynamics.vectors import slices
-from eomsym.dynamics.whole_state_kernel import WholeStateKernel
 from eomsym.errors import InputError, IntegrationError
 from eomsym.optimizers import Optimizer
 from eomsym.optimizers.registry import check_one_gradient

@@ -122,7 +122,7 @@ def test_a_command_has_no_other_name_for_what_a_training_has():
         "terms": {"order", "steps", "points", "edge"},
         "recommend": {"accuracy", "time", "absolute", "orders"},
         "edge": {"order", "after"},
-        "noise": {"steps", "ensemble", "what_if"},
+        "noise": {"steps", "ensemble", "gaussian", "what_if"},
         "layers translation": {"steps", "orders"},
         "layers scale": {"orders"},
         "layers conserved": {"steps", "orders"},

@@ -12,7 +12,7 @@ from interpreted import interpreted
 from eomsym.codegen import MAX_EXPRESSION_ORDER, MAX_KERNEL_ORDER, KernelSpec
 from eomsym.errors import OverflowInKernelError
 from eomsym.models import ExpressionLoss
-from eomsym.optimizers import loop_of
+from eomsym.optimizers.loop import loop_of
 from eomsym.optimizers.registry import is_built_in
 from eomsym.optimizers.rule import State
 from eomsym.step_index.tables import small_nodes

@@ -8,7 +8,8 @@ import shared_kernels
 
 from eomsym.codegen import KernelSpec, kernel_for
 from eomsym.codegen.kernel import Kernel
-from eomsym.dynamics import integrate_equation_of_motion, spectral_radius
+from eomsym.dynamics import integrate_equation_of_motion
+from eomsym.dynamics.spectrum import spectral_radius
 from eomsym.errors import InputError, ResummationWarning
 from eomsym.models import MLP, ExpressionLoss
 

@@ -6,7 +6,8 @@ import pytest
 import sympy
 
 from eomsym import optimizers
-from eomsym.derivation import closed_form, derive
+from eomsym.derivation import derive
+from eomsym.derivation.closed_forms import closed_form
 from eomsym.errors import InputError
 from eomsym.models import ExpressionLoss, VectorField
 from eomsym.notation.coefficients import coefficient_expression

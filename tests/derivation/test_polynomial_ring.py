@@ -9,7 +9,8 @@ import eomsym
 from eomsym.derivation.polynomial_ring import lifted, modified_equation, program_columns
 from eomsym.errors import InputError
 from eomsym.models.functions import sigmoid, softplus
-from eomsym.notation import coefficient_text, elementary_differentials
+from eomsym.notation import elementary_differentials
+from eomsym.notation.coefficients import coefficient_text
 
 x, y, a, b = sympy.symbols("x y a b")
 ROSENBROCK = (1 - x) ** 2 + 100 * (y - x**2) ** 2

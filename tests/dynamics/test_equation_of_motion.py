@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from eomsym.dynamics import integrate_equation_of_motion, run_optimizer
+from eomsym.dynamics import integrate_equation_of_motion
+from eomsym.dynamics.optimizer_path import run_optimizer
 from eomsym.errors import InputError, IntegrationError
 
 THETA = np.array([1.0, -2.0, 0.5])

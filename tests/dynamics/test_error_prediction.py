@@ -3,7 +3,9 @@
 import numpy as np
 import pytest
 
-from eomsym.dynamics import integrate_equation_of_motion, predict_discretization_error, run_optimizer
+from eomsym.dynamics import integrate_equation_of_motion
+from eomsym.dynamics.error_prediction import predict_discretization_error
+from eomsym.dynamics.optimizer_path import run_optimizer
 from eomsym.errors import InputError
 
 THETA = np.array([1.0, -2.0, 0.5])

@@ -11,17 +11,14 @@ import shared_kernels
 from asking import edge_point, implicit_regulariser, recommend_order, recommend_step
 
 from eomsym.codegen import KernelSpec
-from eomsym.dynamics import (
-    even_steps,
-    loop_kernel,
-    optimizer_path,
-    predict_discretization_error,
-    run_optimizer,
-)
+from eomsym.dynamics import even_steps, loop_kernel, optimizer_path
+from eomsym.dynamics.error_prediction import predict_discretization_error
 from eomsym.dynamics.kernel_rule import asked_rule, check_rule, has_rule, kernel_rule
+from eomsym.dynamics.optimizer_path import run_optimizer
 from eomsym.errors import InputError
 from eomsym.models import MLP
-from eomsym.optimizers import get, loop_of
+from eomsym.optimizers import get
+from eomsym.optimizers.loop import loop_of
 from eomsym.verification.layer_laws import scale_law_defect
 
 RANDOM = np.random.default_rng(0)

@@ -17,9 +17,9 @@ from eomsym.dynamics.loop_kernel import LoopKernel, loop_kernel
 from eomsym.dynamics.reshuffled import reshuffled_counterterms
 from eomsym.errors import InputError
 from eomsym.notation.coefficients import coefficient_expression
-from eomsym.optimizers import loop_of
-from eomsym.optimizers.batches import cut
+from eomsym.optimizers.batches import cut, of_index_sets
 from eomsym.optimizers.descent import MOMENTUM
+from eomsym.optimizers.loop import loop_of
 
 KERNEL = SampleQuartic()
 
@@ -35,14 +35,14 @@ def products(data, batches):
 def test_first_terms_of_batches_are_those_of_the_theory(order):
     """shared/theory.md §13."""
     data, m = samples(15), 5
-    batches = cut(15, m, order=order)
+    batches = cut(15, 15 // m, order=order)
     each = products(data, batches)
     symmetric = sum(each[i, i] for i in range(m)) / (2 * m)
     if order == "forward":
         wanted = symmetric + sum(each[i, j] - each[j, i] for i in range(m) for j in range(i + 1, m)) / (2 * m)
     else:
         wanted = symmetric
-    loop = loop_of("gradient-descent", None, batches, 15)
+    loop = loop_of("gradient-descent", None, batches)
     found = loop_kernel(KERNEL, loop).counterterms(np.append(THETA, 0.0), data, order=1)
     np.testing.assert_allclose(found[0, :2], KERNEL.gradient(THETA, data), rtol=1e-13)
     np.testing.assert_allclose(found[1, :2], wanted, rtol=1e-12)
@@ -55,7 +55,7 @@ def test_terms_are_those_of_the_rule_that_visits_every_order(name, order, m):
     data, entry = samples(30), optimizers.get(name)
     rule = entry.rule(batches=m)
     wanted = kernel_counterterms(KERNEL, rule, THETA, 3, (data,), entry.fields(batches=m)) / m
-    loop = loop_of("gradient-descent", None, {"count": m, "order": order}, 30)
+    loop = loop_of("gradient-descent", None, cut(30, 30 // m, order=order))
     found = loop_kernel(KERNEL, loop).counterterms(np.append(THETA, 0.0), data, order=3)
     np.testing.assert_allclose(found[:, :2], wanted, rtol=1e-11, atol=1e-13)
 
@@ -63,7 +63,7 @@ def test_terms_are_those_of_the_rule_that_visits_every_order(name, order, m):
 @pytest.mark.parametrize("schedule", [None, "exp(-tau/2)"])
 def test_whole_rounds_as_nodes_give_the_same_terms_as_small_ones(schedule, monkeypatch):
     data = samples(16)
-    kernel = LoopKernel(KERNEL, loop_of("gradient-descent", schedule, {"count": 8, "order": "palindrome"}, 16))
+    kernel = LoopKernel(KERNEL, loop_of("gradient-descent", schedule, cut(16, 2, order="palindrome")))
     state = np.append(THETA, 0.3)
     many = kernel.counterterms(state, data, order=3)
     monkeypatch.setattr(sys.modules[LoopKernel.__module__], "MANY_STEPS", 100)
@@ -72,15 +72,15 @@ def test_whole_rounds_as_nodes_give_the_same_terms_as_small_ones(schedule, monke
 
 def test_reshuffled_terms_are_there_for_many_batches():
     data, m = samples(60), 20
-    found = reshuffled_counterterms(KERNEL, THETA, 2, (data,), cut(60, m))
-    each = products(data, cut(60, m))
+    found = reshuffled_counterterms(KERNEL, THETA, 2, (data,), cut(60, 60 // m))
+    each = products(data, cut(60, 60 // m))
     np.testing.assert_allclose(found[1], sum(each[i, i] for i in range(m)) / (2 * m), rtol=1e-12)
     with pytest.raises(InputError, match="order 4"):
-        reshuffled_counterterms(KERNEL, THETA, 4, (data,), cut(60, m))
+        reshuffled_counterterms(KERNEL, THETA, 4, (data,), cut(60, 60 // m))
 
 
-PALINDROME = {"count": 2, "order": "palindrome"}
-SETS = {"sets": [[0, 3, 5], [1, 2, 4, 6, 7]]}
+PALINDROME = cut(8, 4, order="palindrome")
+SETS = of_index_sets([[0, 3, 5], [1, 2, 4, 6, 7]], 8)
 
 
 @pytest.mark.parametrize("beta", [Fraction(9, 10), Fraction(999, 1000)])
@@ -105,10 +105,10 @@ def test_terms_to_high_order_are_the_exact_ones_on_trees(optimizer, beta):
 
 def test_weighted_batches_have_the_gradient_of_all_samples():
     data = samples(10)
-    loop = loop_of("heavy-ball", None, {"size": 4, "last": "weight"}, 10, beta="9/10")
+    loop = loop_of("heavy-ball", None, cut(10, 4, "weight"), beta="9/10")
     found = LoopKernel(KERNEL, loop).counterterms(np.append(THETA, 0.0), data, order=0)[0, :2]
     np.testing.assert_allclose(found, 10 * KERNEL.gradient(THETA, data), rtol=1e-12)
-    kept = loop_of("heavy-ball", None, {"size": 4, "last": "keep"}, 10, beta="9/10")
+    kept = loop_of("heavy-ball", None, cut(10, 4, "keep"), beta="9/10")
     other = LoopKernel(KERNEL, kept).counterterms(np.append(THETA, 0.0), data, order=0)[0, :2]
     assert np.linalg.norm(other - found) > 1e-3, "a data loader's last batch counts more"
 
@@ -116,7 +116,7 @@ def test_weighted_batches_have_the_gradient_of_all_samples():
 CASES = {
     "descent": ("gradient-descent", {"eta": "(1+cos(pi*tau/3))/2"}, None, {}),
     "heavy ball": ("heavy-ball", {"eta": "exp(-tau/2)", "beta": "1/4 + tau/10"}, None, {}),
-    "Nesterov's y": ("torch.SGD(momentum=0.2, nesterov=True)", {"eta": "exp(-tau)"}, {"count": 4}, {}),
+    "Nesterov's y": ("torch.SGD(momentum=0.2, nesterov=True)", {"eta": "exp(-tau)"}, cut(8, 2), {}),
     "dampened": ("torch.SGD(momentum=0.2, dampening=0.1)", {"eta": "1/(1+tau)"}, PALINDROME, {}),
     "decay": ("sgdw", {"eta": "1/(1+tau)", "decay": "(1+tau)/10"}, SETS, {"beta": "1/5"}),
     "Adam": (
@@ -138,9 +138,9 @@ SLOW = ("heavy ball",)
 )
 def test_terms_are_the_logarithm_of_real_rounds(case, orders):
     """The flow from (θ, τ), its memory on the slow manifold, over some rounds: order N + 1, and no less."""
-    name, schedule, batching, given = CASES[case]
+    name, schedule, batches, given = CASES[case]
     data, time = samples(8), 0.4
-    kernel = loop_kernel(KERNEL, loop_of(name, schedule, batching, len(data), **given))
+    kernel = loop_kernel(KERNEL, loop_of(name, schedule, batches, **given))
     state = np.append(THETA, 0.0)
     errors = []
     for eta in (time / 16 / kernel.loop.steps, time / 32 / kernel.loop.steps):
@@ -160,8 +160,7 @@ def test_a_run_is_that_of_a_plain_loop():
     loop = loop_of(
         "heavy-ball",
         {"eta": "cosine(0.2, warmup=0.04)", "beta": "9/10 - tau"},
-        {"sets": [[7, 0, 3], [1, 2, 4, 5, 6]]},
-        8,
+        of_index_sets([[7, 0, 3], [1, 2, 4, 5, 6]], 8),
     )
     theta, velocity = THETA, np.zeros(2)
     for number in range(16):
@@ -191,13 +190,11 @@ def test_a_number_that_depends_on_time_may_stand_below():
 
 def test_batches_of_what_has_batches_or_players_are_refused():
     with pytest.raises(InputError, match="batches or players of its own"):
-        loop_of("simultaneous-players", None, 2, 8)
-    with pytest.raises(InputError, match="has no data"):
-        loop_of("gradient-descent", None, 2, 0)
+        loop_of("simultaneous-players", None, cut(8, 4))
     with pytest.raises(InputError, match="choose from eta, beta"):
         loop_of("heavy-ball", {"gamma": "tau"})
     with pytest.raises(InputError, match="mean over all orders"):
-        loop_of("heavy-ball", None, {"count": 2, "order": "reshuffled"}, 8)
+        loop_of("heavy-ball", None, cut(8, 4, order="reshuffled"))
 
 
 def test_directional_derivatives_are_those_of_the_kernel():
@@ -216,7 +213,7 @@ def test_directional_derivatives_are_those_of_the_kernel():
 def test_a_memory_on_the_slow_manifold_is_what_real_rounds_lead_to():
     """Rounds that have forgotten the memory they began with; to η², so that what is left falls like η³."""
     data, left = samples(8), []
-    kernel = LoopKernel(KERNEL, loop_of("heavy-ball", "exp(-tau)", {"count": 4}, 8, beta=Fraction(1, 2)))
+    kernel = LoopKernel(KERNEL, loop_of("heavy-ball", "exp(-tau)", cut(8, 2), beta=Fraction(1, 2)))
     loop = kernel.loop
 
     def gradient(at, field):

@@ -162,6 +162,31 @@ def test_steps_are_exact_on_quadratics_with_constant_noise(rank):
         covariance = shrink @ covariance @ shrink + eta**2 * each @ each.T
 
 
+@pytest.mark.parametrize(("name", "rank"), [("gradient-descent", None), ("gradient-descent", 2), ("heavy-ball", None)])
+def test_gaussian_noise_is_exact_on_quadratics(name, rank):
+    """A kick of σ at one step is what later steps make of it: the covariance sums over the steps at which it came."""
+    loss, eta, beta, sigma, steps = quadratic(), 0.1, 0.9 * (name == "heavy-ball"), 0.3, 6
+    values = {"beta": beta} if beta else {}
+    start = (np.ones(5), np.zeros(5)) if beta else (np.ones(5),)
+    run = NoisyRun(loss, Loader(40, 40), registry.get(name), lambda step: (eta, values), rank, gaussian=sigma)
+    *_, last = (moments for moments, _ in zip(run.moments(start), range(steps + 1), strict=False))
+    kicks = []
+    for _ in range(steps):
+        theta, velocity = np.zeros((5, 5)), np.zeros((5, 5))
+        kicks = [
+            (place + eta * -(beta * speed + loss.matrix @ place), beta * speed + loss.matrix @ place)
+            for place, speed in kicks
+        ]
+        kicks.append((theta - eta * sigma * np.eye(5), velocity + sigma * np.eye(5)))
+    truth = sum(place @ place.T for place, _ in kicks)
+    found = run.covariance(last, np.random.default_rng(0)).matrix
+    if rank is None:
+        np.testing.assert_allclose(found, truth, atol=1e-14)
+        assert np.abs(found - 1.1 * truth).max() > 1e-4
+    else:
+        np.testing.assert_allclose(np.trace(found), np.trace(truth), rtol=0.1)
+
+
 class Quartic:
     """Samples with random polynomials of degree four in three variables, ``sigma`` times apart from their mean."""
 

@@ -52,6 +52,47 @@ def _values(name):
     return eomsym.optimizers.get(name).complete({})
 
 
+@pytest.mark.parametrize("name", ["gradient-descent", "heavy-ball", "torch.Adam()"])
+def test_gaussian_noise_beside_plain_runs(name):
+    """Runs of a loop of its own, in which the gradient of all samples gets the noise."""
+    tiny, sigma, steps, runs = kernel("tiny"), 0.05, 6, 400
+    training = eomsym.Training(tiny, (INPUTS, TARGETS), name, 0.003, theta=THETA)
+    found, without = (eomsym.noise(training, steps, gaussian=sigma * on, every=steps) for on in (1, 1e-3))
+    generator, ends = np.random.default_rng(0), []
+    beta = 0.9 * (name != "gradient-descent")
+    for _ in range(runs):
+        theta, memory, squares = THETA, np.zeros(13), np.zeros(13)
+        for step in range(1, steps + 1):
+            gradient = tiny.gradient(theta, INPUTS, TARGETS) + sigma * generator.normal(size=13)
+            if name == "torch.Adam()":
+                memory, squares = 0.9 * memory + 0.1 * gradient, 0.999 * squares + 0.001 * gradient**2
+                mean, root = memory / (1 - 0.9**step), np.sqrt(squares / (1 - 0.999**step))
+                theta = theta - 0.003 * mean / (root + 1e-8)
+            else:
+                memory = beta * memory + gradient
+                theta = theta - 0.003 * memory
+        ends.append(theta)
+    ends = np.array(ends)
+    distances = ((ends - ends.mean(axis=0)) ** 2).sum(axis=1)
+    bar = 4 * distances.std() / np.sqrt(runs) + (0.05 if name == "torch.Adam()" else 0) * distances.mean()
+    assert abs(found.traces[-1] - distances.mean()) < bar
+    assert abs(without.traces[-1] - distances.mean()) > bar
+    apart = np.abs(found.mean - ends.mean(axis=0))
+    np.testing.assert_array_less(apart, 5 * ends.std(axis=0) / np.sqrt(runs) + 1e-12)
+
+
+def test_gaussian_noise_that_cannot_be_is_refused():
+    training = eomsym.Training(kernel("tiny"), (INPUTS, TARGETS), "heavy-ball", 0.003, theta=THETA)
+    for options, message in (
+        ({"gaussian": -1.0}, "gaussian -1.0: a standard deviation"),
+        ({"gaussian": float("nan")}, "gaussian nan"),
+        ({"gaussian": 1.0, "rank": 3}, "of a rule with memory with the whole covariance alone"),
+        ({}, "batches: noise is of batches that are drawn"),
+    ):
+        with pytest.raises(InputError, match=message):
+            eomsym.noise(training, 3, **options)
+
+
 def test_what_is_known_without_the_epoch_is_wrong():
     """A negative control of the bounds above: independent batches have several times the trace."""
     training = eomsym.Training(kernel("tiny"), (INPUTS, TARGETS), "heavy-ball", 0.01, theta=THETA, batches=3)

@@ -5,6 +5,9 @@ import pytest
 import shared_kernels
 
 from eomsym import dynamics
+from eomsym.dynamics import spectrum
+from eomsym.dynamics.error_prediction import predict_discretization_error
+from eomsym.dynamics.optimizer_path import run_optimizer
 from eomsym.errors import InputError, IntegrationError, OverflowInKernelError
 
 
@@ -40,7 +43,7 @@ HOLES = pytest.mark.parametrize("hole", [np.inf, np.nan, OverflowInKernelError],
 
 @HOLES
 def test_a_path_that_diverges_names_step_and_eta(hole):
-    for run in (dynamics.run_optimizer, dynamics.optimizer_path):
+    for run in (run_optimizer, dynamics.optimizer_path):
         # 10 → −990 → 9.7e8 → −9.1e26 → 7.6e80 → −4.3e242 → ∞
         with pytest.raises(IntegrationError, match=r"optimizer path: step 6 .*eta = 1\b"):
             run(Quartic(hole), np.array([10.0]), 1.0, 20)
@@ -67,18 +70,18 @@ def test_a_motion_that_leaves_in_finite_time_names_order_and_eta(closed_form):
 @HOLES
 def test_predicted_errors_that_do_not_exist_name_the_order(hole):
     with pytest.raises((IntegrationError, OverflowInKernelError), match=r"orders? .*|theta: too large"):
-        dynamics.predict_discretization_error(Quartic(hole), np.array([1e100]), 1.0, [0])
+        predict_discretization_error(Quartic(hole), np.array([1e100]), 1.0, [0])
 
 
 def test_a_prediction_along_a_flow_that_leaves_names_orders_and_time(closed_form):
     with pytest.raises(IntegrationError, match=r"predicted errors of orders 0, 1: path: .* time"):
-        dynamics.predict_discretization_error(closed_form.Riccati(), np.ones(2), 2.0, [0, 1])
+        predict_discretization_error(closed_form.Riccati(), np.ones(2), 2.0, [0, 1])
 
 
 @pytest.mark.parametrize("size", [1, 60], ids=["dense", "Lanczos"])
 def test_a_hessian_that_is_not_finite(size, closed_form):
     kernel = closed_form.Quadratic(np.full(size, np.inf))
-    for edge in (dynamics.spectral_radius, dynamics.largest_eigenvalue):
+    for edge in (spectrum.spectral_radius, spectrum.largest_eigenvalue):
         with (
             pytest.raises(IntegrationError, match="curvature: the Hessian is not finite at theta"),
             np.errstate(all="ignore"),
@@ -89,14 +92,12 @@ def test_a_hessian_that_is_not_finite(size, closed_form):
 def test_lanczos_that_does_not_converge(closed_form, monkeypatch):
     from scipy.sparse.linalg import ArpackNoConvergence
 
-    from eomsym.dynamics import spectrum
-
     def gives_up(*_, **__):
         raise ArpackNoConvergence("No convergence", np.empty(0), np.empty((0, 0)))
 
     monkeypatch.setattr(spectrum, "eigsh", gives_up)
     with pytest.raises(IntegrationError, match="the largest eigenvalue of the Hessian was not found"):
-        dynamics.spectral_radius(closed_form.Quadratic(np.ones(60)), np.ones(60))
+        spectrum.spectral_radius(closed_form.Quadratic(np.ones(60)), np.ones(60))
 
 
 def test_the_memory_of_a_path_is_told_beforehand(closed_form):

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from eomsym.dynamics import largest_eigenvalue, spectral_radius
+from eomsym.dynamics.spectrum import largest_eigenvalue, spectral_radius
 from eomsym.errors import InputError
 
 

@@ -13,8 +13,7 @@ from second_routes.modified_fields import modified_field_terms
 
 from eomsym import derive, optimizers
 from eomsym.dynamics import kernel_counterterms, whole_state_terms
-from eomsym.dynamics.kernel_series import slow_memory
-from eomsym.dynamics.whole_state_kernel import WholeStateKernel
+from eomsym.dynamics.kernel_series import WholeStateKernel, slow_memory
 from eomsym.errors import InputError
 from eomsym.optimizers.tracing import trace
 from eomsym.optimizers.whole_state import whole_state

@@ -11,7 +11,8 @@ from sample_quartic import THETA, SampleQuartic, samples
 import eomsym.jax
 from eomsym.dynamics.loop_kernel import LoopKernel
 from eomsym.errors import InputError, PrecisionWarning
-from eomsym.optimizers import loop_of
+from eomsym.optimizers.batches import cut
+from eomsym.optimizers.loop import loop_of
 
 SCHEDULE = "tau/0.5 until 0.5; (1+cos(pi*(tau-0.5)))/2"
 CASES = {
@@ -34,7 +35,7 @@ def loss(data):
 
 def wanted(name, options, count, visits, tau, data):
     given = {key: value for key, value in options.items() if key != "schedule"}
-    loop = loop_of(name, options["schedule"], {"count": count, "order": visits}, len(data), **given)
+    loop = loop_of(name, options["schedule"], cut(len(data), len(data) // count, order=visits), **given)
     return LoopKernel(SampleQuartic(), loop).counterterms(np.append(THETA, tau), data, order=3)[:, :2]
 
 

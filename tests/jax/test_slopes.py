@@ -9,7 +9,7 @@ import jax.numpy as jnp  # noqa: E402
 from jax.flatten_util import ravel_pytree  # noqa: E402
 
 import eomsym.jax  # noqa: E402
-from eomsym.dynamics.any_field import integrate_vector  # noqa: E402
+from eomsym.dynamics.integration import integrate_vector  # noqa: E402
 
 RANDOM = np.random.default_rng(3)
 IMAGES, WORDS = RANDOM.standard_normal((4, 6, 6, 1)), RANDOM.standard_normal((4, 3, 4))

@@ -12,7 +12,8 @@ from forms import EVERY
 from latex_numbers import evaluate
 
 from eomsym import optimizers
-from eomsym.derivation import closed_form, derive, modified_generator
+from eomsym.derivation import derive, modified_generator
+from eomsym.derivation.closed_forms import closed_form
 from eomsym.errors import InputError
 from eomsym.models import ExpressionLoss
 from eomsym.notation.typesetting import TERMS, aligned, document

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 import eomsym
 from eomsym import optimizers
-from eomsym.derivation import closed_form, modified_loss
+from eomsym.derivation import modified_loss
+from eomsym.derivation.closed_forms import closed_form
 from eomsym.dynamics import optimizer_path
 from eomsym.errors import InputError
 from eomsym.models import ExpressionLoss

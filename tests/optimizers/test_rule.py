@@ -15,8 +15,8 @@ from eomsym.codegen import KernelSpec
 from eomsym.dynamics.eta_series import EtaSeries
 from eomsym.errors import InputError, IntegrationError
 from eomsym.models import MLP, ExpressionLoss
-from eomsym.optimizers import Optimizer, Parameter, loop_of, runge_kutta, solve, sqrt
-from eomsym.optimizers.loop import Loop, losses_in_turn
+from eomsym.optimizers import Optimizer, Parameter, runge_kutta, solve, sqrt
+from eomsym.optimizers.loop import Loop, loop_of, losses_in_turn
 from eomsym.optimizers.rule import Gradient, Linear, One, Product, Quotient, SquareRoot, State
 from eomsym.optimizers.tracing import trace
 from eomsym.schedules import constant
@@ -149,7 +149,7 @@ SLOW_MANIFOLD = {
     "kernel": _kernel,
     "verify": lambda entry: asking.verify(entry, MLP([1, 1], "identity", "mse"), (np.ones((2, 1)), np.zeros((2, 1)))),
     "arrays": lambda entry: loop_of(entry).rule({}),
-    "rounds": lambda entry: loop_of(entry, None, losses_in_turn(2, "forward"), 2).rule({}),
+    "rounds": lambda entry: loop_of(entry, None, losses_in_turn(2, "forward")).rule({}),
     "transient": lambda entry: entry.transient(),
     "follow": lambda entry: _follow(entry, "slow"),
 }

@@ -10,7 +10,7 @@ import sympy
 
 from eomsym import schedules
 from eomsym.errors import InputError
-from eomsym.optimizers import loop_of
+from eomsym.optimizers.loop import loop_of
 from eomsym.schedules import joined, read_schedule
 from eomsym.schedules.schedule import read_schedules
 

@@ -5,7 +5,7 @@ from itertools import pairwise
 
 import pytest
 
-from eomsym.optimizers import loop_of
+from eomsym.optimizers.loop import loop_of
 from eomsym.step_index import Tables, logarithm
 from eomsym.step_index.nodes import is_descent, outermost_first
 from eomsym.step_index.tables import FewestRows

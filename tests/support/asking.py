@@ -3,24 +3,25 @@
 from dataclasses import dataclass
 from typing import Any
 
+from batching import batched
+
 import eomsym
 from eomsym.errors import InputError
 from eomsym.models import MLP
 from eomsym.optimizers import chosen
-from eomsym.optimizers.batches import read_batching
 from eomsym.verification import recommending, terms_along
 
 
 @dataclass(frozen=True)
 class Cut(eomsym.Batches):
-    """Batches as ``optimizers.read_batching`` takes them: every form of them, where users have sizes and orders."""
+    """Batches as ``batched`` takes them: their number too, where users have sizes and orders."""
 
     given: Any = None
 
     def of(self, samples):
         if samples == 0:
             raise InputError("batches: this loss has no data; leave them out")
-        return read_batching(self.given, samples)
+        return batched(self.given, samples)
 
 
 def training(kernel, theta=None, eta=None, data=(), optimizer=None, *, schedule=None, batching=None, **options):

@@ -6,7 +6,7 @@ import numpy as np
 import shared_kernels
 from sklearn.datasets import load_iris
 
-from eomsym.dynamics import largest_eigenvalue
+from eomsym.dynamics.spectrum import largest_eigenvalue
 
 SIZES = {"first": (4, 9), "first_bias": (9,), "last": (9, 3), "last_bias": (3,)}
 

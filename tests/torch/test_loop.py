@@ -12,7 +12,9 @@ lr = pytest.importorskip("torch.optim.lr_scheduler")
 import eomsym.torch  # noqa: E402
 from eomsym.dynamics.loop_kernel import LoopKernel  # noqa: E402
 from eomsym.errors import InputError  # noqa: E402
-from eomsym.optimizers import from_torch, loop_of  # noqa: E402
+from eomsym.optimizers import from_torch  # noqa: E402
+from eomsym.optimizers.batches import cut  # noqa: E402
+from eomsym.optimizers.loop import loop_of  # noqa: E402
 from eomsym.schedules import from_torch_scheduler  # noqa: E402
 
 SCHEDULE = "cosine(2, warmup=0.5)"
@@ -45,7 +47,7 @@ def test_terms_are_those_of_the_kernels(count, as_fields):
         visits="palindrome",
         **models[1],
     )
-    loop = loop_of("heavy-ball", SCHEDULE, {"count": count, "order": "palindrome"}, 8, beta="9/10")
+    loop = loop_of("heavy-ball", SCHEDULE, cut(8, 8 // count, order="palindrome"), beta="9/10")
     wanted = LoopKernel(SampleQuartic(), loop).counterterms(np.append(THETA, 0.7), data, order=3)[:, :2]
     np.testing.assert_allclose(np.array([row.numpy() for row in rows]), wanted, rtol=1e-9, atol=1e-10)
 
@@ -104,7 +106,7 @@ def test_runs_are_those_of_the_real_objects(name):
         losses[number % 3](params).backward()
         optimizer.step()
         scheduler.step()
-    kernel = LoopKernel(SampleQuartic(), loop_of(name, schedules, 3, 9))
+    kernel = LoopKernel(SampleQuartic(), loop_of(name, schedules, cut(9, 3)))
     end = kernel.run(np.append(THETA, 0.0), eta, 15, (data,)).theta[:2]
     np.testing.assert_allclose(end, params.detach().numpy(), rtol=1e-11)
 
@@ -179,7 +181,7 @@ def test_a_memory_that_starts_with_a_gradient_starts_with_that_of_the_first_batc
         optimizer.zero_grad()
         loss(np.split(data, 2)[batch])(whole).backward()
         optimizer.step()
-    loop = loop_of("torch.SGD(momentum=0.5, dampening=0.3)", None, {"count": 2, "order": order}, 8)
+    loop = loop_of("torch.SGD(momentum=0.5, dampening=0.3)", None, cut(8, 4, order=order))
     end = LoopKernel(SampleQuartic(), loop).run(np.append(THETA, 0.0), eta, 1, (data,)).theta[:2]
     np.testing.assert_allclose(end, whole.detach().numpy(), rtol=1e-13)
 

@@ -8,7 +8,7 @@ torch = pytest.importorskip("torch", reason="the extra 'torch' is not installed"
 from torch import nn  # noqa: E402
 
 import eomsym.torch  # noqa: E402
-from eomsym.dynamics.any_field import integrate_vector  # noqa: E402
+from eomsym.dynamics.integration import integrate_vector  # noqa: E402
 
 RANDOM = np.random.default_rng(3)
 IMAGES, WORDS, TARGETS = (torch.from_numpy(RANDOM.standard_normal(s)) for s in ((3, 1, 6, 6), (3, 2, 4), (3, 2)))

@@ -9,7 +9,10 @@ import shared_kernels
 from asking import recommend_order, recommend_step
 
 import eomsym
-from eomsym.dynamics import integrate_equation_of_motion, predict_discretization_error, run_optimizer, spectral_radius
+from eomsym.dynamics import integrate_equation_of_motion
+from eomsym.dynamics.error_prediction import predict_discretization_error
+from eomsym.dynamics.optimizer_path import run_optimizer
+from eomsym.dynamics.spectrum import spectral_radius
 from eomsym.errors import InputError
 from eomsym.models import dataset
 from eomsym.optimizers import get

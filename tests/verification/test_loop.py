@@ -5,14 +5,14 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from asking import follow, verify
+from batching import batched
 from sample_quartic import THETA, SampleQuartic, samples
 
 from eomsym.dynamics.loop_kernel import LoopKernel
 from eomsym.errors import InputError
 from eomsym.models import Dataset
-from eomsym.optimizers import loop_of
 from eomsym.optimizers.batches import cut
-from eomsym.optimizers.loop import Loop
+from eomsym.optimizers.loop import Loop, loop_of
 from eomsym.verification import Training
 from eomsym.verification.verifying import pose_loop
 
@@ -192,7 +192,7 @@ def test_the_terms_of_another_order_of_batches_are_order_one(monkeypatch):
     right = LoopKernel.counterterms
 
     def wrong(kernel, *arguments, **options):
-        loop = loop_of("gradient-descent", None, cut(16, 4, order="palindrome"), 16)
+        loop = loop_of("gradient-descent", None, cut(16, 4, order="palindrome"))
         return right(LoopKernel(kernel.inner, loop), *arguments, **options)
 
     monkeypatch.setattr(LoopKernel, "counterterms", wrong)
@@ -223,7 +223,6 @@ def test_adagrad_in_slow_time():
             "beta: 1 at tau = 0; give one of at least 0 and below 1",
         ),
         ("heavy-ball", {"schedule": {"mu": "tau"}}, "choose from eta, beta"),
-        ("gradient-descent", {"batching": 5}, "say what becomes of the last"),
         ("gradient-descent", {"batching": {"sets": [[0, 1]]}}, "are in none, such as number 2"),
         ("gradient-descent", {"batching": 3, "schedule": "cosine(9, warmup=0.7)", "etas": ETAS}, "within a round"),
         ("gradient-descent", {"batching": {"count": 8, "order": "reshuffled"}}, "a mean of 8! rounds"),
@@ -287,4 +286,4 @@ def test_reshuffled_batches_are_followed_in_the_mean():
 )
 def test_batches_that_are_no_lists_of_integers(batching):
     with pytest.raises(InputError, match=r"batches|sample"):
-        loop_of("gradient-descent", None, batching, 4)
+        batched(batching, 4)

@@ -10,7 +10,7 @@ from shared_kernels import kernel
 
 import eomsym
 from eomsym import Batches, Training
-from eomsym.dynamics import whole_state_kernel
+from eomsym.dynamics import kernel_series
 from eomsym.errors import InputError
 from eomsym.models import MLP, dataset
 from eomsym.verification import recommend_order
@@ -292,12 +292,12 @@ def test_a_real_object_is_followed_at_each_order(torch, name):
 
 
 def test_a_lower_order_is_told_from_a_higher_one(torch, monkeypatch):
-    right = whole_state_kernel.whole_state_terms
+    right = kernel_series.whole_state_terms
 
     def first(kernel, rule, states, order, data):
         return [[part * (index == 0) for part in row] for index, row in enumerate(right(kernel, rule, states, order))]
 
-    monkeypatch.setattr(whole_state_kernel, "whole_state_terms", first)
+    monkeypatch.setattr(kernel_series, "whole_state_terms", first)
     np.testing.assert_allclose(slopes(torch, "momentum"), [1, 1], atol=0.1)
 
 

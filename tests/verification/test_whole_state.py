@@ -140,7 +140,7 @@ def test_across_a_passage_the_orders_do_fail(monkeypatch):
 
 def test_a_term_that_is_left_out_is_seen(monkeypatch):
     """Negative control: with F_1 a tenth off, orders 1 and 2 fall like order 0."""
-    from eomsym.dynamics.whole_state_kernel import WholeStateKernel
+    from eomsym.dynamics.kernel_series import WholeStateKernel
 
     right = WholeStateKernel.counterterms
 
