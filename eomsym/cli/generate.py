@@ -51,7 +51,7 @@ def generate(
         return 0
     if not check:
         raise InputError("generate: nothing to generate; give 'mlp' or 'loss' with its --order, or --check")
-    from eomsym.codegen import check_committed
+    from eomsym.codegen.store import check_committed
 
     diffs = check_committed()
     for diff in diffs:

@@ -32,7 +32,7 @@ from eomsym.dynamics.optimizer_path import run_optimizer
 from eomsym.dynamics.setting import OfTraining, Setting
 from eomsym.dynamics.spectrum import spectral_radius
 from eomsym.errors import InputError
-from eomsym.models import scale_invariant, translation_invariant
+from eomsym.models.invariance import scale_invariant, translation_invariant
 from eomsym.result import Table, fixed, plain, small
 from eomsym.verification.posing import Progress, default_etas
 from eomsym.verification.training import Training, network_of
