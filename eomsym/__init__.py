@@ -109,7 +109,7 @@ __all__ = [
 ]
 
 _ROOMS = (
-    *("codegen", "derivation", "double_double", "drawing", "dynamics", "errors", "jax", "models", "notation"),
+    *("codegen", "derivation", "double_double", "dynamics", "errors", "jax", "models", "notation"),
     *("optimizers", "result", "schedules", "series", "step_index", "sweeps", "torch", "tracking", "tree_positions"),
     *("trees", "verification"),
 )

@@ -21,7 +21,7 @@ import numpy as np
 from eomsym.checks import check_integer
 from eomsym.errors import InputError
 
-__all__ = ["EPSILON", "DoubleDouble", "exact_product"]
+__all__ = ["DoubleDouble"]
 
 #: Unit of the last place: numbers next to each other are about this far apart, relatively; 4u².
 EPSILON = 2.0**-104

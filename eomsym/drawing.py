@@ -18,8 +18,6 @@ from eomsym.errors import InputError
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-__all__ = ["COLOURS", "GREY", "MARKERS", "line_style", "lines_figure", "order_name", "panels", "short"]
-
 #: Okabe & Ito's colours that stay apart for colour-blind eyes (2008), the pale yellow left out.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 #: One for each colour, and some more.

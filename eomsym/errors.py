@@ -21,7 +21,6 @@ __all__ = [
     "ResummationWarning",
     "SeriesMismatchError",
     "UnsolvableError",
-    "warn_outside",
 ]
 
 #: Where the package is, and where others are that call it back: integrators, array libraries.

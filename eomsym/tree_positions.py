@@ -16,7 +16,7 @@ from itertools import accumulate, islice
 from eomsym.errors import InputError
 from eomsym.trees import LEAF, Tree, count_rooted_trees, rooted_trees
 
-__all__ = ["iterate_trees", "position_of", "tree_at"]
+__all__ = ["position_of", "tree_at"]
 
 
 def block_start(order: int, size: int, index: int) -> int:

@@ -18,11 +18,7 @@ from typing import Any
 from eomsym.errors import InputError
 
 __all__ = [
-    "LEAF",
-    "MAX_PARSED_NODES",
-    "THETA",
     "Tree",
-    "count_rooted_trees",
     "parse_tree",
     "rooted_trees",
 ]

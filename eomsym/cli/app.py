@@ -9,49 +9,10 @@ from typing import Annotated, Any
 import typer
 
 from eomsym import __version__
-from eomsym.cli import (
-    audit,
-    derive,
-    drift,
-    edge,
-    follow,
-    generate,
-    layers,
-    noise,
-    optimizers,
-    output,
-    recommend,
-    sweep,
-    terms,
-    track,
-    verify,
-)
-from eomsym.cli.groups import examples, new_group
 
-app = new_group(
-    help="Equations of motion of deep-learning optimisers: derive them, generate kernels, verify them.",
-    epilog=examples(
-        "eomsym derive --order 3",
-        "eomsym generate mlp --layers 64,32,10 --order 4 --output kernels",
-        "eomsym verify --plot slopes.png",
-        closing="Exit status: 0 done, 1 a check failed, 2 bad input.",
-    ),
-    completion=True,
-)
-app.command(epilog=audit.EXAMPLES)(audit.audit)
-app.command(epilog=derive.EXAMPLES)(derive.derive)
-app.add_typer(generate.group, name="generate")
-app.command(epilog=verify.EXAMPLES)(verify.verify)
-app.command(epilog=follow.EXAMPLES)(follow.follow)
-app.command(epilog=drift.EXAMPLES)(drift.drift)
-app.add_typer(layers.group, name="layers")
-app.command(epilog=terms.EXAMPLES)(terms.terms)
-app.command(epilog=recommend.EXAMPLES)(recommend.recommend)
-app.command(epilog=edge.EXAMPLES)(edge.edge)
-app.command(epilog=noise.EXAMPLES)(noise.noise)
-app.command(epilog=optimizers.EXAMPLES)(optimizers.optimizers)
-app.command(epilog=track.EXAMPLES)(track.track)
-app.add_typer(sweep.group, name="sweep")
+# Each of these registers its commands.
+from eomsym.cli import audit, derive, generate, noise, optimizers, output, questions, sweep  # noqa: F401
+from eomsym.cli.groups import app
 
 
 def run(arguments: Sequence[str] | None) -> int:

@@ -10,21 +10,21 @@ from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 from typing import Annotated, Any
 
-from eomsym.cli import options, output
-from eomsym.cli.groups import examples
+from eomsym.cli import options
+from eomsym.cli.groups import app, examples
 from eomsym.errors import EomsymError, InputError
 
-EXAMPLES = examples("eomsym audit model.py", "eomsym audit model.py --order 4 --format json")
 #: What the file knows itself as.
 RUN_AS = "eomsym_audited"
 CONTRACT = "let it define loss, a function of params or of (params, data), and params"
 
 
+@app.command(epilog=examples("eomsym audit model.py", "eomsym audit model.py --order 4 --format json"))
 def audit(
     file: Annotated[str, options.argument("FILE.py", "Python file; it is run.", show_default=False)],
     order: Annotated[int, options.option("N", "Highest derivative of the gradient.", min=1, max=6)] = 3,
-    quiet: options.Quiet = False,
-    format_: options.Format = "table",
+    *,
+    report: options.Report,
 ) -> int:
     """Audit the higher derivatives of a model by three routes.
 
@@ -50,11 +50,7 @@ def audit(
         from eomsym.verification import audit as audited
 
         found = _told(path, lambda: audited(names["loss"], names.get("params"), names.get("data"), order=order))
-    if format_ == "json":
-        output.write(found.to_json())
-    else:
-        output.show_result(found)
-    return 0 if found.passed else 1
+    return report.tell(found)
 
 
 def _python_file(text: str) -> Path:

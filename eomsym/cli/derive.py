@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from eomsym.cli import options, output, parsing
-from eomsym.cli.groups import examples
+from eomsym.cli.groups import app, examples
 from eomsym.errors import InputError
 
 if TYPE_CHECKING:
@@ -16,15 +16,6 @@ if TYPE_CHECKING:
     from eomsym.models import ExpressionLoss, VectorField
 
 MAX_TERMS = 1000
-EXAMPLES = examples(
-    "eomsym derive --order 4",
-    "eomsym derive heavy-ball --order 2 --set beta=9/10 --format latex",
-    "eomsym derive adam --format latex --document > adam.tex",
-    "eomsym derive heavy-ball --order 2 --start",
-    "eomsym derive --order 2 --schedule eta",
-    "eomsym derive gradient-descent --noise --order 2",
-    'eomsym derive --loss "x**4 + a*y**2" --variables x,y --parameters a',
-)
 
 
 @dataclass(frozen=True)
@@ -85,6 +76,17 @@ class Written:
         return VectorField(self.field, *names) if self.field is not None else ExpressionLoss(self.loss or "", *names)
 
 
+@app.command(
+    epilog=examples(
+        "eomsym derive --order 4",
+        "eomsym derive heavy-ball --order 2 --set beta=9/10 --format latex",
+        "eomsym derive adam --format latex --document > adam.tex",
+        "eomsym derive heavy-ball --order 2 --start",
+        "eomsym derive --order 2 --schedule eta",
+        "eomsym derive gradient-descent --noise --order 2",
+        'eomsym derive --loss "x**4 + a*y**2" --variables x,y --parameters a',
+    )
+)
 def derive(
     *,
     optimizer: Annotated[

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from eomsym.cli import options, output
-from eomsym.cli.groups import examples, new_group
+from eomsym.cli.groups import app, examples, new_group
 from eomsym.errors import InputError
 
 GENERATED = Path("generated")
@@ -31,6 +31,7 @@ group = new_group(
         "eomsym generate --check",
     ),
 )
+app.add_typer(group, name="generate")
 
 
 @group.callback(invoke_without_command=True)
@@ -50,7 +51,7 @@ def generate(
         return 0
     if not check:
         raise InputError("generate: nothing to generate; give 'mlp' or 'loss' with its --order, or --check")
-    from eomsym.codegen import check_committed
+    from eomsym.codegen.store import check_committed
 
     diffs = check_committed()
     for diff in diffs:

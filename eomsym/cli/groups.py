@@ -1,4 +1,4 @@
-"""Groups of commands that name the commands there are when asked for one that is not."""
+"""The application, and groups of commands that name the commands there are when asked for one that is not."""
 
 from __future__ import annotations
 
@@ -97,3 +97,15 @@ def new_group(help: str, epilog: str | None = None, completion: bool = False) ->
 def examples(*commands: str, closing: str = "") -> str:
     """The end of a help page: one example a line.  typer makes a paragraph of what stands between empty lines."""
     return "\n\n".join(("Examples:", *commands, *([closing] if closing else [])))
+
+
+app = new_group(
+    help="Equations of motion of deep-learning optimisers: derive them, generate kernels, verify them.",
+    epilog=examples(
+        "eomsym derive --order 3",
+        "eomsym generate mlp --layers 64,32,10 --order 4 --output kernels",
+        "eomsym verify --plot slopes.png",
+        closing="Exit status: 0 done, 1 a check failed, 2 bad input.",
+    ),
+    completion=True,
+)

@@ -6,16 +6,18 @@ from dataclasses import replace
 from typing import Annotated
 
 from eomsym.cli import options, output, parsing
-from eomsym.cli.groups import examples
+from eomsym.cli.groups import app, examples
 from eomsym.errors import InputError
 
-EXAMPLES = examples(
-    "eomsym noise --dataset moons --batch-size 8 --eta 0.1 --ensemble 100",
-    "eomsym noise --dataset moons --batch-size 32 --what-if eta=2x",
-)
 MOST_RUNS = 100_000
 
 
+@app.command(
+    epilog=examples(
+        "eomsym noise --dataset moons --batch-size 8 --eta 0.1 --ensemble 100",
+        "eomsym noise --dataset moons --batch-size 32 --what-if eta=2x",
+    )
+)
 def noise(
     *,
     training: options.Training,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from eomsym.cli import options, output
-from eomsym.cli.groups import examples
+from eomsym.cli.groups import app, examples
 from eomsym.result import Row, Table, plain
 
 if TYPE_CHECKING:
@@ -17,9 +17,9 @@ if TYPE_CHECKING:
 #: What JSON says of a parameter, and of an option.
 TOLD = ("name", "symbol", "meaning", "minimum", "supremum", "default", "verified_at")
 OPTION = ("name", "kind", "meaning", "brought_by", *TOLD[3:])
-EXAMPLES = examples("eomsym optimizers", "eomsym optimizers --edge", "eomsym optimizers --format json")
 
 
+@app.command(epilog=examples("eomsym optimizers", "eomsym optimizers --edge", "eomsym optimizers --format json"))
 def optimizers(
     edge: Annotated[bool, typer.Option("--edge", help="Where each becomes unstable.")] = False,
     format_: options.Format = "table",

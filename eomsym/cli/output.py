@@ -178,13 +178,6 @@ def asked(doing: str, question: str, training: Training, *arguments: Any, **furt
         return function(training, *arguments, **further)
 
 
-@contextmanager
-def stages() -> Iterator[Callable[[str, int, int], None] | None]:
-    """The same for a task in several stages, as a function of (stage, done, total)."""
-    with progress("") as update:
-        yield None if update is None else lambda stage, done, total: update(done, total, stage)
-
-
 def save(figure: Figure, path: Path) -> None:
     """Write a figure in the format that the suffix names: the whole file or none."""
     content = io.BytesIO()

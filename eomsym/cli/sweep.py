@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from eomsym.cli import INTERRUPTED, options, output, parsing
-from eomsym.cli.groups import examples, new_group
+from eomsym.cli.groups import app, examples, new_group
 from eomsym.errors import InputError
 
 if TYPE_CHECKING:
@@ -25,6 +25,7 @@ group = new_group(
         "eomsym sweep plot sweep.toml sweep.pdf",
     ),
 )
+app.add_typer(group, name="sweep")
 
 PLACE = options.argument("SWEEP", "Sweep file, its folder of results, or a .parquet file of them.", show_default=False)
 
@@ -64,8 +65,9 @@ def run(
     plan = read_plan(file)
     folder = output_ or sweep_folder(file)
     try:
-        with output.stages() as progress:
-            done = run_sweep(plan, folder, place, retry_failed=retry_failed, progress=progress)
+        with output.progress("") as update:
+            told = None if update is None else lambda stage, done, total: update(done, total, stage)
+            done = run_sweep(plan, folder, place, retry_failed=retry_failed, progress=told)
     except KeyboardInterrupt:
         print(f"eomsym: interrupted; results are kept in {folder}, the same command goes on", file=sys.stderr)
         return INTERRUPTED

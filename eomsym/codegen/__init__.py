@@ -2,21 +2,8 @@
 
 from eomsym.codegen.kernel import Kernel
 from eomsym.codegen.loader import load
-from eomsym.codegen.spec import (
-    MAX_DOUBLE_DOUBLE_ORDER,
-    MAX_EXPRESSION_ORDER,
-    MAX_KERNEL_ORDER,
-    PRECISIONS,
-    KernelSpec,
-)
-from eomsym.codegen.store import (
-    COMMITTED,
-    check_committed,
-    generate,
-    kernel_for,
-    write_committed,
-    write_kernel,
-)
+from eomsym.codegen.spec import MAX_DOUBLE_DOUBLE_ORDER, MAX_EXPRESSION_ORDER, MAX_KERNEL_ORDER, PRECISIONS, KernelSpec
+from eomsym.codegen.store import COMMITTED, generate, kernel_for
 
 __all__ = [
     "COMMITTED",
@@ -26,10 +13,7 @@ __all__ = [
     "PRECISIONS",
     "Kernel",
     "KernelSpec",
-    "check_committed",
     "generate",
     "kernel_for",
     "load",
-    "write_committed",
-    "write_kernel",
 ]

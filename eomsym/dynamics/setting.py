@@ -7,8 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 from eomsym.result import Result
 
-__all__ = ["OfTraining", "Setting"]
-
 
 @dataclass(frozen=True)
 class Setting:

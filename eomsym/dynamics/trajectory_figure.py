@@ -13,7 +13,7 @@ from eomsym.errors import InputError
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-__all__ = ["principal_plane", "trajectory_figure"]
+__all__ = ["trajectory_figure"]
 
 
 def principal_plane(points: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

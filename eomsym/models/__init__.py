@@ -3,7 +3,6 @@
 from eomsym.models.data import DATASETS, DEFAULT_DATASETS, Dataset, dataset, default_model
 from eomsym.models.data_files import DataFile
 from eomsym.models.expression import ExpressionLoss, VectorField
-from eomsym.models.invariance import scale_invariant, translation_invariant
 from eomsym.models.losses import LOSS_TABLE, Loss
 from eomsym.models.mlp import ACTIVATIONS, LOSSES, MLP, NORMALIZATIONS
 
@@ -22,6 +21,4 @@ __all__ = [
     "VectorField",
     "dataset",
     "default_model",
-    "scale_invariant",
-    "translation_invariant",
 ]

@@ -60,7 +60,7 @@ def run_sweep(
         failed = {job.digest for job in found if store.read(job).failed}
         again = failed if retry_failed else set()
         todo = [job for job in jobs if job.digest not in present or job.digest in again]
-        report = progress or _say_nothing
+        report = progress or (lambda what, done, total: None)
         if todo:
             failed = (failed - again) | _measure(todo, place, store, report)
         collect(plan, store).write_parquet(store.table_path)
@@ -86,7 +86,3 @@ def _measure(todo: list[Job], place: Executor, store: ResultStore, report: Progr
                 failed.add(job.digest)
             report("jobs", done, len(todo))
     return failed
-
-
-def _say_nothing(what: str, done: int, total: int) -> None:
-    pass

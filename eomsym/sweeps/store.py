@@ -26,24 +26,16 @@ _RESULT_NAME = re.compile(r"([0-9a-f]{64})\.json")
 
 
 class ResultStore:
-    """The results of a sweep in ``folder``, which is made when something is written."""
+    """The results of a sweep in ``folder``, which is made when something is written.
+
+    ``plan_path`` is the file of the plan that was run last, ``table_path`` that of all results in one table, as of the
+    end of a run.
+    """
 
     def __init__(self, folder: str | Path) -> None:
         self.folder = Path(folder)
-
-    @property
-    def _results(self) -> Path:
-        return self.folder / "results"
-
-    @property
-    def plan_path(self) -> Path:
-        """The file of the plan that was run last."""
-        return self.folder / "sweep.json"
-
-    @property
-    def table_path(self) -> Path:
-        """The file of all results in one table, as of the end of a run."""
-        return self.folder / "results.parquet"
+        self.plan_path, self.table_path = self.folder / "sweep.json", self.folder / "results.parquet"
+        self._results = self.folder / "results"
 
     @contextmanager
     def locked(self) -> Iterator[None]:
@@ -52,7 +44,12 @@ class ResultStore:
         The lock is the operating system's and ends with the process that holds it, so none is ever stale.
         Raises ``InputError`` at once if another run holds it.
         """
-        self._make()
+        try:
+            self._results.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise EomsymError(
+                f"sweep folder {str(self.folder)!r}: cannot be made ({error.strerror}); give another folder"
+            ) from error
         lock = FileLock(self.folder / "lock", blocking=False)
         try:
             lock.acquire()
@@ -108,14 +105,6 @@ class ResultStore:
 
     def _path(self, digest: str) -> Path:
         return self._results / f"{digest}.json"
-
-    def _make(self) -> None:
-        try:
-            self._results.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise EomsymError(
-                f"sweep folder {str(self.folder)!r}: cannot be made ({error.strerror}); give another folder"
-            ) from error
 
     def _clean(self) -> None:
         """Only with the lock, when nobody writes."""

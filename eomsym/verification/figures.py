@@ -29,13 +29,7 @@ if TYPE_CHECKING:
     from eomsym.verification.verification_record import OrderRecord, Verification
 
 __all__ = [
-    "convergence_figure",
-    "drift_figure",
     "error_ratio_figure",
-    "follow_figure",
-    "scale_figure",
-    "terms_figure",
-    "translation_figure",
     "tree_share_figure",
     "truncation_figure",
 ]

@@ -32,7 +32,7 @@ from eomsym.dynamics.optimizer_path import run_optimizer
 from eomsym.dynamics.setting import OfTraining, Setting
 from eomsym.dynamics.spectrum import spectral_radius
 from eomsym.errors import InputError
-from eomsym.models import scale_invariant, translation_invariant
+from eomsym.models.invariance import scale_invariant, translation_invariant
 from eomsym.result import Table, fixed, plain, small
 from eomsym.verification.posing import Progress, default_etas
 from eomsym.verification.training import Training, network_of
@@ -310,12 +310,12 @@ def scale(training: Training, orders: Iterable[int] = range(3), *, progress: Pro
     if largest is not None and largest * weight_decay >= 1:
         raise InputError(f"eta {largest!r}: times weight_decay it is {largest * weight_decay:.3g}; give less than 1")
     kernel, theta, data = training.kernel(max(listed) + 1), training.theta, training.data
+    weights = _Weights(kernel, theta, groups, weight_decay, data)
     with threadpool_limits(limits=1, user_api="blas"):
         if largest is None:
             largest = default_etas(spectral_radius(kernel, theta, data))[0]
-        etas = [largest / 2**k for k in range(HALVINGS + 1)]
-        records = _records(kernel, theta, groups, etas, listed, data, progress)
-        path, points = _norm_path(kernel, theta, groups, largest, listed, weight_decay, data)
+        records = weights.records([largest / 2**k for k in range(HALVINGS + 1)], listed, progress)
+        path, points = weights.path(largest, listed)
         defects = {
             order: max(scale_law_defect(kernel, point, groups, largest, weight_decay, order, data) for point in points)
             for order in listed
@@ -372,63 +372,59 @@ def scale_law_defect(
     return float(np.abs(speeds - law).max() / np.abs(law).max())
 
 
-def _records(
-    kernel: FieldKernel,
-    theta: np.ndarray,
-    groups: Groups,
-    etas: Sequence[float],
-    orders: Sequence[int],
-    data: Data,
-    progress: Progress | None,
-) -> tuple[OrderRecord, ...]:
-    """Errors of the squared norms after 8 of the largest steps, for each order and step size."""
-    time = STEPS * etas[0]
-    prediction = predict_discretization_error(kernel, theta, time, orders, data, accuracy=1e-5)
-    ends = [run_optimizer(kernel, theta, eta, round(time / eta), data) for eta in etas]
-    records = []
-    for order, coefficient in zip(orders, prediction.coefficients, strict=True):
-        # N moves by 2 w·E where w moves by E.
-        slope = np.linalg.norm([2 * prediction.theta[group] @ coefficient[group] for group in groups])
-        errors, floors = [], []
-        for eta, end in zip(etas, ends, strict=True):
-            accuracy = max(1e-4 * prediction.error(order, eta), 1e-15 * float(np.linalg.norm(end.theta)))
-            motion = integrate_equation_of_motion(kernel, theta, eta, time, data, order=order, accuracy=accuracy)
-            difference = _squares(motion.theta, groups) - _squares(end.theta, groups)
-            errors.append(float(np.linalg.norm(difference)))
-            floors.append(2 * float(np.linalg.norm(end.theta)) * (motion.error_estimate + end.error_estimate))
-        predicted = tuple(float(slope * eta ** (order + 1)) for eta in etas)
-        records.append(OrderRecord(order, tuple(etas), tuple(errors), predicted, tuple(floors)))
-        if progress is not None:
-            progress(len(records), len(orders))
-    return tuple(records)
+@dataclass(frozen=True, eq=False)
+class _Weights:
+    """Scale-invariant groups of weights in a loss with weight decay, from the start of a run."""
 
+    kernel: FieldKernel
+    theta: np.ndarray
+    groups: Groups
+    weight_decay: float
+    data: Data
 
-def _norm_path(
-    kernel: FieldKernel,
-    theta: np.ndarray,
-    groups: Groups,
-    eta: float,
-    orders: Sequence[int],
-    weight_decay: float,
-    data: Data,
-) -> tuple[NormPath, tuple[np.ndarray, np.ndarray]]:
-    """Total squared norms along 8 steps, and the first and last point of gradient descent."""
-    points = optimizer_path(kernel, theta, eta, STEPS, data)
-    descent = np.array([_squares(point, groups).sum() for point in points])
-    recursion = [descent[0]]
-    for point in points[:-1]:
-        q = kernel.gradient(point, *data) - weight_decay * point
-        pushes = sum(math.fsum(q[group] ** 2) for group in groups)
-        recursion.append((1 - eta * weight_decay) ** 2 * recursion[-1] + eta**2 * pushes)
-    motion = {}
-    for order in orders:
-        point, norms = theta, [descent[0]]
+    def squares(self, theta: np.ndarray) -> np.ndarray:
+        """The squared norm of each group."""
+        return np.array([math.fsum(theta[group] ** 2) for group in self.groups])
+
+    def records(
+        self, etas: Sequence[float], orders: Sequence[int], progress: Progress | None
+    ) -> tuple[OrderRecord, ...]:
+        """Errors of the squared norms after 8 of the largest steps, for each order and step size."""
+        kernel, theta, data, time = self.kernel, self.theta, self.data, STEPS * etas[0]
+        prediction = predict_discretization_error(kernel, theta, time, orders, data, accuracy=1e-5)
+        ends = [run_optimizer(kernel, theta, eta, round(time / eta), data) for eta in etas]
+        records = []
+        for order, coefficient in zip(orders, prediction.coefficients, strict=True):
+            # N moves by 2 w·E where w moves by E.
+            slope = np.linalg.norm([2 * prediction.theta[group] @ coefficient[group] for group in self.groups])
+            errors, floors = [], []
+            for eta, end in zip(etas, ends, strict=True):
+                accuracy = max(1e-4 * prediction.error(order, eta), 1e-15 * float(np.linalg.norm(end.theta)))
+                motion = integrate_equation_of_motion(kernel, theta, eta, time, data, order=order, accuracy=accuracy)
+                errors.append(float(np.linalg.norm(self.squares(motion.theta) - self.squares(end.theta))))
+                floors.append(2 * float(np.linalg.norm(end.theta)) * (motion.error_estimate + end.error_estimate))
+            predicted = tuple(float(slope * eta ** (order + 1)) for eta in etas)
+            records.append(OrderRecord(order, tuple(etas), tuple(errors), predicted, tuple(floors)))
+            if progress is not None:
+                progress(len(records), len(orders))
+        return tuple(records)
+
+    def path(self, eta: float, orders: Sequence[int]) -> tuple[NormPath, tuple[np.ndarray, np.ndarray]]:
+        """Total squared norms along 8 steps, and the first and last point of gradient descent."""
+        points = optimizer_path(self.kernel, self.theta, eta, STEPS, self.data)
+        descent = np.array([self.squares(point).sum() for point in points])
+        recursion = [descent[0]]
+        for point in points[:-1]:
+            q = self.kernel.gradient(point, *self.data) - self.weight_decay * point
+            recursion.append((1 - eta * self.weight_decay) ** 2 * recursion[-1] + eta**2 * sum(self.squares(q)))
+        motion = {order: self._norms(eta, order) for order in orders}
+        return NormPath(eta * np.arange(STEPS + 1), descent, np.array(recursion), motion), (points[0], points[-1])
+
+    def _norms(self, eta: float, order: int) -> np.ndarray:
+        """The same along the equation of motion of an order, (steps + 1,)."""
+        point, norms = self.theta, [self.squares(self.theta).sum()]
         for _ in range(STEPS):
-            point = integrate_equation_of_motion(kernel, point, eta, eta, data, order=order, accuracy=1e-10).theta
-            norms.append(_squares(point, groups).sum())
-        motion[order] = np.array(norms, dtype=np.float64)
-    return NormPath(eta * np.arange(STEPS + 1), descent, np.array(recursion), motion), (points[0], points[-1])
-
-
-def _squares(theta: np.ndarray, groups: Groups) -> np.ndarray:
-    return np.array([math.fsum(theta[group] ** 2) for group in groups])
+            path = integrate_equation_of_motion(self.kernel, point, eta, eta, self.data, order=order, accuracy=1e-10)
+            point = path.theta
+            norms.append(self.squares(point).sum())
+        return np.array(norms, dtype=np.float64)

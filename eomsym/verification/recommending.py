@@ -180,7 +180,7 @@ def recommend(
     accuracy = check_positive("accuracy", accuracy)
     advice = []
     with threadpool_limits(limits=1, user_api="blas"):
-        measure = _Descent(training, time, listed) if _is_descent(training) else _OfMap(training, time, listed)
+        measure = _Descent(training, time, listed) if training.is_descent else _OfMap(training, time, listed)
         allowed = accuracy * (measure.distance if relative else 1.0)
         for order in listed:
             advice.append(_largest(measure, time, allowed, order))
@@ -203,12 +203,6 @@ def recommend_order(training: Training) -> OrderAdvice:
     best = int(np.argmin(defects))
     measured = [_measured_error(kernel, point, eta, 1, order, defect, data) for order, defect in enumerate(defects)]
     return OrderAdvice(eta, best, best < len(defects) - 1, tuple(defects), tuple(measured))
-
-
-def _is_descent(training: Training) -> bool:
-    """Whether terms of the loss's own kernel are those of the run."""
-    plain = training.object is None and training.loop is None and training.batches is None
-    return plain and training.entry.name == DESCENT and not training.brings_rule
 
 
 class _Descent:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from copy import copy
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from fractions import Fraction
 from functools import cached_property
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -202,7 +203,7 @@ class Training:
         sized: Any = self._kernel
         if sized is None:
             assert self.model is not None  # one of the two is there
-            sized = _Sized(self.model.size, self.precision)
+            sized = SimpleNamespace(size=self.model.size, precision=self.precision)
         return check_theta(sized, theta)
 
     def kernel(self, order: int, purpose: str = "this question", *, of_rule: bool = False) -> Any:
@@ -252,6 +253,12 @@ class Training:
         """Raises ``InputError`` where numbers are double-double, of which ``purpose`` is not made."""
         if self.precision != "double":
             raise InputError(f"precision 'double-double': {purpose} is made in doubles; take precision='double'")
+
+    @property
+    def is_descent(self) -> bool:
+        """Whether gradient descent is run by plain steps, and a kernel that was given has no other rule's terms."""
+        plain = self.object is None and self.loop is None and self.batches is None
+        return plain and self.entry.name == DESCENT and not self.brings_rule
 
     @property
     def brings_rule(self) -> bool:
@@ -389,14 +396,6 @@ class Training:
         if self.eta is None:
             raise InputError(f"eta: none given, and {purpose} takes steps of one; give it, as Training(…, eta=0.01)")
         return self.eta
-
-
-@dataclass(frozen=True)
-class _Sized:
-    """What the check of a start asks of a kernel."""
-
-    size: int
-    precision: str
 
 
 def network_of(training: Training, purpose: str) -> MLP:

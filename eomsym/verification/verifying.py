@@ -1,14 +1,17 @@
 """The convergence study: does the equation of motion follow the optimiser to the order promised, as predicted?
 
 At order N the error ``‖θ_EoM(T) − θ_optimizer(T/η)‖₂`` at a fixed time T must fall like η^{N+1}, and must be the error
-that the variational equation predicts (``eomsym.dynamics.error_prediction``).
+that the variational equation predicts (``eomsym.dynamics.error_prediction``).  With schedules and batches
+paths are compared at the ends of rounds.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from fractions import Fraction
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -17,19 +20,31 @@ from threadpoolctl import threadpool_limits
 from eomsym import optimizers
 from eomsym.checks import check_choice, check_orders
 from eomsym.derivation.algebras import modified_tree_coefficients
-from eomsym.dynamics import shadow_start
+from eomsym.dynamics import Path, integrate_equation_of_motion, shadow_start
+from eomsym.dynamics.error_prediction import ErrorPrediction, predict_discretization_error
 from eomsym.dynamics.kernel import FieldKernel
 from eomsym.dynamics.kernel_rule import DESCENT, check_rule
+from eomsym.dynamics.loop_kernel import LoopKernel, handed_over, loop_kernel, pieces_between
+from eomsym.dynamics.optimizer_path import OptimizerEnd
+from eomsym.dynamics.shadow_start import hand_over
 from eomsym.dynamics.spectrum import spectral_radius
-from eomsym.dynamics.vectors import norm, rounded
+from eomsym.dynamics.vectors import Vector, norm, rounded
 from eomsym.errors import InputError
 from eomsym.models import DEFAULT_DATASETS, Dataset, dataset
 from eomsym.optimizers import Optimizer
 from eomsym.step_index.frozen import has_kink
 from eomsym.step_index.resummation import check_summable
 from eomsym.verification.accuracy import check_gradient
-from eomsym.verification.loop import pose_loop
-from eomsym.verification.measurement import MANIFOLD, SHADOW, Measurement, Posed, Problem, forgetting_steps
+from eomsym.verification.measurement import (
+    MANIFOLD,
+    PREDICTION_ACCURACY,
+    SHADOW,
+    Measurement,
+    Posed,
+    Problem,
+    checked_kernel,
+    forgetting_steps,
+)
 from eomsym.verification.posing import (
     HALVINGS,
     LARGEST_STEP,
@@ -58,6 +73,12 @@ THREADS = 2
 LEAST_MOVEMENT = 1e-4
 #: The largest step for games: a player who ascends may leave in finite time.
 LARGEST_STEP_IN_A_GAME = 0.1
+#: Where in time the terms are looked at to choose a step size, as parts of the time that is verified.
+PLACES = (0.0, 0.25, 0.5, 0.75)
+#: Without step sizes given, a piece of a schedule has at least so many rounds.
+STEPS_IN_A_PIECE = 4
+#: Rounds in which the step size and the time, which depends on it, are fitted to one another.
+_FITTINGS = 3
 
 
 def verify(
@@ -291,3 +312,100 @@ def suited_data(entry: Optimizer, parameters: Mapping[str, object], precision: s
     if batches.kind != "batch" or len(dataset(suited).inputs) % batches.count == 0:
         return suited
     return "moons"
+
+
+@dataclass(frozen=True, eq=False)
+class LoopProblem(Problem):
+    """A loop on a kernel of a network: ``kernel`` is a ``LoopKernel``, ``theta`` is (θ, τ)."""
+
+    kernel: LoopKernel
+
+    def path(self, eta: float, steps: int) -> OptimizerEnd:
+        """The run, and where the equation of motion has to start for it."""
+        theta, memory = self.theta, None
+        if self.start == MANIFOLD and self.kernel.loop.optimizer.memory:
+            memory = self.kernel.memory(theta, eta, self.highest, self.data)
+        end = self.kernel.run(theta, eta, steps, self.data, memory)
+        if self.start != SHADOW:
+            return end
+        begun = hand_over(self.kernel.inner, self.kernel.loop, theta, self.highest, self.data).at(eta)
+        return OptimizerEnd(end.theta, end.error_estimate, np.append(begun, theta[-1]))
+
+    def flow(self, start: Vector, eta: float, time: Any, order: int, accuracy: float) -> Path:
+        """The equation of motion, from piece to piece of the schedules: a new one begins at the first step in it."""
+        state, error, evaluations = start, 0.0, 0
+        previous = None
+        for kernel, begin, end in pieces_between(self.kernel, float(start[-1]), time, eta):
+            if previous is not None:
+                state = handed_over(previous, kernel, state, eta, self.highest, self.data)
+            previous = kernel
+            part = integrate_equation_of_motion(
+                kernel, state, eta, end - begin, self.data, order=order, accuracy=accuracy
+            )
+            error, evaluations = error + part.error_estimate, evaluations + part.evaluations
+            state = np.append(part.theta[:-1], end)
+        return Path.to(time, state, error, evaluations)
+
+    def predict(self, theta: Vector, time: float, orders: Sequence[int]) -> ErrorPrediction:
+        """The predicted errors; what the memory does at a new piece is of a higher power of η."""
+        found: ErrorPrediction | None = None
+        for kernel, begin, end in pieces_between(self.kernel, float(theta[-1]), time, None):
+            state = theta if found is None else np.append(found.theta[:-1], begin)
+            found = predict_discretization_error(
+                kernel,
+                state,
+                end - begin,
+                orders,
+                self.data,
+                accuracy=PREDICTION_ACCURACY,
+                exponents=self.exponents,
+                gradient_flow=False,
+                begun=None if found is None else found.coefficients,
+                places=[np.append(state[:-1], (begin + end) / 2)],
+            )
+        assert found is not None
+        return found
+
+
+def pose_loop(training: Training, orders: Sequence[int], etas: Sequence[float] | None, start: str = MANIFOLD) -> Posed:
+    """Poses a training with schedules or batches for ``verify``.
+
+    Any kernel with ``gradient_series`` will do, whatever optimiser it was generated for.  Paths are compared at the
+    ends of rounds, after 8 rounds of the largest step size.  Raises as ``verify`` does.
+    """
+    arrays, inner, made = training.data, checked_kernel(training, orders), training.loop
+    assert made is not None
+    made.check(0.0)
+    whole, exponents = loop_kernel(inner, made), {order: order + 1 for order in orders}
+    whole.check_run()
+    state = np.append(training.theta, 0.0)
+    problem = LoopProblem(made.optimizer, whole, state, arrays, made.values, exponents, made.steps, start)
+    radius = spectral_radius(inner, training.theta, arrays)
+    steps = _default_steps(problem, radius) if etas is None else check_etas(etas)
+    time = STEPS * steps[0] * made.steps
+    made.check(time)
+    for eta in steps:  # pieces that no path of this size can follow are refused before there is one
+        pieces_between(whole, 0.0, time, eta)
+    about = {"spectral_radius": radius, "start": start if made.optimizer.memory else ""}
+    return Posed(problem, steps, time, about)
+
+
+def _default_steps(problem: LoopProblem, radius: float) -> list[float]:
+    """The largest step is a part of what the terms of the equation ask for, at some times of those to be verified."""
+    loop = problem.kernel.loop
+    plain = loop.steps == 1 and not loop.optimizer.memory
+    fraction = LARGEST_STEP if plain else LARGEST_STEP_WITH_MEMORY
+    shortest = min((after - before for before, after in pairwise((0.0, *loop.breaks))), default=math.inf)
+    eta = fraction / max(radius, np.finfo(float).tiny)
+    for _ in range(_FITTINGS):
+        time = STEPS * eta * loop.steps
+        growth = max(_growth_at(problem, place * time) for place in PLACES)
+        if growth == 0:
+            raise InputError("etas: nothing moves, the schedule or the gradient is 0 all along; give another")
+        eta = min(fraction / growth, shortest / (STEPS_IN_A_PIECE * loop.steps))
+    return default_etas(fraction / eta, fraction)
+
+
+def _growth_at(problem: LoopProblem, tau: float) -> float:
+    rows = problem.kernel.counterterms(np.append(problem.theta[:-1], tau), *problem.data)
+    return growth_of_terms(rows[:, :-1]) if np.linalg.norm(rows[0, :-1]) > 0 else 0.0

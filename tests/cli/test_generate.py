@@ -5,7 +5,8 @@ import shutil
 import pytest
 
 import eomsym
-from eomsym.codegen import KernelSpec, check_committed, generate, locate
+from eomsym.codegen import KernelSpec, generate, locate
+from eomsym.codegen.store import check_committed
 from eomsym.codegen.templates import environment
 from eomsym.models import MLP
 
@@ -68,7 +69,7 @@ def installation(tmp_path, monkeypatch):
 
 
 def test_check_finds_a_changed_kernel(run, installation):
-    eomsym.codegen.write_committed(installation / "generated")
+    eomsym.codegen.store.write_committed(installation / "generated")
     assert run("generate", "--check") == (0, "", "")
     kernel = sorted((installation / "generated").glob("*.py"))[0]
     kernel.write_text(kernel.read_text().replace("ORDER = ", "ORDER = 1 + ", 1))

@@ -10,8 +10,9 @@ import pytest
 import sympy
 
 import eomsym
-from eomsym.codegen import MAX_EXPRESSION_ORDER, KernelSpec, write_kernel
+from eomsym.codegen import MAX_EXPRESSION_ORDER, KernelSpec
 from eomsym.codegen.render import render
+from eomsym.codegen.store import write_kernel
 from eomsym.errors import InputError, OverflowInKernelError
 from eomsym.models import MLP, ExpressionLoss, VectorField
 from eomsym.models.functions import sigmoid, softplus

@@ -20,9 +20,10 @@ import pytest
 
 import eomsym
 from eomsym import files
-from eomsym.codegen import KernelSpec, loader, locate, write_kernel
+from eomsym.codegen import KernelSpec, loader, locate
 from eomsym.codegen.loader import SPECIFICATION, read_specification
 from eomsym.codegen.render import render
+from eomsym.codegen.store import write_kernel
 from eomsym.errors import EomsymError, InputError, KernelError
 from eomsym.models import MLP, ExpressionLoss
 
@@ -164,7 +165,7 @@ def test_a_folder_below_a_file(tmp_path):
 KILL_AT = """
 import os, signal, sys
 from pathlib import Path
-from eomsym.codegen import write_kernel
+from eomsym.codegen.store import write_kernel
 from eomsym.codegen.spec import KernelSpec
 from eomsym.models import ExpressionLoss
 

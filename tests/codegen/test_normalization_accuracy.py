@@ -6,7 +6,8 @@ import pytest
 import shared_kernels
 
 from eomsym.errors import InputError
-from eomsym.models import MLP, NORMALIZATIONS, scale_invariant
+from eomsym.models import MLP, NORMALIZATIONS
+from eomsym.models.invariance import scale_invariant
 
 TOLERANCE = 1e-11
 SAMPLES = 67  # one full block and a bit

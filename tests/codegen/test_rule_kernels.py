@@ -11,9 +11,10 @@ from own_rules import POWERS
 from second_routes.modified_fields import modified_field_terms
 
 from eomsym import optimizers
-from eomsym.codegen import KernelSpec, generate, load, write_kernel
+from eomsym.codegen import KernelSpec, generate, load
 from eomsym.codegen.render import render
 from eomsym.codegen.rule_program import rule_program
+from eomsym.codegen.store import write_kernel
 from eomsym.derivation import derive
 from eomsym.dynamics.optimizer_path import field_gradient
 from eomsym.errors import InputError

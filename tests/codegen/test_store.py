@@ -11,7 +11,8 @@ import pytest
 import shared_kernels
 
 import eomsym
-from eomsym.codegen import COMMITTED, KernelSpec, check_committed, kernel_for, write_committed, write_kernel
+from eomsym.codegen import COMMITTED, KernelSpec, kernel_for
+from eomsym.codegen.store import check_committed, write_committed, write_kernel
 from eomsym.errors import EomsymError, InputError, KernelError
 from eomsym.models import MLP
 
@@ -37,7 +38,7 @@ def test_check_finds_an_edit_a_missing_file_and_a_stray_one(tmp_path):
 
 
 def test_bytes_do_not_depend_on_the_hash_seed(tmp_path):
-    source = "import sys; from eomsym.codegen import COMMITTED, write_kernel; from pathlib import Path\n"
+    source = "import sys; from eomsym.codegen.store import COMMITTED, write_kernel; from pathlib import Path\n"
     source += "for spec in COMMITTED: write_kernel(spec, Path(sys.argv[1]))"
     for seed in ("0", "4711"):
         environment = {**os.environ, "PYTHONHASHSEED": seed, "PYTHONPATH": str(REPOSITORY)}

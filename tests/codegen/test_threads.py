@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 import shared_kernels
 
-from eomsym.codegen import KernelSpec, load, write_kernel
+from eomsym.codegen import KernelSpec, load
+from eomsym.codegen.store import write_kernel
 from eomsym.errors import InputError
 from eomsym.models import VectorField
 

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from eomsym.errors import InputError
-from eomsym.models import MLP, scale_invariant, translation_invariant
+from eomsym.models import MLP
+from eomsym.models.invariance import scale_invariant, translation_invariant
 
 
 def test_translation_places_are_the_last_layer_one_row_an_input_and_the_biases():

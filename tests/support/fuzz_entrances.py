@@ -20,8 +20,9 @@ import eomsym
 from eomsym import cli, optimizers, schedules
 from eomsym.checks import check_choice
 from eomsym.cli import options, parsing
-from eomsym.codegen import KernelSpec, write_kernel
+from eomsym.codegen import KernelSpec
 from eomsym.codegen.render import render
+from eomsym.codegen.store import write_kernel
 from eomsym.derivation import Equation
 from eomsym.errors import InputError
 from eomsym.models import MLP, ExpressionLoss, VectorField, dataset, default_model
@@ -408,7 +409,7 @@ QUESTIONS = (
 )
 #: What computes or writes for long: its arguments are under test here, not it.
 WORK = (
-    *("eomsym.codegen.generate", "eomsym.codegen.check_committed", "eomsym.derivation.closed_forms.closed_form"),
+    *("eomsym.codegen.generate", "eomsym.codegen.store.check_committed", "eomsym.derivation.closed_forms.closed_form"),
     *(f"eomsym.verification.{question}" for question in QUESTIONS),
 )
 

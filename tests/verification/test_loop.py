@@ -14,7 +14,7 @@ from eomsym.models import Dataset
 from eomsym.optimizers.batches import cut
 from eomsym.optimizers.loop import Loop, loop_of
 from eomsym.verification import Training
-from eomsym.verification.loop import pose_loop
+from eomsym.verification.verifying import pose_loop
 
 SMOOTH = "(1+cos(pi*tau/6))/2*(1-exp(-1-3*tau))"
 PIECES = "cosine(4, warmup=0.8)"
@@ -132,7 +132,7 @@ def test_adam_over_a_break():
 
 def test_without_the_hand_over_at_a_break_it_is_order_two(monkeypatch):
     """Negative control: the velocity knows s′ from η² on, so that a jump of s′ moves the path by η³."""
-    monkeypatch.setattr("eomsym.verification.loop.handed_over", lambda before, after, state, *rest: state)
+    monkeypatch.setattr("eomsym.verification.verifying.handed_over", lambda before, after, state, *rest: state)
     second, third = study(NESTEROV, range(2, 4), schedule="cosine(1, warmup=0.2)", etas=halved(0.05, 5)).orders
     assert abs(second.extrapolated_ratio - 1) > 0.2
     assert third.slope == pytest.approx(3, abs=0.1)

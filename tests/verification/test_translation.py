@@ -9,7 +9,8 @@ import shared_kernels
 
 from eomsym.derivation import decay_law
 from eomsym.errors import InputError
-from eomsym.models import MLP, dataset, translation_invariant
+from eomsym.models import MLP, dataset
+from eomsym.models.invariance import translation_invariant
 from eomsym.verification import Training, translation
 
 ETA, DECAY = 0.01, 0.01

@@ -330,7 +330,7 @@ FAULTS = [
     *_faults(
         ("tests/verification/test_scale.py", "tests/cli/test_layers.py"),
         ("norm_law", "2 / 3 * weight_decay**3 * square", "1 / 3 * weight_decay**3 * square"),
-        ("_norm_path", "(1 - eta * weight_decay) ** 2 * recursion[-1]", "(1 - eta * weight_decay) * recursion[-1]"),
+        ("_Weights.path", "(1 - eta * self.weight_decay) ** 2 *", "(1 - eta * self.weight_decay) *"),
     ),
     *_faults(
         ("tests/verification/test_translation.py", "tests/cli/test_layers.py"),
