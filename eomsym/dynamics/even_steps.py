@@ -20,7 +20,7 @@ from eomsym.checks import check_choice, check_integer, check_positive
 from eomsym.dynamics.integration import Rate
 from eomsym.dynamics.kernel import Data, FieldKernel, check_theta
 from eomsym.dynamics.kernel_rule import asked_rule
-from eomsym.dynamics.state_map import StateMap, kernel_state
+from eomsym.dynamics.runs import StateMap, kernel_state
 from eomsym.errors import InputError, IntegrationError, ResummationWarning, warn_outside
 from eomsym.optimizers import Optimizer
 from eomsym.optimizers.registry import check_one_gradient

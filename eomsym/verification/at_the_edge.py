@@ -18,9 +18,9 @@ from eomsym.dynamics.even_steps import follow_even_steps
 from eomsym.dynamics.kernel import Data
 from eomsym.dynamics.kernel_rule import DESCENT
 from eomsym.dynamics.motion import WholeMotion
+from eomsym.dynamics.runs import StateMap, run_states
 from eomsym.dynamics.setting import OfTraining, Setting
 from eomsym.dynamics.spectrum import largest_eigenvalue
-from eomsym.dynamics.state_map import StateMap, run_states
 from eomsym.errors import InputError, IntegrationError, ResummationWarning
 from eomsym.result import Table
 from eomsym.verification.motions import check_moving, map_of

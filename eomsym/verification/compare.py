@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from eomsym.dynamics.motion import Motion, Seen
-from eomsym.dynamics.state_map import Tally
+from eomsym.dynamics.runs import Tally
 from eomsym.errors import IntegrationError
 from eomsym.result import Result
 

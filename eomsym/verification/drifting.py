@@ -15,7 +15,7 @@ from eomsym.codegen import MAX_KERNEL_ORDER
 from eomsym.derivation.posing import STATES
 from eomsym.dynamics.kernel import Data
 from eomsym.dynamics.motion import Motion, WholeMotion
-from eomsym.dynamics.state_map import run_states
+from eomsym.dynamics.runs import run_states
 from eomsym.errors import EomsymError, InputError, IntegrationError
 from eomsym.step_index.lookahead import MAX_LOOKAHEAD_ORDER
 from eomsym.verification.compare import Run, compare

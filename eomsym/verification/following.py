@@ -11,7 +11,7 @@ from threadpoolctl import threadpool_limits
 from eomsym.checks import check_choice, check_integer, check_orders
 from eomsym.derivation.posing import STATES
 from eomsym.dynamics.motion import Motion, WholeMotion
-from eomsym.dynamics.state_map import run_states
+from eomsym.dynamics.runs import run_states
 from eomsym.errors import InputError
 from eomsym.step_index.lookahead import MAX_LOOKAHEAD_ORDER
 from eomsym.verification.compare import Run, compare

@@ -17,7 +17,7 @@ from eomsym.dynamics import Path, ShadowStart, integrate_equation_of_motion
 from eomsym.dynamics.error_prediction import ErrorPrediction, predict_discretization_error
 from eomsym.dynamics.kernel import Data, FieldKernel, RoundedKernel, is_double_double
 from eomsym.dynamics.kernel_series import slow_memory
-from eomsym.dynamics.optimizer_path import OptimizerEnd, run_optimizer
+from eomsym.dynamics.runs import OptimizerEnd, run_optimizer
 from eomsym.dynamics.vectors import Vector, epsilon, norm, rounded
 from eomsym.errors import InputError, IntegrationError
 from eomsym.optimizers import Optimizer

@@ -13,7 +13,7 @@ from eomsym.dynamics.kernel_rule import has_rule
 from eomsym.dynamics.kernel_series import slow_memory
 from eomsym.dynamics.loop_kernel import loop_kernel
 from eomsym.dynamics.motion import LoopMotion, Motion, SlowMotion
-from eomsym.dynamics.state_map import StateMap, kernel_state, loop_state
+from eomsym.dynamics.runs import StateMap, kernel_state, loop_state
 from eomsym.errors import InputError
 from eomsym.optimizers.tracing import trace
 from eomsym.verification.training import Training

@@ -20,9 +20,9 @@ from eomsym.checks import check_integer
 from eomsym.derivation import Equation, derive, series_radius
 from eomsym.dynamics.differentials import elementary_differentials
 from eomsym.dynamics.kernel import Data
+from eomsym.dynamics.runs import run_states
 from eomsym.dynamics.setting import OfTraining, Setting
 from eomsym.dynamics.spectrum import largest_eigenvalue, spectral_radius
-from eomsym.dynamics.state_map import run_states
 from eomsym.notation import tree_text
 from eomsym.optimizers import Optimizer
 from eomsym.result import Row, Table, fixed, plain, small
