@@ -142,10 +142,10 @@ def implicit_regulariser(training: Training, order: int = 1) -> ImplicitRegulari
     powers = step ** np.arange(order + 1.0)
     scatter, scatter_gradient = 0.0, np.zeros_like(theta)
     if loader is not None:
-        square, rest = loader.epoch_shares
+        square, between = loader.epoch_shares
         levels[1:], rows[1:] = [square * level for level in levels[1:]], square * rows[1:]
         trace, turned = _scatter(training, loader)
-        scatter, scatter_gradient = step * rest * trace / 4, step * rest * turned / 2
+        scatter, scatter_gradient = step * between * trace / 4, step * between * turned / 2
     return ImplicitRegulariser(
         training=training.setting,
         values=tuple(float(power * level) for power, level in zip(powers, levels, strict=True)),
