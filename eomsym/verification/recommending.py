@@ -252,7 +252,7 @@ class _OfMap:
         return record.error if math.isfinite(record.error) else math.inf
 
     def _run(self, steps: int) -> tuple[StateMap, np.ndarray]:
-        whole = map_of(self._training.at(self._time / (steps * self._pace)), "a recommendation")
+        whole = map_of(self._training.with_(eta=self._time / (steps * self._pace)), "a recommendation")
         return whole, run_states(whole, steps, whole.first)
 
 

@@ -400,7 +400,7 @@ def terms(
                 growth = max(growth, growth_of_terms(slow(start, order)))
             eta = default_etas(growth)[1]
         chosen = sorted({round(k) for k in np.linspace(0, steps, min(points, steps + 1))})
-        path = run_states(map_of(training.at(eta), "the terms", order), steps)[:, : len(start)]
+        path = run_states(map_of(training.with_(eta=eta), "the terms", order), steps)[:, : len(start)]
         records: list[TermPoint] = []
         edges: list[Edge] = []
         for k in chosen:

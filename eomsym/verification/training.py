@@ -89,8 +89,16 @@ class Training:
         self._read_rule(optimizer, eta, schedule, **hyperparameters)
 
     def with_(self, **changes: Any) -> Training:
-        """Returns the training with other arguments, ``with_(eta=0.1)``; a loss that stays is shared."""
+        """Returns the training with other arguments, ``with_(eta=0.1)``; a loss that stays is shared.
+
+        At another rate a real optimiser is taken by its rule, as the object has a rate of its own.  Raises
+        ``InputError`` for one that has no rule here, or has made steps.
+        """
         arguments = {**self._arguments, **changes}
+        if "eta" in changes and not changes.keys() & {"optimizer", "schedule"} and self._is_of_objects:
+            self.check_cold("its rule is run at other rates, from the rule's own start")
+            schedules = None if self.loop is None else self.loop.schedules or None
+            arguments |= {"optimizer": self.rule, "schedule": schedules}
         if changes.keys() & _OF_THE_LOSS:
             return Training(**arguments)
         other = copy(self)
@@ -99,14 +107,15 @@ class Training:
         return other
 
     def at(self, eta: float) -> Training:
-        """Returns the training at another rate; of a real object by its rule, as the object has a rate of its own.
+        """Returns the training at another rate: ``with_(eta=eta)``."""
+        return self.with_(eta=eta)
 
-        Raises ``InputError`` for a real object that has no rule here.
-        """
-        if self.object is None:
-            return self.with_(eta=eta)
-        self.check_cold("its rule is run at other rates, from the rule's own start")
-        return self.with_(optimizer=self.rule, eta=eta)
+    @property
+    def _is_of_objects(self) -> bool:
+        """Whether an optimiser or a scheduler of a library has the rate."""
+        optimizer, schedule = self._arguments["optimizer"], self._arguments["schedule"]
+        named = optimizer is None or isinstance(optimizer, (str, Optimizer)) or _is_rule(optimizer)
+        return not named or hasattr(schedule, "optimizer")
 
     def __repr__(self) -> str:
         return f"Training({self.setting})"
@@ -277,7 +286,7 @@ class Training:
         schedules = read_schedules(schedule)
         self.object: Any = None
         self._no_rule, self.is_random = "", False
-        if isinstance(optimizer, tuple) and isinstance(optimizer[0], Optimizer):  # optax's are tuples too
+        if _is_rule(optimizer):
             optimizer, values = optimizer
             given = {**values, **given}
         if optimizer is None or isinstance(optimizer, (str, Optimizer)):
@@ -416,6 +425,11 @@ def describe_model(model: MLP) -> str:
 def _has_terms(known: KernelSpec, wanted: KernelSpec) -> bool:
     """Whether a kernel has the terms of another one, and perhaps more."""
     return known.order >= wanted.order and replace(known, order=wanted.order) == wanted
+
+
+def _is_rule(optimizer: Any) -> bool:
+    """Whether it is an optimiser with its values; optax's are tuples too."""
+    return isinstance(optimizer, tuple) and isinstance(optimizer[0], Optimizer)
 
 
 def _check_cold(optimizer: Any, purpose: str) -> None:

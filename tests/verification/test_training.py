@@ -249,6 +249,23 @@ def test_a_scheduler_gives_the_rate(torch):
     assert posed.eta == 0.1
     assert set(posed.loop.schedules) == {"eta"}
     refused("eta 0.2", kernel("tiny"), ARRAYS, None, 0.2, schedule=scheduler)
+    twice = posed.with_(eta=0.2)
+    assert (twice.eta, str(twice.loop.schedules["eta"])) == (0.2, str(posed.loop.schedules["eta"]))
+
+
+def test_another_rate_of_a_real_object_is_asked_by_its_rule(torch):
+    """Twice the rate of the optimiser and scheduler that are there, in batches too."""
+    module = torch.nn.Linear(2, 1)
+    sgd = torch.optim.SGD(module.parameters(), lr=0.1, momentum=0.5)
+    posed = Training((module, torch.nn.MSELoss()), (torch.ones(4, 2), torch.ones(4, 1)), sgd, batches=2)
+    twice = posed.with_(eta=0.2)
+    assert (twice.eta, twice.object, dict(twice.values)) == (0.2, None, {"beta": 0.5})
+    assert twice.batches == posed.batches
+    assert posed.with_(batches=1).eta == 0.1
+    module(torch.ones(1, 2)).sum().backward()
+    sgd.step()
+    with pytest.raises(InputError, match="has made steps"):
+        posed.with_(eta=0.2)
 
 
 def test_nothing_is_changed(torch):
