@@ -14,7 +14,7 @@ from scipy.integrate import solve_ivp
 
 from eomsym import optimizers
 from eomsym.codegen import KernelSpec, kernel_for
-from eomsym.dynamics.state_map import StateMap, kernel_state, run_states
+from eomsym.dynamics.runs import StateMap, kernel_state, run_states
 from eomsym.models import MLP, dataset
 
 #: A path is given up that takes more gradients for a step of the run.

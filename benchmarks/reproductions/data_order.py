@@ -16,8 +16,8 @@ from matplotlib.figure import Figure
 
 import eomsym
 from benchmarks.reproductions.pages import Numbers
+from eomsym.derivation.designing import read_demands
 from eomsym.derivation.modified_loss import tree_rows
-from eomsym.derivation.order_conditions import read_demands
 from eomsym.drawing import line_style, panels
 from eomsym.errors import UnsolvableError
 from eomsym.models import MLP, dataset

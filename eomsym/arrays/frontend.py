@@ -185,7 +185,7 @@ class Frontend:
         library = self.library
         check_integer("order", order, 0, MAX_ARRAY_ORDER)
         scaling, given = chosen_whole(optimizer, rates)
-        entry, rule = scaling.optimizer, scaling.rule(**scaling.complete(given))
+        entry, rule = scaling.optimizer, scaling.rule(**scaling.taking_rates.complete(given))
         moving = library.moving(params)
         leaves, structure = library.flatten(moving.leaves)
         states = [[library.leaf(leaf) for leaf in leaves]]

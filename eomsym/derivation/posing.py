@@ -123,7 +123,7 @@ def _whole(optimizer: str | Optimizer, parameters: Mapping[str, object]) -> Pose
     """γ takes the place of each share β."""
     scaling, values = chosen_whole(optimizer, parameters)
     entry = scaling.optimizer
-    symbols = symbols_of([parameter.name for parameter in scaling.parameters if parameter.name not in values])
+    symbols = symbolic_parameters(scaling.taking_rates, values)
     fields = tuple(field.meaning for field in entry.fields())
     return Posed(entry, values, symbols, scaling.rule(**values, **symbols), fields, scaling=scaling)
 

@@ -7,7 +7,7 @@ from eomsym.dynamics.integration import Path
 from eomsym.dynamics.kernel_series import kernel_counterterms, whole_state_terms
 from eomsym.dynamics.loop_kernel import LoopKernel, loop_kernel
 from eomsym.dynamics.noise_record import Noise
-from eomsym.dynamics.optimizer_path import optimizer_path
+from eomsym.dynamics.runs import optimizer_path
 from eomsym.dynamics.shadow_start import ShadowStart, shadow_start, start_at
 
 __all__ = [

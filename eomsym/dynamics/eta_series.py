@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from fractions import Fraction
-from functools import partial
+from functools import partial, reduce
+from operator import mul
 from typing import Any
 
 import numpy as np
@@ -84,10 +85,7 @@ class EtaSeries(Arithmetic):
             return self.sqrt()
         if not isinstance(exponent, int) or exponent < 1:
             raise InputError(f"step function: power {exponent!r}; take an integer of at least 1, or 1/2")
-        power = self
-        for _ in range(exponent - 1):
-            power = power * self
-        return power
+        return reduce(mul, [self] * exponent)
 
     def sqrt(self) -> EtaSeries:
         """What ``eomsym.optimizers.sqrt`` calls."""

@@ -20,7 +20,7 @@ from eomsym.checks import check_choice, check_integer, check_positive
 from eomsym.dynamics.integration import Rate
 from eomsym.dynamics.kernel import Data, FieldKernel, check_theta
 from eomsym.dynamics.kernel_rule import asked_rule
-from eomsym.dynamics.state_map import StateMap, kernel_state
+from eomsym.dynamics.runs import StateMap, kernel_state
 from eomsym.errors import InputError, IntegrationError, ResummationWarning, warn_outside
 from eomsym.optimizers import Optimizer
 from eomsym.optimizers.registry import check_one_gradient
@@ -29,6 +29,8 @@ from eomsym.step_index import map_logarithm
 from eomsym.step_index.lookahead import MAX_LOOKAHEAD_ORDER, check_growth, difference_growth
 from eomsym.step_index.subspace import BELIEVED, far_share, subspace_logarithm
 
+#: A rate as SciPy calls it, with the time before the state.
+_TimedRate = Callable[[float, np.ndarray], np.ndarray]
 #: How the logarithm is taken: in the span of the leading differences, or as the plain sum of the look-ahead field.
 LOGARITHMS = ("subspace", "plain")
 #: The error allowed in a step of the integrator, relative to 0.1 + |z| in each component.
@@ -168,7 +170,7 @@ def _with_memory(whole: StateMap, entry: Optimizer, state: Sequence[np.ndarray] 
     return StateMap(whole.step, start, whole.size, tally=whole.tally)
 
 
-def _surviving(rate: Rate) -> Callable[[float, np.ndarray], np.ndarray]:
+def _surviving(rate: Rate) -> _TimedRate:
     """NaN where there are no numbers, which makes an integrator's step smaller; kernels refuse to be asked there."""
 
     def survived(time: float, state: np.ndarray) -> np.ndarray:
@@ -223,11 +225,7 @@ class _Watch:
 
 
 def _integrated(
-    rate: Callable[[float, np.ndarray], np.ndarray],
-    start: np.ndarray,
-    steps: int,
-    tolerance: float,
-    look: Callable[[float], None],
+    rate: _TimedRate, start: np.ndarray, steps: int, tolerance: float, look: Callable[[float], None]
 ) -> CubicHermiteSpline:
     """The path through the integrator's steps, with the rates there: as smooth as the integrator is exact."""
     first = rate(0.0, start)

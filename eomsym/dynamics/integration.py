@@ -22,6 +22,10 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 Rate = Callable[[np.ndarray], np.ndarray]
+#: What looks at a solver after each of its steps.
+_Reading = Callable[[DOP853], None]
+#: How many steps there may be to a time.
+_Most = Callable[[float], float]
 
 #: The smallest relative tolerance that SciPy takes is 100 machine epsilons.
 RELATIVE_FLOOR = 2.3e-14
@@ -130,7 +134,7 @@ def integrate_path(
     times: np.ndarray,
     absolute: np.ndarray | float,
     kept: slice = slice(None),
-    most: Callable[[float], float] = lambda time: LARGEST_NUMBER_OF_STEPS,
+    most: _Most = lambda time: LARGEST_NUMBER_OF_STEPS,
     dense: bool = False,
 ) -> Path:
     """``y`` at ``times`` (rising, the first that of ``start``, 0) for ``y' = rate(y)``, of it the entries ``kept``.
@@ -228,9 +232,9 @@ def _twice(
     start: np.ndarray,
     time: float,
     absolute: np.ndarray | float,
-    coarse: Callable[[DOP853], None] = _unread,
-    fine: Callable[[DOP853], None] = _unread,
-    most: Callable[[float], float] = lambda time: LARGEST_NUMBER_OF_STEPS,
+    coarse: _Reading = _unread,
+    fine: _Reading = _unread,
+    most: _Most = lambda time: LARGEST_NUMBER_OF_STEPS,
 ) -> tuple[np.ndarray, np.ndarray, float]:
     """The end of a run that chooses its steps, that of one with their halves, and the part that rounding adds up to.
 
@@ -254,9 +258,7 @@ def _twice(
     return solver.y, state, np.finfo(np.float64).eps * np.sqrt(2 * len(mesh))
 
 
-def _single_step(
-    rate: _Counted, state: np.ndarray, left: float, right: float, read: Callable[[DOP853], None]
-) -> np.ndarray:
+def _single_step(rate: _Counted, state: np.ndarray, left: float, right: float, read: _Reading) -> np.ndarray:
     """One step of the method, whatever its own error estimate says."""
     solver = DOP853(rate, left, state, right, first_step=right - left, atol=np.inf)
     while solver.status == "running":  # a second one, of round-off, where left + (right − left) is not quite right

@@ -17,7 +17,7 @@ import numpy as np
 from eomsym.checks import check_integer
 from eomsym.dynamics.differentials import SeriesKernel, gradient_along, gradient_of_fields
 from eomsym.dynamics.kernel import Data, TermsKernel, check_order, check_theta
-from eomsym.dynamics.optimizer_path import OptimizerEnd, field_gradient, run_twice
+from eomsym.dynamics.runs import OptimizerEnd, field_gradient, run_twice
 from eomsym.dynamics.vectors import slices
 from eomsym.optimizers.optimizer import Field, Optimizer
 from eomsym.optimizers.rule import UpdateRule

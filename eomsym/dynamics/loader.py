@@ -56,6 +56,15 @@ class Loader:
             return 1 / size
         return (self.samples - size) / (self.samples - 1) / size
 
+    @property
+    def epoch_shares(self) -> tuple[float, float]:
+        """What the mean over all orders of an epoch descends has of ``(η/4)‖g‖²``, and of a sample's covariance.
+
+        A step of a batch with weight w takes ``w g_b``; two different batches share ``−C/(n − 1)``.
+        """
+        whole, squares = sum(self.weights), sum(weight**2 for weight in self.weights)
+        return squares / whole, (whole**2 - squares) / whole / max(1, self.samples - 1)
+
     def epoch(self, generator: np.random.Generator) -> Iterator[tuple[np.ndarray, float]]:
         """The numbers of the samples of each batch of an epoch, and the batch's weight."""
         if self.order == "shuffled":

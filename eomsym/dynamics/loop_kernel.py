@@ -17,7 +17,7 @@ from eomsym.dynamics.differentials import SeriesKernel
 from eomsym.dynamics.eta_series import EtaSeries, gradient_of_series, series_of_schedules
 from eomsym.dynamics.kernel import Data, TermsKernel, check_order, check_theta
 from eomsym.dynamics.kernel_series import kernel_counterterms, slow_memory
-from eomsym.dynamics.optimizer_path import OptimizerEnd, field_gradient, run_twice
+from eomsym.dynamics.runs import OptimizerEnd, field_gradient, run_twice
 from eomsym.dynamics.shadow_start import hand_over
 from eomsym.errors import InputError
 from eomsym.optimizers.loop import Loop

@@ -18,7 +18,7 @@ import numpy as np
 from eomsym.dynamics.integration import Path, Rate, integrate_path
 from eomsym.dynamics.kernel import Data
 from eomsym.dynamics.loop_kernel import LoopKernel, entered_from, handed_over, pieces_between
-from eomsym.dynamics.state_map import StateMap
+from eomsym.dynamics.runs import StateMap
 from eomsym.errors import EomsymError, IntegrationError
 from eomsym.step_index import lookahead_weights, map_logarithm
 from eomsym.step_index.lookahead import MAX_LOOKAHEAD_ORDER

@@ -39,6 +39,7 @@ MAX_STEPS = 600_000
 ROUNDING = float(np.finfo(float).eps) / 2
 #: A coefficient that is less certain than this part of it is lost, unless it is small beside what it was read from.
 LOST, SMALL = 0.01, 1e-8
+_States = tuple[EtaSeries, ...]
 #: From the second on, a term η^k c_k is at most this part of those before it, where the series says anything.
 FALL = 0.5
 
@@ -123,7 +124,7 @@ def hand_over(
     at, rounds = series_of_schedules(loop.schedules, tau, order + 1, pieces), count()
     eta = EtaSeries.eta(order + 1)
 
-    def step(before: tuple[EtaSeries, ...]) -> tuple[EtaSeries, ...]:
+    def step(before: _States) -> _States:
         return loop.round(gradient, before, eta, at, next(rounds) * loop.steps)
 
     sets = [_nodes(faded, order, low, high) for low, high in ((1.0, WINDOW), (1.2, 0.85 * WINDOW))]
@@ -186,9 +187,7 @@ def _nodes(faded: int, order: int, low: float, high: float) -> tuple[int, ...]:
     return tuple(sorted({round(faded * (middle + half * place)) + i for i, place in enumerate(places)}))
 
 
-def _run(
-    step: Callable[[tuple[EtaSeries, ...]], tuple[EtaSeries, ...]], state: tuple[EtaSeries, ...], kept: set[int]
-) -> dict[int, np.ndarray]:
+def _run(step: Callable[[_States], _States], state: _States, kept: set[int]) -> dict[int, np.ndarray]:
     """Coefficients of θ, (terms, d), after the steps that are to be kept."""
     seen: dict[int, np.ndarray] = {}
     with np.errstate(all="ignore"):

@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.flatten_util import ravel_pytree
 
-from eomsym.dynamics.state_map import StateMap, Tally
+from eomsym.dynamics.runs import StateMap, Tally
 from eomsym.errors import InputError
 from eomsym.jax.flat_model import doubles
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
-from functools import cached_property, lru_cache
+from functools import lru_cache
 from itertools import count
 from typing import Any
 
@@ -124,21 +124,7 @@ class Loop:
         """The same in numbers, at a time; ``pieces`` says which pieces of the schedules hold, those there if none."""
         if not self.schedules:
             tau, terms, pieces = 0.0, 0, {}
-        return self._rules(tau, terms, tuple((pieces or {}).items()), complete)
-
-    @cached_property
-    def _rules(self) -> Callable[..., UpdateRule]:
-        """A method asks for the same few times again: twice at the end of a step, and for derivatives of a field."""
-
-        def made(tau: float, terms: int, pieces: Sequence[tuple[str, int]], complete: bool) -> UpdateRule:
-            piece = dict(pieces)
-            numbers = {
-                name: [float(value) for value in schedule.taylor(tau, terms, piece.get(name))]
-                for name, schedule in self.schedules.items()
-            }
-            return self.rule(numbers, complete)
-
-        return lru_cache(maxsize=8)(made)
+        return _rule_at(self, tau, terms, tuple((pieces or {}).items()), complete)
 
     def pieces_at(self, tau: float) -> dict[str, int]:
         """The piece of each schedule that holds at a time."""
@@ -173,6 +159,16 @@ class Loop:
             own = gradient if index is None else _of_batch(gradient, index, weight if exact else float(weight))
             state = self.optimizer.run(own, state, rate, **{**fixed, **values})
         return state
+
+
+@lru_cache(maxsize=32)
+def _rule_at(loop: Loop, tau: float, terms: int, pieces: tuple[tuple[str, int], ...], complete: bool) -> UpdateRule:
+    """A method asks for the same few times again: twice at the end of a step, and for derivatives of a field."""
+    numbers = {
+        name: [float(value) for value in schedule.taylor(tau, terms, dict(pieces).get(name))]
+        for name, schedule in loop.schedules.items()
+    }
+    return loop.rule(numbers, complete)
 
 
 def _of_batch(gradient: Slope, index: int, weight: Any) -> Callable[..., Any]:

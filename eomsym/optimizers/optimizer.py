@@ -23,10 +23,6 @@ if TYPE_CHECKING:
 Slope = Callable[..., Any]
 Arrays = tuple[Any, ...]
 
-#: What a parameter is.  A share is what a memory keeps of itself in a step; counts and flags shape the rule, and are
-#: never symbols.
-KINDS = ("number", "share", "count", "flag")
-
 
 @dataclass(frozen=True)
 class Parameter:
@@ -34,7 +30,8 @@ class Parameter:
 
     ``supremum`` None is no upper bound; ``open_minimum`` leaves the minimum out; ``reason`` says why the range ends
     where it does.  ``default`` is what people use; ``trial`` is a milder value whose transient is short, for
-    verification (the default if None).  ``kind`` is one of ``KINDS``.  A number that is there with some flags only
+    verification (the default if None).  ``kind`` is ``number``, ``share``, what a memory keeps of itself in a step, or
+    what shapes the rule and is never a symbol, ``count`` and ``flag``.  A number that is there with some flags only
     names them in ``brought_by``; where it is given and no flag is, the first of them is set.
     """
 

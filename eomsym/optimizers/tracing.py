@@ -7,7 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from fractions import Fraction
+from functools import reduce
 from graphlib import CycleError, TopologicalSorter
+from operator import mul
 from typing import Any
 
 from eomsym.errors import InputError
@@ -153,10 +155,7 @@ class StepSize(_Linear):
             raise InputError(f"step function: power {exponent!r} of eta or of a number that depends on time; take 1, 2")
         if exponent < 0:
             return self.inverse() ** -exponent
-        power = StepSize({(0, 0): 1})
-        for _ in range(exponent):
-            power = power * self
-        return power
+        return reduce(mul, [self] * exponent, StepSize({(0, 0): 1}))
 
     def inverse(self) -> StepSize:
         """``1/self`` of a number that depends on time, not on η.  Raises ``InputError`` for another."""
@@ -251,10 +250,7 @@ class Vector(_Linear):
             return self.sqrt()
         if not isinstance(exponent, int) or not 1 <= exponent <= 16:
             raise InputError(f"step function: power {exponent!r}; take an integer from 1 to 16, or 1/2")
-        power = self
-        for _ in range(exponent - 1):
-            power = power * self
-        return power
+        return reduce(mul, [self] * exponent)
 
     def sqrt(self) -> Vector:
         """What ``np.sqrt`` and ``eomsym.optimizers.sqrt`` call."""

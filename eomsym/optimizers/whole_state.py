@@ -37,22 +37,10 @@ class WholeState:
         return tuple((parameter.name, _decay_of(parameter).name) for parameter in shares)
 
     @property
-    def parameters(self) -> tuple[Parameter, ...]:
-        """What the rule takes: γ in place of each share β."""
-        return tuple(map(_decay_of, self.optimizer.parameters))
-
-    def read_parameters(self, given: Mapping[str, object]) -> dict[str, Fraction]:
-        """The rule's parameters that are given, exact.  Raises ``InputError`` for an unknown name or a bad value."""
-        return self._taking_rates.read_parameters(given)
-
-    def complete(self, given: Mapping[str, object]) -> dict[str, Fraction]:
-        """All of them.  Raises ``InputError`` for one that is missing and has no default, too."""
-        return self._taking_rates.complete(given)
-
-    @property
-    def _taking_rates(self) -> Optimizer:
-        name = f"the whole state of {self.optimizer.name}"
-        return replace(self.optimizer, name=name, parameters=self.parameters)
+    def taking_rates(self) -> Optimizer:
+        """The optimiser with the parameters that the rule takes: γ in place of each share β."""
+        name, parameters = f"the whole state of {self.optimizer.name}", map(_decay_of, self.optimizer.parameters)
+        return replace(self.optimizer, name=name, parameters=tuple(parameters))
 
     def rule(self, **values: Coefficient) -> UpdateRule:
         """One step in powers of h, all states slow; ``values`` has γ for each share and the other parameters."""
@@ -86,9 +74,9 @@ def chosen_whole(optimizer: Any, given: Mapping[str, object]) -> tuple[WholeStat
     entry, own, rates = form(optimizer, given)
     scaling = whole_state(entry)
     check_one_gradient(entry, {})
-    names = {parameter.name for parameter in scaling.parameters}
+    names = {parameter.name for parameter in scaling.taking_rates.parameters}
     beside = {name: value for name, value in (own or {}).items() if name in names}
-    return scaling, scaling.read_parameters({**beside, **rates})
+    return scaling, scaling.taking_rates.read_parameters({**beside, **rates})
 
 
 def whole_state(optimizer: Optimizer) -> WholeState:

@@ -1,18 +1,20 @@
 """Numbers of an optimiser that depend on time: learning rates that warm up and decay, momenta that change with them."""
 
-from eomsym.schedules.named import (
+from eomsym.schedules.schedule import (
     NAMED,
+    Schedule,
     constant,
     cosine,
     exponential,
+    joined,
     linear,
     one_cycle,
     one_cycle_momentum,
     polynomial,
+    read_schedule,
     staircase,
     warmup,
 )
-from eomsym.schedules.schedule import Schedule, joined, read_schedule
 from eomsym.schedules.torch_names import from_torch_scheduler
 
 __all__ = [

@@ -8,17 +8,20 @@ from typing import Any
 
 from eomsym.checks import check_positive
 from eomsym.errors import InputError
-from eomsym.schedules.named import (
+from eomsym.schedules.schedule import (
+    RATE,
+    Piece,
+    Schedule,
     constant,
     cosine,
     exponential,
+    joined,
     linear,
     one_cycle,
     one_cycle_momentum,
     polynomial,
     staircase,
 )
-from eomsym.schedules.schedule import RATE, Piece, Schedule, joined
 
 
 def from_torch_scheduler(scheduler: Any) -> tuple[float, dict[str, Schedule]]:

@@ -15,7 +15,7 @@ import torch
 from torch.optim.optimizer import _global_optimizer_post_hooks, _global_optimizer_pre_hooks
 from torch.utils import _pytree as pytree
 
-from eomsym.dynamics.state_map import StateMap, Tally
+from eomsym.dynamics.runs import StateMap, Tally
 from eomsym.errors import EomsymError, InputError
 from eomsym.optimizers.libraries import LIBRARIES
 from eomsym.torch.library import checked_leaf

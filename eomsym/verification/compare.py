@@ -16,7 +16,7 @@ from eomsym.dynamics.kernel_rule import has_rule
 from eomsym.dynamics.kernel_series import slow_memory
 from eomsym.dynamics.loop_kernel import loop_kernel
 from eomsym.dynamics.motion import LoopMotion, Motion, Seen, SlowMotion
-from eomsym.dynamics.state_map import StateMap, Tally, kernel_state, loop_state
+from eomsym.dynamics.runs import StateMap, Tally, kernel_state, loop_state
 from eomsym.errors import InputError, IntegrationError
 from eomsym.optimizers.tracing import trace
 from eomsym.result import Result

@@ -21,8 +21,8 @@ from eomsym.codegen import MAX_KERNEL_ORDER
 from eomsym.derivation.posing import STATES
 from eomsym.dynamics.kernel import Data
 from eomsym.dynamics.motion import Motion, WholeMotion
+from eomsym.dynamics.runs import run_states
 from eomsym.dynamics.setting import HEAD, OfTraining, Setting
-from eomsym.dynamics.state_map import run_states
 from eomsym.errors import EomsymError, InputError, IntegrationError
 from eomsym.models import LOSS_TABLE, MLP
 from eomsym.result import Table

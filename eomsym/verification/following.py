@@ -14,8 +14,8 @@ from threadpoolctl import threadpool_limits
 from eomsym.checks import check_choice, check_integer, check_orders
 from eomsym.derivation.posing import STATES
 from eomsym.dynamics.motion import Motion, WholeMotion
+from eomsym.dynamics.runs import run_states
 from eomsym.dynamics.setting import HEAD, OfTraining, Setting
-from eomsym.dynamics.state_map import run_states
 from eomsym.errors import InputError
 from eomsym.result import Table, plain, small
 from eomsym.step_index.lookahead import MAX_LOOKAHEAD_ORDER

@@ -28,7 +28,7 @@ from eomsym.dynamics import integrate_equation_of_motion, optimizer_path
 from eomsym.dynamics.error_prediction import predict_discretization_error
 from eomsym.dynamics.kernel import Data, FieldKernel
 from eomsym.dynamics.kernel_rule import check_descent
-from eomsym.dynamics.optimizer_path import run_optimizer
+from eomsym.dynamics.runs import run_optimizer
 from eomsym.dynamics.setting import OfTraining, Setting
 from eomsym.dynamics.spectrum import spectral_radius
 from eomsym.errors import InputError

@@ -18,7 +18,7 @@ from eomsym.dynamics.error_prediction import ErrorPrediction, predict_discretiza
 from eomsym.dynamics.kernel import Data, FieldKernel, RoundedKernel, is_double_double
 from eomsym.dynamics.kernel_rule import DESCENT
 from eomsym.dynamics.kernel_series import slow_memory
-from eomsym.dynamics.optimizer_path import OptimizerEnd, run_optimizer
+from eomsym.dynamics.runs import OptimizerEnd, run_optimizer
 from eomsym.dynamics.vectors import Vector, epsilon, norm, rounded
 from eomsym.errors import InputError, IntegrationError
 from eomsym.optimizers import Optimizer

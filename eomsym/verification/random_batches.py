@@ -72,12 +72,12 @@ def noise(
             f"gaussian: of a rule with memory with the whole covariance alone, to {DENSE} parameters; here are "
             f"{size}{'' if rank is None else f', rank={rank}'}: take a smaller loss, or gradient descent"
         )
-    loader = _loader(training, added)
+    loader = loader_of(training, added)
     generator = np.random.default_rng(0)
     pieces = [np.array([number]) for number in range(loader.samples)]
     if columns is not None and 2 * loader.size <= loader.samples:  # else there is no second piece
         pieces = loader.partition(generator)
-    loss, restored = _loss(training, pieces)
+    loss, restored = sampled_loss(training, pieces)
     run = NoisyRun(loss, loader, entry, settings, columns, nonlinear, added)
     theta = training.theta
     start = entry.initial_state(theta, None, **settings(0)[1])
@@ -94,7 +94,8 @@ def noise(
     )
 
 
-def _loader(training: Training, added: float) -> Loader:
+def loader_of(training: Training, added: float = 0.0) -> Loader:
+    """How a training draws its batches.  Raises ``InputError`` where it draws none."""
     batches = training.batches
     if batches is None and added and training.samples:
         batches = Batches(training.samples)
@@ -109,7 +110,7 @@ def _loader(training: Training, added: float) -> Loader:
     return batches.draw(samples)
 
 
-def _loss(training: Training, pieces: list[np.ndarray]) -> tuple[NoisyLoss, Any]:
+def sampled_loss(training: Training, pieces: list[np.ndarray]) -> tuple[NoisyLoss, Any]:
     """The loss with its derivatives by samples, and what makes of a vector what observables take."""
     own = training.own
     if own is None:

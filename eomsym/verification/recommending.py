@@ -20,10 +20,9 @@ from eomsym.dynamics.error_prediction import predict_discretization_error
 from eomsym.dynamics.kernel import Data, FieldKernel
 from eomsym.dynamics.kernel_rule import DESCENT
 from eomsym.dynamics.motion import WholeMotion
-from eomsym.dynamics.optimizer_path import run_optimizer
+from eomsym.dynamics.runs import StateMap, run_optimizer, run_states
 from eomsym.dynamics.setting import OfTraining, Setting
 from eomsym.dynamics.spectrum import spectral_radius
-from eomsym.dynamics.state_map import StateMap, run_states
 from eomsym.errors import InputError, IntegrationError
 from eomsym.optimizers import get
 from eomsym.result import Result, Table, plain, small

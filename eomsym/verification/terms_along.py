@@ -27,9 +27,9 @@ from eomsym.dynamics.differentials import SeriesKernel, elementary_differentials
 from eomsym.dynamics.even_steps import follow_even_steps
 from eomsym.dynamics.kernel import Data
 from eomsym.dynamics.motion import WholeMotion
+from eomsym.dynamics.runs import StateMap, run_states
 from eomsym.dynamics.setting import HEAD, OfTraining, Setting
 from eomsym.dynamics.spectrum import largest_eigenvalue, spectral_radius
-from eomsym.dynamics.state_map import StateMap, run_states
 from eomsym.errors import InputError, IntegrationError, ResummationWarning
 from eomsym.notation import tree_text
 from eomsym.optimizers import Optimizer

@@ -23,7 +23,7 @@ from eomsym.dynamics import Path, integrate_equation_of_motion, shadow_start
 from eomsym.dynamics.error_prediction import ErrorPrediction, predict_discretization_error
 from eomsym.dynamics.kernel_rule import DESCENT, check_rule
 from eomsym.dynamics.loop_kernel import LoopKernel, handed_over, loop_kernel, pieces_between
-from eomsym.dynamics.optimizer_path import OptimizerEnd
+from eomsym.dynamics.runs import OptimizerEnd
 from eomsym.dynamics.shadow_start import hand_over
 from eomsym.dynamics.spectrum import spectral_radius
 from eomsym.dynamics.vectors import Vector, norm, rounded

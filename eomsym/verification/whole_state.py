@@ -17,8 +17,8 @@ import numpy as np
 from eomsym.checks import check_integer
 from eomsym.dynamics import integrate_equation_of_motion
 from eomsym.dynamics.kernel_series import WholeStateKernel
+from eomsym.dynamics.runs import StateMap, kernel_state, run_states
 from eomsym.dynamics.spectrum import spectral_radius
-from eomsym.dynamics.state_map import StateMap, kernel_state, run_states
 from eomsym.dynamics.vectors import slices
 from eomsym.errors import InputError, IntegrationError
 from eomsym.optimizers import Optimizer

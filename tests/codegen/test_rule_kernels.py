@@ -16,7 +16,7 @@ from eomsym.codegen.render import render
 from eomsym.codegen.rule_program import rule_program
 from eomsym.codegen.store import write_kernel
 from eomsym.derivation import derive
-from eomsym.dynamics.optimizer_path import field_gradient
+from eomsym.dynamics.runs import field_gradient
 from eomsym.errors import InputError
 from eomsym.models import MLP, dataset
 

@@ -11,7 +11,7 @@ from eomsym.double_double import DoubleDouble, exact_product
 from eomsym.dynamics import integrate_by_extrapolation, integrate_equation_of_motion, optimizer_path
 from eomsym.dynamics.error_prediction import predict_discretization_error
 from eomsym.dynamics.kernel import RoundedKernel
-from eomsym.dynamics.optimizer_path import run_optimizer
+from eomsym.dynamics.runs import run_optimizer
 from eomsym.dynamics.spectrum import spectral_radius
 from eomsym.errors import InputError
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from eomsym.dynamics import integrate_equation_of_motion
-from eomsym.dynamics.optimizer_path import run_optimizer
+from eomsym.dynamics.runs import run_optimizer
 from eomsym.errors import InputError, IntegrationError
 
 THETA = np.array([1.0, -2.0, 0.5])

@@ -5,7 +5,7 @@ import pytest
 
 from eomsym.dynamics import integrate_equation_of_motion
 from eomsym.dynamics.error_prediction import predict_discretization_error
-from eomsym.dynamics.optimizer_path import run_optimizer
+from eomsym.dynamics.runs import run_optimizer
 from eomsym.errors import InputError
 
 THETA = np.array([1.0, -2.0, 0.5])

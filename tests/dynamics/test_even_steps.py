@@ -8,7 +8,7 @@ import pytest
 
 from eomsym.dynamics import even_steps
 from eomsym.dynamics.even_steps import follow_even_steps
-from eomsym.dynamics.state_map import StateMap
+from eomsym.dynamics.runs import StateMap
 from eomsym.errors import InputError, IntegrationError, ResummationWarning
 
 CURVATURES = np.array([1.7, 0.4, 0.1])

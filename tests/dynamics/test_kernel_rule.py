@@ -14,7 +14,7 @@ from eomsym.codegen import KernelSpec
 from eomsym.dynamics import even_steps, loop_kernel, optimizer_path
 from eomsym.dynamics.error_prediction import predict_discretization_error
 from eomsym.dynamics.kernel_rule import asked_rule, check_rule, has_rule, kernel_rule
-from eomsym.dynamics.optimizer_path import run_optimizer
+from eomsym.dynamics.runs import run_optimizer
 from eomsym.errors import InputError
 from eomsym.models import MLP
 from eomsym.optimizers import get

@@ -7,7 +7,7 @@ import pytest
 
 from eomsym import optimizers
 from eomsym.dynamics import optimizer_path
-from eomsym.dynamics.optimizer_path import run_optimizer
+from eomsym.dynamics.runs import run_optimizer
 from eomsym.errors import InputError, IntegrationError
 from eomsym.optimizers.optimizer import Field
 

@@ -7,7 +7,7 @@ import shared_kernels
 from eomsym import dynamics
 from eomsym.dynamics import spectrum
 from eomsym.dynamics.error_prediction import predict_discretization_error
-from eomsym.dynamics.optimizer_path import run_optimizer
+from eomsym.dynamics.runs import run_optimizer
 from eomsym.errors import InputError, IntegrationError, OverflowInKernelError
 
 

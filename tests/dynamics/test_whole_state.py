@@ -38,7 +38,7 @@ KERNEL = Quartic()
 def family(name):
     """The kernel of the whole state, and a state whose memory is not on the slow manifold."""
     scaling = whole_state(optimizers.get(name))
-    values = {p.name: DECAYS.get(p.name, Fraction(1, 5)) for p in scaling.parameters}
+    values = {p.name: DECAYS.get(p.name, Fraction(1, 5)) for p in scaling.taking_rates.parameters}
     memory = {"velocity": [0.3, -0.2], "mean": [0.5, 0.2], "square": [3.0, 2.0]}
     parts = [np.array(memory.get(part, [0.3])) for part in scaling.optimizer.memory]
     whole = WholeStateKernel(KERNEL, scaling, values, [THETA, *parts])
@@ -97,8 +97,8 @@ TOLD = {"adamw": {"decay": "1/5"}, "sgdw": {"decay": "1/5"}, "heavy-ball(dampene
 def test_terms_and_numbers_agree_to_the_highest_order(name, less):
     """Trees and monomials written out in 40 digits against arrays at other nodes: two algebras of one solver."""
     scaling = whole_state(optimizers.get(name))
-    rates = {p.name: DECAYS[p.name] for p in scaling.parameters if p.name in DECAYS} | TOLD.get(name, {})
-    rule = scaling.rule(**scaling.complete(rates))
+    rates = {p.name: DECAYS[p.name] for p in scaling.taking_rates.parameters if p.name in DECAYS} | TOLD.get(name, {})
+    rule = scaling.rule(**scaling.taking_rates.complete(rates))
     order = (6 if rule.linear else 4) - less
     whole, state = family(name)
     numbers = whole_state_terms(KERNEL, rule, whole.parts(state), order)
@@ -161,6 +161,6 @@ def test_bad_input_is_named():
     with pytest.raises(InputError, match="order 9"):
         whole_state_terms(KERNEL, rule, [THETA, THETA], 9)
     with pytest.raises(InputError, match="missing; give 0 <= gamma"):
-        scaling.complete({})
+        scaling.taking_rates.complete({})
     with pytest.raises(InputError, match="times h = 2 it exceeds 1"):
         scaling.shares_at(2.0, {"gamma": Fraction(1)})

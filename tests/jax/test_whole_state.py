@@ -32,9 +32,9 @@ def tree(vector):
 def test_rows_are_those_of_a_kernel(name, compiled):
     entry, told = optimizers.chosen(name, {})
     scaling = whole_state(entry)
-    rates = {p.name: RATES[p.name] for p in scaling.parameters if p.name in RATES and p.name not in told}
+    rates = {p.name: RATES[p.name] for p in scaling.taking_rates.parameters if p.name in RATES and p.name not in told}
     memory = [SQUARE if part == "square" else VELOCITY for part in entry.memory]
-    values = scaling.complete(chosen_whole(name, rates)[1])
+    values = scaling.taking_rates.complete(chosen_whole(name, rates)[1])
     wanted = whole_state_terms(Quartic(), scaling.rule(**values), [THETA, *memory], 4)
     run = jax.jit(lambda params, parts: on_jax(loss, params, parts, 4, optimizer=name, **rates))
     call = run if compiled else run.__wrapped__

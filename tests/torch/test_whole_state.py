@@ -28,8 +28,8 @@ def asked(name):
     """Rates, and the memory as vectors, of an optimiser."""
     entry, told = optimizers.chosen(name, {})
     scaling = whole_state(entry)
-    rates = {p.name: RATES[p.name] for p in scaling.parameters if p.name in RATES and p.name not in told}
-    rule = scaling.rule(**scaling.complete(chosen_whole(name, rates)[1]))
+    rates = {p.name: RATES[p.name] for p in scaling.taking_rates.parameters if p.name in RATES and p.name not in told}
+    rule = scaling.rule(**scaling.taking_rates.complete(chosen_whole(name, rates)[1]))
     return rule, rates, [SQUARE if part == "square" else VELOCITY for part in entry.memory]
 
 

@@ -11,7 +11,7 @@ from asking import verify
 from threadpoolctl import threadpool_info
 
 from eomsym.codegen import KernelSpec
-from eomsym.dynamics.optimizer_path import run_optimizer
+from eomsym.dynamics.runs import run_optimizer
 from eomsym.errors import InputError, IntegrationError
 from eomsym.models import MLP, Dataset, ExpressionLoss, dataset, default_model
 from eomsym.verification import Training

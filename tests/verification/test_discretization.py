@@ -11,7 +11,7 @@ from asking import recommend_order, recommend_step
 import eomsym
 from eomsym.dynamics import integrate_equation_of_motion
 from eomsym.dynamics.error_prediction import predict_discretization_error
-from eomsym.dynamics.optimizer_path import run_optimizer
+from eomsym.dynamics.runs import run_optimizer
 from eomsym.dynamics.spectrum import spectral_radius
 from eomsym.errors import InputError
 from eomsym.models import dataset

@@ -66,7 +66,7 @@ def test_every_step_is_compared():
     theta, curvature = iris.trained()
     found = follow("heavy-ball", 0.1 / curvature, 30, theta, orders=(1, 4), after=3)
     assert found.iterates.shape == found.paths[4].shape == (31, 75)
-    run = eomsym.dynamics.optimizer_path(iris.kernel(), theta, 0.1 / curvature, 33, iris.data(), optimizer="heavy-ball")
+    run = eomsym.dynamics.runs(iris.kernel(), theta, 0.1 / curvature, 33, iris.data(), optimizer="heavy-ball")
     np.testing.assert_allclose(found.iterates, run[3:], rtol=1e-13)
     assert found.distances(found.paths[4])[0] == 0
     assert found.distances(found.paths[4])[1:].max() < 1e-6

@@ -1,6 +1,7 @@
 """The modified loss in numbers: its gradient by differences, its first term by hand, and what has none."""
 
 import json
+from itertools import permutations
 
 import numpy as np
 import pytest
@@ -9,6 +10,7 @@ from asking import implicit_regulariser
 
 import eomsym
 from eomsym import optimizers
+from eomsym.derivation import corrected_step
 from eomsym.dynamics import kernel_counterterms
 from eomsym.errors import InputError
 
@@ -97,3 +99,102 @@ def test_what_has_no_modified_loss(kernel, changes, said):
     settings = {"eta": ETA, **changes}
     with pytest.raises(InputError, match=said):
         implicit_regulariser(kernel, kernel.model.initial(0), settings.pop("eta"), *DATA, **settings)
+
+
+BATCHES = [(4, 1, "keep"), (4, 2, "keep"), (5, 2, "keep"), (5, 2, "drop"), (5, 2, "weight")]
+
+
+def epoch_means(kernel, data, theta, size, last, step):
+    """The end of an epoch, in the mean over all orders of its samples; ``step(theta, gradient, weight)``."""
+    count, ends = len(data[0]), []
+    whole, short = divmod(count, size)
+    sizes = [size] * whole + [short] * (short > 0 and last != "drop")
+    for order in permutations(range(count)):
+        place, batches = theta, np.split(np.array(order), np.cumsum(sizes))[: len(sizes)]
+        for chosen in batches:
+            weight = len(chosen) * len(sizes) / sum(sizes) if last == "weight" else 1.0
+            place = step(place, lambda at, field=0, b=chosen: kernel.gradient(at, *(part[b] for part in data)), weight)
+        ends.append(place)
+    return np.mean(ends, axis=0), len(sizes) if last != "weight" else sum(n * len(sizes) / sum(sizes) for n in sizes)
+
+
+def flow(field, theta, time):
+    """One step of the classical Runge–Kutta method, exact to the fourth power of the time."""
+    first = field(theta)
+    second = field(theta - time / 2 * first)
+    third = field(theta - time / 2 * second)
+    return theta - time / 6 * (first + 2 * second + 2 * third + field(theta - time * third))
+
+
+@pytest.mark.parametrize("batches", BATCHES, ids=str)
+def test_the_mean_of_shuffled_epochs_descends_it(kernel, batches):
+    """Errors of an epoch fall with the cube of η; without what the scatter of batches adds with the square."""
+    (count, size, last), theta = batches, kernel.model.initial(0)
+    data = tuple(part[:count] for part in DATA)
+    errors = []
+    for eta in (2e-3, 1e-3):
+
+        def found(place, eta=eta):
+            training = eomsym.Training(
+                kernel, data, "gradient-descent", eta, theta=place, batches=eomsym.Batches(size, last=last)
+            )
+            return eomsym.implicit_regulariser(training)
+
+        def plain(place, gradient, weight, eta=eta):
+            return place - eta * weight * gradient(place)
+
+        mean, steps = epoch_means(kernel, data, theta, size, last, plain)
+        ends = [
+            flow(
+                lambda at, on=on: found(at).gradients.sum(axis=0) + on * found(at).scatter_gradient, theta, eta * steps
+            )
+            for on in (1, 0)
+        ]
+        errors.append([np.linalg.norm(end - mean) for end in ends])
+    np.testing.assert_allclose(np.log2(np.divide(*errors)), [3, 2], atol=0.1)
+    along = np.ones(kernel.size)
+    values = [found(theta + width * along).scatter for width in (-1e-4, 1e-4)]
+    assert (values[1] - values[0]) / 2e-4 == pytest.approx(found(theta).scatter_gradient @ along, rel=1e-6)
+
+
+@pytest.mark.parametrize("batches", BATCHES, ids=str)
+def test_a_corrected_step_a_batch_switches_it_off(kernel, batches):
+    """Each batch's own flow has no regulariser, and what batches do to one another is zero in the mean over orders.
+
+    So it is where the steps of an epoch sum to the whole loss, whatever the order: not with a short batch that counts
+    as much as others, or is dropped.
+    """
+    (count, size, last), theta = batches, kernel.model.initial(0)
+    data = tuple(part[:count] for part in DATA)
+    whole = count % size == 0 or last == "weight"
+    slopes = []
+    for strength in (1, 0):
+        made, errors = corrected_step(1, strength).optimizer, []
+        for eta in (2e-3, 1e-3):
+
+            def step(place, gradient, weight, eta=eta, made=made):
+                return made.step(gradient, (place,), eta * weight)[0]
+
+            mean, steps = epoch_means(kernel, data, theta, size, last, step)
+            errors.append(np.linalg.norm(flow(lambda at: kernel.gradient(at, *data), theta, eta * steps) - mean))
+        slopes.append(np.log2(errors[0] / errors[1]))
+    np.testing.assert_allclose(slopes, [3 if whole else 2, 2], atol=0.1)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"order": 2}, "shuffled ones, to order 1"),
+        ({"optimizer": "heavy-ball"}, "known of gradient descent on shuffled ones"),
+        ({"batches": eomsym.Batches(2, "independent")}, "known of gradient descent on shuffled ones"),
+        ({"batches": eomsym.Batches(2, "fixed")}, "known of gradient descent on shuffled ones"),
+        ({"schedule": "1 - tau"}, "known of plain steps"),
+    ],
+    ids=str,
+)
+def test_batches_that_have_none_are_refused(kernel, options, message):
+    order, optimizer = options.pop("order", 1), options.pop("optimizer", "gradient-descent")
+    options = {"batches": 2, **options}
+    training = eomsym.Training(kernel, DATA, optimizer, 0.1, theta=kernel.model.initial(0), **options)
+    with pytest.raises(InputError, match=message):
+        eomsym.implicit_regulariser(training, order)

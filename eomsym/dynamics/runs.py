@@ -1,11 +1,15 @@
-"""The iterates of an optimiser in floating point, and how far round-off moves them."""
+"""Runs: the iterates of an optimiser in floating point, how far round-off moves them, and its map on its whole state.
+
+A whole state is (θ, memory) as one flat vector, with schedules (θ, memory, τ).
+"""
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from itertools import pairwise
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -13,11 +17,15 @@ from eomsym.checks import check_integer, check_positive, shown
 from eomsym.dynamics.differentials import gradient_of_fields
 from eomsym.dynamics.kernel import Data, FieldKernel, check_theta, is_double_double
 from eomsym.dynamics.kernel_rule import asked_rule
-from eomsym.dynamics.vectors import Vector, is_finite, last_place, norm, rounded, stack
+from eomsym.dynamics.vectors import Vector, is_finite, last_place, norm, rounded, slices, stack
 from eomsym.errors import InputError, IntegrationError, OverflowInKernelError
+from eomsym.exact_numbers import Coefficient
 from eomsym.optimizers import Optimizer
 from eomsym.optimizers.optimizer import Field
 from eomsym.result import Result
+
+if TYPE_CHECKING:
+    from eomsym.dynamics.loop_kernel import LoopKernel
 
 #: Bytes of a number, and of the longest path that is kept.
 ITEM, LARGEST_PATH = 8, 4 * 10**9
@@ -140,10 +148,15 @@ def _bind_step(
     eta = check_positive("eta", eta)
     if is_double_double(kernel) and entry.name != "gradient-descent":
         raise InputError(f"optimizer {entry.name!r}: in double-double arithmetic gradient-descent only; take it")
-    exact = entry.complete(given)
-    values = {name: float(value) for name, value in exact.items()}
-    gradient = field_gradient(kernel, data, entry.fields(**exact))
-    return lambda state: entry.run(gradient, state, eta, **values), entry.initial_state(theta, gradient, **values)
+    values = entry.complete(given)
+    return _bound(entry, values, field_gradient(kernel, data, entry.fields(**values)), theta, eta)
+
+
+def _bound(
+    entry: Optimizer, values: Mapping[str, Coefficient], gradient: Callable[..., Any], theta: Vector, eta: float
+) -> tuple[Step, State]:
+    numbers = {name: float(value) for name, value in values.items()}
+    return lambda state: entry.run(gradient, state, eta, **numbers), entry.initial_state(theta, gradient, **numbers)
 
 
 def _iterates(step: Step, state: State, steps: int, eta: float) -> Iterator[State]:
@@ -159,3 +172,105 @@ def _iterates(step: Step, state: State, steps: int, eta: float) -> Iterator[Stat
         if not all(is_finite(part) for part in state):
             raise IntegrationError(f"optimizer path: step {index} is not finite; eta = {eta:g} is too large, take less")
         yield state
+
+
+class Tally:
+    """Counts the calls of functions, ``count`` of all."""
+
+    def __init__(self) -> None:
+        self.count = 0
+
+    def counting(self, function: Callable[..., np.ndarray]) -> Callable[..., np.ndarray]:
+        """The same function, counted."""
+
+        def counted(*arguments: Any, **options: Any) -> np.ndarray:
+            self.count += 1
+            return function(*arguments, **options)
+
+        return counted
+
+
+@dataclass(frozen=True, eq=False)
+class StateMap:
+    """An optimiser's map on its whole state z, (m,) float64.
+
+    ``step(z)`` is the next state, (m,); ``start`` the state at step ``first``, where all of it exists.  The first
+    ``size`` entries of z are θ, in the order of the kernel or of the leaves; ``sizes`` are those of θ and of each
+    memory, where they are known.  ``tally`` counts gradients.
+    """
+
+    step: Callable[[np.ndarray], np.ndarray]
+    start: np.ndarray
+    size: int
+    first: int = 0
+    tally: Tally = field(default_factory=Tally)
+    sizes: tuple[int, ...] = ()
+
+
+def kernel_state(
+    kernel: FieldKernel,
+    theta: np.ndarray,
+    eta: float,
+    data: Data,
+    optimizer: Optimizer,
+    values: Mapping[str, Coefficient],
+) -> StateMap:
+    """The whole state of a rule on a kernel, from ``theta`` (d,) and the rule's own initial memory."""
+    tally = Tally()
+    gradient = tally.counting(field_gradient(kernel, data, optimizer.fields(**values)))
+    step, begun = _bound(optimizer, values, gradient, theta, eta)
+    state = [np.asarray(part, dtype=np.float64) for part in begun]
+    sizes = tuple(part.size for part in state)
+    cuts = slices(sizes)
+
+    def flat(vector: np.ndarray) -> np.ndarray:
+        return np.concatenate(step(tuple(vector[cut] for cut in cuts)))
+
+    return StateMap(flat, np.concatenate(state), theta.size, sizes=sizes, tally=tally)
+
+
+def loop_state(kernel: LoopKernel, theta: np.ndarray, eta: float, data: Data) -> StateMap:
+    """The whole state (θ, memory, τ) of a loop from its own start at τ = 0; its map is a round."""
+    loop, tally = kernel.loop, Tally()
+    gradient = tally.counting(field_gradient(kernel.inner, data, loop.fields))
+    begun = loop.initial_state(theta, gradient)
+    ends = np.cumsum([part.size for part in begun])
+
+    def step(vector: np.ndarray) -> np.ndarray:
+        *parts, tau = np.split(vector, ends)
+        # between steps, where a flow asks, the schedule is that of the time itself
+        after = kernel.step(gradient, tuple(parts), eta, float(tau[0]) / eta)
+        return np.concatenate([*after, tau + loop.steps * eta])
+
+    return StateMap(step, np.append(np.concatenate(begun), 0.0), theta.size, tally=tally)
+
+
+def run_states(whole: StateMap, steps: int, start: int = 0) -> np.ndarray:
+    """The run's own states from step ``start`` on, (steps + 1, m).
+
+    Raises ``InputError`` for counts that make no run, ``IntegrationError`` naming the first step that is not finite.
+    """
+    check_integer("steps", steps, 1)
+    if check_integer("after", start) < whole.first:
+        raise InputError(f"after {start}: a part of the state only exists after a step; give at least {whole.first}")
+    if (steps + 1) * whole.start.nbytes > LARGEST_PATH:
+        size = f"{(steps + 1) * whole.start.nbytes / 1e9:.1f} GB"
+        raise InputError(f"steps {steps}: all states of {whole.start.size} numbers take {size}; take fewer steps")
+    state, rows = whole.start, np.empty((steps + 1, whole.start.size))
+    for index in range(whole.first, start + steps + 1):
+        if index > whole.first:
+            state = _finite_step(whole, state, index)
+        if index >= start:
+            rows[index - start] = state
+    return rows
+
+
+def _finite_step(whole: StateMap, state: np.ndarray, index: int) -> np.ndarray:
+    try:
+        with np.errstate(all="ignore"):
+            following = whole.step(state)
+    except OverflowInKernelError as error:
+        raise IntegrationError(f"run: step {index} has no gradient: {error}") from error
+    if not np.isfinite(following).all():
+        raise IntegrationError(f"run: step {index} is not finite; take a smaller learning rate")
+    return following
