@@ -19,6 +19,7 @@ from eomsym.dynamics.kernel import FieldKernel
 from eomsym.errors import IntegrationError, KernelError
 from eomsym.models import Dataset, dataset
 from eomsym.sweeps.job import Job, JobResult, MeasuredError
+from eomsym.verification.training import Training
 from eomsym.verification.verifying import error_exponents, measure_errors
 
 #: An explicit integrator creeps along a stiff path for hours.  Jobs that go well ask a few thousand times; a count, and
@@ -98,17 +99,10 @@ class _PatientKernel:
 
 def _result(job: Job, kernel: Kernel) -> JobResult:
     try:
-        records = measure_errors(
-            job.optimizer,
-            _PatientKernel(kernel),
-            _dataset(job.dataset, job.seed),
-            job.orders,
-            job.eta,
-            time=job.time,
-            seed=job.seed,
-            exponents=_exponents(job.optimizer, job.parameters, job.orders),
-            **dict(job.parameters),
-        )
+        rule = optimizers.chosen(job.optimizer, dict(job.parameters))
+        training = Training(_PatientKernel(kernel), _dataset(job.dataset, job.seed), rule, seed=job.seed)
+        exponents = _exponents(job.optimizer, job.parameters, job.orders)
+        records = measure_errors(training, job.orders, job.eta, job.time, exponents)
     # What a number or a matrix can do wrong; anything else is a fault of the program and shall be seen.
     except (ValueError, ArithmeticError) as error:
         return JobResult(job, reason=" ".join(str(error).split()) or type(error).__name__)

@@ -222,16 +222,6 @@ def _field_program(model: MLP, field: Field, data: Sequence[np.ndarray]) -> Prog
 class StepPolynomials(ProgramAlgebra):
     """Vectors of polynomials in s: ``arb_poly`` of python-flint; values have one row, of polynomials."""
 
-    def __init__(
-        self,
-        programs: Sequence[Program],
-        point: Row,
-        parameters: Row,
-        ring: Ring,
-        fields: Sequence[Field],
-    ) -> None:
-        super().__init__(Tables((Fraction(0),)), programs, point, parameters, ring, fields)
-
     def solve_memory(self, share: Coefficient, index: int, values: np.ndarray, level: int) -> np.ndarray:
         operator = memory_operator(Fraction(share), level + 1)
         found = each(lambda added: self._applied(operator, added), values)
@@ -268,7 +258,8 @@ def polynomial_counterterms(
     steps: int,
 ) -> list[Row]:
     """``−f̃_0, …, −f̃_{terms−1}`` of a rule at a point in balls; arguments as for ``step_index.program_counterterms``."""
-    rows = solve(rule, StepPolynomials(programs, point, parameters, ring, fields), terms)
+    algebra = StepPolynomials(Tables((Fraction(0),)), programs, point, parameters, ring, fields)
+    rows = solve(rule, algebra, terms)
     scale = ring.number(Fraction(-1, steps))
     return [[scale * value for value in values[0]] for values in rows]
 

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -140,7 +140,7 @@ class Run:
     """A run that was made: its ``states`` (steps + 1, m), and what of it is compared, ``measured`` (marks, …).
 
     ``marks`` are steps, all where there are none; ``round_off`` is how far rounding may have moved the last of what was
-    measured; an error that is less than it is not worth a more exact path.
+    measured; an error that is less than it is not worth a more exact path.  Errors are in units of ``unit``.
     """
 
     states: np.ndarray
@@ -149,23 +149,11 @@ class Run:
     marks: np.ndarray | None = None
     seen: Seen | None = None
     round_off: float = 0.0
+    unit: float = 1.0
 
 
-def compare(
-    motion: Motion, run: Run, orders: Sequence[int], counted: Callable[[], None] = lambda: None, unit: float = 1.0
-) -> tuple[Compared, ...]:
-    """Returns a record of each order, more exact where the integrator's own error would be seen.
-
-    Errors are in units of ``unit``; ``counted`` is called after each.
-    """
-    records = []
-    for order in orders:
-        records.append(_compared(motion, run, order, unit))
-        counted()
-    return tuple(records)
-
-
-def _compared(motion: Motion, run: Run, order: int, unit: float) -> Compared:
+def compare(motion: Motion, run: Run, order: int) -> Compared:
+    """Returns the record of an order, more exact where the integrator's own error would be seen."""
     begin = run.tally.count
     for tolerance in TOLERANCES:
         try:
@@ -176,4 +164,4 @@ def _compared(motion: Motion, run: Run, order: int, unit: float) -> Compared:
         error = float(np.linalg.norm(values[-1] - run.measured[-1]))
         if floor <= max(LARGEST_FLOOR * error, run.round_off):
             break
-    return Compared(order, values, error / unit, floor / unit, run.tally.count - begin)
+    return Compared(order, values, error / run.unit, floor / run.unit, run.tally.count - begin)

@@ -7,7 +7,6 @@ layers is that of Du, Hu & Lee, Algorithmic regularization in learning deep homo
 
 from __future__ import annotations
 
-import itertools
 import math
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
@@ -37,7 +36,7 @@ from eomsym.verification.observables import (
     check_moves,
     read_observable,
 )
-from eomsym.verification.posing import Progress, growth_of_terms
+from eomsym.verification.posing import Progress, counted, growth_of_terms
 from eomsym.verification.training import Training, network_of
 
 #: Points of a path that are kept, about.
@@ -242,9 +241,7 @@ def drift(
         pace = rate * entry.steps(**values)
         units = pace * rate ** np.arange(order + 1.0)
         along = [quantity.along(thetas[0], term[: whole.size]) for term in terms]
-        done = itertools.count(1)
         run = Run(states, measured, whole.tally, marks, quantity, round_off)
-        counted = (lambda: progress(next(done), len(listed))) if progress is not None else lambda: None
         return Drift(
             training=training.setting,
             observable=quantity.name,
@@ -258,7 +255,7 @@ def drift(
             step=quantity.value(thetas[1]) - begin,
             marks=marks,
             measured=measured,
-            compared=compare(described, run, listed, counted),
+            compared=tuple(compare(described, run, order) for order in counted(listed, progress)),
             round_off=round_off,
             vanishing=() if motion is None else _vanishing(motion, quantity, thetas[0], order),
             warnings=_warnings(terms, rate),
@@ -445,11 +442,9 @@ def conserved(
     laws = conserved_quantities(network_of(training, "what is conserved"))
     listed = check_orders(orders)
     drifts, flow = [], {}
-    for number, name in enumerate(laws, 1):
+    for name in counted(list(laws), progress):
         drifts.append(drift(training, name, listed, steps=steps, after=after, state=state))
         flow[name] = _flow(training.kernel(training.within(LEAST_ORDER)), name, training.theta, training.data)
-        if progress is not None:
-            progress(number, len(laws))
     return Conserved(training.setting, tuple(drifts), laws, flow)
 
 

@@ -81,16 +81,9 @@ def error_ratio_figure(study: Verification) -> Figure:
     for index, record in enumerate(study.orders):
         colour, marker = line_style(index)
         count = record.points_above_floor
-        axes.plot(
-            record.etas[:count],
-            record.error_ratio[:count],
-            "-",
-            color=colour,
-            marker=marker,
-            linewidth=1.2,
-            markersize=5,
-            label=rf"$N={record.order}$: {short(record.extrapolated_ratio, 4)} at $\eta=0$",
-        )
+        points, limit = (record.etas[:count], record.error_ratio[:count]), short(record.extrapolated_ratio, 4)
+        label = rf"$N={record.order}$: {limit} at $\eta=0$"
+        axes.plot(*points, f"{marker}-", color=colour, linewidth=1.2, markersize=5, label=label)
     axes.set_xlim(left=0)
     if axes.get_ylim()[1] > LARGEST_RATIO:
         axes.set_ylim(0, LARGEST_RATIO)
@@ -222,15 +215,9 @@ def terms_figure(study: Terms) -> Figure:
     steps = [point.step for point in study.points]
     for k in range(study.order):
         colour, marker = line_style(k)
-        shares.semilogy(
-            steps,
-            [study.share(point, k) for point in study.points],
-            "-",
-            color=colour,
-            marker=marker,
-            label=rf"$\xi_{k}$",
-        )
-        cosines.plot(steps, [point.terms[k].cosine for point in study.points], "-", color=colour, marker=marker)
+        sizes = [study.share(point, k) for point in study.points]
+        shares.semilogy(steps, sizes, f"{marker}-", color=colour, label=rf"$\xi_{k}$")
+        cosines.plot(steps, [point.terms[k].cosine for point in study.points], f"{marker}-", color=colour)
     shares.set_ylabel(r"$\eta^{k+1}\,\|\xi_k\|\,/\,\|g\|$")
     shares.legend(frameon=False, ncols=2)
     cosines.axhline(0, color=GREY, linewidth=0.8)
@@ -319,15 +306,7 @@ def draw_errors(axes: Axes, record: OrderRecord, colour: str, marker: str, width
     axes.plot(record.etas, record.predicted_errors, "--", color=colour, linewidth=width)
     etas, errors, lost = np.array(record.etas), np.array(record.errors), np.array(record.at_floor)
     for chosen, face in ((~lost, colour), (lost & (errors > 0), "white")):
-        axes.plot(
-            etas[chosen],
-            errors[chosen],
-            linestyle="",
-            color=colour,
-            marker=marker,
-            markersize=5.5,
-            markerfacecolor=face,
-        )
+        axes.plot(etas[chosen], errors[chosen], marker, color=colour, markersize=5.5, markerfacecolor=face)
 
 
 def label_at_end(axes: Axes, record: OrderRecord, label: str, colour: str) -> None:

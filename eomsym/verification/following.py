@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -21,7 +20,7 @@ from eomsym.errors import InputError
 from eomsym.result import Table, plain, small
 from eomsym.step_index.lookahead import MAX_LOOKAHEAD_ORDER
 from eomsym.verification.compare import Compared, Run, compare, map_of, slow_motion
-from eomsym.verification.posing import Progress
+from eomsym.verification.posing import Progress, counted
 from eomsym.verification.training import Training
 
 if TYPE_CHECKING:
@@ -248,28 +247,26 @@ def follow(
         begin = whole.tally.count
         states = run_states(whole, steps, after)
         iterates = states[:, : whole.size].copy()
-        run, taken = Run(states, iterates, whole.tally), whole.tally.count - begin
-        moved = float(np.linalg.norm(iterates[-1] - iterates[0]))
+        taken, moved = whole.tally.count - begin, float(np.linalg.norm(iterates[-1] - iterates[0]))
         if not moved > 0:
             raise InputError(
                 f"steps {steps}: nothing moves in them; take more steps, or a memory that is not so near 1"
             )
-        motions: dict[str, tuple[Motion, Sequence[int]]] = {}
+        run = Run(states, iterates, whole.tally, unit=moved)
+        tasks: list[tuple[Motion, int]] = []
         if state == "whole":
-            motions["whole"] = WholeMotion(whole), listed
+            tasks += [(WholeMotion(whole), order) for order in listed]
         if slow is not None:
-            motions["slow"] = slow, [order for order in listed if order <= slow.order]
-        total, done = sum(len(each) for _, each in motions.values()), itertools.count(1)
-        count = (lambda: progress(next(done), total)) if progress is not None else lambda: None
-        found = {name: compare(motion, run, each, count, moved) for name, (motion, each) in motions.items()}
+            tasks += [(slow, order) for order in listed if order <= slow.order]
+        records = [(motion is slow, compare(motion, run, order)) for motion, order in counted(tasks, progress)]
     return Follow(
         training=training.setting,
         steps=steps,
         after=after,
         state=state,
         iterates=iterates,
-        whole=found.get("whole", ()),
-        slow=found.get("slow", ()),
+        whole=tuple(record for is_slow, record in records if not is_slow),
+        slow=tuple(record for is_slow, record in records if is_slow),
         run_gradients=taken,
         no_slow=reason,
     )

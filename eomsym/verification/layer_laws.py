@@ -34,7 +34,7 @@ from eomsym.dynamics.spectrum import spectral_radius
 from eomsym.errors import InputError
 from eomsym.models.invariance import scale_invariant, translation_invariant
 from eomsym.result import Table, fixed, plain, small
-from eomsym.verification.posing import Progress, default_etas
+from eomsym.verification.posing import Progress, counted, default_etas
 from eomsym.verification.training import Training, network_of
 from eomsym.verification.verification_record import OrderRecord
 
@@ -310,14 +310,14 @@ def scale(training: Training, orders: Iterable[int] = range(3), *, progress: Pro
     if largest is not None and largest * weight_decay >= 1:
         raise InputError(f"eta {largest!r}: times weight_decay it is {largest * weight_decay:.3g}; give less than 1")
     kernel, theta, data = training.kernel(max(listed) + 1), training.theta, training.data
-    weights = _Weights(kernel, theta, groups, weight_decay, data)
+    weights = Weights(kernel, theta, groups, weight_decay, data)
     with threadpool_limits(limits=1, user_api="blas"):
         if largest is None:
             largest = default_etas(spectral_radius(kernel, theta, data))[0]
         records = weights.records([largest / 2**k for k in range(HALVINGS + 1)], listed, progress)
         path, points = weights.path(largest, listed)
         defects = {
-            order: max(scale_law_defect(kernel, point, groups, largest, weight_decay, order, data) for point in points)
+            order: max(weights.law_defect(point, largest, order) for point in points)
             for order in listed
             if order <= HIGHEST_LAW
         }
@@ -331,49 +331,8 @@ def scale(training: Training, orders: Iterable[int] = range(3), *, progress: Pro
     )
 
 
-def norm_law(
-    kernel: FieldKernel, theta: np.ndarray, groups: Groups, eta: float, weight_decay: float, order: int, data: Data = ()
-) -> np.ndarray:
-    """Ṅ of each group in the equation of motion of order 0, 1 or 2, from gradients and one Hessian-vector product each.
-
-    The kernel's gradient includes weight decay; its own counter terms are not used.
-    Raises ``InputError`` for a higher order, whose law is not known in closed form.
-    """
-    if order not in range(HIGHEST_LAW + 1):
-        raise InputError(f"order {order!r}: the law of the norm is known to order {HIGHEST_LAW}; give 0, 1 or 2")
-    q_all = kernel.gradient(theta, *data) - weight_decay * theta
-    speeds: list[float] = []
-    for group in groups:
-        square, push = math.fsum(theta[group] ** 2), math.fsum(q_all[group] ** 2)
-        speed = -2 * weight_decay * square
-        if order >= 1:
-            speed += eta * (push - weight_decay**2 * square)
-        if order >= 2:
-            other = theta.copy()
-            other[group] = 0.0
-            vector = q_all + weight_decay * other
-            curved = kernel.hessian_vector(theta, vector, *data) - weight_decay * vector
-            speed += eta**2 * (float(q_all[group] @ curved[group]) - 2 / 3 * weight_decay**3 * square)
-        speeds.append(speed)
-    return np.array(speeds)
-
-
-def scale_law_defect(
-    kernel: FieldKernel, theta: np.ndarray, groups: Groups, eta: float, weight_decay: float, order: int, data: Data = ()
-) -> float:
-    """How far ``2 w·ẇ`` of the kernel's field is from ``norm_law``, relative to the largest Ṅ: round-off only.
-
-    Raises ``InputError`` for the kernel of another rule than descent, of which the law is.
-    """
-    check_descent(kernel, "held against its law")
-    law = norm_law(kernel, theta, groups, eta, weight_decay, order, data)
-    field = kernel.field(theta, eta, *data, order=order)
-    speeds = np.array([2 * theta[group] @ field[group] for group in groups])
-    return float(np.abs(speeds - law).max() / np.abs(law).max())
-
-
 @dataclass(frozen=True, eq=False)
-class _Weights:
+class Weights:
     """Scale-invariant groups of weights in a loss with weight decay, from the start of a run."""
 
     kernel: FieldKernel
@@ -386,6 +345,40 @@ class _Weights:
         """The squared norm of each group."""
         return np.array([math.fsum(theta[group] ** 2) for group in self.groups])
 
+    def law(self, theta: np.ndarray, eta: float, order: int) -> np.ndarray:
+        """Ṅ of each group in the equation of motion of order 0, 1 or 2, by gradients and one Hessian-vector product.
+
+        The kernel's gradient includes weight decay; its own counter terms are not used.
+        Raises ``InputError`` for a higher order, whose law is not known in closed form.
+        """
+        if order not in range(HIGHEST_LAW + 1):
+            raise InputError(f"order {order!r}: the law of the norm is known to order {HIGHEST_LAW}; give 0, 1 or 2")
+        decay, q_all = self.weight_decay, self.kernel.gradient(theta, *self.data) - self.weight_decay * theta
+        speeds: list[float] = []
+        for group in self.groups:
+            square, push = math.fsum(theta[group] ** 2), math.fsum(q_all[group] ** 2)
+            speed = -2 * decay * square
+            if order >= 1:
+                speed += eta * (push - decay**2 * square)
+            if order >= 2:
+                other = theta.copy()
+                other[group] = 0.0
+                vector = q_all + decay * other
+                curved = self.kernel.hessian_vector(theta, vector, *self.data) - decay * vector
+                speed += eta**2 * (float(q_all[group] @ curved[group]) - 2 / 3 * decay**3 * square)
+            speeds.append(speed)
+        return np.array(speeds)
+
+    def law_defect(self, theta: np.ndarray, eta: float, order: int) -> float:
+        """How far ``2 w·ẇ`` of the kernel's field is from the law, relative to the largest Ṅ: round-off only.
+
+        Raises ``InputError`` for the kernel of another rule than descent, of which the law is.
+        """
+        check_descent(self.kernel, "held against its law")
+        law, field = self.law(theta, eta, order), self.kernel.field(theta, eta, *self.data, order=order)
+        speeds = np.array([2 * theta[group] @ field[group] for group in self.groups])
+        return float(np.abs(speeds - law).max() / np.abs(law).max())
+
     def records(
         self, etas: Sequence[float], orders: Sequence[int], progress: Progress | None
     ) -> tuple[OrderRecord, ...]:
@@ -394,7 +387,7 @@ class _Weights:
         prediction = predict_discretization_error(kernel, theta, time, orders, data, accuracy=1e-5)
         ends = [run_optimizer(kernel, theta, eta, round(time / eta), data) for eta in etas]
         records = []
-        for order, coefficient in zip(orders, prediction.coefficients, strict=True):
+        for order, coefficient in counted(list(zip(orders, prediction.coefficients, strict=True)), progress):
             # N moves by 2 w·E where w moves by E.
             slope = np.linalg.norm([2 * prediction.theta[group] @ coefficient[group] for group in self.groups])
             errors, floors = [], []
@@ -405,8 +398,6 @@ class _Weights:
                 floors.append(2 * float(np.linalg.norm(end.theta)) * (motion.error_estimate + end.error_estimate))
             predicted = tuple(float(slope * eta ** (order + 1)) for eta in etas)
             records.append(OrderRecord(order, tuple(etas), tuple(errors), predicted, tuple(floors)))
-            if progress is not None:
-                progress(len(records), len(orders))
         return tuple(records)
 
     def path(self, eta: float, orders: Sequence[int]) -> tuple[NormPath, tuple[np.ndarray, np.ndarray]]:

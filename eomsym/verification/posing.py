@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from fractions import Fraction
 from itertools import pairwise
+from typing import TypeVar
 
 import numpy as np
 
@@ -15,6 +16,7 @@ from eomsym.errors import InputError
 from eomsym.optimizers import Optimizer
 
 Progress = Callable[[int, int], None]
+T = TypeVar("T")
 
 #: Without step sizes given, the largest has η max|λ| of this size: well inside the radius of convergence, 1.
 LARGEST_STEP = 0.8
@@ -26,6 +28,14 @@ STEPS = 8
 HALVINGS = 5
 #: A term this much smaller than f̃_0 is zero but for round-off.
 VANISHING = 1e-9
+
+
+def counted(items: Sequence[T], progress: Progress | None) -> Iterator[T]:
+    """Yields each item; what is made of it is done, and told ``progress(done, total)``, when the next is asked for."""
+    for done, item in enumerate(items, start=1):
+        yield item
+        if progress is not None:
+            progress(done, len(items))
 
 
 def growth_of_terms(terms: np.ndarray, norm: float = 2) -> float:

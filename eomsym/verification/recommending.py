@@ -27,7 +27,7 @@ from eomsym.errors import InputError, IntegrationError
 from eomsym.optimizers import get
 from eomsym.result import Result, Table, plain, small
 from eomsym.verification.compare import Run, compare, map_of
-from eomsym.verification.posing import Progress, step_warnings
+from eomsym.verification.posing import Progress, counted, step_warnings
 from eomsym.verification.training import Training
 
 #: Relative error allowed in one step of the integration of a prediction; it was far smaller where it was measured.
@@ -146,11 +146,6 @@ class OrderAdvice(Result):
     defects: tuple[float, ...]
     measured: tuple[float, ...]
 
-    @property
-    def best_measured(self) -> int:
-        """The order with the smallest measured error."""
-        return int(np.argmin(self.measured))
-
     def column_values(self) -> dict[str, Any]:
         """One row for each order."""
         return {"order": list(range(len(self.defects))), "defect": self.defects, "measured": self.measured}
@@ -177,15 +172,11 @@ def recommend(
     """
     listed, time = tuple(sorted(check_orders(orders))), check_positive("time", time)
     accuracy = check_positive("accuracy", accuracy)
-    advice = []
     with threadpool_limits(limits=1, user_api="blas"):
         measure = _Descent(training, time, listed) if training.is_descent else _OfMap(training, time, listed)
         allowed = accuracy * (measure.distance if relative else 1.0)
-        for order in listed:
-            advice.append(_largest(measure, time, allowed, order))
-            if progress is not None:
-                progress(len(advice), len(listed))
-    return Recommendation(replace(training.setting, eta=None), relative, tuple(advice))
+        advice = tuple(_largest(measure, time, allowed, order) for order in counted(listed, progress))
+    return Recommendation(replace(training.setting, eta=None), relative, advice)
 
 
 def recommend_order(training: Training) -> OrderAdvice:
@@ -248,7 +239,7 @@ class _OfMap:
             whole, states = self._run(steps)
         except IntegrationError:
             return math.inf
-        (record,) = compare(WholeMotion(whole), Run(states, states[:, : whole.size], whole.tally), [order])
+        record = compare(WholeMotion(whole), Run(states, states[:, : whole.size], whole.tally), order)
         return record.error if math.isfinite(record.error) else math.inf
 
     def _run(self, steps: int) -> tuple[StateMap, np.ndarray]:

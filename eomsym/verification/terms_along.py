@@ -36,7 +36,7 @@ from eomsym.optimizers import Optimizer
 from eomsym.result import Row, Table, fixed, plain, small
 from eomsym.trees import Tree
 from eomsym.verification.compare import check_moving, map_of, slow_rows
-from eomsym.verification.posing import Progress, default_etas, growth_of_terms
+from eomsym.verification.posing import Progress, counted, default_etas, growth_of_terms
 from eomsym.verification.training import Training
 
 #: Up to which ηλ each description is the one to take: beyond its end terms or signs speak against it.
@@ -403,13 +403,11 @@ def terms(
         path = run_states(map_of(training.with_(eta=eta), "the terms", order), steps)[:, : len(start)]
         records: list[TermPoint] = []
         edges: list[Edge] = []
-        for k in chosen:
+        for k in counted(chosen, progress):
             rows = slow(path[k], order) / entry.steps(**values)
             records.append(measure_terms(kernel, path[k], rows, trees, data, step=k))
             if edge:
                 edges.append(edge_at(kernel, path[k], eta, data, order, k))
-            if progress is not None:
-                progress(len(records), len(chosen))
     setting = replace(training.setting, eta=eta)
     return Terms(setting, order, tuple(records), series_radius(rule), tuple(edges))
 

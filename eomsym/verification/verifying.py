@@ -17,12 +17,10 @@ from typing import Any
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from eomsym import optimizers
 from eomsym.checks import check_choice, check_orders
 from eomsym.derivation.algebras import modified_tree_coefficients
 from eomsym.dynamics import Path, integrate_equation_of_motion, shadow_start
 from eomsym.dynamics.error_prediction import ErrorPrediction, predict_discretization_error
-from eomsym.dynamics.kernel import FieldKernel
 from eomsym.dynamics.kernel_rule import DESCENT, check_rule
 from eomsym.dynamics.loop_kernel import LoopKernel, handed_over, loop_kernel, pieces_between
 from eomsym.dynamics.runs import OptimizerEnd
@@ -30,7 +28,7 @@ from eomsym.dynamics.shadow_start import hand_over
 from eomsym.dynamics.spectrum import spectral_radius
 from eomsym.dynamics.vectors import Vector, norm, rounded
 from eomsym.errors import InputError
-from eomsym.models import DEFAULT_DATASETS, Dataset, dataset
+from eomsym.models import DEFAULT_DATASETS, dataset
 from eomsym.optimizers import Optimizer
 from eomsym.step_index.frozen import has_kink
 from eomsym.step_index.resummation import check_summable
@@ -178,28 +176,15 @@ def followed_state(training: Training, state: str | None, resum: bool = False) -
 
 
 def measure_errors(
-    optimizer: str,
-    kernel: FieldKernel,
-    data: Dataset,
-    orders: Sequence[int],
-    eta: float,
-    *,
-    time: float,
-    seed: int = 0,
-    exponents: Mapping[int, int],
-    **parameters: object,
+    training: Training, orders: Sequence[int], eta: float, time: float, exponents: Mapping[int, int]
 ) -> tuple[OrderRecord, ...]:
     """What ``verify`` measures at one of its step sizes, bit for bit: a record of one point for each order.
 
-    ``kernel`` is one of a network, of order ``max(exponents)`` or more, and ``exponents`` what ``error_exponents``
-    says of the orders.  ``time`` is T; an optimiser with a memory begins on its slow manifold.  The path starts at
-    ``kernel.model.initial(seed)``.  The caller sees to it that BLAS has one thread: with more the last digits would
-    depend on their number.
+    The training's kernel is of order ``max(exponents)`` or more, and ``exponents`` what ``error_exponents`` says of the
+    orders.  ``time`` is T; an optimiser with a memory begins on its slow manifold.  The caller sees to it that BLAS has
+    one thread: with more the last digits would depend on their number.
     Raises ``InputError`` for a bad value and ``IntegrationError`` if a path leaves the floating-point numbers.
     """
-    entry, exact = optimizers.chosen(optimizer, parameters)
-    values = entry.complete(exact, trial=True)
-    training = Training(kernel, data, (entry, values), seed=seed)
     return Measurement(_problem(training, exponents, MANIFOLD), time).records(orders, [eta], extend=False, threads=1)
 
 

@@ -83,8 +83,8 @@ def test_in_a_pipe_there_is_a_line_now_and_then(capsys, monkeypatch):
         monkeypatch.setattr(output, "BETWEEN_LINES", 0)
         progress(2, 4)
         assert capsys.readouterr() == ("", "eomsym: measuring: 2 of 4\n")
-    with output.stages() as progress:
-        progress("jobs", 3, 4)
+    with output.progress("") as progress:
+        progress(3, 4, "jobs")
     assert capsys.readouterr() == ("", "eomsym: jobs: 3 of 4\n")
 
 

@@ -19,7 +19,7 @@ from eomsym.errors import InputError
 from eomsym.models import MLP
 from eomsym.optimizers import get
 from eomsym.optimizers.loop import loop_of
-from eomsym.verification.layer_laws import scale_law_defect
+from eomsym.verification.layer_laws import Weights
 
 RANDOM = np.random.default_rng(0)
 DATA = RANDOM.standard_normal((9, 3)), RANDOM.standard_normal((9, 2))
@@ -36,7 +36,7 @@ THETA = shared_kernels.HEAVY_BALL.model.initial(0)
 #: What is about gradient descent, and what takes no rule: they refuse.
 ABOUT_DESCENT = {
     "recommend_order": lambda kernel: recommend_order(kernel, THETA, 0.1, DATA),
-    "scale_law_defect": lambda kernel: scale_law_defect(kernel, THETA, [np.arange(12)], 0.1, 0.0, 1, DATA),
+    "scale_law_defect": lambda kernel: Weights(kernel, THETA, [np.arange(12)], 0.0, DATA).law_defect(THETA, 0.1, 1),
     "verify": lambda kernel: asking.verify("gradient-descent", None, DATA, [0], theta=THETA, kernel=kernel),
 }
 #: What runs the rule that is asked for, and the kernel's own where none is.

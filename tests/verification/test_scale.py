@@ -9,7 +9,7 @@ import pytest
 from eomsym.errors import InputError
 from eomsym.models import MLP
 from eomsym.verification import Training, scale
-from eomsym.verification.layer_laws import norm_law
+from eomsym.verification.layer_laws import Weights
 
 
 def posed(data="moons", eta=None, **changes):
@@ -70,7 +70,7 @@ def test_a_law_that_does_not_hold_fails_the_study(study):
 
 def test_no_law_beyond_order_2(closed_form):
     with pytest.raises(InputError, match="order 3: the law of the norm is known to order 2"):
-        norm_law(closed_form.Riccati(), np.ones(2), [np.arange(2)], 0.1, 0.1, 3)
+        Weights(closed_form.Riccati(), np.ones(2), [np.arange(2)], 0.1, ()).law(np.ones(2), 0.1, 3)
 
 
 @pytest.mark.parametrize(

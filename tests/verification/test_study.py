@@ -9,6 +9,7 @@ import pytest
 
 from eomsym.dynamics.setting import Setting
 from eomsym.verification import OrderRecord, Verification
+from eomsym.verification.posing import counted
 from eomsym.verification.verification_record import FLOOR_MARGIN, Floor
 
 ETAS = (0.8, 0.4, 0.2, 0.1)
@@ -172,3 +173,12 @@ def test_a_floor_says_what_it_is_made_of():
     assert written["floor_parts"][1] == {"optimizer": 1e-16, "integration": 2e-16, "evaluation": 4e-18}
     assert written["floors"][1] == pytest.approx(3.04e-16)
     assert json.loads(study(record()).to_json())["orders"][0]["floor_parts"] == []
+
+
+def test_an_item_is_counted_when_what_is_made_of_it_is_done():
+    told = []
+    items = counted("abc", lambda *done: told.append(done))
+    assert (next(items), told) == ("a", [])
+    assert (next(items), told) == ("b", [(1, 3)])
+    assert (list(items), told) == (["c"], [(1, 3), (2, 3), (3, 3)])
+    assert list(counted("abc", None)) == ["a", "b", "c"]

@@ -329,8 +329,8 @@ FAULTS = [
     ),
     *_faults(
         ("tests/verification/test_scale.py", "tests/cli/test_layers.py"),
-        ("norm_law", "2 / 3 * weight_decay**3 * square", "1 / 3 * weight_decay**3 * square"),
-        ("_Weights.path", "(1 - eta * self.weight_decay) ** 2 *", "(1 - eta * self.weight_decay) *"),
+        ("Weights.law", "2 / 3 * decay**3 * square", "1 / 3 * decay**3 * square"),
+        ("Weights.path", "(1 - eta * self.weight_decay) ** 2 *", "(1 - eta * self.weight_decay) *"),
     ),
     *_faults(
         ("tests/verification/test_translation.py", "tests/cli/test_layers.py"),
