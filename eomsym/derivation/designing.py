@@ -22,6 +22,7 @@ from eomsym.derivation.modified_loss import rooted_at_each, split_gradient, tree
 from eomsym.errors import InputError, UnsolvableError
 from eomsym.exact_numbers import Coefficient, exact, read_rational
 from eomsym.notation.coefficients import coefficient_expression, coefficient_text
+from eomsym.notation.terms import Row
 from eomsym.notation.writing import Writer
 from eomsym.optimizers import Optimizer, Parameter
 from eomsym.optimizers.variants import member
@@ -37,10 +38,6 @@ if TYPE_CHECKING:
 TRIED = tuple(Fraction(n, 12) for n in (6, 12, -12, 4, 24, 8, -24, 18, 0, 3, 9, 36, -36, 48, -48))
 #: Gröbner bases that are made before the search is given up.
 MOST_BASES = 400
-
-
-#: Coefficients of ``F_g(τ)`` in a row of counter terms, over coloured trees.
-Row = Mapping[Tree, Coefficient]
 
 
 @dataclass(frozen=True)

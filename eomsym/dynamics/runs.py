@@ -160,17 +160,24 @@ def _bound(
 
 
 def _iterates(step: Step, state: State, steps: int, eta: float) -> Iterator[State]:
+    too_large = f"optimizer path: step {{}} is not finite; eta = {eta:g} is too large, take less"
+    return _finite(step, state, range(1, steps + 1), f"optimizer path: step {{}} with eta = {eta:g}", too_large)
+
+
+def _finite(step: Step, state: State, numbers: range, place: str, not_finite: str) -> Iterator[State]:
+    """The state, and the one after each of the steps with these numbers, which stand in the messages at the braces.
+
+    Raises ``IntegrationError`` for the first that has no gradient or is not finite.
+    """
     yield state
-    for index in range(1, steps + 1):
+    for number in numbers:
         try:
-            with np.errstate(over="ignore", invalid="ignore"):
+            with np.errstate(all="ignore"):
                 state = step(state)
         except OverflowInKernelError as error:
-            raise IntegrationError(
-                f"optimizer path: step {index} with eta = {eta:g} has no gradient: {error}"
-            ) from error
+            raise IntegrationError(f"{place.format(number)} has no gradient: {error}") from error
         if not all(is_finite(part) for part in state):
-            raise IntegrationError(f"optimizer path: step {index} is not finite; eta = {eta:g} is too large, take less")
+            raise IntegrationError(not_finite.format(number))
         yield state
 
 
@@ -256,21 +263,10 @@ def run_states(whole: StateMap, steps: int, start: int = 0) -> np.ndarray:
     if (steps + 1) * whole.start.nbytes > LARGEST_PATH:
         size = f"{(steps + 1) * whole.start.nbytes / 1e9:.1f} GB"
         raise InputError(f"steps {steps}: all states of {whole.start.size} numbers take {size}; take fewer steps")
-    state, rows = whole.start, np.empty((steps + 1, whole.start.size))
-    for index in range(whole.first, start + steps + 1):
-        if index > whole.first:
-            state = _finite_step(whole, state, index)
+    rows, numbers = np.empty((steps + 1, whole.start.size)), range(whole.first + 1, start + steps + 1)
+    too_large = "run: step {} is not finite; take a smaller learning rate"
+    states = _finite(lambda parts: (whole.step(parts[0]),), (whole.start,), numbers, "run: step {}", too_large)
+    for index, (state,) in enumerate(states, start=whole.first):
         if index >= start:
             rows[index - start] = state
     return rows
-
-
-def _finite_step(whole: StateMap, state: np.ndarray, index: int) -> np.ndarray:
-    try:
-        with np.errstate(all="ignore"):
-            following = whole.step(state)
-    except OverflowInKernelError as error:
-        raise IntegrationError(f"run: step {index} has no gradient: {error}") from error
-    if not np.isfinite(following).all():
-        raise IntegrationError(f"run: step {index} is not finite; take a smaller learning rate")
-    return following
