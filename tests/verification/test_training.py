@@ -335,8 +335,9 @@ def test_edge_of_descent_on_the_kernel_of_another_rule_is_that_of_descent(descen
 
 def test_recommendations_of_descent_on_the_kernel_of_another_rule_are_those_of_descent(descent_on_heavy_ball):
     plain = descent_on_heavy_ball.with_(model=descent_on_heavy_ball.model)
+    # later its two normalised units meet, the sharpness is 13,000 at 1.0, and errors are those of the last digits
     etas = [
-        eomsym.recommend(one, 0.05, 1.0, [0], relative=True).advice[0].eta for one in (descent_on_heavy_ball, plain)
+        eomsym.recommend(one, 0.05, 0.3, [0], relative=True).advice[0].eta for one in (descent_on_heavy_ball, plain)
     ]
     assert etas[0] == pytest.approx(etas[1], rel=0.5), "a step of heavy ball moves twice as far at beta = 1/2"
     with pytest.raises(InputError, match="generated for heavy-ball"):
