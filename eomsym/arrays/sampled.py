@@ -59,11 +59,14 @@ class SampledLoss:
     def along(self, theta: np.ndarray, columns: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """g (d,), and for each column c of (d, r) ``Hc`` and ``g''(c, c)``, both (d, r)."""
         count = columns.shape[1]
-        rows = np.zeros((-(-count // TOGETHER) * TOGETHER, self.size))  # of one shape, which is compiled once
-        rows[:count] = columns.T
-        parts = [self._of(self._pushed, theta, some, *self._data) for some in _in_turn(rows)]
+        parts = [self._of(self._pushed, theta, some, *self._data) for some in _in_turn(columns)]
         turned, bent = (np.concatenate([part[i] for part in parts])[:count].T if parts else columns for i in (0, 1))
         return self.gradient(theta), turned, bent
+
+    def turned(self, theta: np.ndarray, columns: np.ndarray) -> np.ndarray:
+        """``Hc`` alone, (d, r)."""
+        parts = [self._of(self._turned, theta, some, *self._data) for some in _in_turn(columns)]
+        return np.concatenate(parts)[: columns.shape[1]].T
 
     def sample_gradients(self, theta: np.ndarray) -> np.ndarray:
         """The gradient of each sample's loss, (n, d)."""
@@ -93,5 +96,9 @@ class SampledLoss:
         return float(self._of(self._loss, theta, *self._data))
 
 
-def _in_turn(rows: np.ndarray) -> list[np.ndarray]:
+def _in_turn(columns: np.ndarray) -> list[np.ndarray]:
+    """The columns as rows of one shape, which is compiled once, with zeros behind the last."""
+    count = columns.shape[1]
+    rows = np.zeros((-(-count // TOGETHER) * TOGETHER, len(columns)))
+    rows[:count] = columns.T
     return [rows[start : start + TOGETHER] for start in range(0, len(rows), TOGETHER)]

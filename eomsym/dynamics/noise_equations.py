@@ -54,6 +54,9 @@ class NoisyLoss(Protocol):
     def along(self, theta: np.ndarray, columns: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """g (d,), and for each column c of (d, r) ``Hc`` and ``g''(c, c)``, both (d, r)."""
 
+    def turned(self, theta: np.ndarray, columns: np.ndarray) -> np.ndarray:
+        """``Hc`` alone, (d, r)."""
+
     def sample_gradients(self, theta: np.ndarray) -> np.ndarray:
         """The gradient of each sample's loss, (n, d)."""
 
@@ -298,7 +301,8 @@ class MomentStep:
         if not columns.any():
             return columns
         flat = columns.reshape(-1, loss.size).T
-        _, common, _ = curvature(loss, self._place, flat, np.ones(flat.shape[1]))
+        few = flat.shape[1] <= loss.size
+        common = loss.turned(self._place, flat) if few else loss.turned(self._place, np.eye(loss.size)) @ flat
         return self._weight * (loss.piece_turned(self._place, columns) - common.T.reshape(columns.shape))
 
     def fresh(self) -> tuple[np.ndarray, np.ndarray]:

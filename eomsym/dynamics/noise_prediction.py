@@ -167,6 +167,9 @@ class KernelLoss:
         rows = np.array([self._all(np.array([theta, column, zero])) for column in columns.T])
         return rows[0, 0], rows[:, 1].T, 2 * rows[:, 2].T
 
+    def turned(self, theta: np.ndarray, columns: np.ndarray) -> np.ndarray:
+        return np.array([self._all(np.array([theta, column]))[1] for column in columns.T]).T
+
     def sample_gradients(self, theta: np.ndarray) -> np.ndarray:
         return np.array([gradient(theta[None])[0] for gradient in self._each])
 

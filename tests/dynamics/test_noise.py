@@ -106,6 +106,9 @@ class Quadratic:
     def piece_turned(self, theta, columns):
         return columns @ self.matrix
 
+    def turned(self, theta, columns):
+        return self.matrix @ columns
+
     def along(self, theta, columns):
         return self.matrix @ theta, self.matrix @ columns, 0 * columns
 
@@ -219,6 +222,9 @@ class Quartic:
 
     def piece_turned(self, theta, columns):
         return np.einsum("mij,mrj->mri", self.hessians(theta), columns)
+
+    def turned(self, theta, columns):
+        return self.hessians(theta).mean(axis=0) @ columns
 
     def gradient(self, theta, chosen=None):
         each = self.sample_gradients(theta)
