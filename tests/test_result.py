@@ -81,7 +81,7 @@ def scale_study():
 def noise():
     name = {"loss": np.array([1.0, 0.5])}
     ensemble = Ensemble(10, 0, np.zeros((2, 3)), np.ones(2), 0.1 * np.ones(2), name, {"loss": 0.01 * np.ones(2)})
-    spread = Spread(np.ones((3, 1)), np.zeros(3))
+    spread = Spread(np.ones((3, 1)), np.zeros((3, 0)))
     return Noise(OF, Loader(9, 3), 1, (0, 5), np.zeros((2, 3)), np.ones(2), spread, 0.0, name, name, ensemble, np.copy)
 
 

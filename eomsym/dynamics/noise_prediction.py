@@ -17,7 +17,7 @@ from eomsym.dynamics.setting import Setting
 from eomsym.errors import InputError, IntegrationError, OverflowInKernelError
 
 #: More parameters than these get ``RANK`` columns of the covariance where no rank is given.
-DENSE, RANK = 128, 64
+DENSE, RANK = 128, 128
 #: Numbers that all samples' gradients may take, 8 bytes each.
 MOST_NUMBERS = 2 * 10**8
 MOST_STEPS, MOST_RUNS, FEWEST_RUNS = 1_000_000, 100_000, 10
