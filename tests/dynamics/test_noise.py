@@ -14,7 +14,7 @@ import pytest
 from shared_kernels import kernel
 
 import eomsym
-from eomsym.dynamics import noise_equations
+from eomsym.dynamics import noise_equations, noise_prediction
 from eomsym.dynamics.loader import Loader
 from eomsym.dynamics.noise_equations import NoisyRun, Spread
 from eomsym.dynamics.noise_prediction import predict_noise
@@ -415,6 +415,16 @@ def test_bad_input_is_one_line(options, message):
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.parametrize(("most", "message"), [(20, "2 gradients of 13"), (80, "7 columns of 13"), (91, None)])
+def test_what_does_not_fit_is_said_beforehand(most, message, monkeypatch):
+    monkeypatch.setattr(noise_prediction, "MOST_NUMBERS", most)
+    if message is None:
+        assert of_network(rank=5).traces[-1] > 0
+        return
+    with pytest.raises(InputError, match=message):
+        of_network(rank=5)
+
+
 def test_losses_and_kernels_that_have_no_noise_to_predict(tmp_path):
     tiny = kernel("tiny")
     with pytest.raises(InputError, match="data: none given"):
@@ -454,7 +464,7 @@ def test_digits_with_batches_of_32_for_two_epochs():
     theta = digits.model.initial(0)
     found = asking.noise(digits, theta, 0.1, 112, *data, batch_size=32, every=28, ensemble=400)
     beside = found.ensemble
-    assert found.rank == 64
+    assert found.rank == 128
     np.testing.assert_allclose(found.traces[1:], beside.traces[1:], rtol=0.1)
     np.testing.assert_allclose(found.expected("loss"), beside.expectations["loss"], rtol=0.002)
     added = [values[-1] - found.without["loss"][-1] for values in (found.expected("loss"), beside.expectations["loss"])]
