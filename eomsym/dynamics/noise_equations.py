@@ -378,12 +378,12 @@ def _leading(columns: np.ndarray, turned: np.ndarray, signs: np.ndarray) -> tupl
     basis, inside = (np.eye(len(columns)), columns) if len(columns) <= columns.shape[1] else np.linalg.qr(columns)
     values, vectors = np.linalg.eigh((inside * signs) @ inside.T)
     positive = values > ROUND_OFF * max(values.max(initial=0.0), 0.0)
-    vectors, roots = vectors[:, positive][:, ::-1], np.sqrt(values[positive])[::-1]
+    vectors, roots = vectors[:, ::-1], np.sqrt(np.where(positive, values, 0.0))[::-1]
     found = basis @ vectors * roots
     largest = np.abs(found).argmax(axis=0)
     up = np.where(found[largest, np.arange(found.shape[1])] < 0, -1.0, 1.0)
     # H of a sum of columns is that sum of what H makes of them
-    return found * up, (turned * signs) @ (inside.T @ (vectors / roots * up))
+    return found * up, (turned * signs) @ (inside.T @ (vectors / np.where(roots > 0, roots, np.inf) * up))
 
 
 def _regressed(values: np.ndarray, drawn: np.ndarray, slopes: np.ndarray) -> np.ndarray:
