@@ -22,7 +22,7 @@ import eomsym
 
 #: Runs that go together, the fewest and the most of all, and the standard error of the excess loss that is enough.
 TOGETHER = {"moons": 2500, "digits": 250, "all": 250, "cnn": 250}
-MOST_RUNS = {"moons": 60000, "digits": 3000, "all": 3000, "cnn": 3000}
+MOST_RUNS = {"moons": 60000, "digits": 3000, "all": 3000, "cnn": 1500}
 FEWEST_RUNS, ENOUGH = 1500, 0.03
 BETAS, EPSILON, DECAY = (0.9, 0.999), 1e-8, 0.01
 
@@ -104,9 +104,9 @@ NETS: dict[str, Callable[[], Net]] = {
 }
 #: The rule as eomsym is told, that of the plain loop, and the learning rate for each network.
 RULES: dict[str, tuple[str, str, dict[str, float]]] = {
-    "descent": ("torch.SGD()", "momentum", {"moons": 0.3, "digits": 0.1, "all": 0.1, "cnn": 0.1}),
-    "momentum": ("torch.SGD(momentum=0.9)", "momentum", {"moons": 0.05, "digits": 0.02, "all": 0.02, "cnn": 0.02}),
-    "cosine": ("torch.SGD(momentum=0.9)", "momentum", {"moons": 0.05, "digits": 0.04, "all": 0.04, "cnn": 0.04}),
+    "descent": ("torch.SGD()", "momentum", {"moons": 0.3, "digits": 0.1, "all": 0.1, "cnn": 0.3}),
+    "momentum": ("torch.SGD(momentum=0.9)", "momentum", {"moons": 0.05, "digits": 0.02, "all": 0.02, "cnn": 0.1}),
+    "cosine": ("torch.SGD(momentum=0.9)", "momentum", {"moons": 0.05, "digits": 0.04, "all": 0.04, "cnn": 0.2}),
     "adamw": ("torch.AdamW(weight_decay=0.01)", "adamw", {"moons": 1e-3, "digits": 1e-3, "all": 1e-3, "cnn": 1e-3}),
 }
 
