@@ -69,7 +69,8 @@ print(eomsym.derive(order=1).to_json())
 # The term $\xi_k$ is a sum over all trees with $k+2$ nodes:
 
 # %%
-from eomsym.notation import coefficient_text, tree_svg, tree_text
+from eomsym.notation import tree_svg, tree_text
+from eomsym.notation.coefficients import coefficient_text
 
 rows = "".join(
     f"<tr><td><i>ξ</i><sub>{index}</sub></td>"

@@ -26,7 +26,8 @@ import numpy as np
 
 import eomsym
 from eomsym.codegen import KernelSpec, kernel_for
-from eomsym.dynamics import even_steps, largest_eigenvalue, optimizer_path
+from eomsym.dynamics import even_steps, optimizer_path
+from eomsym.dynamics.spectrum import largest_eigenvalue
 from eomsym.models import MLP
 
 # %% tags=["parameters"]

@@ -26,7 +26,8 @@ import numpy as np
 
 import eomsym
 from eomsym.drawing import COLOURS
-from eomsym.dynamics import largest_eigenvalue, optimizer_path, shadow_start
+from eomsym.dynamics import optimizer_path, shadow_start
+from eomsym.dynamics.spectrum import largest_eigenvalue
 from eomsym.models import MLP, dataset
 from eomsym.optimizers import get
 

@@ -21,7 +21,9 @@
 
 import eomsym
 from eomsym.codegen import KernelSpec, kernel_for
-from eomsym.dynamics import integrate_equation_of_motion, predict_discretization_error, run_optimizer
+from eomsym.dynamics import integrate_equation_of_motion
+from eomsym.dynamics.error_prediction import predict_discretization_error
+from eomsym.dynamics.runs import run_optimizer
 from eomsym.models import MLP, dataset
 from eomsym.verification import recommend_order
 from eomsym.verification.figures import tree_share_figure, truncation_figure

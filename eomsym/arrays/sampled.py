@@ -63,11 +63,6 @@ class SampledLoss:
         turned, bent = (np.concatenate([part[i] for part in parts])[:count].T if parts else columns for i in (0, 1))
         return self.gradient(theta), turned, bent
 
-    def turned(self, theta: np.ndarray, columns: np.ndarray) -> np.ndarray:
-        """``Hc`` alone, (d, r)."""
-        parts = [self._of(self._turned, theta, some, *self._data) for some in _in_turn(columns)]
-        return np.concatenate(parts)[: columns.shape[1]].T
-
     def sample_gradients(self, theta: np.ndarray) -> np.ndarray:
         """The gradient of each sample's loss, (n, d)."""
         return np.asarray(self._of(self._each, theta, *self._single()))

@@ -6,7 +6,7 @@ Rules are componentwise, so a derivative by a state is one number for each param
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -14,6 +14,9 @@ import numpy as np
 from eomsym.errors import InputError
 from eomsym.exact_numbers import Arithmetic
 from eomsym.optimizers import Optimizer
+
+#: Numbers of gradients that are stepped together: a jet with three states has 21 times as many, and a step several.
+TOGETHER = 2**17
 
 
 class Jet(Arithmetic):
@@ -102,8 +105,33 @@ def local_rule(
 ) -> LocalRule:
     """Step a rule from ``state``, θ (d,) and its memory, at every gradient that ``look`` gives for its one place.
 
+    Jets are of so many gradients at a time that their memory is bounded, whatever d.
     Raises ``InputError`` for a rule that takes a gradient at two places, or at none that is linear in the states.
     """
+    parts: list[LocalRule] = []
+    waiting: list[np.ndarray] = []
+
+    def some(place: np.ndarray, by_states: np.ndarray) -> np.ndarray:
+        if not parts:
+            gradients = look(place, by_states)
+            waiting.extend(np.array_split(gradients, max(1, min(len(gradients), -(-gradients.size // TOGETHER)))))
+        return waiting.pop(0)
+
+    while waiting or not parts:
+        parts.append(_near(entry, state, eta, values, some))
+    values_of_all = np.concatenate([part.values for part in parts], axis=1)
+    shares = [part.values.shape[1] / values_of_all.shape[1] for part in parts]
+    return replace(
+        parts[0],
+        values=values_of_all,
+        first=sum(share * part.first for share, part in zip(shares, parts, strict=True)),
+        second=sum(share * part.second for share, part in zip(shares, parts, strict=True)),
+    )
+
+
+def _near(
+    entry: Optimizer, state: Sequence[np.ndarray], eta: float, values: Mapping[str, float], look: Look
+) -> LocalRule:
     size = len(state[0])
     moving = [index for index, part in enumerate(state) if len(part) == size]
     count = len(moving)

@@ -11,13 +11,13 @@ from threadpoolctl import threadpool_limits
 from eomsym.checks import check_integer, shown
 from eomsym.dynamics.differentials import gradient_along
 from eomsym.dynamics.kernel import Data
-from eomsym.dynamics.noise_equations import NoisyLoss, NoisyRun
+from eomsym.dynamics.noise_equations import FEWEST_DRAWN, NoisyLoss, NoisyRun
 from eomsym.dynamics.noise_record import Ensemble, Noise, expectation
 from eomsym.dynamics.setting import Setting
 from eomsym.errors import InputError, IntegrationError, OverflowInKernelError
 
 #: More parameters than these get ``RANK`` columns of the covariance where no rank is given.
-DENSE, RANK = 128, 64
+DENSE, RANK = 128, 128
 #: Numbers that all samples' gradients may take, 8 bytes each.
 MOST_NUMBERS = 2 * 10**8
 MOST_STEPS, MOST_RUNS, FEWEST_RUNS = 1_000_000, 100_000, 10
@@ -49,6 +49,7 @@ def predict_noise(
     marks = tuple(sorted({*range(0, steps + 1, pause), steps}))
     means, traces, expected, generator = [], [], [], np.random.default_rng(0)
     with threadpool_limits(limits=1, user_api="blas"):
+        _check_size(run, sum(len(part) == run.loss.size for part in start))
         _check_mean(run.loss, start[0])
         try:
             for step, moments in zip(range(steps + 1), run.moments(start), strict=False):
@@ -132,12 +133,24 @@ def _observables(given: Any, loss: NoisyLoss, restored: Callable[[np.ndarray], A
     return {name: known[name] for name in names}
 
 
-def _check_mean(loss: NoisyLoss, theta: np.ndarray) -> None:
-    """Raises ``InputError`` for a loss that is no mean over its samples, as with batch normalisation."""
+def _check_size(run: NoisyRun, states: int) -> None:
+    """Raises ``InputError``, before anything is computed, where gradients or columns do not fit."""
+    loss = run.loss
     if loss.samples * loss.size > MOST_NUMBERS:
         raise InputError(
             f"noise: {loss.samples} gradients of {loss.size} parameters do not fit; give samples that stand for all"
         )
+    if run.rank is None:
+        return
+    columns = states * (run.rank + len(loss.pieces) + (FEWEST_DRAWN if run.nonlinear else 0))
+    if columns * loss.size > MOST_NUMBERS:
+        raise InputError(
+            f"noise: {columns} columns of {loss.size} parameters do not fit; take a smaller rank or fewer parameters"
+        )
+
+
+def _check_mean(loss: NoisyLoss, theta: np.ndarray) -> None:
+    """Raises ``InputError`` for a loss that is no mean over its samples, as with batch normalisation."""
     slope = loss.gradient(theta)
     try:
         apart = float(np.linalg.norm(slope - loss.sample_gradients(theta).mean(axis=0)))
@@ -166,9 +179,6 @@ class KernelLoss:
             return self._all(theta[None])[0], columns, columns
         rows = np.array([self._all(np.array([theta, column, zero])) for column in columns.T])
         return rows[0, 0], rows[:, 1].T, 2 * rows[:, 2].T
-
-    def turned(self, theta: np.ndarray, columns: np.ndarray) -> np.ndarray:
-        return np.array([self._all(np.array([theta, column]))[1] for column in columns.T]).T
 
     def sample_gradients(self, theta: np.ndarray) -> np.ndarray:
         return np.array([gradient(theta[None])[0] for gradient in self._each])

@@ -16,7 +16,9 @@ from eomsym.result import Result, Table
 
 #: The reach from which on traces were measured to be off by a third, and by a factor of two (docs/noise.md).
 ROUGH, LOST = 0.05, 0.15
-#: A diagonal part with more of the trace than this was measured to be wrong by half at large learning rates.
+#: Groups of samples by which an epoch of large models is remembered.
+PIECES = 128
+#: Mixed columns with more of the trace are said to be too much.
 LARGE_SHARE = 0.5
 
 
@@ -75,8 +77,8 @@ class Noise(OfTraining):
 
     @property
     def outside(self) -> float:
-        """The share of the last covariance's trace of which only the diagonal is kept."""
-        return float(self.spread.diagonal.sum() / self.spread.trace) if self.spread.trace > 0 else 0.0
+        """The share of the last covariance's trace that is in mixed columns."""
+        return self.spread.outside
 
     def expected(self, observable: str | Callable[[Any], Any]) -> Any:
         """An observable's expectation: by its name at all recorded steps, of a function after the last one.
@@ -139,11 +141,8 @@ class Noise(OfTraining):
         for name, values in self.expectations.items():
             text += f"; noise adds {values[-1] - self.without[name][-1]:.3g} to {name}"
         if self.rank is not None:
-            text += f"; covariance of rank {self.rank} and a diagonal with {self.outside:.1%} of the trace"
+            text += f"; covariance of rank {self.rank} and mixed columns with {self.outside:.1%} of the trace"
             text += ", which is much: take a larger rank" if self.outside > LARGE_SHARE else ""
-            if self.loader.order == "shuffled":
-                count = len(self.loader.sizes)
-                text += f", by {count} batches of one partition, uncertain by about {count**-0.5:.0%}"
         if self.warnings:
             text += f"; {self.warnings[0]}"
         found = self.ensemble
@@ -174,7 +173,7 @@ def expectation(function: Callable[[np.ndarray], Any], mean: np.ndarray, spread:
     """
     centre = np.asarray(function(mean))
     total = np.array(centre, dtype=float)
-    for column in spread.directions(np.random.default_rng(0)).T:
+    for column in spread.all_columns.T:
         if column.any():
             total += (np.asarray(function(mean + column)) + np.asarray(function(mean - column))) / 2 - centre
     return total[()]

@@ -10,7 +10,7 @@ from eomsym.checks import check_finite, check_integer
 from eomsym.dynamics.loader import Loader
 from eomsym.dynamics.noise_equations import NoisyLoss, NoisyRun
 from eomsym.dynamics.noise_prediction import DENSE, RANK, KernelLoss, Observables, predict_noise
-from eomsym.dynamics.noise_record import Noise
+from eomsym.dynamics.noise_record import PIECES, Noise
 from eomsym.errors import InputError
 from eomsym.optimizers.registry import check_one_gradient
 from eomsym.schedules.schedule import RATE
@@ -37,11 +37,11 @@ def noise(
     ``observables`` are names, ``loss`` and ``norm2`` (‖θ‖²), or functions of θ by name, of the params of a JAX or
     PyTorch loss.  They, the mean and the trace of the covariance are recorded each ``every`` steps, twenty times by
     default.  To 128 parameters, where ``rank`` is None, the covariance is dense and what the epoch remembers is kept by
-    sample; beyond, or with a rank, so many columns and the diagonal of the rest are kept, whose share of the trace is
-    ``Noise.outside``, and the memory by the batches of one drawn partition.  ``gaussian`` is
-    the standard deviation of noise added to each entry of a step's gradient, independently, as private training adds it
-    (DP-SGD without its clipping); then batches may be all samples.  ``ensemble`` real runs, with batches drawn
-    by ``seed``, give means with standard errors beside.
+    sample; beyond, or with a rank, so many leading columns are kept, with sums of the rest by random signs, whose
+    share of the trace is ``Noise.outside``, and the memory is by 128 groups of samples.  ``gaussian`` is the standard
+    deviation of noise added to each entry of a step's gradient, independently, as private training adds it (DP-SGD
+    without its clipping); then batches may be all samples.  ``ensemble`` real runs, with batches drawn by ``seed``,
+    give means with standard errors beside.
 
     Raises ``InputError`` for a bad value, a loss that is no mean over samples and a rule of more gradients, and
     ``IntegrationError`` where something leaves the floating-point numbers.
@@ -59,24 +59,13 @@ def noise(
     size = len(training.theta)
     columns = check_integer("rank", rank, 1, size) if rank is not None else None if size <= DENSE else RANK
     nonlinear = bool(entry.numeric_only) or not entry.rule(**values).linear
-    if nonlinear and columns is not None:
-        raise InputError(
-            f"noise: of {entry.name}, which is nonlinear in its gradient, with the whole covariance alone, to {DENSE} "
-            f"parameters; here are {size}{'' if rank is None else f', rank={rank}'}: take a smaller loss, or momentum"
-        )
     added = check_finite("gaussian", gaussian)
     if added < 0:
         raise InputError(f"gaussian {gaussian}: a standard deviation; give 0 or a positive number")
-    if added and columns is not None and len(entry.memory):
-        raise InputError(
-            f"gaussian: of a rule with memory with the whole covariance alone, to {DENSE} parameters; here are "
-            f"{size}{'' if rank is None else f', rank={rank}'}: take a smaller loss, or gradient descent"
-        )
     loader = loader_of(training, added)
     generator = np.random.default_rng(0)
-    pieces = [np.array([number]) for number in range(loader.samples)]
-    if columns is not None and 2 * loader.size <= loader.samples:  # else there is no second piece
-        pieces = loader.partition(generator)
+    order = np.arange(loader.samples) if columns is None else generator.permutation(loader.samples)
+    pieces = np.array_split(order, len(order) if columns is None else min(PIECES, len(order)))
     loss, restored = sampled_loss(training, pieces)
     run = NoisyRun(loss, loader, entry, settings, columns, nonlinear, added)
     theta = training.theta
@@ -95,7 +84,7 @@ def noise(
 
 
 def loader_of(training: Training, added: float = 0.0) -> Loader:
-    """How a training draws its batches.  Raises ``InputError`` where it draws none."""
+    """How a training draws its batches.  Raises ``InputError`` where it draws none, and no noise is added."""
     batches = training.batches
     if batches is None and added and training.samples:
         batches = Batches(training.samples)

@@ -54,5 +54,3 @@ def test_bad_input_is_one_line():
         eomsym.compare_trainings(first, first.with_(batches=None), 4)
     with pytest.raises(InputError, match="several gradients a step"):
         eomsym.noise(posed("extragradient"), 4)
-    with pytest.raises(InputError, match="nonlinear in its gradient, with the whole covariance alone"):
-        eomsym.noise(posed("torch.Adam()"), 4, rank=5)
