@@ -84,8 +84,6 @@ def noise():
     spread = Spread(np.ones((3, 1)), np.zeros((3, 0)))
     whole = (0, 5), np.zeros((2, 3)), np.ones(2), spread, 0.0
     return Noise(OF, Loader(9, 3), 0.0, 1, *whole, name, name, ensemble, np.copy)
-        OF, Loader(9, 3), 0.0, 1, (0, 5), np.zeros((2, 3)), np.ones(2), spread, 0.0, name, name, ensemble, np.copy
-    )
 
 
 def follow():

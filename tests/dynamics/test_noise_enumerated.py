@@ -128,13 +128,13 @@ def test_errors_of_independent_batches_at_a_fixed_number_of_steps(name):
 
 @LINEAR
 def test_without_the_drift_of_an_epoch_a_power_is_lost(name, monkeypatch):
-    monkeypatch.setattr(noise_equations.MomentStep, "_apart_turned", lambda self, columns: 0 * columns)
+    monkeypatch.setattr(noise_equations.MomentStep, "_apart_turned", lambda self, columns, turned: 0 * columns)
     rows = [errors(name, 3, eta, "shuffled", 2) for eta in (0.002, 0.001)]
     np.testing.assert_allclose(np.log2(np.divide(*rows))[:2], 2, atol=SLACK)
 
 
 def test_without_the_drift_at_a_fixed_time(monkeypatch):
-    monkeypatch.setattr(noise_equations.MomentStep, "_apart_turned", lambda self, columns: 0 * columns)
+    monkeypatch.setattr(noise_equations.MomentStep, "_apart_turned", lambda self, columns, turned: 0 * columns)
     rows = [errors("gradient-descent", 3, 0.15 / 3 / rounds, "shuffled", rounds) for rounds in (2, 4)]
     np.testing.assert_allclose(np.log2(np.divide(*rows))[:2], 1, atol=SLACK)
 
