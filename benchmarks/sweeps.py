@@ -10,13 +10,13 @@ import statistics
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable
+from concurrent.futures import Future
 from typing import Any
 
 from benchmarks import processes, tables
 from benchmarks.timing import Spread
-from eomsym.sweeps import executors
-from eomsym.sweeps.measure import measure as measure_job
+from eomsym.sweeps.executors import Executor
 
 #: What issue 7 asks for: how much faster two processes are than one, and milliseconds a job besides its measurement.
 SPEEDUP, OVERHEAD = 1.7, 10.0
@@ -116,35 +116,34 @@ def measure(executor: str, kind: str, count: int) -> dict[str, float]:
     return {"whole": whole, "job": statistics.median(seconds), "besides": pace * workers - statistics.mean(seconds)}
 
 
-class _Timed:
-    """An executor that keeps the seconds of each job, taken where it is measured."""
+class _Timed(Executor):
+    """An executor that keeps the seconds of each task, taken where it is done."""
 
-    def __init__(self, place: Any) -> None:
+    def __init__(self, place: Executor) -> None:
         self._place = place
+        self.width, self.together, self.most = place.width, place.together, place.most
         self.seconds: list[float] = []
 
     def __enter__(self) -> _Timed:
-        executors.measure = timed_job  # worker processes find it by its name
         self._place.__enter__()
         return self
 
     def __exit__(self, *exception: object) -> None:
         self._place.__exit__(*exception)
-        executors.measure = measure_job
 
-    def prepare(self, orders: Sequence[Any]) -> Iterator[None]:
-        yield from self._place.prepare(orders)
+    def submit(self, function: Callable[..., Any], *arguments: Any) -> Future[Any]:
+        return self._place.submit(timed, function, *arguments)
 
-    def measure(self, jobs: Sequence[Any]) -> Iterator[tuple[Any, Any]]:
-        for job, (result, seconds) in self._place.measure(jobs):
-            self.seconds.append(seconds)
-            yield job, result
+    def value(self, future: Future[Any]) -> Any:
+        answer, seconds = self._place.value(future)
+        self.seconds.append(seconds)
+        return answer
 
 
-def timed_job(job: Any) -> tuple[Any, float]:
-    """A job's result, and how long it took."""
+def timed(function: Callable[..., Any], *arguments: Any) -> tuple[Any, float]:
+    """What a task gives, and how long it took."""
     begin = time.perf_counter()
-    return measure_job(job), time.perf_counter() - begin
+    return function(*arguments), time.perf_counter() - begin
 
 
 if __name__ == "__main__":
