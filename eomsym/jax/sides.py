@@ -41,8 +41,8 @@ def update_sides(
     count = len(jax.tree.leaves(values))
     memory = list(zip(program.arguments[count:-count], program.results[count:], strict=True))
     moving = _moving(program, {*program.arguments[:count], *program.arguments[-count:]}, memory)
-    known = program.values(leaves)
-    kinks = [part for part in program.wanted if _has_side(part, known, moving)]
+    known, carried = jax.eval_shape(program.values, leaves), program.needed(BACKEND.flat)
+    kinks = [part for part in program.wanted if _has_side(part, known, moving, carried)]
     for part in kinks:
         if part.name in JUMPS:
             refuse_jump(part.name)
@@ -84,12 +84,13 @@ def _is_kept(program: FlatProgram, kink: Instruction, memory: Sequence[tuple[int
     return any(not _reached(program, {before}).isdisjoint(kink.inputs) for before in kept)
 
 
-def _has_side(instruction: Instruction, known: dict[int, Any], moving: set[int]) -> bool:
-    """Whether a result or its derivative jumps where real inputs move."""
+def _has_side(instruction: Instruction, known: dict[int, Any], moving: set[int], carried: set[int]) -> bool:
+    """Whether a result or its derivative jumps where real inputs move, and is ``carried`` by more than comparisons."""
     real = BACKEND.floating
     compared = any(real(known[number]) for number in instruction.inputs if number in moving)
-    whole = not any(real(known[number]) for number in instruction.outputs)
-    return compared and (whole or instruction.name in KINKS | JUMPS)
+    if instruction.name in KINKS | JUMPS:
+        return compared and not carried.isdisjoint(instruction.outputs)
+    return compared and not any(real(known[number]) for number in instruction.outputs)
 
 
 def _side(instruction: Instruction, known: dict[int, Any], moving: set[int]) -> Any:

@@ -55,7 +55,7 @@ def torch_state(loss_fn: Callable[[Any], Any], params: Any, optimizer: torch.opt
     start, tally = machine.read(), Tally()
     _check_repeatable(machine, start)
     sides = None
-    if not _is_of_torch(optimizer):  # its own are known by their class
+    if any(hooks.values()) or not _is_of_torch(optimizer):  # PyTorch's own are known by their class
         sides = tally.counting(machine.sides)
         machine.sides(start)
     return StateMap(tally.counting(machine.step), start, sum(map(torch.numel, tensors)), first, tally, sides=sides)
@@ -217,41 +217,39 @@ class _Machine:
         return following
 
     def sides(self, vector: np.ndarray) -> list[tuple[str, np.ndarray]]:
-        """Name and side of each kink that the step from this state meets."""
+        """Name and side of each kink that the step from this state meets, hooks of gradients included."""
         self._write(vector)
-        self._differentiate()
-        watch = Watch(self._sources())
+        gradients = self._gradients()
+        slopes = {f"gradient {number}": slope for number, slope in enumerate(gradients) if slope is not None}
+        watch = Watch(self._parts() | slopes)
         with watch:
-            self._advance()
-        return watch.sides()
+            self._advance(gradients)
+        return watch.sides(self._parts())
 
-    def _sources(self) -> dict[str, torch.Tensor]:
-        """What moves in a step, by name: parameters, gradients, and memories of their shape, which are no counts."""
-        found = {}
+    def _parts(self) -> dict[str, torch.Tensor]:
+        """Parameters that move, and their memories of their shape, which are no counts, by name."""
+        parts = {}
         for number, (tensor, _) in enumerate(self._moving):
-            found[f"parameter {number}"] = tensor
-            if tensor.grad is not None:
-                found[f"gradient {number}"] = tensor.grad
+            parts[f"parameter {number}"] = tensor
             for key, value in self._optimizer.state.get(tensor, {}).items():
                 if isinstance(value, torch.Tensor) and value.shape == tensor.shape and key != "step":
-                    found[f"memory {key} {number}"] = value
-        return found
+                    parts[f"memory {key} {number}"] = value
+        return parts
 
     def _move(self) -> None:
-        self._differentiate()
-        self._advance()
+        self._advance(self._gradients())
 
-    def _differentiate(self) -> None:
+    def _gradients(self) -> Sequence[torch.Tensor | None]:
         try:
-            gradients = torch.autograd.grad(self._loss(), [tensor for tensor, _ in self._moving], allow_unused=True)
+            return torch.autograd.grad(self._loss(), [tensor for tensor, _ in self._moving], allow_unused=True)
         except RuntimeError as error:
             reason = str(error).splitlines()[0]
             raise InputError(f"loss_fn: fails on parameters in float64 ({reason}); give it data in float64") from error
+
+    def _advance(self, gradients: Sequence[torch.Tensor | None]) -> None:
         for (tensor, hooks), gradient in zip(self._moving, gradients, strict=True):
             with torch.no_grad():
                 tensor.grad = None if gradient is None else passed(hooks, gradient)
-
-    def _advance(self) -> None:
         try:
             self._optimizer.step()
         except EomsymError:

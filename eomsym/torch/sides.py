@@ -20,14 +20,14 @@ JUMPS = frozenset(["sign", "sgn", "floor", "ceil", "round", "trunc", "fmod", "re
 
 @dataclass(frozen=True)
 class _Kink:
-    """An operation with its inputs as they were; ``memories`` are those among what they depend on."""
+    """An operation with its inputs as they were, and the names of the ``sources`` that they depend on."""
 
     name: str
     apply: Any
     arguments: tuple[Any, ...]
     options: Mapping[str, Any]
     moving: tuple[bool, ...]
-    memories: frozenset[str]
+    sources: frozenset[str]
 
     def side(self) -> np.ndarray:
         """The derivative along a fixed direction, which is constant between kinks."""
@@ -47,45 +47,48 @@ class _Kink:
 
 
 class Watch(TorchDispatchMode):  # type: ignore[no-untyped-call]
-    """Sees the operations of a step, and what of them depends on ``sources``: names of tensors.
-
-    ``sources`` of names that begin with ``memory`` are the state's.
-    """
+    """Sees the operations of a step, and what of them depends on ``sources``: tensors by their names."""
 
     def __init__(self, sources: Mapping[str, torch.Tensor]) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self._alive: list[Any] = list(sources.values())  # so that no other tensor takes a place in storage
+        #: Place in storage → names of sources and kinks that its numbers depend on.
         self._known: dict[int, set[str]] = {}
-        self._memories = {name: tensor for name, tensor in sources.items() if name.startswith("memory")}
         for name, tensor in sources.items():
             self._known.setdefault(_place(tensor), set()).add(name)
-        self._sides: list[tuple[str, np.ndarray | _Kink]] = []
+        self._escaped: set[str] = set()
+        self._seen: list[tuple[str, np.ndarray | _Kink]] = []
 
     def __torch_dispatch__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        options = dict(kwargs or {})
-        inputs = list(_tensors((args, options)))
+        inputs = list(_tensors((args, kwargs)))
         sources = set[str]().union(*(self._known.get(_place(tensor), ()) for tensor in inputs))
         moves = any(tensor.is_floating_point() and _place(tensor) in self._known for tensor in inputs)
         name = function.overloadpacket.__name__
         base = name.removeprefix("_foreach_").removesuffix("_")
-        number = len(self._sides)
-        if moves and base in JUMPS:
-            refuse_jump(base)
-        if moves and base in KINKS:
-            options.pop("out", None)
+        kinks = set[str]()
+        if moves and base in KINKS | JUMPS:
+            options = {key: value for key, value in (kwargs or {}).items() if key != "out"}
             for each in _each(args) if name.startswith("_foreach_") else [args]:
-                self._sides.append((base, self._kink(base, each, options, sources)))
-            sources |= {f"kink {place}" for place in range(number, len(self._sides))}
+                kinks.add(_marker(len(self._seen)))
+                self._seen.append((base, self._kink(base, each, options, sources)))
         made = function(*args, **(kwargs or {}))
         results = list(_tensors(made))
         if moves and results and not any(result.is_floating_point() for result in results):
             values = [result.detach().reshape(-1).numpy().copy() for result in results]
-            self._sides.append((f"comparison {base}", np.concatenate(values)))
+            self._seen.append((f"comparison {base}", np.concatenate(values)))
+        if moves and not results:  # a number of Python's
+            self._escaped |= sources
         if sources:
             self._alive += results
             for result in results:
-                self._known.setdefault(_place(result), set()).update(sources)
+                # What depends on a comparison alone is on the same side wherever that is.
+                real = sources | kinks if result.is_floating_point() else sources - self._markers
+                self._known.setdefault(_place(result), set()).update(real)
         return made
+
+    @property
+    def _markers(self) -> set[str]:
+        return {_marker(number) for number, (_, kink) in enumerate(self._seen) if isinstance(kink, _Kink)}
 
     def _kink(self, base: str, args: Sequence[Any], options: Mapping[str, Any], sources: set[str]) -> _Kink:
         """A copy, as the step may write over what it has read."""
@@ -93,20 +96,32 @@ class Watch(TorchDispatchMode):  # type: ignore[no-untyped-call]
         moving = tuple(
             isinstance(part, torch.Tensor) and part.is_floating_point() and _place(part) in self._known for part in args
         )
-        memories = frozenset(sources & self._memories.keys())
-        return _Kink(base, getattr(torch.ops.aten, base), arguments, options, moving, memories)
+        bounds = {"maximum": "clamp_min", "minimum": "clamp_max"}  # of a list and a number
+        exact = base if all(isinstance(part, torch.Tensor) for part in args) else bounds.get(base, base)
+        return _Kink(base, getattr(torch.ops.aten, exact), arguments, options, moving, frozenset(sources))
 
-    def sides(self) -> list[tuple[str, np.ndarray]]:
-        """Returns name and side of each kink, in order.
+    def sides(self, results: Mapping[str, torch.Tensor]) -> list[tuple[str, np.ndarray]]:
+        """Returns name and side of each kink that ``results`` depend on, in order: the sources after the step.
 
-        Raises ``InputError`` where a memory is the maximum of itself and something new.
+        Raises ``InputError`` for what jumps, and where a memory is the maximum of itself and something new.
         """
-        for number, (_, kink) in enumerate(self._sides):
-            if isinstance(kink, _Kink) and sum(kink.moving) > 1:
-                for name in kink.memories:
-                    if f"kink {number}" in self._known[_place(self._memories[name])]:
-                        refuse_kept(kink.name)
-        return [(name, part.side() if isinstance(part, _Kink) else part) for name, part in self._sides]
+        reached = {name: self._known.get(_place(tensor), set()) for name, tensor in results.items()}
+        everything = self._escaped.union(*reached.values())
+        sides = []
+        for number, (name, seen) in enumerate(self._seen):
+            if isinstance(seen, np.ndarray):
+                sides.append((name, seen))
+            elif _marker(number) in everything:
+                if name in JUMPS:
+                    refuse_jump(name)
+                if sum(seen.moving) > 1 and any(_marker(number) in reached.get(one, ()) for one in seen.sources):
+                    refuse_kept(name)
+                sides.append((name, seen.side()))
+        return sides
+
+
+def _marker(number: int) -> str:
+    return f"kink {number}"
 
 
 def _place(tensor: torch.Tensor) -> int:

@@ -174,6 +174,24 @@ def test_an_entry_that_takes_the_place_of_another_is_seen():
     eomsym.follow(eomsym.Training(bowl, None, fall, theta=jnp.array([1.0, 0.1])), 20)
 
 
+def test_a_comparison_of_what_has_a_kink_is_no_kink_where_it_stays():
+    """|g| has another side where g changes its sign, and |g| < 10 has none."""
+
+    def checked(slope, _):
+        return jax.tree.map(lambda part: jnp.where(jnp.abs(part) < 10, part, 0.0), slope)
+
+    def bowl(params):
+        return (params[0] ** 2 + 30 * params[1] ** 2) / 2
+
+    def run(*parts):
+        training = eomsym.Training(bowl, None, optax.chain(*parts, optax.sgd(0.05)), theta=jnp.array([1.0, 0.3]))
+        return eomsym.follow(training, 5, orders=(0,)).iterates
+
+    found = run(optax.stateless(checked))
+    assert found[0, 1] * found[1, 1] < 0
+    np.testing.assert_allclose(found, run(), rtol=1e-12)
+
+
 def test_looking_takes_one_gradient_a_step():
     with_clip = eomsym.follow(posed(SMOOTH["a clip that is idle"]()), 20, orders=(0,))
     without = eomsym.follow(posed(SMOOTH["sgd"]()), 20, orders=(0,))

@@ -77,6 +77,17 @@ def amsgrad(gradient, state):
     return gradient / (state["m"].sqrt() + 1e-8)
 
 
+def kept_anew(gradient, state):
+    state["m"] = torch.maximum(0.9 * state["m"], gradient**2)
+    return gradient / (state["m"].sqrt() + 1e-8)
+
+
+def checked(gradient, state):
+    """Looks whether it is finite, by its absolute value, and takes what is not very small."""
+    assert torch.isfinite(gradient).all()
+    return torch.where(gradient.abs() < 10, gradient, 0.0)
+
+
 def momentum(gradient, state):
     warmed = 1.0 if state["step"] > 3 else 0.5  # a switch at a number of steps
     return state["m"].lerp_(gradient, 0.1) * warmed
@@ -98,6 +109,7 @@ REFUSED = {
     "own Lion": (lambda of: Own(of, change=lion), SIGN),
     "own sign, of all at once": (ForeachSign, SIGN),
     "own amsgrad": (lambda of: Own(of, change=amsgrad), KEPT),
+    "own amsgrad, with new arrays": (lambda of: Own(of, change=kept_anew), KEPT),
     "own rounding": (lambda of: Own(of, change=lambda g, state: torch.round(g, decimals=3)), "'round'"),
 }
 SMOOTH = {
@@ -106,6 +118,7 @@ SMOOTH = {
     "Nesterov": lambda of: torch.optim.SGD(of, lr=RATE, momentum=0.9, nesterov=True),
     **{name: adam(getattr(torch.optim, name)) for name in ("Adam", "AdamW", "RMSprop", "Adagrad", "NAdam")},
     "Adadelta": adam(torch.optim.Adadelta),
+    "own, checked": lambda of: Own(of, change=checked),
     "own momentum": lambda of: Own(of, change=momentum),
     "own, smooth in place of a sign": lambda of: Own(of, change=lambda g, state: g / torch.sqrt(g**2 + 0.1)),
     "a clip that is idle": lambda of: Clipped(of, most=100.0),
@@ -193,3 +206,30 @@ def test_an_entry_that_changes_its_sign_is_seen():
         params = torch.tensor([1.0, 0.3], dtype=torch.float64, requires_grad=True)
         with pytest.raises(InputError, match=f"its {kink} goes to another side at step 2,"):
             eomsym.follow(eomsym.Training(bowl, None, Own([params], change=curved), theta=params), 5, orders=(0,))
+
+
+def test_a_comparison_of_what_has_a_kink_is_no_kink_where_it_stays():
+    """|g| has another side where g changes its sign, and |g| < 10 has none."""
+    params = torch.tensor([1.0, 0.3], dtype=torch.float64, requires_grad=True)
+
+    def bowl(values):
+        return (values**2 * torch.tensor([1.0, 30.0], dtype=torch.float64)).sum() / 2
+
+    own = eomsym.follow(eomsym.Training(bowl, None, Own([params], change=checked), theta=params), 5, orders=(0,))
+    plain = eomsym.follow(eomsym.Training(bowl, None, torch.optim.SGD([params], lr=RATE), theta=params), 5, orders=(0,))
+    assert own.iterates[0, 1] * own.iterates[1, 1] < 0
+    np.testing.assert_array_equal(own.iterates, plain.iterates)
+
+
+def test_a_hook_of_a_gradient_is_looked_into():
+    module = model()
+    for parameter in module.parameters():
+        parameter.register_hook(lambda gradient: gradient.clamp(-0.4, 0.4))
+    training = eomsym.Training((module, torch.nn.MSELoss()), DATA, torch.optim.SGD(module.parameters(), lr=0.1))
+    with pytest.raises(InputError, match="its clamp goes to another side at step"):
+        eomsym.follow(training, 20, orders=(0,))
+    module = model()
+    for parameter in module.parameters():
+        parameter.register_hook(lambda gradient: 2 * gradient)
+    training = eomsym.Training((module, torch.nn.MSELoss()), DATA, torch.optim.SGD(module.parameters(), lr=0.1))
+    eomsym.follow(training, 20, orders=(0,))
