@@ -9,7 +9,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
@@ -17,6 +17,7 @@ from eomsym.checks import check_integer, check_positive, shown
 from eomsym.dynamics.differentials import gradient_of_fields
 from eomsym.dynamics.kernel import Data, FieldKernel, check_theta, is_double_double
 from eomsym.dynamics.kernel_rule import asked_rule
+from eomsym.dynamics.sides import Sides, check_one_side
 from eomsym.dynamics.vectors import Vector, is_finite, last_place, norm, rounded, slices, stack
 from eomsym.errors import InputError, IntegrationError, OverflowInKernelError
 from eomsym.exact_numbers import Coefficient
@@ -32,6 +33,7 @@ ITEM, LARGEST_PATH = 8, 4 * 10**9
 
 State = tuple[Vector, ...]
 Step = Callable[[State], State]
+Value = TypeVar("Value")
 
 #: A disturbed number moves by one of these units in its last place: the root mean square is ½, the largest rounding.
 DISTURBANCES = np.array([-1.0, 0, 0, 0, 0, 0, 0, 1.0])
@@ -187,10 +189,10 @@ class Tally:
     def __init__(self) -> None:
         self.count = 0
 
-    def counting(self, function: Callable[..., np.ndarray]) -> Callable[..., np.ndarray]:
+    def counting(self, function: Callable[..., Value]) -> Callable[..., Value]:
         """The same function, counted."""
 
-        def counted(*arguments: Any, **options: Any) -> np.ndarray:
+        def counted(*arguments: Any, **options: Any) -> Value:
             self.count += 1
             return function(*arguments, **options)
 
@@ -203,7 +205,8 @@ class StateMap:
 
     ``step(z)`` is the next state, (m,); ``start`` the state at step ``first``, where all of it exists.  The first
     ``size`` entries of z are θ, in the order of the kernel or of the leaves; ``sizes`` are those of θ and of each
-    memory, where they are known.  ``tally`` counts gradients.
+    memory, where they are known.  ``tally`` counts gradients.  ``sides(z)`` says on which side of its kinks the step
+    from z is; None of a step without any.
     """
 
     step: Callable[[np.ndarray], np.ndarray]
@@ -212,6 +215,7 @@ class StateMap:
     first: int = 0
     tally: Tally = field(default_factory=Tally)
     sizes: tuple[int, ...] = ()
+    sides: Sides | None = None
 
 
 def kernel_state(
@@ -255,7 +259,8 @@ def loop_state(kernel: LoopKernel, theta: np.ndarray, eta: float, data: Data) ->
 def run_states(whole: StateMap, steps: int, start: int = 0) -> np.ndarray:
     """The run's own states from step ``start`` on, (steps + 1, m).
 
-    Raises ``InputError`` for counts that make no run, ``IntegrationError`` naming the first step that is not finite.
+    Raises ``InputError`` for counts that make no run and for a run that crosses a kink of its step, and
+    ``IntegrationError`` naming the first step that is not finite.
     """
     check_integer("steps", steps, 1)
     if check_integer("after", start) < whole.first:
@@ -269,4 +274,6 @@ def run_states(whole: StateMap, steps: int, start: int = 0) -> np.ndarray:
     for index, (state,) in enumerate(states, start=whole.first):
         if index >= start:
             rows[index - start] = state
+    if whole.sides is not None:
+        check_one_side(whole.sides, rows, start)
     return rows

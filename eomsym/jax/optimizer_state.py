@@ -11,8 +11,10 @@ import numpy as np
 from jax.flatten_util import ravel_pytree
 
 from eomsym.dynamics.runs import StateMap, Tally
+from eomsym.dynamics.sides import Sides
 from eomsym.errors import InputError
 from eomsym.jax.flat_model import doubles
+from eomsym.jax.sides import update_sides
 
 
 def optax_state(loss_fn: Callable[[Any], Any], params: Any, optimizer: Any) -> StateMap:
@@ -21,7 +23,8 @@ def optax_state(loss_fn: Callable[[Any], Any], params: Any, optimizer: Any) -> S
     ``loss_fn`` maps ``params``, any pytree of floating-point arrays, to a scalar.  Computed in float64, under
     ``jax.jit``, whatever the setting outside.  Integers of the state, which count steps, become floats, so that half a
     step has a meaning.  Raises ``InputError`` for a state with other leaves than numbers, and where counts as floats
-    give another first step than counts as integers, and for what asks for more than the gradient.
+    give another first step than counts as integers, for what asks for more than the gradient, and for a step that jumps
+    (a sign); the sides of one that kinks (a maximum, a clip) are those of ``sides``.
     """
     import optax
 
@@ -39,13 +42,35 @@ def optax_state(loss_fn: Callable[[Any], Any], params: Any, optimizer: Any) -> S
         jitted = jax.jit(lambda flat: ravel_pytree(move(unravel(flat)))[0])
         size = sum(leaf.size for leaf in jax.tree.leaves(start))
         _check(jitted, vector, ravel_pytree(jax.tree.map(_float, move((start, counted))))[0])
+        kinks = update_sides(optimizer, start, state)
 
     def step(flat: np.ndarray) -> np.ndarray:
         with jax.enable_x64(True):
             return np.array(jitted(jnp.asarray(flat)))
 
     tally = Tally()
-    return StateMap(tally.counting(step), np.array(vector), size, tally=tally)
+    sides = None if kinks is None else tally.counting(_sides(*kinks, jax.grad(loss_fn), unravel))
+    return StateMap(tally.counting(step), np.array(vector), size, tally=tally, sides=sides)
+
+
+def _sides(
+    names: tuple[str, ...],
+    sides_at: Callable[[Any, Any, Any], list[Any]],
+    gradient: Callable[[Any], Any],
+    unravel: Callable[[Any], Any],
+) -> Sides:
+    """The sides of an update's kinks as a function of the whole state as one vector."""
+
+    @jax.jit
+    def jitted(flat: Any) -> Any:
+        values, memory = unravel(flat)
+        return sides_at(gradient(values), memory, values)
+
+    def sides(flat: np.ndarray) -> list[tuple[str, np.ndarray]]:
+        with jax.enable_x64(True):
+            return list(zip(names, map(np.asarray, jitted(jnp.asarray(flat))), strict=True))
+
+    return sides
 
 
 def _updated(optimizer: Any, slope: Any, memory: Any, values: Any) -> Any:

@@ -20,6 +20,7 @@ from eomsym.errors import EomsymError, InputError
 from eomsym.optimizers.libraries import LIBRARIES
 from eomsym.torch.library import checked_leaf
 from eomsym.torch.moving import Hooks, hooks_of, moving_of, passed
+from eomsym.torch.sides import Watch
 
 #: What a state begins with that does not begin at zero.
 ONES = frozenset({"mu_product"})
@@ -34,8 +35,9 @@ def torch_state(loss_fn: Callable[[Any], Any], params: Any, optimizer: torch.opt
     it does not have.  Hooks of its parameters (``register_hook``) are run.  What it has gathered already is the start;
     if it has made no step, its state before the first is zero where the object itself gives the same first step from
     there, and the run begins after the first step otherwise (``first`` is 1).
-    Raises ``InputError`` for parameters that do not fit, for a class or option whose step is not smooth, for hooks of
-    the step and a scheduler's, for a state that is not in ``state``, and for a loss that gives another step each time.
+    Raises ``InputError`` for parameters that do not fit, for a class or option whose step is not smooth, for a class of
+    one's own whose step jumps (a sign) or keeps a maximum, for hooks of the step and a scheduler's, for a state that is
+    not in ``state``, and for a loss that gives another step each time.  A step that has a kink (a clip) has ``sides``.
     """
     _check_smooth(optimizer)
     _check_step(optimizer)
@@ -52,7 +54,11 @@ def torch_state(loss_fn: Callable[[Any], Any], params: Any, optimizer: torch.opt
     first = 0 if any(own.state.values()) else machine.prepare()
     start, tally = machine.read(), Tally()
     _check_repeatable(machine, start)
-    return StateMap(tally.counting(machine.step), start, sum(map(torch.numel, tensors)), first, tally)
+    sides = None
+    if any(hooks.values()) or not _is_of_torch(optimizer):  # PyTorch's own are known by their class
+        sides = tally.counting(machine.sides)
+        machine.sides(start)
+    return StateMap(tally.counting(machine.step), start, sum(map(torch.numel, tensors)), first, tally, sides=sides)
 
 
 def learning_rates(optimizer: torch.optim.Optimizer) -> set[float]:
@@ -114,6 +120,10 @@ def _check_smooth(optimizer: torch.optim.Optimizer) -> None:
             for value in np.atleast_1d(group.get(key, 0.0)) if key in group else ():
                 if not 0 <= float(value) < 1:
                     raise InputError(f"optimizer torch.{name}: {key} = {float(value):g}; give 0 <= {key} < 1")
+
+
+def _is_of_torch(optimizer: torch.optim.Optimizer) -> bool:
+    return type(optimizer).__module__.split(".")[:2] == ["torch", "optim"]
 
 
 def _places(leaves: Sequence[Any], theirs: Sequence[torch.Tensor]) -> list[int]:
@@ -206,12 +216,37 @@ class _Machine:
             raise InputError(f"optimizer: its state went from {vector.size} numbers to {following.size} in a step")
         return following
 
+    def sides(self, vector: np.ndarray) -> list[tuple[str, np.ndarray]]:
+        """Name and side of each kink that the step from this state meets, hooks of gradients included."""
+        self._write(vector)
+        gradients = self._gradients()
+        slopes = {f"gradient {number}": slope for number, slope in enumerate(gradients) if slope is not None}
+        watch = Watch(self._parts() | slopes)
+        with watch:
+            self._advance(gradients)
+        return watch.sides(self._parts())
+
+    def _parts(self) -> dict[str, torch.Tensor]:
+        """Parameters that move, and their memories of their shape, which are no counts, by name."""
+        parts = {}
+        for number, (tensor, _) in enumerate(self._moving):
+            parts[f"parameter {number}"] = tensor
+            for key, value in self._optimizer.state.get(tensor, {}).items():
+                if isinstance(value, torch.Tensor) and value.shape == tensor.shape and key != "step":
+                    parts[f"memory {key} {number}"] = value
+        return parts
+
     def _move(self) -> None:
+        self._advance(self._gradients())
+
+    def _gradients(self) -> Sequence[torch.Tensor | None]:
         try:
-            gradients = torch.autograd.grad(self._loss(), [tensor for tensor, _ in self._moving], allow_unused=True)
+            return torch.autograd.grad(self._loss(), [tensor for tensor, _ in self._moving], allow_unused=True)
         except RuntimeError as error:
             reason = str(error).splitlines()[0]
             raise InputError(f"loss_fn: fails on parameters in float64 ({reason}); give it data in float64") from error
+
+    def _advance(self, gradients: Sequence[torch.Tensor | None]) -> None:
         for (tensor, hooks), gradient in zip(self._moving, gradients, strict=True):
             with torch.no_grad():
                 tensor.grad = None if gradient is None else passed(hooks, gradient)

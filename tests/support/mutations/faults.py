@@ -49,6 +49,7 @@ VERIFICATION = ("tests/verification",)
 CERTIFICATES = ("tests/verification/test_certificate.py", "tests/codegen/test_random_networks.py")
 NOTATION = ("tests/notation",)
 MODELS = ("tests/models",)
+SIDES = ("tests/jax/test_sides.py", "tests/torch/test_sides.py")
 
 
 def _faults(tests: tuple[str, ...], *faults: tuple[str, str, str]) -> list[Fault]:
@@ -370,5 +371,12 @@ FAULTS = [
     *_faults(
         (*COUNTERTERMS, "tests/test_published_values.py"),
         ("_motion", "exact(value * scale)", "exact(value * scale * (1 + Fraction(1, 10**9)))"),
+    ),
+    *_faults(
+        SIDES,
+        ("check_one_side", "enumerate(states[1:-1], 1)", "enumerate(states[2:-1], 2)"),
+        ("_is_kept", "if after in after_kink", "if before in after_kink"),
+        ("update_sides", "(part.inputs)) > 1 and", "(part.inputs)) > 2 and"),
+        ("Watch.sides", "_marker(number) in everything:", "_marker(number):"),
     ),
 ]
