@@ -105,6 +105,13 @@ def test_every_question_refuses_it(question, name):
     assert "\n" not in str(caught.value)
 
 
+def test_no_other_way_is_offered_that_is_refused_too():
+    for make, also in ((JUMPING["lion"][0], False), (SMOOTH["a clip by value that is idle"], True)):
+        with pytest.raises(InputError) as caught:
+            eomsym.verify(posed(make()), range(2))
+        assert ("optax_state" in str(caught.value)) is also
+
+
 @pytest.mark.parametrize("name", SMOOTH)
 def test_what_is_smooth_where_the_run_is_is_followed(name):
     found = eomsym.follow(posed(SMOOTH[name]()), 8, orders=(0,), after=1)
