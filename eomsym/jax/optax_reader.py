@@ -15,6 +15,7 @@ import numpy as np
 
 from eomsym.arrays.program import Instruction
 from eomsym.errors import InputError
+from eomsym.jax.sides import JUMPS
 from eomsym.jax.tracing import flatten
 from eomsym.optimizers import sqrt
 
@@ -127,7 +128,8 @@ _NO_RATE = "is not -lr times something, with one number lr other than 1, so that
 def refuse(what: str, reason: str = "") -> NoReturn:
     """Raises ``InputError`` for an operation, or for ``what``."""
     reason = reason or _REASONS.get(what, "is none of + - * / sqrt and integer powers")
-    raise InputError(f"optax: {what} {reason}; take another transformation, or follow the run itself (optax_state)")
+    instead = "" if what in JUMPS else ", or follow the run itself (optax_state)"
+    raise InputError(f"optax: {what} {reason}; take another transformation{instead}")
 
 
 def read_program(transformation: Any, params: Any) -> tuple[Program, float]:

@@ -97,13 +97,13 @@ def _side(instruction: Instruction, known: dict[int, Any], moving: set[int]) -> 
     """The derivative along a fixed direction, which is constant between kinks; the value of what is no real number."""
     values = [known[number] for number in instruction.inputs]
     tangents = [
-        _direction(value) if number in moving and BACKEND.floating(value) else None
-        for number, value in zip(instruction.inputs, values, strict=True)
+        _direction(value, place) if number in moving and BACKEND.floating(value) else None
+        for place, (number, value) in enumerate(zip(instruction.inputs, values, strict=True))
     ]
     parts: Sequence[Any] = BACKEND.push(instruction.apply, values, tangents)
     return jnp.concatenate([jnp.ravel(part).astype(float) for part in parts])
 
 
-def _direction(value: Any) -> Any:
-    """Numbers of which no two are equal, so that another entry's are seen."""
-    return jnp.asarray(np.random.default_rng(value.size).uniform(1, 2, value.shape), value.dtype)
+def _direction(value: Any, place: int) -> Any:
+    """Numbers of which no two are equal, here and at other places, so that another entry's are seen."""
+    return jnp.asarray(np.random.default_rng(place).uniform(1, 2, value.shape), value.dtype)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
@@ -11,11 +12,15 @@ import numpy as np
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
+from eomsym.arrays.common import names
 from eomsym.dynamics.sides import refuse_jump, refuse_kept
 from eomsym.torch.rules import BACKEND, KINKS
 
 #: Their values jump from one piece to the next, and their derivative does not show where.
-JUMPS = frozenset(["sign", "sgn", "floor", "ceil", "round", "trunc", "fmod", "remainder"])
+JUMPS = frozenset(names("sign sgn floor ceil round trunc fmod remainder copysign heaviside"))
+#: Linear between kinks; what a traced loss has decomposed into others included.
+PIECEWISE = (KINKS | set(names("hardtanh threshold leaky_relu fmax fmin"))) - JUMPS
+NORMS, WITH_KINKS = ("linalg_vector_norm", "norm"), (1, math.inf, -math.inf)
 
 
 @dataclass(frozen=True)
@@ -42,7 +47,7 @@ class _Kink:
             made = made if isinstance(made, (tuple, list)) else [made]
             return [part for part in made if part.is_floating_point()]
 
-        found = BACKEND.push(of, values, [_direction(value) for value in values])
+        found = BACKEND.push(of, values, [_direction(value, place) for place, value in enumerate(values)])
         return np.concatenate([part.detach().reshape(-1).numpy() for part in found])
 
 
@@ -66,7 +71,7 @@ class Watch(TorchDispatchMode):  # type: ignore[no-untyped-call]
         name = function.overloadpacket.__name__
         base = name.removeprefix("_foreach_").removesuffix("_")
         kinks = set[str]()
-        if moves and base in KINKS | JUMPS:
+        if moves and _has_kink(base, args):
             options = {key: value for key, value in (kwargs or {}).items() if key != "out"}
             for each in _each(args) if name.startswith("_foreach_") else [args]:
                 kinks.add(_marker(len(self._seen)))
@@ -124,6 +129,11 @@ def _marker(number: int) -> str:
     return f"kink {number}"
 
 
+def _has_kink(name: str, args: Sequence[Any]) -> bool:
+    """Whether a result or its derivative jumps; of norms those of order 1 and infinity."""
+    return name in PIECEWISE | JUMPS or (name in NORMS and len(args) > 1 and args[1] in WITH_KINKS)
+
+
 def _place(tensor: torch.Tensor) -> int:
     return tensor.untyped_storage().data_ptr()
 
@@ -143,7 +153,7 @@ def _each(args: Sequence[Any]) -> Iterator[tuple[Any, ...]]:
         yield tuple(part[place] if isinstance(part, (tuple, list)) else part for part in args)
 
 
-def _direction(value: torch.Tensor) -> torch.Tensor:
-    """Numbers of which no two are equal, so that another entry's are seen."""
-    drawn = np.random.default_rng(value.numel()).uniform(1, 2, tuple(value.shape))
+def _direction(value: torch.Tensor, place: int) -> torch.Tensor:
+    """Numbers of which no two are equal, here and at other places, so that another entry's are seen."""
+    drawn = np.random.default_rng(place).uniform(1, 2, tuple(value.shape))
     return torch.as_tensor(drawn, dtype=value.dtype)

@@ -105,6 +105,13 @@ def test_every_question_refuses_it(question, name):
     assert "\n" not in str(caught.value)
 
 
+def test_no_other_way_is_offered_that_is_refused_too():
+    for make, also in ((JUMPING["lion"][0], False), (SMOOTH["a clip by value that is idle"], True)):
+        with pytest.raises(InputError) as caught:
+            eomsym.verify(posed(make()), range(2))
+        assert ("optax_state" in str(caught.value)) is also
+
+
 @pytest.mark.parametrize("name", SMOOTH)
 def test_what_is_smooth_where_the_run_is_is_followed(name):
     found = eomsym.follow(posed(SMOOTH[name]()), 8, orders=(0,), after=1)
@@ -157,21 +164,31 @@ def unflat(theta):
     return {"b": jnp.asarray(theta[:1]), "w": jnp.asarray(theta[1:].reshape(2, 1))}
 
 
-def test_an_entry_that_takes_the_place_of_another_is_seen():
-    """The largest entry's derivative is one, whichever it is; so is that of a sorted array's."""
+BENT = {
+    "comparison gt": lambda part: jnp.where(part > 0, part, 2 * part),
+    "abs": lambda part: part + 0.1 * jnp.abs(part),
+    "max": lambda part: jnp.maximum(part, 0.9 * part),
+    "clip": lambda part: jnp.clip(part, -0.1, 100.0),
+    "relu": jax.nn.relu,
+    "reduce_max": lambda part: part * (1 + jnp.max(-part) ** 2),
+    "sort": lambda part: part * (1 + jnp.sort(part)[0] ** 2),
+    "comparison argmax": lambda part: part * (1 + jnp.argmax(-part)),
+}
 
-    def largest(slope, _):
-        return jax.tree.map(lambda part: part * (1 + jnp.max(jnp.abs(part))), slope)
 
-    fall = optax.chain(optax.stateless(largest), optax.sgd(0.1))
-
+@pytest.mark.parametrize("kink", BENT)
+def test_an_entry_that_changes_its_sign_or_place_is_seen(kink):
     def bowl(params):
-        return (params[0] ** 2 + 4 * params[1] ** 2) / 2
+        return (params[0] ** 2 + 30 * params[1] ** 2) / 2
 
-    # g = (θ₀, 4 θ₁): the second is the larger at first, and falls faster
-    with pytest.raises(InputError, match=r"its reduce_max goes to another side at step \d+"):
-        eomsym.follow(eomsym.Training(bowl, None, fall, theta=jnp.array([1.0, 0.3])), 20)
-    eomsym.follow(eomsym.Training(bowl, None, fall, theta=jnp.array([1.0, 0.1])), 20)
+    def run(rate):
+        bent = optax.stateless(lambda slope, _: BENT[kink](slope))
+        training = eomsym.Training(bowl, None, optax.chain(bent, optax.sgd(rate)), theta=jnp.array([1.0, 0.3]))
+        return eomsym.follow(training, 5, orders=(0,))
+
+    with pytest.raises(InputError, match=f"its {kink} goes to another side at step 2,"):
+        run(0.05)
+    run(0.001)  # where nothing changes its sign it is as smooth as any
 
 
 def test_a_comparison_of_what_has_a_kink_is_no_kink_where_it_stays():

@@ -108,6 +108,11 @@ REFUSED = {
     "Adamax": (torch.optim.Adamax, "torch.Adamax: no equation of motion, it divides by a maximum"),
     "own Lion": (lambda of: Own(of, change=lion), SIGN),
     "own sign, of all at once": (ForeachSign, SIGN),
+    "own sign, copied": (
+        lambda of: Own(of, change=lambda g, state: torch.copysign(torch.ones_like(g), g)),
+        "'copysign'",
+    ),
+    "own sign, by a step": (lambda of: Own(of, change=lambda g, state: torch.heaviside(g, 0 * g) - 0.5), "'heaviside'"),
     "own amsgrad": (lambda of: Own(of, change=amsgrad), KEPT),
     "own amsgrad, with new arrays": (lambda of: Own(of, change=kept_anew), KEPT),
     "own rounding": (lambda of: Own(of, change=lambda g, state: torch.round(g, decimals=3)), "'round'"),
@@ -195,17 +200,31 @@ def test_a_run_that_crosses_a_clip_is_refused_at_that_step_and_followed_on_eithe
     eomsym.follow(posed(make), 5, orders=(0,), after=crossing)
 
 
-def test_an_entry_that_changes_its_sign_is_seen():
-    def bent(gradient, state):
-        return torch.where(gradient > 0, gradient, 2 * gradient)
+BENT = {
+    "comparison gt": lambda gradient, state: torch.where(gradient > 0, gradient, 2 * gradient),
+    "abs": lambda gradient, state: gradient + 0.1 * gradient.abs(),
+    "linalg_vector_norm": lambda gradient, state: gradient * (1 + 0.1 * gradient.norm(p=1)),
+    "leaky_relu": lambda gradient, state: torch.nn.functional.leaky_relu(gradient, 0.9),
+    "maximum": lambda gradient, state: torch._foreach_maximum([gradient], [0.9 * gradient])[0],
+    "clamp_min": lambda gradient, state: torch._foreach_maximum([gradient], -0.1)[0],
+    "clamp": lambda gradient, state: gradient.clamp_(-0.1, 100),
+    "sort": lambda gradient, state: gradient * (1 + 0.1 * gradient.sort().values[0] ** 2),
+}
 
+
+@pytest.mark.parametrize("kink", BENT)
+def test_an_entry_that_changes_its_sign_or_place_is_seen(kink):
     def bowl(params):
         return (params**2 * torch.tensor([1.0, 30.0], dtype=torch.float64)).sum() / 2
 
-    for curved, kink in ((bent, "comparison gt"), (lambda gradient, state: gradient + 0.1 * gradient.abs(), "abs")):
-        params = torch.tensor([1.0, 0.3], dtype=torch.float64, requires_grad=True)
-        with pytest.raises(InputError, match=f"its {kink} goes to another side at step 2,"):
-            eomsym.follow(eomsym.Training(bowl, None, Own([params], change=curved), theta=params), 5, orders=(0,))
+    params = torch.tensor([1.0, 0.3], dtype=torch.float64, requires_grad=True)
+    wanted = "clamp_min|maximum" if kink == "clamp_min" else kink
+    with pytest.raises(InputError, match=f"its ({wanted}) goes to another side at step 2,"):
+        eomsym.follow(eomsym.Training(bowl, None, Own([params], change=BENT[kink]), theta=params), 5, orders=(0,))
+    # where nothing changes its sign it is as smooth as any
+    params = torch.tensor([1.0, 0.3], dtype=torch.float64, requires_grad=True)
+    own = Own([params], lr=0.005, change=BENT[kink])
+    eomsym.follow(eomsym.Training(bowl, None, own, theta=params), 5, orders=(0,))
 
 
 def test_a_comparison_of_what_has_a_kink_is_no_kink_where_it_stays():
