@@ -5,20 +5,18 @@ import io
 import json
 import math
 import re
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from html.parser import HTMLParser
 
 import numpy as np
 import polars
 import pytest
-from eomsym.verification.audit_record import AuditRow
-from eomsym.verification.decay_laws import RatePrediction
-from eomsym.verification.norm_laws import NormPath, Scale
 
 import eomsym
 from eomsym import derivation, dynamics, sweeps, tracking, verification
 from eomsym.cli import output
 from eomsym.derivation import corrected_step, decay_law, derive, modified_generator, modified_loss
+from eomsym.derivation.closed_forms import closed_form
 from eomsym.derivation.formula import Formula
 from eomsym.dynamics import Noise
 from eomsym.dynamics.error_prediction import ErrorPrediction
@@ -43,7 +41,9 @@ from eomsym.verification import (
     Translation,
     Verification,
 )
+from eomsym.verification.auditing import AuditRow
 from eomsym.verification.compare import Compared
+from eomsym.verification.layer_laws import NormPath, RatePrediction, Scale
 from eomsym.verification.recommending import Recommendation
 from eomsym.verification.terms_along import TermPoint, TermRecord, TreeRecord
 
@@ -82,8 +82,9 @@ def noise():
     name = {"loss": np.array([1.0, 0.5])}
     ensemble = Ensemble(10, 0, np.zeros((2, 3)), np.ones(2), 0.1 * np.ones(2), name, {"loss": 0.01 * np.ones(2)})
     spread = Spread(np.ones((3, 1)), np.zeros((3, 0)))
-    whole = (0, 5), np.zeros((2, 3)), np.ones(2), spread, 0.0
-    return Noise(OF, Loader(9, 3), 0.0, 1, *whole, name, name, ensemble, np.copy)
+    return Noise(
+        OF, Loader(9, 3), 0.0, 1, (0, 5), np.zeros((2, 3)), np.ones(2), spread, 0.0, name, name, ensemble, np.copy
+    )
 
 
 def follow():
@@ -136,7 +137,7 @@ RESULTS = {
     "generator": modified_generator(2),
     "modified loss": modified_loss(order=2),
     "law": decay_law(0.01, 0.01, range(3)),
-    "closed": derivation.closed_form(ExpressionLoss("x**2*y", ["x", "y"]), 1),
+    "closed": closed_form(ExpressionLoss("x**2*y", ["x", "y"]), 1),
     "corrected": corrected_step(2),
 }
 #: What has no two columns of numbers cannot be drawn.
@@ -242,6 +243,32 @@ def test_a_plain_table_is_as_wide_as_its_cells_and_a_line_across_is_none_of_its_
     assert str(table) == "   order  word\n       1  a\n12345678  bcd"
 
 
+def test_a_table_of_rows_names_a_cell_and_its_form_and_says_none_for_what_does_not_exist():
+    columns = {"N": "order", "how far": "error:.1e", "why": "reason"}
+    rows = [Compared(1, None, 1.234e-5, 0.0, 3, "lost"), {"order": 2, "error": None, "reason": None}]
+    table = Table.of(rows, columns, words=(-1,))
+    assert (table.head, table.words) == (["N", "how far", "why"], (-1,))
+    assert table.rows == [["1", "1.2e-05", "lost"], ["2", "none", "none"]]
+    assert Table.of([{"error": math.nan}], {"": "error:.1e"}).rows == [["none"]]
+    with pytest.raises(AttributeError):
+        Table.of(rows[:1], {"N": "nothing"})
+
+
+@dataclass(frozen=True, repr=False)
+class Sized(Result):
+    size: int
+    parts: object
+    more: object = None
+    told, rows_of = ("size", "parts", "more?"), "parts"
+
+
+def test_what_is_not_there_is_left_out_where_it_may_be_and_records_are_the_rows_that_are_named():
+    found = Sized(0, np.arange(2))
+    assert found.to_dict() == {"size": 0, "parts": [0, 1]}
+    assert Sized(0, [], {"a": 1}).to_dict() == {"size": 0, "parts": [], "more": {"a": 1}}
+    assert found.records() == [0, 1]
+
+
 def _results_of_public_functions():
     """``(function, names of classes in what it is annotated to return)`` for all functions of the rooms."""
     for room in ROOMS:
@@ -256,7 +283,6 @@ NO_RESULTS = {
     "Design",
     "LoopKernel",
     "TreeTable",
-    "FieldKernel",
 }
 
 

@@ -311,8 +311,8 @@ FAULTS = [
         ("MomentStep.mean", "mean -= run.spare", "mean += run.spare"),
         ("NoisyRun.spare", "return 1 / ((self.loader.samples - 1)", "return 1 / (self.loader.samples"),
         ("Loader.share", "/ (self.samples - 1) / size", "/ self.samples / size"),
-        ("Spread.directions", "outside * (np.linalg.norm(probes, axis=0) / lengths)", "outside"),
-        ("_compressed", "diagonal + np.maximum(outside, 0)", "np.maximum(outside, 0)"),
+        ("_mixed", "(columns.shape[1], MIXED)) / np.sqrt(MIXED)", "(columns.shape[1], MIXED))"),
+        ("MomentStep.fresh", "run.gaussian * self._independent()", "run.gaussian**2 * self._independent()"),
     ),
     *_faults(
         ("tests/derivation/test_noise_generator.py",),
