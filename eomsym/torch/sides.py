@@ -51,11 +51,11 @@ class _Kink:
         return np.concatenate([part.detach().reshape(-1).numpy() for part in found])
 
 
-class Watch(TorchDispatchMode):  # type: ignore[no-untyped-call]
+class Watch(TorchDispatchMode):
     """Sees the operations of a step, and what of them depends on ``sources``: tensors by their names."""
 
     def __init__(self, sources: Mapping[str, torch.Tensor]) -> None:
-        super().__init__()  # type: ignore[no-untyped-call]
+        super().__init__()
         self._alive: list[Any] = list(sources.values())  # so that no other tensor takes a place in storage
         #: Place in storage → names of sources and kinks that its numbers depend on.
         self._known: dict[int, set[str]] = {}
