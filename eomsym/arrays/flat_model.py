@@ -13,6 +13,7 @@ from eomsym.arrays.check import Watch, check_gradient
 from eomsym.arrays.frontend import MAX_ARRAY_ORDER, Frontend
 from eomsym.arrays.library import Traced
 from eomsym.arrays.line import curve_of
+from eomsym.blocks import Blocks
 from eomsym.errors import InputError
 
 #: A function of vectors of the library's.
@@ -42,6 +43,7 @@ class FlatModel(ABC):
         vector, self._shaped = library.ravel(self._moving.leaves)
         self.theta = np.array(library.numpy(vector))
         self.size = self.theta.size
+        self.blocks = Blocks(tuple(tuple(leaf.shape) for leaf in library.flatten(self._moving.leaves)[0]))
         self._tree = None if data is None else library.flatten(data)
         self.data = tuple(map(self._samples, filter(_is_array, self._tree[0]))) if self._tree else ()
         self._loss_fn = loss_fn

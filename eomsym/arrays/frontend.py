@@ -126,7 +126,8 @@ class Frontend:
                     cuts = [[rebatched(model[0], cut) for cut in cuts_of(given, size)] for model in gradients]
                     seen = [check_means(*pair, leaves, backend) for pair in zip(gradients, cuts, strict=True)]
                 others = [] if all(seen) else cuts
-            rows = array_counterterms(rule, gradients, leaves, order + 1, backend, watch, loop.steps, others)
+            maps = library.maps(rule, leaves)
+            rows = array_counterterms(rule, gradients, leaves, order + 1, backend, watch, loop.steps, others, maps)
         watch.tell()
         return [moving.row(library.unflatten(structure, row)) for row in rows]
 
@@ -201,7 +202,8 @@ class Frontend:
             traced = loss if isinstance(loss, Traced) else Traced(loss, slope)
             gradients = traced.gradients(library, (states[0], structure), ([], None), [WHOLE])
             watch = Watch(check, smooth, order, rule.linear)
-            rows = array_whole_terms(rule, [gradients], states, order + 1, library.backend, watch)
+            maps = library.maps(rule, states[0])
+            rows = array_whole_terms(rule, [gradients], states, order + 1, library.backend, watch, maps)
         watch.tell()
         return [tuple(moving.row(library.unflatten(structure, part)) for part in row) for row in rows]
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
+from eomsym.blocks import Blocks
 from eomsym.checks import check_choice, check_integer, meant
 from eomsym.errors import InputError, LossScaleWarning
 from eomsym.models.losses import LOSS_TABLE, Loss
@@ -94,6 +95,15 @@ class MLP:
     def size(self) -> int:
         """Number of parameters d."""
         return sum((rows + self.bias) * columns for rows, columns in pairwise(self.layers))
+
+    @property
+    def blocks(self) -> Blocks:
+        """W (n_in, n_out) and b (n_out,) of each layer, by the names that a Sequential of PyTorch's has for them."""
+        shapes, names = [], []
+        for number, (rows, columns) in enumerate(pairwise(self.layers)):
+            shapes += [(rows, columns), *([(columns,)] if self.bias else [])]
+            names += [f"{2 * number}.weight", *([f"{2 * number}.bias"] if self.bias else [])]
+        return Blocks(tuple(shapes), tuple(names))
 
     def split(self, vectors: np.ndarray) -> list[tuple[np.ndarray, np.ndarray]]:
         """Each layer's W (…, n_in, n_out) and b (…, n_out), or (…, 0) without biases, of vectors (…, d), as views."""

@@ -9,17 +9,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from fractions import Fraction
-from functools import cache, lru_cache
+from functools import cache, lru_cache, partial
 from typing import Any
 
 import numpy as np
 
+from eomsym.blocks import Blocks
+from eomsym.errors import InputError
 from eomsym.exact_numbers import Coefficient
+from eomsym.optimizers.maps import Map, joined
 from eomsym.optimizers.optimizer import Field
 from eomsym.optimizers.rule import Elapsed, UpdateRule
+from eomsym.series.array_series import ArraySeries, root_quotient
 from eomsym.series.program import Program
 from eomsym.series.rings import ProgramRun, Ring
-from eomsym.step_index.frozen import root_quotient
 from eomsym.step_index.solver import Algebra, solve
 from eomsym.step_index.tables import Tables, small_nodes
 
@@ -99,6 +102,7 @@ class NumberAlgebra(_Numbers):
     """Vectors whose gradient is known along any curve.
 
     ``states`` has the slow states, θ (d,) first, the others (d,) or, if all alike, (1,); ``root`` is that of a number.
+    ``blocks`` are what maps see of a vector.
     """
 
     def __init__(
@@ -108,22 +112,34 @@ class NumberAlgebra(_Numbers):
         states: Sequence[np.ndarray],
         number: Callable[[Fraction], Any] = float,
         root: Callable[[Any], Any] = np.sqrt,
+        blocks: Blocks | None = None,
     ) -> None:
         super().__init__(tables, states, number)
-        self._gradient_series, self._root = gradient_series, root
+        self._gradient_series, self._root, self._blocks = gradient_series, root, blocks
 
     def gradient(self, field: int) -> Callable[[np.ndarray], np.ndarray]:
-        levels: list[np.ndarray] = []
+        return self._along(partial(self._gradient_series, field))
 
-        def along(point: np.ndarray) -> np.ndarray:
-            levels.append(point)
-            if len(levels) == 1:  # η = 0: the same at every node
-                return self._gradient_series(field, point[:1])
-            curves = (
-                np.array([level[min(node, len(level) - 1)] for level in levels])
-                for node in range(len(self.tables.nodes))
+    def image(self, map: Map) -> Callable[..., np.ndarray]:
+        if self._blocks is None:
+            raise InputError(
+                f"map {map.name!r}: the arrays that theta is made of are not known here; give their shapes"
             )
-            return np.array([self._gradient_series(field, curve)[-1] for curve in curves])
+        return self._along(partial(map_series, map, self._blocks))
+
+    def _along(self, series_of: Callable[..., np.ndarray]) -> Callable[..., np.ndarray]:
+        """Level by level, at every node, what a function of series (terms, d) gives."""
+        levels: list[tuple[np.ndarray, ...]] = []
+
+        def along(*points: np.ndarray) -> np.ndarray:
+            levels.append(points)
+            if len(levels) == 1:  # η = 0: the same at every node
+                return series_of(*(point[:1] for point in points))
+            values = []
+            for node in range(len(self.tables.nodes)):
+                curves = zip(*([part[min(node, len(part) - 1)] for part in level] for level in levels), strict=True)
+                values.append(series_of(*[np.array(curve) for curve in curves])[-1])
+            return np.array(values)
 
         return along
 
@@ -135,6 +151,11 @@ class NumberAlgebra(_Numbers):
 
     def root(self, argument: np.ndarray) -> np.ndarray:
         return np.array([[self._root(value) for value in row] for row in argument])
+
+
+def map_series(map: Map, blocks: Blocks, *series: np.ndarray) -> np.ndarray:
+    """The coefficients of a map along curves of its arguments, each (terms, d): (terms, d)."""
+    return np.asarray(joined(map.of_blocks([blocks.split(ArraySeries(rows)) for rows in series])).rows)
 
 
 class ProgramAlgebra(_Numbers):
