@@ -6,7 +6,7 @@ matrices, sums over axes, shapes and slices.  Numbers may be objects, such as mp
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from fractions import Fraction
 from functools import reduce
 from operator import mul
@@ -19,12 +19,15 @@ from eomsym.exact_numbers import Arithmetic
 
 
 class ArraySeries(Arithmetic):
-    """``Σ_k rows[k] η^k``, ``rows`` (terms, …), cut at ``η^terms``; coefficients are broadcast as NumPy's arrays."""
+    """``Σ_k rows[k] η^k``, ``rows`` (terms, …), cut at ``η^terms``; coefficients are broadcast as NumPy's arrays.
+
+    With ``lead`` 2 they are many series side by side, (terms, curves, …): functions see the shape of one.
+    """
 
     __array_ufunc__ = None  # NumPy's numbers on the left leave the operation to this class
 
-    def __init__(self, rows: np.ndarray) -> None:
-        self.rows = rows
+    def __init__(self, rows: np.ndarray, lead: int = 1) -> None:
+        self.rows, self._lead = rows, lead
 
     @property
     def rounds(self) -> int:
@@ -34,12 +37,12 @@ class ArraySeries(Arithmetic):
     @property
     def shape(self) -> tuple[int, ...]:
         """Of each coefficient."""
-        return self.rows.shape[1:]
+        return self.rows.shape[self._lead :]
 
     @property
     def ndim(self) -> int:
         """Axes of each coefficient."""
-        return self.rows.ndim - 1
+        return self.rows.ndim - self._lead
 
     @classmethod
     def constant(cls, value: np.ndarray, terms: int) -> ArraySeries:
@@ -58,80 +61,85 @@ class ArraySeries(Arithmetic):
     @classmethod
     def joined(cls, parts: Sequence[ArraySeries]) -> ArraySeries:
         """One vector of several."""
-        return cls(np.concatenate([part.rows for part in parts], axis=1))
+        return cls(np.concatenate([part.rows for part in parts], axis=-1), parts[0]._lead)
+
+    def _of(self, rows: np.ndarray) -> ArraySeries:
+        return ArraySeries(rows, self._lead)
+
+    def _leading(self) -> tuple[int, ...]:
+        return self.rows.shape[: self._lead]
 
     def __len__(self) -> int:
         return self.shape[0]
 
     def __getitem__(self, place: Any) -> ArraySeries:
-        return ArraySeries(self.rows[(slice(None), *(place if isinstance(place, tuple) else (place,)))])
+        inside = place if isinstance(place, tuple) else (place,)
+        return self._of(self.rows[(*self._lead * (slice(None),), *inside)])
 
     def reshape(self, *shape: Any) -> ArraySeries:
         """As NumPy's."""
         wanted = shape[0] if len(shape) == 1 and isinstance(shape[0], (tuple, list)) else shape
-        return ArraySeries(self.rows.reshape(len(self.rows), *wanted))
+        return self._of(self.rows.reshape(*self._leading(), *wanted))
 
     @property
     def T(self) -> ArraySeries:
         """All axes in the other order."""
-        return ArraySeries(self.rows.transpose(0, *range(self.ndim, 0, -1)))
+        last = range(self.rows.ndim - 1, self._lead - 1, -1)
+        return self._of(self.rows.transpose(*range(self._lead), *last))
 
     @property
     def mT(self) -> ArraySeries:
         """The last two axes in the other order."""
-        return ArraySeries(self.rows.swapaxes(-1, -2))
+        return self._of(self.rows.swapaxes(-1, -2))
 
     def sum(self, axis: Any = None, keepdims: bool = False) -> ArraySeries:
         """As NumPy's."""
-        return ArraySeries(self.rows.sum(axis=self._axes(axis), keepdims=True)).squeezed(self, axis, keepdims)
+        return self._of(self.rows.sum(axis=self._axes(axis), keepdims=keepdims))
 
     def mean(self, axis: Any = None, keepdims: bool = False) -> ArraySeries:
         """As NumPy's."""
-        total = self.sum(axis, keepdims)
-        return total * Fraction(max(1, int(np.prod(total.shape))), int(np.prod(self.shape)))
-
-    def squeezed(self, whole: ArraySeries, axis: Any, keepdims: bool) -> ArraySeries:
-        """Without the axes of ``whole`` that were summed over, unless they are kept."""
-        return self if keepdims else ArraySeries(self.rows.squeeze(whole._axes(axis)))
+        return self._of(self.rows.mean(axis=self._axes(axis), keepdims=keepdims))
 
     def _axes(self, axis: Any) -> tuple[int, ...]:
         if axis is None:
-            return tuple(range(1, self.rows.ndim))
-        return tuple(1 + place % self.ndim for place in (axis if isinstance(axis, tuple) else (axis,)))
+            return tuple(range(self._lead, self.rows.ndim))
+        return tuple(self._lead + place % self.ndim for place in (axis if isinstance(axis, tuple) else (axis,)))
 
     def __add__(self, other: Any) -> ArraySeries:
-        left, right = _aligned(self.rows, self._rows_of(other))
-        return ArraySeries(left + right)
+        left, right = self._aligned(other)
+        return self._of(left + right)
 
     def __mul__(self, other: Any) -> ArraySeries:
+        left, right = self._aligned(other)
         if not isinstance(other, ArraySeries):
-            factor = self._plain(other)
-            return ArraySeries(_aligned(self.rows, np.asarray(factor)[None])[0] * factor)
-        left, right = _aligned(self.rows, other.rows)
+            return self._of(left * right[:1])
         total = left[:1] * right
         for k in range(1, len(left)):
             total[k:] += left[k] * right[:-k]
-        return ArraySeries(total)
+        return self._of(total)
 
     def __truediv__(self, other: Any) -> ArraySeries:
-        if not isinstance(other, ArraySeries):
-            divisor = self._plain(other)
-            return ArraySeries(_aligned(self.rows, np.asarray(divisor)[None])[0] / divisor)
-        above, below = _aligned(self.rows, other.rows)
+        above, below = self._aligned(other)
         quotient = above / below[:1]
-        for k in range(1, len(quotient)):
-            quotient[k] = (above[k] - np.add.reduce(below[k:0:-1] * quotient[:k])) / below[0]
-        return ArraySeries(quotient)
+        if isinstance(other, ArraySeries):
+            for k in range(1, len(quotient)):
+                quotient[k] = (above[k] - np.add.reduce(below[k:0:-1] * quotient[:k])) / below[0]
+        return self._of(quotient)
 
     def __rtruediv__(self, other: Any) -> ArraySeries:
         return (self * 0 + other) / self
 
-    def __matmul__(self, other: Any) -> ArraySeries:
-        right = other.rows if isinstance(other, ArraySeries) else self.constant(np.asarray(other), len(self.rows)).rows
-        return _convolved(np.matmul, self.rows, right)
-
-    def __rmatmul__(self, other: Any) -> ArraySeries:
-        return self.constant(np.asarray(other), len(self.rows)) @ self
+    def __matmul__(self, other: ArraySeries) -> ArraySeries:
+        if not isinstance(other, ArraySeries) or not (self.ndim and other.ndim):
+            raise TypeError("a product of matrices takes two that are made of the argument")
+        left, right = self.rows, other.rows
+        left = left if self.ndim > 1 else left[..., None, :]
+        right = right if other.ndim > 1 else right[..., None]
+        total = left[0] @ right
+        for k in range(1, len(left)):
+            total[k:] += left[k] @ right[:-k]
+        total = total if self.ndim > 1 else total.squeeze(-2)
+        return self._of(total if other.ndim > 1 else total.squeeze(-1))
 
     def __pow__(self, exponent: Any) -> ArraySeries:
         if exponent == 0.5:
@@ -147,32 +155,24 @@ class ArraySeries(Arithmetic):
         for k in range(1, len(root)):
             rest = self.rows[k] - np.add.reduce(root[k - 1 : 0 : -1] * root[1:k])
             root[k] = root_quotient(rest, 2 * root[0])
-        return ArraySeries(root)
+        return self._of(root)
 
-    def _rows_of(self, other: Any) -> np.ndarray:
+    def _aligned(self, other: Any) -> tuple[np.ndarray, np.ndarray]:
+        """The rows of both with as many axes, so that coefficients are broadcast from their last axis as NumPy does."""
         if isinstance(other, ArraySeries):
-            return other.rows
-        return self.constant(np.asarray(self._plain(other)), len(self.rows)).rows
-
-    def _plain(self, number: Any) -> Any:
-        """NumPy would make objects of an exact number."""
-        return float(number) if isinstance(number, Fraction) and self.rows.dtype != object else number
-
-
-def _aligned(left: np.ndarray, right: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Rows of as many axes, so that coefficients are broadcast as arrays of NumPy's are, from their last axis."""
-    axes = max(left.ndim, right.ndim)
-    made = [rows.reshape(len(rows), *(1,) * (axes - rows.ndim), *rows.shape[1:]) for rows in (left, right)]
-    return made[0], made[1]
-
-
-def _convolved(product: Callable[[Any, Any], Any], left: np.ndarray, right: np.ndarray) -> ArraySeries:
-    """The series of a bilinear product."""
-    levels = []
-    for k in range(len(left)):
-        terms = [product(left[i], right[k - i]) for i in range(k + 1)]
-        levels.append(sum(terms[1:], terms[0]))
-    return ArraySeries(np.array(levels))
+            right = other.rows
+        else:  # NumPy would make objects of an exact number
+            number = float(other) if isinstance(other, Fraction) and self.rows.dtype != object else other
+            value = np.asarray(number)
+            right = np.zeros((len(self.rows), *(1,) * (self._lead - 1), *value.shape), value.dtype)
+            right[0] = value
+        axes = max(self.rows.ndim, right.ndim)
+        lead = self._lead
+        made = [
+            rows.reshape(*rows.shape[:lead], *(1,) * (axes - rows.ndim), *rows.shape[lead:])
+            for rows in (self.rows, right)
+        ]
+        return made[0], made[1]
 
 
 def root_quotient(rest: np.ndarray, root: np.ndarray) -> np.ndarray:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from fractions import Fraction
-from functools import cache, lru_cache, partial
+from functools import cache, lru_cache
 from typing import Any
 
 import numpy as np
@@ -118,28 +118,35 @@ class NumberAlgebra(_Numbers):
         self._gradient_series, self._root, self._blocks = gradient_series, root, blocks
 
     def gradient(self, field: int) -> Callable[[np.ndarray], np.ndarray]:
-        return self._along(partial(self._gradient_series, field))
+        levels: list[np.ndarray] = []
+
+        def along(point: np.ndarray) -> np.ndarray:
+            levels.append(point)
+            if len(levels) == 1:  # η = 0: the same at every node
+                return self._gradient_series(field, point[:1])
+            curves = (
+                np.array([level[min(node, len(level) - 1)] for level in levels])
+                for node in range(len(self.tables.nodes))
+            )
+            return np.array([self._gradient_series(field, curve)[-1] for curve in curves])
+
+        return along
 
     def image(self, map: Map) -> Callable[..., np.ndarray]:
-        if self._blocks is None:
-            raise InputError(
-                f"map {map.name!r}: the arrays that theta is made of are not known here; give their shapes"
-            )
-        return self._along(partial(map_series, map, self._blocks))
-
-    def _along(self, series_of: Callable[..., np.ndarray]) -> Callable[..., np.ndarray]:
-        """Level by level, at every node, what a function of series (terms, d) gives."""
+        blocks = self._blocks
+        if blocks is None:
+            raise InputError(f"map {map.name!r}: the arrays that theta is made of are not known; give their shapes")
         levels: list[tuple[np.ndarray, ...]] = []
 
         def along(*points: np.ndarray) -> np.ndarray:
             levels.append(points)
-            if len(levels) == 1:  # η = 0: the same at every node
-                return series_of(*(point[:1] for point in points))
-            values = []
-            for node in range(len(self.tables.nodes)):
-                curves = zip(*([part[min(node, len(part) - 1)] for part in level] for level in levels), strict=True)
-                values.append(series_of(*[np.array(curve) for curve in curves])[-1])
-            return np.array(values)
+            nodes = 1 if len(levels) == 1 else len(self.tables.nodes)  # η = 0: the same at every node
+            curves = [
+                np.array([np.broadcast_to(values[:nodes], (nodes, values.shape[1])) for values in argument])
+                for argument in zip(*levels, strict=True)
+            ]
+            parts = [blocks.split(ArraySeries(rows, lead=2)) for rows in curves]
+            return np.asarray(joined(map.of_blocks(parts)).rows[-1])
 
         return along
 
@@ -151,11 +158,6 @@ class NumberAlgebra(_Numbers):
 
     def root(self, argument: np.ndarray) -> np.ndarray:
         return np.array([[self._root(value) for value in row] for row in argument])
-
-
-def map_series(map: Map, blocks: Blocks, *series: np.ndarray) -> np.ndarray:
-    """The coefficients of a map along curves of its arguments, each (terms, d): (terms, d)."""
-    return np.asarray(joined(map.of_blocks([blocks.split(ArraySeries(rows)) for rows in series])).rows)
 
 
 class ProgramAlgebra(_Numbers):
