@@ -218,9 +218,11 @@ class Training:
     def kernel(self, order: int, purpose: str = "this question", *, of_rule: bool = False) -> Any:
         """Returns the loss as a kernel to this order: the one given, or one of gradient descent that is generated.
 
-        ``of_rule`` asks for the terms of the training's own rule.  Raises ``InputError`` where the kernel given has a
-        lower order.
+        ``of_rule`` asks for the terms of the training's own rule; of one that calls maps of blocks they come from the
+        kernel of gradient descent.  Raises ``InputError`` where the kernel given has a lower order.
         """
+        if of_rule and not self.brings_rule and _calls_maps(*self.rule):
+            return RuleKernel(self.kernel(order, purpose), *self.rule)
         if self._kernel is not None:
             check_order(self._kernel, order, purpose)
             if self.own is not None:
@@ -430,6 +432,10 @@ def _has_terms(known: KernelSpec, wanted: KernelSpec) -> bool:
 def _is_rule(optimizer: Any) -> bool:
     """Whether it is an optimiser with its values; optax's are tuples too."""
     return isinstance(optimizer, tuple) and isinstance(optimizer[0], Optimizer)
+
+
+def _calls_maps(entry: Optimizer, values: Mapping[str, Fraction]) -> bool:
+    return not entry.numeric_only and bool(entry.rule(**values).images)
 
 
 def _check_cold(optimizer: Any, purpose: str) -> None:
