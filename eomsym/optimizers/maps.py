@@ -74,6 +74,8 @@ class Map:
         builder = next((vector.builder for vector in vectors if hasattr(vector, "builder")), None)
         if builder is not None:
             return builder.image(self, vectors)
+        if not all(hasattr(vector, "shape") for vector in vectors):
+            raise InputError(f"map {self.name!r}: the noise of a rule that calls one is not known; take another rule")
         return self.of_vectors(vectors, _BLOCKS.get())
 
     def of_vectors(self, vectors: Sequence[Any], blocks: Blocks | None) -> Any:
