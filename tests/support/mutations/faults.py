@@ -322,6 +322,15 @@ FAULTS = [
         ("_applied", "range(before, count + 1)", "range(before + 1, count + 1)"),
     ),
     *_faults(
+        ("tests/derivation/test_state_noise.py",),
+        ("_mean", "Fraction(1, power if along else 1)", "Fraction(1)"),
+        ("_second", "after - HALF * push", "after + HALF * push"),
+        ("_second", "- HALF * flow[0]", "+ HALF * flow[0]"),
+        ("_second", "first[a] * later[b] + later[a] * first[b]", "2 * first[a] * later[b]"),
+        ("_covariance", "if one.gradient", "if one.gradient == 1"),
+        ("MeanAlgebra.antidifference", "self._averaged(values)", "values"),
+    ),
+    *_faults(
         VERIFICATION,
         ("OrderRecord.extrapolated_ratio", " * large - of_large * small) / (large - small)", " + of_large) / 2"),
         ("SLOPE_TOLERANCE", "SLOPE_TOLERANCE = 0.1", "SLOPE_TOLERANCE = 1.1"),
