@@ -20,8 +20,7 @@ from eomsym.dynamics.kernel import Data
 from eomsym.dynamics.loop_kernel import LoopKernel, entered_from, handed_over, pieces_between
 from eomsym.dynamics.runs import StateMap
 from eomsym.errors import EomsymError, IntegrationError
-from eomsym.step_index import lookahead_weights, map_logarithm
-from eomsym.step_index.lookahead import MAX_LOOKAHEAD_ORDER
+from eomsym.step_index.lookahead import MAX_LOOKAHEAD_ORDER, lookahead_weights, map_logarithm
 
 #: A path of the integrator is given up that takes more steps than the first number, and the second for each step of the
 #: run; a seventh is usual.  The slow manifold's series soon leaves all measure where η is too large for it.

@@ -18,7 +18,8 @@ from eomsym.dynamics.kernel_rule import DESCENT, asked_rule, check_rule, rule_na
 from eomsym.dynamics.kernel_series import RuleKernel
 from eomsym.dynamics.setting import Setting
 from eomsym.errors import InputError
-from eomsym.models import MLP, Dataset, ExpressionLoss, VectorField, dataset, default_model
+from eomsym.models import MLP, ExpressionLoss, VectorField, dataset, default_model
+from eomsym.models.data import Dataset
 from eomsym.models.data_files import DataFile
 from eomsym.optimizers import Optimizer, chosen, get
 from eomsym.optimizers.loop import loop_of
@@ -227,7 +228,8 @@ class Training:
                 self.own.kernel.check()
                 return RuleKernel(self.own.kernel, *self.rule) if of_rule else self._kernel
             return self._kernel
-        from eomsym.codegen import COMMITTED, KernelSpec, kernel_for
+        from eomsym.codegen import KernelSpec, kernel_for
+        from eomsym.codegen.store import COMMITTED
 
         assert self.model is not None
         entry, values = self.rule if of_rule else (None, {})
