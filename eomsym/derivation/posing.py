@@ -86,6 +86,8 @@ class Posed:
         Raises ``InputError`` for an order that is too high, or for too many trees.
         """
         check_order(order, self.highest, self._limit)
+        if self.noise and self.rule.images:
+            raise InputError(f"noise: {self.entry.name} calls maps of blocks, whose noise is not derived; leave it out")
         if self.rule.unwritten:
             raise InputError(f"optimizer {self.entry.name!r}: {self.rule.unwritten}; {NUMBERS}")
         if self.rule.linear and self.scaling is None:

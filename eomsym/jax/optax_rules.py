@@ -35,13 +35,19 @@ def from_optax(transformation: Any) -> tuple[Optimizer, dict[str, Fraction]]:
     the rest, each by its shortest decimal.  Raises ``InputError`` that names the operation for what has no rule
     (``sign``, ``max``, sums over parameters, a schedule), and where the last factor is no learning rate.
     """
+    entry, values, _ = rule_and_rate(transformation)
+    return entry, values
+
+
+def rule_and_rate(transformation: Any) -> tuple[Optimizer, dict[str, Fraction], float]:
+    """The same, with the learning rate that was split off."""
     with jax.enable_x64(True):
         program, rate = read_program(transformation, jnp.asarray(_THETA))
         _check_alike(transformation, program)
         entry = _optimizer(program, rate)
         values = entry.complete({})
         _check(transformation, entry, values, rate)
-    return entry, values
+    return entry, values, rate
 
 
 def _optimizer(program: Program, rate: float) -> Optimizer:
