@@ -148,8 +148,9 @@ class UpdateRule:
 
     @property
     def linear(self) -> bool:
-        """Whether there is nothing componentwise: the modified field is then a series over rooted trees."""
-        return all(isinstance(atom, (State, Gradient, Image, Stage, Elapsed)) for atom in self.atoms)
+        """Whether there is nothing componentwise, nor a map of several vectors: the modified field is over trees."""
+        on_trees = all(isinstance(atom, (State, Gradient, Image, Stage, Elapsed)) for atom in self.atoms)
+        return on_trees and all(len(image.arguments) == 1 for image in self.images)
 
     @property
     def images(self) -> tuple[Image, ...]:
@@ -159,11 +160,9 @@ class UpdateRule:
     @property
     def unwritten(self) -> str:
         """Why its terms are not written out by symbols; empty where they are."""
-        if self.images and not self.linear:
-            return "it calls maps of blocks beside componentwise functions"
-        if any(len(image.arguments) > 1 for image in self.images):
-            return "it calls a map of several vectors"
-        return ""
+        if self.linear or not self.images:
+            return ""
+        return "it calls maps of blocks, of several vectors or beside componentwise functions"
 
     @cached_property
     def homogeneous(self) -> bool:
