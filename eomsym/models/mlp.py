@@ -95,6 +95,15 @@ class MLP:
         """Number of parameters d."""
         return sum((rows + self.bias) * columns for rows, columns in pairwise(self.layers))
 
+    @property
+    def shapes(self) -> dict[str, tuple[int, ...]]:
+        """The shape of each array in θ, in order, by the name that it has in a ``torch.nn.Sequential``: ``0.weight``."""
+        shapes: dict[str, tuple[int, ...]] = {}
+        for place, (rows, columns) in enumerate(pairwise(self.layers)):
+            shapes[f"{2 * place}.weight"] = rows, columns
+            shapes |= {f"{2 * place}.bias": (columns,)} if self.bias else {}
+        return shapes
+
     def split(self, vectors: np.ndarray) -> list[tuple[np.ndarray, np.ndarray]]:
         """Each layer's W (…, n_in, n_out) and b (…, n_out), or (…, 0) without biases, of vectors (…, d), as views."""
         parts, start, shape = [], 0, vectors.shape[:-1]

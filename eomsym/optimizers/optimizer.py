@@ -12,11 +12,14 @@ from typing import TYPE_CHECKING, Any
 from eomsym.checks import meant, shown, suggestion
 from eomsym.errors import InputError
 from eomsym.exact_numbers import Coefficient, read_rational
+from eomsym.optimizers.blockwise import values_of
 from eomsym.optimizers.rule import UpdateRule
 from eomsym.optimizers.tracing import trace, trace_settled
 
 if TYPE_CHECKING:
     import numpy as np
+
+    from eomsym.optimizers.maps import Blocks
 
 
 #: The gradient of a field at a point, ``gradient(point, field=0)``, and a state: arrays, or what is traced.
@@ -259,6 +262,7 @@ class Optimizer:
     limits: str = ""
     numeric_only: str = ""
     plain: Optimizer | None = None
+    blocks: Blocks | None = None
 
     def __post_init__(self) -> None:
         for name, text in _told(self.step).items():
@@ -351,7 +355,8 @@ class Optimizer:
             return 0
         self.rule(**parameters)  # says why not, where there is none
         rule = trace(self.step, 1 + len(self.memory), parameters)
-        shares = [abs(float(rule.self_coefficient(index))) for index in range(1, 1 + len(self.memory))]
+        kept = [rule.self_coefficient(index) for index in range(1, 1 + len(self.memory))]
+        shares = [abs(float(share)) for coefficient in kept for share in values_of(coefficient)]
         rate = max(0.5, math.sqrt(max(shares)))
         if rate >= 1:
             raise InputError(f"{self.name}: a state keeps {max(shares):g} of itself in each step and never settles")

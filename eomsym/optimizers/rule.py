@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from eomsym.exact_numbers import Coefficient
+from eomsym.optimizers.blockwise import Blockwise
 
 
 @dataclass(frozen=True)
@@ -131,8 +132,15 @@ class UpdateRule:
 
     @property
     def linear(self) -> bool:
-        """Whether there is nothing componentwise: the modified field is then a series over rooted trees."""
-        return all(isinstance(atom, (State, Gradient, Stage, Elapsed)) for atom in self.atoms)
+        """Whether nothing is componentwise, groups included: the modified field is a series over rooted trees."""
+        return all(isinstance(atom, (State, Gradient, Stage, Elapsed)) for atom in self.atoms) and not self.grouped
+
+    @cached_property
+    def grouped(self) -> bool:
+        """Whether a number differs between groups of parameters."""
+        inner = [part for atom in self.atoms for part in vars(atom).values() if isinstance(part, Linear)]
+        every = (*self.following, *self.stages, *inner)
+        return any(isinstance(value, Blockwise) for made in every for *_, value in made.terms)
 
     @cached_property
     def homogeneous(self) -> bool:

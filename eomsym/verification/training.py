@@ -22,11 +22,12 @@ from eomsym.models import MLP, Dataset, ExpressionLoss, VectorField, dataset, de
 from eomsym.models.data_files import DataFile
 from eomsym.optimizers import Optimizer, chosen, get
 from eomsym.optimizers.loop import loop_of
+from eomsym.optimizers.maps import Blocks
 from eomsym.optimizers.registry import label
 from eomsym.schedules import Schedule, from_torch_scheduler
 from eomsym.schedules.schedule import read_schedules
 from eomsym.verification.batches import Batches
-from eomsym.verification.own_loss import OwnLoss, own_loss, read_loader
+from eomsym.verification.own_loss import OwnLoss, moving_leaves, own_loss, read_loader
 
 if TYPE_CHECKING:
     from eomsym.codegen import KernelSpec
@@ -52,6 +53,8 @@ class Training:
     ``eta`` is the learning rate, that of a real object where it is None; some questions choose their own.
     ``theta`` is the start: a vector (d,), a ``state_dict`` or, of a loss function, its ``params``, any pytree; by
     default ``model.initial(seed)``.  ``seed`` also draws data sets by name.
+    ``groups`` are ``{pattern: {parameter: value}}`` for parameters of the model whose names match, ``eta_factor`` a
+    factor of eta; a real object has its own, and its largest rate is eta.
     ``schedule`` is one of the learning rate, a factor of eta in ``tau`` = n eta, a mapping of names of parameters, and
     ``eta``, to schedules, or a scheduler of PyTorch; ``batches`` are a size, of shuffled batches, or ``Batches``.
     ``precision`` is ``double``, or ``double-double`` for gradient descent on small networks.
@@ -67,6 +70,7 @@ class Training:
         *,
         theta: Any = None,
         seed: int = 0,
+        groups: Any = None,
         schedule: Any = None,
         batches: int | Batches | None = None,
         variables: Sequence[str] | None = None,
@@ -75,7 +79,8 @@ class Training:
     ) -> None:
         self._arguments = {
             **{"model": model, "data": data, "optimizer": optimizer, "eta": eta, "theta": theta, "seed": seed},
-            **{"schedule": schedule, "batches": batches, "variables": variables, "precision": precision},
+            **{"groups": groups, "schedule": schedule, "batches": batches, "variables": variables},
+            "precision": precision,
             **hyperparameters,
         }
         self.seed = check_integer("seed", seed)
@@ -86,7 +91,7 @@ class Training:
         if not isinstance(self.batches, Batches | None):
             raise InputError(f"batches {shown(batches)}: give a size, or eomsym.Batches")
         self._read_loss(model, data, theta, variables, precision)
-        self._read_rule(optimizer, eta, schedule, **hyperparameters)
+        self._read_rule(optimizer, eta, groups, schedule, **hyperparameters)
 
     def with_(self, **changes: Any) -> Training:
         """Returns the training with other arguments, ``with_(eta=0.1)``; a loss that stays is shared.
@@ -226,11 +231,15 @@ class Training:
             if self.own is not None:
                 self.own.kernel.check()
                 return RuleKernel(self.own.kernel, *self.rule) if of_rule else self._kernel
+            if of_rule and self.entry.blocks is not None and not self.brings_rule:
+                return RuleKernel(self.series_kernel(order, purpose), *self.rule)
             return self._kernel
         from eomsym.codegen import COMMITTED, KernelSpec, kernel_for
 
         assert self.model is not None
         entry, values = self.rule if of_rule else (None, {})
+        if entry is not None and entry.blocks is not None:  # no kernel is generated for a rule of these arrays
+            return RuleKernel(self.series_kernel(order, purpose), entry, values)
         name = DESCENT if entry is None else entry.name
         spec = KernelSpec(self.model, order, name, self.precision, tuple(values.items()))
         known = [one for one in (*self._made, *COMMITTED) if _has_terms(one, spec)]
@@ -276,7 +285,16 @@ class Training:
 
     # The rule.
 
-    def _read_rule(self, optimizer: Any, eta: Any, schedule: Any, **given: object) -> None:
+    @property
+    def _blocks(self) -> Blocks | None:
+        """The arrays that θ is made of, by the names that PyTorch has for those of a network."""
+        if self.own is not None:
+            return self.own.kernel.blocks  # type: ignore[no-any-return]
+        shapes = self.model.shapes if isinstance(self.model, MLP) else {}
+        shapes |= dict.fromkeys(getattr(self.model, "variables", ()), (1,))
+        return Blocks(tuple(shapes.values()), tuple(shapes)) if shapes else None
+
+    def _read_rule(self, optimizer: Any, eta: Any, groups: Any, schedule: Any, **given: object) -> None:
         if hasattr(schedule, "optimizer") and hasattr(schedule, "step"):
             optimizer = schedule.optimizer if optimizer is None else optimizer
             if hasattr(optimizer, "param_groups") and optimizer is not schedule.optimizer:
@@ -290,13 +308,15 @@ class Training:
             optimizer, values = optimizer
             given = {**values, **given}
         if optimizer is None or isinstance(optimizer, (str, Optimizer)):
-            entry, exact = asked_rule(self._kernel, optimizer, given)
+            entry, exact = asked_rule(self._kernel, optimizer, given, (groups, self._blocks))
             if optimizer is None:  # a schedule takes the place of a value that the kernel brings
                 exact = {name: value for name, value in exact.items() if name in given or name not in schedules}
             self.label = label(optimizer, entry)
             self._take_rule(entry, exact, schedules)
         else:
-            eta = self._read_object(optimizer, eta, schedules, given)
+            eta = self._read_object(
+                optimizer, eta, schedules, {**given, **({} if groups is None else {"groups": groups})}
+            )
         self.eta = None if eta is None else check_positive("eta", eta)
 
     def _take_rule(self, entry: Optimizer, exact: Mapping[str, Fraction], schedules: Mapping[str, Schedule]) -> None:
@@ -333,19 +353,21 @@ class Training:
             raise InputError(
                 f"optimizer {shown(optimizer)}: give a name, an Optimizer, a torch.optim object or optax's"
             )
-        if given:
-            raise InputError(f"{next(iter(given))}: beside a real optimizer, which has its own values; leave it out")
+        for name in given:
+            raise InputError(f"{name}: beside a real optimizer, which has its own values; leave it out")
         self.label = f"torch.{type(optimizer).__name__}" if is_torch else "optax transformation"
         rates = {float(group["lr"]) for group in optimizer.param_groups} if is_torch else set()
         if is_torch and not (schedules and eta is not None):  # a scheduler has said what its factor is of
-            eta = _same_rate(eta, rates) if len(rates) == 1 or eta is not None else None
+            eta = _same_rate(eta, {max(rates)})
         try:
             if is_torch:
-                self._take_rule(*chosen(optimizer), schedules)
+                arrays = [] if self.own is None else moving_leaves(self.own.params)
+                self._take_rule(*chosen(optimizer, {}, None, self._blocks, arrays), schedules)
             else:
                 from eomsym.jax import from_optax
 
-                self._take_rule(*from_optax(optimizer), schedules)
+                params = None if self.own is None else self.own.params
+                self._take_rule(*from_optax(optimizer, params), schedules)
         except InputError as error:
             if schedules or self.batches is not None or self.own is None:
                 raise
