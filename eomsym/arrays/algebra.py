@@ -7,9 +7,10 @@ node, as all is at order 0, may be there once.
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial, reduce
+from types import MappingProxyType
 from typing import Any
 
 from eomsym.arrays.batches import Arrays, BatchGradient, compared, summed
@@ -19,6 +20,7 @@ from eomsym.arrays.round_off import round_off, tiny
 from eomsym.errors import InputError
 from eomsym.exact_numbers import Coefficient
 from eomsym.optimizers.blockwise import Blockwise
+from eomsym.optimizers.maps import Map
 from eomsym.optimizers.rule import UpdateRule
 from eomsym.optimizers.stepping import number
 from eomsym.step_index import Algebra, solve
@@ -150,11 +152,13 @@ class ArrayAlgebra(Algebra):
         watch: Watch,
         others: Sequence[Sequence[Sequence[BatchGradient]]] = (),
         roots: bool = False,
+        maps: Mapping[Map, BatchGradient] = MappingProxyType({}),
     ) -> None:
         super().__init__(tables)
         self._tables, self._models, self._states, self._backend = tables, models, states, backend
-        self._watch, self._others, self._roots = watch, dict(enumerate(others)), roots
+        self._watch, self._others, self._roots, self._maps = watch, dict(enumerate(others)), roots, maps
         self._gradients: list[GradientSeries] = []
+        self._images: list[GradientSeries] = []
 
     def slow(self, index: int) -> Arrays:
         return [[part] for part in self._states[index]]
@@ -181,10 +185,15 @@ class ArrayAlgebra(Algebra):
         self._gradients.append(GradientSeries(batches, self._tables, self._backend, self._watch, others, self._roots))
         return self._gradients[-1]
 
+    def image(self, map: Map) -> Callable[..., Arrays]:
+        series = GradientSeries([self._maps[map]], self._tables, self._backend, self._watch, (), False)
+        self._images.append(series)
+        return lambda *arguments: series([rows for argument in arguments for rows in argument])
+
     def finish(self) -> None:
         """Has the watch look at what was made."""
-        for gradient in self._gradients:
-            gradient.finish()
+        for series in (*self._gradients, *self._images):
+            series.finish()
 
     def check_finite(self, rows: Sequence[Arrays]) -> None:
         """Raises ``InputError`` for a row with numbers that are none, where the watch looks and can."""
@@ -234,9 +243,11 @@ def array_whole_terms(
     terms: int,
     backend: Backend,
     watch: Watch,
+    maps: Mapping[Map, BatchGradient] = MappingProxyType({}),
 ) -> list[list[Arrays]]:
     """Rows ``f̃_0, …, f̃_{terms−1}`` of the field of the whole state, θ first; all of a rule's states are slow."""
-    algebra = ArrayAlgebra(fewest_rows(rule, terms), models, states, backend, watch, roots=takes_roots(rule))
+    tables, roots = fewest_rows(rule, terms), takes_roots(rule)
+    algebra = ArrayAlgebra(tables, models, states, backend, watch, roots=roots, maps=maps)
     solved = solve_slow(rule, algebra, terms)
     algebra.finish()
     rows = [[[value[0] for value in field] for field in row] for row in solved]
@@ -253,15 +264,16 @@ def array_counterterms(
     watch: Watch,
     steps: int = 1,
     others: Sequence[Sequence[Sequence[BatchGradient]]] = (),
+    maps: Mapping[Map, BatchGradient] = MappingProxyType({}),
 ) -> list[Arrays]:
     """``−f̃_0, …, −f̃_{terms−1}`` where the models are each field's g at θ: of descent g, ξ_0, ξ_1, …
 
     ``steps`` is how many step sizes of time a step of the rule takes; ``others`` are each model in other batches, with
-    which its g is compared.  Each row is a list of arrays.
+    which its g is compared; ``maps`` has the program of each map of the rule.  Each row is a list of arrays.
     """
     seen = watch.looks and all(map(backend.concrete, arguments))
     tables, roots = fewest_rows(rule, terms, theta_alone=True, seen=seen), takes_roots(rule)
-    algebra = ArrayAlgebra(tables, models, [arguments], backend, watch, others, roots)
+    algebra = ArrayAlgebra(tables, models, [arguments], backend, watch, others, roots, maps)
     fields = solve(rule, algebra, terms)[::-1]
     algebra.finish()
     rows = []

@@ -22,12 +22,12 @@ from eomsym.arrays.batches import (
 from eomsym.arrays.check import Watch
 from eomsym.arrays.library import Library, Traced, blocks_of, listed_models
 from eomsym.arrays.lookahead import lookahead, rule_lookahead
+from eomsym.blocks import Blocks
 from eomsym.checks import check_finite, check_integer, check_positive
 from eomsym.dynamics.integration import integrate_vector
 from eomsym.errors import InputError
 from eomsym.optimizers import Optimizer, chosen
 from eomsym.optimizers.loop import Loop, loop_of, losses_in_turn
-from eomsym.optimizers.maps import Blocks
 from eomsym.optimizers.registry import check_one_gradient
 from eomsym.optimizers.rule import UpdateRule
 from eomsym.optimizers.whole_state import chosen_whole
@@ -73,7 +73,9 @@ class Frontend:
         ``Optimizer`` of one gradient; its hyperparameters are exact numbers, text, or floats read by their shortest
         decimal, those not given take their defaults.  A real object of ``torch.optim`` is taken by its rule; where its
         groups differ, η is the largest of their rates.  ``groups`` are ``{pattern: {parameter: value}}`` for leaves
-        whose path, keys with dots between them, matches as a shell has it; ``eta_factor`` is a factor of η.  Works in the precision of ``params`` and on their device.  All
+        whose path, keys with dots between them, matches as a shell has it; ``eta_factor`` is a factor of η.
+
+        Works in the precision of ``params`` and on their device.  All
         intermediate values are kept for ``order`` nodes (one more with memory): for models where this does not fit
         there is ``lookahead_field``.
 
@@ -130,7 +132,8 @@ class Frontend:
                     cuts = [[rebatched(model[0], cut) for cut in cuts_of(given, size)] for model in gradients]
                     seen = [check_means(*pair, leaves, backend) for pair in zip(gradients, cuts, strict=True)]
                 others = [] if all(seen) else cuts
-            rows = array_counterterms(rule, gradients, leaves, order + 1, backend, watch, loop.steps, others)
+            maps = library.maps(rule, leaves)
+            rows = array_counterterms(rule, gradients, leaves, order + 1, backend, watch, loop.steps, others, maps)
         watch.tell()
         return [moving.row(library.unflatten(structure, row)) for row in rows]
 
@@ -206,7 +209,8 @@ class Frontend:
             traced = loss if isinstance(loss, Traced) else Traced(loss, slope)
             gradients = traced.gradients(library, (states[0], structure), ([], None), [WHOLE])
             watch = Watch(check, smooth, order, rule.linear)
-            rows = array_whole_terms(rule, [gradients], states, order + 1, library.backend, watch)
+            maps = library.maps(rule, states[0])
+            rows = array_whole_terms(rule, [gradients], states, order + 1, library.backend, watch, maps)
         watch.tell()
         return [tuple(moving.row(library.unflatten(structure, part)) for part in row) for row in rows]
 

@@ -12,8 +12,10 @@ import numpy as np
 from eomsym.arrays.batches import BatchGradient, Piece
 from eomsym.arrays.machine import Backend
 from eomsym.arrays.program import FlatProgram
+from eomsym.blocks import Blocks
 from eomsym.errors import InputError
-from eomsym.optimizers.maps import Blocks
+from eomsym.optimizers.maps import Map
+from eomsym.optimizers.rule import UpdateRule
 from eomsym.schedules import Schedule
 
 Arrays = list[Any]
@@ -80,6 +82,19 @@ class Library:
     moving: Callable[[Any], Any] = AllMoving
     taylor: Callable[[Schedule, Any, int], Sequence[Any]] = lambda schedule, tau, terms: schedule.taylor(tau, terms)
     quiet: Callable[[], AbstractContextManager[Any]] = nullcontext
+
+    def maps(self, rule: UpdateRule, leaves: Arrays) -> dict[Map, BatchGradient]:
+        """The programs of a rule's maps of blocks, of as many lists of arrays like ``leaves`` as each takes."""
+        return {atom.map: self._map(atom.map, len(atom.arguments), leaves) for atom in rule.images}
+
+    def _map(self, map: Map, count: int, leaves: Arrays) -> BatchGradient:
+        size = len(leaves)
+
+        def function(*values: Any) -> Arrays:
+            return map.of_blocks([values[start : start + size] for start in range(0, count * size, size)])
+
+        program = self.program(function, count * leaves)
+        return BatchGradient(program, lambda *values: self.real(function, list(values)))
 
     def vector(self, parts: Sequence[Any]) -> np.ndarray:
         """All numbers of some arrays."""

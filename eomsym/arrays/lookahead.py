@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from eomsym.arrays.library import Library
+from eomsym.blocks import Blocks
 from eomsym.errors import InputError, ResummationWarning, warn_outside
 from eomsym.optimizers import Optimizer, chosen
 from eomsym.optimizers.registry import check_one_gradient
@@ -120,6 +121,7 @@ def rule_lookahead(
     check_one_gradient(entry, values)
     numbers = {name: float(value) for name, value in values.items()}
     theta, shaped = library.ravel(params)
+    entry = entry.on(Blocks(tuple(tuple(leaf.shape) for leaf in library.flatten(params)[0])))
 
     def gradient(point: Any, field: int = 0) -> Any:
         return library.ravel(grad_fn(shaped(point)))[0]

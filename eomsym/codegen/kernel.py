@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from eomsym.blocks import Blocks
 from eomsym.codegen.arguments import Constants, Doubles, NetworkData, Pairs
 from eomsym.codegen.parameters import packed, unpacked
 from eomsym.codegen.spec import KernelSpec
@@ -64,6 +65,11 @@ class Kernel:
     def size(self) -> int:
         """Number of parameters d."""
         return self.spec.model.size
+
+    @property
+    def blocks(self) -> Blocks:
+        """The arrays that θ is made of: those of a network, one vector of an expression's variables."""
+        return self.model.blocks if isinstance(self.model, MLP) else Blocks(((self.size,),))
 
     def pack(self, parameters: Mapping[str, Any]) -> np.ndarray:
         """θ, (d,), of a ``state_dict`` of PyTorch's, matrices n_out × n_in, or flax's ``{name: {"kernel", "bias"}}``.

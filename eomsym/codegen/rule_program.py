@@ -17,6 +17,7 @@ from eomsym.optimizers.rule import (
     Atom,
     Elapsed,
     Gradient,
+    Image,
     Linear,
     One,
     Product,
@@ -104,6 +105,11 @@ class _Printer:
                 return f"({self._sum(numerator)} - {lower}) / {below}[0]"
             case SquareRoot(argument):
                 return f"_root({self._sum(argument)}, {name}, k)"
+            case Image(map):
+                raise InputError(
+                    f"kernel: is not generated for the map {map.name!r}; generate one for gradient-descent, which "
+                    "serves every rule"
+                )
         raise InputError("kernel: is generated for constant parameters; give a schedule where it is evaluated")
 
     def _operand(self, number: int, word: str, linear: Linear) -> str:
@@ -131,6 +137,7 @@ class _Printer:
 _WORDS: dict[type[Atom], tuple[str, str]] = {
     State: ("state", "state of the optimiser"),
     Gradient: ("gradient", "gradient"),
+    Image: ("image", "image under a map of blocks"),
     Stage: ("stage", "stage of an implicit step"),
     One: ("one", "ones"),
     Elapsed: ("elapsed", "product with a power of the time elapsed"),

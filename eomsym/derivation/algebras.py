@@ -32,7 +32,8 @@ from typing import Any
 
 from eomsym.errors import InputError
 from eomsym.exact_numbers import Coefficient, divide, exact
-from eomsym.notation.terms import ComponentwiseFunction, Monomial
+from eomsym.notation.terms import ComponentwiseFunction, Monomial, Vertex
+from eomsym.optimizers.maps import Map
 from eomsym.optimizers.rule import UpdateRule
 from eomsym.step_index import Algebra, Tables, solve
 from eomsym.step_index.quasi_polynomials import QuasiPolynomial
@@ -77,7 +78,12 @@ class SeriesAlgebra(Algebra):
 
 
 class TreeAlgebra(SeriesAlgebra):
-    """B-series."""
+    """B-series of so many ``fields``, whose colours come first; those after them are ``vertices``."""
+
+    def __init__(self, tables: Tables, fields: int = 1) -> None:
+        super().__init__(tables)
+        self._fields = fields
+        self.vertices: list[Vertex] = []
 
     def row(self, field: Series) -> dict[Tree, Coefficient]:
         """The coefficients of ``F_g(τ)`` at the first node, 1/σ included, zeros left out."""
@@ -97,24 +103,50 @@ class TreeAlgebra(SeriesAlgebra):
     multiply = divide = root = ones  # type: ignore[assignment]
 
     def gradient(self, field: int) -> Callable[[Series], Series]:
-        level, children = 0, dict[Tree, _Powers]()
+        return self._composed(lambda point: field + 1 if set(point) == {THETA} else self._vertex("g", point))
+
+    def image(self, map: Map) -> Callable[..., Series]:
+        along = self._composed(lambda point: self._vertex(map.name, point))
+
+        def of_arguments(*arguments: Series) -> Series:
+            if len(arguments) > 1:
+                raise InputError(f"map {map.name!r}: of several vectors, which has no trees; take numbers at a point")
+            return along(*arguments)
+
+        return of_arguments
+
+    def _vertex(self, function: str, point: Series) -> int:
+        """The colour of a function at what its argument is for η = 0; a new one gets the next name."""
+        argument = tuple((tree, exact(values[0])) for tree, values in sorted(point.items(), reverse=True))
+        if any(value != values[0] for values in point.values() for value in values):
+            raise InputError(f"start: {function} is taken at what fades, which has no terms; leave start out")
+        known = [(one.function, one.argument) for one in self.vertices]
+        if (function, argument) not in known:
+            letter = "G" if function == "g" else "P"
+            number = 1 + sum(one.name.startswith(letter) for one in self.vertices)
+            self.vertices.append(Vertex(letter + (str(number) if number > 1 else ""), function, argument))
+            known.append((function, argument))
+        return self._fields + 1 + known.index((function, argument))
+
+    def _composed(self, colour_at: Callable[[Series], int]) -> Callable[[Series], Series]:
+        """Level by level a function along its argument, whose value for η = 0 decides the colour of the root."""
+        level, colour, children = 0, 0, dict[Tree, _Powers]()
 
         def along(point: Series) -> Series:
-            nonlocal level
+            nonlocal level, colour
             known = self.tables.known(level)
             if level == 0:
-                _check_at(THETA, point)
+                colour = colour_at(point)
             else:
                 for tree, values in point.items():
                     if any(value != 0 for value in values):
                         children.setdefault(tree, {})[level] = values
             ordered = [(min(powers), tree, powers) for tree, powers in children.items()]
             ordered.sort(key=itemgetter(0))
-            found = {
-                Tree(chosen, field + 1): product
-                for chosen, product in _products(ordered, 0, (), {0: [1] * known}, level)
+            composed = {
+                Tree(chosen, colour): product for chosen, product in _products(ordered, 0, (), {0: [1] * known}, level)
             }
-            extended = self.transform(self.tables.extension(level), found)
+            extended = self.transform(self.tables.extension(level), composed)
             level += 1
             return extended
 
@@ -314,8 +346,8 @@ class StartAlgebra(TreeAlgebra):
     ``memory`` has what state 1, 2, … starts as, where that is not zero.
     """
 
-    def __init__(self, memory: Mapping[int, Combination]) -> None:
-        super().__init__(_OneValue((Fraction(0),)))
+    def __init__(self, memory: Mapping[int, Combination], fields: int = 1) -> None:
+        super().__init__(_OneValue((Fraction(0),)), fields)
         self._memory = memory
 
     def solve_memory(self, share: Coefficient, index: int, values: Series, level: int) -> Series:

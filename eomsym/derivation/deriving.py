@@ -15,7 +15,7 @@ from eomsym.derivation.noise_generator import modified_generator
 from eomsym.derivation.posing import STATES, Posed, check_order, pose
 from eomsym.errors import InputError
 from eomsym.exact_numbers import Coefficient, exact, read_rational
-from eomsym.notation.terms import Row
+from eomsym.notation.terms import Row, Vertex
 from eomsym.optimizers import Optimizer
 from eomsym.optimizers.rule import Gradient, Linear, State, UpdateRule
 from eomsym.optimizers.tracing import trace
@@ -101,8 +101,8 @@ def derive_on_trees(optimizer: str | Optimizer, order: int, **parameters: object
 
 
 def _motion(posed: Posed, order: int, start: Equation | None = None) -> Equation:
-    levels, functions = posed.solved(order)
-    told = {**posed.head, "order": order, "functions": functions}
+    levels, names = posed.solved(order)
+    told = {**posed.head, "order": order, **names}
     if posed.scaling is not None:
         return Equation(WHOLE, terms=levels, **told)
     scale = Fraction(-1, posed.entry.steps(**posed.values))
@@ -121,13 +121,14 @@ def _start(posed: Posed, order: int, memory: Mapping[str, object]) -> Equation:
         )
     starts = _own_memory(entry, symbols) | _read_memory(entry, memory, fields)
     rows: list[Row] = [{} for _ in range(order)]
+    vertices: Sequence[Vertex] = ()
     if entry.memory:
         check_order(order, MAX_START_ORDER)
-        algebra = StartAlgebra(starts)
-        rows = [algebra.row(start) for start in solve(rule, algebra, order)]
+        algebra = StartAlgebra(starts, fields)
+        rows, vertices = [algebra.row(start) for start in solve(rule, algebra, order)], algebra.vertices
     in_place = all(tree.is_plain and tree.order == k for k, row in enumerate(rows, start=1) for tree in row)
     plain = fields == 1 and rule.linear and in_place
-    told = {**posed.head, "order": order, "memory": entry.memory}
+    told = {**posed.head, "order": order, "memory": entry.memory, "vertices": tuple(vertices)}
     return Equation(START, terms=[[row] for row in rows], plain=plain, **told)
 
 
@@ -190,6 +191,8 @@ def _loss(posed: Posed, order: int) -> Equation:
         raise InputError(
             f"modified loss: the field of {posed.entry.name} is a game's, which is no gradient to begin with"
         )
+    if motion.vertices:
+        raise InputError(f"modified loss: none is known of the maps of blocks of {motion.optimizer}; leave it out")
     factor: Row = {}
     if motion.functions:
         rows, rest, factor = componentwise_loss(motion)

@@ -82,7 +82,7 @@ class Demands:
             raise InputError(
                 f"order_free {self.order_free}: is derived of {self.order_free + 1} batches, here are {len(colours)}"
             )
-        writer = Writer(len(colours) > 1)
+        writer = Writer(len(colours))
         for purpose, tree, value in self._all(rows, colours):
             if value != 0:
                 yield Condition(purpose, tree if isinstance(tree, str) else writer.tree(tree), exact(value))

@@ -15,7 +15,7 @@ from eomsym.derivation.posing import RATE_SYMBOL
 from eomsym.errors import InputError
 from eomsym.notation.coefficients import coefficient_text, primed_latex, primed_text, symbol_latex
 from eomsym.notation.operators import derivatives
-from eomsym.notation.terms import ComponentwiseFunction, Monomial, Row, state_symbols
+from eomsym.notation.terms import ComponentwiseFunction, Monomial, Row, Vertex, state_symbols
 from eomsym.notation.typesetting import Sides
 from eomsym.notation.writing import (
     LatexWriter,
@@ -52,8 +52,9 @@ class Equation(Formula):
     ``slow``: ``θ̇ = −rows[0] − η Σ_k η^k ξ_k`` with ``ξ_k = rows[k + 1]``.  Where it is ``plain`` the elements are
     rooted trees of one gradient, row k has every one with k + 1 nodes in canonical order, zeros included; else they are
     coloured trees or monomials, what is zero left out.  ``fields`` says what ``g_1``, ``g_2``, … are of, ``functions``
-    defines componentwise functions of g; ``schedule`` has the symbols of what depends on time, whose m-th derivative is
-    the symbol with ``_dm`` behind it.  ``start`` is the start of its flow, if it was derived too.
+    defines componentwise functions of g, and ``vertices`` maps of blocks, whose colours follow those of the fields;
+    ``schedule`` has the symbols of what depends on time, whose m-th derivative is the symbol with ``_dm`` behind it.
+    ``start`` is the start of its flow, if it was derived too.
     ``start``: ``θ̂_0 = θ_0 + Σ_k η^k c_k``, ``c_k = rows[k − 1]``; leaf −i is what number i of the ``memory`` starts as.
     ``whole``: ``ż = Σ_k h^k F_k`` of z = (θ, ``memory``), ``η = h^power``, time nh, ``β = 1 − γh`` for each pair in
     ``shares``; leaf −i is state i.  With ``power`` 2 a memory is h times the optimiser's.
@@ -72,6 +73,7 @@ class Equation(Formula):
     memory: tuple[str, ...] = ()
     fields: tuple[str, ...] = ("gradient of the loss",)
     functions: tuple[ComponentwiseFunction, ...] = ()
+    vertices: tuple[Vertex, ...] = ()
     schedule: tuple[str, ...] = ()
     power: int = 1
     shares: tuple[tuple[str, str], ...] = ()
@@ -101,6 +103,7 @@ class Equation(Formula):
         if self.kind == LOSS:
             return "\n".join(self._loss_lines(writer))
         lines = [*self._opening(writer), *(f"{name} = {value}" for name, value in self._defined(writer))]
+        lines += [f"{one.name}', {one.name}'': derivatives of {one.function} there" for one in self.vertices]
         lines += [self.sentence] if self.kind == GENERATOR else []
         text = "\n".join(lines)
         text = primed_text(text) if self.schedule else text
@@ -128,11 +131,20 @@ class Equation(Formula):
             case "generator":
                 return _generator_meanings(self.order)
             case "whole":
-                told = meanings(self.optimizer, {}, self.equations(), writer.definitions(), fading=False)
+                defined = [*writer.definitions(), *self._primes(writer)]
+                told = meanings(self.optimizer, {}, self.equations(), defined, fading=False)
                 return [*self._scaling_sides(writer), *told]
-        defined = [*writer.definitions(), *self._potential(writer)]
+        defined = [*writer.definitions(), *self._primes(writer), *self._potential(writer)]
         told = meanings(self.optimizer, self.parameters, self.equations(), defined, self.start is None)
         return [*told, *((name, RATE_MEANING) for name in self.schedule if name == RATE_SYMBOL)]
+
+    def _primes(self, writer: Writer) -> list[Sides]:
+        """What the primes of vertices mean."""
+        names = [(writer.name(one.name), one.function) for one in self.vertices]
+        return [
+            ("", rf"\text{{${name}'$, ${name}''$, $\dots$: derivatives of {function} there}}")
+            for name, function in names
+        ]
 
     def sympy_lines(self) -> str:
         """Lines ``NAME = EXPRESSION`` that SymPy reads, products componentwise, derivatives of g as functions."""
@@ -143,7 +155,7 @@ class Equation(Formula):
         return "\n".join([*lines, *([self.start.sympy_lines()] if self.start and self.start.terms else [])])
 
     def _writer(self, notation: type[_Notation]) -> _Notation:
-        return notation(len(self.fields) > 1, self.functions, self.memory, self.kind == START)
+        return notation(len(self.fields), self.functions, self.memory, self.kind == START, self.vertices)
 
     def _defined(self, writer: Writer) -> list[Sides]:
         """Functions and rows with their names; for SymPy the leading row stands between them."""
@@ -433,6 +445,8 @@ class Equation(Formula):
 
         if self.kind in (GENERATOR, LOSS):
             raise InputError(f"{self.kind}: is not written out for a loss; take the equation of motion")
+        if self.vertices:
+            raise InputError(f"{self.vertices[0].function}: is a map of blocks; take its numbers, by counterterms")
         if len(gradients) != len(self.fields):
             raise InputError(
                 f"losses: {len(gradients)} given, {self.optimizer} has {len(self.fields)}; give one for each"

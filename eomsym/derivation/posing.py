@@ -13,7 +13,7 @@ from eomsym.checks import check_integer
 from eomsym.derivation.algebras import TreeAlgebra, VectorAlgebra
 from eomsym.errors import InputError
 from eomsym.exact_numbers import Coefficient
-from eomsym.notation.terms import ComponentwiseFunction, Row
+from eomsym.notation.terms import Row
 from eomsym.optimizers import Optimizer
 from eomsym.optimizers.loop import Loop
 from eomsym.optimizers.rule import Gradient, UpdateRule
@@ -60,7 +60,7 @@ class Posed:
         whole = self.scaling is not None
         if not self.rule.linear:
             return MAX_WHOLE_VECTOR_ORDER if whole else MAX_VECTOR_ORDER
-        return MAX_COLOURED_ORDER if whole or len(self.fields) > 1 or self.schedule else MAX_ORDER
+        return MAX_COLOURED_ORDER if whole or len(self.fields) > 1 or self.schedule or self.rule.images else MAX_ORDER
 
     @property
     def head(self) -> dict[str, Any]:
@@ -71,8 +71,8 @@ class Posed:
             head |= {"power": self.scaling.power, "shares": self.scaling.decays, "memory": self.entry.memory}
         return head
 
-    def solved(self, order: int) -> tuple[list[list[Row]], tuple[ComponentwiseFunction, ...]]:
-        """The modified field of each slow state for each power of η up to ``order``, zeros left out; its functions.
+    def solved(self, order: int) -> tuple[list[list[Row]], dict[str, tuple[Any, ...]]]:
+        """The modified field of each slow state for each power of η up to ``order``, zeros left out; what it is of.
 
         Raises ``InputError`` for an order that is too high, or for too many trees.
         """
@@ -80,13 +80,14 @@ class Posed:
         if self.rule.linear and self.scaling is None:
             self._check_trees(order)
         tables = integer_nodes(self.rule, order + 1)
-        algebra: Any = TreeAlgebra(tables) if self.rule.linear else VectorAlgebra(tables)
+        algebra: Any = TreeAlgebra(tables, len(self.fields)) if self.rule.linear else VectorAlgebra(tables)
         levels = solve_slow(self.rule, algebra, order + 1)
-        return [[algebra.row(field) for field in level] for level in levels], tuple(getattr(algebra, "functions", ()))
+        names = {name: tuple(getattr(algebra, name, ())) for name in ("functions", "vertices")}
+        return [[algebra.row(field) for field in level] for level in levels], names
 
     def _check_trees(self, order: int) -> None:
         """θ is one more leaf if a step adds multiples of it, as decoupled decay does."""
-        rule, colours = self.rule, len(self.fields)
+        rule, colours = self.rule, len(self.fields) + len(self.rule.images)
         theta, points = rule.state(0), [atom.point for atom in rule.atoms if isinstance(atom, Gradient)]
         added = [term for made in (rule.moved(0), *rule.following[1:]) for term in made.terms]
         added += [term for made in (*points, *rule.stages) for term in made.terms if term[1] > 0]

@@ -61,7 +61,7 @@ def _arguments(data: Mapping[str, Any]) -> dict[str, Any]:
     names = [RATE if name == RATE_SYMBOL else name for name in data.get("schedule", ())]
     posed = pose(data["optimizer"], order, data["parameters"], "whole" if "scaling" in data else "slow", names)
     read = _Reader(posed)
-    told = {**posed.head, "order": order, "functions": read.functions}
+    told = {**posed.head, "order": order, **read.defined}
     if "scaling" in data:
         return {"kind": "whole", **told, "terms": [list(map(read.row, row["fields"])) for row in data["terms"]]}
     if "levels" in data:
@@ -91,11 +91,13 @@ class _Reader:
 
     def __init__(self, posed: Posed) -> None:
         self.symbols = posed.symbols
-        self.functions = () if posed.rule.linear else posed.solved(0)[1]
+        self.defined = posed.solved(0)[1] if posed.rule.images or not posed.rule.linear else {}
         states = ["theta", *state_symbols(posed.entry.memory)]
         self.names: dict[str, Any] = {f"g{m}": _derivative for m in range(1, 10)} | {"g": Monomial(gradient=1)}
         self.names |= {name: Monomial(states=((i, 1),)) for i, name in enumerate(states)}
-        self.names |= {made.name: Monomial(powers=((i, 1),)) for i, made in enumerate(self.functions)}
+        self.names |= {
+            made.name: Monomial(powers=((i, 1),)) for i, made in enumerate(self.defined.get("functions", ()))
+        }
 
     def row(self, entries: Sequence[Mapping[str, Any]]) -> Row:
         return {self.basis(entry): self.coefficient(entry["coefficient"]) for entry in entries}

@@ -8,6 +8,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from eomsym.blocks import Blocks
 from eomsym.checks import check_integer
 from eomsym.double_double import DoubleDouble
 from eomsym.dynamics.vectors import Vector, is_finite, rounded
@@ -70,13 +71,18 @@ class RoundedKernel:
     """A double-double kernel for those who want doubles: the same questions, every answer rounded to float64."""
 
     def __init__(self, kernel: FieldKernel) -> None:
-        self.order, self.size = kernel.order, kernel.size
+        self.order, self.size, self.blocks = kernel.order, kernel.size, blocks_of(kernel)
         self.gradient, self.hessian_vector = _rounding(kernel.gradient), _rounding(kernel.hessian_vector)
         self.counterterms, self.field = _rounding(kernel.counterterms), _rounding(kernel.field)
 
 
 def _rounding(function: Callable[..., Any]) -> Callable[..., np.ndarray]:
     return lambda *arguments, **order: rounded(function(*arguments, **order))
+
+
+def blocks_of(kernel: Any) -> Blocks | None:
+    """The arrays that a kernel's θ is made of, None where it does not say."""
+    return getattr(kernel, "blocks", None)
 
 
 def is_double_double(kernel: FieldKernel) -> bool:

@@ -16,7 +16,7 @@ import numpy as np
 
 from eomsym.checks import check_integer
 from eomsym.dynamics.differentials import SeriesKernel, gradient_along, gradient_of_fields
-from eomsym.dynamics.kernel import Data, TermsKernel, check_order, check_theta
+from eomsym.dynamics.kernel import Data, TermsKernel, blocks_of, check_order, check_theta
 from eomsym.dynamics.runs import OptimizerEnd, field_gradient, run_twice
 from eomsym.dynamics.vectors import slices
 from eomsym.optimizers.optimizer import Field, Optimizer
@@ -37,7 +37,7 @@ class RuleKernel(TermsKernel):
     def __init__(self, inner: Any, entry: Optimizer, values: Mapping[str, Fraction]) -> None:
         self.inner, self.rule = inner, (entry, dict(values))
         self.order, self.size, self.gradient_series = inner.order, inner.size, inner.gradient_series
-        self.loss, self.hessian_vector = inner.loss, inner.hessian_vector
+        self.loss, self.hessian_vector, self.blocks = inner.loss, inner.hessian_vector, blocks_of(inner)
 
     def gradient(self, theta: np.ndarray, *data: np.ndarray) -> np.ndarray:
         """Of the loss, (d,)."""
@@ -115,7 +115,10 @@ def _algebra(
     check_roots(kernel, rule, states[0], data, fields)
     along = gradient_of_fields(data, fields, partial(gradient_along, kernel))
     return NumberAlgebra(
-        small_nodes(rule, order + 1), lambda field, series: along(np.ascontiguousarray(series), field), states
+        small_nodes(rule, order + 1),
+        lambda field, series: along(np.ascontiguousarray(series), field),
+        states,
+        blocks=blocks_of(kernel),
     )
 
 
@@ -175,7 +178,7 @@ class WholeStateKernel(TermsKernel):
 
     def step(self, h: float, data: Data) -> Callable[[np.ndarray], np.ndarray]:
         """Returns the optimiser's own map on z, at ``β = 1 − γh``."""
-        entry, eta = self._scaling.optimizer, h**self._scaling.power
+        entry, eta = self._scaling.optimizer.on(blocks_of(self._kernel)), h**self._scaling.power
         values = self._scaling.shares_at(h, self._values)
         exact = {parameter.name: Fraction(values[parameter.name]) for parameter in entry.parameters}
         gradient = field_gradient(self._kernel, data, entry.fields(**exact))

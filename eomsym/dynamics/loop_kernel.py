@@ -8,20 +8,22 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from itertools import count, pairwise
 from typing import Any
 
 import numpy as np
 
 from eomsym.dynamics.differentials import SeriesKernel
-from eomsym.dynamics.eta_series import EtaSeries, gradient_of_series, series_of_schedules
-from eomsym.dynamics.kernel import Data, TermsKernel, check_order, check_theta
+from eomsym.dynamics.eta_series import gradient_of_series, series_of_schedules
+from eomsym.dynamics.kernel import Data, TermsKernel, blocks_of, check_order, check_theta
 from eomsym.dynamics.kernel_series import kernel_counterterms, slow_memory
 from eomsym.dynamics.runs import OptimizerEnd, field_gradient, run_twice
 from eomsym.dynamics.shadow_start import hand_over
 from eomsym.errors import InputError
 from eomsym.optimizers.loop import Loop
 from eomsym.schedules.schedule import reached
+from eomsym.series.array_series import ArraySeries
 from eomsym.step_index import map_logarithm
 
 #: Steps of a round from which on whole rounds are the cheaper nodes.
@@ -46,7 +48,8 @@ class LoopKernel(TermsKernel):
     """
 
     def __init__(self, kernel: SeriesKernel, loop: Loop, pieces: Mapping[str, int] | None = None) -> None:
-        self.inner, self.loop, self.pieces = kernel, loop, pieces
+        self.inner, self.pieces = kernel, pieces
+        self.loop = replace(loop, optimizer=loop.optimizer.on(blocks_of(kernel)))
         self.order, self.size = kernel.order, kernel.size + 1
 
     def at(self, pieces: Mapping[str, int]) -> LoopKernel:
@@ -78,11 +81,11 @@ class LoopKernel(TermsKernel):
         gradient = gradient_of_series(self.inner, data, loop.fields)
         at, numbers = series_of_schedules(loop.schedules, tau, order + 2, self.pieces), count()
 
-        def step(states: tuple[EtaSeries]) -> tuple[EtaSeries]:
-            (after,) = loop.round(gradient, states, EtaSeries.eta(order + 2), at, next(numbers) * loop.steps)
+        def step(states: tuple[ArraySeries]) -> tuple[ArraySeries]:
+            (after,) = loop.round(gradient, states, ArraySeries.eta(order + 2), at, next(numbers) * loop.steps)
             return (after,)
 
-        start = (EtaSeries.constant(check_theta(self.inner, state[:-1]), order + 2),)
+        start = (ArraySeries.constant(check_theta(self.inner, state[:-1]), order + 2),)
         (moved,) = map_logarithm(step, start, order, lambda function, *parts: (function(*(part[0] for part in parts)),))
         return -moved.rows[1:]
 

@@ -15,7 +15,7 @@ import numpy as np
 
 from eomsym.checks import check_integer, check_positive, shown
 from eomsym.dynamics.differentials import gradient_of_fields
-from eomsym.dynamics.kernel import Data, FieldKernel, check_theta, is_double_double
+from eomsym.dynamics.kernel import Data, FieldKernel, blocks_of, check_theta, is_double_double
 from eomsym.dynamics.kernel_rule import asked_rule
 from eomsym.dynamics.sides import Sides, check_one_side
 from eomsym.dynamics.vectors import Vector, is_finite, last_place, norm, rounded, slices, stack
@@ -151,7 +151,7 @@ def _bind_step(
     if is_double_double(kernel) and entry.name != "gradient-descent":
         raise InputError(f"optimizer {entry.name!r}: in double-double arithmetic gradient-descent only; take it")
     values = entry.complete(given)
-    return _bound(entry, values, field_gradient(kernel, data, entry.fields(**values)), theta, eta)
+    return _bound(entry.on(blocks_of(kernel)), values, field_gradient(kernel, data, entry.fields(**values)), theta, eta)
 
 
 def _bound(
@@ -229,7 +229,7 @@ def kernel_state(
     """The whole state of a rule on a kernel, from ``theta`` (d,) and the rule's own initial memory."""
     tally = Tally()
     gradient = tally.counting(field_gradient(kernel, data, optimizer.fields(**values)))
-    step, begun = _bound(optimizer, values, gradient, theta, eta)
+    step, begun = _bound(optimizer.on(blocks_of(kernel)), values, gradient, theta, eta)
     state = [np.asarray(part, dtype=np.float64) for part in begun]
     sizes = tuple(part.size for part in state)
     cuts = slices(sizes)

@@ -20,13 +20,14 @@ from eomsym import optimizers
 from eomsym.checks import check_integer, check_positive
 from eomsym.derivation import Equation
 from eomsym.dynamics.differentials import SeriesKernel, elementary_differentials
-from eomsym.dynamics.eta_series import EtaSeries, gradient_of_series, series_of_schedules
+from eomsym.dynamics.eta_series import gradient_of_series, series_of_schedules
 from eomsym.dynamics.kernel import Data, check_order, check_theta, is_double_double
 from eomsym.dynamics.kernel_series import check_roots
 from eomsym.errors import InputError, IntegrationError, OverflowInKernelError
 from eomsym.optimizers import Optimizer
 from eomsym.optimizers.loop import Loop
 from eomsym.result import Result
+from eomsym.series.array_series import ArraySeries
 from eomsym.step_index import value_at, weights
 
 #: Steps that are waited for: half the transient, which is counted for η > 0; there are so many lifetimes in it.
@@ -39,7 +40,7 @@ MAX_STEPS = 600_000
 ROUNDING = float(np.finfo(float).eps) / 2
 #: A coefficient that is less certain than this part of it is lost, unless it is small beside what it was read from.
 LOST, SMALL = 0.01, 1e-8
-_States = tuple[EtaSeries, ...]
+_States = tuple[ArraySeries, ...]
 #: From the second on, a term η^k c_k is at most this part of those before it, where the series says anything.
 FALL = 0.5
 
@@ -116,13 +117,13 @@ def hand_over(
     if faded == 0 or order == 0:
         return ShadowStart(point, np.zeros((order, kernel.size)), np.zeros(order), 0)
     check_roots(kernel, loop.rule_at(tau, 1, pieces), point, data, loop.fields)
-    gradient, begun = gradient_of_series(kernel, data, loop.fields), EtaSeries.constant(point, order + 1)
+    gradient, begun = gradient_of_series(kernel, data, loop.fields), ArraySeries.constant(point, order + 1)
     if memory is None:
         states = loop.initial_state(begun, gradient, tau)
     else:
         states = (begun, *_memory_as_series(memory, loop.optimizer.memory, begun))
     at, rounds = series_of_schedules(loop.schedules, tau, order + 1, pieces), count()
-    eta = EtaSeries.eta(order + 1)
+    eta = ArraySeries.eta(order + 1)
 
     def step(before: _States) -> _States:
         return loop.round(gradient, before, eta, at, next(rounds) * loop.steps)
@@ -172,12 +173,12 @@ def _rounds_to_fade(loop: Loop, tau: float) -> int:
     return math.ceil(faded / len(loop.visits))
 
 
-def _memory_as_series(memory: Sequence[np.ndarray], names: Sequence[str], theta: EtaSeries) -> list[EtaSeries]:
+def _memory_as_series(memory: Sequence[np.ndarray], names: Sequence[str], theta: ArraySeries) -> list[ArraySeries]:
     given, (terms, size) = [np.asarray(part, dtype=float) for part in memory], theta.rows.shape
     if len(given) != len(names) or any(part.shape not in ((1,), (size,)) for part in given):
         shapes = [part.shape for part in given]
         raise InputError(f"memory: shapes {shapes}; give one array of shape {(size,)} for each of {', '.join(names)}")
-    return [EtaSeries.constant(part, terms) for part in given]
+    return [ArraySeries.constant(part, terms) for part in given]
 
 
 def _nodes(faded: int, order: int, low: float, high: float) -> tuple[int, ...]:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
+from eomsym.blocks import Blocks
 from eomsym.checks import check_choice, check_integer, meant
 from eomsym.errors import InputError, LossScaleWarning
 from eomsym.models.losses import LOSS_TABLE, Loss
@@ -96,13 +97,13 @@ class MLP:
         return sum((rows + self.bias) * columns for rows, columns in pairwise(self.layers))
 
     @property
-    def shapes(self) -> dict[str, tuple[int, ...]]:
-        """The shape of each array in θ, in order, by the name that it has in a ``torch.nn.Sequential``: ``0.weight``."""
-        shapes: dict[str, tuple[int, ...]] = {}
-        for place, (rows, columns) in enumerate(pairwise(self.layers)):
-            shapes[f"{2 * place}.weight"] = rows, columns
-            shapes |= {f"{2 * place}.bias": (columns,)} if self.bias else {}
-        return shapes
+    def blocks(self) -> Blocks:
+        """W (n_in, n_out) and b (n_out,) of each layer, by the names that a Sequential of PyTorch's has for them."""
+        shapes, names = [], []
+        for number, (rows, columns) in enumerate(pairwise(self.layers)):
+            shapes += [(rows, columns), *([(columns,)] if self.bias else [])]
+            names += [f"{2 * number}.weight", *([f"{2 * number}.bias"] if self.bias else [])]
+        return Blocks(tuple(shapes), tuple(names))
 
     def split(self, vectors: np.ndarray) -> list[tuple[np.ndarray, np.ndarray]]:
         """Each layer's W (…, n_in, n_out) and b (…, n_out), or (…, 0) without biases, of vectors (…, d), as views."""

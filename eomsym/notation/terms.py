@@ -58,6 +58,18 @@ class ComponentwiseFunction:
     argument: tuple[tuple[Monomial, Coefficient], ...]
 
 
+@dataclass(frozen=True)
+class Vertex:
+    """A function whose derivatives are vertices of trees, beside g at θ: a map of blocks, or g at another point.
+
+    All are taken at ``argument``, the value for η = 0 of what ``function`` is called with.
+    """
+
+    name: str
+    function: str
+    argument: tuple[tuple[Tree, Coefficient], ...]
+
+
 def root_inside(
     function: ComponentwiseFunction, functions: Sequence[ComponentwiseFunction]
 ) -> tuple[int, Coefficient, Coefficient] | None:

@@ -16,7 +16,7 @@ from typing import Any
 from eomsym.exact_numbers import Coefficient
 from eomsym.notation.coefficients import coefficient_latex, coefficient_text, is_sum, split_sign
 from eomsym.notation.operators import Product, product_entry
-from eomsym.notation.terms import Basis, ComponentwiseFunction, Monomial, Row, antiderivative, state_symbols
+from eomsym.notation.terms import Basis, ComponentwiseFunction, Monomial, Row, Vertex, antiderivative, state_symbols
 from eomsym.trees import Tree
 
 _SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
@@ -43,8 +43,8 @@ def power_latex(name: str, exponent: int) -> str:
 class Writer:
     """Unicode text, and what all notations have in common.
 
-    Colours are shown where there are several fields (``coloured``).  ``memory`` names the slow states beside θ; of a
-    ``start`` their leaves are what they start as.
+    Colours are shown where there are several ``fields``; those after them are ``vertices``.  ``memory`` names the slow
+    states beside θ; of a ``start`` their leaves are what they start as.
     """
 
     theta, velocity, xi, potential, total, log = "θ", "θ̇", "ξ", "φ", "Σ φ", "ln "
@@ -54,12 +54,13 @@ class Writer:
 
     def __init__(
         self,
-        coloured: bool = False,
+        fields: int = 1,
         functions: Sequence[ComponentwiseFunction] = (),
         memory: Sequence[str] = (),
         start: bool = False,
+        vertices: Sequence[Vertex] = (),
     ) -> None:
-        self.coloured, self.functions = coloured, functions
+        self.fields, self.functions, self.vertices = fields, functions, vertices
         self.states = [self.theta, *map(self.start if start else self.name, state_symbols(memory))]
 
     def name(self, name: str) -> str:
@@ -93,6 +94,14 @@ class Writer:
         """A derivative of the gradient of a field (0 if there is only one) along its arguments."""
         name = letter + (subscript(colour) if colour else "")
         return name + self.primes(count) + (f"({', '.join(arguments)})" if arguments else "")
+
+    def vertex(self, name: str, arguments: Sequence[str]) -> str:
+        """A derivative of a map along its arguments."""
+        return self.derivative(0, len(arguments), arguments, name)
+
+    def call(self, function: str, argument: str) -> str:
+        """A map at its argument."""
+        return f"{function}({argument})"
 
     def contraction(self, colour: int, count: int, arguments: Sequence[str]) -> str:
         """The same of the loss."""
@@ -156,7 +165,9 @@ class Writer:
 
     def _at_root(self, written: Callable[[int, int, list[str]], str], tree: Tree) -> str:
         arguments = [self.tree(child) for child in reversed(tree.children)]
-        return written(tree.colour if self.coloured else 0, len(arguments), arguments)
+        if self.vertices and tree.colour > self.fields:
+            return self.vertex(self.name(self.vertices[tree.colour - self.fields - 1].name), arguments)
+        return written(tree.colour if self.fields > 1 else 0, len(arguments), arguments)
 
     def _monomial(self, monomial: Monomial) -> str:
         parts = [self.power(self.states[index], power) for index, power in monomial.states]
@@ -179,9 +190,12 @@ class Writer:
         return " ".join([*parts, "".join(map(self.along, entry["derivatives"]))])
 
     def definitions(self) -> list[tuple[str, str]]:
-        """Name and definition of each componentwise function of g."""
+        """Name and definition of each componentwise function of g, and of each vertex."""
         insides = [(function, self.sum(dict(reversed(function.argument)))) for function in self.functions]
-        return [(self.name(made.name), self.root(inside) if made.root else inside) for made, inside in insides]
+        defined = [(self.name(made.name), self.root(inside) if made.root else inside) for made, inside in insides]
+        return defined + [
+            (self.name(one.name), self.call(one.function, self.sum(dict(one.argument)))) for one in self.vertices
+        ]
 
     def series(self, letter: str, powers: Iterable[int]) -> str:
         """``ξ_0 + η ξ_1 + …``."""
@@ -247,6 +261,15 @@ class LatexWriter(Writer):
             return f"H{index}{argument}"
         return f"H{index}^{{{int(chain[1] or 1) + 1}}}{argument[chain.end() :]}"
 
+    def vertex(self, name: str, arguments: Sequence[str]) -> str:
+        count = len(arguments)
+        primes = "'" * count if count < 4 else f"^{{({count})}}"
+        return f"{name}{primes}[{', '.join(arguments)}]" if arguments else name
+
+    def call(self, function: str, argument: str) -> str:
+        name = function if len(function) == 1 else rf"\operatorname{{{function}}}"
+        return rf"{name}\left({argument}\right)"
+
     def contraction(self, colour: int, count: int, arguments: Sequence[str]) -> str:
         if count != 1:
             return self.derivative(colour, count, arguments, "L")
@@ -295,7 +318,7 @@ class SympyWriter(Writer):
         return factor + name + ("" if magnitude.denominator == 1 else f"/{magnitude.denominator}")
 
     def derivative(self, colour: int, count: int, arguments: Sequence[str], letter: str = "g") -> str:
-        name = f"g_{colour}" if colour else "g"
+        name = f"{letter}_{colour}" if colour else letter
         return f"{name}{'_' if colour else ''}{count}({', '.join(arguments)})" if arguments else name
 
     def entries(self, row: Row, colours: bool) -> list[dict[str, Any]]:

@@ -2,6 +2,7 @@
 
 from eomsym.optimizers.batches import batch_passes
 from eomsym.optimizers.libraries import LIBRARIES
+from eomsym.optimizers.maps import Map
 from eomsym.optimizers.optimizer import Optimizer, Parameter, flag
 from eomsym.optimizers.registry import FURTHER, REGISTRY, chosen, from_torch, get, register
 from eomsym.optimizers.runge_kutta import runge_kutta, runge_kutta_family
@@ -13,6 +14,7 @@ __all__ = [
     "FURTHER",
     "LIBRARIES",
     "REGISTRY",
+    "Map",
     "Optimizer",
     "Parameter",
     "batch_passes",

@@ -8,21 +8,23 @@ and moves its own arrays (``composed``), which is right where every gradient is 
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Mapping, Sequence
+import hashlib
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from fractions import Fraction
 from functools import cache
+from itertools import chain
 from math import prod
 from typing import Any
 
+from eomsym.blocks import Blocks
 from eomsym.checks import shown, suggestion
 from eomsym.errors import InputError
 from eomsym.optimizers.blockwise import blockwise
 from eomsym.optimizers.floats import Floats
-from eomsym.optimizers.maps import Blocks
 from eomsym.optimizers.optimizer import Arrays, Optimizer, Parameter, Slope, from_zero
+from eomsym.optimizers.stepping import number_for
 
 #: What the rate of a group is called: as ``eta`` would be, it is no rate by itself.
 FACTOR = from_zero("eta_factor", "r", "factor of the learning rate in a group, 0 freezes it", Fraction(1))
@@ -102,6 +104,7 @@ def grouped(entry: Optimizer, groups: tuple[Group, ...], blocks: Blocks) -> Opti
                 names.setdefault(name, [name] * len(blocks.shapes))[member] = called
     if not own:
         return entry
+    exact = not entry.step.__module__.startswith("eomsym.")
     kinds = [tuple(places) for places in zip(*names.values(), strict=True)]
 
     def alone(values: Mapping[str, Any], calls: Sequence[str]) -> dict[str, Any]:
@@ -111,7 +114,7 @@ def grouped(entry: Optimizer, groups: tuple[Group, ...], blocks: Blocks) -> Opti
         return {name: value for name, value in {**values, **theirs}.items() if name not in own}
 
     def step(gradient: Slope, state: Arrays, eta: Any, **values: Any) -> Arrays:
-        numbers, masks = {FACTOR.name: 1, **values}, Masks(blocks, state[0], entry)
+        numbers, masks = {FACTOR.name: 1, **values}, Masks(blocks, state[0], exact)
         together = {
             name: sum(numbers[call] * masks.at([other == call for other in calls]) for call in dict.fromkeys(calls))
             for name, calls in names.items()
@@ -121,7 +124,7 @@ def grouped(entry: Optimizer, groups: tuple[Group, ...], blocks: Blocks) -> Opti
 
     def initial(gradient: Slope, theta: Any, **values: Any) -> Arrays:
         """Of each kind of block by itself, as what a memory begins with may be chosen by a number."""
-        masks, parts = Masks(blocks, theta, entry), []
+        masks, parts = Masks(blocks, theta, exact), []
         for calls in dict.fromkeys(kinds):
             numbers = {name: value for name, value in alone(values, calls).items() if name != FACTOR.name}
             mask = masks.at([other == calls for other in kinds])
@@ -139,6 +142,56 @@ def grouped(entry: Optimizer, groups: tuple[Group, ...], blocks: Blocks) -> Opti
         options=(),
         form=None,
         plain=entry.plain or entry,
+        blocks=blocks,
+    )
+
+
+@dataclass(frozen=True)
+class Part:
+    """A rule that moves the arrays with these numbers, at ``factor`` times the learning rate."""
+
+    label: str
+    members: tuple[int, ...]
+    optimizer: Optimizer
+    factor: Fraction
+
+
+def composed(parts: tuple[Part, ...], blocks: Blocks) -> Optimizer:
+    """The rule in which each part moves its own arrays, and arrays of none stay.
+
+    All parts see the gradient of all arrays, and have a memory of all; each is a rule that takes it at θ alone.
+    """
+    every = [(part, one, f"{one.name}[{part.label}]") for part in parts for one in part.optimizer.parameters]
+
+    def each(values: Mapping[str, Any]) -> Iterator[tuple[Part, dict[str, Any]]]:
+        for part in parts:
+            yield part, {one.name: values[name] for owner, one, name in every if owner is part}
+
+    def step(gradient: Slope, state: Arrays, eta: Any, **values: Any) -> Arrays:
+        theta, *memory = state
+        slope, masks = gradient(theta), Masks(blocks, theta)
+        moved = theta * masks.at([not any(place in part.members for part in parts) for place in range(masks.count)])
+        after: list[Any] = []
+        for part, own in each(values):
+            before = memory[len(after) :][: len(part.optimizer.memory)]
+            rate = eta * number_for(theta, part.factor)
+            there, *rest = part.optimizer.run(lambda point, field=0: slope, (theta, *before), rate, **own)
+            moved = moved + there * masks.at([place in part.members for place in range(masks.count)])
+            after += rest
+        return moved, *after
+
+    def initial(gradient: Slope, theta: Any, **values: Any) -> Arrays:
+        begun = [part.optimizer.initial_state(theta, gradient, **own)[1:] for part, own in each(values)]
+        return tuple(chain.from_iterable(begun))
+
+    text = repr([(part.optimizer.name, part.members, part.factor) for part in parts])
+    return Optimizer(
+        name=f"composed-{hashlib.sha256((text + repr(blocks)).encode()).hexdigest()[:12]}",
+        summary=f"{len(parts)} rules, each of arrays of its own",
+        step=step,
+        initial=initial,
+        parameters=tuple(_named(one, name, one.usual()) for _, one, name in every),
+        memory=tuple(f"{name}[{part.label}]" for part in parts for name in part.optimizer.memory),
         blocks=blocks,
     )
 
@@ -171,11 +224,14 @@ def _without(values: Mapping[str, Any], names: Mapping[str, Any]) -> dict[str, A
 
 
 class Masks:
-    """1 in some blocks and 0 elsewhere: in a trace a coefficient, and an array of the library that ``theta`` is of."""
+    """1 in some blocks and 0 elsewhere: in a trace a coefficient, and an array of the library that ``theta`` is of.
 
-    def __init__(self, blocks: Blocks, theta: Any, entry: Optimizer) -> None:
-        self._theta, self._sizes = theta, tuple(map(prod, blocks.shapes))
-        self._own = not entry.step.__module__.startswith("eomsym.")  # which may hold exact numbers
+    ``exact`` is for a step function of the user's own, in which exact numbers may stand.
+    """
+
+    def __init__(self, blocks: Blocks, theta: Any, exact: bool = False) -> None:
+        self._theta, self._sizes, self._exact = theta, tuple(map(prod, blocks.shapes)), exact
+        self.count = len(self._sizes)
         size = getattr(theta, "shape", (blocks.size,))[-1]
         if size != blocks.size:
             raise InputError(f"groups: of {blocks.size} parameters, and theta has {size}; give those of this model")
@@ -188,8 +244,8 @@ class Masks:
         import numpy as np
 
         array = np.repeat(np.array(numbers, dtype=float), self._sizes)
-        if isinstance(theta, getattr(sys.modules.get("torch"), "Tensor", ())):
+        if hasattr(theta, "new_tensor"):  # PyTorch's
             return theta.new_tensor(array)
         if isinstance(theta, np.ndarray):
-            return array.view(Floats) if self._own else array
+            return array.view(Floats) if self._exact else array
         return array.astype(getattr(theta, "dtype", array.dtype))

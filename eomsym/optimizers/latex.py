@@ -10,6 +10,7 @@ from eomsym.optimizers.rule import (
     Atom,
     Elapsed,
     Gradient,
+    Image,
     Linear,
     One,
     Product,
@@ -68,6 +69,9 @@ class _Writer:
                 return self._states[index]
             case Gradient():
                 return self._gradient(atom)
+            case Image(map, arguments):
+                inside = ", ".join(self._sum(part) for part in arguments)
+                return rf"\operatorname{{{map.name}}}\left({inside}\right)"
             case Stage(index):
                 return f"y_{{{index + 1}}}"
             case One():

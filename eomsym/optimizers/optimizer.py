@@ -5,21 +5,22 @@ from __future__ import annotations
 import inspect
 import math
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
+from eomsym.blocks import Blocks
 from eomsym.checks import meant, shown, suggestion
 from eomsym.errors import InputError
 from eomsym.exact_numbers import Coefficient, read_rational
 from eomsym.optimizers.blockwise import values_of
+from eomsym.optimizers.maps import laid_out
 from eomsym.optimizers.rule import UpdateRule
 from eomsym.optimizers.tracing import trace, trace_settled
 
 if TYPE_CHECKING:
     import numpy as np
-
-    from eomsym.optimizers.maps import Blocks
 
 
 #: The gradient of a field at a point, ``gradient(point, field=0)``, and a state: arrays, or what is traced.
@@ -245,6 +246,7 @@ class Optimizer:
     ``options`` are flags, and what they bring; ``step`` and ``initial`` take the flags as keywords, all or none.
     ``form(**flags)`` says what else they change: a dictionary of ``memory``, ``limits``, ``numeric_only``.  An
     optimiser with its flags set is another one, a *form* of it: ``plain`` is the one it is a form of.
+    ``blocks`` are the arrays that θ is made of, which its maps of blocks see (``on``).
     """
 
     name: str
@@ -267,6 +269,10 @@ class Optimizer:
     def __post_init__(self) -> None:
         for name, text in _told(self.step).items():
             object.__setattr__(self, name, getattr(self, name) or text)
+
+    def on(self, blocks: Blocks | None) -> Optimizer:
+        """Returns the optimiser whose maps see these blocks of θ; None leaves it as it is."""
+        return self if blocks in (None, self.blocks) else _on(self, blocks)
 
     def read_parameters(self, given: Mapping[str, object]) -> dict[str, Fraction]:
         """The given parameters as exact rationals.  Raises ``InputError`` for an unknown name or a bad value."""
@@ -326,6 +332,10 @@ class Optimizer:
 
     def _on_arrays(self, function: Callable[..., Any], gradient: Callable[..., Any], *state: Any) -> Any:
         """``function(gradient, *state)``; the rules of this package hold no exact numbers and are called at once."""
+        with laid_out(self.blocks):
+            return self._called(function, gradient, *state)
+
+    def _called(self, function: Callable[..., Any], gradient: Callable[..., Any], *state: Any) -> Any:
         own = not self.step.__module__.startswith("eomsym.")
         if own and type(state[0]).__module__ == "numpy":
             from eomsym.optimizers.floats import in_floats
@@ -361,3 +371,9 @@ class Optimizer:
         if rate >= 1:
             raise InputError(f"{self.name}: a state keeps {max(shares):g} of itself in each step and never settles")
         return math.ceil(FORGOTTEN_BITS * math.log(2) / -math.log(rate))
+
+
+@lru_cache(maxsize=64)
+def _on(entry: Optimizer, blocks: Blocks) -> Optimizer:
+    """One object for all who ask, by which rules are remembered."""
+    return replace(entry, blocks=blocks, plain=entry.plain or entry)

@@ -8,6 +8,7 @@ from fractions import Fraction
 from types import MappingProxyType
 from typing import Any
 
+from eomsym.blocks import Blocks
 from eomsym.checks import check_choice
 from eomsym.errors import InputError
 from eomsym.exact_numbers import Coefficient, read_rational
@@ -21,7 +22,6 @@ from eomsym.optimizers.libraries import (
     options_of_object,
     read_text,
 )
-from eomsym.optimizers.maps import Blocks
 from eomsym.optimizers.optimizer import Optimizer
 from eomsym.optimizers.variants import form_of
 

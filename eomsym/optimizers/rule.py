@@ -1,8 +1,9 @@
 """One step of an optimiser as data, an ``UpdateRule``.
 
-It is a short list of *atoms* (states, gradients at points, stages of implicit methods, powers of the time that has
-elapsed, componentwise products, quotients and roots), each given by linear combinations ``Σ coefficient · η^power ·
-atom`` of others.  Trees, numbers, the vector language and generated kernels all read this one list.
+It is a short list of *atoms* (states, gradients at points, images under maps of blocks, stages of implicit methods,
+powers of the time that has elapsed, componentwise products, quotients and roots), each given by linear combinations
+``Σ coefficient · η^power · atom`` of others.  Trees, numbers, the vector language and generated kernels all read this
+one list.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from functools import cached_property
 
 from eomsym.exact_numbers import Coefficient
 from eomsym.optimizers.blockwise import Blockwise
+from eomsym.optimizers.maps import Map
 
 
 @dataclass(frozen=True)
@@ -46,6 +48,14 @@ class Gradient:
 
     field: int
     point: Linear
+
+
+@dataclass(frozen=True)
+class Image:
+    """The value of a map of blocks at its arguments."""
+
+    map: Map
+    arguments: tuple[Linear, ...]
 
 
 @dataclass(frozen=True)
@@ -98,7 +108,14 @@ class SquareRoot:
 
 
 #: What a rule is made of.
-Atom = State | Gradient | Stage | One | Elapsed | Product | Quotient | SquareRoot
+Atom = State | Gradient | Image | Stage | One | Elapsed | Product | Quotient | SquareRoot
+
+
+def operands(atom: Atom) -> tuple[Linear, ...]:
+    """The combinations that an atom is a function of; a state and a stage are defined by the rule."""
+    if isinstance(atom, Image):
+        return atom.arguments
+    return tuple(part for part in vars(atom).values() if isinstance(part, Linear))
 
 
 @dataclass(frozen=True)
@@ -133,14 +150,19 @@ class UpdateRule:
     @property
     def linear(self) -> bool:
         """Whether nothing is componentwise, groups included: the modified field is a series over rooted trees."""
-        return all(isinstance(atom, (State, Gradient, Stage, Elapsed)) for atom in self.atoms) and not self.grouped
+        kinds = (State, Gradient, Image, Stage, Elapsed)
+        return all(isinstance(atom, kinds) for atom in self.atoms) and not self.grouped
 
     @cached_property
     def grouped(self) -> bool:
         """Whether a number differs between groups of parameters."""
-        inner = [part for atom in self.atoms for part in vars(atom).values() if isinstance(part, Linear)]
-        every = (*self.following, *self.stages, *inner)
+        every = (*self.following, *self.stages, *(part for atom in self.atoms for part in operands(atom)))
         return any(isinstance(value, Blockwise) for made in every for *_, value in made.terms)
+
+    @property
+    def images(self) -> tuple[Image, ...]:
+        """Where it calls maps of blocks."""
+        return tuple(atom for atom in self.atoms if isinstance(atom, Image))
 
     @cached_property
     def homogeneous(self) -> bool:
@@ -148,6 +170,8 @@ class UpdateRule:
 
         Then every atom has a degree in g, a gradient 1 and θ 0, and in every sum degree less power is the same.
         """
+        if self.images:
+            return False
         degrees = {self.state(0): 0} | {n: 1 for n, atom in enumerate(self.atoms) if isinstance(atom, Gradient)}
         stages = {atom.index: n for n, atom in enumerate(self.atoms) if isinstance(atom, Stage)}
         sums = [(self.state(index), made) for index, made in enumerate(self.following)]

@@ -5,7 +5,7 @@ The function that steps in floating point is so the only description of an optim
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from fractions import Fraction
 from functools import reduce
 from graphlib import CycleError, TopologicalSorter
@@ -15,10 +15,12 @@ from typing import Any
 from eomsym.errors import InputError
 from eomsym.exact_numbers import Arithmetic, Coefficient, collected
 from eomsym.optimizers.blockwise import values_of
+from eomsym.optimizers.maps import Map
 from eomsym.optimizers.rule import (
     Atom,
     Elapsed,
     Gradient,
+    Image,
     Linear,
     One,
     Product,
@@ -27,6 +29,7 @@ from eomsym.optimizers.rule import (
     Stage,
     State,
     UpdateRule,
+    operands,
 )
 from eomsym.optimizers.stepping import exact_number, inverse
 
@@ -292,6 +295,9 @@ class _Builder:
             raise InputError(f"step function: gradient of {type(point).__name__}; take it at a vector")
         return self.vector(Gradient(field, point.frozen()))
 
+    def image(self, map: Map, arguments: Sequence[Any]) -> Vector:
+        return self.vector(Image(map, tuple(self.coerce(argument).frozen() for argument in arguments)))
+
     def coerce(self, value: Any) -> Vector:
         return value if isinstance(value, Vector) else Vector(self, {(_ONES, 0): 1}) * value
 
@@ -309,16 +315,12 @@ def _linears(rule: UpdateRule, number: int) -> Iterator[Linear]:
     match rule.atoms[number]:
         case State(index) if index not in rule.slow:
             yield rule.following[index].without(number)
-        case Gradient(point=point):
-            yield point
         case Stage(index):
             yield rule.stages[index]
-        case Product(left, right) | Quotient(left, right):
-            yield left
-            yield right
-        case SquareRoot(argument):
-            yield argument
-        # ``Elapsed`` needs its operand at lower powers of η only
+        case Elapsed():  # needs its operand at lower powers of η only
+            return
+        case atom:
+            yield from operands(atom)
 
 
 def _check(rule: UpdateRule, slow: bool) -> None:

@@ -49,13 +49,3 @@ def check_frozen(gradient: Callable[[np.ndarray], np.ndarray], theta: np.ndarray
                 f"theta: g is 0 at parameter {moving[0]}, where the root that {name} takes has no derivative; take "
                 "another theta, or a rule with epsilon inside the root"
             )
-
-
-def root_quotient(rest: np.ndarray, root: np.ndarray) -> np.ndarray:
-    """``rest / root``, 0 where both are: there the component is frozen."""
-    import numpy as np
-
-    if root.all():
-        return np.asarray(rest / root)
-    still = (rest == 0) & (root == 0)
-    return np.asarray(rest / np.where(still, 1, root))

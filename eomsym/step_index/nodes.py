@@ -14,7 +14,7 @@ from math import prod
 from eomsym.checks import check_integer
 from eomsym.exact_numbers import Coefficient
 from eomsym.optimizers.blockwise import values_of
-from eomsym.optimizers.rule import Gradient, Linear, Stage, State, UpdateRule
+from eomsym.optimizers.rule import Gradient, Linear, Stage, State, UpdateRule, operands
 
 #: Iterates of gradient descent that a kernel visits one after the other, all coefficients at once: the cheap ones.
 FORWARD = (1, 2, 3)
@@ -62,10 +62,10 @@ def is_anchored(rule: UpdateRule) -> bool:
     """
     if any(isinstance(atom, Stage) or (isinstance(atom, State) and atom.index) for atom in rule.atoms):
         return False
-    operands = [part for atom in rule.atoms for part in vars(atom).values() if isinstance(part, Linear)]
+    inside = [part for atom in rule.atoms for part in operands(atom)]
     if any(power != 1 for _, power, _ in rule.moved(0).terms):
         return False
-    return all(power == 0 for operand in operands for _, power, _ in operand.terms)
+    return all(power == 0 for operand in inside for _, power, _ in operand.terms)
 
 
 def is_descent(rule: UpdateRule) -> bool:

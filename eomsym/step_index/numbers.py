@@ -14,13 +14,16 @@ from typing import Any
 
 import numpy as np
 
+from eomsym.blocks import Blocks
+from eomsym.errors import InputError
 from eomsym.exact_numbers import Coefficient
 from eomsym.optimizers.blockwise import Blockwise
+from eomsym.optimizers.maps import Map, joined
 from eomsym.optimizers.optimizer import Field
 from eomsym.optimizers.rule import Elapsed, UpdateRule
+from eomsym.series.array_series import ArraySeries, root_quotient
 from eomsym.series.program import Program
 from eomsym.series.rings import ProgramRun, Ring
-from eomsym.step_index.frozen import root_quotient
 from eomsym.step_index.solver import Algebra, solve
 from eomsym.step_index.tables import Tables, small_nodes
 
@@ -105,6 +108,7 @@ class NumberAlgebra(_Numbers):
     """Vectors whose gradient is known along any curve.
 
     ``states`` has the slow states, θ (d,) first, the others (d,) or, if all alike, (1,); ``root`` is that of a number.
+    ``blocks`` are what maps see of a vector.
     """
 
     def __init__(
@@ -114,9 +118,10 @@ class NumberAlgebra(_Numbers):
         states: Sequence[np.ndarray],
         number: Callable[[Fraction], Any] = float,
         root: Callable[[Any], Any] = np.sqrt,
+        blocks: Blocks | None = None,
     ) -> None:
         super().__init__(tables, states, number)
-        self._gradient_series, self._root = gradient_series, root
+        self._gradient_series, self._root, self._blocks = gradient_series, root, blocks
 
     def gradient(self, field: int) -> Callable[[np.ndarray], np.ndarray]:
         levels: list[np.ndarray] = []
@@ -130,6 +135,24 @@ class NumberAlgebra(_Numbers):
                 for node in range(len(self.tables.nodes))
             )
             return np.array([self._gradient_series(field, curve)[-1] for curve in curves])
+
+        return along
+
+    def image(self, map: Map) -> Callable[..., np.ndarray]:
+        blocks = self._blocks
+        if blocks is None:
+            raise InputError(f"map {map.name!r}: the arrays that theta is made of are not known; give their shapes")
+        levels: list[tuple[np.ndarray, ...]] = []
+
+        def along(*points: np.ndarray) -> np.ndarray:
+            levels.append(points)
+            nodes = 1 if len(levels) == 1 else len(self.tables.nodes)  # η = 0: the same at every node
+            curves = [
+                np.array([np.broadcast_to(values[:nodes], (nodes, values.shape[1])) for values in argument])
+                for argument in zip(*levels, strict=True)
+            ]
+            parts = [blocks.split(ArraySeries(rows, lead=2)) for rows in curves]
+            return np.asarray(joined(map.of_blocks(parts)).rows[-1])
 
         return along
 

@@ -19,11 +19,14 @@ from collections.abc import Callable, Sequence
 from fractions import Fraction
 from typing import Any
 
+from eomsym.errors import InputError
 from eomsym.exact_numbers import Coefficient
 from eomsym.optimizers.blockwise import Blockwise
+from eomsym.optimizers.maps import Map
 from eomsym.optimizers.rule import (
     Elapsed,
     Gradient,
+    Image,
     Linear,
     One,
     Product,
@@ -67,6 +70,10 @@ class Algebra(ABC):
     @abstractmethod
     def gradient(self, field: int) -> Callable[[Values], Values]:
         """A function that is called with levels 0, 1, … of a point and returns those of the gradient there."""
+
+    def image(self, map: Map) -> Callable[..., Values]:
+        """A function that is called with levels 0, 1, … of a map's arguments and returns those of its value."""
+        raise InputError(f"map {map.name!r}: is a map of blocks, which this does not know; take numbers at a point")
 
     @abstractmethod
     def multiply(self, left: Values, right: Values) -> Values:
@@ -128,7 +135,7 @@ class Solution:
         self._levels: list[Levels] = [[] for _ in rule.atoms]
         for index in rule.slow:
             self._levels[rule.state(index)].append(algebra.slow(index))
-        self._gradients: dict[int, Callable[[Values], Values]] = {}
+        self._functions: dict[int, Callable[..., Values]] = {}
         self._operands: dict[tuple[int, str], Levels] = {}
 
     def advance(self, level: int) -> list[Values]:
@@ -168,9 +175,14 @@ class Solution:
                 added = self._linear(rule.following[index].without(number), level)
                 return self._memory(rule.self_coefficient(index), index, added, level)
             case Gradient(field, point):
-                if number not in self._gradients:
-                    self._gradients[number] = algebra.gradient(field)
-                return self._gradients[number](self._operand(number, "point", point, level)[level])
+                if number not in self._functions:
+                    self._functions[number] = algebra.gradient(field)
+                return self._functions[number](self._operand(number, "point", point, level)[level])
+            case Image(map, arguments):
+                if number not in self._functions:
+                    self._functions[number] = algebra.image(map)
+                at = [self._operand(number, f"argument {i}", part, level) for i, part in enumerate(arguments)]
+                return self._functions[number](*(levels[level] for levels in at))
             case Stage(index):
                 return self._linear(rule.stages[index], level)
             case One():

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from eomsym.blocks import Blocks
 from eomsym.checks import check_choice, check_integer, check_positive, shown
 from eomsym.dynamics.kernel import check_order, check_theta, is_double_double
 from eomsym.dynamics.kernel_rule import DESCENT, asked_rule, check_rule, rule_name
@@ -22,7 +23,6 @@ from eomsym.models import MLP, Dataset, ExpressionLoss, VectorField, dataset, de
 from eomsym.models.data_files import DataFile
 from eomsym.optimizers import Optimizer, chosen, get
 from eomsym.optimizers.loop import loop_of
-from eomsym.optimizers.maps import Blocks
 from eomsym.optimizers.registry import label
 from eomsym.schedules import Schedule, from_torch_scheduler
 from eomsym.schedules.schedule import read_schedules
@@ -289,10 +289,11 @@ class Training:
     def _blocks(self) -> Blocks | None:
         """The arrays that θ is made of, by the names that PyTorch has for those of a network."""
         if self.own is not None:
-            return self.own.kernel.blocks  # type: ignore[no-any-return]
-        shapes = self.model.shapes if isinstance(self.model, MLP) else {}
-        shapes |= dict.fromkeys(getattr(self.model, "variables", ()), (1,))
-        return Blocks(tuple(shapes.values()), tuple(shapes)) if shapes else None
+            return self.own.kernel.blocks
+        if isinstance(self.model, MLP):
+            return self.model.blocks
+        names = getattr(self.model, "variables", ())
+        return Blocks(((1,),) * len(names), tuple(names)) if names else None
 
     def _read_rule(self, optimizer: Any, eta: Any, groups: Any, schedule: Any, **given: object) -> None:
         if hasattr(schedule, "optimizer") and hasattr(schedule, "step"):

@@ -10,11 +10,11 @@ from eomsym import optimizers
 from eomsym.codegen import KernelSpec, kernel_for
 from eomsym.derivation import derive
 from eomsym.dynamics import integrate_equation_of_motion, optimizer_path, shadow_start
-from eomsym.dynamics.eta_series import EtaSeries
 from eomsym.dynamics.shadow_start import start_at
 from eomsym.errors import InputError, IntegrationError
 from eomsym.models import ExpressionLoss
 from eomsym.optimizers import Optimizer, solve, sqrt
+from eomsym.series.array_series import ArraySeries
 
 LOSS = ExpressionLoss("x**4/4 + x**2/2 + x*y**2/3 + y**2/2 + 3*x/5 + y + sin(x*y)/3", ["x", "y"])
 THETA = np.array([0.7, 0.4])
@@ -173,7 +173,7 @@ def test_without_memory_it_is_where_one_stands(name):
 
 def test_series_in_eta_do_what_their_values_do():
     rows = np.array([[1.5, 2.0], [0.3, -0.7], [0.2, 0.4], [-0.1, 0.6]])
-    a, eta, h = EtaSeries(rows), EtaSeries.eta(4), 1e-4
+    a, eta, h = ArraySeries(rows), ArraySeries.eta(4), 1e-4
 
     def value(series):
         return sum(h**k * row for k, row in enumerate(series.rows))

@@ -12,7 +12,6 @@ from own_rules import POWERS
 import eomsym
 from eomsym import optimizers
 from eomsym.codegen import KernelSpec
-from eomsym.dynamics.eta_series import EtaSeries
 from eomsym.errors import InputError, IntegrationError
 from eomsym.models import MLP, ExpressionLoss
 from eomsym.optimizers import Optimizer, Parameter, runge_kutta, solve, sqrt
@@ -20,6 +19,7 @@ from eomsym.optimizers.loop import Loop, loop_of, losses_in_turn
 from eomsym.optimizers.rule import Gradient, Linear, One, Product, Quotient, SquareRoot, State
 from eomsym.optimizers.tracing import trace
 from eomsym.schedules import constant
+from eomsym.series.array_series import ArraySeries
 
 ENTRIES = [*EVERY.values(), *POWERS]
 
@@ -243,7 +243,7 @@ def test_exact_numbers_in_a_step_are_floats_on_arrays():
     found, expected = EXACT.run(np.sin, start, 0.1), float_step(np.sin, start, 0.1)
     assert all(type(part) is np.ndarray and part.dtype == float for part in (*start, *found))
     np.testing.assert_allclose(found, expected, rtol=1e-15)
-    series = EXACT.run(lambda point: point, (EtaSeries.constant(theta, 3),) * 2, EtaSeries.eta(3))
+    series = EXACT.run(lambda point: point, (ArraySeries.constant(theta, 3),) * 2, ArraySeries.eta(3))
     assert all(part.rows.dtype == float for part in series)
 
 

@@ -10,7 +10,8 @@ from sample_quartic import SampleQuartic, samples
 from eomsym import optimizers
 from eomsym.dynamics import kernel_counterterms
 from eomsym.errors import InputError
-from eomsym.step_index.frozen import check_frozen, root_quotient, takes_roots
+from eomsym.series.array_series import root_quotient
+from eomsym.step_index.frozen import check_frozen, takes_roots
 
 
 class WithStillOnes(SampleQuartic):
