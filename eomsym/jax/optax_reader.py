@@ -176,7 +176,8 @@ def _read_leaf(
     flat: FlatProgram, states: Sequence[tuple[str, Any, int, int]], count: int, leaf: int
 ) -> tuple[Program, float] | None:
     """The program of what moves one leaf: its update, and the states that this depends on."""
-    result, own = flat.results[leaf], []
+    result = flat.results[leaf]
+    own: list[tuple[str, Any, int, int]] = []
     needed = replace(flat, results=(result,)).needed()
     while len(reached := [state for state in states if state[2] in needed]) > len(own):
         own = reached

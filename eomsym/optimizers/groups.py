@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from fractions import Fraction
-from functools import cache
+from functools import lru_cache
 from itertools import chain
 from math import prod
 from typing import Any
@@ -87,7 +87,7 @@ def numbers_of(entry: Optimizer) -> dict[str, Parameter]:
     return {**own, FACTOR.name: FACTOR}
 
 
-@cache
+@lru_cache(maxsize=64)
 def grouped(entry: Optimizer, groups: tuple[Group, ...], blocks: Blocks) -> Optimizer:
     """The rule in which numbers differ by group; each is a parameter of its own, ``decay[*bias]``, at its value.
 
@@ -143,6 +143,7 @@ def grouped(entry: Optimizer, groups: tuple[Group, ...], blocks: Blocks) -> Opti
         form=None,
         plain=entry.plain or entry,
         blocks=blocks,
+        grouped=True,
     )
 
 
@@ -193,6 +194,7 @@ def composed(parts: tuple[Part, ...], blocks: Blocks) -> Optimizer:
         parameters=tuple(_named(one, name, one.usual()) for _, one, name in every),
         memory=tuple(f"{name}[{part.label}]" for part in parts for name in part.optimizer.memory),
         blocks=blocks,
+        grouped=True,
     )
 
 

@@ -265,10 +265,16 @@ class Optimizer:
     numeric_only: str = ""
     plain: Optimizer | None = None
     blocks: Blocks | None = None
+    grouped: bool = False
 
     def __post_init__(self) -> None:
         for name, text in _told(self.step).items():
             object.__setattr__(self, name, getattr(self, name) or text)
+
+    def check_ungrouped(self, purpose: str) -> None:
+        """Raises ``InputError`` for a rule with groups of parameters, of which ``purpose`` has no one answer."""
+        if self.grouped:
+            raise InputError(f"optimizer {self.name!r}: has groups of parameters, and {purpose} is of one rule for all")
 
     def on(self, blocks: Blocks | None) -> Optimizer:
         """Returns the optimiser whose maps see these blocks of θ; None leaves it as it is."""
