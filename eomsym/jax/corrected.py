@@ -55,7 +55,7 @@ def with_counterterm(order: int, strength: object = 1, *, learning_rate: Any = N
             raise InputError(f"{missing[0]} None: update(gradients, state, params, grad_fn=…) needs it to look ahead")
         eta = rate(state.count) if callable(rate) else rate
         slopes = [updates]
-        by_group = jax.tree.structure(eta) == jax.tree.structure(params)
+        by_group = jax.tree.structure(eta) == jax.tree.structure(params)  # type: ignore[operator, unused-ignore]
         rates = eta if by_group else jax.tree.map(lambda _: eta, params)
         for row in made.matrix[1:]:
             ahead = _combined(slopes, row)
