@@ -243,6 +243,8 @@ def _rmsprop(optimizer: str, given: dict[str, Any]) -> Meaning:
 _OF_A_GROUP = frozenset(
     ("params", "param_names", "initial_lr", "max_lr", "min_lr", "max_momentum", "base_momentum", *RATES)
 )
+#: What PyTorch begins the memory of all groups with, whatever a group says of it.
+_OF_THE_START = frozenset(("initial_accumulator_value",))
 MAX_LENGTH = 1000
 _ALLOWED = re.compile(r"[A-Za-z0-9_.,=()/+\-\s]*", re.ASCII)
 #: A number, or a quotient of two.
@@ -288,7 +290,10 @@ def options_of_groups(optimizer: Any) -> tuple[LibraryOptimizer, list[dict[str, 
         )
     entry = of_library(f"torch.{kind.__name__}", f"torch.{kind.__name__}")
     left_out = _OF_A_GROUP | entry.ignored
-    return entry, [{key: value for key, value in group.items() if key not in left_out} for group in groups]
+    options = [{key: value for key, value in group.items() if key not in left_out} for group in groups]
+    for key in _OF_THE_START & getattr(optimizer, "defaults", {}).keys():
+        options = [{**group, key: optimizer.defaults[key]} for group in options]
+    return entry, options
 
 
 def is_text(name: object) -> bool:
