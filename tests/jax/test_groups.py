@@ -15,7 +15,7 @@ from eomsym.errors import InputError
 from eomsym.jax import counterterms, from_optax, with_counterterm
 
 PARAMS = {
-    str(2 * place): {"weight": jnp.asarray(matrix), "bias": jnp.asarray(bias)}
+    str(2 * place): {"weight": np.array(matrix), "bias": np.array(bias)}
     for place, (matrix, bias) in enumerate(by_hand.MODEL.split(by_hand.THETA))
 }
 RATE = 0.02
