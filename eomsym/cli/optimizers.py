@@ -66,6 +66,10 @@ def _edges(entries: list[Optimizer]) -> Table:
     return Table(["optimiser", "unstable from eta lambda =", "value", "leaves"], rows, words=(0, 1, 3), boxed=True)
 
 
+def _why_not_derived(entry: Optimizer) -> str:
+    return entry.numeric_only or entry.rule(**entry.complete({}, trial=True)).unwritten
+
+
 def _record(entry: Optimizer) -> dict[str, object]:
     from eomsym.optimizers.variants import options_of
 
@@ -73,7 +77,7 @@ def _record(entry: Optimizer) -> dict[str, object]:
         **{"name": entry.name, "aliases": entry.aliases, "update_rule": entry.summary},
         "parameters": [{name: getattr(parameter, name) for name in TOLD} for parameter in entry.parameters],
         "options": [{name: getattr(option, name) for name in OPTION} for option in options_of(entry)],
-        **{"source": entry.source, "limits": entry.limits, "why_not_derived": entry.numeric_only},
+        **{"source": entry.source, "limits": entry.limits, "why_not_derived": _why_not_derived(entry)},
     }
     found: dict[str, object] = plain(record)
     return found

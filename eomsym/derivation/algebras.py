@@ -106,14 +106,7 @@ class TreeAlgebra(SeriesAlgebra):
         return self._composed(lambda point: field + 1 if set(point) == {THETA} else self._vertex("g", point))
 
     def image(self, map: Map) -> Callable[..., Series]:
-        along = self._composed(lambda point: self._vertex(map.name, point))
-
-        def of_arguments(*arguments: Series) -> Series:
-            if len(arguments) > 1:
-                raise InputError(f"map {map.name!r}: of several vectors, which has no trees; take numbers at a point")
-            return along(*arguments)
-
-        return of_arguments
+        return self._composed(lambda point: self._vertex(map.name, point))
 
     def _vertex(self, function: str, point: Series) -> int:
         """The colour of a function at what its argument is for η = 0; a new one gets the next name."""

@@ -14,7 +14,7 @@ from typing import Any
 import sympy
 
 from eomsym.errors import InputError
-from eomsym.optimizers.rule import Gradient, Linear, One, Product, Quotient, SquareRoot, Stage, State, UpdateRule
+from eomsym.optimizers.rule import Gradient, Image, Linear, One, Product, Quotient, SquareRoot, Stage, State, UpdateRule
 
 
 @dataclass(frozen=True)
@@ -113,6 +113,8 @@ class _Moving:
             case Product(left, right) if self._any_held(left) != self._any_held(right):
                 held, moves = (left, right) if self._any_held(left) else (right, left)
                 return "", (held, True), moves
+            case Image():
+                raise InputError("it calls a map of blocks, whose derivative no lambda tells")
             case Gradient():
                 raise InputError("it takes the gradients of several losses, which have no one lambda")
             case Product(left, _) if not self._any_held(left):

@@ -32,6 +32,8 @@ MAX_COLOURED_ORDER, MAX_VECTOR_ORDER, MAX_WHOLE_VECTOR_ORDER = 6, 3, 4
 MAX_TREES, MAX_SYMBOLIC_TREES = 1_333_333, 40_000
 #: The factor of η where that depends on time.
 RATE_SYMBOL = "s"
+#: What there is of rules whose terms are not written out.
+NUMBERS = "take its numbers at a point, by counterterms or verify"
 #: The slow manifold, or θ with all that the optimiser remembers.
 STATES = ("slow", "whole")
 
@@ -77,6 +79,8 @@ class Posed:
         Raises ``InputError`` for an order that is too high, or for too many trees.
         """
         check_order(order, self.highest)
+        if self.rule.unwritten:
+            raise InputError(f"optimizer {self.entry.name!r}: {self.rule.unwritten}; {NUMBERS}")
         if self.rule.linear and self.scaling is None:
             self._check_trees(order)
         tables = integer_nodes(self.rule, order + 1)

@@ -22,6 +22,7 @@ from eomsym.dynamics.vectors import Vector, is_finite, last_place, norm, rounded
 from eomsym.errors import InputError, IntegrationError, OverflowInKernelError
 from eomsym.exact_numbers import Coefficient
 from eomsym.optimizers import Optimizer
+from eomsym.optimizers.maps import sides_of
 from eomsym.optimizers.optimizer import Field
 from eomsym.result import Result
 
@@ -237,7 +238,12 @@ def kernel_state(
     def flat(vector: np.ndarray) -> np.ndarray:
         return np.concatenate(step(tuple(vector[cut] for cut in cuts)))
 
-    return StateMap(flat, np.concatenate(state), theta.size, sizes=sizes, tally=tally)
+    start = np.concatenate(state)
+
+    def sides(vector: np.ndarray) -> list[tuple[str, np.ndarray]]:
+        return sides_of(lambda: flat(vector))
+
+    return StateMap(flat, start, theta.size, sizes=sizes, tally=tally, sides=sides if sides(start) else None)
 
 
 def loop_state(kernel: LoopKernel, theta: np.ndarray, eta: float, data: Data) -> StateMap:

@@ -98,12 +98,12 @@ class MLP:
 
     @property
     def blocks(self) -> Blocks:
-        """W (n_in, n_out) and b (n_out,) of each layer, by the names that a Sequential of PyTorch's has for them."""
+        """W (n_out, n_in) and b (n_out,) of each layer, as a Sequential of PyTorch's has and calls them."""
         shapes, names = [], []
         for number, (rows, columns) in enumerate(pairwise(self.layers)):
-            shapes += [(rows, columns), *([(columns,)] if self.bias else [])]
+            shapes += [(columns, rows), *([(columns,)] if self.bias else [])]
             names += [f"{2 * number}.weight", *([f"{2 * number}.bias"] if self.bias else [])]
-        return Blocks(tuple(shapes), tuple(names))
+        return Blocks(tuple(shapes), tuple(names), columns_first=True)
 
     def split(self, vectors: np.ndarray) -> list[tuple[np.ndarray, np.ndarray]]:
         """Each layer's W (…, n_in, n_out) and b (…, n_out), or (…, 0) without biases, of vectors (…, d), as views."""

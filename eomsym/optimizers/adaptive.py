@@ -265,7 +265,7 @@ _INSIDE = f"{_LIMITS}; η must be small against √ε₂/|dg/dt|"
 _NESTEROV = flag("nesterov", "looks one step ahead: (β₁ m⁺/(1−β₁ⁿ⁺¹) + (1−β₁) g/(1−β₁ⁿ)) in place of m⁺/(1−β₁ⁿ)")
 
 
-def _direction(
+def adam_direction(
     gradient: Slope,
     state: Arrays,
     beta1: Any,
@@ -288,11 +288,11 @@ def _direction(
     faded = [beta1 * faded[0], beta2 * faded[1]] if corrected else []
     of_mean, of_square = faded if corrected else (0, 0)
     under = square / (1 - of_square) + (0 if belief else root_epsilon)
-    ahead = _mean_ahead(mean, slope, beta1, of_mean, nesterov)
+    ahead = mean_ahead(mean, slope, beta1, of_mean, nesterov)
     return divided(ahead, under, epsilon, inside), mean, square, *faded
 
 
-def _mean_ahead(mean: Any, slope: Any, beta: Any, faded: Any, nesterov: bool) -> Any:
+def mean_ahead(mean: Any, slope: Any, beta: Any, faded: Any, nesterov: bool) -> Any:
     """The mean of the gradients without its bias, ``faded`` being β^n, and a step ahead if so."""
     if not nesterov:
         return mean / (1 - faded)
@@ -309,10 +309,10 @@ def _step_adam(
     (nesterov); Daskalakis et al., Training GANs with optimism, ICLR 2018 (optimistic)
     """
     if not optimistic:
-        direction, *memory = _direction(gradient, state, **values)
+        direction, *memory = adam_direction(gradient, state, **values)
         return state[0] - eta * direction, *memory
     *state_of_adam, last = state
-    direction, *memory = _direction(gradient, tuple(state_of_adam), **values)
+    direction, *memory = adam_direction(gradient, tuple(state_of_adam), **values)
     return state[0] - eta * ((alpha + beta) * direction - beta * last), *memory, direction
 
 
@@ -320,7 +320,7 @@ def _start_adam(
     gradient: Slope, theta: Any, alpha: Any = 1, beta: Any = 1, *, optimistic: bool = False, **values: Any
 ) -> Arrays:
     memory = (*(0 * theta,) * 2, *((ones(theta),) * 2 if values.get("corrected", True) else ()))
-    return (*memory, _direction(gradient, (theta, *memory), **values)[0]) if optimistic else memory
+    return (*memory, adam_direction(gradient, (theta, *memory), **values)[0]) if optimistic else memory
 
 
 def _form_of_adam(
@@ -340,7 +340,7 @@ def _step_adabelief(gradient: Slope, state: Arrays, eta: Any, **values: Any) -> 
 
     Source: Zhuang et al., AdaBelief optimizer, NeurIPS 2020
     """
-    direction, *memory = _direction(gradient, state, belief=True, **values)
+    direction, *memory = adam_direction(gradient, state, belief=True, **values)
     return state[0] - eta * direction, *memory
 
 

@@ -46,6 +46,8 @@ torch.Adadelta(weight_decay=0, maximize=False, rho=0.9, eps=1e-6)
     adadelta decay? maximize beta2 epsilon
 torch.ASGD(weight_decay=0, maximize=False, lambd=1e-4, alpha=0.75)
     gradient-descent decay? maximize lambd? alpha?
+torch.Muon(weight_decay=0.1, momentum=0.95, nesterov=True, ns_steps=5)
+    muon decay? beta nesterov iterations decoupled_decay=yes
 optax.sgd(momentum=None, nesterov=False)
     heavy-ball beta? nesterov
 optax.adam(b1=0.9, b2=0.999, eps=1e-8, eps_root=0, nesterov=False)
@@ -73,6 +75,13 @@ optax.optimistic_adam(b1=0.9, b2=0.999, eps=1e-8, eps_root=0, nesterov=True)
     adam beta1 beta2 epsilon root_epsilon? nesterov alpha=1 beta=1
 optax.optimistic_adam_v2(alpha=1, beta=1, b1=0.9, b2=0.999, eps=1e-8, eps_root=0, nesterov=True)
     adam alpha beta beta1 beta2 epsilon root_epsilon? nesterov
+optax.lamb(b1=0.9, b2=0.999, eps=1e-6, weight_decay=0)
+    lamb beta1 beta2 epsilon decay
+optax.lars(weight_decay=0, trust_coefficient=0.001, momentum=0.9, nesterov=False)
+    lars decay trust beta nesterov
+optax.contrib.muon(ns_steps=5, beta=0.95, eps=1e-8, weight_decay=0, nesterov=True, adam_b1=0.9, adam_b2=0.999,
+                   consistent_rms=None)
+    muon iterations beta epsilon decay? nesterov beta1 beta2 rms decoupled_decay=yes
 """
 _KINK = "a maximum has a kink, where the step has no derivative"
 _SIGN = "the sign of g jumps, so that the step has no derivative"
@@ -89,13 +98,8 @@ _REFUSED = {
     "it searches along lines and keeps a history, so that a step is no smooth function of the state": (
         "torch.LBFGS optax.lbfgs"
     ),
-    "it computes in half precision, by the shapes of the weight matrices, which a rule for one vector does not know": (
-        "torch.Muon"
-    ),
     "it steps where a gradient is stored only; torch.Adam is the same for dense gradients": "torch.SparseAdam",
-    "it scales each layer by norms, and a rule for one vector does not know the layers": (
-        "optax.fromage optax.lamb optax.lars optax.novograd"
-    ),
+    "it scales each layer by norms in a way that no rule here has": "optax.fromage optax.novograd",
     "it adds noise": "optax.noisy_sgd",
     "its step depends on the value of the loss, and a rule knows gradients only": "optax.polyak_sgd",
 }
@@ -107,6 +111,27 @@ _FIXED: dict[str, dict[str, tuple[object, str]]] = {
     "torch.Adam": {"amsgrad": (False, _KINK)},
     "torch.AdamW": {"amsgrad": (False, _KINK), "decoupled_weight_decay": (True, "that is Adam")},
     "torch.ASGD": {"t0": (10**6, "it changes the running mean of the weights only, which is no part of the step")},
+    "torch.Muon": {
+        "ns_coefficients": ((3.4445, -4.775, 2.0315), "the iteration has these coefficients"),
+        "eps": (1e-7, "the norm is above it, else there is no derivative"),
+        "adjust_lr_fn": (None, "'match_rms_adamw' is muon(matched=yes)"),
+    },
+    "optax.lamb": {"eps_root": (0, "the root has nothing added"), "mask": _MASK},
+    "optax.lars": {
+        "eps": (0, "the trust ratio has nothing added"),
+        "weight_decay_mask": (True, _MASK[1]),
+        "trust_ratio_mask": (True, "every array has its ratio"),
+    },
+    "optax.contrib.muon": {
+        "mu_dtype": _TYPE,
+        "weight_decay_mask": _MASK,
+        "adaptive": (False, "it scales by the value of a product"),
+        "preconditioning": ("frobenius", "the iteration starts at the matrix over its norm"),
+        "adam_eps_root": (0, "the root has nothing added"),
+        "adam_weight_decay": (0, "vectors decay as matrices do, by groups"),
+        "adam_learning_rate": (None, "one rate serves both, by groups another"),
+        "muon_weight_dimension_numbers": (None, "rows are inputs"),
+    },
     "optax.sgd": {"accumulator_dtype": _TYPE},
     "optax.adadelta": {"weight_decay_mask": _MASK},
     "optax.adan": {"mask": _MASK},
@@ -170,7 +195,7 @@ class LibraryOptimizer:
             allowed = ", ".join((*self.defaults, *self.fixed)) or "no options"
             raise InputError(f"{name} is unknown; it takes {allowed}")
         only, reason = self.fixed[name]
-        if value is not only and (isinstance(value, bool) or isinstance(only, bool) or value != only):
+        if value is not only and (isinstance(value, bool) or isinstance(only, bool) or _plain(value) != only):
             raise InputError(f"{name} = {_written(value)} is refused, {reason}; leave it at {only}")
 
     def _value(self, name: str, value: object) -> Value:
@@ -191,6 +216,13 @@ class LibraryOptimizer:
         if isinstance(value, (tuple, list)):
             raise InputError(f"{name} = {_written(value)} is no number; give one such as 0.9 or 1/3")
         return read_rational(name, getattr(value, "item", lambda: value)())
+
+
+def _plain(value: object) -> object:
+    """As the library has it: a number exactly as written is the nearest float."""
+    if isinstance(value, (tuple, list)):
+        return tuple(map(_plain, value))
+    return float(value) if isinstance(value, Fraction) else value
 
 
 def _written(value: object) -> str:
@@ -237,6 +269,18 @@ def _rmsprop(optimizer: str, given: dict[str, Any]) -> Meaning:
     if "beta" not in given:
         given.pop("nesterov", None)
     return optimizer, given
+
+
+def _muon(optimizer: str, given: dict[str, Any]) -> Meaning:
+    """Ours looks ahead by default."""
+    return optimizer, {"nesterov": False, **given}
+
+
+def _muon_of_optax(optimizer: str, given: dict[str, Any]) -> Meaning:
+    if "decay" in given:
+        raise InputError("weight_decay is that of matrices alone; give groups their own decay")
+    flags = {"corrected": True, "auxiliary": True, "columns_out": True}
+    return optimizer, {"nesterov": False, **given, **flags, "adam_epsilon": given["epsilon"]}
 
 
 #: Entries of a parameter group that are no options; the rates and momenta are left by PyTorch's schedulers.
@@ -346,6 +390,8 @@ def _value(source: str, keyword: ast.keyword, text: str) -> object:
 
 #: Which have the last word on what they are, from all that they are given.
 _SETTLE: dict[str, Callable[[str, dict[str, Any]], Meaning]] = {
+    "torch.Muon": _muon,
+    "optax.contrib.muon": _muon_of_optax,
     "torch.SGD": _sgd_of_torch,
     "torch.ASGD": _asgd,
     "optax.sgd": _sgd,

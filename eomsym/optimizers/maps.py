@@ -6,21 +6,23 @@ function whose coefficients come one after the other, at any combination of the 
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any
 
-from eomsym.blocks import Blocks
+from eomsym.blocks import Blocks, joined
 from eomsym.errors import InputError
+from eomsym.optimizers.stepping import sqrt
 
-#: What a map may see: one array after the other, or all of them at once.
-KINDS = ("array", "all")
+#: What a map may see: one array after the other, all of them at once, or the vector that they make.
+KINDS = ("array", "all", "vector")
 
 
 _BLOCKS: ContextVar[Blocks | None] = ContextVar("blocks", default=None)
+#: Name and side of each kink that a step meets, where somebody listens.
+_SIDES: ContextVar[list[tuple[str, Any]] | None] = ContextVar("sides", default=None)
 
 
 @contextmanager
@@ -34,20 +36,34 @@ def laid_out(blocks: Blocks | None) -> Iterator[None]:
             _BLOCKS.reset(token)
 
 
+def sides_of(step: Callable[[], Any]) -> list[tuple[str, Any]]:
+    """Runs a step on arrays; returns name and side of each kink that its maps meet, in order."""
+    sides: list[tuple[str, Any]] = []
+    token = _SIDES.set(sides)
+    try:
+        step()
+    finally:
+        _SIDES.reset(token)
+    return sides
+
+
 @dataclass(frozen=True, eq=False)
 class Map:
     """A smooth map of blocks that a step function calls like ``sqrt``: ``theta - eta * polar(memory)``.
 
-    ``function`` takes an array and returns one of its shape; with ``blocks`` "all" it takes the list of all arrays, and
-    returns such a list.  A map of several vectors, called as ``ratio(theta, move)``, has a function of so many.  It is
-    called with arrays of NumPy, JAX, PyTorch, and with power series of arrays, so it takes ``+ − * / **`` and ``@``,
-    ``T``, ``mT``, ``sum``, ``mean``, ``reshape``, ``shape``, ``ndim``, slices, and ``eomsym.optimizers.sqrt``.  It may
-    choose by shapes, and not by values: where it is not smooth there are no terms.
+    ``function`` takes an array and returns one of its shape; with ``blocks`` "all" it takes the list of all arrays and
+    returns such a list, with "vector" one vector of all their entries.  A map of several vectors, called as
+    ``ratio(theta, move)``, has a function of so many.  It is called with arrays of NumPy, JAX, PyTorch, and with power
+    series of arrays, so it takes ``+ − * / **`` and ``@``, ``T``, ``mT``, ``sum``, ``mean``, ``reshape``, ``shape``,
+    ``ndim``, ``clip``, slices, and ``eomsym.optimizers.sqrt``.  It may choose by shapes, and not by values: where it is
+    not smooth there are no terms.  One with a kink is that of the side where its arguments are, which ``side`` tells,
+    a function of the same arguments: a run that changes it is broken there.
     """
 
     name: str
     function: Callable[..., Any]
     blocks: str = "array"
+    side: Callable[..., Any] | None = None
 
     def __post_init__(self) -> None:
         if self.blocks not in KINDS:
@@ -58,39 +74,46 @@ class Map:
         builder = next((vector.builder for vector in vectors if hasattr(vector, "builder")), None)
         if builder is not None:
             return builder.image(self, vectors)
-        blocks = _BLOCKS.get()
+        if not all(hasattr(vector, "shape") for vector in vectors):
+            raise InputError(f"map {self.name!r}: the noise of a rule that calls one is not known; take another rule")
+        return self.of_vectors(vectors, _BLOCKS.get())
+
+    def of_vectors(self, vectors: Sequence[Any], blocks: Blocks | None) -> Any:
+        """Its value at vectors (d,) made of these blocks.  Raises ``InputError`` where it has to know them."""
+        if self.blocks == "vector":
+            return self.of_blocks([[vector] for vector in vectors])[0]
         if blocks is None:
             raise InputError(
                 f"map {self.name!r}: the arrays that the vector is made of are not known here; "
                 "give their shapes, optimizer.on(Blocks(shapes))"
             )
-        return joined(self.of_blocks([blocks.split(vector) for vector in vectors]))
+        return blocks.join(self.of_blocks([blocks.split(vector) for vector in vectors]))
 
     def of_blocks(self, arguments: Sequence[Sequence[Any]]) -> list[Any]:
         """Its value, block by block, where ``arguments`` are the blocks of each argument.  Raises ``InputError``."""
+        shapes = [tuple(part.shape) for part in arguments[0]]
+        if self.blocks == "vector":
+            arguments = [[joined(parts)] for parts in arguments]
+        seen = [tuple(arguments)] if self.blocks == "all" else list(zip(*arguments, strict=True))
+        if (sides := _SIDES.get()) is not None and self.side is not None:
+            sides.extend((self.name, self.side(*parts)) for parts in seen)
         try:
-            if self.blocks == "all":
-                made = list(self.function(*(list(blocks) for blocks in arguments)))
-            else:
-                made = [self.function(*parts) for parts in zip(*arguments, strict=True)]
+            made = [self.function(*parts) for parts in seen]
         except (AttributeError, TypeError) as error:
             raise InputError(f"map {self.name!r}: cannot be taken of {_kind(arguments)} ({error})") from error
-        shapes = [[tuple(getattr(part, "shape", ())) for part in parts] for parts in (arguments[0], made)]
-        if shapes[0] != shapes[1]:
-            raise InputError(f"map {self.name!r}: makes blocks of shapes {shapes[1]} of {shapes[0]}; keep the shapes")
-        return made
+        values = list(made[0]) if self.blocks == "all" else made
+        if self.blocks == "vector" and len(shapes) > 1:
+            values = Blocks(tuple(shapes)).split(values[0])
+        after = [tuple(getattr(part, "shape", ())) for part in values]
+        if after != shapes:
+            raise InputError(f"map {self.name!r}: makes blocks of shapes {after} of {shapes}; keep the shapes")
+        return values
 
 
 def _kind(arguments: Sequence[Sequence[Any]]) -> str:
     return type(arguments[0][0]).__name__ if arguments and arguments[0] else "nothing"
 
 
-def joined(parts: Sequence[Any]) -> Any:
-    """One vector of blocks, arrays of any library or power series of them."""
-    flat = [part.reshape(-1) for part in parts]
-    own = getattr(type(flat[0]), "joined", None)
-    if own is not None:
-        return own(flat)
-    if isinstance(flat[0], getattr(sys.modules.get("torch"), "Tensor", ())):
-        return sys.modules["torch"].cat(flat)
-    return flat[0].__array_namespace__().concat(flat)
+def norm(array: Any) -> Any:
+    """The Euclidean norm of all entries, a number, for the functions of maps."""
+    return sqrt((array * array).sum())

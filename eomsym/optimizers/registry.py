@@ -12,7 +12,7 @@ from eomsym.blocks import Blocks
 from eomsym.checks import check_choice
 from eomsym.errors import InputError
 from eomsym.exact_numbers import Coefficient, read_rational
-from eomsym.optimizers import adaptive, batches, descent, runge_kutta
+from eomsym.optimizers import adaptive, batches, descent, matrix_rules, runge_kutta
 from eomsym.optimizers.groups import FACTOR, Group, grouped, places_of, read_groups
 from eomsym.optimizers.libraries import (
     LibraryOptimizer,
@@ -42,7 +42,7 @@ REGISTRY: dict[str, Optimizer] = {
         adaptive.ADAMW,
     )
 }
-_FURTHER = (adaptive.ADABELIEF, adaptive.ADAN, adaptive.ADAGRAD, adaptive.ADADELTA, adaptive.NADAM)
+_FURTHER = (adaptive.ADABELIEF, adaptive.ADAN, adaptive.ADAGRAD, adaptive.ADADELTA, adaptive.NADAM, *matrix_rules.RULES)
 #: Those that the libraries have and few people ask for; found by their names too.
 FURTHER: dict[str, Optimizer] = {entry.name: entry for entry in _FURTHER}
 
@@ -99,6 +99,8 @@ def chosen(
         raise InputError(f"groups: {why}; leave them out")
     check_one_gradient(entry, {})
     made = grouped(entry, read_groups(entry, groups, blocks), blocks)
+    if not made.numeric_only:
+        made.rule(**made.complete(exact))  # refuses what cannot differ, as what a map is made of
     return made, exact
 
 

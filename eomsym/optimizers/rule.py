@@ -164,6 +164,15 @@ class UpdateRule:
         """Where it calls maps of blocks."""
         return tuple(atom for atom in self.atoms if isinstance(atom, Image))
 
+    @property
+    def unwritten(self) -> str:
+        """Why its terms are not written out by symbols; empty where they are."""
+        if self.images and not self.linear:
+            return "it calls maps of blocks beside componentwise functions"
+        if any(len(image.arguments) > 1 for image in self.images):
+            return "it calls a map of several vectors"
+        return ""
+
     @cached_property
     def homogeneous(self) -> bool:
         """Whether each power of η comes with one gradient, so that ``f̃_k`` is over the trees of k + 1 nodes.

@@ -10,10 +10,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import fields, replace
 from fractions import Fraction
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any
 
 from eomsym.errors import InputError
+from eomsym.optimizers.maps import Map, norm
 from eomsym.optimizers.optimizer import Arrays, Optimizer, Parameter, Slope, flag, from_zero, one_loss, spelt
 from eomsym.optimizers.stepping import number_for
 
@@ -29,6 +30,9 @@ COMMON = (
     flag("decoupled_decay", "− η λ θ beside the step, as in AdamW"),
     replace(DECAY, brought_by=("coupled_decay", "decoupled_decay")),
     flag("maximize", "−g in place of g, before any decay: the method climbs"),
+    flag("clipped", "g min(1, c/(‖g‖ + ε)) in place of g, before all else: clipping by the global norm"),
+    from_zero("clip_norm", "c", "largest norm of a gradient", Fraction(1), "", "clipped"),
+    from_zero("clip_epsilon", "ε", "added to the norm: 1e-6 in PyTorch, 0 in optax", Fraction(0), "", "clipped"),
 )
 
 
@@ -83,7 +87,9 @@ def _form(entry: Optimizer, changed: tuple[str, ...]) -> Optimizer:
         made = decoupled_decay(made)
     if flags.get("coupled_decay"):
         made = changed_step(made, _coupled)
-    return changed_step(made, _upwards) if flags.get("maximize") else made
+    if flags.get("maximize"):
+        made = changed_step(made, _upwards)
+    return changed_step(made, _clipped) if flags.get("clipped") else made
 
 
 def _is_flag(option: Parameter) -> bool:
@@ -108,6 +114,23 @@ def _coupled(gradient: Slope, theta: Any, /, decay: Any, **others: Any) -> tuple
 
 def _upwards(gradient: Slope, theta: Any, /, **values: Any) -> tuple[Slope, dict[str, Any]]:
     return lambda point, field=0: -gradient(point, field), values
+
+
+def _clipped(
+    gradient: Slope, theta: Any, /, clip_norm: Any, clip_epsilon: Any, **values: Any
+) -> tuple[Slope, dict[str, Any]]:
+    clip = clip_by_norm(clip_norm, clip_epsilon)
+    return lambda point, field=0: clip(gradient(point, field)), values
+
+
+@lru_cache(maxsize=64)
+def clip_by_norm(most: Any, epsilon: Any) -> Map:
+    """Returns the map ``g min(1, most/(‖g‖ + ε))``, smooth on either side of where they are equal."""
+
+    def scale(vector: Any) -> Any:
+        return float(most) / (norm(vector) + float(epsilon))
+
+    return Map("clip", lambda vector: vector * scale(vector).clip(max=1.0), "vector", lambda vector: scale(vector) < 1)
 
 
 def changed_step(entry: Optimizer, change: Callable[..., tuple[Slope, dict[str, Any]]]) -> Optimizer:

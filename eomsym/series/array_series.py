@@ -157,6 +157,10 @@ class ArraySeries(Arithmetic):
             root[k] = root_quotient(rest, 2 * root[0])
         return self._of(root)
 
+    def clip(self, *, max: float) -> ArraySeries:
+        """The number itself, or ``max``, by which is less for η = 0, where all curves meet."""
+        return self if (self.rows[0] < max).all() else self * 0 + max
+
     def _aligned(self, other: Any) -> tuple[np.ndarray, np.ndarray]:
         """The rows of both with as many axes, so that coefficients are broadcast from their last axis as NumPy does."""
         if isinstance(other, ArraySeries):

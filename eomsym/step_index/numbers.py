@@ -15,10 +15,9 @@ from typing import Any
 import numpy as np
 
 from eomsym.blocks import Blocks
-from eomsym.errors import InputError
 from eomsym.exact_numbers import Coefficient
 from eomsym.optimizers.blockwise import Blockwise
-from eomsym.optimizers.maps import Map, joined
+from eomsym.optimizers.maps import Map
 from eomsym.optimizers.optimizer import Field
 from eomsym.optimizers.rule import Elapsed, UpdateRule
 from eomsym.series.array_series import ArraySeries, root_quotient
@@ -139,9 +138,6 @@ class NumberAlgebra(_Numbers):
         return along
 
     def image(self, map: Map) -> Callable[..., np.ndarray]:
-        blocks = self._blocks
-        if blocks is None:
-            raise InputError(f"map {map.name!r}: the arrays that theta is made of are not known; give their shapes")
         levels: list[tuple[np.ndarray, ...]] = []
 
         def along(*points: np.ndarray) -> np.ndarray:
@@ -151,8 +147,8 @@ class NumberAlgebra(_Numbers):
                 np.array([np.broadcast_to(values[:nodes], (nodes, values.shape[1])) for values in argument])
                 for argument in zip(*levels, strict=True)
             ]
-            parts = [blocks.split(ArraySeries(rows, lead=2)) for rows in curves]
-            return np.asarray(joined(map.of_blocks(parts)).rows[-1])
+            value = map.of_vectors([ArraySeries(rows, lead=2) for rows in curves], self._blocks)
+            return np.asarray(value.rows[-1])
 
         return along
 

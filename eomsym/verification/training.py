@@ -223,23 +223,21 @@ class Training:
     def kernel(self, order: int, purpose: str = "this question", *, of_rule: bool = False) -> Any:
         """Returns the loss as a kernel to this order: the one given, or one of gradient descent that is generated.
 
-        ``of_rule`` asks for the terms of the training's own rule.  Raises ``InputError`` where the kernel given has a
-        lower order.
+        ``of_rule`` asks for the terms of the training's own rule; of one with maps of blocks or groups they come from
+        the kernel of gradient descent.  Raises ``InputError`` where the kernel given has a lower order.
         """
+        if of_rule and not self.brings_rule and _sees_blocks(*self.rule):
+            return RuleKernel(self.series_kernel(order, purpose), *self.rule)
         if self._kernel is not None:
             check_order(self._kernel, order, purpose)
             if self.own is not None:
                 self.own.kernel.check()
                 return RuleKernel(self.own.kernel, *self.rule) if of_rule else self._kernel
-            if of_rule and self.entry.blocks is not None and not self.brings_rule:
-                return RuleKernel(self.series_kernel(order, purpose), *self.rule)
             return self._kernel
         from eomsym.codegen import COMMITTED, KernelSpec, kernel_for
 
         assert self.model is not None
         entry, values = self.rule if of_rule else (None, {})
-        if entry is not None and entry.blocks is not None:  # no kernel is generated for a rule of these arrays
-            return RuleKernel(self.series_kernel(order, purpose), entry, values)
         name = DESCENT if entry is None else entry.name
         spec = KernelSpec(self.model, order, name, self.precision, tuple(values.items()))
         known = [one for one in (*self._made, *COMMITTED) if _has_terms(one, spec)]
@@ -453,6 +451,10 @@ def _has_terms(known: KernelSpec, wanted: KernelSpec) -> bool:
 def _is_rule(optimizer: Any) -> bool:
     """Whether it is an optimiser with its values; optax's are tuples too."""
     return isinstance(optimizer, tuple) and isinstance(optimizer[0], Optimizer)
+
+
+def _sees_blocks(entry: Optimizer, values: Mapping[str, Fraction]) -> bool:
+    return entry.grouped or (not entry.numeric_only and bool(entry.rule(**values).images))
 
 
 def _check_cold(optimizer: Any, purpose: str) -> None:

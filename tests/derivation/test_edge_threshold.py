@@ -224,7 +224,12 @@ def plain_iterates(entry, threshold, values, eta=1.0):
 
 
 REFUSED = [name for name, entry in LISTED.items() if {f.kind for f in entry.fields(**entry.complete({}))} != {"loss"}]
-SEEN = [*(name for name in LISTED if name not in REFUSED), "adam(nesterov=yes)", "rmsprop(centered=yes, momentum=yes)"]
+MAPS = ("muon", "lamb", "lars", "sam")
+SEEN = [
+    *(name for name in LISTED if name not in {*REFUSED, *MAPS}),
+    "adam(nesterov=yes)",
+    "rmsprop(centered=yes, momentum=yes)",
+]
 
 
 @pytest.mark.parametrize("name", [*SEEN, *OWN])
@@ -246,6 +251,12 @@ def test_the_iterates_tell_rules_apart():
     found = plain_iterates(entry, edge_threshold("nesterov"), entry.complete({}))
     others = [edge_threshold(rule(name), eta=1).value for name in (*SEEN, *OWN) if name != "nesterov"]
     assert min(abs(value / found - 1) for value in others) > 1e-3
+
+
+@pytest.mark.parametrize("name", MAPS)
+def test_maps_of_blocks_have_no_threshold(name):
+    with pytest.raises(InputError, match="calls a map of blocks, whose derivative no lambda tells"):
+        edge_threshold(name)
 
 
 @pytest.mark.parametrize("name", REFUSED)

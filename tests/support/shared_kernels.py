@@ -58,6 +58,8 @@ SPECS = {
     **dict(zip(("digits", "teacher", "moons"), COMMITTED, strict=True)),
     "iris": KernelSpec(MLP([4, 9, 3], "gelu", "cross-entropy"), 1),
     "tiny": KernelSpec(_TINY, 8),
+    #: Matrices alone.
+    "no bias": KernelSpec(MLP([2, 3, 2], "tanh", "mse", bias=False), 4),
     #: What a study of order 12 needs.
     "tiny, double-double": KernelSpec(_TINY, 13, precision="double-double"),
     **ACCURACY,
