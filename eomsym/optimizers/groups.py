@@ -15,7 +15,6 @@ from fnmatch import fnmatchcase
 from fractions import Fraction
 from functools import lru_cache
 from itertools import chain
-from math import prod
 from typing import Any
 
 from eomsym.blocks import Blocks
@@ -201,16 +200,16 @@ def composed(parts: tuple[Part, ...], blocks: Blocks) -> Optimizer:
 def places_of(optimizer: Any, blocks: Blocks, arrays: Sequence[Any]) -> list[tuple[int, ...]]:
     """Which blocks each group of a ``torch.optim`` object has, and which none has, by identity with ``arrays``.
 
-    Parameters that are none of the blocks are left out, as frozen ones are.  Where none is one of them, all have to
-    have the shapes of the blocks in their order.  Raises ``InputError`` where they do not fit.
+    Parameters that are none of the blocks are left out, as frozen ones are.  Where none is one of them, they are known
+    by their shapes, no two of which may be the same.  Raises ``InputError`` where they do not fit.
     """
     theirs = [list(group["params"]) for group in optimizer.param_groups]
     numbers = {id(array): number for number, array in enumerate(arrays)}
     if not any(id(one) in numbers for group in theirs for one in group):
-        every = [one for group in theirs for one in group]
-        if [tuple(one.shape) for one in every] != list(blocks.shapes):
+        every = {tuple(one.shape): one for group in theirs for one in group}
+        if sorted(every) != sorted(blocks.shapes) or sum(map(len, theirs)) > len(every):
             raise InputError("groups: the optimizer's parameters are other arrays; make it for these")
-        numbers = {id(one): number for number, one in enumerate(every)}
+        numbers = {id(every[shape]): number for number, shape in enumerate(blocks.shapes)}
     found = [tuple(numbers[id(one)] for one in group if id(one) in numbers) for group in theirs]
     held = set(range(len(blocks.shapes))).difference(*found)
     return [*found, tuple(sorted(held))]
@@ -232,7 +231,7 @@ class Masks:
     """
 
     def __init__(self, blocks: Blocks, theta: Any, exact: bool = False) -> None:
-        self._theta, self._sizes, self._exact = theta, tuple(map(prod, blocks.shapes)), exact
+        self._theta, self._sizes, self._exact = theta, blocks.sizes, exact
         self.count = len(self._sizes)
         size = getattr(theta, "shape", (blocks.size,))[-1]
         if size != blocks.size:

@@ -90,8 +90,8 @@ def chosen(
     if blocks is not None and hasattr(optimizer, "param_groups") and not given and not groups:
         return _of_groups(optimizer, blocks, arrays)
     entry, exact = _chosen(optimizer, given)
-    if blocks is not None and entry.blocks is not None and entry.blocks.shapes != blocks.shapes:
-        raise InputError(f"optimizer {entry.name!r}: is of arrays of other shapes; make it for these")
+    if blocks is not None and entry.grouped and entry.blocks is not None and entry.blocks.sizes != blocks.sizes:
+        raise InputError(f"optimizer {entry.name!r}: is of arrays of other sizes; make it for these")
     if not groups:
         return entry, exact
     if hasattr(optimizer, "param_groups") or blocks is None:
@@ -160,11 +160,13 @@ def _of_groups(optimizer: Any, blocks: Blocks, arrays: Sequence[Any]) -> tuple[O
     if len({entry for entry, _ in forms}) > 1:
         listed = " and ".join(dict.fromkeys(entry.name for entry, _ in forms))
         raise InputError(f"{library.name}: its groups are {listed}; give groups that differ in numbers only")
-    largest, members = max(rates), places_of(optimizer, blocks, arrays)
-    entry, (values, *others) = forms[0][0], [entry.complete(exact) for entry, exact in forms]
+    largest, entry, (values, *others) = max(rates), forms[0][0], [entry.complete(exact) for entry, exact in forms]
     factors = [rate / largest if largest else Fraction(1) for rate in rates]
     differ = {name for other in others for name in other if other[name] != values[name]}
-    groups = []
+    alike, known = not differ and set(factors) == {1}, set(map(id, arrays))
+    if alike and not any(id(one) in known for group in optimizer.param_groups for one in group["params"]):
+        return entry, values  # of other arrays, as one rule for all may be
+    members, groups = places_of(optimizer, blocks, arrays), []
     for number, (places, factor) in enumerate(zip(members, [*factors, Fraction(0)], strict=True)):
         own = {name: [values, *others][number][name] for name in differ} if 0 < number < len(forms) else {}
         own |= {FACTOR.name: factor} if factor != 1 else {}

@@ -115,14 +115,32 @@ def test_rows_of_groups_by_names_under_jit_too():
     assert np.linalg.norm(as_theta(ignored[0]) - wanted[0]) > 0.1 * np.linalg.norm(wanted[0])
 
 
-@pytest.mark.parametrize("name", ["mask", "rates"])
-def test_errors_fall_with_the_order_and_without_the_groups_they_do_not(name):
-    asked = eomsym.Training(loss, theta=PARAMS, optimizer=OBJECTS[name])
-    found = eomsym.verify(asked, range(3), state="slow", etas=[0.01, 0.005, 0.0025])
+LISTED = [part for layer in PARAMS.values() for part in (layer["weight"], layer["bias"])]
+LABELS = ["weight", "bias"] * 2
+
+
+@pytest.mark.parametrize(
+    "transformation",
+    [
+        optax.adamw(RATE, **ADAM, weight_decay=0.3, mask=matrices),
+        optax.multi_transform({"weight": optax.adam(RATE, **ADAM), "bias": optax.sgd(RATE / 2, momentum=0.5)}, LABELS),
+    ],
+    ids=["mask", "rules"],
+)
+def test_errors_fall_with_the_order(transformation):
+    """On a kernel of the same network, whose arrays are those of the list."""
+    samples = (by_hand.INPUTS, by_hand.TARGETS)
+    asked = eomsym.Training(by_hand.MODEL, samples, from_optax(transformation, LISTED), theta=by_hand.THETA)
+    found = eomsym.verify(asked, range(3), state="slow")
+    assert found.passed
     assert all(abs(record.slope - record.order - 1) < 0.1 for record in found.orders)
+
+
+def test_a_run_of_the_object_has_the_mask_and_one_without_has_another_end():
+    asked = eomsym.Training(loss, theta=PARAMS, optimizer=OBJECTS["mask"])
     followed = eomsym.follow(asked, 10, range(2))
     assert followed.errors[0] > 3 * followed.errors[1]
-    alike = eomsym.Training(loss, theta=PARAMS, optimizer=OBJECTS["alike"])
+    alike = eomsym.Training(loss, theta=PARAMS, optimizer=optax.adamw(RATE, **ADAM, weight_decay=0.3))
     other = eomsym.follow(alike, 10, (1,)).paths[1]
     assert np.linalg.norm(other[-1] - followed.iterates[-1]) > 0.03 * followed.moved
 
