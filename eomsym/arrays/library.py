@@ -93,7 +93,8 @@ class Library:
         def function(*values: Any) -> Arrays:
             return map.of_blocks([values[start : start + size] for start in range(0, count * size, size)])
 
-        program = self.program(function, count * leaves)
+        # arrays of their own, as those that are one object would be followed as one argument
+        program = self.program(function, [1 * leaf for _ in range(count) for leaf in leaves])
         return BatchGradient(program, lambda *values: self.real(function, list(values)))
 
     def vector(self, parts: Sequence[Any]) -> np.ndarray:

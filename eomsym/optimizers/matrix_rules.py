@@ -91,7 +91,8 @@ def _step_muon(
     polar = newton_schulz(iterations, epsilon, scaled, rms if matched else 0, columns_out, auxiliary)
     if not auxiliary:
         return theta - eta * polar(ahead), mean, *faded
-    direction, *adam = adam_direction(lambda point: slope, (theta, *rest), beta1, beta2, adam_epsilon)
+    of_slope, adam_state = (lambda point: slope), (theta, *rest)
+    direction, *adam = adam_direction(of_slope, adam_state, beta1, beta2, adam_epsilon, nesterov=nesterov)
     return theta - eta * (polar(ahead) + OTHERS(direction)), mean, *faded, *adam
 
 

@@ -117,6 +117,11 @@ def _of_map(training: Training, whole: StateMap, eta: float, order: int, after: 
         "even-step": lambda: follow_even_steps(begun, 2, EVEN_ORDER, tolerance=ACCURACY).state(2)[: whole.size],
     }
     errors = _errors(flows, thetas, "the run")
+    if all(map(math.isnan, errors.values())):
+        raise IntegrationError(
+            f"edge: no description goes through two steps from step {after}, as where a memory that stands below a "
+            f"root is zero; begin later, with after = {after + 5}"
+        )
     product = eta * largest_eigenvalue(kernel, thetas[0], training.data)
     holds = min(errors, key=lambda name: (math.isnan(errors[name]), errors[name]))
     costs = {"look-ahead": order + 1.0, "even-step": EVEN_ORDER + 1.0}

@@ -39,6 +39,10 @@ PRECISIONS = ("double", "double-double")
 _OF_THE_LOSS = {"model", "data", "theta", "seed", "batches", "variables", "precision"}
 
 
+#: Optimisers of PyTorch whose steps are rounded to bfloat16, which leaves no derivatives: their rule is run.
+IN_HALF_PRECISION = ("Muon",)
+
+
 class Training:
     """A training as it is run: a loss with its data, a start, an optimiser with exact values, a rate and its loop.
 
@@ -358,6 +362,7 @@ class Training:
         rates = {float(group["lr"]) for group in optimizer.param_groups} if is_torch else set()
         if is_torch and not (schedules and eta is not None):  # a scheduler has said what its factor is of
             eta = _same_rate(eta, {max(rates)})
+        by_rule = is_torch and type(optimizer).__name__ in IN_HALF_PRECISION
         try:
             if is_torch:
                 arrays = [] if self.own is None else moving_leaves(self.own.params)
@@ -368,10 +373,10 @@ class Training:
                 params = None if self.own is None else self.own.params
                 self._take_rule(*from_optax(optimizer, params), schedules)
         except InputError as error:
-            if schedules or self.batches is not None or self.own is None:
+            if schedules or self.batches is not None or self.own is None or by_rule:
                 raise
             self._no_rule, self.loop, self.values = str(error), None, {}
-        if self.own is None or self.loop is not None:
+        if self.own is None or self.loop is not None or by_rule:
             _check_cold(optimizer, "it is followed by its rule, from the rule's own start")
         else:
             self.object = optimizer

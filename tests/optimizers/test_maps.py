@@ -368,3 +368,32 @@ def test_what_is_refused():
         eomsym.derive("muon", 1, modified_loss=True)
     with pytest.raises(InputError, match="is not generated for the map 'newtonschulz'"):
         eomsym.generate(MODEL, 1, optimizer="muon")
+
+
+def test_a_run_that_crosses_its_clip_is_broken_there(kernel):
+    start = smooth_start(kernel)
+    size = float(np.linalg.norm(kernel.gradient(start, INPUTS, TARGETS)))
+    posed = training(kernel, start, 0.01, (INPUTS, TARGETS), "heavy-ball(clipped=yes)", clip_norm=0.9 * size)
+    with pytest.raises(InputError, match=r"its clip goes to another side at step \d+, .* stop at step \d+"):
+        eomsym.follow(posed, 20)
+    low, high = (
+        list(eomsym.follow(posed.with_(clip_norm=norm), 20).errors.values()) for norm in (0.1 * size, 2 * size)
+    )
+    assert low[0] > 5 * low[1]
+    assert high[0] > 5 * high[1]
+    plain = training(kernel, start, 0.01, (INPUTS, TARGETS), "heavy-ball")
+    np.testing.assert_allclose(high, list(eomsym.follow(plain, 20).errors.values()), rtol=1e-6)
+
+
+def test_an_edge_without_a_description_is_refused():
+    """The biases' mean of g² begins at 0, below a root."""
+    posed = eomsym.Training(None, "moons", "muon(auxiliary=yes)", 0.01)
+    with pytest.raises(eomsym.errors.IntegrationError, match=r"no description goes through two steps .* after = 5"):
+        eomsym.edge(posed)
+    assert eomsym.edge(posed, after=5).errors["look-ahead"] < 0.1
+
+
+def test_noise_of_a_map_is_refused(kernel):
+    posed = eomsym.Training(kernel, (INPUTS, TARGETS), "muon", 0.01, theta=THETA, batches=eomsym.Batches(2))
+    with pytest.raises(InputError, match="the noise of a rule that calls one is not known"):
+        eomsym.noise(posed, 4)
