@@ -21,7 +21,6 @@ from eomsym.blocks import Blocks
 from eomsym.checks import shown, suggestion
 from eomsym.errors import InputError
 from eomsym.optimizers.blockwise import blockwise
-from eomsym.optimizers.floats import Floats
 from eomsym.optimizers.optimizer import Arrays, Optimizer, Parameter, Slope, from_zero
 from eomsym.optimizers.stepping import number_for
 
@@ -159,7 +158,7 @@ class Part:
 def composed(parts: tuple[Part, ...], blocks: Blocks) -> Optimizer:
     """The rule in which each part moves its own arrays, and arrays of none stay.
 
-    All parts see the gradient of all arrays, and have a memory of all; each is a rule that takes it at θ alone.
+    All parts see the gradient of all arrays, and have a memory of all; at θ it is taken once.
     """
     every = [(part, one, f"{one.name}[{part.label}]") for part in parts for one in part.optimizer.parameters]
 
@@ -170,12 +169,16 @@ def composed(parts: tuple[Part, ...], blocks: Blocks) -> Optimizer:
     def step(gradient: Slope, state: Arrays, eta: Any, **values: Any) -> Arrays:
         theta, *memory = state
         slope, masks = gradient(theta), Masks(blocks, theta)
+
+        def once(point: Any, field: int = 0) -> Any:
+            return slope if point is theta else gradient(point, field)
+
         moved = theta * masks.at([not any(place in part.members for part in parts) for place in range(masks.count)])
         after: list[Any] = []
         for part, own in each(values):
             before = memory[len(after) :][: len(part.optimizer.memory)]
             rate = eta * number_for(theta, part.factor)
-            there, *rest = part.optimizer.run(lambda point, field=0: slope, (theta, *before), rate, **own)
+            there, *rest = part.optimizer.run(once, (theta, *before), rate, **own)
             moved = moved + there * masks.at([place in part.members for place in range(masks.count)])
             after += rest
         return moved, *after
@@ -243,6 +246,8 @@ class Masks:
         if hasattr(theta, "builder"):
             return blockwise(numbers, self._sizes)
         import numpy as np
+
+        from eomsym.optimizers.floats import Floats
 
         array = np.repeat(np.array(numbers, dtype=float), self._sizes)
         if hasattr(theta, "new_tensor"):  # PyTorch's

@@ -246,7 +246,8 @@ class Optimizer:
     ``options`` are flags, and what they bring; ``step`` and ``initial`` take the flags as keywords, all or none.
     ``form(**flags)`` says what else they change: a dictionary of ``memory``, ``limits``, ``numeric_only``.  An
     optimiser with its flags set is another one, a *form* of it: ``plain`` is the one it is a form of.
-    ``blocks`` are the arrays that θ is made of, which its maps of blocks see (``on``).
+    ``blocks`` are the arrays that θ is made of, which its maps of blocks see (``on``); of a ``grouped`` rule
+    (``optimizers.groups``) they are those whose numbers differ.
     """
 
     name: str

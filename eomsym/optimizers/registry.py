@@ -94,8 +94,8 @@ def chosen(
         raise InputError(f"optimizer {entry.name!r}: is of arrays of other sizes; make it for these")
     if not groups:
         return entry, exact
-    if hasattr(optimizer, "param_groups") or blocks is None:
-        why = "the optimizer is an object, which has its own" if blocks is not None else "this loss has one array"
+    if hasattr(optimizer, "param_groups") or entry.grouped or blocks is None:
+        why = "the optimizer has its own" if blocks is not None else "this loss has one array"
         raise InputError(f"groups: {why}; leave them out")
     check_one_gradient(entry, {})
     made = grouped(entry, read_groups(entry, groups, blocks), blocks)
