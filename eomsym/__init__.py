@@ -12,51 +12,37 @@ from eomsym import lazy
 
 # ``from_optax`` needs JAX, and is no part of ``__all__``, which must be there without.
 if TYPE_CHECKING:
-    from eomsym.codegen import Kernel, generate, load
-    from eomsym.derivation import (
-        Design,
-        EdgeThreshold,
-        Equation,
-        derive,
-        design,
-        edge_threshold,
-        modified_equation,
-        modified_generator,
-    )
+    from eomsym.codegen.kernel import Kernel
+    from eomsym.codegen.loader import load
+    from eomsym.codegen.store import generate
+    from eomsym.derivation.deriving import derive
+    from eomsym.derivation.designing import Design, design
+    from eomsym.derivation.equation import Equation
+    from eomsym.derivation.noise_generator import modified_generator
+    from eomsym.derivation.polynomial_ring import modified_equation
+    from eomsym.derivation.thresholds import EdgeThreshold, edge_threshold
     from eomsym.derivation.tree_tables import TreeTable, stream_coefficients, stream_trees, tree_table
     from eomsym.double_double import DoubleDouble
     from eomsym.dynamics.noise_record import Noise
     from eomsym.errors import EomsymError
     from eomsym.jax import from_optax as from_optax
-    from eomsym.models import Dataset
-    from eomsym.optimizers import from_torch
-    from eomsym.tracking import Tracker
-    from eomsym.verification import (
-        Audit,
-        Batches,
-        Certificate,
-        Conserved,
-        Drift,
-        Edge,
-        Follow,
-        Recommendation,
-        Terms,
-        Training,
-        Verification,
-        audit,
-        certify,
-        compare_trainings,
-        conserved,
-        drift,
-        edge,
-        implicit_regulariser,
-        measure_accuracy,
-        noise,
-        recommend,
-        terms,
-        verify,
-    )
-    from eomsym.verification.following import follow
+    from eomsym.models.data import Dataset
+    from eomsym.optimizers.registry import from_torch
+    from eomsym.tracking.tracker import Tracker
+    from eomsym.verification.accuracy import measure_accuracy
+    from eomsym.verification.auditing import Audit, audit
+    from eomsym.verification.batches import Batches
+    from eomsym.verification.certifying import Certificate, certify
+    from eomsym.verification.drifting import Conserved, Drift, conserved, drift
+    from eomsym.verification.following import Follow, follow
+    from eomsym.verification.random_batches import noise
+    from eomsym.verification.recommending import Recommendation, recommend
+    from eomsym.verification.regularising import implicit_regulariser
+    from eomsym.verification.terms_along import Edge, Terms, edge, terms
+    from eomsym.verification.training import Training
+    from eomsym.verification.verification_record import Verification
+    from eomsym.verification.verifying import verify
+    from eomsym.verification.what_if import compare_trainings
 
 __version__ = "0.1.0"
 

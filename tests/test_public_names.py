@@ -84,6 +84,22 @@ def test_the_short_names_are_those_of_the_reference_and_each_is_there():
     assert fresh(program, *SHORT).split() == SHORT
 
 
+def test_each_name_is_public_in_one_place():
+    """Names at the top are in no room's list but of the modules at the top, and all of them are at most 180."""
+    rooms = [room for room in eomsym._ROOMS if room not in {"jax", "torch"} or find_spec(room)]
+    places = [(room, name) for room in rooms for name in getattr(eomsym, room).__all__]
+    twice = {name for _, name in places} & set(eomsym.__all__)
+    assert twice == {"DoubleDouble", "EomsymError"}
+    assert len(places) + len(eomsym.__all__) - len(twice) <= 180
+    for room, name in (
+        ("verification", "verify"),
+        ("derivation", "derive"),
+        ("codegen", "load"),
+        ("models", "Dataset"),
+    ):
+        assert getattr(getattr(eomsym, room), name) is getattr(eomsym, name), "there for who knows the room"
+
+
 @pytest.mark.parametrize("package", [eomsym, eomsym.derivation, eomsym.notation], ids=lambda package: package.__name__)
 def test_names_that_are_imported_on_first_use_are_listed_and_others_are_refused(package):
     assert set(package.__all__) <= set(dir(package))

@@ -59,6 +59,47 @@ def test_the_claims_of_data_order_hold():
     assert all(text == "basis {1}" or text.endswith("has no real root") for text in numbers["proofs"].values())
 
 
+def test_the_claims_of_the_noise_of_adam_hold():
+    """The part that knows β₂ turns its sign, as the field of the mean square says; with the covariance held, not."""
+    numbers = read("adam_noise")
+    for row in numbers["rows"]:
+        turned = row["size"] <= 16
+        assert np.sign(row["of_square"][-1]) == (1 if turned else -1)
+        assert (np.diff(row["of_square"][2:]) > 0).all() == turned
+        assert row["field"][-1] == pytest.approx(row["of_square"][-1], rel=0.1)
+        assert row["held"][-1] < (0 if row["size"] > 2 else 0.01 * row["of_square"][-1])
+    whole = numbers["rows"][0]
+    kappas = [beta / (1 - beta) / (numbers["beta1"] / (1 - numbers["beta1"])) for beta in numbers["beta2"]]
+    np.testing.assert_allclose(whole["of_square"], -np.array(kappas) * whole["of_mean"][0], rtol=0.05)
+
+
+def test_the_part_of_a_memory_is_its_sum():
+    """Running averages against the double sum over earlier places, with every step's Hessian and way."""
+    pytest.importorskip("torch")
+    from benchmarks.reproductions.adam_noise import EPSILON, Samples, epochs, memory_parts
+
+    random = np.random.default_rng(1)
+    samples = Samples(random.normal(size=(4, 2)), random.normal(size=(4, 2, 2)))
+    beta1, beta2, steps = 0.5, 0.6, 1
+    filled = int(5 / (1 - beta2))
+    batches = epochs(samples, 2, 1, seed=0)
+    gradients, hessians = zip(*[[part[0] for part in next(batches)] for _ in range(filled + 1)], strict=True)
+    g0 = samples.gradients.mean(axis=0)
+    m, v, ways = g0, g0**2, [np.zeros(2)]
+    for g in gradients:
+        m, v = beta1 * m + (1 - beta1) * g, beta2 * v + (1 - beta2) * g**2
+        ways.append(ways[-1] + m / (np.sqrt(v) + EPSILON))
+    first, second = np.zeros(2), np.zeros(2)
+    for k in range(filled + 1):
+        turned = hessians[filled - k] @ (ways[filled] - ways[filled - k])
+        first = first + (1 - beta1) * beta1**k * turned
+        second = second + (1 - beta2) * beta2**k * 2 * gradients[filled - k] * turned
+    below = np.sqrt(v) + EPSILON
+    found = memory_parts(samples, 2, beta1, beta2, 1, steps)
+    np.testing.assert_allclose(found.of_mean, first / below, rtol=1e-12)
+    np.testing.assert_allclose(found.of_square, -m * second / (2 * np.sqrt(v) * below**2), rtol=1e-12)
+
+
 @pytest.mark.parametrize(("module", "name"), [(heavy_ball, "heavy_ball"), (two_players, "two_players")])
 def test_a_run_gives_the_numbers_again(module, name):
     again, kept = leaves(module.measure(lambda done, total: None)), leaves(read(name))
@@ -66,7 +107,9 @@ def test_a_run_gives_the_numbers_again(module, name):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["softmax", "data_order", "deep_linear", "adam", "balance", "implicit_regularisation"])
+@pytest.mark.parametrize(
+    "name", ["softmax", "data_order", "deep_linear", "adam", "adam_noise", "balance", "implicit_regularisation"]
+)
 def test_a_long_run_gives_the_numbers_again(name):
     again = leaves(import_module(f"benchmarks.reproductions.{name}").measure(lambda done, total: None))
     assert again == pytest.approx(leaves(read(name)), rel=1e-2, abs=1e-10)

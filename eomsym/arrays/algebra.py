@@ -23,9 +23,9 @@ from eomsym.optimizers.blockwise import Blockwise
 from eomsym.optimizers.maps import Map
 from eomsym.optimizers.rule import UpdateRule
 from eomsym.optimizers.stepping import number
-from eomsym.step_index import Algebra, solve
+from eomsym.step_index import solve
 from eomsym.step_index.frozen import takes_roots
-from eomsym.step_index.solver import solve_slow
+from eomsym.step_index.solver import Algebra, solve_slow
 from eomsym.step_index.tables import FewestRows, Matrix, fewest_rows
 
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import numpy as np
 
@@ -20,6 +21,10 @@ from eomsym.schedules import Schedule
 
 Arrays = list[Any]
 Gradient = Callable[..., Arrays]
+
+
+#: Of maps of blocks, by the arrays that they were followed with.
+_PROGRAMS: WeakKeyDictionary[Map, dict[object, FlatProgram]] = WeakKeyDictionary()
 
 
 class AllMoving:
@@ -93,9 +98,18 @@ class Library:
         def function(*values: Any) -> Arrays:
             return map.of_blocks([values[start : start + size] for start in range(0, count * size, size)])
 
-        # arrays of their own, as those that are one object would be followed as one argument
-        program = self.program(function, [1 * leaf for _ in range(count) for leaf in leaves])
+        known = _PROGRAMS.setdefault(map, {})
+        key = count, *self._kinds(leaves)
+        program = known.get(key)
+        if program is None:
+            # arrays of their own, as those that are one object would be followed as one argument
+            program = self.program(function, [1 * leaf for _ in range(count) for leaf in leaves])
+            if not program.decisions:
+                known[key] = program
         return BatchGradient(program, lambda *values: self.real(function, list(values)))
+
+    def _kinds(self, arrays: Arrays) -> tuple[object, ...]:
+        return (self.kind, *(self.kind(array) for array in arrays))
 
     def vector(self, parts: Sequence[Any]) -> np.ndarray:
         """All numbers of some arrays."""

@@ -11,8 +11,15 @@ from eomsym.blocks import Blocks
 from eomsym.errors import InputError, ResummationWarning, warn_outside
 from eomsym.optimizers import Optimizer, chosen
 from eomsym.optimizers.registry import check_one_gradient
-from eomsym.step_index import lookahead_weights, map_logarithm
-from eomsym.step_index.lookahead import check_growth, check_lookahead_order, check_stride, difference_growth, each
+from eomsym.step_index.lookahead import (
+    check_growth,
+    check_lookahead_order,
+    check_stride,
+    difference_growth,
+    each,
+    lookahead_weights,
+    map_logarithm,
+)
 
 #: Growth of the differences of every second state of descent, beyond which the even-step sum is said to diverge.  Where
 #: ηλ = 1 it is 1: what one step loses the flow loses a few steps later, and round-off must not decide.

@@ -12,8 +12,6 @@ from collections.abc import Sequence
 
 from eomsym.errors import EomsymError
 
-__all__ = ["main"]
-
 #: Exit statuses besides 0: what was asked cannot be done as asked, and the user interrupted (128 + SIGINT).
 BAD_INPUT, INTERRUPTED = 2, 130
 

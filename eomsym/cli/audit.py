@@ -47,7 +47,7 @@ def audit(
         if "params" not in names and not hasattr(names["loss"], "named_parameters"):
             raise InputError(f"file {file!r}: defines no params; {CONTRACT}")
 
-        from eomsym.verification import audit as audited
+        from eomsym.verification.auditing import audit as audited
 
         found = _told(path, lambda: audited(names["loss"], names.get("params"), names.get("data"), order=order))
     return report.tell(found)

@@ -84,6 +84,7 @@ class Written:
         "eomsym derive heavy-ball --order 2 --start",
         "eomsym derive --order 2 --schedule eta",
         "eomsym derive gradient-descent --noise --order 2",
+        'eomsym derive "torch.Adam()" --noise',
         'eomsym derive --loss "x**4 + a*y**2" --variables x,y --parameters a',
     )
 )
@@ -98,8 +99,13 @@ def derive(
         ),
     ] = "gradient-descent",
     order: Annotated[
-        int, options.option("N", "Highest power of the learning rate kept: 0 to 15, to 20 in closed form.")
-    ] = 2,
+        int | None,
+        options.option(
+            "N",
+            "Highest power of the learning rate kept: 0 to 15, to 20 in closed form.",
+            show_default="2, or the highest under noise",
+        ),
+    ] = None,
     set_: Annotated[
         list[str] | None,
         options.option(
@@ -126,7 +132,7 @@ def derive(
     ] = None,
     noise: Annotated[
         bool,
-        typer.Option("--noise", help="With random batches: the modified generator of expectations, orders 0 to 4."),
+        typer.Option("--noise", help="With random batches: the modified generator of expectations."),
     ] = False,
     written: Written,
     quiet: options.Quiet = False,
@@ -158,9 +164,13 @@ def derive(
     With --schedule eta the learning rate is eta s(tau), tau = n eta, and s',
     s'' are its derivatives: s_d1, s_d2 in sympy and json.
 
-    With --noise gradient descent is on batches drawn independently: expectations
-    obey E phi(theta_k) = exp(k eta L) phi with L = L_0 + eta L_1 + ..., printed
-    in index notation by the cumulants of a batch's gradient.
+    With --noise batches are drawn independently, and expectations obey
+    E phi(theta_k) = exp(k eta L) phi with L = L_0 + eta L_1 + ... For gradient
+    descent (orders 0 to 4) it is printed in index notation by the cumulants of
+    a batch's gradient. For a rule with memory it is that of the whole state,
+    as drift F, diffusion D and third derivatives K: to order 2 where a step is
+    linear in the gradient, to order 1 where it divides componentwise (Adam),
+    with the mean of the squared gradient as a field g_2 of its own.
 
     --state whole eliminates nothing: the equation of (theta, memory), which
     begins at the real start. There beta = 1 - gamma h, and eta = h for
@@ -168,11 +178,12 @@ def derive(
     """
     given: dict[str, Any] = dict(parsing.settings(set_ or []))
     if noise:
-        others = {"--set": given, "--start": start, "--schedule": schedule, "--loss": written.loss}
+        others = {"--start": start, "--schedule": schedule, "--loss": written.loss}
         others |= {"--field": written.field, "--variables": written.variables, "--parameters": written.constants}
         others |= {"--state": state != "slow"}
-        form.write(_generator(optimizer, order, form, [name for name, value in others.items() if value]))
+        form.write(_generator(optimizer, order, given, form, [name for name, value in others.items() if value]))
         return
+    order = 2 if order is None else order
     model = written.read()
     if model is not None and state == "whole":
         raise InputError("--state whole: not written out for a --loss or --field; leave one of the two out")
@@ -199,15 +210,19 @@ def derive(
         output.note_conditions(entry.name, entry.limits)
 
 
-def _generator(optimizer: str, order: int, form: Form, others: list[str]) -> Formula:
-    from eomsym.derivation.noise_generator import modified_generator
-    from eomsym.optimizers import chosen
+def _generator(optimizer: str, order: int | None, given: dict[str, Any], form: Form, others: list[str]) -> Formula:
+    from eomsym.derivation.deriving import derive as derive_equation
+    from eomsym.derivation.posing import pose
+    from eomsym.optimizers.registry import form as chosen_form
 
-    entry, _ = chosen(optimizer, {})
-    if entry.name != "gradient-descent":
-        raise InputError(f"--noise: the generator is derived for gradient-descent, not for {entry.name}; leave it out")
+    entry, *_ = chosen_form(optimizer, {})
+    descends = entry.name == "gradient-descent"
+    if descends and given:
+        others = ["--set", *others]
     if others:
         raise InputError(f"--noise, {others[0]}: do not go together; leave one of the two out")
-    if form.format_ == "sympy":
+    if descends and form.format_ == "sympy":
         raise InputError("--format sympy: a generator is printed as text, latex or json")
-    return modified_generator(order)
+    if order is None:
+        order = 2 if descends else pose(optimizer, 0, given, "whole", noise=True).highest
+    return derive_equation(optimizer, order, noise=True, **given)

@@ -76,7 +76,7 @@ def mlp(
     of motion, and imports only numpy, numba and math. What is left out suits
     the --data; without them it is tanh and cross-entropy.
     """
-    from eomsym.codegen import generate as generate_kernel
+    from eomsym.codegen.store import generate as generate_kernel
 
     model = network.model(network.samples())
     entry, exact = rule.read_rule()
@@ -102,7 +102,7 @@ def loss(
     The expression may hold numbers, names, + - * / **, parentheses, and exp,
     log, sqrt, sin, cos, tan, tanh, sinh, cosh, atan, erf, sigmoid, softplus.
     """
-    from eomsym.codegen import generate as generate_kernel
+    from eomsym.codegen.store import generate as generate_kernel
     from eomsym.models import ExpressionLoss, VectorField
 
     model = (VectorField if field else ExpressionLoss)(expression, variables, parameters or [])

@@ -33,7 +33,8 @@ def optimizers(
     With --edge the first eta lambda at which each becomes unstable, and the
     multiplier that leaves the unit circle; the number at the values people use.
     """
-    from eomsym.optimizers import FURTHER, REGISTRY
+    from eomsym.optimizers import REGISTRY
+    from eomsym.optimizers.registry import FURTHER
 
     entries = [*REGISTRY.values(), *FURTHER.values()]
     record, table = (_threshold, _edges) if edge else (_record, _table)
@@ -44,7 +45,7 @@ def optimizers(
 
 
 def _threshold(entry: Optimizer) -> dict[str, Any]:
-    from eomsym.derivation import edge_threshold
+    from eomsym.derivation.thresholds import edge_threshold
     from eomsym.errors import InputError
 
     try:
@@ -84,7 +85,7 @@ def _record(entry: Optimizer) -> dict[str, object]:
 
 
 def _table(entries: list[Optimizer]) -> Table:
-    from eomsym.optimizers import COMMON
+    from eomsym.optimizers.variants import COMMON
 
     rows: list[Row | None] = []
     for entry in entries:

@@ -18,7 +18,8 @@ from eomsym.cli import output, parsing
 from eomsym.errors import InputError
 
 if TYPE_CHECKING:
-    from eomsym.models import MLP, Dataset
+    from eomsym.models import MLP
+    from eomsym.models.data import Dataset
     from eomsym.optimizers import Optimizer as Entry
     from eomsym.verification import training as trainings
 
@@ -178,8 +179,10 @@ class OwnNetwork:
         The target is a class where the loss is for classes, and a value where it is not or the network has one output;
         else the file decides.  Raises ``InputError`` for options that do not go together, and as ``DataFile`` does.
         """
-        from eomsym.models import LOSS_TABLE, LOSSES, DataFile, Dataset
+        from eomsym.models import LOSSES, DataFile
+        from eomsym.models.data import Dataset
         from eomsym.models.data_files import columns
+        from eomsym.models.losses import LOSS_TABLE
 
         if self.data is None:
             for name in ("target", "inputs", "header", "scale"):
@@ -287,8 +290,8 @@ class Training(_Loop, Network, Rule):
 
         Raises ``InputError`` for options that do not go together, before a kernel is generated for nothing.
         """
-        from eomsym.verification import Batches
-        from eomsym.verification import Training as Posed
+        from eomsym.verification.batches import Batches
+        from eomsym.verification.training import Training as Posed
 
         self.read_rule()  # refuses what is wrong with it before data are read
         own = {name: value for name, value in network.items() if getattr(self, name) is None}

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from rich.console import Console, RenderableType
 
     from eomsym.result import Result
-    from eomsym.verification import Training
+    from eomsym.verification.training import Training
 
 LONGEST_LINE = 1000
 

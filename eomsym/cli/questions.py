@@ -18,7 +18,7 @@ from eomsym.errors import InputError
 if TYPE_CHECKING:
     import numpy as np
 
-    from eomsym.verification import Training
+    from eomsym.verification.training import Training
 
 #: The highest orders: of kernels in doubles, of those in double-double, and of the look-ahead field.
 MOST_ORDER, MOST_DOUBLED, MOST_AHEAD = 11, 19, 20
@@ -225,7 +225,7 @@ def _held_out(training: Training, observable: str) -> tuple[Training, tuple[np.n
         return training, None
     import numpy as np
 
-    from eomsym.models import Dataset
+    from eomsym.models.data import Dataset
 
     left_out = np.arange(len(training.data[0])) % HELD_OUT == 0
     rest, tested = (tuple(array[rows] for array in training.data) for rows in (~left_out, left_out))

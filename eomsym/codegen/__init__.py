@@ -6,14 +6,6 @@ from eomsym.codegen.spec import MAX_DOUBLE_DOUBLE_ORDER, MAX_EXPRESSION_ORDER, M
 from eomsym.codegen.store import COMMITTED, generate, kernel_for
 
 __all__ = [
-    "COMMITTED",
-    "MAX_DOUBLE_DOUBLE_ORDER",
-    "MAX_EXPRESSION_ORDER",
-    "MAX_KERNEL_ORDER",
-    "PRECISIONS",
-    "Kernel",
     "KernelSpec",
-    "generate",
     "kernel_for",
-    "load",
 ]

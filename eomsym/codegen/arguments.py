@@ -9,7 +9,8 @@ import numpy as np
 from eomsym.checks import check_finite
 from eomsym.double_double import DoubleDouble
 from eomsym.errors import InputError
-from eomsym.models import LOSS_TABLE, MLP, ExpressionLoss, VectorField
+from eomsym.models import MLP, ExpressionLoss, VectorField
+from eomsym.models.losses import LOSS_TABLE
 from eomsym.models.samples import all_finite, check_samples, float_array
 
 

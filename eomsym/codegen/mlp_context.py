@@ -14,7 +14,8 @@ from eomsym.codegen.rule_program import rule_program
 from eomsym.codegen.spec import KernelSpec
 from eomsym.codegen.table_text import filled, pairs, table
 from eomsym.codegen.templates import calls, loss_template, with_callees
-from eomsym.models import LOSS_TABLE, MLP
+from eomsym.models import MLP
+from eomsym.models.losses import LOSS_TABLE
 from eomsym.series.elementary import ELEMENTARY
 from eomsym.step_index.tables import evaluation_plan
 

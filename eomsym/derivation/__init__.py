@@ -21,22 +21,10 @@ if TYPE_CHECKING:
 __all__ = [
     "CorrectedStep",
     "DecayLaw",
-    "Design",
-    "EdgeThreshold",
-    "Equation",
-    "TreeTable",
     "corrected_step",
     "decay_law",
-    "derive",
-    "design",
-    "edge_threshold",
-    "modified_equation",
-    "modified_generator",
     "modified_loss",
     "series_radius",
-    "stream_coefficients",
-    "stream_trees",
-    "tree_table",
 ]
 
 __getattr__, __dir__ = lazy.attach(__name__)

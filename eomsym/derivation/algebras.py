@@ -35,9 +35,10 @@ from eomsym.exact_numbers import Coefficient, divide, exact
 from eomsym.notation.terms import ComponentwiseFunction, Monomial, Vertex
 from eomsym.optimizers.maps import Map
 from eomsym.optimizers.rule import UpdateRule
-from eomsym.step_index import Algebra, Tables, solve
+from eomsym.step_index import solve
 from eomsym.step_index.quasi_polynomials import QuasiPolynomial
-from eomsym.step_index.tables import Matrix, integer_nodes
+from eomsym.step_index.solver import Algebra
+from eomsym.step_index.tables import Matrix, Tables, integer_nodes
 from eomsym.trees import THETA, Tree, slow_leaf
 
 Values = list[Coefficient]

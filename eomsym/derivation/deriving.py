@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from fractions import Fraction
 from typing import Any
 
-from eomsym import optimizers
 from eomsym.checks import check_choice, shown
 from eomsym.derivation.algebras import Combination, StartAlgebra
 from eomsym.derivation.equation import LOSS, SLOW, START, WHOLE, Equation
 from eomsym.derivation.modified_loss import componentwise_loss, split_gradient, tree_rows
 from eomsym.derivation.noise_generator import modified_generator
+from eomsym.derivation.noise_text import mean_fields
 from eomsym.derivation.posing import STATES, Posed, check_order, pose
+from eomsym.derivation.state_noise import highest_power, noise_blocks
 from eomsym.errors import InputError
 from eomsym.exact_numbers import Coefficient, exact, read_rational
 from eomsym.notation.terms import Row, Vertex
 from eomsym.optimizers import Optimizer
+from eomsym.optimizers.registry import form
 from eomsym.optimizers.rule import Gradient, Linear, State, UpdateRule
 from eomsym.optimizers.tracing import trace
 from eomsym.step_index import solve
@@ -52,7 +55,9 @@ def derive(
     each β.
     ``schedule`` names what depends on time τ = nη: ``eta``, whose factor is then s(τ), and parameters, which stay
     symbols; derivatives s′, s″ have the symbols ``s_d1``, ``s_d2``.
-    With ``noise=True`` it is the modified generator of gradient descent on random batches (``modified_generator``);
+    With ``noise=True`` it is the modified generator on batches drawn independently: of gradient descent
+    (``modified_generator``), or of the whole state of a rule with memory, drift and diffusion, to order 2 where the
+    gradient is taken once and linearly, else 1;
     with ``modified_loss=True`` the loss that the rule descends, and what of its motion no loss gives.
 
     Raises ``InputError`` for an unknown optimiser, an unknown or ill-formed parameter, an order that is no integer
@@ -103,6 +108,10 @@ def derive_on_trees(optimizer: str | Optimizer, order: int, **parameters: object
 def _motion(posed: Posed, order: int, start: Equation | None = None) -> Equation:
     levels, names = posed.solved(order)
     told = {**posed.head, "order": order, **names}
+    if posed.noise:
+        first = () if posed.rule.linear else replace(posed, noise=False).solved(0)[0][0]
+        told["noise"] = noise_blocks(posed.rule, levels, first)
+        told["fields"] = mean_fields(highest_power(levels))
     if posed.scaling is not None:
         return Equation(WHOLE, terms=levels, **told)
     scale = Fraction(-1, posed.entry.steps(**posed.values))
@@ -204,7 +213,7 @@ def _loss(posed: Posed, order: int) -> Equation:
 
 
 def _generator(optimizer: str | Optimizer, order: int, parameters: Mapping[str, object]) -> Equation:
-    entry, _ = optimizers.chosen(optimizer, parameters)
-    if entry.name != "gradient-descent":
-        raise InputError(f"noise: the generator is derived for gradient-descent, not for {entry.name}; leave it out")
-    return modified_generator(order)
+    entry, *_ = form(optimizer, parameters)
+    if entry.name == "gradient-descent":
+        return modified_generator(order)
+    return _motion(pose(optimizer, order, parameters, "whole", noise=True), order)

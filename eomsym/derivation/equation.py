@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from eomsym import optimizers
 from eomsym.checks import shown
+from eomsym.derivation import noise_text
 from eomsym.derivation.formula import Formula, meanings
 from eomsym.derivation.posing import RATE_SYMBOL
 from eomsym.errors import InputError
@@ -37,7 +38,6 @@ if TYPE_CHECKING:
 #: What an equation is: of the slow manifold, of its start, of the whole state, of expectations, of a modified loss.
 SLOW, START, WHOLE, GENERATOR, LOSS = "slow", "start", "whole", "generator", "loss"
 RATE_MEANING = r"\text{factor of $\eta$, a function of $\tau = n\eta$ with derivatives $s'$, $s''$}"
-CUMULANTS = {1: "mean", 2: "covariance"}
 
 _Notation = TypeVar("_Notation", bound=Writer)
 
@@ -57,7 +57,9 @@ class Equation(Formula):
     ``start`` is the start of its flow, if it was derived too.
     ``start``: ``θ̂_0 = θ_0 + Σ_k η^k c_k``, ``c_k = rows[k − 1]``; leaf −i is what number i of the ``memory`` starts as.
     ``whole``: ``ż = Σ_k h^k F_k`` of z = (θ, ``memory``), ``η = h^power``, time nh, ``β = 1 − γh`` for each pair in
-    ``shares``; leaf −i is state i.  With ``power`` 2 a memory is h times the optimiser's.
+    ``shares``; leaf −i is state i.  With ``power`` 2 a memory is h times the optimiser's.  With ``noise`` it is the
+    generator ``𝓛 = F·∂ + ½ D:∂² + 1/6 K:∂³`` of expectations: ``noise`` has the blocks of D by pairs of states, a ≤ b,
+    and those of K by triples, a row of ``Cumulant`` elements for each power of h.
     ``generator``: ``𝓛 = Σ_k η^k L_k`` of expectations; elements are products of cumulants (``notation.operators``).
     ``loss``: ``L̃ = Σ_k η^k rows[k]``, a tree standing for the contraction ``S_π`` of derivatives of L along it; the
     equation of motion is ``θ̇ = −∇L̃ − Σ_k η^k rest[k]``.  Where a rule divides componentwise it is ``−P ∇L̃``, P in
@@ -80,6 +82,7 @@ class Equation(Formula):
     start: Equation | None = None
     rest: Sequence[Row] = ()
     factor: Row = field(default_factory=dict)
+    noise: noise_text.Blocks | None = None
 
     def __post_init__(self) -> None:
         """Everything is read-only; where it is ``plain``, every tree is there."""
@@ -88,6 +91,9 @@ class Equation(Formula):
         object.__setattr__(self, "terms", tuple(terms))
         object.__setattr__(self, "parameters", MappingProxyType(dict(self.parameters)))
         object.__setattr__(self, "rest", tuple(map(_frozen, self.rest)))
+        if self.noise is not None:
+            blocks = {states: tuple(map(_frozen, rows)) for states, rows in self.noise.items()}
+            object.__setattr__(self, "noise", MappingProxyType(blocks))
 
     @property
     def rows(self) -> tuple[Row, ...]:
@@ -104,7 +110,7 @@ class Equation(Formula):
             return "\n".join(self._loss_lines(writer))
         lines = [*self._opening(writer), *(f"{name} = {value}" for name, value in self._defined(writer))]
         lines += [f"{one.name}', {one.name}'': derivatives of {one.function} there" for one in self.vertices]
-        lines += [self.sentence] if self.kind == GENERATOR else []
+        lines += [self.sentence] if self.kind == GENERATOR or self.noise is not None else []
         text = "\n".join(lines)
         text = primed_text(text) if self.schedule else text
         return text if self.start is None else f"{text}\n{self.start.text()}"
@@ -114,7 +120,8 @@ class Equation(Formula):
         writer = self._writer(LatexWriter)
         match self.kind:
             case "whole":
-                return self._whole_sides(writer)
+                noise = [] if self.noise is None else noise_text.noise_sides(self.noise, writer)
+                return [*noise[:1], *self._whole_sides(writer), *noise[1:]]
             case "loss":
                 return self._loss_sides(writer)
         found = [*self._head(writer), *self._named(writer)]
@@ -129,10 +136,12 @@ class Equation(Formula):
             case "start":
                 return []
             case "generator":
-                return _generator_meanings(self.order)
+                return noise_text.generator_meanings(self.order)
             case "whole":
                 defined = [*writer.definitions(), *self._primes(writer)]
                 told = meanings(self.optimizer, {}, self.equations(), defined, fading=False)
+                if self.noise is not None:
+                    told = noise_text.noise_meanings(self.noise, self.fields, told)
                 return [*self._scaling_sides(writer), *told]
         defined = [*writer.definitions(), *self._primes(writer), *self._potential(writer)]
         told = meanings(self.optimizer, self.parameters, self.equations(), defined, self.start is None)
@@ -172,11 +181,12 @@ class Equation(Formula):
         """Name and sum of each row."""
         if self.kind == WHOLE:
             name = "{}_{}".format if isinstance(writer, SympyWriter) else lambda state, k: f"{state}: F{subscript(k)}"
-            return [
+            drift = [
                 (name(state, k), writer.sum(level[i]))
                 for i, state in enumerate(writer.states)
                 for k, level in enumerate(self.terms)
             ]
+            return drift + noise_text.noise_rows(self.noise or {}, writer)
         rows = self._numbered if isinstance(writer, SympyWriter) or self._moves else {}
         return [(writer.indexed(self._letter(writer), k), writer.sum(row)) for k, row in rows.items()]
 
@@ -213,10 +223,12 @@ class Equation(Formula):
         """What stands in text before definitions and rows."""
         if self.kind == WHOLE:
             series = "".join(f" + {power_text('h', k)} F{subscript(k)}" for k in range(1, self.order + 1))
+            if self.noise is not None:
+                return [self._scaling(), *noise_text.noise_opening(self.noise, self.fields)]
             return [self._scaling(), f"ż = F₀{series}"]
         head = [",  ".join(f"{name} = {value}" for name, value in self._head(writer))]
         if self.kind == GENERATOR:
-            names = (f"{Writer().cumulant(n)} {CUMULANTS.get(n, f'cumulant {n}')}" for n in range(1, self.order + 2))
+            names = map(" ".join, noise_text.cumulant_names(Writer(), self.order + 1))
             return [*head, f"of the batch gradient: {', '.join(names)}"]
         if self.kind == SLOW and len(self.fields) > 1:
             head += [f"g{subscript(i)}: {meaning}" for i, meaning in enumerate(self.fields, start=1)]
@@ -225,14 +237,9 @@ class Equation(Formula):
     @property
     def sentence(self) -> str:
         """Of a generator, what differentiates φ more than twice, and what follows."""
-        for index, row in enumerate(self.rows):
-            higher = {product: value for product, value in row.items() if derivatives(product) > 2}
-            if higher:
-                return (
-                    f"L_{index} differentiates more than twice, by {self._writer(Writer).sum(higher)}: where this "
-                    "does not vanish, 𝓛 is no diffusion's, and no stochastic differential equation has it."
-                )
-        return "It differentiates twice at most: the generator of a diffusion."
+        if self.noise is None:
+            return noise_text.generator_sentence(self.rows)
+        return noise_text.noise_sentence(self.noise)
 
     def _scaling(self) -> str:
         letters = ", ".join(state_symbols(self.memory))
@@ -245,8 +252,9 @@ class Equation(Formula):
         shares = [(symbol_latex(share), f"1 - {symbol_latex(decay)} h") for share, decay in self.shares]
         memory = ", ".join(writer.states[1:])
         units = [("", rf"\text{{${memory}$ here: $h$ times the optimiser's}}")] if self.power == 2 else []
-        derivative = ("", r"\text{the dot: the derivative by the time $n h$ after $n$ steps}")
-        return [(r"\eta", power_latex("h", self.power).removesuffix(r"\,")), *shares, *units, derivative]
+        dot = ("", r"\text{the dot: the derivative by the time $n h$ after $n$ steps}")
+        scaled = (r"\eta", power_latex("h", self.power).removesuffix(r"\,"))
+        return [scaled, *shares, *units, *([] if self.noise is not None else [dot])]
 
     def _whole_sides(self, writer: Writer) -> list[Sides]:
         """One equation a state; products are componentwise."""
@@ -258,7 +266,7 @@ class Equation(Formula):
                 for k, value in enumerate(sums)
                 if value != "0" or len(sums) == 1
             )
-            found.append((rf"\dot{{{state}}}", " + ".join(parts)))
+            found.append((f"F^{{{state}}}" if self.noise is not None else rf"\dot{{{state}}}", " + ".join(parts)))
         return found
 
     def _potential(self, writer: Writer) -> list[Sides]:
@@ -304,6 +312,8 @@ class Equation(Formula):
     @property
     def is_diffusion(self) -> bool:
         """Of a generator, whether φ is differentiated twice at most: then a stochastic equation has it."""
+        if self.noise is not None:
+            return all(len(states) <= 2 for states in self.noise)
         return all(derivatives(product) <= 2 for row in self.rows for product in row)
 
     def records(self) -> list[dict[str, Any]]:
@@ -342,6 +352,7 @@ class Equation(Formula):
                     "terms": [
                         {"index": k, "fields": list(map(self._entries, row))} for k, row in enumerate(self.terms)
                     ],
+                    **self._noise_entries(),
                 }
         if self.plain:
             first: dict[str, Any] = {"gradient_coefficient": self._leading(self._writer(SympyWriter))[1]}
@@ -355,6 +366,13 @@ class Equation(Formula):
             **schedule,
             **(self.start.to_dict() if self.start else {}),
         }
+
+    def _noise_entries(self) -> dict[str, Any]:
+        if self.noise is None:
+            return {}
+        names, noise = ("theta", *self.memory), self.noise.items()
+        blocks = [{"states": [names[i] for i in key], "rows": list(map(self._entries, rows))} for key, rows in noise]
+        return {"noise": blocks, "fields": list(self.fields), "diffusion": self.is_diffusion}
 
     @property
     def _indexed(self) -> list[dict[str, Any]]:
@@ -408,6 +426,8 @@ class Equation(Formula):
         from eomsym.notation.sympy import check_variables
 
         losses: Any = [loss] if isinstance(loss, (sympy.Expr, str)) or not isinstance(loss, Sequence) else loss
+        if self.noise is not None and len(self.fields) > 1:
+            raise InputError("noise: means of powers of g are no gradients of a loss; take at_fields with one for each")
         if len(self.fields) == 1:
             check_one_gradient(optimizers.get(self.optimizer), self.parameters)
         for one in losses:
@@ -496,13 +516,3 @@ def _told(row: Row, writer: Writer) -> list[dict[str, str]]:
 def _frozen(row: Row, trees: Sequence[Tree] = ()) -> Row:
     """The row; of these trees alone, if there are any."""
     return MappingProxyType({tree: row.get(tree, Fraction(0)) for tree in trees} or dict(row))
-
-
-def _generator_meanings(order: int) -> list[Sides]:
-    names = [(LatexWriter().cumulant(n), CUMULANTS.get(n, f"cumulant {n}")) for n in range(1, order + 2)]
-    return [
-        ("", r"\text{$E\,\varphi(\theta_k) = \exp(k \eta \mathcal{L})\, \varphi$ after $k$ steps}"),
-        *((name, rf"\text{{{meaning} of the gradient of a batch}}") for name, meaning in names),
-        ("", r"\text{$\partial_i$: derivative by $\theta_i$; repeated indices are summed}"),
-        (r"\eta", r"\text{learning rate}"),
-    ]

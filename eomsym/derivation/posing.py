@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from math import factorial
@@ -11,11 +11,13 @@ from typing import Any
 from eomsym import optimizers
 from eomsym.checks import check_integer
 from eomsym.derivation.algebras import TreeAlgebra, VectorAlgebra
+from eomsym.derivation.state_noise import MeanAlgebra
 from eomsym.errors import InputError
 from eomsym.exact_numbers import Coefficient
 from eomsym.notation.terms import Row
 from eomsym.optimizers import Optimizer
 from eomsym.optimizers.loop import Loop
+from eomsym.optimizers.registry import form
 from eomsym.optimizers.rule import Gradient, UpdateRule
 from eomsym.optimizers.whole_state import WholeState, chosen_whole
 from eomsym.schedules import constant
@@ -28,6 +30,8 @@ from eomsym.trees import count_coloured_trees
 MAX_ORDER = 15
 #: Coloured trees and monomials are far more; the last is of the whole state.
 MAX_COLOURED_ORDER, MAX_VECTOR_ORDER, MAX_WHOLE_VECTOR_ORDER = 6, 3, 4
+#: Of the whole state under noise, with trees and with monomials.
+MAX_NOISE_ORDER, MAX_NOISE_VECTOR_ORDER = 2, 1
 #: Of a derivation, some 4 GB: 3 kB a tree with numbers, 100 kB with each parameter that is a symbol.
 MAX_TREES, MAX_SYMBOLIC_TREES = 1_333_333, 40_000
 #: The factor of η where that depends on time.
@@ -49,6 +53,7 @@ class Posed:
     fields: tuple[str, ...]
     schedule: tuple[str, ...] = ()
     scaling: WholeState | None = None
+    noise: bool = False
 
     @property
     def plain(self) -> bool:
@@ -60,6 +65,8 @@ class Posed:
     def highest(self) -> int:
         """The highest order to which it is derived."""
         whole = self.scaling is not None
+        if self.noise:
+            return MAX_NOISE_ORDER if self.rule.linear else MAX_NOISE_VECTOR_ORDER
         if not self.rule.linear:
             return MAX_WHOLE_VECTOR_ORDER if whole else MAX_VECTOR_ORDER
         return MAX_COLOURED_ORDER if whole or len(self.fields) > 1 or self.schedule or self.rule.images else MAX_ORDER
@@ -78,16 +85,22 @@ class Posed:
 
         Raises ``InputError`` for an order that is too high, or for too many trees.
         """
-        check_order(order, self.highest)
+        check_order(order, self.highest, self._limit)
+        if self.noise and self.rule.images:
+            raise InputError(f"noise: {self.entry.name} calls maps of blocks, whose noise is not derived; leave it out")
         if self.rule.unwritten:
             raise InputError(f"optimizer {self.entry.name!r}: {self.rule.unwritten}; {NUMBERS}")
         if self.rule.linear and self.scaling is None:
             self._check_trees(order)
         tables = integer_nodes(self.rule, order + 1)
-        algebra: Any = TreeAlgebra(tables, len(self.fields)) if self.rule.linear else VectorAlgebra(tables)
+        vectors = MeanAlgebra if self.noise else VectorAlgebra
+        algebra: Any = TreeAlgebra(tables, len(self.fields)) if self.rule.linear else vectors(tables)
         levels = solve_slow(self.rule, algebra, order + 1)
         names = {name: tuple(getattr(algebra, name, ())) for name in ("functions", "vertices")}
         return [[algebra.row(field) for field in level] for level in levels], names
+
+    def _limit(self, order: int) -> str:
+        return f"{self.entry.name} is derived to order {self.highest}{' with noise' if self.noise else ''}"
 
     def _check_trees(self, order: int) -> None:
         """θ is one more leaf if a step adds multiples of it, as decoupled decay does."""
@@ -108,10 +121,11 @@ def pose(
     parameters: Mapping[str, object],
     state: str = "slow",
     schedule: Sequence[str] = (),
+    noise: bool = False,
 ) -> Posed:
     """The rule that ``derive`` solves.  Raises ``InputError`` as ``derive`` does."""
     if state == "whole":
-        return _whole(optimizer, parameters)
+        return _noisy(optimizer, parameters) if noise else _whole(optimizer, parameters)
     entry, values = optimizers.chosen(optimizer, parameters)
     entry.check_ungrouped("a derivation")
     for parameter in entry.parameters:
@@ -133,6 +147,22 @@ def _whole(optimizer: str | Optimizer, parameters: Mapping[str, object]) -> Pose
     symbols = symbolic_parameters(scaling.taking_rates, values)
     fields = tuple(field.meaning for field in entry.fields())
     return Posed(entry, values, symbols, scaling.rule(**values, **symbols), fields, scaling=scaling)
+
+
+def _noisy(optimizer: str | Optimizer, parameters: Mapping[str, object]) -> Posed:
+    """The whole state on batches drawn independently."""
+    entry, *_ = form(optimizer, parameters)
+    if not entry.memory:
+        raise InputError(
+            f"noise: the generator is derived for gradient-descent and rules with a memory, not for {entry.name}; "
+            "leave it out"
+        )
+    posed = _whole(optimizer, parameters)
+    if posed.rule.evaluations != 1:
+        raise InputError(
+            f"noise: a step of {entry.name} takes {posed.rule.evaluations} gradients; the generator is derived for one"
+        )
+    return replace(posed, noise=True)
 
 
 def _scheduled(
@@ -171,6 +201,6 @@ def symbols_of(names: Sequence[str]) -> dict[str, Coefficient]:
     return dict(zip(names, sympy.field(names, sympy.QQ)[1:], strict=True))
 
 
-def check_order(order: object, maximum: int = MAX_ORDER) -> int:
-    """``order``, or ``InputError`` unless it is an integer from 0 to ``maximum``."""
-    return check_integer("order", order, 0, maximum)
+def check_order(order: object, maximum: int = MAX_ORDER, why: Callable[[int], str] | None = None) -> int:
+    """``order``, or ``InputError`` unless it is an integer from 0 to ``maximum``; ``why`` says what limits it."""
+    return check_integer("order", order, 0, maximum, why)

@@ -8,6 +8,7 @@ import operator
 import re
 from collections.abc import Callable, Mapping, Sequence
 from fractions import Fraction
+from functools import partial
 from typing import Any
 
 from eomsym.checks import shown
@@ -17,13 +18,15 @@ from eomsym.exact_numbers import Coefficient, divide, exact
 from eomsym.files import strict_json
 from eomsym.models.parser import python_tree
 from eomsym.notation.operators import read_product
-from eomsym.notation.terms import Monomial, Row, state_symbols
+from eomsym.notation.terms import Cumulant, Monomial, Row, state_symbols
 from eomsym.schedules.schedule import RATE
 from eomsym.trees import LEAF, MAX_PARSED_NODES, Tree
 
 _RIGHT = "give what to_json wrote"
 #: No coefficient of an order that is derived comes near.
 _MAX_LENGTH, _MAX_EXPONENT = 20_000, 1000
+#: More than any power of the gradient that a step has.
+_MAX_MEANS = 10
 
 
 def parsed(text: object, head: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -59,10 +62,12 @@ def _arguments(data: Mapping[str, Any]) -> dict[str, Any]:
         return {"kind": "generator", **told, "terms": [[row] for row in products]}
     order = check_order(len(data["levels"]) - 1 if "levels" in data else data["order"])
     names = [RATE if name == RATE_SYMBOL else name for name in data.get("schedule", ())]
-    posed = pose(data["optimizer"], order, data["parameters"], "whole" if "scaling" in data else "slow", names)
+    state, noise = "whole" if "scaling" in data else "slow", "noise" in data
+    posed = pose(data["optimizer"], order, data["parameters"], state, names, noise)
     read = _Reader(posed)
     told = {**posed.head, "order": order, **read.defined}
     if "scaling" in data:
+        told |= {"fields": tuple(data["fields"]), "noise": read.blocks(data["noise"])} if noise else {}
         return {"kind": "whole", **told, "terms": [list(map(read.row, row["fields"])) for row in data["terms"]]}
     if "levels" in data:
         rest = [[{_kind(name): name, "coefficient": row[name]} for name in row] for row in data["rest"]]
@@ -95,25 +100,40 @@ class _Reader:
         states = ["theta", *state_symbols(posed.entry.memory)]
         self.names: dict[str, Any] = {f"g{m}": _derivative for m in range(1, 10)} | {"g": Monomial(gradient=1)}
         self.names |= {name: Monomial(states=((i, 1),)) for i, name in enumerate(states)}
-        self.names |= {
-            made.name: Monomial(powers=((i, 1),)) for i, made in enumerate(self.defined.get("functions", ()))
-        }
+        functions = self.defined.get("functions", ())
+        self.names |= {made.name: Monomial(powers=((i, 1),)) for i, made in enumerate(functions)}
+        self.names |= {f"g_{n}": Monomial(means=((n, ()),)) for n in range(1, _MAX_MEANS)}
+        self.names |= {f"g_{n}_1": partial(_mean_slope, n) for n in range(1, _MAX_MEANS)}
+        self.memory, self.states = posed.entry.memory, states
 
     def row(self, entries: Sequence[Mapping[str, Any]]) -> Row:
         return {self.basis(entry): self.coefficient(entry["coefficient"]) for entry in entries}
 
-    def basis(self, entry: Mapping[str, Any]) -> Tree | Monomial:
+    def blocks(self, entries: Sequence[Mapping[str, Any]]) -> dict[tuple[int, ...], list[Row]]:
+        places = {name: i for i, name in enumerate(("theta", *self.memory))}
+        return {tuple(map(places.__getitem__, e["states"])): list(map(self.row, e["rows"])) for e in entries}
+
+    def basis(self, entry: Mapping[str, Any]) -> Tree | Monomial | Cumulant:
         if "tree" in entry:
             return _tree(entry["tree"])
-        monomial = _value(_syntax(entry["term"]), self.names) if entry["term"] else Monomial()
+        if "vectors" in entry:
+            return Cumulant(tuple(map(self.monomial, entry["vectors"])), tuple(map(self.states.index, entry["along"])))
+        return self.monomial(entry["term"])
+
+    def monomial(self, text: str) -> Monomial:
+        monomial = _value(_syntax(text), self.names) if text else Monomial()
         if not isinstance(monomial, Monomial):
-            raise ValueError(entry["term"])
+            raise ValueError(text)
         return monomial
 
     def coefficient(self, text: str) -> Coefficient:
         if re.fullmatch(r"-?[0-9]+(/[0-9]+)?", text):
             return Fraction(text)
         return exact(_value(_syntax(text), self.symbols))
+
+
+def _mean_slope(power: int, argument: Monomial) -> Monomial:
+    return Monomial(means=((power, (argument,)),))
 
 
 def _derivative(*arguments: Monomial) -> Monomial:

@@ -13,7 +13,6 @@ from eomsym.dynamics.shadow_start import ShadowStart, shadow_start, start_at
 __all__ = [
     "EvenSteps",
     "LoopKernel",
-    "Noise",
     "Path",
     "ShadowStart",
     "even_steps",
@@ -23,6 +22,5 @@ __all__ = [
     "loop_kernel",
     "optimizer_path",
     "shadow_start",
-    "start_at",
     "whole_state_terms",
 ]

@@ -25,8 +25,7 @@ from eomsym.errors import InputError, IntegrationError, ResummationWarning, warn
 from eomsym.optimizers import Optimizer
 from eomsym.optimizers.registry import check_one_gradient
 from eomsym.result import Result
-from eomsym.step_index import map_logarithm
-from eomsym.step_index.lookahead import MAX_LOOKAHEAD_ORDER, check_growth, difference_growth
+from eomsym.step_index.lookahead import MAX_LOOKAHEAD_ORDER, check_growth, difference_growth, map_logarithm
 from eomsym.step_index.subspace import BELIEVED, far_share, subspace_logarithm
 
 #: A rate as SciPy calls it, with the time before the state.

@@ -24,7 +24,7 @@ from eomsym.errors import InputError
 from eomsym.optimizers.loop import Loop
 from eomsym.schedules.schedule import reached
 from eomsym.series.array_series import ArraySeries
-from eomsym.step_index import map_logarithm
+from eomsym.step_index.lookahead import map_logarithm
 
 #: Steps of a round from which on whole rounds are the cheaper nodes.
 MANY_STEPS = 8

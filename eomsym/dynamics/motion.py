@@ -20,8 +20,7 @@ from eomsym.dynamics.kernel import Data
 from eomsym.dynamics.loop_kernel import LoopKernel, entered_from, handed_over, pieces_between
 from eomsym.dynamics.runs import StateMap
 from eomsym.errors import EomsymError, IntegrationError
-from eomsym.step_index import lookahead_weights, map_logarithm
-from eomsym.step_index.lookahead import MAX_LOOKAHEAD_ORDER
+from eomsym.step_index.lookahead import MAX_LOOKAHEAD_ORDER, lookahead_weights, map_logarithm
 
 #: A path of the integrator is given up that takes more steps than the first number, and the second for each step of the
 #: run; a seventh is usual.  The slow manifold's series soon leaves all measure where η is too large for it.
@@ -49,6 +48,8 @@ class Motion(ABC):
         self.size, self.width, self.order = size, width, order
         #: Whether a series whose terms grow is given up: stiff then, and for nothing on a long path.
         self.must_fall = True
+        #: The length of a step, beside which terms have to be small where the first one vanishes with the rate.
+        self.usual = 0.0
 
     @abstractmethod
     def terms(self, z: np.ndarray, order: int) -> np.ndarray:
@@ -60,7 +61,7 @@ class Motion(ABC):
         def rate(z: np.ndarray) -> np.ndarray:
             terms = self.terms(z, order)
             if self.must_fall:
-                _check_fall(np.linalg.norm(terms[:, : self.size], axis=1))
+                _check_fall(np.linalg.norm(terms[:, : self.size], axis=1), self.usual)
             return np.asarray(terms.sum(axis=0))
 
         return rate
@@ -169,8 +170,9 @@ class LoopMotion(Motion):
             rows = slice(round((first - begin) / self.pace), round((end - begin) / self.pace) + 1)
             if rows.stop - rows.start < 2:
                 continue
-            part = np.vstack([state, run[rows][1:]])
-            paths.append(Motion.path(LoopMotion(piece, self._eta, self._data), order, part, tolerance))
+            part, motion = np.vstack([state, run[rows][1:]]), LoopMotion(piece, self._eta, self._data)
+            motion.usual = float(np.linalg.norm(np.diff(run[rows, : self.size], axis=0), axis=1).mean())
+            paths.append(Motion.path(motion, order, part, tolerance))
             state = np.append(paths[-1].states[-1], end)
         thetas = np.vstack([paths[0].states, *(path.states[1:] for path in paths[1:])])
         errors = np.concatenate([paths[0].error_estimates, *(path.error_estimates[1:] for path in paths[1:])])
@@ -219,8 +221,12 @@ def _observed(function: Rate, seen: Seen, count: int, size: int) -> Rate:
     return both
 
 
-def _check_fall(sizes: np.ndarray) -> None:
-    """From order 2 on a term that exceeds the first says that the series diverges.  Raises ``IntegrationError``."""
-    if len(sizes) > 2 and not sizes[1:].max() <= sizes[0]:
+def _check_fall(sizes: np.ndarray, usual: float) -> None:
+    """From order 2 on a term that exceeds the first says that the series diverges.  Raises ``IntegrationError``.
+
+    But where a schedule takes the rate s to 0, its derivatives stay, as in ``f̃_1 = −(s² g'g − s' g)/2``: the first term
+    is the smallest, and yet the series converges.  So terms below a ``usual`` step are let by.
+    """
+    if len(sizes) > 2 and not sizes[1:].max() <= max(sizes[0], usual):
         listed = ", ".join(f"{size:.1e}" for size in sizes)
         raise IntegrationError(f"the terms of its series do not fall: {listed} a step")

@@ -50,7 +50,7 @@ def predict_noise(
     means, traces, expected, generator = [], [], [], np.random.default_rng(0)
     with threadpool_limits(limits=1, user_api="blas"):
         _check_size(run, sum(len(part) == run.loss.size for part in start))
-        _check_mean(run.loss, start[0])
+        check_mean(run.loss, start[0], "noise")
         try:
             for step, moments in zip(range(steps + 1), run.moments(start), strict=False):
                 if step in marks:
@@ -149,15 +149,18 @@ def _check_size(run: NoisyRun, states: int) -> None:
         )
 
 
-def _check_mean(loss: NoisyLoss, theta: np.ndarray) -> None:
-    """Raises ``InputError`` for a loss that is no mean over its samples, as with batch normalisation."""
+def check_mean(loss: NoisyLoss, theta: np.ndarray, purpose: str) -> None:
+    """Raises ``InputError`` for a loss that is no mean over its samples, as a sum or with batch normalisation."""
     slope = loss.gradient(theta)
     try:
         apart = float(np.linalg.norm(slope - loss.sample_gradients(theta).mean(axis=0)))
     except OverflowInKernelError:  # a normalisation over a single sample
         apart = np.inf
     if not apart < ROUND_OFF * (1 + np.linalg.norm(slope)):
-        raise InputError("noise: the loss is no mean over its samples, as with batch normalisation; there is no Σ")
+        raise InputError(
+            f"{purpose}: the loss is no mean over its samples, as a sum or with batch normalisation, and has no Σ of a "
+            "sample; give a mean, or all samples at once"
+        )
 
 
 class KernelLoss:

@@ -18,7 +18,7 @@ import numpy as np
 
 from eomsym import optimizers
 from eomsym.checks import check_integer, check_positive
-from eomsym.derivation import Equation
+from eomsym.derivation.equation import Equation
 from eomsym.dynamics.differentials import SeriesKernel, elementary_differentials
 from eomsym.dynamics.eta_series import gradient_of_series, series_of_schedules
 from eomsym.dynamics.kernel import Data, check_order, check_theta, is_double_double

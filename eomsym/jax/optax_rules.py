@@ -47,6 +47,12 @@ def from_optax(transformation: Any, params: Any = None) -> tuple[Optimizer, dict
     Raises ``InputError`` that names the operation for what has no rule
     (``sign``, ``max``, sums over parameters, a schedule), and where the last factor is no learning rate.
     """
+    entry, values, _ = rule_and_rate(transformation, params)
+    return entry, values
+
+
+def rule_and_rate(transformation: Any, params: Any = None) -> tuple[Optimizer, dict[str, Fraction], float]:
+    """The same, with the learning rate that was split off, the largest where there are several."""
     with jax.enable_x64(True):
         if params is not None:
             return _of_leaves(transformation, doubles(params))
@@ -55,10 +61,10 @@ def from_optax(transformation: Any, params: Any = None) -> tuple[Optimizer, dict
         entry = _optimizer(program, rate)
         values = entry.complete({})
         _check(transformation, entry, values, rate, _THETA)
-    return entry, values
+    return entry, values, rate
 
 
-def _of_leaves(transformation: Any, params: Any) -> tuple[Optimizer, dict[str, Fraction]]:
+def _of_leaves(transformation: Any, params: Any) -> tuple[Optimizer, dict[str, Fraction], float]:
     programs = read_programs(transformation, params)
     kinds = [kind for kind in dict.fromkeys(programs) if kind is not None]
     if not kinds:
@@ -73,7 +79,7 @@ def _of_leaves(transformation: Any, params: Any) -> tuple[Optimizer, dict[str, F
     entry = parts[0].optimizer if alike else composed(tuple(parts), blocks)
     values = entry.complete({})
     _check(transformation, entry, values, largest, params)
-    return entry, values
+    return entry, values, largest
 
 
 def _optimizer(program: Program, rate: float) -> Optimizer:

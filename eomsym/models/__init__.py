@@ -8,14 +8,9 @@ from eomsym.models.mlp import ACTIVATIONS, LOSSES, MLP, NORMALIZATIONS
 
 __all__ = [
     "ACTIVATIONS",
-    "DATASETS",
-    "DEFAULT_DATASETS",
     "LOSSES",
-    "LOSS_TABLE",
     "MLP",
-    "NORMALIZATIONS",
     "DataFile",
-    "Dataset",
     "ExpressionLoss",
     "Loss",
     "VectorField",

@@ -106,6 +106,7 @@ class _Values(dict[Any, _Vector]):
         factors += [[entry**power for entry in self._functions[index]] for index, power in monomial.powers]
         factors += [[entry**monomial.gradient for entry in self._partials[0][()]]]
         factors += [self._derivative(0, arguments) for arguments in monomial.derivatives]
+        factors += [self._derivative(power - 1, arguments) for power, arguments in monomial.means]
         return [sympy.Mul(*(factor[i] for factor in factors)) for i in range(self._size)]
 
     def _derivative(self, field: int, arguments: Sequence[Tree | Monomial]) -> _Vector:

@@ -17,13 +17,15 @@ class Monomial:
     """``Π z_i^states[i] · g^gradient · Π functions[i]^powers[i] · Π g^{(m)}(arguments)``, all of it componentwise.
 
     Arguments and derivatives are sorted; ``powers`` pairs a function's number with its exponent, none zero, and
-    ``states`` that of a slow state, z_0 = θ.
+    ``states`` that of a slow state, z_0 = θ.  Under noise g is that of a batch, and ``means`` pairs a power of it,
+    whose mean over batches is a factor, with the arguments of that mean's derivative.
     """
 
     derivatives: tuple[tuple[Monomial, ...], ...] = ()
     gradient: int = 0
     powers: tuple[tuple[int, int], ...] = ()
     states: tuple[tuple[int, int], ...] = ()
+    means: tuple[tuple[int, tuple[Monomial, ...]], ...] = ()
 
     def __mul__(self, other: Monomial) -> Monomial:
         return Monomial(
@@ -31,15 +33,17 @@ class Monomial:
             self.gradient + other.gradient,
             _merged(self.powers, other.powers),
             _merged(self.states, other.states),
+            tuple(sorted(self.means + other.means)),
         )
 
     def __pow__(self, exponent: int) -> Monomial:
-        """Derivatives and g itself have no negative powers."""
+        """Derivatives, means and g itself have no negative powers."""
         return Monomial(
             tuple(sorted(self.derivatives * exponent)),
             self.gradient * exponent,
             tuple((index, power * exponent) for index, power in self.powers),
             tuple((index, power * exponent) for index, power in self.states),
+            tuple(sorted(self.means * exponent)),
         )
 
 
@@ -107,7 +111,15 @@ def antiderivative(
     return parts if constant == 0 else [*parts, (divide(-constant, scale * slope), index, True)]
 
 
-Basis: TypeAlias = Tree | Monomial | Product
+@dataclass(frozen=True, order=True)
+class Cumulant:
+    """The joint cumulant of vectors over batches, an index for each; differentiated along the slow states ``along``."""
+
+    vectors: tuple[Monomial, ...]
+    along: tuple[int, ...] = ()
+
+
+Basis: TypeAlias = Tree | Monomial | Cumulant | Product
 Row: TypeAlias = Mapping[Any, Coefficient]
 
 

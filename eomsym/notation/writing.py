@@ -1,9 +1,9 @@
 """Equations in three notations, each a writer: unicode text, LaTeX, and lines that SymPy reads.
 
-A basis element is a tree, a monomial of componentwise factors, or a product of cumulants (``notation.operators``).  For
-SymPy ``g`` is the gradient, ``g1(u)`` its derivative along u, ``g2(u, v)`` the second along u and v, and so on:
-``xi_1 = g1(g1(g))/3 + g2(g, g)/12``.  LaTeX has H = ∇g and ``\\nabla^{2}g[u, v]``; text of a single gradient is as in
-numerical analysis, ``g'g''(g,g)``.
+A basis element is a tree, a monomial of componentwise factors, a joint cumulant, or a product of cumulants
+(``notation.operators``).  For SymPy ``g`` is the gradient, ``g1(u)`` its derivative along u, ``g2(u, v)`` the second
+along u and v, and so on: ``xi_1 = g1(g1(g))/3 + g2(g, g)/12``.  LaTeX has H = ∇g and ``\\nabla^{2}g[u, v]``; text of a
+single gradient is as in numerical analysis, ``g'g''(g,g)``.
 """
 
 from __future__ import annotations
@@ -16,7 +16,16 @@ from typing import Any
 from eomsym.exact_numbers import Coefficient
 from eomsym.notation.coefficients import coefficient_latex, coefficient_text, is_sum, split_sign
 from eomsym.notation.operators import Product, product_entry
-from eomsym.notation.terms import Basis, ComponentwiseFunction, Monomial, Row, Vertex, antiderivative, state_symbols
+from eomsym.notation.terms import (
+    Basis,
+    ComponentwiseFunction,
+    Cumulant,
+    Monomial,
+    Row,
+    Vertex,
+    antiderivative,
+    state_symbols,
+)
 from eomsym.trees import Tree
 
 _SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
@@ -110,6 +119,17 @@ class Writer:
     def cumulant(self, n: int) -> str:
         return {1: "g", 2: "Σ"}.get(n, f"κ{subscript(n)}")
 
+    def joint(self, n: int) -> str:
+        """Cumulant n of the gradient of a batch, without indices."""
+        return self.cumulant(n)
+
+    def slope(self, name: str, arguments: Sequence[str]) -> str:
+        """A derivative of what has a name."""
+        return f"{name}{self.primes(len(arguments))}({', '.join(arguments)})"
+
+    def covariance(self, vectors: Sequence[str]) -> str:
+        return f"Cov({', '.join(vectors)})"
+
     def along(self, index: str) -> str:
         """A derivative by a component."""
         return f"∂_{index}"
@@ -143,6 +163,8 @@ class Writer:
                 return self.tree(basis)
             case Monomial():
                 return self._monomial(basis)
+            case Cumulant():
+                return self._joint(basis)
         return self._cumulants(basis)
 
     def tree(self, tree: Tree) -> str:
@@ -174,10 +196,18 @@ class Writer:
         if monomial.gradient:
             parts.append(self.power(self.derivative(0, 0, []), monomial.gradient))
         parts += [self.power(self.name(self.functions[index].name), power) for index, power in monomial.powers]
-        for arguments in monomial.derivatives:
+        for field, arguments in (*monomial.means, *((0, arguments) for arguments in monomial.derivatives)):
             written = [self.basis(argument) for argument in reversed(arguments)]
-            parts.append(self.derivative(0, len(arguments), written))
+            parts.append(self.derivative(field, len(arguments), written))
         return self.times.join(parts)
+
+    def _joint(self, cumulant: Cumulant) -> str:
+        """Σ and κ₃ by their letters, of other vectors ``Cov(g, g²)``."""
+        vectors = [self.basis(vector) for vector in cumulant.vectors]
+        if set(vectors) != {self.derivative(0, 0, [])}:
+            return self.covariance(vectors)
+        name = self.joint(len(vectors))
+        return self.slope(name, [self.states[index] for index in cumulant.along]) if cumulant.along else name
 
     def _cumulants(self, product: Product) -> str:
         """In index notation, repeated indices summed."""
@@ -279,6 +309,12 @@ class LatexWriter(Writer):
     def cumulant(self, n: int) -> str:
         return {1: "g", 2: r"\Sigma"}.get(n, rf"\kappa_{{{n}}}")
 
+    def slope(self, name: str, arguments: Sequence[str]) -> str:
+        return rf"\nabla{name}[{', '.join(arguments)}]"
+
+    def covariance(self, vectors: Sequence[str]) -> str:
+        return rf"\operatorname{{Cov}}({', '.join(vectors)})"
+
     def along(self, index: str) -> str:
         return rf"\partial_{{{index}}}"
 
@@ -321,6 +357,12 @@ class SympyWriter(Writer):
         name = f"{letter}_{colour}" if colour else letter
         return f"{name}{'_' if colour else ''}{count}({', '.join(arguments)})" if arguments else name
 
+    def joint(self, n: int) -> str:
+        return "Sigma" if n == 2 else f"kappa_{n}"
+
+    def slope(self, name: str, arguments: Sequence[str]) -> str:
+        return f"{name}{len(arguments)}({', '.join(arguments)})"
+
     def entries(self, row: Row, colours: bool) -> list[dict[str, Any]]:
         """Each term for JSON: trees as bracket lists, monomials as here; coefficients exact, as text."""
         entries: list[dict[str, Any]] = []
@@ -332,6 +374,9 @@ class SympyWriter(Writer):
                     entries.append({"tree": tree, "symmetry": basis.symmetry, "coefficient": coefficient})
                 case Monomial():
                     entries.append({"term": self.basis(basis), "coefficient": coefficient})
+                case Cumulant(vectors, along):
+                    told = {"vectors": list(map(self.basis, vectors)), "along": [self.states[i] for i in along]}
+                    entries.append({**told, "coefficient": coefficient})
                 case _:
                     entries.append({"coefficient": coefficient, **product_entry(basis)})
         return entries

@@ -10,8 +10,6 @@ from eomsym.optimizers.stepping import solve, sqrt
 from eomsym.optimizers.variants import COMMON
 
 __all__ = [
-    "COMMON",
-    "FURTHER",
     "LIBRARIES",
     "REGISTRY",
     "Map",
@@ -20,7 +18,6 @@ __all__ = [
     "batch_passes",
     "chosen",
     "flag",
-    "from_torch",
     "get",
     "register",
     "runge_kutta",

@@ -163,7 +163,7 @@ class StepSize(_Linear):
 
     def inverse(self) -> StepSize:
         """``1/self`` of a number that depends on time, not on η.  Raises ``InputError`` for another."""
-        if any(p for p, _ in self.terms):
+        if any(p for (p, _), value in self.terms.items() if value != 0):
             raise InputError("step function: divides by eta; keep states of the size of a gradient instead")
         found = [inverse(self.terms[0, 0])]
         for m in range(1, self.most + 1):

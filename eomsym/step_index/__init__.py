@@ -7,11 +7,7 @@ from eomsym.step_index.tables import Tables
 from eomsym.step_index.weights import logarithm, resolvent, sum_to, value_at, weights
 
 __all__ = [
-    "Algebra",
-    "Tables",
     "logarithm",
-    "lookahead_weights",
-    "map_logarithm",
     "resolvent",
     "resummed",
     "solve",

@@ -13,11 +13,13 @@ from typing import Any
 import numpy as np
 
 from eomsym import __version__, optimizers
-from eomsym.codegen import Kernel, KernelSpec, kernel_for
+from eomsym.codegen import KernelSpec, kernel_for
+from eomsym.codegen.kernel import Kernel
 from eomsym.codegen.render import render
 from eomsym.dynamics.kernel import FieldKernel
 from eomsym.errors import IntegrationError, KernelError
-from eomsym.models import Dataset, dataset
+from eomsym.models import dataset
+from eomsym.models.data import Dataset
 from eomsym.sweeps.job import Job, JobResult, MeasuredError
 from eomsym.verification.training import Training
 from eomsym.verification.verifying import error_exponents, measure_errors

@@ -24,9 +24,10 @@ from eomsym import optimizers
 from eomsym.checks import check_choice, check_finite, check_integer, nearest, shown
 from eomsym.errors import InputError
 from eomsym.files import read_bounded
-from eomsym.models import DATASETS, LOSS_TABLE, LOSSES, MLP, DataFile, Dataset, default_model
-from eomsym.models.data import check_fit
+from eomsym.models import LOSSES, MLP, DataFile, default_model
+from eomsym.models.data import DATASETS, Dataset, check_fit
 from eomsym.models.data_files import columns, is_data_file
+from eomsym.models.losses import LOSS_TABLE
 from eomsym.optimizers.registry import is_built_in
 from eomsym.sweeps.job import Job
 from eomsym.verification.training import describe_model

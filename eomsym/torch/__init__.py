@@ -22,7 +22,6 @@ __all__ = [
     "integrate",
     "lightning_callback",
     "lookahead_field",
-    "torch_state",
     "traced",
     "track",
     "trainer_callback",

@@ -10,20 +10,19 @@ import torch
 from eomsym.blocks import Blocks
 from eomsym.checks import check_integer, shown
 from eomsym.errors import InputError
-from eomsym.optimizers import chosen, from_torch
+from eomsym.optimizers.registry import chosen, from_torch
 from eomsym.torch.gradients import Gradients
 from eomsym.torch.library import counterterms
 from eomsym.torch.moving import moving_of, twin
 from eomsym.torch.optimizer_state import learning_rates, step_hooks
 from eomsym.torch.shards import Shards
-from eomsym.tracking import Tracker
 from eomsym.tracking.differences import Differences
 from eomsym.tracking.gradient_noise import GradientNoise
-from eomsym.tracking.tracker import Callback
+from eomsym.tracking.tracker import Callback, Tracker
 from eomsym.tracking.verdict import steps_to_forget
 
 if TYPE_CHECKING:
-    from eomsym.derivation import EdgeThreshold
+    from eomsym.derivation.thresholds import EdgeThreshold
 
 #: Groups whose thresholds differ by no more than this share have one: those of AdamW with its decay and without.
 _ALIKE = 0.01
@@ -142,7 +141,7 @@ class track(Tracker):
             entry, given = from_torch(alone)
             rule = entry.name, *sorted(given.items())
             if rule not in self._thresholds:
-                from eomsym.derivation import edge_threshold  # SymPy, where a look needs it
+                from eomsym.derivation.thresholds import edge_threshold
 
                 values: dict[str, Any] = dict(given)
                 self._thresholds[rule] = edge_threshold(entry, eta=float(group["lr"]), **values)

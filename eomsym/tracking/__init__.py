@@ -6,4 +6,4 @@ from eomsym.tracking.lines import json_lines, scalars
 from eomsym.tracking.record import Measurement
 from eomsym.tracking.tracker import Tracker
 
-__all__ = ["Measurement", "Tracker", "json_lines", "scalars"]
+__all__ = ["Measurement", "json_lines", "scalars"]

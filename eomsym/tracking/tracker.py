@@ -12,7 +12,7 @@ import numpy as np
 from eomsym.checks import check_integer
 from eomsym.errors import InputError
 from eomsym.result import Result, Table
-from eomsym.step_index import lookahead_weights
+from eomsym.step_index.lookahead import lookahead_weights
 from eomsym.tracking.differences import Differences, as_numpy, differences
 from eomsym.tracking.gradient_noise import GradientNoise
 from eomsym.tracking.record import Measurement, share_text
@@ -21,7 +21,7 @@ from eomsym.tracking.verdict import MEANING, Look, verdict
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from eomsym.derivation import EdgeThreshold
+    from eomsym.derivation.thresholds import EdgeThreshold
 
 #: An order higher than this asks for more differences than float64 has digits.
 HIGHEST_ORDER = 8

@@ -21,7 +21,7 @@ from eomsym.tracking.differences import Differences
 from eomsym.tracking.multipliers import TERMS, Multipliers, degrees, multipliers
 
 if TYPE_CHECKING:
-    from eomsym.derivation import EdgeThreshold
+    from eomsym.derivation.thresholds import EdgeThreshold
 
 SERIES = "series"
 TRANSIENT = "transient"

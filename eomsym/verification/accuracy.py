@@ -23,7 +23,7 @@ from eomsym.errors import InputError, KernelError
 from eomsym.models import MLP, VectorField
 
 if TYPE_CHECKING:
-    from eomsym.codegen import Kernel
+    from eomsym.codegen.kernel import Kernel
 
 #: Differences of this order are taken of values at points this far apart, relative to ‖θ‖: what is smooth falls by
 #: SPACING^DIFFERENCES, far below any round-off, and noise does not.
@@ -59,7 +59,8 @@ def measure_accuracy(
     normalisation, expressions) and for a kernel that has that precision already: ``certify`` takes all of these but
     normalisation.
     """
-    from eomsym.codegen import Kernel, kernel_for
+    from eomsym.codegen import kernel_for
+    from eomsym.codegen.kernel import Kernel
 
     if not isinstance(kernel, Kernel) or kernel.precision != "double" or not isinstance(kernel.model, MLP):
         raise InputError(f"kernel {kernel!r}: give a network's kernel of precision double, or call eomsym.certify")

@@ -36,8 +36,9 @@ from eomsym.result import Result
 from eomsym.series.number_rings import ball_ring
 from eomsym.series.program import Program
 from eomsym.series.rings import Ring
-from eomsym.step_index import Tables, solve
+from eomsym.step_index import solve
 from eomsym.step_index.numbers import ProgramAlgebra, each
+from eomsym.step_index.tables import Tables
 from eomsym.verification.accuracy import proportional_noise
 from eomsym.verification.training import Training
 

@@ -17,14 +17,15 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from eomsym.checks import check_choice, check_integer, check_orders
-from eomsym.codegen import MAX_KERNEL_ORDER
+from eomsym.codegen.spec import MAX_KERNEL_ORDER
 from eomsym.derivation.posing import STATES
 from eomsym.dynamics.kernel import Data
 from eomsym.dynamics.motion import Motion, WholeMotion
 from eomsym.dynamics.runs import run_states
 from eomsym.dynamics.setting import HEAD, OfTraining, Setting
 from eomsym.errors import EomsymError, InputError, IntegrationError
-from eomsym.models import LOSS_TABLE, MLP
+from eomsym.models import MLP
+from eomsym.models.losses import LOSS_TABLE
 from eomsym.result import Table
 from eomsym.step_index.lookahead import MAX_LOOKAHEAD_ORDER
 from eomsym.verification.compare import Compared, Run, check_moving, compare, map_of, on_manifold, slow_motion

@@ -17,8 +17,9 @@ from eomsym.dynamics.differentials import gradient_along
 from eomsym.dynamics.kernel import Data
 from eomsym.dynamics.spectrum import top_eigenpair
 from eomsym.errors import EomsymError, InputError
-from eomsym.models import LOSS_TABLE, MLP, VectorField
+from eomsym.models import MLP, VectorField
 from eomsym.models.array_expression import ArrayExpression
+from eomsym.models.losses import LOSS_TABLE
 from eomsym.models.outputs import outputs_along
 from eomsym.verification.line_differences import line_coefficients
 

@@ -17,6 +17,7 @@ from eomsym.derivation import modified_loss
 from eomsym.dynamics import kernel_counterterms
 from eomsym.dynamics.differentials import elementary_differentials
 from eomsym.dynamics.loader import Loader
+from eomsym.dynamics.noise_prediction import check_mean
 from eomsym.dynamics.setting import OfTraining, Setting
 from eomsym.dynamics.spectrum import spectral_radius
 from eomsym.errors import InputError
@@ -104,7 +105,8 @@ def implicit_regulariser(training: Training, order: int = 1) -> ImplicitRegulari
     implicit regularization in stochastic gradient descent*, ICLR 2021, for equal batches).
 
     Raises ``InputError`` for optimisers without a modified loss (games, componentwise ones such as Adam), for other
-    batches, for a loss without a gradient along a curve, for an order above the kernel's and for a bad value.
+    batches, for a loss on batches that is no mean over its samples (a sum, batch normalisation), for a loss without a
+    gradient along a curve, for an order above the kernel's and for a bad value.
     """
     entry, values = training.rule
     step, theta, data = training.rate("the modified loss"), training.theta, training.data
@@ -171,6 +173,7 @@ def _epoch(training: Training, entry: Optimizer, order: int) -> Loader:
 def _scatter(training: Training, loader: Loader) -> tuple[float, np.ndarray]:
     """The trace of a sample's covariance, and half of its gradient: ``Σ ‖ξ_i‖²/n`` and ``Σ (H_i − H) ξ_i/n``."""
     loss, _ = sampled_loss(training, [np.array([number]) for number in range(loader.samples)])
+    check_mean(loss, training.theta, "the modified loss of batches")
     gradients = loss.sample_gradients(training.theta)
     apart = gradients - gradients.mean(axis=0)
     turned = loss.piece_turned(training.theta, apart[:, None])[:, 0].mean(axis=0)  # Σ H ξ_i is 0

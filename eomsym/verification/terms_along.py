@@ -21,7 +21,9 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from eomsym.checks import check_integer
-from eomsym.derivation import Equation, derive, series_radius
+from eomsym.derivation import series_radius
+from eomsym.derivation.deriving import derive
+from eomsym.derivation.equation import Equation
 from eomsym.dynamics import even_steps, integrate_equation_of_motion
 from eomsym.dynamics.differentials import SeriesKernel, elementary_differentials
 from eomsym.dynamics.even_steps import follow_even_steps

@@ -19,7 +19,8 @@ from eomsym.dynamics.kernel_rule import DESCENT, asked_rule, check_rule, rule_na
 from eomsym.dynamics.kernel_series import RuleKernel
 from eomsym.dynamics.setting import Setting
 from eomsym.errors import InputError
-from eomsym.models import MLP, Dataset, ExpressionLoss, VectorField, dataset, default_model
+from eomsym.models import MLP, ExpressionLoss, VectorField, dataset, default_model
+from eomsym.models.data import Dataset
 from eomsym.models.data_files import DataFile
 from eomsym.optimizers import Optimizer, chosen, get
 from eomsym.optimizers.loop import loop_of
@@ -100,8 +101,8 @@ class Training:
     def with_(self, **changes: Any) -> Training:
         """Returns the training with other arguments, ``with_(eta=0.1)``; a loss that stays is shared.
 
-        At another rate a real optimiser is taken by its rule, as the object has a rate of its own.  Raises
-        ``InputError`` for one that has no rule here, or has made steps.
+        At another rate a real optimiser is taken by its rule, as the object has a rate of its own, in whose place the
+        other one goes.  Raises ``InputError`` for one that has no rule here, or has made steps.
         """
         arguments = {**self._arguments, **changes}
         if "eta" in changes and not changes.keys() & {"optimizer", "schedule"} and self._is_of_objects:
@@ -238,7 +239,8 @@ class Training:
                 self.own.kernel.check()
                 return RuleKernel(self.own.kernel, *self.rule) if of_rule else self._kernel
             return self._kernel
-        from eomsym.codegen import COMMITTED, KernelSpec, kernel_for
+        from eomsym.codegen import KernelSpec, kernel_for
+        from eomsym.codegen.store import COMMITTED
 
         assert self.model is not None
         entry, values = self.rule if of_rule else (None, {})
@@ -368,16 +370,19 @@ class Training:
                 arrays = [] if self.own is None else moving_leaves(self.own.params)
                 self._take_rule(*chosen(optimizer, {}, None, self._blocks, arrays), schedules)
             else:
-                from eomsym.jax import from_optax
+                from eomsym.jax.optax_rules import rule_and_rate
 
                 params = None if self.own is None else self.own.params
-                self._take_rule(*from_optax(optimizer, params), schedules)
+                entry, values, inside = rule_and_rate(optimizer, params)
+                self._take_rule(entry, values, schedules)
+                rates = {inside}
         except InputError as error:
             if schedules or self.batches is not None or self.own is None or by_rule:
                 raise
             self._no_rule, self.loop, self.values = str(error), None, {}
         if self.own is None or self.loop is not None or by_rule:
             _check_cold(optimizer, "it is followed by its rule, from the rule's own start")
+            eta = eta if is_torch else _same_rate(eta, rates)
         else:
             self.object = optimizer
             if not is_torch and eta is not None:
@@ -425,8 +430,8 @@ class Training:
         """The learning rate.  Raises ``InputError`` where there is none."""
         if self.eta is None and self.object is not None and not hasattr(self.object, "param_groups"):
             raise InputError(
-                f"eta: an optax transformation has its own inside, and {purpose} needs its number; give the rule by "
-                "name, as optimizer='optax.adam()', with eta"
+                f"eta: an optax transformation has its own inside, and {purpose} needs its number; take "
+                "training.with_(eta=…), or the rule by name, as optimizer='optax.adam()', with eta"
             )
         if self.eta is None:
             raise InputError(f"eta: none given, and {purpose} takes steps of one; give it, as Training(…, eta=0.01)")

@@ -28,7 +28,8 @@ from eomsym.dynamics.shadow_start import hand_over
 from eomsym.dynamics.spectrum import spectral_radius
 from eomsym.dynamics.vectors import Vector, norm, rounded
 from eomsym.errors import InputError
-from eomsym.models import DEFAULT_DATASETS, dataset
+from eomsym.models import dataset
+from eomsym.models.data import DEFAULT_DATASETS
 from eomsym.optimizers import Optimizer
 from eomsym.step_index.frozen import has_kink
 from eomsym.step_index.resummation import check_summable

@@ -247,7 +247,7 @@ def test_a_lack_of_memory_is_told_in_one_line(run, monkeypatch):
     def fill(*_, **__):
         raise MemoryError
 
-    monkeypatch.setattr("eomsym.codegen.generate", fill)
+    monkeypatch.setattr("eomsym.codegen.store.generate", fill)
     result = run(*MLP)
     assert (result.status, result.out) == (2, "")
     assert result.err == "eomsym: not enough memory for what was asked; give smaller layers or a lower order\n"

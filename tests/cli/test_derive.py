@@ -200,7 +200,20 @@ def test_noise_with_what_it_does_not_go_with(run, arguments, message):
     assert result.err.count("\n") == 1
 
 
-def test_noise_is_that_of_gradient_descent(run):
-    result = run("derive", "heavy-ball", "--noise")
-    assert result.status == 2
-    assert "--noise: the generator is derived for gradient-descent, not for heavy-ball" in result.err
+def test_noise_is_refused_for_rules_without_a_memory(run):
+    result = run("derive", "extragradient", "--noise")
+    assert (result.status, result.out, result.err.count("\n")) == (2, "", 1)
+    assert "noise: the generator is derived for gradient-descent and rules with a memory" in result.err
+
+
+def test_noise_of_a_rule_with_memory_goes_to_its_highest_order(run):
+    for words, name, order in (("heavy-ball", "heavy-ball", 2), ("torch.Adam()", "torch.Adam()", 1)):
+        equation = eomsym.derive(name, order, noise=True)
+        assert run("derive", words, "--noise").out == equation.text() + "\n"
+        assert run("derive", words, "--noise", "--format", "sympy").out == equation.sympy_lines() + "\n"
+        assert run("derive", words, "--noise", "--format", "latex").out == equation.latex() + "\n"
+        assert run("derive", words, "--noise", "--format", "json").json == equation.to_dict()
+    assert "v v: D₂ = 3/2 Σ" in run("derive", "heavy-ball", "--noise", "--set", "gamma=3/2").out
+    result = run("derive", "adam", "--noise", "--order", "2")
+    assert (result.status, result.err.count("\n")) == (2, 1)
+    assert "--order 2: out of range, adam is derived to order 1 with noise" in result.err

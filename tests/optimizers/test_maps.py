@@ -366,6 +366,8 @@ def test_what_is_refused():
         eomsym.derive("lars", 1)
     with pytest.raises(InputError, match="none is known of the maps of blocks"):
         eomsym.derive("muon", 1, modified_loss=True)
+    with pytest.raises(InputError, match="noise: muon calls maps of blocks, whose noise is not derived"):
+        eomsym.derive("muon", 1, noise=True)
     with pytest.raises(InputError, match="is not generated for the map 'newtonschulz'"):
         eomsym.generate(MODEL, 1, optimizer="muon")
 

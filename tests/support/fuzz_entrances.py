@@ -409,7 +409,11 @@ QUESTIONS = (
 )
 #: What computes or writes for long: its arguments are under test here, not it.
 WORK = (
-    *("eomsym.codegen.generate", "eomsym.codegen.store.check_committed", "eomsym.derivation.closed_forms.closed_form"),
+    *(
+        "eomsym.codegen.store.generate",
+        "eomsym.codegen.store.check_committed",
+        "eomsym.derivation.closed_forms.closed_form",
+    ),
     *(f"eomsym.verification.{question}" for question in QUESTIONS),
 )
 

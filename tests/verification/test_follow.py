@@ -8,8 +8,10 @@ import asking
 import iris
 import numpy as np
 import pytest
+import shared_kernels
 
 import eomsym
+from eomsym.dynamics import motion
 from eomsym.errors import InputError
 
 #: Optimiser, learning rate, start, steps, and what orders 2 and 4 are off by at most, measured and rounded up.
@@ -176,3 +178,37 @@ def test_bad_input_is_one_line_at_once(change, message):
     with pytest.raises(InputError, match=message) as caught:
         asking.follow(kernel, theta, eta, steps, *iris.data(), **asked)
     assert "\n" not in str(caught.value)
+
+
+TO_ZERO = ("1 - tau", "(1+cos(pi*tau))/2", "cosine(1, warmup=0.2)")
+
+
+def slow_of(schedule, eta, begin=0, optimizer="gradient-descent", **values):
+    """Errors of the slow manifold, of a run until tau = 1."""
+    kernel, random = shared_kernels.kernel("tiny"), np.random.default_rng(0)
+    data = random.normal(size=(8, 2)), random.normal(size=(8, 1))
+    training = eomsym.Training(kernel, data, optimizer, eta, theta=kernel.model.initial(0), schedule=schedule, **values)
+    found = eomsym.follow(training, round(1 / eta) - begin, range(4), state="slow", after=begin)
+    return [found.slow_errors.get(order, np.nan) for order in range(4)]
+
+
+@pytest.mark.parametrize("schedule", TO_ZERO)
+def test_where_the_rate_ends_at_0_each_order_is_followed_to_the_end(schedule):
+    """The first term vanishes there before those with derivatives of the rate, and errors fall with η^{N+1} yet."""
+    errors = np.array([slow_of(schedule, eta) for eta in (0.1, 0.05, 0.025)])
+    np.testing.assert_allclose(np.log2(errors[1] / errors[2]), [1, 2, 3, 4], atol=0.1)
+    assert (errors[-1] < [0.1, 1e-2, 1e-3, 1e-4]).all()
+
+
+def test_terms_that_grow_are_given_up_whatever_the_schedule():
+    """Momentum 9/10 at this rate, whose errors on the slow manifold grow with the order: no path of order 2."""
+    errors = slow_of("1 - tau", 0.1, 5, "heavy-ball", beta="9/10")
+    assert np.isfinite(errors[:2]).all()
+    assert np.isnan(errors[2:]).all()
+
+
+def test_without_a_share_for_the_rate_a_schedule_to_zero_is_given_up(monkeypatch):
+    """The control: judged by the first term alone, as without a schedule, order 2 has no path to the end."""
+    right = motion._check_fall
+    monkeypatch.setattr(motion, "_check_fall", lambda sizes, usual: right(sizes, 0.0))
+    assert np.isnan(slow_of("(1+cos(pi*tau))/2", 0.05)[2:]).all()

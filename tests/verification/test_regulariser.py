@@ -198,3 +198,46 @@ def test_batches_that_have_none_are_refused(kernel, options, message):
     training = eomsym.Training(kernel, DATA, optimizer, 0.1, theta=kernel.model.initial(0), **options)
     with pytest.raises(InputError, match=message):
         eomsym.implicit_regulariser(training, order)
+
+
+def test_a_kernel_with_batch_normalisation_has_no_scatter_of_samples():
+    """A batch's gradient is no mean of samples', so Σ says nothing of it; on all samples it is not asked for."""
+    kernel = shared_kernels.kernel("batch")
+    data = np.random.default_rng(0).normal(size=(6, 2)), np.array([0, 1, 0, 1, 1, 0])
+    training = eomsym.Training(kernel, data, None, 0.01, theta=kernel.model.initial(0), batches=3)
+    with pytest.raises(InputError, match="modified loss of batches: the loss is no mean over its samples") as told:
+        eomsym.implicit_regulariser(training)
+    assert "\n" not in str(told.value)
+    assert eomsym.implicit_regulariser(training.with_(batches=None)).scatter == 0
+
+
+@pytest.mark.parametrize("library", ["jax", "torch"])
+def test_a_sum_over_samples_has_none_either(library):
+    """A sum's batches of 2 of 6 take a third of its gradient: refused; its mean has what a kernel of it has."""
+    pytest.importorskip(library)
+    if library == "jax":
+        import jax.numpy as xp
+    else:
+        import torch as xp
+    inputs, targets = DATA[0][:6], DATA[1][:6]
+    slopes = np.array([[0.3], [-0.2]])
+    params = {"w": slopes if library == "jax" else xp.asarray(slopes)}  # JAX's own would be float32
+
+    def mean(params, data):
+        return ((xp.tanh(data[0] @ params["w"]) - data[1]) ** 2).sum() / len(data[0])
+
+    def total(params, data):
+        return ((xp.tanh(data[0] @ params["w"]) - data[1]) ** 2).sum()
+
+    def posed(loss):
+        return eomsym.Training(loss, (inputs, targets), "gradient-descent", 0.01, theta=params, batches=2)
+
+    with pytest.raises(InputError, match="as a sum or with batch normalisation") as told:
+        eomsym.implicit_regulariser(posed(total))
+    assert "\n" not in str(told.value)
+    output = np.tanh(inputs @ slopes)
+    gradients = 2 * (output - targets) * (1 - output**2) * inputs
+    covariance = np.trace(np.cov(gradients.T, bias=True))
+    of_two = (6 - 2) / (6 - 1) / 2  # a batch's covariance over a sample's
+    found = eomsym.implicit_regulariser(posed(mean))
+    assert found.scatter == pytest.approx(0.01 / 4 * of_two * covariance, rel=1e-12)
