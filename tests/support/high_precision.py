@@ -170,10 +170,10 @@ def modified_field(
             total = total + row[0] * (mpfr((-1) ** (n + 1)) / n)
             n += 1
         samples.append(total / eta)
-    return polynomial_coefficients(list(nodes), samples, terms, spacing)
+    return _polynomial_coefficients(list(nodes), samples, terms, spacing)
 
 
-def polynomial_coefficients(nodes: list[int], samples: list[np.ndarray], terms: int, spacing: int) -> list[np.ndarray]:
+def _polynomial_coefficients(nodes: list[int], samples: list[np.ndarray], terms: int, spacing: int) -> list[np.ndarray]:
     """Monomial coefficients in η of the polynomial through the samples, by expanding Newton's form."""
     divided = list(samples)
     for level in range(1, len(nodes)):

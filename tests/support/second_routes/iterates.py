@@ -13,7 +13,7 @@ from typing import Any
 import gmpy2
 import numpy as np
 from gmpy2 import mpfr
-from high_precision import exact, polynomial_coefficients
+from high_precision import _polynomial_coefficients, exact
 
 BITS, SPACING = 500, -14
 
@@ -25,7 +25,7 @@ def slow_field(
     with gmpy2.context(gmpy2.get_context(), precision=BITS):
         target, nodes = exact(theta), range(1, terms + 3)
         samples = [_field(step, memories, target, node * mpfr(10) ** SPACING, terms + 2, fade) for node in nodes]
-        return np.array(polynomial_coefficients(list(nodes), samples, terms, SPACING)).astype(float)
+        return np.array(_polynomial_coefficients(list(nodes), samples, terms, SPACING)).astype(float)
 
 
 def _field(step: Any, memories: int, target: np.ndarray, eta: Any, differences: int, fade: int) -> np.ndarray:
