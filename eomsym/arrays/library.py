@@ -93,7 +93,7 @@ class Library:
         return {atom.map: self._map(atom.map, len(atom.arguments), leaves) for atom in rule.images}
 
     def _map(self, map: Map, count: int, leaves: Arrays) -> BatchGradient:
-        size = len(leaves)
+        size, own = len(leaves), map.arguments(leaves, count)
 
         def function(*values: Any) -> Arrays:
             return map.of_blocks([values[start : start + size] for start in range(0, count * size, size)])
@@ -103,7 +103,7 @@ class Library:
         program = known.get(key)
         if program is None:
             # arrays of their own, as those that are one object would be followed as one argument
-            program = self.program(function, [1 * leaf for _ in range(count) for leaf in leaves])
+            program = self.program(function, [1 + part for parts in own for part in parts])
             if not program.decisions:
                 known[key] = program
         return BatchGradient(program, lambda *values: self.real(function, list(values)))

@@ -6,6 +6,7 @@ function whose coefficients come one after the other, at any combination of the 
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -16,6 +17,8 @@ from eomsym.blocks import Blocks, joined
 from eomsym.errors import InputError
 from eomsym.optimizers.stepping import sqrt
 
+#: From the blocks of θ to those of a memory.
+Layout = Callable[[Blocks], Blocks]
 #: What a map may see: one array after the other, all of them at once, or the vector that they make.
 KINDS = ("array", "all", "vector")
 
@@ -56,14 +59,17 @@ class Map:
     ``ratio(theta, move)``, has a function of so many.  It is called with arrays of NumPy, JAX, PyTorch, and with power
     series of arrays, so it takes ``+ − * / **`` and ``@``, ``T``, ``mT``, ``sum``, ``mean``, ``reshape``, ``shape``,
     ``ndim``, ``clip``, slices, and ``eomsym.optimizers.sqrt``.  It may choose by shapes, and not by values: where it is
-    not smooth there are no terms.  One with a kink is that of the side where its arguments are, which ``side`` tells,
-    a function of the same arguments: a run that changes it is broken there.
+    not smooth there are no terms.  A memory may have blocks of its own, such as n × n for each matrix of n rows: then
+    ``layouts`` has for each argument, and last for the value, what makes its blocks of θ's, or None.  One with a kink
+    is that of the side where its arguments are, which ``side`` tells, a function of the same arguments: a run that
+    changes it is broken there.
     """
 
     name: str
     function: Callable[..., Any]
     blocks: str = "array"
     side: Callable[..., Any] | None = None
+    layouts: tuple[Layout | None, ...] = ()
 
     def __post_init__(self) -> None:
         if self.blocks not in KINDS:
@@ -87,7 +93,18 @@ class Map:
                 f"map {self.name!r}: the arrays that the vector is made of are not known here; "
                 "give their shapes, optimizer.on(Blocks(shapes))"
             )
-        return blocks.join(self.of_blocks([blocks.split(vector) for vector in vectors]))
+        own = [make(blocks) if make else blocks for make in self.layouts or (None,) * (len(vectors) + 1)]
+        parts = [layout.split(vector) for layout, vector in zip(own, vectors, strict=False)]
+        return own[-1].join(self.of_blocks(parts))
+
+    def arguments(self, leaves: Sequence[Any], count: int) -> list[list[Any]]:
+        """Zeros in the shapes of ``count`` arguments, for arrays of θ of any library."""
+        shapes = Blocks(tuple(tuple(leaf.shape) for leaf in leaves))
+        made = []
+        for make in self.layouts[:-1] or (None,) * count:
+            sized = zip(leaves, make(shapes).shapes if make else shapes.shapes, strict=True)
+            made.append([zeros(leaf, shape) for leaf, shape in sized])
+        return made
 
     def of_blocks(self, arguments: Sequence[Sequence[Any]]) -> list[Any]:
         """Its value, block by block, where ``arguments`` are the blocks of each argument.  Raises ``InputError``."""
@@ -105,7 +122,7 @@ class Map:
         if self.blocks == "vector" and len(shapes) > 1:
             values = Blocks(tuple(shapes)).split(values[0])
         after = [tuple(getattr(part, "shape", ())) for part in values]
-        if after != shapes:
+        if after != shapes and not self.layouts:
             raise InputError(f"map {self.name!r}: makes blocks of shapes {after} of {shapes}; keep the shapes")
         return values
 
@@ -117,3 +134,27 @@ def _kind(arguments: Sequence[Sequence[Any]]) -> str:
 def norm(array: Any) -> Any:
     """The Euclidean norm of all entries, a number, for the functions of maps."""
     return sqrt((array * array).sum())
+
+
+def zeros(like: Any, shape: Sequence[int]) -> Any:
+    """An array of zeros of the library and type of another."""
+    if _is_torch(like):
+        return like.new_zeros(tuple(shape))
+    return like.__array_namespace__().zeros(tuple(shape), dtype=like.dtype)
+
+
+def identity(like: Any) -> Any:
+    """The identity matrix of the size of a square one, as its library has it."""
+    size = like.shape[0]
+    if _is_torch(like):
+        return sys.modules["torch"].eye(size, dtype=like.dtype, device=like.device)
+    namespace = getattr(like, "__array_namespace__", None)
+    if namespace is None:  # a power series of NumPy's arrays
+        import numpy as np
+
+        return np.eye(size)
+    return namespace().eye(size, dtype=like.dtype)
+
+
+def _is_torch(array: Any) -> bool:
+    return isinstance(array, getattr(sys.modules.get("torch"), "Tensor", ()))

@@ -1,4 +1,4 @@
-"""Methods that see the arrays that θ is made of: Muon, LAMB, LARS, and sharpness-aware minimisation."""
+"""Methods that see the arrays that θ is made of: Muon, Shampoo, LAMB, LARS, and sharpness-aware minimisation."""
 
 from __future__ import annotations
 
@@ -8,11 +8,13 @@ from fractions import Fraction
 from functools import lru_cache
 from typing import Any
 
+from eomsym.blocks import Blocks
 from eomsym.errors import InputError
 from eomsym.optimizers.adaptive import ADAM, BETA1, BETA2, EPSILON, adam_direction, mean_ahead, ones
 from eomsym.optimizers.descent import MOMENTUM
-from eomsym.optimizers.maps import Map, norm
+from eomsym.optimizers.maps import Map, identity, norm
 from eomsym.optimizers.optimizer import Arrays, Optimizer, Parameter, Slope, flag, from_zero
+from eomsym.optimizers.stepping import sqrt
 
 #: Of the quintic Newton–Schulz iteration X ← a X + (b A + c A²) X, A = X Xᵀ (Jordan 2024; PyTorch and optax have them).
 NEWTON_SCHULZ = (3.4445, -4.7750, 2.0315)
@@ -175,6 +177,79 @@ LARS = Optimizer(
     limits=f"holds after the transient β^k; {_TRUST_LIMITS}",
 )
 
+
+def rows_by_rows(blocks: Blocks) -> Blocks:
+    """A square matrix of the rows of each array, numbers for what is no matrix refused."""
+    return Blocks(tuple(_squared(shape, 0) for shape in blocks.shapes))
+
+
+def columns_by_columns(blocks: Blocks) -> Blocks:
+    """The same of its columns."""
+    return Blocks(tuple(_squared(shape, 1) for shape in blocks.shapes))
+
+
+def _squared(shape: tuple[int, ...], axis: int) -> tuple[int, int]:
+    if len(shape) != 2:
+        raise InputError(f"shampoo: an array of shape {shape} is no matrix; give the others to another rule, by groups")
+    return shape[axis], shape[axis]
+
+
+#: ``G Gᵀ`` and ``Gᵀ G`` of each matrix.
+ROWS = Map("rows", lambda matrix: matrix @ matrix.T, layouts=(None, rows_by_rows))
+COLUMNS = Map("columns", lambda matrix: matrix.T @ matrix, layouts=(None, columns_by_columns))
+
+
+@lru_cache(maxsize=64)
+def preconditioner(iterations: Any, epsilon: Any) -> Map:
+    """Returns ``(L + ε)^(−1/4) G (R + ε)^(−1/4)``, the roots by so many coupled Newton steps.
+
+    Source: Guo & Higham, A Schur–Newton method for the matrix pth root and its inverse, SIMAX 2006.
+    """
+
+    def root(square: Any) -> Any:
+        unit = identity(square)
+        square = square + float(epsilon) * unit
+        scale = 2.5 / norm(square)
+        product, made = scale * square, sqrt(sqrt(scale)) * unit
+        for _ in range(int(iterations)):
+            turn = 1.25 * unit - product / 4
+            made, twice = made @ turn, turn @ turn
+            product = twice @ twice @ product
+        return made
+
+    return Map(
+        "preconditioned",
+        lambda matrix, left, right: root(left) @ matrix @ root(right),
+        layouts=(None, rows_by_rows, columns_by_columns, None),
+    )
+
+
+def _step_shampoo(gradient: Slope, state: Arrays, eta: Any, beta: Any, epsilon: Any, iterations: Any) -> Arrays:
+    """L⁺ = β L + (1−β) G Gᵀ, R⁺ = β R + (1−β) Gᵀ G, θ⁺ = θ − η (L⁺ + ε)^(−1/4) G (R⁺ + ε)^(−1/4) of each matrix
+
+    Source: Gupta, Koren & Singer, Shampoo: preconditioned stochastic tensor optimization, ICML 2018, with means for
+    sums
+
+    Limits: holds after the transient β^k; the roots are what so many Newton steps give
+    """
+    theta, left, right = state
+    slope = gradient(theta)
+    left, right = beta * left + (1 - beta) * ROWS(slope), beta * right + (1 - beta) * COLUMNS(slope)
+    return theta - eta * preconditioner(iterations, epsilon)(slope, left, right), left, right
+
+
+SHAMPOO = Optimizer(
+    "shampoo",
+    _step_shampoo,
+    (
+        replace(MOMENTUM, meaning="share of the last means that is kept", default=Fraction(95, 100)),
+        replace(EPSILON, meaning="added to the eigenvalues", default=Fraction(1, 10**6)),
+        Parameter("iterations", "", "Newton steps", Fraction(1), Fraction(100), Fraction(20), kind="count"),
+    ),
+    ("left", "right"),
+    lambda gradient, theta, **values: (0 * ROWS(theta), 0 * COLUMNS(theta)),
+)
+
 #: Of all arrays together.
 UNIT = Map("unit", lambda vector: vector / norm(vector), blocks="vector")
 
@@ -202,4 +277,4 @@ SAM = Optimizer(
     ),
     limits="normalized, g must not vanish",
 )
-RULES = (MUON, LAMB, LARS, SAM)
+RULES = (MUON, LAMB, LARS, SAM, SHAMPOO)

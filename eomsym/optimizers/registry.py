@@ -100,7 +100,9 @@ def chosen(
     check_one_gradient(entry, {})
     made = grouped(entry, read_groups(entry, groups, blocks), blocks)
     if not made.numeric_only:
-        made.rule(**made.complete(exact))  # refuses what cannot differ, as what a map is made of
+        rule = made.rule(**made.complete(exact))  # refuses what cannot differ, as what a map is made of
+        if any(image.map.layouts for image in rule.images):
+            raise InputError(f"groups: {entry.name} has memories of other shapes than theta; leave groups out")
     return made, exact
 
 

@@ -149,9 +149,9 @@ class UpdateRule:
 
     @property
     def linear(self) -> bool:
-        """Whether nothing is componentwise, groups included: the modified field is a series over rooted trees."""
-        kinds = (State, Gradient, Image, Stage, Elapsed)
-        return all(isinstance(atom, kinds) for atom in self.atoms) and not self.grouped
+        """Whether there is nothing componentwise, a map of several vectors, or a group: a series over trees."""
+        on_trees = all(isinstance(atom, (State, Gradient, Image, Stage, Elapsed)) for atom in self.atoms)
+        return on_trees and not self.grouped and all(len(image.arguments) == 1 for image in self.images)
 
     @cached_property
     def grouped(self) -> bool:
@@ -167,11 +167,9 @@ class UpdateRule:
     @property
     def unwritten(self) -> str:
         """Why its terms are not written out by symbols; empty where they are."""
-        if self.images and not self.linear:
-            return "it calls maps of blocks beside componentwise functions"
-        if any(len(image.arguments) > 1 for image in self.images):
-            return "it calls a map of several vectors"
-        return ""
+        if self.linear or not self.images:
+            return ""
+        return "it calls maps of blocks, of several vectors or beside componentwise functions"
 
     @cached_property
     def homogeneous(self) -> bool:

@@ -224,7 +224,7 @@ def plain_iterates(entry, threshold, values, eta=1.0):
 
 
 REFUSED = [name for name, entry in LISTED.items() if {f.kind for f in entry.fields(**entry.complete({}))} != {"loss"}]
-MAPS = ("muon", "lamb", "lars", "sam")
+MAPS = ("muon", "lamb", "lars", "sam", "shampoo")
 SEEN = [
     *(name for name in LISTED if name not in {*REFUSED, *MAPS}),
     "adam(nesterov=yes)",

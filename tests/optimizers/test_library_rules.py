@@ -130,15 +130,15 @@ DERIVED = [entry for entry in UNLISTED.values() if not entry.numeric_only]
 def test_every_other_rule_is_derived(entry):
     """On trees, or as terms of g; with decay below a root only kernels, JAX and PyTorch have the equation of motion."""
     values = entry.complete({}, trial=True)
+    if entry.rule(**values).unwritten:  # maps of blocks beside componentwise functions, or of several vectors
+        with pytest.raises(InputError, match=r"it calls .* take its numbers at a point"):
+            eomsym.derive(entry.name, 1, **values)
+        return
     distrust = entry.name.startswith(
         "adabelief"
     )  # on the slow manifold it is zero, and so is what stands below the root
     if "(coupled_decay" in entry.name and not entry.rule(**values).linear and not distrust:
         with pytest.raises(InputError, match="a root or a denominator depends on theta itself"):
-            eomsym.derive(entry.name, 1, **values)
-        return
-    if entry.rule(**values).unwritten:  # maps of blocks beside componentwise functions, or of several vectors
-        with pytest.raises(InputError, match=r"it calls .* take its numbers at a point"):
             eomsym.derive(entry.name, 1, **values)
         return
     counterterms = eomsym.derive(entry.name, 1, **values)

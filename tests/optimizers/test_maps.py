@@ -87,6 +87,33 @@ def lars(theta, state, eta, beta, decay, share):
     return theta - eta * velocity, (velocity,)
 
 
+def shampoo(theta, state, eta, beta, epsilon, iterations):
+    """The memory is a list of matrices."""
+    g, made, start, after = slope(theta), [], 0, []
+    for (rows, columns), before in zip(LAYERS, state or [None] * len(LAYERS), strict=True):
+        end = start + rows * columns
+        matrix = g[start:end].reshape(rows, columns).T
+        left, right = before or (0 * matrix.dot(matrix.T), 0 * matrix.T.dot(matrix))
+        left, right = beta * left + (1 - beta) * matrix.dot(matrix.T), beta * right + (1 - beta) * matrix.T.dot(matrix)
+        made.append(inverse_root(left, epsilon, iterations).dot(matrix).dot(inverse_root(right, epsilon, iterations)).T)
+        start = end
+        after.append((left, right))
+    return theta - eta * np.concatenate([part.ravel() for part in made]), after
+
+
+def inverse_root(square, epsilon, iterations):
+    """Of order 4, by coupled Newton steps."""
+    unit = np.array([[mpfr(i == j) for j in range(len(square))] for i in range(len(square))])
+    square = square + epsilon * unit
+    scale = mpfr(5) / 2 / norm(square)
+    product, made = scale * square, gmpy2.sqrt(gmpy2.sqrt(scale)) * unit
+    for _ in range(int(iterations)):
+        turn = (5 * unit - product) / 4
+        made = made.dot(turn)
+        product = turn.dot(turn).dot(turn).dot(turn).dot(product)
+    return made
+
+
 def sam(theta, state, eta, rho):
     g = slope(theta)
     return theta - eta * slope(theta + rho * g / norm(g)), state
@@ -97,11 +124,12 @@ def clipped(theta, state, eta, most):
     return theta - eta * g * min(mpfr(1), most / norm(g)), state
 
 
-#: Name, values, the step again with its memories, and the bits that settling takes.
+#: Name, values, the step again, and how many memories like θ it has; None of others.
 RULES = {
     "muon": ({"beta": "1/3"}, muon, 1),
     "lamb": ({"beta1": "1/4", "beta2": "1/3", "epsilon": "1/4", "decay": "1/7"}, lamb, 2),
     "lars": ({"beta": "1/3", "decay": "1/7", "trust": "1/2"}, lars, 1),
+    "shampoo": ({"beta": "1/3", "epsilon": "1/10", "iterations": 6}, shampoo, None),
     "sam": ({"rho": "1/20"}, sam, 0),
     "gradient-descent(clipped=yes)": ({"clip_norm": "1/10"}, clipped, 0),
     "gradient-descent (not clipped)": ({"clip_norm": "1000", "clipped": True}, clipped, 0),
@@ -111,17 +139,16 @@ SPACING, BITS = -12, 400
 
 def settled(step, theta, memories, eta, settle):
     """A state over ``theta`` on the slow manifold: from where the run has settled when it comes there."""
+    empty = [] if memories is None else (0 * theta,) * memories
+    if memories == 0:
+        return theta, empty
     begin = theta
-    for _ in range(5 if memories else 0):  # each time its distance has one factor η more
-        at, state = begin, (0 * theta,) * memories
+    for _ in range(6):  # each time its distance has one factor η more
+        at, state = begin, empty
         for _ in range(settle):
             at, state = step(at, state, eta)
-        begin = begin + theta - at
-    state = (0 * theta,) * memories
-    at = begin
-    for _ in range(settle if memories else 0):
-        at, state = step(at, state, eta)
-    return at, state
+        begin, end = begin + theta - at, (at, state)
+    return end
 
 
 def rows_of_iterates(step, memories, terms, settle=0):
@@ -166,7 +193,7 @@ def test_rows_of_muon_with_the_memory_that_people_use(kernel, beta, settle):
 @pytest.mark.parametrize("name", RULES)
 def test_rows_are_those_of_plain_iterates_in_many_digits(kernel, name):
     values, step, memories = RULES[name]
-    order = 2 if memories else ORDER
+    order = ORDER if memories == 0 else 2
     rows = -rows_of(kernel, name, values, order)
     numbers = {key: exact(value) for key, value in values.items() if key != "clipped"}
     if "clip_norm" in numbers:
@@ -193,7 +220,11 @@ def smooth_start(kernel):
 
 
 @pytest.mark.parametrize(
-    ("name", "values"), [("lamb", {}), ("adamw(clipped=yes)", {"clip_norm": "1/10"}), ("lars", {}), ("muon", {})]
+    ("name", "values"),
+    [
+        *(("lamb", {}), ("adamw(clipped=yes)", {"clip_norm": "1/10"}), ("lars", {}), ("muon", {})),
+        pytest.param("shampoo", {}, marks=pytest.mark.slow),
+    ],
 )
 def test_whole_states_at_the_values_that_people_use(kernel, name, values):
     posed = training(kernel, smooth_start(kernel), 0.01, (INPUTS, TARGETS), name, **values)
@@ -362,7 +393,7 @@ def test_what_is_refused():
         optimizers.get("muon").on(Blocks(((3,),))).run(lambda point: point, (THETA[:3], THETA[:3]), 0.1, **numbers)
     with pytest.raises(InputError, match="of 3 numbers in all"):
         Blocks(((3,),)).split(THETA)
-    with pytest.raises(InputError, match="it calls a map of several vectors; take its numbers"):
+    with pytest.raises(InputError, match=r"it calls maps of blocks, of several vectors or .*; take its numbers"):
         eomsym.derive("lars", 1)
     with pytest.raises(InputError, match="none is known of the maps of blocks"):
         eomsym.derive("muon", 1, modified_loss=True)

@@ -39,6 +39,7 @@ def flat(tensors):
     [
         ("muon", {"beta": "19/20"}),
         ("lamb", {"beta1": "1/4", "beta2": "1/3", "epsilon": "1/4", "decay": "1/7"}),
+        ("shampoo", {"beta": "1/3", "epsilon": "1/10", "iterations": 6}),
         ("sam", {}),
         ("heavy-ball(clipped=yes)", {"beta": "1/2", "clip_norm": "1/20"}),
     ],
