@@ -25,9 +25,14 @@ class Blocks:
     columns_first: bool = False
 
     @property
+    def sizes(self) -> tuple[int, ...]:
+        """The length of each block."""
+        return tuple(map(prod, self.shapes))
+
+    @property
     def size(self) -> int:
         """The length of the vector."""
-        return sum(map(prod, self.shapes))
+        return sum(self.sizes)
 
     def split(self, vector: Any) -> list[Any]:
         """The blocks of a vector (d,), each in its shape.  Raises ``InputError`` for another length."""

@@ -19,6 +19,7 @@ from eomsym.arrays.machine import Backend, Machine, combined, total
 from eomsym.arrays.round_off import round_off, tiny
 from eomsym.errors import InputError
 from eomsym.exact_numbers import Coefficient
+from eomsym.optimizers.blockwise import Blockwise
 from eomsym.optimizers.maps import Map
 from eomsym.optimizers.rule import UpdateRule
 from eomsym.optimizers.stepping import number
@@ -168,12 +169,12 @@ class ArrayAlgebra(Algebra):
     def combine(self, parts: Sequence[tuple[Coefficient, Arrays]]) -> Arrays:
         if not parts:
             return [[self._backend.zeros(argument)] for argument in self._states[0]]
-        scaled = [values if weight == 1 else self._scaled(number(weight), values) for weight, values in parts]
+        scaled = [values if weight == 1 else self._scaled(weight, values) for weight, values in parts]
         return _rowwise(lambda *rows: total(rows), *scaled) if len(scaled) > 1 else scaled[0]
 
-    def _scaled(self, factor: Any, values: Arrays) -> Arrays:
-        opposite = isinstance(factor, (int, float)) and factor == -1  # a schedule's factor may be traced
-        return _rowwise(lambda row: -row if opposite else factor * row, values)
+    def _scaled(self, weight: Coefficient, values: Arrays) -> Arrays:
+        each = list(map(number, weight.values if isinstance(weight, Blockwise) else [weight] * len(values)))
+        return [[_times(factor, row) for row in rows] for factor, rows in zip(each, values, strict=True)]
 
     def transform(self, matrix: Matrix, values: Arrays) -> Arrays:
         repeated = [rows * len(matrix[0]) if matrix and len(rows) == 1 else rows for rows in values]
@@ -219,6 +220,11 @@ class ArrayAlgebra(Algebra):
 
     def root(self, argument: Arrays) -> Arrays:
         return _rowwise(self._backend.seeds["sqrt"], argument)
+
+
+def _times(factor: Any, row: Any) -> Any:
+    opposite = isinstance(factor, (int, float)) and factor == -1  # a schedule's factor may be traced
+    return -row if opposite else factor * row
 
 
 def _rowwise(function: Callable[..., Any], *values: Arrays) -> Arrays:

@@ -11,9 +11,8 @@ import numpy as np
 
 from eomsym.arrays.check import Watch, check_gradient
 from eomsym.arrays.frontend import MAX_ARRAY_ORDER, Frontend
-from eomsym.arrays.library import Traced
+from eomsym.arrays.library import Traced, blocks_of
 from eomsym.arrays.line import curve_of
-from eomsym.blocks import Blocks
 from eomsym.errors import InputError
 
 #: A function of vectors of the library's.
@@ -25,7 +24,7 @@ class FlatModel(ABC):
 
     ``theta`` is where ``params`` stand, (d,); ``data`` are the arrays of the tree, all of which are taken where none
     are given.  All is computed in float64; what of ``params`` is held is no part of θ, and what of the tree is no
-    array, no part of the data.
+    array, no part of the data.  ``blocks`` are the arrays that θ is made of.
     """
 
     order = MAX_ARRAY_ORDER
@@ -40,10 +39,10 @@ class FlatModel(ABC):
     def __init__(self, loss_fn: Callable[..., Any], params: Any, data: Any = None) -> None:
         library = self.frontend.library
         self._moving = library.moving(params)
+        self.blocks = blocks_of(library, params, self._moving)
         vector, self._shaped = library.ravel(self._moving.leaves)
         self.theta = np.array(library.numpy(vector))
         self.size = self.theta.size
-        self.blocks = Blocks(tuple(tuple(leaf.shape) for leaf in library.flatten(self._moving.leaves)[0]))
         self._tree = None if data is None else library.flatten(data)
         self.data = tuple(map(self._samples, filter(_is_array, self._tree[0]))) if self._tree else ()
         self._loss_fn = loss_fn

@@ -20,8 +20,9 @@ from eomsym.arrays.batches import (
     rebatched,
 )
 from eomsym.arrays.check import Watch
-from eomsym.arrays.library import Library, Traced, listed_models
+from eomsym.arrays.library import Library, Traced, blocks_of, listed_models
 from eomsym.arrays.lookahead import lookahead, rule_lookahead
+from eomsym.blocks import Blocks
 from eomsym.checks import check_finite, check_integer, check_positive
 from eomsym.dynamics.integration import integrate_vector
 from eomsym.errors import InputError
@@ -55,7 +56,8 @@ class Frontend:
         data: Any = None,
         batch_size: int | None = None,
         field: Callable[..., Any] | Sequence[Callable[..., Any]] | None = None,
-        optimizer: str | Optimizer = "gradient-descent",
+        optimizer: Any = "gradient-descent",
+        groups: object = None,
         schedule: object = None,
         tau: Any = 0.0,
         visits: Any = "forward",
@@ -69,7 +71,11 @@ class Frontend:
         ``dict(model.named_parameters())`` with ``torch.func.functional_call``), to a scalar.  ``field``, given with
         None for a loss, maps them to g itself, what is subtracted: any vector field.  ``optimizer`` is a name or an
         ``Optimizer`` of one gradient; its hyperparameters are exact numbers, text, or floats read by their shortest
-        decimal, those not given take their defaults.  Works in the precision of ``params`` and on their device.  All
+        decimal, those not given take their defaults.  A real object of ``torch.optim`` is taken by its rule; where its
+        groups differ, η is the largest of their rates.  ``groups`` are ``{pattern: {parameter: value}}`` for leaves
+        whose path, keys with dots between them, matches as a shell has it; ``eta_factor`` is a factor of η.
+
+        Works in the precision of ``params`` and on their device.  All
         intermediate values are kept for ``order`` nodes (one more with memory): for models where this does not fit
         there is ``lookahead_field``.
 
@@ -108,7 +114,7 @@ class Frontend:
                 raise InputError("batch_size: give data, of which batches are made, and a loss_fn(params, data)")
             models, schedules = listed_models(*moving.models(loss_fn, field)), read_schedules(schedule)
             in_turn = losses_in_turn(len(models), visits)
-            loop = loop_of(optimizer, schedules, in_turn, **hyperparameters)
+            loop = loop_of(optimizer, schedules, in_turn, (groups, *_blocks(library, params)), **hyperparameters)
             rule = _rule(loop, lambda one: library.taylor(one, tau, order + 1))
             leaves, structure = library.flatten(moving.leaves)
             leaves = [library.leaf(leaf) for leaf in leaves]
@@ -149,7 +155,8 @@ class Frontend:
         library = self.library
         if resum:
             asked = inspect.signature(self.counterterms).bind_partial(**options).arguments
-            entry, exact = chosen(asked.get("optimizer", "gradient-descent"), asked.get("hyperparameters", {}))
+            given = asked.get("hyperparameters", {}), asked.get("groups")
+            entry, exact = chosen(asked.get("optimizer", "gradient-descent"), *given, *_blocks(library, params))
             check_summable(entry.rule(**entry.complete(exact)), entry.name)
         rows = self.counterterms(loss_fn, params, order, **options)
         if resum:
@@ -269,6 +276,12 @@ class Frontend:
         precision = max(map(backend.precision, leaves))
         rate = lambda state: library.vector(library.flatten(field(unravel(state)))[0])  # noqa: E731
         return unravel(integrate_vector(rate, library.vector(leaves), time, tolerance, precision))
+
+
+def _blocks(library: Library, params: Any) -> tuple[Blocks, list[Any]]:
+    """The arrays of params that move, by shapes and names, and as they are."""
+    moving = library.moving(params)
+    return blocks_of(library, params, moving), library.flatten(moving.leaves)[0]
 
 
 def _rule(loop: Loop, taylor: Callable[[Schedule], Any]) -> UpdateRule:

@@ -13,6 +13,7 @@ import numpy as np
 from eomsym.arrays.batches import BatchGradient, Piece
 from eomsym.arrays.machine import Backend
 from eomsym.arrays.program import FlatProgram
+from eomsym.blocks import Blocks
 from eomsym.errors import InputError
 from eomsym.optimizers.maps import Map
 from eomsym.optimizers.rule import UpdateRule
@@ -58,7 +59,8 @@ class Library:
     """What is asked of an array library besides its operations, ``backend``.
 
     ``flatten(tree)`` gives leaves and structure, ``unflatten(structure, leaves)`` the tree, ``map(function, *trees)``
-    applies a function leaf by leaf, and ``ravel(tree)`` gives one vector and what makes a tree of such a vector;
+    applies a function leaf by leaf, ``ravel(tree)`` gives one vector and what makes a tree of such a vector, and
+    ``paths(tree)`` the keys on the way to each leaf;
     ``leaf`` makes an array of a parameter and ``given`` of data, or raises ``InputError``.
     ``gradient(loss, field, structure, data_structure)`` is g as a function of the leaves of both, which
     ``program(gradient, arguments)`` follows and ``real(gradient, arguments)`` evaluates.  ``kind(array)`` is all that a
@@ -73,6 +75,7 @@ class Library:
     unflatten: Callable[[Any, Arrays], Any]
     map: Callable[..., Any]
     ravel: Callable[[Any], tuple[Any, Callable[[Any], Any]]]
+    paths: Callable[[Any], list[Any]]
     leaf: Callable[[Any], Any]
     given: Callable[[Any], Any]
     gradient: Callable[[Any, Any, Any, Any], Gradient]
@@ -145,6 +148,21 @@ class Traced:
             real = lambda *values: library.real(gradient, list(values))  # noqa: E731
             gradients.append(BatchGradient(program, real, batches, count, weight))
         return gradients
+
+
+def blocks_of(library: Library, params: Any, moving: Any) -> Blocks:
+    """The arrays of ``params`` that move, in their order, with their paths as names, such as ``layers.0.bias``."""
+    _, structure = library.flatten(params)
+    paths = library.unflatten(structure, [".".join(map(_key, path)) for path in library.paths(params)])
+    names, leaves = (library.flatten(tree)[0] for tree in (moving.of_tree(paths), moving.leaves))
+    return Blocks(tuple(tuple(getattr(leaf, "shape", ())) for leaf in leaves), tuple(names))
+
+
+def _key(entry: Any) -> str:
+    """What JAX and PyTorch call a step of a path."""
+    return str(
+        next((value for name in ("key", "idx", "name") if (value := getattr(entry, name, None)) is not None), entry)
+    )
 
 
 def listed_models(loss_fn: Any, field: Any) -> list[tuple[Any, Any]]:

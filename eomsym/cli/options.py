@@ -233,7 +233,7 @@ class Network(OwnNetwork, _Named):
 
 @dataclass(frozen=True)
 class _Loop:
-    """The learning rate, its schedule, and batches."""
+    """The learning rate, its schedule, what does not decay, and batches."""
 
     eta: Annotated[
         float | None, number("Learning rate, the largest where it is halved.", show_default="chosen, or 0.01 for a run")
@@ -244,6 +244,9 @@ class _Loop:
             "[NAME=]EXPR",
             "The learning rate is eta times this, in tau = n eta; or cosine(2). Of a parameter: beta=EXPR.",
         ),
+    ] = None
+    no_decay: Annotated[
+        Any, option("NAMES", "Parameters that do not decay: bias, or 0.weight,2.bias.", parser=parsing.patterns)
     ] = None
     batch_size: Annotated[int | None, option("N", "Samples in a batch.", min=1, max=parsing.MAX_BATCHES)] = None
     batches: Annotated[
@@ -309,6 +312,7 @@ class Training(_Loop, Network, Rule):
             optimizer,
             eta if self.eta is None else self.eta,
             seed=self.seed,
+            groups={pattern: {"decay": 0} for pattern in self.no_decay or ()} or None,
             schedule=parsing.schedules(self.schedule or []),
             batches=batches,
             precision=self.precision,

@@ -72,6 +72,14 @@ def names(text: str) -> list[str]:
     return parts
 
 
+def patterns(text: str) -> list[str]:
+    """Patterns of names written as ``bias,0.weight``; each stands for names that end so."""
+    parts = [part.strip() for part in text.split(",")]
+    if not all(parts):
+        raise ValueError("not a list of names; give them as bias,0.weight")
+    return [f"*{part.lstrip('*')}" for part in parts]
+
+
 def settings(texts: Sequence[str]) -> dict[str, str]:
     """Parameters from texts such as ``beta=9/10``; the values stay text, the optimiser reads them."""
     values: dict[str, str] = {}

@@ -61,6 +61,7 @@ def decay_law(
     ``ηλ = 1`` or where a oscillates (heavy ball: ``ηλ > (1 − √β)²``), a bad value.
     """
     entry, given = optimizers.chosen(optimizer, parameters)
+    entry.check_ungrouped("a law of decay")
     step, strength = _positive("eta", eta), _positive("weight_decay", weight_decay)
     x = step * strength
     if x >= 1:

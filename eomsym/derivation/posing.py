@@ -127,6 +127,7 @@ def pose(
     if state == "whole":
         return _noisy(optimizer, parameters) if noise else _whole(optimizer, parameters)
     entry, values = optimizers.chosen(optimizer, parameters)
+    entry.check_ungrouped("a derivation")
     for parameter in entry.parameters:
         if parameter.kind == "count" and parameter.name not in values:
             values[parameter.name] = parameter.usual()
@@ -142,6 +143,7 @@ def _whole(optimizer: str | Optimizer, parameters: Mapping[str, object]) -> Pose
     """γ takes the place of each share β."""
     scaling, values = chosen_whole(optimizer, parameters)
     entry = scaling.optimizer
+    entry.check_ungrouped("a derivation")
     symbols = symbolic_parameters(scaling.taking_rates, values)
     fields = tuple(field.meaning for field in entry.fields())
     return Posed(entry, values, symbols, scaling.rule(**values, **symbols), fields, scaling=scaling)

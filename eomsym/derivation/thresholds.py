@@ -115,6 +115,7 @@ def edge_threshold(
     and for one that is not linear near a minimum with what it divides by held.
     """
     entry, given = optimizers.chosen(optimizer, hyperparameters)
+    entry.check_ungrouped("a threshold")
     if eta is not None:
         given["eta"] = read_rational("eta", eta)
         check_positive("eta", float(given["eta"]))

@@ -34,17 +34,18 @@ def rule_name(kernel: Any) -> str:
 
 
 def asked_rule(
-    kernel: Any, optimizer: str | Optimizer | None, given: Mapping[str, object]
+    kernel: Any, optimizer: str | Optimizer | None, given: Mapping[str, object], groups: tuple[Any, Any] = (None, None)
 ) -> tuple[Optimizer, dict[str, Fraction]]:
     """The rule that is asked for, and the parameters given; without a name the kernel's own, and its own parameters.
 
     With parameters but no name they are the kernel's rule's.  A kernel that does not say is one of descent.
+    ``groups`` are what ``optimizers.chosen`` takes of groups of parameters.
     Raises ``InputError`` as ``optimizers.chosen`` does.
     """
     entry, own = kernel_rule(kernel) or (optimizers.get(DESCENT), {})
     if optimizer is not None:
-        return optimizers.chosen(optimizer, given)
-    return optimizers.chosen(entry, given) if given else (entry, own)
+        return optimizers.chosen(optimizer, given, *groups)
+    return optimizers.chosen(entry, given or own, *groups) if given or groups[0] else (entry, own)
 
 
 def has_rule(kernel: Any, entry: Optimizer, values: Mapping[str, Any]) -> bool:

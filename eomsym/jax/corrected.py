@@ -25,7 +25,8 @@ def with_counterterm(order: int, strength: object = 1, *, learning_rate: Any = N
     ``optax.chain(with_counterterm(2, learning_rate=rate), optax.clip_by_global_norm(1.0), optax.sgd(rate))``, and then
     ``update(gradients, state, params, grad_fn=grad_fn)`` with the gradient as a function of the parameters, of this
     step's batch.  What comes out is a gradient again.  The learning rate, a number or a schedule of the step, is that
-    of the descent that follows; it may be given to ``update`` instead, as ``learning_rate=``.
+    of the descent that follows; it may be given to ``update`` instead, as ``learning_rate=``.  Where that has groups,
+    as by ``optax.multi_transform``, it is a tree like the parameters, of their rates.
     Raises ``InputError`` for what ``corrected_step`` refuses and where something is missing.
     """
     try:
@@ -54,9 +55,11 @@ def with_counterterm(order: int, strength: object = 1, *, learning_rate: Any = N
             raise InputError(f"{missing[0]} None: update(gradients, state, params, grad_fn=…) needs it to look ahead")
         eta = rate(state.count) if callable(rate) else rate
         slopes = [updates]
+        by_group = jax.tree.structure(eta) == jax.tree.structure(params)  # type: ignore[operator, unused-ignore]
+        rates = eta if by_group else jax.tree.map(lambda _: eta, params)
         for row in made.matrix[1:]:
             ahead = _combined(slopes, row)
-            point = jax.tree.map(lambda y, g: (y - eta * g).astype(y.dtype), params, ahead)
+            point = jax.tree.map(lambda y, g, own: (y - own * g).astype(y.dtype), params, ahead, rates)
             slopes.append(grad_fn(point))
         return _combined(slopes, made.weights), CounterState(state.count + 1)
 

@@ -74,6 +74,7 @@ LIBRARY = Library(
     unflatten=jax.tree.unflatten,
     map=jax.tree.map,
     ravel=ravel_pytree,
+    paths=lambda tree: [path for path, _ in jax.tree.leaves_with_path(tree)],
     leaf=checked_leaf,
     given=_given,
     gradient=gradient_function,

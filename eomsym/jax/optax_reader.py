@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any, NoReturn
@@ -13,7 +13,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from eomsym.arrays.program import Instruction
+from eomsym.arrays.program import FlatProgram, Instruction
 from eomsym.errors import InputError
 from eomsym.jax.sides import JUMPS
 from eomsym.jax.tracing import flatten
@@ -134,39 +134,70 @@ def refuse(what: str, reason: str = "") -> NoReturn:
 
 def read_program(transformation: Any, params: Any) -> tuple[Program, float]:
     """The program of an update for ``params``, one array, and its learning rate.  Raises as ``from_optax`` does."""
+    (made,) = read_programs(transformation, params)
+    if made is None:
+        refuse("update", _NO_RATE)
+    return made
+
+
+def read_programs(transformation: Any, params: Any) -> list[tuple[Program, float] | None]:
+    """The same for each leaf of ``params``; None where the leaf stays what it is.  Raises as ``from_optax`` does."""
     if not all(callable(getattr(transformation, name, None)) for name in ("init", "update")):
         kind = type(transformation).__name__
         raise InputError(f"optax: {kind} has no init and update; give a transformation such as optax.adam(0.1)")
-
-    (theta,), shape = jax.tree.flatten(params)
+    leaves, shape = jax.tree.flatten(params)
+    count = len(leaves)
 
     def update(*parts: Any) -> list[Any]:
-        slope, point = (jax.tree.unflatten(shape, [part]) for part in parts[:2])
-        updates, after = transformation.update(slope, jax.tree.unflatten(structure, parts[2:]), point)
+        slope, point = (jax.tree.unflatten(shape, part) for part in (parts[:count], parts[count : 2 * count]))
+        updates, after = transformation.update(slope, jax.tree.unflatten(structure, parts[2 * count :]), point)
         if jax.tree.structure(after) != structure:  # type: ignore[operator, unused-ignore]
             raise TypeError("its state changes its structure")
         return jax.tree.leaves((updates, after))
 
     try:
         state = transformation.init(params)
-        leaves, structure = jax.tree.flatten(state)
-        flat = flatten(update, [theta, theta, *leaves])
+        memory, structure = jax.tree.flatten(state)
+        flat = flatten(update, [*leaves, *leaves, *memory])
     except (TypeError, ValueError, AttributeError, InputError) as error:
         raise InputError(f"optax: its update cannot be traced ({str(error).splitlines()[0]})") from error
-    words = [jax.tree_util.keystr(path[-1:], simple=True) for path, _ in jax.tree.leaves_with_path(state)]
-    paths = [word if words.count(word) == 1 else f"{word} {place}" for place, word in enumerate(words, 1)]
-    wanted = flat.needed()
-    instructions = [part for part in flat.instructions if wanted & set(part.outputs)]
-    uses = Counter([*flat.results, *(number for part in instructions for number in part.inputs)])
-    reader = _Reader(dict(flat.constants), {flat.arguments[0]: 1, flat.arguments[1]: 0}, uses)
-    states = zip(paths, leaves, flat.arguments[2:], flat.results[1:], strict=True)
-    checks = [reader.begin(*entry) for entry in states]
+    words = [_word(path) for path, _ in jax.tree.leaves_with_path(state)]
+    states = [*zip(words, memory, flat.arguments[2 * count :], flat.results[count:], strict=True)]
+    return [_read_leaf(flat, states, count, leaf) for leaf in range(count)]
+
+
+def _word(path: Any) -> str:
+    """What a state calls a part of itself, the last name that is none of the parameters' own."""
+    named = [entry.name for entry in path if hasattr(entry, "name")]
+    return str(named[-1]) if named else jax.tree_util.keystr(path[-1:], simple=True)
+
+
+def _read_leaf(
+    flat: FlatProgram, states: Sequence[tuple[str, Any, int, int]], count: int, leaf: int
+) -> tuple[Program, float] | None:
+    """The program of what moves one leaf: its update, and the states that this depends on."""
+    result = flat.results[leaf]
+    own: list[tuple[str, Any, int, int]] = []
+    needed = replace(flat, results=(result,)).needed()
+    while len(reached := [state for state in states if state[2] in needed]) > len(own):
+        own = reached
+        needed = replace(flat, results=(result, *(after for *_, after in own))).needed()
+    instructions = [part for part in flat.instructions if needed & set(part.outputs)]
+    if any(number in needed for place, number in enumerate(flat.arguments[: 2 * count]) if place % count != leaf):
+        refuse(next((part.name for part in instructions if _REASONS.get(part.name) == _MIXES), "update"), _MIXES)
+    results = [result, *(after for *_, after in own)]
+    uses = Counter([*results, *(number for part in instructions for number in part.inputs)])
+    reader = _Reader(dict(flat.constants), {flat.arguments[leaf]: 1, flat.arguments[count + leaf]: 0}, uses)
+    words = [word for word, *_ in own]
+    names = [word if words.count(word) == 1 else f"{word} {place}" for place, word in enumerate(words, 1)]
+    checks = [reader.begin(name, *state) for name, (_, *state) in zip(names, own, strict=True)]
     for instruction in instructions:
         reader.known[instruction.outputs[0]] = reader.read(instruction)
     memory = tuple(made for check in checks if (made := check()) is not None) + reader.powers_of()
-    return _without_rate(
-        Program(tuple(reader.operations), reader.operand(flat.results[0]), memory, tuple(reader.first))
-    )
+    direction = reader.operand(result)
+    if direction == Number(0):
+        return None
+    return _without_rate(Program(tuple(reader.operations), direction, memory, tuple(reader.first)))
 
 
 def _without_rate(program: Program) -> tuple[Program, float]:

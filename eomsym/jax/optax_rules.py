@@ -17,37 +17,69 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.flatten_util import ravel_pytree
 
+from eomsym.arrays.library import AllMoving, blocks_of
 from eomsym.errors import InputError
-from eomsym.jax.optax_reader import FUNCTIONS, Number, Program, read_program, refuse
+from eomsym.exact_numbers import read_rational
+from eomsym.jax.flat_model import doubles
+from eomsym.jax.library import LIBRARY
+from eomsym.jax.optax_reader import FUNCTIONS, Number, Program, read_program, read_programs, refuse
 from eomsym.optimizers import Optimizer, Parameter
+from eomsym.optimizers.groups import Part, composed
 
 _THETA = np.array([0.3, -0.7, 0.9])
 #: The rule is stepped so often beside the transformation before it is handed out.
 _STEPS, _CLOSE = 8, 1e-12
 
 
-def from_optax(transformation: Any) -> tuple[Optimizer, dict[str, Fraction]]:
+def from_optax(transformation: Any, params: Any = None) -> tuple[Optimizer, dict[str, Fraction]]:
     """The rule of an optax transformation and its hyperparameters, as ``(Optimizer, dict)``.
 
     The learning rate is split off: it is the factor that the updates are scaled with last, ``θ⁺ = θ − lr · direction``,
     and is given as eta.  Other numbers become parameters: ``beta1``, … those that a memory keeps itself with, ``c1``, …
-    the rest, each by its shortest decimal.  Raises ``InputError`` that names the operation for what has no rule
+    the rest, each by its shortest decimal.
+
+    With ``params``, the pytree that it is for, it may tell parameters apart, by a mask or ``multi_transform``: the rule
+    is then of these arrays (``optimizers.groups.composed``), eta the largest of the rates, and what is set to zero
+    stays.
+
+    Raises ``InputError`` that names the operation for what has no rule
     (``sign``, ``max``, sums over parameters, a schedule), and where the last factor is no learning rate.
     """
-    entry, values, _ = rule_and_rate(transformation)
+    entry, values, _ = rule_and_rate(transformation, params)
     return entry, values
 
 
-def rule_and_rate(transformation: Any) -> tuple[Optimizer, dict[str, Fraction], float]:
-    """The same, with the learning rate that was split off."""
+def rule_and_rate(transformation: Any, params: Any = None) -> tuple[Optimizer, dict[str, Fraction], float]:
+    """The same, with the learning rate that was split off, the largest where there are several."""
     with jax.enable_x64(True):
+        if params is not None:
+            return _of_leaves(transformation, doubles(params))
         program, rate = read_program(transformation, jnp.asarray(_THETA))
         _check_alike(transformation, program)
         entry = _optimizer(program, rate)
         values = entry.complete({})
-        _check(transformation, entry, values, rate)
+        _check(transformation, entry, values, rate, _THETA)
     return entry, values, rate
+
+
+def _of_leaves(transformation: Any, params: Any) -> tuple[Optimizer, dict[str, Fraction], float]:
+    programs = read_programs(transformation, params)
+    kinds = [kind for kind in dict.fromkeys(programs) if kind is not None]
+    if not kinds:
+        refuse("update", "moves nothing")
+    largest = max(rate for _, rate in kinds)
+    blocks, parts = blocks_of(LIBRARY, params, AllMoving(params)), []
+    for program, rate in kinds:
+        members = tuple(place for place, one in enumerate(programs) if one == (program, rate))
+        factor = read_rational("learning rate", rate) / read_rational("learning rate", largest)
+        parts.append(Part(blocks.names[members[0]], members, _optimizer(program, rate), factor))
+    alike = len(kinds) == 1 and None not in programs
+    entry = parts[0].optimizer if alike else composed(tuple(parts), blocks)
+    values = entry.complete({})
+    _check(transformation, entry, values, largest, params)
+    return entry, values, largest
 
 
 def _optimizer(program: Program, rate: float) -> Optimizer:
@@ -126,18 +158,18 @@ def _check_alike(transformation: Any, program: Program) -> None:
             refuse("update", "tells parameters apart by shape or name, as a mask does, and a rule treats them alike")
 
 
-def _check(transformation: Any, entry: Optimizer, values: Mapping[str, Fraction], rate: float) -> None:
+def _check(transformation: Any, entry: Optimizer, values: Mapping[str, Fraction], rate: float, params: Any) -> None:
     """The rule stepped beside the transformation, along gradients that change."""
     numbers = {name: float(value) for name, value in values.items()}
-    theta, state = jnp.asarray(_THETA), transformation.init(jnp.asarray(_THETA))
+    state, (theta, shaped) = transformation.init(jax.tree.map(jnp.asarray, params)), ravel_pytree(params)
 
     def gradient(point: Any, field: int = 0) -> Any:
         return np.sin(3 * np.asarray(point)) + 0.4
 
-    ours = entry.initial_state(_THETA, gradient, **numbers)
+    ours = entry.initial_state(np.asarray(theta), gradient, **numbers)
     for _ in range(_STEPS):
-        updates, state = transformation.update(jnp.asarray(gradient(theta)), state, theta)
-        theta = theta + updates
+        updates, state = transformation.update(shaped(jnp.asarray(gradient(theta))), state, shaped(theta))
+        theta = theta + ravel_pytree(updates)[0]
         ours = entry.step(gradient, ours, rate, **numbers)
     if not np.allclose(ours[0], theta, rtol=_CLOSE, atol=_CLOSE):
         raise InputError(

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Any, cast
@@ -161,10 +161,11 @@ class LibraryOptimizer:
     ignored: frozenset[str] = frozenset()
     refused: str = ""
 
-    def read(self, given: Mapping[str, object]) -> Meaning:
+    def read(self, given: Mapping[str, object], kept: Collection[str] = ()) -> Meaning:
         """The optimiser here, and its options and parameters, for these options.
 
-        Raises ``InputError``; whoever tells it says which optimiser it is about.
+        Numbers of ours that are ``kept`` are there at 0 too: another group of parameters has them.  Raises
+        ``InputError``; whoever tells it says which optimiser it is about.
         """
         if self.refused:
             raise InputError(f"is no rule of eomsym, since {self.refused}; choose another optimizer")
@@ -177,7 +178,11 @@ class LibraryOptimizer:
         parts = [part for value in values.values() for part in (value if isinstance(value, tuple) else (value,))]
         told: dict[str, Any] = dict(name.split("=") for name in self.ours if "=" in name)
         for name, part in zip((name for name in self.ours if "=" not in name), parts, strict=True):
-            if part is not None and part is not False and not (name.endswith("?") and part == 0):
+            if (
+                part is not None
+                and part is not False
+                and not (name.endswith("?") and part == 0 and name[:-1] not in kept)
+            ):
                 told[name.rstrip("?")] = part
         if "decay" not in told:
             told.pop("decoupled_decay", None)
@@ -241,6 +246,8 @@ def _sgd(optimizer: str, given: dict[str, Any]) -> Meaning:
 
 
 def _sgd_of_torch(optimizer: str, given: dict[str, Any]) -> Meaning:
+    if given.get("beta") == 0 and "dampening" in given:
+        given["dampening"] = 0  # of a group without momentum beside one with it: PyTorch does not look at it
     if given.get("nesterov") and ("beta" not in given or "dampening" in given):
         raise InputError("nesterov = True needs a momentum and no dampening; give momentum=0.9, say")
     return _sgd(optimizer, given)
@@ -280,6 +287,8 @@ def _muon_of_optax(optimizer: str, given: dict[str, Any]) -> Meaning:
 _OF_A_GROUP = frozenset(
     ("params", "param_names", "initial_lr", "max_lr", "min_lr", "max_momentum", "base_momentum", *RATES)
 )
+#: What PyTorch begins the memory of all groups with, whatever a group says of it.
+_OF_THE_START = frozenset(("initial_accumulator_value",))
 MAX_LENGTH = 1000
 _ALLOWED = re.compile(r"[A-Za-z0-9_.,=()/+\-\s]*", re.ASCII)
 #: A number, or a quotient of two.
@@ -304,6 +313,19 @@ def options_of_object(optimizer: Any) -> tuple[LibraryOptimizer, dict[str, objec
 
     Raises ``InputError`` for a class that is not PyTorch's own, and for groups that differ.
     """
+    entry, (first, *others) = options_of_groups(optimizer)
+    for other in others:
+        for key in {*first, *other}:
+            if first.get(key) != other.get(key):
+                raise InputError(
+                    f"{entry.name}: {key} is {first.get(key)} in one group and {other.get(key)} in another; "
+                    "give all groups the same, or the object where its parameters are known, as Training does"
+                )
+    return entry, first
+
+
+def options_of_groups(optimizer: Any) -> tuple[LibraryOptimizer, list[dict[str, object]]]:
+    """The entry of a ``torch.optim`` object and the options of each of its groups.  Raises ``InputError``."""
     kind = type(optimizer)
     groups = getattr(optimizer, "param_groups", None)
     if kind.__module__.split(".")[:2] != ["torch", "optim"] or not isinstance(groups, list) or not groups:
@@ -311,15 +333,11 @@ def options_of_object(optimizer: Any) -> tuple[LibraryOptimizer, dict[str, objec
             f"optimizer {kind.__module__}.{kind.__name__}: no class of torch.optim; give torch.optim.Adam, say"
         )
     entry = of_library(f"torch.{kind.__name__}", f"torch.{kind.__name__}")
-    first, *others = ({key: value for key, value in group.items() if key not in _OF_A_GROUP} for group in groups)
-    for other in others:
-        for key in {*first, *other}:
-            if first.get(key) != other.get(key):
-                raise InputError(
-                    f"{entry.name}: {key} is {first.get(key)} in one group and {other.get(key)} in another; "
-                    "give all groups the same"
-                )
-    return entry, {key: value for key, value in first.items() if key not in entry.ignored}
+    left_out = _OF_A_GROUP | entry.ignored
+    options = [{key: value for key, value in group.items() if key not in left_out} for group in groups]
+    for key in _OF_THE_START & getattr(optimizer, "defaults", {}).keys():
+        options = [{**group, key: optimizer.defaults[key]} for group in options]
+    return entry, options
 
 
 def is_text(name: object) -> bool:

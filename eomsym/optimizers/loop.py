@@ -182,14 +182,20 @@ def _polynomial(taylor: Sequence[Coefficient], clock: tuple[int, int]) -> StepSi
 
 
 def loop_of(
-    optimizer: str | Optimizer, schedule: object = None, batches: Batches | None = None, /, **given: object
+    optimizer: str | Optimizer,
+    schedule: object = None,
+    batches: Batches | None = None,
+    groups: tuple[Any, ...] = (),
+    /,
+    **given: object,
 ) -> Loop:
     """The run as it is made: an optimiser with its schedules and batches.
 
-    ``schedule`` is read by ``schedules.read_schedules``; parameters not given have their defaults.  Raises
+    ``schedule`` is read by ``schedules.read_schedules``; parameters not given have their defaults; ``groups`` are what
+    ``chosen`` takes of groups of parameters.  Raises
     ``InputError`` as this, ``chosen`` and ``Loop`` do, and for a parameter that has a value and a schedule.
     """
-    entry, exact = chosen(optimizer, given)
+    entry, exact = chosen(optimizer, given, *groups)
     schedules = read_schedules(schedule)
     told = spelt(given, exact)
     for name in schedules.keys() & told.keys():

@@ -14,6 +14,7 @@ from eomsym.blocks import Blocks
 from eomsym.checks import meant, shown, suggestion
 from eomsym.errors import InputError
 from eomsym.exact_numbers import Coefficient, read_rational
+from eomsym.optimizers.blockwise import values_of
 from eomsym.optimizers.maps import laid_out
 from eomsym.optimizers.rule import UpdateRule
 from eomsym.optimizers.tracing import trace, trace_settled
@@ -245,7 +246,8 @@ class Optimizer:
     ``options`` are flags, and what they bring; ``step`` and ``initial`` take the flags as keywords, all or none.
     ``form(**flags)`` says what else they change: a dictionary of ``memory``, ``limits``, ``numeric_only``.  An
     optimiser with its flags set is another one, a *form* of it: ``plain`` is the one it is a form of.
-    ``blocks`` are the arrays that θ is made of, which its maps of blocks see (``on``).
+    ``blocks`` are the arrays that θ is made of, which its maps of blocks see (``on``); of a ``grouped`` rule
+    (``optimizers.groups``) they are those whose numbers differ.
     """
 
     name: str
@@ -264,10 +266,16 @@ class Optimizer:
     numeric_only: str = ""
     plain: Optimizer | None = None
     blocks: Blocks | None = None
+    grouped: bool = False
 
     def __post_init__(self) -> None:
         for name, text in _told(self.step).items():
             object.__setattr__(self, name, getattr(self, name) or text)
+
+    def check_ungrouped(self, purpose: str) -> None:
+        """Raises ``InputError`` for a rule with groups of parameters, of which ``purpose`` has no one answer."""
+        if self.grouped:
+            raise InputError(f"optimizer {self.name!r}: has groups of parameters, and {purpose} is of one rule for all")
 
     def on(self, blocks: Blocks | None) -> Optimizer:
         """Returns the optimiser whose maps see these blocks of θ; None leaves it as it is."""
@@ -364,7 +372,8 @@ class Optimizer:
             return 0
         self.rule(**parameters)  # says why not, where there is none
         rule = trace(self.step, 1 + len(self.memory), parameters)
-        shares = [abs(float(rule.self_coefficient(index))) for index in range(1, 1 + len(self.memory))]
+        kept = [rule.self_coefficient(index) for index in range(1, 1 + len(self.memory))]
+        shares = [abs(float(share)) for coefficient in kept for share in values_of(coefficient)]
         rate = max(0.5, math.sqrt(max(shares)))
         if rate >= 1:
             raise InputError(f"{self.name}: a state keeps {max(shares):g} of itself in each step and never settles")

@@ -3,16 +3,25 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from fractions import Fraction
 from types import MappingProxyType
 from typing import Any
 
+from eomsym.blocks import Blocks
 from eomsym.checks import check_choice
 from eomsym.errors import InputError
-from eomsym.exact_numbers import Coefficient
+from eomsym.exact_numbers import Coefficient, read_rational
 from eomsym.optimizers import adaptive, batches, descent, matrix_rules, runge_kutta
-from eomsym.optimizers.libraries import LibraryOptimizer, is_text, of_library, options_of_object, read_text
+from eomsym.optimizers.groups import FACTOR, Group, grouped, places_of, read_groups
+from eomsym.optimizers.libraries import (
+    LibraryOptimizer,
+    is_text,
+    of_library,
+    options_of_groups,
+    options_of_object,
+    read_text,
+)
 from eomsym.optimizers.optimizer import Optimizer
 from eomsym.optimizers.variants import form_of
 
@@ -61,15 +70,43 @@ def get(name: str | Optimizer) -> Optimizer:
     return entry
 
 
-def chosen(optimizer: Any, given: Mapping[str, object] = MappingProxyType({})) -> tuple[Optimizer, dict[str, Fraction]]:
+def chosen(
+    optimizer: Any,
+    given: Mapping[str, object] = MappingProxyType({}),
+    groups: object = None,
+    blocks: Blocks | None = None,
+    arrays: Sequence[Any] = (),
+) -> tuple[Optimizer, dict[str, Fraction]]:
     """The optimiser that is meant, and the parameters that are given for it, exact; what every door reads names with.
 
     ``optimizer`` is what ``get`` takes, a text with options and parameters, ``heavy-ball(beta=0.9)``, a library's name
     with its options, ``torch.SGD(momentum=0.9)``, or an object of ``torch.optim``; the last two give all parameters
     themselves.  ``given`` holds parameters and flags; the optimiser is the form that they ask for.
+    ``blocks`` are the arrays that θ is made of, and ``groups`` those that have numbers of their own (``read_groups``);
+    an object has its groups itself, of ``arrays``, which are the blocks as its own parameters.
     Raises ``InputError`` as ``get`` and ``Optimizer.read_parameters`` do, for a text that cannot be read, and for
     parameters beside a library's name.
     """
+    if blocks is not None and hasattr(optimizer, "param_groups") and not given and not groups:
+        return _of_groups(optimizer, blocks, arrays)
+    entry, exact = _chosen(optimizer, given)
+    if blocks is not None and entry.grouped and entry.blocks is not None and entry.blocks.sizes != blocks.sizes:
+        raise InputError(f"optimizer {entry.name!r}: is of arrays of other sizes; make it for these")
+    if not groups:
+        return entry, exact
+    if hasattr(optimizer, "param_groups") or entry.grouped or blocks is None:
+        why = "the optimizer has its own" if blocks is not None else "this loss has one array"
+        raise InputError(f"groups: {why}; leave them out")
+    check_one_gradient(entry, {})
+    made = grouped(entry, read_groups(entry, groups, blocks), blocks)
+    if not made.numeric_only:
+        rule = made.rule(**made.complete(exact))  # refuses what cannot differ, as what a map is made of
+        if any(image.map.layouts for image in rule.images):
+            raise InputError(f"groups: {entry.name} has memories of other shapes than theta; leave groups out")
+    return made, exact
+
+
+def _chosen(optimizer: Any, given: Mapping[str, object]) -> tuple[Optimizer, dict[str, Fraction]]:
     entry, own, rest = form(optimizer, given)
     if own is None:
         return entry, entry.read_parameters(rest)
@@ -106,6 +143,42 @@ def _of_library(entry: LibraryOptimizer, options: Mapping[str, object]) -> tuple
         return made, made.complete(exact)
     except InputError as error:
         raise InputError(f"{entry.name}: {error}") from None
+
+
+def _of_groups(optimizer: Any, blocks: Blocks, arrays: Sequence[Any]) -> tuple[Optimizer, dict[str, Fraction]]:
+    """The rule of a ``torch.optim`` object with its groups, rates as factors of the largest.
+
+    A block that the object does not step is frozen.  Raises ``InputError`` as ``from_torch`` does, where groups differ
+    in more than numbers, and where its parameters are not these arrays.
+    """
+    library, options = options_of_groups(optimizer)
+    rates = [read_rational("lr", _plain_number(group["lr"])) for group in optimizer.param_groups]
+    try:
+        kept = {name for one in options for name in library.read(one)[1]}
+        told = [library.read(one, kept) for one in options]
+        forms = [chosen(name, numbers) for name, numbers in told]
+    except InputError as error:
+        raise InputError(f"{library.name}: {error}") from None
+    if len({entry for entry, _ in forms}) > 1:
+        listed = " and ".join(dict.fromkeys(entry.name for entry, _ in forms))
+        raise InputError(f"{library.name}: its groups are {listed}; give groups that differ in numbers only")
+    largest, entry, (values, *others) = max(rates), forms[0][0], [entry.complete(exact) for entry, exact in forms]
+    factors = [rate / largest if largest else Fraction(1) for rate in rates]
+    differ = {name for other in others for name in other if other[name] != values[name]}
+    alike, known = not differ and set(factors) == {1}, set(map(id, arrays))
+    if alike and not any(id(one) in known for group in optimizer.param_groups for one in group["params"]):
+        return entry, values  # of other arrays, as one rule for all may be
+    members, groups = places_of(optimizer, blocks, arrays), []
+    for number, (places, factor) in enumerate(zip(members, [*factors, Fraction(0)], strict=True)):
+        own = {name: [values, *others][number][name] for name in differ} if 0 < number < len(forms) else {}
+        own |= {FACTOR.name: factor} if factor != 1 else {}
+        label = f"group {number}" if number < len(forms) else "not stepped"
+        groups += [Group(label, places, tuple(sorted(own.items())))] if places and own else []
+    return grouped(entry, tuple(groups), blocks), values
+
+
+def _plain_number(value: Any) -> Any:
+    return getattr(value, "item", lambda: value)()
 
 
 def from_torch(optimizer: Any) -> tuple[Optimizer, dict[str, Fraction]]:

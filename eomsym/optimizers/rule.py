@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from eomsym.exact_numbers import Coefficient
+from eomsym.optimizers.blockwise import Blockwise
 from eomsym.optimizers.maps import Map
 
 
@@ -148,9 +149,15 @@ class UpdateRule:
 
     @property
     def linear(self) -> bool:
-        """Whether there is nothing componentwise, nor a map of several vectors: the modified field is over trees."""
+        """Whether there is nothing componentwise, a map of several vectors, or a group: a series over trees."""
         on_trees = all(isinstance(atom, (State, Gradient, Image, Stage, Elapsed)) for atom in self.atoms)
-        return on_trees and all(len(image.arguments) == 1 for image in self.images)
+        return on_trees and not self.grouped and all(len(image.arguments) == 1 for image in self.images)
+
+    @cached_property
+    def grouped(self) -> bool:
+        """Whether a number differs between groups of parameters."""
+        every = (*self.following, *self.stages, *(part for atom in self.atoms for part in operands(atom)))
+        return any(isinstance(value, Blockwise) for made in every for *_, value in made.terms)
 
     @property
     def images(self) -> tuple[Image, ...]:

@@ -9,6 +9,7 @@ from typing import Any
 
 from eomsym.errors import InputError, IntegrationError
 from eomsym.exact_numbers import Arithmetic, Coefficient
+from eomsym.optimizers.blockwise import Blockwise
 
 #: Iterations that an implicit step may take.
 _MAX_ITERATIONS = 5000
@@ -78,7 +79,7 @@ def exact_in_trace(theta: Any, value: Any) -> Any:
 
 def exact_number(value: Any) -> Coefficient:
     """A coefficient from what stands in a step function."""
-    if isinstance(value, (int, Fraction)) or hasattr(value, "numer"):
+    if isinstance(value, (int, Fraction, Blockwise)) or hasattr(value, "numer"):
         return value
     if isinstance(value, float):
         number = Fraction(value) if math.isfinite(value) else None

@@ -14,6 +14,7 @@ from typing import Any
 
 from eomsym.errors import InputError
 from eomsym.exact_numbers import Arithmetic, Coefficient, collected
+from eomsym.optimizers.blockwise import values_of
 from eomsym.optimizers.maps import Map
 from eomsym.optimizers.rule import (
     Atom,
@@ -92,8 +93,8 @@ def settled(
 
 def _fades(rule: UpdateRule, index: int) -> bool:
     """Whether a memory goes to zero by itself; a share that is a symbol stands for one below 1."""
-    share = rule.self_coefficient(index)
-    fades = -1 < share < 1 if isinstance(share, (int, Fraction)) else True
+    shares = [share for share in values_of(rule.self_coefficient(index)) if isinstance(share, (int, Fraction))]
+    fades = all(-1 < share < 1 for share in shares)
     return index > 0 and fades and all(_is_itself(rule, index, atom) for atom, *_ in rule.following[index].terms)
 
 
@@ -327,12 +328,13 @@ def _check(rule: UpdateRule, slow: bool) -> None:
     if rule.following[0].coefficient(theta) != 1 or rule.moved(0).atoms(0):
         raise InputError("step function: theta must move by eta times something, theta + eta * (...), and does not")
     for index in range(1, len(rule.following)):
-        share = rule.self_coefficient(index)  # one that is a symbol stands for one below 1
-        if index not in rule.slow and isinstance(share, (int, Fraction, float)) and not -1 < share < 1:
-            raise InputError(
-                f"step function: state {index} keeps {share} of itself in a step, so it never fades; take a share "
-                "between -1 and 1, or differences of its steps (follow)"
-            )
+        for share in () if index in rule.slow else values_of(rule.self_coefficient(index)):
+            # one that is a symbol stands for one below 1
+            if isinstance(share, (int, Fraction, float)) and not -1 < share < 1:
+                raise InputError(
+                    f"step function: state {index} keeps {share} of itself in a step, so it never fades; take a share "
+                    "between -1 and 1, or differences of its steps (follow)"
+                )
         if index in rule.slow and (not slow or rule.moved(index).atoms(0)):
             raise InputError(
                 f"step function: state {index} keeps itself with weight 1, so it never settles; ask for the whole state"

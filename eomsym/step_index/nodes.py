@@ -13,6 +13,7 @@ from math import prod
 
 from eomsym.checks import check_integer
 from eomsym.exact_numbers import Coefficient
+from eomsym.optimizers.blockwise import values_of
 from eomsym.optimizers.rule import Gradient, Linear, Stage, State, UpdateRule, operands
 
 #: Iterates of gradient descent that a kernel visits one after the other, all coefficients at once: the cheap ones.
@@ -44,7 +45,7 @@ def unit_of(rule: UpdateRule) -> Fraction:
     999/1000: twice the age leaves 1e−15 at order 12, the age 1e−11, steps of 1/3 nothing.
     """
     fading = [atom.index for atom in rule.atoms if isinstance(atom, State) and atom.index not in rule.slow]
-    shares = [_short(abs(rule.self_coefficient(index))) for index in fading]
+    shares = [_short(abs(share)) for index in fading for share in values_of(rule.self_coefficient(index))]
     longest = max(shares, default=Fraction(0))
     return SMALL + 2 * longest / (1 - longest)
 

@@ -16,6 +16,7 @@ import numpy as np
 
 from eomsym.blocks import Blocks
 from eomsym.exact_numbers import Coefficient
+from eomsym.optimizers.blockwise import Blockwise
 from eomsym.optimizers.maps import Map
 from eomsym.optimizers.optimizer import Field
 from eomsym.optimizers.rule import Elapsed, UpdateRule
@@ -68,13 +69,18 @@ class _Numbers(Algebra):
         if not parts:
             return np.repeat(self.slow(0) * 0, len(self.tables.nodes), axis=0)
         (weight, values), *others = parts
-        total = values if weight == 1 and others else values * self._number(weight)
+        total = values if weight == 1 and others else values * self._factor(weight)
         for weight, values in others:
             if weight == -1:
                 total = total - values
             else:
-                total = total + (values if weight == 1 else values * self._number(weight))
+                total = total + (values if weight == 1 else values * self._factor(weight))
         return total
+
+    def _factor(self, weight: Any) -> Any:
+        if not isinstance(weight, Blockwise):
+            return self._number(weight)
+        return weight.floats if self._number is float else weight.spread(self._number)
 
     def transform(self, matrix: Any, values: np.ndarray) -> np.ndarray:
         rows = matrix.shape[1]

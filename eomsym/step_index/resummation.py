@@ -77,8 +77,8 @@ def check_summable(rule: UpdateRule, name: str) -> None:
     """
     if not rule.linear:
         raise InputError(
-            f"resum: {name} has products, quotients or roots, whose terms have no sum that is known to be nearer; "
-            "leave resum out"
+            f"resum: {name} has products, quotients, roots or groups, whose terms have no sum that is known to be "
+            "nearer; leave resum out"
         )
     terms = _on_a_quadratic(rule)
     if 0 in terms:

@@ -21,6 +21,7 @@ from typing import Any
 
 from eomsym.errors import InputError
 from eomsym.exact_numbers import Coefficient
+from eomsym.optimizers.blockwise import Blockwise
 from eomsym.optimizers.maps import Map
 from eomsym.optimizers.rule import (
     Elapsed,
@@ -172,7 +173,7 @@ class Solution:
         match rule.atoms[number]:
             case State(index):
                 added = self._linear(rule.following[index].without(number), level)
-                return algebra.solve_memory(rule.self_coefficient(index), index, added, level)
+                return self._memory(rule.self_coefficient(index), index, added, level)
             case Gradient(field, point):
                 if number not in self._functions:
                     self._functions[number] = algebra.gradient(field)
@@ -192,6 +193,13 @@ class Solution:
                     return algebra.combine([])
                 return algebra.elapsed(levels[level - power], atom, alike=level == power)
         return self._componentwise(number, level)
+
+    def _memory(self, share: Coefficient, index: int, added: Values, level: int) -> Values:
+        """A memory, in each group of parameters by the share that it keeps there."""
+        if not isinstance(share, Blockwise):
+            return self._algebra.solve_memory(share, index, added, level)
+        parts = [(place, self._algebra.solve_memory(value, index, added, level)) for value, place in share.parts]
+        return self._algebra.combine(parts)
 
     def _componentwise(self, number: int, level: int) -> Values:
         algebra, known = self._algebra, self._levels[number]

@@ -56,6 +56,7 @@ LIBRARY = Library(
     unflatten=lambda structure, leaves: pytree.tree_unflatten(leaves, structure),
     map=pytree.tree_map,
     ravel=ravel,
+    paths=lambda tree: [path for path, _ in pytree.tree_flatten_with_path(tree)[0]],
     leaf=checked_leaf,
     given=lambda part: torch.as_tensor(part).detach(),
     gradient=gradient_function,

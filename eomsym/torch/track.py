@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from eomsym.blocks import Blocks
 from eomsym.checks import check_integer, shown
 from eomsym.errors import InputError
-from eomsym.optimizers.registry import from_torch
+from eomsym.optimizers.registry import chosen, from_torch
 from eomsym.torch.gradients import Gradients
 from eomsym.torch.library import counterterms
-from eomsym.torch.moving import twin
+from eomsym.torch.moving import moving_of, twin
 from eomsym.torch.optimizer_state import learning_rates, step_hooks
 from eomsym.torch.shards import Shards
 from eomsym.tracking.differences import Differences
@@ -40,7 +41,8 @@ class track(Tracker):
     parameters, as under FSDP: each of them tracks its own part and makes the same calls, a look adds up their products,
     and all tell the same, whatever ``enabled`` is; ``field()`` is that of the own part.
     ``exact`` is the loss as a function of the list of all parameters: then each look has the exact shares of the orders
-    beside it, by ``counterterms`` for this optimiser, at the price of these.
+    beside it, by ``counterterms`` for this optimiser with its groups, in powers of their largest rate, at the price of
+    these.
     ``noise`` measures how much of the gradients is noise, of steps of ``batch_size`` samples, from the calls of
     ``backward`` that sum to a step's gradient, ``noise`` ≥ 2 of them on equal parts of the batch: calls for
     different losses cannot be told from that, and make it wrong.  ``batches`` is the number of batches in an epoch that
@@ -162,10 +164,10 @@ class track(Tracker):
         for hook in step_hooks(self._optimizer):
             if hook != self._stepped:
                 raise InputError("exact: the optimizer has hooks of its step, which no rule has; leave it out")
-        rates = learning_rates(self._optimizer)
-        if len(rates) != 1:
-            raise InputError("exact: the groups have different learning rates; leave it out")
-        (eta,), (entry, given) = rates, from_torch(self._optimizer)
+        moves = moving_of(self._parameters)
+        moving = [part for part, one in zip(self._parameters, moves, strict=True) if one]
+        blocks = Blocks(tuple(tuple(part.shape) for part in moving))
+        eta, (entry, given) = max(learning_rates(self._optimizer)), chosen(self._optimizer, {}, None, blocks, moving)
         values: dict[str, Any] = dict(given)
         point = [twin(parameter) for parameter in self._parameters]
         rows: list[Any] = counterterms(self._exact, point, self.order, optimizer=entry, **values)

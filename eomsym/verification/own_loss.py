@@ -84,6 +84,13 @@ def flat_model(params: Any) -> Any:
     return of_jax
 
 
+def moving_leaves(params: Any) -> list[Any]:
+    """The arrays of params that move, as they are, in the order of θ."""
+    library = flat_model(params).frontend.library
+    leaves: list[Any] = library.flatten(library.moving(params).leaves)[0]
+    return leaves
+
+
 def _of_module(module: Any, criterion: Any, params: Any) -> tuple[Callable[..., Any], Any]:
     """``loss(params, (inputs, targets))`` of a copy of a module, in float64, and its parameters by name."""
     if not hasattr(module, "named_parameters"):

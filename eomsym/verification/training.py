@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from eomsym.blocks import Blocks
 from eomsym.checks import check_choice, check_integer, check_positive, shown
 from eomsym.dynamics.kernel import check_order, check_theta, is_double_double
 from eomsym.dynamics.kernel_rule import DESCENT, asked_rule, check_rule, rule_name
@@ -27,7 +28,7 @@ from eomsym.optimizers.registry import label
 from eomsym.schedules import Schedule, from_torch_scheduler
 from eomsym.schedules.schedule import read_schedules
 from eomsym.verification.batches import Batches
-from eomsym.verification.own_loss import OwnLoss, own_loss, read_loader
+from eomsym.verification.own_loss import OwnLoss, moving_leaves, own_loss, read_loader
 
 if TYPE_CHECKING:
     from eomsym.codegen import KernelSpec
@@ -57,6 +58,8 @@ class Training:
     ``eta`` is the learning rate, that of a real object where it is None; some questions choose their own.
     ``theta`` is the start: a vector (d,), a ``state_dict`` or, of a loss function, its ``params``, any pytree; by
     default ``model.initial(seed)``.  ``seed`` also draws data sets by name.
+    ``groups`` are ``{pattern: {parameter: value}}`` for parameters of the model whose names match, ``eta_factor`` a
+    factor of eta; a real object has its own, and its largest rate is eta.
     ``schedule`` is one of the learning rate, a factor of eta in ``tau`` = n eta, a mapping of names of parameters, and
     ``eta``, to schedules, or a scheduler of PyTorch; ``batches`` are a size, of shuffled batches, or ``Batches``.
     ``precision`` is ``double``, or ``double-double`` for gradient descent on small networks.
@@ -72,6 +75,7 @@ class Training:
         *,
         theta: Any = None,
         seed: int = 0,
+        groups: Any = None,
         schedule: Any = None,
         batches: int | Batches | None = None,
         variables: Sequence[str] | None = None,
@@ -80,7 +84,8 @@ class Training:
     ) -> None:
         self._arguments = {
             **{"model": model, "data": data, "optimizer": optimizer, "eta": eta, "theta": theta, "seed": seed},
-            **{"schedule": schedule, "batches": batches, "variables": variables, "precision": precision},
+            **{"groups": groups, "schedule": schedule, "batches": batches, "variables": variables},
+            "precision": precision,
             **hyperparameters,
         }
         self.seed = check_integer("seed", seed)
@@ -91,7 +96,7 @@ class Training:
         if not isinstance(self.batches, Batches | None):
             raise InputError(f"batches {shown(batches)}: give a size, or eomsym.Batches")
         self._read_loss(model, data, theta, variables, precision)
-        self._read_rule(optimizer, eta, schedule, **hyperparameters)
+        self._read_rule(optimizer, eta, groups, schedule, **hyperparameters)
 
     def with_(self, **changes: Any) -> Training:
         """Returns the training with other arguments, ``with_(eta=0.1)``; a loss that stays is shared.
@@ -223,11 +228,11 @@ class Training:
     def kernel(self, order: int, purpose: str = "this question", *, of_rule: bool = False) -> Any:
         """Returns the loss as a kernel to this order: the one given, or one of gradient descent that is generated.
 
-        ``of_rule`` asks for the terms of the training's own rule; of one that calls maps of blocks they come from the
-        kernel of gradient descent.  Raises ``InputError`` where the kernel given has a lower order.
+        ``of_rule`` asks for the terms of the training's own rule; of one with maps of blocks or groups they come from
+        the kernel of gradient descent.  Raises ``InputError`` where the kernel given has a lower order.
         """
-        if of_rule and not self.brings_rule and _calls_maps(*self.rule):
-            return RuleKernel(self.kernel(order, purpose), *self.rule)
+        if of_rule and not self.brings_rule and _sees_blocks(*self.rule):
+            return RuleKernel(self.series_kernel(order, purpose), *self.rule)
         if self._kernel is not None:
             check_order(self._kernel, order, purpose)
             if self.own is not None:
@@ -284,7 +289,17 @@ class Training:
 
     # The rule.
 
-    def _read_rule(self, optimizer: Any, eta: Any, schedule: Any, **given: object) -> None:
+    @property
+    def _blocks(self) -> Blocks | None:
+        """The arrays that θ is made of, by the names that PyTorch has for those of a network."""
+        if self.own is not None:
+            return self.own.kernel.blocks
+        if isinstance(self.model, MLP):
+            return self.model.blocks
+        names = getattr(self.model, "variables", ())
+        return Blocks(((1,),) * len(names), tuple(names)) if names else None
+
+    def _read_rule(self, optimizer: Any, eta: Any, groups: Any, schedule: Any, **given: object) -> None:
         if hasattr(schedule, "optimizer") and hasattr(schedule, "step"):
             optimizer = schedule.optimizer if optimizer is None else optimizer
             if hasattr(optimizer, "param_groups") and optimizer is not schedule.optimizer:
@@ -298,13 +313,15 @@ class Training:
             optimizer, values = optimizer
             given = {**values, **given}
         if optimizer is None or isinstance(optimizer, (str, Optimizer)):
-            entry, exact = asked_rule(self._kernel, optimizer, given)
+            entry, exact = asked_rule(self._kernel, optimizer, given, (groups, self._blocks))
             if optimizer is None:  # a schedule takes the place of a value that the kernel brings
                 exact = {name: value for name, value in exact.items() if name in given or name not in schedules}
             self.label = label(optimizer, entry)
             self._take_rule(entry, exact, schedules)
         else:
-            eta = self._read_object(optimizer, eta, schedules, given)
+            eta = self._read_object(
+                optimizer, eta, schedules, {**given, **({} if groups is None else {"groups": groups})}
+            )
         self.eta = None if eta is None else check_positive("eta", eta)
 
     def _take_rule(self, entry: Optimizer, exact: Mapping[str, Fraction], schedules: Mapping[str, Schedule]) -> None:
@@ -341,20 +358,22 @@ class Training:
             raise InputError(
                 f"optimizer {shown(optimizer)}: give a name, an Optimizer, a torch.optim object or optax's"
             )
-        if given:
-            raise InputError(f"{next(iter(given))}: beside a real optimizer, which has its own values; leave it out")
+        for name in given:
+            raise InputError(f"{name}: beside a real optimizer, which has its own values; leave it out")
         self.label = f"torch.{type(optimizer).__name__}" if is_torch else "optax transformation"
         rates = {float(group["lr"]) for group in optimizer.param_groups} if is_torch else set()
         if is_torch and not (schedules and eta is not None):  # a scheduler has said what its factor is of
-            eta = _same_rate(eta, rates) if len(rates) == 1 or eta is not None else None
+            eta = _same_rate(eta, {max(rates)})
         by_rule = is_torch and type(optimizer).__name__ in IN_HALF_PRECISION
         try:
             if is_torch:
-                self._take_rule(*chosen(optimizer), schedules)
+                arrays = [] if self.own is None else moving_leaves(self.own.params)
+                self._take_rule(*chosen(optimizer, {}, None, self._blocks, arrays), schedules)
             else:
                 from eomsym.jax.optax_rules import rule_and_rate
 
-                entry, values, inside = rule_and_rate(optimizer)
+                params = None if self.own is None else self.own.params
+                entry, values, inside = rule_and_rate(optimizer, params)
                 self._take_rule(entry, values, schedules)
                 rates = {inside}
         except InputError as error:
@@ -444,8 +463,8 @@ def _is_rule(optimizer: Any) -> bool:
     return isinstance(optimizer, tuple) and isinstance(optimizer[0], Optimizer)
 
 
-def _calls_maps(entry: Optimizer, values: Mapping[str, Fraction]) -> bool:
-    return not entry.numeric_only and bool(entry.rule(**values).images)
+def _sees_blocks(entry: Optimizer, values: Mapping[str, Fraction]) -> bool:
+    return entry.grouped or (not entry.numeric_only and bool(entry.rule(**values).images))
 
 
 def _check_cold(optimizer: Any, purpose: str) -> None:

@@ -196,6 +196,11 @@ def error_exponents(entry: Optimizer, parameters: Mapping[str, Fraction], orders
     """
     kept = list(orders)
     rule = entry.rule(**parameters)
+    if rule.grouped and not entry.memory and rule.evaluations > 1:
+        raise InputError(
+            f"optimizer {entry.name!r}: which terms vanish is not known of a method with groups; leave groups out, or "
+            "take follow"
+        )
     # Gradient descent has (−1)^n/(n+1) at chains, never 0; all trees of order 19, say, would be too many to look at.
     if not rule.linear or entry.name == DESCENT:
         return {order: order + 1 for order in kept}
