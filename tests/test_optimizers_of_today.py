@@ -1,4 +1,4 @@
-"""The table of docs/optimizers_of_today.md: each rule asked each question on a network of matrices, answered or refused."""
+"""The table of docs/optimizers_of_today.md: each rule asked each question on a network of matrices."""
 
 from pathlib import Path
 
@@ -43,13 +43,12 @@ def start(kernel):
 
 
 def cell(rule, question):
-    """``yes``, or a dash where it is refused in one line; anything else is an error."""
+    """``yes``, or a dash where it is refused; anything else is an error."""
     kernel, (name, values) = shared_kernels.kernel("no bias"), RULES[rule]
     posed = eomsym.Training(kernel, tuple(DATA), name, RATE, theta=start(kernel), **values)
     try:
         QUESTIONS[question](name, values, posed)
-    except InputError as error:
-        assert "\n" not in str(error)
+    except InputError:
         return "–"
     return "yes"
 
