@@ -33,12 +33,14 @@ if TYPE_CHECKING:
     from eomsym.verification.auditing import Audit, audit
     from eomsym.verification.batches import Batches
     from eomsym.verification.certifying import Certificate, certify
-    from eomsym.verification.drifting import Conserved, Drift, conserved, drift
+    from eomsym.verification.conserving import Conserved, conserved
+    from eomsym.verification.drifting import Drift, drift
+    from eomsym.verification.edge_of_stability import Edge, edge
     from eomsym.verification.following import Follow, follow
     from eomsym.verification.random_batches import noise
     from eomsym.verification.recommending import Recommendation, recommend
     from eomsym.verification.regularising import implicit_regulariser
-    from eomsym.verification.terms_along import Edge, Terms, edge, terms
+    from eomsym.verification.terms_along import Terms, terms
     from eomsym.verification.training import Training
     from eomsym.verification.verification_record import Verification
     from eomsym.verification.verifying import verify

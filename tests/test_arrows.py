@@ -22,7 +22,7 @@ HOME = homes(Path(eomsym.__file__).read_text(encoding="utf-8"))
 #: From the ground up: a room imports only from floors below its own.
 FLOORS = (
     ("errors", "lazy"),
-    ("checks", "drawing", "exact_numbers", "files"),
+    ("blocks", "checks", "drawing", "exact_numbers", "files"),
     ("double_double", "result", "trees"),
     ("tree_positions",),
     ("notation",),

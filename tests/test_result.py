@@ -43,9 +43,10 @@ from eomsym.verification import (
 )
 from eomsym.verification.auditing import AuditRow
 from eomsym.verification.compare import Compared
-from eomsym.verification.layer_laws import NormPath, RatePrediction, Scale
 from eomsym.verification.recommending import Recommendation
+from eomsym.verification.scale_law import NormPath, Scale
 from eomsym.verification.terms_along import TermPoint, TermRecord, TreeRecord
+from eomsym.verification.translation_law import RatePrediction
 
 ETAS = (0.4, 0.2, 0.1, 0.05)
 #: The rooms, and what is public of them at the top.

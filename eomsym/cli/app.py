@@ -11,7 +11,7 @@ import typer
 from eomsym import __version__
 
 # Each of these registers its commands.
-from eomsym.cli import audit, derive, generate, noise, optimizers, output, questions, sweep  # noqa: F401
+from eomsym.cli import audit, derive, generate, layers, noise, optimizers, output, questions, sweep  # noqa: F401
 from eomsym.cli.groups import app
 
 

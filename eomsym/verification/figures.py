@@ -23,9 +23,10 @@ if TYPE_CHECKING:
 
     from eomsym.verification.drifting import Drift
     from eomsym.verification.following import Follow
-    from eomsym.verification.layer_laws import Scale, Translation
     from eomsym.verification.recommending import OrderAdvice
+    from eomsym.verification.scale_law import Scale
     from eomsym.verification.terms_along import Terms
+    from eomsym.verification.translation_law import Translation
     from eomsym.verification.verification_record import OrderRecord, Verification
 
 __all__ = [

@@ -19,7 +19,7 @@ from eomsym.errors import InputError
 from eomsym.models import MLP
 from eomsym.optimizers import get
 from eomsym.optimizers.loop import loop_of
-from eomsym.verification.layer_laws import Weights
+from eomsym.verification.scale_law import Weights
 
 RANDOM = np.random.default_rng(0)
 DATA = RANDOM.standard_normal((9, 3)), RANDOM.standard_normal((9, 2))

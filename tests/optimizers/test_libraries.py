@@ -210,8 +210,12 @@ def test_the_undampened_start_is_part_of_the_rule():
     assert distance(from_zero, with_torch("torch.SGD(momentum=0.9, dampening=0.3)")) > APART
 
 
+#: Their steps see matrices: tests/jax/test_maps.py and tests/torch/test_maps.py.
+MAPS = {"torch.Muon", "optax.contrib.muon", "optax.lamb", "optax.lars"}
+
+
 def test_every_name_has_a_rule_that_is_stepped_here_or_a_reason():
-    stepped = {text.split("(")[0] for text in CASES}
+    stepped = {text.split("(")[0] for text in CASES} | MAPS
     assert {name for name, entry in LIBRARIES.items() if not entry.refused} == stepped
     for name, entry in LIBRARIES.items():
         if entry.refused:

@@ -9,7 +9,7 @@ import eomsym
 from eomsym.errors import InputError
 from eomsym.models import MLP
 from eomsym.optimizers import chosen
-from eomsym.verification import recommending, terms_along
+from eomsym.verification import recommending
 
 
 @dataclass(frozen=True)
@@ -107,7 +107,7 @@ def recommend_order(kernel, theta, eta, data=(), **options):
 
 def edge_point(kernel, theta, eta, data=(), order=None, **options):
     order = kernel.order if order is None else order
-    return terms_along.edge(training(kernel, theta, eta, data, **options), order=order)
+    return eomsym.edge(training(kernel, theta, eta, data, **options), order=order)
 
 
 def certify(kernel, theta, *data, order=None, **options):

@@ -18,7 +18,7 @@ from eomsym import optimizers
 from eomsym.dynamics.spectrum import top_eigenpair
 from eomsym.errors import InputError
 from eomsym.models import ExpressionLoss
-from eomsym.verification.drifting import conserved_quantities
+from eomsym.verification.conserving import conserved_quantities
 from eomsym.verification.observables import NAMES, derivative, read_observable
 
 LINEAR, CURVED = "identity mse, no bias", "silu cross-entropy"

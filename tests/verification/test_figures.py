@@ -21,8 +21,9 @@ from eomsym.verification.figures import (
     tree_share_figure,
     truncation_figure,
 )
-from eomsym.verification.layer_laws import NormPath, RatePrediction, Scale
+from eomsym.verification.scale_law import NormPath, Scale
 from eomsym.verification.terms_along import TermPoint, TermRecord, TreeRecord
+from eomsym.verification.translation_law import RatePrediction
 
 ETAS = (0.4, 0.2, 0.1, 0.05)
 

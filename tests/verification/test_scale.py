@@ -9,7 +9,7 @@ import pytest
 from eomsym.errors import InputError
 from eomsym.models import MLP
 from eomsym.verification import Training, scale
-from eomsym.verification.layer_laws import Weights
+from eomsym.verification.scale_law import Weights
 
 
 def posed(data="moons", eta=None, **changes):
