@@ -343,7 +343,7 @@ class Optimizer:
             return self._called(function, gradient, *state)
 
     def _called(self, function: Callable[..., Any], gradient: Callable[..., Any], *state: Any) -> Any:
-        own = not self.step.__module__.startswith("eomsym.")
+        own = not (self.step.__module__ or "").startswith("eomsym.")
         if own and type(state[0]).__module__ == "numpy":
             from eomsym.optimizers.floats import in_floats
 
