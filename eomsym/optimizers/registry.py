@@ -11,7 +11,7 @@ from typing import Any
 from eomsym.checks import check_choice
 from eomsym.errors import InputError
 from eomsym.exact_numbers import Coefficient
-from eomsym.optimizers import adaptive, batches, descent, runge_kutta
+from eomsym.optimizers import adaptive, averages, batches, descent, runge_kutta
 from eomsym.optimizers.libraries import LibraryOptimizer, is_text, of_library, options_of_object, read_text
 from eomsym.optimizers.optimizer import Optimizer
 from eomsym.optimizers.variants import form_of
@@ -33,9 +33,9 @@ REGISTRY: dict[str, Optimizer] = {
         adaptive.ADAMW,
     )
 }
-_FURTHER = (adaptive.ADABELIEF, adaptive.ADAN, adaptive.ADAGRAD, adaptive.ADADELTA, adaptive.NADAM)
+_OF_ADAPTIVE = (adaptive.ADABELIEF, adaptive.ADAN, adaptive.ADAGRAD, adaptive.ADADELTA, adaptive.NADAM)
 #: Those that the libraries have and few people ask for; found by their names too.
-FURTHER: dict[str, Optimizer] = {entry.name: entry for entry in _FURTHER}
+FURTHER: dict[str, Optimizer] = {entry.name: entry for entry in (*_OF_ADAPTIVE, *averages.RULES)}
 
 _BY_ALIAS = {
     alias: entry for entry in (*REGISTRY.values(), *FURTHER.values()) for alias in (entry.name, *entry.aliases)
