@@ -28,6 +28,7 @@ from eomsym.notation.writing import (
     subscript,
 )
 from eomsym.optimizers.registry import check_one_gradient
+from eomsym.optimizers.whole_state import memory_powers
 from eomsym.trees import Tree, rooted_trees
 
 if TYPE_CHECKING:
@@ -244,14 +245,21 @@ class Equation(Formula):
     def _scaling(self) -> str:
         letters = ", ".join(state_symbols(self.memory))
         shares = ", ".join(f"{share} = 1 − {decay} h" for share, decay in self.shares)
-        units = f"; {letters} in units of 1/h" if self.power == 2 else ""
+        units = "".join(
+            f"; {letter} in units of {'h' if power < 0 else '1/h'}"
+            for letter, power in zip(state_symbols(self.memory), memory_powers(self.memory, self.power), strict=True)
+            if power
+        )
         scaled = f"η = {power_text('h', self.power)}" + (f", {shares}" if shares else "")
         return f"{scaled}; z = (θ, {letters}), time nh{units}"
 
     def _scaling_sides(self, writer: Writer) -> list[Sides]:
         shares = [(symbol_latex(share), f"1 - {symbol_latex(decay)} h") for share, decay in self.shares]
-        memory = ", ".join(writer.states[1:])
-        units = [("", rf"\text{{${memory}$ here: $h$ times the optimiser's}}")] if self.power == 2 else []
+        units = [
+            ("", rf"\text{{${letter}$ here: $h^{{{power}}}$ times the optimiser's}}".replace("^{1}", ""))
+            for letter, power in zip(writer.states[1:], memory_powers(self.memory, self.power), strict=True)
+            if power
+        ]
         dot = ("", r"\text{the dot: the derivative by the time $n h$ after $n$ steps}")
         scaled = (r"\eta", power_latex("h", self.power).removesuffix(r"\,"))
         return [scaled, *shares, *units, *([] if self.noise is not None else [dot])]

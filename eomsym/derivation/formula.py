@@ -102,7 +102,7 @@ def meanings(
         return [*functions, *_derivatives((Field(),), equations)]
     values = entry.read_parameters(given)
     fields = entry.fields(**values)
-    rule = trace(entry.step, 1 + len(entry.memory), values | symbolic_parameters(entry, values))
+    rule = trace(entry.step, 1 + len(entry.memory), values | symbolic_parameters(entry, values), checked=False)
     steps = rule_latex(rule, entry.memory, len(fields))
     symbols = [
         (symbol_latex(parameter.name), _words(parameter.meaning))

@@ -182,12 +182,14 @@ class WholeStateKernel(TermsKernel):
         values = self._scaling.shares_at(h, self._values)
         exact = {parameter.name: Fraction(values[parameter.name]) for parameter in entry.parameters}
         gradient = field_gradient(self._kernel, data, entry.fields(**exact))
-        unit = h if self._scaling.power == 2 else 1.0
+        cuts, units = self._cuts, (1.0, *self._scaling.units(h))
+        own = np.concatenate([np.full(cut.stop - cut.start, unit) for cut, unit in zip(cuts, units, strict=True)])
 
         def step(state: np.ndarray) -> np.ndarray:
-            theta, *memory = self.parts(state)
-            after = entry.run(gradient, (theta, *(part / unit for part in memory)), eta, **values)
-            return self._vector(np.concatenate([after[0], *(part * unit for part in after[1:])]))
+            whole = np.concatenate(self.parts(state)) / own
+            return self._vector(
+                np.concatenate(entry.run(gradient, tuple(whole[cut] for cut in cuts), eta, **values)) * own
+            )
 
         return step
 

@@ -82,6 +82,12 @@ optax.lars(weight_decay=0, trust_coefficient=0.001, momentum=0.9, nesterov=False
 optax.contrib.muon(ns_steps=5, beta=0.95, eps=1e-8, weight_decay=0, nesterov=True, adam_b1=0.9, adam_b2=0.999,
                    consistent_rms=None)
     muon iterations beta epsilon decay? nesterov beta1 beta2 rms decoupled_decay=yes
+optax.contrib.ademamix(b1=0.9, b2=0.999, b3=0.9999, alpha=5, eps=1e-8, eps_root=0, weight_decay=0)
+    ademamix beta1 beta2 beta3 alpha epsilon root_epsilon? decay? decoupled_decay=yes
+optax.contrib.schedule_free_sgd(b1=0.9, weight_decay=None)
+    schedule-free-sgd beta1 decay?
+optax.contrib.schedule_free_adamw(b1=0.9, b2=0.999, eps=1e-8, weight_decay=0)
+    schedule-free-adamw beta1 beta2 epsilon decay
 """
 _KINK = "a maximum has a kink, where the step has no derivative"
 _SIGN = "the sign of g jumps, so that the step has no derivative"
@@ -106,6 +112,8 @@ _REFUSED = {
 _TYPE = (None, "the arithmetic is that of theta")
 _MASK = (None, "every parameter decays here")
 _TWICE = (None, "it is a second learning rate; optimistic_adam_v2 has beta, in units of the first")
+_WARM = (None, "the rate is constant here, and a step's weight in the average depends on it")
+_EVEN = (2, "at a constant rate all powers are the same")
 #: Options that may have one value only, with the reason.
 _FIXED: dict[str, dict[str, tuple[object, str]]] = {
     "torch.Adam": {"amsgrad": (False, _KINK)},
@@ -136,6 +144,11 @@ _FIXED: dict[str, dict[str, tuple[object, str]]] = {
     "optax.adadelta": {"weight_decay_mask": _MASK},
     "optax.adan": {"mask": _MASK},
     "optax.optimistic_adam": {"mu_dtype": _TYPE, "optimism": _TWICE},
+    "optax.contrib.ademamix": {"mask": _MASK, "mu_dtype": _TYPE},
+    **{
+        f"optax.contrib.schedule_free_{name}": {"warmup_steps": _WARM, "weight_lr_power": _EVEN, "state_dtype": _TYPE}
+        for name in ("sgd", "adamw")
+    },
     **{f"optax.{name}": {"mu_dtype": _TYPE} for name in ("adam", "nadam", "optimistic_adam_v2")},
     **{f"optax.{name}": {"mask": _MASK, "mu_dtype": _TYPE} for name in ("adamw", "nadamw")},
 }

@@ -17,7 +17,7 @@ from typing import Any
 from eomsym.errors import InputError
 from eomsym.exact_numbers import Coefficient
 from eomsym.optimizers.batches import ORDERS, Batches, visited
-from eomsym.optimizers.optimizer import Arrays, Field, Optimizer, Slope, from_zero, spelt
+from eomsym.optimizers.optimizer import AVERAGING_TIME, Arrays, Field, Optimizer, Slope, from_zero, spelt
 from eomsym.optimizers.registry import chosen
 from eomsym.optimizers.rule import UpdateRule
 from eomsym.optimizers.tracing import StepSize, trace, trace_settled
@@ -53,6 +53,11 @@ class Loop:
         if self.schedules and self.optimizer.steps(**self.values) != 1:
             raise InputError(
                 f"schedule: one step of {self.optimizer.name} is an epoch; take one of a single gradient with batching"
+            )
+        if RATE in self.schedules and AVERAGING_TIME in self.optimizer.memory:
+            raise InputError(
+                f"schedule: the average of {self.optimizer.name} weighs all steps alike, or by the square of the "
+                "largest rate so far, a maximum; take a constant rate"
             )
         if self.batches is not None and {one.kind for one in self.optimizer.fields(**self.values)} != {"loss"}:
             raise InputError(

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     import numpy as np
 
 
+#: Memories of the size of θ and of η: averages of the weights, and the time over which they are averaged.
+AVERAGED, AVERAGING_TIME = "averaged weights", "averaging time"
 #: The gradient of a field at a point, ``gradient(point, field=0)``, and a state: arrays, or what is traced.
 Slope = Callable[..., Any]
 Arrays = tuple[Any, ...]

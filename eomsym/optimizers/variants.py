@@ -1,8 +1,10 @@
 """Forms of an optimiser: with its own flags set, and with what every optimiser of one gradient has beside them.
 
-These are weight decay and ascent.  *Coupled* decay makes ``g + λ θ`` of the gradient, so that it passes through all
-memories; *decoupled* decay is ``θ⁺ = … − η λ θ`` beside them, as in AdamW; *maximize* is the method with −g.  Coupled
-decay comes after the sign.
+These are weight decay, ascent, averages of the weights and slow weights.  *Coupled* decay makes ``g + λ θ`` of the
+gradient, so that it passes through all memories; *decoupled* decay is ``θ⁺ = … − η λ θ`` beside them, as in AdamW;
+*maximize* is the method with −g.  Coupled decay comes after the sign.  An *average* of the weights is a memory x that θ
+knows nothing of: exponential, or of all steps alike, where it moves by 1/n of its way in step n, which is η/T of the
+time T = ηn.  With *slow weights* (Lookahead) one step is a round: k steps from φ to θ, and φ⁺ = φ + α (θ − φ).
 """
 
 from __future__ import annotations
@@ -10,12 +12,24 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import fields, replace
 from fractions import Fraction
-from functools import cache, lru_cache
+from functools import cache, lru_cache, reduce
 from typing import Any
 
 from eomsym.errors import InputError
 from eomsym.optimizers.maps import Map, norm
-from eomsym.optimizers.optimizer import Arrays, Optimizer, Parameter, Slope, flag, from_zero, one_loss, spelt
+from eomsym.optimizers.optimizer import (
+    AVERAGED,
+    AVERAGING_TIME,
+    Arrays,
+    Optimizer,
+    Parameter,
+    Slope,
+    flag,
+    from_zero,
+    one_loss,
+    share,
+    spelt,
+)
 from eomsym.optimizers.stepping import number_for
 
 DECAY = replace(
@@ -23,6 +37,34 @@ DECAY = replace(
     trial=Fraction(1, 10),
     reason="weights that decay must not grow",
 )
+AVERAGE_SHARE = share(
+    "average_beta", "βₓ", "share of the averaged weights that is kept", Fraction(999, 1000), Fraction(1, 2)
+)
+SYNC_PERIOD = Parameter(
+    "sync_period",
+    "k",
+    "steps in a round",
+    Fraction(1),
+    Fraction(100),
+    default=Fraction(5),
+    trial=Fraction(2),
+    kind="count",
+    reason="a round is one step, and all of its steps are followed exactly",
+    brought_by=("slow_weights",),
+)
+SLOW_RATE = Parameter(
+    "slow_rate",
+    "α",
+    "share of the round's way that the slow weights go",
+    Fraction(0),
+    None,
+    default=Fraction(1, 2),
+    trial=Fraction(2, 5),
+    open_minimum=True,
+    reason="at 0 they stay where they are",
+    brought_by=("slow_weights",),
+)
+NEVER = "since its average weighs all steps alike and never forgets: ask for its whole state"
 _SOURCE = "; Loshchilov & Hutter, Decoupled weight decay regularization, ICLR 2019"
 #: What every optimiser of one gradient can have, beside its own options.
 COMMON = (
@@ -33,6 +75,12 @@ COMMON = (
     flag("clipped", "g min(1, c/(‖g‖ + ε)) in place of g, before all else: clipping by the global norm"),
     from_zero("clip_norm", "c", "largest norm of a gradient", Fraction(1), "", "clipped"),
     from_zero("clip_epsilon", "ε", "added to the norm: 1e-6 in PyTorch, 0 in optax", Fraction(0), "", "clipped"),
+    flag("ema", "x⁺ = βₓ x + (1−βₓ) θ⁺ beside it, from x = θ on: exponentially averaged weights"),
+    replace(AVERAGE_SHARE, brought_by=("ema",)),
+    flag("swa", "x⁺ = x + (θ⁺ − x)/n beside it in step n: the mean of all weights"),
+    flag("slow_weights", "Lookahead: a step is a round of k, then θ⁺ = φ + α (θ − φ), φ where the round began"),
+    SYNC_PERIOD,
+    SLOW_RATE,
 )
 
 
@@ -87,9 +135,16 @@ def _form(entry: Optimizer, changed: tuple[str, ...]) -> Optimizer:
         made = decoupled_decay(made)
     if flags.get("coupled_decay"):
         made = changed_step(made, _coupled)
-    if flags.get("maximize"):
-        made = changed_step(made, _upwards)
-    return changed_step(made, _clipped) if flags.get("clipped") else made
+    if flags.get("ema") and flags.get("swa"):
+        raise InputError(f"optimizer {made.name!r}: both flags are an average of the weights; set one of them")
+    wrappers = {
+        "maximize": _climbing,
+        "clipped": _clipping,
+        "slow_weights": with_slow_weights,
+        "ema": with_ema,
+        "swa": with_swa,
+    }
+    return reduce(lambda inner, name: wrappers[name](inner), filter(flags.get, wrappers), made)
 
 
 def _is_flag(option: Parameter) -> bool:
@@ -108,12 +163,66 @@ def decoupled_decay(entry: Optimizer) -> Optimizer:
     return replace(made, step=step, source=entry.source + _SOURCE, parameters=tuple(numbers.values()))
 
 
+def with_slow_weights(entry: Optimizer) -> Optimizer:
+    """The rounds of a method's k steps after which θ goes back: Zhang et al., Lookahead optimizer, NeurIPS 2019."""
+
+    def step(gradient: Slope, state: Arrays, eta: Any, sync_period: Any, slow_rate: Any, **values: Any) -> Arrays:
+        after = state
+        for _ in range(int(sync_period)):
+            after = entry.run(gradient, after, eta, **values)
+        return state[0] + slow_rate * (after[0] - state[0]), *after[1:]
+
+    def initial(gradient: Slope, theta: Any, sync_period: Any, slow_rate: Any, **values: Any) -> Arrays:
+        return tuple(entry.initial_state(theta, gradient, **values)[1:])
+
+    def steps(sync_period: Any, **values: Any) -> int:
+        return int(sync_period) * entry.steps(**values)
+
+    return replace(entry, step=step, initial=initial, steps=steps)
+
+
+def with_ema(entry: Optimizer) -> Optimizer:
+    """The method with exponentially averaged weights as a memory."""
+
+    def step(gradient: Slope, state: Arrays, eta: Any, average_beta: Any, **values: Any) -> Arrays:
+        after = entry.run(gradient, state[:-1], eta, **values)
+        return *after, average_beta * state[-1] + (1 - average_beta) * after[0]
+
+    def initial(gradient: Slope, theta: Any, average_beta: Any, **values: Any) -> Arrays:
+        return *entry.initial_state(theta, gradient, **values)[1:], theta + 0
+
+    return replace(entry, step=step, initial=initial, memory=(*entry.memory, AVERAGED))
+
+
+def with_swa(entry: Optimizer) -> Optimizer:
+    """The method with the mean of its weights, of the first step on, as a memory."""
+
+    def step(gradient: Slope, state: Arrays, eta: Any, **values: Any) -> Arrays:
+        *own, average, time = state
+        after, time = entry.run(gradient, tuple(own), eta, **values), time + eta
+        return *after, average + eta * ((after[0] - average) / time), time
+
+    def initial(gradient: Slope, theta: Any, **values: Any) -> Arrays:
+        return *entry.initial_state(theta, gradient, **values)[1:], theta + 0, 0 * theta[:1]
+
+    memory = (*entry.memory, AVERAGED, AVERAGING_TIME)
+    return replace(entry, step=step, initial=initial, memory=memory, numeric_only=entry.numeric_only or NEVER)
+
+
 def _coupled(gradient: Slope, theta: Any, /, decay: Any, **others: Any) -> tuple[Slope, dict[str, Any]]:
     return lambda point, field=0: gradient(point, field) + decay * point, others
 
 
+def _climbing(entry: Optimizer) -> Optimizer:
+    return changed_step(entry, _upwards)
+
+
 def _upwards(gradient: Slope, theta: Any, /, **values: Any) -> tuple[Slope, dict[str, Any]]:
     return lambda point, field=0: -gradient(point, field), values
+
+
+def _clipping(entry: Optimizer) -> Optimizer:
+    return changed_step(entry, _clipped)
 
 
 def _clipped(

@@ -10,14 +10,14 @@ gradients (heavy ball, Nesterov) has the inertial scaling η = h², and is count
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import Any
 
 from eomsym.errors import InputError
 from eomsym.exact_numbers import Coefficient
-from eomsym.optimizers.optimizer import Optimizer, Parameter
+from eomsym.optimizers.optimizer import AVERAGED, AVERAGING_TIME, Optimizer, Parameter
 from eomsym.optimizers.registry import check_one_gradient, form
 from eomsym.optimizers.rule import UpdateRule
 from eomsym.optimizers.tracing import StepSize, trace
@@ -35,6 +35,10 @@ class WholeState:
         """Each share's name and its γ's."""
         shares = (parameter for parameter in self.optimizer.parameters if parameter.kind == "share")
         return tuple((parameter.name, _decay_of(parameter).name) for parameter in shares)
+
+    def units(self, h: float) -> tuple[float, ...]:
+        """What each memory is multiplied by in the rule."""
+        return tuple(h**power for power in memory_powers(self.optimizer.memory, self.power))
 
     @property
     def taking_rates(self) -> Optimizer:
@@ -67,6 +71,12 @@ class WholeState:
                     f"{decay} = {float(values[decay]):g}: times h = {h:g} it exceeds 1; take a smaller eta"
                 )
         return found
+
+
+def memory_powers(memory: Sequence[str], power: int) -> tuple[int, ...]:
+    """p of each memory that the rule has times h^p; of inertial ones averages of θ stay, and the time counts in h."""
+    own = {AVERAGED: 0, AVERAGING_TIME: -1}
+    return tuple(own.get(name, 1) * (power - 1) for name in memory)
 
 
 def chosen_whole(optimizer: Any, given: Mapping[str, object]) -> tuple[WholeState, dict[str, Fraction]]:
@@ -119,9 +129,10 @@ def _traced(optimizer: Optimizer, power: int, values: Mapping[str, Coefficient])
         settings[parameter.name] = StepSize({(0, 0): 1, (1, 0): -1 * value}) if parameter.kind == "share" else value
 
     def step(gradient: Callable[..., Any], state: tuple[Any, ...], h: StepSize) -> tuple[Any, ...]:
-        eta, unit, back = (h, 1, 1) if power == 1 else (h * h, StepSize({(-1, 0): 1}), h)
-        after = optimizer.step(gradient, (state[0], *(part * unit for part in state[1:])), eta, **settings)
-        return (after[0], *(part * back for part in after[1:]))
+        powers = (0, *memory_powers(optimizer.memory, power))
+        own = tuple(part * StepSize({(-p, 0): 1}) for p, part in zip(powers, state, strict=True))
+        after = optimizer.step(gradient, own, StepSize({(power, 0): 1}), **settings)
+        return tuple(part * StepSize({(p, 0): 1}) for p, part in zip(powers, after, strict=True))
 
     return trace(step, 1 + len(optimizer.memory), {}, slow=True)
 

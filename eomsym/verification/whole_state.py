@@ -101,9 +101,10 @@ class _Family:
         eta, scaling = h**self.scaling.power, self.scaling
         run = kernel_state(self.loss, self.theta, eta, self.data, scaling.optimizer, self.values)
         states = run_states(run, STEPS, begin)
-        states[:, run.size :] *= h if scaling.power == 2 else 1.0
-        moving, units = _units(states, run)
         cuts = slices(run.sizes)
+        for cut, unit in zip(cuts[1:], scaling.units(h), strict=True):
+            states[:, cut] *= unit
+        moving, units = _units(states, run)
         parts = [states[0, cut] for cut in cuts]
         values = scaling.scaled(Fraction(eta), self.values)
         return WholeStateKernel(self.loss, scaling, values, parts, moving, units[moving])

@@ -225,18 +225,19 @@ def plain_iterates(entry, threshold, values, eta=1.0):
 
 REFUSED = [name for name, entry in LISTED.items() if {f.kind for f in entry.fields(**entry.complete({}))} != {"loss"}]
 MAPS = ("muon", "lamb", "lars", "sam", "shampoo")
-SEEN = [
-    *(name for name in LISTED if name not in {*REFUSED, *MAPS}),
-    "adam(nesterov=yes)",
-    "rmsprop(centered=yes, momentum=yes)",
-]
+#: Their average moves by 1/n of its way in step n, so that no step is like the one before.
+COUNTING = ("schedule-free-sgd", "schedule-free-adamw")
+FORMS = ("adam(nesterov=yes)", "rmsprop(centered=yes, momentum=yes)", "heavy-ball(slow_weights=yes)")
+SEEN = [*(name for name in LISTED if name not in (*REFUSED, *COUNTING, *MAPS)), *FORMS]
 
 
 @pytest.mark.parametrize("name", [*SEEN, *OWN])
 def test_plain_iterates_of_the_step_itself_grow_from_there(name):
     entry, _ = chosen(rule(name))
     threshold = edge_threshold(rule(name), eta=1)
-    values = entry.complete({})
+    small = name.startswith("smoothed")  # near the minimum its divisor is ε
+    values = entry.complete({"epsilon": 1} if small else {})
+    assert (threshold.held == ("the divisor",)) or not small
     if math.isinf(threshold.value):  # the implicit equation is solved by iteration, which ends at 1
         assert threshold.notes == ("stable at every x > 0",)
         assert name in ("implicit-euler", "implicit-midpoint")
@@ -262,6 +263,12 @@ def test_maps_of_blocks_have_no_threshold(name):
 @pytest.mark.parametrize("name", REFUSED)
 def test_several_losses_have_no_threshold(name):
     with pytest.raises(InputError, match=r"batches or players"):
+        edge_threshold(name)
+
+
+@pytest.mark.parametrize("name", COUNTING)
+def test_steps_that_count_have_no_threshold(name):
+    with pytest.raises(InputError, match=r"no threshold, its steps depend on the curvature by more than x"):
         edge_threshold(name)
 
 

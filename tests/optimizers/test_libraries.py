@@ -3,6 +3,7 @@
 import ast
 import dataclasses
 import inspect
+from operator import attrgetter
 from pathlib import Path
 
 import numpy as np
@@ -81,6 +82,9 @@ OPTAX = {
         "alpha=0.5, beta=0.7, b1=0.8, b2=0.95, eps=1e-3, eps_root=1e-4",
         "nesterov=False, beta=0",
     ),
+    "contrib.ademamix": ("", "b1=0.8, b2=0.95, b3=0.99, alpha=2, eps=1e-3, eps_root=1e-3, weight_decay=0.1"),
+    "contrib.schedule_free_sgd": ("", "b1=0.5, weight_decay=0.1"),
+    "contrib.schedule_free_adamw": ("", "b1=0.5, b2=0.9, eps=1e-3, weight_decay=0.1"),
 }
 CASES = [
     *(f"torch.{name}({options})" for name, several in TORCH.items() for options in several),
@@ -160,7 +164,7 @@ def with_optax(text):
     optax = pytest.importorskip("optax", reason="optax is not installed")
     name = text.split("(")[0].removeprefix("optax.")
     with jax.enable_x64(True):
-        transformation = getattr(optax, name)(ETA, **_options(text))
+        transformation = attrgetter(name)(optax)(ETA, **_options(text))
         theta = jax.numpy.asarray(START)
         state, path = transformation.init(theta), [START]
         update = jax.jit(transformation.update)
@@ -266,7 +270,7 @@ def test_all_aliases_of_optax_are_there_with_their_defaults():
     aliases = {name for name in names if callable(getattr(optax, name)) and name not in ("Any", "Callable", "MaskOrFn")}
     assert {f"optax.{name}" for name in aliases} <= set(LIBRARIES)
     for name in OPTAX:
-        _check_defaults(f"optax.{name}", _defaults(getattr(optax, name)))
+        _check_defaults(f"optax.{name}", _defaults(attrgetter(name)(optax)))
 
 
 def row(name, entry):
