@@ -13,10 +13,11 @@ from eomsym.checks import shown
 from eomsym.derivation import noise_text
 from eomsym.derivation.formula import Formula, meanings
 from eomsym.derivation.posing import RATE_SYMBOL
+from eomsym.derivation.scaling_text import Scaling, scaling_sides, scaling_text
 from eomsym.errors import InputError
-from eomsym.notation.coefficients import coefficient_text, primed_latex, primed_text, symbol_latex
+from eomsym.notation.coefficients import coefficient_text, primed_latex, primed_text
 from eomsym.notation.operators import derivatives
-from eomsym.notation.terms import ComponentwiseFunction, Monomial, Row, Vertex, state_symbols
+from eomsym.notation.terms import ComponentwiseFunction, Monomial, Row, Vertex
 from eomsym.notation.typesetting import Sides
 from eomsym.notation.writing import (
     LatexWriter,
@@ -28,7 +29,6 @@ from eomsym.notation.writing import (
     subscript,
 )
 from eomsym.optimizers.registry import check_one_gradient
-from eomsym.optimizers.whole_state import memory_powers
 from eomsym.trees import Tree, rooted_trees
 
 if TYPE_CHECKING:
@@ -143,7 +143,7 @@ class Equation(Formula):
                 told = meanings(self.optimizer, {}, self.equations(), defined, fading=False)
                 if self.noise is not None:
                     told = noise_text.noise_meanings(self.noise, self.fields, told)
-                return [*self._scaling_sides(writer), *told]
+                return [*scaling_sides(self._scaling, writer, noise=self.noise is not None), *told]
         defined = [*writer.definitions(), *self._primes(writer), *self._potential(writer)]
         told = meanings(self.optimizer, self.parameters, self.equations(), defined, self.start is None)
         return [*told, *((name, RATE_MEANING) for name in self.schedule if name == RATE_SYMBOL)]
@@ -225,8 +225,8 @@ class Equation(Formula):
         if self.kind == WHOLE:
             series = "".join(f" + {power_text('h', k)} F{subscript(k)}" for k in range(1, self.order + 1))
             if self.noise is not None:
-                return [self._scaling(), *noise_text.noise_opening(self.noise, self.fields)]
-            return [self._scaling(), f"ż = F₀{series}"]
+                return [scaling_text(self._scaling), *noise_text.noise_opening(self.noise, self.fields)]
+            return [scaling_text(self._scaling), f"ż = F₀{series}"]
         head = [",  ".join(f"{name} = {value}" for name, value in self._head(writer))]
         if self.kind == GENERATOR:
             names = map(" ".join, noise_text.cumulant_names(Writer(), self.order + 1))
@@ -242,27 +242,9 @@ class Equation(Formula):
             return noise_text.generator_sentence(self.rows)
         return noise_text.noise_sentence(self.noise)
 
-    def _scaling(self) -> str:
-        letters = ", ".join(state_symbols(self.memory))
-        shares = ", ".join(f"{share} = 1 − {decay} h" for share, decay in self.shares)
-        units = "".join(
-            f"; {letter} in units of {'h' if power < 0 else '1/h'}"
-            for letter, power in zip(state_symbols(self.memory), memory_powers(self.memory, self.power), strict=True)
-            if power
-        )
-        scaled = f"η = {power_text('h', self.power)}" + (f", {shares}" if shares else "")
-        return f"{scaled}; z = (θ, {letters}), time nh{units}"
-
-    def _scaling_sides(self, writer: Writer) -> list[Sides]:
-        shares = [(symbol_latex(share), f"1 - {symbol_latex(decay)} h") for share, decay in self.shares]
-        units = [
-            ("", rf"\text{{${letter}$ here: $h^{{{power}}}$ times the optimiser's}}".replace("^{1}", ""))
-            for letter, power in zip(writer.states[1:], memory_powers(self.memory, self.power), strict=True)
-            if power
-        ]
-        dot = ("", r"\text{the dot: the derivative by the time $n h$ after $n$ steps}")
-        scaled = (r"\eta", power_latex("h", self.power).removesuffix(r"\,"))
-        return [scaled, *shares, *units, *([] if self.noise is not None else [dot])]
+    @property
+    def _scaling(self) -> Scaling:
+        return Scaling(self.power, self.shares, self.memory)
 
     def _whole_sides(self, writer: Writer) -> list[Sides]:
         """One equation a state; products are componentwise."""
