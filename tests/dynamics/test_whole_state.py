@@ -28,6 +28,12 @@ NAMES = (
     "adam(corrected=no)",
     "nesterov(lookahead=yes)",
     "adam",
+    "ademamix",
+    "schedule-free-sgd",
+    "schedule-free-adamw",
+    "gradient-descent(ema=yes)",
+    "heavy-ball(ema=yes)",
+    "heavy-ball(swa=yes)",
 )
 SMALL = (1 / 160, 1 / 320)
 
@@ -39,7 +45,8 @@ def family(name):
     """The kernel of the whole state, and a state whose memory is not on the slow manifold."""
     scaling = whole_state(optimizers.get(name))
     values = {p.name: DECAYS.get(p.name, Fraction(1, 5)) for p in scaling.taking_rates.parameters}
-    memory = {"velocity": [0.3, -0.2], "mean": [0.5, 0.2], "square": [3.0, 2.0]}
+    memory = {"velocity": [0.3, -0.2], "mean": [0.5, 0.2], "square": [3.0, 2.0], "slow mean": [0.4, -0.1]}
+    memory |= {"base": [0.6, 0.5], "averaged weights": [0.8, 0.3], "averaging time": [2.0]}
     parts = [np.array(memory.get(part, [0.3])) for part in scaling.optimizer.memory]
     whole = WholeStateKernel(KERNEL, scaling, values, [THETA, *parts])
     return whole, whole.start
