@@ -360,6 +360,7 @@ class Training:
             )
         for name in given:
             raise InputError(f"{name}: beside a real optimizer, which has its own values; leave it out")
+        optimizer = getattr(optimizer, "inner_opt", optimizer)  # of MultiSteps: its k calls with one batch are one step
         self.label = f"torch.{type(optimizer).__name__}" if is_torch else "optax transformation"
         rates = {float(group["lr"]) for group in optimizer.param_groups} if is_torch else set()
         if is_torch and not (schedules and eta is not None):  # a scheduler has said what its factor is of

@@ -182,3 +182,25 @@ def test_a_map_that_reads_a_number_is_refused():
     rule = Optimizer("own-reads", lambda gradient, state, eta: (state[0] - eta * reads(gradient(state[0])),))
     with pytest.raises((InputError, jax.errors.JAXTypeError), match=r"cannot be taken of|Abstract tracer|concrete"):
         rows_of(network, PARAMS, 1, rule)
+
+
+def test_accumulated_gradients_are_a_step_of_the_inner_transformation():
+    """``optax.MultiSteps``: its calls with the gradients of parts of a batch make the step on their mean."""
+    params = jax.tree.map(jnp.asarray, PARAMS)
+    inner, parts = optax.sgd(0.05, 0.9), optax.MultiSteps(optax.sgd(0.05, 0.9), 2)
+    state, halves, whole, given = inner.init(params), parts.init(params), params, params
+    for _ in range(5):
+        slopes = jax.grad(network)(given)
+        for factor in (0.5, 1.5):
+            updates, halves = parts.update(jax.tree.map(lambda g, f=factor: f * g, slopes), halves, given)
+            given = optax.apply_updates(given, updates)
+        updates, state = inner.update(jax.grad(network)(whole), state, whole)
+        whole = optax.apply_updates(whole, updates)
+    for one, other in zip(jax.tree.leaves(given), jax.tree.leaves(whole), strict=True):
+        np.testing.assert_allclose(one, other, rtol=0, atol=1e-13)
+    found, expected = (
+        eomsym.follow(eomsym.Training(network, None, one, theta=params), 6, after=5).errors
+        for one in (optax.MultiSteps(optax.adamw(0.01), 2), optax.adamw(0.01))
+    )
+    assert found == pytest.approx(expected, rel=1e-9)
+    assert found[0] > 3 * found[1]
