@@ -46,3 +46,15 @@ def test_batch_normalisation_in_training_mode_is_refused_in_one_line():
     eomsym.noise(
         eomsym.Training((net.eval(), torch.nn.MSELoss()), (INPUTS, TARGETS), "torch.SGD()", 0.01, batches=3), 2
     )
+
+
+@pytest.mark.parametrize("reduce", [torch.sum, torch.var])
+def test_losses_that_are_no_means_over_samples_are_refused_in_one_line(reduce):
+    def loss(params, data):
+        return reduce((data[0] @ params["w"] - data[1]) ** 2)
+
+    data, start = (torch.tensor(INPUTS), torch.tensor(TARGETS)), {"w": torch.full((2, 1), 0.1, dtype=torch.float64)}
+    training = eomsym.Training(loss, data, "torch.SGD()", 0.01, theta=start, batches=3)
+    with pytest.raises(InputError, match=r"the loss is no mean over its samples.* give a mean") as caught:
+        eomsym.noise(training, 2)
+    assert "\n" not in str(caught.value)
