@@ -73,6 +73,20 @@ def test_the_claims_of_the_noise_of_adam_hold():
     np.testing.assert_allclose(whole["of_square"], -np.array(kappas) * whole["of_mean"][0], rtol=0.05)
 
 
+def test_the_claims_of_muon_hold():
+    """Slope 2 with κ, 1 without the term and with either wrong factor; the iteration is no gradient."""
+    numbers = read("muon")
+    for row in numbers["betas"]:
+        assert row["kappa"] == pytest.approx(0.5 + row["beta"] ** 2 / (1 - row["beta"]))
+        assert row["average"] == pytest.approx(0.5 * (1 + row["beta"]) / (1 - row["beta"]))
+        wrong = ("half a step", "the average's factor") if row["beta"] else ()
+        for name, slope in row["slopes"].items():
+            expected = 1 if name in ("order 0", *wrong) else 2
+            assert slope == pytest.approx(expected, abs=0.1), (row["beta"], name)
+    assert numbers["exact"] < 1e-8 < 0.02 < numbers["iterated"]
+    assert min(row["share"] for row in numbers["usual"]) > 0.5
+
+
 def test_the_part_of_a_memory_is_its_sum():
     """Running averages against the double sum over earlier places, with every step's Hessian and way."""
     pytest.importorskip("torch")
@@ -108,7 +122,8 @@ def test_a_run_gives_the_numbers_again(module, name):
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    "name", ["softmax", "data_order", "deep_linear", "adam", "adam_noise", "balance", "implicit_regularisation"]
+    "name",
+    ["softmax", "data_order", "deep_linear", "adam", "adam_noise", "muon", "balance", "implicit_regularisation"],
 )
 def test_a_long_run_gives_the_numbers_again(name):
     again = leaves(import_module(f"benchmarks.reproductions.{name}").measure(lambda done, total: None))

@@ -12,7 +12,7 @@ HERE = Path(__file__).parent
 DOCS = HERE.parents[1] / "docs"
 #: A module and a page each, in the order of the gallery, and where in the docs its files lie.
 PLACES = dict.fromkeys(
-    ("balance", "two_players", "data_order", "heavy_ball", "deep_linear", "adam", "adam_noise", "softmax"),
+    ("balance", "two_players", "data_order", "heavy_ball", "deep_linear", "adam", "adam_noise", "muon", "softmax"),
     "reproductions",
 )
 PLACES["implicit_regularisation"] = "."
