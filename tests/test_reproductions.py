@@ -80,10 +80,10 @@ def test_the_claims_of_muon_hold():
         assert row["kappa"] == pytest.approx(0.5 + row["beta"] ** 2 / (1 - row["beta"]))
         assert row["average"] == pytest.approx(0.5 * (1 + row["beta"]) / (1 - row["beta"]))
         wrong = ("half a step", "the average's factor") if row["beta"] else ()
-        for name, slope in row["slopes"].items():
-            expected = 1 if name in ("order 0", *wrong) else 2
-            assert slope == pytest.approx(expected, abs=0.1), (row["beta"], name)
-    assert numbers["exact"] < 1e-8 < 0.02 < numbers["iterated"]
+        expected = {name: 1 if name in ("order 0", *wrong) else 2 for name in row["slopes"]}
+        assert row["slopes"] == pytest.approx(expected, abs=0.1)
+    assert numbers["exact"] < 1e-8
+    assert numbers["iterated"] > 0.02
     assert min(row["share"] for row in numbers["usual"]) > 0.5
 
 
