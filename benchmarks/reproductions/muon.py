@@ -52,7 +52,7 @@ def posed(loss: Callable[[list[torch.Tensor]], torch.Tensor], shapes: tuple[tupl
 
     generator = np.random.default_rng(1)
     start = np.concatenate([generator.normal(size=shape).ravel() / shape[-1] ** 0.5 for shape in shapes])
-    turned = of_numpy(lambda theta, along: torch.func.jvp(slope, (theta,), (along,))[1])
+    turned = of_numpy(lambda theta, along: torch.func.grad(lambda at: (slope(at) * along).sum())(theta))
     return Problem(of_numpy(slope), turned, lambda g: image.of_vectors([g], blocks), start)
 
 
