@@ -24,6 +24,7 @@ from eomsym.exact_numbers import Coefficient
 from eomsym.optimizers import Optimizer
 from eomsym.optimizers.maps import sides_of
 from eomsym.optimizers.optimizer import Field
+from eomsym.optimizers.tracing import trace
 from eomsym.result import Result
 
 if TYPE_CHECKING:
@@ -243,7 +244,17 @@ def kernel_state(
     def sides(vector: np.ndarray) -> list[tuple[str, np.ndarray]]:
         return sides_of(lambda: flat(vector))
 
-    return StateMap(flat, start, theta.size, sizes=sizes, tally=tally, sides=sides if sides(start) else None)
+    kinks = _has_kinks(optimizer, values)
+    return StateMap(flat, start, theta.size, sizes=sizes, tally=tally, sides=sides if kinks else None)
+
+
+def _has_kinks(entry: Optimizer, values: Mapping[str, Coefficient]) -> bool:
+    """Whether a step calls a map that has sides; one that cannot be followed calls none."""
+    try:
+        rule = trace(entry.step, 1 + len(entry.memory), values, checked=False)
+    except InputError:
+        return False
+    return any(image.map.side is not None for image in rule.images)
 
 
 def loop_state(kernel: LoopKernel, theta: np.ndarray, eta: float, data: Data) -> StateMap:

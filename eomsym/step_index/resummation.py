@@ -75,10 +75,10 @@ def check_summable(rule: UpdateRule, name: str) -> None:
     alike or alternate: the singularity that is next is then a real one.  Else whole orders would be lost, as with
     Runge–Kutta 4, or digits, as with extragradient.
     """
-    if not rule.linear:
+    if not rule.linear or rule.images:
         raise InputError(
-            f"resum: {name} has products, quotients, roots or groups, whose terms have no sum that is known to be "
-            "nearer; leave resum out"
+            f"resum: {name} has products, quotients or roots, groups or maps, whose terms have no sum that is known "
+            "to be nearer; leave resum out"
         )
     terms = _on_a_quadratic(rule)
     if 0 in terms:

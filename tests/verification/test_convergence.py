@@ -277,7 +277,7 @@ def test_a_kernel_one_order_higher_is_generated_where_none_is_given(network, mon
     monkeypatch.setattr("eomsym.codegen.kernel_for", lambda *arguments: asked.append(arguments) or network)
     samples = dataset("teacher")
     own = Dataset("some of teacher", samples.inputs[::8].copy(), samples.targets[::8].copy())
-    monkeypatch.setattr("eomsym.codegen.COMMITTED", ())
+    monkeypatch.setattr("eomsym.codegen.store.COMMITTED", ())
     study = verify(model=network.model, data=own, orders=[0, 1])
     ((spec,),) = asked
     assert (spec.model, spec.order, spec.optimizer) == (network.model, 2, "gradient-descent")
