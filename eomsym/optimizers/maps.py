@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any
+from weakref import WeakSet
 
 from eomsym.blocks import Blocks, joined
 from eomsym.errors import InputError
@@ -26,6 +27,9 @@ KINDS = ("array", "all", "vector")
 _BLOCKS: ContextVar[Blocks | None] = ContextVar("blocks", default=None)
 #: Name and side of each kink that a step meets, where somebody listens.
 _SIDES: ContextVar[list[tuple[str, Any]] | None] = ContextVar("sides", default=None)
+
+#: Maps that were looked at whether they are functions.
+_LOOKED_AT: WeakSet[Map] = WeakSet()
 
 
 @contextmanager
@@ -73,7 +77,7 @@ class Map:
 
     def __post_init__(self) -> None:
         if self.blocks not in KINDS:
-            raise InputError(f"map {self.name!r}: blocks = {self.blocks!r}; take 'array' or 'all'")
+            raise InputError(f"map {self.name!r}: blocks = {self.blocks!r}; take 'array', 'all' or 'vector'")
 
     def __call__(self, *vectors: Any) -> Any:
         """Its value at vectors of a step function.  Raises ``InputError`` where their blocks are not known."""
@@ -129,6 +133,27 @@ class Map:
 
 def _kind(arguments: Sequence[Sequence[Any]]) -> str:
     return type(arguments[0][0]).__name__ if arguments and arguments[0] else "nothing"
+
+
+def check_plain(map: Map, vectors: Sequence[Any], blocks: Blocks | None) -> None:
+    """Raises ``InputError`` for a map that gives another value each time at the same arrays of NumPy; looks once."""
+    if map in _LOOKED_AT:
+        return
+    import numpy as np
+
+    one, other = (map.of_vectors(vectors, blocks) for _ in range(2))
+    if not np.array_equal(one, other, equal_nan=True):
+        raise InputError(
+            f"map {map.name!r}: gives another value each time; take a function of its arguments alone, without random "
+            "numbers and without a state of its own"
+        )
+    _LOOKED_AT.add(map)
+
+
+def vanishes(array: Any) -> bool:
+    """Whether an array of NumPy, or the first coefficient of a power series of such, is 0 everywhere."""
+    values = getattr(array, "rows", array)
+    return type(values).__module__ == "numpy" and not (values[0] if values is not array else values).any()
 
 
 def norm(array: Any) -> Any:

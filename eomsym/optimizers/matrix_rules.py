@@ -12,7 +12,7 @@ from eomsym.blocks import Blocks
 from eomsym.errors import InputError
 from eomsym.optimizers.adaptive import ADAM, BETA1, BETA2, EPSILON, adam_direction, mean_ahead, ones
 from eomsym.optimizers.descent import MOMENTUM
-from eomsym.optimizers.maps import Map, identity, norm
+from eomsym.optimizers.maps import Map, identity, norm, vanishes
 from eomsym.optimizers.optimizer import Arrays, Optimizer, Parameter, Slope, flag, from_zero
 from eomsym.optimizers.stepping import sqrt
 
@@ -130,8 +130,18 @@ MUON = Optimizer(
 )
 
 
-#: LAMB's and LARS' trust ratio: the norm of each array over that of its move.
-TRUST = Map("trust", lambda array, move: move * (norm(array) / norm(move)))
+def trusted(array: Any, move: Any) -> Any:
+    """A move times the norm of its array over its own; where one is 0 optax takes 1, and there is no derivative."""
+    if vanishes(array) or vanishes(move):
+        raise InputError(
+            f"trust ratio: an array of shape {tuple(array.shape)} or its move is 0, where a norm has no derivative; "
+            "begin with weights and biases other than 0"
+        )
+    return move * (norm(array) / norm(move))
+
+
+#: Of LAMB and LARS.
+TRUST = Map("trust", trusted)
 DECAY = from_zero("decay", "λ", "weight decay, below the trust ratio", Fraction(0))
 _TRUST_LIMITS = "an array that is zero has no norm's derivative: begin with none"
 

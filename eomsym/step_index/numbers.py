@@ -15,9 +15,10 @@ from typing import Any
 import numpy as np
 
 from eomsym.blocks import Blocks
+from eomsym.errors import InputError
 from eomsym.exact_numbers import Coefficient
 from eomsym.optimizers.blockwise import Blockwise
-from eomsym.optimizers.maps import Map
+from eomsym.optimizers.maps import Map, check_plain
 from eomsym.optimizers.optimizer import Field
 from eomsym.optimizers.rule import Elapsed, UpdateRule
 from eomsym.series.array_series import ArraySeries, root_quotient
@@ -147,8 +148,17 @@ class NumberAlgebra(_Numbers):
                 np.array([np.broadcast_to(values[:nodes], (nodes, values.shape[1])) for values in argument])
                 for argument in zip(*levels, strict=True)
             ]
-            value = map.of_vectors([ArraySeries(rows, lead=2) for rows in curves], self._blocks)
-            return np.asarray(value.rows[-1])
+            with np.errstate(all="ignore"):  # what is not finite is told
+                if len(levels) == 1 and curves[0].dtype != object:
+                    check_plain(map, [rows[0, 0] for rows in curves], self._blocks)
+                value = map.of_vectors([ArraySeries(rows, lead=2) for rows in curves], self._blocks)
+            last = np.asarray(value.rows[-1])
+            if last.dtype != object and not np.isfinite(last).all():
+                raise InputError(
+                    f"map {map.name!r}: is not smooth here, its coefficient {len(levels) - 1} is not finite; begin "
+                    "elsewhere"
+                )
+            return last
 
         return along
 

@@ -430,3 +430,32 @@ def test_noise_of_a_map_is_refused(kernel):
     posed = eomsym.Training(kernel, (INPUTS, TARGETS), "muon", 0.01, theta=THETA, batches=eomsym.Batches(2))
     with pytest.raises(InputError, match="the noise of a rule that calls one is not known"):
         eomsym.noise(posed, 4)
+
+
+def test_a_map_that_is_no_function_is_refused(kernel):
+    calls = []
+
+    def counted(array):
+        calls.append(1)
+        return array * float(len(calls))
+
+    rule = Optimizer("own-counted", lambda gradient, state, eta: (state[0] - eta * made(gradient(state[0])),))
+    made = Map("counted", counted)
+    with pytest.raises(InputError, match="map 'counted': gives another value each time"):
+        kernel_counterterms(kernel, rule.rule(), THETA, 1, (INPUTS, TARGETS))
+
+
+def test_where_a_map_is_not_smooth_it_is_refused(kernel):
+    size = Map("size", lambda vector: vector * sqrt((vector * vector).sum()), blocks="vector")
+
+    def step(gradient, state, eta):
+        change = gradient(state[0]) - gradient(state[0] - eta * state[0])
+        return (state[0] - eta * size(change),)
+
+    rule = Optimizer("own-size", step)
+    with pytest.raises(InputError, match=r"map 'size': is not smooth here, its coefficient \d is not finite"):
+        kernel_counterterms(kernel, rule.rule(), THETA, 3, (INPUTS, TARGETS))
+    zero = np.concatenate([THETA[:6], np.zeros(6)])
+    for name in ("lamb", "lars"):
+        with pytest.raises(InputError, match=r"trust ratio: an array of shape \(\d, \d\) or its move is 0"):
+            eomsym.follow(training(kernel, zero, 0.01, (INPUTS, TARGETS), name), 4)
