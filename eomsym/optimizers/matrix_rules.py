@@ -6,7 +6,7 @@ import math
 from dataclasses import replace
 from fractions import Fraction
 from functools import lru_cache
-from typing import Any
+from typing import Any, NoReturn
 
 from eomsym.blocks import Blocks
 from eomsym.errors import InputError
@@ -133,15 +133,30 @@ MUON = Optimizer(
 def trusted(array: Any, move: Any) -> Any:
     """A move times the norm of its array over its own; where one is 0 optax takes 1, and there is no derivative."""
     if vanishes(array) or vanishes(move):
-        raise InputError(
-            f"trust ratio: an array of shape {tuple(array.shape)} or its move is 0, where a norm has no derivative; "
-            "begin with weights and biases other than 0"
-        )
+        _refuse_zero(array)
     return move * (norm(array) / norm(move))
 
 
-#: Of LAMB and LARS.
-TRUST = Map("trust", trusted)
+def _refuse_zero(array: Any) -> NoReturn:
+    raise InputError(
+        f"trust ratio: an array of shape {tuple(array.shape)} or its move is 0, where a norm has no derivative; begin "
+        "with weights and biases other than 0"
+    )
+
+
+def _not_zero(array: Any) -> Any:
+    """The array, if it is not 0 everywhere, as far as that can be looked at."""
+    try:
+        zero = not bool((array != 0).any())
+    except Exception:  # a traced array of any library has its own error
+        zero = False
+    if zero:
+        _refuse_zero(array)
+    return array
+
+
+#: Of LAMB and LARS; and what their start is looked at with, as PyTorch's and JAX's steps are not.
+TRUST, NOT_ZERO = Map("trust", trusted), Map("not-zero", _not_zero)
 DECAY = from_zero("decay", "λ", "weight decay, below the trust ratio", Fraction(0))
 _TRUST_LIMITS = "an array that is zero has no norm's derivative: begin with none"
 
@@ -160,7 +175,7 @@ LAMB = Optimizer(
     _step_lamb,
     (BETA1, BETA2, replace(EPSILON, default=Fraction(1, 10**6)), DECAY),
     ADAM.memory,
-    lambda gradient, theta, **values: ADAM.initial_state(theta)[1:],
+    lambda gradient, theta, **values: ADAM.initial_state(NOT_ZERO(theta))[1:],
     limits=f"{ADAM.limits}; {_TRUST_LIMITS}",
 )
 
@@ -183,6 +198,7 @@ LARS = Optimizer(
     _step_lars,
     (MOMENTUM, DECAY, from_zero("trust", "c", "trust coefficient", Fraction(1, 1000))),
     ("velocity",),
+    lambda gradient, theta, **values: (0 * NOT_ZERO(theta),),
     options=(flag("nesterov", "looks one step ahead, as optax"),),
     limits=f"holds after the transient β^k; {_TRUST_LIMITS}",
 )
