@@ -162,7 +162,7 @@ def test_what_is_refused():
             training(**change)
     with pytest.raises(InputError, match="groups of parameters"):
         eomsym.terms(training(eta=0.1), 3)
-    with pytest.raises(InputError, match="or groups"):
+    with pytest.raises(InputError, match="groups or maps"):
         eomsym.verify(training("gradient-descent", {"*bias": {"eta_factor": 2}}), range(2), resum=True)
     with pytest.raises(InputError, match="which terms vanish is not known"):
         eomsym.verify(training("runge-kutta-4", {"*bias": {"eta_factor": 2}}), range(2))
