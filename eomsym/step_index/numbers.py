@@ -149,9 +149,9 @@ class NumberAlgebra(_Numbers):
                 for argument in zip(*levels, strict=True)
             ]
             with np.errstate(all="ignore"):  # what is not finite is told
+                value = map.of_vectors([ArraySeries(rows, lead=2) for rows in curves], self._blocks)
                 if len(levels) == 1 and curves[0].dtype != object:
                     check_plain(map, [rows[0, 0] for rows in curves], self._blocks)
-                value = map.of_vectors([ArraySeries(rows, lead=2) for rows in curves], self._blocks)
             last = np.asarray(value.rows[-1])
             if last.dtype != object and not np.isfinite(last).all():
                 raise InputError(
