@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
@@ -125,15 +126,18 @@ class OrderRecord(Result):
         last = self.points_above_floor - 1
         if last < 1:
             return math.nan
-        (large, small), (of_large, of_small) = self.etas[last - 1 : last + 1], self.error_ratio[last - 1 : last + 1]
-        return (of_small * large - of_large * small) / (large - small)
+        return _at_zero(self.etas[last - 1 : last + 1], self.error_ratio[last - 1 : last + 1])
 
     @property
     def reason(self) -> str:
         """Why the order is not verified; empty if it is."""
-        if self.is_undecided:
+        if self._has_few_points:
             few = f"{self.points_above_floor} step sizes above the round-off floor, at least {LEAST_POINTS} are needed"
             return f"{few}; larger ones or other data may decide"
+        if self._is_cut_short:
+            slopes = "{:.4g}, {:.4g}".format(*self._last_slopes)
+            running = f"the slopes still run to {self.expected_slope} ({slopes}) where round-off begins"
+            return f"{running}; more digits or other data may decide"
         faults = []
         if not abs(self.slope - self.expected_slope) <= SLOPE_TOLERANCE:
             faults.append(f"slope {self.slope:.4g} is not within {SLOPE_TOLERANCE} of {self.expected_slope}")
@@ -148,7 +152,30 @@ class OrderRecord(Result):
     @property
     def is_undecided(self) -> bool:
         """Whether too much is lost in round-off to judge."""
+        return self._has_few_points or self._is_cut_short
+
+    @property
+    def _has_few_points(self) -> bool:
         return self.points_above_floor < LEAST_POINTS
+
+    @property
+    def _last_slopes(self) -> tuple[float, ...]:
+        """The two last local slopes above the floor."""
+        return self.local_slopes[self.points_above_floor - 3 : self.points_above_floor - 1]
+
+    @property
+    def _is_cut_short(self) -> bool:
+        """Whether round-off begins while the local slopes still run to N + 1, which they then reach at η = 0.
+
+        Local slopes differ from their limit by O(η), so two of them tell it.  Those of a wrong formula run to one less.
+        """
+        if not self.at_floor[-1] or abs(self.slope - self.expected_slope) <= SLOPE_TOLERANCE:
+            return False
+        last = self.points_above_floor - 1
+        before, after = self._last_slopes
+        limit = _at_zero(self.etas[last - 1 : last + 1], (before, after))
+        comes_near = abs(after - self.expected_slope) < abs(before - self.expected_slope)
+        return comes_near and abs(limit - self.expected_slope) <= SLOPE_TOLERANCE
 
     @property
     def passed(self) -> bool:
@@ -263,6 +290,12 @@ class Verification(OfTraining):
         *("seed", "time", "spectral_radius", "after?", "schedules?", "batches?", "slopes", "orders", "warnings"),
         "passed",
     )
+
+
+def _at_zero(etas: Sequence[float], values: Sequence[float]) -> float:
+    """The line through two values, a large and a small step size, at η = 0."""
+    (large, small), (of_large, of_small) = etas, values
+    return (of_small * large - of_large * small) / (large - small)
 
 
 def _slope(eta: float, error: float, next_eta: float, next_error: float) -> float:

@@ -106,6 +106,30 @@ def test_too_few_points_above_the_floor_are_no_verification(floors):
     assert record(slope=1.5).verdict == "failed"
 
 
+def bent(order, slopes):
+    """A record whose last step size is lost, after errors with these local slopes."""
+    errors = [1.0]
+    for slope in slopes:
+        errors.append(errors[-1] / 2**slope)
+    etas = tuple(2.0**-k for k in range(len(slopes) + 2))
+    floors = (1e-15,) * len(errors) + (1.0,)
+    return OrderRecord(order, etas, (*errors, errors[-1]), (math.nan,) * len(etas), floors)
+
+
+def test_slopes_that_still_run_to_theirs_where_round_off_begins_decide_nothing():
+    """Those of Muon's order 4 were 4.72 and 4.86: the formula is right, and the word was failed."""
+    judged = bent(4, (4.4, 4.72, 4.86))
+    assert (judged.verdict, judged.passed) == ("undecided", False)
+    assert judged.reason.startswith("the slopes still run to 5 (4.72, 4.86) where round-off begins")
+    assert replace(judged, floors=(1e-15,) * 5).verdict == "failed"
+
+
+@pytest.mark.parametrize("slopes", [(3.4, 3.72, 3.86), (4.86, 4.72, 4.4), (4.86, 4.86, 4.86), (5.1, 4.6, 4.2)])
+def test_slopes_that_run_elsewhere_fail_before_round_off_too(slopes):
+    """A wrong last coefficient has slope 4, which is come to from below, from 5, or not at all."""
+    assert bent(4, slopes).verdict == "failed"
+
+
 def test_the_reason_says_where_round_off_stands_in_the_way():
     judged = replace(record(slope=1.5), floors=(1e-9, 1e-9, 1e-9, 1.0))
     assert judged.reason.startswith("slope 1.5 is not within 0.1 of 2; extrapolated error ratio")
