@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 from eomsym import optimizers
 from eomsym.checks import check_integer, shown
 from eomsym.derivation.deriving import derive
+from eomsym.derivation.equation import Equation
 from eomsym.derivation.modified_loss import rooted_at_each, split_gradient, tree_rows
 from eomsym.errors import InputError, UnsolvableError
 from eomsym.exact_numbers import Coefficient, exact, read_rational
@@ -67,12 +68,16 @@ class Demands:
         """The order to which counter terms are needed."""
         return max([self.vanishing, self.gradient, self.order_free, *self.loss])
 
-    def conditions(self, rows: Sequence[Row], proof: bool = True) -> Iterator[Condition]:
+    def conditions(self, equation: Equation, rows: Sequence[Row], proof: bool = True) -> Iterator[Condition]:
         """On ``rows`` = [leading, ξ_0, ξ_1, …], lowest order first; those that hold anyway are left out.
 
-        ``proof`` says that order-free is to hold for any number of batches.  Raises ``InputError`` where a loss is
-        wanted of several fields, or where there are too few batches for their order.
+        ``proof`` says that order-free is to hold for any number of batches.  Raises ``InputError`` where a loss or a
+        gradient is wanted of maps of blocks, a loss of several fields, or where there are too few batches.
         """
+        if equation.vertices and (self.gradient or self.loss or self.order_free):
+            raise InputError(
+                f"design: the maps of blocks of {equation.optimizer} have no known modified loss; ask for vanishing"
+            )
         colours = sorted({tree.colour for row in rows for tree in row})
         if self.loss and len(colours) > 1:
             raise InputError("loss: a modified loss of several fields cannot be wanted; ask for gradient, or leave it")
@@ -82,7 +87,7 @@ class Demands:
             raise InputError(
                 f"order_free {self.order_free}: is derived of {self.order_free + 1} batches, here are {len(colours)}"
             )
-        writer = Writer(len(colours))
+        writer = equation.writer(Writer)
         for purpose, tree, value in self._all(rows, colours):
             if value != 0:
                 yield Condition(purpose, tree if isinstance(tree, str) else writer.tree(tree), exact(value))
@@ -155,9 +160,10 @@ def design(
     free = [one for one in entry.parameters if one.name not in given and one.kind != "count"]
     if not free:
         raise InputError(f"design: {entry.name} has no free coefficient; take a family, or give fewer values")
-    rows = tree_rows(derive(entry, demands.order, **dict[str, Any](given)))
+    equation = derive(entry, demands.order, **dict[str, Any](given))
+    rows = tree_rows(equation)
     counted = any(one.kind == "count" and one.name in given for one in entry.parameters)
-    conditions = _distinct(demands.conditions(rows, proof=not counted))
+    conditions = _distinct(demands.conditions(equation, rows, proof=not counted))
     values, chosen = _System(free, conditions, rows).solved()
     ordered = {one.name: {**given, **values}[one.name] for one in entry.parameters if one.name in {*given, *values}}
     written = " ".join(f"{name}={value}" for name, value in ordered.items())

@@ -106,7 +106,7 @@ class Equation(Formula):
 
         Trees come as derived, and terms that are zero stay visible: ``0 g'''(g,g,g)``.
         """
-        writer = self._writer(TightWriter if self.plain else Writer)
+        writer = self.writer(TightWriter if self.plain else Writer)
         if self.kind == LOSS:
             return "\n".join(self._loss_lines(writer))
         lines = [*self._opening(writer), *(f"{name} = {value}" for name, value in self._defined(writer))]
@@ -118,7 +118,7 @@ class Equation(Formula):
 
     def equations(self) -> list[Sides]:
         """Left and right sides in LaTeX: g = ∇L, H = ∇g, higher derivatives ∇^m g[…]; then the start."""
-        writer = self._writer(LatexWriter)
+        writer = self.writer(LatexWriter)
         match self.kind:
             case "whole":
                 noise = [] if self.noise is None else noise_text.noise_sides(self.noise, writer)
@@ -132,7 +132,7 @@ class Equation(Formula):
 
     def where(self) -> list[Sides]:
         """The update rule, functions that occur, and what the symbols mean."""
-        writer = self._writer(LatexWriter)
+        writer = self.writer(LatexWriter)
         match self.kind:
             case "start":
                 return []
@@ -160,11 +160,12 @@ class Equation(Formula):
         """Lines ``NAME = EXPRESSION`` that SymPy reads, products componentwise, derivatives of g as functions."""
         if self.kind in (GENERATOR, LOSS):
             raise InputError(f"{self.kind}: has no lines for SymPy; take text(), latex() or to_json()")
-        writer = self._writer(SympyWriter)
+        writer = self.writer(SympyWriter)
         lines = [f"{name} = {value}" for name, value in self._defined(writer)]
         return "\n".join([*lines, *([self.start.sympy_lines()] if self.start and self.start.terms else [])])
 
-    def _writer(self, notation: type[_Notation]) -> _Notation:
+    def writer(self, notation: type[_Notation]) -> _Notation:
+        """Returns a writer that knows the names of this equation's fields, functions, states and maps."""
         return notation(len(self.fields), self.functions, self.memory, self.kind == START, self.vertices)
 
     def _defined(self, writer: Writer) -> list[Sides]:
@@ -308,7 +309,7 @@ class Equation(Formula):
 
     def records(self) -> list[dict[str, Any]]:
         """One row a term: trees as bracket lists, others as SymPy reads them; before ξ_0 the index is None."""
-        writer, states = self._writer(SympyWriter), ("theta", *self.memory)
+        writer, states = self.writer(SympyWriter), ("theta", *self.memory)
         return [
             {"index": k if k >= 0 else None, **({"state": state} if self.kind == WHOLE else {}), **entry}
             for k, level in enumerate(self.terms, start=self._first)
@@ -323,7 +324,7 @@ class Equation(Formula):
             "parameters": {name: str(value) for name, value in self.parameters.items()},
             "order": self.order,
         }
-        definitions = dict(self._writer(SympyWriter).definitions())
+        definitions = dict(self.writer(SympyWriter).definitions())
         match self.kind:
             case "start":
                 return {"start": self._indexed}
@@ -345,7 +346,7 @@ class Equation(Formula):
                     **self._noise_entries(),
                 }
         if self.plain:
-            first: dict[str, Any] = {"gradient_coefficient": self._leading(self._writer(SympyWriter))[1]}
+            first: dict[str, Any] = {"gradient_coefficient": self._leading(self.writer(SympyWriter))[1]}
         else:
             first = {"fields": list(self.fields), "functions": definitions, "leading": self._entries(self.rows[0])}
         schedule = {"schedule": list(self.schedule)} if self.schedule else {}
@@ -369,10 +370,10 @@ class Equation(Formula):
         return [{"index": k, "terms": self._entries(row)} for k, row in self._numbered.items()]
 
     def _entries(self, row: Row) -> list[dict[str, Any]]:
-        return self._writer(SympyWriter).entries(row, colours=not self.plain)
+        return self.writer(SympyWriter).entries(row, colours=not self.plain)
 
     def _loss_entries(self, head: dict[str, Any]) -> dict[str, Any]:
-        writer = self._writer(SympyWriter)
+        writer = self.writer(SympyWriter)
 
         def written(row: Row) -> list[tuple[str, str, str]]:
             return [

@@ -11,7 +11,8 @@ from scipy.integrate import solve_ivp
 import eomsym
 from eomsym.derivation import modified_loss
 from eomsym.errors import InputError, UnsolvableError
-from eomsym.optimizers import Optimizer, Parameter, batch_passes, runge_kutta_family
+from eomsym.optimizers import Map, Optimizer, Parameter, batch_passes, runge_kutta_family, sqrt
+from eomsym.optimizers.optimizer import coefficient
 from eomsym.trees import parse_tree
 
 # A loss in the plane without symmetries; its gradient is written out, and shares no code with the package.
@@ -403,6 +404,7 @@ REFUSED = {
     "no tree": (RK2, {"loss": {1: {"g'g": 1}}}, "tree"),
     "no mapping": (RK2, {"loss": {1: "1/4"}}, "give trees and coefficients"),
     "a loss of several": (batch_passes([1, -1]), {"loss": {1: {"[[]]": 1}}}, "several fields"),
+    "a loss of a map": ("muon", {"gradient": 1}, "maps of blocks of muon have no known modified loss"),
     "componentwise": (eomsym.optimizers.get("adam"), {"vanishing": 1}, "divides componentwise"),
 }
 
@@ -431,3 +433,76 @@ def test_members_have_names_of_their_own():
 def test_a_pace_that_is_not_one():
     round_ = eomsym.design(batch_passes([1, -1]), order_free=1, pace=2)
     assert round_.coefficients == {"w1": 2}
+
+
+#: A smooth map of the plane, written twice: for the package, and with NumPy for the runs.
+BOUNDED = Map("bounded", lambda block: block / sqrt(1 + (block * block).sum()))
+MEMORY = Parameter("beta", "β", "memory", Fraction(0), Fraction(1), default=Fraction(9, 10))
+
+
+def looking_ahead(slope, state, eta, beta, ahead, bounded=BOUNDED):
+    """A mean of slopes as far ahead as it moves back by its memory."""
+    theta, mean = state
+    mean = beta * mean + (1 - beta) * slope(theta - eta * ahead * bounded(mean))
+    return theta - eta * bounded(mean), mean
+
+
+def twice_ahead(slope, state, eta, beta, a, b, c, d, w, bounded=BOUNDED):
+    """Two slopes ahead, and the map at two places."""
+    theta, mean = state
+    first = slope(theta - eta * a * bounded(mean))
+    second = slope(theta - eta * (b * bounded(mean) + c * bounded(first)))
+    mean = beta * mean + (1 - beta) * ((1 - w) * first + w * second)
+    return theta - eta * ((1 - d) * bounded(mean) + d * bounded(mean + second - first)), mean
+
+
+def family_of_maps(step, *names):
+    parameters = (MEMORY, *(coefficient(name, name) for name in names))
+    return Optimizer("family-" + step.__name__.replace("_", "-"), step, parameters, ("mean",))
+
+
+def slope_of_map(step, values, eta):
+    """By which power of η a run of ``step`` leaves the flow of ``−P(g)``, from where its memory has settled."""
+
+    def bounded(block):
+        return block / np.sqrt(1 + block @ block)
+
+    def distance(eta):
+        state = START, bounded(gradient(START))
+        for _ in range(round(0.4 / eta)):
+            state = step(gradient, state, eta, bounded=bounded, **values)
+        settled = state[0]
+        for _ in range(round(0.4 / eta)):
+            state = step(gradient, state, eta, bounded=bounded, **values)
+        flow = solve_ivp(lambda _, z: -bounded(gradient(z)), (0, 0.4), settled, "DOP853", rtol=1e-13, atol=1e-15)
+        return np.linalg.norm(state[0] - flow.y[:, -1])
+
+    return np.log2(distance(eta) / distance(eta / 2))
+
+
+@pytest.mark.parametrize(
+    ("step", "names", "order", "fixed", "eta"),
+    [
+        (looking_ahead, ("ahead",), 1, {}, 0.0005),
+        (looking_ahead, ("ahead",), 1, {"ahead": 1}, 0.01),
+        (twice_ahead, "abcdw", 2, {}, 0.005),
+    ],
+)
+def test_correctors_of_a_map_with_a_memory(step, names, order, fixed, eta):
+    """Muon's memory undone: the first look ahead is (1 + β)/(2(1 − β)), and one step of it asks for β = 1/3."""
+    made = eomsym.design(family_of_maps(step, *names), vanishing=order, **fixed)
+    values = {name: float(value) for name, value in made.coefficients.items()}
+    if step is looking_ahead:
+        assert (values["beta"], values["ahead"]) == ((1 / 3, 1) if fixed else (0.9, 9.5))
+        assert "ξ_0 vanishes, at P'(g'(P)): " in made.text()
+    assert slope_of_map(step, values, eta) == pytest.approx(order + 1, abs=0.1)
+    wrong = values | {name: 1.2 * values[name] for name in names[:1]}
+    assert slope_of_map(step, wrong, eta) == pytest.approx(1, abs=0.1)  # the negative control
+
+
+def test_no_memory_undoes_its_own_factor():
+    """κ = ½ + β²/(1 − β) of PyTorch's Muon has no real zero, that of a plain average none below 1."""
+    with pytest.raises(UnsolvableError, match="no real root"):
+        eomsym.design("muon", vanishing=1, epsilon=0)
+    with pytest.raises(UnsolvableError, match="no rational root in its range"):
+        eomsym.design("muon(nesterov=no)", vanishing=1, epsilon=0)
