@@ -6,14 +6,17 @@ from fractions import Fraction
 from functools import partial
 from itertools import pairwise
 
+import high_precision
 import mpmath
 import numpy as np
 import pytest
+import shared_kernels
 import sympy
 from sample_quartic import THETA, SampleQuartic, means, samples
 from scipy.integrate import solve_ivp
 
 import eomsym
+from eomsym.dynamics import shadow_start
 from eomsym.dynamics.loop_kernel import LoopKernel
 from eomsym.errors import InputError
 from eomsym.optimizers import Optimizer, rounds
@@ -259,6 +262,26 @@ def test_one_worker_is_lookahead():
     assert found.terms == other.terms
 
 
+def test_the_start_in_numbers_is_the_one_in_symbols():
+    """Both memories begin at rest; the numbers are read from rounds run as series in η."""
+    rule = rounds("heavy-ball(beta=1/2)", 2, "nesterov(beta=1/3)", batches=2)
+    found = shadow_start(SampleQuartic(), THETA, None, 2, (DATA,), optimizer=rule, outer_rate="3/4")
+    gradients = losses(2)
+
+    def value(tree):
+        if not tree.children:
+            return np.array(gradients[tree.colour - 1](THETA.tolist()))
+        (child,), (a, square, _, _) = tree.children, means(np.split(DATA, 2)[tree.colour - 1].tobytes())
+        x, y = THETA
+        hessian = [[3 * x**2 + 2 * (1 + square), 2 * a * y / 3], [2 * a * y / 3, 2 * a * x / 3 + 3 / 2]]
+        return np.array(hessian) @ value(child)
+
+    values = {"beta": "1/2", "outer_beta": "1/3", "outer_rate": "3/4"}
+    rows = eomsym.derive(rule, 2, start=True, **values).start.rows
+    wanted = [sum(float(number) * value(tree) for tree, number in row.items()) for row in rows]
+    np.testing.assert_allclose(found.coefficients, wanted, rtol=1e-9)
+
+
 # ---- slopes
 
 
@@ -293,6 +316,18 @@ def test_errors_fall_with_the_order_and_not_with_a_wrong_coefficient(case, eta):
     right, wrong = [(order, (1, 1, 1)) for order in range(3)], [(1, (1, 1.5, 1)), (2, (1, 1, 1.5))]
     slopes = np.log2(errors(case, eta, right + wrong) / errors(case, eta / 2, right + wrong))
     np.testing.assert_allclose(slopes, [1, 2, 3, 1, 2], atol=0.1)
+
+
+def test_maps_of_blocks_work_on_workers():
+    """Muon on each of two workers, with matrices of a network as its blocks."""
+    kernel = shared_kernels.kernel("no bias")
+    _, *data = high_precision.problem(kernel.model, 4)
+    starts = [0.7 * np.random.default_rng(seed).normal(size=kernel.size) for seed in range(50)]
+    start = max(starts, key=lambda theta: np.abs(kernel.gradient(theta, *data)).min())
+    values = {"beta": "1/2", "outer_beta": "1/2", "outer_rate": "7/10"}
+    posed = eomsym.Training(kernel, tuple(data), rounds("muon", 2, "nesterov"), 0.005, theta=start, **values)
+    found = [record.slope for record in eomsym.verify(posed, range(3)).orders]
+    np.testing.assert_allclose(found, [1, 2, 3], atol=0.1)
 
 
 # ---- what is refused
