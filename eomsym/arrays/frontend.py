@@ -27,7 +27,7 @@ from eomsym.checks import check_finite, check_integer, check_positive
 from eomsym.dynamics.integration import integrate_vector
 from eomsym.errors import InputError
 from eomsym.optimizers import Optimizer, chosen
-from eomsym.optimizers.loop import Loop, loop_of, losses_in_turn
+from eomsym.optimizers.loop import Loop, loop_of_losses
 from eomsym.optimizers.registry import check_one_gradient
 from eomsym.optimizers.rule import UpdateRule
 from eomsym.optimizers.whole_state import chosen_whole
@@ -84,9 +84,9 @@ class Frontend:
         memory is that of one batch, however many there are; each coefficient is made with all below it again.
 
         ``loss_fn``, or ``field``, may be a list, one for each batch or player: then a step is made for each in the
-        order ``visits``, ``forward``, ``palindrome`` or numbers, and g is their mean.  ``schedule`` is one of the
-        learning rate, a factor of η, or a mapping with the names of parameters and ``eta``
-        (``schedules.read_schedules``), taken at the time ``tau`` = nη.
+        order ``visits``, ``forward``, ``palindrome`` or numbers, and g is their mean; or one for each
+        worker of ``rounds``.  ``schedule`` is one of the learning rate, a factor of η, or a mapping
+        with the names of parameters and ``eta`` (``schedules.read_schedules``), taken at the time ``tau`` = nη.
 
         ``check`` compares the series with the library's own gradient at two points near by, where values are there to
         be looked at.  ``smooth`` says what to do about operations with kinks, such as relu and max pooling, which are
@@ -113,8 +113,8 @@ class Frontend:
             if batch_size is not None and data is None:
                 raise InputError("batch_size: give data, of which batches are made, and a loss_fn(params, data)")
             models, schedules = listed_models(*moving.models(loss_fn, field)), read_schedules(schedule)
-            in_turn = losses_in_turn(len(models), visits)
-            loop = loop_of(optimizer, schedules, in_turn, (groups, *_blocks(library, params)), **hyperparameters)
+            found = (groups, *_blocks(library, params))
+            loop = loop_of_losses(len(models), visits, optimizer, schedules, found, **hyperparameters)
             rule = _rule(loop, lambda one: library.taylor(one, tau, order + 1))
             leaves, structure = library.flatten(moving.leaves)
             leaves = [library.leaf(leaf) for leaf in leaves]
@@ -286,7 +286,8 @@ def _blocks(library: Library, params: Any) -> tuple[Blocks, list[Any]]:
 
 def _rule(loop: Loop, taylor: Callable[[Schedule], Any]) -> UpdateRule:
     """The rule of a round; ``taylor`` makes the coefficients of a schedule."""
-    check_one_gradient(loop.optimizer, loop.values)
+    if not loop.optimizer.local_losses(**loop.values):
+        check_one_gradient(loop.optimizer, loop.values)
     series = {name: taylor(schedule) for name, schedule in loop.schedules.items()}
     loop.check_values({name: coefficients[0] for name, coefficients in series.items()})
     return loop.rule(series)

@@ -42,12 +42,15 @@ def gradient_of_fields(
 ) -> Callable[..., np.ndarray]:
     """``(place, field=0)`` → the gradient of one of the ``fields``; ``bind(data)`` makes that of the loss on samples.
 
-    The samples of a field are taken out of the data once, not at every step.
+    The samples of a field are taken out of the data once, not at every step.  Raises ``InputError`` where there are
+    none to take a part of.
     """
     bound: dict[int, Callable[[Any], np.ndarray]] = {}
 
     def gradient(place: Any, field: int = 0) -> np.ndarray:
         if field not in bound:
+            if fields[field].of_samples and not len(data):
+                raise InputError("data: this loss has none to make batches or workers of; take a list of losses")
             bound[field] = bind([array[fields[field].samples(len(array))] for array in data])
         return fields[field].of_loss(bound[field](place))
 

@@ -18,7 +18,7 @@ from eomsym.errors import InputError
 from eomsym.exact_numbers import Coefficient
 from eomsym.optimizers.batches import ORDERS, Batches, visited
 from eomsym.optimizers.optimizer import AVERAGING_TIME, Arrays, Field, Optimizer, Slope, from_zero, spelt
-from eomsym.optimizers.registry import chosen
+from eomsym.optimizers.registry import check_one_gradient, chosen
 from eomsym.optimizers.rule import UpdateRule
 from eomsym.optimizers.tracing import StepSize, trace, trace_settled
 from eomsym.schedules import Schedule
@@ -50,7 +50,7 @@ class Loop:
                 raise InputError(
                     f"schedule of {name!r}: {self.optimizer.name} has no such number; choose from {listed}"
                 )
-        if self.schedules and self.optimizer.steps(**self.values) != 1:
+        if self.schedules and (self.optimizer.local_losses(**self.values) or self.optimizer.steps(**self.values) != 1):
             raise InputError(
                 f"schedule: one step of {self.optimizer.name} is an epoch; take one of a single gradient with batching"
             )
@@ -206,6 +206,26 @@ def loop_of(
     for name in schedules.keys() & told.keys():
         raise InputError(f"{name} = {told[name]}: has a schedule, so it has no value; leave one of the two out")
     return Loop(entry, entry.complete(exact), schedules, batches)
+
+
+def loop_of_losses(
+    count: int, visits: Any, optimizer: Any, schedule: object, groups: tuple[Any, ...], **given: object
+) -> Loop:
+    """``loop_of`` for a list of losses: one for each of the optimiser's workers, or all in turn where it has none.
+
+    Raises ``InputError`` where there are not as many as it has, or ``visits`` say what it says itself.
+    """
+    entry, exact = chosen(optimizer, given, *groups)
+    own = entry.local_losses(**entry.complete(exact))
+    if not own:
+        return loop_of(optimizer, schedule, losses_in_turn(count, visits), groups, **given)
+    if count == 1:
+        check_one_gradient(entry, entry.complete(exact))
+    if count != own:
+        raise InputError(f"losses: {count} given, {entry.name} has {own}; give one for each")
+    if not (isinstance(visits, str) and visits == "forward"):
+        raise InputError(f"visits {visits!r}: {entry.name} visits its losses itself; leave visits out")
+    return loop_of(optimizer, schedule, None, groups, **given)
 
 
 def losses_in_turn(count: int, visits: Any) -> Batches | None:

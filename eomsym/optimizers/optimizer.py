@@ -141,7 +141,7 @@ class Field:
     """What one gradient of an update rule is the gradient of.
 
     ``loss``: the loss.  ``batch``: the mean loss of batch ``index`` of ``count``, equal parts of the samples in their
-    order, or those with the numbers ``members``.
+    order, or those with the numbers ``members``.  ``local``: the same of a worker, or of one of its batches.
     ``player``: two players share the parameters, half and half; each sees the gradient of its own half, player 0 of the
     loss, player 1 of minus the loss, and zero elsewhere.  ``game``: both players' gradients at once.
     """
@@ -157,25 +157,31 @@ class Field:
         return self.kind in ("player", "game")
 
     @property
+    def of_samples(self) -> bool:
+        """Whether it sees some of the samples only."""
+        return self.kind in ("batch", "local")
+
+    @property
     def halves(self) -> tuple[int, int]:
         """What the gradient of the loss is multiplied by, in the first half of the parameters and in the second."""
-        return (1, 1) if self.kind == "batch" else _FIELDS[self.kind, self.index][0]
+        return (1, 1) if self.of_samples else _FIELDS[self.kind, self.index][0]
 
     @property
     def meaning(self) -> str:
         """In words, for people who read the counter terms."""
-        if self.kind == "batch":
-            return f"gradient of the mean loss of batch {self.index + 1} of {self.count}"
+        if self.of_samples:
+            loss = "the mean loss of batch" if self.kind == "batch" else "local loss"
+            return f"gradient of {loss} {self.index + 1} of {self.count}"
         return _FIELDS[self.kind, self.index][1]
 
     @property
     def latex(self) -> str:
         """In LaTeX, for the same."""
-        return rf"\text{{{self.meaning}}}" if self.kind == "batch" else _FIELDS[self.kind, self.index][2]
+        return rf"\text{{{self.meaning}}}" if self.of_samples else _FIELDS[self.kind, self.index][2]
 
     def samples(self, count: int) -> slice | list[int]:
         """Those of ``count`` samples that it sees.  Raises ``InputError`` if they do not make equal batches."""
-        if self.kind != "batch":
+        if not self.of_samples:
             return slice(0, count)
         if self.members:
             first, last = self.members[0], self.members[-1]
@@ -273,6 +279,10 @@ class Optimizer:
     def __post_init__(self) -> None:
         for name, text in _told(self.step).items():
             object.__setattr__(self, name, getattr(self, name) or text)
+
+    def local_losses(self, **parameters: Coefficient) -> int:
+        """How many losses its workers have; 0 where it has no workers."""
+        return sum(field.kind == "local" for field in self.fields(**parameters))
 
     def check_ungrouped(self, purpose: str) -> None:
         """Raises ``InputError`` for a rule with groups of parameters, of which ``purpose`` has no one answer."""

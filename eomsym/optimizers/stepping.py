@@ -67,6 +67,19 @@ def sqrt(value: Any) -> Any:
     return np.sqrt(value)
 
 
+def per_step(way: Any, eta: Any) -> Any:
+    """``way / eta`` of a way that one or more steps went: exact where η is traced or a power series is in it."""
+    return way.over(eta) if hasattr(way, "over") else way / eta
+
+
+def named_step(theta: Any, before: Any, after: tuple[Any, ...], eta: Any) -> tuple[Any, ...]:
+    """The states after one of several steps, where ``theta`` was first; traced, they stay short, with names in them."""
+    if not hasattr(theta, "builder"):
+        return after
+    moved, *memory = theta.builder.short((per_step(after[0] - before, eta), *after[1:]))
+    return before + eta * moved, *memory
+
+
 def number_for(theta: Any, value: Fraction) -> Any:
     """An exact number for a traced step, a float for arrays."""
     return value if hasattr(theta, "builder") else float(value)

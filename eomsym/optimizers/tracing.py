@@ -196,6 +196,17 @@ class Vector(_Linear):
             terms[self.builder.number(One()) if atom == _ONES else atom, power] = value
         return Linear(tuple((*key, terms[key]) for key in sorted(terms)))
 
+    def over(self, eta: StepSize) -> Vector:
+        """Divided by η, which every term of it has.  Raises ``InputError`` where one has none, or the rate a factor."""
+        if eta.terms != {(1, 0): 1}:
+            raise InputError(
+                "step function: divides by a rate that is not eta itself; leave schedules, groups and state='whole' out"
+            )
+        whole = _expand_stages(self.builder, self)
+        if any(power < 1 for _, power in whole.terms):
+            raise InputError("step function: theta must move by eta times something, theta + eta * (...), and does not")
+        return Vector(self.builder, {(atom, power - 1): value for (atom, power), value in whole.terms.items()})
+
     def lowest(self) -> tuple[Vector, int]:
         """What is left when the lowest power of η is taken out, and that power: ``η m / r`` is η times ``m / r``."""
         least = min((power for _, power in self.terms), default=0)
@@ -289,6 +300,10 @@ class _Builder:
     def named(self, parts: tuple[Vector, ...]) -> tuple[Vector, ...]:
         """Each under a name of its own, so that what is made of it stays short."""
         return self.solve(lambda _: parts, len(parts))
+
+    def short(self, parts: tuple[Vector, ...]) -> tuple[Vector, ...]:
+        """``named`` where there is more than one term."""
+        return tuple(self.named((part,))[0] if len(part.terms) > 1 else part for part in parts)
 
     def gradient(self, point: Any, field: int = 0) -> Vector:
         if not isinstance(point, Vector):

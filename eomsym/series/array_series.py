@@ -129,6 +129,10 @@ class ArraySeries(Arithmetic):
     def __rtruediv__(self, other: Any) -> ArraySeries:
         return (self * 0 + other) / self
 
+    def over(self, eta: ArraySeries) -> ArraySeries:
+        """Divided by η, of what vanishes there; its last coefficient is not known, and 0: times η it is cut off."""
+        return self._of(np.concatenate([self.rows[1:], 0 * self.rows[:1]]))
+
     def __matmul__(self, other: ArraySeries) -> ArraySeries:
         if not isinstance(other, ArraySeries) or not (self.ndim and other.ndim):
             raise TypeError("a product of matrices takes two that are made of the argument")

@@ -300,7 +300,7 @@ def suited_data(entry: Optimizer, parameters: Mapping[str, object], precision: s
     """
     suited = DEFAULT_DATASETS.get(precision, "digits")
     batches = entry.fields(**entry.complete(parameters))[0]
-    if batches.kind != "batch" or len(dataset(suited).inputs) % batches.count == 0:
+    if not batches.of_samples or len(dataset(suited).inputs) % batches.count == 0:
         return suited
     return "moons"
 

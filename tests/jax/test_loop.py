@@ -11,6 +11,7 @@ from sample_quartic import THETA, SampleQuartic, samples
 import eomsym.jax
 from eomsym.dynamics.loop_kernel import LoopKernel
 from eomsym.errors import InputError, PrecisionWarning
+from eomsym.optimizers import rounds
 from eomsym.optimizers.batches import cut
 from eomsym.optimizers.loop import loop_of
 
@@ -55,6 +56,32 @@ def test_terms_are_those_of_the_kernels(case, tau):
     rows = eomsym.jax.counterterms(losses, params, 3, optimizer=name, tau=tau, visits=visits, **options)
     found = np.array([row["w"] for row in rows])
     np.testing.assert_allclose(found, wanted(name, options, count, visits, tau, data), rtol=1e-9, atol=1e-11)
+
+
+@pytest.mark.parametrize("inner", ["sgd", "adam(inside=yes, corrected=no, epsilon=1/2)"])
+def test_workers_of_rounds_take_a_loss_each(inner):
+    rule, data = rounds(inner, 2, "nesterov", weights=["1/4", "3/4"]), samples(8)
+    losses, params = [loss(part) for part in np.split(data, 2)], {"w": jnp.asarray(THETA)}
+    rows = eomsym.jax.counterterms(losses, params, 2, optimizer=rule, local_steps=3, outer_beta="1/2")
+    found = LoopKernel(SampleQuartic(), loop_of(rule, local_steps=3, outer_beta="1/2"))
+    wanted = found.counterterms(np.append(THETA, 0.0), data, order=2)[:, :2]
+    np.testing.assert_allclose(np.array([row["w"] for row in rows]), wanted, rtol=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("count", "options", "named"),
+    [
+        (3, {}, "losses: 3 given, rounds-2-gradient-descent has 2"),
+        (1, {}, "takes the gradients of batches or players"),
+        (2, {"visits": "palindrome"}, "visits its losses itself"),
+        (2, {"schedule": "exp(-tau)"}, "is an epoch"),
+    ],
+)
+def test_losses_that_are_not_those_of_the_workers_are_refused(count, options, named):
+    with pytest.raises(InputError, match=named):
+        eomsym.jax.counterterms(
+            [loss(samples(4))] * count, {"w": jnp.asarray(THETA)}, 1, optimizer=rounds("sgd", 2), **options
+        )
 
 
 def test_time_may_be_traced():

@@ -12,7 +12,7 @@ lr = pytest.importorskip("torch.optim.lr_scheduler")
 import eomsym.torch  # noqa: E402
 from eomsym.dynamics.loop_kernel import LoopKernel  # noqa: E402
 from eomsym.errors import InputError  # noqa: E402
-from eomsym.optimizers import from_torch  # noqa: E402
+from eomsym.optimizers import from_torch, rounds  # noqa: E402
 from eomsym.optimizers.batches import cut  # noqa: E402
 from eomsym.optimizers.loop import loop_of  # noqa: E402
 from eomsym.schedules import from_torch_scheduler  # noqa: E402
@@ -50,6 +50,18 @@ def test_terms_are_those_of_the_kernels(count, as_fields):
     loop = loop_of("heavy-ball", SCHEDULE, cut(8, 8 // count, order="palindrome"), beta="9/10")
     wanted = LoopKernel(SampleQuartic(), loop).counterterms(np.append(THETA, 0.7), data, order=3)[:, :2]
     np.testing.assert_allclose(np.array([row.numpy() for row in rows]), wanted, rtol=1e-9, atol=1e-10)
+
+
+def test_workers_of_rounds_take_a_loss_each():
+    rule, data = rounds("heavy-ball", 2, "nesterov", control_variates=True), samples(8)
+    values = {"local_steps": 3, "beta": "1/2", "outer_beta": "1/2", "outer_rate": "2/3"}
+    losses = [loss(part) for part in np.split(data, 2)]
+    rows = eomsym.torch.counterterms(losses, torch.tensor(THETA), 2, optimizer=rule, **values)
+    found = LoopKernel(SampleQuartic(), loop_of(rule, **values))
+    wanted = found.counterterms(np.append(THETA, 0.0), data, order=2)[:, :2]
+    np.testing.assert_allclose(np.array([row.numpy() for row in rows]), wanted, rtol=1e-9)
+    with pytest.raises(InputError, match="losses: 4 given, rounds-2-heavy-ball"):
+        eomsym.torch.counterterms(losses * 2, torch.tensor(THETA), 2, optimizer=rule, **values)
 
 
 def two(optimizer):
