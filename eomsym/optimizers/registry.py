@@ -12,7 +12,7 @@ from eomsym.blocks import Blocks
 from eomsym.checks import check_choice
 from eomsym.errors import InputError
 from eomsym.exact_numbers import Coefficient, read_rational
-from eomsym.optimizers import adaptive, averages, batches, descent, matrix_rules, runge_kutta
+from eomsym.optimizers import adaptive, averages, batches, descent, factored, matrix_rules, runge_kutta
 from eomsym.optimizers.groups import FACTOR, Group, grouped, places_of, read_groups
 from eomsym.optimizers.libraries import (
     LibraryOptimizer,
@@ -44,7 +44,9 @@ REGISTRY: dict[str, Optimizer] = {
 }
 _OF_ADAPTIVE = (adaptive.ADABELIEF, adaptive.ADAN, adaptive.ADAGRAD, adaptive.ADADELTA, adaptive.NADAM)
 #: Those that the libraries have and few people ask for; found by their names too.
-FURTHER: dict[str, Optimizer] = {entry.name: entry for entry in (*_OF_ADAPTIVE, *averages.RULES, *matrix_rules.RULES)}
+FURTHER: dict[str, Optimizer] = {
+    entry.name: entry for entry in (*_OF_ADAPTIVE, *averages.RULES, *matrix_rules.RULES, *factored.RULES)
+}
 
 _BY_ALIAS = {
     alias: entry for entry in (*REGISTRY.values(), *FURTHER.values()) for alias in (entry.name, *entry.aliases)
