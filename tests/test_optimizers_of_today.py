@@ -21,6 +21,7 @@ RULES = {
     "`optax.lars()`": ("optax.lars()", {}),
     "`sam`": ("sam", {}),
     "`shampoo`": ("shampoo", {}),
+    "`adafactor(beta2=9/10)`": ("adafactor(beta2=9/10)", {}),
     "`sgd(clipped=yes)`": ("gradient-descent(clipped=yes)", {"clip_norm": 10}),
     "`adamw(clipped=yes)`": ("adamw(clipped=yes)", {"clip_norm": 10}),
 }

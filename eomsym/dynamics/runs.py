@@ -17,13 +17,15 @@ from eomsym.checks import check_integer, check_positive, shown
 from eomsym.dynamics.differentials import gradient_of_fields
 from eomsym.dynamics.kernel import Data, FieldKernel, blocks_of, check_theta, is_double_double
 from eomsym.dynamics.kernel_rule import asked_rule
-from eomsym.dynamics.sides import Sides, check_one_side
+from eomsym.dynamics.sides import Sides, check_one_side, refuse_jump
 from eomsym.dynamics.vectors import Vector, is_finite, last_place, norm, rounded, slices, stack
 from eomsym.errors import InputError, IntegrationError, OverflowInKernelError
 from eomsym.exact_numbers import Coefficient
 from eomsym.optimizers import Optimizer
+from eomsym.optimizers.floats import JUMPS
 from eomsym.optimizers.maps import sides_of
 from eomsym.optimizers.optimizer import Field
+from eomsym.optimizers.registry import is_built_in
 from eomsym.optimizers.tracing import trace
 from eomsym.result import Result
 
@@ -241,11 +243,31 @@ def kernel_state(
 
     start = np.concatenate(state)
 
-    def sides(vector: np.ndarray) -> list[tuple[str, np.ndarray]]:
-        return sides_of(lambda: flat(vector))
+    return StateMap(flat, start, theta.size, sizes=sizes, tally=tally, sides=_sides(flat, start, optimizer, values))
 
-    kinks = _has_kinks(optimizer, values)
-    return StateMap(flat, start, theta.size, sizes=sizes, tally=tally, sides=sides if kinks else None)
+
+def _sides(
+    step: Callable[[np.ndarray], np.ndarray], start: np.ndarray, entry: Optimizer, values: Mapping[str, Coefficient]
+) -> Sides | None:
+    """The sides of a step on whole states; None where it meets no kink.
+
+    A step of one's own is looked at where it begins.  Raises ``InputError`` for one that jumps.
+    """
+
+    def sides(vector: np.ndarray) -> list[tuple[str, np.ndarray]]:
+        with np.errstate(all="ignore"):
+            found = sides_of(lambda: step(vector))
+        for name, _ in found:
+            if name in JUMPS:
+                refuse_jump(name)
+        return found
+
+    if is_built_in(entry):
+        return sides if _has_kinks(entry, values) else None
+    try:
+        return sides if sides(start) else None
+    except OverflowInKernelError:  # the run says where
+        return None
 
 
 def _has_kinks(entry: Optimizer, values: Mapping[str, Coefficient]) -> bool:
@@ -270,7 +292,8 @@ def loop_state(kernel: LoopKernel, theta: np.ndarray, eta: float, data: Data) ->
         after = kernel.step(gradient, tuple(parts), eta, float(tau[0]) / eta)
         return np.concatenate([*after, tau + loop.steps * eta])
 
-    return StateMap(step, np.append(np.concatenate(begun), 0.0), theta.size, tally=tally)
+    start = np.append(np.concatenate(begun), 0.0)
+    return StateMap(step, start, theta.size, tally=tally, sides=_sides(step, start, loop.optimizer, loop.values))
 
 
 def run_states(whole: StateMap, steps: int, start: int = 0) -> np.ndarray:

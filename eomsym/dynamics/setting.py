@@ -14,7 +14,7 @@ class Setting:
 
     ``schedules`` are pairs of names and texts, ``eta`` for the learning rate; ``batches`` is how often a round visits
     one, 0 where all samples are one.  ``dataset`` is empty for a loss without data by name, ``seed`` None where nothing
-    was drawn, ``eta`` where the question chose its own learning rates.
+    was drawn, ``eta`` where the question chose its own learning rates.  ``width`` is the ε of a smoothed sign.
     """
 
     optimizer: str
@@ -25,6 +25,12 @@ class Setting:
     eta: float | None = None
     schedules: tuple[tuple[str, str], ...] = ()
     batches: int = 0
+    width: float | None = None
+
+    @property
+    def sharpness(self) -> str:
+        """Says η/ε of a smoothed sign, with whose powers the terms grow; empty of other rules, and without η."""
+        return "" if self.eta is None else sharpness(self.width, self.eta)
 
     @property
     def rule(self) -> str:
@@ -32,6 +38,7 @@ class Setting:
         values = [f"{name} = {value}" for name, value in self.parameters]
         values += [f"{name} times {text}" if name == "eta" else f"{name} = {text}" for name, text in self.schedules]
         values += [f"rounds of {self.batches} steps"] if self.batches else []
+        values += [self.sharpness] if self.sharpness else []
         return f"{self.optimizer} ({', '.join(values)})" if values else self.optimizer
 
     @property
@@ -44,6 +51,11 @@ class Setting:
 
     def __str__(self) -> str:
         return f"{self.rule} on {self.place}"
+
+
+def sharpness(width: float | None, eta: float) -> str:
+    """Says η/ε of a smoothed sign of this width ε; empty where it is None."""
+    return "" if width is None else f"eta/epsilon = {eta / width:g}, with whose powers the terms grow"
 
 
 #: The head in JSON.

@@ -18,6 +18,7 @@ from eomsym.errors import InputError
 from eomsym.jax.sides import JUMPS
 from eomsym.jax.tracing import flatten
 from eomsym.optimizers import sqrt
+from eomsym.optimizers.variants import WHY_NOT_BY_VALUE
 
 
 @dataclass(frozen=True)
@@ -318,6 +319,10 @@ class _Reader:
             return parts[1 + int(parts[0].value)]
         if name == "select_n" and isinstance(parts[0], First):
             return self._of_first_step(later=parts[1], at_first=parts[2])
+        if instruction.known_as == "clip" and any(isinstance(part, int) for part in parts):
+            refuse(
+                name, f"{_KINK}: optax.clip {WHY_NOT_BY_VALUE}; take a rule by name with clip_norm, by the norm of all"
+            )
         if any(isinstance(part, Count) for part in parts):
             return self._counted(name, *parts)
         if name == "gt" and parts[0] in self.signs and self.signs[parts[0]] and parts[1] == Number(0):

@@ -8,6 +8,7 @@ on that has T > 0.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from fractions import Fraction
 from typing import Any
@@ -183,4 +184,11 @@ SMOOTHED_LION = Optimizer(
     ("mean",),
     limits=f"{_GROWS}; holds after the transient β₂^k",
 )
+
+
+def sign_width(entry: Optimizer, values: Mapping[str, Fraction]) -> Fraction | None:
+    """Returns the ε of a rule with a smoothed sign; None of other rules."""
+    return values.get(SMOOTHING.name) if SMOOTHING in entry.parameters else None
+
+
 RULES = (ADEMAMIX, SCHEDULE_FREE_SGD, SCHEDULE_FREE_ADAMW, SMOOTHED_SIGN, SMOOTHED_LION)

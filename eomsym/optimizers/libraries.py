@@ -91,23 +91,45 @@ optax.contrib.schedule_free_adamw(b1=0.9, b2=0.999, eps=1e-8, weight_decay=0)
 """
 _KINK = "a maximum has a kink, where the step has no derivative"
 _SIGN = "the sign of g jumps, so that the step has no derivative"
-#: Names that are no rule, by the reason why.
+#: Names that are no rule, by the reason why, and what to take in their place; those without a dot are of no library.
 _REFUSED = {
-    f"it divides by a maximum, and {_KINK}": "torch.Adamax optax.adamax optax.adamaxw",
-    f"it clips its step at a maximum, and {_KINK}": "torch.Adafactor optax.adafactor",
-    f"it takes minima and maxima over rows and columns, and {_KINK}": "optax.sm3",
-    _KINK: "optax.amsgrad",
-    _SIGN: "torch.Rprop optax.rprop optax.lion optax.sign_sgd optax.signum optax.yogi",
+    f"it divides by a maximum, and {_KINK}": ("torch.Adamax optax.adamax optax.adamaxw", "adam"),
+    "its share in step n is 1 − n^(−0.8), and it scales by the size of θ, with a maximum": (
+        "torch.Adafactor optax.adafactor",
+        "adafactor, with a constant share",
+    ),
+    f"it takes minima and maxima over rows and columns, and {_KINK}": ("optax.sm3", "adafactor"),
+    _KINK: ("optax.amsgrad", "adam"),
+    _SIGN: (
+        "torch.Rprop optax.rprop optax.lion optax.sign_sgd optax.signum sign-descent",
+        "smoothed-sign or smoothed-lion",
+    ),
+    "the sign of the change of its second moment jumps, so that the step has no derivative": (
+        "optax.yogi",
+        "adam or adabelief",
+    ),
+    "its eigenbasis is a memory that no share fades, by a factorisation that is not smooth where eigenvalues meet": (
+        "soap",
+        "shampoo, of fixed numbers of Newton steps",
+    ),
     "it changes from one rule to another after some steps, at a bound on n and not on the state": (
-        "torch.RAdam optax.radam"
+        "torch.RAdam optax.radam",
+        "adam",
     ),
     "it searches along lines and keeps a history, so that a step is no smooth function of the state": (
-        "torch.LBFGS optax.lbfgs"
+        "torch.LBFGS optax.lbfgs",
+        "gradient-descent",
     ),
-    "it steps where a gradient is stored only; torch.Adam is the same for dense gradients": "torch.SparseAdam",
-    "it scales each layer by norms in a way that no rule here has": "optax.fromage optax.novograd",
-    "it adds noise": "optax.noisy_sgd",
-    "its step depends on the value of the loss, and a rule knows gradients only": "optax.polyak_sgd",
+    "it steps where a gradient is stored only; torch.Adam is the same for dense gradients": (
+        "torch.SparseAdam",
+        "adam",
+    ),
+    "it scales each layer by norms in a way that no rule here has": ("optax.fromage optax.novograd", "lamb or lars"),
+    "it adds noise": ("optax.noisy_sgd", "noise(…, gaussian=…) of gradient-descent"),
+    "its step depends on the value of the loss, and a rule knows gradients only": (
+        "optax.polyak_sgd",
+        "gradient-descent",
+    ),
 }
 _TYPE = (None, "the arithmetic is that of theta")
 _MASK = (None, "every parameter decays here")
@@ -163,7 +185,8 @@ class LibraryOptimizer:
 
     ``defaults`` has the options that decide what a step is, at the library's own defaults; ``optimizer`` is what it is
     here, and ``ours`` what the options are called, one by one.  ``fixed`` options may have one value only, with the
-    reason; ``ignored`` ones say how a step is computed.  ``refused`` is the reason why there is no rule at all.
+    reason; ``ignored`` ones say how a step is computed.  ``refused`` is the reason why there is no rule at all, and
+    ``instead`` what to take.
     """
 
     name: str
@@ -173,6 +196,7 @@ class LibraryOptimizer:
     fixed: Mapping[str, tuple[object, str]] = field(default_factory=dict)
     ignored: frozenset[str] = frozenset()
     refused: str = ""
+    instead: str = ""
 
     def read(self, given: Mapping[str, object], kept: Collection[str] = ()) -> Meaning:
         """The optimiser here, and its options and parameters, for these options.
@@ -181,7 +205,7 @@ class LibraryOptimizer:
         ``InputError``; whoever tells it says which optimiser it is about.
         """
         if self.refused:
-            raise InputError(f"is no rule of eomsym, since {self.refused}; choose another optimizer")
+            raise InputError(self.why_no_rule)
         values = dict(self.defaults)
         for name, value in given.items():
             if name in values:
@@ -200,6 +224,11 @@ class LibraryOptimizer:
         if "decay" not in told:
             told.pop("decoupled_decay", None)
         return _SETTLE.get(self.name, _settle)(self.optimizer, told)
+
+    @property
+    def why_no_rule(self) -> str:
+        """The end of a message about a name without a rule."""
+        return f"is no rule of eomsym, since {self.refused}; choose another optimizer, such as {self.instead}"
 
     def _check_fixed(self, name: str, value: object) -> None:
         if name in RATES:
@@ -342,6 +371,7 @@ def options_of_groups(optimizer: Any) -> tuple[LibraryOptimizer, list[dict[str, 
     kind = type(optimizer)
     groups = getattr(optimizer, "param_groups", None)
     if kind.__module__.split(".")[:2] != ["torch", "optim"] or not isinstance(groups, list) or not groups:
+        check_has_rule(kind.__name__, f"{kind.__module__}.{kind.__name__}")
         raise InputError(
             f"optimizer {kind.__module__}.{kind.__name__}: no class of torch.optim; give torch.optim.Adam, say"
         )
@@ -419,9 +449,19 @@ def _table() -> Iterator[LibraryOptimizer]:
         optimizer, *ours = meaning.split()
         ignored = _HOW if name.startswith("torch.") else frozenset[str]()
         yield LibraryOptimizer(name, cast(Any, defaults), optimizer, tuple(ours), _FIXED.get(name, {}), ignored)
-    for reason, names in _REFUSED.items():
-        yield from (LibraryOptimizer(name, refused=reason) for name in names.split())
+    for reason, (names, instead) in _REFUSED.items():
+        yield from (LibraryOptimizer(name, refused=reason, instead=instead) for name in names.split())
 
 
+_ENTRIES = sorted(_table(), key=lambda entry: entry.name.startswith("optax."))
 #: Every optimiser that is known by a library's name for it, refused ones included; PyTorch's first.
-LIBRARIES = {entry.name: entry for entry in sorted(_table(), key=lambda entry: entry.name.startswith("optax."))}
+LIBRARIES = {entry.name: entry for entry in _ENTRIES if "." in entry.name}
+#: The names without a rule, those of the libraries without the library's: why, and what to take.
+NO_RULE = {entry.name.rpartition(".")[2].lower(): entry.why_no_rule for entry in _ENTRIES if entry.refused}
+
+
+def check_has_rule(name: object, text: object) -> None:
+    """Raises ``InputError`` with the reason for a name that is known and has no rule; ``text`` is what was given."""
+    found = meant(name, tuple(NO_RULE))
+    if found in NO_RULE:
+        raise InputError(f"optimizer {shown(text)}: {NO_RULE[found]}")

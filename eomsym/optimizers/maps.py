@@ -44,7 +44,10 @@ def laid_out(blocks: Blocks | None) -> Iterator[None]:
 
 
 def sides_of(step: Callable[[], Any]) -> list[tuple[str, Any]]:
-    """Runs a step on arrays; returns name and side of each kink that its maps meet, in order."""
+    """Runs a step on arrays; returns name and side of each kink that it meets, in order.
+
+    They are those of maps, and on arrays of NumPy those of a step function of one's own (``floats``).
+    """
     sides: list[tuple[str, Any]] = []
     token = _SIDES.set(sides)
     try:
@@ -52,6 +55,11 @@ def sides_of(step: Callable[[], Any]) -> list[tuple[str, Any]]:
     finally:
         _SIDES.reset(token)
     return sides
+
+
+def sides_seen() -> list[tuple[str, Any]] | None:
+    """Where sides are noted now; None where nobody listens."""
+    return _SIDES.get()
 
 
 @dataclass(frozen=True, eq=False)

@@ -9,13 +9,14 @@ from types import MappingProxyType
 from typing import Any
 
 from eomsym.blocks import Blocks
-from eomsym.checks import check_choice
+from eomsym.checks import check_choice, meant
 from eomsym.errors import InputError
 from eomsym.exact_numbers import Coefficient, read_rational
-from eomsym.optimizers import adaptive, averages, batches, descent, matrix_rules, runge_kutta
+from eomsym.optimizers import adaptive, averages, batches, descent, factored, matrix_rules, runge_kutta
 from eomsym.optimizers.groups import FACTOR, Group, grouped, places_of, read_groups
 from eomsym.optimizers.libraries import (
     LibraryOptimizer,
+    check_has_rule,
     is_text,
     of_library,
     options_of_groups,
@@ -44,7 +45,9 @@ REGISTRY: dict[str, Optimizer] = {
 }
 _OF_ADAPTIVE = (adaptive.ADABELIEF, adaptive.ADAN, adaptive.ADAGRAD, adaptive.ADADELTA, adaptive.NADAM)
 #: Those that the libraries have and few people ask for; found by their names too.
-FURTHER: dict[str, Optimizer] = {entry.name: entry for entry in (*_OF_ADAPTIVE, *averages.RULES, *matrix_rules.RULES)}
+FURTHER: dict[str, Optimizer] = {
+    entry.name: entry for entry in (*_OF_ADAPTIVE, *averages.RULES, *matrix_rules.RULES, *factored.RULES)
+}
 
 _BY_ALIAS = {
     alias: entry for entry in (*REGISTRY.values(), *FURTHER.values()) for alias in (entry.name, *entry.aliases)
@@ -64,6 +67,8 @@ def get(name: str | Optimizer) -> Optimizer:
             register(plain)
         return name
     word, given = read_text(name) if is_text(name) else (name, {})
+    if meant(word, tuple(_BY_ALIAS)) not in _BY_ALIAS:
+        check_has_rule(word, name)
     entry, values = form_of(_BY_ALIAS[check_choice("optimizer", word, _BY_ALIAS, REGISTRY)], given)
     if values:
         raise InputError(f"optimizer {name!r}: {next(iter(values))} is no flag; give it beside the name")

@@ -66,6 +66,9 @@ SLOW_RATE = Parameter(
 )
 NEVER = "since its average weighs all steps alike and never forgets: ask for its whole state"
 _SOURCE = "; Loshchilov & Hutter, Decoupled weight decay regularization, ICLR 2019"
+#: What people call clipping by value.
+BY_VALUE = {"clip_value", "clip_grad_value"}
+WHY_NOT_BY_VALUE = "by value has a kink in each entry of g, which a run crosses one after the other"
 #: What every optimiser of one gradient can have, beside its own options.
 COMMON = (
     flag("coupled_decay", "g + λ θ in place of g, as PyTorch's weight_decay"),
@@ -101,7 +104,9 @@ def form_of(entry: Optimizer, given: Mapping[str, object]) -> tuple[Optimizer, d
     """
     options = {option.name: option for option in options_of(entry)}
     own = {parameter.name for parameter in entry.parameters}
-    rest = spelt(given, {*own, *options})
+    rest = spelt(given, {*own, *options, *BY_VALUE})
+    for name in BY_VALUE & rest.keys() - own:
+        raise InputError(f"{name}: clipping {WHY_NOT_BY_VALUE}; take clip_norm, by the norm of all")
     defaults = {option.name: bool(option.default) for option in options.values() if option.kind == "flag"}
     flags = {name: bool(options[name].read(rest.pop(name))) for name in defaults if name in rest}
     for name in rest.keys() & options.keys() - own:

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from eomsym.blocks import Blocks
-from eomsym.errors import InputError
+from eomsym.errors import OverflowInKernelError
 from eomsym.exact_numbers import Coefficient
 from eomsym.optimizers.blockwise import Blockwise
 from eomsym.optimizers.maps import Map, check_plain
@@ -154,7 +154,7 @@ class NumberAlgebra(_Numbers):
                     check_plain(map, [rows[0, 0] for rows in curves], self._blocks)
             last = np.asarray(value.rows[-1])
             if last.dtype != object and not np.isfinite(last).all():
-                raise InputError(
+                raise OverflowInKernelError(
                     f"map {map.name!r}: is not smooth here, its coefficient {len(levels) - 1} is not finite; begin "
                     "elsewhere"
                 )

@@ -78,6 +78,8 @@ class Watch(TorchDispatchMode):
                 self._seen.append((base, self._kink(base, each, options, sources)))
         made = function(*args, **(kwargs or {}))
         results = list(_tensors(made))
+        if made is None and name.startswith("_foreach_"):  # they write over their first arguments
+            results = list(_tensors(args[0]))
         if moves and results and not any(result.is_floating_point() for result in results):
             values = [result.detach().reshape(-1).numpy().copy() for result in results]
             self._seen.append((f"comparison {base}", np.concatenate(values)))

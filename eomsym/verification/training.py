@@ -23,6 +23,7 @@ from eomsym.models import MLP, ExpressionLoss, VectorField, dataset, default_mod
 from eomsym.models.data import Dataset
 from eomsym.models.data_files import DataFile
 from eomsym.optimizers import Optimizer, chosen, get
+from eomsym.optimizers.averages import sign_width
 from eomsym.optimizers.loop import loop_of
 from eomsym.optimizers.registry import label
 from eomsym.schedules import Schedule, from_torch_scheduler
@@ -151,6 +152,7 @@ class Training:
             eta=self.eta,
             schedules=tuple((key, str(schedule)) for key, schedule in schedules.items()),
             batches=0 if loop is None or loop.batches is None else loop.steps,
+            width=None if self._no_rule or (width := sign_width(self.entry, self.values)) is None else float(width),
         )
 
     # The loss.

@@ -24,6 +24,7 @@ from eomsym.dynamics.error_prediction import ErrorPrediction, predict_discretiza
 from eomsym.dynamics.kernel_rule import DESCENT, check_rule
 from eomsym.dynamics.loop_kernel import LoopKernel, handed_over, loop_kernel, pieces_between
 from eomsym.dynamics.runs import OptimizerEnd
+from eomsym.dynamics.setting import sharpness
 from eomsym.dynamics.shadow_start import hand_over
 from eomsym.dynamics.spectrum import spectral_radius
 from eomsym.dynamics.vectors import Vector, norm, rounded
@@ -138,9 +139,15 @@ def verify(
             training=replace(training.setting, eta=None),
             time=posed.time,
             orders=records,
-            warnings=(*posed.warnings, *measurement.warnings),
+            warnings=(*posed.warnings, *measurement.warnings, *_sharp(training, posed.etas[0])),
             **posed.about,
         )
+
+
+def _sharp(training: Training, eta: float) -> tuple[str, ...]:
+    """Says how sharp a smoothed sign is at the largest step size."""
+    said = sharpness(training.setting.width, eta)
+    return (f"at eta = {eta:g} {said}",) if said else ()
 
 
 def _pose_slow(

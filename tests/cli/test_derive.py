@@ -145,6 +145,9 @@ def test_a_library_s_name_gives_the_parameters_itself(run):
         ((text, "--set", "beta=1/2"), "beta: 'torch.SGD(momentum=1/3, nesterov=True)' gives all parameters itself"),
         (("torch.SGD(lr=0.1)",), "torch.SGD: lr is the step size, which is given as eta; leave it out here"),
         (("torch.Adamax()",), "torch.Adamax: is no rule of eomsym"),
+        (("lion",), "optimizer 'lion': is no rule of eomsym, since the sign of g jumps"),
+        (("soap",), "choose another optimizer, such as shampoo"),
+        (("adam", "--set", "clip_value=1"), "clip_value: clipping by value has a kink in each entry of g"),
         (("torch.NAdam()",), "it can be stepped but not derived"),
     ):
         refused = run("derive", *arguments)

@@ -37,7 +37,7 @@ def test_other_spellings_of_the_command(run):
     assert run("optimisers", "--json") == run("Optimizers", "--format", "json")
 
 
-NOT_ON_TREES = {"lamb", "lars", "shampoo"}
+NOT_ON_TREES = {"lamb", "lars", "shampoo", "adafactor"}
 
 
 def test_json(run):

@@ -224,7 +224,7 @@ def plain_iterates(entry, threshold, values, eta=1.0):
 
 
 REFUSED = [name for name, entry in LISTED.items() if {f.kind for f in entry.fields(**entry.complete({}))} != {"loss"}]
-MAPS = ("muon", "lamb", "lars", "sam", "shampoo")
+MAPS = ("muon", "lamb", "lars", "sam", "shampoo", "adafactor")
 #: Their average moves by 1/n of its way in step n, so that no step is like the one before.
 COUNTING = ("schedule-free-sgd", "schedule-free-adamw")
 FORMS = ("adam(nesterov=yes)", "rmsprop(centered=yes, momentum=yes)", "heavy-ball(slow_weights=yes)")

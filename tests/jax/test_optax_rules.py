@@ -185,6 +185,10 @@ REFUSED = {
     "adamax": (lambda: optax.adamax(0.1), "optax: abs has a kink"),
     "amsgrad": (lambda: optax.amsgrad(0.1), "optax: max has a kink"),
     "clipped": (lambda: optax.chain(optax.clip(1.0), optax.sgd(0.1)), "optax: max has a kink"),
+    "clipped, by name": (
+        lambda: optax.chain(optax.clip(1.0), optax.sgd(0.1)),
+        "optax.clip by value has a kink in each entry of g, .*; take a rule by name with clip_norm",
+    ),
     "lars": (lambda: optax.lars(0.1), "optax: reduce_sum mixes parameters"),
     "norm": (lambda: optax.chain(optax.clip_by_global_norm(1.0), optax.sgd(0.1)), "optax: reduce_sum mixes parameters"),
     "radam": (lambda: optax.radam(0.1), "optax: mul depends on the number of the step"),

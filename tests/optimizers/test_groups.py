@@ -123,6 +123,7 @@ def test_two_patterns_may_say_the_same():
         ("adamw", ["*bias"], "groups .*: give {pattern: {parameter: value}}"),
         ("adam(corrected=no)", {"*bias": {"corrected": True}}, "has no number 'corrected' to differ"),
         ("shampoo", {"*weight": {"eta_factor": 2}}, "shampoo has memories of other shapes than theta"),
+        ("adafactor", {"*weight": {"eta_factor": 2}}, "adafactor has memories of other shapes than theta"),
         ("simultaneous-players", {"*bias": {"eta_factor": 1}}, "batches or players"),
     ],
 )

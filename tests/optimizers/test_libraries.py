@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 from eomsym.errors import InputError
-from eomsym.optimizers import LIBRARIES, chosen, get
+from eomsym.optimizers import LIBRARIES, REGISTRY, Optimizer, chosen, get, registry
+from eomsym.optimizers.libraries import NO_RULE
 
 STEPS, ETA = 300, 1 / 128
 START = np.array([0.9, -0.7, 0.4])
@@ -225,6 +226,45 @@ def test_every_name_has_a_rule_that_is_stepped_here_or_a_reason():
         if entry.refused:
             with pytest.raises(InputError, match=f"{name}: is no rule of eomsym, since .*; choose another"):
                 chosen(f"{name}()")
+
+
+@pytest.mark.parametrize("name", NO_RULE)
+def test_a_bare_name_without_a_rule_says_why_and_names_one_that_there_is(name):
+    for written in (name, name.replace("_", "-").title(), f"{name}(beta1=0.9)"):
+        if get_or_none(name) is None:
+            with pytest.raises(InputError, match=r"is no rule of eomsym, since .*; choose another .*such as") as caught:
+                chosen(written)
+            assert "\n" not in str(caught.value)
+            first = str(caught.value).rpartition("such as ")[2].split(" ")[0].rstrip(",").partition("(")[0]
+            assert first == "noise" or get(first)
+    assert name in ("adafactor",) or get_or_none(name) is None
+
+
+def get_or_none(name):
+    try:
+        return get(name)
+    except InputError:
+        return None
+
+
+def test_the_names_people_ask_for_are_there():
+    assert {"soap", "lion", "signum", "sign_sgd", "sign-descent", "yogi", "amsgrad"} <= set(NO_RULE)
+    with pytest.raises(InputError, match="unknown; choose from"):
+        get("lionn")
+
+
+def test_an_optimizer_of_one_s_own_may_have_such_a_name():
+    own = Optimizer("fromage", lambda gradient, state, eta: (state[0] - eta * gradient(state[0]),))
+    assert get(own) is get("fromage") is own
+    REGISTRY.pop("fromage")
+    registry._BY_ALIAS.pop("fromage")
+
+
+@pytest.mark.parametrize("name", ["clip_value", "clip-value", "clip_grad_value"])
+def test_clipping_by_value_is_refused_by_name(name):
+    for optimizer in ("gradient-descent", "adam", "muon"):
+        with pytest.raises(InputError, match=r"clipping by value has a kink in each entry of g, .*; take clip_norm"):
+            chosen(optimizer, {name: 1})
 
 
 def _defaults(function):

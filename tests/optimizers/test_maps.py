@@ -114,6 +114,21 @@ def inverse_root(square, epsilon, iterations):
     return made
 
 
+def adafactor(theta, state, eta, beta2, epsilon, threshold=None):
+    """The memory is a list of means of rows and columns; the mean of all is that of either."""
+    g, made, start, after = slope(theta), [], 0, []
+    for (rows, columns), before in zip(LAYERS, state or [(0, 0)] * len(LAYERS), strict=True):
+        matrix = g[start : start + rows * columns].reshape(rows, columns)
+        right = beta2 * before[0] + (1 - beta2) * ((matrix * matrix).sum(axis=1) / columns + epsilon)
+        low = beta2 * before[1] + (1 - beta2) * ((matrix * matrix).sum(axis=0) / rows + epsilon)
+        spread = np.multiply.outer(right, low) / (low.sum() / columns)
+        move = matrix / np.frompyfunc(gmpy2.sqrt, 1, 1)(spread)
+        if threshold is not None:
+            move = move / max(mpfr(1), gmpy2.sqrt((move * move).sum() / (rows * columns)) / threshold)
+        start, made, after = start + rows * columns, [*made, move.ravel()], [*after, (right, low)]
+    return theta - eta * np.concatenate(made), after
+
+
 def sam(theta, state, eta, rho):
     g = slope(theta)
     return theta - eta * slope(theta + rho * g / norm(g)), state
@@ -130,6 +145,8 @@ RULES = {
     "lamb": ({"beta1": "1/4", "beta2": "1/3", "epsilon": "1/4", "decay": "1/7"}, lamb, 2),
     "lars": ({"beta": "1/3", "decay": "1/7", "trust": "1/2"}, lars, 1),
     "shampoo": ({"beta": "1/3", "epsilon": "1/10", "iterations": 6}, shampoo, None),
+    "adafactor": ({"beta2": "1/3", "epsilon": "1/100"}, adafactor, None),
+    "adafactor(rms_clipped=yes)": ({"beta2": "1/3", "epsilon": "1/100", "threshold": "1/10"}, adafactor, None),
     "sam": ({"rho": "1/20"}, sam, 0),
     "gradient-descent(clipped=yes)": ({"clip_norm": "1/10"}, clipped, 0),
     "gradient-descent (not clipped)": ({"clip_norm": "1000", "clipped": True}, clipped, 0),
@@ -211,6 +228,17 @@ def test_another_coefficient_of_the_iteration_gives_other_rows(kernel):
     with gmpy2.context(gmpy2.get_context(), precision=BITS):
         other = rows_of_iterates(lambda *at: muon(*at, mpfr(0), -4.7751), 1, 2, 1)
     assert np.abs(rows - np.array(other).astype(float)).max() > 1e-6
+
+
+def test_another_epsilon_or_other_means_of_adafactor_give_other_rows(kernel):
+    values = {"beta2": "1/3", "epsilon": "1/100"}
+    rows = rows_of(kernel, "adafactor", values, 1)
+    with gmpy2.context(gmpy2.get_context(), precision=BITS):
+        found = rows_of_iterates(lambda *at: adafactor(*at, exact("1/3"), exact("1/101")), None, 2, 110)
+    assert np.abs(rows + np.array(found).astype(float)).max() > 1e-5
+    plain = rows_of(kernel, "adafactor", {**values, "shortest": 4}, 1)  # no matrix is as large
+    np.testing.assert_allclose(plain, rows_of(kernel, "rmsprop(inside=yes)", values, 1), rtol=1e-11)
+    assert np.abs(rows - plain).max() > 0.01
 
 
 def smooth_start(kernel):

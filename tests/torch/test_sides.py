@@ -227,6 +227,27 @@ def test_an_entry_that_changes_its_sign_or_place_is_seen(kink):
     eomsym.follow(eomsym.Training(bowl, None, own, theta=params), 5, orders=(0,))
 
 
+@pytest.mark.parametrize("foreach", [None, True, False])
+def test_a_run_that_crosses_a_clip_by_value_is_refused(foreach):
+    """30 y is 9 and then 4.5, between which 5 is."""
+
+    def follow(most):
+        params = torch.tensor([1.0, 0.3], dtype=torch.float64, requires_grad=True)
+
+        def by(tensors, most):
+            torch.nn.utils.clip_grad_value_(tensors, most, foreach=foreach)
+
+        def bowl(values):
+            return (values**2 * torch.tensor([1.0, 30.0], dtype=torch.float64)).sum() / 2
+
+        own = Clipped([params], lr=0.03, most=most, by=by)
+        return eomsym.follow(eomsym.Training(bowl, None, own, theta=params), 5, orders=(0,))
+
+    with pytest.raises(InputError, match=r"its clamp(_max)? goes to another side at step 2,"):
+        follow(5.0)
+    follow(10.0)
+
+
 def test_a_comparison_of_what_has_a_kink_is_no_kink_where_it_stays():
     """|g| has another side where g changes its sign, and |g| < 10 has none."""
     params = torch.tensor([1.0, 0.3], dtype=torch.float64, requires_grad=True)
