@@ -332,9 +332,11 @@ FAULTS = [
     ),
     *_faults(
         VERIFICATION,
-        ("OrderRecord.extrapolated_ratio", " * large - of_large * small) / (large - small)", " + of_large) / 2"),
+        ("_at_zero", " * large - of_large * small) / (large - small)", " + of_large) / 2"),
         ("SLOPE_TOLERANCE", "SLOPE_TOLERANCE = 0.1", "SLOPE_TOLERANCE = 1.1"),
         ("RATIO_TOLERANCE", "RATIO_TOLERANCE = 0.02", "RATIO_TOLERANCE = 0.5"),
+        ("OrderRecord._is_cut_short", "not self.at_floor[-1] or ", ""),
+        ("OrderRecord._is_cut_short", "return comes_near and ", "return "),
         ("OrderRecord.at_floor", "error < FLOOR_MARGIN * floor", "error < floor"),
     ),
     *_faults(
