@@ -11,7 +11,6 @@ from eomsym.optimizers.stepping import solve, sqrt
 from eomsym.optimizers.variants import COMMON
 
 __all__ = [
-    "LIBRARIES",
     "REGISTRY",
     "Map",
     "Optimizer",

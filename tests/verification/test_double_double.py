@@ -69,8 +69,8 @@ def test_a_precision_that_is_not_the_kernels_is_refused(kernel):
 
 
 @pytest.mark.slow
-def test_orders_0_to_12(tmp_path):
-    study = verify(data="teacher-small", orders=range(13), precision="double-double", output=tmp_path)
+def test_orders_0_to_12():
+    study = verify(data="teacher-small", orders=range(13), precision="double-double")
     assert study.passed, [record.reason for record in study.orders]
     np.testing.assert_allclose(study.slopes, np.arange(1, 14), atol=0.1)
     for record in study.orders:
