@@ -20,6 +20,7 @@ from eomsym import optimizers
 from eomsym.blocks import Blocks
 from eomsym.dynamics.kernel_series import kernel_counterterms
 from eomsym.errors import InputError
+from eomsym.notation.writing import Writer
 from eomsym.optimizers import Map, Optimizer, sqrt
 from eomsym.series.array_series import ArraySeries
 
@@ -328,22 +329,13 @@ def test_a_memory_that_sums_has_its_own_argument():
 def test_decay_beside_a_map_is_a_leaf_of_its_own():
     """``θ̇ = −P − λθ − η [κ P'Hf + λ f/2 …]``: the memory's factor multiplies the g part alone (theory §17)."""
     equation = eomsym.derive("muon(nesterov=no, decoupled_decay=yes)", 1, beta="1/2", decay="1/3")
-    terms = {
-        equation._writer(type(equation._writer(_writer()))).tree(tree): value
-        for tree, value in equation.rows[1].items()
-    }
+    terms = {equation.writer(Writer).tree(tree): value for tree, value in equation.rows[1].items()}
     assert terms == {
         "P'(g'(P))": Fraction(3, 2),
         "P'(g'(θ))": Fraction(1, 2),
         "P": Fraction(1, 6),
         "θ": Fraction(1, 18),
     }
-
-
-def _writer():
-    from eomsym.notation.writing import Writer
-
-    return Writer
 
 
 def test_series_of_arrays_do_what_their_values_do():
