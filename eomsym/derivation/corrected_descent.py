@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cache
+from itertools import combinations
 
 from eomsym.checks import check_integer
 from eomsym.derivation.deriving import derive
@@ -23,6 +24,7 @@ from eomsym.trees import LEAF, Tree, rooted_trees
 
 #: From order 4 on a method would have to meet 17 conditions and more.
 HIGHEST_ORDER = 3
+MOST_SUBSTEPS = 1000
 #: Where the stages are, in steps of descent, tried in turn: the first fail at strength 7/6 of order 3 alone, where the
 #: second do not, so that every strength has a method (the tests prove it).
 PLACES = (
@@ -35,56 +37,72 @@ _Field = Mapping[Tree, Fraction]
 
 @dataclass(frozen=True, repr=False)
 class CorrectedStep(Result):
-    """``y_i = θ − η Σ_j matrix[i][j] g(y_j)``, ``θ⁺ = θ − η Σ_i weights[i] g(y_i)``, exact; y_0 is θ."""
+    """``y_i = θ − h Σ_j matrix[i][j] g(y_j)``, ``θ⁺ = θ − h Σ_i weights[i] g(y_i)``, exact; y_0 is θ.
+
+    A step is ``substeps`` of these, h = η/substeps.  ``embedded`` are weights of one order less: what they move θ by
+    differs from the step by as much as the order is worth, and no gradient is taken for it.
+    """
 
     order: int
     strength: Fraction
     matrix: tuple[tuple[Fraction, ...], ...]
     weights: tuple[Fraction, ...]
+    embedded: tuple[Fraction, ...] = ()
+    substeps: int = 1
 
     @property
     def gradients(self) -> int:
         """What a step takes."""
-        return len(self.weights)
+        return len(self.weights) * self.substeps
 
     @property
     def optimizer(self) -> Optimizer:
         """The method as an optimiser for kernels, ``verify`` and all else."""
-        square = [[*row, *(0,) * (self.gradients - len(row))] for row in self.matrix]
+        part = [weight / self.substeps for weight in self.weights]
+        rows = [[*part * i, *(x / self.substeps for x in row)] for i in range(self.substeps) for row in self.matrix]
+        square = [[*row, *(0,) * (self.gradients - len(row))] for row in rows]
         share = ("minus-" if self.strength < 0 else "") + str(abs(self.strength)).replace("/", "-over-")
         name = f"corrected-descent-{self.order}-strength-{share}"
-        return runge_kutta(name, square, self.weights, source="modifying integrator, Chartier, Hairer & Vilmart, 2007")
+        name += f"-substeps-{self.substeps}" if self.substeps > 1 else ""
+        return runge_kutta(
+            name, square, part * self.substeps, source="modifying integrator, Chartier, Hairer & Vilmart, 2007"
+        )
 
 
-def corrected_step(order: int, strength: object = 1) -> CorrectedStep:
+def corrected_step(order: int, strength: object = 1, substeps: int = 1) -> CorrectedStep:
     """The step whose equation of motion is ``θ̇ = −g − (1 − strength) η ξ`` to η^order, ξ that of gradient descent.
 
     ``strength`` is exact: an int, ``Fraction`` or text, or a float read by its shortest decimal.  It takes 2, 3, 5
-    gradients at orders 1, 2, 3, and one at order 0 or strength 0, where it is gradient descent.
-    Raises ``InputError`` for an order outside 0 … 3 and a strength that is no number, or at which no method is found.
+    gradients at orders 1, 2, 3, and one at order 0 or strength 0, where it is gradient descent; ``substeps`` times as
+    many where η is large.
+    Raises ``InputError`` for an order outside 0 … 3, fewer substeps than 1, and a strength that is no number, or at
+    which no method is found.
     """
-    return _made(check_integer("order", order, 0, HIGHEST_ORDER), read_rational("strength", strength))
+    parts = check_integer("substeps", substeps, 1, MOST_SUBSTEPS)
+    return _made(check_integer("order", order, 0, HIGHEST_ORDER), read_rational("strength", strength), parts)
 
 
 @cache
-def _made(order: int, share: Fraction) -> CorrectedStep:
+def _made(order: int, share: Fraction, substeps: int) -> CorrectedStep:
     if order == 0 or share == 0:
+        if substeps > 1:
+            raise InputError(f"substeps {substeps}: at order 0 or strength 0 a step is one of descent; give 1")
         return CorrectedStep(order, share, ((),), (Fraction(1),))
-    wanted = map_weights(order, share)
+    wanted = map_weights(order, share, substeps)
     for places in PLACES:
         try:
             matrix, weights = (_two, _three, _five)[order - 1](wanted, places)
-            return CorrectedStep(order, share, matrix, weights)
+            return CorrectedStep(order, share, matrix, weights, _embedded(order, wanted, matrix), substeps)
         except ZeroDivisionError:
             continue
     raise InputError(f"strength {share}: no method of order {order} is found at it; take one near by")
 
 
-def map_weights(order: int, strength: Fraction) -> dict[Tree, Fraction]:
-    """Φ(τ) of all trees of up to order + 1 nodes: the step is ``θ + Σ_τ (−η)^|τ| Φ(τ)/σ(τ) F_g(τ)``."""
+def map_weights(order: int, strength: Fraction, substeps: int = 1) -> dict[Tree, Fraction]:
+    """Φ(τ) of all trees of up to order + 1 nodes: a substep is ``θ + Σ_τ (−h)^|τ| Φ(τ)/σ(τ) F_g(τ)``."""
     field = {LEAF: Fraction(-1)}
-    for row in derive("gradient-descent", order).rows[1:]:
-        field |= {tree: (strength - 1) * value for tree, value in row.items()}
+    for k, row in enumerate(derive("gradient-descent", order).rows[1:], start=1):
+        field |= {tree: (strength - 1) * substeps**k * value for tree, value in row.items()}
     moved, derivative, factor = dict.fromkeys(field, Fraction(0)), field, Fraction(1)
     for power in range(1, order + 2):
         factor /= power
@@ -156,6 +174,21 @@ def _five(wanted: _Field, places: Sequence[Fraction]) -> _Tableau:
     zero = Fraction(0)
     rows = ((), (c2,), (c3 - a32, a32), (c4 - a43, zero, a43), (c5 - sum(a5, zero), *a5))
     return rows, (1 - b3 - b4 - b5, zero, b3, b4, b5)
+
+
+def _embedded(order: int, wanted: _Field, matrix: Sequence[Sequence[Fraction]]) -> tuple[Fraction, ...]:
+    """Weights of one order less on the same stages, of the first stages that have some."""
+    places = [sum(row, Fraction(0)) for row in matrix]
+    inner = [sum((a * c for a, c in zip(row, places, strict=False)), Fraction(0)) for row in matrix]
+    moments = [[Fraction(1)] * len(places), places, [c**2 for c in places], inner][: (1, 2, 4)[order - 1]]
+    right = [wanted[tree] for tree in (LEAF, _PAIR, _FORK, _CHAIN)[: len(moments)]]
+    for stages in combinations(range(len(places)), len(moments)):
+        try:
+            weights = _solved([[moment[i] for i in stages] for moment in moments], right)
+        except ZeroDivisionError:
+            continue
+        return tuple(dict(zip(stages, weights, strict=True)).get(i, Fraction(0)) for i in range(len(places)))
+    raise ZeroDivisionError
 
 
 def _solved(matrix: Sequence[Sequence[Fraction | int]], right: Sequence[Fraction]) -> list[Fraction]:

@@ -1,5 +1,6 @@
 """The modifying integrator: by the equation of motion that ``derive`` finds of its tableau, and by known methods."""
 
+from dataclasses import replace
 from fractions import Fraction
 
 import numpy as np
@@ -29,6 +30,24 @@ def test_the_equation_of_motion_is_the_one_asked_for(order, strength):
     for mine, theirs in zip(found.rows[1:], plain.rows[1:], strict=True):
         assert mine == {tree: (1 - strength) * value for tree, value in theirs.items()}
     assert made.gradients == (1 if strength == 0 else {1: 2, 2: 3, 3: 5}[order])
+
+
+@given(st.integers(1, 3), STRENGTHS.filter(bool), st.integers(2, 3))
+def test_substeps_have_the_equation_of_the_whole_step(order, strength, substeps):
+    made = corrected_step(order, strength, substeps)
+    assert made.gradients == substeps * {1: 2, 2: 3, 3: 5}[order]
+    found, plain = derive(made.optimizer, order), derive("gradient-descent", order)
+    for mine, theirs in zip(found.rows[1:], plain.rows[1:], strict=True):
+        assert mine == {tree: (1 - strength) * value for tree, value in theirs.items()}
+
+
+@given(st.integers(1, 3), STRENGTHS.filter(bool))
+def test_the_embedded_weights_are_of_one_order_less(order, strength):
+    made = corrected_step(order, strength)
+    lower = derive(replace(made, weights=made.embedded).optimizer, order).rows[1:]
+    wanted = [{tree: (1 - strength) * value for tree, value in row.items()} for row in derive("gd", order).rows[1:]]
+    assert list(lower[:-1]) == wanted[:-1]
+    assert lower[-1] != wanted[-1]
 
 
 def test_every_strength_has_a_method():
@@ -126,3 +145,9 @@ def test_bad_input(order, strength, named):
 def test_the_method_is_an_optimiser_with_a_name_of_its_own():
     assert corrected_step(2, "-1/2").optimizer.name == "corrected-descent-2-strength-minus-1-over-2"
     assert eomsym.optimizers.get(corrected_step(1, 0.5).optimizer).name == "corrected-descent-1-strength-1-over-2"
+
+
+@pytest.mark.parametrize(("given", "told"), [((1, 1, 0), "substeps 0"), ((2, 0, 3), "substeps 3: at order 0 or str")])
+def test_substeps_that_are_none(given, told):
+    with pytest.raises(InputError, match=told):
+        corrected_step(*given)
