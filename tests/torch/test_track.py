@@ -9,8 +9,8 @@ torch = pytest.importorskip("torch", reason="the extra 'torch' is not installed"
 from torch import nn  # noqa: E402
 from torch.optim import lr_scheduler  # noqa: E402
 
-import eomsym  # noqa: E402
 from eomsym import Tracker, edge_threshold  # noqa: E402
+from eomsym.derivation import thresholds  # noqa: E402
 from eomsym.errors import InputError  # noqa: E402
 from eomsym.torch import counterterms, track  # noqa: E402
 from eomsym.tracking.verdict import EDGE, KINKS, NOISE, SERIES, TRANSIENT  # noqa: E402
@@ -366,8 +366,8 @@ def test_the_threshold_of_another_rule_tells_another_share():
 
 
 def test_groups_with_decay_and_without_have_one_threshold_made_once(monkeypatch):
-    made, make = [], eomsym.derivation.edge_threshold
-    monkeypatch.setattr(eomsym.derivation, "edge_threshold", lambda *a, **k: made.append(a) or make(*a, **k))
+    made, make = [], thresholds.edge_threshold
+    monkeypatch.setattr(thresholds, "edge_threshold", lambda *a, **k: made.append(a) or make(*a, **k))
     theta, other = nn.Parameter(torch.ones(1).double()), nn.Parameter(torch.ones(50).double())
     optimizer = torch.optim.SGD([{"params": [theta], "weight_decay": 1e-3}, {"params": [other]}], 1.0, momentum=0.9)
     with track(optimizer, every=20) as run:
