@@ -109,7 +109,9 @@ def test_groups_in_another_order_and_with_other_rates():
     groups = [{"params": [params["last"], params["last_bias"]], "lr": 0.02}, {"params": [params["first"]]}]
     optimizer = torch.optim.SGD([*groups, {"params": [params["first_bias"]]}], lr=0.01, momentum=0.9)
     found = asking.follow(loss, params, None, 10, optimizer=optimizer, orders=[4])
-    assert found.eta is None
+    assert found.eta == 0.02  # of the fastest group; the head says what the others have of it
+    assert ("eta_factor[group 1]", "1/2") in found.training.parameters
+    assert "eta_factor[group 1] = 1/2" in str(found)
     assert found.errors[4] < 1e-4
 
 
