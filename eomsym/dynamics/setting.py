@@ -15,7 +15,7 @@ class Setting:
     ``schedules`` are pairs of names and texts, ``eta`` for the learning rate; ``batches`` is how often a round visits
     one, 0 where all samples are one.  ``dataset`` is empty for a loss without data by name, ``seed`` None where nothing
     was drawn, ``eta`` where the question chose its own learning rates.  ``width`` is the ε of a smoothed sign.
-    Of groups with rates of their own ``eta`` is the one that each group's ``eta_factor`` among ``parameters`` multiplies.
+    Of groups with rates of their own ``eta`` is the one that each group's ``eta_factor`` in ``parameters`` multiplies.
     """
 
     optimizer: str
