@@ -22,7 +22,7 @@ import eomsym
 
 #: Runs that go together, the fewest and the most of all, and the standard error of the excess loss that is enough.
 TOGETHER = {"moons": 2500, "digits": 250, "all": 250, "cnn": 250}
-MOST_RUNS = {"moons": 60000, "digits": 3000, "all": 3000, "cnn": 1500}
+MOST_RUNS = {"moons": 200000, "digits": 3000, "all": 3000, "cnn": 30000}
 FEWEST_RUNS, ENOUGH = 1500, 0.03
 BETAS, EPSILON, DECAY = (0.9, 0.999), 1e-8, 0.01
 

@@ -71,6 +71,11 @@ def test_the_claims_of_the_noise_of_adam_hold():
     whole = numbers["rows"][0]
     kappas = [beta / (1 - beta) / (numbers["beta1"] / (1 - numbers["beta1"])) for beta in numbers["beta2"]]
     np.testing.assert_allclose(whole["of_square"], -np.array(kappas) * whole["of_mean"][0], rtol=0.05)
+    for place in numbers["elsewhere"]:
+        assert place["lowered"][0] == 0
+        assert 0 < place["lowered"][-1] < numbers["starts"] / 2 + 1
+    small = [place["lowered"][-1] for place in numbers["elsewhere"]]
+    assert small[0] < min(small[1:])
 
 
 def test_the_claims_of_muon_hold():

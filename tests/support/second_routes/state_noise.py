@@ -300,12 +300,17 @@ def by_series(lines, order, phi, h, steps, terms=14):
     return found @ h ** np.arange(order + 1)
 
 
-def weak_slopes(name, prediction, phis, symbols, time):
-    """Local slopes between 5 and 10 steps for what is observed; ``prediction(phi, h, steps)`` for its mean."""
+def weak_errors(name, prediction, phis, symbols, time):
+    """Of means of what is observed, after 5 and after 10 steps; ``prediction(phi, h, steps)`` for a mean."""
     functions, errors = [sympy.lambdify(symbols, phi) for phi in phis], []
     for steps in (5, 10):
         h = time / steps
         errors.append([prediction(phi, h, steps) for phi in phis] - of_all_sequences(name, functions, h, steps))
+    return np.array(errors)
+
+
+def local_slopes(errors):
+    """Between 5 and 10 steps."""
     return np.log2(np.abs(np.divide(*errors)))
 
 
@@ -313,7 +318,7 @@ def slopes_of_momentum(name, order, phis, without=None):
     lines = on_the_line(derived(name, order))
     if without:
         del lines[without]
-    return weak_slopes(name, lambda *of: by_series(lines, order, *of), phis, (T, V), 0.25)
+    return local_slopes(weak_errors(name, lambda *of: by_series(lines, order, *of), phis, (T, V), 0.25))
 
 
 def by_moments(lines, words, order):
@@ -339,7 +344,11 @@ def by_moments(lines, words, order):
     return prediction
 
 
-def slopes_of_squares(name, order, phis, changed=()):
+def errors_of_squares(name, order, phis, changed=()):
     words = ["theta", *RULES[name][1].split()]
     lines = on_the_line(derived(name, order)) | dict(changed)
-    return weak_slopes(name, by_moments(lines, words, order), phis, sympy.symbols(words), 0.5)
+    return weak_errors(name, by_moments(lines, words, order), phis, sympy.symbols(words), 0.5)
+
+
+def slopes_of_squares(name, order, phis, changed=()):
+    return local_slopes(errors_of_squares(name, order, phis, changed))
